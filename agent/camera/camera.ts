@@ -1,0 +1,25 @@
+import type { Frame } from '../../models/image.ts';
+
+/** What a camera delivers to those who look for parts. */
+export type CameraEvent =
+  | { readonly kind: 'frame'; readonly frame: Frame }
+  /** The camera was lost; told once per loss, before any frame that follows it. */
+  | { readonly kind: 'lost'; readonly reason: string };
+
+/** Events of one camera, newest frame first and last: what nobody took in time is dropped and counted. */
+export interface CameraEvents {
+  /** The next event; rejects only when the signal aborts. */
+  next(signal: AbortSignal): Promise<CameraEvent>;
+}
+
+/** A camera that is read for ever: it reconnects by itself and is `down` in between. */
+export interface CameraFeed extends CameraEvents, AsyncDisposable {
+  readonly camera: string;
+  readonly up: boolean;
+  /** Why it is down; empty while up. Never contains a password. */
+  readonly reason: string;
+  /** When the newest frame was captured, ms since the epoch. */
+  readonly newestAt: number | undefined;
+  /** Adds whole-picture previews to the frames while somebody watches. */
+  watch(on: boolean): void;
+}

@@ -1,0 +1,104 @@
+/** What crosses the wire, a schema first. Version 1; a field is never renamed or removed, only added. */
+import { z } from 'zod';
+
+const schema = z.literal(1).describe('version of this message');
+const timestamp = z.iso.datetime({ precision: 3 }).describe('UTC, ms');
+
+export const verdictValue = z.enum(['pass', 'fail', 'uncertain']);
+/** OPC 40100-1 result evaluation: 1 OK, 2 NOT_OK, 0 UNDEFINED. Nothing is ever passed by default. */
+export const evaluationValue = z.union([z.literal(0), z.literal(1), z.literal(2)]);
+
+export const resultMessage = z
+  .strictObject({
+    schema,
+    resultId: z.ulid(),
+    jobId: z.string().describe('the job a command was answered with, or one made here'),
+    partId: z.string(),
+    station: z.string(),
+    camera: z.string(),
+    recipe: z.string(),
+    sequence: z.number().int().positive().describe('counts up by one per camera since the agent started'),
+    state: z.enum(['completed', 'aborted', 'failed']).describe('about the processing, not the part'),
+    verdict: verdictValue,
+    evaluation: evaluationValue,
+    label: z.string().nullable().describe('most probable label; null without a judgement'),
+    probability: z.number().min(0).max(1).nullable(),
+    probabilities: z.record(z.string(), z.number()),
+    reasons: z.array(z.string()),
+    votes: z.strictObject({ frames: z.number().int(), agree: z.number().int() }),
+    model: z.strictObject({
+      version: z.string(),
+      base: z.string(),
+      precision: z.string(),
+      provider: z.string(),
+    }),
+    capturedAt: timestamp,
+    publishedAt: timestamp,
+    timingsMs: z.strictObject({
+      decode: z.number(),
+      queue: z.number(),
+      inference: z.number(),
+      total: z.number().describe('capture to verdict'),
+    }),
+    simulated: z.boolean(),
+    calibration: z.boolean(),
+    historical: z.boolean().describe('true when it waited for the broker'),
+    evidence: z.string().nullable().describe('path of the judged image on this agent, while it is kept'),
+  })
+  .describe('one message for one part');
+
+export const verdictMessage = z
+  .strictObject({
+    schema,
+    sequence: z.number().int().positive(),
+    partId: z.string(),
+    verdict: verdictValue,
+    evaluation: evaluationValue,
+  })
+  .describe('the small one for a PLC');
+
+export const stationState = z.enum(['starting', 'inspecting', 'calibrating', 'degraded', 'stopping']);
+
+export const statusMessage = z
+  .strictObject({
+    schema,
+    online: z.literal(true),
+    state: stationState,
+    reasons: z.array(z.string()),
+    version: z.string(),
+    model: z.string(),
+    cameras: z.record(z.string(), z.enum(['up', 'down'])),
+    since: timestamp.describe('when this state began'),
+  })
+  .describe('retained');
+
+export const willMessage = z
+  .strictObject({ schema, online: z.literal(false), reason: z.string() })
+  .describe('retained; the broker sends it when the connection is lost, the agent when it stops');
+
+const issuedAt = z.iso.datetime({ offset: true }).optional().describe('refused as stale when too old');
+const id = z.string().min(1).max(128);
+export const commandMessages = {
+  trigger: z.strictObject({ camera: id, partId: id.optional(), recipe: id.optional(), issuedAt }),
+  mode: z.strictObject({ mode: z.enum(['inspection', 'calibration']), issuedAt }),
+  label: z.strictObject({ resultId: z.ulid(), label: id, issuedAt }),
+  recipe: z.strictObject({ recipe: id, issuedAt }),
+  model: z.strictObject({ action: z.enum(['promote', 'rollback']), version: id.optional(), issuedAt }),
+} as const;
+
+export const replyMessage = z
+  .strictObject({
+    schema,
+    ok: z.boolean(),
+    jobId: z.string().optional(),
+    error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+  })
+  .describe('answer to a command');
+
+export type Result = z.output<typeof resultMessage>;
+export type VerdictMessage = z.output<typeof verdictMessage>;
+export type Status = z.output<typeof statusMessage>;
+export type StationState = z.output<typeof stationState>;
+export type Reply = z.output<typeof replyMessage>;
+export type CommandName = keyof typeof commandMessages;
+export type Commands = { [Name in CommandName]: z.output<(typeof commandMessages)[Name]> };

@@ -1,0 +1,243 @@
+/** Every setting once: its type, default, unit and description. Types, JSON Schema and reference come from here. */
+import { z } from 'zod';
+
+/** Names that become topic levels, label values and file names. */
+const name = (what: string) =>
+  z
+    .string()
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
+      `${what}: letters, digits, - and _, at most 63, starting with a letter or digit`,
+    );
+
+const fraction = z.number().min(0).max(1);
+const milliseconds = (least: number, most: number) => z.number().int().min(least).max(most);
+
+export const regionSchema = z
+  .strictObject({
+    x: fraction.default(0).describe('left edge, fraction of the frame width'),
+    y: fraction.default(0).describe('top edge, fraction of the frame height'),
+    width: fraction.gt(0).default(1).describe('width, fraction of the frame width'),
+    height: fraction.gt(0).default(1).describe('height, fraction of the frame height'),
+  })
+  .refine((r) => r.x + r.width <= 1 + 1e-9, {
+    path: ['width'],
+    message: 'x + width must not exceed 1: the region leaves the frame on the right',
+  })
+  .refine((r) => r.y + r.height <= 1 + 1e-9, {
+    path: ['height'],
+    message: 'y + height must not exceed 1: the region leaves the frame at the bottom',
+  });
+
+const continuousSchema = z.strictObject({
+  kind: z.literal('continuous'),
+  everyMs: milliseconds(1, 3_600_000).default(200).describe('ms between two judged parts'),
+});
+
+const presenceSchema = z
+  .strictObject({
+    kind: z.literal('presence'),
+    enter: fraction
+      .gt(0)
+      .default(0.06)
+      .describe('share of the region that must differ from the empty background for a part to be there'),
+    leave: fraction.default(0.03).describe('share below which the part has left; less than enter'),
+    relearnAfterMs: milliseconds(0, 86_400_000)
+      .default(600_000)
+      .describe(
+        'ms a part may stay in view before the picture is taken for the new empty background; 0 = never',
+      ),
+  })
+  .refine((t) => t.leave < t.enter, {
+    path: ['leave'],
+    message: 'leave must be smaller than enter, or a part on the edge would be judged twice',
+  });
+
+const commandSchema = z.strictObject({
+  kind: z.literal('command'),
+  timeoutMs: milliseconds(10, 60_000)
+    .default(1_000)
+    .describe('ms to wait for a frame captured after the trigger before the job is refused'),
+});
+
+export const triggerSchema = z.discriminatedUnion('kind', [continuousSchema, presenceSchema, commandSchema]);
+
+export const cameraSchema = z.strictObject({
+  url: z
+    .string()
+    .regex(
+      /^(rtsps?:\/\/[^\s]+|file:.+)$/,
+      'url must start with rtsp://, rtsps:// or file: (an image, or a folder of images)',
+    )
+    .describe(
+      'rtsp://user@host/path, or file:FOLDER to let images stand in for a camera; never put the password here',
+    ),
+  passwordFile: z.string().optional().describe('file that holds the camera password'),
+  password: z
+    .string()
+    .optional()
+    .meta({ secret: true })
+    .describe('only from the environment: QC_CAMERAS__<NAME>__PASSWORD'),
+  transport: z
+    .enum(['tcp', 'udp'])
+    .default('tcp')
+    .describe('how RTP travels: tcp inside the RTSP connection, or udp'),
+  decoder: z
+    .enum(['node-av', 'ffmpeg'])
+    .default('node-av')
+    .describe('node-av: bundled FFmpeg; ffmpeg: the command line of this machine'),
+  hardware: z
+    .enum(['none', 'cuda', 'jetson'])
+    .default('none')
+    .describe('hardware decoding; falls back to software, and says so, where it is not available'),
+  region: regionSchema.prefault({}).describe('which part of the picture is inspected'),
+  trigger: triggerSchema.prefault({ kind: 'continuous' }).describe('when there is a part'),
+  vote: z
+    .strictObject({
+      frames: z.number().int().min(1).max(25).default(1).describe('frames judged for one part'),
+    })
+    .prefault({})
+    .describe('several frames may vote on one part'),
+  maxFps: z
+    .number()
+    .positive()
+    .max(240)
+    .optional()
+    .describe('frames per second handed over by the decoder; default: what the trigger needs'),
+  clock: z
+    .enum(['arrival', 'camera'])
+    .default('arrival')
+    .describe(
+      'capture time: arrival (smoothed by the stream time) or the camera clock (RTCP sender reports; needs NTP on the camera)',
+    ),
+  latencyMs: milliseconds(0, 10_000)
+    .default(0)
+    .describe('known delay from shutter to arrival, ms, subtracted with clock: arrival'),
+  stallMs: milliseconds(200, 600_000)
+    .default(5_000)
+    .describe('ms without a frame after which the stream counts as stalled and is reopened'),
+  freezeMs: milliseconds(0, 3_600_000)
+    .default(10_000)
+    .describe('ms of identical frames after which the stream counts as frozen and is reopened; 0 = off'),
+  simulated: z
+    .boolean()
+    .default(false)
+    .describe('mark results as simulated (pretend lines; always true for file:)'),
+});
+
+export const mqttSchema = z.strictObject({
+  url: z
+    .string()
+    .regex(/^mqtts?:\/\/[^\s/]+\/?$/, 'url must look like mqtt://host:1883 or mqtts://host:8883')
+    .default('mqtt://127.0.0.1:1883')
+    .describe('broker'),
+  protocol: z.enum(['auto', '5', '3.1.1']).default('auto').describe('MQTT version; auto tries 5 first'),
+  topic: z
+    .string()
+    .regex(/^[^#+\s/][^#+\0\s]*[^#+\s/]$|^[^#+\s/]$/, 'topic: no wildcards, spaces, or slash at either end')
+    .optional()
+    .describe('all topics start with this, ISA-95 style; default qc/<station>'),
+  clientId: z.string().min(1).max(64).optional().describe('default qc-<station>'),
+  username: z.string().optional(),
+  passwordFile: z.string().optional().describe('file that holds the broker password'),
+  password: z
+    .string()
+    .optional()
+    .meta({ secret: true })
+    .describe('only from the environment: QC_MQTT__PASSWORD'),
+  ca: z.string().optional().describe('PEM file of the authority that signed the broker certificate'),
+  cert: z.string().optional().describe('PEM file of the client certificate'),
+  key: z.string().optional().describe('PEM file of the client key'),
+  keepaliveSeconds: z.number().int().min(1).max(3_600).default(15).describe('s between two signs of life'),
+  outboxMessages: z
+    .number()
+    .int()
+    .min(10)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('messages kept while the broker is away; the oldest go first'),
+  commandMaxAgeMs: milliseconds(100, 3_600_000)
+    .default(5_000)
+    .describe('a command with an older issuedAt is refused as stale'),
+});
+
+export const httpSchema = z.strictObject({
+  host: z
+    .string()
+    .default('127.0.0.1')
+    .describe('address to listen on; any other than loopback needs tokensFile'),
+  port: z.number().int().min(0).max(65_535).default(8080).describe('0 = any free port'),
+  tokensFile: z
+    .string()
+    .optional()
+    .describe('file of access tokens: one "name role sha256" a line (qc-agent token makes one)'),
+  maxBodyMb: z.number().positive().max(1_000).default(20).describe('largest upload, MB'),
+});
+
+export const modelSchema = z.strictObject({
+  base: z
+    .string()
+    .default('resnet50-synthetic')
+    .describe('an embedded or pulled base by name, or a path to an .onnx with its manifest beside it'),
+  provider: z
+    .enum(['auto', 'tensorrt', 'cuda', 'webgpu', 'cpu'])
+    .default('auto')
+    .describe('auto takes the first of TensorRT, CUDA, WebGPU, CPU that passes its warm-up check'),
+  precision: z
+    .enum(['auto', 'fp32', 'fp16', 'int8'])
+    .default('auto')
+    .describe('which variant of the base; auto takes the fastest that exists'),
+  threads: z.number().int().min(0).max(256).default(0).describe('CPU threads for inference; 0 = one a core'),
+});
+
+export const configSchema = z.strictObject({
+  station: name('station').describe('name of this station'),
+  cameras: z
+    .record(name('camera name'), cameraSchema)
+    .refine((c) => Object.keys(c).length > 0, 'at least one camera is needed')
+    .describe('one or many, by name'),
+  mqtt: mqttSchema.prefault({}),
+  http: httpSchema.prefault({}),
+  model: modelSchema.prefault({}),
+  labels: z
+    .strictObject({
+      good: z
+        .array(z.string().min(1))
+        .min(1)
+        .default(['good'])
+        .describe('labels that mean a good part; every other label is a defect'),
+    })
+    .prefault({}),
+  thresholds: z
+    .strictObject({
+      pass: fraction.min(0.5).default(0.7).describe('probability of good from which a part passes'),
+      fail: fraction
+        .gt(0)
+        .default(0.6)
+        .describe('probability of one defect from which a part fails; what is neither is uncertain'),
+    })
+    .prefault({})
+    .describe('used where the head brings none of its own'),
+  storage: z
+    .strictObject({
+      directory: z.string().default('./data').describe('everything the agent writes; relative to this file'),
+      evidenceQuotaMb: z.number().int().min(0).default(2_000).describe('disk for evidence images, MB'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+      format: z
+        .enum(['auto', 'json', 'text'])
+        .default('auto')
+        .describe('auto: text on a terminal, json elsewhere'),
+    })
+    .prefault({}),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type CameraConfig = z.output<typeof cameraSchema>;
+export type TriggerConfig = z.output<typeof triggerSchema>;
+export type MqttConfig = z.output<typeof mqttSchema>;
+export type HttpConfig = z.output<typeof httpSchema>;
+export type ModelConfig = z.output<typeof modelSchema>;

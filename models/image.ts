@@ -1,0 +1,31 @@
+/** Pixels row by row without padding: 8-bit RGB, interleaved, sRGB. `data.length === width * height * 3`. */
+export interface Image {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** A rectangle in fractions of a frame's width and height, each 0 to 1, origin at the top left. */
+export interface Region {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** One picture off a camera, already cut to the camera's region. */
+export interface Frame {
+  readonly camera: string;
+  /** The region's pixels, scaled down (never up) by the decoder where the region is large. */
+  readonly image: Image;
+  /** The whole picture, at most 480 pixels wide, for the page; only while somebody watches. */
+  readonly preview?: Image;
+  /** When the shutter closed, ms since the epoch by this machine's clock (see `cameras.*.clock`). */
+  readonly capturedAt: number;
+  /** When the agent had the decoded pixels, ms since the epoch. */
+  readonly receivedAt: number;
+  /** Decoding, cutting and scaling this frame, ms. */
+  readonly decodeMs: number;
+  /** True where the picture does not come from a camera (`file:`) or is drawn (demo). */
+  readonly simulated: boolean;
+}
