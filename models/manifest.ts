@@ -1,0 +1,121 @@
+/** What lies beside a model on disk: the manifest of a base and that of a head version, version 1 of both. */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { QcError } from '../config/errors.ts';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a sha256: 64 hex digits in lower case');
+const plainFile = z.string().regex(/^[^/\\]+$/, 'must be a file name without folders');
+const finite = z.number();
+const three = z.tuple([finite, finite, finite]);
+const probability = z.number().min(0).max(1);
+
+export const precisionSchema = z.enum(['fp32', 'fp16', 'int8']);
+
+export const baseInputSchema = z.strictObject({
+  name: z.string().min(1).describe('name of the graph input'),
+  layout: z.enum(['NCHW', 'NHWC']),
+  width: z.number().int().min(1).max(4096),
+  height: z.number().int().min(1).max(4096),
+  channels: z.enum(['RGB', 'BGR']),
+  scale: z.number().positive().default(1 / 255).describe('each 8-bit value is multiplied by this first'),
+  mean: three.describe('subtracted after scaling, in the order of `channels`'),
+  std: three
+    .refine((std) => std.every((value) => value > 0), 'must be positive')
+    .describe('divided by after the mean, in the order of `channels`'),
+});
+
+export const checkSchema = z.strictObject({
+  image: z.literal('gradient-1').describe('the drawn picture that is fed: see models/check.ts'),
+  features: z
+    .array(z.strictObject({ index: z.number().int().min(0), value: finite }))
+    .min(4)
+    .describe('some of the features that the CPU gives for it'),
+  norm: z.number().positive().describe('Euclidean length of all features'),
+});
+
+export const baseManifestSchema = z.strictObject({
+  schema: z.literal(1),
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, dot, - and _'),
+  file: plainFile.describe('the .onnx beside this manifest'),
+  sha256,
+  licence: z.string().min(1),
+  origin: z.string().min(1).describe('where the weights come from'),
+  opset: z.number().int().positive(),
+  precision: precisionSchema,
+  variantOf: sha256.optional().describe('the fp32 base that this is a smaller form of: its heads fit too'),
+  input: baseInputSchema,
+  features: z.strictObject({
+    tensor: z.string().min(1).describe('an output of the graph, or a tensor inside it where it is cut'),
+    pool: z.enum(['none', 'average']).describe('average: [N,C,H,W] is averaged over height and width'),
+    size: z.number().int().min(1).max(65_536).describe('features of one picture'),
+  }),
+  check: checkSchema.optional().describe('proof that weights, preparation and provider fit together'),
+  figures: z.record(z.string(), z.union([z.number(), z.string()])).default({}),
+});
+
+export const thresholdsSchema = z.strictObject({
+  pass: probability.min(0.5),
+  fail: probability.gt(0),
+  failByLabel: z.record(z.string(), probability.gt(0)).optional(),
+});
+
+export const headManifestSchema = z.strictObject({
+  schema: z.literal(1),
+  version: z.string().regex(/^\d{4}-\d{2}-\d{2}\.\d+$/, 'must look like 2026-11-23.2'),
+  base: z.strictObject({
+    name: z.string().min(1),
+    sha256,
+    features: z.string().min(1).describe('the tensor the head was fitted on'),
+  }),
+  labels: z
+    .array(z.string().min(1))
+    .min(2)
+    .refine((labels) => new Set(labels).size === labels.length, 'must not repeat a label'),
+  thresholds: thresholdsSchema.optional().describe('default: those of the config'),
+  head: z.strictObject({ file: plainFile, sha256 }),
+  temperature: z.number().positive().describe('already folded into the weights; for the record'),
+  createdAt: z.iso.datetime(),
+  training: z
+    .record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.record(z.string(), z.number())]))
+    .default({})
+    .describe('facts about how it was fitted: method, images, figures'),
+});
+
+export type BaseManifest = z.output<typeof baseManifestSchema>;
+export type BaseInput = z.output<typeof baseInputSchema>;
+export type Check = z.output<typeof checkSchema>;
+export type Precision = z.output<typeof precisionSchema>;
+export type HeadManifest = z.output<typeof headManifestSchema>;
+
+/** Reads the manifest of a base. Throws `model-missing` or `model-damaged`, naming file and field. */
+export function readBaseManifest(file: string): Promise<BaseManifest> {
+  return readManifest(file, baseManifestSchema);
+}
+
+/** Reads the manifest of a head version. Throws `model-missing` or `model-damaged`, naming file and field. */
+export function readHeadManifest(file: string): Promise<HeadManifest> {
+  return readManifest(file, headManifestSchema);
+}
+
+async function readManifest<T>(file: string, schema: z.ZodType<T>): Promise<T> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new QcError('model-missing', `cannot read the manifest ${file}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (cause) {
+    throw new QcError('model-damaged', `${file} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  const parsed = schema.safeParse(content);
+  if (parsed.success) return parsed.data;
+  const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'manifest'}: ${issue.message}`);
+  throw new QcError('model-damaged', `${file} does not describe a model: ${wrong.join('; ')}`, {
+    remedy: 'correct the named fields of the manifest',
+  });
+}
