@@ -8,6 +8,24 @@ export const errors = {
   // model
   'model-missing': { exit: 3, remedy: 'check model.base, or pull or import the base' },
   'model-damaged': { exit: 3, remedy: 'copy the file again; its hash must match its manifest' },
+  'model-mismatch': { exit: 3, remedy: 'correct the manifest so that it describes the graph' },
+  'model-check-failed': {
+    exit: 3,
+    remedy: 'the weights are not those the manifest describes: copy or pull the base again',
+  },
+  'precision-unavailable': { exit: 3, remedy: 'set model.precision to auto, or make that variant' },
+  'provider-unavailable': {
+    exit: 3,
+    remedy: 'set model.provider to auto or cpu, or install what is missing',
+  },
+  'head-damaged': { exit: 3, remedy: 'promote another version, or train a new head' },
+  'head-base-mismatch': {
+    exit: 3,
+    remedy: 'train a new head for this base, or set model.base to the one the head was made for',
+  },
+  'version-unknown': { exit: 2, remedy: 'qc-agent models list shows the versions there are' },
+  'inference-stopped': { exit: 1, remedy: 'restart the agent; if it happens again, report it with the log' },
+  overloaded: { exit: 1, remedy: 'judge fewer pictures a second, or use a faster machine or provider' },
   // camera
   'camera-unreachable': { exit: 1, remedy: 'check address, cable and power of the camera' },
   // commands

@@ -17,7 +17,11 @@ export const baseInputSchema = z.strictObject({
   width: z.number().int().min(1).max(4096),
   height: z.number().int().min(1).max(4096),
   channels: z.enum(['RGB', 'BGR']),
-  scale: z.number().positive().default(1 / 255).describe('each 8-bit value is multiplied by this first'),
+  scale: z
+    .number()
+    .positive()
+    .default(1 / 255)
+    .describe('each 8-bit value is multiplied by this first'),
   mean: three.describe('subtracted after scaling, in the order of `channels`'),
   std: three
     .refine((std) => std.every((value) => value > 0), 'must be positive')
@@ -27,9 +31,9 @@ export const baseInputSchema = z.strictObject({
 export const checkSchema = z.strictObject({
   image: z.literal('gradient-1').describe('the drawn picture that is fed: see models/check.ts'),
   features: z
-    .array(z.strictObject({ index: z.number().int().min(0), value: finite }))
-    .min(4)
-    .describe('some of the features that the CPU gives for it'),
+    .record(z.string().regex(/^\d+$/, 'must be the index of a feature'), finite)
+    .refine((features) => Object.keys(features).length >= 4, 'must hold at least 4 features')
+    .describe('some of the features that the CPU gives for it, by index'),
   norm: z.number().positive().describe('Euclidean length of all features'),
 });
 

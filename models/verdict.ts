@@ -5,17 +5,135 @@ export interface Thresholds {
   readonly pass: number;
   /** Probability of one defect from which a part fails; a label may have its own. */
   readonly fail: number;
-  readonly failByLabel?: Readonly<Record<string, number>>;
+  readonly failByLabel?: Readonly<Record<string, number>> | undefined;
 }
 
 export interface Decision {
   readonly verdict: 'pass' | 'fail' | 'uncertain';
-  /** Most probable label, null where nothing was judged. */
+  /** Most probable label; for a fail the most probable defect above its threshold; null where nothing was judged. */
   readonly label: string | null;
   readonly probability: number | null;
   /** Mean over the frames. */
   readonly probabilities: Readonly<Record<string, number>>;
   /** In the words an operator reads. */
   readonly reasons: readonly string[];
+  /** How many frames would have led to the same verdict by themselves. */
   readonly votes: { readonly frames: number; readonly agree: number };
+}
+
+/** Label to probability of one frame. */
+export type Probabilities = Readonly<Record<string, number>>;
+
+export interface Rules {
+  readonly thresholds: Thresholds;
+  /** Labels that mean a good part; every other label is a defect. */
+  readonly good: readonly string[];
+}
+
+/**
+ * Decides on one part from its frames. It passes only where the mean probability of good reaches the
+ * threshold and more than half of the frames would pass by themselves; it fails where the mean of a defect
+ * reaches its threshold and more than half of the frames see rather a defect than a good part. Anything else,
+ * and anything that is not a probability, is uncertain: nothing is ever passed by default.
+ */
+export function decide(frames: readonly Probabilities[], rules: Rules): Decision {
+  const fault = whyUnusable(frames, rules.thresholds);
+  if (fault !== undefined) {
+    const votes = { frames: frames.length, agree: 0 };
+    return {
+      verdict: 'uncertain',
+      label: null,
+      probability: null,
+      probabilities: {},
+      reasons: [fault],
+      votes,
+    };
+  }
+  const probabilities = meanOf(frames);
+  const { verdict, label, reasons } = judge(frames, probabilities, rules);
+  const agree = frames.filter((frame) => judge([frame], frame, rules).verdict === verdict).length;
+  const probability = probabilities[label]!;
+  return { verdict, label, probability, probabilities, reasons, votes: { frames: frames.length, agree } };
+}
+
+/** The rules, on frames that are known to be usable. */
+function judge(
+  frames: readonly Probabilities[],
+  mean: Probabilities,
+  { thresholds, good }: Rules,
+): Pick<Decision, 'verdict' | 'reasons'> & { label: string } {
+  const ranked = Object.keys(mean).sort((a, b) => mean[b]! - mean[a]!);
+  const defects = ranked.filter((label) => !good.includes(label));
+  const top = ranked[0]!;
+  const failAt = (label: string) => thresholds.failByLabel?.[label] ?? thresholds.fail;
+  const pGood = goodness(mean, good);
+  const goodName = good.length === 1 ? good[0]! : 'good';
+
+  const bad = frames.filter((frame) => goodness(frame, good) < 0.5).length;
+  const found = defects.filter((label) => mean[label]! >= failAt(label));
+  if (found.length > 0 && bad * 2 > frames.length) {
+    const reasons = found.map((label) => `${label} above ${failAt(label).toFixed(2)}`);
+    return { verdict: 'fail', label: found[0]!, reasons };
+  }
+
+  const passing = frames.filter((frame) => goodness(frame, good) >= thresholds.pass).length;
+  const enough = pGood >= thresholds.pass;
+  if (enough && passing * 2 > frames.length) {
+    return { verdict: 'pass', label: top, reasons: [`${goodName} above ${thresholds.pass.toFixed(2)}`] };
+  }
+
+  const reasons: string[] = [];
+  if (enough) reasons.push(`only ${passing} of ${frames.length} frames would pass`);
+  else reasons.push(`${goodName} below ${thresholds.pass.toFixed(2)}`);
+  const [worst] = defects;
+  if (found.length > 0) {
+    reasons.push(
+      `${found[0]} above ${failAt(found[0]!).toFixed(2)}, but only ${bad} of ${frames.length} frames see a defect`,
+    );
+  } else if (worst !== undefined && !enough) reasons.push(`${worst} below ${failAt(worst).toFixed(2)}`);
+  return { verdict: 'uncertain', label: top, reasons };
+}
+
+/** Probability of all good labels together. */
+function goodness(probabilities: Probabilities, good: readonly string[]): number {
+  let sum = 0;
+  for (const label of new Set(good)) {
+    if (Object.hasOwn(probabilities, label)) sum += probabilities[label]!;
+  }
+  return sum;
+}
+
+function meanOf(frames: readonly Probabilities[]): Record<string, number> {
+  const labels = Object.keys(frames[0]!);
+  const mean = (label: string) =>
+    Math.min(1, frames.reduce((sum, frame) => sum + frame[label]!, 0) / frames.length);
+  return Object.fromEntries(labels.map((label) => [label, mean(label)]));
+}
+
+/** Why these numbers cannot decide anything; undefined where they can. */
+function whyUnusable(
+  frames: readonly Probabilities[],
+  { pass, fail, failByLabel }: Thresholds,
+): string | undefined {
+  const [first] = frames;
+  if (!first) return 'no frame was judged';
+  const isThreshold = (value: number, least: number) => value >= least && value <= 1;
+  const own = Object.values(failByLabel ?? {});
+  if (!isThreshold(pass, 0.5) || ![fail, ...own].every((value) => isThreshold(value, 0))) {
+    return 'the thresholds are not between 0 and 1';
+  }
+  const labels = Object.keys(first);
+  if (labels.length === 0) return 'no head has been trained yet';
+  for (const frame of frames) {
+    if (Object.keys(frame).length !== labels.length) return 'the frames were judged by different heads';
+    let sum = 0;
+    for (const label of labels) {
+      if (!Object.hasOwn(frame, label)) return `a frame has no probability for ${label}`;
+      const value = frame[label]!;
+      if (!(value >= 0 && value <= 1 + 1e-6)) return `the model gave no probability for ${label}`;
+      sum += value;
+    }
+    if (Math.abs(sum - 1) > 0.01) return 'the probabilities do not add up to 1';
+  }
+  return undefined;
 }

@@ -7,8 +7,7 @@ export function formulaImage(width: number, height: number): Image {
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       for (let channel = 0; channel < 3; channel++) {
-        data[at++] =
-          (x * 7 + y * 13 + channel * 29 + ((x * y) % 31) * 5 + ((x * x + 3 * y * y) >> 3)) & 255;
+        data[at++] = (x * 7 + y * 13 + channel * 29 + ((x * y) % 31) * 5 + ((x * x + 3 * y * y) >> 3)) & 255;
       }
     }
   }

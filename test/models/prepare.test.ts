@@ -16,10 +16,7 @@ const recorded = z
   })
   .parse(
     JSON.parse(
-      readFileSync(
-        new URL('../../../test/models/fixtures/resize-pillow.json', import.meta.url),
-        'utf8',
-      ),
+      readFileSync(new URL('../../../test/models/fixtures/resize-pillow.json', import.meta.url), 'utf8'),
     ),
   );
 
@@ -37,7 +34,11 @@ describe(`resize is Pillow ${recorded.pillow}, bit for bit`, () => {
     const resize = makeResize(224, 224);
     const cases = recorded.cases.filter(({ to }) => to[0] === 224 && to[1] === 224);
     for (const { from, sha256 } of [...cases, ...cases.toReversed()]) {
-      expect(createHash('sha256').update(resize(formulaImage(...from))).digest('hex')).toBe(sha256);
+      expect(
+        createHash('sha256')
+          .update(resize(formulaImage(...from)))
+          .digest('hex'),
+      ).toBe(sha256);
     }
   });
 });

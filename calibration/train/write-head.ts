@@ -1,0 +1,36 @@
+/** A fitted head → a folder that `Store.add` takes over. */
+import { createHash } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { encodeLinearHead, type LinearHead } from '../../models/head.ts';
+import type { BaseManifest, HeadManifest } from '../../models/manifest.ts';
+
+export interface HeadFacts {
+  /** The base whose features it was fitted on. */
+  readonly base: BaseManifest;
+  readonly createdAt: Date;
+  /** Default: those of the config hold. */
+  readonly thresholds?: HeadManifest['thresholds'];
+  /** How it was fitted: method, pictures, figures. */
+  readonly training?: HeadManifest['training'];
+}
+
+/** Writes manifest.json and head.onnx into the folder, which is made; the store gives the version its number. */
+export async function writeHead(folder: string, head: LinearHead, facts: HeadFacts): Promise<void> {
+  const model = encodeLinearHead(head);
+  const { base, createdAt, thresholds, training = {} } = facts;
+  const manifest: HeadManifest = {
+    schema: 1,
+    version: `${createdAt.toISOString().slice(0, 10)}.0`,
+    base: { name: base.name, sha256: base.variantOf ?? base.sha256, features: base.features.tensor },
+    labels: [...head.labels],
+    ...(thresholds && { thresholds }),
+    head: { file: 'head.onnx', sha256: createHash('sha256').update(model).digest('hex') },
+    temperature: head.temperature,
+    createdAt: createdAt.toISOString(),
+    training,
+  };
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, manifest.head.file), model);
+  await writeFile(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}

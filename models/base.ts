@@ -1,0 +1,119 @@
+/** The frozen base on disk: found, proved to be what its manifest says, and cut to its features. */
+import { createHash } from 'node:crypto';
+import { access, readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { QcError } from '../config/errors.ts';
+import { fitGraph } from './fit.ts';
+import { type BaseManifest, readBaseManifest } from './manifest.ts';
+import { decodeModel, encodeModel, type OnnxGraph, type OnnxModel } from './onnx/proto.ts';
+
+export interface BaseRequest {
+  /** An embedded or pulled name, or a path to an .onnx with its manifest beside it. */
+  readonly base: string;
+  readonly precision: 'auto' | 'fp32' | 'fp16' | 'int8';
+  /** Where pulled bases lie, besides the embedded ones. */
+  readonly directories?: readonly string[];
+}
+
+/** A base ready to be given to onnxruntime: one float32 input of a fixed size, features as the output. */
+export interface Base {
+  readonly manifest: BaseManifest;
+  readonly file: string;
+  /** The file as it is where its features are an output, else the graph cut at them. */
+  readonly model: string | Uint8Array;
+  readonly output: string;
+  /** Names of free dimensions and the sizes to fix them at. */
+  readonly dimensions: Readonly<Record<string, number>>;
+}
+
+/** Where the bases of this package lie, seen from dist/models. */
+export const embeddedBases = fileURLToPath(new URL('../../models/base/', import.meta.url));
+
+/**
+ * Opens a base and proves hash, inputs and outputs against its manifest. Throws `model-missing`,
+ * `model-damaged`, `model-mismatch` (saying what was found) or `precision-unavailable`.
+ */
+export async function openBase(request: BaseRequest): Promise<Base> {
+  const manifestFile = await findManifest(request);
+  const manifest = await readBaseManifest(manifestFile);
+  const wanted = request.precision;
+  if (wanted !== 'auto' && manifest.precision !== wanted) {
+    throw new QcError(
+      'precision-unavailable',
+      `${manifestFile} describes a ${manifest.precision} model, not ${wanted}`,
+    );
+  }
+  const file = join(dirname(manifestFile), manifest.file);
+  const bytes = await readModel(file);
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (found !== manifest.sha256) {
+    // Say what it is where it is not even ONNX: more use than two hashes.
+    parseModel(file, bytes);
+    throw new QcError(
+      'model-damaged',
+      `${file} is not the file its manifest describes: sha256 ${found}, expected ${manifest.sha256}`,
+    );
+  }
+  const { cut, ...fitted } = fitGraph(file, manifest, parseModel(file, bytes));
+  return { manifest, file, model: cut ? encodeModel(cut) : file, ...fitted };
+}
+
+async function findManifest({ base, precision, directories = [] }: BaseRequest): Promise<string> {
+  const suffix = precision === 'fp16' || precision === 'int8' ? `.${precision}` : '';
+  if (base.endsWith('.onnx')) {
+    const path = resolve(base).slice(0, -'.onnx'.length);
+    if (suffix !== '' && (await exists(`${path}${suffix}.json`))) return `${path}${suffix}.json`;
+    if (!(await exists(`${path}.onnx`))) throw new QcError('model-missing', `there is no file ${path}.onnx`);
+    if (await exists(`${path}.json`)) return `${path}.json`;
+    // A file that is no model at all is the likelier mistake than a missing manifest.
+    parseModel(`${path}.onnx`, await readModel(`${path}.onnx`));
+    throw new QcError('model-missing', `${path}.onnx has no manifest: ${path}.json is missing`, {
+      remedy: 'write the manifest beside it: models/base/README.md shows how',
+    });
+  }
+  const places = [embeddedBases, ...directories];
+  for (const place of places) {
+    if (await exists(join(place, `${base}${suffix}.json`))) return join(place, `${base}${suffix}.json`);
+  }
+  for (const place of places) {
+    if (suffix !== '' && (await exists(join(place, `${base}.json`)))) {
+      throw new QcError('precision-unavailable', `the base ${base} has no ${precision} variant`);
+    }
+  }
+  throw new QcError('model-missing', `there is no base named "${base}" in ${places.join(' or ')}`);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function readModel(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new QcError('model-missing', `cannot read ${file}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Decodes an ONNX file; throws `model-damaged` for anything else. */
+function parseModel(file: string, bytes: Uint8Array): OnnxModel & { graph: OnnxGraph } {
+  let model: OnnxModel;
+  try {
+    model = decodeModel(bytes);
+  } catch (cause) {
+    throw new QcError(
+      'model-damaged',
+      `${file} is not a whole ONNX file (${bytes.length} bytes): ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+  const { graph } = model;
+  if (!graph || graph.node.length === 0 || model.opsetImport.length === 0) {
+    throw new QcError('model-damaged', `${file} is not a whole ONNX file: it has no graph or operator set`);
+  }
+  return model as OnnxModel & { graph: OnnxGraph };
+}

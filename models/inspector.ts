@@ -1,0 +1,208 @@
+/** Base, head and thread together: judges pictures, swaps heads without missing one, survives its thread. */
+import { join } from 'node:path';
+import { QcError } from '../config/errors.ts';
+import type { ModelConfig } from '../config/schema.ts';
+import { requireHeadGraph, requireSameBase } from './head.ts';
+import type { Image } from './image.ts';
+import type { BaseManifest } from './manifest.ts';
+import { type Judged, openSession, type Session, type SessionFacts } from './session.ts';
+import { type HeadVersion, openStore, type Store } from './store.ts';
+import type { Thresholds } from './verdict.ts';
+
+export interface InspectorOptions {
+  readonly model: ModelConfig;
+  readonly storageDirectory: string;
+  /** Told what the operator should know: a head that was set aside, a thread that was started again. */
+  readonly onNotice: (text: string) => void;
+  /** Another worker script that behaves like session-worker.ts (tests let one die). */
+  readonly worker?: URL;
+}
+
+export interface ModelInfo {
+  /** `none` while there is no head. */
+  readonly version: string;
+  readonly base: string;
+  readonly precision: string;
+  readonly provider: string;
+  /** Why the providers that were asked first do not run. */
+  readonly why: readonly string[];
+}
+
+export interface Inspector extends AsyncDisposable {
+  readonly model: ModelInfo;
+  /** Why nothing can be judged at the moment; undefined while it can. */
+  readonly fault: string | undefined;
+  readonly manifest: BaseManifest;
+  /** Labels of the head; empty while there is none. */
+  readonly labels: readonly string[];
+  /** Thresholds that the head brings; undefined where those of the config hold. */
+  readonly thresholds: Thresholds | undefined;
+  /** Rejects with `overloaded` where too many wait, and with `inference-stopped` where the thread died over it. */
+  judge(image: Image): Promise<Judged>;
+  /** Pooled features of the base, [size]; for training and drift. */
+  features(image: Image): Promise<Float32Array>;
+  /**
+   * Judges with another version of the store from now on: what was asked before is judged by the old one.
+   * A damaged or unfitting version is refused and the old one stays.
+   */
+  swapHead(version: string): Promise<void>;
+}
+
+/** Deaths of the thread in a row, without a judgement in between, after which it is not started again. */
+const mostDeaths = 3;
+/** Requests kept while the thread is started again. */
+const mostHeld = 64;
+
+/**
+ * Opens base, provider and the active head. A store without a head is legal; a damaged active head gives way
+ * to the last whole one that was live before. Throws what `openSession` throws, `head-damaged` or `head-base-mismatch`.
+ */
+export async function openInspector(options: InspectorOptions): Promise<Inspector> {
+  const { model: config, storageDirectory, onNotice } = options;
+  const store = await openStore(storageDirectory);
+  let session = await start();
+  const { facts } = session;
+  let head: HeadVersion | undefined;
+  try {
+    head = await activeHead(store, facts.manifest, onNotice);
+    await session.useHead(loaded(head));
+  } catch (error) {
+    await session[Symbol.asyncDispose]();
+    throw error;
+  }
+
+  let closed = false;
+  let deaths = 0;
+  let broken: QcError | undefined;
+  /** Set while a new thread is being started. */
+  let starting: Promise<void> | undefined;
+  let held = 0;
+  watch(session);
+
+  function start(): Promise<Session> {
+    return openSession({
+      base: config.base,
+      precision: config.precision,
+      directories: [join(storageDirectory, 'bases')],
+      provider: config.provider,
+      threads: config.threads,
+      ...(options.worker && { worker: options.worker }),
+    });
+  }
+
+  function watch(watched: Session): void {
+    watched.ended.then((fault) => {
+      if (closed || !fault) return;
+      starting = restart(fault).finally(() => {
+        starting = undefined;
+      });
+    });
+  }
+
+  async function restart(fault: QcError): Promise<void> {
+    for (let error = fault; ; ) {
+      deaths++;
+      if (deaths > mostDeaths) {
+        broken = new QcError('inference-stopped', `${error.message}, ${deaths} times in a row`);
+        onNotice(broken.line);
+        return;
+      }
+      onNotice(`${error.message}; starting it again`);
+      try {
+        const next = await start();
+        await next.useHead(loaded(head));
+        session = next;
+        watch(next);
+        return;
+      } catch (cause) {
+        error = cause instanceof QcError ? cause : new QcError('inference-stopped', String(cause), { cause });
+        if (closed) return;
+      }
+    }
+  }
+
+  /** The thread that runs, waited for while it is started again. */
+  async function ready(): Promise<Session> {
+    while (starting) {
+      if (held >= mostHeld)
+        throw new QcError('overloaded', `${held} pictures wait for the model to start again`);
+      held++;
+      await starting;
+      held--;
+    }
+    if (broken) throw broken;
+    return session;
+  }
+
+  return {
+    manifest: facts.manifest,
+    get model() {
+      return describeModel(facts, head);
+    },
+    get fault() {
+      return starting ? 'the inference thread is starting again' : broken?.message;
+    },
+    get labels() {
+      return head?.manifest.labels ?? [];
+    },
+    get thresholds() {
+      return head?.manifest.thresholds;
+    },
+    async judge(image) {
+      const judged = await (await ready()).judge(image);
+      deaths = 0;
+      return judged;
+    },
+    async features(image) {
+      return (await ready()).features(image);
+    },
+    async swapHead(version) {
+      const next = await store.read(version);
+      requireFit(next, facts.manifest);
+      await (await ready()).useHead(loaded(next));
+      head = next;
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      await starting;
+      await session[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function loaded(head: HeadVersion | undefined) {
+  return head && { version: head.version, labels: head.manifest.labels, model: head.model };
+}
+
+function requireFit({ manifest, model }: HeadVersion, base: BaseManifest): void {
+  requireSameBase(manifest, base);
+  requireHeadGraph(model, manifest, base.features.size);
+}
+
+/** The active head, or the last whole one before it where it is damaged; undefined where there never was one. */
+async function activeHead(
+  store: Store,
+  base: BaseManifest,
+  onNotice: (text: string) => void,
+): Promise<HeadVersion | undefined> {
+  const active = await store.active();
+  if (active === undefined) return undefined;
+  let first: unknown;
+  for (const version of [active, ...(await store.history())]) {
+    try {
+      const head = await store.read(version);
+      requireFit(head, base);
+      if (first) onNotice(`${(first as Error).message}; judging with version ${version} instead`);
+      return head;
+    } catch (error) {
+      first ??= error;
+      // Only damage gives way to an older version; another base is a decision of the operator.
+      if (!(error instanceof QcError) || error.code === 'head-base-mismatch') throw first;
+    }
+  }
+  throw first;
+}
+
+function describeModel({ manifest, precision, provider, why }: SessionFacts, head?: HeadVersion): ModelInfo {
+  return { version: head?.version ?? 'none', base: manifest.name, precision, provider, why };
+}

@@ -1,0 +1,53 @@
+/**
+ * Writes hash, operator set and warm-up check of every embedded base anew, after an .onnx was replaced:
+ * `node dist/models/refresh-base.js` (part of `npm run generate`). Whatever else the manifest says is kept.
+ */
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { embeddedBases } from './base.ts';
+import { checkImage, recordCheck } from './check.ts';
+import { type BaseManifest, readBaseManifest } from './manifest.ts';
+import { decodeModel, toNumber } from './onnx/proto.ts';
+import { openSession } from './session.ts';
+
+/** The manifest for the .onnx that lies beside it now; its features are measured on the CPU. */
+async function refresh(manifestFile: string, folder: string): Promise<boolean> {
+  const { check, ...kept } = await readBaseManifest(manifestFile);
+  const bytes = await readFile(join(folder, kept.file));
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  // Features differ a little from machine to machine: the same file keeps its manifest.
+  if (sha256 === kept.sha256 && check) return false;
+
+  const { opsetImport } = decodeModel(bytes);
+  const opset = toNumber(opsetImport.find(({ domain }) => !domain)?.version ?? kept.opset);
+  const unchecked: BaseManifest = { ...kept, sha256, opset };
+  const draft = manifestFile.replace(/\.json$/, '.draft.json');
+  await writeFile(draft, text(unchecked));
+  await rename(draft, manifestFile);
+
+  await using session = await openSession({
+    base: join(folder, kept.file),
+    precision: 'auto',
+    provider: 'cpu',
+    threads: 0,
+  });
+  const { width, height } = kept.input;
+  const features = await session.features(checkImage(width, height));
+  await writeFile(draft, text({ ...unchecked, check: recordCheck(features) }));
+  await rename(draft, manifestFile);
+  return true;
+}
+
+/** JSON as the formatter wants it: lists of numbers on one line. */
+function text(manifest: BaseManifest): string {
+  const list = /\[\s+([^[\]{}]*?)\s+\]/g;
+  const json = JSON.stringify(manifest, null, 2);
+  return `${json.replace(list, (_, items: string) => `[${items.replace(/\s+/g, ' ')}]`)}\n`;
+}
+
+for (const file of await readdir(embeddedBases)) {
+  if (!file.endsWith('.json')) continue;
+  const changed = await refresh(join(embeddedBases, file), embeddedBases);
+  console.log(`${file}: ${changed ? 'written anew' : 'fresh'}`);
+}

@@ -1,0 +1,211 @@
+/** The thread that owns onnxruntime: opens base and provider, then answers requests in their order. */
+import { availableParallelism } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import ort from 'onnxruntime-node';
+import { QcError } from '../config/errors.ts';
+import { type Base, openBase } from './base.ts';
+import { checkFailure, checkImage, recordCheck } from './check.ts';
+import type { Image } from './image.ts';
+import { makePrepare, type Prepare } from './prepare.ts';
+import { type Provider, providers, whyAbsent } from './providers.ts';
+import type {
+  Answer,
+  FromWorker,
+  LoadedHead,
+  SentError,
+  SessionFacts,
+  Task,
+  ToWorker,
+  WorkerData,
+} from './session.ts';
+
+const { request, guard } = workerData as WorkerData;
+const port = parentPort!;
+const send = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
+
+// What fails is said by our own errors; onnxruntime's coloured lines would only alarm an operator.
+ort.env.logLevel = 'fatal';
+
+/** Native code may not be torn down with its thread: says when it runs, and starts none once the process exits. */
+async function native<T>(call: () => Promise<T>): Promise<T> {
+  Atomics.store(guard, 0, 1);
+  try {
+    if (Atomics.load(guard, 1) === 1) throw new QcError('inference-stopped', 'the process is exiting');
+    return await call();
+  } finally {
+    Atomics.store(guard, 0, 0);
+    Atomics.notify(guard, 0);
+  }
+}
+
+type Run = (image: Image) => Promise<Float32Array>;
+
+/** One session on one provider; throws what onnxruntime throws. */
+async function openOn(provider: Provider, base: Base): Promise<ort.InferenceSession> {
+  const options: ort.InferenceSession.SessionOptions = {
+    executionProviders: [provider],
+    intraOpNumThreads: request.threads || availableParallelism(),
+    interOpNumThreads: 1,
+    freeDimensionOverrides: base.dimensions,
+    logSeverityLevel: 4,
+    // Threads that spin between two frames cost half as much again as the inference itself, for no speed.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  };
+  const { model } = base;
+  return native(() =>
+    typeof model === 'string'
+      ? ort.InferenceSession.create(model, options)
+      : ort.InferenceSession.create(model, options),
+  );
+}
+
+function runner(session: ort.InferenceSession, base: Base, prepare: Prepare): Run {
+  const { input } = base.manifest;
+  const { width, height } = input;
+  const dims = input.layout === 'NCHW' ? [1, 3, height, width] : [1, height, width, 3];
+  let tensor: ort.Tensor | undefined;
+  return async (image) => {
+    const pixels = prepare(image);
+    tensor ??= new ort.Tensor('float32', pixels, dims);
+    const feeds = { [input.name]: tensor };
+    const outputs = await native(() => session.run(feeds, [base.output]));
+    return outputs[base.output]!.data as Float32Array;
+  };
+}
+
+/** The first provider that opens the base and passes the check. */
+async function openProvider(base: Base): Promise<{ facts: SessionFacts; run: Run }> {
+  const { manifest } = base;
+  const { precision } = manifest;
+  const prepare = makePrepare(manifest.input);
+  const image = checkImage(manifest.input.width, manifest.input.height);
+  const why: string[] = [];
+  for (const provider of request.provider === 'auto' ? providers : [request.provider]) {
+    let reason = whyAbsent(provider);
+    if (reason === undefined) {
+      try {
+        const session = await openOn(provider, base);
+        const run = runner(session, base, prepare);
+        reason = await failure(provider, run);
+        if (reason === undefined) return { facts: { manifest, precision, provider, why }, run };
+        await session.release();
+      } catch (error) {
+        if (provider === 'cpu') throw refused(error);
+        reason = brief(error);
+      }
+    }
+    why.push(`${provider}: ${reason}`);
+  }
+  throw new QcError('provider-unavailable', `no provider can run the model: ${why.join('; ')}`);
+
+  /** The CPU provider is the reference: where it fails, the model is wrong, not the provider. */
+  async function failure(provider: Provider, run: Run): Promise<string | undefined> {
+    const features = await run(image);
+    if (features.length !== manifest.features.size) {
+      throw new QcError(
+        'model-mismatch',
+        `${base.file}: ${manifest.features.tensor} gives ${features.length} features, the manifest says ${manifest.features.size}`,
+      );
+    }
+    const check =
+      manifest.check ??
+      recordCheck(
+        provider === 'cpu' ? features : await runner(await openOn('cpu', base), base, prepare)(image),
+      );
+    const reason = checkFailure(check, features, precision);
+    if (reason !== undefined && provider === 'cpu') {
+      throw new QcError('model-check-failed', `${base.file}: ${reason}`);
+    }
+    return reason;
+  }
+
+  function refused(error: unknown): QcError {
+    if (error instanceof QcError) return error;
+    return new QcError('model-damaged', `onnxruntime refuses ${base.file}: ${brief(error)}`, {
+      remedy: 'export the model again as ONNX, or copy it again',
+    });
+  }
+}
+
+/** The first sentence of onnxruntime's message, without source locations. */
+function brief(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const line = message.split('\n')[0]!.replace(/^\S*onnxruntime_src\S*\s.*?(was false\.\s*|:\s)/, '');
+  return line.length > 160 ? `${line.slice(0, 157)}…` : line;
+}
+
+interface Head {
+  readonly session: ort.InferenceSession;
+  readonly version: string;
+  readonly labels: readonly string[];
+}
+
+async function openHead({ model, version, labels }: LoadedHead): Promise<Head> {
+  try {
+    const options = { executionProviders: ['cpu'], intraOpNumThreads: 1, logSeverityLevel: 4 } as const;
+    return { session: await native(() => ort.InferenceSession.create(model, options)), version, labels };
+  } catch (error) {
+    throw new QcError('head-damaged', `onnxruntime refuses the head: ${brief(error)}`);
+  }
+}
+
+async function classify({ session, version, labels }: Head, features: Float32Array): Promise<Answer> {
+  const feeds = { [session.inputNames[0]!]: new ort.Tensor('float32', features, [1, features.length]) };
+  const outputs = await native(() => session.run(feeds));
+  const values = outputs[session.outputNames[0]!]!.data as Float32Array;
+  if (values.length !== labels.length) {
+    throw new QcError('head-damaged', `the head gives ${values.length} values for ${labels.length} labels`);
+  }
+  return { version, probabilities: Object.fromEntries(labels.map((label, i) => [label, values[i]!])) };
+}
+
+function toSend(error: unknown): SentError {
+  if (error instanceof QcError) return { code: error.code, message: error.message, remedy: error.remedy };
+  const { code, remedy } = new QcError('internal', '');
+  return { code, remedy, message: error instanceof Error ? error.message : String(error) };
+}
+
+/** Answers requests one by one until told to close. */
+function serve(run: Run): void {
+  let head: Head | undefined;
+  let last: Promise<void> = Promise.resolve();
+
+  async function perform(task: Task): Promise<Answer> {
+    if (task.kind === 'head') {
+      const next = task.head && (await openHead(task.head));
+      await head?.session.release();
+      head = next;
+      return {};
+    }
+    const features = await run(task.image);
+    if (task.kind === 'features') return { features: features.slice() };
+    return head ? classify(head, features) : {};
+  }
+
+  async function reply(id: number, task: Task): Promise<void> {
+    const startedAt = performance.now();
+    const buffer = task.kind === 'head' ? undefined : task.image.data.buffer;
+    const pixels = buffer instanceof ArrayBuffer ? buffer : undefined;
+    const back = pixels ? [pixels] : [];
+    try {
+      const answer = await perform(task);
+      send({ id, answer, inferenceMs: performance.now() - startedAt, pixels }, back);
+    } catch (error) {
+      send({ id, failed: toSend(error), pixels }, back);
+    }
+  }
+
+  port.on('message', (message: ToWorker) => {
+    if ('close' in message) last = last.then(() => port.close());
+    else last = last.then(() => reply(message.id, message.task));
+  });
+}
+
+try {
+  const base = await openBase(request);
+  const { facts, run } = await openProvider(base);
+  serve(run);
+  send({ opened: facts });
+} catch (error) {
+  send({ failed: toSend(error) });
+}
