@@ -30,6 +30,15 @@ export const errors = {
   'camera-unreachable': { exit: 1, remedy: 'check address, cable and power of the camera' },
   // commands
   'command-invalid': { exit: 2, remedy: 'send the fields that the schema names' },
+  // parts
+  'camera-down': { exit: 1, remedy: 'trigger again once the camera is up; status says why it is down' },
+  'no-fresh-frame': {
+    exit: 1,
+    remedy: 'check the frame rate and clock of the camera, or raise trigger.timeoutMs',
+  },
+  busy: { exit: 1, remedy: 'trigger again after the result of the job before' },
+  'not-triggered': { exit: 2, remedy: 'set trigger: {kind: command} for this camera' },
+  stopping: { exit: 1, remedy: 'trigger again once the agent is back' },
   // anything else
   internal: { exit: 1, remedy: 'this is a defect in the agent: report it with the log' },
 } as const satisfies Record<string, { exit: number; remedy: string }>;

@@ -30,13 +30,15 @@ export const regionSchema = z
   });
 
 const continuousSchema = z.strictObject({
-  kind: z.literal('continuous'),
-  everyMs: milliseconds(1, 3_600_000).default(200).describe('ms between two judged parts'),
+  kind: z.literal('continuous').describe('a part every so many ms, whatever is in view'),
+  everyMs: milliseconds(1, 3_600_000).default(200).describe('ms from one judged part to the next'),
 });
 
 const presenceSchema = z
   .strictObject({
-    kind: z.literal('presence'),
+    kind: z
+      .literal('presence')
+      .describe('whatever enters the region is a part, judged once from its best frames'),
     enter: fraction
       .gt(0)
       .default(0.06)
@@ -54,7 +56,7 @@ const presenceSchema = z
   });
 
 const commandSchema = z.strictObject({
-  kind: z.literal('command'),
+  kind: z.literal('command').describe('a part when a PLC says so, by MQTT or HTTP'),
   timeoutMs: milliseconds(10, 60_000)
     .default(1_000)
     .describe('ms to wait for a frame captured after the trigger before the job is refused'),
@@ -72,7 +74,7 @@ export const cameraSchema = z.strictObject({
     .describe(
       'rtsp://user@host/path, or file:FOLDER to let images stand in for a camera; never put the password here',
     ),
-  passwordFile: z.string().optional().describe('file that holds the camera password'),
+  passwordFile: z.string().min(1).optional().describe('file that holds the camera password'),
   password: z
     .string()
     .optional()
@@ -138,16 +140,16 @@ export const mqttSchema = z.strictObject({
     .optional()
     .describe('all topics start with this, ISA-95 style; default qc/<station>'),
   clientId: z.string().min(1).max(64).optional().describe('default qc-<station>'),
-  username: z.string().optional(),
-  passwordFile: z.string().optional().describe('file that holds the broker password'),
+  username: z.string().min(1).optional().describe('user at the broker'),
+  passwordFile: z.string().min(1).optional().describe('file that holds the broker password'),
   password: z
     .string()
     .optional()
     .meta({ secret: true })
     .describe('only from the environment: QC_MQTT__PASSWORD'),
-  ca: z.string().optional().describe('PEM file of the authority that signed the broker certificate'),
-  cert: z.string().optional().describe('PEM file of the client certificate'),
-  key: z.string().optional().describe('PEM file of the client key'),
+  ca: z.string().min(1).optional().describe('PEM file of the authority that signed the broker certificate'),
+  cert: z.string().min(1).optional().describe('PEM file of the client certificate'),
+  key: z.string().min(1).optional().describe('PEM file of the client key'),
   keepaliveSeconds: z.number().int().min(1).max(3_600).default(15).describe('s between two signs of life'),
   outboxMessages: z
     .number()
@@ -164,11 +166,13 @@ export const mqttSchema = z.strictObject({
 export const httpSchema = z.strictObject({
   host: z
     .string()
+    .min(1)
     .default('127.0.0.1')
     .describe('address to listen on; any other than loopback needs tokensFile'),
   port: z.number().int().min(0).max(65_535).default(8080).describe('0 = any free port'),
   tokensFile: z
     .string()
+    .min(1)
     .optional()
     .describe('file of access tokens: one "name role sha256" a line (qc-agent token makes one)'),
   maxBodyMb: z.number().positive().max(1_000).default(20).describe('largest upload, MB'),
@@ -177,6 +181,7 @@ export const httpSchema = z.strictObject({
 export const modelSchema = z.strictObject({
   base: z
     .string()
+    .min(1)
     .default('resnet50-synthetic')
     .describe('an embedded or pulled base by name, or a path to an .onnx with its manifest beside it'),
   provider: z
@@ -190,15 +195,34 @@ export const modelSchema = z.strictObject({
   threads: z.number().int().min(0).max(256).default(0).describe('CPU threads for inference; 0 = one a core'),
 });
 
+export const stationSchema = name('station').describe(
+  'name of this station: letters, digits, - and _; part of topics and results',
+);
+
+export const storageSchema = z.strictObject({
+  directory: z
+    .string()
+    .min(1)
+    .default('./data')
+    .describe('everything the agent writes; relative to this file'),
+  evidenceQuotaMb: z
+    .number()
+    .int()
+    .min(0)
+    .max(10_000_000)
+    .default(2_000)
+    .describe('disk for evidence images, MB; 0 = keep none'),
+});
+
 export const configSchema = z.strictObject({
-  station: name('station').describe('name of this station'),
+  station: stationSchema,
   cameras: z
     .record(name('camera name'), cameraSchema)
     .refine((c) => Object.keys(c).length > 0, 'at least one camera is needed')
     .describe('one or many, by name'),
-  mqtt: mqttSchema.prefault({}),
-  http: httpSchema.prefault({}),
-  model: modelSchema.prefault({}),
+  mqtt: mqttSchema.prefault({}).describe('where verdicts go and commands come from'),
+  http: httpSchema.prefault({}).describe('page, API, metrics and health'),
+  model: modelSchema.prefault({}).describe('what judges'),
   labels: z
     .strictObject({
       good: z
@@ -207,7 +231,8 @@ export const configSchema = z.strictObject({
         .default(['good'])
         .describe('labels that mean a good part; every other label is a defect'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('what the labels mean'),
   thresholds: z
     .strictObject({
       pass: fraction.min(0.5).default(0.7).describe('probability of good from which a part passes'),
@@ -218,21 +243,20 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('used where the head brings none of its own'),
-  storage: z
-    .strictObject({
-      directory: z.string().default('./data').describe('everything the agent writes; relative to this file'),
-      evidenceQuotaMb: z.number().int().min(0).default(2_000).describe('disk for evidence images, MB'),
-    })
-    .prefault({}),
+  storage: storageSchema.prefault({}).describe('what the agent keeps on disk'),
   log: z
     .strictObject({
-      level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+      level: z
+        .enum(['debug', 'info', 'warn', 'error'])
+        .default('info')
+        .describe('least severity that is logged'),
       format: z
         .enum(['auto', 'json', 'text'])
         .default('auto')
         .describe('auto: text on a terminal, json elsewhere'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('what is written to standard error'),
 });
 
 export type Config = z.output<typeof configSchema>;

@@ -1,0 +1,124 @@
+/** A YAML file and the environment in; a complete, frozen Config out, or everything that is wrong with it. */
+import { readDocument } from './document.ts';
+import { type Environment, overlayEnvironment } from './environment.ts';
+import { explain } from './explain.ts';
+import { ConfigError, type Problem } from './problems.ts';
+import {
+  resolveCamera,
+  resolveHttp,
+  resolveModel,
+  resolveMqtt,
+  resolveStorage,
+  type Scope,
+} from './resolve.ts';
+import {
+  type Config,
+  cameraSchema,
+  configSchema,
+  httpSchema,
+  modelSchema,
+  mqttSchema,
+  stationSchema,
+  storageSchema,
+} from './schema.ts';
+import { configTree, nodeAt, type Path } from './tree.ts';
+
+/**
+ * Loads a configuration: file, then `QC_` variables over it, then passwords from their files.
+ * Paths come back absolute (relative ones are relative to the file), passwords in `password`.
+ * @param onWarning told of what works, but should be looked at (a password file that everybody may read)
+ * @throws ConfigError listing every problem with place, key and remedy; it never quotes a secret
+ */
+export function loadConfig(
+  file: string,
+  env: Environment,
+  onWarning: (text: string) => void = () => undefined,
+): Config {
+  const document = readDocument(file);
+  const overlay = overlayEnvironment(document.value, env);
+  const raw = emptySections(overlay.value);
+  const problems: Problem[] = [...document.duplicates, ...overlay.problems];
+  const where = (path: Path, at: 'key' | 'value') => overlay.variable(path) ?? document.where(path, at);
+  const scope: Scope = {
+    file,
+    problem: (path, what, remedy) =>
+      problems.push({ where: where(path, 'value'), key: path.join('.'), what, remedy }),
+    warn: (path, what) => onWarning(`${where(path, 'value')} ${path.join('.')}: ${what}`),
+  };
+
+  for (const path of writtenPasswords(document.value)) {
+    problems.push({
+      where: document.where(path, 'key'),
+      key: path.join('.'),
+      what: 'a password must not stand in this file',
+      remedy: 'put it in a file of its own and name that with passwordFile, or set it in the environment',
+    });
+  }
+  const parsed = configSchema.safeParse(raw);
+  for (const issue of parsed.error?.issues ?? []) {
+    for (const { path, at, what, remedy } of explain(issue, raw))
+      problems.push({ where: where(path, at), key: path.join('.'), what, remedy });
+  }
+  const resolved = resolveSections(raw, scope);
+  if (!parsed.success || problems.length > 0) throw new ConfigError(inOrder(firstOfEach(problems)));
+  return freeze({ ...parsed.data, ...resolved });
+}
+
+/**
+ * Every section that is well-formed by itself, resolved: so that one mistake elsewhere hides no other.
+ */
+function resolveSections(raw: Record<string, unknown>, scope: Scope): Partial<Config> {
+  const station = stationSchema.safeParse(raw.station).data ?? 'station';
+  const cameras: Config['cameras'] = {};
+  for (const [name, section] of Object.entries(raw.cameras ?? {})) {
+    const camera = cameraSchema.safeParse(section);
+    if (camera.success) cameras[name] = resolveCamera(camera.data, name, scope);
+  }
+  const mqtt = mqttSchema.safeParse(raw.mqtt ?? {});
+  const http = httpSchema.safeParse(raw.http ?? {});
+  const model = modelSchema.safeParse(raw.model ?? {});
+  const storage = storageSchema.safeParse(raw.storage ?? {});
+  return {
+    cameras,
+    ...(mqtt.success && { mqtt: resolveMqtt(mqtt.data, station, scope) }),
+    ...(http.success && { http: resolveHttp(http.data, scope) }),
+    ...(model.success && { model: resolveModel(model.data, scope) }),
+    ...(storage.success && { storage: resolveStorage(storage.data, scope) }),
+  };
+}
+
+/** `mqtt:` with every key below it commented out means the defaults, not "nothing". */
+function emptySections(value: Record<string, unknown>): Record<string, unknown> {
+  const optional = (key: string) => configTree.properties?.[key]?.default !== undefined;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, section]) => [key, section === null && optional(key) ? {} : section]),
+  );
+}
+
+function writtenPasswords(value: unknown, path: string[] = []): string[][] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, below]) => {
+    const here = [...path, key];
+    return nodeAt(here)?.secret ? [here] : writtenPasswords(below, here);
+  });
+}
+
+/** A value that is out of range often breaks a second rule as well: the first says enough. */
+function firstOfEach(problems: readonly Problem[]): Problem[] {
+  const id = ({ where, key }: Problem) => `${where} ${key}`;
+  return [...new Map(problems.toReversed().map((problem) => [id(problem), problem])).values()];
+}
+
+/** As they stand in the file, from top to bottom; those of the environment last. */
+function inOrder(problems: readonly Problem[]): Problem[] {
+  const line = ({ where }: Problem) => Number(/:(\d+):\d+$/.exec(where)?.[1] ?? Number.POSITIVE_INFINITY);
+  return [...problems].sort((a, b) => (line(a) === line(b) ? 0 : line(a) - line(b)));
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const below of Object.values(value)) freeze(below);
+    Object.freeze(value);
+  }
+  return value;
+}

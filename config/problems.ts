@@ -1,0 +1,32 @@
+import { QcError } from './errors.ts';
+
+/** One thing wrong with the configuration: where, which key, what, and what to do about it. */
+export interface Problem {
+  /** `file:line:column`, `file`, or the environment variable. */
+  readonly where: string;
+  /** Dotted, as in `cameras.top.region.width`; empty where it is about the whole file. */
+  readonly key: string;
+  readonly what: string;
+  readonly remedy: string;
+}
+
+/** One line: `agent.yaml:4:11 cameras.top.url: … — …`. */
+export function problemLine({ where, key, what, remedy }: Problem): string {
+  return `${where}${key ? ` ${key}` : ''}: ${what} — ${remedy}`;
+}
+
+/** Everything that is wrong with a configuration at once, a line each; never holds a secret. */
+export class ConfigError extends QcError {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super('config-invalid', problems.map(problemLine).join('\n'));
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+
+  /** Each problem brings its own remedy. */
+  override get line(): string {
+    return this.message;
+  }
+}

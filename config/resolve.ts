@@ -1,0 +1,139 @@
+/** What a schema cannot check: files, secrets, and keys that depend on each other. Fills in what follows from others. */
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { CameraConfig, Config, HttpConfig, ModelConfig, MqttConfig } from './schema.ts';
+import { exposure, fileFault, hasPassword, readSecret } from './secrets.ts';
+import type { Path } from './tree.ts';
+
+/** Where findings go while a section is resolved. */
+export interface Findings {
+  problem(path: Path, what: string, remedy: string): void;
+  warn(path: Path, what: string): void;
+}
+
+export interface Scope extends Findings {
+  /** Relative paths are relative to this file. */
+  readonly file: string;
+}
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** A camera with its password, and its paths absolute. */
+export function resolveCamera(camera: CameraConfig, name: string, scope: Scope): CameraConfig {
+  const path = ['cameras', name];
+  const url = [...path, 'url'];
+  const resolved: Writable<CameraConfig> = withPassword(camera, path, scope);
+  if (hasPassword(camera.url)) {
+    scope.problem(
+      url,
+      'the address holds a password',
+      `leave only the user in it; put the password in a file and name it with passwordFile, or set QC_CAMERAS__${variable(name)}__PASSWORD`,
+    );
+  }
+  if (!camera.url.startsWith('file:')) return resolved;
+  const source = absolute(scope, filePath(camera.url));
+  const fault = fileFault(source);
+  if (fault && !fault.what.endsWith('is not a file')) scope.problem(url, fault.what, fault.remedy);
+  resolved.url = `file:${source}`;
+  resolved.simulated = true;
+  return resolved;
+}
+
+/** The broker with its password, topic and client id, and its paths absolute. */
+export function resolveMqtt(mqtt: MqttConfig, station: string, scope: Scope): MqttConfig {
+  const resolved: Writable<MqttConfig> = withPassword(mqtt, ['mqtt'], scope);
+  resolved.topic ??= `qc/${station}`;
+  resolved.clientId ??= `qc-${station}`;
+  if (/^\w+:\/\/[^/]*@/.test(mqtt.url)) {
+    scope.problem(
+      ['mqtt', 'url'],
+      hasPassword(mqtt.url) ? 'the address holds a password' : 'the address holds a user',
+      'write mqtt.username, and put the password in a file named with passwordFile, or in QC_MQTT__PASSWORD',
+    );
+  }
+  for (const key of ['ca', 'cert', 'key'] as const) {
+    const given = mqtt[key];
+    if (given === undefined) continue;
+    resolved[key] = useFile(scope, ['mqtt', key], given, key === 'key');
+    if (mqtt.url.startsWith('mqtt://'))
+      scope.problem(
+        ['mqtt', key],
+        `${key} has no effect with mqtt://`,
+        'write mqtts:// in url, or remove it',
+      );
+  }
+  if (mqtt.cert !== undefined && mqtt.key === undefined)
+    scope.problem(['mqtt', 'cert'], 'a certificate without its key', 'add key: its PEM file');
+  if (mqtt.key !== undefined && mqtt.cert === undefined)
+    scope.problem(['mqtt', 'key'], 'a key without its certificate', 'add cert: its PEM file');
+  const password = mqtt.passwordFile !== undefined ? 'passwordFile' : 'password';
+  // MQTT 3.1.1 section 3.1.2.9 forbids it; MQTT 5 does not.
+  if (mqtt[password] !== undefined && mqtt.username === undefined && mqtt.protocol !== '5')
+    scope.problem(['mqtt', password], 'a password without a user', 'add username');
+  return resolved;
+}
+
+/** The listener; refused where others could reach it without a token. */
+export function resolveHttp(http: HttpConfig, scope: Scope): HttpConfig {
+  if (http.tokensFile === undefined) {
+    if (!isLoopback(http.host)) {
+      scope.problem(
+        ['http', 'host'],
+        `HTTP serves loopback only unless tokens are configured; ${JSON.stringify(http.host)} is not loopback`,
+        'write host: 127.0.0.1, or add tokensFile',
+      );
+    }
+    return http;
+  }
+  return { ...http, tokensFile: useFile(scope, ['http', 'tokensFile'], http.tokensFile, true) };
+}
+
+/** The model; a base given as a path is made absolute and must be there. */
+export function resolveModel(model: ModelConfig, scope: Scope): ModelConfig {
+  if (!/[\\/]|\.onnx$/i.test(model.base)) return model;
+  return { ...model, base: useFile(scope, ['model', 'base'], model.base, false) };
+}
+
+export function resolveStorage(storage: Config['storage'], scope: Scope): Config['storage'] {
+  return { ...storage, directory: absolute(scope, storage.directory) };
+}
+
+/** Addresses that only this machine reaches (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3). */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);
+}
+
+interface WithPassword {
+  readonly password?: string | undefined;
+  readonly passwordFile?: string | undefined;
+}
+
+/** A password from the environment wins over its file, which is then not even opened. */
+function withPassword<T extends WithPassword>(section: T, path: Path, scope: Scope): T {
+  if (section.passwordFile === undefined) return { ...section };
+  const passwordFile = absolute(scope, section.passwordFile);
+  if (section.password !== undefined) return { ...section, passwordFile };
+  const at = [...path, 'passwordFile'];
+  const read = readSecret(passwordFile);
+  if ('fault' in read) {
+    scope.problem(at, read.fault.what, read.fault.remedy);
+    return { ...section, passwordFile };
+  }
+  const warning = exposure(passwordFile);
+  if (warning) scope.warn(at, warning);
+  return { ...section, passwordFile, password: read.secret };
+}
+
+function useFile(scope: Scope, path: Path, given: string, secret: boolean): string {
+  const file = absolute(scope, given);
+  const fault = fileFault(file);
+  if (fault) scope.problem(path, fault.what, fault.remedy);
+  const warning = !fault && secret ? exposure(file) : undefined;
+  if (warning) scope.warn(path, warning);
+  return file;
+}
+
+const absolute = (scope: Scope, path: string) => resolve(dirname(scope.file), path);
+const filePath = (url: string) =>
+  url.startsWith('file:///') ? fileURLToPath(url) : url.replace(/^file:(\/\/)?/, '');
+const variable = (name: string) => name.toUpperCase().replaceAll('-', '_');
