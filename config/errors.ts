@@ -28,6 +28,26 @@ export const errors = {
   overloaded: { exit: 1, remedy: 'judge fewer pictures a second, or use a faster machine or provider' },
   // camera
   'camera-unreachable': { exit: 1, remedy: 'check address, cable and power of the camera' },
+  // broker
+  'broker-unreachable': { exit: 1, remedy: 'check mqtt.url, the network, and that the broker runs' },
+  'broker-refused': { exit: 1, remedy: 'read the log of the broker: it names the reason' },
+  'broker-unauthorized': {
+    exit: 1,
+    remedy: 'check mqtt.username and the password file, and what the broker lets this user do',
+  },
+  'broker-tls': {
+    exit: 1,
+    remedy: 'check mqtt.ca, cert and key, and that the certificate names the host in mqtt.url',
+  },
+  'broker-lost': {
+    exit: 1,
+    remedy:
+      'the agent reconnects by itself; if it happens again and again, check network, broker, and that no other client uses the same mqtt.clientId',
+  },
+  'broker-client-taken': {
+    exit: 1,
+    remedy: 'another client uses the same client id: give each station its own mqtt.clientId',
+  },
   // commands
   'command-invalid': { exit: 2, remedy: 'send the fields that the schema names' },
   // parts
@@ -39,6 +59,28 @@ export const errors = {
   busy: { exit: 1, remedy: 'trigger again after the result of the job before' },
   'not-triggered': { exit: 2, remedy: 'set trigger: {kind: command} for this camera' },
   stopping: { exit: 1, remedy: 'trigger again once the agent is back' },
+  'command-unknown': { exit: 2, remedy: 'use trigger, mode, label, recipe or model' },
+  'command-too-large': { exit: 2, remedy: 'send at most 16 kB of JSON' },
+  'command-retained': { exit: 2, remedy: 'publish commands without the retain flag; clear the retained one' },
+  'command-stale': { exit: 2, remedy: 'check both clocks; send the command again with a fresh issuedAt' },
+  'command-busy': { exit: 1, remedy: 'wait for the replies to earlier commands' },
+  // http
+  'http-tokens-missing': {
+    exit: 2,
+    remedy: 'set http.tokensFile (qc-agent token makes its lines), or listen on 127.0.0.1',
+  },
+  'http-tokens-invalid': { exit: 2, remedy: 'each line is: name role sha256; qc-agent token makes one' },
+  'http-port-taken': { exit: 1, remedy: 'choose another http.port, or stop the program that uses this one' },
+  'http-listen-failed': { exit: 1, remedy: 'check http.host and http.port' },
+  'http-unauthorized': { exit: 1, remedy: 'send a token as Bearer, or as the password of Basic' },
+  'http-forbidden': { exit: 1, remedy: 'use a token of a higher role: viewer, operator, engineer' },
+  'http-origin-refused': { exit: 1, remedy: 'open the page by the address the agent listens on' },
+  'http-not-found': { exit: 1, remedy: 'see /api/v1/openapi.json for what there is' },
+  'http-invalid': { exit: 1, remedy: 'see /api/v1/openapi.json for the expected fields' },
+  'http-too-large': { exit: 1, remedy: 'send less, or raise http.maxBodyMb' },
+  'http-media-unsupported': { exit: 1, remedy: 'send a PNG, JPEG, WebP or BMP with its content type' },
+  'http-busy': { exit: 1, remedy: 'try again in a moment' },
+  'image-unreadable': { exit: 1, remedy: 'send a whole PNG, JPEG, WebP or BMP image' },
   // anything else
   internal: { exit: 1, remedy: 'this is a defect in the agent: report it with the log' },
 } as const satisfies Record<string, { exit: number; remedy: string }>;

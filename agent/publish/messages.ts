@@ -54,6 +54,10 @@ export const verdictMessage = z
     partId: z.string(),
     verdict: verdictValue,
     evaluation: evaluationValue,
+    historical: z
+      .literal(true)
+      .optional()
+      .describe('present when it waited for the broker: the part has long gone, do not act on it'),
   })
   .describe('the small one for a PLC');
 
@@ -99,6 +103,7 @@ export type Result = z.output<typeof resultMessage>;
 export type VerdictMessage = z.output<typeof verdictMessage>;
 export type Status = z.output<typeof statusMessage>;
 export type StationState = z.output<typeof stationState>;
+export type Will = z.output<typeof willMessage>;
 export type Reply = z.output<typeof replyMessage>;
 export type CommandName = keyof typeof commandMessages;
 export type Commands = { [Name in CommandName]: z.output<(typeof commandMessages)[Name]> };

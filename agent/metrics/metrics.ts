@@ -1,0 +1,179 @@
+/** Every Prometheus metric, declared once. Base units, `_total` on counters, bounded label values. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { stationState } from '../publish/messages.ts';
+
+/** What a camera shows at the moment of a scrape. */
+export interface CameraReading {
+  readonly camera: string;
+  readonly up: boolean;
+  /** When the newest frame was captured, ms since the epoch. */
+  readonly newestAt: number | undefined;
+}
+
+export interface OutboxReading {
+  readonly size: number;
+  readonly oldestAgeMs: number;
+  readonly dropped: number;
+}
+
+/** 1 ms to 10 s, dense where a part has to be judged in time. */
+const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10];
+/** Dense near the ends, where the thresholds are. */
+const probabilityBuckets = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
+
+/** Values a label may take before the rest is counted together: a PLC may send any recipe name. */
+const labelValuesKept = 64;
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Declares all metrics in a registry of their own. Nothing runs until `text()` is asked for. */
+export function createMetrics({ version }: { readonly version: string }) {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const cameras = new Map<string, () => CameraReading>();
+  let outbox: (() => OutboxReading) | undefined;
+
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter<L>({ name, help, labelNames: [...labelNames], registers });
+  const gauge = <L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[] = [],
+    collect: (this: Gauge<L>) => void = () => {},
+  ) => new Gauge<L>({ name, help, labelNames: [...labelNames], registers, collect });
+  const histogram = <L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    buckets: readonly number[],
+  ) => new Histogram<L>({ name, help, labelNames: [...labelNames], buckets: [...buckets], registers });
+
+  const buildInfo = gauge('qc_build_info', 'Always 1; the version of the agent', ['version']);
+  buildInfo.set({ version }, 1);
+  const modelInfo = gauge('qc_model_info', 'Always 1; the model that judges now', [
+    'version',
+    'base',
+    'precision',
+    'provider',
+  ]);
+  const state = gauge('qc_station_state', '1 for the state the station is in, 0 for the others', ['state']);
+
+  gauge('qc_camera_up', '1 while frames arrive', ['camera'], function () {
+    for (const read of cameras.values()) {
+      const { camera, up } = read();
+      this.set({ camera }, up ? 1 : 0);
+    }
+  });
+  gauge('qc_frame_age_seconds', 'Age of the newest frame, from its capture', ['camera'], function () {
+    for (const read of cameras.values()) {
+      const { camera, newestAt } = read();
+      if (newestAt !== undefined) this.set({ camera }, Math.max(0, Date.now() - newestAt) / 1000);
+    }
+  });
+  gauge('qc_outbox_messages', 'Messages that wait for the broker', [], function () {
+    this.set(outbox?.().size ?? 0);
+  });
+  gauge('qc_outbox_oldest_seconds', 'How long the oldest message has waited', [], function () {
+    this.set((outbox?.().oldestAgeMs ?? 0) / 1000);
+  });
+  let droppedBefore = 0;
+  new Counter({
+    name: 'qc_outbox_dropped_total',
+    help: 'Messages thrown away undelivered because the outbox was full, or the broker never takes them',
+    registers,
+    collect() {
+      const dropped = outbox?.().dropped ?? 0;
+      this.inc(Math.max(0, dropped - droppedBefore));
+      droppedBefore = dropped;
+    },
+  });
+
+  const recipe = keptValues();
+  const parts = counter('qc_parts_inspected_total', 'Parts that got a result', [
+    'camera',
+    'recipe',
+    'verdict',
+  ]);
+  const defects = counter('qc_defects_total', 'Failed parts by the defect seen', [
+    'camera',
+    'recipe',
+    'label',
+  ]);
+  const probability = histogram(
+    'qc_probability',
+    'Probability of the most probable label',
+    ['camera'],
+    probabilityBuckets,
+  );
+  const captureToResult = histogram(
+    'qc_capture_to_result_seconds',
+    'From the shutter to the verdict',
+    ['camera'],
+    secondsBuckets,
+  );
+
+  return {
+    cameraReconnects: counter('qc_camera_reconnects_total', 'Times a camera was opened again', ['camera']),
+    cameraFaults: counter('qc_camera_faults_total', 'Losses of a camera by reason', ['camera', 'reason']),
+    framesReceived: counter('qc_frames_received_total', 'Frames handed over by the decoder', ['camera']),
+    framesDropped: counter('qc_frames_dropped_total', 'Frames nobody took in time', ['camera', 'reason']),
+    inferenceSeconds: histogram('qc_inference_seconds', 'One run of the model', ['provider'], secondsBuckets),
+    inferenceBatchSize: histogram(
+      'qc_inference_batch_size',
+      'Images in one run of the model',
+      [],
+      [1, 2, 4, 8, 16, 32],
+    ),
+    mqttConnected: gauge('qc_mqtt_connected', '1 while announced to the broker'),
+    mqttPublished: counter('qc_mqtt_published_total', 'Messages the broker has acknowledged', ['kind']),
+
+    /** Exactly one state is 1. */
+    stationState(now: string): void {
+      for (const one of stationState.options) state.set({ state: one }, one === now ? 1 : 0);
+    },
+    /** The model that judges from now on; the one before is no longer shown. */
+    modelInfo(model: { version: string; base: string; precision: string; provider: string }): void {
+      modelInfo.reset();
+      modelInfo.set({ ...model }, 1);
+    },
+    /** Counts one part by its result. */
+    partInspected(result: {
+      readonly camera: string;
+      readonly recipe: string;
+      readonly verdict: 'pass' | 'fail' | 'uncertain';
+      readonly label: string | null;
+      readonly probability: number | null;
+      readonly timingsMs: { readonly total: number };
+    }): void {
+      const labels = { camera: result.camera, recipe: recipe(result.recipe) };
+      parts.inc({ ...labels, verdict: result.verdict });
+      if (result.verdict === 'fail' && result.label !== null) defects.inc({ ...labels, label: result.label });
+      if (result.probability !== null) probability.observe({ camera: result.camera }, result.probability);
+      captureToResult.observe({ camera: result.camera }, result.timingsMs.total / 1000);
+    },
+    /** Reads the camera at every scrape. */
+    watchCamera(name: string, read: () => CameraReading): void {
+      cameras.set(name, read);
+    },
+    /** Reads the outbox at every scrape. */
+    watchOutbox(read: () => OutboxReading): void {
+      outbox = read;
+    },
+    contentType: registry.contentType,
+    /** The exposition text of one scrape. */
+    text: () => registry.metrics(),
+    /** Names of all metrics, those of the runtime included. */
+    names: () => registry.getMetricsAsArray().map((metric) => metric.name),
+  };
+}
+
+/** The first values seen keep their name; all that come later share `other`. */
+function keptValues(limit = labelValuesKept): (value: string) => string {
+  const kept = new Set<string>();
+  return (value) => {
+    if (kept.size < limit) kept.add(value);
+    return kept.has(value) ? value : 'other';
+  };
+}

@@ -1,0 +1,103 @@
+/** What a socket, TLS or the broker reports, in the words and codes of `config/errors.ts`. */
+import { QcError } from '../../config/errors.ts';
+
+/** CONNACK of MQTT 3.1.1 §3.2.2.3 (1 to 5) and reason codes of MQTT 5 §2.4 (128 on). */
+const reasons: Readonly<Record<number, string>> = {
+  1: 'unacceptable protocol version',
+  2: 'client identifier rejected',
+  3: 'server unavailable',
+  4: 'bad user name or password',
+  5: 'not authorized',
+  129: 'malformed packet',
+  130: 'protocol error',
+  132: 'unsupported protocol version',
+  133: 'client identifier not valid',
+  134: 'bad user name or password',
+  135: 'not authorized',
+  136: 'server unavailable',
+  137: 'server busy',
+  138: 'banned',
+  139: 'server shutting down',
+  140: 'bad authentication method',
+  141: 'keep alive timeout',
+  142: 'session taken over',
+  144: 'topic name invalid',
+  149: 'packet too large',
+  150: 'message rate too high',
+  151: 'quota exceeded',
+  152: 'administrative action',
+  153: 'payload format invalid',
+  154: 'retain not supported',
+};
+const unauthorized = new Set([4, 5, 134, 135, 138, 140]);
+const versionRefused = new Set([1, 132]);
+/** The message itself is refused, and would be again. */
+const unacceptableMessage = new Set([144, 149, 153]);
+
+interface BrokerErrorCause {
+  /** MQTT reason code, where the broker gave one. */
+  readonly reason?: number;
+  readonly hungUp: boolean;
+}
+const causes = new WeakMap<QcError, BrokerErrorCause>();
+
+/**
+ * @param where host and port, never with a user or password
+ * @param when a hang-up means something else before the broker answered than after
+ */
+export function toBrokerError(error: unknown, where: string, when: 'connecting' | 'connected'): QcError {
+  if (error instanceof QcError) return error;
+  const { code, message = '' } = (error ?? {}) as { code?: unknown; message?: string };
+  const made =
+    typeof code === 'number' ? fromReason(code, where, when) : fromSocket(code, message, where, when);
+  causes.set(made, { ...(typeof code === 'number' && { reason: code }), hungUp: message === 'hung up' });
+  return made;
+}
+
+function fromReason(reason: number, where: string, when: 'connecting' | 'connected'): QcError {
+  const what = reasons[reason] ?? `reason ${reason}`;
+  if (reason === 142) {
+    return new QcError('broker-client-taken', `broker ${where} ended the connection: ${what}`);
+  }
+  if (unauthorized.has(reason)) {
+    return new QcError('broker-unauthorized', `broker ${where} does not let us in: ${what}`);
+  }
+  if (versionRefused.has(reason)) {
+    const remedy = 'set mqtt.protocol to auto, or to what the broker speaks';
+    return new QcError('broker-refused', `broker ${where} refused: ${what}`, { remedy });
+  }
+  if (when === 'connected' && (reason === 0 || reason === 139 || reason === 141)) {
+    return new QcError('broker-lost', `broker ${where} ended the connection: ${what}`);
+  }
+  return new QcError('broker-refused', `broker ${where} refused: ${what}`);
+}
+
+function fromSocket(
+  code: unknown,
+  message: string,
+  where: string,
+  when: 'connecting' | 'connected',
+): QcError {
+  const what = message === 'hung up' ? 'the connection was closed' : message || String(code);
+  const isTls =
+    typeof code === 'string' &&
+    /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)/.test(code);
+  if (isTls || message === 'TLS not authorized') {
+    return new QcError('broker-tls', `no trusted connection to broker ${where}: ${what}`);
+  }
+  if (when === 'connected') return new QcError('broker-lost', `connection to broker ${where} lost: ${what}`);
+  const aggregate = typeof code === 'string' && message === '' ? code : what;
+  return new QcError('broker-unreachable', `broker ${where} cannot be reached: ${aggregate}`);
+}
+
+/** Whether an older protocol version is worth a try. */
+export function isVersionRefused(error: unknown): boolean {
+  const cause = error instanceof QcError ? causes.get(error) : undefined;
+  return cause !== undefined && (versionRefused.has(cause.reason ?? -1) || cause.hungUp);
+}
+
+/** Whether the broker will never take this message, whatever happens to the connection. */
+export function isMessageUnacceptable(error: unknown): boolean {
+  const cause = error instanceof QcError ? causes.get(error) : undefined;
+  return cause !== undefined && unacceptableMessage.has(cause.reason ?? -1);
+}

@@ -1,0 +1,220 @@
+/** One connection to a broker: opened once, used until it is lost. The only importer of mqtt.js. */
+import { readFile } from 'node:fs/promises';
+import { type IClientOptions, type IPublishPacket, type MqttClient, connect as openClient } from 'mqtt';
+import { QcError } from '../../config/errors.ts';
+import type { MqttConfig } from '../../config/schema.ts';
+import { isVersionRefused, toBrokerError } from './broker-error.ts';
+
+export type BrokerOptions = Pick<
+  MqttConfig,
+  'url' | 'protocol' | 'username' | 'password' | 'ca' | 'cert' | 'key' | 'keepaliveSeconds'
+> & {
+  readonly clientId: string;
+  /** Published by the broker, retained, when the connection is lost. */
+  readonly will: { readonly topic: string; readonly payload: string };
+};
+
+export interface BrokerLink extends AsyncDisposable {
+  readonly version: '5' | '3.1.1';
+  /** QoS 1 messages the broker takes unacknowledged (MQTT 5 §3.3.4); 65,535 before version 5. */
+  readonly receiveMaximum: number;
+  /** Resolves with the PUBACK of a QoS 1 publish; rejects when refused or when the link is lost. */
+  publish(topic: string, payload: string, options?: PublishOptions): Promise<void>;
+  /** Resolves with the SUBACK. Retained messages arrive marked as such. */
+  subscribe(filter: string, onMessage: (message: Incoming) => void): Promise<void>;
+  /** Told once when the connection ends by anything but closing it here. */
+  onLost(listener: (error: QcError) => void): void;
+  /** Cuts the connection without a goodbye: the broker sends the will. */
+  cut(): void;
+}
+
+export interface PublishOptions {
+  readonly retain?: boolean;
+  /** MQTT 5 §3.3.2.3.6, handed back as it came; needs a version 5 link. */
+  readonly correlationData?: Buffer;
+}
+
+export interface Incoming {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly retained: boolean;
+  readonly responseTopic?: string;
+  readonly correlationData?: Buffer;
+}
+
+const connectTimeoutMs = 10_000;
+const closeTimeoutMs = 1_000;
+/** A larger packet is not sent to us (MQTT 5 §3.1.2.11.4). */
+const maxIncomingBytes = 262_144;
+
+/**
+ * Connects once. `auto` tries MQTT 5 and falls back to 3.1.1 (OASIS mqtt-v3.1.1) where the broker refuses
+ * the version, or hangs up on it as old brokers do.
+ * @throws QcError broker-unreachable, broker-refused, broker-unauthorized, broker-tls
+ */
+export async function connectBroker(options: BrokerOptions, signal: AbortSignal): Promise<BrokerLink> {
+  const { protocol } = options;
+  if (protocol !== 'auto') return connectOnce(options, protocol, signal);
+  try {
+    return await connectOnce(options, '5', signal);
+  } catch (error) {
+    if (!isVersionRefused(error)) throw error;
+    return connectOnce(options, '3.1.1', signal);
+  }
+}
+
+async function connectOnce(
+  options: BrokerOptions,
+  version: '5' | '3.1.1',
+  signal: AbortSignal,
+): Promise<BrokerLink> {
+  const { where, clientOptions } = await clientOptionsFor(options, version);
+  signal.throwIfAborted();
+  const client = openClient(clientOptions);
+  await new Promise<void>((resolve, reject) => {
+    const settle = (error?: unknown) => {
+      client.off('connect', connected).off('error', settle).off('close', hungUp);
+      signal.removeEventListener('abort', aborted);
+      if (error === undefined) return resolve();
+      // What the dying socket still has to say must not become an uncaught error.
+      client.on('error', () => undefined);
+      client.end(true);
+      reject(error);
+    };
+    const connected = () => settle();
+    const hungUp = () => settle(new Error('hung up'));
+    const aborted = () => settle(signal.reason);
+    client.on('connect', connected).on('error', settle).on('close', hungUp);
+    signal.addEventListener('abort', aborted);
+  }).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw toBrokerError(error, where, 'connecting');
+  });
+  return linkOver(client, version, where);
+}
+
+async function clientOptionsFor(options: BrokerOptions, version: '5' | '3.1.1') {
+  const url = new URL(options.url);
+  const secure = url.protocol === 'mqtts:';
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const port = Number(url.port || (secure ? 8883 : 1883));
+  const username = options.username ?? (url.username ? decodeURIComponent(url.username) : undefined);
+  const clientOptions: IClientOptions = {
+    protocol: secure ? 'mqtts' : 'mqtt',
+    host,
+    port,
+    clientId: options.clientId,
+    protocolId: 'MQTT',
+    protocolVersion: version === '5' ? 5 : 4,
+    // No session at the broker: commands sent while we were away are stale, and our own messages wait here.
+    clean: true,
+    keepalive: options.keepaliveSeconds,
+    // Data on its way out says nothing about the way back: always ping, or a half-open link goes unnoticed.
+    reschedulePings: false,
+    // Retrying is done elsewhere, with back-off.
+    reconnectPeriod: 0,
+    connectTimeout: connectTimeoutMs,
+    will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), qos: 1, retain: true },
+    ...(username !== undefined && { username }),
+    ...(options.password !== undefined && { password: options.password }),
+    ...(version === '5' && { properties: { maximumPacketSize: maxIncomingBytes } }),
+    ...(secure && (await tlsFiles(options))),
+  };
+  return { where: `${host}:${port}`, clientOptions };
+}
+
+/** Read at every attempt: certificates are renewed while the agent runs. */
+async function tlsFiles(options: BrokerOptions): Promise<{ ca?: Buffer; cert?: Buffer; key?: Buffer }> {
+  const files: { ca?: Buffer; cert?: Buffer; key?: Buffer } = {};
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    const path = options[name];
+    if (path === undefined) continue;
+    try {
+      files[name] = await readFile(path);
+    } catch (error) {
+      throw new QcError('broker-tls', `mqtt.${name}: ${path} cannot be read`, { cause: error });
+    }
+  }
+  return files;
+}
+
+function linkOver(client: MqttClient, version: '5' | '3.1.1', where: string): BrokerLink {
+  const pending = new Set<(error: QcError) => void>();
+  const listeners: ((error: QcError) => void)[] = [];
+  let lost: QcError | undefined;
+  let closing = false;
+
+  const lose = (cause: unknown) => {
+    if (lost) return;
+    lost = toBrokerError(cause, where, 'connected');
+    for (const reject of pending) reject(lost);
+    pending.clear();
+    client.stream.destroy();
+    if (!closing) for (const listener of listeners) listener(lost);
+  };
+  client.on('disconnect', (packet) => lose({ code: packet.reasonCode, disconnect: true }));
+  client.on('error', lose);
+  client.on('close', () => lose(new Error('hung up')));
+
+  /** Settles with the broker's acknowledgement, or with the loss of the link. */
+  const acknowledged = (start: (done: (error?: unknown) => void) => void) =>
+    new Promise<void>((resolve, reject) => {
+      if (lost) return reject(lost);
+      pending.add(reject);
+      start((error) => {
+        if (!pending.delete(reject)) return;
+        if (error) reject(toBrokerError(error, where, 'connected'));
+        else resolve();
+      });
+    });
+
+  return {
+    version,
+    receiveMaximum: client.serverProperties?.receiveMaximum ?? 65_535,
+    publish(topic, payload, { retain = false, correlationData } = {}) {
+      const properties = {
+        contentType: 'application/json',
+        payloadFormatIndicator: true,
+        ...(correlationData && { correlationData }),
+      };
+      return acknowledged((done) => client.publish(topic, payload, { qos: 1, retain, properties }, done));
+    },
+    subscribe(filter, onMessage) {
+      client.on('message', (topic, payload, packet) => onMessage(incoming(topic, payload, packet)));
+      // rap, MQTT 5 §3.8.3.1: see the retain flag also on what is published while we are subscribed.
+      return acknowledged((done) => client.subscribe(filter, { qos: 1, rap: true }, done));
+    },
+    onLost(listener) {
+      if (lost) listener(lost);
+      else listeners.push(listener);
+    },
+    cut() {
+      client.stream.destroy();
+    },
+    async [Symbol.asyncDispose]() {
+      closing = true;
+      if (lost) {
+        client.end(true);
+        return;
+      }
+      // DISCONNECT tells the broker not to send the will; a broker that never hangs up is cut off.
+      const timer = setTimeout(() => client.stream.destroy(), closeTimeoutMs);
+      await new Promise<void>((resolve) => {
+        client.stream.once('close', () => resolve());
+        client.end(pending.size > 0);
+      });
+      clearTimeout(timer);
+    },
+  };
+}
+
+function incoming(topic: string, payload: Buffer, packet: IPublishPacket): Incoming {
+  const { responseTopic, correlationData } = packet.properties ?? {};
+  return {
+    topic,
+    payload,
+    retained: packet.retain,
+    ...(responseTopic !== undefined && { responseTopic }),
+    ...(correlationData !== undefined && { correlationData }),
+  };
+}

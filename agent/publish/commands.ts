@@ -1,0 +1,99 @@
+/** A command's way in: checked by what it is, then by what it says, then handed over, and always answered. */
+import { z } from 'zod';
+import { type ErrorCode, QcError } from '../../config/errors.ts';
+import type { Log } from '../lifecycle/log.ts';
+import { type CommandName, type Commands, commandMessages, type Reply } from './messages.ts';
+
+/** What carries the commands out; a refusal is thrown as a QcError and becomes the reply. */
+export type CommandHandlers = {
+  readonly [Name in CommandName]: (command: Commands[Name]) => Promise<{ readonly jobId?: string }>;
+};
+
+export interface IncomingCommand {
+  /** Last level of the topic. */
+  readonly name: string;
+  /** UTF-8 JSON, if the sender kept to the contract. */
+  readonly payload: Uint8Array;
+  /** The broker delivered it from its store: nobody is asking now. */
+  readonly retained: boolean;
+}
+
+const maxBytes = 16_384;
+/** Commands being carried out at one time; a trigger may wait a moment for its frame. */
+const maxRunning = 32;
+
+export interface CommandDesk {
+  /** Carries the command out or refuses it; never throws. */
+  handle(command: IncomingCommand): Promise<Reply>;
+}
+
+/** @param maxAgeMs a command whose `issuedAt` is further from now is refused as stale */
+export function createCommandDesk(
+  handlers: CommandHandlers,
+  { log, maxAgeMs }: { readonly log: Log; readonly maxAgeMs: number },
+): CommandDesk {
+  let running = 0;
+  return {
+    async handle(command) {
+      if (running >= maxRunning) return refusal('command-busy', `${running} commands are still running`);
+      running++;
+      try {
+        const { name, message } = read(command, maxAgeMs);
+        // The table's key and the schema's output belong together, which the compiler cannot follow.
+        const handler = handlers[name] as (message: unknown) => Promise<{ jobId?: string }>;
+        const { jobId } = await handler(message);
+        return { schema: 1, ok: true, ...(jobId !== undefined && { jobId }) };
+      } catch (error) {
+        if (error instanceof QcError) return refusal(error.code, error.line);
+        log.error({ err: error, command: command.name.slice(0, 64) }, 'a command failed');
+        return refusal('internal', 'the command failed inside the agent; its log says why');
+      } finally {
+        running--;
+      }
+    },
+  };
+}
+
+function read(
+  command: IncomingCommand,
+  maxAgeMs: number,
+): { name: CommandName; message: Commands[CommandName] } {
+  const name = command.name;
+  if (!Object.hasOwn(commandMessages, name)) {
+    throw new QcError('command-unknown', `there is no command "${name.slice(0, 64)}"`);
+  }
+  if (command.retained) {
+    throw new QcError('command-retained', 'a retained command is refused: it may be from long ago');
+  }
+  if (command.payload.byteLength > maxBytes) {
+    throw new QcError('command-too-large', `the command has ${command.payload.byteLength} bytes`);
+  }
+  const parsed = commandMessages[name as CommandName].safeParse(parseJson(command.payload));
+  if (!parsed.success) {
+    const what = z.prettifyError(parsed.error).replaceAll(/\s+/g, ' ').slice(0, 500);
+    throw new QcError('command-invalid', `${name}: ${what}`);
+  }
+  refuseStale(parsed.data.issuedAt, maxAgeMs);
+  return { name: name as CommandName, message: parsed.data };
+}
+
+function parseJson(payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+  } catch (error) {
+    throw new QcError('command-invalid', 'the command is not JSON in UTF-8', { cause: error });
+  }
+}
+
+function refuseStale(issuedAt: string | undefined, maxAgeMs: number): void {
+  if (issuedAt === undefined) return;
+  const ageMs = Date.now() - Date.parse(issuedAt);
+  if (Math.abs(ageMs) <= maxAgeMs) return;
+  // A time in the future would never grow stale, so it is refused just the same.
+  const seconds = Math.round(Math.abs(ageMs) / 1000);
+  throw new QcError('command-stale', `issuedAt is ${seconds} s in the ${ageMs > 0 ? 'past' : 'future'}`);
+}
+
+function refusal(code: ErrorCode, message: string): Reply {
+  return { schema: 1, ok: false, error: { code, message } };
+}

@@ -1,0 +1,228 @@
+/** One attempt: connect, say who we are, listen for commands, send what waits, until the connection is lost. */
+import { QcError } from '../../config/errors.ts';
+import type { Log } from '../lifecycle/log.ts';
+import { type BrokerLink, type BrokerOptions, connectBroker, type Incoming } from './broker.ts';
+import { isMessageUnacceptable } from './broker-error.ts';
+import type { CommandDesk } from './commands.ts';
+import type { Status, Will } from './messages.ts';
+import type { Outbox, OutboxEntry, OutboxMessage } from './outbox.ts';
+import type { Topics } from './topics.ts';
+
+export interface SessionOptions {
+  readonly broker: Omit<BrokerOptions, 'will'>;
+  readonly topics: Topics;
+  /** How long closing may go on sending what waits, ms. */
+  readonly flushMs: number;
+}
+
+export interface SessionDeps {
+  readonly log: Log;
+  readonly outbox: Outbox;
+  readonly desk: CommandDesk;
+  status(): Status;
+  /** From when it can be used until the attempt ends. */
+  onSession(session: Session): void;
+  published(kind: PublishedKind): void;
+}
+
+export interface Session {
+  readonly version: BrokerLink['version'];
+  /** Publishes the status as it is when its turn comes; several calls in a row may share one message. */
+  statusChanged(): void;
+}
+
+export type PublishedKind = OutboxMessage['kind'] | 'status' | 'reply';
+
+/** Unacknowledged messages; brokers commonly take 20 at a time. */
+const windowSize = 16;
+
+/** Time for the last status to be acknowledged when closing, ms. */
+const goodbyeMs = 500;
+
+/**
+ * Runs until the connection is lost, which throws, or until the signal aborts: then sends what waits
+ * within `flushMs`, says goodbye and resolves. A message leaves the outbox only on its PUBACK, so that
+ * after a loss the next attempt sends the rest again, in order (QoS 1: at least once).
+ * @throws QcError broker-…
+ */
+export async function runSession(
+  options: SessionOptions,
+  deps: SessionDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { topics } = options;
+  const { outbox } = deps;
+  await using link = await connectBroker(
+    { ...options.broker, will: { topic: topics.status, payload: offline('connection lost') } },
+    signal,
+  );
+  // What was put before now has waited for the broker.
+  const historicalUpTo = outbox.newestId;
+  const ended = new AbortController();
+  link.onLost((error) => ended.abort(error));
+  // A broker that answers nothing any more must not hold up the end.
+  using _goodbye = afterAbort(signal, options.flushMs + goodbyeMs, () => link.cut());
+  const fail = (error: unknown) => ended.abort(error);
+
+  const statusChanged = createStatusPublisher(link, topics, deps, fail);
+  await statusChanged();
+  await link.subscribe(topics.commands, (message) => {
+    // Once stopping, nothing new is begun.
+    if (!signal.aborted) void answer(message, link, topics, deps);
+  });
+  deps.onSession({ version: link.version, statusChanged: () => void statusChanged() });
+
+  await drain(link, topics, historicalUpTo, deps, { signal, ended, flushMs: options.flushMs });
+  await link.publish(topics.status, offline('stopped'), { retain: true });
+}
+
+/** Calls `then` this long after the signal aborts, unless disposed of before. */
+function afterAbort(signal: AbortSignal, delayMs: number, then: () => void): Disposable {
+  let timer: NodeJS.Timeout | undefined;
+  const start = () => {
+    timer = setTimeout(then, delayMs);
+  };
+  if (signal.aborted) start();
+  else signal.addEventListener('abort', start);
+  return {
+    [Symbol.dispose]() {
+      signal.removeEventListener('abort', start);
+      clearTimeout(timer);
+    },
+  };
+}
+
+const offline = (reason: string) => JSON.stringify({ schema: 1, online: false, reason } satisfies Will);
+
+/** At most one status is on its way and one waits; what changes meanwhile goes with the waiting one. */
+function createStatusPublisher(
+  link: BrokerLink,
+  topics: Topics,
+  deps: SessionDeps,
+  fail: (error: unknown) => void,
+): () => Promise<void> {
+  let changed = false;
+  let sending: Promise<void> | undefined;
+  const send = async () => {
+    while (changed) {
+      changed = false;
+      await link.publish(topics.status, JSON.stringify(deps.status()), { retain: true });
+      deps.published('status');
+    }
+  };
+  return () => {
+    changed = true;
+    sending ??= send()
+      .catch(fail)
+      .finally(() => {
+        sending = undefined;
+      });
+    return sending;
+  };
+}
+
+async function answer(message: Incoming, link: BrokerLink, topics: Topics, deps: SessionDeps): Promise<void> {
+  const name = topics.commandOf(message.topic);
+  // A retained message of no bytes is how a retained one is cleared (MQTT 3.1.1 §3.3.1.3): no command.
+  if (name === undefined || (message.payload.length === 0 && !message.responseTopic)) return;
+  const reply = await deps.desk.handle({ name, payload: message.payload, retained: message.retained });
+  const { responseTopic, correlationData } = message;
+  const named = responseTopic !== undefined && topics.acceptsResponse(responseTopic);
+  try {
+    await link.publish(
+      named ? responseTopic : topics.reply(name),
+      JSON.stringify(reply),
+      correlationData ? { correlationData } : {},
+    );
+    deps.published('reply');
+  } catch (error) {
+    // Whoever asked may ask again; the loss of the link itself is told elsewhere.
+    deps.log.warn({ err: error, command: name.slice(0, 64) }, 'a reply could not be sent');
+  }
+}
+
+interface DrainEnds {
+  /** Close is wanted: send what waits, then end. */
+  readonly signal: AbortSignal;
+  /** Aborted with the reason when the link is lost or the broker refuses a message. */
+  readonly ended: AbortController;
+  readonly flushMs: number;
+}
+
+/** Sends the outbox in order with a bounded window of unacknowledged messages. */
+async function drain(
+  link: BrokerLink,
+  topics: Topics,
+  historicalUpTo: number,
+  deps: SessionDeps,
+  { signal, ended, flushMs }: DrainEnds,
+): Promise<void> {
+  const { outbox } = deps;
+  const window = Math.min(windowSize, link.receiveMaximum);
+  const flushed = Symbol('flushed');
+  let inFlight = 0;
+  let freed = () => {};
+
+  const deliver = async (entry: OutboxEntry) => {
+    try {
+      await link.publish(...encode(entry, topics, entry.id <= historicalUpTo));
+      deps.published(entry.message.kind);
+      await outbox.ack(entry.id);
+    } catch (error) {
+      if (!isMessageUnacceptable(error)) return ended.abort(error);
+      deps.log.error(
+        { err: error, kind: entry.message.kind },
+        'the broker will never take a message: dropped',
+      );
+      await outbox.discard(entry.id).catch((fault: unknown) => ended.abort(fault));
+    }
+    inFlight--;
+    freed();
+    if (signal.aborted && outbox.size === 0) ended.abort(flushed);
+  };
+
+  using _deadline = afterAbort(signal, flushMs, () => ended.abort(flushed));
+  const stop = () => {
+    if (outbox.size === 0) ended.abort(flushed);
+  };
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop);
+  ended.signal.addEventListener('abort', () => freed());
+  try {
+    for (let after = 0; !ended.signal.aborted; ) {
+      const entry = await outbox.next(after, ended.signal);
+      after = entry.id;
+      inFlight++;
+      void deliver(entry);
+      while (inFlight >= window && !ended.signal.aborted) {
+        await new Promise<void>((resolve) => {
+          freed = resolve;
+        });
+      }
+    }
+  } catch (error) {
+    // The outbox itself may fail; an abort is looked at below.
+    if (!ended.signal.aborted) throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+  if (ended.signal.reason !== flushed) throw ended.signal.reason;
+}
+
+/** Topic and payload of one message; when it is sent is only known now. */
+function encode({ message }: OutboxEntry, topics: Topics, historical: boolean): [string, string] {
+  const { kind, camera, payload } = message;
+  switch (kind) {
+    case 'verdict':
+      return [
+        topics.verdict(camera),
+        JSON.stringify(historical ? { ...payload, historical: true } : payload),
+      ];
+    case 'result': {
+      const publishedAt = new Date().toISOString();
+      return [topics.result(camera), JSON.stringify({ ...payload, publishedAt, historical })];
+    }
+    default:
+      throw new QcError('internal', `unknown kind of message: ${String(kind satisfies never)}`);
+  }
+}

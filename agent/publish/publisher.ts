@@ -1,0 +1,114 @@
+/** The agent's voice: keeps one session with the broker going, whatever happens to it. */
+import { QcError } from '../../config/errors.ts';
+import type { MqttConfig } from '../../config/schema.ts';
+import { FaultLog, type Log } from '../lifecycle/log.ts';
+import { retry } from '../lifecycle/retry.ts';
+import { type CommandHandlers, createCommandDesk } from './commands.ts';
+import type { Status } from './messages.ts';
+import { type PublishedKind, runSession, type Session } from './mqtt.ts';
+import type { Outbox } from './outbox.ts';
+import { topicsUnder } from './topics.ts';
+
+export type PublisherConfig = Omit<MqttConfig, 'topic' | 'clientId'> & {
+  /** Base topic. */
+  readonly topic: string;
+  readonly clientId: string;
+  /** How long closing may go on sending what waits, ms; default 3,000. */
+  readonly flushMs?: number;
+};
+
+/** Told what happens, for metrics. */
+export interface PublisherObserver {
+  connected(on: boolean): void;
+  /** The broker has acknowledged it. */
+  published(kind: PublishedKind): void;
+}
+
+export interface PublisherDeps {
+  readonly log: Log;
+  readonly outbox: Outbox;
+  readonly commands: CommandHandlers;
+  readonly observer: PublisherObserver;
+  /** The retained status, read whenever it is about to be published. */
+  status(): Status;
+}
+
+export interface Publisher extends AsyncDisposable {
+  /** Announced and subscribed; false while the broker is away. */
+  readonly connected: boolean;
+  /** Why it is not connected, with what to do; empty while connected. Never contains a password. */
+  readonly reason: string;
+  /** Publishes the status again; nothing to do while the broker is away, since connecting publishes it. */
+  statusChanged(): void;
+}
+
+/**
+ * Opens at once and connects in the background: a broker that is away is no reason not to inspect.
+ * Results and verdicts are sent by putting them into the outbox. Closing sends what waits within
+ * `flushMs`, publishes a retained `online: false`, and disconnects; what is left stays in the outbox.
+ */
+export async function openPublisher(config: PublisherConfig, deps: PublisherDeps): Promise<Publisher> {
+  const { observer, outbox } = deps;
+  const log = deps.log.child({ component: 'mqtt' });
+  const faults = new FaultLog(log);
+  const closing = new AbortController();
+  const desk = createCommandDesk(deps.commands, { log, maxAgeMs: config.commandMaxAgeMs });
+  const options = {
+    broker: config,
+    topics: topicsUnder(config.topic),
+    flushMs: config.flushMs ?? 3_000,
+  };
+  let session: Session | undefined;
+  let reason = 'not connected to the broker yet';
+  observer.connected(false);
+
+  const attempt = async (signal: AbortSignal) => {
+    try {
+      await runSession(
+        options,
+        {
+          log,
+          outbox,
+          desk,
+          status: deps.status,
+          published: observer.published,
+          onSession(opened) {
+            session = opened;
+            reason = '';
+            faults.clear();
+            observer.connected(true);
+            log.info({ protocol: opened.version, waiting: outbox.size }, 'connected to the broker');
+          },
+        },
+        signal,
+      );
+    } finally {
+      session = undefined;
+      observer.connected(false);
+    }
+  };
+  const running = retry(attempt, {
+    signal: closing.signal,
+    onFailure(error) {
+      reason = error instanceof QcError ? error.line : String(error);
+      faults.warn(reason, error instanceof QcError ? { code: error.code } : { err: error });
+    },
+  });
+
+  return {
+    get connected() {
+      return session !== undefined;
+    },
+    get reason() {
+      return reason;
+    },
+    statusChanged() {
+      session?.statusChanged();
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await running;
+      if (outbox.size > 0) log.warn({ waiting: outbox.size }, 'stopped with messages not delivered');
+    },
+  };
+}

@@ -1,0 +1,37 @@
+/** Every topic from the base topic, as the contract lists them. */
+export interface Topics {
+  readonly status: string;
+  /** Subscribed: one level, so that replies are not received. */
+  readonly commands: string;
+  result(camera: string): string;
+  verdict(camera: string): string;
+  reply(command: string): string;
+  /** The name of the command that a topic carries, undefined for any other topic. */
+  commandOf(topic: string): string | undefined;
+  /** Whether a request may have its answer sent to this topic (MQTT 5 §4.10 response topic). */
+  acceptsResponse(topic: string): boolean;
+}
+
+/** @param base no wildcards, no slash at either end, such as `acme/leipzig/line2/press-3/qc` */
+export function topicsUnder(base: string): Topics {
+  const command = `${base}/command/`;
+  return {
+    status: `${base}/status`,
+    commands: `${command}+`,
+    result: (camera) => `${base}/${camera}/result`,
+    verdict: (camera) => `${base}/${camera}/verdict`,
+    reply: (name) => `${command}${name}/reply`,
+    commandOf(topic) {
+      if (!topic.startsWith(command)) return undefined;
+      const name = topic.slice(command.length);
+      return name === '' || name.includes('/') ? undefined : name;
+    },
+    acceptsResponse(topic) {
+      // MQTT 5 §3.3.2.3.5: no wildcards. Ours carry results and status: a requester must not write there
+      // with our rights, nor send us commands in our own name.
+      const wellFormed = /^[^$#+\0][^#+\0]{0,1023}$/.test(topic);
+      const ours = topic === base || topic.startsWith(`${base}/`);
+      return wellFormed && (!ours || (topic.startsWith(command) && topic.endsWith('/reply')));
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { expect, it } from 'vitest';
+import { createMetrics } from '../../../agent/metrics/metrics.ts';
+
+const contract = [
+  'qc_build_info',
+  'qc_model_info',
+  'qc_station_state',
+  'qc_camera_up',
+  'qc_camera_reconnects_total',
+  'qc_frames_received_total',
+  'qc_frames_dropped_total',
+  'qc_frame_age_seconds',
+  'qc_parts_inspected_total',
+  'qc_defects_total',
+  'qc_probability',
+  'qc_inference_seconds',
+  'qc_capture_to_result_seconds',
+  'qc_inference_batch_size',
+  'qc_mqtt_connected',
+  'qc_mqtt_published_total',
+  'qc_outbox_messages',
+  'qc_outbox_oldest_seconds',
+  'qc_outbox_dropped_total',
+];
+
+function filled() {
+  const metrics = createMetrics({ version: '1.2.3' });
+  metrics.stationState('inspecting');
+  metrics.modelInfo({ version: 'v1', base: 'b', precision: 'int8', provider: 'cpu' });
+  metrics.modelInfo({ version: 'v2', base: 'b', precision: 'int8', provider: 'cpu' });
+  metrics.watchCamera('top', () => ({ camera: 'top', up: true, newestAt: Date.now() - 1_500 }));
+  metrics.watchOutbox(() => ({ size: 3, oldestAgeMs: 2_500, dropped: 7 }));
+  metrics.cameraReconnects.inc({ camera: 'top' });
+  metrics.cameraFaults.inc({ camera: 'top', reason: 'stalled' });
+  metrics.framesReceived.inc({ camera: 'top' }, 10);
+  metrics.framesDropped.inc({ camera: 'top', reason: 'newer' });
+  metrics.inferenceSeconds.observe({ provider: 'cpu' }, 0.023);
+  metrics.inferenceBatchSize.observe(1);
+  metrics.mqttConnected.set(1);
+  metrics.mqttPublished.inc({ kind: 'result' });
+  const part = { camera: 'top', recipe: 'default', probability: 0.98, timingsMs: { total: 31 } };
+  metrics.partInspected({ ...part, verdict: 'fail', label: 'scratch' });
+  metrics.partInspected({ ...part, verdict: 'pass', label: 'good' });
+  metrics.partInspected({ ...part, verdict: 'uncertain', label: null, probability: null });
+  return metrics;
+}
+
+/** Sample name with labels to value, as the exposition format has them (prometheus.io/docs, text format 0.0.4). */
+function samples(text: string): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const line of text.split('\n')) {
+    if (line === '' || line.startsWith('#')) continue;
+    const match = /^([a-zA-Z_:][\w:]*(?:\{[^}]*\})?) (\S+)$/.exec(line);
+    expect(match, line).not.toBeNull();
+    found.set(match![1]!, Number(match![2]));
+  }
+  return found;
+}
+
+it('shows every metric of the contract, and counts right', async () => {
+  const metrics = filled();
+  for (const name of contract) expect(metrics.names()).toContain(name);
+  const found = samples(await metrics.text());
+  expect(found.get('qc_build_info{version="1.2.3"}')).toBe(1);
+  expect(found.get('qc_station_state{state="inspecting"}')).toBe(1);
+  expect(found.get('qc_station_state{state="degraded"}')).toBe(0);
+  expect([...found.keys()].filter((key) => key.startsWith('qc_model_info'))).toHaveLength(1);
+  expect(found.get('qc_camera_up{camera="top"}')).toBe(1);
+  expect(found.get('qc_frame_age_seconds{camera="top"}')).toBeGreaterThanOrEqual(1.5);
+  expect(found.get('qc_parts_inspected_total{camera="top",recipe="default",verdict="fail"}')).toBe(1);
+  expect(found.get('qc_defects_total{camera="top",recipe="default",label="scratch"}')).toBe(1);
+  expect(found.get('qc_probability_count{camera="top"}')).toBe(2);
+  expect(found.get('qc_capture_to_result_seconds_bucket{le="0.05",camera="top"}')).toBe(3);
+  expect(found.get('qc_outbox_oldest_seconds')).toBe(2.5);
+  expect(found.get('qc_outbox_dropped_total')).toBe(7);
+  expect(samples(await metrics.text()).get('qc_outbox_dropped_total')).toBe(7);
+  expect(found.has('process_cpu_seconds_total')).toBe(true);
+});
+
+it('keeps label values bounded, whatever recipes a PLC sends', async () => {
+  const metrics = createMetrics({ version: '1' });
+  for (let i = 0; i < 500; i++) {
+    metrics.partInspected({
+      camera: 'top',
+      recipe: `r${i}`,
+      verdict: 'pass',
+      label: 'good',
+      probability: 1,
+      timingsMs: { total: 1 },
+    });
+  }
+  const lines = [...samples(await metrics.text()).keys()];
+  expect(lines.filter((line) => line.startsWith('qc_parts_inspected_total')).length).toBe(65);
+});
+
+it('has a registry of its own each', () => {
+  expect(() => [createMetrics({ version: '1' }), createMetrics({ version: '2' })]).not.toThrow();
+});
+
+const promtoolMissing = spawnSync('promtool', ['--version']).error !== undefined;
+if (promtoolMissing) console.warn('skipped: promtool is not installed here');
+it.skipIf(promtoolMissing)('satisfies promtool', async () => {
+  const own = (await filled().text())
+    .split('\n')
+    .filter((line) => /^(# (HELP|TYPE) )?qc_/.test(line))
+    .join('\n');
+  expect(execFileSync('promtool', ['check', 'metrics'], { input: `${own}\n`, encoding: 'utf8' })).toBe('');
+});

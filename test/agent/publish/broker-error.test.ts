@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import {
+  isMessageUnacceptable,
+  isVersionRefused,
+  toBrokerError,
+} from '../../../agent/publish/broker-error.ts';
+
+const at = 'broker.local:1883';
+const codeOf = (error: unknown, when: 'connecting' | 'connected' = 'connecting') =>
+  toBrokerError(error, at, when).code;
+const coded = (code: string | number, message = '') => Object.assign(new Error(message), { code });
+
+describe('what a broker or a socket reports', () => {
+  it('becomes a code somebody can act on', () => {
+    expect(codeOf(coded('ECONNREFUSED'))).toBe('broker-unreachable');
+    expect(codeOf(coded('ENOTFOUND', 'getaddrinfo ENOTFOUND broker.local'))).toBe('broker-unreachable');
+    expect(codeOf(new Error('connack timeout'))).toBe('broker-unreachable');
+    expect(codeOf(coded('ECONNRESET'), 'connected')).toBe('broker-lost');
+    expect(codeOf(new Error('Keepalive timeout'), 'connected')).toBe('broker-lost');
+    expect(codeOf(coded('SELF_SIGNED_CERT_IN_CHAIN'))).toBe('broker-tls');
+    expect(codeOf(coded('ERR_TLS_CERT_ALTNAME_INVALID'))).toBe('broker-tls');
+    for (const reason of [4, 5, 134, 135, 138]) expect(codeOf(coded(reason))).toBe('broker-unauthorized');
+    for (const reason of [2, 3, 136, 137]) expect(codeOf(coded(reason))).toBe('broker-refused');
+    expect(codeOf(coded(142), 'connected')).toBe('broker-client-taken');
+    expect(codeOf(coded(139), 'connected')).toBe('broker-lost');
+    expect(toBrokerError(coded('ECONNREFUSED'), at, 'connecting').message).toContain(at);
+  });
+
+  it('tells when an older version is worth a try', () => {
+    expect(isVersionRefused(toBrokerError(coded(1), at, 'connecting'))).toBe(true);
+    expect(isVersionRefused(toBrokerError(coded(132), at, 'connecting'))).toBe(true);
+    expect(isVersionRefused(toBrokerError(new Error('hung up'), at, 'connecting'))).toBe(true);
+    expect(isVersionRefused(toBrokerError(coded(5), at, 'connecting'))).toBe(false);
+    expect(isVersionRefused(toBrokerError(coded('ECONNREFUSED'), at, 'connecting'))).toBe(false);
+  });
+
+  it('tells a message that will never be taken from one that may be taken later', () => {
+    expect(isMessageUnacceptable(toBrokerError(coded(149), at, 'connected'))).toBe(true);
+    expect(isMessageUnacceptable(toBrokerError(coded(151), at, 'connected'))).toBe(false);
+  });
+});

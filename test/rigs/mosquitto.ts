@@ -1,0 +1,109 @@
+/** Eclipse Mosquitto as Debian packages it: the broker that none of us wrote. */
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Broker } from './aedes.ts';
+import { type Certificates, makeCertificates } from './certificates.ts';
+import { freePort } from './free-port.ts';
+import { until } from './until.ts';
+
+const binary = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto', '/opt/homebrew/sbin/mosquitto'].find(
+  existsSync,
+);
+
+/** Why mosquitto cannot be met on this machine, undefined where it can. */
+export const mosquittoMissing = binary === undefined ? 'mosquitto is not installed here' : undefined;
+
+export interface MosquittoOptions {
+  readonly port?: number;
+  readonly users?: Readonly<Record<string, string>>;
+  /** Serve mqtts with a certificate for 127.0.0.1; `client` also asks for the client's. */
+  readonly tls?: 'server' | 'client';
+  /** Lines of mosquitto.acl(5). */
+  readonly acl?: readonly string[];
+}
+
+export interface Mosquitto extends Broker {
+  readonly certificates: Certificates | undefined;
+}
+
+export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
+  if (!binary) throw new Error(mosquittoMissing);
+  const folder = await mkdtemp(join(tmpdir(), 'qc-mosquitto-'));
+  const port = options.port ?? (await freePort());
+  const certificates = options.tls && makeCertificates(folder);
+  const lines = [`listener ${port} 127.0.0.1`, 'persistence false', 'user root'];
+  if (options.users) {
+    const passwords = join(folder, 'passwords');
+    await writeFile(passwords, '', { mode: 0o600 });
+    for (const [user, password] of Object.entries(options.users)) {
+      execFileSync('mosquitto_passwd', ['-b', passwords, user, password]);
+    }
+    lines.push('allow_anonymous false', `password_file ${passwords}`);
+  } else {
+    lines.push('allow_anonymous true');
+  }
+  if (options.acl) {
+    const acl = join(folder, 'acl');
+    await writeFile(acl, `${options.acl.join('\n')}\n`, { mode: 0o600 });
+    lines.push(`acl_file ${acl}`);
+  }
+  if (certificates) {
+    lines.push(
+      `cafile ${certificates.ca}`,
+      `certfile ${certificates.cert}`,
+      `keyfile ${certificates.key}`,
+      `require_certificate ${options.tls === 'client'}`,
+    );
+  }
+  const config = join(folder, 'mosquitto.conf');
+  await writeFile(config, `${lines.join('\n')}\n`);
+
+  const child = spawn(binary, ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk).slice(-4_000);
+  });
+  let running = true;
+  const ended = new Promise<void>((resolve) => {
+    child.once('close', () => {
+      running = false;
+      resolve();
+    });
+  });
+  const stop = async (signal: NodeJS.Signals) => {
+    if (running) child.kill(signal);
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await until(
+      async () => {
+        if (!running) throw new Error(`mosquitto ended: ${said}`);
+        return accepts(port);
+      },
+      { what: 'mosquitto to listen' },
+    );
+  } catch (error) {
+    await stop('SIGKILL');
+    throw error;
+  }
+  return {
+    url: `${options.tls ? 'mqtts' : 'mqtt'}://127.0.0.1:${port}`,
+    port,
+    certificates,
+    kill: () => stop('SIGKILL'),
+    [Symbol.asyncDispose]: () => stop('SIGTERM'),
+  };
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
