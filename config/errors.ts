@@ -48,6 +48,39 @@ export const errors = {
     exit: 1,
     remedy: 'another client uses the same client id: give each station its own mqtt.clientId',
   },
+  'camera-refused': {
+    exit: 1,
+    remedy: 'check the port in the url, and that RTSP is switched on in the camera',
+  },
+  'camera-unauthorized': { exit: 1, remedy: 'check the user in the url and the password in passwordFile' },
+  'camera-not-found': { exit: 1, remedy: 'check the path in the url: the camera has no such stream' },
+  'camera-protocol': {
+    exit: 1,
+    remedy: 'check that the url is the RTSP stream of the camera, and try the other transport',
+  },
+  'camera-codec': { exit: 1, remedy: 'set the stream of the camera to H.264, H.265 or MJPEG' },
+  'camera-region': {
+    exit: 1,
+    remedy: 'make region larger: it is too small for the picture the camera sends',
+  },
+  'camera-stalled': {
+    exit: 1,
+    remedy: 'check the network to the camera; a busy camera may need a larger stallMs',
+  },
+  'camera-frozen': { exit: 1, remedy: 'restart the camera; set freezeMs: 0 if its picture may stand still' },
+  'camera-resolution-changed': {
+    exit: 1,
+    remedy: 'nothing: reading goes on; if it was not you, look who changed the camera',
+  },
+  'camera-ended': { exit: 1, remedy: 'the camera closed the stream: look for a restart or too many viewers' },
+  'camera-corrupt': { exit: 1, remedy: 'check cable and network load; transport: tcp loses no packets' },
+  'camera-files': { exit: 1, remedy: 'put png, jpg or bmp pictures where the file: url points' },
+  'camera-decoder-missing': {
+    exit: 1,
+    remedy: 'install ffmpeg, or use decoder: node-av, which brings its own',
+  },
+  'camera-hardware': { exit: 1, remedy: 'install the driver of the graphics card, or set hardware: none' },
+  'camera-clock': { exit: 1, remedy: 'set the clock of the camera by NTP, or use clock: arrival' },
   // commands
   'command-invalid': { exit: 2, remedy: 'send the fields that the schema names' },
   // parts

@@ -28,4 +28,6 @@ export interface Frame {
   readonly decodeMs: number;
   /** True where the picture does not come from a camera (`file:`) or is drawn (demo). */
   readonly simulated: boolean;
+  /** Which file the picture is, where it comes from one (`file:`); relative to the folder. */
+  readonly source?: string;
 }

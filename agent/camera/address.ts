@@ -1,0 +1,29 @@
+/** A camera's address with and without its password, and texts cleaned of it. */
+
+/**
+ * The address a decoder opens: user and password of the camera in it, percent-encoded (RFC 3986, 3.2.1).
+ * Never log the result, and never put it on a command line.
+ */
+export function addressWithPassword(url: string, password: string | undefined): string {
+  if (password === undefined) return url;
+  const parts = /^(rtsps?:\/\/)(?:([^@/]*)@)?(.*)$/s.exec(url);
+  if (!parts) return url;
+  const [, scheme = '', userInfo = '', rest = ''] = parts;
+  const user = userInfo.split(':')[0] ?? '';
+  return `${scheme}${user}:${encodeURIComponent(password)}@${rest}`;
+}
+
+/** The address as it may be shown: without user and password. */
+export function shownAddress(url: string): string {
+  return url.replace(/^(rtsps?:\/\/)[^@/]*@/, '$1');
+}
+
+/** Takes user, password and whatever looks like them out of a decoder's message. */
+export function scrub(text: string, secrets: readonly (string | undefined)[] = []): string {
+  let clean = text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/'"]*@/gi, '$1');
+  for (const secret of secrets) {
+    if (!secret) continue;
+    for (const form of [secret, encodeURIComponent(secret)]) clean = clean.replaceAll(form, '***');
+  }
+  return clean;
+}

@@ -1,0 +1,34 @@
+/** One camera's decoding process: always reads and decodes, hands over what is wanted, ends with the agent. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { QcError } from '../../../config/errors.ts';
+import type { FromChild, OpenMessage, ToChild } from './messages.ts';
+import { Reader } from './reader.ts';
+
+let reader: Reader | undefined;
+
+function send(message: FromChild): void {
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+}
+
+process.on('disconnect', () => process.exit(0));
+// The terminal sends Ctrl-C to every process; the agent decides when this one ends.
+process.on('SIGINT', () => undefined);
+process.on('message', (message: ToChild) => {
+  if (message.kind === 'open') void run(message);
+  else reader?.taken(message.watched);
+});
+
+async function run(open: OpenMessage): Promise<void> {
+  let failure: QcError;
+  try {
+    reader = new Reader(open, send);
+    failure = await reader.read();
+  } catch (error) {
+    failure = error instanceof QcError ? error : new QcError('internal', String(error), { cause: error });
+  }
+  if (!process.connected) return;
+  const failed: FromChild = { kind: 'failed', code: failure.code, message: failure.message };
+  process.send?.(failed, undefined, undefined, () => process.exit(0));
+  await sleep(1_000);
+  process.exit(1);
+}

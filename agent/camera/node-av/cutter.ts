@@ -1,0 +1,113 @@
+import {
+  AVCOL_RANGE_UNSPECIFIED,
+  AVCOL_SPC_UNSPECIFIED,
+  type AVPixelFormat,
+  AV_BUFFERSRC_FLAG_KEEP_REF as KEEP_REF,
+} from 'node-av/constants';
+import { avGetPixFmtName, FFmpegError, Filter, FilterGraph, Frame } from 'node-av/lib';
+import type { Image, Region } from '../../../models/image.ts';
+import { handedSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
+
+/** Cuts and converts the frames of one size and format; another one needs another cutter. */
+export interface Cutter extends Disposable {
+  /** Whether it fits this frame. */
+  fits(frame: Frame): boolean;
+  /** The region, RGB. */
+  cut(frame: Frame): Image;
+  /** The whole picture, RGB, at most 480 wide. */
+  preview(frame: Frame): Image;
+}
+
+/** Exact rounding and full chroma: colours come out as drawn, to about one level. */
+const SCALE_FLAGS = 'bilinear+accurate_rnd+full_chroma_int+full_chroma_inp';
+
+/**
+ * Opens a cutter for frames like this one. Matrix (BT.601, BT.709 …) and range (full, limited) are those the
+ * frame declares; an undeclared matrix is BT.601, an undeclared range limited, as swscale takes them.
+ * @throws QcError camera-region
+ */
+export function openCutter(like: Frame, region: Region): Cutter {
+  const { width, height, colorRange, colorSpace } = like;
+  const format = like.format;
+  const whole = { x: 0, y: 0, width, height };
+  const area = regionPixels(region, whole, isSubsampled(avGetPixFmtName(format as AVPixelFormat) ?? ''));
+  const cut = openChain(like, area, handedSize(area));
+  let preview: Chain | undefined;
+  return {
+    fits: (frame) =>
+      frame.width === width &&
+      frame.height === height &&
+      frame.format === format &&
+      frame.colorRange === colorRange &&
+      frame.colorSpace === colorSpace,
+    cut: (frame) => cut.run(frame),
+    preview(frame) {
+      preview ??= openChain(like, whole, previewSize(whole));
+      return preview.run(frame);
+    },
+    [Symbol.dispose]() {
+      cut[Symbol.dispose]();
+      preview?.[Symbol.dispose]();
+    },
+  };
+}
+
+interface Chain extends Disposable {
+  run(frame: Frame): Image;
+}
+
+/** A libavfilter graph: crop (by pointer, no copy), scale, RGB. */
+function openChain(like: Frame, area: Rectangle, size: Size): Chain {
+  const graph = new FilterGraph();
+  graph.alloc();
+  graph.nbThreads = 1;
+  const add = (name: string, args: string) => {
+    const filter = Filter.getByName(name);
+    const context = filter && graph.createFilter(filter, name, args);
+    if (!context) throw new Error(`FFmpeg has no working filter ${name}=${args}`);
+    return context;
+  };
+  const source = add(
+    'buffer',
+    [
+      `video_size=${like.width}x${like.height}`,
+      `pix_fmt=${avGetPixFmtName(like.format as AVPixelFormat)}`,
+      'time_base=1/90000',
+      ...(like.colorSpace === AVCOL_SPC_UNSPECIFIED ? [] : [`colorspace=${like.colorSpace}`]),
+      ...(like.colorRange === AVCOL_RANGE_UNSPECIFIED ? [] : [`range=${like.colorRange}`]),
+    ].join(':'),
+  );
+  const links = [
+    source,
+    add('crop', `w=${area.width}:h=${area.height}:x=${area.x}:y=${area.y}:exact=1`),
+    add('scale', `w=${size.width}:h=${size.height}:flags=${SCALE_FLAGS}`),
+    add('format', 'pix_fmts=rgb24'),
+    add('buffersink', ''),
+  ];
+  for (const [index, from] of links.entries()) {
+    const to = links[index + 1];
+    if (to) FFmpegError.throwIfError(from.link(0, to, 0), 'linking filters');
+  }
+  FFmpegError.throwIfError(graph.configSync(), 'configuring filters');
+  const sink = links.at(-1)!;
+  const out = new Frame();
+  out.alloc();
+  return {
+    run(frame) {
+      FFmpegError.throwIfError(source.buffersrcAddFrameSync(frame, KEEP_REF), 'filtering');
+      FFmpegError.throwIfError(sink.buffersinkGetFrameSync(out), 'filtering');
+      const image = { width: out.width, height: out.height, data: out.toBuffer() };
+      out.unref();
+      return image;
+    },
+    [Symbol.dispose]() {
+      out.free();
+      graph.free();
+    },
+  };
+}
+
+/** Whether neighbouring pixels share chroma, so that a cut must lie on even pixels. */
+function isSubsampled(format: string): boolean {
+  return !/444|rgb|bgr|gbr|gray/.test(format);
+}

@@ -1,0 +1,49 @@
+/** What the agent and a camera's decoding child say to each other. */
+import type { ErrorCode } from '../../../config/errors.ts';
+import type { CameraConfig } from '../../../config/schema.ts';
+import type { Image } from '../../../models/image.ts';
+
+/** Everything the child needs; the address holds the password, so it travels here and never on argv. */
+export interface OpenMessage {
+  readonly kind: 'open';
+  readonly address: string;
+  readonly password: string | undefined;
+  readonly fps: number;
+  readonly watched: boolean;
+  readonly config: Pick<
+    CameraConfig,
+    'transport' | 'hardware' | 'region' | 'clock' | 'latencyMs' | 'stallMs' | 'freezeMs'
+  >;
+}
+
+/** The agent took one frame: the child may send another. */
+export interface TakenMessage {
+  readonly kind: 'taken';
+  readonly watched: boolean;
+}
+
+export type ToChild = OpenMessage | TakenMessage;
+
+export interface FrameMessage {
+  readonly kind: 'frame';
+  readonly image: Image;
+  readonly preview?: Image;
+  readonly capturedAt: number;
+  readonly receivedAt: number;
+  readonly decodeMs: number;
+}
+
+/** What happened since the last progress message. */
+export interface ProgressMessage {
+  readonly kind: 'progress';
+  readonly packets: number;
+  readonly received: number;
+  readonly corrupt: number;
+  readonly busy: number;
+}
+
+export type FromChild =
+  | { readonly kind: 'opened' }
+  | FrameMessage
+  | ProgressMessage
+  | { readonly kind: 'fault' | 'failed'; readonly code: ErrorCode; readonly message: string };

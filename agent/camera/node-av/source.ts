@@ -1,0 +1,100 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { QcError } from '../../../config/errors.ts';
+import { addressWithPassword, scrub, shownAddress } from '../address.ts';
+import { wantedFps } from '../rate.ts';
+import type { CameraSource, SourceContext } from '../source.ts';
+import type { FromChild, ToChild } from './messages.ts';
+import { Watchdog } from './watchdog.ts';
+
+/**
+ * Reads an RTSP camera in a process of its own, with the FFmpeg libraries that node-av brings. A process can
+ * always be killed; a thread that hangs in a system call cannot, and would starve the agent's own.
+ */
+export const readWithNodeAv: CameraSource = async (context) => {
+  const { config, password, signal } = context;
+  if (signal.aborted) return;
+  const child = fork(new URL('./child.js', import.meta.url), {
+    serialization: 'advanced',
+    // Small heaps: pictures live outside them.
+    execArgv: ['--max-semi-space-size=1', '--max-old-space-size=64'],
+    env: { ...childEnvironment(), UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '2' },
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  const gone = once(child, 'exit');
+  const stop = () => void child.kill('SIGKILL');
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const failure = conversation(child, context);
+    send(child, {
+      kind: 'open',
+      address: addressWithPassword(config.url, password),
+      password,
+      fps: wantedFps(config),
+      watched: context.watched(),
+      config,
+    });
+    const error = await failure;
+    if (!signal.aborted) {
+      const message = scrub(`${shownAddress(config.url)}: ${error.message}`, [password]);
+      throw new QcError(error.code, message);
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) await gone;
+  }
+};
+
+/** Takes what the child says until it says that it failed, falls silent, or is gone. Settles with the reason. */
+function conversation(child: ChildProcess, context: SourceContext): Promise<QcError> {
+  return new Promise((resolve) => {
+    const dog = new Watchdog(context.config.stallMs, finish);
+    function finish(error: QcError): void {
+      dog.stop();
+      child.off('message', take);
+      resolve(error);
+    }
+    function take(message: FromChild): void {
+      dog.heard(message);
+      switch (message.kind) {
+        case 'frame': {
+          const { kind: _, ...frame } = message;
+          context.deliver({ camera: context.camera, simulated: context.config.simulated, ...frame });
+          send(child, { kind: 'taken', watched: context.watched() });
+          return;
+        }
+        case 'progress':
+          if (message.received > 0) context.received(message.received);
+          if (message.busy > 0) context.dropped('busy', message.busy);
+          if (message.corrupt > 0) {
+            context.dropped('corrupt', message.corrupt);
+            context.fault('camera-corrupt', 'damaged frames; they are not judged');
+          }
+          return;
+        case 'fault':
+          context.fault(message.code, message.message);
+          return;
+        case 'failed':
+          finish(new QcError(message.code, message.message));
+      }
+    }
+    child.on('message', take);
+    child.once('error', (error) =>
+      finish(new QcError('internal', `the decoder does not start: ${error.message}`)),
+    );
+    child.once('exit', (code, signal) =>
+      finish(new QcError('camera-ended', `the decoder process ended (${signal ?? `exit ${code}`})`)),
+    );
+  });
+}
+
+function send(child: ChildProcess, message: ToChild): void {
+  // A child that is gone tells so by its exit event.
+  if (child.connected) child.send(message, () => undefined);
+}
+
+/** The child needs to find libraries and temporary files, and none of the agent's secrets. */
+function childEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('QC_')));
+}

@@ -1,0 +1,105 @@
+import {
+  AV_CODEC_ID_H264,
+  AV_CODEC_ID_HEVC,
+  AV_CODEC_ID_MJPEG,
+  AV_HWDEVICE_TYPE_CUDA,
+  AV_LOG_ERROR,
+  AV_LOG_QUIET,
+  AV_PIX_FMT_CUDA,
+  AVMEDIA_TYPE_VIDEO,
+} from 'node-av/constants';
+import {
+  Codec,
+  CodecContext,
+  Dictionary,
+  FFmpegError,
+  FormatContext,
+  HardwareDeviceContext,
+  Log,
+  type Stream,
+} from 'node-av/lib';
+import { QcError } from '../../../config/errors.ts';
+import { scrub } from '../address.ts';
+import { openingFailure } from './failure.ts';
+import type { OpenMessage } from './messages.ts';
+
+/** An open RTSP stream with its decoder. It lives as long as the child process: nothing closes it before. */
+export interface OpenStream {
+  readonly input: FormatContext;
+  readonly video: Stream;
+  readonly decoder: CodecContext;
+  /** Why hardware decoding was asked for and is not used. */
+  readonly hardwareFault?: string;
+}
+
+const CODECS = [AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_MJPEG];
+
+/**
+ * Opens the stream and its decoder. Probing is left out: the SDP names the codec, and the decoder learns the
+ * size from the stream itself, so the first frame is not delayed.
+ * @throws QcError with the code that says what is wrong with the camera
+ */
+export async function openStream(open: OpenMessage): Promise<OpenStream> {
+  let lastWords = '';
+  Log.setLevel(AV_LOG_ERROR);
+  Log.setCallback((_level, line) => {
+    lastWords = scrub(line.trim(), [open.password]);
+  });
+  const input = new FormatContext();
+  const opened = await input.openInput(open.address, null, inputOptions(open));
+  Log.resetCallback();
+  Log.setLevel(AV_LOG_QUIET);
+  if (opened < 0) throw openingFailure(opened, lastWords);
+
+  const video = input.streams.find((stream) => stream.codecpar.codecType === AVMEDIA_TYPE_VIDEO);
+  if (!video) throw new QcError('camera-codec', 'the stream has no video');
+  const codec = CODECS.includes(video.codecpar.codecId) ? Codec.findDecoder(video.codecpar.codecId) : null;
+  if (!codec) throw new QcError('camera-codec', 'the video is neither H.264, H.265 nor MJPEG');
+
+  const hardware = openHardware(open.config.hardware);
+  const decoder = new CodecContext();
+  decoder.allocContext3(codec);
+  FFmpegError.throwIfError(decoder.parametersToContext(video.codecpar), 'reading the codec parameters');
+  decoder.pktTimebase = video.timeBase;
+  // Each further frame thread would add a frame of delay.
+  decoder.threadCount = 1;
+  if (hardware.device) {
+    decoder.hwDeviceCtx = hardware.device;
+    decoder.setHardwarePixelFormat(AV_PIX_FMT_CUDA);
+  }
+  const ready = await decoder.open2(codec, null);
+  if (ready < 0)
+    throw new QcError('camera-codec', `the decoder does not open: ${FFmpegError.strerror(ready)}`);
+  return { input, video, decoder, ...(hardware.fault ? { hardwareFault: hardware.fault } : {}) };
+}
+
+function inputOptions({ config }: OpenMessage): Dictionary {
+  return Dictionary.fromObject({
+    rtsp_transport: config.transport,
+    // The camera's microphone is none of our business, and would only cost bandwidth.
+    allowed_media_types: 'video',
+    // Socket timeout, µs. A read without one cannot be ended but by killing the process.
+    timeout: String(config.stallMs * 1000),
+    fflags: 'nobuffer',
+    // UDP: how long a packet that overtook another waits for it, µs; and room for a key frame's burst.
+    max_delay: '200000',
+    buffer_size: String(4 * 1024 * 1024),
+    user_agent: 'qc-edge-agent',
+  });
+}
+
+function openHardware(wanted: OpenMessage['config']['hardware']): {
+  device?: HardwareDeviceContext;
+  fault?: string;
+} {
+  if (wanted === 'none') return {};
+  if (wanted === 'jetson') {
+    return { fault: 'hardware: jetson needs decoder: ffmpeg; decoding in software' };
+  }
+  const device = new HardwareDeviceContext();
+  const made = device.create(AV_HWDEVICE_TYPE_CUDA, null, null);
+  if (made < 0) {
+    return { fault: `no CUDA decoder (${FFmpegError.strerror(made)}); decoding in software` };
+  }
+  return { device };
+}

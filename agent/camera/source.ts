@@ -1,0 +1,38 @@
+import type { ErrorCode } from '../../config/errors.ts';
+import type { CameraConfig } from '../../config/schema.ts';
+import type { Frame } from '../../models/image.ts';
+
+/** Why a decoded frame was not handed over. Bounded: it is the label of a metric. */
+export type DropReason =
+  /** A newer frame came before anybody took it. */
+  | 'overwritten'
+  /** The agent was too busy to take it from the decoder. */
+  | 'busy'
+  /** Damaged on the way: never judged. */
+  | 'corrupt';
+
+/** What an attempt is given, and whom it tells. */
+export interface SourceContext {
+  /** The camera's name in the configuration. */
+  readonly camera: string;
+  readonly config: CameraConfig;
+  readonly password?: string | undefined;
+  /** Ends the attempt: the promise settles when everything it opened is closed. */
+  readonly signal: AbortSignal;
+  /** Whether somebody watches: frames then carry a preview. Asked anew for every frame. */
+  watched(): boolean;
+  /** Takes a frame at once and never blocks. */
+  deliver(frame: Frame): void;
+  /** Frames decoded since the last call, judged later or not. */
+  received(frames: number): void;
+  dropped(reason: DropReason, frames: number): void;
+  /** Something wrong that does not end the attempt. The message never contains a password. */
+  fault(code: ErrorCode, message: string): void;
+}
+
+/**
+ * One attempt to read a camera: opens it, delivers frames until it ends, and throws a `QcError` that says why.
+ * It never retries. It resolves only after `signal` aborted. Either way, what it opened is closed and its
+ * child process is gone when the promise settles.
+ */
+export type CameraSource = (context: SourceContext) => Promise<void>;
