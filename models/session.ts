@@ -154,9 +154,9 @@ export async function openSession({ worker: entry, ...request }: SessionRequest)
     if (!job) return;
     if ('failed' in message) job.reject(received(message.failed));
     else {
-      const { values, inferenceMs } = message;
+      const { answer, inferenceMs } = message;
       job.resolve({
-        values,
+        answer,
         inferenceMs,
         queueMs: Math.max(0, performance.now() - job.askedAt - inferenceMs),
       });
