@@ -1,0 +1,112 @@
+import { ulid } from 'ulid';
+import { QcError } from '../../config/errors.ts';
+import type { TriggerConfig } from '../../config/schema.ts';
+import type { Frame } from '../../models/image.ts';
+import type { Finder, Give } from './finder.ts';
+
+type CommandConfig = Extract<TriggerConfig, { kind: 'command' }>;
+
+export interface TriggerRequest {
+  readonly partId?: string | undefined;
+  readonly recipe?: string | undefined;
+}
+
+export interface CommandFinder extends Finder {
+  trigger(request: TriggerRequest): Promise<{ jobId: string }>;
+}
+
+/** Parts that may wait to be judged while another trigger is taken: more would only grow old. */
+const MAX_WAITING = 4;
+
+interface Job {
+  readonly request: TriggerRequest;
+  readonly jobId: string;
+  readonly triggeredAt: number;
+  readonly frames: Frame[];
+  readonly accept: () => void;
+  readonly refuse: (error: QcError) => void;
+}
+
+/**
+ * A part when somebody asks: the first frame captured at or after the trigger, and those that follow it.
+ * One job is collected at a time. A refused job has no part; an accepted one always has one.
+ * @param waiting how many parts wait to be judged
+ */
+export function commandFinder(
+  { timeoutMs }: CommandConfig,
+  votes: number,
+  give: Give,
+  now: () => number,
+  waiting: () => number,
+): CommandFinder {
+  let job: Job | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let down: string | undefined;
+  let stopped = false;
+
+  const finish = (failure?: string) => {
+    if (!job) return;
+    const { request, jobId, frames } = job;
+    const { partId, recipe } = request;
+    job = undefined;
+    give({
+      frames,
+      jobId,
+      ...(partId !== undefined && { partId }),
+      ...(recipe !== undefined && { recipe }),
+      ...(failure !== undefined && { failure }),
+    });
+  };
+  /** Ends a job that cannot be done: refused while nobody was told its jobId, failed afterwards. */
+  const abandon = (error: QcError, failure: string) => {
+    clearTimeout(timer);
+    if (!job) return;
+    if (job.frames.length > 0) return finish(failure);
+    job.refuse(error);
+    job = undefined;
+  };
+
+  return {
+    trigger(request) {
+      return new Promise((resolve, reject) => {
+        if (stopped) throw new QcError('stopping', 'the agent is stopping');
+        if (down !== undefined) throw new QcError('camera-down', `the camera is down: ${down}`);
+        if (job) throw new QcError('busy', 'the frames of an earlier trigger are still being collected');
+        if (waiting() >= MAX_WAITING) throw new QcError('busy', `${waiting()} parts wait to be judged`);
+        const jobId = ulid();
+        job = {
+          request,
+          jobId,
+          triggeredAt: now(),
+          frames: [],
+          accept: () => resolve({ jobId }),
+          refuse: reject,
+        };
+        timer = setTimeout(() => {
+          job = undefined;
+          reject(
+            new QcError('no-fresh-frame', `no frame was captured within ${timeoutMs} ms of the trigger`),
+          );
+        }, timeoutMs);
+      });
+    },
+    frame(frame) {
+      down = undefined;
+      if (!job || frame.capturedAt < job.triggeredAt) return;
+      if (job.frames.length === 0) {
+        clearTimeout(timer);
+        job.accept();
+      }
+      job.frames.push(frame);
+      if (job.frames.length === votes) finish();
+    },
+    lost(reason) {
+      down = reason;
+      abandon(new QcError('camera-down', `the camera was lost: ${reason}`), `camera lost: ${reason}`);
+    },
+    stop() {
+      stopped = true;
+      abandon(new QcError('stopping', 'the agent is stopping'), 'the agent stopped');
+    },
+  };
+}

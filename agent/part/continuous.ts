@@ -1,0 +1,38 @@
+import type { TriggerConfig } from '../../config/schema.ts';
+import type { Frame } from '../../models/image.ts';
+import type { Finder, Give } from './finder.ts';
+
+type ContinuousConfig = Extract<TriggerConfig, { kind: 'continuous' }>;
+
+/**
+ * A part every `everyMs` of capture time: the newest consecutive frames, none of them in two parts.
+ * Due times lie on a fixed grid, so that late frames make no drift.
+ */
+export function continuousFinder({ everyMs }: ContinuousConfig, votes: number, give: Give): Finder {
+  let frames: Frame[] = [];
+  let dueAt: number | undefined;
+
+  return {
+    frame(frame) {
+      const at = frame.capturedAt;
+      // The first frame sets the grid; so does the first one after the clock was set back.
+      if (dueAt === undefined || dueAt - at > everyMs) dueAt = at;
+      frames = [...frames, frame].slice(-votes);
+      if (at < dueAt || frames.length < votes) return;
+      dueAt += everyMs * (Math.floor((at - dueAt) / everyMs) + 1);
+      give({ frames });
+      frames = [];
+    },
+    lost(reason) {
+      const newest = frames.at(-1);
+      if (newest && dueAt !== undefined && newest.capturedAt >= dueAt) {
+        dueAt += everyMs;
+        give({ frames, failure: `camera lost: ${reason}` });
+      }
+      frames = [];
+    },
+    stop() {
+      frames = [];
+    },
+  };
+}

@@ -1,0 +1,23 @@
+import type { Frame } from '../../models/image.ts';
+
+/** A part as a trigger found it, before it gets its names. */
+export interface FoundPart {
+  /** The frames that vote, in order of capture. */
+  readonly frames: readonly Frame[];
+  /** Why it cannot be judged. */
+  readonly failure?: string;
+  readonly jobId?: string;
+  readonly partId?: string;
+  readonly recipe?: string;
+}
+
+/** One way to find parts in a camera's events: it is told of each, in order, and gives every part once. */
+export interface Finder {
+  frame(frame: Frame): void;
+  /** The camera was lost: a part in the making is given now, as failed. */
+  lost(reason: string): void;
+  /** The agent stops: what was promised to somebody is given now, as failed; no timer is left. */
+  stop(): void;
+}
+
+export type Give = (part: FoundPart) => void;

@@ -1,0 +1,108 @@
+/** When is there a part, and which pixels are it: one camera's events in, named parts out. */
+import { ulid } from 'ulid';
+import { QcError } from '../../config/errors.ts';
+import type { CameraConfig } from '../../config/schema.ts';
+import type { CameraEvents } from '../camera/camera.ts';
+import type { Parts } from '../inspect.ts';
+import { type CommandFinder, commandFinder, type TriggerRequest } from './command.ts';
+import { continuousFinder } from './continuous.ts';
+import type { Finder, FoundPart } from './finder.ts';
+import { presenceFinder } from './presence.ts';
+import { PartQueue } from './queue.ts';
+
+export interface PartsDeps {
+  /** Name of the camera, part of each partId made here. */
+  readonly camera: string;
+  /** The recipe of a part whose trigger names none. */
+  readonly recipe?: () => string;
+  /** Told in an operator's words what is odd: a part that does not leave, a background learned again. */
+  readonly onNotice?: (text: string) => void;
+  /** Now, ms since the epoch, on the clock of `Frame.capturedAt`. */
+  readonly now?: () => number;
+}
+
+/** The parts of one camera; after closing, `next` still hands out what is left and then rejects. */
+export interface OpenParts extends Parts, AsyncDisposable {
+  /**
+   * Asks for a part now; answers with its job once the first frame captured after this moment is there.
+   * @throws QcError `camera-down`, `no-fresh-frame`, `busy`, `not-triggered` (another kind of trigger), `stopping`:
+   * the job is refused, and no part follows
+   */
+  trigger(request: TriggerRequest): Promise<{ jobId: string }>;
+}
+
+/**
+ * Looks for the parts in a camera's events, from now until closed, however slowly parts are taken.
+ * Every part comes out exactly once, with `failure` where the camera was lost in the middle of it.
+ */
+export function openParts(
+  trigger: CameraConfig['trigger'],
+  vote: CameraConfig['vote'],
+  events: CameraEvents,
+  deps: PartsDeps,
+): OpenParts {
+  const { camera, recipe = () => 'default', onNotice = () => undefined, now = Date.now } = deps;
+  const queue = new PartQueue();
+  const stop = new AbortController();
+
+  const give = (found: FoundPart): string => {
+    const { frames, failure } = found;
+    const partId = found.partId ?? `${camera}-${ulid()}`;
+    queue.push({
+      partId,
+      jobId: found.jobId ?? ulid(),
+      recipe: found.recipe ?? recipe(),
+      frames,
+      ...(failure !== undefined && { failure }),
+    });
+    return partId;
+  };
+
+  let command: CommandFinder | undefined;
+  let finder: Finder;
+  switch (trigger.kind) {
+    case 'continuous': {
+      // Nobody took the one before: its tick is skipped, the newest frames are worth more.
+      let last = '';
+      finder = continuousFinder(trigger, vote.frames, (found) => {
+        if (found.failure === undefined) queue.dropLast(last);
+        const partId = give(found);
+        last = found.failure === undefined ? partId : '';
+      });
+      break;
+    }
+    case 'presence':
+      finder = presenceFinder(trigger, vote.frames, give, onNotice);
+      break;
+    case 'command':
+      command = commandFinder(trigger, vote.frames, give, now, () => queue.length);
+      finder = command;
+      break;
+  }
+
+  const pump = (async () => {
+    try {
+      for (;;) {
+        const event = await events.next(stop.signal);
+        if (event.kind === 'frame') finder.frame(event.frame);
+        else finder.lost(event.reason);
+      }
+    } catch (error) {
+      finder.stop();
+      queue.end(error instanceof Error ? error : new Error(String(error)));
+    }
+  })();
+
+  return {
+    next: (signal) => queue.take(signal),
+    async trigger(request) {
+      if (!command)
+        throw new QcError('not-triggered', `${camera} looks for parts by itself (${trigger.kind})`);
+      return command.trigger(request);
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await pump;
+    },
+  };
+}
