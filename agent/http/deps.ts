@@ -1,0 +1,82 @@
+/** What every route is given: the server it is added to, and what it needs of the agent. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { Frame, Image } from '../../models/image.ts';
+import type { Decision } from '../../models/verdict.ts';
+import type { Log } from '../lifecycle/log.ts';
+import type { CommandHandlers } from '../publish/commands.ts';
+import type { Result, Status } from '../publish/messages.ts';
+
+/** Schemas of a route are zod, and its handler's types follow from them. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+export interface ReadyCheck {
+  /** `camera top`, `broker`, `model`. */
+  readonly name: string;
+  readonly ready: boolean;
+  /** Why not, in words; empty when ready. */
+  readonly reason: string;
+}
+
+const fraction = z.number().min(0).max(1);
+export const cameraView = z.object({
+  name: z.string(),
+  up: z.boolean(),
+  reason: z.string().describe('why it is down, empty while up'),
+  region: z.object({ x: fraction, y: fraction, width: fraction, height: fraction }),
+  trigger: z.enum(['continuous', 'presence', 'command']),
+  newestAt: z.number().nullable().describe('when the newest frame was captured, ms since the epoch'),
+  simulated: z.boolean(),
+});
+export type CameraView = z.output<typeof cameraView>;
+
+export const counts = z.object({
+  pass: z.number().int(),
+  fail: z.number().int(),
+  uncertain: z.number().int(),
+});
+/** Parts by verdict since the agent started. */
+export type Counts = z.output<typeof counts>;
+
+export interface Classification {
+  readonly decision: Decision;
+  readonly model: Result['model'];
+  /** ms */
+  readonly queueMs: number;
+  readonly inferenceMs: number;
+}
+
+/** The newest results with their pictures; `createRecent` keeps them in bounded memory. */
+export interface Recent {
+  /** Newest first. */
+  results(query: { readonly camera?: string | undefined; readonly limit: number }): readonly Result[];
+  counts(camera: string): Counts;
+  /** The judged picture as JPEG; undefined where it is no longer kept. */
+  picture(resultId: string): Promise<Buffer | undefined>;
+  /** The whole picture of the newest part that has one. */
+  preview(camera: string): Promise<{ readonly jpeg: Buffer; readonly frame: Frame } | undefined>;
+  /** Told of every new result until the handle is disposed of. */
+  subscribe(listener: (result: Result) => void): Disposable;
+}
+
+export interface HttpDeps {
+  readonly log: Log;
+  readonly metrics: { readonly contentType: string; text(): Promise<string> };
+  readonly recent: Recent;
+  readonly commands: Pick<CommandHandlers, 'trigger' | 'mode'>;
+  status(): Status;
+  readiness(): readonly ReadyCheck[];
+  cameras(): readonly CameraView[];
+  /** Judges with the live model. Throws a QcError where there is none. */
+  classify(image: Image): Promise<Classification>;
+  /** Somebody looks at the page, or nobody any more: cameras add whole-picture previews meanwhile. */
+  watch(on: boolean): void;
+}

@@ -1,0 +1,60 @@
+/** Every failure leaves as `{error: {code, message, remedy}}` with the status that fits its code. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { type ErrorCode, QcError } from '../../config/errors.ts';
+import type { Log } from '../lifecycle/log.ts';
+
+export const errorBody = z.object({
+  error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }),
+});
+
+const statusByCode: Partial<Record<ErrorCode, number>> = {
+  'http-unauthorized': 401,
+  'http-forbidden': 403,
+  'http-origin-refused': 403,
+  'http-not-found': 404,
+  'http-invalid': 400,
+  'http-too-large': 413,
+  'http-media-unsupported': 415,
+  'http-busy': 503,
+  'image-unreadable': 400,
+  'command-busy': 503,
+  internal: 500,
+};
+
+function statusOf(code: ErrorCode): number {
+  return statusByCode[code] ?? (code.startsWith('command-') ? 400 : 503);
+}
+
+export function createErrorHandler(log: Log) {
+  return (error: FastifyError | QcError, request: FastifyRequest, reply: FastifyReply) => {
+    const known = toQcError(error);
+    const status = statusOf(known.code);
+    if (status >= 500 && known.code === 'internal') {
+      // The path only: a query may hold anything.
+      log.error({ err: error, method: request.method, path: request.url.split('?')[0] }, 'a request failed');
+    }
+    const { code, message, remedy } = known;
+    return reply.code(status).type('application/json').send({ error: { code, message, remedy } });
+  };
+}
+
+function toQcError(error: FastifyError | QcError): QcError {
+  if (error instanceof QcError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const what = error.validation.map((one) => `${one.instancePath || 'body'}: ${one.message}`).join('; ');
+    return new QcError('http-invalid', what.slice(0, 500));
+  }
+  switch (error.statusCode) {
+    case 413:
+      return new QcError('http-too-large', 'the body is larger than allowed');
+    case 415:
+      return new QcError('http-media-unsupported', 'this content type is not read here');
+  }
+  if (error.statusCode !== undefined && error.statusCode < 500) {
+    return new QcError('http-invalid', error.message);
+  }
+  // What went wrong inside may hold anything: it goes to the log alone.
+  return new QcError('internal', 'the request failed inside the agent; its log says why');
+}

@@ -1,0 +1,46 @@
+/** Writes the OpenAPI document to `deploy/openapi.json`; `--check` only says whether it is fresh. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { httpSchema } from '../../config/schema.ts';
+import { buildApp } from './app.ts';
+import type { HttpDeps } from './deps.ts';
+import { createRecent } from './recent.ts';
+
+const file = new URL('../../../deploy/openapi.json', import.meta.url);
+
+/** The document as JSON text. */
+export async function openApiDocument(): Promise<string> {
+  const none = () => {
+    throw new Error('only the routes are described here, none is called');
+  };
+  const deps: HttpDeps = {
+    log: pino({ level: 'silent' }),
+    metrics: { contentType: 'text/plain', text: none },
+    recent: createRecent(),
+    commands: { trigger: none, mode: none },
+    status: none,
+    readiness: none,
+    cameras: none,
+    classify: none,
+    watch: none,
+  };
+  const app = await buildApp(httpSchema.parse({}), undefined, deps);
+  const document = JSON.stringify(app.swagger(), null, 2);
+  await app.close();
+  return `${document}\n`;
+}
+
+export async function isOpenApiFresh(): Promise<boolean> {
+  const there = await readFile(file, 'utf8').catch(() => undefined);
+  return there === (await openApiDocument());
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (!process.argv.includes('--check')) {
+    await writeFile(file, await openApiDocument());
+  } else if (!(await isOpenApiFresh())) {
+    console.error('stale: deploy/openapi.json; run: node dist/agent/http/generate.js');
+    process.exitCode = 1;
+  }
+}

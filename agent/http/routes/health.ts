@@ -1,0 +1,54 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { z } from 'zod';
+import type { App, HttpDeps } from '../deps.ts';
+
+const readiness = z.object({
+  ready: z.boolean(),
+  checks: z.array(z.object({ name: z.string(), ready: z.boolean(), reason: z.string() })),
+});
+
+/** For Prometheus, systemd, Docker and Kubernetes. */
+export function addHealth(app: App, deps: HttpDeps): void {
+  app.get(
+    '/healthz',
+    {
+      config: { role: 'open' },
+      schema: {
+        tags: ['health'],
+        summary: 'The process is alive and its loop turns',
+        response: { 200: z.object({ alive: z.literal(true), uptimeSeconds: z.number() }) },
+      },
+    },
+    async () => {
+      // Timers and sockets get their turn before this one comes back.
+      await nextTurn();
+      return { alive: true as const, uptimeSeconds: Math.round(process.uptime()) };
+    },
+  );
+
+  app.get(
+    '/readyz',
+    {
+      config: { role: 'open' },
+      schema: {
+        tags: ['health'],
+        summary: 'Cameras, broker and model are there, or which is not and why',
+        response: { 200: readiness, 503: readiness },
+      },
+    },
+    async (_request, reply) => {
+      const checks = deps.readiness().map(({ name, ready, reason }) => ({ name, ready, reason }));
+      const ready = checks.every((check) => check.ready);
+      return reply.code(ready ? 200 : 503).send({ ready, checks });
+    },
+  );
+
+  app.get(
+    '/metrics',
+    {
+      config: { role: 'viewer' },
+      schema: { tags: ['health'], summary: 'Prometheus metrics', produces: ['text/plain'] },
+    },
+    async (_request, reply) => reply.type(deps.metrics.contentType).send(await deps.metrics.text()),
+  );
+}

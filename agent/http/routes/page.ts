@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
+import type { App } from '../deps.ts';
+
+const folder = new URL('../../../../calibration/page/', import.meta.url);
+
+const contentTypes: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+/** The operator's page: a few small files, read once and served from memory. */
+export async function addPage(app: App): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const type = contentTypes[extname(name)];
+    if (!type) continue;
+    const content = await readFile(new URL(name, folder));
+    const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 27)}"`;
+    const path = name === 'index.html' ? '/' : `/${name}`;
+    app.get(path, { config: { role: 'viewer' }, schema: { hide: true } }, (request, reply) => {
+      reply.header('etag', etag).header('cache-control', 'no-cache');
+      if (request.headers['if-none-match'] === etag) return reply.code(304).send();
+      return reply.type(type).send(content);
+    });
+  }
+}

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { QcError } from '../../../config/errors.ts';
+import { statusMessage } from '../../publish/messages.ts';
+import { type App, cameraView, counts, type HttpDeps } from '../deps.ts';
+import { errorBody } from '../errors.ts';
+import { jpegBody } from '../jpeg-body.ts';
+
+export const cameraWithCounts = cameraView.extend({ counts });
+
+/** The cameras as the page and the API show them. */
+export function camerasWithCounts(deps: HttpDeps): z.output<typeof cameraWithCounts>[] {
+  return deps.cameras().map((camera) => ({ ...camera, counts: deps.recent.counts(camera.name) }));
+}
+
+export function addStation(app: App, deps: HttpDeps): void {
+  app.get(
+    '/api/v1/status',
+    {
+      config: { role: 'viewer' },
+      schema: {
+        tags: ['station'],
+        summary: 'The state of the station, as published over MQTT',
+        response: { 200: statusMessage },
+      },
+    },
+    () => deps.status(),
+  );
+
+  app.get(
+    '/api/v1/cameras',
+    {
+      config: { role: 'viewer' },
+      schema: {
+        tags: ['station'],
+        summary: 'Each camera with its state, region and parts counted since the start',
+        response: { 200: z.array(cameraWithCounts) },
+      },
+    },
+    () => camerasWithCounts(deps),
+  );
+
+  app.get(
+    '/api/v1/cameras/:name/preview.jpg',
+    {
+      config: { role: 'viewer' },
+      schema: {
+        tags: ['station'],
+        summary: 'The whole picture of the newest judged part, while somebody follows the events',
+        params: z.object({ name: z.string().max(63) }),
+        produces: ['image/jpeg'],
+        response: { 200: jpegBody, 404: errorBody },
+      },
+    },
+    async (request, reply) => {
+      const preview = await deps.recent.preview(request.params.name);
+      if (!preview) {
+        throw new QcError('http-not-found', `no preview of camera "${request.params.name}"`, {
+          remedy: 'previews are taken while somebody follows /api/v1/events',
+        });
+      }
+      const capturedAt = new Date(preview.frame.capturedAt).toISOString();
+      return reply.type('image/jpeg').header('qc-captured-at', capturedAt).send(preview.jpeg);
+    },
+  );
+}

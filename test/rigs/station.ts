@@ -1,0 +1,130 @@
+/** The HTTP side over real sockets, with a scripted station behind it instead of a line. */
+import { pino } from 'pino';
+import sharp, { type Sharp } from 'sharp';
+import type { CameraView, HttpDeps, ReadyCheck } from '../../agent/http/deps.ts';
+import { type Http, openHttp } from '../../agent/http/http.ts';
+import { createRecent, type RecentStore } from '../../agent/http/recent.ts';
+import { createMetrics } from '../../agent/metrics/metrics.ts';
+import type { Result, Status } from '../../agent/publish/messages.ts';
+import { type ErrorCode, QcError } from '../../config/errors.ts';
+import { httpSchema } from '../../config/schema.ts';
+import type { Frame, Image } from '../../models/image.ts';
+import { result, status } from './publisher.ts';
+
+export interface StationRig extends AsyncDisposable {
+  readonly http: Http;
+  readonly recent: RecentStore;
+  readonly log: string[];
+  /** Images that were to be classified, newest last. */
+  readonly classified: Image[];
+  readonly triggered: unknown[];
+  watching: boolean;
+  status: Status;
+  checks: ReadyCheck[];
+  cameras: CameraView[];
+  /** What the next classify or trigger fails with. */
+  failure: unknown;
+}
+
+export async function openStationRig(
+  config: { host?: string; port?: number; tokensFile?: string; maxBodyMb?: number } = {},
+): Promise<StationRig> {
+  const log: string[] = [];
+  const metrics = createMetrics({ version: '0.1.0' });
+  const recent = createRecent();
+  const rig: Omit<StationRig, 'http' | typeof Symbol.asyncDispose> = {
+    recent,
+    log,
+    classified: [],
+    triggered: [],
+    watching: false,
+    status: status('inspecting'),
+    checks: [{ name: 'broker', ready: true, reason: '' }],
+    cameras: [camera('top')],
+    failure: undefined,
+  };
+  const failIfTold = () => {
+    if (rig.failure !== undefined) throw rig.failure;
+  };
+  const deps: HttpDeps = {
+    log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
+    metrics,
+    recent,
+    commands: {
+      async trigger(command) {
+        failIfTold();
+        rig.triggered.push(command);
+        return { jobId: `job-${rig.triggered.length}` };
+      },
+      mode: async () => ({}),
+    },
+    status: () => rig.status,
+    readiness: () => rig.checks,
+    cameras: () => rig.cameras,
+    async classify(image) {
+      failIfTold();
+      rig.classified.push(image);
+      const { model, label, probability, probabilities, reasons, votes } = result(1);
+      return {
+        decision: { verdict: 'fail', label, probability, probabilities, reasons, votes },
+        model,
+        queueMs: 1,
+        inferenceMs: 23,
+      };
+    },
+    watch: (on) => {
+      rig.watching = on;
+    },
+  };
+  const http = await openHttp(httpSchema.parse({ port: 0, ...config }), deps);
+  return Object.assign(rig, { http, [Symbol.asyncDispose]: () => http[Symbol.asyncDispose]() });
+}
+
+export function camera(name: string, over: Partial<CameraView> = {}): CameraView {
+  return {
+    name,
+    up: true,
+    reason: '',
+    region: { x: 0.25, y: 0.15, width: 0.5, height: 0.7 },
+    trigger: 'presence',
+    newestAt: Date.now(),
+    simulated: false,
+    ...over,
+  };
+}
+
+export function failure(code: ErrorCode, message: string): QcError {
+  return new QcError(code, message);
+}
+
+/** A drawn metal part on a belt, with a scratch where it is a bad one: the whole picture and its region. */
+export async function frameOf(one: Result, { whole = true }: { whole?: boolean } = {}): Promise<Frame> {
+  const n = one.sequence;
+  const scratch =
+    one.verdict === 'pass'
+      ? ''
+      : `<path d="M${190 + ((n * 13) % 60)} 95 l55 70 l-14 22" stroke="#2a2420" stroke-width="4" fill="none"/>`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="480" height="270">
+    <defs><linearGradient id="m" x1="0" x2="1" y1="0" y2="1"><stop offset="0" stop-color="#c9cfd4"/><stop offset=".5" stop-color="#8d959c"/><stop offset="1" stop-color="#b8bec4"/></linearGradient></defs>
+    <rect width="480" height="270" fill="#3a4148"/><path d="M0 40h480M0 230h480" stroke="#22272c" stroke-width="10"/>
+    <rect x="165" y="62" width="150" height="146" rx="16" fill="url(#m)" stroke="#5b6269" stroke-width="3"/>
+    <circle cx="240" cy="135" r="26" fill="#565d64"/>${scratch}</svg>`;
+  const pixels = async (picture: Sharp): Promise<Image> => {
+    const { data, info } = await picture.removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    return { width: info.width, height: info.height, data };
+  };
+  const preview = await pixels(sharp(Buffer.from(svg)));
+  const image = await pixels(
+    sharp(Buffer.from(svg)).extract({ left: 120, top: 40, width: 240, height: 190 }),
+  );
+  const now = Date.parse(one.capturedAt);
+  return {
+    camera: one.camera,
+    image,
+    ...(whole && { preview }),
+    capturedAt: now,
+    receivedAt: now,
+    decodeMs: 4,
+    simulated: false,
+  };
+}
