@@ -10,7 +10,7 @@ export function addressWithPassword(url: string, password: string | undefined): 
   if (!parts) return url;
   const [, scheme = '', userInfo = '', rest = ''] = parts;
   const user = userInfo.split(':')[0] ?? '';
-  return `${scheme}${user}:${encodeURIComponent(password)}@${rest}`;
+  return `${scheme}${user}:${percentEncoded(password)}@${rest}`;
 }
 
 /** The address as it may be shown: without user and password. */
@@ -23,7 +23,14 @@ export function scrub(text: string, secrets: readonly (string | undefined)[] = [
   let clean = text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/'"]*@/gi, '$1');
   for (const secret of secrets) {
     if (!secret) continue;
-    for (const form of [secret, encodeURIComponent(secret)]) clean = clean.replaceAll(form, '***');
+    for (const form of [secret, percentEncoded(secret)]) clean = clean.replaceAll(form, '***');
   }
   return clean;
+}
+
+function percentEncoded(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }

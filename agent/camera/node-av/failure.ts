@@ -42,9 +42,14 @@ const reading = new Map<number, ErrorCode>([
   [-ETIMEDOUT, 'camera-stalled'],
 ]);
 
-/** What FFmpeg's error means for the person at the camera. `detail` is its own last words, already scrubbed. */
-export function openingFailure(code: number, detail: string): QcError {
-  return failure(opening.get(code) ?? 'camera-protocol', 'cannot open the stream', code, detail);
+/** What FFmpeg's error means for the person at the camera. `timedOut`: it took the whole timeout. `detail` is its own last words, already scrubbed. */
+export function openingFailure(code: number, timedOut: boolean, detail: string): QcError {
+  return failure(
+    opening.get(code) ?? (timedOut ? 'camera-unreachable' : 'camera-protocol'),
+    'cannot open the stream',
+    code,
+    detail,
+  );
 }
 
 export function readingFailure(code: number, detail: string): QcError {

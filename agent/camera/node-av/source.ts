@@ -4,8 +4,8 @@ import { QcError } from '../../../config/errors.ts';
 import { addressWithPassword, scrub, shownAddress } from '../address.ts';
 import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
+import { Watchdog } from '../watchdog.ts';
 import type { FromChild, ToChild } from './messages.ts';
-import { Watchdog } from './watchdog.ts';
 
 /**
  * Reads an RTSP camera in a process of its own, with the FFmpeg libraries that node-av brings. A process can
@@ -56,15 +56,20 @@ function conversation(child: ChildProcess, context: SourceContext): Promise<QcEr
       resolve(error);
     }
     function take(message: FromChild): void {
-      dog.heard(message);
       switch (message.kind) {
+        case 'opened':
+          dog.opened();
+          return;
         case 'frame': {
+          dog.picture();
           const { kind: _, ...frame } = message;
           context.deliver({ camera: context.camera, simulated: context.config.simulated, ...frame });
           send(child, { kind: 'taken', watched: context.watched() });
           return;
         }
         case 'progress':
+          if (message.packets > 0) dog.data();
+          if (message.received > 0) dog.picture();
           if (message.received > 0) context.received(message.received);
           if (message.busy > 0) context.dropped('busy', message.busy);
           if (message.corrupt > 0) {

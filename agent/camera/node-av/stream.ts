@@ -46,10 +46,13 @@ export async function openStream(open: OpenMessage): Promise<OpenStream> {
     lastWords = scrub(line.trim(), [open.password]);
   });
   const input = new FormatContext();
+  const startedAt = performance.now();
   const opened = await input.openInput(open.address, null, inputOptions(open));
   Log.resetCallback();
   Log.setLevel(AV_LOG_QUIET);
-  if (opened < 0) throw openingFailure(opened, lastWords);
+  // FFmpeg takes a peer that never answers for one that talks nonsense; the clock knows better.
+  const timedOut = performance.now() - startedAt >= open.config.stallMs;
+  if (opened < 0) throw openingFailure(opened, timedOut, lastWords);
 
   const video = input.streams.find((stream) => stream.codecpar.codecType === AVMEDIA_TYPE_VIDEO);
   if (!video) throw new QcError('camera-codec', 'the stream has no video');

@@ -1,0 +1,147 @@
+import { type ErrorCode, QcError } from '../../config/errors.ts';
+import type { CameraConfig } from '../../config/schema.ts';
+import type { Frame } from '../../models/image.ts';
+import { FaultLog, type Log } from '../lifecycle/log.ts';
+import { retry } from '../lifecycle/retry.ts';
+import type { CameraEvent, CameraFeed } from './camera.ts';
+import { readWithFfmpeg } from './ffmpeg/source.ts';
+import { readFiles } from './file/source.ts';
+import { readWithNodeAv } from './node-av/source.ts';
+import { FrameSlot } from './slot.ts';
+import type { CameraSource, DropReason, SourceContext } from './source.ts';
+
+/** Told what happens to a camera: the metrics count it, the status shows it. */
+export interface CameraObserver {
+  up(camera: string): void;
+  down(camera: string, code: ErrorCode, reason: string): void;
+  /** The camera came back after it had been up before. */
+  reconnected(camera: string): void;
+  /** Frames decoded, judged later or not. */
+  received(camera: string, frames: number): void;
+  dropped(camera: string, reason: DropReason, frames: number): void;
+  /** Something is wrong, whether or not it ended the connection. */
+  fault(camera: string, code: ErrorCode): void;
+  /** A frame was handed over; `capturedAt` in ms since the epoch. */
+  newest(camera: string, capturedAt: number): void;
+}
+
+export interface CameraFeedDeps {
+  readonly log: Log;
+  readonly observer: CameraObserver;
+  readonly password?: string | undefined;
+  /** How to read it; default: what the configuration says. */
+  readonly source?: CameraSource;
+}
+
+/** Which source reads a camera that is configured like this. */
+export function sourceFor(config: Pick<CameraConfig, 'url' | 'decoder'>): CameraSource {
+  if (config.url.startsWith('file:')) return readFiles;
+  return config.decoder === 'ffmpeg' ? readWithFfmpeg : readWithNodeAv;
+}
+
+/**
+ * Opens a camera that is read for ever: an attempt that ends is followed by another one, with back-off. Returns
+ * at once: a camera that is away is down, not an error. Closed means its process is gone and its files are closed.
+ */
+export async function openCameraFeed(
+  camera: string,
+  config: CameraConfig,
+  deps: CameraFeedDeps,
+): Promise<CameraFeed> {
+  return new Feed(camera, config, deps);
+}
+
+class Feed implements CameraFeed {
+  readonly camera: string;
+  #up = false;
+  #wasUp = false;
+  #reason = 'connecting';
+  #newestAt: number | undefined;
+  #watched = false;
+  readonly #observer: CameraObserver;
+  readonly #log: Log;
+  readonly #faults: FaultLog;
+  readonly #slot: FrameSlot;
+  readonly #stop = new AbortController();
+  readonly #finished: Promise<void>;
+
+  constructor(camera: string, config: CameraConfig, { log, observer, password, source }: CameraFeedDeps) {
+    this.camera = camera;
+    this.#observer = observer;
+    this.#log = log.child({ component: 'camera', camera });
+    this.#faults = new FaultLog(this.#log);
+    this.#slot = new FrameSlot(() => observer.dropped(camera, 'overwritten', 1));
+    const read = source ?? sourceFor(config);
+    const context = (signal: AbortSignal): SourceContext => ({
+      camera,
+      config,
+      password,
+      signal,
+      watched: () => this.#watched,
+      deliver: (frame) => this.#deliver(frame, signal),
+      received: (frames) => observer.received(camera, frames),
+      dropped: (reason, frames) => observer.dropped(camera, reason, frames),
+      fault: (code, message) => {
+        observer.fault(camera, code);
+        this.#faults.warn(message, { code });
+      },
+    });
+    this.#finished = retry((signal) => read(context(signal)), {
+      signal: this.#stop.signal,
+      maxMs: 10_000,
+      onFailure: (error, waitMs) => this.#lost(error, waitMs),
+    });
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  get reason(): string {
+    return this.#reason;
+  }
+
+  get newestAt(): number | undefined {
+    return this.#newestAt;
+  }
+
+  next(signal: AbortSignal): Promise<CameraEvent> {
+    return this.#slot.next(signal);
+  }
+
+  watch(on: boolean): void {
+    this.#watched = on;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#finished;
+  }
+
+  #deliver(frame: Frame, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    if (!this.#up) this.#cameUp(frame);
+    this.#newestAt = frame.capturedAt;
+    this.#observer.newest(this.camera, frame.capturedAt);
+    this.#slot.put(frame);
+  }
+
+  #cameUp({ image }: Frame): void {
+    this.#up = true;
+    this.#reason = '';
+    this.#observer.up(this.camera);
+    if (this.#wasUp) this.#observer.reconnected(this.camera);
+    this.#wasUp = true;
+    this.#log.info({ width: image.width, height: image.height }, 'the camera is up');
+  }
+
+  #lost(error: unknown, waitMs: number): void {
+    const known = error instanceof QcError ? error : new QcError('internal', String(error), { cause: error });
+    this.#reason = known.line;
+    this.#observer.fault(this.camera, known.code);
+    this.#faults.warn(known.line, { code: known.code, retryInMs: waitMs });
+    this.#observer.down(this.camera, known.code, known.line);
+    if (this.#up) this.#slot.lose(known.message);
+    this.#up = false;
+  }
+}

@@ -1,0 +1,105 @@
+import type { CameraConfig } from '../../../config/schema.ts';
+import type { Region } from '../../../models/image.ts';
+import { SHORTER_SIDE } from '../geometry.ts';
+import type { Installed } from './installed.ts';
+
+/** How ffmpeg is called: its arguments, and what it reads from standard input. */
+export interface Call {
+  readonly args: readonly string[];
+  readonly stdin: string;
+  /** The address, password included, stands on the command line and is seen in `ps`. */
+  readonly exposed: boolean;
+}
+
+/**
+ * The input. From ffmpeg 5 on, an address with a password travels as a list of one entry (ffconcat) over standard
+ * input, so that no password is seen in `ps`; ffmpeg 4 has no options in such lists and gets it as an argument.
+ * Through a list each frame comes one handed-over frame late (measured with ffmpeg 5.1), so not without need.
+ */
+export function inputCall(
+  address: string,
+  secret: boolean,
+  config: CameraConfig,
+  installed: Installed,
+): Call {
+  const options: [string, string][] = [
+    ['rtsp_transport', config.transport],
+    // ffmpeg 4 calls the socket timeout stimeout; its timeout would make it a server. µs.
+    [installed.major >= 5 ? 'timeout' : 'stimeout', String(config.stallMs * 1000)],
+    ['allowed_media_types', 'video'],
+    ['analyzeduration', '1000000'],
+    ['fflags', 'nobuffer'],
+    ['max_delay', '200000'],
+  ];
+  if (!secret || installed.major < 5) {
+    const args = [...options.flatMap(([name, value]) => [`-${name}`, value]), '-i', address];
+    return { args, stdin: '', exposed: secret };
+  }
+  const list = [
+    'ffconcat version 1.0',
+    `file '${address.replaceAll("'", '%27')}'`,
+    ...options.map(([name, value]) => `option ${name} ${value}`),
+    '',
+  ].join('\n');
+  const protocols = 'pipe,fd,tcp,udp,rtp,rtsp,rtsps,tls,crypto';
+  return {
+    args: ['-f', 'concat', '-safe', '0', '-protocol_whitelist', protocols, '-i', 'pipe:0'],
+    stdin: list,
+    exposed: false,
+  };
+}
+
+/**
+ * All arguments: raw RGB of the wanted frames on standard output; on standard error one line for every decoded
+ * frame (`showinfo@all`), one for every written one (`showinfo@out`) and one when the picture freezes.
+ * Never the fps filter: with -copyts it can hang, deaf to SIGTERM.
+ */
+export function readArguments(
+  config: CameraConfig,
+  {
+    input,
+    decoder,
+    fps,
+    installed,
+  }: { input: Call; decoder: readonly string[]; fps: number; installed: Installed },
+): string[] {
+  // A quarter of a period of tolerance, as in Thinner: 25 thinned to 25 loses nothing to jitter.
+  const period = (0.75 / fps).toFixed(5);
+  const filters = [
+    'showinfo@all=checksum=0',
+    ...(config.freezeMs > 0 ? [`freezedetect@freeze=n=0:d=${config.freezeMs}ms`] : []),
+    `select='isnan(prev_selected_t)+lt(t,prev_selected_t)+gte(t-prev_selected_t,${period})'`,
+    cropFilter(config.region),
+    scaleFilter,
+    'format=rgb24',
+    'showinfo@out=checksum=0',
+  ];
+  return [
+    ...['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'level+info', '-copyts', '-threads', '1'],
+    ...decoder,
+    ...input.args,
+    ...['-map', '0:v:0', '-an', '-filter_threads', '1', '-vf', filters.join(',')],
+    // Frames as they come, none invented or dropped to keep a rate; sizes as they come, none scaled back.
+    ...(installed.atLeast(5, 1) ? ['-fps_mode', 'passthrough'] : ['-vsync', '0']),
+    ...(installed.atLeast(4, 4) ? ['-autoscale', '0'] : []),
+    ...['-f', 'rawvideo', '-flush_packets', '1', 'pipe:1'],
+  ];
+}
+
+/** As `regionPixels` of geometry.ts, in ffmpeg's words, so that it holds when the size changes. */
+function cropFilter({ x, y, width, height }: Region): string {
+  const at = (fraction: number, length: 'iw' | 'ih') =>
+    fraction >= 1 ? length : `min(${length},2*round(${fraction}*${length}/2))`;
+  const left = at(x, 'iw');
+  const top = at(y, 'ih');
+  const right = at(Math.min(1, x + width), 'iw');
+  const bottom = at(Math.min(1, y + height), 'ih');
+  return `crop=w='${right}-${left}':h='${bottom}-${top}':x='${left}':y='${top}':exact=1`;
+}
+
+/** As `handedSize` of geometry.ts. */
+const scaleFilter = (['iw', 'ih'] as const)
+  .map((side) => `'if(gt(min(iw,ih),${SHORTER_SIDE}),round(${side}*${SHORTER_SIDE}/min(iw,ih)),${side})'`)
+  .join(':')
+  .replace(/^/, 'scale=')
+  .concat(':flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp');

@@ -1,0 +1,130 @@
+import { QcError } from '../../../config/errors.ts';
+import type { Image } from '../../../models/image.ts';
+import { StreamClock } from '../clock.ts';
+import { regionPixels, type Size } from '../geometry.ts';
+import type { SourceContext } from '../source.ts';
+import { Watchdog } from '../watchdog.ts';
+import { PixelStream } from './pixels.ts';
+import { endOf, type FrameLine, readLine } from './report.ts';
+
+const KEPT_ERRORS = 8;
+/** Damage spreads from frame to frame until the next key frame, or for this long where none comes, ms. */
+const DAMAGE_MS = 5_000;
+
+interface Written extends FrameLine {
+  readonly capturedAt: number;
+  readonly damaged: boolean;
+}
+
+/** Makes frames of what one ffmpeg process writes and says, until it fails. */
+export class Conversation {
+  /** Settles with the reason why it is over. */
+  readonly failure: Promise<QcError>;
+  readonly #context: SourceContext;
+  readonly #followsSize: boolean;
+  readonly #clock: StreamClock;
+  readonly #dog: Watchdog;
+  readonly #images: PixelStream<Written>;
+  readonly #errors: string[] = [];
+  #fail!: (error: QcError) => void;
+  #size: string | undefined;
+  #damagedUntil = 0;
+
+  /** @param followsSize whether this ffmpeg writes frames in a new size when the camera changes it */
+  constructor(context: SourceContext, { followsSize }: { followsSize: boolean }) {
+    this.#context = context;
+    this.#followsSize = followsSize;
+    this.#clock = new StreamClock(context.config.latencyMs);
+    this.failure = new Promise((resolve) => {
+      this.#fail = (error) => {
+        this.#dog.stop();
+        resolve(error);
+      };
+    });
+    this.#dog = new Watchdog(context.config.stallMs, (error) => this.#fail(error));
+    this.#images = new PixelStream((image, written) => this.#frame(image, written));
+  }
+
+  pixels(chunk: Buffer): void {
+    this.#images.push(chunk);
+  }
+
+  line(text: string): void {
+    const line = readLine(text);
+    if (!line) return;
+    switch (line.kind) {
+      case 'opened':
+        this.#dog.opened();
+        return;
+      case 'decoded':
+        this.#decoded(line);
+        return;
+      case 'written': {
+        const toEpoch = Date.now() - performance.now();
+        const capturedAt = this.#clock.capturedAt(line.streamMs, performance.now()) + toEpoch;
+        this.#images.expect({ ...line, capturedAt, damaged: performance.now() < this.#damagedUntil });
+        return;
+      }
+      case 'frozen': {
+        const { freezeMs } = this.#context.config;
+        this.#fail(
+          new QcError('camera-frozen', `the picture has not changed for ${freezeMs} ms, not even by noise`),
+        );
+        return;
+      }
+      case 'error':
+        this.#errors.push(line.text);
+        if (this.#errors.length > KEPT_ERRORS) this.#errors.shift();
+        if (line.decoder && this.#size) this.#damaged();
+    }
+  }
+
+  /** The process is gone. */
+  ended(): void {
+    const { code, message } = endOf(this.#errors, this.#size !== undefined);
+    this.#fail(new QcError(code, message));
+  }
+
+  #decoded({ width, height, key }: FrameLine): void {
+    this.#dog.picture();
+    this.#context.received(1);
+    if (key) this.#damagedUntil = 0;
+    const size = `${width} × ${height}`;
+    if (this.#size !== size) this.#checkRegion({ width, height });
+    if (this.#size && this.#size !== size) {
+      const message = `the camera changed its picture; it is ${size} now`;
+      if (!this.#followsSize) this.#fail(new QcError('camera-resolution-changed', message));
+      else this.#context.fault('camera-resolution-changed', message);
+    }
+    this.#size = size;
+  }
+
+  #checkRegion(picture: Size): void {
+    try {
+      regionPixels(this.#context.config.region, picture, true);
+    } catch (error) {
+      this.#fail(error as QcError);
+    }
+  }
+
+  #damaged(): void {
+    this.#damagedUntil = performance.now() + DAMAGE_MS;
+    this.#context.fault('camera-corrupt', 'damaged frames; they are not judged');
+  }
+
+  #frame(image: Image, { capturedAt, damaged }: Written): void {
+    if (damaged) {
+      this.#context.dropped('corrupt', 1);
+      return;
+    }
+    const { camera, config } = this.#context;
+    this.#context.deliver({
+      camera,
+      image,
+      capturedAt,
+      receivedAt: Date.now(),
+      decodeMs: 0,
+      simulated: config.simulated,
+    });
+  }
+}

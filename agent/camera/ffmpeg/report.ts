@@ -1,0 +1,70 @@
+/** What ffmpeg says on standard error, line by line. */
+import type { ErrorCode } from '../../../config/errors.ts';
+
+export interface FrameLine {
+  readonly kind: 'decoded' | 'written';
+  readonly width: number;
+  readonly height: number;
+  /** Presentation time, ms; undefined where the stream has none. */
+  readonly streamMs: number | undefined;
+  readonly key: boolean;
+}
+
+export type Line =
+  | FrameLine
+  | { readonly kind: 'opened' | 'frozen' }
+  /** `decoder`: it complains of the data, and goes on. */
+  | { readonly kind: 'error'; readonly text: string; readonly decoder: boolean };
+
+/** Reads one line; undefined where it says nothing of interest. */
+export function readLine(line: string): Line | undefined {
+  const info = /^\[showinfo@(all|out) .*\bpts_time:\s*(\S+).*\bs:(\d+)x(\d+)/.exec(line);
+  if (info) {
+    const seconds = Number(info[2]);
+    return {
+      kind: info[1] === 'all' ? 'decoded' : 'written',
+      width: Number(info[3]),
+      height: Number(info[4]),
+      streamMs: Number.isFinite(seconds) ? seconds * 1000 : undefined,
+      key: /\biskey:1\b/.test(line),
+    };
+  }
+  if (/freeze_start:/.test(line)) return { kind: 'frozen' };
+  if (/^\[info\] Input #0/.test(line)) return { kind: 'opened' };
+  const error = /^(?:\[([^\]@]+)@ [^\]]+\] )?\[(?:error|fatal|panic)\] (.*)$/.exec(line);
+  if (!error) return undefined;
+  return {
+    kind: 'error',
+    text: error[2]!.trim(),
+    decoder: /^(h264|hevc|mjpeg)/.test(error[1] ?? '') || /decod/i.test(error[2]!),
+  };
+}
+
+const MEANINGS: readonly (readonly [RegExp, ErrorCode])[] = [
+  [/\b40[13]\b|unauthorized|forbidden/i, 'camera-unauthorized'],
+  [/\b404\b|not found$/i, 'camera-not-found'],
+  [/connection refused/i, 'camera-refused'],
+  [/timed out|no route|unreachable|resolve|name or service|input\/output error/i, 'camera-unreachable'],
+  [/too big or non positive size/i, 'camera-region'],
+  [/codec parameters|decoder|unsupported codec|unknown codec|matches no streams/i, 'camera-codec'],
+];
+
+/**
+ * Why ffmpeg ended. Its exit status says nothing (0 when a server dies), so its words have to.
+ * @param errors the error lines, oldest first
+ * @param pictures whether any picture had come
+ */
+export function endOf(errors: readonly string[], pictures: boolean): { code: ErrorCode; message: string } {
+  const text = errors.join('; ');
+  if (pictures) {
+    const stalled = /timed out/i.test(text);
+    return stalled
+      ? { code: 'camera-stalled', message: 'the stream fell silent' }
+      : { code: 'camera-ended', message: 'the stream broke off' };
+  }
+  for (const [pattern, code] of MEANINGS) {
+    const meant = errors.find((line) => pattern.test(line));
+    if (meant) return { code, message: `cannot open the stream: ${meant}` };
+  }
+  return { code: 'camera-protocol', message: `cannot open the stream: ${text || 'it ended at once'}` };
+}

@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { QcError } from '../../../config/errors.ts';
+import { addressWithPassword, scrub, shownAddress } from '../address.ts';
+import { wantedFps } from '../rate.ts';
+import type { CameraSource, SourceContext } from '../source.ts';
+import { inputCall, readArguments } from './arguments.ts';
+import { Conversation } from './conversation.ts';
+import { hardwareDecoder, installedFfmpeg } from './installed.ts';
+
+/**
+ * Reads an RTSP camera with this machine's ffmpeg command: for decoders that only it has (Jetson), or where the
+ * bundled libraries do not run. It gives no previews, and does not know how long
+ * decoding took (`decodeMs: 0`) or the camera's own clock.
+ */
+export const readWithFfmpeg: CameraSource = async (context) => {
+  const { config, password, signal } = context;
+  if (signal.aborted) return;
+  try {
+    await attempt(context);
+  } catch (error) {
+    if (signal.aborted) return;
+    const { code, message } = error instanceof QcError ? error : new QcError('internal', String(error));
+    throw new QcError(code, scrub(`${shownAddress(config.url)}: ${message}`, [password]));
+  }
+};
+
+async function attempt(context: SourceContext): Promise<void> {
+  const { config, password, signal } = context;
+  const installed = await installedFfmpeg(signal);
+  const input = inputCall(
+    addressWithPassword(config.url, password),
+    password !== undefined,
+    config,
+    installed,
+  );
+  if (input.exposed) {
+    context.fault(
+      'camera-decoder-missing',
+      'ffmpeg before version 5 shows the camera password in `ps`; install a newer one',
+    );
+  }
+  const decoder = await hardwareDecoder(config.hardware, input, signal);
+  if (decoder.fault) context.fault('camera-hardware', scrub(decoder.fault, [password]));
+
+  const args = readArguments(config, { input, decoder: decoder.args, fps: wantedFps(config), installed });
+  const child = spawn('ffmpeg', args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH },
+  });
+  const gone = new Promise<void>((resolve) => {
+    child.once('close', () => resolve());
+    child.once('error', () => resolve());
+  });
+  const conversation = new Conversation(context, { followsSize: installed.atLeast(4, 4) });
+  // SIGTERM is not always heard by an ffmpeg that hangs.
+  const stop = () => void child.kill('SIGKILL');
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input.stdin);
+    child.stdout.on('data', (chunk: Buffer) => conversation.pixels(chunk));
+    createInterface({ input: child.stderr }).on('line', (line) => conversation.line(line));
+    void gone.then(() => conversation.ended());
+    throw await conversation.failure;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    stop();
+    await gone;
+  }
+}

@@ -1,0 +1,41 @@
+import { readFile } from 'node:fs/promises';
+import sharp from 'sharp';
+import type { Image, Region } from '../../../models/image.ts';
+import { handedSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
+import { decodeBmp, isBmp } from './bmp.ts';
+
+/**
+ * Reads a picture file as RGB, upright: png, jpg (and what else sharp reads) and bmp.
+ * @throws Error where it cannot be decoded
+ */
+export async function readPicture(path: string): Promise<Image> {
+  const bytes = await readFile(path);
+  if (isBmp(bytes)) return decodeBmp(bytes);
+  const upright = sharp(bytes).autoOrient().flatten({ background: 'black' }).toColourspace('srgb');
+  const { data, info } = await upright.raw().toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data };
+}
+
+/** The picture's region, scaled down as a decoder would. @throws QcError camera-region */
+export async function cutPicture(picture: Image, region: Region): Promise<Image> {
+  const area = regionPixels(region, picture, false);
+  return scaled(picture, area, handedSize(area));
+}
+
+/** The whole picture, at most 480 wide. */
+export async function previewOf(picture: Image): Promise<Image> {
+  return scaled(picture, { x: 0, y: 0, ...sizeOf(picture) }, previewSize(picture));
+}
+
+async function scaled(picture: Image, area: Rectangle, size: Size): Promise<Image> {
+  const whole = area.width === picture.width && area.height === picture.height;
+  if (whole && size.width === area.width && size.height === area.height) return picture;
+  const data = await sharp(picture.data, { raw: { ...sizeOf(picture), channels: 3 } })
+    .extract({ left: area.x, top: area.y, width: area.width, height: area.height })
+    .resize(size.width, size.height, { fit: 'fill', kernel: 'linear' })
+    .raw()
+    .toBuffer();
+  return { ...size, data };
+}
+
+const sizeOf = ({ width, height }: Size): Size => ({ width, height });

@@ -1,0 +1,86 @@
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { QcError } from '../../../config/errors.ts';
+import type { Image } from '../../../models/image.ts';
+import { wantedFps } from '../rate.ts';
+import type { CameraSource, SourceContext } from '../source.ts';
+import { cutPicture, previewOf, readPicture } from './picture.ts';
+
+const PICTURE = /\.(png|jpe?g|bmp)$/i;
+
+/**
+ * Lets pictures stand in for a camera: one file, or the files of a folder by name (1, 2, 10), again and again at
+ * the wanted rate. What cannot be read is skipped, counted as corrupt, and named once.
+ */
+export const readFiles: CameraSource = async (context) => {
+  const path = pathOf(context.config.url);
+  const bad = new Set<string>();
+  const periodMs = 1000 / wantedFps(context.config);
+  let dueMs = performance.now();
+  while (!context.signal.aborted) {
+    // Listed anew each round: pictures may be added while it runs.
+    const files = await picturesAt(path);
+    let shown = 0;
+    for (const file of files) {
+      if (await show(file, context, bad)) shown++;
+      dueMs = Math.max(dueMs + periodMs, performance.now() - periodMs);
+      await sleep(Math.max(0, dueMs - performance.now()), undefined, { signal: context.signal }).catch(
+        () => undefined,
+      );
+      if (context.signal.aborted) return;
+    }
+    if (shown === 0)
+      throw new QcError('camera-files', `none of the ${files.length} files at ${path} is a picture`);
+  }
+};
+
+/** Reads and delivers one picture; false where it cannot be read. */
+async function show(file: string, context: SourceContext, bad: Set<string>): Promise<boolean> {
+  const startedAt = performance.now();
+  let picture: Image;
+  try {
+    picture = await readPicture(file);
+  } catch (error) {
+    context.dropped('corrupt', 1);
+    if (!bad.has(file)) {
+      bad.add(file);
+      context.fault('camera-files', `cannot read ${file}: ${error instanceof Error ? error.message : error}`);
+    }
+    return false;
+  }
+  const image = await cutPicture(picture, context.config.region);
+  const preview = context.watched() ? await previewOf(picture) : undefined;
+  if (context.signal.aborted) return true;
+  context.received(1);
+  const now = Date.now();
+  context.deliver({
+    camera: context.camera,
+    image,
+    ...(preview ? { preview } : {}),
+    capturedAt: now,
+    receivedAt: now,
+    decodeMs: performance.now() - startedAt,
+    simulated: true,
+    source: basename(file),
+  });
+  return true;
+}
+
+/** Full paths, sorted as people count. @throws QcError camera-files where there is nothing */
+async function picturesAt(path: string): Promise<string[]> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found) throw new QcError('camera-files', `${path} does not exist`);
+  if (!found.isDirectory()) return [path];
+  const names = (await readdir(path)).filter((name) => PICTURE.test(name));
+  if (names.length === 0)
+    throw new QcError('camera-files', `the folder ${path} holds no png, jpg or bmp file`);
+  const { compare } = new Intl.Collator('en', { numeric: true });
+  return names.sort(compare).map((name) => join(path, name));
+}
+
+/** `file:///absolute`, `file:/absolute` or `file:relative` (to where the agent runs). */
+function pathOf(url: string): string {
+  return url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length));
+}
