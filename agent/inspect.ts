@@ -3,6 +3,8 @@
  * a verdict is published and counted. Details are one import away.
  */
 import type { Frame, Image } from '../models/image.ts';
+import { type Decision, decide, failed, type Rules } from '../models/verdict.ts';
+import { composeResult, type Facts } from './publish/compose.ts';
 import type { Result } from './publish/messages.ts';
 
 /** Something to be judged exactly once. */
@@ -10,7 +12,7 @@ export interface Part {
   readonly partId: string;
   readonly jobId: string;
   readonly recipe: string;
-  /** The frames that vote, in order of capture; empty only where the part failed. */
+  /** The frames that vote, in order of capture; may be empty where the part failed. */
   readonly frames: readonly Frame[];
   /** Why the part cannot be judged (the camera died while it was in view): the result is `failed`. */
   readonly failure?: string;
@@ -18,7 +20,7 @@ export interface Part {
 
 /** When there is a part: continuous, presence or command. */
 export interface Parts {
-  /** The next part; rejects only when the signal aborts. */
+  /** The next part; rejects when the signal aborts, or once the parts were closed and none is left. */
   next(signal: AbortSignal): Promise<Part>;
 }
 
@@ -29,10 +31,102 @@ export interface Judgement {
   readonly inferenceMs: number;
   /** Waiting for the model to be free, ms. */
   readonly queueMs: number;
+  /** The head that judged; another one may be live by now. */
+  readonly version: string;
 }
 
-export interface Judge {
-  judge(image: Image): Promise<Judgement>;
+/** Everything one camera's inspection needs. */
+export interface Line {
+  readonly camera: string;
+  readonly parts: Parts;
+  readonly judge: (image: Image) => Promise<Judgement>;
+  readonly rules: () => Rules;
+  /** What every result says of the agent: station, model, mode. */
+  readonly facts: () => Facts;
+  /** Resolves once the result is as safe as the outbox makes it. */
+  readonly publish: (result: Result) => Promise<void>;
+  readonly count: (result: Result) => void;
+  /** Shows the result, with a frame that was judged for it where there is one. */
+  readonly show: (result: Result, frame: Frame | undefined) => void;
+  /** Parts that may wait for the model: few where a newer frame is worth more than an older one. */
+  readonly depth: number;
 }
 
-export type { Frame, Result };
+/**
+ * Inspects one camera until its parts end; every part that was begun has its result published by then.
+ * The next part is looked for while the last is still being judged; results keep the order of the parts.
+ * @param stopping aborted before the parts are closed: what then fails was aborted
+ */
+export async function inspect(line: Line, stopping: AbortSignal): Promise<void> {
+  let sequence = 0;
+  let published: Promise<void> = Promise.resolve();
+  const waiting = new Set<Promise<void>>();
+  while (true) {
+    const part = await nextPart(line.parts, stopping);
+    if (!part) break;
+    const facts = line.facts();
+    const order = ++sequence;
+    const judged = judgePart(line, part, stopping);
+    const done = published.then(async () => {
+      const result = composeResult({ sequence: order, camera: line.camera, part, facts, ...(await judged) });
+      await line.publish(result);
+      line.count(result);
+      line.show(result, part.frames.at(-1));
+    });
+    published = done;
+    waiting.add(done);
+    void done.finally(() => waiting.delete(done)).catch(() => undefined);
+    while (waiting.size >= line.depth) await Promise.race(waiting);
+  }
+  await published;
+}
+
+const never = new AbortController().signal;
+
+/** The next part, or undefined once the parts were closed and nothing begun is left. */
+async function nextPart(parts: Parts, stopping: AbortSignal): Promise<Part | undefined> {
+  try {
+    return await parts.next(never);
+  } catch (error) {
+    if (stopping.aborted) return undefined;
+    throw error;
+  }
+}
+
+/** How a part's judging went. */
+export interface Judged {
+  readonly state: Result['state'];
+  readonly decision: Decision;
+  readonly inferenceMs: number;
+  readonly queueMs: number;
+  /** The head that judged; undefined where none did. */
+  readonly version?: string;
+}
+
+/** All frames of a part through the model and their vote; whatever goes wrong is a failed part, never a pass. */
+async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise<Judged> {
+  if (part.failure !== undefined) {
+    const state = stopping.aborted ? 'aborted' : 'failed';
+    return { state, decision: failed(part.failure, part.frames.length), inferenceMs: 0, queueMs: 0 };
+  }
+  try {
+    const judgements = await Promise.all(part.frames.map((frame) => line.judge(frame.image)));
+    return {
+      state: 'completed',
+      decision: decide(
+        judgements.map((judgement) => judgement.probabilities),
+        line.rules(),
+      ),
+      inferenceMs: judgements.reduce((sum, judgement) => sum + judgement.inferenceMs, 0),
+      queueMs: Math.max(...judgements.map((judgement) => judgement.queueMs)),
+      version: judgements.at(-1)?.version ?? 'none',
+    };
+  } catch (error) {
+    return {
+      state: 'failed',
+      decision: failed((error as Error).message, part.frames.length),
+      inferenceMs: 0,
+      queueMs: 0,
+    };
+  }
+}

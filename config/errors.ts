@@ -96,6 +96,9 @@ export const errors = {
   'command-too-large': { exit: 2, remedy: 'send at most 16 kB of JSON' },
   'command-retained': { exit: 2, remedy: 'publish commands without the retain flag; clear the retained one' },
   'command-stale': { exit: 2, remedy: 'check both clocks; send the command again with a fresh issuedAt' },
+  'camera-unknown': { exit: 2, remedy: 'name a camera of this station' },
+  'recipe-unknown': { exit: 2, remedy: 'name a recipe of this station' },
+  'label-unavailable': { exit: 1, remedy: 'label parts once this agent collects labelled frames' },
   'command-busy': { exit: 1, remedy: 'wait for the replies to earlier commands' },
   // http
   'http-tokens-missing': {

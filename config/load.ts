@@ -61,7 +61,8 @@ export function loadConfig(
   }
   const resolved = resolveSections(raw, scope);
   if (!parsed.success || problems.length > 0) throw new ConfigError(inOrder(firstOfEach(problems)));
-  return freeze({ ...parsed.data, ...resolved });
+  // Everything was well-formed, so every section was resolved.
+  return freeze({ ...parsed.data, ...(resolved as Config) });
 }
 
 /**

@@ -1,7 +1,8 @@
 /** What a schema cannot check: files, secrets, and keys that depend on each other. Fills in what follows from others. */
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { CameraConfig, Config, HttpConfig, ModelConfig, MqttConfig } from './schema.ts';
+import type { z } from 'zod';
+import type { CameraConfig, Config, HttpConfig, ModelConfig, MqttConfig, mqttSchema } from './schema.ts';
 import { exposure, fileFault, hasPassword, readSecret } from './secrets.ts';
 import type { Path } from './tree.ts';
 
@@ -40,10 +41,9 @@ export function resolveCamera(camera: CameraConfig, name: string, scope: Scope):
 }
 
 /** The broker with its password, topic and client id, and its paths absolute. */
-export function resolveMqtt(mqtt: MqttConfig, station: string, scope: Scope): MqttConfig {
-  const resolved: Writable<MqttConfig> = withPassword(mqtt, ['mqtt'], scope);
-  resolved.topic ??= `qc/${station}`;
-  resolved.clientId ??= `qc-${station}`;
+export function resolveMqtt(mqtt: z.output<typeof mqttSchema>, station: string, scope: Scope): MqttConfig {
+  const { topic = `qc/${station}`, clientId = `qc-${station}` } = mqtt;
+  const resolved: Writable<MqttConfig> = withPassword({ ...mqtt, topic, clientId }, ['mqtt'], scope);
   if (/^\w+:\/\/[^/]*@/.test(mqtt.url)) {
     scope.problem(
       ['mqtt', 'url'],

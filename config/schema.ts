@@ -259,9 +259,10 @@ export const configSchema = z.strictObject({
     .describe('what is written to standard error'),
 });
 
-export type Config = z.output<typeof configSchema>;
+/** As loaded: defaults filled in, paths absolute, passwords read. */
+export type Config = Omit<z.output<typeof configSchema>, 'mqtt'> & { mqtt: MqttConfig };
 export type CameraConfig = z.output<typeof cameraSchema>;
 export type TriggerConfig = z.output<typeof triggerSchema>;
-export type MqttConfig = z.output<typeof mqttSchema>;
+export type MqttConfig = z.output<typeof mqttSchema> & { topic: string; clientId: string };
 export type HttpConfig = z.output<typeof httpSchema>;
 export type ModelConfig = z.output<typeof modelSchema>;

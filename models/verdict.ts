@@ -33,27 +33,30 @@ export interface Rules {
 /**
  * Decides on one part from its frames. It passes only where the mean probability of good reaches the
  * threshold and more than half of the frames would pass by themselves; it fails where the mean of a defect
- * reaches its threshold and more than half of the frames see rather a defect than a good part. Anything else,
+ * reaches its threshold and more than half of the frames see a defect. Anything else,
  * and anything that is not a probability, is uncertain: nothing is ever passed by default.
  */
 export function decide(frames: readonly Probabilities[], rules: Rules): Decision {
   const fault = whyUnusable(frames, rules.thresholds);
-  if (fault !== undefined) {
-    const votes = { frames: frames.length, agree: 0 };
-    return {
-      verdict: 'uncertain',
-      label: null,
-      probability: null,
-      probabilities: {},
-      reasons: [fault],
-      votes,
-    };
-  }
+  if (fault !== undefined) return failed(fault, frames.length);
   const probabilities = meanOf(frames);
   const { verdict, label, reasons } = judge(frames, probabilities, rules);
   const agree = frames.filter((frame) => judge([frame], frame, rules).verdict === verdict).length;
   const probability = probabilities[label]!;
   return { verdict, label, probability, probabilities, reasons, votes: { frames: frames.length, agree } };
+}
+
+/** The decision on a part that could not be judged: uncertain, for the reason given. */
+export function failed(reason: string, frames = 0): Decision {
+  const votes = { frames, agree: 0 };
+  return {
+    verdict: 'uncertain',
+    label: null,
+    probability: null,
+    probabilities: {},
+    reasons: [reason],
+    votes,
+  };
 }
 
 /** The rules, on frames that are known to be usable. */
@@ -69,7 +72,9 @@ function judge(
   const pGood = goodness(mean, good);
   const goodName = good.length === 1 ? good[0]! : 'good';
 
-  const bad = frames.filter((frame) => goodness(frame, good) < 0.5).length;
+  const seesDefect = (frame: Probabilities) =>
+    goodness(frame, good) < 0.5 || defects.some((label) => frame[label]! >= failAt(label));
+  const bad = frames.filter(seesDefect).length;
   const found = defects.filter((label) => mean[label]! >= failAt(label));
   if (found.length > 0 && bad * 2 > frames.length) {
     const reasons = found.map((label) => `${label} above ${failAt(label).toFixed(2)}`);
@@ -78,13 +83,14 @@ function judge(
 
   const passing = frames.filter((frame) => goodness(frame, good) >= thresholds.pass).length;
   const enough = pGood >= thresholds.pass;
-  if (enough && passing * 2 > frames.length) {
+  // A defect with a low threshold of its own may be found beside a probable good: that is never a pass.
+  if (enough && found.length === 0 && passing * 2 > frames.length) {
     return { verdict: 'pass', label: top, reasons: [`${goodName} above ${thresholds.pass.toFixed(2)}`] };
   }
 
   const reasons: string[] = [];
-  if (enough) reasons.push(`only ${passing} of ${frames.length} frames would pass`);
-  else reasons.push(`${goodName} below ${thresholds.pass.toFixed(2)}`);
+  if (enough && found.length === 0) reasons.push(`only ${passing} of ${frames.length} frames would pass`);
+  if (!enough) reasons.push(`${goodName} below ${thresholds.pass.toFixed(2)}`);
   const [worst] = defects;
   if (found.length > 0) {
     reasons.push(

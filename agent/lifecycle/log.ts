@@ -4,12 +4,19 @@ import type { Config } from '../../config/schema.ts';
 
 export type Log = pino.Logger;
 
-/** Opens the log on standard error: text for people at a terminal, JSON lines for journald and collectors. */
-export function openLog(config: Config['log'], bindings: Record<string, unknown> = {}): Log {
-  const text = config.format === 'text' || (config.format === 'auto' && process.stderr.isTTY === true);
+/**
+ * Opens the log on standard error: text for people at a terminal, JSON lines for journald and collectors.
+ * `terminal` says whether standard error is one.
+ */
+export function openLog(
+  config: Config['log'],
+  terminal: boolean,
+  bindings: Record<string, unknown> = {},
+): Log {
+  const text = config.format === 'text' || (config.format === 'auto' && terminal);
   const stream = text
     ? pretty({
-        colorize: process.stderr.isTTY === true,
+        colorize: terminal,
         ignore: 'pid,hostname,station,component',
         messageFormat: '{if component}{component}: {end}{msg}',
         translateTime: 'SYS:HH:MM:ss.l',
@@ -21,6 +28,11 @@ export function openLog(config: Config['log'], bindings: Record<string, unknown>
   return pino({ level: config.level, base: bindings, timestamp: pino.stdTimeFunctions.isoTime }, stream);
 }
 
+interface Said {
+  at: number;
+  unsaid: number;
+}
+
 /**
  * Says a repeated fault at once, then at most once in `everyMs` with how often it happened in between,
  * so that a broken camera cannot flood the log.
@@ -28,7 +40,7 @@ export function openLog(config: Config['log'], bindings: Record<string, unknown>
 export class FaultLog {
   readonly #log: Log;
   readonly #everyMs: number;
-  readonly #seen = new Map<string, { saidAt: number; unsaid: number }>();
+  readonly #said = new Map<string, Said>();
 
   constructor(log: Log, everyMs = 60_000) {
     this.#log = log;
@@ -37,20 +49,22 @@ export class FaultLog {
 
   warn(fault: string, fields: Record<string, unknown> = {}): void {
     const now = performance.now();
-    const seen = this.#seen.get(fault);
-    if (seen && now - seen.saidAt < this.#everyMs) {
-      seen.unsaid++;
+    const said = this.#said.get(fault);
+    if (said && now - said.at < this.#everyMs) {
+      said.unsaid++;
       return;
     }
-    const again = seen?.unsaid ? `${fault} (and ${seen.unsaid} times more since the last line)` : fault;
-    this.#log.warn(fields, again);
+    this.#log.warn(
+      fields,
+      said?.unsaid ? `${fault} (and ${said.unsaid} times since it was last said)` : fault,
+    );
     // Bounded: a fault text with changing parts must not grow the map for ever.
-    if (this.#seen.size > 200) this.#seen.clear();
-    this.#seen.set(fault, { saidAt: now, unsaid: 0 });
+    if (this.#said.size > 200) this.#said.clear();
+    this.#said.set(fault, { at: now, unsaid: 0 });
   }
 
   /** The fault is over: its next occurrence is news again. */
   clear(): void {
-    this.#seen.clear();
+    this.#said.clear();
   }
 }

@@ -1,0 +1,124 @@
+/** The parts list: opens everything in order, closes it in reverse. */
+import type { Config } from '../config/schema.ts';
+import { createControl } from './control.ts';
+import { openHttp } from './http/http.ts';
+import { createRecent } from './http/recent.ts';
+import { type Inspection, openInspection } from './inspections.ts';
+import { Closer } from './lifecycle/closer.ts';
+import type { Log } from './lifecycle/log.ts';
+import { Station } from './lifecycle/station.ts';
+import { type LiveModel, openLiveModel } from './live-model.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { cameraObserver, publisherObserver } from './metrics/observers.ts';
+import { composeVerdict } from './publish/compose.ts';
+import { openMemoryOutbox } from './publish/outbox.ts';
+import { openPublisher, type Publisher } from './publish/publisher.ts';
+
+export interface AgentDeps {
+  readonly log: Log;
+  /** Version of the agent. */
+  readonly version: string;
+}
+
+export interface Agent extends AsyncDisposable {
+  /** Where the page, the API and the metrics are. */
+  readonly url: string;
+  readonly station: Station;
+  /** Rejects when an inspection cannot go on; never resolves. */
+  readonly failed: Promise<never>;
+}
+
+/**
+ * Opens the whole agent. Cameras or a broker that are away are no errors: they are shown and retried.
+ * Closing gives every part that was begun its result, delivers what it can, and says goodbye to the broker.
+ * @throws QcError where the model is missing or damaged or the port is taken; what was opened is closed again
+ */
+export async function openAgent(config: Config, { log, version }: AgentDeps): Promise<Agent> {
+  await using opened = new Closer();
+  const inspections = new Map<string, Inspection>();
+  let model: LiveModel | undefined;
+  let publisher: Publisher | undefined;
+
+  const metrics = createMetrics({ version });
+  const recent = createRecent();
+  const station = new Station({
+    version,
+    cameras: () => [...inspections.values()].map(({ feed }) => feed),
+    broker: () => publisher ?? { connected: false, reason: 'not connected yet' },
+    model: () => model && { version: model.info.version, fault: model.fault, hasHead: model.hasHead },
+  });
+  const changed = () => station.changed();
+  station.onChange(() => metrics.stationState(station.state));
+  station.onChange(() => publisher?.statusChanged());
+
+  // The model loads while cameras and broker connect.
+  const loading = openLiveModel(config, { log, metrics, onChange: changed });
+  loading.catch(() => undefined);
+
+  const outbox = opened.use(openMemoryOutbox(config.mqtt.outboxMessages));
+  metrics.watchOutbox(() => outbox);
+  const control = createControl({ station, inspections, model: loading });
+
+  const http = opened.use(
+    await openHttp(config.http, {
+      log,
+      metrics,
+      recent,
+      commands: control,
+      status: () => station.status,
+      readiness: () => station.checks,
+      cameras: () => [...inspections.values()].map((inspection) => inspection.view),
+      classify: async (image) => (await loading).classify(image),
+      watch: (on) => inspections.forEach(({ feed }) => void feed.watch(on)),
+    }),
+  );
+  publisher = opened.use(
+    await openPublisher(config.mqtt, {
+      log,
+      outbox,
+      commands: control,
+      status: () => station.status,
+      observer: publisherObserver(metrics, changed),
+    }),
+  );
+  opened.defer(async () => (await loading.catch(() => undefined))?.[Symbol.asyncDispose]());
+  for (const [camera, cameraConfig] of Object.entries(config.cameras)) {
+    const inspection = await openInspection(camera, cameraConfig, {
+      log,
+      observer: cameraObserver(metrics, changed),
+      onNotice: (text) => station.notice(`parts of ${camera}`, text),
+    });
+    inspections.set(camera, opened.use(inspection));
+    metrics.watchCamera(camera, () => inspection.feed);
+  }
+
+  const live = await loading;
+  model = live;
+  changed();
+  const running = [...inspections.values()].map((inspection) =>
+    inspection.run({
+      judge: (image) => live.judge(image),
+      rules: () => live.rules,
+      facts: () => ({ station: config.station, model: live.info, calibration: station.calibrating }),
+      async publish(result) {
+        const { camera } = result;
+        await outbox.put({ kind: 'result', camera, payload: result });
+        await outbox.put({ kind: 'verdict', camera, payload: composeVerdict(result) });
+      },
+      count: (result) => metrics.partInspected(result),
+      show: (result, frame) => recent.add(result, frame),
+    }),
+  );
+  opened.defer(station.startingEnds());
+  opened.defer(() => station.stopping());
+
+  const all = opened.move();
+  return {
+    url: http.url,
+    station,
+    failed: new Promise((_, reject) => {
+      for (const inspection of running) inspection.catch(reject);
+    }),
+    [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
+  };
+}

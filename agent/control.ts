@@ -1,0 +1,68 @@
+/** What a PLC, a script or a person may ask of the running agent; refusals are thrown as QcError. */
+import { QcError } from '../config/errors.ts';
+import type { LiveModel } from './live-model.ts';
+import type { OpenParts } from './part/parts.ts';
+import type { Commands } from './publish/messages.ts';
+
+export interface ControlDeps {
+  readonly station: { calibrating: boolean };
+  /** By camera; appears as cameras are opened. */
+  readonly inspections: ReadonlyMap<string, { readonly parts: Pick<OpenParts, 'trigger'> }>;
+  /** Resolves once the model is loaded. */
+  readonly model: Promise<Pick<LiveModel, 'promote' | 'rollback'>>;
+}
+
+export interface Control {
+  trigger(command: Commands['trigger']): Promise<{ jobId: string }>;
+  mode(command: Commands['mode']): Promise<object>;
+  label(command: Commands['label']): Promise<object>;
+  recipe(command: Commands['recipe']): Promise<object>;
+  model(command: Commands['model']): Promise<object>;
+}
+
+/** The one recipe there is until products have their own. */
+const onlyRecipe = 'default';
+
+export function createControl(deps: ControlDeps): Control {
+  return {
+    async trigger({ camera, partId, recipe }) {
+      const inspection = deps.inspections.get(camera);
+      if (!inspection) {
+        throw new QcError('camera-unknown', `there is no camera "${camera}"`, {
+          remedy: `use one of: ${[...deps.inspections.keys()].join(', ')}`,
+        });
+      }
+      checkRecipe(recipe);
+      return await inspection.parts.trigger({ partId, recipe });
+    },
+    async mode({ mode }) {
+      deps.station.calibrating = mode === 'calibration';
+      return {};
+    },
+    async label({ resultId }) {
+      throw new QcError(
+        'label-unavailable',
+        `result ${resultId} cannot be labelled: this agent keeps no labelled frames`,
+      );
+    },
+    async recipe({ recipe }) {
+      checkRecipe(recipe);
+      return {};
+    },
+    async model({ action, version }) {
+      const model = await deps.model;
+      if (action === 'rollback') await model.rollback();
+      else if (version === undefined) throw new QcError('command-invalid', 'promote needs a version');
+      else await model.promote(version);
+      return {};
+    },
+  };
+}
+
+function checkRecipe(recipe: string | undefined): void {
+  if (recipe !== undefined && recipe !== onlyRecipe) {
+    throw new QcError('recipe-unknown', `there is no recipe "${recipe}"`, {
+      remedy: `the recipe is "${onlyRecipe}"`,
+    });
+  }
+}

@@ -1,0 +1,64 @@
+/** One inspection for each camera: its feed, its trigger and the loop that judges what they find. */
+import type { CameraConfig } from '../config/schema.ts';
+import type { CameraFeed } from './camera/camera.ts';
+import { type CameraFeedDeps, openCameraFeed } from './camera/feed.ts';
+import type { CameraView } from './http/deps.ts';
+import { inspect, type Line } from './inspect.ts';
+import { type OpenParts, openParts } from './part/parts.ts';
+
+export interface InspectionDeps extends Omit<CameraFeedDeps, 'password'> {
+  /** Told what is odd about the parts; an empty text takes it back. */
+  readonly onNotice: (text: string) => void;
+}
+
+export interface Inspection extends AsyncDisposable {
+  readonly feed: CameraFeed;
+  readonly parts: OpenParts;
+  /** As the page shows it. */
+  readonly view: CameraView;
+  /** Starts judging; rejects only where the inspection cannot go on. */
+  run(line: Omit<Line, 'camera' | 'parts' | 'depth'>): Promise<void>;
+}
+
+/**
+ * Parts of one camera that may wait for the model. `continuous` keeps two, so that the model never idles:
+ * a newer frame is worth more than an older one. Elsewhere every part counts.
+ */
+const depthOf = (trigger: CameraConfig['trigger']) => (trigger.kind === 'continuous' ? 3 : 16);
+
+/**
+ * Opens a camera and looks for its parts at once; they wait, bounded, until `run` judges them.
+ * Closing gives what was begun its result, then closes the camera.
+ */
+export async function openInspection(
+  camera: string,
+  config: CameraConfig,
+  deps: InspectionDeps,
+): Promise<Inspection> {
+  const feed = await openCameraFeed(camera, config, { ...deps, password: config.password });
+  const parts = openParts(config.trigger, config.vote, feed, {
+    camera,
+    onNotice: deps.onNotice,
+  });
+  const stopping = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  return {
+    feed,
+    parts,
+    get view() {
+      const { region, trigger, simulated } = config;
+      const { up, reason, newestAt = null } = feed;
+      return { name: camera, up, reason, region, trigger: trigger.kind, newestAt, simulated };
+    },
+    run(line) {
+      running = inspect({ ...line, camera, parts, depth: depthOf(config.trigger) }, stopping.signal);
+      return running;
+    },
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await parts[Symbol.asyncDispose]();
+      await running.catch(() => undefined);
+      await feed[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,122 @@
+import type { StationState, Status } from '../publish/messages.ts';
+
+/** What the station's state is derived from, read anew at every question. */
+export interface StationSources {
+  /** Version of the agent. */
+  readonly version: string;
+  cameras(): readonly { readonly camera: string; readonly up: boolean; readonly reason: string }[];
+  broker(): { readonly connected: boolean; readonly reason: string };
+  /** The model; undefined while it loads. */
+  model():
+    | { readonly version: string; readonly fault: string | undefined; readonly hasHead: boolean }
+    | undefined;
+}
+
+/** How long cameras and broker may take to come up before the station is degraded rather than starting, ms. */
+const startingMs = 10_000;
+
+/** The station's state and why; nothing else decides whether it is `inspecting`. */
+export class Station {
+  readonly #sources: StationSources;
+  readonly #notices = new Map<string, string>();
+  readonly #listeners: (() => void)[] = [];
+  readonly #startedAt = performance.now();
+  #stopping = false;
+  #calibrating = false;
+  #since = Date.now();
+  #said: StationState = 'starting';
+  #wasReady = false;
+
+  constructor(sources: StationSources) {
+    this.#sources = sources;
+  }
+
+  /** Told whenever something has changed that the status shows. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** A camera, the broker or the model says that it has changed. */
+  changed(): void {
+    const { state } = this;
+    if (state !== this.#said) {
+      this.#said = state;
+      this.#since = Date.now();
+    }
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Something that degrades the station until it is taken back with an empty text. */
+  notice(key: string, text: string): void {
+    if ((this.#notices.get(key) ?? '') === text) return;
+    if (text) this.#notices.set(key, text);
+    else this.#notices.delete(key);
+    this.changed();
+  }
+
+  set calibrating(on: boolean) {
+    this.#calibrating = on;
+    this.changed();
+  }
+
+  get calibrating(): boolean {
+    return this.#calibrating;
+  }
+
+  /** Looks again when the time to start is over; hands back what takes that back. */
+  startingEnds(): () => void {
+    const timer = setTimeout(() => this.changed(), startingMs + 100);
+    return () => clearTimeout(timer);
+  }
+
+  stopping(): void {
+    this.#stopping = true;
+    this.changed();
+  }
+
+  get state(): StationState {
+    if (this.#stopping) return 'stopping';
+    if (!this.#sources.model()) return 'starting';
+    const ready = this.checks.every((check) => check.ready);
+    if (!ready && !this.#wasReady && performance.now() - this.#startedAt < startingMs) return 'starting';
+    this.#wasReady ||= ready;
+    if (this.reasons.length > 0) return 'degraded';
+    return this.#calibrating ? 'calibrating' : 'inspecting';
+  }
+
+  /** Why not all is well, in the operator's words. */
+  get reasons(): string[] {
+    const failing = this.checks.filter(({ ready }) => !ready).map(({ name, reason }) => `${name}: ${reason}`);
+    if (this.#sources.model()?.hasHead === false)
+      failing.push('no head has been trained yet: every part is uncertain');
+    return [...failing, ...this.#notices.values()];
+  }
+
+  /** What must be well for the station to inspect, each with why it is not. */
+  get checks(): { name: string; ready: boolean; reason: string }[] {
+    const { connected, reason } = this.#sources.broker();
+    const model = this.#sources.model();
+    const fault = model ? model.fault : 'loading';
+    return [
+      ...this.#sources
+        .cameras()
+        .map(({ camera, up, reason }) => ({ name: `camera ${camera}`, ready: up, reason })),
+      { name: 'broker', ready: connected, reason },
+      { name: 'model', ready: fault === undefined, reason: fault ?? '' },
+    ];
+  }
+
+  get status(): Status {
+    const cameras = this.#sources.cameras().map(({ camera, up }) => [camera, up ? 'up' : 'down'] as const);
+    return {
+      schema: 1,
+      online: true,
+      state: this.state,
+      reasons: this.reasons,
+      version: this.#sources.version,
+      model: this.#sources.model()?.version ?? 'none',
+      cameras: Object.fromEntries(cameras),
+      since: new Date(this.#since).toISOString(),
+    };
+  }
+}

@@ -1,0 +1,105 @@
+#!/usr/bin/env node
+/** The command line, signals and exit codes: the only user of `process`. */
+import { once } from 'node:events';
+import { Command, CommanderError, Option } from 'commander';
+
+import { configCheckCommand, configReferenceCommand, configSchemaCommand } from '../config/commands.ts';
+import { QcError } from '../config/errors.ts';
+import { loadConfig } from '../config/load.ts';
+import { version } from '../config/package.ts';
+import { openAgent } from './agent.ts';
+import { createToken } from './http/tokens.ts';
+import { openLog } from './lifecycle/log.ts';
+
+/** A first SIGTERM or Ctrl-C ends the work in order, a second one at once. */
+function untilSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(1);
+      controller.abort(new Error(name));
+    });
+  }
+  return controller.signal;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
+}
+
+function print(text: string): void {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+const configFile = () => new Option('-c, --config <file>', 'the YAML file').makeOptionMandatory();
+
+const program = new Command('qc-agent')
+  .description('Quality control beside the line: camera frames in, verdicts out over MQTT.')
+  .version(version)
+  .showHelpAfterError('(add --help for the options)')
+  .exitOverride();
+
+program
+  .command('run')
+  .description('inspect until SIGTERM or Ctrl-C')
+  .addOption(configFile())
+  .addHelpText('after', '\nExample:\n  qc-agent run --config /etc/qc-agent/agent.yaml')
+  .action(async (options: { config: string }) => {
+    const signal = untilSignal();
+    const warnings: string[] = [];
+    const config = loadConfig(options.config, process.env, (warning) => warnings.push(warning));
+    const log = openLog(config.log, process.stderr.isTTY === true, { station: config.station });
+    for (const warning of warnings) log.warn(warning);
+    await using agent = await openAgent(config, { log, version });
+    await Promise.race([aborted(signal), agent.failed]);
+    log.info('stopping: what was begun is finished and delivered first');
+  });
+
+const config = program
+  .command('config')
+  .description('the settings: check a file, print the schema or the reference');
+config
+  .command('check <file>')
+  .description('say everything that is wrong with a config file')
+  .action((file: string) => print(configCheckCommand(file, process.env)));
+config
+  .command('schema')
+  .description('the JSON Schema of the config file, for editors')
+  .action(() => print(configSchemaCommand()));
+config
+  .command('reference')
+  .description('every setting, with default, unit and meaning')
+  .action(() => print(configReferenceCommand()));
+
+program
+  .command('token <name>')
+  .description('make an access token for the HTTP interface')
+  .addOption(
+    new Option('--role <role>', 'what it may do')
+      .choices(['viewer', 'operator', 'engineer'])
+      .default('viewer'),
+  )
+  .addHelpText('after', '\nExample:\n  qc-agent token grafana --role viewer')
+  .action((name: string, options: { role: 'viewer' | 'operator' | 'engineer' }) => {
+    const { token, line } = createToken(name, options.role);
+    print(
+      `The token, shown only now: ${token}\nAdd this line to the file named by http.tokensFile:\n${line}`,
+    );
+  });
+
+/** One line for what went wrong, and the exit code of the contract. */
+function fail(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof QcError) process.stderr.write(`error: ${error.line}\n`);
+  else
+    process.stderr.write(
+      `error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+  return error instanceof QcError ? error.exitCode : 1;
+}
+
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  process.exitCode = fail(error);
+}

@@ -1,0 +1,27 @@
+import type { CameraObserver } from '../camera/feed.ts';
+import type { PublisherObserver } from '../publish/publisher.ts';
+import type { Metrics } from './metrics.ts';
+
+/** Counts what happens to the cameras; `onChange` is told when one comes or goes. */
+export function cameraObserver(metrics: Metrics, onChange: () => void): CameraObserver {
+  return {
+    up: onChange,
+    down: onChange,
+    reconnected: (camera) => metrics.cameraReconnects.inc({ camera }),
+    received: (camera, frames) => metrics.framesReceived.inc({ camera }, frames),
+    dropped: (camera, reason, frames) => metrics.framesDropped.inc({ camera, reason }, frames),
+    fault: (camera, reason) => metrics.cameraFaults.inc({ camera, reason }),
+    newest: () => undefined,
+  };
+}
+
+/** Counts what the broker has acknowledged; `onChange` is told when it comes or goes. */
+export function publisherObserver(metrics: Metrics, onChange: () => void): PublisherObserver {
+  return {
+    connected(on) {
+      metrics.mqttConnected.set(on ? 1 : 0);
+      onChange();
+    },
+    published: (kind) => metrics.mqttPublished.inc({ kind }),
+  };
+}

@@ -1,0 +1,85 @@
+import { ulid } from 'ulid';
+import type { Frame } from '../../models/image.ts';
+import type { Decision } from '../../models/verdict.ts';
+import type { Result, VerdictMessage } from './messages.ts';
+
+/** What every result says of the agent that made it. */
+export interface Facts {
+  readonly station: string;
+  readonly model: Result['model'];
+  readonly calibration: boolean;
+}
+
+/** OPC 40100-1 evaluation of a verdict: anything but a completed pass or fail is 0, UNDEFINED. */
+export function evaluationOf(state: Result['state'], verdict: Result['verdict']): Result['evaluation'] {
+  if (state !== 'completed' || verdict === 'uncertain') return 0;
+  return verdict === 'pass' ? 1 : 2;
+}
+
+export interface ResultParts {
+  readonly sequence: number;
+  readonly camera: string;
+  readonly part: {
+    readonly partId: string;
+    readonly jobId: string;
+    readonly recipe: string;
+    readonly frames: readonly Frame[];
+  };
+  readonly state: Result['state'];
+  readonly decision: Decision;
+  readonly inferenceMs: number;
+  readonly queueMs: number;
+  /** The head that judged; undefined where none did. */
+  readonly version?: string;
+  readonly facts: Facts;
+}
+
+/** The message of one part. Times are UTC; `capturedAt` is the first voting frame's. */
+export function composeResult(parts: ResultParts, now = Date.now()): Result {
+  const { part, decision, facts } = parts;
+  const resultId = ulid(now);
+  const capturedAt = part.frames[0]?.capturedAt ?? now;
+  return {
+    schema: 1,
+    resultId,
+    jobId: part.jobId,
+    partId: part.partId,
+    station: facts.station,
+    camera: parts.camera,
+    recipe: part.recipe,
+    sequence: parts.sequence,
+    state: parts.state,
+    verdict: decision.verdict,
+    evaluation: evaluationOf(parts.state, decision.verdict),
+    label: decision.label,
+    probability: decision.probability === null ? null : rounded(decision.probability, 4),
+    probabilities: Object.fromEntries(
+      Object.entries(decision.probabilities).map(([label, p]) => [label, rounded(p, 4)]),
+    ),
+    reasons: [...decision.reasons],
+    votes: { ...decision.votes },
+    model: { ...facts.model, version: parts.version ?? facts.model.version },
+    capturedAt: new Date(capturedAt).toISOString(),
+    publishedAt: new Date(now).toISOString(),
+    timingsMs: {
+      decode: rounded(part.frames.at(-1)?.decodeMs ?? 0, 1),
+      queue: rounded(parts.queueMs, 1),
+      inference: rounded(parts.inferenceMs, 1),
+      total: rounded(Math.max(0, now - capturedAt), 1),
+    },
+    simulated: part.frames.some((frame) => frame.simulated),
+    calibration: facts.calibration,
+    historical: false,
+    evidence: part.frames.length > 0 ? `/api/v1/evidence/${resultId}.jpg` : null,
+  };
+}
+
+/** The small message for a PLC, of the same part. */
+export function composeVerdict(result: Result): VerdictMessage {
+  const { schema, sequence, partId, verdict, evaluation } = result;
+  return { schema, sequence, partId, verdict, evaluation };
+}
+
+function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}

@@ -1,0 +1,36 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, it } from 'vitest';
+import { packageRoot } from '../../config/package.ts';
+import { sources } from './sources.ts';
+
+const pages = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  ...sources(['config', 'models', 'calibration', 'agent', 'deploy', 'docs'], '.md'),
+];
+
+it('every link of the documentation leads somewhere', () => {
+  const broken = pages.flatMap((page) => {
+    const text = readFileSync(join(packageRoot, page), 'utf8');
+    return [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+      .map((match) => match[1] ?? '')
+      .filter((link) => !/^(https?|mailto):/.test(link))
+      .filter((link) => !existsSync(join(packageRoot, dirname(page), link)))
+      .map((link) => `${page}: ${link}`);
+  });
+  expect(broken).toEqual([]);
+});
+
+it('the README names every dependency once, with a reason', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');
+  const rows = readme.split('\n').filter((line) => line.startsWith('| `'));
+  const unnamed = Object.keys(dependencies).filter(
+    (name) => !rows.some((row) => row.includes(`\`${name}\``)),
+  );
+  expect(unnamed).toEqual([]);
+});

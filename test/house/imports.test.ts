@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../../config/package.ts';
+import { sources } from './sources.ts';
+
+/** Lowest first: a folder imports only from itself and from those before it. */
+const layers = ['config', 'models', 'calibration', 'agent', 'test'];
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+}
+
+const files = sources(['config', 'models', 'calibration', 'agent', 'test'], '.ts');
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(packageRoot, file), 'utf8');
+  const found = text.matchAll(
+    /(?:^|\s)(?:import|export)\s[^;'"]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)|^import\s+'([^']+)'/gm,
+  );
+  return [...found].map((match) => {
+    const name = match[1] ?? match[2] ?? match[3] ?? '';
+    return {
+      file,
+      target: name.startsWith('.') ? relative(packageRoot, join(packageRoot, dirname(file), name)) : name,
+    };
+  });
+}
+
+const imports = files.flatMap(importsOf);
+const own = new Set(files);
+
+describe('the house rules', () => {
+  it('reads a tree worth checking', () => {
+    expect(files.length).toBeGreaterThan(40);
+    expect(imports.filter((i) => own.has(i.target)).length).toBeGreaterThan(80);
+  });
+
+  it('imports only files that exist', () => {
+    const missing = imports.filter((i) => i.target.endsWith('.ts') && !own.has(i.target));
+    expect(missing).toEqual([]);
+  });
+
+  it('lets no lower layer import a higher one', () => {
+    const rank = (path: string) => layers.indexOf(path.split('/')[0] ?? '');
+    const upward = imports.filter((i) => own.has(i.target) && rank(i.target) > rank(i.file));
+    expect(upward).toEqual([]);
+  });
+
+  it('has no import cycles, type imports included', () => {
+    const edges = new Map<string, string[]>();
+    for (const { file, target } of imports)
+      if (own.has(target)) edges.set(file, [...(edges.get(file) ?? []), target]);
+    const done = new Set<string>();
+    const cycles: string[] = [];
+    const walk = (file: string, path: string[]): void => {
+      if (path.includes(file)) {
+        cycles.push([...path.slice(path.indexOf(file)), file].join(' -> '));
+        return;
+      }
+      if (done.has(file)) return;
+      for (const target of edges.get(file) ?? []) walk(target, [...path, file]);
+      done.add(file);
+    };
+    for (const file of files) walk(file, []);
+    expect(cycles).toEqual([]);
+  });
+
+  it('imports onnxruntime only in the worker that runs it', () => {
+    const users = new Set(imports.filter((i) => i.target.startsWith('onnxruntime-')).map((i) => i.file));
+    expect([...users].filter((file) => !file.startsWith('test/'))).toEqual(['models/session-worker.ts']);
+  });
+
+  it('uses the process object only where a process begins', () => {
+    const users = files
+      .filter((file) => !file.startsWith('test/'))
+      .filter((file) =>
+        /(?<![.\w'"])process\.(?!hrtime)\w/.test(
+          withoutComments(readFileSync(join(packageRoot, file), 'utf8')),
+        ),
+      );
+    expect(users.filter((file) => !entries.includes(file))).toEqual([]);
+  });
+});
+
+/** Files that a process starts with: the command line, the forked children, the generators. */
+const entries = [
+  'agent/main.ts',
+  'agent/camera/node-av-child.ts',
+  'agent/demo/line-process.ts',
+  'config/generate.ts',
+  'agent/publish/generate.ts',
+  'agent/http/generate.ts',
+  'models/refresh-base.ts',
+];
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+}

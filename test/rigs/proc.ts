@@ -1,0 +1,54 @@
+/** What Linux says of a process and its children: /proc, see proc(5). */
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** The process and all its living descendants. */
+export function processTree(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const entry of readdirSync('/proc')) {
+    const child = Number(entry);
+    if (!Number.isInteger(child)) continue;
+    const parent = statFields(child)?.parent;
+    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), child]);
+  }
+  const tree: number[] = [];
+  const walk = (id: number): void => {
+    tree.push(id);
+    for (const child of children.get(id) ?? []) walk(child);
+  };
+  walk(pid);
+  return tree;
+}
+
+/** Memory that would be freed if these processes ended together: proportional set size, MB. */
+export function pssMb(pids: readonly number[]): number {
+  let kilobytes = 0;
+  for (const pid of pids) {
+    const text = read(`/proc/${pid}/smaps_rollup`);
+    kilobytes += Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? 0);
+  }
+  return kilobytes / 1024;
+}
+
+/** CPU time used so far by these processes, user and system, s. */
+export function cpuSeconds(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + (statFields(pid)?.cpu ?? 0), 0);
+}
+
+/** USER_HZ is 100 on every Linux that Node runs on (sysconf(_SC_CLK_TCK)). */
+const ticksPerSecond = 100;
+
+function statFields(pid: number): { parent: number; cpu: number } | undefined {
+  const text = read(`/proc/${pid}/stat`);
+  // The command name may hold spaces and brackets: the fields are counted after the last one.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  if (fields.length < 13) return undefined;
+  return { parent: Number(fields[1]), cpu: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond };
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
