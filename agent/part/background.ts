@@ -22,6 +22,8 @@ export interface Foreground {
   readonly share: number;
   /** The background in this picture's light. */
   readonly expected: Float32Array;
+  /** Difference that noise does not reach, levels. */
+  readonly tolerance: Float32Array;
 }
 
 /**
@@ -118,14 +120,28 @@ export class Background {
   #differ(luma: Float32Array, light: Light, width: number, height: number): Foreground {
     const tolerance = this.#tolerance(light);
     const expected = this.#level!.map((level) => inLight(light, level));
-    const raw = new Uint8Array(luma.length);
-    for (let at = 0; at < luma.length; at++)
-      raw[at] = Math.abs(luma[at]! - expected[at]!) > tolerance[at]! ? 1 : 0;
-    const mask = withoutSpecks(raw, width, height);
-    let count = 0;
-    for (const value of mask) count += value;
-    return { width, height, mask, share: count / mask.length, expected };
+    const mask = differing(luma, expected, tolerance, width, height);
+    return { width, height, mask, share: countOf(mask) / mask.length, expected, tolerance };
   }
+}
+
+/** 1 where two pictures differ by more than their noise. */
+export function differing(
+  one: Float32Array,
+  other: Float32Array,
+  tolerance: Float32Array,
+  width: number,
+  height: number,
+): Uint8Array {
+  const raw = new Uint8Array(one.length);
+  for (let at = 0; at < one.length; at++) raw[at] = Math.abs(one[at]! - other[at]!) > tolerance[at]! ? 1 : 0;
+  return withoutSpecks(raw, width, height);
+}
+
+export function countOf(mask: Uint8Array): number {
+  let count = 0;
+  for (const value of mask) count += value;
+  return count;
 }
 
 /** Share of the outermost pixels that differ: light changes there as well, a part seldom covers it all. */

@@ -1,6 +1,6 @@
 import type { TriggerConfig } from '../../config/schema.ts';
 import type { Frame } from '../../models/image.ts';
-import { Background, type Foreground } from './background.ts';
+import { Background, countOf, differing, type Foreground } from './background.ts';
 import type { Finder, Give } from './finder.ts';
 import { type Blob, blobs, samePlace, widened } from './holes.ts';
 import { BestViews, rate } from './quality.ts';
@@ -81,8 +81,7 @@ export function presenceFinder(
         background.patch(widened(hole, seen), picture);
     }
     lastHoles = holes;
-    const count = mask.reduce((sum, value) => sum + value, 0);
-    return { solid: { ...seen, mask, share: count / mask.length }, inside };
+    return { solid: { ...seen, mask, share: countOf(mask) / mask.length }, inside };
   };
 
   const look = (frame: Frame, picture: Thumbnail, seen: Foreground) => {
@@ -172,9 +171,11 @@ export function presenceFinder(
   };
 }
 
-/** True where hardly a pixel of the part changed since the last picture. */
-function isStill(last: Thumbnail, picture: Thumbnail, { mask, share }: Foreground): boolean {
-  let changed = 0;
-  for (let at = 0; at < mask.length; at++) if (Math.abs(picture.luma[at]! - last.luma[at]!) > 6) changed++;
-  return changed <= 0.03 * share * mask.length;
+/** True where hardly a pixel changed since the last picture, compared with the size of the part. */
+function isStill(
+  last: Thumbnail,
+  { luma, width, height }: Thumbnail,
+  { mask, tolerance }: Foreground,
+): boolean {
+  return countOf(differing(luma, last.luma, tolerance, width, height)) <= 0.03 * countOf(mask);
 }
