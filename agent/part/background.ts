@@ -7,6 +7,8 @@ const LEARN_FRAMES = 12;
 const LEAST_CONTRAST = 10;
 /** How fast the background follows slow changes while nothing is in view, share per frame. */
 const DRIFT = 0.02;
+/** The same where the picture differs: dirt is learned in a minute or two, the tip of a waiting part hardly. */
+const DRIFT_DIFFERING = 0.001;
 /** From this differing share on, a light step is considered. */
 const LARGE = 0.3;
 /** A light step that explains all but this share of the picture needs no other proof. */
@@ -87,11 +89,12 @@ export class Background {
   }
 
   /** Follows slow changes; only while nothing is in view. */
-  follow({ luma }: Thumbnail, { expected }: Foreground): void {
+  follow({ luma }: Thumbnail, { expected, mask }: Foreground): void {
     const level = this.#level!;
     for (let at = 0; at < luma.length; at++) {
-      level[at]! += DRIFT * (luma[at]! - level[at]!);
-      const deviation = Math.min(10, 1.25 * Math.abs(luma[at]! - expected[at]!));
+      level[at]! += (mask[at] ? DRIFT_DIFFERING : DRIFT) * (luma[at]! - level[at]!);
+      if (mask[at]) continue;
+      const deviation = 1.25 * Math.abs(luma[at]! - expected[at]!);
       this.#noise[at]! += DRIFT * (deviation - this.#noise[at]!);
     }
   }

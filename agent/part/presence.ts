@@ -15,6 +15,8 @@ const PASSED_FRAMES = 3;
 const STILL_FRAMES = 3;
 /** Lights off for so many frames: what was seen of the part is all there will be. */
 const DARK_FRAMES = 5;
+/** Frames in a row that hardly differ from each other, with less than `enter` in view: dirt that a part left behind. */
+const RESIDUE_FRAMES = 12;
 /** A part in view for longer is worth a notice, ms. */
 const STUCK_MS = 30_000;
 
@@ -33,7 +35,7 @@ interface PartInView {
 /**
  * A part is what differs from the empty background by more than `enter` of the region, until less than `leave`
  * differs for two frames; two parts are told apart when the region is empty for two frames between them.
- * It is given once, from its best views: as soon as it is past its best or stands still whole, at the latest
+ * Dirt of less than `enter` that a part leaves behind does not keep it in view. It is given once, from its best views: as soon as it is past its best or stands still whole, at the latest
  * when it leaves.
  *
  * What is in view at the start: the background is the median of the first frames with light, so what moves
@@ -103,7 +105,9 @@ export function presenceFinder(
         return;
       } else return;
     }
-    if (seen.share < leave) {
+    part.still = last && isStill(last, picture, seen) ? part.still + 1 : 0;
+    const residue = seen.share < enter && part.given && part.still >= RESIDUE_FRAMES;
+    if (seen.share < leave || residue) {
       if (++part.gone < GONE_FRAMES) return;
       giveOnce();
       part = undefined;
@@ -111,18 +115,17 @@ export function presenceFinder(
       return;
     }
     part.gone = 0;
-    if (!part.given && solid.share >= leave) weigh(part, frame, picture, solid);
+    if (!part.given && solid.share >= leave) weigh(part, frame, solid);
     watchStuck(part, frame);
   };
 
-  const weigh = (current: PartInView, frame: Frame, picture: Thumbnail, solid: Foreground) => {
+  const weigh = (current: PartInView, frame: Frame, solid: Foreground) => {
     const view = rate(frame, solid);
     current.views.add(view);
     const { best, complete } = current.views;
     if (!best?.whole) return;
     // Cut by the rim after it was whole: it is leaving.
     current.worse = !view.whole || view.quality < 0.9 * best.quality ? current.worse + 1 : 0;
-    current.still = last && isStill(last, picture, solid) ? current.still + 1 : 0;
     const passed = current.worse >= PASSED_FRAMES || (current.worse > 0 && !view.whole);
     if (complete ? passed || current.still >= STILL_FRAMES : current.worse >= PASSED_FRAMES && !view.whole)
       giveOnce();

@@ -238,6 +238,21 @@ test('a stuck part is told, and after relearnAfterMs taken for the background', 
   expect(await all(camera, parts)).toHaveLength(1);
 });
 
+test('dirt that a part leaves behind does not keep it in view', async () => {
+  const camera = new DrawnCamera();
+  const { parts } = open(camera);
+  await using _ = parts;
+  const dirt: Square = { x: 60, y: 5, side: 20, level: 20 };
+  camera.show({}, 15);
+  pass(camera);
+  camera.show({ squares: [dirt] }, 20);
+  for (let n = 0; n < 3; n++) {
+    for (const square of crossing(30, 8)) camera.show({ squares: [dirt, square] });
+    camera.show({ squares: [dirt] }, 20);
+  }
+  expect(await all(camera, parts)).toHaveLength(4);
+});
+
 test('lights that go out on a part let it be judged by what was seen, once', async () => {
   const camera = new DrawnCamera();
   const { parts } = open(camera);
@@ -265,3 +280,40 @@ test('nobody who takes parts slowly misses one: what waits too long comes out fa
   expect(given.filter(({ failure }) => failure === undefined)).toHaveLength(8);
   expect(given.at(-1)).toMatchObject({ frames: [], failure: expect.stringMatching(/faster than/) });
 });
+
+test.each([11, 12, 13])(
+  'whatever happens on the way, each part comes out exactly once (seed %i)',
+  async (seed) => {
+    const camera = new DrawnCamera(seed);
+    const { parts } = open(camera);
+    const random = seeded(seed * 77);
+    await using _ = parts;
+    camera.show({}, 15);
+    let light = 1;
+    for (let n = 0; n < 40; n++) {
+      const side = Math.round(28 + random() * 40);
+      const step = 4 + random() * 14;
+      const level = random() < 0.5 ? 10 + random() * 40 : 200 + random() * 35;
+      const y = Math.round(2 + random() * (92 - side));
+      const steps = [...crossing(side, step, { y, level })];
+      const eventAt = Math.floor(random() * steps.length);
+      const event = ['nothing', 'light step', 'camera lost', 'stops', 'lights off'][n % 5];
+      for (const [at, square] of steps.entries()) {
+        if (at === eventAt) {
+          if (event === 'light step') light = light > 1 ? 0.8 : 1.2;
+          if (event === 'camera lost') camera.lose();
+          if (event === 'stops') camera.show({ squares: [square], light }, 30);
+          if (event === 'lights off') camera.show({ light: 0.01 }, 8);
+        }
+        camera.show({ squares: [square], light });
+      }
+      camera.show({ light }, 3);
+      const given = await all(camera, parts);
+      expect(
+        given.length,
+        `part ${n} (${event} at ${eventAt} of ${steps.length}, side ${side}, level ${level})`,
+      ).toBe(1);
+      if (event !== 'camera lost') expect(given[0]?.failure).toBeUndefined();
+    }
+  },
+);
