@@ -25,6 +25,7 @@ export const errors = {
   },
   'version-unknown': { exit: 2, remedy: 'qc-agent models list shows the versions there are' },
   'inference-stopped': { exit: 1, remedy: 'restart the agent; if it happens again, report it with the log' },
+  'image-invalid': { exit: 1, remedy: 'send whole 8-bit RGB pictures' },
   overloaded: { exit: 1, remedy: 'judge fewer pictures a second, or use a faster machine or provider' },
   // camera
   'camera-unreachable': { exit: 1, remedy: 'check address, cable and power of the camera' },

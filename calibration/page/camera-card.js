@@ -1,0 +1,116 @@
+/** One camera: its whole picture with the region, the verdict on its newest part, and its counts. */
+import { createPicture } from './picture.js';
+import { ageOf, countOf, defectRateOf, labelOf, percentOf, verdictWords } from './words.js';
+
+/** A picture older than this is told apart from a live one, ms. */
+const oldMs = 3_000;
+
+/** @param {HTMLTemplateElement} template */
+export function createCameraCard(template, name) {
+  const card = template.content.firstElementChild.cloneNode(true);
+  const find = (selector) => card.querySelector(selector);
+  const set = (selector, text) => {
+    const element = find(selector);
+    if (element.textContent !== text) element.textContent = text;
+  };
+  let camera;
+  let result;
+  let isLinked = true;
+  let sceneCapturedAt;
+
+  const scene = createPicture(find('.scene-picture'), ({ capturedAt }) => {
+    sceneCapturedAt = capturedAt;
+    find('.scene-none').hidden = true;
+    find('.scene-region').hidden = false;
+  });
+  const part = createPicture(find('.part-picture'));
+  find('.card-name').textContent = name;
+  find('.scene-picture').setAttribute('aria-label', `Picture of camera ${name}`);
+
+  const isLive = () => isLinked && camera?.up === true;
+
+  const drawVerdict = (now) => {
+    // No verdict is shown for a part that this camera or this page cannot see any more.
+    const shown = isLive() && result ? result.verdict : 'none';
+    const { word, symbol } = verdictWords[shown];
+    const block = find('.verdict');
+    block.dataset.verdict = shown;
+    set('.verdict-symbol', symbol);
+    set('.verdict-word', word);
+    const age = result ? now - Date.parse(result.capturedAt) : undefined;
+    block.classList.toggle('is-old', age !== undefined && age > oldMs);
+    if (!isLinked) set('.verdict-note', 'connection to the agent lost');
+    else if (camera && !camera.up) set('.verdict-note', 'camera down');
+    else if (!result) set('.verdict-note', waitingFor(camera));
+    else set('.verdict-note', `${result.partId} · ${ageOf(age)}`);
+  };
+
+  const drawScene = (now) => {
+    const isDown = camera !== undefined && !camera.up;
+    find('.scene-down').hidden = !isDown;
+    set('.scene-reason', isDown ? camera.reason || 'no frames arrive' : '');
+    set('.card-link', isDown ? '✕ down' : camera?.simulated ? '● up · simulated' : '● up');
+    find('.card-link').dataset.up = String(!isDown);
+    const age = sceneCapturedAt === undefined ? undefined : now - sceneCapturedAt;
+    const isOld = age !== undefined && age > oldMs;
+    const badge = find('.scene-age');
+    badge.hidden = age === undefined;
+    set('.scene-age', age === undefined ? '' : isOld ? `Old picture · ${ageOf(age)}` : 'Newest part');
+    card.classList.toggle('is-stale', !isLive() || isOld);
+    card.classList.toggle('is-down', isDown);
+  };
+
+  return {
+    element: card,
+    /** @param {object} view as `/api/v1/cameras` gives it */
+    showCamera(view) {
+      camera = view;
+      place(find('.scene-region'), view.region);
+      for (const verdict of ['pass', 'fail', 'uncertain']) {
+        set(`[data-count=${verdict}] dd`, countOf(view.counts[verdict]));
+      }
+      set('[data-count=rate] dd', percentOf(defectRateOf(view.counts)));
+    },
+    /** @param {object} newest a result of this camera */
+    showResult(newest, { withScene = true } = {}) {
+      result = newest;
+      const { probability, votes } = newest;
+      find('.scene-region').dataset.verdict = newest.verdict;
+      set('.part-label', labelOf(newest));
+      find('.part-meter').value = (probability ?? 0) * 100;
+      find('.part-meter').dataset.verdict = newest.verdict;
+      set('.part-confidence', percentOf(probability));
+      set('.part-votes', votes.frames === 0 ? '–' : `${votes.agree} of ${votes.frames} agree`);
+      set('.part-latency', `${Math.round(newest.timingsMs.total)} ms`);
+      set('.part-reasons', newest.reasons.join(' · '));
+      find('.part-picture').setAttribute('aria-label', `Part ${newest.partId}, ${newest.verdict}`);
+      void part.show(`api/v1/evidence/${newest.resultId}.jpg`);
+      if (withScene) void scene.show(`api/v1/cameras/${name}/preview.jpg?part=${newest.resultId}`);
+    },
+    /** Brings ages up to date. @param {number} now ms by the agent's clock */
+    tick(now, linked) {
+      isLinked = linked;
+      drawScene(now);
+      drawVerdict(now);
+    },
+  };
+}
+
+function waitingFor(camera) {
+  switch (camera?.trigger) {
+    case 'presence':
+      return 'waiting for a part';
+    case 'command':
+      return 'waiting for a trigger';
+    default:
+      return 'no part yet';
+  }
+}
+
+/** Puts the box where the region is. @param {{x: number, y: number, width: number, height: number}} region */
+function place(box, { x, y, width, height }) {
+  box.style.left = `${x * 100}%`;
+  box.style.top = `${y * 100}%`;
+  box.style.width = `${width * 100}%`;
+  box.style.height = `${height * 100}%`;
+}
