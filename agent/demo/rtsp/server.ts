@@ -20,7 +20,7 @@ export interface PictureSource {
 export interface RtspServerOptions {
   readonly host?: string;
   /** 0, the default: any free port. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Starts with a slash. */
   readonly path?: string;
   /** Digest authentication, where both are given. */
