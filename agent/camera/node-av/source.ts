@@ -58,7 +58,7 @@ function conversation(child: ChildProcess, context: SourceContext): Promise<QcEr
     function take(message: FromChild): void {
       switch (message.kind) {
         case 'opened':
-          dog.opened();
+          dog.opened({ dataIsTold: true });
           return;
         case 'frame': {
           dog.picture();
@@ -69,8 +69,10 @@ function conversation(child: ChildProcess, context: SourceContext): Promise<QcEr
         }
         case 'progress':
           if (message.packets > 0) dog.data();
-          if (message.received > 0) dog.picture();
-          if (message.received > 0) context.received(message.received);
+          if (message.received > 0) {
+            dog.picture();
+            context.received(message.received);
+          }
           if (message.busy > 0) context.dropped('busy', message.busy);
           if (message.corrupt > 0) {
             context.dropped('corrupt', message.corrupt);
