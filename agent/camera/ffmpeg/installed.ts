@@ -6,6 +6,8 @@ import type { Call } from './arguments.ts';
 
 const run = promisify(execFile);
 
+const TRY_CUDA = '-v error -init_hw_device cuda -f lavfi -i nullsrc -t 0 -f null -';
+
 /** The ffmpeg of this machine. */
 export interface Installed {
   readonly major: number;
@@ -42,25 +44,7 @@ export async function hardwareDecoder(
   const options = { signal, timeout: 15_000 };
   try {
     if (hardware === 'cuda') {
-      await run(
-        'ffmpeg',
-        [
-          '-v',
-          'error',
-          '-init_hw_device',
-          'cuda',
-          '-f',
-          'lavfi',
-          '-i',
-          'nullsrc',
-          '-t',
-          '0',
-          '-f',
-          'null',
-          '-',
-        ],
-        options,
-      );
+      await run('ffmpeg', TRY_CUDA.split(' '), options);
       return { args: ['-hwaccel', 'cuda'] };
     }
     if (hardware === 'jetson') {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { QcError } from '../../../config/errors.ts';
 import { addressWithPassword, scrub, shownAddress } from '../address.ts';
+import { childEnvironment } from '../child-environment.ts';
 import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
 import { inputCall, readArguments } from './arguments.ts';
@@ -46,7 +47,7 @@ async function attempt(context: SourceContext): Promise<void> {
   const args = readArguments(config, { input, decoder: decoder.args, fps: wantedFps(config), installed });
   const child = spawn('ffmpeg', args, {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH },
+    env: childEnvironment(),
   });
   const gone = new Promise<void>((resolve) => {
     child.once('close', () => resolve());

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { QcError } from '../../../config/errors.ts';
 import { addressWithPassword, scrub, shownAddress } from '../address.ts';
+import { childEnvironment } from '../child-environment.ts';
 import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
 import { Watchdog } from '../watchdog.ts';
@@ -21,7 +21,11 @@ export const readWithNodeAv: CameraSource = async (context) => {
     env: { ...childEnvironment(), UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '2' },
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
-  const gone = once(child, 'exit');
+  const gone = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    // What did not start will not exit.
+    child.once('error', () => child.pid === undefined && resolve());
+  });
   const stop = () => void child.kill('SIGKILL');
   signal.addEventListener('abort', stop, { once: true });
   try {
@@ -41,8 +45,8 @@ export const readWithNodeAv: CameraSource = async (context) => {
     }
   } finally {
     signal.removeEventListener('abort', stop);
-    child.kill('SIGKILL');
-    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) await gone;
+    stop();
+    await gone;
   }
 };
 
@@ -58,7 +62,7 @@ function conversation(child: ChildProcess, context: SourceContext): Promise<QcEr
     function take(message: FromChild): void {
       switch (message.kind) {
         case 'opened':
-          dog.opened();
+          dog.opened({ dataIsTold: true });
           return;
         case 'frame': {
           dog.picture();
@@ -69,8 +73,10 @@ function conversation(child: ChildProcess, context: SourceContext): Promise<QcEr
         }
         case 'progress':
           if (message.packets > 0) dog.data();
-          if (message.received > 0) dog.picture();
-          if (message.received > 0) context.received(message.received);
+          if (message.received > 0) {
+            dog.picture();
+            context.received(message.received);
+          }
           if (message.busy > 0) context.dropped('busy', message.busy);
           if (message.corrupt > 0) {
             context.dropped('corrupt', message.corrupt);
@@ -97,9 +103,4 @@ function conversation(child: ChildProcess, context: SourceContext): Promise<QcEr
 function send(child: ChildProcess, message: ToChild): void {
   // A child that is gone tells so by its exit event.
   if (child.connected) child.send(message, () => undefined);
-}
-
-/** The child needs to find libraries and temporary files, and none of the agent's secrets. */
-function childEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('QC_')));
 }
