@@ -69,9 +69,15 @@ function table(node: KeyNode): string[] {
     const required = node.required?.includes(key) ? '**required**' : '';
     const usual = child.default === undefined ? required : `\`${inline(child.default)}\``;
     const where = child.secret ? ' (environment only)' : '';
-    return `| \`${key}\`${where} | ${type(child)} | ${usual} | ${cell(child.description ?? '')} |`;
+    return [`\`${key}\`${where}`, type(child), usual, cell(child.description ?? '')];
   });
-  return ['| key | type and limits | default | meaning |', '|---|---|---|---|', ...rows];
+  const head = ['key', 'type and limits', 'default', 'meaning'];
+  const widths = head.map((title, column) =>
+    Math.max(...[head, ...rows].map((row) => row[column]!.length), 3),
+  );
+  const line = (row: readonly string[], fill = ' ') =>
+    `| ${row.map((text, column) => text.padEnd(widths[column]!, fill)).join(' | ')} |`;
+  return [line(head), line(['', '', '', ''], '-'), ...rows.map((row) => line(row))];
 }
 
 function type(node: KeyNode): string {
