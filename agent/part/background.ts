@@ -1,4 +1,4 @@
-import { guessLight, inLight, type Light, median, refineLight, sameLight } from './light.ts';
+import { guessLight, inLight, type Light, median, outOfLight, refineLight, sameLight } from './light.ts';
 import type { Thumbnail } from './thumbnail.ts';
 
 /** Frames whose median becomes the background: what moves through them leaves no trace. */
@@ -92,7 +92,8 @@ export class Background {
   follow({ luma }: Thumbnail, { expected, mask }: Foreground): void {
     const level = this.#level!;
     for (let at = 0; at < luma.length; at++) {
-      level[at]! += (mask[at] ? DRIFT_DIFFERING : DRIFT) * (luma[at]! - level[at]!);
+      // In the light it was learned in: otherwise what follows slowly would keep another light than the rest.
+      level[at]! += (mask[at] ? DRIFT_DIFFERING : DRIFT) * (outOfLight(this.#light, luma[at]!) - level[at]!);
       if (mask[at]) continue;
       const deviation = 1.25 * Math.abs(luma[at]! - expected[at]!);
       this.#noise[at]! += DRIFT * (deviation - this.#noise[at]!);
@@ -101,9 +102,8 @@ export class Background {
 
   /** Takes these pixels of a picture for the background. */
   patch(pixels: Iterable<number>, { luma }: Thumbnail): void {
-    const { gain, offset } = this.#light;
     for (const at of pixels) {
-      this.#level![at] = Math.min(255, Math.max(0, (luma[at]! - offset) / gain));
+      this.#level![at] = outOfLight(this.#light, luma[at]!);
       this.#noise[at] = Math.max(2, this.#noise[at]!);
     }
   }

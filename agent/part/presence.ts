@@ -124,11 +124,12 @@ export function presenceFinder(
     current.views.add(view);
     const { best, complete } = current.views;
     if (!best?.whole) return;
-    // Cut by the rim after it was whole: it is leaving.
     current.worse = !view.whole || view.quality < 0.9 * best.quality ? current.worse + 1 : 0;
-    const passed = current.worse >= PASSED_FRAMES || (current.worse > 0 && !view.whole);
-    if (complete ? passed || current.still >= STILL_FRAMES : current.worse >= PASSED_FRAMES && !view.whole)
-      giveOnce();
+    // Cut by the rim after it was whole: it is leaving, and gets no better.
+    const leaving = !view.whole && (complete || current.worse >= PASSED_FRAMES);
+    const passed = complete && current.worse >= PASSED_FRAMES;
+    const stands = complete && current.still >= STILL_FRAMES;
+    if (leaving || passed || stands) giveOnce();
   };
 
   const watchStuck = (current: PartInView, frame: Frame) => {

