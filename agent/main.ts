@@ -112,7 +112,8 @@ program
 
 function positive(text: string): number {
   const value = Number(text);
-  if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError('a number above 0 is needed.');
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY))
+    throw new InvalidArgumentError('a number above 0 is needed.');
   return value;
 }
 

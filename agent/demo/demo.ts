@@ -10,10 +10,10 @@ import { Closer } from '../lifecycle/closer.ts';
 import { openLog } from '../lifecycle/log.ts';
 import type { Result } from '../publish/messages.ts';
 import { openBroker } from './broker.ts';
-import { type DemoSummary, openScore } from './score.ts';
 import { portOr } from './free-port.ts';
 import { provideDemoHead } from './head.ts';
 import { openLine } from './line.ts';
+import { type DemoSummary, openScore } from './score.ts';
 
 export interface DemoOptions {
   /** Ends by itself after so many seconds; otherwise when the signal aborts. */
@@ -64,7 +64,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const agent = opened.use(await openAgent(config, { log, version: options.version }));
   print(whereToLook({ page: agent.url, broker: broker.url, camera: line.url, configFile }));
   score.begin();
-  const end = options.seconds === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(options.seconds * 1000)]);
+  const end =
+    options.seconds === undefined
+      ? signal
+      : AbortSignal.any([signal, AbortSignal.timeout(options.seconds * 1000)]);
   await Promise.race([untilAborted(end), agent.failed]);
 
   const summary = score.end();

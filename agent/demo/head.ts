@@ -55,7 +55,11 @@ export async function provideDemoHead(storageDirectory: string, deps: FitDeps): 
 export async function fitDemoHead(folder: string, { model, onProgress }: FitDeps): Promise<void> {
   const emptyStore = await mkdtemp(join(tmpdir(), 'qc-demo-fit-'));
   try {
-    await using inspector = await openInspector({ model, storageDirectory: emptyStore, onNotice: () => undefined });
+    await using inspector = await openInspector({
+      model,
+      storageDirectory: emptyStore,
+      onNotice: () => undefined,
+    });
     const samples = [...drawSamples({ perLabel: samplesPerLabel, seed: samplesSeed })];
     const features: Float32Array[] = [];
     for (const { image } of samples) {

@@ -33,10 +33,7 @@ const graceMs = 1_500;
 /** The demo may run for days: the summary speaks of the newest. */
 const keptResults = 1_000;
 
-export function openScore(
-  line: { readonly truths: readonly Truth[] },
-  print: (text: string) => void,
-): Score {
+export function openScore(line: { readonly truths: readonly Truth[] }, print: (text: string) => void): Score {
   const results: Result[] = [];
   let beganAt = Number.POSITIVE_INFINITY;
 
@@ -60,7 +57,9 @@ export function openScore(
       const scored = matches.filter((match) => match.truth !== undefined);
       const verdicts = { pass: 0, fail: 0, uncertain: 0 };
       for (const { result } of scored) verdicts[result.verdict]++;
-      const correct = new Set(scored.filter(({ result, truth }) => isRight(result, truth)).map(({ truth }) => truth));
+      const correct = new Set(
+        scored.filter(({ result, truth }) => isRight(result, truth)).map(({ truth }) => truth),
+      );
       for (const truth of doubled) correct.delete(truth);
       const totals = scored.map(({ result }) => result.timingsMs.total).sort((a, b) => a - b);
       return {
