@@ -7,6 +7,9 @@ import type { CameraSource, SourceContext } from '../source.ts';
 import { Watchdog } from '../watchdog.ts';
 import type { FromChild, ToChild } from './messages.ts';
 
+/** glibc gives the memory of each picture back at once: 15 to 25 MB less for a twentieth more CPU time. */
+const LEAN = { UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1000000' };
+
 /**
  * Reads an RTSP camera in a process of its own, with the FFmpeg libraries that node-av brings. A process can
  * always be killed; a thread that hangs in a system call cannot, and would starve the agent's own.
@@ -18,7 +21,7 @@ export const readWithNodeAv: CameraSource = async (context) => {
     serialization: 'advanced',
     // Small heaps: pictures live outside them.
     execArgv: ['--max-semi-space-size=1', '--max-old-space-size=64'],
-    env: { ...childEnvironment(), UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '2' },
+    env: { ...childEnvironment(), ...LEAN },
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
   const gone = new Promise<void>((resolve) => {
