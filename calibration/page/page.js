@@ -13,6 +13,7 @@ const bar = createStationBar({
   banner: byId('banner'),
 });
 const strip = createPartsStrip(byId('strip'), byId('strip-part'), byId('strip-empty'));
+const templates = { card: byId('camera-card'), labelShare: byId('label-share') };
 /** @type {Map<string, ReturnType<typeof createCameraCard>>} */
 const cards = new Map();
 let isLinked = false;
@@ -28,7 +29,7 @@ function showCameras(cameras) {
   }
   for (const camera of cameras) {
     if (!cards.has(camera.name)) {
-      const card = createCameraCard(byId('camera-card'), camera.name);
+      const card = createCameraCard(templates, camera.name);
       cards.set(camera.name, card);
       byId('cameras').append(card.element);
     }

@@ -5,7 +5,7 @@ const leastGapMs = 120;
 
 /**
  * @param {HTMLCanvasElement} canvas takes the size of the picture
- * @returns {{show: (url: string) => Promise<boolean> | undefined}}
+ * @param {(shown: {capturedAt: number, width: number, height: number}) => void} onShown
  */
 export function createPicture(canvas, onShown = () => {}) {
   let wanted;
@@ -13,14 +13,14 @@ export function createPicture(canvas, onShown = () => {}) {
 
   const showOne = async (url) => {
     const response = await fetch(url);
-    if (response.status !== 200) return false;
+    if (response.status !== 200) return;
     const picture = await createImageBitmap(await response.blob());
     canvas.width = picture.width;
     canvas.height = picture.height;
     canvas.getContext('2d').drawImage(picture, 0, 0);
     picture.close();
-    onShown({ capturedAt: Date.parse(response.headers.get('qc-captured-at') ?? '') });
-    return true;
+    const capturedAt = Date.parse(response.headers.get('qc-captured-at') ?? '');
+    onShown({ capturedAt, width: canvas.width, height: canvas.height });
   };
 
   return {
@@ -32,7 +32,7 @@ export function createPicture(canvas, onShown = () => {}) {
         const next = wanted;
         wanted = undefined;
         // A picture that is gone, or an agent that is: the page says so elsewhere.
-        await showOne(next).catch(() => false);
+        await showOne(next).catch(() => undefined);
         await new Promise((resolve) => setTimeout(resolve, leastGapMs));
       }
       busy = false;
