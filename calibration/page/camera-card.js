@@ -55,10 +55,11 @@ export function createCameraCard(templates, name) {
     set('.card-link', linkWords(camera, isLinked));
     find('.card-link').dataset.up = isLinked ? String(!isDown) : 'unknown';
     const age = sceneCapturedAt === undefined ? undefined : now - sceneCapturedAt;
-    const isStale = !isLive() || (age !== undefined && age > oldMs);
+    const isOther = result?.evidence === null;
+    const isStale = !isLive() || isOther || (age !== undefined && age > oldMs);
     const badge = find('.scene-age');
     badge.hidden = age === undefined;
-    set('.scene-age', age === undefined ? '' : isStale ? `Old picture · ${ageOf(age)}` : 'Newest part');
+    set('.scene-age', age === undefined ? '' : sceneWords(isOther, isStale, age));
     card.classList.toggle('is-stale', isStale);
     card.classList.toggle('is-unseen', !isLive());
     card.classList.toggle('is-down', isDown);
@@ -66,6 +67,10 @@ export function createCameraCard(templates, name) {
 
   return {
     element: card,
+    /** The newest result shown, undefined before the first. */
+    get newestId() {
+      return result?.resultId;
+    },
     /** @param {object} view as `/api/v1/cameras` gives it */
     showCamera(view) {
       camera = view;
@@ -89,6 +94,11 @@ export function createCameraCard(templates, name) {
       set('.part-reasons', newest.reasons.join(' · '));
       find('.part-picture').setAttribute('aria-label', `Part ${newest.partId}, ${newest.verdict}`);
       shares.show(newest.probabilities);
+      if (newest.evidence === null) {
+        // Nothing was judged: the picture of the part before must not stand beside this verdict.
+        part.clear();
+        return;
+      }
       void part.show(`api/v1/evidence/${newest.resultId}.jpg`);
       void scene.show(`api/v1/cameras/${name}/preview.jpg?part=${newest.resultId}`);
     },
@@ -99,6 +109,11 @@ export function createCameraCard(templates, name) {
       drawVerdict(now);
     },
   };
+}
+
+function sceneWords(isOther, isStale, age) {
+  if (isOther) return `The part before · ${ageOf(age)}`;
+  return isStale ? `Old picture · ${ageOf(age)}` : 'Newest part';
 }
 
 function linkWords(camera, isLinked) {

@@ -10,11 +10,15 @@ const leastGapMs = 120;
 export function createPicture(canvas, onShown = () => {}) {
   let wanted;
   let busy = false;
+  /** Counts up when what was asked for before must not appear any more. */
+  let generation = 0;
 
   const showOne = async (url) => {
+    const asked = generation;
     const response = await fetch(url);
     if (response.status !== 200) return;
     const picture = await createImageBitmap(await response.blob());
+    if (asked !== generation) return;
     canvas.width = picture.width;
     canvas.height = picture.height;
     canvas.getContext('2d').drawImage(picture, 0, 0);
@@ -36,6 +40,12 @@ export function createPicture(canvas, onShown = () => {}) {
         await new Promise((resolve) => setTimeout(resolve, leastGapMs));
       }
       busy = false;
+    },
+    /** There is no picture of what is shown now. */
+    clear() {
+      wanted = undefined;
+      generation++;
+      canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height);
     },
   };
 }

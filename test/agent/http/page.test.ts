@@ -112,6 +112,38 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     expect(browser.complaints).toEqual([]);
   });
 
+  it('does not show the picture of another part beside a part that failed', async () => {
+    await using rig = await openStationRig();
+    await judge(rig, 1);
+    await using browser = await openBrowser(rig.http.url, touchPanel);
+    const { page } = browser;
+    const isBlank = () =>
+      page.evaluate<boolean>(
+        `{ const c = document.querySelector('.part-picture');
+           c.getContext('2d').getImageData(0, 0, c.width, c.height).data.every((v) => v === 0) }`,
+      );
+    await until(async () => !(await isBlank()), { what: 'the picture of the first part' });
+    await until(() => rig.watching);
+    rig.recent.add(
+      result(2, {
+        state: 'failed',
+        verdict: 'uncertain',
+        evaluation: 0,
+        label: null,
+        probability: null,
+        probabilities: {},
+        reasons: ['the camera was lost while the part was in view'],
+        votes: { frames: 0, agree: 0 },
+      }),
+    );
+    await page.getByText('the camera was lost while the part was in view').waitFor();
+    expect(await seen(page.locator('.part-label'))).toBe('not judged');
+    expect(await seen(page.locator('.scene-age'))).toContain('The part before');
+    expect(await seen(page.locator('.part-confidence'))).toBe('–');
+    expect(await isBlank()).toBe(true);
+    await page.screenshot({ path: join(pictures, 'failed-part.png') });
+  });
+
   it('never lets an old picture look live: tells its age, and when the agent is gone', async () => {
     const rig = await openStationRig();
     await using browser = await openBrowser(rig.http.url, touchPanel);
