@@ -13,9 +13,11 @@ const bar = createStationBar({
   banner: byId('banner'),
 });
 const strip = createPartsStrip(byId('strip'), byId('strip-part'), byId('strip-empty'));
+const templates = { card: byId('camera-card'), labelShare: byId('label-share') };
 /** @type {Map<string, ReturnType<typeof createCameraCard>>} */
 const cards = new Map();
 let isLinked = false;
+let isPastMissing = true;
 /** What to add to this browser's clock to get the agent's, ms. */
 let clockOffset = 0;
 
@@ -28,7 +30,7 @@ function showCameras(cameras) {
   }
   for (const camera of cameras) {
     if (!cards.has(camera.name)) {
-      const card = createCameraCard(byId('camera-card'), camera.name);
+      const card = createCameraCard(templates, camera.name);
       cards.set(camera.name, card);
       byId('cameras').append(card.element);
     }
@@ -37,14 +39,16 @@ function showCameras(cameras) {
   byId('cameras').dataset.count = String(Math.min(cameras.length, 3));
 }
 
-/** What was judged before this page looked. */
+/** What was judged before this page looked, or while it could not. */
 async function showPast() {
   const response = await fetch('api/v1/results?limit=24').catch(() => undefined);
   if (!response?.ok) return;
   strip.clear();
   for (const result of (await response.json()).reverse()) {
     strip.add(result);
-    cards.get(result.camera)?.showResult(result);
+    const card = cards.get(result.camera);
+    // Meanwhile a newer one may have come.
+    if (card && !(card.newestId > result.resultId)) card.showResult(result);
   }
 }
 
@@ -65,7 +69,10 @@ function announce(result) {
 followEvents('api/v1/events', {
   onLink(up) {
     isLinked = up;
-    if (!up) bar.lost();
+    if (!up) {
+      isPastMissing = true;
+      bar.lost();
+    }
     tick();
   },
   onEvent(name, data) {
@@ -74,11 +81,11 @@ followEvents('api/v1/events', {
       cards.get(data.camera)?.showResult(data);
       announce(data);
     } else {
-      const isFirst = cards.size === 0;
       clockOffset = data.at - Date.now();
       bar.show(data);
       showCameras(data.cameras);
-      if (isFirst) void showPast();
+      if (isPastMissing) void showPast();
+      isPastMissing = false;
     }
     tick();
   },

@@ -17,7 +17,6 @@ export function createPartsStrip(list, template, empty) {
       const link = item.querySelector('.thumb');
       const { word, symbol } = verdictWords[result.verdict];
       const picture = `api/v1/evidence/${result.resultId}.jpg`;
-      link.href = picture;
       link.dataset.verdict = result.verdict;
       const time = new Date(result.capturedAt).toLocaleTimeString();
       link.setAttribute('aria-label', `${word}: ${labelOf(result)}, part ${result.partId}, ${time}`);
@@ -26,8 +25,13 @@ export function createPartsStrip(list, template, empty) {
       item.querySelector('.thumb-label').textContent = labelOf(result);
       const image = item.querySelector('img');
       image.addEventListener('error', () => image.remove());
-      if (result.evidence === null) image.remove();
-      else image.src = picture;
+      if (result.evidence === null) {
+        link.removeAttribute('href');
+        image.remove();
+      } else {
+        link.href = picture;
+        image.src = picture;
+      }
       list.prepend(item);
     }
     waiting = [];

@@ -44,6 +44,6 @@ export function countOf(count) {
 
 /** What stands under the big word: the label where it tells more than the verdict. */
 export function labelOf(result) {
-  if (result.state !== 'completed') return result.state;
+  if (result.state !== 'completed') return result.state === 'failed' ? 'not judged' : result.state;
   return result.label ?? 'no label';
 }

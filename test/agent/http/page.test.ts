@@ -30,7 +30,13 @@ const kinds: Pick<Result, 'verdict' | 'evaluation' | 'label' | 'probability' | '
 
 async function judge(rig: StationRig, sequence: number, over: Partial<Result> = {}): Promise<Result> {
   const kind = kinds[(sequence - 1) % kinds.length]!;
-  const draft = result(sequence, { ...kind, ...over });
+  const rest = 1 - kind.probability!;
+  const others = { good: 0.6, scratch: 0.3, stain: 0.1 };
+  const probabilities = Object.fromEntries(
+    Object.entries(others).map(([label, share]) => [label, share * rest]),
+  );
+  probabilities[kind.label!] = kind.probability!;
+  const draft = result(sequence, { ...kind, probabilities, ...over });
   const one = { ...draft, evidence: `/api/v1/evidence/${draft.resultId}.jpg` };
   rig.recent.add(one, await frameOf(one));
   return one;
@@ -55,7 +61,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     const text = (selector: string) => seen(page.locator(selector).first());
     await until(async () => (await text('.part-confidence')) === '98.2 %', { what: 'the confidence' });
     expect(await text('#station-name')).toBe('press-3');
-    expect(await text('.verdict')).toMatch(/FAIL\s+A-10 · just now/);
+    expect(await text('.verdict')).toMatch(/FAIL\s+A-10 · /);
     expect(await text('.verdict-symbol')).toBe('✕');
     expect(await text('.part-label')).toBe('scratch');
     expect(await text('.part-votes')).toBe('3 of 3 agree');
@@ -106,6 +112,38 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     expect(browser.complaints).toEqual([]);
   });
 
+  it('does not show the picture of another part beside a part that failed', async () => {
+    await using rig = await openStationRig();
+    await judge(rig, 1);
+    await using browser = await openBrowser(rig.http.url, touchPanel);
+    const { page } = browser;
+    const isBlank = () =>
+      page.evaluate<boolean>(
+        `{ const c = document.querySelector('.part-picture');
+           c.getContext('2d').getImageData(0, 0, c.width, c.height).data.every((v) => v === 0) }`,
+      );
+    await until(async () => !(await isBlank()), { what: 'the picture of the first part' });
+    await until(() => rig.watching);
+    rig.recent.add(
+      result(2, {
+        state: 'failed',
+        verdict: 'uncertain',
+        evaluation: 0,
+        label: null,
+        probability: null,
+        probabilities: {},
+        reasons: ['the camera was lost while the part was in view'],
+        votes: { frames: 0, agree: 0 },
+      }),
+    );
+    await page.getByText('the camera was lost while the part was in view').waitFor();
+    expect(await seen(page.locator('.part-label'))).toBe('not judged');
+    expect(await seen(page.locator('.scene-age'))).toContain('The part before');
+    expect(await seen(page.locator('.part-confidence'))).toBe('–');
+    expect(await isBlank()).toBe(true);
+    await page.screenshot({ path: join(pictures, 'failed-part.png') });
+  });
+
   it('never lets an old picture look live: tells its age, and when the agent is gone', async () => {
     const rig = await openStationRig();
     await using browser = await openBrowser(rig.http.url, touchPanel);
@@ -120,7 +158,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     const port = Number(new URL(rig.http.url).port);
     await rig[Symbol.asyncDispose]();
     await page.getByText('No connection to the agent.').waitFor();
-    expect(await seen(page.locator('.verdict'))).toMatch(/NO VERDICT\s+connection to the agent lost/);
+    expect(await seen(page.locator('.verdict'))).toMatch(/NO VERDICT\s+connection lost/);
     await page.screenshot({ path: join(pictures, 'lost.png') });
     await using again = await openStationRig({ port });
     await until(() => again.watching, { timeoutMs: 20_000, what: 'the page to come back' });
