@@ -87,11 +87,12 @@ describe('the house rules', () => {
 /** Files that a process starts with: the command line, the forked children, the generators. */
 const entries = [
   'agent/main.ts',
-  'agent/camera/node-av-child.ts',
+  'agent/camera/node-av/child.ts',
   'agent/demo/line-process.ts',
   'config/generate.ts',
   'agent/publish/generate.ts',
   'agent/http/generate.ts',
+  'agent/demo/refresh-head.ts',
   'models/refresh-base.ts',
 ];
 
