@@ -30,10 +30,16 @@ interface Point {
 const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Defect>> = {
   scratch(shape, random) {
     const length = random.between(1.1, 1.6);
-    const width = random.between(0.04, 0.055);
+    const width = random.between(0.028, 0.04);
     const bend = random.between(-0.12, 0.12);
-    const path = placePath(shape, random, (start, angle) => arc(start, angle, length, bend));
-    const away = distanceTo(path);
+    const apart = random.between(0.1, 0.16);
+    const first = placePath(shape, random, (start, angle) => arc(start, angle, length, bend));
+    // Whatever scraped along the part had more than one edge.
+    const aside = across(first);
+    const paths = [-1, 0, 1].map((step) =>
+      distanceTo(first.map(({ x, y }) => ({ x: x + step * apart * aside.x, y: y + step * apart * aside.y }))),
+    );
+    const away: Shape = (x, y) => Math.min(...paths.map((path) => path(x, y)));
     return {
       colour: [0.97, 0.97, 0.95],
       cover: (x, y) => 0.95 * (1 - smoothstep(width * 0.5, width, away(x, y))),
@@ -43,13 +49,14 @@ const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Def
   },
 
   dent(shape, random) {
-    const centre = onMaterial(shape, random, 0.08);
-    const radius = random.between(0.3, 0.4);
-    const stretch = random.between(0.8, 1.25);
+    const centre = onMaterial(shape, random, 0.2);
+    const radius = random.between(0.34, 0.44);
+    const stretch = random.between(0.85, 1.18);
     return {
+      // A flat floor and a steep wall: one side of it shines, the other lies in shadow.
       relief(x, y) {
         const r = Math.hypot((x - centre.x) * stretch, (y - centre.y) / stretch) / radius;
-        return -0.26 * (1 - smoothstep(0.15, 1, r)) + 0.02 * bump((r - 1.1) * 4);
+        return -0.3 * (1 - smoothstep(0.4, 1, r)) + 0.03 * bump((r - 1.1) * 4);
       },
     };
   },
@@ -86,13 +93,18 @@ const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Def
 
   chip(shape, random) {
     const centre = onEdge(shape, random);
-    const radius = random.between(0.4, 0.55);
+    const radius = random.between(0.34, 0.46);
     const noise = valueNoise(random.integer(2 ** 31));
+    const bite: Shape = (x, y) =>
+      Math.hypot(x - centre.x, y - centre.y) - radius * (1 + 0.25 * noise(x * 6, y * 6));
+    const fracture = radius * random.between(0.45, 0.6);
+    // Around what is missing the fresh fracture slopes down, bright and grainy.
+    const broken = (x: number, y: number) => 1 - smoothstep(fracture * 0.85, fracture, bite(x, y));
     return {
-      outline(x, y) {
-        const bite = Math.hypot(x - centre.x, y - centre.y) - radius * (1 + 0.3 * noise(x * 7, y * 7));
-        return Math.max(shape(x, y), -bite);
-      },
+      outline: (x, y) => Math.max(shape(x, y), -bite(x, y)),
+      relief: (x, y) => broken(x, y) * (0.035 * noise(x * 22, y * 22) - 0.1),
+      colour: [0.86, 0.84, 0.8],
+      cover: (x, y) => broken(x, y) * (0.75 + 0.25 * noise(x * 25, y * 25)),
     };
   },
 };
@@ -140,6 +152,14 @@ function arc(start: Point, angle: number, length: number, bend: number): Point[]
       y: start.y + along * Math.sin(angle) + side * Math.cos(angle),
     };
   });
+}
+
+/** Unit vector across a path. */
+function across(path: readonly Point[]): Point {
+  const from = path[0] ?? { x: 0, y: 0 };
+  const to = path[path.length - 1] ?? { x: 1, y: 0 };
+  const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
+  return { x: -(to.y - from.y) / length, y: (to.x - from.x) / length };
 }
 
 function zigzag(start: Point, angle: number, length: number, random: Random): Point[] {

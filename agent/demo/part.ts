@@ -33,7 +33,7 @@ export function planPart(label: Label, random: Random): PartPlan {
     label,
     shape: random.pick(shapeKinds),
     surface: random.pick(surfaceKinds),
-    rotation: random.between(0, 2 * Math.PI),
+    rotation: random.between(-0.45, 0.45),
     seed: random.integer(2 ** 31),
   };
 }

@@ -54,9 +54,7 @@ const surfaces: Readonly<Record<SurfaceKind, (random: Random) => Surface>> = {
     const noise = valueNoise(random.integer(2 ** 31));
     const colour = random.pick<readonly [number, number, number]>([
       [0.2, 0.38, 0.62],
-      [0.24, 0.5, 0.4],
-      [0.66, 0.68, 0.66],
-      [0.5, 0.56, 0.62],
+      [0.62, 0.64, 0.63],
     ]);
     return {
       colour,
