@@ -1,5 +1,6 @@
 /** What parts are made of: colour, relief and gloss at each point of their surface. */
 import { rough, valueNoise } from './noise.ts';
+import { length } from './plane.ts';
 import type { Random } from './random.ts';
 
 export const surfaceKinds = ['brushed', 'cast', 'painted', 'turned'] as const;
@@ -71,7 +72,7 @@ const surfaces: Readonly<Record<SurfaceKind, (random: Random) => Surface>> = {
     return {
       colour: [grey * 1.02, grey, grey * 0.96],
       tone(x, y) {
-        const r = Math.hypot(x, y);
+        const r = length(x, y);
         return 0.03 * Math.sin(r * 95) + 0.04 * noise(r * 40, 0.5);
       },
       relief: flat,

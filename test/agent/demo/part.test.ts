@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { defectKinds } from '../../../agent/demo/defects.ts';
 import { type PartPlan, paintPart, type Sprite } from '../../../agent/demo/part.ts';
-import { drawSamples } from '../../../agent/demo/samples.ts';
 import { shapeKinds } from '../../../agent/demo/shapes.ts';
 import { surfaceKinds } from '../../../agent/demo/surfaces.ts';
 
@@ -54,17 +53,4 @@ test('no shape reaches out of its square', () => {
       expect(edge).toEqual([255, 255, 255, 255]);
     }
   }
-});
-
-test('samples come in every label, in the region’s size, the same for the same seed', () => {
-  const samples = [...drawSamples({ perLabel: 2, seed: 4 })];
-  expect(samples.map(({ label }) => label)).toEqual([
-    ...['good', ...defectKinds],
-    ...['good', ...defectKinds],
-  ]);
-  for (const { image } of samples) {
-    expect([image.width, image.height, image.data.length]).toEqual([300, 300, 300 * 300 * 3]);
-  }
-  expect([...drawSamples({ perLabel: 1, seed: 4 })]).toEqual(samples.slice(0, 6));
-  expect([...drawSamples({ perLabel: 1, seed: 5 })]).not.toEqual(samples.slice(0, 6));
 });
