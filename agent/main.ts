@@ -8,6 +8,7 @@ import { QcError } from '../config/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import { version } from '../config/package.ts';
 import { openAgent } from './agent.ts';
+import { runDoctor } from './doctor/doctor.ts';
 import { createToken } from './http/tokens.ts';
 import { openLog } from './lifecycle/log.ts';
 
@@ -32,6 +33,7 @@ function print(text: string): void {
 }
 
 const configFile = () => new Option('-c, --config <file>', 'the YAML file').makeOptionMandatory();
+const json = (what: string) => new Option('--json', `print ${what} as JSON`);
 
 const program = new Command('qc-agent')
   .description('Quality control beside the line: camera frames in, verdicts out over MQTT.')
@@ -53,6 +55,21 @@ program
     await using agent = await openAgent(config, { log, version });
     await Promise.race([aborted(signal), agent.failed]);
     log.info('stopping: what was begun is finished and delivered first');
+  });
+
+program
+  .command('doctor')
+  .description('check config, clock, disk, port, model, broker and cameras; exit 1 if one fails')
+  .addOption(configFile())
+  .addOption(json('the findings'))
+  .addHelpText('after', '\nExample:\n  qc-agent doctor --config agent.yaml')
+  .action(async (options: { config: string; json?: boolean }) => {
+    const findings = await runDoctor(options.config, process.env, {
+      signal: untilSignal(),
+      tell: options.json ? () => undefined : print,
+    });
+    if (options.json) print(JSON.stringify(findings, null, 2));
+    if (findings.some((finding) => !finding.ok)) process.exitCode = 1;
   });
 
 const config = program

@@ -21,7 +21,7 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--port", default="0")
 arguments.add_argument("--path", default="/stream")
-arguments.add_argument("--codec", choices=["h264", "h265", "mjpeg"], default="h264")
+arguments.add_argument("--codec", choices=["h264", "h265", "mjpeg", "vp8"], default="h264")
 arguments.add_argument("--source", default="pattern", help="pattern, pictures, or file:PATH of an encoded mp4")
 arguments.add_argument("--fps", type=int, default=25)
 arguments.add_argument("--width", type=int, default=640)
@@ -42,6 +42,7 @@ ENCODERS = {
     f" key-int-max={gop} option-string=pools=1:frame-threads=1 ! h265parse"
     " ! rtph265pay name=pay0 pt=96 config-interval=-1",
     "mjpeg": "jpegenc quality=92 ! rtpjpegpay name=pay0 pt=26",
+    "vp8": "vp8enc deadline=1 ! rtpvp8pay name=pay0 pt=96",
 }
 RAW = f"videoconvert ! video/x-raw,format=I420,colorimetry={options.colorimetry} ! "
 RATE = f"framerate={options.fps}/1"
