@@ -7,6 +7,14 @@ import { configCheckCommand, configReferenceCommand, configSchemaCommand } from 
 import { QcError } from '../config/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import { version } from '../config/package.ts';
+import type { Config } from '../config/schema.ts';
+import {
+  type CommandAnswer,
+  modelsListCommand,
+  modelsPromoteCommand,
+  modelsRollbackCommand,
+  modelsShowCommand,
+} from '../models/commands.ts';
 import { openAgent } from './agent.ts';
 import { runDoctor } from './doctor/doctor.ts';
 import { createToken } from './http/tokens.ts';
@@ -64,12 +72,13 @@ program
   .addOption(json('the findings'))
   .addHelpText('after', '\nExample:\n  qc-agent doctor --config agent.yaml')
   .action(async (options: { config: string; json?: boolean }) => {
-    const findings = await runDoctor(options.config, process.env, {
-      signal: untilSignal(),
-      tell: options.json ? () => undefined : print,
-    });
+    const signal = untilSignal();
+    const tell = options.json ? () => undefined : print;
+    const findings = await runDoctor(options.config, process.env, { signal, tell });
     if (options.json) print(JSON.stringify(findings, null, 2));
-    if (findings.some((finding) => !finding.ok)) process.exitCode = 1;
+    // A check that hangs (a dead network disk) must not keep the command from ending.
+    setTimeout(() => process.exit(), 5_000).unref();
+    if (signal.aborted || findings.some((finding) => !finding.ok)) process.exitCode = 1;
   });
 
 const config = program
@@ -87,6 +96,53 @@ config
   .command('reference')
   .description('every setting, with default, unit and meaning')
   .action(() => print(configReferenceCommand()));
+
+const models = program
+  .command('models')
+  .description('the versions of the head on disk: look at them, choose which one judges');
+interface ModelsOptions {
+  readonly config: string;
+  readonly json?: boolean;
+}
+async function answer(
+  { config, json }: ModelsOptions,
+  command: (config: Config) => Promise<CommandAnswer>,
+): Promise<void> {
+  const { text, json: value } = await command(loadConfig(config, process.env));
+  print(json ? JSON.stringify(value, null, 2) : text);
+}
+models
+  .command('list')
+  .description('every version, oldest first; * marks the active one')
+  .addOption(configFile())
+  .addOption(json('the versions'))
+  .addHelpText('after', '\nExample:\n  qc-agent models list --config agent.yaml')
+  .action((options: ModelsOptions) => answer(options, modelsListCommand));
+models
+  .command('show <version>')
+  .description('labels, base, thresholds and training of one version')
+  .addOption(configFile())
+  .addOption(json('the manifest'))
+  .addHelpText('after', '\nExample:\n  qc-agent models show 2026-11-23.2 --config agent.yaml')
+  .action((version: string, options: ModelsOptions) =>
+    answer(options, (config) => modelsShowCommand(config, version)),
+  );
+models
+  .command('promote <version>')
+  .description('make a version the active one, from the next start on')
+  .addOption(configFile())
+  .addOption(json('what is active now'))
+  .addHelpText('after', '\nExample:\n  qc-agent models promote 2026-11-23.2 --config agent.yaml')
+  .action((version: string, options: ModelsOptions) =>
+    answer(options, (config) => modelsPromoteCommand(config, version)),
+  );
+models
+  .command('rollback')
+  .description('back to the version that was active before, from the next start on')
+  .addOption(configFile())
+  .addOption(json('what is active now'))
+  .addHelpText('after', '\nExample:\n  qc-agent models rollback --config agent.yaml')
+  .action((options: ModelsOptions) => answer(options, modelsRollbackCommand));
 
 program
   .command('token <name>')

@@ -10,8 +10,11 @@ import { type Finding, failure, failureOf, good, warning } from './finding.ts';
 
 /** Longest wait for the first frame; key frames can be rare, ms. */
 const firstFrameMs = 15_000;
-/** How long is read on from there: for the frame rate, damage, and the camera's sender report, ms. */
-const watchMs = 2_000;
+/**
+ * How long is read on from there: for the frame rate, for damage, and for the first sender report, which tells
+ * the camera's clock and comes within 3.1 s (RFC 3550 clause 6.3.1: 2.5 s × 1.5 / 1.218), ms.
+ */
+const watchMs = 3_500;
 /** A camera that says nothing for this long is not waited for, whatever stallMs says, ms. */
 const longestSilenceMs = 5_000;
 /** A camera clock may be this far from ours, ms. */
@@ -51,7 +54,7 @@ export async function checkCamera(
     ...regionFindings(check, config, stream, side),
     ...rateFindings(check, config, look.fps),
     ...lightFindings(check, newest.image),
-    ...clockFindings(name, config, clockOffset(look)),
+    ...clockFindings(name, config, look),
   ];
 }
 
@@ -114,10 +117,10 @@ function rateOf(counted: readonly { at: number; frames: number }[]): number | un
 
 function description(config: CameraConfig, stream: StreamFacts, { fps, firstAfterMs }: Look): string {
   const { width, height } = regionPixels(config.region, stream, true);
-  const codec = stream.codec === undefined ? ' pictures from files' : ` ${stream.codec}`;
   const isFiles = config.url.startsWith('file:');
+  const kind = isFiles ? ' from files' : stream.codec === undefined ? '' : ` ${stream.codec}`;
   return [
-    `${stream.width}×${stream.height}${isFiles || stream.codec ? codec : ''}`,
+    `${stream.width}×${stream.height}${kind}`,
     ...(fps === undefined || isFiles ? [] : [`${Math.round(fps)} fps`]),
     `region ${width}×${height}`,
     `first frame after ${(firstAfterMs / 1000).toFixed(1)} s`,
@@ -155,25 +158,31 @@ function rateFindings(check: string, config: CameraConfig, fps: number | undefin
 }
 
 function lightFindings(check: string, { data }: Image): Finding[] {
-  const mean = data.reduce((sum, value) => sum + value, 0) / data.length;
-  if (mean > 6 && mean < 249) return [];
-  const what = `the region is almost ${mean <= 6 ? 'black' : 'white'} (mean ${Math.round(mean)} of 255)`;
+  let dark = 0;
+  let bright = 0;
+  for (const value of data) {
+    if (value <= 24) dark++;
+    else if (value >= 231) bright++;
+  }
+  const whole = data.length * 0.999;
+  if (dark < whole && bright < whole) return [];
+  const what = `the region is all ${dark >= whole ? 'black' : 'white'}`;
   return [warning(check, what, 'look at lens cap, light, aperture and exposure of the camera')];
 }
 
-/** How far the camera's clock is ahead of ours, ms; about zero where the stream does not tell it. */
-function clockOffset({ newest, faults }: Look): number {
-  const unbelievable = /(-?\d+) s off/.exec(faults.get('camera-clock') ?? '');
-  if (unbelievable) return Number(unbelievable[1]) * 1000;
-  return newest ? newest.capturedAt - newest.receivedAt : 0;
+/** A wrong clock matters where capture times are the camera's; elsewhere it is good to know. */
+function clockFindings(name: string, { clock }: CameraConfig, { newest, faults }: Look): Finding[] {
+  const what = faults.get('camera-clock') ?? (newest && clockFault(newest));
+  if (what === undefined) return [];
+  const check = `camera ${name} clock`;
+  return clock === 'camera'
+    ? [failure(check, what, errors['camera-clock'].remedy)]
+    : [warning(check, what, 'set the clock of the camera by NTP; it is not used while clock is arrival')];
 }
 
-/** A wrong clock matters where capture times are the camera's; elsewhere it is good to know. */
-export function clockFindings(name: string, config: Pick<CameraConfig, 'clock'>, offMs: number): Finding[] {
-  if (Math.abs(offMs) <= clockToleranceMs) return [];
-  const check = `camera ${name} clock`;
-  const what = `${(Math.abs(offMs) / 1000).toFixed(1)} s ${offMs > 0 ? 'ahead of' : 'behind'} this machine`;
-  return config.clock === 'camera'
-    ? [failure(check, what, errors['camera-clock'].remedy)]
-    : [warning(check, `${what}; not used, clock is arrival`, 'set the clock of the camera by NTP')];
+/** What is too far to be the way from the camera; undefined where the stream does not tell the camera's clock. */
+export function clockFault({ capturedAt, receivedAt }: Frame): string | undefined {
+  const offMs = capturedAt - receivedAt;
+  if (Math.abs(offMs) <= clockToleranceMs) return undefined;
+  return `the camera clock is ${(Math.abs(offMs) / 1000).toFixed(1)} s ${offMs > 0 ? 'ahead' : 'behind'}`;
 }

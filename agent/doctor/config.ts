@@ -21,7 +21,7 @@ export function checkConfig(file: string, env: Environment): ConfigFindings {
       warnings.push(warning('config', text, 'only the user who runs the agent should be able to read it')),
     );
     const cameras = Object.keys(config.cameras);
-    const said = `${file}: station ${config.station}, ${cameras.length === 1 ? 'camera' : 'cameras'} ${cameras.join(', ')}`;
+    const said = `${file}, station ${config.station}, ${cameras.length === 1 ? 'camera' : 'cameras'} ${cameras.join(', ')}`;
     return { config, findings: [good('config', said), ...warnings] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -19,7 +19,8 @@ export interface DoctorDeps {
 /**
  * Checks configuration, clock, disk, HTTP port, model, broker and cameras; changes nothing, and does not disturb
  * an agent that runs.
- * @throws ConfigError where the file cannot be read at all; the signal's reason where it aborts
+ * Where the signal aborts, what is known by then is returned.
+ * @throws ConfigError where the file cannot be read at all
  */
 export async function runDoctor(
   file: string,
@@ -61,7 +62,7 @@ export async function runDoctor(
       ),
     ]);
   }
-  tell(summary(findings, config !== undefined));
+  tell(signal.aborted ? '\nstopped' : summary(findings, config !== undefined));
   return findings;
 }
 

@@ -29,6 +29,7 @@ arguments.add_argument("--height", type=int, default=480)
 arguments.add_argument("--bitrate", type=int, default=4000, help="kbit/s")
 arguments.add_argument("--gop", type=int, default=0, help="frames between key frames; 0 = one second")
 arguments.add_argument("--colorimetry", default="bt601")
+arguments.add_argument("--clock", choices=["right", "wrong"], default="right", help="as sender reports tell it")
 arguments.add_argument("--user")
 arguments.add_argument("--password")
 options = arguments.parse_args()
@@ -99,11 +100,21 @@ class Pictures:
         GLib.timeout_add(1000 // options.fps, push)
 
 
+class WrongClock(GstRtspServer.RTSPMedia):
+    """Counts its sender reports from 1970 instead of 1900: seventy years off."""
+
+    def do_setup_rtpbin(self, rtpbin):
+        rtpbin.set_property("ntp-time-source", "unix")
+        return True
+
+
 pictures = Pictures()
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch(launch_line())
 factory.set_shared(True)
 factory.set_latency(0)
+if options.clock == "wrong":
+    factory.set_media_gtype(WrongClock)
 factory.connect("media-configure", pictures.play)
 
 server = GstRtspServer.RTSPServer()

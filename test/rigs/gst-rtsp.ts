@@ -47,6 +47,8 @@ export interface GstRtspOptions {
   /** Frames between two key frames; default one second. */
   gop?: number;
   colorimetry?: 'bt601' | 'bt709' | '1:4:0:0';
+  /** What its sender reports say; wrong is years off. */
+  clock?: 'right' | 'wrong';
   user?: string;
   password?: string;
   /** 0: a free one. */
