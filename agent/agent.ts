@@ -61,6 +61,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
 
   const http = opened.use(
     await openHttp(config.http, {
+      station: config.station,
       log,
       metrics,
       recent,

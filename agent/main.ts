@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line, signals and exit codes: the only user of `process`. */
 import { once } from 'node:events';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 import { configCheckCommand, configReferenceCommand, configSchemaCommand } from '../config/commands.ts';
 import { QcError } from '../config/errors.ts';
@@ -16,6 +16,7 @@ import {
   modelsShowCommand,
 } from '../models/commands.ts';
 import { openAgent } from './agent.ts';
+import { runDemo } from './demo/demo.ts';
 import { runDoctor } from './doctor/doctor.ts';
 import { createToken } from './http/tokens.ts';
 import { openLog } from './lifecycle/log.ts';
@@ -79,6 +80,27 @@ program
     // A check that hangs (a dead network disk) must not keep the command from ending.
     setTimeout(() => process.exit(), 5_000).unref();
     if (signal.aborted || findings.some((finding) => !finding.ok)) process.exitCode = 1;
+  });
+
+program
+  .command('demo')
+  .description('a whole pretend line on this machine: camera, broker, agent and page')
+  .option('--seconds <n>', 'end by itself after so many seconds, with a summary', positive)
+  .option('--parts-per-minute <n>', 'how fast the line runs', positive, 50)
+  .option('--seed <n>', 'which parts are drawn', positive, 1)
+  .option('--directory <dir>', 'where the demo keeps its head and its config', 'data/demo')
+  .addOption(json('the summary'))
+  .addHelpText('after', '\nExamples:\n  qc-agent demo\n  qc-agent demo --seconds 60 --json')
+  .action(async (options) => {
+    const summary = await runDemo({
+      ...options,
+      version,
+      terminal: process.stderr.isTTY === true,
+      print: options.json ? (text: string) => process.stderr.write(`${text}\n`) : print,
+      signal: untilSignal(),
+    });
+    if (options.json) print(JSON.stringify(summary));
+    if (summary.judged === 0) process.exitCode = 1;
   });
 
 const config = program
@@ -159,6 +181,13 @@ program
       `The token, shown only now: ${token}\nAdd this line to the file named by http.tokensFile:\n${line}`,
     );
   });
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY))
+    throw new InvalidArgumentError('a number above 0 is needed.');
+  return value;
+}
 
 /** One line for what went wrong, and the exit code of the contract. */
 function fail(error: unknown): number {

@@ -25,6 +25,7 @@ export const errors = {
   },
   'version-unknown': { exit: 2, remedy: 'qc-agent models list shows the versions there are' },
   'inference-stopped': { exit: 1, remedy: 'restart the agent; if it happens again, report it with the log' },
+  'image-invalid': { exit: 1, remedy: 'send whole 8-bit RGB pictures' },
   overloaded: { exit: 1, remedy: 'judge fewer pictures a second, or use a faster machine or provider' },
   // camera
   'camera-unreachable': { exit: 1, remedy: 'check address, cable and power of the camera' },
@@ -116,7 +117,8 @@ export const errors = {
   'http-too-large': { exit: 1, remedy: 'send less, or raise http.maxBodyMb' },
   'http-media-unsupported': { exit: 1, remedy: 'send a PNG, JPEG, WebP or BMP with its content type' },
   'http-busy': { exit: 1, remedy: 'try again in a moment' },
-  'image-unreadable': { exit: 1, remedy: 'send a whole PNG, JPEG, WebP or BMP image' },
+  'image-too-large': { exit: 1, remedy: 'use a smaller image' },
+  'image-unreadable': { exit: 1, remedy: 'use a whole PNG, JPEG, WebP or BMP image' },
   // anything else
   internal: { exit: 1, remedy: 'this is a defect in the agent: report it with the log' },
 } as const satisfies Record<string, { exit: number; remedy: string }>;

@@ -1,7 +1,7 @@
 /** The two documents made from the schema: for editors, and for people. */
 import { z } from 'zod';
 import { configSchema } from './schema.ts';
-import { configTree, expected, type KeyNode } from './tree.ts';
+import { configTree, expected, type KeyNode, written } from './tree.ts';
 
 /** JSON Schema (draft 2020-12) of the YAML file, for editors: no `password`, which is refused there. */
 export function schemaText(): string {
@@ -69,15 +69,20 @@ function table(node: KeyNode): string[] {
     const required = node.required?.includes(key) ? '**required**' : '';
     const usual = child.default === undefined ? required : `\`${inline(child.default)}\``;
     const where = child.secret ? ' (environment only)' : '';
-    return `| \`${key}\`${where} | ${type(child)} | ${usual} | ${cell(child.description ?? '')} |`;
+    return [`\`${key}\`${where}`, type(child), usual, cell(child.description ?? '')];
   });
-  return ['| key | type and limits | default | meaning |', '|---|---|---|---|', ...rows];
+  const head = ['key', 'type and limits', 'default', 'meaning'];
+  const all = [head, ...rows];
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => row[column]!.length)));
+  const line = (row: readonly string[], fill = ' ') =>
+    `| ${row.map((text, column) => text.padEnd(widths[column]!, fill)).join(' | ')} |`;
+  return [line(head), line(['', '', '', ''], '-'), ...rows.map((row) => line(row))];
 }
 
 function type(node: KeyNode): string {
   if (node.oneOf)
     return `one kind of ${node.oneOf.map((kind) => `\`${kind.properties?.kind?.const}\``).join(', ')}`;
-  if (node.enum) return node.enum.map((value) => `\`${value}\``).join(', ');
+  if (node.enum) return node.enum.map((value) => `\`${written(value)}\``).join(', ');
   if (node.type === 'object') return 'mapping, below';
   if (node.type === 'array') return 'list of texts';
   return cell(expected(node).replace(/^an? /, ''));

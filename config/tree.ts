@@ -53,7 +53,8 @@ export function nodeAt(path: Path): KeyNode | undefined {
 /** What a setting expects, in words: "a whole number from 1 to 25", "one of tcp, udp". */
 export function expected(node: KeyNode | undefined): string {
   if (!node) return 'another value';
-  if (node.enum) return node.enum.length > 1 ? `one of ${node.enum.join(', ')}` : `${node.enum[0]}`;
+  if (node.enum)
+    return node.enum.length > 1 ? `one of ${node.enum.map(written).join(', ')}` : `${node.enum[0]}`;
   if (node.const !== undefined) return node.const;
   switch (node.type) {
     case 'integer':
@@ -70,6 +71,9 @@ export function expected(node: KeyNode | undefined): string {
       return 'a mapping: keys below it, indented, each with a value';
   }
 }
+
+/** A word as it stands in YAML: one that reads as a number needs quotes. */
+export const written = (word: string) => (Number.isNaN(Number(word)) ? word : `"${word}"`);
 
 function range({ minimum, maximum, exclusiveMinimum }: KeyNode): string {
   const from =

@@ -3,6 +3,7 @@
  * torchvision's ToTensor and Normalize. The resize is the antialiased two-pass filter of Pillow's
  * src/libImaging/Resample.c (12.x): integer weights of 22 bits, rows first, rounded to 8 bits in between.
  */
+import { QcError } from '../config/errors.ts';
 import type { Image } from './image.ts';
 import type { BaseInput } from './manifest.ts';
 
@@ -84,9 +85,8 @@ export function makeResize(width: number, height: number): (image: Image) => Uin
 
   return (image) => {
     if (image.width < 1 || image.height < 1 || image.data.length !== image.width * image.height * 3) {
-      throw new RangeError(
-        `not an image: ${image.width}×${image.height} with ${image.data.length} bytes instead of width × height × 3`,
-      );
+      const { width, height, data } = image;
+      throw new QcError('image-invalid', `${width}×${height} pixels of RGB do not fit ${data.length} bytes`);
     }
     if (across.from !== image.width) across = makeFilter(image.width, width);
     if (down.from !== image.height) down = makeFilter(image.height, height);

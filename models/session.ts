@@ -2,7 +2,6 @@
  * The worker thread that runs the model, seen from outside. onnxruntime's `run` blocks the thread that calls
  * it for the whole inference, so preparation, base and head all live over there (session-worker.ts).
  */
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, QcError } from '../config/errors.ts';
 import type { BaseRequest } from './base.ts';
@@ -128,7 +127,7 @@ export async function openSession({ worker: entry, ...request }: SessionRequest)
   worker.on('error', (cause) => {
     fault = new QcError('inference-stopped', `the inference thread died: ${cause.message}`, { cause });
   });
-  const exit = once(worker, 'exit').then(([code]) => {
+  const exit = new Promise<number>((resolve) => worker.once('exit', resolve)).then((code) => {
     process.removeListener('exit', letFinish);
     fault ??= closing ? undefined : new QcError('inference-stopped', `the inference thread ended (${code})`);
     const error = fault ?? new QcError('inference-stopped', 'the model was closed');

@@ -48,7 +48,9 @@ export async function openCameraFeed(
   config: CameraConfig,
   deps: CameraFeedDeps,
 ): Promise<CameraFeed> {
-  return new Feed(camera, config, deps);
+  const feed = new Feed(camera, deps);
+  feed.start(config, deps);
+  return feed;
 }
 
 class Feed implements CameraFeed {
@@ -63,15 +65,19 @@ class Feed implements CameraFeed {
   readonly #faults: FaultLog;
   readonly #slot: FrameSlot;
   readonly #stop = new AbortController();
-  readonly #finished: Promise<void>;
+  #finished: Promise<void> = Promise.resolve();
 
-  constructor(camera: string, config: CameraConfig, { log, observer, password, source }: CameraFeedDeps) {
+  constructor(camera: string, { log, observer }: CameraFeedDeps) {
     this.camera = camera;
     this.#observer = observer;
     this.#log = log.child({ component: 'camera', camera });
     this.#faults = new FaultLog(this.#log);
     this.#slot = new FrameSlot(() => observer.dropped(camera, 'overwritten', 1));
-    const read = source ?? sourceFor(config);
+  }
+
+  start(config: CameraConfig, { password, source = sourceFor(config) }: CameraFeedDeps): void {
+    const { camera } = this;
+    const observer = this.#observer;
     const context = (signal: AbortSignal): SourceContext => ({
       camera,
       config,
@@ -86,7 +92,7 @@ class Feed implements CameraFeed {
         this.#faults.warn(message, { code });
       },
     });
-    this.#finished = retry((signal) => read(context(signal)), {
+    this.#finished = retry((signal) => source(context(signal)), {
       signal: this.#stop.signal,
       maxMs: 10_000,
       onFailure: (error, waitMs) => this.#lost(error, waitMs),

@@ -17,7 +17,7 @@ export function fingerprint({ data, stride, width, height }: Plane): number {
   let hash = 0x811c9dc5;
   for (let y = 0; y < height; y += ROWS) {
     const row = y * stride;
-    for (let x = (y * 5) % COLUMNS; x < width; x += COLUMNS) {
+    for (let x = ((y / ROWS) * 5) % COLUMNS; x < width; x += COLUMNS) {
       hash = Math.imul(hash ^ data[row + x]!, 0x01000193);
     }
   }

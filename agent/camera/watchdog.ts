@@ -21,10 +21,13 @@ export class Watchdog {
     this.#timer = setTimeout(() => this.#silent(), stallMs + START_MS);
   }
 
-  /** The camera answered and described its stream. */
-  opened(): void {
+  /**
+   * The camera answered and described its stream.
+   * @param dataIsTold whether `data` will be called for what comes before the first picture
+   */
+  opened({ dataIsTold }: { dataIsTold: boolean }): void {
     this.#opened = true;
-    this.#restart();
+    this.#restart(dataIsTold ? this.#stallMs : Math.max(this.#stallMs, FIRST_PICTURE_MS));
   }
 
   /** Data came that is not a picture yet. */
@@ -43,9 +46,9 @@ export class Watchdog {
     clearTimeout(this.#timer);
   }
 
-  #restart(): void {
+  #restart(waitMs = this.#stallMs): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#silent(), this.#stallMs);
+    this.#timer = setTimeout(() => this.#silent(), waitMs);
   }
 
   #silent(): void {

@@ -68,6 +68,8 @@ export interface Recent {
 }
 
 export interface HttpDeps {
+  /** Name of the station, for the page. */
+  readonly station: string;
   readonly log: Log;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly recent: Recent;

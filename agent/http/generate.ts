@@ -15,6 +15,7 @@ export async function openApiDocument(): Promise<string> {
     throw new Error('only the routes are described here, none is called');
   };
   const deps: HttpDeps = {
+    station: 'any',
     log: pino({ level: 'silent' }),
     metrics: { contentType: 'text/plain', text: none },
     recent: createRecent(),

@@ -1,4 +1,4 @@
-import { guessLight, inLight, type Light, median, refineLight, sameLight } from './light.ts';
+import { guessLight, inLight, type Light, median, outOfLight, refineLight, sameLight } from './light.ts';
 import type { Thumbnail } from './thumbnail.ts';
 
 /** Frames whose median becomes the background: what moves through them leaves no trace. */
@@ -7,6 +7,8 @@ const LEARN_FRAMES = 12;
 const LEAST_CONTRAST = 10;
 /** How fast the background follows slow changes while nothing is in view, share per frame. */
 const DRIFT = 0.02;
+/** The same where the picture differs: dirt is learned in a minute or two, the tip of a waiting part hardly. */
+const DRIFT_DIFFERING = 0.001;
 /** From this differing share on, a light step is considered. */
 const LARGE = 0.3;
 /** A light step that explains all but this share of the picture needs no other proof. */
@@ -22,6 +24,8 @@ export interface Foreground {
   readonly share: number;
   /** The background in this picture's light. */
   readonly expected: Float32Array;
+  /** Difference that noise does not reach, levels. */
+  readonly tolerance: Float32Array;
 }
 
 /**
@@ -85,20 +89,21 @@ export class Background {
   }
 
   /** Follows slow changes; only while nothing is in view. */
-  follow({ luma }: Thumbnail, { expected }: Foreground): void {
+  follow({ luma }: Thumbnail, { expected, mask }: Foreground): void {
     const level = this.#level!;
     for (let at = 0; at < luma.length; at++) {
-      level[at]! += DRIFT * (luma[at]! - level[at]!);
-      const deviation = Math.min(10, 1.25 * Math.abs(luma[at]! - expected[at]!));
+      // In the light it was learned in: otherwise what follows slowly would keep another light than the rest.
+      level[at]! += (mask[at] ? DRIFT_DIFFERING : DRIFT) * (outOfLight(this.#light, luma[at]!) - level[at]!);
+      if (mask[at]) continue;
+      const deviation = 1.25 * Math.abs(luma[at]! - expected[at]!);
       this.#noise[at]! += DRIFT * (deviation - this.#noise[at]!);
     }
   }
 
   /** Takes these pixels of a picture for the background. */
   patch(pixels: Iterable<number>, { luma }: Thumbnail): void {
-    const { gain, offset } = this.#light;
     for (const at of pixels) {
-      this.#level![at] = Math.min(255, Math.max(0, (luma[at]! - offset) / gain));
+      this.#level![at] = outOfLight(this.#light, luma[at]!);
       this.#noise[at] = Math.max(2, this.#noise[at]!);
     }
   }
@@ -118,14 +123,28 @@ export class Background {
   #differ(luma: Float32Array, light: Light, width: number, height: number): Foreground {
     const tolerance = this.#tolerance(light);
     const expected = this.#level!.map((level) => inLight(light, level));
-    const raw = new Uint8Array(luma.length);
-    for (let at = 0; at < luma.length; at++)
-      raw[at] = Math.abs(luma[at]! - expected[at]!) > tolerance[at]! ? 1 : 0;
-    const mask = withoutSpecks(raw, width, height);
-    let count = 0;
-    for (const value of mask) count += value;
-    return { width, height, mask, share: count / mask.length, expected };
+    const mask = differing(luma, expected, tolerance, width, height);
+    return { width, height, mask, share: countOf(mask) / mask.length, expected, tolerance };
   }
+}
+
+/** 1 where two pictures differ by more than their noise. */
+export function differing(
+  one: Float32Array,
+  other: Float32Array,
+  tolerance: Float32Array,
+  width: number,
+  height: number,
+): Uint8Array {
+  const raw = new Uint8Array(one.length);
+  for (let at = 0; at < one.length; at++) raw[at] = Math.abs(one[at]! - other[at]!) > tolerance[at]! ? 1 : 0;
+  return withoutSpecks(raw, width, height);
+}
+
+export function countOf(mask: Uint8Array): number {
+  let count = 0;
+  for (const value of mask) count += value;
+  return count;
 }
 
 /** Share of the outermost pixels that differ: light changes there as well, a part seldom covers it all. */

@@ -11,6 +11,11 @@ export function inLight({ gain, offset }: Light, level: number): number {
   return Math.min(255, Math.max(0, gain * level + offset));
 }
 
+/** The other way round: a level of the picture in the light of the background. */
+export function outOfLight({ gain, offset }: Light, level: number): number {
+  return Math.min(255, Math.max(0, (level - offset) / gain));
+}
+
 /**
  * Least squares over the pixels that fit already (within `tolerance`), a few times over, starting from a guess:
  * what does not fit is a part and has no say. The gain is held near the guess where the background has too

@@ -1,6 +1,6 @@
 import type { TriggerConfig } from '../../config/schema.ts';
 import type { Frame } from '../../models/image.ts';
-import { Background, type Foreground } from './background.ts';
+import { Background, countOf, differing, type Foreground } from './background.ts';
 import type { Finder, Give } from './finder.ts';
 import { type Blob, blobs, samePlace, widened } from './holes.ts';
 import { BestViews, rate } from './quality.ts';
@@ -15,6 +15,8 @@ const PASSED_FRAMES = 3;
 const STILL_FRAMES = 3;
 /** Lights off for so many frames: what was seen of the part is all there will be. */
 const DARK_FRAMES = 5;
+/** Frames in a row that hardly differ from each other, with less than `enter` in view: dirt that a part left behind. */
+const RESIDUE_FRAMES = 12;
 /** A part in view for longer is worth a notice, ms. */
 const STUCK_MS = 30_000;
 
@@ -33,7 +35,7 @@ interface PartInView {
 /**
  * A part is what differs from the empty background by more than `enter` of the region, until less than `leave`
  * differs for two frames; two parts are told apart when the region is empty for two frames between them.
- * It is given once, from its best views: as soon as it is past its best or stands still whole, at the latest
+ * Dirt of less than `enter` that a part leaves behind does not keep it in view. It is given once, from its best views: as soon as it is past its best or stands still whole, at the latest
  * when it leaves.
  *
  * What is in view at the start: the background is the median of the first frames with light, so what moves
@@ -81,8 +83,7 @@ export function presenceFinder(
         background.patch(widened(hole, seen), picture);
     }
     lastHoles = holes;
-    const count = mask.reduce((sum, value) => sum + value, 0);
-    return { solid: { ...seen, mask, share: count / mask.length }, inside };
+    return { solid: { ...seen, mask, share: countOf(mask) / mask.length }, inside };
   };
 
   const look = (frame: Frame, picture: Thumbnail, seen: Foreground) => {
@@ -104,7 +105,9 @@ export function presenceFinder(
         return;
       } else return;
     }
-    if (seen.share < leave) {
+    part.still = last && isStill(last, picture, seen) ? part.still + 1 : 0;
+    const residue = seen.share < enter && part.given && part.still >= RESIDUE_FRAMES;
+    if (seen.share < leave || residue) {
       if (++part.gone < GONE_FRAMES) return;
       giveOnce();
       part = undefined;
@@ -112,21 +115,21 @@ export function presenceFinder(
       return;
     }
     part.gone = 0;
-    if (!part.given && solid.share >= leave) weigh(part, frame, picture, solid);
+    if (!part.given && solid.share >= leave) weigh(part, frame, solid);
     watchStuck(part, frame);
   };
 
-  const weigh = (current: PartInView, frame: Frame, picture: Thumbnail, solid: Foreground) => {
+  const weigh = (current: PartInView, frame: Frame, solid: Foreground) => {
     const view = rate(frame, solid);
     current.views.add(view);
     const { best, complete } = current.views;
     if (!best?.whole) return;
-    // Cut by the rim after it was whole: it is leaving.
     current.worse = !view.whole || view.quality < 0.9 * best.quality ? current.worse + 1 : 0;
-    current.still = last && isStill(last, picture, solid) ? current.still + 1 : 0;
-    const passed = current.worse >= PASSED_FRAMES || (current.worse > 0 && !view.whole);
-    if (complete ? passed || current.still >= STILL_FRAMES : current.worse >= PASSED_FRAMES && !view.whole)
-      giveOnce();
+    // Cut by the rim after it was whole: it is leaving, and gets no better.
+    const leaving = !view.whole && (complete || current.worse >= PASSED_FRAMES);
+    const passed = complete && current.worse >= PASSED_FRAMES;
+    const stands = complete && current.still >= STILL_FRAMES;
+    if (leaving || passed || stands) giveOnce();
   };
 
   const watchStuck = (current: PartInView, frame: Frame) => {
@@ -172,9 +175,11 @@ export function presenceFinder(
   };
 }
 
-/** True where hardly a pixel of the part changed since the last picture. */
-function isStill(last: Thumbnail, picture: Thumbnail, { mask, share }: Foreground): boolean {
-  let changed = 0;
-  for (let at = 0; at < mask.length; at++) if (Math.abs(picture.luma[at]! - last.luma[at]!) > 6) changed++;
-  return changed <= 0.03 * share * mask.length;
+/** True where hardly a pixel changed since the last picture, compared with the size of the part. */
+function isStill(
+  last: Thumbnail,
+  { luma, width, height }: Thumbnail,
+  { mask, tolerance }: Foreground,
+): boolean {
+  return countOf(differing(luma, last.luma, tolerance, width, height)) <= 0.03 * countOf(mask);
 }

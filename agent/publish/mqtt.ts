@@ -62,9 +62,8 @@ export async function runSession(
   link.onLost((error) => ended.abort(error));
   // A broker that answers nothing any more must not hold up the end.
   using _goodbye = afterAbort(signal, options.flushMs + goodbyeMs, () => link.cut());
-  const fail = (error: unknown) => ended.abort(error);
 
-  const statusChanged = createStatusPublisher(link, topics, deps, fail);
+  const statusChanged = createStatusPublisher(link, topics, deps, ended);
   await statusChanged();
   await link.subscribe(topics.commands, (message) => {
     // Once stopping, nothing new is begun.
@@ -99,25 +98,26 @@ function createStatusPublisher(
   link: BrokerLink,
   topics: Topics,
   deps: SessionDeps,
-  fail: (error: unknown) => void,
+  ended: AbortController,
 ): () => Promise<void> {
+  let isSending = false;
   let changed = false;
-  let sending: Promise<void> | undefined;
-  const send = async () => {
-    while (changed) {
-      changed = false;
-      await link.publish(topics.status, JSON.stringify(deps.status()), { retain: true });
-      deps.published('status');
-    }
-  };
-  return () => {
+  return async () => {
     changed = true;
-    sending ??= send()
-      .catch(fail)
-      .finally(() => {
-        sending = undefined;
-      });
-    return sending;
+    if (isSending) return;
+    isSending = true;
+    try {
+      // Once ended, nothing may follow the last word, which is `online: false`.
+      while (changed && !ended.signal.aborted) {
+        changed = false;
+        await link.publish(topics.status, JSON.stringify(deps.status()), { retain: true });
+        deps.published('status');
+      }
+    } catch (error) {
+      ended.abort(error);
+    } finally {
+      isSending = false;
+    }
   };
 }
 

@@ -13,7 +13,7 @@ export type PublisherConfig = Omit<MqttConfig, 'topic' | 'clientId'> & {
   /** Base topic. */
   readonly topic: string;
   readonly clientId: string;
-  /** How long closing may go on sending what waits, ms; default 3,000. */
+  /** How long closing may go on sending what waits, ms; default 2,000. */
   readonly flushMs?: number;
 };
 
@@ -56,7 +56,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
   const options = {
     broker: config,
     topics: topicsUnder(config.topic),
-    flushMs: config.flushMs ?? 3_000,
+    flushMs: config.flushMs ?? 2_000,
   };
   let session: Session | undefined;
   let reason = 'not connected to the broker yet';

@@ -139,8 +139,9 @@ function calibrate(scores: Matrix, target: readonly number[], weight: readonly n
     });
     return sum / total;
   };
-  // The loss is convex in 1/temperature. Below 1/100 of a target's step nothing is calibrated, only certain.
-  let low = Math.log(0.01);
+  // The loss is convex in 1/temperature. Few pictures prove no certainty: a whole step between two targets is
+  // never worth more than 10 nats.
+  let low = Math.log(0.1);
   let high = Math.log(100);
   const ratio = (Math.sqrt(5) - 1) / 2;
   for (let step = 0; step < 40; step++) {

@@ -34,8 +34,8 @@ export function floatValues(tensor: OnnxTensor): Float32Array {
   if (tensor.dataType !== dataType.float32) throw new Error(`${tensor.name ?? 'tensor'} is not float32`);
   const raw = tensor.rawData;
   if (!raw || raw.length === 0) return Float32Array.from(tensor.floatData);
-  // A view into the file need not be aligned to four bytes.
-  return new Float32Array(raw.slice().buffer);
+  // A view into the file need not be aligned to four bytes: copied.
+  return new Float32Array(Uint8Array.from(raw).buffer);
 }
 
 export function tensorDims(tensor: OnnxTensor): number[] {

@@ -287,6 +287,14 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /mqtts:\/\//,
   },
   {
+    kind: 'a version that reads as a number',
+    yaml: root('mqtt: {protocol: 5}'),
+    line: 5,
+    key: 'mqtt.protocol',
+    what: /found the number 5/,
+    remedy: /"5"/,
+  },
+  {
     kind: 'a topic with a wildcard',
     yaml: root('mqtt: {topic: acme/#}'),
     line: 5,

@@ -47,6 +47,7 @@ export async function openStationRig(
     if (rig.failure !== undefined) throw rig.failure;
   };
   const deps: HttpDeps = {
+    station: 'press-3',
     log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
     metrics,
     recent,

@@ -63,14 +63,12 @@ export function readArguments(
     installed,
   }: { input: Call; decoder: readonly string[]; fps: number; installed: Installed },
 ): string[] {
-  // A quarter of a period of tolerance, as in Thinner: 25 thinned to 25 loses nothing to jitter.
-  const period = (0.75 / fps).toFixed(5);
   const filters = [
     'showinfo@all=checksum=0',
     ...(config.freezeMs > 0 ? [`freezedetect@freeze=n=0:d=${config.freezeMs}ms`] : []),
-    `select='isnan(prev_selected_t)+lt(t,prev_selected_t)+gte(t-prev_selected_t,${period})'`,
+    thinFilter(fps),
     cropFilter(config.region),
-    scaleFilter,
+    SCALE,
     'format=rgb24',
     'showinfo@out=checksum=0',
   ];
@@ -97,9 +95,17 @@ function cropFilter({ x, y, width, height }: Region): string {
   return `crop=w='${right}-${left}':h='${bottom}-${top}':x='${left}':y='${top}':exact=1`;
 }
 
+/** As `Thinner` of rate.ts; variable 0 is when the next frame is due, s. */
+function thinFilter(fps: number): string {
+  const period = (1 / fps).toFixed(6);
+  const slack = (1 / fps / 4).toFixed(6);
+  const early = `lt(t,ld(0)-${slack})*gt(t,ld(0)-2*${period}-${slack})`;
+  const next = `if(lte(abs(t-ld(0)),${period}),ld(0),t)+${period}`;
+  return `select='if(${early},0,1+0*st(0,${next}))'`;
+}
+
 /** As `handedSize` of geometry.ts. */
-const scaleFilter = (['iw', 'ih'] as const)
-  .map((side) => `'if(gt(min(iw,ih),${SHORTER_SIDE}),round(${side}*${SHORTER_SIDE}/min(iw,ih)),${side})'`)
-  .join(':')
-  .replace(/^/, 'scale=')
-  .concat(':flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp');
+const SHORTER = 'min(iw,ih)';
+const scaled = (side: 'iw' | 'ih') =>
+  `if(gt(${SHORTER},${SHORTER_SIDE}),round(${side}*${SHORTER_SIDE}/${SHORTER}),${side})`;
+const SCALE = `scale=w='${scaled('iw')}':h='${scaled('ih')}':flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp`;

@@ -27,6 +27,8 @@ export class Conversation {
   readonly #images: PixelStream<Written>;
   readonly #errors: string[] = [];
   #fail!: (error: QcError) => void;
+  readonly #startedAt = performance.now();
+  #opened = false;
   #size: string | undefined;
   #codec: string | undefined;
   #damagedUntil = 0;
@@ -55,7 +57,8 @@ export class Conversation {
     if (!line) return;
     switch (line.kind) {
       case 'opened':
-        this.#dog.opened();
+        this.#opened = true;
+        this.#dog.opened({ dataIsTold: false });
         return;
       case 'codec':
         // The output is told in the same words, after the input.
@@ -86,7 +89,11 @@ export class Conversation {
 
   /** The process is gone. */
   ended(): void {
-    const { code, message } = endOf(this.#errors, this.#size !== undefined);
+    const { stallMs } = this.#context.config;
+    const { code, message } = endOf(this.#errors, {
+      pictures: this.#size !== undefined,
+      timedOut: !this.#opened && performance.now() - this.#startedAt >= stallMs,
+    });
     this.#fail(new QcError(code, message));
   }
 

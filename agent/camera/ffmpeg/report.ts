@@ -59,8 +59,12 @@ const MEANINGS: readonly (readonly [RegExp, ErrorCode])[] = [
  * Why ffmpeg ended. Its exit status says nothing (0 when a server dies), so its words have to.
  * @param errors the error lines, oldest first
  * @param pictures whether any picture had come
+ * @param timedOut whether the camera took the whole timeout without describing its stream
  */
-export function endOf(errors: readonly string[], pictures: boolean): { code: ErrorCode; message: string } {
+export function endOf(
+  errors: readonly string[],
+  { pictures, timedOut }: { pictures: boolean; timedOut: boolean },
+): { code: ErrorCode; message: string } {
   const text = errors.join('; ');
   if (pictures) {
     const stalled = /timed out/i.test(text);
@@ -72,5 +76,6 @@ export function endOf(errors: readonly string[], pictures: boolean): { code: Err
     const meant = errors.find((line) => pattern.test(line));
     if (meant) return { code, message: `cannot open the stream: ${meant}` };
   }
-  return { code: 'camera-protocol', message: `cannot open the stream: ${text || 'it ended at once'}` };
+  const code = timedOut ? 'camera-unreachable' : 'camera-protocol';
+  return { code, message: `cannot open the stream: ${text || 'it ended at once'}` };
 }

@@ -2,11 +2,13 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { QcError } from '../../../config/errors.ts';
 import { addressWithPassword, scrub, shownAddress } from '../address.ts';
+import { childEnvironment } from '../child-environment.ts';
 import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
 import { inputCall, readArguments } from './arguments.ts';
 import { Conversation } from './conversation.ts';
-import { hardwareDecoder, installedFfmpeg } from './installed.ts';
+import { hardwareDecoder } from './hardware.ts';
+import { installedFfmpeg } from './installed.ts';
 
 /**
  * Reads an RTSP camera with this machine's ffmpeg command: for decoders that only it has (Jetson), or where the
@@ -46,7 +48,7 @@ async function attempt(context: SourceContext): Promise<void> {
   const args = readArguments(config, { input, decoder: decoder.args, fps: wantedFps(config), installed });
   const child = spawn('ffmpeg', args, {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH },
+    env: childEnvironment(),
   });
   const gone = new Promise<void>((resolve) => {
     child.once('close', () => resolve());

@@ -16,6 +16,7 @@ export class CaptureTime {
   readonly #onUnbelievable: (message: string) => void;
   readonly #cameraTimes = new Map<bigint, number>();
   #last = 0;
+  #believed = true;
 
   constructor(
     config: Pick<CameraConfig, 'clock' | 'latencyMs'>,
@@ -54,10 +55,14 @@ export class CaptureTime {
     if (camera === undefined) return arrival;
     this.#cameraTimes.delete(pts);
     if (Math.abs(camera - arrival) > BELIEVABLE_MS) {
-      const seconds = Math.round((camera - arrival) / 1000);
-      this.#onUnbelievable(`the camera clock is ${seconds} s off; capture times are those of arrival`);
+      if (this.#believed) {
+        const seconds = Math.round((camera - arrival) / 1000);
+        this.#onUnbelievable(`the camera clock is ${seconds} s off; capture times are those of arrival`);
+      }
+      this.#believed = false;
       return arrival;
     }
+    this.#believed = true;
     this.#last = Math.max(this.#last, camera);
     return this.#last;
   }

@@ -11,8 +11,9 @@ function send(message: FromChild): void {
 }
 
 process.on('disconnect', () => process.exit(0));
-// The terminal sends Ctrl-C to every process; the agent decides when this one ends.
+// The terminal sends Ctrl-C, and systemd SIGTERM, to every process; the agent decides when this one ends.
 process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
 process.on('message', (message: ToChild) => {
   if (message.kind === 'open') void run(message);
   else reader?.taken(message.watched);

@@ -31,7 +31,14 @@ export function addEvents(app: App, deps: HttpDeps): void {
     client.response.write(event);
     return true;
   };
-  const station = () => eventOf('station', { status: deps.status(), cameras: camerasWithCounts(deps) });
+  const station = () =>
+    eventOf('station', {
+      station: deps.station,
+      // Ages are told by this clock: the browser's may be off.
+      at: Date.now(),
+      status: deps.status(),
+      cameras: camerasWithCounts(deps),
+    });
   const tick = () => {
     const event = station();
     for (const client of clients) {

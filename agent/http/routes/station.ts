@@ -48,16 +48,20 @@ export function addStation(app: App, deps: HttpDeps): void {
         summary: 'The whole picture of the newest judged part, while somebody follows the events',
         params: z.object({ name: z.string().max(63) }),
         produces: ['image/jpeg'],
-        response: { 200: jpegBody, 404: errorBody },
+        response: {
+          200: jpegBody,
+          204: z.undefined().describe('none was taken yet'),
+          404: errorBody,
+        },
       },
     },
     async (request, reply) => {
-      const preview = await deps.recent.preview(request.params.name);
-      if (!preview) {
-        throw new QcError('http-not-found', `no preview of camera "${request.params.name}"`, {
-          remedy: 'previews are taken while somebody follows /api/v1/events',
-        });
+      const { name } = request.params;
+      if (!deps.cameras().some((camera) => camera.name === name)) {
+        throw new QcError('http-not-found', `there is no camera "${name.slice(0, 63)}"`);
       }
+      const preview = await deps.recent.preview(name);
+      if (!preview) return reply.code(204).send();
       const capturedAt = new Date(preview.frame.capturedAt).toISOString();
       return reply.type('image/jpeg').header('qc-captured-at', capturedAt).send(preview.jpeg);
     },

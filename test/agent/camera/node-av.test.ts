@@ -1,5 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
 import { expect, it } from 'vitest';
 import { readWithNodeAv } from '../../../agent/camera/node-av/source.ts';
+import { type Colour, colourAt, difference } from '../../rigs/drawn.ts';
 import { gstMissing, openGstRtsp } from '../../rigs/gst-rtsp.ts';
 import { until } from '../../rigs/until.ts';
 import { attempt } from './attempt.ts';
@@ -49,4 +54,31 @@ it.skipIf(missing)('falls back to software where there is no GPU, and says why',
   expect(camera.faults).toEqual([
     { code: 'camera-hardware', message: 'hardware: jetson needs decoder: ffmpeg; decoding in software' },
   ]);
+});
+
+it.skipIf(missing)('sees the pictures of a data set in the order in which they are played', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'qc-played-'));
+  const colours: Colour[] = [
+    [200, 30, 40],
+    [40, 170, 60],
+  ];
+  const files = colours.map((_, index) => join(folder, `${index}.png`));
+  for (const [index, [r, g, b]] of colours.entries()) {
+    const picture = sharp({ create: { width: 200, height: 200, channels: 3, background: { r, g, b } } });
+    await picture.toFile(files[index]!);
+  }
+  await using server = await openGstRtsp({ source: 'pictures' });
+  await using camera = attempt(readWithNodeAv, { url: server.url, freezeMs: 0 });
+  await camera.reached(1);
+  const shown: number[] = [];
+  await server.play(files, { eachMs: 500, onShown: (_file, index) => shown.push(index) });
+  await until(() =>
+    colours.every((c) => camera.frames.some(({ image }) => difference(colourAt(image, 99, 99), c) < 9)),
+  );
+  const first = colours.map((c) =>
+    camera.frames.findIndex(({ image }) => difference(colourAt(image, 99, 99), c) < 9),
+  );
+  expect(shown).toEqual([0, 1]);
+  expect(first[0]).toBeLessThan(first[1]!);
+  await rm(folder, { recursive: true });
 });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isOpenApiFresh } from '../../../agent/http/generate.ts';
 import { createToken } from '../../../agent/http/tokens.ts';
 import { result } from '../../rigs/publisher.ts';
-import { failure, frameOf, openStationRig } from '../../rigs/station.ts';
+import { camera, failure, frameOf, openStationRig } from '../../rigs/station.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: bodies of every kind
 const jsonOf = async (response: Response): Promise<any> => response.json();
@@ -77,6 +77,8 @@ describe('the API', () => {
     const preview = await fetch(`${url}/api/v1/cameras/top/preview.jpg`);
     expect(await sharp(await preview.arrayBuffer()).metadata()).toMatchObject({ width: 480, height: 270 });
     expect((await fetch(`${url}/api/v1/cameras/nobody/preview.jpg`)).status).toBe(404);
+    rig.cameras = [...rig.cameras, camera('side')];
+    expect((await fetch(`${url}/api/v1/cameras/side/preview.jpg`)).status).toBe(204);
     const cameras = await jsonOf(await fetch(`${url}/api/v1/cameras`));
     expect(cameras[0]).toMatchObject({ name: 'top', counts: { pass: 0, fail: 251, uncertain: 0 } });
     expect((await jsonOf(await fetch(`${url}/api/v1/status`))).state).toBe('inspecting');
@@ -134,7 +136,7 @@ describe('the API', () => {
     const bomb = await sharp({ create: { width: 6_000, height: 6_000, channels: 3, background: '#000' } })
       .png()
       .toBuffer();
-    expect(await refused(bomb, 'image/png')).toEqual([413, 'http-too-large']);
+    expect(await refused(bomb, 'image/png')).toEqual([413, 'image-too-large']);
     const png = await sharp({ create: { width: 4, height: 4, channels: 3, background: '#000' } })
       .png()
       .toBuffer();

@@ -1,0 +1,39 @@
+/** A pretend camera: a shutter behind an RTSP server. */
+import { Closer } from '../lifecycle/closer.ts';
+import { openRtspServer, type RtspServer, type RtspServerOptions } from './rtsp/server.ts';
+import { openShutter, type Shutter, type ShutterOptions } from './shutter.ts';
+
+export type PretendCamera = RtspServer & Pick<Shutter, 'freeze' | 'resize'>;
+export type PretendCameraOptions = ShutterOptions & Omit<RtspServerOptions, 'source'>;
+
+/** Opens a camera that shows what `draw` draws; RTSP clients can connect once it is open. */
+export async function openPretendCamera(
+  options: PretendCameraOptions,
+): Promise<PretendCamera & AsyncDisposable> {
+  await using opened = new Closer();
+  const shutter = opened.use(await openShutter(options));
+  const server = opened.use(await openRtspServer({ ...options, source: shutter }));
+  const closer = opened.move();
+  return {
+    get url() {
+      return server.url;
+    },
+    get port() {
+      return server.port;
+    },
+    get clients() {
+      return server.clients;
+    },
+    get dropped() {
+      return server.dropped;
+    },
+    disconnectAll: server.disconnectAll,
+    stall: server.stall,
+    corrupt: server.corrupt,
+    stop: server.stop,
+    start: server.start,
+    freeze: shutter.freeze,
+    resize: shutter.resize,
+    [Symbol.asyncDispose]: () => closer[Symbol.asyncDispose](),
+  };
+}

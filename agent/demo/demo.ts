@@ -1,0 +1,123 @@
+/** The demo: a pretend line, a broker, and the same agent that production runs, on this machine. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import mqtt from 'mqtt';
+import { stringify } from 'yaml';
+import { loadConfig } from '../../config/load.ts';
+import { openAgent } from '../agent.ts';
+import { Closer } from '../lifecycle/closer.ts';
+import { openLog } from '../lifecycle/log.ts';
+import type { Result } from '../publish/messages.ts';
+import { openBroker } from './broker.ts';
+import { portOr } from './free-port.ts';
+import { provideDemoHead } from './head.ts';
+import { openLine } from './line.ts';
+import { type DemoSummary, openScore } from './score.ts';
+
+export interface DemoOptions {
+  /** Ends by itself after so many seconds; otherwise when the signal aborts. */
+  readonly seconds?: number | undefined;
+  readonly partsPerMinute: number;
+  readonly seed: number;
+  /** Where the demo keeps its config and its head. */
+  readonly directory: string;
+  /** Version of the agent. */
+  readonly version: string;
+  /** Whether standard error is a terminal. */
+  readonly terminal: boolean;
+  readonly print: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+const topic = 'demo/line-1/press-1/qc';
+
+/** Runs the whole line until it ends, printing each verdict beside the truth; the summary counts finished parts only. */
+export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
+  const { print, signal, seed, partsPerMinute } = options;
+  const directory = resolve(options.directory);
+  await using opened = new Closer();
+
+  print('Starting a pretend line: RTSP camera, MQTT broker, agent …');
+  const broker = opened.use(await openBroker({ port: await portOr(1883) }));
+  const line = opened.use(await openLine({ port: await portOr(8554), seed, partsPerMinute }));
+
+  const configFile = join(directory, 'agent.yaml');
+  await mkdir(directory, { recursive: true });
+  await writeFile(configFile, demoConfig(line, broker.url, await portOr(8080)));
+  const config = loadConfig(configFile, {});
+  await provideDemoHead(config.storage.directory, {
+    model: config.model,
+    onProgress: (done, total) => {
+      if (done === 1) print(`Fitting the head on ${total} drawn parts (once; some 15 seconds) …`);
+      if (done % 40 === 0 || done === total) print(`  ${done} of ${total}`);
+    },
+  });
+
+  const subscriber = await mqtt.connectAsync(broker.url, { clientId: 'demo-printer', reconnectPeriod: 500 });
+  opened.defer(() => subscriber.endAsync(true));
+  const score = openScore(line, print);
+  subscriber.on('message', (_topic, payload) => score.add(JSON.parse(payload.toString()) as Result));
+  await subscriber.subscribeAsync(`${topic}/+/result`, { qos: 1 });
+
+  const log = openLog(config.log, options.terminal, { station: config.station });
+  const agent = opened.use(await openAgent(config, { log, version: options.version }));
+  print(whereToLook({ page: agent.url, broker: broker.url, camera: line.url, configFile }));
+  score.begin();
+  const end =
+    options.seconds === undefined
+      ? signal
+      : AbortSignal.any([signal, AbortSignal.timeout(options.seconds * 1000)]);
+  await Promise.race([untilAborted(end), agent.failed]);
+
+  const summary = score.end();
+  print(score.text(summary));
+  return summary;
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) await sleep(2 ** 31 - 1, undefined, { signal }).catch(() => undefined);
+}
+
+interface LineAddress {
+  readonly url: string;
+  readonly region: object;
+}
+
+/** The config file of the demo: what somebody edits to inspect a real line. */
+function demoConfig({ url, region }: LineAddress, broker: string, port: number): string {
+  const cameras = {
+    top: { url, region, trigger: { kind: 'presence' }, vote: { frames: 3 }, simulated: true },
+  };
+  const settings = {
+    station: 'press-1',
+    cameras,
+    mqtt: { url: broker, topic },
+    http: { port },
+    labels: { good: ['good'] },
+    storage: { directory: './storage' },
+    log: { level: 'warn' },
+  };
+  return `# Written by qc-agent demo, which overwrites it. Copy it, put in the addresses of your camera and your broker,\n# and run: qc-agent run --config FILE\n${stringify(settings)}`;
+}
+
+interface Places {
+  readonly page: string;
+  readonly broker: string;
+  readonly camera: string;
+  readonly configFile: string;
+}
+
+function whereToLook({ page, broker, camera, configFile }: Places): string {
+  return [
+    '',
+    `  page      ${page}/`,
+    `  metrics   ${page}/metrics   health ${page}/healthz ${page}/readyz`,
+    `  topics    ${broker} ${topic}/#`,
+    `  camera    ${camera}`,
+    `  config    ${configFile}`,
+    '',
+    'Every part gets one verdict; beside it what the line really made. Ctrl-C ends it.',
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,81 @@
+/** The demo's head: fitted on drawn parts with the base that is there, and kept until that changes. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fitRidge } from '../../calibration/train/ridge.ts';
+import { writeHead } from '../../calibration/train/write-head.ts';
+import { packageRoot } from '../../config/package.ts';
+import type { ModelConfig } from '../../config/schema.ts';
+import { embeddedBases } from '../../models/base.ts';
+import { openInspector } from '../../models/inspector.ts';
+import { readBaseManifest, readHeadManifest } from '../../models/manifest.ts';
+import { openStore } from '../../models/store.ts';
+import { drawSamples } from './samples.ts';
+
+/** A head fitted beforehand, so that the first demo starts at once; made by `npm run generate`. */
+export const shippedHead = join(packageRoot, 'agent/demo/head');
+
+const samplesPerLabel = 40;
+/** Other parts than any that the line shows: its seeds are small. */
+const samplesSeed = 20_261_123;
+
+export interface FitDeps {
+  readonly model: ModelConfig;
+  /** Pictures done so far, of how many. */
+  readonly onProgress: (done: number, total: number) => void;
+}
+
+/** Whether a head was fitted on the embedded base as it is now. */
+export async function fitsBase(headFolder: string, base: string): Promise<boolean> {
+  if (!existsSync(join(headFolder, 'manifest.json'))) return false;
+  const head = await readHeadManifest(join(headFolder, 'manifest.json'));
+  const { sha256 } = await readBaseManifest(join(embeddedBases, `${base}.json`));
+  return head.base.sha256 === sha256;
+}
+
+/** Makes a head that fits the base the active one of the store; fits one anew (some 15 s) only where none does. */
+export async function provideDemoHead(storageDirectory: string, deps: FitDeps): Promise<void> {
+  const store = await openStore(storageDirectory);
+  const active = await store.active();
+  const { base } = deps.model;
+  if (active !== undefined && (await fitsBase(join(storageDirectory, 'models', active), base))) return;
+  if (await fitsBase(shippedHead, base)) return await store.promote(await store.add(shippedHead));
+
+  const folder = await mkdtemp(join(tmpdir(), 'qc-demo-head-'));
+  try {
+    await fitDemoHead(folder, deps);
+    await store.promote(await store.add(folder));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Fits a head on drawn parts and writes it into the folder. */
+export async function fitDemoHead(folder: string, { model, onProgress }: FitDeps): Promise<void> {
+  const emptyStore = await mkdtemp(join(tmpdir(), 'qc-demo-fit-'));
+  try {
+    await using inspector = await openInspector({
+      model,
+      storageDirectory: emptyStore,
+      onNotice: () => undefined,
+    });
+    const samples = [...drawSamples({ perLabel: samplesPerLabel, seed: samplesSeed })];
+    const features: Float32Array[] = [];
+    for (const { image } of samples) {
+      features.push(await inspector.features(image));
+      onProgress(features.length, samples.length);
+    }
+    const head = fitRidge(
+      features,
+      samples.map(({ label }) => label),
+    );
+    await writeHead(folder, head, {
+      base: inspector.manifest,
+      createdAt: new Date(),
+      training: { method: 'ridge, closed form', pictures: samples.length, looAccuracy: head.looAccuracy },
+    });
+  } finally {
+    await rm(emptyStore, { recursive: true, force: true });
+  }
+}

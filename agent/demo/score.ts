@@ -1,0 +1,112 @@
+/** Results beside the truth: a line each as they come, and the summary at the end. */
+import type { Result } from '../publish/messages.ts';
+import { matchTruth, type Truth } from './truth.ts';
+
+export interface DemoSummary {
+  /** Parts that passed the camera from the first inspection to the last. */
+  readonly parts: number;
+  /** Parts with a result. */
+  readonly judged: number;
+  /** Parts whose verdict and label are those of the truth. */
+  readonly correct: number;
+  /** correct / parts: a part without a result, or an uncertain one, is not right. */
+  readonly accuracy: number;
+  readonly verdicts: { readonly pass: number; readonly fail: number; readonly uncertain: number };
+  /** Parts without a result and parts with more than one: both should be 0. */
+  readonly missed: number;
+  readonly doubled: number;
+  /** Capture to verdict, ms. */
+  readonly latencyMs: { readonly p50: number; readonly p99: number };
+}
+
+export interface Score {
+  /** Parts that enter from now on count. */
+  begin(): void;
+  add(result: Result): void;
+  /** What was scored so far; a part that left only just now may still be on its way and does not count. */
+  end(): DemoSummary;
+  text(summary: DemoSummary): string;
+}
+
+/** How long after a part has left its result may take, ms. */
+const graceMs = 1_500;
+/** The demo may run for days: the summary speaks of the newest. */
+const keptResults = 1_000;
+
+export function openScore(line: { readonly truths: readonly Truth[] }, print: (text: string) => void): Score {
+  const results: Result[] = [];
+  let beganAt = Number.POSITIVE_INFINITY;
+
+  return {
+    begin() {
+      beganAt = Date.now();
+    },
+    add(result) {
+      results.push(result);
+      if (results.length > keptResults) results.shift();
+      const truth = matchTruth([result], line.truths).matches[0]?.truth;
+      print(verdictLine(result, truth));
+    },
+    end() {
+      const now = Date.now();
+      const oldest = results.length === keptResults ? Date.parse(results[0]!.capturedAt) : 0;
+      const finished = line.truths.filter(
+        (truth) => truth.enteredAt >= Math.max(beganAt, oldest) && truth.leftAt < now - graceMs,
+      );
+      const { matches, missed, doubled } = matchTruth(results, finished);
+      const scored = matches.filter((match) => match.truth !== undefined);
+      const verdicts = { pass: 0, fail: 0, uncertain: 0 };
+      for (const { result } of scored) verdicts[result.verdict]++;
+      const correct = new Set(
+        scored.filter(({ result, truth }) => isRight(result, truth)).map(({ truth }) => truth),
+      );
+      for (const truth of doubled) correct.delete(truth);
+      const totals = scored.map(({ result }) => result.timingsMs.total).sort((a, b) => a - b);
+      return {
+        parts: finished.length,
+        judged: finished.length - missed.length,
+        correct: correct.size,
+        accuracy: finished.length ? Number((correct.size / finished.length).toFixed(4)) : 0,
+        verdicts,
+        missed: missed.length,
+        doubled: doubled.length,
+        latencyMs: { p50: quantile(totals, 0.5), p99: quantile(totals, 0.99) },
+      };
+    },
+    text({ parts, judged, correct, accuracy, verdicts, missed, doubled, latencyMs }) {
+      return [
+        '',
+        `${parts} parts passed, ${judged} judged (${missed} missed, ${doubled} twice)`,
+        `${correct} right: ${(accuracy * 100).toFixed(1)} %   pass ${verdicts.pass}, fail ${verdicts.fail}, uncertain ${verdicts.uncertain}`,
+        `capture to verdict: median ${latencyMs.p50} ms, p99 ${latencyMs.p99} ms`,
+      ].join('\n');
+    },
+  };
+}
+
+/** A good part passed, or a defective one failed for the defect it has. */
+function isRight(result: Result, truth: Truth | undefined): boolean {
+  if (!truth || result.label !== truth.label) return false;
+  return result.verdict === (truth.label === 'good' ? 'pass' : 'fail');
+}
+
+function verdictLine(result: Result, truth: Truth | undefined): string {
+  const { verdict, label, probability, votes, timingsMs, sequence } = result;
+  const sure = probability === null ? '' : probability.toFixed(2);
+  const reasons = verdict === 'uncertain' ? `  ${result.reasons.join('; ')}` : '';
+  return [
+    String(sequence).padStart(4),
+    verdict.toUpperCase().padEnd(9),
+    (label ?? '-').padEnd(9),
+    sure.padStart(4),
+    `${votes.agree}/${votes.frames}`,
+    `${Math.round(timingsMs.total)} ms`.padStart(7),
+    ` truth: ${truth?.label ?? 'no part'}`.padEnd(17),
+    isRight(result, truth) ? 'right' : 'WRONG',
+    reasons,
+  ].join(' ');
+}
+
+function quantile(sorted: readonly number[], q: number): number {
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0);
+}

@@ -1,0 +1,93 @@
+/** The operator's page: follows the agent and hands each event to the parts of the page that show it. */
+import { createCameraCard } from './camera-card.js';
+import { followEvents } from './events.js';
+import { createPartsStrip } from './parts-strip.js';
+import { createStationBar } from './station-bar.js';
+import { labelOf, verdictWords } from './words.js';
+
+const byId = (id) => document.getElementById(id);
+const bar = createStationBar({
+  name: byId('station-name'),
+  state: byId('state'),
+  facts: byId('facts'),
+  banner: byId('banner'),
+});
+const strip = createPartsStrip(byId('strip'), byId('strip-part'), byId('strip-empty'));
+const templates = { card: byId('camera-card'), labelShare: byId('label-share') };
+/** @type {Map<string, ReturnType<typeof createCameraCard>>} */
+const cards = new Map();
+let isLinked = false;
+let isPastMissing = true;
+/** What to add to this browser's clock to get the agent's, ms. */
+let clockOffset = 0;
+
+function showCameras(cameras) {
+  const names = new Set(cameras.map((camera) => camera.name));
+  for (const [name, card] of cards) {
+    if (names.has(name)) continue;
+    card.element.remove();
+    cards.delete(name);
+  }
+  for (const camera of cameras) {
+    if (!cards.has(camera.name)) {
+      const card = createCameraCard(templates, camera.name);
+      cards.set(camera.name, card);
+      byId('cameras').append(card.element);
+    }
+    cards.get(camera.name).showCamera(camera);
+  }
+  byId('cameras').dataset.count = String(Math.min(cameras.length, 3));
+}
+
+/** What was judged before this page looked, or while it could not. */
+async function showPast() {
+  const response = await fetch('api/v1/results?limit=24').catch(() => undefined);
+  if (!response?.ok) return;
+  strip.clear();
+  for (const result of (await response.json()).reverse()) {
+    strip.add(result);
+    const card = cards.get(result.camera);
+    // Meanwhile a newer one may have come.
+    if (card && !(card.newestId > result.resultId)) card.showResult(result);
+  }
+}
+
+function tick() {
+  for (const card of cards.values()) card.tick(Date.now() + clockOffset, isLinked);
+}
+
+let saidAt = 0;
+/** For those who listen: a bad part at once, the rest once in a while. */
+function announce(result) {
+  if (result.verdict === 'pass' && performance.now() - saidAt < 10_000) return;
+  if (performance.now() - saidAt < 2_000) return;
+  saidAt = performance.now();
+  byId('announcer').textContent =
+    `${result.camera}: ${verdictWords[result.verdict].word}, ${labelOf(result)}`;
+}
+
+followEvents('api/v1/events', {
+  onLink(up) {
+    isLinked = up;
+    if (!up) {
+      isPastMissing = true;
+      bar.lost();
+    }
+    tick();
+  },
+  onEvent(name, data) {
+    if (name === 'result') {
+      strip.add(data);
+      cards.get(data.camera)?.showResult(data);
+      announce(data);
+    } else {
+      clockOffset = data.at - Date.now();
+      bar.show(data);
+      showCameras(data.cameras);
+      if (isPastMissing) void showPast();
+      isPastMissing = false;
+    }
+    tick();
+  },
+});
+setInterval(tick, 500);

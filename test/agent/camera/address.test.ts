@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { addressWithPassword, scrub, shownAddress } from '../../../agent/camera/address.ts';
+import { handedSize, regionPixels } from '../../../agent/camera/geometry.ts';
+
+it('puts the password into the address, encoded, and takes it out again', () => {
+  expect(addressWithPassword('rtsp://u@h:554/a', "p:/'@é")).toBe('rtsp://u:p%3A%2F%27%40%C3%A9@h:554/a');
+  expect(addressWithPassword('rtsp://h/a@b', 'p')).toBe('rtsp://:p@h/a@b');
+  expect(addressWithPassword('rtsp://u@h/a', undefined)).toBe('rtsp://u@h/a');
+  expect(shownAddress('rtsp://u@h:554/a@b')).toBe('rtsp://h:554/a@b');
+  expect(shownAddress('rtsp://h/a@b')).toBe('rtsp://h/a@b');
+});
+
+it('scrubs what a decoder says', () => {
+  expect(scrub("cannot open 'rtsp://u:p%40@h/x': no", ['p@'])).toBe("cannot open 'rtsp://h/x': no");
+  expect(scrub('auth se cret and se%20cret', ['se cret'])).toBe('auth *** and ***');
+});
+
+it('turns a region into pixels', () => {
+  const picture = { width: 1920, height: 1080 };
+  expect(regionPixels({ x: 0, y: 0, width: 1, height: 1 }, { width: 101, height: 99 }, true)).toEqual({
+    x: 0,
+    y: 0,
+    width: 101,
+    height: 99,
+  });
+  expect(regionPixels({ x: 0.1001, y: 0.5, width: 0.5, height: 0.5 }, picture, true)).toEqual({
+    x: 192,
+    y: 540,
+    width: 960,
+    height: 540,
+  });
+  expect(() => regionPixels({ x: 0.5, y: 0, width: 0.003, height: 1 }, picture, true)).toThrow(
+    /6 × 1080 pixels/,
+  );
+  expect(handedSize(picture)).toEqual({ width: 796, height: 448 });
+  expect(handedSize({ width: 400, height: 2_000 })).toEqual({ width: 400, height: 2_000 });
+});

@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { type CameraObserver, openCameraFeed } from '../../../agent/camera/feed.ts';
+import { cameraSchema } from '../../../config/schema.ts';
+import { gstMissing, openGstRtsp } from '../../rigs/gst-rtsp.ts';
+import { until } from '../../rigs/until.ts';
+import { children } from './attempt.ts';
+
+const missing = gstMissing();
+if (missing) console.warn(`camera feed: skipped, ${missing}`);
+
+/** Writes down what the feed tells. */
+function witness() {
+  const said: string[] = [];
+  const counts = { received: 0, overwritten: 0, busy: 0, corrupt: 0 };
+  const observer: CameraObserver = {
+    up: () => void said.push('up'),
+    down: (_camera, code) => void said.push(`down ${code}`),
+    reconnected: () => void said.push('reconnected'),
+    received(_camera, frames) {
+      counts.received += frames;
+    },
+    dropped(_camera, reason, frames) {
+      counts[reason] += frames;
+    },
+    fault: (_camera, code) => void said.push(`fault ${code}`),
+    newest: () => undefined,
+  };
+  const lines: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
+  return { said, counts, observer, lines, log };
+}
+
+it.skipIf(missing)(
+  'is down while the camera is away, up when it comes, and comes back after it died',
+  async () => {
+    const { said, observer, log, lines } = witness();
+    const signal = AbortSignal.timeout(60_000);
+    let server = await openGstRtsp({ user: 'qc', password: 'geheim' });
+    const { port } = server;
+    await server[Symbol.asyncDispose]();
+
+    const config = cameraSchema.parse({ url: `rtsp://qc@127.0.0.1:${port}/stream`, maxFps: 25 });
+    await using feed = await openCameraFeed('top', config, { log, observer, password: 'geheim' });
+    await until(() => said.includes('down camera-refused'));
+    expect(feed.up).toBe(false);
+    expect(feed.reason).toContain('Connection refused');
+
+    server = await openGstRtsp({ user: 'qc', password: 'geheim', port });
+    expect(await feed.next(signal)).toMatchObject({ kind: 'frame' });
+    expect(feed).toMatchObject({ up: true, reason: '' });
+    expect(feed.newestAt).toBeGreaterThan(Date.now() - 5_000);
+
+    await server[Symbol.asyncDispose]();
+    await until(() => !feed.up, { what: 'the loss' });
+    expect(await feed.next(signal)).toMatchObject({ kind: 'lost' });
+
+    server = await openGstRtsp({ user: 'qc', password: 'geheim', port });
+    expect(await feed.next(signal)).toMatchObject({ kind: 'frame' });
+    expect(said).toContain('reconnected');
+    await server[Symbol.asyncDispose]();
+    expect(lines.join('')).not.toMatch(/geheim|qc@/);
+  },
+);
+
+it.skipIf(missing)(
+  'gives a slow reader the newest frame and counts what it missed; closed is closed',
+  async () => {
+    const { counts, observer, log } = witness();
+    const signal = AbortSignal.timeout(60_000);
+    await using server = await openGstRtsp();
+    const config = cameraSchema.parse({ url: server.url, maxFps: 25 });
+    const feed = await openCameraFeed('top', config, { log, observer });
+    await feed.next(signal);
+    await until(() => counts.overwritten >= 10, { what: 'overwritten frames' });
+    const event = await feed.next(signal);
+    expect(event.kind === 'frame' && event.frame.capturedAt).toBe(feed.newestAt);
+    await feed[Symbol.asyncDispose]();
+    expect([...children().values()].filter((line) => line.includes('child.js'))).toEqual([]);
+  },
+);
+
+it('closes while it waits for the next attempt', async () => {
+  const { observer, log } = witness();
+  const config = cameraSchema.parse({ url: 'file:/nowhere' });
+  const feed = await openCameraFeed('top', config, { log, observer });
+  await until(() => feed.reason.includes('/nowhere'));
+  const stop = new AbortController();
+  const waiting = feed.next(stop.signal);
+  await sleep(0);
+  stop.abort();
+  await expect(waiting).rejects.toThrow();
+  await feed[Symbol.asyncDispose]();
+  expect(feed.up).toBe(false);
+});

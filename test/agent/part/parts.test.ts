@@ -1,0 +1,261 @@
+import { describe, expect, test } from 'vitest';
+import { type OpenParts, openParts } from '../../../agent/part/parts.ts';
+import { QcError } from '../../../config/errors.ts';
+import { triggerSchema } from '../../../config/schema.ts';
+import { DrawnCamera, found, seeded } from './drawn-camera.ts';
+
+function open(camera: DrawnCamera, trigger: unknown, frames = 1): OpenParts {
+  return openParts(triggerSchema.parse(trigger), { frames }, camera, {
+    camera: 'top',
+    recipe: () => 'bolts',
+    now: () => camera.now,
+  });
+}
+
+const code = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'accepted',
+    (error) => (error instanceof QcError ? error.code : String(error)),
+  );
+
+describe('continuous', () => {
+  test('makes a part every everyMs without drift, of frames that are in no other', async () => {
+    const camera = new DrawnCamera();
+    await using parts = open(camera, { kind: 'continuous', everyMs: 200 }, 3);
+    const random = seeded(5);
+    const startedAt = camera.now;
+    const times: number[] = [];
+    const used = new Set<unknown>();
+    for (let n = 0; n < 500; n++) {
+      camera.now += Math.round(random() * 8) - 4;
+      camera.show();
+      await camera.seen();
+      for (const { frames, partId, recipe } of await found(parts)) {
+        expect(partId).toMatch(/^top-[0-9A-Z]{26}$/);
+        expect(recipe).toBe('bolts');
+        expect(frames).toHaveLength(3);
+        for (const frame of frames) {
+          expect(used.has(frame)).toBe(false);
+          used.add(frame);
+        }
+        times.push(frames[2]!.capturedAt);
+      }
+    }
+    const due = Math.floor((camera.now - startedAt) / 200);
+    expect(times.length).toBeGreaterThanOrEqual(due - 1);
+    expect(times.length).toBeLessThanOrEqual(due + 1);
+  });
+
+  test('skips ticks for a slow consumer and hands out the newest', async () => {
+    const camera = new DrawnCamera();
+    await using parts = open(camera, { kind: 'continuous', everyMs: 40 });
+    camera.show({}, 30);
+    await camera.seen();
+    const given = await found(parts);
+    expect(given).toHaveLength(1);
+    expect(given[0]?.frames[0]?.capturedAt).toBe(camera.now);
+  });
+
+  test('fails a part whose frames were half collected, and makes none while the camera is down', async () => {
+    const camera = new DrawnCamera();
+    await using parts = open(camera, { kind: 'continuous', everyMs: 40 }, 3);
+    camera.show({}, 2);
+    camera.lose();
+    camera.lose();
+    await camera.seen();
+    const [failed, ...more] = await found(parts);
+    expect(failed).toMatchObject({ failure: 'camera lost: connection refused', frames: [{}, {}] });
+    expect(more).toEqual([]);
+    camera.show({}, 3);
+    await camera.seen();
+    expect((await found(parts)).map(({ failure }) => failure)).toEqual([undefined]);
+  });
+
+  test('goes on after the clock was set back', async () => {
+    const camera = new DrawnCamera();
+    await using parts = open(camera, { kind: 'continuous', everyMs: 200 });
+    camera.show({}, 3);
+    camera.now -= 3_600_000;
+    camera.show();
+    await camera.seen();
+    expect((await found(parts)).at(-1)?.frames[0]?.capturedAt).toBe(camera.now);
+  });
+
+  test('cannot be triggered', async () => {
+    await using parts = open(new DrawnCamera(), { kind: 'continuous' });
+    expect(await code(parts.trigger({}))).toBe('not-triggered');
+  });
+});
+
+describe('command', () => {
+  const kind = { kind: 'command', timeoutMs: 60_000 };
+
+  test('judges from the first frame captured after the trigger', async () => {
+    const camera = new DrawnCamera();
+    await using parts = open(camera, kind, 2);
+    const early = camera.draw();
+    const answer = parts.trigger({ partId: 'A-1', recipe: 'nuts' });
+    // Captured before, delivered after.
+    camera.push({ kind: 'frame', frame: { ...early, capturedAt: camera.now - 1 } });
+    camera.show();
+    const { jobId } = await answer;
+    camera.show({}, 3);
+    await camera.seen();
+    const [part, ...more] = await found(parts);
+    expect(part).toMatchObject({ jobId, partId: 'A-1', recipe: 'nuts' });
+    expect(part?.frames.map(({ capturedAt }) => capturedAt)).toEqual([camera.now - 120, camera.now - 80]);
+    expect(more).toEqual([]);
+  });
+
+  test('a frame captured at the very moment counts', async () => {
+    const camera = new DrawnCamera();
+    await using parts = open(camera, kind);
+    const answer = parts.trigger({});
+    camera.now -= 40;
+    camera.show();
+    expect((await answer).jobId).toHaveLength(26);
+    expect((await found(parts))[0]?.partId).toMatch(/^top-/);
+  });
+
+  test('refuses when no frame comes in time, and then has no part', async () => {
+    const camera = new DrawnCamera();
+    await using parts = open(camera, { kind: 'command', timeoutMs: 10 });
+    const answer = code(parts.trigger({}));
+    const stale = { ...camera.draw(), capturedAt: camera.now - 1_000 };
+    camera.push({ kind: 'frame', frame: stale });
+    expect(await answer).toBe('no-fresh-frame');
+    camera.show({}, 3);
+    await camera.seen();
+    expect(await found(parts)).toEqual([]);
+  });
+
+  test('refuses while the camera is down, and when it goes down before a frame came', async () => {
+    const camera = new DrawnCamera();
+    await using parts = open(camera, kind);
+    const answer = code(parts.trigger({}));
+    camera.lose();
+    expect(await answer).toBe('camera-down');
+    expect(await code(parts.trigger({}))).toBe('camera-down');
+    camera.show();
+    await camera.seen();
+    const again = code(parts.trigger({}));
+    camera.show();
+    expect(await again).toBe('accepted');
+    expect(await found(parts)).toHaveLength(1);
+  });
+
+  test('fails an accepted job once when the camera is lost', async () => {
+    const camera = new DrawnCamera();
+    await using parts = open(camera, kind, 3);
+    const answer = parts.trigger({ partId: 'A-2' });
+    camera.show();
+    const { jobId } = await answer;
+    camera.show();
+    camera.lose();
+    camera.show({}, 5);
+    await camera.seen();
+    const given = await found(parts);
+    expect(given).toHaveLength(1);
+    expect(given[0]).toMatchObject({
+      jobId,
+      partId: 'A-2',
+      failure: 'camera lost: connection refused',
+      frames: [{}, {}],
+    });
+  });
+
+  test('refuses a trigger while one is collected, and while too many wait to be judged', async () => {
+    const camera = new DrawnCamera();
+    await using parts = open(camera, kind, 2);
+    const first = code(parts.trigger({}));
+    expect(await code(parts.trigger({}))).toBe('busy');
+    camera.show();
+    expect(await first).toBe('accepted');
+    expect(await code(parts.trigger({}))).toBe('busy');
+    camera.show();
+    await camera.seen();
+    for (let n = 1; n < 4; n++) {
+      const next = code(parts.trigger({}));
+      camera.show({}, 2);
+      expect(await next).toBe('accepted');
+      await camera.seen();
+    }
+    expect(await code(parts.trigger({}))).toBe('busy');
+    expect(await found(parts)).toHaveLength(4);
+    const free = code(parts.trigger({}));
+    camera.show();
+    expect(await free).toBe('accepted');
+  });
+
+  test('closing refuses what waits, fails what was accepted, and then ends', async () => {
+    const camera = new DrawnCamera();
+    const parts = open(camera, kind, 2);
+    const accepted = parts.trigger({});
+    camera.show();
+    const { jobId } = await accepted;
+    await parts[Symbol.asyncDispose]();
+    expect(await code(parts.trigger({}))).toBe('stopping');
+    const never = new AbortController().signal;
+    expect(await parts.next(never)).toMatchObject({ jobId, failure: 'the agent stopped' });
+    await expect(parts.next(never)).rejects.toThrow();
+
+    const waiting = open(camera, kind);
+    const refused = code(waiting.trigger({}));
+    await waiting[Symbol.asyncDispose]();
+    expect(await refused).toBe('stopping');
+  });
+
+  test.each([1, 2, 3])(
+    'whatever happens, every accepted job has one part and no other part comes (seed %i)',
+    async (seed) => {
+      const camera = new DrawnCamera(seed);
+      const random = seeded(seed);
+      const parts = open(camera, kind, 3);
+      const accepted: string[] = [];
+      const given: string[] = [];
+      const asked: Promise<unknown>[] = [];
+      for (let n = 0; n < 400; n++) {
+        const dice = random();
+        if (dice < 0.25) {
+          asked.push(
+            parts.trigger({}).then(
+              ({ jobId }) => accepted.push(jobId),
+              (error) => expect(error).toBeInstanceOf(QcError),
+            ),
+          );
+        } else if (dice < 0.35) camera.lose();
+        else if (dice < 0.9) camera.show();
+        else given.push(...(await found(parts)).map(({ jobId }) => jobId));
+        if (random() < 0.5) await camera.seen();
+      }
+      await camera.seen();
+      given.push(...(await found(parts)).map(({ jobId }) => jobId));
+      await parts[Symbol.asyncDispose]();
+      await Promise.all(asked);
+      given.push(...(await found(parts)).map(({ jobId }) => jobId));
+      expect(accepted.length).toBeGreaterThan(10);
+      expect(given).toEqual(accepted);
+    },
+  );
+});
+
+test('a wait that is aborted loses no part', async () => {
+  const camera = new DrawnCamera();
+  await using parts = open(camera, { kind: 'command', timeoutMs: 60_000 });
+  const impatient = new AbortController();
+  const first = parts.next(impatient.signal);
+  const answer = parts.trigger({ partId: 'A-3' });
+  impatient.abort();
+  camera.show();
+  await answer;
+  await expect(first).rejects.toThrow();
+  expect(await parts.next(new AbortController().signal)).toMatchObject({ partId: 'A-3' });
+});
+
+test('no timer is left when parts are closed', async () => {
+  const parts = open(new DrawnCamera(), { kind: 'command', timeoutMs: 60_000 });
+  const refused = code(parts.trigger({}));
+  await parts[Symbol.asyncDispose]();
+  expect(await refused).toBe('stopping');
+  expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length).toBeLessThanOrEqual(1);
+});

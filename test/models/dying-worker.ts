@@ -1,0 +1,12 @@
+/** The real worker, but its thread dies in the middle of a picture: the one whose number QC_TEST_DIE_AT says. */
+import { parentPort } from 'node:worker_threads';
+import type { ToWorker } from '../../models/session.ts';
+
+const last = Number(process.env.QC_TEST_DIE_AT);
+let pictures = 0;
+parentPort!.on('message', (message: ToWorker) => {
+  if ('task' in message && message.task.kind === 'judge' && ++pictures === last) {
+    throw new Error('killed by the test');
+  }
+});
+await import('../../models/session-worker.ts');

@@ -1,0 +1,184 @@
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type Inspector, type InspectorOptions, openInspector } from '../../models/inspector.ts';
+import { plate, storeHead } from './fitted-head.ts';
+import { tempFolder } from './temp-folder.ts';
+import { writeTiny } from './tiny-model.ts';
+
+async function open(
+  storageDirectory: string,
+  { base = 'resnet50-synthetic', ...rest }: Partial<InspectorOptions> & { base?: string } = {},
+): Promise<Inspector & { readonly notices: string[] }> {
+  const notices: string[] = [];
+  const model = { base, provider: 'cpu', precision: 'auto', threads: 0 } as const;
+  const inspector = await openInspector({
+    model,
+    storageDirectory,
+    onNotice: (text) => notices.push(text),
+    ...rest,
+  });
+  return Object.defineProperty(inspector as Inspector & { notices: string[] }, 'notices', { value: notices });
+}
+
+/** A store with the tiny base in it and one head for it. */
+async function tinyStore(storage: string) {
+  const base = await writeTiny(storage);
+  await using inspector = await open(storage, { base });
+  const version = await storeHead(storage, inspector.manifest, inspector.features);
+  return { base, version };
+}
+
+describe('with the embedded base', () => {
+  test('without a head nothing is said of a picture; with one it tells scratched plates from good ones', async () => {
+    await using folder = await tempFolder();
+    {
+      await using inspector = await open(folder.path);
+      expect(inspector.model).toMatchObject({ version: 'none', base: 'resnet50-synthetic', provider: 'cpu' });
+      expect(inspector.labels).toEqual([]);
+      expect(await inspector.judge(plate('good', 1))).toMatchObject({ probabilities: {}, version: 'none' });
+      const version = await storeHead(folder.path, inspector.manifest, inspector.features);
+      await inspector.swapHead(version);
+      expect(inspector.model.version).toBe(version);
+    }
+    await using inspector = await open(folder.path);
+    expect(inspector.labels).toEqual(['good', 'scratch']);
+    for (let seed = 101; seed < 106; seed++) {
+      for (const label of ['good', 'scratch'] as const) {
+        const { probabilities, inferenceMs, queueMs } = await inspector.judge(plate(label, seed));
+        expect(probabilities[label]).toBeGreaterThan(0.5);
+        expect(probabilities.good! + probabilities.scratch!).toBeCloseTo(1, 5);
+        expect(inferenceMs).toBeGreaterThan(0);
+        expect(queueMs).toBeGreaterThanOrEqual(0);
+      }
+    }
+    expect(inspector.notices).toEqual([]);
+  });
+});
+
+describe('swapping heads', () => {
+  test('under load every picture is judged once, by the head that was live when it was asked', async () => {
+    await using folder = await tempFolder();
+    const { base, version: first } = await tinyStore(folder.path);
+    await using inspector = await open(folder.path, { base });
+    const labels = ['fine', 'cut'];
+    const second = await storeHead(folder.path, inspector.manifest, inspector.features, {
+      labels,
+      promote: false,
+    });
+    const image = plate('scratch', 9);
+    const versions: string[] = [];
+    const ask = () =>
+      inspector.judge(image).then(({ version, probabilities }) => {
+        versions.push(version);
+        expect(Object.keys(probabilities).sort()).toEqual(
+          version === first ? ['good', 'scratch'] : ['cut', 'fine'],
+        );
+      });
+    const before = Array.from({ length: 30 }, ask);
+    const swapped = inspector.swapHead(second);
+    await Promise.all(before);
+    await swapped;
+    await Promise.all(Array.from({ length: 30 }, ask));
+    expect(versions).toEqual([...Array(30).fill(first), ...Array(30).fill(second)]);
+  });
+
+  test('a damaged, foreign or unknown version is refused and the old one judges on', async () => {
+    await using folder = await tempFolder();
+    const { base, version } = await tinyStore(folder.path);
+    await using inspector = await open(folder.path, { base });
+    const bad = await storeHead(folder.path, inspector.manifest, inspector.features, { promote: false });
+    await appendFile(join(folder.path, 'models', bad, 'head.onnx'), 'x');
+    await expect(inspector.swapHead(bad)).rejects.toMatchObject({ code: 'head-damaged' });
+
+    const foreign = { ...inspector.manifest, name: 'other', sha256: 'a'.repeat(64) };
+    const strange = await storeHead(folder.path, foreign, inspector.features, { promote: false });
+    await expect(inspector.swapHead(strange)).rejects.toMatchObject({
+      code: 'head-base-mismatch',
+      message: expect.stringContaining('trained on the base other'),
+    });
+
+    const short = async () => new Float32Array([1, 2, 3, Math.random()]);
+    const narrow = await storeHead(folder.path, inspector.manifest, short, { promote: false });
+    await expect(inspector.swapHead(narrow)).rejects.toMatchObject({
+      code: 'head-damaged',
+      message: expect.stringContaining('features [N,4] float32, the base gives [N,8]'),
+    });
+    await expect(inspector.swapHead('2020-01-01.1')).rejects.toMatchObject({ code: 'version-unknown' });
+
+    expect(inspector.model.version).toBe(version);
+    expect((await inspector.judge(plate('good', 3))).version).toBe(version);
+  });
+});
+
+describe('at the start', () => {
+  test('a damaged active head gives way to the last whole one, with a notice', async () => {
+    await using folder = await tempFolder();
+    const { base, version } = await tinyStore(folder.path);
+    let bad: string;
+    {
+      await using inspector = await open(folder.path, { base });
+      bad = await storeHead(folder.path, inspector.manifest, inspector.features);
+    }
+    const file = join(folder.path, 'models', bad, 'head.onnx');
+    await writeFile(file, (await readFile(file)).subarray(0, 40));
+    {
+      await using inspector = await open(folder.path, { base });
+      expect(inspector.model.version).toBe(version);
+      expect(inspector.notices).toEqual([
+        expect.stringMatching(`${bad}: .*judging with version ${version} instead`),
+      ]);
+    }
+    await writeFile(join(folder.path, 'models', version, 'manifest.json'), '{}');
+    await expect(open(folder.path, { base })).rejects.toMatchObject({ code: 'head-damaged', exitCode: 3 });
+  });
+
+  test('a head of another base is refused, with the way out', async () => {
+    await using folder = await tempFolder();
+    await tinyStore(folder.path);
+    await expect(open(folder.path)).rejects.toMatchObject({
+      code: 'head-base-mismatch',
+      remedy: expect.stringContaining('train a new head'),
+    });
+  });
+});
+
+describe('when the thread dies', () => {
+  test('what it was judging is rejected, it is started again, and the next pictures are judged', async () => {
+    await using folder = await tempFolder();
+    const { base, version } = await tinyStore(folder.path);
+    await using inspector = await open(folder.path, { base, worker: dyingOver(3) });
+    const outcomes: string[] = [];
+    for (let i = 0; i < 9; i++) {
+      await inspector.judge(plate('good', i)).then(
+        (judged) => outcomes.push(judged.version),
+        (error) => outcomes.push(error.code),
+      );
+    }
+    // Each thread dies over its third picture; two judged ones in between keep it from being given up.
+    const round = [version, version, 'inference-stopped'];
+    expect(outcomes).toEqual([...round, ...round, ...round]);
+    expect(inspector.notices[0]).toContain('killed by the test; starting it again');
+  });
+
+  test('one that dies over every picture is given up, and says so', async () => {
+    await using folder = await tempFolder();
+    const { base } = await tinyStore(folder.path);
+    await using inspector = await open(folder.path, { base, worker: dyingOver(1) });
+    for (let i = 0; i < 6; i++) {
+      await expect(inspector.judge(plate('good', i))).rejects.toMatchObject({ code: 'inference-stopped' });
+    }
+    expect(inspector.notices).toHaveLength(4);
+    expect(inspector.notices[3]).toContain('4 times in a row');
+    expect(inspector.fault).toContain('4 times in a row');
+  });
+
+  afterEach(() => {
+    delete process.env.QC_TEST_DIE_AT;
+  });
+
+  function dyingOver(picture: number): URL {
+    process.env.QC_TEST_DIE_AT = String(picture);
+    return new URL('./dying-worker.js', import.meta.url);
+  }
+});
