@@ -1,5 +1,6 @@
 /** The broker: one connection of the doctor's own, one message there and back. */
 import { randomBytes } from 'node:crypto';
+import { QcError } from '../../config/errors.ts';
 import type { MqttConfig } from '../../config/schema.ts';
 import { redactUrl } from '../../config/secrets.ts';
 import { type BrokerLink, connectBroker } from '../publish/broker.ts';
@@ -7,6 +8,18 @@ import { type Finding, failure, good } from './finding.ts';
 
 /** For a message to come back, ms. */
 const echoMs = 4_000;
+
+const otherPort =
+  'check scheme and port in mqtt.url: mqtt:// (often 1883) and mqtts:// (often 8883) are different ports';
+
+/** What TLS on a plain port comes to, and the other way round. */
+function hungUp(error: unknown): error is QcError {
+  return (
+    error instanceof QcError &&
+    error.code === 'broker-unreachable' &&
+    /ECONNRESET|connection was closed/.test(error.message)
+  );
+}
 
 /**
  * Publishes below `<topic>/doctor/` and waits for the message to come back. The client id is its own: a running
@@ -17,7 +30,7 @@ export async function checkBroker(mqtt: MqttConfig, signal: AbortSignal): Promis
   const id = randomBytes(4).toString('hex');
   const topic = `${mqtt.topic}/doctor/${id}`;
   const startedAt = performance.now();
-  await using link = await connectBroker(
+  const connecting = connectBroker(
     {
       ...mqtt,
       clientId: `${mqtt.clientId}-doctor-${id}`,
@@ -26,6 +39,9 @@ export async function checkBroker(mqtt: MqttConfig, signal: AbortSignal): Promis
     },
     signal,
   );
+  await using link = await connecting.catch((error: unknown) => {
+    throw hungUp(error) ? new QcError('broker-unreachable', error.message, { remedy: otherPort }) : error;
+  });
   const user = mqtt.username === undefined ? 'a client without a user' : `the user ${mqtt.username}`;
   const remedy = `let ${user} publish and subscribe below ${mqtt.topic}/# (the broker's access list)`;
   try {

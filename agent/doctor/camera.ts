@@ -15,6 +15,8 @@ const firstFrameMs = 15_000;
  * the camera's clock and comes within 3.1 s (RFC 3550 clause 6.3.1: 2.5 s × 1.5 / 1.218), ms.
  */
 const watchMs = 3_500;
+/** Frames that came while the decoder started are read in a burst, ms. */
+const backlogMs = 1_000;
 /** A camera that says nothing for this long is not waited for, whatever stallMs says, ms. */
 const longestSilenceMs = 5_000;
 /** A camera clock may be this far from ours, ms. */
@@ -107,9 +109,10 @@ async function lookAt(name: string, config: CameraConfig, signal: AbortSignal): 
   return { stream, newest, firstAfterMs, fps: rateOf(counted), faults, error };
 }
 
-/** Frames a second between the first and the last count; undefined where it was too short to tell. */
+/** Frames a second once what had waited at the start is read; undefined where it was too short to tell. */
 function rateOf(counted: readonly { at: number; frames: number }[]): number | undefined {
-  const [first, ...later] = counted;
+  const settledAt = (counted[0]?.at ?? 0) + backlogMs;
+  const [first, ...later] = counted.filter(({ at }) => at >= settledAt);
   const last = later.at(-1);
   if (!first || !last || last.at - first.at < watchMs / 4) return undefined;
   return (later.reduce((sum, { frames }) => sum + frames, 0) * 1000) / (last.at - first.at);

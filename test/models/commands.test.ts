@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { modelSchema, mqttSchema, storageSchema } from '../../config/schema.ts';
 import {
@@ -9,7 +10,7 @@ import {
 } from '../../models/commands.ts';
 import { openStore } from '../../models/store.ts';
 import { addHead } from '../rigs/heads.ts';
-import { openScratch } from '../rigs/scratch.ts';
+import { tempFolder } from './temp-folder.ts';
 
 const configFor = (directory: string) => ({
   model: modelSchema.parse({}),
@@ -18,13 +19,11 @@ const configFor = (directory: string) => ({
 });
 
 it('lists, shows, promotes and rolls back, and tells what a running agent does', async () => {
-  await using scratch = await openScratch();
-  const config = configFor(scratch.folder);
-  const [first, second] = [
-    await addHead(scratch.folder),
-    await addHead(scratch.folder, { labels: ['good', 'dent', 'scratch'] }),
-  ];
-  expect([first, second]).toEqual(['2026-11-20.1', '2026-11-20.2']);
+  await using scratch = await tempFolder();
+  const config = configFor(scratch.path);
+  const first = await addHead(scratch.path);
+  const second = await addHead(scratch.path);
+  expect([first, second]).toEqual(['2026-11-23.1', '2026-11-23.2']);
 
   expect((await modelsPromoteCommand(config, first)).json).toEqual({ active: first, before: null });
   const promoted = await modelsPromoteCommand(config, second);
@@ -36,8 +35,8 @@ it('lists, shows, promotes and rolls back, and tells what a running agent does',
 
   const list = await modelsListCommand(config);
   expect(list.text.split('\n')).toEqual([
-    expect.stringMatching(/^ {2}2026-11-20\.1 .* good, scratch$/),
-    expect.stringMatching(/^\* 2026-11-20\.2 .* good, dent, scratch$/),
+    expect.stringMatching(/^ {2}2026-11-23\.1 .* good, scratch$/),
+    expect.stringMatching(/^\* 2026-11-23\.2 .* good, scratch$/),
   ]);
   expect(list.json).toMatchObject([
     { version: first, active: false },
@@ -45,7 +44,7 @@ it('lists, shows, promotes and rolls back, and tells what a running agent does',
   ]);
   const shown = await modelsShowCommand(config, second);
   expect(shown.text).toMatch(/^version .*\(active\)$/m);
-  expect(shown.text).toMatch(/^labels .*good, dent, scratch$/m);
+  expect(shown.text).toMatch(/^labels .*good, scratch$/m);
 
   const back = await modelsRollbackCommand(config);
   expect(back.json).toEqual({ active: first, before: second });
@@ -54,13 +53,13 @@ it('lists, shows, promotes and rolls back, and tells what a running agent does',
 });
 
 it('refuses what the next start would refuse, and changes nothing', async () => {
-  await using scratch = await openScratch();
-  const config = configFor(scratch.folder);
-  const good = await addHead(scratch.folder);
-  const foreign = await addHead(scratch.folder, { base: '0'.repeat(64) });
-  const damaged = await addHead(scratch.folder);
+  await using scratch = await tempFolder();
+  const config = configFor(scratch.path);
+  const good = await addHead(scratch.path);
+  const foreign = await addHead(scratch.path, { base: '0'.repeat(64) });
+  const damaged = await addHead(scratch.path);
   await modelsPromoteCommand(config, good);
-  const file = scratch.path('models', damaged, 'head.onnx');
+  const file = join(scratch.path, 'models', damaged, 'head.onnx');
   await writeFile(file, (await readFile(file)).subarray(0, 1_000));
 
   for (const [version, code] of [
@@ -71,16 +70,16 @@ it('refuses what the next start would refuse, and changes nothing', async () => 
   ] as const) {
     await expect(modelsPromoteCommand(config, version)).rejects.toMatchObject({ code });
   }
-  expect(await (await openStore(scratch.folder)).active()).toBe(good);
+  expect(await (await openStore(scratch.path)).active()).toBe(good);
   expect((await modelsListCommand(config)).text).toMatch(new RegExp(`^  ${damaged} +DAMAGED: .*sha256`, 'm'));
 });
 
 it('says so where there is no version, and makes no folder', async () => {
-  await using scratch = await openScratch();
-  const config = configFor(scratch.path('nowhere'));
+  await using scratch = await tempFolder();
+  const config = configFor(join(scratch.path, 'nowhere'));
   expect(await modelsListCommand(config)).toMatchObject({
     text: expect.stringContaining('no version'),
     json: [],
   });
-  await expect(readFile(scratch.path('nowhere'))).rejects.toMatchObject({ code: 'ENOENT' });
+  await expect(readFile(join(scratch.path, 'nowhere'))).rejects.toMatchObject({ code: 'ENOENT' });
 });

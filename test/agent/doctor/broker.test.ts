@@ -77,6 +77,15 @@ describe.skipIf(mosquittoMissing)('with mosquitto', () => {
     });
   });
 
+  it('meets TLS on a plain port, and no TLS on a TLS port', async () => {
+    await using plain = await startMosquitto();
+    await using secure = await startMosquitto({ tls: 'server' });
+    for (const url of [plain.url.replace('mqtt:', 'mqtts:'), secure.url.replace('mqtts:', 'mqtt:')]) {
+      const [finding] = await check({ url });
+      expect(finding).toMatchObject({ level: 'fail', remedy: expect.stringContaining('scheme and port') });
+    }
+  });
+
   it('meets a certificate that nobody vouches for', async () => {
     await using broker = await startMosquitto({ tls: 'server' });
     const [finding] = await check({ url: broker.url });

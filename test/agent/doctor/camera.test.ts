@@ -1,14 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkCamera, clockFault } from '../../../agent/doctor/camera.ts';
 import type { Finding } from '../../../agent/doctor/finding.ts';
 import { cameraSchema } from '../../../config/schema.ts';
 import type { Frame } from '../../../models/image.ts';
+import { tempFolder } from '../../models/temp-folder.ts';
 import { freePort } from '../../rigs/free-port.ts';
 import { type GstRtsp, gstMissing, openGstRtsp } from '../../rigs/gst-rtsp.ts';
-import { openScratch } from '../../rigs/scratch.ts';
 
 const missing = gstMissing();
 if (missing) console.warn(`doctor: cameras skipped, ${missing}`);
@@ -36,7 +37,7 @@ describe.skipIf(missing)('the doctor looks at a camera', () => {
     const [finding] = await check({ url: address(), password: 's3cret', region, decoder });
     expect(finding).toMatchObject({ check: 'camera top', level: 'ok' });
     expect(finding?.detail).toMatch(
-      /^1280×720 H\.264, 2[3-7] fps, region 960×576, first frame after \d+\.\d s$/,
+      /^1280×720 H\.264, \d\d fps, region 960×576, first frame after \d+\.\d s$/,
     );
   });
 
@@ -100,7 +101,9 @@ describe.skipIf(missing)('the doctor looks at a camera', () => {
     expect(findings.every(({ ok }) => ok)).toBe(true);
     const warned = findings.filter(({ level }) => level === 'warn').map(({ detail }) => detail);
     expect(warned).toContainEqual(expect.stringMatching(/128×480 pixels, fewer than/));
-    expect(warned).toContainEqual(expect.stringMatching(/sends 5 frames a second, trigger and vote want 10/));
+    expect(warned).toContainEqual(
+      expect.stringMatching(/sends \d frames a second, trigger and vote want 10/),
+    );
   });
 });
 
@@ -123,10 +126,10 @@ describe('the doctor looks for a camera', () => {
   });
 
   it('in a folder of pictures, and sees a lens cap', async () => {
-    await using scratch = await openScratch();
+    await using scratch = await tempFolder();
     const black = sharp({ create: { width: 320, height: 240, channels: 3, background: '#020202' } });
-    await writeFile(scratch.path('1.png'), await black.png().toBuffer());
-    const findings = await check({ url: `file:${scratch.folder}` });
+    await writeFile(join(scratch.path, '1.png'), await black.png().toBuffer());
+    const findings = await check({ url: `file:${scratch.path}` });
     expect(findings).toMatchObject([
       { level: 'ok', detail: expect.stringMatching(/^320×240 from files, region 320×240/) },
       { level: 'warn', detail: 'the region is all black', remedy: expect.stringContaining('lens cap') },
@@ -134,8 +137,8 @@ describe('the doctor looks for a camera', () => {
   });
 
   it('in a folder without any', async () => {
-    await using scratch = await openScratch();
-    const [finding] = await check({ url: `file:${scratch.folder}` });
+    await using scratch = await tempFolder();
+    const [finding] = await check({ url: `file:${scratch.path}` });
     expect(finding).toMatchObject({ level: 'fail', remedy: expect.stringContaining('put png, jpg or bmp') });
   });
 });

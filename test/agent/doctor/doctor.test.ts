@@ -7,10 +7,9 @@ import { expect, it } from 'vitest';
 import { runDoctor } from '../../../agent/doctor/doctor.ts';
 import type { Finding } from '../../../agent/doctor/finding.ts';
 import { embeddedBases } from '../../../models/base.ts';
-import { openStore } from '../../../models/store.ts';
+import { tempFolder } from '../../models/temp-folder.ts';
 import { startAedes } from '../../rigs/aedes.ts';
 import { addHead } from '../../rigs/heads.ts';
-import { openScratch, type Scratch } from '../../rigs/scratch.ts';
 
 const main = fileURLToPath(new URL('../../../agent/main.js', import.meta.url));
 
@@ -29,11 +28,14 @@ function doctor(...args: string[]): Promise<Ended> {
 }
 
 /** A configuration that is right, over a folder with one picture and a head. JSON is YAML, too. */
-async function writeConfig(scratch: Scratch, over: Record<string, unknown> = {}): Promise<string> {
-  await mkdir(scratch.path('pictures'), { recursive: true });
+async function writeConfig(
+  scratch: { readonly path: string },
+  over: Record<string, unknown> = {},
+): Promise<string> {
+  await mkdir(join(scratch.path, 'pictures'), { recursive: true });
   const picture = sharp({ create: { width: 320, height: 240, channels: 3, background: '#7a8088' } });
-  await writeFile(scratch.path('pictures', '1.png'), await picture.png().toBuffer());
-  const file = scratch.path('agent.yaml');
+  await writeFile(join(scratch.path, 'pictures', '1.png'), await picture.png().toBuffer());
+  const file = join(scratch.path, 'agent.yaml');
   const config = {
     station: 'press-3',
     cameras: { top: { url: 'file:pictures' } },
@@ -46,10 +48,9 @@ async function writeConfig(scratch: Scratch, over: Record<string, unknown> = {})
 }
 
 it('passes a set-up that is right: a line each, exit 0', async () => {
-  await using scratch = await openScratch();
+  await using scratch = await tempFolder();
   await using broker = await startAedes();
-  const version = await addHead(scratch.path('data'));
-  await (await openStore(scratch.path('data'))).promote(version);
+  const version = await addHead(join(scratch.path, 'data'), { promote: true });
   const file = await writeConfig(scratch, { mqtt: { url: broker.url } });
   const { code, stdout, stderr } = await doctor('--config', file);
   expect(stderr).toBe('');
@@ -62,9 +63,9 @@ it('passes a set-up that is right: a line each, exit 0', async () => {
 });
 
 it('says what fails and what to do, and exits 1', async () => {
-  await using scratch = await openScratch();
+  await using scratch = await tempFolder();
   const mqtt = { url: 'mqtt://127.0.0.1:9', username: 'press', passwordFile: 'secret' };
-  await writeFile(scratch.path('secret'), 'hunter2\n', { mode: 0o600 });
+  await writeFile(join(scratch.path, 'secret'), 'hunter2\n', { mode: 0o600 });
   const file = await writeConfig(scratch, { mqtt });
   const { code, stdout } = await doctor('--config', file, '--json');
   const findings = JSON.parse(stdout) as Finding[];
@@ -84,7 +85,7 @@ it('says what fails and what to do, and exits 1', async () => {
 });
 
 it('says everything that is wrong with a configuration, and exits 1', async () => {
-  await using scratch = await openScratch();
+  await using scratch = await tempFolder();
   const file = await writeConfig(scratch, {
     cameras: {
       top: { url: 'rtsp://qc:hunter2@h/a' },
@@ -110,7 +111,7 @@ it('exits 2 where there is no configuration to look at', async () => {
 
 const models: {
   what: string;
-  prepare: (scratch: Scratch) => Promise<Record<string, unknown>>;
+  prepare: (scratch: { readonly path: string }) => Promise<Record<string, unknown>>;
   check: string;
   detail: RegExp;
   remedy: RegExp;
@@ -120,8 +121,11 @@ const models: {
     async prepare(scratch) {
       const name = 'resnet50-synthetic';
       const manifest = await readFile(join(embeddedBases, `${name}.json`), 'utf8');
-      await writeFile(scratch.path(`${name}.json`), manifest.replace(/"sha256": "..../, '"sha256": "0000'));
-      await copyFile(join(embeddedBases, `${name}.onnx`), scratch.path(`${name}.onnx`));
+      await writeFile(
+        join(scratch.path, `${name}.json`),
+        manifest.replace(/"sha256": "..../, '"sha256": "0000'),
+      );
+      await copyFile(join(embeddedBases, `${name}.onnx`), join(scratch.path, `${name}.onnx`));
       return { model: { base: `./${name}.onnx` } };
     },
     check: 'model',
@@ -138,8 +142,7 @@ const models: {
   {
     what: 'a head for another base',
     async prepare(scratch) {
-      const version = await addHead(scratch.path('data'), { base: 'f'.repeat(64) });
-      await (await openStore(scratch.path('data'))).promote(version);
+      await addHead(join(scratch.path, 'data'), { base: 'f'.repeat(64), promote: true });
       return {};
     },
     check: 'model',
@@ -149,8 +152,7 @@ const models: {
   {
     what: 'labels of which the head knows none',
     async prepare(scratch) {
-      const version = await addHead(scratch.path('data'));
-      await (await openStore(scratch.path('data'))).promote(version);
+      await addHead(join(scratch.path, 'data'), { promote: true });
       return { labels: { good: ['io'] } };
     },
     check: 'head',
@@ -160,7 +162,7 @@ const models: {
 ];
 
 it.each(models)('finds $what', async ({ prepare, check, detail, remedy }) => {
-  await using scratch = await openScratch();
+  await using scratch = await tempFolder();
   await using broker = await startAedes();
   const file = await writeConfig(scratch, { mqtt: { url: broker.url }, ...(await prepare(scratch)) });
   const lines: string[] = [];
@@ -174,7 +176,7 @@ it.each(models)('finds $what', async ({ prepare, check, detail, remedy }) => {
 });
 
 it('tells what it knows when it is stopped', async () => {
-  await using scratch = await openScratch();
+  await using scratch = await tempFolder();
   const stop = new AbortController();
   const lines: string[] = [];
   const findings = await runDoctor(

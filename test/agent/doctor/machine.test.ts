@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { chmod, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { checkClock } from '../../../agent/doctor/clock.ts';
 import { checkDisk, roomFinding } from '../../../agent/doctor/disk.ts';
 import { checkHttp } from '../../../agent/doctor/http.ts';
 import { type Config, configSchema } from '../../../config/schema.ts';
-import { openScratch } from '../../rigs/scratch.ts';
+import { tempFolder } from '../../models/temp-folder.ts';
 import { openStationRig } from '../../rigs/station.ts';
 
 const never = new AbortController().signal;
@@ -18,8 +19,8 @@ describe('the clock', () => {
   const now = Date.parse('2026-12-24T12:00:00Z');
 
   it('stands before this program, or before a file that was saved', async () => {
-    await using scratch = await openScratch();
-    const file = scratch.path('agent.yaml');
+    await using scratch = await tempFolder();
+    const file = join(scratch.path, 'agent.yaml');
     await writeFile(file, '');
     await utimes(file, now / 1000, now / 1000);
     expect(await checkClock(file, {}, 0)).toMatchObject([
@@ -39,11 +40,11 @@ describe('the clock', () => {
     ['yes', 'ok'],
     ['no', 'warn'],
   ])('as timedatectl tells it: NTPSynchronized=%s', async (answer, level) => {
-    await using scratch = await openScratch();
-    const tool = scratch.path('timedatectl');
+    await using scratch = await tempFolder();
+    const tool = join(scratch.path, 'timedatectl');
     await writeFile(tool, `#!/bin/sh\necho NTPSynchronized=${answer}\n`);
     await chmod(tool, 0o755);
-    expect(await checkClock(tool, { PATH: `${scratch.folder}:${process.env.PATH}` })).toMatchObject([
+    expect(await checkClock(tool, { PATH: `${scratch.path}:${process.env.PATH}` })).toMatchObject([
       { level },
     ]);
   });
@@ -58,16 +59,16 @@ describe('the disk', () => {
   });
 
   it('is left as it was', async () => {
-    await using scratch = await openScratch();
-    const [finding] = await checkDisk(scratch.path('data', 'line'));
+    await using scratch = await tempFolder();
+    const [finding] = await checkDisk(join(scratch.path, 'data', 'line'));
     expect(finding?.detail).toContain('it is made when the agent starts');
-    expect(await readdir(scratch.folder)).toEqual([]);
+    expect(await readdir(scratch.path)).toEqual([]);
   });
 
   it('cannot be written where a file is in the way', async () => {
-    await using scratch = await openScratch();
-    await writeFile(scratch.path('data'), '');
-    expect(await checkDisk(scratch.path('data', 'line'))).toMatchObject([
+    await using scratch = await tempFolder();
+    await writeFile(join(scratch.path, 'data'), '');
+    expect(await checkDisk(join(scratch.path, 'data', 'line'))).toMatchObject([
       { level: 'fail', detail: expect.stringContaining('is a file') },
     ]);
   });
@@ -79,11 +80,11 @@ describe('the disk', () => {
     ['size=1m', /MB free/, /free some space/],
     ['size=1g,ro', /read-only/, /mount it for writing/],
   ])('is a real one mounted with %s', async (options, detail, remedy) => {
-    await using scratch = await openScratch();
-    await mkdir(scratch.path('data'));
+    await using scratch = await tempFolder();
+    await mkdir(join(scratch.path, 'data'));
     const module = fileURLToPath(new URL('../../../agent/doctor/disk.js', import.meta.url));
     const program = `const { checkDisk } = await import(${JSON.stringify(module)});
-      console.log(JSON.stringify(await checkDisk(${JSON.stringify(scratch.path('data'))})));`;
+      console.log(JSON.stringify(await checkDisk(${JSON.stringify(join(scratch.path, 'data'))})));`;
     const { stdout } = spawnSync(
       'unshare',
       [
@@ -91,7 +92,7 @@ describe('the disk', () => {
         'sh',
         '-c',
         'mount -t tmpfs -o "$1" tmpfs "$2" && exec "$3" --input-type=module -e "$4"',
-      ].concat(['sh', options, scratch.path('data'), process.execPath, program]),
+      ].concat(['sh', options, join(scratch.path, 'data'), process.execPath, program]),
       { encoding: 'utf8' },
     );
     const [finding] = JSON.parse(stdout);
@@ -139,8 +140,8 @@ describe('the HTTP port', () => {
   });
 
   it('is on an address of another machine, or has tokens that are none', async () => {
-    await using scratch = await openScratch();
-    const tokensFile = scratch.path('tokens');
+    await using scratch = await tempFolder();
+    const tokensFile = join(scratch.path, 'tokens');
     await writeFile(tokensFile, 'grafana viewer qc_not-a-hash\n');
     const [tokens] = await checkHttp(configWith({ port: 0, tokensFile }), never);
     expect(tokens).toMatchObject({ level: 'fail', detail: expect.stringContaining('line 1') });
