@@ -1,14 +1,41 @@
 import { defineConfig } from 'vitest/config';
 
+const line = 'dist/test/line/**/*.test.js';
+
 // The tests run as compiled by tsc, against the compiled product: what is tested is what ships,
 // and worker threads and child processes start as they do in the plant.
+const shared = {
+  server: { deps: { external: [/\/dist\/(?!test\/.*\.test\.js)/] } },
+  pool: 'forks',
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+};
+
 export default defineConfig({
   test: {
-    include: ['dist/test/**/*.test.js'],
-    server: { deps: { external: [/\/dist\/(?!test\/.*\.test\.js)/] } },
-    pool: 'forks',
-    maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: 'parts',
+          include: ['dist/test/**/*.test.js'],
+          exclude: [line],
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          // Each opens a whole plant of several processes: one after the other, and after everything else.
+          name: 'line',
+          include: [line],
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          globalSetup: ['dist/test/rigs/plant-head.js'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
   },
 });

@@ -1,0 +1,80 @@
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { matchTruth } from '../../agent/demo/truth.ts';
+import type { Result } from '../../agent/publish/messages.ts';
+import { openPlant, type Plant } from '../rigs/plant.ts';
+import { until } from '../rigs/until.ts';
+
+describe('a stream that stands still or changes is noticed', () => {
+  let plant: Plant;
+  beforeAll(async () => {
+    plant = await openPlant({
+      vote: 2,
+      line: { partsPerMinute: 50 },
+      camera: { freezeMs: 1_500, stallMs: 1_500 },
+    });
+    await plant.ready();
+    await plant.nextResults(2);
+  });
+  afterAll(() => plant?.[Symbol.asyncDispose]());
+
+  const faults = async (reason: string) =>
+    (await plant.metrics()).value('qc_camera_faults_total', { camera: 'top', reason }) ?? 0;
+
+  it('the picture freezes: noticed, counted, and over when it moves again', async () => {
+    await plant.line.freeze(true);
+    const status = await plant.says((now) => now.online && now.state === 'degraded', 'frozen');
+    expect(status).toMatchObject({ reasons: [expect.stringContaining('has not changed for 1500 ms')] });
+    expect(await faults('camera-frozen')).toBeGreaterThan(0);
+    await plant.line.freeze(false);
+    await recovers();
+  });
+
+  it('the stream stalls: noticed, counted, and over when it flows again', async () => {
+    await plant.line.stall(true);
+    const status = await plant.says((now) => now.online && now.state === 'degraded', 'stalled');
+    expect(status).toMatchObject({ reasons: [expect.stringContaining('no picture for 1500 ms')] });
+    expect(await faults('camera-stalled')).toBeGreaterThan(0);
+    await plant.line.stall(false);
+    await recovers();
+  });
+
+  it('the resolution changes in mid-stream: counted, and the same region is inspected', async () => {
+    expect((await pictureOf(plant.results.at(-1)!)).width).toBe(300);
+    const reconnects = (await plant.metrics()).value('qc_camera_reconnects_total');
+    await plant.line.resize(480, 360);
+    await until(async () => (await faults('camera-resolution-changed')) > 0, {
+      everyMs: 100,
+      what: 'the new resolution to be counted',
+    });
+    const changedAt = Date.now();
+    await until(() => judgedSince(changedAt).length >= 2, {
+      timeoutMs: 20_000,
+      what: 'parts in the new size',
+    });
+    const { width, height } = await pictureOf(judgedSince(changedAt).at(-1)!);
+    expect(Math.abs(width - 225)).toBeLessThan(3);
+    expect(Math.abs(height - 225)).toBeLessThan(3);
+    expect((await plant.metrics()).value('qc_camera_reconnects_total')).toBe(reconnects);
+  });
+
+  it('and through all of that no part was judged twice, none without an answer', () => {
+    const { results } = plant;
+    expect(matchTruth(results, plant.line.truths).doubled).toEqual([]);
+    expect(results.map(({ sequence }) => sequence)).toEqual(results.map((_, index) => index + 1));
+  });
+
+  const judgedSince = (since: number) =>
+    plant.results.filter(({ state, capturedAt }) => state === 'completed' && Date.parse(capturedAt) > since);
+
+  async function recovers(): Promise<void> {
+    const since = Date.now();
+    await plant.says((now) => now.online && now.state === 'inspecting', 'inspecting again');
+    await until(() => judgedSince(since).length > 0, { timeoutMs: 20_000, what: 'a part judged again' });
+  }
+
+  async function pictureOf({ evidence }: Result): Promise<{ width: number; height: number }> {
+    const answer = await fetch(`${plant.url}${evidence}`);
+    return sharp(await answer.arrayBuffer()).metadata();
+  }
+});

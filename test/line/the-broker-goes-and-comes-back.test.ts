@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import type { Result, VerdictMessage } from '../../agent/publish/messages.ts';
+import { mosquittoMissing } from '../rigs/mosquitto.ts';
+import { openPlant, type Plant } from '../rigs/plant.ts';
+import type { BrokerKind } from '../rigs/plant-broker.ts';
+import { until } from '../rigs/until.ts';
+
+const kinds: readonly { kind: BrokerKind; missing: string | undefined }[] = [
+  { kind: 'aedes', missing: undefined },
+  { kind: 'mosquitto', missing: mosquittoMissing },
+];
+
+describe.each(kinds)('the broker goes and comes back: $kind', ({ kind, missing }) => {
+  it('delivers in order what was judged meanwhile, and its will when the agent is killed', async (context) => {
+    if (missing) return context.skip(missing);
+    await using plant = await openPlant({ broker: kind, trigger: { kind: 'continuous', everyMs: 250 } });
+    await plant.ready();
+    await plant.nextResults(3);
+
+    await plant.broker.die();
+    await until(async () => (await plant.metrics()).value('qc_mqtt_connected') === 0, {
+      everyMs: 50,
+      what: 'the loss to be noticed',
+    });
+    const delivered = plant.results.at(-1)!.sequence;
+    const judgedBefore = await judged(plant);
+    await until(async () => (await judged(plant)) >= judgedBefore + 6, {
+      everyMs: 100,
+      what: 'inspection to go on without a broker',
+    });
+    expect((await plant.metrics()).value('qc_outbox_messages')).toBeGreaterThanOrEqual(12);
+    expect((await fetch(`${plant.url}/readyz`)).status).toBe(503);
+    const waiting = await judged(plant);
+
+    await plant.brokerComesBack();
+    const status = await plant.says((now) => now.online && now.state === 'inspecting', 'online again');
+    expect(status).toMatchObject({ online: true, reasons: [] });
+    await until(() => !plant.results.at(-1)!.historical, { what: 'what waited and then what is new' });
+
+    const results = firstOfEach(plant.results);
+    expect(results.map(({ sequence }) => sequence)).toEqual(results.map((_, index) => index + 1));
+    const meanwhile = results.filter(({ sequence }) => sequence > delivered + 1 && sequence <= waiting);
+    expect(meanwhile.length).toBeGreaterThanOrEqual(5);
+    expect(meanwhile.filter(({ historical }) => !historical)).toEqual([]);
+    const verdicts = firstOfEach(plant.verdicts);
+    expect(verdicts.map(({ sequence }) => sequence)).toEqual(verdicts.map((_, index) => index + 1));
+    for (const { sequence } of meanwhile) expect(verdicts[sequence - 1]?.historical).toBe(true);
+    expect((await plant.metrics()).value('qc_outbox_dropped_total')).toBe(0);
+
+    plant.agent.kill('SIGKILL');
+    await plant.says((now) => !now.online && now.reason === 'connection lost', 'the last will');
+  });
+});
+
+/** A message that was on its way when the broker died may come twice (QoS 1): the first counts. */
+function firstOfEach<T extends Result | VerdictMessage>(messages: readonly T[]): T[] {
+  const seen = new Set<number>();
+  return messages.filter(({ sequence }) => !seen.has(sequence) && seen.add(sequence));
+}
+
+async function judged(plant: Plant): Promise<number> {
+  return (await plant.metrics()).value('qc_parts_inspected_total') ?? 0;
+}

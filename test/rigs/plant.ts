@@ -1,0 +1,183 @@
+/** A whole plant on loopback: a line with its RTSP camera, a broker, and the agent as a process of its own. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { type Line, type LineOptions, openLine } from '../../agent/demo/line.ts';
+import { Closer } from '../../agent/lifecycle/closer.ts';
+import type { Reply, Result, Status, VerdictMessage, Will } from '../../agent/publish/messages.ts';
+import { openProbe, type Probe } from './mqtt-probe.ts';
+import { type AgentProcess, type StartOptions, startAgent } from './plant-agent.ts';
+import { type BrokerKind, type PlantBroker, startBroker } from './plant-broker.ts';
+import { copyHead } from './plant-head.ts';
+import { type Scrape, scrape } from './plant-metrics.ts';
+import { until } from './until.ts';
+
+export interface PlantOptions {
+  readonly trigger?: object;
+  /** Frames that vote on one part. */
+  readonly vote?: number;
+  /** Over what the line needs: the settings of the camera `top`. */
+  readonly camera?: object;
+  readonly mqtt?: object;
+  readonly line?: LineOptions;
+  readonly broker?: BrokerKind;
+  /** Who may connect to the broker; the first is the test's own subscriber. */
+  readonly users?: Readonly<Record<string, string>>;
+  /** Whether a head has been trained; default true. */
+  readonly head?: boolean;
+  /** Environment variables of the agent, over those of the test. */
+  readonly env?: StartOptions['env'];
+}
+
+export interface Plant extends AsyncDisposable {
+  readonly line: Line;
+  readonly broker: PlantBroker;
+  /** Hears every message at the broker. */
+  readonly probe: Probe;
+  readonly agent: AgentProcess;
+  /** Base topic. */
+  readonly topic: string;
+  /** Of the page, the API and the metrics. */
+  readonly url: string;
+  /** As they arrived, in that order; what was delivered twice stands here twice. */
+  readonly results: readonly Result[];
+  readonly verdicts: readonly VerdictMessage[];
+  readonly statuses: readonly (Status | Will)[];
+  /** The newest status. */
+  readonly status: Status | Will | undefined;
+  metrics(): Promise<Scrape>;
+  /** Waits until it inspects: camera, broker and model are there, and the empty background was learned. */
+  ready(): Promise<void>;
+  /** Waits for a status like this one. */
+  says(wanted: (status: Status | Will) => boolean, what: string): Promise<Status | Will>;
+  /** Waits for so many further results and hands them back. */
+  nextResults(count: number, timeoutMs?: number): Promise<readonly Result[]>;
+  /** Publishes a command and waits for its reply on the reply topic. */
+  command(name: string, payload: object): Promise<Reply>;
+  /** The broker comes back while the agent is held still, so that the subscriber misses nothing. */
+  brokerComesBack(): Promise<void>;
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+/** Frames that the presence trigger learns the empty background from, and some. */
+const learningFrames = 15;
+
+/** Opens everything and waits until the agent serves its page; closing proves that nothing of it is left. */
+export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
+  await using opened = new Closer();
+  const directory = await mkdtemp(join(tmpdir(), 'qc-plant-'));
+  opened.defer(() => rm(directory, { recursive: true, force: true }));
+  if (options.head !== false) await copyHead(join(directory, 'storage'));
+
+  const topic = 'plant/line-1/press-1/qc';
+  const broker = opened.use(await startBroker(options.broker ?? 'aedes', options.users));
+  const [user] = Object.entries(options.users ?? {});
+  const probe = opened.use(await openProbe(broker.url, user ? { username: user[0], password: user[1] } : {}));
+  const line = opened.use(await openLine(options.line));
+
+  const trigger = options.trigger ?? { kind: 'presence' };
+  const file = join(directory, 'agent.yaml');
+  const settings = {
+    station: 'press-1',
+    cameras: {
+      top: {
+        url: line.url,
+        region: line.region,
+        trigger,
+        vote: { frames: options.vote ?? 1 },
+        simulated: true,
+        ...options.camera,
+      },
+    },
+    mqtt: { url: broker.url, topic, ...options.mqtt },
+    http: { port: 0 },
+    storage: { directory: './storage' },
+    log: { format: 'json' },
+  };
+  await writeFile(file, stringify(settings));
+  const agent = opened.use(
+    startAgent(['run', '--config', file], { cwd: directory, ...(options.env && { env: options.env }) }),
+  );
+  const url = String((await agent.logs('page, API and metrics are served')).url);
+
+  const heard = <T>(path: string) => probe.on(`${topic}/${path}`).map(({ json }) => json as T);
+  const all = opened.move();
+  const plant: Plant = {
+    line,
+    broker,
+    probe,
+    agent,
+    topic,
+    url,
+    get results() {
+      return heard<Result>('top/result');
+    },
+    get verdicts() {
+      return heard<VerdictMessage>('top/verdict');
+    },
+    get statuses() {
+      return heard<Status | Will>('status');
+    },
+    get status() {
+      return plant.statuses.at(-1);
+    },
+    metrics: () => scrape(url),
+    async ready() {
+      await until(async () => (await fetch(`${url}/readyz`)).ok, {
+        timeoutMs: 30_000,
+        everyMs: 50,
+        what: 'the agent to be ready',
+      });
+      await until(
+        async () => ((await plant.metrics()).value('qc_frames_received_total') ?? 0) >= learningFrames,
+        { everyMs: 100, what: 'the background to be learned' },
+      );
+    },
+    says: (wanted, what) =>
+      until(() => (plant.status && wanted(plant.status) ? plant.status : undefined), {
+        timeoutMs: 20_000,
+        what: `a status: ${what}`,
+      }),
+    async nextResults(count, timeoutMs = 20_000) {
+      const before = plant.results.length;
+      await until(() => plant.results.length >= before + count, {
+        timeoutMs,
+        everyMs: 25,
+        what: `${count} further results`,
+      });
+      return plant.results.slice(before, before + count);
+    },
+    async command(name, payload) {
+      const replies = `${topic}/command/${name}/reply`;
+      const before = probe.on(replies).length;
+      await probe.publish(`${topic}/command/${name}`, payload);
+      return (await probe.hears(replies, before + 1)).json as Reply;
+    },
+    async brokerComesBack() {
+      agent.kill('SIGSTOP');
+      try {
+        await broker.comeBack();
+        await subscribed(probe);
+      } finally {
+        agent.kill('SIGCONT');
+      }
+    },
+    stop: async (signal) => (await agent.stop(signal)).code,
+    [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
+  };
+  return plant;
+}
+
+/** Waits until the probe, which reconnects by itself, hears again. */
+async function subscribed(probe: Probe): Promise<void> {
+  const before = probe.on('probe/echo').length;
+  await until(
+    async () => {
+      // Not awaited: while it is not connected the client keeps it for later.
+      void probe.publish('probe/echo', {}).catch(() => undefined);
+      return probe.on('probe/echo').length > before;
+    },
+    { everyMs: 50, what: 'the subscriber to be back' },
+  );
+}
