@@ -1,0 +1,56 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { Base } from '../../models/base.ts';
+import { pssMb } from '../rigs/proc.ts';
+
+export interface BareOptions {
+  /** The model; a file that runs as it is, since a copy in memory would make the comparison easier. */
+  readonly base: Base;
+  readonly threads: number;
+  /** Session options: those of the agent, or onnxruntime's own for whatever the caller does not name. */
+  readonly options: 'agent' | 'defaults';
+  readonly seconds: number;
+  /** One inference so often instead of one after the other, ms. */
+  readonly everyMs?: number;
+}
+
+export interface BareResult {
+  readonly perSecond: number;
+  /** Each inference, ms. */
+  readonly milliseconds: readonly number[];
+  readonly pssMb: number;
+}
+
+export interface BareTask extends Omit<BareOptions, 'base'> {
+  readonly model: string;
+  readonly input: string;
+  readonly dims: readonly number[];
+  /** Free dimensions of the graph: a picture at a time. */
+  readonly dimensions: Readonly<Record<string, number>>;
+}
+
+export type FromBare =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'done'; readonly milliseconds: number[]; readonly perSecond: number };
+
+/** Runs the loop in a process of its own and measures its memory at the end, while it still has it. */
+export async function runBare({ base, ...options }: BareOptions): Promise<BareResult> {
+  const { manifest, model, dimensions } = base;
+  if (typeof model !== 'string') throw new Error(`${base.file} does not run as it is`);
+  const { name, layout, width, height } = manifest.input;
+  const dims = layout === 'NCHW' ? [1, 3, height, width] : [1, height, width, 3];
+  const task: BareTask = { ...options, model, input: name, dims, dimensions };
+  const child = fork(new URL('./bare-loop.js', import.meta.url), [JSON.stringify(task)]);
+  const exited = once(child, 'exit');
+  try {
+    const done = await new Promise<Extract<FromBare, { kind: 'done' }>>((resolve, reject) => {
+      child.on('message', (message: FromBare) => message.kind === 'done' && resolve(message));
+      child.once('exit', (code) => reject(new Error(`the bare loop ended with exit ${code}`)));
+    });
+    const { milliseconds, perSecond } = done;
+    return { milliseconds, perSecond, pssMb: pssMb([child.pid!]) };
+  } finally {
+    child.kill('SIGKILL');
+    await exited;
+  }
+}
