@@ -1,6 +1,6 @@
 /**
  * What the agent is held against: onnxruntime on one fixed tensor, again and again, and nothing else in the process.
- * Started by bare.ts with its task as JSON; says `ready`, then what it measured, then waits to be ended.
+ * Started by bare.ts with its task as JSON; says what it measured, then waits to be ended.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import ort from 'onnxruntime-node';
@@ -22,11 +22,10 @@ const session = await ort.InferenceSession.create(model, {
 });
 const pixels = Float32Array.from({ length: dims.reduce((a, b) => a * b) }, (_, i) => Math.sin(i));
 const feeds = { [input]: new ort.Tensor('float32', pixels, dims) };
-const send = (message: FromBare) => process.send!(message);
 
 for (let warm = performance.now(); performance.now() - warm < 1_000; ) await session.run(feeds);
-send({ kind: 'ready' });
 const milliseconds: number[] = [];
+const cpuBefore = process.cpuUsage();
 const startedAt = performance.now();
 while (performance.now() - startedAt < seconds * 1000) {
   const before = performance.now();
@@ -34,9 +33,14 @@ while (performance.now() - startedAt < seconds * 1000) {
   milliseconds.push(performance.now() - before);
   if (everyMs) await sleep(Math.max(0, everyMs - (performance.now() - before)));
 }
-send({
-  kind: 'done',
+const elapsedMs = performance.now() - startedAt;
+const { user, system } = process.cpuUsage(cpuBefore);
+const runs = milliseconds.length;
+const figures: FromBare = {
   milliseconds,
-  perSecond: (milliseconds.length * 1000) / (performance.now() - startedAt),
-});
-process.on('message', () => process.exit(0));
+  perSecond: (runs * 1000) / elapsedMs,
+  cpuMs: (user + system) / 1000 / runs,
+};
+process.send!(figures);
+// Its memory is measured now; the parent ends it.
+process.on('disconnect', () => process.exit(0));

@@ -14,10 +14,16 @@ export interface BareOptions {
   readonly everyMs?: number;
 }
 
-export interface BareResult {
+/** What the loop says of itself. */
+export interface FromBare {
   readonly perSecond: number;
   /** Each inference, ms. */
   readonly milliseconds: readonly number[];
+  /** CPU time of one inference, all threads, ms. */
+  readonly cpuMs: number;
+}
+
+export interface BareResult extends FromBare {
   readonly pssMb: number;
 }
 
@@ -29,10 +35,6 @@ export interface BareTask extends Omit<BareOptions, 'base'> {
   readonly dimensions: Readonly<Record<string, number>>;
 }
 
-export type FromBare =
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'done'; readonly milliseconds: number[]; readonly perSecond: number };
-
 /** Runs the loop in a process of its own and measures its memory at the end, while it still has it. */
 export async function runBare({ base, ...options }: BareOptions): Promise<BareResult> {
   const { manifest, model, dimensions } = base;
@@ -43,12 +45,11 @@ export async function runBare({ base, ...options }: BareOptions): Promise<BareRe
   const child = fork(new URL('./bare-loop.js', import.meta.url), [JSON.stringify(task)]);
   const exited = once(child, 'exit');
   try {
-    const done = await new Promise<Extract<FromBare, { kind: 'done' }>>((resolve, reject) => {
-      child.on('message', (message: FromBare) => message.kind === 'done' && resolve(message));
+    const figures = await new Promise<FromBare>((resolve, reject) => {
+      child.once('message', resolve);
       child.once('exit', (code) => reject(new Error(`the bare loop ended with exit ${code}`)));
     });
-    const { milliseconds, perSecond } = done;
-    return { milliseconds, perSecond, pssMb: pssMb([child.pid!]) };
+    return { ...figures, pssMb: pssMb([child.pid!]) };
   } finally {
     child.kill('SIGKILL');
     await exited;

@@ -23,7 +23,7 @@ export const decode: Benchmark = {
       await using agent = await workshop.agent({ camera: { url, trigger, region, decoder }, threads: 1 });
       await firstVerdict(agent);
       await sleep(1_000);
-      return observe(agent, seconds);
+      return await observe(agent, seconds);
     };
     const rows: Row[] = [];
     for (const [region, fractions] of Object.entries(regions)) {

@@ -25,7 +25,7 @@ export const latency: Benchmark = {
         await using agent = await workshop.agent({ camera: { url, trigger }, threads });
         await firstVerdict(agent);
         await sleep(2_000);
-        return observe(agent, seconds);
+        return await observe(agent, seconds);
       },
     });
     const arrived = results.flatMap(({ agent }) => agent.arrived);

@@ -8,6 +8,8 @@ export interface Observed {
   readonly arrived: readonly Arrived[];
   /** Completed parts a second, between the first and the last of them. */
   readonly perSecond: number;
+  /** CPU time that all of the agent's processes took for a part, ms. */
+  readonly cpuMs: number;
   /** CPU time used, in cores. */
   readonly cores: {
     /** The agent's event loop: hand-over, parts, publishing. */
@@ -27,15 +29,20 @@ export async function observe(agent: RunningAgent, seconds: number): Promise<Obs
   const startedAt = performance.now();
   await sleep(seconds * 1000);
   const elapsed = (performance.now() - startedAt) / 1000;
+  if (agent.process.exitCode !== null || agent.process.signalCode !== null) {
+    throw new Error('the agent ended while it was measured');
+  }
   const after = usage(agent);
   const arrived = agent.arrived.slice(from);
   const completed = arrived.filter(({ result }) => result.state === 'completed');
   const spanMs = (completed.at(-1)?.at ?? 0) - (completed[0]?.at ?? 0);
   const perSecond = completed.length > 1 ? ((completed.length - 1) * 1000) / spanMs : 0;
   const cores = (key: keyof Usage) => (after[key] - before[key]) / elapsed;
+  const used = after.main + after.cameras - before.main - before.cameras;
   return {
     arrived,
     perSecond,
+    cpuMs: (used * 1000) / arrived.length,
     cores: {
       loop: cores('loop'),
       inference: cores('main') - cores('loop'),

@@ -31,7 +31,7 @@ async function compare(workshop: Workshop, threads: number): Promise<Row[]> {
       await using agent = await workshop.agent({ camera: { url, trigger, maxFps: fps }, threads });
       await firstVerdict(agent);
       await sleep(1_000);
-      return observe(agent, seconds);
+      return await observe(agent, seconds);
     },
     defaults: () => workshop.bare({ threads, options: 'defaults', seconds }),
   });
@@ -68,6 +68,12 @@ async function compare(workshop: Workshop, threads: number): Promise<Row[]> {
       unit: '%',
       target: { below: 90 },
     },
+    {
+      what: `CPU time of one part in all the agent's processes, ${on}`,
+      figure: of(({ agent }) => agent.cpuMs),
+      unit: 'ms',
+    },
+    { what: `CPU time of one bare inference, ${on}`, figure: of(({ bare }) => bare.cpuMs), unit: 'ms' },
     ...(['inference', 'loop', 'cameras', 'outside'] as const).map((key) => ({
       what: `CPU of ${names[key]}, ${on}`,
       figure: of(({ agent }) => agent.cores[key]) * 100,
