@@ -8,7 +8,7 @@ const pages = [
   'README.md',
   'CHANGELOG.md',
   'CONTRIBUTING.md',
-  ...sources(['config', 'models', 'calibration', 'agent', 'deploy'], '.md'),
+  ...sources(['config', 'models', 'calibration', 'agent', 'deploy', 'docs'], '.md'),
 ];
 
 it('every link of the documentation leads somewhere', () => {
