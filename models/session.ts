@@ -106,6 +106,9 @@ interface Job {
 
 /** Starts the thread, opens base and provider there and checks them. Throws what `openBase` does, or `provider-unavailable`. */
 export async function openSession({ worker: entry, ...request }: SessionRequest): Promise<Session> {
+  // From 1.29 on onnxruntime reports models, hardware and use to its maker unless told not to before it is loaded.
+  // Native code reads the environment of the process, which a worker's process.env is only a copy of.
+  process.env.ORT_DISABLE_TELEMETRY = '1';
   const guard = new Int32Array(new SharedArrayBuffer(8));
   const workerData: WorkerData = { request, guard };
   const worker = new Worker(entry ?? new URL('./session-worker.js', import.meta.url), { workerData });

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
@@ -223,4 +224,15 @@ test('a process that exits while the model runs exits as it was told', () => {
   const script = fileURLToPath(new URL('./exits-while-judging.js', import.meta.url));
   const { status, signal, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8' });
   expect({ status, signal, stderr }).toEqual({ status: 7, signal: null, stderr: '' });
+});
+
+test('the runtime reports nothing to its maker', async () => {
+  const script = fileURLToPath(new URL('./exits-while-judging.js', import.meta.url));
+  await using folder = await tempFolder();
+  // Telemetry begins by keeping a log and a device id; it would stay silent by itself under CI.
+  const { PATH, LD_LIBRARY_PATH } = process.env;
+  const env = { PATH, LD_LIBRARY_PATH, HOME: folder.path, TMPDIR: folder.path, XDG_CACHE_HOME: folder.path };
+  const { status } = spawnSync(process.execPath, [script], { env });
+  expect(status).toBe(7);
+  expect(await readdir(folder.path, { recursive: true })).toEqual([]);
 });
