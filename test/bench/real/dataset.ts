@@ -59,8 +59,20 @@ export function framed(
   return { ...frame, data: pixels };
 }
 
+/** The square in the middle of a picture. */
+export function middle({ width, height, data }: Image, side: number): Image {
+  const left = Math.floor((width - side) / 2);
+  const top = Math.floor((height - side) / 2);
+  const pixels = new Uint8Array(side * side * 3);
+  for (let y = 0; y < side; y++) {
+    const from = ((top + y) * width + left) * 3;
+    pixels.set(data.subarray(from, from + side * 3), y * side * 3);
+  }
+  return { width: side, height: side, data: pixels };
+}
+
 /** Mean absolute difference of two pictures of one size, levels of 255. */
 export function distance(a: Image, b: Image): number {
-  if (a.data.length !== b.data.length) return 255;
+  if (a.data.length !== b.data.length) throw new RangeError('pictures of different size');
   return a.data.reduce((sum, value, at) => sum + Math.abs(value - b.data[at]!), 0) / a.data.length;
 }
