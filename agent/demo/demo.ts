@@ -64,19 +64,22 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const agent = opened.use(await openAgent(config, { log, version: options.version }));
   print(whereToLook({ page: agent.url, broker: broker.url, camera: line.url, configFile }));
   score.begin();
-  const end =
-    options.seconds === undefined
-      ? signal
-      : AbortSignal.any([signal, AbortSignal.timeout(options.seconds * 1000)]);
-  await Promise.race([untilAborted(end), agent.failed]);
+  await Promise.race([over(options.seconds, signal), agent.failed]);
 
   const summary = score.end();
   print(score.text(summary));
   return summary;
 }
 
-async function untilAborted(signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) await sleep(2 ** 31 - 1, undefined, { signal }).catch(() => undefined);
+/**
+ * Resolves after so many seconds, or when the signal aborts. A plain timer: `AbortSignal.any` may lose an
+ * `AbortSignal.timeout` to the garbage collector (nodejs/node#57736), and the demo would never end.
+ */
+async function over(seconds: number | undefined, signal: AbortSignal): Promise<void> {
+  // The longest a timer can wait, for "until the signal": again and again.
+  const waitMs = seconds === undefined ? 2 ** 31 - 1 : seconds * 1_000;
+  do await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+  while (seconds === undefined && !signal.aborted);
 }
 
 interface LineAddress {
