@@ -7,7 +7,7 @@ import { inspect, type Line } from './inspect.ts';
 import { type OpenParts, openParts } from './part/parts.ts';
 
 export interface InspectionDeps extends Omit<CameraFeedDeps, 'password'> {
-  /** Told what is odd about the parts; an empty text takes it back. */
+  /** Told what is odd about the parts; an empty text when it is over. */
   readonly onNotice: (text: string) => void;
 }
 
@@ -51,7 +51,12 @@ export async function openInspection(
       return { name: camera, up, reason, region, trigger: trigger.kind, newestAt, simulated };
     },
     run(line) {
-      running = inspect({ ...line, camera, parts, depth: depthOf(config.trigger) }, stopping.signal);
+      const show: Line['show'] = (result, frame) => {
+        // Parts come again: whatever was odd about them is over.
+        deps.onNotice('');
+        line.show(result, frame);
+      };
+      running = inspect({ ...line, show, camera, parts, depth: depthOf(config.trigger) }, stopping.signal);
       return running;
     },
     async [Symbol.asyncDispose]() {

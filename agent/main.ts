@@ -7,8 +7,17 @@ import { configCheckCommand, configReferenceCommand, configSchemaCommand } from 
 import { QcError } from '../config/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import { version } from '../config/package.ts';
+import type { Config } from '../config/schema.ts';
+import {
+  type CommandAnswer,
+  modelsListCommand,
+  modelsPromoteCommand,
+  modelsRollbackCommand,
+  modelsShowCommand,
+} from '../models/commands.ts';
 import { openAgent } from './agent.ts';
 import { runDemo } from './demo/demo.ts';
+import { runDoctor } from './doctor/doctor.ts';
 import { createToken } from './http/tokens.ts';
 import { openLog } from './lifecycle/log.ts';
 
@@ -32,8 +41,8 @@ function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
-const json = (what: string) => new Option('--json', `print ${what} as JSON`);
 const configFile = () => new Option('-c, --config <file>', 'the YAML file').makeOptionMandatory();
+const json = (what: string) => new Option('--json', `print ${what} as JSON`);
 
 const program = new Command('qc-agent')
   .description('Quality control beside the line: camera frames in, verdicts out over MQTT.')
@@ -55,6 +64,22 @@ program
     await using agent = await openAgent(config, { log, version });
     await Promise.race([aborted(signal), agent.failed]);
     log.info('stopping: what was begun is finished and delivered first');
+  });
+
+program
+  .command('doctor')
+  .description('check config, clock, disk, port, model, broker and cameras; exit 1 if one fails')
+  .addOption(configFile())
+  .addOption(json('the findings'))
+  .addHelpText('after', '\nExample:\n  qc-agent doctor --config agent.yaml')
+  .action(async (options: { config: string; json?: boolean }) => {
+    const signal = untilSignal();
+    const tell = options.json ? () => undefined : print;
+    const findings = await runDoctor(options.config, process.env, { signal, tell });
+    if (options.json) print(JSON.stringify(findings, null, 2));
+    // A check that hangs (a dead network disk) must not keep the command from ending.
+    setTimeout(() => process.exit(), 5_000).unref();
+    if (signal.aborted || findings.some((finding) => !finding.ok)) process.exitCode = 1;
   });
 
 program
@@ -93,6 +118,53 @@ config
   .command('reference')
   .description('every setting, with default, unit and meaning')
   .action(() => print(configReferenceCommand()));
+
+const models = program
+  .command('models')
+  .description('the versions of the head on disk: look at them, choose which one judges');
+interface ModelsOptions {
+  readonly config: string;
+  readonly json?: boolean;
+}
+async function answer(
+  { config, json }: ModelsOptions,
+  command: (config: Config) => Promise<CommandAnswer>,
+): Promise<void> {
+  const { text, json: value } = await command(loadConfig(config, process.env));
+  print(json ? JSON.stringify(value, null, 2) : text);
+}
+models
+  .command('list')
+  .description('every version, oldest first; * marks the active one')
+  .addOption(configFile())
+  .addOption(json('the versions'))
+  .addHelpText('after', '\nExample:\n  qc-agent models list --config agent.yaml')
+  .action((options: ModelsOptions) => answer(options, modelsListCommand));
+models
+  .command('show <version>')
+  .description('labels, base, thresholds and training of one version')
+  .addOption(configFile())
+  .addOption(json('the manifest'))
+  .addHelpText('after', '\nExample:\n  qc-agent models show 2026-11-23.2 --config agent.yaml')
+  .action((version: string, options: ModelsOptions) =>
+    answer(options, (config) => modelsShowCommand(config, version)),
+  );
+models
+  .command('promote <version>')
+  .description('make a version the active one, from the next start on')
+  .addOption(configFile())
+  .addOption(json('what is active now'))
+  .addHelpText('after', '\nExample:\n  qc-agent models promote 2026-11-23.2 --config agent.yaml')
+  .action((version: string, options: ModelsOptions) =>
+    answer(options, (config) => modelsPromoteCommand(config, version)),
+  );
+models
+  .command('rollback')
+  .description('back to the version that was active before, from the next start on')
+  .addOption(configFile())
+  .addOption(json('what is active now'))
+  .addHelpText('after', '\nExample:\n  qc-agent models rollback --config agent.yaml')
+  .action((options: ModelsOptions) => answer(options, modelsRollbackCommand));
 
 program
   .command('token <name>')

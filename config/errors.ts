@@ -117,7 +117,8 @@ export const errors = {
   'http-too-large': { exit: 1, remedy: 'send less, or raise http.maxBodyMb' },
   'http-media-unsupported': { exit: 1, remedy: 'send a PNG, JPEG, WebP or BMP with its content type' },
   'http-busy': { exit: 1, remedy: 'try again in a moment' },
-  'image-unreadable': { exit: 1, remedy: 'send a whole PNG, JPEG, WebP or BMP image' },
+  'image-too-large': { exit: 1, remedy: 'use a smaller image' },
+  'image-unreadable': { exit: 1, remedy: 'use a whole PNG, JPEG, WebP or BMP image' },
   // anything else
   internal: { exit: 1, remedy: 'this is a defect in the agent: report it with the log' },
 } as const satisfies Record<string, { exit: number; remedy: string }>;

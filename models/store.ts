@@ -50,14 +50,17 @@ export interface Store {
 
 const versionName = /^(\d{4}-\d{2}-\d{2})\.(\d+)$/;
 
-/** Opens the versions below the storage directory, which is made where it is missing. */
+/** Opens the versions below the storage directory. What is missing is made when the first version comes. */
 export async function openStore(storageDirectory: string): Promise<Store> {
   const folder = join(storageDirectory, 'models');
   const activeFile = join(folder, 'active');
-  await mkdir(folder, { recursive: true });
 
   async function names(): Promise<string[]> {
-    const found = (await readdir(folder)).filter((name) => versionName.test(name));
+    const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    const found = entries.filter((name) => versionName.test(name));
     const key = (name: string) => name.replace(versionName, (_, day, n) => `${day}.${n.padStart(9, '0')}`);
     return found.sort((a, b) => (key(a) < key(b) ? -1 : 1));
   }
@@ -121,6 +124,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
     },
     async add(from) {
       const { manifest } = await readFolder(from, undefined);
+      await mkdir(folder, { recursive: true });
       const day = manifest.createdAt.slice(0, 10);
       const taken = (await names()).flatMap((name) => {
         const [, nameDay, number] = versionName.exec(name)!;

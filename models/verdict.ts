@@ -81,7 +81,9 @@ function judge(
     return { verdict: 'fail', label: found[0]!, reasons };
   }
 
-  const passing = frames.filter((frame) => goodness(frame, good) >= thresholds.pass).length;
+  const passing = frames.filter(
+    (frame) => goodness(frame, good) >= thresholds.pass && !seesDefect(frame),
+  ).length;
   const enough = pGood >= thresholds.pass;
   // A defect with a low threshold of its own may be found beside a probable good: that is never a pass.
   if (enough && found.length === 0 && passing * 2 > frames.length) {

@@ -11,6 +11,15 @@ export type DropReason =
   /** Damaged on the way: never judged. */
   | 'corrupt';
 
+/** A stream as the camera sends it, before anything is cut. */
+export interface StreamFacts {
+  /** As people write it: `H.264`; undefined where the source does not know. */
+  readonly codec: string | undefined;
+  /** Pixels of the whole picture. */
+  readonly width: number;
+  readonly height: number;
+}
+
 /** What an attempt is given, and whom it tells. */
 export interface SourceContext {
   /** The camera's name in the configuration. */
@@ -26,6 +35,8 @@ export interface SourceContext {
   /** Frames decoded since the last call, judged later or not. */
   received(frames: number): void;
   dropped(reason: DropReason, frames: number): void;
+  /** Told before the first frame, and again when the camera changes its picture. */
+  described?(stream: StreamFacts): void;
   /** Something wrong that does not end the attempt. The message never contains a password. */
   fault(code: ErrorCode, message: string): void;
 }

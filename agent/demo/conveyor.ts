@@ -4,7 +4,7 @@ import { defectKinds } from './defects.ts';
 import { layoutOf } from './layout.ts';
 import { type Label, type PartPlan, paintPart, planPart, type Sprite } from './part.ts';
 import { mixSeeds, seededRandom } from './random.ts';
-import { type Light, openScene, type Placed, type Scene } from './scene.ts';
+import { type Light, lightFrom, openScene, type Placed, type Scene } from './scene.ts';
 import type { Truth } from './truth.ts';
 
 export interface ConveyorOptions {
@@ -116,6 +116,6 @@ function lightAt(seed: number, sinceStartMs: number): Light {
     slopeX: wander(0.12),
     slopeY: wander(0.1),
     warmth: wander(0.03),
-    angle: random.between(0, 2 * Math.PI) + sinceStartMs / 20_000,
+    angle: lightFrom + wander(0.6),
   };
 }

@@ -1,5 +1,6 @@
 /** What can be wrong with a part. Sizes are in part radii: each kind is plain to see, but varies in size and place. */
-import { rough, smoothstep, valueNoise } from './noise.ts';
+import { rough, valueNoise } from './noise.ts';
+import { bump, distanceTo, length, type Point, smoothstep } from './plane.ts';
 import type { Random } from './random.ts';
 import type { Shape } from './shapes.ts';
 
@@ -22,18 +23,24 @@ export function defectOn(kind: DefectKind, shape: Shape, random: Random): Defect
   return defects[kind](shape, random);
 }
 
-interface Point {
-  readonly x: number;
-  readonly y: number;
-}
-
 const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Defect>> = {
   scratch(shape, random) {
-    const length = random.between(1.1, 1.6);
-    const width = random.between(0.04, 0.055);
+    const extent = random.between(1.1, 1.6);
+    const width = random.between(0.028, 0.04);
     const bend = random.between(-0.12, 0.12);
-    const path = placePath(shape, random, (start, angle) => arc(start, angle, length, bend));
-    const away = distanceTo(path);
+    const apart = random.between(0.1, 0.16);
+    const first = placePath(shape, random, (start, angle) => arc(start, angle, extent, bend));
+    // Whatever scraped along the part had more than one edge.
+    const aside = across(first);
+    const beside = [-apart, apart].map((shift) =>
+      distanceTo(first.map(({ x, y }) => ({ x: x + shift * aside.x, y: y + shift * aside.y }))),
+    );
+    const middle = distanceTo(first);
+    const away: Shape = (x, y) => {
+      const nearest = middle(x, y);
+      // Far from the middle one the others are not near either: most points are done here.
+      return nearest > 2 * apart ? nearest : Math.min(nearest, ...beside.map((path) => path(x, y)));
+    };
     return {
       colour: [0.97, 0.97, 0.95],
       cover: (x, y) => 0.95 * (1 - smoothstep(width * 0.5, width, away(x, y))),
@@ -43,13 +50,14 @@ const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Def
   },
 
   dent(shape, random) {
-    const centre = onMaterial(shape, random, 0.08);
-    const radius = random.between(0.3, 0.4);
-    const stretch = random.between(0.8, 1.25);
+    const centre = onMaterial(shape, random, 0.2);
+    const radius = random.between(0.34, 0.44);
+    const stretch = random.between(0.85, 1.18);
     return {
+      // A flat floor and a steep wall: one side of it shines, the other lies in shadow.
       relief(x, y) {
-        const r = Math.hypot((x - centre.x) * stretch, (y - centre.y) / stretch) / radius;
-        return -0.26 * (1 - smoothstep(0.15, 1, r)) + 0.02 * bump((r - 1.1) * 4);
+        const r = length((x - centre.x) * stretch, (y - centre.y) / stretch) / radius;
+        return -0.3 * (1 - smoothstep(0.4, 1, r)) + 0.03 * bump((r - 1.1) * 4);
       },
     };
   },
@@ -61,18 +69,18 @@ const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Def
     return {
       colour: [random.between(0.4, 0.48), random.between(0.17, 0.22), 0.06],
       cover(x, y) {
-        const r = Math.hypot(x - centre.x, y - centre.y) / radius + 0.45 * noise(x * 5, y * 5);
+        const r = length(x - centre.x, y - centre.y) / radius + 0.45 * noise(x * 5, y * 5);
         return (0.86 + 0.14 * noise(x * 17, y * 17)) * (1 - smoothstep(0.7, 1.05, r));
       },
     };
   },
 
   crack(shape, random) {
-    const length = random.between(1.2, 1.7);
+    const extent = random.between(1.2, 1.7);
     const width = random.between(0.045, 0.06);
-    const trunk = placePath(shape, random, (start, angle) => zigzag(start, angle, length, random));
+    const trunk = placePath(shape, random, (start, angle) => zigzag(start, angle, extent, random));
     const fork = trunk[4] ?? trunk[0]!;
-    const branch = zigzag(fork, random.between(0, 2 * Math.PI), length * 0.4, random);
+    const branch = zigzag(fork, random.between(0, 2 * Math.PI), extent * 0.4, random);
     const awayFromTrunk = distanceTo(trunk);
     const awayFromBranch = distanceTo(branch);
     return {
@@ -86,13 +94,18 @@ const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Def
 
   chip(shape, random) {
     const centre = onEdge(shape, random);
-    const radius = random.between(0.4, 0.55);
+    const radius = random.between(0.34, 0.46);
     const noise = valueNoise(random.integer(2 ** 31));
+    const bite: Shape = (x, y) =>
+      length(x - centre.x, y - centre.y) - radius * (1 + 0.25 * noise(x * 6, y * 6));
+    const fracture = radius * random.between(0.45, 0.6);
+    // Around what is missing the fresh fracture slopes down, bright and grainy.
+    const broken = (x: number, y: number) => 1 - smoothstep(fracture * 0.85, fracture, bite(x, y));
     return {
-      outline(x, y) {
-        const bite = Math.hypot(x - centre.x, y - centre.y) - radius * (1 + 0.3 * noise(x * 7, y * 7));
-        return Math.max(shape(x, y), -bite);
-      },
+      outline: (x, y) => Math.max(shape(x, y), -bite(x, y)),
+      relief: (x, y) => broken(x, y) * (0.035 * noise(x * 22, y * 22) - 0.1),
+      colour: [0.86, 0.84, 0.8],
+      cover: (x, y) => broken(x, y) * (0.75 + 0.25 * noise(x * 25, y * 25)),
     };
   },
 };
@@ -131,9 +144,9 @@ function placePath(
   return best?.path ?? [];
 }
 
-function arc(start: Point, angle: number, length: number, bend: number): Point[] {
+function arc(start: Point, angle: number, extent: number, bend: number): Point[] {
   return Array.from({ length: 9 }, (_, index) => {
-    const along = (length * index) / 8;
+    const along = (extent * index) / 8;
     const side = bend * Math.sin((Math.PI * index) / 8);
     return {
       x: start.x + along * Math.cos(angle) - side * Math.sin(angle),
@@ -142,38 +155,24 @@ function arc(start: Point, angle: number, length: number, bend: number): Point[]
   });
 }
 
-function zigzag(start: Point, angle: number, length: number, random: Random): Point[] {
+/** Unit vector across a path. */
+function across(path: readonly Point[]): Point {
+  const from = path[0] ?? { x: 0, y: 0 };
+  const to = path[path.length - 1] ?? { x: 1, y: 0 };
+  const extent = length(to.x - from.x, to.y - from.y) || 1;
+  return { x: -(to.y - from.y) / extent, y: (to.x - from.x) / extent };
+}
+
+function zigzag(start: Point, angle: number, extent: number, random: Random): Point[] {
   const steps = 9;
   const path = [start];
   for (let step = 0; step < steps; step++) {
     const last = path[path.length - 1]!;
     const turn = angle + random.between(-0.95, 0.95);
     path.push({
-      x: last.x + (length / steps) * Math.cos(turn),
-      y: last.y + (length / steps) * Math.sin(turn),
+      x: last.x + (extent / steps) * Math.cos(turn),
+      y: last.y + (extent / steps) * Math.sin(turn),
     });
   }
   return path;
-}
-
-function distanceTo(path: readonly Point[]): Shape {
-  return (x, y) => {
-    let least = Number.POSITIVE_INFINITY;
-    for (let index = 1; index < path.length; index++) {
-      least = Math.min(least, toSegment(x, y, path[index - 1]!, path[index]!));
-    }
-    return least;
-  };
-}
-
-function toSegment(x: number, y: number, from: Point, to: Point): number {
-  const dx = to.x - from.x;
-  const dy = to.y - from.y;
-  const along = Math.min(1, Math.max(0, ((x - from.x) * dx + (y - from.y) * dy) / (dx * dx + dy * dy || 1)));
-  return Math.hypot(x - from.x - along * dx, y - from.y - along * dy);
-}
-
-/** 1 at 0, falling to 0 at -1 and 1. */
-function bump(t: number): number {
-  return 1 - smoothstep(0, 1, Math.abs(t));
 }

@@ -64,22 +64,17 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const agent = opened.use(await openAgent(config, { log, version: options.version }));
   print(whereToLook({ page: agent.url, broker: broker.url, camera: line.url, configFile }));
   score.begin();
-  await Promise.race([over(options.seconds, signal), agent.failed]);
+  await Promise.race([ended(signal, options.seconds), agent.failed]);
 
   const summary = score.end();
   print(score.text(summary));
   return summary;
 }
 
-/**
- * Resolves after so many seconds, or when the signal aborts. A plain timer: `AbortSignal.any` may lose an
- * `AbortSignal.timeout` to the garbage collector (nodejs/node#57736), and the demo would never end.
- */
-async function over(seconds: number | undefined, signal: AbortSignal): Promise<void> {
-  // The longest a timer can wait, for "until the signal": again and again.
-  const waitMs = seconds === undefined ? 2 ** 31 - 1 : seconds * 1_000;
-  do await sleep(waitMs, undefined, { signal }).catch(() => undefined);
-  while (seconds === undefined && !signal.aborted);
+/** After so many seconds, or when the signal aborts. */
+async function ended(signal: AbortSignal, seconds = 2_000_000): Promise<void> {
+  // Not AbortSignal.any with a timeout: Node 20 may collect the pair, and then nothing ever ends.
+  await sleep(seconds * 1000, undefined, { signal }).catch(() => undefined);
 }
 
 interface LineAddress {

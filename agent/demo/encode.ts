@@ -145,7 +145,8 @@ function videoEncoder(
   };
 }
 
-function pictureFrame(format: AVPixelFormat, width: number, height: number): Frame {
+/** An empty picture of a pixel format. */
+export function pictureFrame(format: AVPixelFormat, width: number, height: number): Frame {
   const frame = new Frame();
   frame.alloc();
   frame.format = format;

@@ -11,12 +11,13 @@ import { embeddedBases } from '../../models/base.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { readBaseManifest, readHeadManifest } from '../../models/manifest.ts';
 import { openStore } from '../../models/store.ts';
+import { labels } from './part.ts';
 import { drawSamples } from './samples.ts';
 
 /** A head fitted beforehand, so that the first demo starts at once; made by `npm run generate`. */
 export const shippedHead = join(packageRoot, 'agent/demo/head');
 
-const samplesPerLabel = 40;
+const samplesPerLabel = 60;
 /** Other parts than any that the line shows: its seeds are small. */
 const samplesSeed = 20_261_123;
 
@@ -60,20 +61,19 @@ export async function fitDemoHead(folder: string, { model, onProgress }: FitDeps
       storageDirectory: emptyStore,
       onNotice: () => undefined,
     });
-    const samples = [...drawSamples({ perLabel: samplesPerLabel, seed: samplesSeed })];
+    const total = samplesPerLabel * labels.length;
     const features: Float32Array[] = [];
-    for (const { image } of samples) {
+    const truths: string[] = [];
+    for await (const { image, label } of drawSamples({ perLabel: samplesPerLabel, seed: samplesSeed })) {
       features.push(await inspector.features(image));
-      onProgress(features.length, samples.length);
+      truths.push(label);
+      onProgress(features.length, total);
     }
-    const head = fitRidge(
-      features,
-      samples.map(({ label }) => label),
-    );
+    const head = fitRidge(features, truths);
     await writeHead(folder, head, {
       base: inspector.manifest,
       createdAt: new Date(),
-      training: { method: 'ridge, closed form', pictures: samples.length, looAccuracy: head.looAccuracy },
+      training: { method: 'ridge, closed form', pictures: total, looAccuracy: head.looAccuracy },
     });
   } finally {
     await rm(emptyStore, { recursive: true, force: true });

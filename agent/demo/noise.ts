@@ -1,4 +1,5 @@
 /** Smooth noise on the plane, drawn from a seed. */
+import { mix, smooth } from './plane.ts';
 import { seededRandom } from './random.ts';
 
 /** Value at a point, about -1 to 1; its features are about 1 wide. */
@@ -28,17 +29,4 @@ export function valueNoise(seed: number): Noise {
 export function rough(noise: Noise): Noise {
   return (x, y) =>
     (noise(x, y) + 0.5 * noise(2.1 * x + 9, 2.1 * y) + 0.25 * noise(4.3 * x, 4.3 * y + 5)) / 1.3;
-}
-
-/** 0 below `from`, 1 above `to`, a cubic between. */
-export function smoothstep(from: number, to: number, value: number): number {
-  return smooth(Math.min(1, Math.max(0, (value - from) / (to - from))));
-}
-
-export function mix(from: number, to: number, share: number): number {
-  return from + (to - from) * share;
-}
-
-function smooth(t: number): number {
-  return t * t * (3 - 2 * t);
 }

@@ -1,6 +1,6 @@
 /** One drawn part: chosen from its seed, then painted once and moved over the belt as a sprite. */
 import { type DefectKind, defectKinds, defectOn } from './defects.ts';
-import { smoothstep } from './noise.ts';
+import { smoothstep } from './plane.ts';
 import { type Random, seededRandom } from './random.ts';
 import { type ShapeKind, shapeKinds, shapeOf } from './shapes.ts';
 import { type SurfaceKind, surfaceKinds, surfaceOf } from './surfaces.ts';
@@ -33,7 +33,7 @@ export function planPart(label: Label, random: Random): PartPlan {
     label,
     shape: random.pick(shapeKinds),
     surface: random.pick(surfaceKinds),
-    rotation: random.between(0, 2 * Math.PI),
+    rotation: random.between(-0.45, 0.45),
     seed: random.integer(2 ** 31),
   };
 }
@@ -53,8 +53,9 @@ export function paintPart(plan: PartPlan, radius: number, lightAngle: number): S
   const side = 2 * Math.ceil(radius * 1.12) + 2;
   const place = placer(side, radius, plan.rotation);
   const distance = sample(side, place, outline);
-  const height = sample(side, place, (x, y) => surface.relief(x, y) + (defect.relief?.(x, y) ?? 0));
-  for (let at = 0; at < height.length; at++) height[at]! += bevel(distance[at]!);
+  const height = sample(side, place, (x, y, at) =>
+    distance[at]! > 0.05 ? 0 : surface.relief(x, y) + (defect.relief?.(x, y) ?? 0) + bevel(distance[at]!),
+  );
 
   const light = { x: Math.cos(lightAngle), y: Math.sin(lightAngle) };
   const colour = new Uint8Array(side * side * 3);
@@ -74,9 +75,10 @@ export function paintPart(plan: PartPlan, radius: number, lightAngle: number): S
       const slopeX = ((height[at + 1]! - height[at - 1]!) * radius) / 2;
       const slopeY = ((height[at + side]! - height[at - side]!) * radius) / 2;
       const facing = -(slopeX * light.x + slopeY * light.y);
-      const upright = 1 / Math.hypot(slopeX, slopeY, 1);
+      const upright = 1 / Math.sqrt(slopeX * slopeX + slopeY * slopeY + 1);
       const tilt = Math.max(-0.85, Math.min(0.85, facing * upright));
-      const ray = surface.rays * Math.cos(2 * (Math.atan2(y, x) + plan.rotation - lightAngle));
+      const ray =
+        surface.rays && surface.rays * Math.cos(2 * (Math.atan2(y, x) + plan.rotation - lightAngle));
       const shade = (0.72 + 0.28 * upright) * (1 + 0.6 * tilt + ray) + surface.tone(x, y);
       const highlight = surface.gloss * Math.max(0, tilt - 0.35);
       const cover = Math.min(1, Math.max(0, defect.cover?.(x, y) ?? 0));
@@ -110,13 +112,14 @@ function placer(side: number, radius: number, rotation: number) {
 function sample(
   side: number,
   place: (column: number, row: number) => { x: number; y: number },
-  value: (x: number, y: number) => number,
+  value: (x: number, y: number, at: number) => number,
 ): Float32Array {
   const samples = new Float32Array(side * side);
   for (let row = 0; row < side; row++) {
     for (let column = 0; column < side; column++) {
       const { x, y } = place(column, row);
-      samples[row * side + column] = value(x, y);
+      const at = row * side + column;
+      samples[at] = value(x, y, at);
     }
   }
   return samples;

@@ -1,5 +1,7 @@
 /** Labelled still images, as the camera of the demo line shows its region: enough to fit a first head. */
 import type { Image } from '../../models/image.ts';
+import { openDecoder } from './decode.ts';
+import { openEncoder } from './encode.ts';
 import { layoutOf } from './layout.ts';
 import { type Label, labels, paintPart, planPart } from './part.ts';
 import { mixSeeds, seededRandom } from './random.ts';
@@ -18,25 +20,42 @@ export interface Sample {
   readonly label: Label;
 }
 
-/** Draws samples one after the other, the labels in turn; the same seed draws the same samples. */
-export function* drawSamples(options: SampleOptions): Generator<Sample, void> {
+/** Each belt has its own weave and dirt: a head must not learn one of them. */
+const belts = 4;
+
+/**
+ * Draws samples one after the other, the labels in turn, and sends each through the H.264 encoder and decoder:
+ * what compression does to grain and colour belongs to what a head must know. The same seed, the same samples.
+ */
+export async function* drawSamples(options: SampleOptions): AsyncGenerator<Sample, void> {
   const { perLabel, seed, width = 640, height = 480 } = options;
-  const scene = openScene(width, height, seed);
   const layout = layoutOf(width, height);
+  const scenes = Array.from({ length: belts }, (_, belt) => openScene(width, height, mixSeeds(seed, belt)));
+  await using encoder = await openEncoder({ codec: 'h264', width, height, fps: 12 });
+  await using decoder = openDecoder(width, height);
   // As far off the centre as a part may be while it is wholly inside the region.
   const reach = layout.regionSide / 2 - layout.partRadius;
+
   for (let index = 0; index < perLabel; index++) {
     for (const [which, label] of labels.entries()) {
       const random = seededRandom(mixSeeds(seed, 7, index, which));
+      const scene = scenes[random.integer(belts)]!;
       const light = anyLight(random);
       const sprite = paintPart(planPart(label, random), layout.partRadius, light.angle);
-      const part = {
-        sprite,
-        x: layout.centre.x + random.between(-reach, reach),
-        y: layout.centre.y + random.between(-layout.sidestep, layout.sidestep),
-      };
-      const picture = scene.draw(random.integer(width), [part], light, random.integer(2 ** 31));
-      yield { image: cutSquare(picture, layout.centre.x, layout.centre.y, layout.regionSide), label };
+      const x = layout.centre.x + random.between(-reach, reach);
+      const y = layout.centre.y + random.between(-layout.sidestep, layout.sidestep);
+      const travel = random.integer(width);
+      // The part comes creeping: most pictures of a stream are coded as differences from the one before.
+      const step = random.between(0.02, 0.2) * layout.partRadius;
+      let shown: Image | undefined;
+      for (const back of random.next() < 0.2 ? [0] : [2, 1, 0]) {
+        const placed = [{ sprite, x: x - back * step, y }];
+        const drawn = scene.draw(travel - back * step, placed, light, random.integer(2 ** 31));
+        const { data } = await encoder.encode(drawn, shown === undefined);
+        shown = decoder.decode(data);
+      }
+      if (shown)
+        yield { image: cutSquare(shown, layout.centre.x, layout.centre.y, layout.regionSide), label };
     }
   }
 }

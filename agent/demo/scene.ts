@@ -34,6 +34,9 @@ export interface Scene {
   draw(travel: number, placed: readonly Placed[], light: Light, noiseSeed: number): Image;
 }
 
+/** Where the lamp stands: above and to the left. */
+export const lightFrom = -0.75 * Math.PI;
+
 /** Any light that the line or a sample may have. */
 export function anyLight(random: Random): Light {
   return {
@@ -41,7 +44,7 @@ export function anyLight(random: Random): Light {
     slopeX: random.between(-0.12, 0.12),
     slopeY: random.between(-0.1, 0.1),
     warmth: random.between(-0.03, 0.03),
-    angle: random.between(0, 2 * Math.PI),
+    angle: lightFrom + random.between(-0.6, 0.6),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Outlines of parts as signed distances: negative inside, 0 on the edge. No part reaches further than 1 from its centre. */
+import { length } from './plane.ts';
 import type { Random } from './random.ts';
 
 /** Distance of a point to the edge of the part, in part radii. */
@@ -16,7 +17,7 @@ const shapes: Readonly<Record<ShapeKind, (random: Random) => Shape>> = {
   washer(random) {
     const hole = random.between(0.3, 0.36);
     return (x, y) => {
-      const r = Math.hypot(x, y);
+      const r = length(x, y);
       return Math.max(r - 0.96, hole - r);
     };
   },
@@ -24,7 +25,7 @@ const shapes: Readonly<Record<ShapeKind, (random: Random) => Shape>> = {
   flange(random) {
     const hole = circle(0, 0, random.between(0.2, 0.28));
     const bolts = ring(6, 0.68, 0.095);
-    return (x, y) => Math.max(Math.hypot(x, y) - 0.97, -hole(x, y), -bolts(x, y));
+    return (x, y) => Math.max(length(x, y) - 0.97, -hole(x, y), -bolts(x, y));
   },
 
   plate(random) {
@@ -37,7 +38,7 @@ const shapes: Readonly<Record<ShapeKind, (random: Random) => Shape>> = {
   nut(random) {
     const hole = random.between(0.3, 0.36);
     return (x, y) => {
-      const r = Math.hypot(x, y);
+      const r = length(x, y);
       const across = Math.max(Math.abs(x), Math.abs(x) / 2 + (Math.abs(y) * Math.sqrt(3)) / 2) - 0.83;
       return Math.max(across, r - 0.95, hole - r);
     };
@@ -45,14 +46,14 @@ const shapes: Readonly<Record<ShapeKind, (random: Random) => Shape>> = {
 };
 
 function circle(cx: number, cy: number, radius: number): Shape {
-  return (x, y) => Math.hypot(x - cx, y - cy) - radius;
+  return (x, y) => length(x - cx, y - cy) - radius;
 }
 
 function ring(count: number, distance: number, radius: number): Shape {
   const step = (2 * Math.PI) / count;
   return (x, y) => {
     const angle = Math.round(Math.atan2(y, x) / step) * step;
-    return Math.hypot(x - distance * Math.cos(angle), y - distance * Math.sin(angle)) - radius;
+    return length(x - distance * Math.cos(angle), y - distance * Math.sin(angle)) - radius;
   };
 }
 
@@ -61,6 +62,6 @@ function box(hx: number, hy: number, rounding: number): Shape {
   return (x, y) => {
     const dx = Math.abs(x) - hx + rounding;
     const dy = Math.abs(y) - hy + rounding;
-    return Math.hypot(Math.max(dx, 0), Math.max(dy, 0)) + Math.min(Math.max(dx, dy), 0) - rounding;
+    return length(Math.max(dx, 0), Math.max(dy, 0)) + Math.min(Math.max(dx, dy), 0) - rounding;
   };
 }

@@ -22,7 +22,7 @@ export interface ShutterOptions {
 export interface Shutter extends PictureSource {
   /** Repeats the newest picture: what is decoded is the same to the last bit. */
   freeze(on: boolean): void;
-  /** Changes the size of the pictures, from the next one on; even numbers, pixels. */
+  /** Changes the size of the pictures, from the next one on, and ends a freeze; even numbers, pixels. */
   resize(width: number, height: number): void;
 }
 

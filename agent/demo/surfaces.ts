@@ -1,5 +1,6 @@
 /** What parts are made of: colour, relief and gloss at each point of their surface. */
 import { rough, valueNoise } from './noise.ts';
+import { length } from './plane.ts';
 import type { Random } from './random.ts';
 
 export const surfaceKinds = ['brushed', 'cast', 'painted', 'turned'] as const;
@@ -54,9 +55,7 @@ const surfaces: Readonly<Record<SurfaceKind, (random: Random) => Surface>> = {
     const noise = valueNoise(random.integer(2 ** 31));
     const colour = random.pick<readonly [number, number, number]>([
       [0.2, 0.38, 0.62],
-      [0.24, 0.5, 0.4],
-      [0.66, 0.68, 0.66],
-      [0.5, 0.56, 0.62],
+      [0.62, 0.64, 0.63],
     ]);
     return {
       colour,
@@ -73,7 +72,7 @@ const surfaces: Readonly<Record<SurfaceKind, (random: Random) => Surface>> = {
     return {
       colour: [grey * 1.02, grey, grey * 0.96],
       tone(x, y) {
-        const r = Math.hypot(x, y);
+        const r = length(x, y);
         return 0.03 * Math.sin(r * 95) + 0.04 * noise(r * 40, 0.5);
       },
       relief: flat,

@@ -19,6 +19,12 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   'http-media-unsupported': 415,
   'http-busy': 503,
   'image-unreadable': 400,
+  'image-too-large': 413,
+  'camera-unknown': 404,
+  'recipe-unknown': 404,
+  'version-unknown': 404,
+  'not-triggered': 409,
+  busy: 409,
   'command-busy': 503,
   internal: 500,
 };

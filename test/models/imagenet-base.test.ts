@@ -43,7 +43,8 @@ test.skipIf(absent)(
 
     const training: { row: Float32Array; label: string }[] = [];
     const held: { row: Float32Array; label: string }[] = [];
-    for (const label of await readdir(parts)) {
+    const folders = (await readdir(parts, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+    for (const { name: label } of folders) {
       const files = (await readdir(join(parts, label))).sort().slice(0, perLabel.train + perLabel.test);
       for (const [i, file] of files.entries()) {
         const row = await session.features(await read(join(parts, label, file)));

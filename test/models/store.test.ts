@@ -73,7 +73,7 @@ test('a folder that is no version is not taken over', async () => {
   await using folder = await tempFolder();
   const store = await openStore(folder.path);
   const draft = join(folder.path, 'models', 'draft');
-  await mkdir(draft);
+  await mkdir(draft, { recursive: true });
   await expect(store.add(draft)).rejects.toMatchObject({ code: 'head-damaged' });
   await expect(store.read('../../etc')).rejects.toMatchObject({ code: 'version-unknown' });
   await expect(store.promote('2026-11-23.7')).rejects.toMatchObject({ code: 'version-unknown' });

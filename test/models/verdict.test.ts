@@ -124,6 +124,14 @@ describe('what is no judgement is uncertain', () => {
   });
 });
 
+test('a defect found by its own low threshold is never passed, however probable good is', () => {
+  const strict = { thresholds: { pass: 0.7, fail: 0.6, failByLabel: { crack: 0.1 } }, good: ['good'] };
+  const frame = { good: 0.8, crack: 0.2 };
+  expect(decide([frame, frame, frame], strict)).toMatchObject({ verdict: 'fail', label: 'crack' });
+  const clean = { good: 0.98, crack: 0.02 };
+  expect(decide([frame, frame, clean, clean], strict).verdict).toBe('uncertain');
+});
+
 test('the rules hold for ten thousand drawn parts', () => {
   const next = random(7);
   const labels = ['good', 'good-oily', 'scratch', 'dent', 'crack'];
@@ -148,16 +156,19 @@ test('the rules hold for ten thousand drawn parts', () => {
     expect(reasons.length).toBeGreaterThan(0);
     if (broken || frames.length === 0) expect(verdict).toBe('uncertain');
     const pGood = good.reduce((sum, name) => sum + (probabilities[name] ?? 0), 0);
+    const limitOf = (name: string) => (name === 'dent' ? drawn.failByLabel.dent : drawn.fail);
+    const sees = (of: Record<string, number>) =>
+      Object.keys(of).some((name) => !good.includes(name) && of[name]! >= limitOf(name));
     if (verdict === 'pass') {
       expect(pGood).toBeGreaterThanOrEqual(drawn.pass - 1e-9);
+      expect(sees(probabilities)).toBe(false);
       expect(votes.agree * 2).toBeGreaterThan(frames.length);
     }
     if (verdict === 'fail') {
       expect(good).not.toContain(label);
-      const limit = label === 'dent' ? drawn.failByLabel.dent : drawn.fail;
-      expect(probabilities[label!]).toBeGreaterThanOrEqual(limit);
+      expect(probabilities[label!]).toBeGreaterThanOrEqual(limitOf(label!));
       const passing = frames.filter(
-        (frame) => good.reduce((s, name) => s + (frame[name] ?? 0), 0) >= drawn.pass,
+        (frame) => good.reduce((s, name) => s + (frame[name] ?? 0), 0) >= drawn.pass && !sees(frame),
       );
       expect(passing.length * 2).toBeLessThan(frames.length);
     }

@@ -21,7 +21,7 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--port", default="0")
 arguments.add_argument("--path", default="/stream")
-arguments.add_argument("--codec", choices=["h264", "h265", "mjpeg"], default="h264")
+arguments.add_argument("--codec", choices=["h264", "h265", "mjpeg", "vp8"], default="h264")
 arguments.add_argument("--source", default="pattern", help="pattern, pictures, or file:PATH of an encoded mp4")
 arguments.add_argument("--fps", type=int, default=25)
 arguments.add_argument("--width", type=int, default=640)
@@ -29,6 +29,7 @@ arguments.add_argument("--height", type=int, default=480)
 arguments.add_argument("--bitrate", type=int, default=4000, help="kbit/s")
 arguments.add_argument("--gop", type=int, default=0, help="frames between key frames; 0 = one second")
 arguments.add_argument("--colorimetry", default="bt601")
+arguments.add_argument("--clock", choices=["right", "wrong"], default="right", help="as sender reports tell it")
 arguments.add_argument("--user")
 arguments.add_argument("--password")
 options = arguments.parse_args()
@@ -42,6 +43,7 @@ ENCODERS = {
     f" key-int-max={gop} option-string=pools=1:frame-threads=1 ! h265parse"
     " ! rtph265pay name=pay0 pt=96 config-interval=-1",
     "mjpeg": "jpegenc quality=92 ! rtpjpegpay name=pay0 pt=26",
+    "vp8": "vp8enc deadline=1 ! rtpvp8pay name=pay0 pt=96",
 }
 RAW = f"videoconvert ! video/x-raw,format=I420,colorimetry={options.colorimetry} ! "
 RATE = f"framerate={options.fps}/1"
@@ -98,11 +100,21 @@ class Pictures:
         GLib.timeout_add(1000 // options.fps, push)
 
 
+class WrongClock(GstRtspServer.RTSPMedia):
+    """Counts its sender reports from 1970 instead of 1900: seventy years off."""
+
+    def do_setup_rtpbin(self, rtpbin):
+        rtpbin.set_property("ntp-time-source", "unix")
+        return True
+
+
 pictures = Pictures()
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch(launch_line())
 factory.set_shared(True)
 factory.set_latency(0)
+if options.clock == "wrong":
+    factory.set_media_gtype(WrongClock)
 factory.connect("media-configure", pictures.play)
 
 server = GstRtspServer.RTSPServer()

@@ -7,7 +7,16 @@ import type { Image } from '../../models/image.ts';
 
 const SCRIPT = new URL('../../../test/rigs/gst-rtsp.py', import.meta.url).pathname;
 const PYTHON = '/usr/bin/python3';
-const ELEMENTS = ['x264enc', 'x265enc', 'h265parse', 'jpegenc', 'rtph264pay', 'appsrc', 'videotestsrc'];
+const ELEMENTS = [
+  'x264enc',
+  'x265enc',
+  'h265parse',
+  'jpegenc',
+  'vp8enc',
+  'rtph264pay',
+  'appsrc',
+  'videotestsrc',
+];
 
 /** Why GStreamer's RTSP server cannot run here; undefined where it can. */
 export function gstMissing(): string | undefined {
@@ -26,7 +35,8 @@ export function gstMissing(): string | undefined {
 }
 
 export interface GstRtspOptions {
-  codec?: 'h264' | 'h265' | 'mjpeg';
+  /** vp8 is one that the agent does not read. */
+  codec?: 'h264' | 'h265' | 'mjpeg' | 'vp8';
   /** A bouncing ball, what `show` says, or an H.264 mp4 file as it is. */
   source?: 'pattern' | 'pictures' | `file:${string}`;
   fps?: number;
@@ -37,6 +47,8 @@ export interface GstRtspOptions {
   /** Frames between two key frames; default one second. */
   gop?: number;
   colorimetry?: 'bt601' | 'bt709' | '1:4:0:0';
+  /** What its sender reports say; wrong is years off. */
+  clock?: 'right' | 'wrong';
   user?: string;
   password?: string;
   /** 0: a free one. */

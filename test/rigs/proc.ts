@@ -4,10 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** The process and all its living descendants. */
 export function processTree(pid: number): number[] {
   const children = new Map<number, number[]>();
-  for (const entry of readdirSync('/proc')) {
-    const child = Number(entry);
-    if (!Number.isInteger(child)) continue;
-    const parent = statFields(child)?.parent;
+  for (const child of numbers('/proc')) {
+    const parent = statFields(`/proc/${child}/stat`)?.parent;
     if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), child]);
   }
   const tree: number[] = [];
@@ -31,18 +29,37 @@ export function pssMb(pids: readonly number[]): number {
 
 /** CPU time used so far by these processes, user and system, s. */
 export function cpuSeconds(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => sum + (statFields(pid)?.cpu ?? 0), 0);
+  return pids.reduce((sum, pid) => sum + (statFields(`/proc/${pid}/stat`)?.cpu ?? 0), 0);
+}
+
+/** CPU time used so far by the first thread of a process, which turns the event loop where it is Node, s. */
+export function mainThreadCpuSeconds(pid: number): number {
+  return statFields(`/proc/${pid}/task/${pid}/stat`)?.cpu ?? 0;
+}
+
+/** CPU time used so far by each living thread of a process, s, by thread id. */
+export function threadCpuSeconds(pid: number): Map<number, number> {
+  const threads = numbers(`/proc/${pid}/task`);
+  return new Map(threads.map((tid) => [tid, statFields(`/proc/${pid}/task/${tid}/stat`)?.cpu ?? 0]));
 }
 
 /** USER_HZ is 100 on every Linux that Node runs on (sysconf(_SC_CLK_TCK)). */
 const ticksPerSecond = 100;
 
-function statFields(pid: number): { parent: number; cpu: number } | undefined {
-  const text = read(`/proc/${pid}/stat`);
+function statFields(file: string): { parent: number; cpu: number } | undefined {
+  const text = read(file);
   // The command name may hold spaces and brackets: the fields are counted after the last one.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   if (fields.length < 13) return undefined;
   return { parent: Number(fields[1]), cpu: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond };
+}
+
+function numbers(folder: string): number[] {
+  try {
+    return readdirSync(folder).map(Number).filter(Number.isInteger);
+  } catch {
+    return [];
+  }
 }
 
 function read(path: string): string {

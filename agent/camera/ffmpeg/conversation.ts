@@ -30,6 +30,7 @@ export class Conversation {
   readonly #startedAt = performance.now();
   #opened = false;
   #size: string | undefined;
+  #codec: string | undefined;
   #damagedUntil = 0;
 
   /** @param followsSize whether this ffmpeg writes frames in a new size when the camera changes it */
@@ -58,6 +59,10 @@ export class Conversation {
       case 'opened':
         this.#opened = true;
         this.#dog.opened({ dataIsTold: false });
+        return;
+      case 'codec':
+        // The output is told in the same words, after the input.
+        this.#codec ??= line.codec;
         return;
       case 'decoded':
         this.#decoded(line);
@@ -97,7 +102,10 @@ export class Conversation {
     this.#context.received(1);
     if (key) this.#damagedUntil = 0;
     const size = `${width} × ${height}`;
-    if (this.#size !== size) this.#checkRegion({ width, height });
+    if (this.#size !== size) {
+      this.#context.described?.({ codec: this.#codec, width, height });
+      this.#checkRegion({ width, height });
+    }
     if (this.#size && this.#size !== size) {
       const message = `the camera changed its picture; it is ${size} now`;
       if (!this.#followsSize) this.#fail(new QcError('camera-resolution-changed', message));

@@ -1,12 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { QcError } from '../../../config/errors.ts';
-import type { CameraConfig } from '../../../config/schema.ts';
-import type { Call } from './arguments.ts';
 
 const run = promisify(execFile);
-
-const TRY_CUDA = '-v error -init_hw_device cuda -f lavfi -i nullsrc -t 0 -f null -';
 
 /** The ffmpeg of this machine. */
 export interface Installed {
@@ -30,40 +26,4 @@ export async function installedFfmpeg(signal: AbortSignal): Promise<Installed> {
     major: version.major,
     atLeast: (m, n) => version.major > m || (version.major === m && version.minor >= n),
   };
-}
-
-/**
- * The arguments that choose a hardware decoder, tried out before use; none, and why, where it does not work.
- * Jetson: NVIDIA's ffmpeg has its decoders by name (h264_nvv4l2dec), so the codec is asked for first.
- */
-export async function hardwareDecoder(
-  hardware: CameraConfig['hardware'],
-  input: Call,
-  signal: AbortSignal,
-): Promise<{ args: string[]; fault?: string }> {
-  const options = { signal, timeout: 15_000 };
-  try {
-    if (hardware === 'cuda') {
-      await run('ffmpeg', TRY_CUDA.split(' '), options);
-      return { args: ['-hwaccel', 'cuda'] };
-    }
-    if (hardware === 'jetson') {
-      const { stdout: decoders } = await run('ffmpeg', ['-hide_banner', '-decoders'], options);
-      if (!decoders.includes('_nvv4l2dec')) throw new Error("this is not NVIDIA's ffmpeg for Jetson");
-      const asked = run(
-        'ffprobe',
-        ['-v', 'error', ...input.args, '-show_entries', 'stream=codec_name', '-of', 'csv=p=0'],
-        options,
-      );
-      asked.child.stdin?.end(input.stdin);
-      const codec = (await asked).stdout.trim().split('\n')[0];
-      const decoder = `${codec}_nvv4l2dec`;
-      if (!decoders.includes(decoder)) throw new Error(`it has no ${decoder}`);
-      return { args: ['-c:v', decoder] };
-    }
-    return { args: [] };
-  } catch (error) {
-    const why = error instanceof Error ? (error.message.trim().split('\n').at(-1) ?? '') : String(error);
-    return { args: [], fault: `no ${hardware} decoder (${why}); decoding in software` };
-  }
 }

@@ -13,8 +13,12 @@ export interface FrameLine {
 export type Line =
   | FrameLine
   | { readonly kind: 'opened' | 'frozen' }
+  /** `codec` as people write it: H.264. */
+  | { readonly kind: 'codec'; readonly codec: string }
   /** `decoder`: it complains of the data, and goes on. */
   | { readonly kind: 'error'; readonly text: string; readonly decoder: boolean };
+
+const CODECS: Readonly<Record<string, string>> = { h264: 'H.264', hevc: 'H.265', mjpeg: 'MJPEG' };
 
 /** Reads one line; undefined where it says nothing of interest. */
 export function readLine(line: string): Line | undefined {
@@ -31,6 +35,8 @@ export function readLine(line: string): Line | undefined {
   }
   if (/freeze_start:/.test(line)) return { kind: 'frozen' };
   if (/^\[info\] Input #0/.test(line)) return { kind: 'opened' };
+  const video = /^\[info\]\s+Stream #0:\d+.*?: Video: (\w+)/.exec(line);
+  if (video) return { kind: 'codec', codec: CODECS[video[1]!] ?? video[1]! };
   const error = /^(?:\[([^\]@]+)@ [^\]]+\] )?\[(?:error|fatal|panic)\] (.*)$/.exec(line);
   if (!error) return undefined;
   return {

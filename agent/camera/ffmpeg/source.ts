@@ -7,7 +7,8 @@ import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
 import { inputCall, readArguments } from './arguments.ts';
 import { Conversation } from './conversation.ts';
-import { hardwareDecoder, installedFfmpeg } from './installed.ts';
+import { hardwareDecoder } from './hardware.ts';
+import { installedFfmpeg } from './installed.ts';
 
 /**
  * Reads an RTSP camera with this machine's ffmpeg command: for decoders that only it has (Jetson), or where the

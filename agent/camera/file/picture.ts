@@ -1,19 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import type { Image, Region } from '../../../models/image.ts';
+import { decodePicture } from '../../../models/picture.ts';
 import { handedSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
-import { decodeBmp, isBmp } from './bmp.ts';
 
-/**
- * Reads a picture file as RGB, upright: png, jpg (and what else sharp reads) and bmp.
- * @throws Error where it cannot be decoded
- */
+/** @throws QcError image-unreadable, image-too-large; Error where the file cannot be read */
 export async function readPicture(path: string): Promise<Image> {
-  const bytes = await readFile(path);
-  if (isBmp(bytes)) return decodeBmp(bytes);
-  const upright = sharp(bytes).autoOrient().flatten({ background: 'black' }).toColourspace('srgb');
-  const { data, info } = await upright.raw().toBuffer({ resolveWithObject: true });
-  return { width: info.width, height: info.height, data };
+  return decodePicture(await readFile(path));
 }
 
 /** The picture's region, scaled down as a decoder would. @throws QcError camera-region */

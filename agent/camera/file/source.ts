@@ -50,6 +50,7 @@ async function show(file: string, context: SourceContext, bad: Set<string>): Pro
     }
     return false;
   }
+  context.described?.({ codec: undefined, width: picture.width, height: picture.height });
   const image = await cutPicture(picture, context.config.region);
   const preview = context.watched() ? await previewOf(picture) : undefined;
   if (context.signal.aborted) return true;

@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../../../config/errors.ts';
 import type { CameraConfig } from '../../../config/schema.ts';
 import type { Image } from '../../../models/image.ts';
+import type { StreamFacts } from '../source.ts';
 
 /** Everything the child needs; the address holds the password, so it travels here and never on argv. */
 export interface OpenMessage {
@@ -44,6 +45,7 @@ export interface ProgressMessage {
 
 export type FromChild =
   | { readonly kind: 'opened' }
+  | ({ readonly kind: 'described' } & StreamFacts)
   | FrameMessage
   | ProgressMessage
   | { readonly kind: 'fault' | 'failed'; readonly code: ErrorCode; readonly message: string };

@@ -25,6 +25,7 @@ export class Reader {
   #toldAt = 0;
   #watched: boolean;
   #cutter: Cutter | undefined;
+  #codec: string | undefined;
   #damagedUntil = 0;
   #download: Frame | undefined;
 
@@ -47,6 +48,7 @@ export class Reader {
   async read(): Promise<QcError> {
     const stream = await openStream(this.#open);
     this.#send({ kind: 'opened' });
+    this.#codec = stream.codec;
     if (stream.hardwareFault) {
       this.#send({ kind: 'fault', code: 'camera-hardware', message: stream.hardwareFault });
     }
@@ -123,6 +125,7 @@ export class Reader {
     const previous = this.#cutter;
     if (previous?.fits(frame)) return previous;
     previous?.[Symbol.dispose]();
+    this.#send({ kind: 'described', codec: this.#codec, width: frame.width, height: frame.height });
     this.#cutter = openCutter(frame, this.#open.config.region);
     if (previous) {
       const message = `the camera changed its picture; it is ${frame.width} × ${frame.height} now`;

@@ -67,6 +67,9 @@ function conversation(child: ChildProcess, context: SourceContext): Promise<QcEr
         case 'opened':
           dog.opened({ dataIsTold: true });
           return;
+        case 'described':
+          context.described?.({ codec: message.codec, width: message.width, height: message.height });
+          return;
         case 'frame': {
           dog.picture();
           const { kind: _, ...frame } = message;

@@ -28,11 +28,17 @@ export interface OpenStream {
   readonly input: FormatContext;
   readonly video: Stream;
   readonly decoder: CodecContext;
+  /** As people write it: `H.264`. */
+  readonly codec: string;
   /** Why hardware decoding was asked for and is not used. */
   readonly hardwareFault?: string;
 }
 
-const CODECS = [AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_MJPEG];
+const CODECS = new Map<number, string>([
+  [AV_CODEC_ID_H264, 'H.264'],
+  [AV_CODEC_ID_HEVC, 'H.265'],
+  [AV_CODEC_ID_MJPEG, 'MJPEG'],
+]);
 
 /**
  * Opens the stream and its decoder. Probing is left out: the SDP names the codec, and the decoder learns the
@@ -56,8 +62,10 @@ export async function openStream(open: OpenMessage): Promise<OpenStream> {
 
   const video = input.streams.find((stream) => stream.codecpar.codecType === AVMEDIA_TYPE_VIDEO);
   if (!video) throw new QcError('camera-codec', 'the stream has no video');
-  const codec = CODECS.includes(video.codecpar.codecId) ? Codec.findDecoder(video.codecpar.codecId) : null;
-  if (!codec) throw new QcError('camera-codec', 'the video is neither H.264, H.265 nor MJPEG');
+  const name = CODECS.get(video.codecpar.codecId);
+  const codec = name === undefined ? null : Codec.findDecoder(video.codecpar.codecId);
+  if (name === undefined || !codec)
+    throw new QcError('camera-codec', 'the video is neither H.264, H.265 nor MJPEG');
 
   const hardware = openHardware(open.config.hardware);
   const decoder = new CodecContext();
@@ -73,7 +81,7 @@ export async function openStream(open: OpenMessage): Promise<OpenStream> {
   const ready = await decoder.open2(codec, null);
   if (ready < 0)
     throw new QcError('camera-codec', `the decoder does not open: ${FFmpegError.strerror(ready)}`);
-  return { input, video, decoder, ...(hardware.fault ? { hardwareFault: hardware.fault } : {}) };
+  return { input, video, decoder, codec: name, ...(hardware.fault ? { hardwareFault: hardware.fault } : {}) };
 }
 
 function inputOptions({ config }: OpenMessage): Dictionary {

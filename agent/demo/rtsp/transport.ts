@@ -16,13 +16,9 @@ export interface Transport {
 /** Opens the first of the client's proposals that can be served; undefined where none can (answered 461). */
 export async function openTransport(proposals: string, socket: Socket): Promise<Transport | undefined> {
   for (const proposal of proposals.split(',')) {
-    const interleaved = /^\s*RTP\/AVP\/TCP\b.*?(?:;interleaved=(\d{1,3})-(\d{1,3}))?\s*(?:;|$)/i.exec(
-      proposal,
-    );
-    if (interleaved) {
-      const found = /interleaved=(\d{1,3})-(\d{1,3})/i.exec(proposal);
-      const rtp = Number(found?.[1] ?? 0);
-      const rtcp = Number(found?.[2] ?? rtp + 1);
+    if (/^\s*RTP\/AVP\/TCP\b/i.test(proposal)) {
+      const channels = /interleaved=(\d{1,3})-(\d{1,3})/i.exec(proposal);
+      const [rtp, rtcp] = channels ? [Number(channels[1]), Number(channels[2])] : [0, 1];
       if (rtp < 256 && rtcp < 256) return interleavedTransport(socket, rtp, rtcp);
     }
     const ports = /^\s*RTP\/AVP(?:\/UDP)?;.*client_port=(\d{1,5})-(\d{1,5})/i.exec(proposal);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { QcError } from '../../../config/errors.ts';
+import { decodePicture } from '../../../models/picture.ts';
 import { evaluationValue, resultMessage, verdictValue } from '../../publish/messages.ts';
-import { decodePicture } from '../decode.ts';
 import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 

@@ -136,7 +136,7 @@ describe('the API', () => {
     const bomb = await sharp({ create: { width: 6_000, height: 6_000, channels: 3, background: '#000' } })
       .png()
       .toBuffer();
-    expect(await refused(bomb, 'image/png')).toEqual([413, 'http-too-large']);
+    expect(await refused(bomb, 'image/png')).toEqual([413, 'image-too-large']);
     const png = await sharp({ create: { width: 4, height: 4, channels: 3, background: '#000' } })
       .png()
       .toBuffer();

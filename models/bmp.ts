@@ -1,6 +1,6 @@
 /** Windows bitmaps (BITMAPINFOHEADER and later, uncompressed): many industrial cameras save nothing else. */
-import { QcError } from '../../config/errors.ts';
-import type { Image } from '../../models/image.ts';
+import { QcError } from '../config/errors.ts';
+import type { Image } from './image.ts';
 
 const fileHeaderBytes = 14;
 

@@ -1,15 +1,15 @@
-/** An uploaded picture becomes pixels; what is not a picture, or too large a one, is refused. */
+/** A picture file becomes pixels; what is not a picture, or too large a one, is refused. */
 import sharp from 'sharp';
-import { QcError } from '../../config/errors.ts';
-import type { Image } from '../../models/image.ts';
+import { QcError } from '../config/errors.ts';
 import { decodeBmp, isBmp } from './bmp.ts';
+import type { Image } from './image.ts';
 
 /** Pixels of the largest camera that inspects parts one by one; 75 MB decoded. */
 export const maxPixels = 25_000_000;
 
 /**
  * Decodes PNG, JPEG, WebP or BMP, whatever its content type says: turned upright by EXIF, alpha dropped, sRGB.
- * @throws QcError image-unreadable, http-too-large
+ * @throws QcError image-unreadable, image-too-large
  */
 export async function decodePicture(bytes: Buffer): Promise<Image> {
   if (isBmp(bytes)) return decodeBmp(bytes, maxPixels);
@@ -33,13 +33,10 @@ export async function decodePicture(bytes: Buffer): Promise<Image> {
   }
 }
 
-export function tooLarge(width?: number, height?: number): QcError {
+function tooLarge(width?: number, height?: number): QcError {
   const size = width && height ? `${width} × ${height}` : 'more';
   return new QcError(
-    'http-too-large',
+    'image-too-large',
     `the image has ${size} pixels, ${maxPixels / 1e6} million are the most`,
-    {
-      remedy: 'send a smaller image',
-    },
   );
 }

@@ -1,0 +1,14 @@
+/**
+ * Fits the demo's head anew where the embedded base has changed, or with `--force` (after the drawings changed):
+ * `node dist/agent/demo/refresh-head.js`, part of `npm run generate`.
+ */
+import { modelSchema } from '../../config/schema.ts';
+import { fitDemoHead, fitsBase, shippedHead } from './head.ts';
+
+const model = modelSchema.parse({});
+if (!process.argv.includes('--force') && (await fitsBase(shippedHead, model.base))) {
+  console.log('demo head: fresh');
+} else {
+  await fitDemoHead(shippedHead, { model, onProgress: () => undefined });
+  console.log('demo head: fitted anew');
+}

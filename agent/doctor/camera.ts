@@ -1,0 +1,191 @@
+/** A camera: read as the agent reads it, until the first frame and a moment longer. */
+import { type ErrorCode, errors, QcError } from '../../config/errors.ts';
+import type { CameraConfig } from '../../config/schema.ts';
+import type { Frame, Image } from '../../models/image.ts';
+import { sourceFor } from '../camera/feed.ts';
+import { regionPixels } from '../camera/geometry.ts';
+import { wantedFps } from '../camera/rate.ts';
+import type { StreamFacts } from '../camera/source.ts';
+import { type Finding, failure, failureOf, good, warning } from './finding.ts';
+
+/** Longest wait for the first frame; key frames can be rare, ms. */
+const firstFrameMs = 15_000;
+/**
+ * How long is read on from there: for the frame rate, for damage, and for the first sender report, which tells
+ * the camera's clock and comes within 3.1 s (RFC 3550 clause 6.3.1: 2.5 s × 1.5 / 1.218), ms.
+ */
+const watchMs = 3_500;
+/** Frames that came while the decoder started are read in a burst, ms. */
+const backlogMs = 1_000;
+/** A camera that says nothing for this long is not waited for, whatever stallMs says, ms. */
+const longestSilenceMs = 5_000;
+/** A camera clock may be this far from ours, ms. */
+const clockToleranceMs = 1_000;
+
+/** What one look at a camera brought. */
+interface Look {
+  readonly stream: StreamFacts | undefined;
+  readonly newest: Frame | undefined;
+  /** From the start of the attempt to its first frame, ms. */
+  readonly firstAfterMs: number;
+  readonly fps: number | undefined;
+  /** What did not end the attempt, the last message of each kind. */
+  readonly faults: ReadonlyMap<ErrorCode, string>;
+  /** Why the attempt ended, where nobody ended it. */
+  readonly error: unknown;
+}
+
+/** @param side shorter side of what the model sees, pixels; undefined where the model does not open */
+export async function checkCamera(
+  name: string,
+  config: CameraConfig,
+  { side, signal }: { side: number | undefined; signal: AbortSignal },
+): Promise<Finding[]> {
+  const check = `camera ${name}`;
+  const look = await lookAt(name, config, signal);
+  signal.throwIfAborted();
+  const { stream, newest, error } = look;
+  if (error !== undefined) return [failureOf(check, error)];
+  if (!stream || !newest) {
+    const code = stream ? 'camera-stalled' : 'camera-unreachable';
+    return [failureOf(check, new QcError(code, `no picture within ${firstFrameMs / 1000} s`))];
+  }
+  return [
+    good(check, description(config, stream, look)),
+    ...faultFindings(check, look.faults),
+    ...regionFindings(check, config, stream, side),
+    ...rateFindings(check, config, look.fps),
+    ...lightFindings(check, newest.image),
+    ...clockFindings(name, config, look),
+  ];
+}
+
+async function lookAt(name: string, config: CameraConfig, signal: AbortSignal): Promise<Look> {
+  const attempt = new AbortController();
+  const stop = () => attempt.abort();
+  signal.addEventListener('abort', stop);
+  let timer = setTimeout(stop, firstFrameMs);
+  const startedAt = performance.now();
+  let stream: StreamFacts | undefined;
+  let newest: Frame | undefined;
+  let firstAfterMs = 0;
+  const counted: { at: number; frames: number }[] = [];
+  const faults = new Map<ErrorCode, string>();
+  let error: unknown;
+  try {
+    await sourceFor(config)({
+      camera: name,
+      // The camera's own clock is looked at, whichever is used later.
+      config: {
+        ...config,
+        clock: 'camera',
+        freezeMs: 0,
+        stallMs: Math.min(config.stallMs, longestSilenceMs),
+      },
+      password: config.password,
+      signal: attempt.signal,
+      watched: () => false,
+      described: (facts) => {
+        stream = facts;
+      },
+      deliver(frame) {
+        if (!newest) {
+          firstAfterMs = performance.now() - startedAt;
+          clearTimeout(timer);
+          timer = setTimeout(stop, watchMs);
+        }
+        newest = frame;
+      },
+      received: (frames) => void counted.push({ at: performance.now(), frames }),
+      dropped: () => undefined,
+      fault: (code, message) => void faults.set(code, message),
+    });
+  } catch (cause) {
+    if (!attempt.signal.aborted) error = cause;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+  }
+  return { stream, newest, firstAfterMs, fps: rateOf(counted), faults, error };
+}
+
+/** Frames a second once what had waited at the start is read; undefined where it was too short to tell. */
+function rateOf(counted: readonly { at: number; frames: number }[]): number | undefined {
+  const settledAt = (counted[0]?.at ?? 0) + backlogMs;
+  const [first, ...later] = counted.filter(({ at }) => at >= settledAt);
+  const last = later.at(-1);
+  if (!first || !last || last.at - first.at < watchMs / 4) return undefined;
+  return (later.reduce((sum, { frames }) => sum + frames, 0) * 1000) / (last.at - first.at);
+}
+
+function description(config: CameraConfig, stream: StreamFacts, { fps, firstAfterMs }: Look): string {
+  const { width, height } = regionPixels(config.region, stream, true);
+  const isFiles = config.url.startsWith('file:');
+  const kind = isFiles ? ' from files' : stream.codec === undefined ? '' : ` ${stream.codec}`;
+  return [
+    `${stream.width}×${stream.height}${kind}`,
+    ...(fps === undefined || isFiles ? [] : [`${Math.round(fps)} fps`]),
+    `region ${width}×${height}`,
+    `first frame after ${(firstAfterMs / 1000).toFixed(1)} s`,
+  ].join(', ');
+}
+
+function faultFindings(check: string, faults: ReadonlyMap<ErrorCode, string>): Finding[] {
+  return [...faults]
+    .filter(([code]) => code !== 'camera-clock')
+    .map(([code, message]) => warning(check, message, errors[code].remedy));
+}
+
+function regionFindings(
+  check: string,
+  { region }: CameraConfig,
+  stream: StreamFacts,
+  side: number | undefined,
+): Finding[] {
+  const { width, height } = regionPixels(region, stream, true);
+  if (side === undefined || Math.min(width, height) >= side) return [];
+  const what = `the region has ${width}×${height} pixels, fewer than the model can see (${side}×${side})`;
+  return [
+    warning(check, what, 'set the camera to a higher resolution, move it closer, or make region larger'),
+  ];
+}
+
+function rateFindings(check: string, config: CameraConfig, fps: number | undefined): Finding[] {
+  if (config.trigger.kind !== 'continuous' || config.url.startsWith('file:')) return [];
+  const wanted = wantedFps(config);
+  if (fps === undefined || fps >= wanted * 0.8) return [];
+  const what = `it sends ${Math.round(fps)} frames a second, trigger and vote want ${wanted}`;
+  return [
+    warning(check, what, 'raise the frame rate of the camera or trigger.everyMs, or lower vote.frames'),
+  ];
+}
+
+function lightFindings(check: string, { data }: Image): Finding[] {
+  let dark = 0;
+  let bright = 0;
+  for (const value of data) {
+    if (value <= 24) dark++;
+    else if (value >= 231) bright++;
+  }
+  const whole = data.length * 0.999;
+  if (dark < whole && bright < whole) return [];
+  const what = `the region is all ${dark >= whole ? 'black' : 'white'}`;
+  return [warning(check, what, 'look at lens cap, light, aperture and exposure of the camera')];
+}
+
+/** A wrong clock matters where capture times are the camera's; elsewhere it is good to know. */
+function clockFindings(name: string, { clock }: CameraConfig, { newest, faults }: Look): Finding[] {
+  const what = faults.get('camera-clock') ?? (newest && clockFault(newest));
+  if (what === undefined) return [];
+  const check = `camera ${name} clock`;
+  return clock === 'camera'
+    ? [failure(check, what, errors['camera-clock'].remedy)]
+    : [warning(check, what, 'set the clock of the camera by NTP; it is not used while clock is arrival')];
+}
+
+/** What is too far to be the way from the camera; undefined where the stream does not tell the camera's clock. */
+export function clockFault({ capturedAt, receivedAt }: Frame): string | undefined {
+  const offMs = capturedAt - receivedAt;
+  if (Math.abs(offMs) <= clockToleranceMs) return undefined;
+  return `the camera clock is ${(Math.abs(offMs) / 1000).toFixed(1)} s ${offMs > 0 ? 'ahead' : 'behind'}`;
+}

@@ -1,0 +1,33 @@
+/** The configuration: everything that is wrong with it, or what it says. */
+import { readDocument } from '../../config/document.ts';
+import type { Environment } from '../../config/environment.ts';
+import { loadConfig } from '../../config/load.ts';
+import { ConfigError } from '../../config/problems.ts';
+import type { Config } from '../../config/schema.ts';
+import { type Finding, failure, good, warning } from './finding.ts';
+
+export interface ConfigFindings {
+  /** Absent where something is wrong with it. */
+  readonly config?: Config;
+  readonly findings: Finding[];
+}
+
+/** @throws ConfigError where there is no such file, or it is no YAML: nothing can be said about what is in it */
+export function checkConfig(file: string, env: Environment): ConfigFindings {
+  readDocument(file);
+  const warnings: Finding[] = [];
+  try {
+    const config = loadConfig(file, env, (text) =>
+      warnings.push(warning('config', text, 'only the user who runs the agent should be able to read it')),
+    );
+    const cameras = Object.keys(config.cameras);
+    const said = `${file}, station ${config.station}, ${cameras.length === 1 ? 'camera' : 'cameras'} ${cameras.join(', ')}`;
+    return { config, findings: [good('config', said), ...warnings] };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const findings = error.problems.map(({ where, key, what, remedy }) =>
+      failure('config', `${where}${key ? ` ${key}` : ''}: ${what}`, remedy),
+    );
+    return { findings: [...findings, ...warnings] };
+  }
+}

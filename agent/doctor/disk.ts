@@ -1,0 +1,88 @@
+/** The place for what the agent writes: there, writable, and with room. */
+import { randomUUID } from 'node:crypto';
+import { open, rm, stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Finding, failure, good, warning } from './finding.ts';
+
+const leastBytes = 200e6;
+const fewBytes = 2e9;
+const makeRoom = 'free some space, move storage.directory to a larger disk, or lower storage.evidenceQuotaMb';
+
+/**
+ * Makes nothing that stays: a directory that is not there yet is the agent's to make, with its own owner, so its
+ * nearest parent is tried instead.
+ */
+export async function checkDisk(directory: string): Promise<Finding[]> {
+  const place = await nearest(directory);
+  if (place === undefined) return [forbidden(directory)];
+  if (!(await stat(place)).isDirectory()) {
+    return [failure('disk', `${place} is a file, no directory`, 'correct storage.directory')];
+  }
+  const { bavail, bsize, files, ffree } = await statfs(place);
+  const room = roomFinding(directory, bavail * bsize, files > 0 && ffree === 0);
+  if (room.level === 'fail') return [room];
+  const fault = await whyNotWritable(place);
+  if (fault) return [fault];
+  return place === directory || room.level !== 'ok'
+    ? [room]
+    : [good('disk', `${room.detail}; it is made when the agent starts`)];
+}
+
+/** @param noFiles the file system has room, but can hold no further file */
+export function roomFinding(directory: string, freeBytes: number, noFiles = false): Finding {
+  const said = `${directory}: ${size(freeBytes)} free`;
+  if (noFiles) return failure('disk', `${directory}: no further file fits (no inodes left)`, makeRoom);
+  if (freeBytes < leastBytes) return failure('disk', said, makeRoom);
+  return freeBytes < fewBytes ? warning('disk', said, makeRoom) : good('disk', said);
+}
+
+function size(bytes: number): string {
+  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.floor(bytes / 1e6)} MB`;
+}
+
+/** The directory, or what there is of the way to it; undefined where one may not even look. */
+async function nearest(directory: string): Promise<string | undefined> {
+  for (let place = directory; ; place = dirname(place)) {
+    try {
+      await stat(place);
+      return place;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EACCES') return undefined;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    }
+  }
+}
+
+function forbidden(place: string): Finding {
+  return failure(
+    'disk',
+    `no permission to write in ${place}`,
+    'run this as the user who runs the agent, and give that user the directory (chown)',
+  );
+}
+
+/** Only writing tells: rights, read-only mounts, quotas and broken disks. */
+async function whyNotWritable(place: string): Promise<Finding | undefined> {
+  const file = join(place, `.doctor-${randomUUID()}`);
+  try {
+    const handle = await open(file, 'wx');
+    try {
+      await handle.write(Buffer.alloc(4096, 1));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    return undefined;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES' || code === 'EPERM') return forbidden(place);
+    if (code === 'EROFS') {
+      return failure('disk', `${place} is mounted read-only`, 'mount it for writing, or look at the disk');
+    }
+    if (code === 'ENOSPC' || code === 'EDQUOT') return failure('disk', `${place} is full`, makeRoom);
+    return failure('disk', `cannot write in ${place}: ${message}`, 'check the disk, and storage.directory');
+  } finally {
+    await rm(file, { force: true }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,76 @@
+/** Finds what a newcomer gets wrong, with the product's own attempts: what works here works in the agent. */
+import type { Environment } from '../../config/environment.ts';
+import { checkBroker } from './broker.ts';
+import { checkCamera } from './camera.ts';
+import { checkClock } from './clock.ts';
+import { checkConfig } from './config.ts';
+import { checkDisk } from './disk.ts';
+import { type Finding, findingLine } from './finding.ts';
+import { checkHttp } from './http.ts';
+import { checkModel } from './model.ts';
+import { type CheckLimits, checkWithin } from './within.ts';
+
+export interface DoctorDeps {
+  readonly signal: AbortSignal;
+  /** Takes each finding as a line of text, as soon as it is known. */
+  tell(line: string): void;
+}
+
+/**
+ * Checks configuration, clock, disk, HTTP port, model, broker and cameras; changes nothing, and does not disturb
+ * an agent that runs.
+ * Where the signal aborts, what is known by then is returned.
+ * @throws ConfigError where the file cannot be read at all
+ */
+export async function runDoctor(
+  file: string,
+  env: Environment,
+  { signal, tell }: DoctorDeps,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const add = (found: readonly Finding[]) => {
+    findings.push(...found);
+    for (const finding of found) tell(findingLine(finding));
+  };
+  const within = (timeoutMs: number, late: CheckLimits['late']): CheckLimits => ({ timeoutMs, late, signal });
+
+  const { config, findings: configFindings } = checkConfig(file, env);
+  add(configFindings);
+  add(await checkWithin('clock', within(10_000, 'internal'), () => checkClock(file, env)));
+  if (config) {
+    const { storage, cameras, mqtt } = config;
+    add(await checkWithin('disk', within(10_000, 'internal'), () => checkDisk(storage.directory)));
+    add(await checkWithin('http', within(10_000, 'internal'), (limit) => checkHttp(config, limit)));
+
+    let side: number | undefined;
+    const model = async () => {
+      const found = await checkModel(config);
+      side = found.side;
+      return found.findings;
+    };
+    // TensorRT builds its engine at the first start, which takes minutes.
+    add(await checkWithin('model', within(300_000, 'inference-stopped'), model));
+
+    await Promise.all([
+      checkWithin('broker', within(15_000, 'broker-unreachable'), (limit) => checkBroker(mqtt, limit)).then(
+        add,
+      ),
+      ...Object.entries(cameras).map(([name, camera]) =>
+        checkWithin(`camera ${name}`, within(20_000, 'camera-stalled'), (limit) =>
+          checkCamera(name, camera, { side, signal: limit }),
+        ).then(add),
+      ),
+    ]);
+  }
+  tell(signal.aborted ? '\nstopped' : summary(findings, config !== undefined));
+  return findings;
+}
+
+function summary(findings: readonly Finding[], wasAll: boolean): string {
+  const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
+  const [failed, warned] = [count('fail'), count('warn')];
+  const plural = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
+  if (!wasAll) return `\n${plural(failed, 'problem')}; the rest is checked once the configuration is right`;
+  if (failed > 0) return `\n${plural(failed, 'problem')}, ${plural(warned, 'warning')}`;
+  return warned > 0 ? `\nready to run, ${plural(warned, 'warning')}` : '\nready to run';
+}

@@ -1,0 +1,39 @@
+/** What a check found: one line for a person, one object for a script. */
+import { QcError } from '../../config/errors.ts';
+
+export interface Finding {
+  /** What was looked at: `config`, `camera top`, `broker` … */
+  readonly check: string;
+  /** False where it fails; a warning is ok. */
+  readonly ok: boolean;
+  readonly level: 'ok' | 'warn' | 'fail';
+  /** What was found. Never holds a secret. */
+  readonly detail: string;
+  /** What to do about it; absent where all is well. */
+  readonly remedy?: string;
+}
+
+export function good(check: string, detail: string): Finding {
+  return { check, ok: true, level: 'ok', detail };
+}
+
+export function warning(check: string, detail: string, remedy: string): Finding {
+  return { check, ok: true, level: 'warn', detail, remedy };
+}
+
+export function failure(check: string, detail: string, remedy: string): Finding {
+  return { check, ok: false, level: 'fail', detail, remedy };
+}
+
+/** What the product throws says already what is wrong and what to do. */
+export function failureOf(check: string, error: unknown): Finding {
+  const known = error instanceof QcError ? error : new QcError('internal', String(error), { cause: error });
+  return failure(check, known.message, known.remedy);
+}
+
+const marks = { ok: 'ok   ', warn: 'warn ', fail: 'FAIL ' } as const;
+
+/** `FAIL  broker: … — what to do` */
+export function findingLine({ check, level, detail, remedy }: Finding): string {
+  return `${marks[level]} ${check}: ${detail}${remedy === undefined ? '' : ` — ${remedy}`}`;
+}

@@ -1,0 +1,83 @@
+/** The HTTP interface: tokens that can be read, and a port that is free or the agent's own. */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { Config } from '../../config/schema.ts';
+import { readTokens } from '../http/tokens.ts';
+import { type Finding, failure, failureOf, good } from './finding.ts';
+
+export async function checkHttp(config: Config, signal: AbortSignal): Promise<Finding[]> {
+  const { http } = config;
+  if (http.tokensFile !== undefined) {
+    try {
+      await readTokens(http.tokensFile);
+    } catch (error) {
+      return [failureOf('http', error)];
+    }
+  }
+  const secured = http.tokensFile === undefined ? 'loopback only' : 'with tokens';
+  const where = `port ${http.port} on ${http.host}`;
+  const code = await whyNotListening(http.host, http.port);
+  switch (code) {
+    case undefined:
+      return [
+        good('http', `${http.port === 0 ? `any port on ${http.host}` : `${where} is free`}, ${secured}`),
+      ];
+    case 'EADDRINUSE':
+      return [await taken(config, where, signal)];
+    case 'EACCES':
+      return [failure('http', `no permission for ${where}`, 'choose an http.port above 1023')];
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return [
+        failure(
+          'http',
+          `${http.host} is no address of this machine`,
+          'set http.host to 127.0.0.1, 0.0.0.0 or an address of this machine',
+        ),
+      ];
+    default:
+      return [failure('http', `cannot listen: ${where}: ${code}`, 'check http.host and http.port')];
+  }
+}
+
+async function whyNotListening(host: string, port: number): Promise<string | undefined> {
+  const server = createServer().listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code ?? message;
+  }
+  server.close();
+  await once(server, 'close');
+  return undefined;
+}
+
+/** The agent of this very configuration may run already: its readiness names the same cameras. */
+async function taken({ http, cameras }: Config, where: string, signal: AbortSignal): Promise<Finding> {
+  const theirs = await camerasServedAt(http.host, http.port, signal);
+  const remedy = 'choose another http.port, or stop the program that uses this one';
+  if (!theirs) return failure('http', `${where} is in use by another program`, remedy);
+  const ours = Object.keys(cameras);
+  if (theirs.length === ours.length && ours.every((name) => theirs.includes(name))) {
+    return good('http', `${where} is used by this agent, which is running`);
+  }
+  return failure('http', `${where} is in use by an agent with other cameras (${theirs.join(', ')})`, remedy);
+}
+
+async function camerasServedAt(
+  host: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<string[] | undefined> {
+  const name =
+    host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.replace(/^([^[].*:.*)$/, '[$1]');
+  try {
+    const answer = await fetch(`http://${name}:${port}/readyz`, { signal, redirect: 'error' });
+    const { checks } = (await answer.json()) as { checks: { name: string }[] };
+    return checks.flatMap((check) => (check.name.startsWith('camera ') ? [check.name.slice(7)] : []));
+  } catch {
+    return undefined;
+  }
+}

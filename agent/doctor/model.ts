@@ -1,0 +1,63 @@
+/** The model: opened as the agent opens it, hash and warm-up included, and asked once. */
+import { existsSync } from 'node:fs';
+import type { Config } from '../../config/schema.ts';
+import { checkImage } from '../../models/check.ts';
+import { type Inspector, openInspector } from '../../models/inspector.ts';
+import { type Finding, failure, good, warning } from './finding.ts';
+
+export interface ModelFindings {
+  /** Shorter side of what the model sees, pixels. */
+  readonly side: number;
+  readonly findings: Finding[];
+}
+
+/** @throws QcError what `openInspector` throws: model-…, head-…, provider-unavailable */
+export async function checkModel(config: Config): Promise<ModelFindings> {
+  const notices: string[] = [];
+  await using inspector = await openInspector({
+    model: config.model,
+    storageDirectory: config.storage.directory,
+    onNotice: (text) => void notices.push(text),
+  });
+  const { base, precision, provider, version } = inspector.model;
+  const { width, height } = inspector.manifest.input;
+  const picture = checkImage(width, height);
+  // The first one warms up.
+  await inspector.judge(picture);
+  const { inferenceMs } = await inspector.judge(picture);
+  return {
+    side: Math.min(width, height),
+    findings: [
+      good('model', `${base}, ${precision}, hash and warm-up right, ${Math.round(inferenceMs)} ms a picture`),
+      providerFinding(provider, inspector.model.why),
+      ...headFindings(version, inspector, config.labels.good),
+      ...notices.map((text) => warning('head', text, 'promote a whole version: qc-agent models list')),
+    ],
+  };
+}
+
+function providerFinding(provider: string, why: readonly string[]): Finding {
+  const said = why.length === 0 ? provider : `${provider}; not used: ${why.join('; ')}`;
+  const hasGpu = ['/dev/nvidiactl', '/dev/nvhost-gpu', '/dev/nvmap'].some(existsSync);
+  if (provider === 'cpu' && why.length > 0 && hasGpu) {
+    const remedy =
+      'this machine has an NVIDIA GPU: install the CUDA libraries of onnxruntime, or set model.provider to cpu';
+    return warning('provider', said, remedy);
+  }
+  return good('provider', said);
+}
+
+function headFindings(version: string, { labels }: Inspector, goodLabels: readonly string[]): Finding[] {
+  if (labels.length === 0) {
+    const remedy =
+      'label good parts and defects and train a head; the line runs without, but decides nothing';
+    return [warning('head', 'none yet: every part is uncertain', remedy)];
+  }
+  const missing = goodLabels.filter((label) => !labels.includes(label));
+  const said = `${version} knows ${labels.join(', ')}`;
+  if (missing.length === 0) return [good('head', `${said}; good is ${goodLabels.join(', ')}`)];
+  const what = `${said}, but not ${missing.join(', ')} of labels.good`;
+  return missing.length === goodLabels.length
+    ? [failure('head', `${what}: no part can pass`, 'name in labels.good those that mean a good part')]
+    : [warning('head', what, 'correct labels.good')];
+}

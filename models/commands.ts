@@ -1,0 +1,108 @@
+/** What `qc-agent models …` says and does; the command line wires it. */
+import { join } from 'node:path';
+import type { Config } from '../config/schema.ts';
+import { openBase } from './base.ts';
+import { requireHeadGraph, requireSameBase } from './head.ts';
+import type { HeadManifest } from './manifest.ts';
+import { type ListedVersion, openStore, type Store } from './store.ts';
+
+type ModelsConfig = Pick<Config, 'model' | 'storage' | 'mqtt'>;
+
+/** For a person, and for a script. */
+export interface CommandAnswer {
+  readonly text: string;
+  readonly json: unknown;
+}
+
+/** Every version, oldest first, a line each. */
+export async function modelsListCommand(config: ModelsConfig): Promise<CommandAnswer> {
+  const { directory } = config.storage;
+  const versions = await (await openStore(directory)).list();
+  if (versions.length === 0) {
+    const text = `no version in ${join(directory, 'models')} yet: every part is uncertain until a head is trained`;
+    return { text, json: [] };
+  }
+  return { text: versions.map(listLine).join('\n'), json: versions };
+}
+
+/** @throws QcError version-unknown, head-damaged */
+export async function modelsShowCommand(config: ModelsConfig, version: string): Promise<CommandAnswer> {
+  const store = await openStore(config.storage.directory);
+  const { manifest } = await store.read(version);
+  const active = (await store.active()) === version;
+  return { text: details(manifest, active), json: { version, active, manifest } };
+}
+
+/** @throws QcError version-unknown, head-damaged, head-base-mismatch, model-…; then the present one stays */
+export async function modelsPromoteCommand(config: ModelsConfig, version: string): Promise<CommandAnswer> {
+  const store = await openStore(config.storage.directory);
+  const before = await store.active().catch(() => undefined);
+  if (before === version) {
+    return { text: `${version} is active already`, json: { active: version, before } };
+  }
+  await requireUsable(store, version, config);
+  await store.promote(version);
+  return changed(config, version, before, { action: 'promote', version });
+}
+
+/** @throws QcError version-unknown where there is none before, and what promoting throws */
+export async function modelsRollbackCommand(config: ModelsConfig): Promise<CommandAnswer> {
+  const store = await openStore(config.storage.directory);
+  const before = await store.active();
+  const [previous] = await store.history();
+  if (previous !== undefined) await requireUsable(store, previous, config);
+  return changed(config, await store.rollback(), before, { action: 'rollback' });
+}
+
+/** Refuses what the next start would refuse. */
+async function requireUsable(store: Store, version: string, { model, storage }: ModelsConfig): Promise<void> {
+  const head = await store.read(version);
+  const directories = [join(storage.directory, 'bases')];
+  const base = await openBase({ base: model.base, precision: model.precision, directories });
+  requireSameBase(head.manifest, base.manifest);
+  requireHeadGraph(head.model, head.manifest, base.manifest.features.size);
+}
+
+/** An agent that runs keeps its head in memory; only a command changes it there. */
+function changed(
+  { mqtt }: ModelsConfig,
+  active: string,
+  before: string | undefined,
+  command: { readonly action: string; readonly version?: string },
+): CommandAnswer {
+  const lines = [
+    `${active} is active now${before === undefined ? '' : `, ${before} was before`}`,
+    'An agent that is running goes on with its head until its next start. To change it at once, send instead:',
+    `  topic    ${mqtt.topic}/command/model`,
+    `  payload  ${JSON.stringify(command)}`,
+  ];
+  return { text: lines.join('\n'), json: { active, before: before ?? null } };
+}
+
+function listLine(listed: ListedVersion): string {
+  const mark = listed.active ? '*' : ' ';
+  const said = 'damage' in listed ? `DAMAGED: ${listed.damage}` : summary(listed.manifest);
+  return `${mark} ${listed.version.padEnd(13)}  ${said}`;
+}
+
+const summary = ({ createdAt, base, labels }: HeadManifest) =>
+  `${createdAt.slice(0, 16).replace('T', ' ')}  ${base.name}  ${labels.join(', ')}`;
+
+function details(manifest: HeadManifest, active: boolean): string {
+  const { version, createdAt, base, labels, thresholds, training } = manifest;
+  const { pass, fail, failByLabel = {} } = thresholds ?? {};
+  const own = Object.entries(failByLabel).map(([label, value]) => `, ${label} ${value}`);
+  const rows: [string, string][] = [
+    ['version', active ? `${version} (active)` : version],
+    ['made', createdAt],
+    ['base', `${base.name} (${base.sha256.slice(0, 12)}…), tensor ${base.features}`],
+    ['labels', labels.join(', ')],
+    ['thresholds', thresholds ? `pass ${pass}, fail ${fail}${own.join('')}` : 'those of the configuration'],
+    ...Object.entries(training).map(([key, value]): [string, string] => [
+      key,
+      typeof value === 'object' ? JSON.stringify(value) : String(value),
+    ]),
+  ];
+  const width = Math.max(...rows.map(([key]) => key.length));
+  return rows.map(([key, value]) => `${key.padEnd(width)}  ${value}`).join('\n');
+}

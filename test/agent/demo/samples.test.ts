@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { labels } from '../../../agent/demo/part.ts';
+import { drawSamples, type Sample, type SampleOptions } from '../../../agent/demo/samples.ts';
+
+async function draw(options: SampleOptions): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for await (const sample of drawSamples(options)) samples.push(sample);
+  return samples;
+}
+
+test('samples come in every label, in the region’s size, the same for the same seed', async () => {
+  const samples = await draw({ perLabel: 2, seed: 4 });
+  expect(samples.map(({ label }) => label)).toEqual([...labels, ...labels]);
+  for (const { image } of samples) {
+    expect([image.width, image.height, image.data.length]).toEqual([300, 300, 300 * 300 * 3]);
+  }
+  expect(await draw({ perLabel: 1, seed: 4 })).toEqual(samples.slice(0, labels.length));
+  expect(await draw({ perLabel: 1, seed: 5 })).not.toEqual(samples.slice(0, labels.length));
+});

@@ -1,0 +1,155 @@
+/** The agent as a user starts it: a process of its own, a config file, verdicts at a subscriber. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { connectAsync } from 'mqtt';
+import type { Result } from '../../agent/publish/messages.ts';
+import { processTree } from '../rigs/proc.ts';
+import { until } from '../rigs/until.ts';
+
+export interface AgentOptions {
+  /** What `cameras.line` says; at least its url. */
+  readonly camera: { readonly url: string } & Readonly<Record<string, unknown>>;
+  /** A name or a path, as `model.base` takes it. */
+  readonly base: string;
+  /** 0: one a core. */
+  readonly threads?: number;
+  readonly broker: string;
+  readonly storage: string;
+  /** For the config file. */
+  readonly folder: string;
+  /** For Node, before the script. */
+  readonly nodeOptions?: readonly string[];
+}
+
+export interface Arrived {
+  readonly result: Result;
+  /** When the subscriber had it, ms since the epoch. */
+  readonly at: number;
+}
+
+export interface RunningAgent extends AsyncDisposable {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  /** When it was spawned, ms since the epoch. */
+  readonly startedAt: number;
+  /** Results as they came, oldest first. */
+  readonly arrived: readonly Arrived[];
+  /** Log lines so far. */
+  readonly log: readonly LogLine[];
+  /** Where its HTTP side listens. */
+  readonly url: string;
+  /** The agent and everything it started. */
+  tree(): number[];
+  /** Sends a command as a PLC would. */
+  command(name: string, payload: object): Promise<void>;
+}
+
+export interface LogLine {
+  readonly time: string;
+  readonly level: number;
+  readonly msg: string;
+  readonly url?: string;
+}
+
+const main = fileURLToPath(new URL('../../agent/main.js', import.meta.url));
+/** The log line that says it. */
+export const milestones = {
+  model: 'the model is ready',
+  camera: 'the camera is up',
+  broker: 'connected to the broker',
+  http: 'page, API and metrics are served',
+} as const;
+
+/** Starts the agent and waits until it serves; its camera and model may still be on their way. Closed means it ended by SIGTERM, and is gone. */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const { camera, base, threads = 0, broker, storage, folder, nodeOptions = [] } = options;
+  const station = `bench-${randomUUID()}`;
+  const topic = `qc/${station}`;
+  const config = {
+    station,
+    cameras: { line: camera },
+    mqtt: { url: broker, topic },
+    http: { port: 0 },
+    model: { base, provider: 'cpu', threads },
+    storage: { directory: storage },
+    log: { format: 'json' },
+  };
+  // JSON is YAML.
+  const file = join(await mkdtemp(join(folder, 'agent-')), 'agent.yaml');
+  await writeFile(file, JSON.stringify(config));
+
+  const arrived: Arrived[] = [];
+  const client = await connectAsync(broker, { reconnectPeriod: 0 });
+  client.on('message', (_topic, payload) => {
+    const at = Date.now();
+    arrived.push({ result: JSON.parse(payload.toString()) as Result, at });
+  });
+  await client.subscribeAsync(`${topic}/+/result`, { qos: 1 });
+
+  const log: LogLine[] = [];
+  const startedAt = Date.now();
+  const child = spawn(process.execPath, [...nodeOptions, main, 'run', '--config', file], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  const exited = once(child, 'exit');
+  createInterface({ input: child.stderr! }).on('line', (line) => log.push(read(line)));
+
+  const close = async () => {
+    const tree = processTree(child.pid!);
+    child.kill('SIGTERM');
+    const deadline = setTimeout(() => {
+      for (const pid of tree) process.kill(pid, 'SIGKILL');
+    }, 10_000);
+    if (child.exitCode === null && child.signalCode === null) await exited;
+    clearTimeout(deadline);
+    await client.endAsync(true);
+  };
+  try {
+    await until(
+      () => {
+        if (child.exitCode === null) return log.some(({ msg }) => msg === milestones.http) && child.connected;
+        throw new Error(
+          `the agent ended with exit ${child.exitCode}: ${log.map(({ msg }) => msg).join('\n')}`,
+        );
+      },
+      { timeoutMs: 20_000, what: 'the agent to start' },
+    );
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    process: child,
+    pid: child.pid!,
+    startedAt,
+    arrived,
+    log,
+    url: log.find(({ msg }) => msg === milestones.http)!.url!,
+    tree: () => processTree(child.pid!),
+    async command(name, payload) {
+      await client.publishAsync(`${topic}/command/${name}`, JSON.stringify(payload), { qos: 1 });
+    },
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Waits for the first part that was really judged, and hands it over. */
+export function firstVerdict(agent: RunningAgent): Promise<Arrived> {
+  return until(() => agent.arrived.find(({ result }) => result.state === 'completed'), {
+    timeoutMs: 60_000,
+    what: 'the first verdict',
+  });
+}
+
+function read(line: string): LogLine {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return { time: new Date().toISOString(), level: 0, msg: line };
+  }
+}

@@ -1,0 +1,83 @@
+/** What every benchmark gives: rows with a figure, and a target where there is one. */
+import type { Workshop } from './workshop.ts';
+
+export type Target = { readonly atLeast: number } | { readonly atMost: number } | { readonly below: number };
+
+export interface Row {
+  readonly what: string;
+  readonly figure: number;
+  readonly unit: string;
+  readonly target?: Target;
+}
+
+export interface Benchmark {
+  /** As it is asked for on the command line. */
+  readonly name: string;
+  run(workshop: Workshop): Promise<Row[]>;
+}
+
+/** Whether a row reached its target; undefined where it has none. */
+export function reached({ figure, target }: Row): boolean | undefined {
+  if (!target) return undefined;
+  if ('atLeast' in target) return figure >= target.atLeast;
+  return 'atMost' in target ? figure <= target.atMost : figure < target.below;
+}
+
+/** The value below which this share of the values lies, nearest rank; NaN for none. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
+/** The middle value, or the mean of the two in the middle; NaN for none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = sorted.length / 2;
+  return ((sorted[Math.ceil(half) - 1] ?? Number.NaN) + (sorted[Math.floor(half)] ?? Number.NaN)) / 2;
+}
+
+/** Slope of the least-squares line through the points, units of y per unit of x. */
+export function slope(points: readonly { readonly x: number; readonly y: number }[]): number {
+  const meanX = points.reduce((sum, { x }) => sum + x, 0) / points.length;
+  const meanY = points.reduce((sum, { y }) => sum + y, 0) / points.length;
+  const covariance = points.reduce((sum, { x, y }) => sum + (x - meanX) * (y - meanY), 0);
+  return covariance / points.reduce((sum, { x }) => sum + (x - meanX) ** 2, 0);
+}
+
+/** Runs A B A B …, so that what slows the machine down for a while hits all of them alike. */
+export async function interleaved<T extends Record<string, () => Promise<unknown>>>(
+  rounds: number,
+  runs: T,
+): Promise<{ [K in keyof T]: Awaited<ReturnType<T[K]>> }[]> {
+  const results: { [K in keyof T]: Awaited<ReturnType<T[K]>> }[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const result: Record<string, unknown> = {};
+    for (const [name, run] of Object.entries(runs)) result[name] = await run();
+    results.push(result as (typeof results)[number]);
+  }
+  return results;
+}
+
+/** The rows as a text table, one line each. */
+export function table(benchmark: string, rows: readonly Row[]): string {
+  return rows
+    .map((row) => {
+      const figure = row.figure.toFixed(row.figure >= 100 ? 0 : row.figure >= 10 ? 1 : 2).padStart(8);
+      const verdict = { true: 'reached', false: 'MISSED', undefined: '' }[`${reached(row)}`];
+      const cells = [
+        benchmark.padEnd(10),
+        row.what.padEnd(66),
+        figure,
+        row.unit.padEnd(9),
+        targetText(row.target).padEnd(8),
+      ];
+      return `${cells.join(' ')} ${verdict}`.trimEnd();
+    })
+    .join('\n');
+}
+
+function targetText(target: Target | undefined): string {
+  if (!target) return '';
+  if ('atLeast' in target) return `≥ ${target.atLeast}`;
+  return 'atMost' in target ? `≤ ${target.atMost}` : `< ${target.below}`;
+}

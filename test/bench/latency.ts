@@ -1,0 +1,61 @@
+import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { firstVerdict } from './agent-process.ts';
+import { type Benchmark, interleaved, percentile } from './harness.ts';
+import { observe } from './observe.ts';
+
+const rounds = 2;
+const everyMs = 200;
+
+/**
+ * From the capture of a frame to its result at a subscriber, at 5 parts/s, beside the inference alone at that pace.
+ * Capture is as the agent tells it (`capturedAt`: arrival, smoothed by the stream's clock); all run by one clock.
+ */
+export const latency: Benchmark = {
+  name: 'latency',
+  async run(workshop) {
+    const threads = availableParallelism();
+    const seconds = Math.max(10, workshop.seconds);
+    await using camera = await workshop.camera({ width: 640, height: 480, fps: 25, seconds: seconds + 60 });
+    const url = camera.url;
+    const results = await interleaved(rounds, {
+      bare: () => workshop.bare({ threads, options: 'agent', seconds, everyMs }),
+      async agent() {
+        const trigger = { kind: 'continuous', everyMs };
+        await using agent = await workshop.agent({ camera: { url, trigger }, threads });
+        await firstVerdict(agent);
+        await sleep(2_000);
+        return await observe(agent, seconds);
+      },
+    });
+    const arrived = results.flatMap(({ agent }) => agent.arrived);
+    const row = (what: string, values: readonly number[]) =>
+      ([50, 99] as const).map((p) => ({
+        what: `${what}, p${p} of ${values.length}`,
+        figure: percentile(values, p / 100),
+        unit: 'ms',
+      }));
+    return [
+      ...row(
+        'capture to result at the subscriber',
+        arrived.map(({ result, at }) => at - Date.parse(result.capturedAt)),
+      ),
+      ...row(
+        'of which decoding and cutting',
+        arrived.map(({ result }) => result.timingsMs.decode),
+      ),
+      ...row(
+        'of which waiting for the model',
+        arrived.map(({ result }) => result.timingsMs.queue),
+      ),
+      ...row(
+        'of which preparation and inference',
+        arrived.map(({ result }) => result.timingsMs.inference),
+      ),
+      ...row(
+        'bare inference at the same pace',
+        results.flatMap(({ bare }) => bare.milliseconds),
+      ),
+    ];
+  },
+};

@@ -1,0 +1,59 @@
+import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pssMb } from '../rigs/proc.ts';
+import { firstVerdict } from './agent-process.ts';
+import { type Benchmark, median, slope } from './harness.ts';
+
+const clip = { width: 1920, height: 1080, fps: 25 };
+const warmUpSeconds = 30;
+const everyMs = 2_000;
+
+/** Memory of all the agent's processes with one full-HD camera at work, beside the bare loop, and whether it grows. */
+export const memory: Benchmark = {
+  name: 'memory',
+  async run(workshop) {
+    const threads = availableParallelism();
+    const bare = await workshop.bare({ threads, options: 'agent', seconds: workshop.seconds });
+    const seconds = workshop.minutes * 60;
+    await using camera = await workshop.camera({ ...clip, seconds: seconds + warmUpSeconds + 60 });
+    const trigger = { kind: 'continuous', everyMs: 200 };
+    await using agent = await workshop.agent({ camera: { url: camera.url, trigger }, threads });
+    await firstVerdict(agent);
+    await sleep(warmUpSeconds * 1000);
+    const points: { x: number; y: number }[] = [];
+    const parts: { main: number; cameras: number }[] = [];
+    for (let minute = 0, from = performance.now(); minute < workshop.minutes; ) {
+      const cameras = pssMb(agent.tree().filter((pid) => pid !== agent.pid));
+      const main = pssMb([agent.pid]);
+      points.push({ x: minute, y: main + cameras });
+      parts.push({ main, cameras });
+      // A scraper is part of every real day.
+      await (await fetch(`${agent.url}/metrics`)).text();
+      await sleep(everyMs);
+      minute = (performance.now() - from) / 60_000;
+    }
+    const pss = median(points.map(({ y }) => y));
+    return [
+      {
+        what: 'PSS of all processes over that of the bare loop',
+        figure: pss - bare.pssMb,
+        unit: 'MB',
+        target: { atMost: 200 },
+      },
+      { what: 'PSS of all processes, 1080p25 camera, 5 parts/s', figure: pss, unit: 'MB' },
+      { what: 'PSS of the main process', figure: median(parts.map(({ main }) => main)), unit: 'MB' },
+      {
+        what: "PSS of the camera's process",
+        figure: median(parts.map(({ cameras }) => cameras)),
+        unit: 'MB',
+      },
+      { what: 'PSS of the bare loop', figure: bare.pssMb, unit: 'MB' },
+      {
+        what: `slope over ${workshop.minutes} min after ${warmUpSeconds} s of warm-up`,
+        figure: slope(points),
+        unit: 'MB/min',
+        target: { below: 1 },
+      },
+    ];
+  },
+};

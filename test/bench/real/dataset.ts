@@ -1,0 +1,66 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import type { Image } from '../../../models/image.ts';
+import { seeded, shuffled } from '../seeded.ts';
+
+export interface Labelled {
+  readonly label: string;
+  readonly file: string;
+}
+
+/**
+ * Draws `train` pictures of each label of an ImageFolder, and up to `test` of those that are left, in random order.
+ * @param folder `folder/<label>/<picture>`
+ */
+export function draw(
+  folder: string,
+  { train, test, seed }: { readonly train: number; readonly test: number; readonly seed: number },
+): { readonly training: Labelled[]; readonly testing: Labelled[] } {
+  const next = seeded(seed);
+  const training: Labelled[] = [];
+  const testing: Labelled[] = [];
+  for (const label of subfolders(folder)) {
+    const files = readdirSync(join(folder, label)).sort();
+    const mixed = shuffled(files, next).map((file) => ({ label, file: join(folder, label, file) }));
+    training.push(...mixed.slice(0, train));
+    testing.push(...mixed.slice(train, train + test));
+  }
+  return { training, testing: shuffled(testing, next) };
+}
+
+function subfolders(folder: string): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
+}
+
+/** The pixels, whatever the file's format: from here on nobody can tell a PNG from a JPEG. */
+export async function readImage(file: string): Promise<Image> {
+  const picture = sharp(file).removeAlpha().toColourspace('srgb').raw();
+  const { data, info } = await picture.toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data };
+}
+
+/** The picture in the middle of a grey frame, pixel by pixel. */
+export function framed(
+  { width, height, data }: Image,
+  frame: { readonly width: number; readonly height: number },
+): Image {
+  const pixels = new Uint8Array(frame.width * frame.height * 3).fill(128);
+  const left = Math.floor((frame.width - width) / 2);
+  const top = Math.floor((frame.height - height) / 2);
+  for (let y = 0; y < height; y++) {
+    const row = data.subarray(y * width * 3, (y + 1) * width * 3);
+    pixels.set(row, ((top + y) * frame.width + left) * 3);
+  }
+  return { ...frame, data: pixels };
+}
+
+/** Mean absolute difference of two pictures of one size, levels of 255. */
+export function distance(a: Image, b: Image): number {
+  if (a.data.length !== b.data.length) return 255;
+  return a.data.reduce((sum, value, at) => sum + Math.abs(value - b.data[at]!), 0) / a.data.length;
+}

@@ -1,0 +1,189 @@
+/**
+ * Real photographs shown to the running agent by an RTSP server that none of us wrote; its labels arriving over MQTT
+ * are held against the truth. `npm run build && node dist/test/bench/shown-on-real.js [--per-class N] [--each-ms N] [--seed N]`
+ */
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import sharp from 'sharp';
+import { fitRidge } from '../../calibration/train/ridge.ts';
+import { writeHead } from '../../calibration/train/write-head.ts';
+import type { Image } from '../../models/image.ts';
+import { openInspector } from '../../models/inspector.ts';
+import { openStore } from '../../models/store.ts';
+import { startAedes } from '../rigs/aedes.ts';
+import { openGstRtsp } from '../rigs/gst-rtsp.ts';
+import { mosquittoMissing, startMosquitto } from '../rigs/mosquitto.ts';
+import { until } from '../rigs/until.ts';
+import { type Arrived, startAgent } from './agent-process.ts';
+import { distance, draw, framed, readImage } from './real/dataset.ts';
+import { placeImagenetBase } from './real/imagenet-base.ts';
+import { type Answer, accuracy, byLabel, confusion, margin } from './real/score.ts';
+
+const perLabelForTraining = 10;
+const least = 0.9;
+/** The pictures are 128 × 128 and lie in its middle, so the region falls on whole pixels. */
+const frame = { width: 320, height: 240 };
+const region = { x: 96 / 320, y: 56 / 240, width: 128 / 320, height: 128 / 240 };
+
+const { values } = parseArgs({
+  options: {
+    'per-class': { type: 'string', default: 'Infinity' },
+    'each-ms': { type: 'string', default: '250' },
+    seed: { type: 'string', default: '1' },
+    json: { type: 'string' },
+  },
+});
+const eachMs = Number(values['each-ms']);
+const seed = Number(values.seed);
+
+const data = process.env.QC_TEST_DATA ?? fileURLToPath(new URL('../../../../shared/data', import.meta.url));
+const weights = join(data, 'bases', 'resnet50v2-imagenet-stage3.onnx');
+const parts = join(data, 'parts', 'x_sdd');
+const absent = [weights, parts].find((path) => !existsSync(path));
+if (absent) {
+  console.error(`error: there is no test data at ${absent}`);
+  process.exit(2);
+}
+const { training, testing } = draw(parts, {
+  train: perLabelForTraining,
+  test: Number(values['per-class']),
+  seed,
+});
+
+const folder = await mkdtemp(join(tmpdir(), 'qc-real-'));
+try {
+  const storage = join(folder, 'storage');
+  const base = await placeImagenetBase(folder, weights);
+  const direct = await fitAndJudge(base, storage);
+  const shown = await showToAgent(base, storage);
+  const figures = report(direct, shown);
+  if (values.json) await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`);
+  process.exitCode = figures.accuracy >= least ? 0 : 1;
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** Fits the head on the training pictures, makes it live in the store, and judges the others without a camera. */
+async function fitAndJudge(base: string, storageDirectory: string): Promise<Answer[]> {
+  const model = { base, provider: 'cpu', precision: 'auto', threads: 0 } as const;
+  await using inspector = await openInspector({ model, storageDirectory, onNotice: () => undefined });
+  const rows: Float32Array[] = [];
+  for (const { file } of training) rows.push(await inspector.features(await readImage(file)));
+  const head = fitRidge(
+    rows,
+    training.map(({ label }) => label),
+  );
+  console.log(
+    `head fitted on ${training.length} pictures: strength ${head.strength}, ` +
+      `leave-one-out ${head.looAccuracy.toFixed(3)}`,
+  );
+  const draft = join(storageDirectory, 'models', 'draft');
+  await writeHead(draft, head, { base: inspector.manifest, createdAt: new Date() });
+  const store = await openStore(storageDirectory);
+  const version = await store.add(draft);
+  await store.promote(version);
+  await inspector.swapHead(version);
+  const answers: Answer[] = [];
+  for (const { label, file } of testing) {
+    const { probabilities } = await inspector.judge(await readImage(file));
+    const [most] = Object.entries(probabilities).sort(([, a], [, b]) => b - a);
+    answers.push({ truth: label, said: most?.[0] });
+  }
+  return answers;
+}
+
+interface Shown {
+  readonly answers: readonly Answer[];
+  readonly results: readonly Arrived[];
+  /** Mean difference between the picture that was shown and the one that was judged, levels of 255, by part. */
+  readonly distances: readonly number[];
+  /** What the agent logged from warning up. */
+  readonly warnings: readonly string[];
+}
+
+/** Shows each picture, triggers as a PLC does once it is on, and takes the label that comes over MQTT. */
+async function showToAgent(base: string, storage: string): Promise<Shown> {
+  await using broker = mosquittoMissing ? await startAedes() : await startMosquitto();
+  await using camera = await openGstRtsp({ source: 'pictures', codec: 'h264', fps: 25, ...frame });
+  await using agent = await startAgent({
+    broker: broker.url,
+    folder,
+    storage,
+    base,
+    // A test picture stands still, and has no sensor noise.
+    camera: { url: camera.url, region, trigger: { kind: 'command', timeoutMs: 2_000 }, freezeMs: 0 },
+  });
+  await until(async () => (await fetch(`${agent.url}/readyz`)).ok, {
+    timeoutMs: 20_000,
+    what: 'the agent to be ready',
+  });
+  const answers: Answer[] = [];
+  const results: Arrived[] = [];
+  const distances: number[] = [];
+  for (const [index, part] of testing.entries()) {
+    const picture = await readImage(part.file);
+    await camera.show(framed(picture, frame));
+    // Encoder, network and decoder take their time: the trigger must not catch the picture before.
+    await sleep(eachMs);
+    const partId = `${index}-${basename(part.file)}`;
+    await agent.command('trigger', { camera: 'line', partId });
+    const arrived = await until(() => agent.arrived.find(({ result }) => result.partId === partId), {
+      what: `the result of ${partId}`,
+      timeoutMs: 5_000,
+    }).catch(() => undefined);
+    answers.push({ truth: part.label, said: arrived?.result.label ?? undefined });
+    if (!arrived) continue;
+    results.push(arrived);
+    distances.push(distance(picture, await evidence(`${agent.url}${arrived.result.evidence}`)));
+    if (process.stderr.isTTY) process.stderr.write(`\r${index + 1} of ${testing.length} `);
+  }
+  const warnings = agent.log.filter(({ level }) => level >= 40).map(({ msg }) => msg);
+  return { answers, results, distances, warnings };
+}
+
+async function evidence(url: string): Promise<Image> {
+  const jpeg = sharp(Buffer.from(await (await fetch(url)).arrayBuffer()));
+  const { data, info } = await jpeg.raw().toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data };
+}
+
+function report(direct: readonly Answer[], { answers, results, distances, warnings }: Shown) {
+  const share = accuracy(answers);
+  const percent = (value: number) => `${(value * 100).toFixed(1)} %`;
+  const verdicts = (['pass', 'fail', 'uncertain'] as const).map(
+    (verdict) => `${verdict} ${results.filter(({ result }) => result.verdict === verdict).length}`,
+  );
+  console.log(
+    `${answers.length} pictures shown, ${results.length} results, seed ${seed}\n` +
+      `right over RTSP and MQTT  ${percent(share)} ± ${percent(margin(share, answers.length))}\n` +
+      `right without a camera    ${percent(accuracy(direct))}\n` +
+      `verdicts                  ${verdicts.join(', ')}\n` +
+      `judged picture differs from the file by ${mean(distances).toFixed(1)} of 255 levels, at most ${Math.max(...distances).toFixed(1)}`,
+  );
+  const alone = byLabel(direct);
+  for (const [label, right] of byLabel(answers)) {
+    console.log(
+      `  ${label.padEnd(36)} ${percent(right).padStart(7)}  without a camera ${percent(alone.get(label)!)}`,
+    );
+  }
+  console.log(`truth in rows, label in columns of the same order, last: no answer\n${confusion(answers)}`);
+  for (const warning of new Set(warnings)) console.log(`the agent warned: ${warning}`);
+  return {
+    seed,
+    shown: answers.length,
+    accuracy: share,
+    direct: accuracy(direct),
+    byLabel: Object.fromEntries(byLabel(answers)),
+    meanDistance: mean(distances),
+    worstDistance: Math.max(...distances),
+  };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,85 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { modelSchema, mqttSchema, storageSchema } from '../../config/schema.ts';
+import {
+  modelsListCommand,
+  modelsPromoteCommand,
+  modelsRollbackCommand,
+  modelsShowCommand,
+} from '../../models/commands.ts';
+import { openStore } from '../../models/store.ts';
+import { addHead } from '../rigs/heads.ts';
+import { tempFolder } from './temp-folder.ts';
+
+const configFor = (directory: string) => ({
+  model: modelSchema.parse({}),
+  storage: storageSchema.parse({ directory }),
+  mqtt: { ...mqttSchema.parse({}), topic: 'qc/press-3', clientId: 'qc-press-3' },
+});
+
+it('lists, shows, promotes and rolls back, and tells what a running agent does', async () => {
+  await using scratch = await tempFolder();
+  const config = configFor(scratch.path);
+  const first = await addHead(scratch.path);
+  const second = await addHead(scratch.path);
+  expect([first, second]).toEqual(['2026-11-23.1', '2026-11-23.2']);
+
+  expect((await modelsPromoteCommand(config, first)).json).toEqual({ active: first, before: null });
+  const promoted = await modelsPromoteCommand(config, second);
+  expect(promoted.json).toEqual({ active: second, before: first });
+  expect(promoted.text).toContain('until its next start');
+  expect(promoted.text).toContain('qc/press-3/command/model');
+  expect(promoted.text).toContain(`{"action":"promote","version":"${second}"}`);
+  expect((await modelsPromoteCommand(config, second)).text).toBe(`${second} is active already`);
+
+  const list = await modelsListCommand(config);
+  expect(list.text.split('\n')).toEqual([
+    expect.stringMatching(/^ {2}2026-11-23\.1 .* good, scratch$/),
+    expect.stringMatching(/^\* 2026-11-23\.2 .* good, scratch$/),
+  ]);
+  expect(list.json).toMatchObject([
+    { version: first, active: false },
+    { version: second, active: true },
+  ]);
+  const shown = await modelsShowCommand(config, second);
+  expect(shown.text).toMatch(/^version .*\(active\)$/m);
+  expect(shown.text).toMatch(/^labels .*good, scratch$/m);
+
+  const back = await modelsRollbackCommand(config);
+  expect(back.json).toEqual({ active: first, before: second });
+  expect(back.text).toContain('{"action":"rollback"}');
+  await expect(modelsRollbackCommand(config)).rejects.toMatchObject({ code: 'version-unknown' });
+});
+
+it('refuses what the next start would refuse, and changes nothing', async () => {
+  await using scratch = await tempFolder();
+  const config = configFor(scratch.path);
+  const good = await addHead(scratch.path);
+  const foreign = await addHead(scratch.path, { base: '0'.repeat(64) });
+  const damaged = await addHead(scratch.path);
+  await modelsPromoteCommand(config, good);
+  const file = join(scratch.path, 'models', damaged, 'head.onnx');
+  await writeFile(file, (await readFile(file)).subarray(0, 1_000));
+
+  for (const [version, code] of [
+    ['2020-01-01.1', 'version-unknown'],
+    ['../../etc', 'version-unknown'],
+    [foreign, 'head-base-mismatch'],
+    [damaged, 'head-damaged'],
+  ] as const) {
+    await expect(modelsPromoteCommand(config, version)).rejects.toMatchObject({ code });
+  }
+  expect(await (await openStore(scratch.path)).active()).toBe(good);
+  expect((await modelsListCommand(config)).text).toMatch(new RegExp(`^  ${damaged} +DAMAGED: .*sha256`, 'm'));
+});
+
+it('says so where there is no version, and makes no folder', async () => {
+  await using scratch = await tempFolder();
+  const config = configFor(join(scratch.path, 'nowhere'));
+  expect(await modelsListCommand(config)).toMatchObject({
+    text: expect.stringContaining('no version'),
+    json: [],
+  });
+  await expect(readFile(join(scratch.path, 'nowhere'))).rejects.toMatchObject({ code: 'ENOENT' });
+});
