@@ -10,7 +10,8 @@ const trigger = { kind: 'command', timeoutMs: 3_000 };
 describe('a PLC triggers a part', () => {
   let plant: Plant;
   beforeAll(async () => {
-    plant = await openPlant({ trigger, vote: 5 });
+    // So slow a camera that the first frames to arrive after a trigger were captured before it.
+    plant = await openPlant({ trigger, vote: 5, camera: { latencyMs: 400 } });
     await plant.ready();
   });
   afterAll(() => plant?.[Symbol.asyncDispose]());
