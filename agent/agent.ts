@@ -53,7 +53,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
 
   // The model loads while cameras and broker connect.
   const loading = openLiveModel(config, { log, metrics, onChange: changed });
-  loading.catch(() => undefined);
+  opened.defer(async () => (await loading.catch(() => undefined))?.[Symbol.asyncDispose]());
 
   const outbox = opened.use(openMemoryOutbox(config.mqtt.outboxMessages));
   metrics.watchOutbox(() => outbox);
@@ -82,7 +82,6 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       observer: publisherObserver(metrics, changed),
     }),
   );
-  opened.defer(async () => (await loading.catch(() => undefined))?.[Symbol.asyncDispose]());
   for (const [camera, cameraConfig] of Object.entries(config.cameras)) {
     const inspection = await openInspection(camera, cameraConfig, {
       log,

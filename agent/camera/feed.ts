@@ -143,11 +143,13 @@ class Feed implements CameraFeed {
 
   #lost(error: unknown, waitMs: number): void {
     const known = error instanceof QcError ? error : new QcError('internal', String(error), { cause: error });
+    const wasUp = this.#up;
+    // Before anybody is told: who is told looks here.
+    this.#up = false;
     this.#reason = known.line;
     this.#observer.fault(this.camera, known.code);
     this.#faults.warn(known.line, { code: known.code, retryInMs: waitMs });
+    if (wasUp) this.#slot.lose(known.message);
     this.#observer.down(this.camera, known.code, known.line);
-    if (this.#up) this.#slot.lose(known.message);
-    this.#up = false;
   }
 }

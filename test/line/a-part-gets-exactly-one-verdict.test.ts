@@ -16,7 +16,7 @@ describe('a part gets exactly one verdict', () => {
   let metrics: Scrape;
 
   beforeAll(async () => {
-    plant = await openPlant({ vote: 3, line: { partsPerMinute: 50 } });
+    plant = await openPlant({ vote: 3, line: { partsPerMinute: 40 } });
     await plant.ready();
     const readyAt = Date.now();
     const counted = () =>

@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { matchTruth } from '../../agent/demo/truth.ts';
 import type { Result } from '../../agent/publish/messages.ts';
+import { gstMissing, openGstRtsp } from '../rigs/gst-rtsp.ts';
 import { openPlant, type Plant } from '../rigs/plant.ts';
 import { until } from '../rigs/until.ts';
 
@@ -77,4 +78,26 @@ describe('a stream that stands still or changes is noticed', () => {
     const answer = await fetch(`${plant.url}${evidence}`);
     return sharp(await answer.arrayBuffer()).metadata();
   }
+});
+
+it('notices the same of a camera that none of us wrote', async (context) => {
+  const missing = gstMissing();
+  if (missing) return context.skip(missing);
+  await using camera = await openGstRtsp({ fps: 15 });
+  await using plant = await openPlant({
+    trigger: { kind: 'continuous', everyMs: 250 },
+    camera: { url: camera.url, stallMs: 1_500 },
+  });
+  await plant.ready();
+  await plant.nextResults(2);
+  camera.signal('SIGSTOP');
+  try {
+    const status = await plant.says((now) => now.online && now.state === 'degraded', 'stalled');
+    expect(status).toMatchObject({ cameras: { top: 'down' } });
+  } finally {
+    camera.signal('SIGCONT');
+  }
+  await plant.says((now) => now.online && now.state === 'inspecting', 'inspecting again');
+  const judged = await plant.nextResults(2);
+  expect(judged.map(({ state }) => state)).toEqual(['completed', 'completed']);
 });

@@ -32,10 +32,15 @@ describe.each(kinds)('the broker goes and comes back: $kind', ({ kind, missing }
     expect((await fetch(`${plant.url}/readyz`)).status).toBe(503);
     const waiting = await judged(plant);
 
+    const statuses = plant.statuses.length;
     await plant.brokerComesBack();
-    const status = await plant.says((now) => now.online && now.state === 'inspecting', 'online again');
-    expect(status).toMatchObject({ online: true, reasons: [] });
-    await until(() => !plant.results.at(-1)!.historical, { what: 'what waited and then what is new' });
+    const status = await plant.says(
+      (now) => plant.statuses.length > statuses && now.online && now.state === 'inspecting',
+      'online again',
+    );
+    expect(status).toMatchObject({ cameras: { top: 'up' }, reasons: [] });
+    const isNew = ({ sequence, historical }: Result) => sequence > waiting && !historical;
+    await until(() => plant.results.some(isNew), { what: 'what waited, and then what is new' });
 
     const results = firstOfEach(plant.results);
     expect(results.map(({ sequence }) => sequence)).toEqual(results.map((_, index) => index + 1));

@@ -22,8 +22,8 @@ export interface PlantOptions {
   readonly mqtt?: object;
   readonly line?: LineOptions;
   readonly broker?: BrokerKind;
-  /** Who may connect to the broker; the first is the test's own subscriber. */
-  readonly users?: Readonly<Record<string, string>>;
+  /** Passwords at the broker of the agent and of the test's own subscriber; default: anybody may connect. */
+  readonly users?: Readonly<Record<'agent' | 'probe', string>>;
   /** Whether a head has been trained; default true. */
   readonly head?: boolean;
   /** Environment variables of the agent, over those of the test. */
@@ -72,8 +72,9 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
 
   const topic = 'plant/line-1/press-1/qc';
   const broker = opened.use(await startBroker(options.broker ?? 'aedes', options.users));
-  const [user] = Object.entries(options.users ?? {});
-  const probe = opened.use(await openProbe(broker.url, user ? { username: user[0], password: user[1] } : {}));
+  const probe = opened.use(
+    await openProbe(broker.url, options.users ? { username: 'probe', password: options.users.probe } : {}),
+  );
   const line = opened.use(await openLine(options.line));
 
   const trigger = options.trigger ?? { kind: 'presence' };
@@ -82,7 +83,7 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
     station: 'press-1',
     cameras: {
       top: {
-        url: line.url,
+        ...(await cameraAddress(line.url, options.line, directory)),
         region: line.region,
         trigger,
         vote: { frames: options.vote ?? 1 },
@@ -90,10 +91,10 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
         ...options.camera,
       },
     },
-    mqtt: { url: broker.url, topic, ...options.mqtt },
+    mqtt: { url: broker.url, topic, ...(await brokerLogin(options.users, directory)), ...options.mqtt },
     http: { port: 0 },
     storage: { directory: './storage' },
-    log: { format: 'json' },
+    log: { format: 'json', level: 'debug' },
   };
   await writeFile(file, stringify(settings));
   const agent = opened.use(
@@ -167,6 +168,29 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
     [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
   };
   return plant;
+}
+
+/** As an operator writes it: the user in the address, the password in a file of its own. */
+async function cameraAddress(url: string, options: LineOptions | undefined, directory: string) {
+  const { user, password } = options ?? {};
+  if (user === undefined || password === undefined) return { url };
+  return {
+    url: url.replace('rtsp://', `rtsp://${encodeURIComponent(user)}@`),
+    passwordFile: await passwordFile(join(directory, 'camera-password'), password),
+  };
+}
+
+async function brokerLogin(users: PlantOptions['users'], directory: string) {
+  if (!users) return {};
+  return {
+    username: 'agent',
+    passwordFile: await passwordFile(join(directory, 'broker-password'), users.agent),
+  };
+}
+
+async function passwordFile(path: string, password: string): Promise<string> {
+  await writeFile(path, `${password}\n`, { mode: 0o600 });
+  return path;
 }
 
 /** Waits until the probe, which reconnects by itself, hears again. */

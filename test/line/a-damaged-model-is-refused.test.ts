@@ -1,0 +1,83 @@
+import { copyFile, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { embeddedBases } from '../../models/base.ts';
+import { writeTiny } from '../models/tiny-model.ts';
+import { startAgent } from '../rigs/plant-agent.ts';
+
+const name = 'resnet50-synthetic';
+
+interface Damage {
+  readonly kind: string;
+  /** Damages what lies in the folder; returns what is given as model.base. */
+  readonly damage: (folder: string, base: string) => Promise<string>;
+  /** What must be said about it. */
+  readonly found: RegExp;
+}
+
+const damages: readonly Damage[] = [
+  {
+    kind: 'truncated',
+    async damage(_folder, base) {
+      await truncate(base, 1_000_000);
+      return base;
+    },
+    found: /not a whole ONNX file \(1000000 bytes\)/,
+  },
+  {
+    kind: 'tampered with in one byte of its weights',
+    async damage(_folder, base) {
+      const file = await open(base, 'r+');
+      const byte = Buffer.alloc(1);
+      await file.read(byte, 0, 1, 20_000_000);
+      await file.write(Buffer.from([byte[0]! ^ 1]), 0, 1, 20_000_000);
+      await file.close();
+      return base;
+    },
+    found: /is not the file its manifest describes: sha256 [0-9a-f]{64}, expected [0-9a-f]{64}/,
+  },
+  {
+    kind: 'no ONNX file at all',
+    async damage(_folder, base) {
+      await writeFile(base, '<!doctype html><title>404 Not Found</title>');
+      return base;
+    },
+    found: /not a whole ONNX file/,
+  },
+  {
+    kind: 'foreign: its manifest names a tensor that it has not',
+    damage: (folder) =>
+      writeTiny(folder, { features: { tensor: 'pooled_features', pool: 'none', size: 2048 } }),
+    found: /the graph has outputs logits .* and no tensor "pooled_features"/,
+  },
+  {
+    kind: 'missing',
+    damage: async () => 'resnet51',
+    found: /there is no base named "resnet51" in/,
+  },
+];
+
+describe('a damaged model is refused', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'qc-bad-model-'));
+    for (const file of [`${name}.onnx`, `${name}.json`])
+      await copyFile(join(embeddedBases, file), join(folder, file));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  it.each(damages)('$kind: exit 3, saying what was found', async ({ damage, found }) => {
+    const base = await damage(folder, join(folder, `${name}.onnx`));
+    const file = join(folder, 'agent.yaml');
+    await writeFile(
+      file,
+      `station: s\ncameras:\n  top: {url: rtsp://127.0.0.1:1/a}\nhttp: {port: 0}\nmqtt: {url: mqtt://127.0.0.1:1}\nmodel: {base: ${base}}\n`,
+    );
+    await using agent = startAgent(['run', '--config', file], { cwd: folder });
+    expect((await agent.exited).code).toBe(3);
+    const said = agent.stderr.split('\n').filter((line) => line.startsWith('error: '));
+    expect(said).toHaveLength(1);
+    expect(said[0]).toMatch(found);
+  });
+});

@@ -1,0 +1,72 @@
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { badConfigs } from '../config/bad-configs.ts';
+import { startAgent } from '../rigs/plant-agent.ts';
+
+/** A handful of the kinds that the tests of the config go through one by one. */
+const handful = badConfigs.filter((_, index) => index % Math.ceil(badConfigs.length / 6) === 0);
+
+describe('bad config is refused', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'qc-bad-config-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  async function run(yaml: string) {
+    // The table speaks of this name.
+    const file = join(folder, 'config.yaml');
+    await writeFile(file, yaml);
+    await using agent = startAgent(['run', '--config', file], { cwd: folder });
+    const { code } = await agent.exited;
+    return { file, code, stdout: agent.stdout, stderr: agent.stderr };
+  }
+
+  it.each(handful)(
+    '$kind: exit 2, naming line, key and remedy',
+    async ({ yaml, line, key, what, remedy }) => {
+      const { file, code, stdout, stderr } = await run(yaml);
+      expect(code).toBe(2);
+      expect(stdout).toBe('');
+      expect(stderr).toContain(`${file}:${line}:`);
+      expect(stderr).toContain(key);
+      expect(stderr).toMatch(new RegExp(what.source.replace(/\$$/, '')));
+      expect(stderr).toMatch(remedy);
+      expect(stderr).not.toContain('    at ');
+    },
+  );
+
+  it('no file: exit 2 and its name', async () => {
+    await using agent = startAgent(['run', '--config', join(folder, 'nowhere.yaml')]);
+    expect((await agent.exited).code).toBe(2);
+    expect(agent.stderr).toContain('nowhere.yaml');
+  });
+
+  it('no --config, and a command that is not there: exit 2 and how to ask for help', async () => {
+    for (const args of [['run'], ['rnu']]) {
+      await using agent = startAgent(args);
+      expect((await agent.exited).code).toBe(2);
+      expect(agent.stderr).toContain('--help');
+    }
+  });
+
+  it('a port that somebody else has: exit 1, named, and nothing left running', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    try {
+      const { code, stderr } = await run(
+        `station: s\ncameras:\n  top: {url: rtsp://127.0.0.1:1/a}\nhttp: {port: ${port}}\n`,
+      );
+      expect(code).toBe(1);
+      expect(stderr).toContain(`port ${port}`);
+      expect(stderr).toContain('http.port');
+    } finally {
+      other.close();
+    }
+  });
+});

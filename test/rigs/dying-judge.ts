@@ -1,0 +1,14 @@
+/**
+ * Loaded into the agent by `node --import`: its inference thread dies again and again while a file is there,
+ * as a driver or a broken library would let it die. Nothing else of the agent is changed.
+ */
+import { existsSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
+
+const file = process.env.JUDGE_DIES_WHILE;
+if (!isMainThread && file !== undefined) {
+  const look = () => {
+    if (existsSync(file)) throw new Error('shot by a test');
+  };
+  setInterval(look, 5).unref();
+}
