@@ -60,10 +60,14 @@ export function startAgent(args: readonly string[], options: StartOptions = {}):
       output[stream] += text;
     });
   }
+  // A test that ran out of time never closes it.
+  const killed = () => void child.kill('SIGKILL');
+  process.once('exit', killed);
   let ended = false;
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', () => {
       ended = true;
+      process.off('exit', killed);
     });
     // `close`, not `exit`: by then everything it said was read.
     child.once('close', (code, signal) => resolve({ code, signal }));
