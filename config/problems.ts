@@ -1,4 +1,4 @@
-import { QcError } from './errors.ts';
+import { errors, QcError } from './errors.ts';
 
 /** One thing wrong with the configuration: where, which key, what, and what to do about it. */
 export interface Problem {
@@ -23,6 +23,13 @@ export class ConfigError extends QcError {
     super('config-invalid', problems.map(problemLine).join('\n'));
     this.name = 'ConfigError';
     this.problems = problems;
+  }
+
+  /** A base that is not there is a missing model, not a wrong setting: see the exit codes of `run`. */
+  override get exitCode(): number {
+    return this.problems.every(({ key, what }) => key === 'model.base' && what.startsWith('there is no file'))
+      ? errors['model-missing'].exit
+      : super.exitCode;
   }
 
   /** Each problem brings its own remedy. */

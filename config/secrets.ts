@@ -1,5 +1,5 @@
 /** Passwords: read from their files, and kept out of everything that is printed. */
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 
 /** Longest password that is believed, bytes: a larger file is some other file. */
 const MAX_SECRET_BYTES = 4_096;
@@ -12,8 +12,8 @@ export type FileFault = { readonly what: string; readonly remedy: string };
 export function fileFault(file: string): FileFault | undefined {
   try {
     if (!statSync(file).isFile()) return { what: `${file} is not a file`, remedy: 'name a file' };
-    // Reading is the only sure test for the right to read (access(2) errs under user namespaces and ACLs).
-    readFileSync(file);
+    // Opening is the only sure test for the right to read (access(2) errs under user namespaces and ACLs).
+    closeSync(openSync(file, 'r'));
     return undefined;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

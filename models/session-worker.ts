@@ -1,5 +1,6 @@
 /** The thread that owns onnxruntime: opens base and provider, then answers requests in their order. */
-import { availableParallelism } from 'node:os';
+import { readlinkSync } from 'node:fs';
+import { availableParallelism, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import ort from 'onnxruntime-node';
 import { QcError } from '../config/errors.ts';
@@ -23,8 +24,23 @@ const { request, guard } = workerData as WorkerData;
 const port = parentPort!;
 const send = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 
+standBack();
+
 // What fails is said by our own errors; onnxruntime's coloured lines would only alarm an operator.
 ort.env.logLevel = 'fatal';
+
+/**
+ * Event loop and cameras come first where cores are scarce: this thread, and those of onnxruntime that it starts
+ * and that inherit from it, are a little nicer (Linux keeps niceness by thread; elsewhere it stays as it is).
+ */
+function standBack(): void {
+  try {
+    const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+    setPriority(thread, 5);
+  } catch {
+    // Only a courtesy.
+  }
+}
 
 /** Native code may not be torn down with its thread: says when it runs, and starts none once the process exits. */
 async function native<T>(call: () => Promise<T>): Promise<T> {

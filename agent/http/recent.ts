@@ -26,7 +26,7 @@ interface Picture {
 
 /** Nothing to close: no timers, no files. */
 export function createRecent(options: RecentOptions = {}): RecentStore {
-  const { resultsPerCamera = 200, pictureBytes = 32_000_000 } = options;
+  const { resultsPerCamera = 200, pictureBytes = 12_000_000 } = options;
   const results = new Map<string, Result[]>();
   const tallies = new Map<string, Counts>();
   const pictures = new Map<string, Picture>();

@@ -1,7 +1,7 @@
-import { ulid } from 'ulid';
 import { QcError } from '../../config/errors.ts';
 import type { TriggerConfig } from '../../config/schema.ts';
 import type { Frame } from '../../models/image.ts';
+import { newId } from '../lifecycle/id.ts';
 import type { Finder, Give } from './finder.ts';
 
 type CommandConfig = Extract<TriggerConfig, { kind: 'command' }>;
@@ -73,7 +73,7 @@ export function commandFinder(
         if (down !== undefined) throw new QcError('camera-down', `the camera is down: ${down}`);
         if (job) throw new QcError('busy', 'the frames of an earlier trigger are still being collected');
         if (waiting() >= MAX_WAITING) throw new QcError('busy', `${waiting()} parts wait to be judged`);
-        const jobId = ulid();
+        const jobId = newId();
         job = {
           request,
           jobId,

@@ -1,9 +1,10 @@
 /** When is there a part, and which pixels are it: one camera's events in, named parts out. */
-import { ulid } from 'ulid';
+
 import { QcError } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
 import type { CameraEvents } from '../camera/camera.ts';
 import type { Parts } from '../inspect.ts';
+import { newId } from '../lifecycle/id.ts';
 import { type CommandFinder, commandFinder, type TriggerRequest } from './command.ts';
 import { continuousFinder } from './continuous.ts';
 import type { Finder, FoundPart } from './finder.ts';
@@ -47,10 +48,10 @@ export function openParts(
 
   const give = (found: FoundPart): string => {
     const { frames, failure } = found;
-    const partId = found.partId ?? `${camera}-${ulid()}`;
+    const partId = found.partId ?? `${camera}-${newId()}`;
     queue.push({
       partId,
-      jobId: found.jobId ?? ulid(),
+      jobId: found.jobId ?? newId(),
       recipe: found.recipe ?? recipe(),
       frames,
       ...(failure !== undefined && { failure }),

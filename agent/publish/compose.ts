@@ -1,6 +1,6 @@
-import { ulid } from 'ulid';
 import type { Frame } from '../../models/image.ts';
 import type { Decision } from '../../models/verdict.ts';
+import { newId } from '../lifecycle/id.ts';
 import type { Result, VerdictMessage } from './messages.ts';
 
 /** What every result says of the agent that made it. */
@@ -37,7 +37,7 @@ export interface ResultParts {
 /** The message of one part. Times are UTC; `capturedAt` is the first voting frame's. */
 export function composeResult(parts: ResultParts, now = Date.now()): Result {
   const { part, decision, facts } = parts;
-  const resultId = ulid(now);
+  const resultId = newId(now);
   const capturedAt = part.frames[0]?.capturedAt ?? now;
   return {
     schema: 1,

@@ -84,6 +84,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
       );
     } finally {
       session = undefined;
+      reason ||= 'the connection was lost';
       observer.connected(false);
     }
   };

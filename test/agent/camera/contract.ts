@@ -26,8 +26,8 @@ export function rtspContract(name: string, source: CameraSource, missing: string
       await using camera = attempt(source, { url: server.url });
       const frames = await camera.reached(20);
       for (const [index, frame] of frames.entries()) {
-        expect(frame.image).toMatchObject({ width: 597, height: 448 });
-        expect(frame.image.data).toHaveLength(597 * 448 * 3);
+        expect(frame.image).toMatchObject({ width: 427, height: 320 });
+        expect(frame.image.data).toHaveLength(427 * 320 * 3);
         expect(frame.capturedAt).toBeLessThanOrEqual(frame.receivedAt + 1);
         expect(frame.capturedAt).toBeGreaterThan(frames[index - 1]?.capturedAt ?? 0);
         expect(frame.simulated).toBe(false);

@@ -69,7 +69,7 @@ it('cuts the region to the pixel, scales large ones down and adds previews', asy
   await using camera = attempt(readFiles, { url: `file://${file}`, region: { x: 0.25, width: 0.75 } });
   camera.watched = true;
   const [frame] = await camera.reached(1);
-  expect(frame!.image).toMatchObject({ width: 448, height: 498 });
+  expect(frame!.image).toMatchObject({ width: 320, height: 356 });
   expect(colourAt(frame!.image, 0, 0)).toEqual(GREEN);
   expect(frame!.preview).toMatchObject({ width: 480, height: 400 });
 });
