@@ -24,7 +24,7 @@ export interface Inspection extends AsyncDisposable {
  * Parts of one camera that may wait for the model. `continuous` keeps two, so that the model never idles:
  * a newer frame is worth more than an older one. Elsewhere every part counts.
  */
-const depthOf = (trigger: CameraConfig['trigger']) => (trigger.kind === 'continuous' ? 3 : 16);
+const depthOf = (trigger: CameraConfig['trigger']) => (trigger.kind === 'continuous' ? 2 : 16);
 
 /**
  * Opens a camera and looks for its parts at once; they wait, bounded, until `run` judges them.

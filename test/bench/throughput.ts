@@ -20,8 +20,8 @@ export const throughput: Benchmark = {
 async function compare(workshop: Workshop, threads: number): Promise<Row[]> {
   const { seconds } = workshop;
   const { perSecond: bareAlone } = await workshop.bare({ threads, options: 'agent', seconds: 2 });
-  // The camera must never be what limits: half as many frames again as the model could take.
-  const fps = Math.max(30, Math.ceil((1.5 * bareAlone) / 10) * 10);
+  // The camera must never be what limits: a quarter more frames than the model could take.
+  const fps = Math.max(30, Math.ceil((1.25 * bareAlone) / 5) * 5);
   await using camera = await workshop.camera({ ...size, fps, seconds: seconds + 60 });
   const url = camera.url;
   const results = await interleaved(rounds, {
