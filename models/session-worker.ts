@@ -31,12 +31,12 @@ ort.env.logLevel = 'fatal';
 
 /**
  * Event loop and cameras come first where cores are scarce: this thread, and those of onnxruntime that it starts
- * and that inherit from it, are a little nicer (Linux keeps niceness by thread; elsewhere it stays as it is).
+ * and that inherit from it, are nicer (Linux keeps niceness by thread; elsewhere it stays as it is).
  */
 function standBack(): void {
   try {
     const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
-    setPriority(thread, 5);
+    setPriority(thread, 10);
   } catch {
     // Only a courtesy.
   }
