@@ -45,7 +45,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
     version,
     cameras: () => [...inspections.values()].map(({ feed }) => feed),
     broker: () => publisher ?? { connected: false, reason: 'not connected yet' },
-    model: () => model && { version: model.info.version, fault: model.fault, hasHead: model.hasHead },
+    model: () => model && { version: model.info.version, fault: model.fault, notice: model.notice },
   });
   const changed = () => station.changed();
   station.onChange(() => metrics.stationState(station.state));
@@ -53,6 +53,8 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
 
   // The model loads while cameras and broker connect.
   const loading = openLiveModel(config, { log, metrics, onChange: changed });
+  // It may fail before anybody waits for it; whoever does is told then.
+  loading.catch(() => undefined);
   opened.defer(async () => (await loading.catch(() => undefined))?.[Symbol.asyncDispose]());
 
   const outbox = opened.use(openMemoryOutbox(config.mqtt.outboxMessages));

@@ -14,8 +14,8 @@ export interface LiveModel extends AsyncDisposable {
   readonly info: Result['model'];
   /** Why nothing can be judged at the moment; undefined while it can. */
   readonly fault: string | undefined;
-  /** False while no head has been trained: every part is uncertain. */
-  readonly hasHead: boolean;
+  /** Why it cannot tell good from bad although it runs: no head yet, no good label; empty where it can. */
+  readonly notice: string;
   readonly rules: Rules;
   judge(image: Image): Promise<Judgement>;
   /** Judges one picture by itself, as a part of one frame. */
@@ -76,8 +76,11 @@ export async function openLiveModel(
     get fault() {
       return inspector.fault;
     },
-    get hasHead() {
-      return inspector.labels.length > 0;
+    get notice() {
+      const { labels } = inspector;
+      if (labels.length === 0) return 'no head has been trained yet: every part is uncertain';
+      if (labels.some((label) => config.labels.good.includes(label))) return '';
+      return `no label of the head is good (labels.good: ${config.labels.good.join(', ')}): no part can pass`;
     },
     get rules() {
       return { thresholds: inspector.thresholds ?? config.thresholds, good: config.labels.good };

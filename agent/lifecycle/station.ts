@@ -8,7 +8,7 @@ export interface StationSources {
   broker(): { readonly connected: boolean; readonly reason: string };
   /** The model; undefined while it loads. */
   model():
-    | { readonly version: string; readonly fault: string | undefined; readonly hasHead: boolean }
+    | { readonly version: string; readonly fault: string | undefined; readonly notice: string }
     | undefined;
 }
 
@@ -87,8 +87,8 @@ export class Station {
   /** Why not all is well, in the operator's words. */
   get reasons(): string[] {
     const failing = this.checks.filter(({ ready }) => !ready).map(({ name, reason }) => `${name}: ${reason}`);
-    if (this.#sources.model()?.hasHead === false)
-      failing.push('no head has been trained yet: every part is uncertain');
+    const notice = this.#sources.model()?.notice;
+    if (notice) failing.push(notice);
     return [...failing, ...this.#notices.values()];
   }
 

@@ -1,0 +1,57 @@
+import { expect, it } from 'vitest';
+import { retry } from '../../../agent/lifecycle/retry.ts';
+
+it('tries again after every end, waiting longer each time, until told to stop', async () => {
+  const stop = new AbortController();
+  const failures: { error: unknown; waitMs: number }[] = [];
+  let attempts = 0;
+  await retry(
+    async () => {
+      attempts++;
+      if (attempts === 1) return;
+      throw new Error(`attempt ${attempts}`);
+    },
+    {
+      signal: stop.signal,
+      minMs: 2,
+      maxMs: 20,
+      onFailure(error, waitMs) {
+        failures.push({ error, waitMs });
+        if (failures.length === 12) stop.abort();
+      },
+    },
+  );
+  expect(attempts).toBe(12);
+  expect(failures[0]?.error).toMatchObject({ message: 'ended without an error' });
+  expect(failures[1]?.error).toMatchObject({ message: 'attempt 2' });
+  // Full jitter: each wait lies below a ceiling that doubles up to the maximum.
+  for (const [index, { waitMs }] of failures.entries()) {
+    expect(waitMs).toBeGreaterThanOrEqual(1);
+    expect(waitMs).toBeLessThanOrEqual(Math.min(20, 2 * 2 ** index));
+  }
+});
+
+it('ends a wait at once when told to stop', async () => {
+  const stop = new AbortController();
+  const running = retry(() => Promise.reject(new Error('away')), {
+    signal: stop.signal,
+    minMs: 3_600_000,
+    maxMs: 7_200_000,
+    onFailure: () => setImmediate(() => stop.abort()),
+  });
+  await expect(running).resolves.toBeUndefined();
+});
+
+it('gives the attempt the signal, and swallows what it throws for it', async () => {
+  const stop = new AbortController();
+  let told = 0;
+  await retry(
+    (signal) =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        setImmediate(() => stop.abort());
+      }),
+    { signal: stop.signal, onFailure: () => told++ },
+  );
+  expect(told).toBe(0);
+});

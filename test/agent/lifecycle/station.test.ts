@@ -1,0 +1,77 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Station } from '../../../agent/lifecycle/station.ts';
+import { statusMessage } from '../../../agent/publish/messages.ts';
+
+describe('the state of the station', () => {
+  let cameras: { camera: string; up: boolean; reason: string }[];
+  let broker: { connected: boolean; reason: string };
+  let model: { version: string; fault: string | undefined; notice: string } | undefined;
+  let station: Station;
+
+  beforeEach(() => {
+    cameras = [{ camera: 'top', up: false, reason: 'connecting' }];
+    broker = { connected: false, reason: 'not connected yet' };
+    model = undefined;
+    station = new Station({
+      version: '1.2.3',
+      cameras: () => cameras,
+      broker: () => broker,
+      model: () => model,
+    });
+  });
+
+  const allWell = () => {
+    cameras = [{ camera: 'top', up: true, reason: '' }];
+    broker = { connected: true, reason: '' };
+    model = { version: '2026-11-23.1', fault: undefined, notice: '' };
+    station.changed();
+  };
+
+  it('is starting until everything has been up once', () => {
+    expect(station.state).toBe('starting');
+    model = { version: 'none', fault: undefined, notice: '' };
+    expect(station.state).toBe('starting');
+    allWell();
+    expect(station.state).toBe('inspecting');
+  });
+
+  it('is degraded from then on whenever something is away, and says what', () => {
+    allWell();
+    cameras = [{ camera: 'top', up: false, reason: 'refused' }];
+    expect(station.state).toBe('degraded');
+    expect(station.reasons).toEqual(['camera top: refused']);
+    expect(station.checks).toContainEqual({ name: 'camera top', ready: false, reason: 'refused' });
+    broker = { connected: false, reason: 'gone' };
+    model = { version: 'x', fault: 'its thread died', notice: '' };
+    expect(station.reasons).toEqual(['camera top: refused', 'broker: gone', 'model: its thread died']);
+  });
+
+  it('is degraded while it cannot tell good from bad, although all is up', () => {
+    allWell();
+    model = { version: 'none', fault: undefined, notice: 'no head' };
+    expect(station.state).toBe('degraded');
+    expect(station.checks.every(({ ready }) => ready)).toBe(true);
+  });
+
+  it('takes a notice back', () => {
+    allWell();
+    station.notice('parts of top', 'stuck');
+    expect(station.status).toMatchObject({ state: 'degraded', reasons: ['stuck'] });
+    station.notice('parts of top', '');
+    expect(station.state).toBe('inspecting');
+  });
+
+  it('tells its listeners, and since when it is so', () => {
+    let told = 0;
+    station.onChange(() => told++);
+    allWell();
+    const { since } = station.status;
+    station.calibrating = true;
+    expect(station.status.state).toBe('calibrating');
+    expect(Date.parse(station.status.since)).toBeGreaterThanOrEqual(Date.parse(since));
+    station.stopping();
+    expect(station.status.state).toBe('stopping');
+    expect(told).toBe(3);
+    expect(statusMessage.safeParse(station.status).success).toBe(true);
+  });
+});
