@@ -1,0 +1,67 @@
+import { expect, it } from 'vitest';
+import { createControl } from '../../agent/control.ts';
+
+function control() {
+  const asked: unknown[] = [];
+  const station = { calibrating: false };
+  const commands = createControl({
+    station,
+    inspections: new Map([
+      [
+        'top',
+        {
+          parts: {
+            async trigger(request: object) {
+              asked.push(request);
+              return { jobId: 'job-1' };
+            },
+          },
+        },
+      ],
+    ]),
+    model: Promise.resolve({
+      promote: async (version: string) => void asked.push(version),
+      rollback: async () => void asked.push('rollback'),
+    }),
+  });
+  return { asked, station, commands };
+}
+
+it('triggers the camera that is named and answers with its job', async () => {
+  const { asked, commands } = control();
+  expect(await commands.trigger({ camera: 'top', partId: 'A-1' })).toEqual({ jobId: 'job-1' });
+  expect(asked).toEqual([{ partId: 'A-1', recipe: undefined }]);
+});
+
+it('refuses a camera or a recipe that is not there, naming those that are', async () => {
+  const { asked, commands } = control();
+  await expect(commands.trigger({ camera: 'side' })).rejects.toMatchObject({
+    code: 'camera-unknown',
+    remedy: 'use one of: top',
+  });
+  await expect(commands.trigger({ camera: 'top', recipe: 'b' })).rejects.toMatchObject({
+    code: 'recipe-unknown',
+  });
+  await expect(commands.recipe({ recipe: 'b' })).rejects.toMatchObject({ code: 'recipe-unknown' });
+  expect(await commands.recipe({ recipe: 'default' })).toEqual({});
+  expect(asked).toEqual([]);
+});
+
+it('switches mode and model', async () => {
+  const { asked, station, commands } = control();
+  await commands.mode({ mode: 'calibration' });
+  expect(station.calibrating).toBe(true);
+  await commands.mode({ mode: 'inspection' });
+  expect(station.calibrating).toBe(false);
+  await commands.model({ action: 'promote', version: '2026-11-23.2' });
+  await commands.model({ action: 'rollback' });
+  expect(asked).toEqual(['2026-11-23.2', 'rollback']);
+  await expect(commands.model({ action: 'promote' })).rejects.toMatchObject({ code: 'command-invalid' });
+});
+
+it('says that it cannot take labels, rather than lose them', async () => {
+  const { commands } = control();
+  await expect(
+    commands.label({ resultId: '01JD0000000000000000000000', label: 'dent' }),
+  ).rejects.toMatchObject({ code: 'label-unavailable' });
+});

@@ -1,0 +1,137 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { inspect, type Judgement, type Line, type Part } from '../../agent/inspect.ts';
+import { type Result, resultMessage } from '../../agent/publish/messages.ts';
+import type { Frame, Image } from '../../models/image.ts';
+
+const image: Image = { width: 1, height: 1, data: new Uint8Array(3) };
+const good: Judgement = {
+  probabilities: { good: 0.9, dent: 0.1 },
+  inferenceMs: 2,
+  queueMs: 1,
+  version: '2026-11-23.1',
+};
+const dent: Judgement = { ...good, probabilities: { good: 0.1, dent: 0.9 } };
+
+const frame = (capturedAt: number): Frame => ({
+  camera: 'top',
+  image,
+  capturedAt,
+  receivedAt: capturedAt,
+  decodeMs: 1,
+  simulated: false,
+});
+const part = (name: number, changes: Partial<Part> = {}): Part => ({
+  partId: `part-${name}`,
+  jobId: `job-${name}`,
+  recipe: 'default',
+  frames: [frame(1_000 * name)],
+  ...changes,
+});
+
+/** Runs an inspection over these parts to its end. */
+async function inspected(parts: Part[], changes: Partial<Line> = {}, stopping = false): Promise<Result[]> {
+  const results: Result[] = [];
+  const stop = new AbortController();
+  if (stopping) stop.abort();
+  const left = [...parts];
+  await inspect(
+    {
+      camera: 'top',
+      parts: {
+        async next() {
+          const next = left.shift();
+          if (next) return next;
+          stop.abort();
+          throw new Error('closed');
+        },
+      },
+      judge: async () => good,
+      rules: () => ({ thresholds: { pass: 0.7, fail: 0.6 }, good: ['good'] }),
+      facts: () => ({
+        station: 'press-1',
+        model: { version: 'live', base: 'base', precision: 'fp32', provider: 'cpu' },
+        calibration: false,
+      }),
+      publish: async (result) => void results.push(result),
+      count: () => undefined,
+      show: () => undefined,
+      depth: 4,
+      ...changes,
+    },
+    stop.signal,
+  );
+  return results;
+}
+
+describe('an inspection', () => {
+  it('gives every part one result, in order, however long each takes to judge', async () => {
+    const parts = Array.from({ length: 20 }, (_, index) => part(index + 1));
+    let calls = 0;
+    const judge = async (): Promise<Judgement> => {
+      await sleep([9, 1, 5, 0][calls++ % 4]);
+      return good;
+    };
+    const results = await inspected(parts, { judge });
+    expect(results.map(({ partId }) => partId)).toEqual(parts.map(({ partId }) => partId));
+    expect(results.map(({ sequence }) => sequence)).toEqual(parts.map((_, index) => index + 1));
+    for (const result of results) expect(resultMessage.parse(result)).toEqual(result);
+  });
+
+  it('never lets more parts wait for the model than its depth', async () => {
+    let waiting = 0;
+    let most = 0;
+    const judge = async (): Promise<Judgement> => {
+      most = Math.max(most, ++waiting);
+      await sleep(1);
+      waiting--;
+      return good;
+    };
+    const parts = Array.from({ length: 12 }, (_, index) => part(index + 1));
+    await inspected(parts, { judge, depth: 2 });
+    expect(most).toBe(2);
+  });
+
+  it('says who judged: the head that did, not the one that is live by now', async () => {
+    const [result] = await inspected([part(1)]);
+    expect(result?.model).toEqual({
+      version: '2026-11-23.1',
+      base: 'base',
+      precision: 'fp32',
+      provider: 'cpu',
+    });
+  });
+
+  it.each([
+    ['pass', good, 1],
+    ['fail', dent, 2],
+    ['uncertain', { ...good, probabilities: { good: 0.5, dent: 0.5 } }, 0],
+    ['uncertain', { ...good, probabilities: {} }, 0],
+    ['uncertain', { ...good, probabilities: { good: Number.NaN } }, 0],
+  ])('gives %s its evaluation of OPC 40100-1', async (verdict, judgement, evaluation) => {
+    const [result] = await inspected([part(1)], { judge: async () => judgement });
+    expect(result).toMatchObject({ state: 'completed', verdict, evaluation });
+  });
+
+  it('never passes what could not be judged', async () => {
+    const failure = 'camera lost: refused';
+    const lost = await inspected([part(1, { failure, frames: [] })]);
+    expect(lost[0]).toMatchObject({
+      state: 'failed',
+      verdict: 'uncertain',
+      evaluation: 0,
+      reasons: [failure],
+      label: null,
+      evidence: null,
+    });
+    const broken = await inspected([part(1)], { judge: () => Promise.reject(new Error('the thread died')) });
+    expect(broken[0]).toMatchObject({ state: 'failed', evaluation: 0, reasons: ['the thread died'] });
+    const stopped = await inspected([part(1, { failure })], {}, true);
+    expect(stopped[0]).toMatchObject({ state: 'aborted', verdict: 'uncertain', evaluation: 0 });
+  });
+
+  it('ends where its results can no longer be kept: the agent must not go on unheard', async () => {
+    const publish = () => Promise.reject(new Error('disk gone'));
+    await expect(inspected([part(1)], { publish })).rejects.toThrow('disk gone');
+  });
+});
