@@ -31,7 +31,7 @@ export function explain(issue: z.core.$ZodIssue, root: unknown): Finding[] {
       ];
     case 'invalid_union':
       return value(
-        found === undefined ? 'kind is missing' : `unknown kind ${describe(found, node)}`,
+        found === undefined ? 'kind is missing' : `unknown kind ${JSON.stringify(found)}`,
         `write ${expected(node)}`,
       );
     case 'invalid_type':

@@ -2,12 +2,12 @@
 import { z } from 'zod';
 
 /** Names that become topic levels, label values and file names. */
-const name = (what: string) =>
+const name = (what = '') =>
   z
     .string()
     .regex(
       /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
-      `${what}: letters, digits, - and _, at most 63, starting with a letter or digit`,
+      `${what}letters, digits, - and _, at most 63, starting with a letter or digit`,
     );
 
 const fraction = z.number().min(0).max(1);
@@ -195,7 +195,7 @@ export const modelSchema = z.strictObject({
   threads: z.number().int().min(0).max(256).default(0).describe('CPU threads for inference; 0 = one a core'),
 });
 
-export const stationSchema = name('station').describe(
+export const stationSchema = name().describe(
   'name of this station: letters, digits, - and _; part of topics and results',
 );
 
@@ -217,7 +217,7 @@ export const storageSchema = z.strictObject({
 export const configSchema = z.strictObject({
   station: stationSchema,
   cameras: z
-    .record(name('camera name'), cameraSchema)
+    .record(name('camera name: '), cameraSchema)
     .refine((c) => Object.keys(c).length > 0, 'at least one camera is needed')
     .describe('one or many, by name'),
   mqtt: mqttSchema.prefault({}).describe('where verdicts go and commands come from'),

@@ -171,7 +171,7 @@ export const badConfigs: readonly BadConfig[] = [
     yaml: top('trigger: {kind: sometimes}'),
     line: 5,
     key: 'cameras.top.trigger.kind',
-    what: /unknown kind the text "sometimes"/,
+    what: /unknown kind "sometimes"/,
     remedy: /one of continuous, presence, command/,
   },
   {

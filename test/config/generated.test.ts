@@ -36,7 +36,7 @@ test('the JSON Schema explains every key and offers no password', () => {
 test('the example is good as it is, and points at the demo line', () => {
   const config = loadConfig(committed('agent.yaml'), {});
   expect(config.cameras.line).toMatchObject({
-    url: 'rtsp://127.0.0.1:8554/line',
+    url: 'rtsp://127.0.0.1:8554/camera',
     trigger: { kind: 'presence' },
     vote: { frames: 3 },
   });
