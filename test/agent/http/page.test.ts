@@ -43,7 +43,6 @@ async function judge(rig: StationRig, sequence: number, over: Partial<Result> = 
 }
 
 /** Text as rendered: capitals by style, nothing that is hidden. */
-// biome-ignore lint/performance/useDomNodeTextContent: the rendered text is what is tested
 const seen = (locator: Locator) => locator.innerText();
 
 if (browserMissing) console.warn(`skipped: the page in a browser: ${browserMissing}`);
