@@ -25,30 +25,13 @@ export const errors = {
   },
   'version-unknown': { exit: 2, remedy: 'qc-agent models list shows the versions there are' },
   'inference-stopped': { exit: 1, remedy: 'restart the agent; if it happens again, report it with the log' },
-  'image-invalid': { exit: 1, remedy: 'send whole 8-bit RGB pictures' },
   overloaded: { exit: 1, remedy: 'judge fewer pictures a second, or use a faster machine or provider' },
-  // camera
+  // pictures
+  'image-invalid': { exit: 1, remedy: 'send whole 8-bit RGB pictures' },
+  'image-too-large': { exit: 1, remedy: 'use a smaller image' },
+  'image-unreadable': { exit: 1, remedy: 'use a whole PNG, JPEG, WebP or BMP image' },
+  // cameras
   'camera-unreachable': { exit: 1, remedy: 'check address, cable and power of the camera' },
-  // broker
-  'broker-unreachable': { exit: 1, remedy: 'check mqtt.url, the network, and that the broker runs' },
-  'broker-refused': { exit: 1, remedy: 'read the log of the broker: it names the reason' },
-  'broker-unauthorized': {
-    exit: 1,
-    remedy: 'check mqtt.username and the password file, and what the broker lets this user do',
-  },
-  'broker-tls': {
-    exit: 1,
-    remedy: 'check mqtt.ca, cert and key, and that the certificate names the host in mqtt.url',
-  },
-  'broker-lost': {
-    exit: 1,
-    remedy:
-      'the agent reconnects by itself; if it happens again and again, check network, broker, and that no other client uses the same mqtt.clientId',
-  },
-  'broker-client-taken': {
-    exit: 1,
-    remedy: 'another client uses the same client id: give each station its own mqtt.clientId',
-  },
   'camera-refused': {
     exit: 1,
     remedy: 'check the port in the url, and that RTSP is switched on in the camera',
@@ -82,8 +65,6 @@ export const errors = {
   },
   'camera-hardware': { exit: 1, remedy: 'install the driver of the graphics card, or set hardware: none' },
   'camera-clock': { exit: 1, remedy: 'set the clock of the camera by NTP, or use clock: arrival' },
-  // commands
-  'command-invalid': { exit: 2, remedy: 'send the fields that the schema names' },
   // parts
   'camera-down': { exit: 1, remedy: 'trigger again once the camera is up; status says why it is down' },
   'no-fresh-frame': {
@@ -93,6 +74,28 @@ export const errors = {
   busy: { exit: 1, remedy: 'trigger again after the result of the job before' },
   'not-triggered': { exit: 2, remedy: 'set trigger: {kind: command} for this camera' },
   stopping: { exit: 1, remedy: 'trigger again once the agent is back' },
+  // broker
+  'broker-unreachable': { exit: 1, remedy: 'check mqtt.url, the network, and that the broker runs' },
+  'broker-refused': { exit: 1, remedy: 'read the log of the broker: it names the reason' },
+  'broker-unauthorized': {
+    exit: 1,
+    remedy: 'check mqtt.username and the password file, and what the broker lets this user do',
+  },
+  'broker-tls': {
+    exit: 1,
+    remedy: 'check mqtt.ca, cert and key, and that the certificate names the host in mqtt.url',
+  },
+  'broker-lost': {
+    exit: 1,
+    remedy:
+      'the agent reconnects by itself; if it happens again and again, check network, broker, and that no other client uses the same mqtt.clientId',
+  },
+  'broker-client-taken': {
+    exit: 1,
+    remedy: 'another client uses the same client id: give each station its own mqtt.clientId',
+  },
+  // commands
+  'command-invalid': { exit: 2, remedy: 'send the fields that the schema names' },
   'command-unknown': { exit: 2, remedy: 'use trigger, mode, label, recipe or model' },
   'command-too-large': { exit: 2, remedy: 'send at most 16 kB of JSON' },
   'command-retained': { exit: 2, remedy: 'publish commands without the retain flag; clear the retained one' },
@@ -101,7 +104,7 @@ export const errors = {
   'recipe-unknown': { exit: 2, remedy: 'name a recipe of this station' },
   'label-unavailable': { exit: 1, remedy: 'label parts once this agent collects labelled frames' },
   'command-busy': { exit: 1, remedy: 'wait for the replies to earlier commands' },
-  // http
+  // HTTP
   'http-tokens-missing': {
     exit: 2,
     remedy: 'set http.tokensFile (qc-agent token makes its lines), or listen on 127.0.0.1',
@@ -117,8 +120,6 @@ export const errors = {
   'http-too-large': { exit: 1, remedy: 'send less, or raise http.maxBodyMb' },
   'http-media-unsupported': { exit: 1, remedy: 'send a PNG, JPEG, WebP or BMP with its content type' },
   'http-busy': { exit: 1, remedy: 'try again in a moment' },
-  'image-too-large': { exit: 1, remedy: 'use a smaller image' },
-  'image-unreadable': { exit: 1, remedy: 'use a whole PNG, JPEG, WebP or BMP image' },
   // anything else
   internal: { exit: 1, remedy: 'this is a defect in the agent: report it with the log' },
 } as const satisfies Record<string, { exit: number; remedy: string }>;

@@ -1,6 +1,7 @@
 /** Who gets in: tokens by role, or, on loopback without tokens, only this machine's own pages and programs. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { QcError } from '../../config/errors.ts';
+import { isLoopback } from '../../config/resolve.ts';
 import { mayAct, type Role, type Tokens } from './tokens.ts';
 
 declare module 'fastify' {
@@ -79,8 +80,4 @@ function tokenOf(authorization: string | undefined): string | undefined {
 
 function hostnameOf(url: string): string {
   return URL.canParse(url) ? new URL(url).hostname : '';
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 }

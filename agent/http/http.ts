@@ -1,10 +1,10 @@
 /** The agent over HTTP: metrics, health, the API and the operator's page. */
 import type { AddressInfo } from 'node:net';
 import { QcError } from '../../config/errors.ts';
+import { isLoopback } from '../../config/resolve.ts';
 import type { HttpConfig } from '../../config/schema.ts';
 import { buildApp } from './app.ts';
 import type { HttpDeps } from './deps.ts';
-import { isLoopback } from './guard.ts';
 import { readTokens } from './tokens.ts';
 
 export interface Http extends AsyncDisposable {

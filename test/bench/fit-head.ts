@@ -1,17 +1,17 @@
 /** `fit-head.js BASE STORAGE`: a head on noise with and without stripes, stored and live, so that verdicts are whole. */
 import { join } from 'node:path';
+import { seededRandom } from '../../agent/demo/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
 import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { openStore } from '../../models/store.ts';
-import { seeded } from './seeded.ts';
 
 const [base = '', storageDirectory = ''] = process.argv.slice(2);
 const perLabel = 6;
 
 function noise(seed: number, striped: boolean, side = 64): Image {
-  const next = seeded(seed);
+  const { next } = seededRandom(seed);
   const data = Uint8Array.from({ length: side * side * 3 }, (_, at) =>
     striped && Math.floor(at / 3) % 8 < 2 ? 240 : 80 + Math.floor(next() * 60),
   );

@@ -1,15 +1,15 @@
 /** A head fitted on drawn pictures, stored as a version, the way training will do it. */
 import { join } from 'node:path';
+import { seededRandom } from '../../agent/demo/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
 import type { Image } from '../../models/image.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
 import { openStore } from '../../models/store.ts';
-import { random } from './tiny-model.ts';
 
 /** A grey plate with noise; `scratch` draws a bright line across it. */
 export function plate(label: 'good' | 'scratch', seed: number, size = 64): Image {
-  const next = random(seed);
+  const { next } = seededRandom(seed);
   const data = new Uint8Array(size * size * 3);
   for (let i = 0; i < size * size; i++) data.fill(100 + Math.floor(next() * 40), i * 3, i * 3 + 3);
   if (label === 'scratch') {

@@ -2,23 +2,13 @@
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { seededRandom } from '../../agent/demo/random.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
 import { buildModel, floatTensor, node, valueInfo } from '../../models/onnx/build.ts';
 import { encodeModel, type OnnxModel } from '../../models/onnx/proto.ts';
 
-/** Reproducible numbers, 0 to 1 (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export function weights(name: string, dims: number[], seed = 1) {
-  const next = random(seed);
+  const next = seededRandom(seed).next;
   const values = Float32Array.from({ length: dims.reduce((a, b) => a * b) }, () => next() - 0.4);
   return floatTensor(name, dims, values);
 }

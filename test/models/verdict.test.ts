@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../../agent/demo/random.ts';
 import { decide, type Probabilities, type Thresholds } from '../../models/verdict.ts';
-import { random } from './tiny-model.ts';
 
 const thresholds: Thresholds = { pass: 0.7, fail: 0.6 };
 const rules = { thresholds, good: ['good'] };
@@ -133,7 +133,7 @@ test('a defect found by its own low threshold is never passed, however probable 
 });
 
 test('the rules hold for ten thousand drawn parts', () => {
-  const next = random(7);
+  const { next } = seededRandom(7);
   const labels = ['good', 'good-oily', 'scratch', 'dent', 'crack'];
   const odd = [Number.NaN, Number.POSITIVE_INFINITY, -1, 2];
   for (let round = 0; round < 10_000; round++) {

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { seededRandom } from '../../../agent/demo/random.ts';
 import type { Image } from '../../../models/image.ts';
-import { seeded, shuffled } from '../seeded.ts';
 
 export interface Labelled {
   readonly label: string;
@@ -17,16 +17,16 @@ export function draw(
   folder: string,
   { train, test, seed }: { readonly train: number; readonly test: number; readonly seed: number },
 ): { readonly training: Labelled[]; readonly testing: Labelled[] } {
-  const next = seeded(seed);
+  const random = seededRandom(seed);
   const training: Labelled[] = [];
   const testing: Labelled[] = [];
   for (const label of subfolders(folder)) {
     const files = readdirSync(join(folder, label)).sort();
-    const mixed = shuffled(files, next).map((file) => ({ label, file: join(folder, label, file) }));
+    const mixed = random.shuffled(files).map((file) => ({ label, file: join(folder, label, file) }));
     training.push(...mixed.slice(0, train));
     testing.push(...mixed.slice(train, train + test));
   }
-  return { training, testing: shuffled(testing, next) };
+  return { training, testing: random.shuffled(testing) };
 }
 
 function subfolders(folder: string): string[] {

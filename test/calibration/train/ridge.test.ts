@@ -1,11 +1,11 @@
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../../../agent/demo/random.ts';
 import { fitRidge } from '../../../calibration/train/ridge.ts';
-import { random } from '../../models/tiny-model.ts';
 
 /** Clouds around one point a class; `spread` is the noise relative to the distance between points. */
 function clouds(counts: number[], size: number, spread: number, seed = 1) {
-  const next = random(seed);
+  const next = seededRandom(seed).next;
   const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
   const centres = counts.map(() => Array.from({ length: size }, normal));
   const features: Float32Array[] = [];
@@ -65,7 +65,7 @@ describe('fitting', () => {
 
   test('noise is given no certainty', () => {
     const { features, labels } = clouds([20, 20], 30, 1);
-    const next = random(5);
+    const next = seededRandom(5).next;
     const shuffled = labels.map(() => `class ${Math.floor(next() * 2)}`);
     const head = fitRidge(features, shuffled);
     for (const row of clouds([10, 10], 30, 1, 9).features) {
@@ -93,7 +93,7 @@ describe('fitting', () => {
 
 test('the leave-one-out formula is what leaving one out gives', () => {
   // The identity fitRidge stands on, with weights, against n honest fits.
-  const next = random(3);
+  const next = seededRandom(3).next;
   const n = 12;
   const x = Matrix.zeros(n, 5).apply(function (this: Matrix, i, j) {
     this.set(i, j, next() - 0.5);
