@@ -3,7 +3,7 @@
  * which of them is live and which were before. Every change is atomic and durable. One process writes.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { QcError } from '../config/errors.ts';
@@ -40,7 +40,7 @@ export interface Store {
   history(): Promise<string[]>;
   /** Throws `version-unknown` or `head-damaged`. */
   read(version: string): Promise<HeadVersion>;
-  /** Takes over a folder with manifest.json and head.onnx, names it after the day it was made and returns the name. */
+  /** Copies a folder with manifest.json and head.onnx in, names it after the day it was made and returns the name. */
   add(folder: string): Promise<string>;
   /** Makes a version the live one; a damaged one is refused and the present one stays. */
   promote(version: string): Promise<void>;
@@ -131,11 +131,22 @@ export async function openStore(storageDirectory: string): Promise<Store> {
         return nameDay === day ? [Number(number)] : [];
       });
       const version = `${day}.${Math.max(0, ...taken) + 1}`;
-      await writeFile(join(from, 'manifest.json'), `${JSON.stringify({ ...manifest, version }, null, 2)}\n`);
-      await syncFile(join(from, 'manifest.json'));
-      await syncFile(join(from, manifest.head.file));
-      await syncFolder(from);
-      await rename(from, join(folder, version));
+      // The copy is made beside its place: a rename cannot cross file systems, and the caller keeps the folder.
+      const staging = await mkdtemp(join(folder, '.adding-'));
+      try {
+        await copyFile(join(from, manifest.head.file), join(staging, manifest.head.file));
+        await writeFile(
+          join(staging, 'manifest.json'),
+          `${JSON.stringify({ ...manifest, version }, null, 2)}\n`,
+        );
+        await syncFile(join(staging, manifest.head.file));
+        await syncFile(join(staging, 'manifest.json'));
+        await syncFolder(staging);
+        await rename(staging, join(folder, version));
+      } catch (error) {
+        await rm(staging, { recursive: true, force: true });
+        throw error;
+      }
       await syncFolder(folder);
       return version;
     },

@@ -1,4 +1,4 @@
-/** A fitted head → a folder that `Store.add` takes over. */
+/** A fitted head → a folder that `Store.add` copies in. */
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -91,3 +91,14 @@ test('an unreadable record of the active version is said, and a promotion mends 
   expect(JSON.parse(await readFile(record, 'utf8'))).toEqual({ schema: 1, active: version, history: [] });
   expect(await readdir(join(folder.path, 'models'))).toEqual([version, 'active']);
 });
+
+test('adding copies: the folder it came from stays, and nothing half made is left behind', async () => {
+  await using folder = await tempFolder();
+  const store = await openStore(folder.path);
+  await add(store, folder.path);
+  expect((await readdir(join(folder.path, 'models', 'draft'))).sort()).toEqual([
+    'head.onnx',
+    'manifest.json',
+  ]);
+  expect((await readdir(join(folder.path, 'models'))).sort()).toEqual(['2026-11-23.1', 'draft']);
+});
