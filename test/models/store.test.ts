@@ -9,7 +9,7 @@ import { tinyManifest } from './tiny-model.ts';
 const base = tinyManifest(new Uint8Array(1));
 
 async function add(store: Store, storage: string, day = '2026-11-23'): Promise<string> {
-  const folder = join(storage, 'models', 'draft');
+  const folder = join(storage, 'draft');
   const head = {
     labels: ['good', 'scratch'],
     weights: new Float64Array(16).fill(0.5),
@@ -96,9 +96,6 @@ test('adding copies: the folder it came from stays, and nothing half made is lef
   await using folder = await tempFolder();
   const store = await openStore(folder.path);
   await add(store, folder.path);
-  expect((await readdir(join(folder.path, 'models', 'draft'))).sort()).toEqual([
-    'head.onnx',
-    'manifest.json',
-  ]);
-  expect((await readdir(join(folder.path, 'models'))).sort()).toEqual(['2026-11-23.1', 'draft']);
+  expect((await readdir(join(folder.path, 'draft'))).sort()).toEqual(['head.onnx', 'manifest.json']);
+  expect(await readdir(join(folder.path, 'models'))).toEqual(['2026-11-23.1']);
 });
