@@ -1,4 +1,5 @@
-/** A camera's address with and without its password, and texts cleaned of it. */
+/** A camera's address with its password, and texts cleaned of it. */
+import { redactUrl } from '../../config/secrets.ts';
 
 /**
  * The address a decoder opens: user and password of the camera in it, percent-encoded (RFC 3986, 3.2.1).
@@ -13,14 +14,9 @@ export function addressWithPassword(url: string, password: string | undefined): 
   return `${scheme}${user}:${percentEncoded(password)}@${rest}`;
 }
 
-/** The address as it may be shown: without user and password. */
-export function shownAddress(url: string): string {
-  return url.replace(/^(rtsps?:\/\/)[^@/]*@/, '$1');
-}
-
-/** Takes user, password and whatever looks like them out of a decoder's message. */
+/** Takes user, password and whatever looks like them out of an address or a decoder's message. */
 export function scrub(text: string, secrets: readonly (string | undefined)[] = []): string {
-  let clean = text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/'"]*@/gi, '$1');
+  let clean = redactUrl(text).replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/'"]*@/gi, '$1');
   for (const secret of secrets) {
     if (!secret) continue;
     for (const form of [secret, percentEncoded(secret)]) clean = clean.replaceAll(form, '***');

@@ -1,4 +1,4 @@
-/** An MQTT broker in this process (aedes), for the demo and for tests that want to pull its plug. */
+/** An MQTT broker in this process (aedes; 3.1.1 only, so it also shows the fall-back from 5), for the demo and for tests that want to pull its plug. */
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Aedes } from 'aedes';
@@ -7,9 +7,11 @@ export interface BrokerOptions {
   readonly host?: string;
   /** 0, the default: any free port. */
   readonly port?: number | undefined;
+  /** Names and passwords that are let in; everybody where absent. */
+  readonly users?: Readonly<Record<string, string>>;
 }
 
-export interface Broker {
+export interface Broker extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly clients: number;
@@ -22,8 +24,8 @@ export interface Broker {
 }
 
 /** Opens the broker; rejects where the port cannot be had. */
-export async function openBroker(options: BrokerOptions = {}): Promise<Broker & AsyncDisposable> {
-  const { host = '127.0.0.1' } = options;
+export async function openBroker(options: BrokerOptions = {}): Promise<Broker> {
+  const { host = '127.0.0.1', users } = options;
   const sockets = new Set<Socket>();
   let running: { readonly server: Server; readonly aedes: Aedes } | undefined;
   let port = options.port ?? 0;
@@ -34,7 +36,12 @@ export async function openBroker(options: BrokerOptions = {}): Promise<Broker & 
 
   async function start(): Promise<void> {
     if (running) return;
-    const aedes = await Aedes.createBroker();
+    const aedes = await Aedes.createBroker(
+      users && {
+        authenticate: (_client, username, password, done) =>
+          done(null, username !== undefined && users[username] === password?.toString()),
+      },
+    );
     const server = createServer({ noDelay: true }, (socket) => {
       sockets.add(socket);
       socket.on('close', () => sockets.delete(socket));

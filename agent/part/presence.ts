@@ -35,8 +35,8 @@ interface PartInView {
 /**
  * A part is what differs from the empty background by more than `enter` of the region, until less than `leave`
  * differs for two frames; two parts are told apart when the region is empty for two frames between them.
- * Dirt of less than `enter` that a part leaves behind does not keep it in view. It is given once, from its best views: as soon as it is past its best or stands still whole, at the latest
- * when it leaves.
+ * Dirt of less than `enter` that a part leaves behind does not keep it in view. It is given once, from its best
+ * views: as soon as it is past its best or stands still whole, at the latest when it leaves.
  *
  * What is in view at the start: the background is the median of the first frames with light, so what moves
  * through leaves no trace in it; what stands there is learned with it. When that moves on it is a part like any

@@ -10,12 +10,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
+import { openBroker } from '../../agent/demo/broker.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
 import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { openStore } from '../../models/store.ts';
-import { startAedes } from '../rigs/aedes.ts';
 import { openGstRtsp } from '../rigs/gst-rtsp.ts';
 import { mosquittoMissing, startMosquitto } from '../rigs/mosquitto.ts';
 import { until } from '../rigs/until.ts';
@@ -109,7 +109,7 @@ interface Shown {
 
 /** Shows each picture, triggers as a PLC does once it is on, and takes the label that comes over MQTT. */
 async function showToAgent(base: string, storage: string): Promise<Shown> {
-  await using broker = mosquittoMissing ? await startAedes() : await startMosquitto();
+  await using broker = mosquittoMissing ? await openBroker() : await startMosquitto();
   await using camera = await openGstRtsp({ source: 'pictures', codec: 'h264', fps: 25, ...frame });
   await using agent = await startAgent({
     broker: broker.url,

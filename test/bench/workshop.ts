@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { openBroker } from '../../agent/demo/broker.ts';
 import { openBase } from '../../models/base.ts';
-import { startAedes } from '../rigs/aedes.ts';
 import { type GstRtsp, openGstRtsp } from '../rigs/gst-rtsp.ts';
 import { mosquittoMissing, startMosquitto } from '../rigs/mosquitto.ts';
 import { type AgentOptions, type RunningAgent, startAgent } from './agent-process.ts';
@@ -35,7 +35,7 @@ const baseName = 'resnet50-synthetic';
 export async function openWorkshop(options: WorkshopOptions): Promise<Workshop> {
   const folder = await mkdtemp(join(tmpdir(), 'qc-bench-'));
   const storage = join(folder, 'storage');
-  const broker = mosquittoMissing ? await startAedes() : await startMosquitto();
+  const broker = mosquittoMissing ? await openBroker() : await startMosquitto();
   const base = await openBase({ base: baseName, precision: 'auto' });
   // In a process of its own: what the runtime keeps mapped would be shared with those that are measured.
   const script = fileURLToPath(new URL('./fit-head.js', import.meta.url));

@@ -5,7 +5,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Broker } from './aedes.ts';
 import { type Certificates, makeCertificates } from './certificates.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
@@ -24,6 +23,14 @@ export interface MosquittoOptions {
   readonly tls?: 'server' | 'client';
   /** Lines of mosquitto.acl(5). */
   readonly acl?: readonly string[];
+}
+
+/** What a test may do with a broker. */
+export interface Broker extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  /** Ends at once, connections and all, as in a crash. */
+  kill(): Promise<void>;
 }
 
 export interface Mosquitto extends Broker {

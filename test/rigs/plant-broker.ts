@@ -1,5 +1,5 @@
 /** A broker that can die and come back on the same port, whichever it is. */
-import { startAedes } from './aedes.ts';
+import { openBroker } from '../../agent/demo/broker.ts';
 import { startMosquitto } from './mosquitto.ts';
 
 export interface PlantBroker extends AsyncDisposable {
@@ -17,16 +17,20 @@ export async function startBroker(
   kind: BrokerKind,
   users?: Readonly<Record<string, string>>,
 ): Promise<PlantBroker> {
-  const start = kind === 'mosquitto' ? startMosquitto : startAedes;
   const login = users && { users };
-  let broker = await start({ ...login });
+  if (kind === 'aedes') {
+    const aedes = await openBroker({ ...login });
+    const { url, port, stop: die, start: comeBack } = aedes;
+    return { url, port, die, comeBack, [Symbol.asyncDispose]: die };
+  }
+  let broker = await startMosquitto({ ...login });
   const { url, port } = broker;
   return {
     url,
     port,
     die: () => broker.kill(),
     async comeBack() {
-      broker = await start({ ...login, port });
+      broker = await startMosquitto({ ...login, port });
     },
     [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
   };

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { QcError } from '../../../config/errors.ts';
-import { addressWithPassword, scrub, shownAddress } from '../address.ts';
+import { addressWithPassword, scrub } from '../address.ts';
 import { childEnvironment } from '../child-environment.ts';
 import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
@@ -23,7 +23,7 @@ export const readWithFfmpeg: CameraSource = async (context) => {
   } catch (error) {
     if (signal.aborted) return;
     const { code, message } = error instanceof QcError ? error : new QcError('internal', String(error));
-    throw new QcError(code, scrub(`${shownAddress(config.url)}: ${message}`, [password]));
+    throw new QcError(code, scrub(`${config.url}: ${message}`, [password]));
   }
 };
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { QcError } from '../../../config/errors.ts';
-import { addressWithPassword, scrub, shownAddress } from '../address.ts';
+import { addressWithPassword, scrub } from '../address.ts';
 import { childEnvironment } from '../child-environment.ts';
 import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
@@ -43,7 +43,7 @@ export const readWithNodeAv: CameraSource = async (context) => {
     });
     const error = await failure;
     if (!signal.aborted) {
-      const message = scrub(`${shownAddress(config.url)}: ${error.message}`, [password]);
+      const message = scrub(`${config.url}: ${error.message}`, [password]);
       throw new QcError(error.code, message);
     }
   } finally {

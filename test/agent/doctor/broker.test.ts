@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { openBroker } from '../../../agent/demo/broker.ts';
 import { checkBroker } from '../../../agent/doctor/broker.ts';
 import type { Finding } from '../../../agent/doctor/finding.ts';
 import { checkWithin } from '../../../agent/doctor/within.ts';
 import { type MqttConfig, mqttSchema } from '../../../config/schema.ts';
-import { startAedes } from '../../rigs/aedes.ts';
 import { freePort } from '../../rigs/free-port.ts';
 import { mosquittoMissing, startMosquitto } from '../../rigs/mosquitto.ts';
 import { openProbe } from '../../rigs/mqtt-probe.ts';
@@ -22,7 +22,7 @@ function check(settings: Partial<MqttConfig>, timeoutMs = 10_000): Promise<Findi
 }
 
 it('sends a message there and back, beside a running agent, and leaves nothing', async () => {
-  await using broker = await startAedes();
+  await using broker = await openBroker();
   await using agent = await openPublisherRig({ url: broker.url });
   await until(() => agent.publisher.connected);
   await using probe = await openProbe(broker.url);

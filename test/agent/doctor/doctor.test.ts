@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
+import { openBroker } from '../../../agent/demo/broker.ts';
 import { runDoctor } from '../../../agent/doctor/doctor.ts';
 import type { Finding } from '../../../agent/doctor/finding.ts';
 import { embeddedBases } from '../../../models/base.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
-import { startAedes } from '../../rigs/aedes.ts';
 import { addHead } from '../../rigs/heads.ts';
 
 const main = fileURLToPath(new URL('../../../agent/main.js', import.meta.url));
@@ -49,7 +49,7 @@ async function writeConfig(
 
 it('passes a set-up that is right: a line each, exit 0', async () => {
   await using scratch = await tempFolder();
-  await using broker = await startAedes();
+  await using broker = await openBroker();
   const version = await addHead(join(scratch.path, 'data'), { promote: true });
   const file = await writeConfig(scratch, { mqtt: { url: broker.url } });
   const { code, stdout, stderr } = await doctor('--config', file);
@@ -163,7 +163,7 @@ const models: {
 
 it.each(models)('finds $what', async ({ prepare, check, detail, remedy }) => {
   await using scratch = await tempFolder();
-  await using broker = await startAedes();
+  await using broker = await openBroker();
   const file = await writeConfig(scratch, { mqtt: { url: broker.url }, ...(await prepare(scratch)) });
   const lines: string[] = [];
   const tell = (line: string) => void lines.push(line);

@@ -1,5 +1,6 @@
 /** The contract over the wire, with brokers that we did not write. */
 import { describe, expect, it } from 'vitest';
+import { openBroker } from '../../../agent/demo/broker.ts';
 import {
   replyMessage,
   resultMessage,
@@ -8,8 +9,7 @@ import {
   willMessage,
 } from '../../../agent/publish/messages.ts';
 import type { PublisherConfig } from '../../../agent/publish/publisher.ts';
-import { type Broker, startAedes } from '../../rigs/aedes.ts';
-import { mosquittoMissing, startMosquitto } from '../../rigs/mosquitto.ts';
+import { type Broker, mosquittoMissing, startMosquitto } from '../../rigs/mosquitto.ts';
 import { openProbe } from '../../rigs/mqtt-probe.ts';
 import { base, openPublisherRig, result, status } from '../../rigs/publisher.ts';
 import { until } from '../../rigs/until.ts';
@@ -23,7 +23,10 @@ interface Counterpart {
   readonly protocol: PublisherConfig['protocol'];
 }
 const mosquitto = (port?: number) => startMosquitto(port === undefined ? {} : { port });
-const aedes = (port?: number) => startAedes(port === undefined ? {} : { port });
+const aedes = async (port?: number) => {
+  const broker = await openBroker({ port });
+  return { ...broker, kill: broker.stop };
+};
 const counterparts: Counterpart[] = [
   { name: 'aedes, falling back from 5 to 3.1.1', start: aedes, protocol: 'auto' },
   { name: 'mosquitto, MQTT 5', missing: mosquittoMissing, start: mosquitto, protocol: 'auto' },
@@ -222,7 +225,7 @@ describe('what only one of the brokers can show', () => {
   });
 
   it('says when the password is wrong, without the password', async () => {
-    await using broker = await startAedes({ users: { agent: 'right' } });
+    await using broker = await openBroker({ users: { agent: 'right' } });
     await using rig = await openPublisherRig({
       url: broker.url,
       username: 'agent',
@@ -271,8 +274,8 @@ describe('what only one of the brokers can show', () => {
   });
 
   it('says when nobody listens, and gives up at once when closed', async () => {
-    const broker = await startAedes();
-    await broker.kill();
+    const broker = await openBroker();
+    await broker.stop();
     await using rig = await openPublisherRig({ url: broker.url });
     await until(() => rig.publisher.reason.includes('cannot be reached'));
     await rig.outbox.put(verdict(1));
@@ -291,7 +294,7 @@ describe('what only one of the brokers can show', () => {
   );
 
   it('sends what waits before it closes', async () => {
-    await using broker = await startAedes();
+    await using broker = await openBroker();
     await using probe = await openProbe(broker.url);
     {
       await using rig = await openPublisherRig({ url: broker.url });
