@@ -1,7 +1,7 @@
 /** What the agent and a camera's decoding child say to each other. */
 import type { ErrorCode } from '../../../config/errors.ts';
 import type { CameraConfig } from '../../../config/schema.ts';
-import type { Image } from '../../../models/image.ts';
+import type { Size } from '../geometry.ts';
 import type { StreamFacts } from '../source.ts';
 
 /** Everything the child needs; the address holds the password, so it travels here and never on argv. */
@@ -27,8 +27,10 @@ export type ToChild = OpenMessage | TakenMessage;
 
 export interface FrameMessage {
   readonly kind: 'frame';
-  readonly image: Image;
-  readonly preview?: Image;
+  /** Where its pixels lie (pixels.ts): the region's, then those of the preview. */
+  readonly slot: number;
+  readonly image: Size;
+  readonly preview?: Size;
   readonly capturedAt: number;
   readonly receivedAt: number;
   readonly decodeMs: number;

@@ -1,24 +1,30 @@
+import type { Image } from '../../../models/image.ts';
 import type { FrameMessage, FromChild } from './messages.ts';
+import { pixelDescriptor, pixelSlots, writePixels } from './pixels.ts';
 
-/** Frames that may be under way to the agent at once. */
-const CREDIT = 2;
+/** A frame with its pixels, not handed over yet. */
+export interface CutFrame extends Omit<FrameMessage, 'kind' | 'slot' | 'image' | 'preview'> {
+  readonly image: Image;
+  readonly preview?: Image;
+}
 
 /**
- * Sends frames to the agent, at most two unacknowledged. Beyond that the newest one waits, and one that is
+ * Sends frames to the agent, at most as many unacknowledged as there are slots. Beyond that the newest one waits, and one that is
  * replaced while it waits is lost and counted.
  */
 export class Outlet {
   readonly #send: (message: FromChild) => void;
   readonly #onBusy: () => void;
   #underWay = 0;
-  #waiting: FrameMessage | undefined;
+  #waiting: CutFrame | undefined;
+  #sent = 0;
 
   constructor(send: (message: FromChild) => void, onBusy: () => void) {
     this.#send = send;
     this.#onBusy = onBusy;
   }
 
-  put(frame: FrameMessage): void {
+  put(frame: CutFrame): void {
     if (this.#waiting) this.#onBusy();
     this.#waiting = frame;
     this.#flush();
@@ -31,10 +37,22 @@ export class Outlet {
   }
 
   #flush(): void {
-    if (!this.#waiting || this.#underWay >= CREDIT) return;
+    if (!this.#waiting || this.#underWay >= pixelSlots) return;
     const frame = this.#waiting;
     this.#waiting = undefined;
     this.#underWay++;
-    this.#send(frame);
+    // They are taken in order: by the time a slot comes round again it is free.
+    const slot = this.#sent++ % pixelSlots;
+    const { image, preview, ...facts } = frame;
+    writePixels(pixelDescriptor, slot, preview ? [image, preview] : [image]);
+    this.#send({
+      kind: 'frame',
+      ...facts,
+      slot,
+      image: sizeOf(image),
+      ...(preview && { preview: sizeOf(preview) }),
+    });
   }
 }
+
+const sizeOf = ({ width, height }: Image) => ({ width, height });

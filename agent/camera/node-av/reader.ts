@@ -112,7 +112,6 @@ export class Reader {
     const cutter = this.#cutterFor(frame);
     const image = cutter.cut(frame);
     this.#outlet.put({
-      kind: 'frame',
       image,
       ...(this.#watched ? { preview: cutter.preview(frame) } : {}),
       capturedAt,

@@ -1,11 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { closeSync } from 'node:fs';
 import { QcError } from '../../../config/errors.ts';
+import type { Frame } from '../../../models/image.ts';
 import { addressWithPassword, scrub } from '../address.ts';
 import { childEnvironment } from '../child-environment.ts';
 import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
 import { Watchdog } from '../watchdog.ts';
-import type { FromChild, ToChild } from './messages.ts';
+import type { FrameMessage, FromChild, ToChild } from './messages.ts';
+import { openPixelFile, readPixels } from './pixels.ts';
 
 /** glibc gives the memory of each picture back at once: 15 to 25 MB less for a twentieth more CPU time. */
 const LEAN = { UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1000000' };
@@ -15,14 +18,23 @@ const LEAN = { UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRES
  * always be killed; a thread that hangs in a system call cannot, and would starve the agent's own.
  */
 export const readWithNodeAv: CameraSource = async (context) => {
+  if (context.signal.aborted) return;
+  const pixels = openPixelFile();
+  try {
+    await readInto(pixels, context);
+  } finally {
+    closeSync(pixels);
+  }
+};
+
+async function readInto(pixels: number, context: SourceContext): Promise<void> {
   const { config, password, signal } = context;
-  if (signal.aborted) return;
   const child = fork(new URL('./child.js', import.meta.url), {
     serialization: 'advanced',
     // Small heaps: pictures live outside them.
     execArgv: ['--max-semi-space-size=1', '--max-old-space-size=64'],
     env: { ...childEnvironment(), ...LEAN },
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc', pixels],
   });
   const gone = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
@@ -32,7 +44,7 @@ export const readWithNodeAv: CameraSource = async (context) => {
   const stop = () => void child.kill('SIGKILL');
   signal.addEventListener('abort', stop, { once: true });
   try {
-    const failure = conversation(child, context);
+    const failure = conversation(child, pixels, context);
     send(child, {
       kind: 'open',
       address: addressWithPassword(config.url, password),
@@ -51,10 +63,10 @@ export const readWithNodeAv: CameraSource = async (context) => {
     stop();
     await gone;
   }
-};
+}
 
 /** Takes what the child says until it says that it failed, falls silent, or is gone. Settles with the reason. */
-function conversation(child: ChildProcess, context: SourceContext): Promise<QcError> {
+function conversation(child: ChildProcess, pixels: number, context: SourceContext): Promise<QcError> {
   return new Promise((resolve) => {
     const dog = new Watchdog(context.config.stallMs, finish);
     function finish(error: QcError): void {
@@ -72,8 +84,13 @@ function conversation(child: ChildProcess, context: SourceContext): Promise<QcEr
           return;
         case 'frame': {
           dog.picture();
-          const { kind: _, ...frame } = message;
-          context.deliver({ camera: context.camera, simulated: context.config.simulated, ...frame });
+          try {
+            context.deliver(frameOf(message, pixels, context));
+          } catch (cause) {
+            const what = `its pixels cannot be read: ${(cause as Error).message}`;
+            finish(new QcError('camera-ended', what, { cause }));
+            return;
+          }
           send(child, { kind: 'taken', watched: context.watched() });
           return;
         }
@@ -104,6 +121,12 @@ function conversation(child: ChildProcess, context: SourceContext): Promise<QcEr
       finish(new QcError('camera-ended', `the decoder process ended (${signal ?? `exit ${code}`})`)),
     );
   });
+}
+
+function frameOf(message: FrameMessage, pixels: number, { camera, config }: SourceContext): Frame {
+  const { kind: _, slot, image: size, preview: previewSize, ...facts } = message;
+  const [image, preview] = readPixels(pixels, slot, previewSize ? [size, previewSize] : [size]);
+  return { camera, simulated: config.simulated, ...facts, image: image!, ...(preview && { preview }) };
 }
 
 function send(child: ChildProcess, message: ToChild): void {
