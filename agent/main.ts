@@ -3,6 +3,12 @@
 import { once } from 'node:events';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
+import {
+  type DatasetCommandDeps,
+  datasetExportCommand,
+  datasetImportCommand,
+  datasetStatsCommand,
+} from '../calibration/dataset/commands.ts';
 import { configCheckCommand, configReferenceCommand, configSchemaCommand } from '../config/commands.ts';
 import { QcError } from '../config/errors.ts';
 import { loadConfig } from '../config/load.ts';
@@ -122,12 +128,12 @@ config
 const models = program
   .command('models')
   .description('the versions of the head on disk: look at them, choose which one judges');
-interface ModelsOptions {
+interface FileOptions {
   readonly config: string;
   readonly json?: boolean;
 }
 async function answer(
-  { config, json }: ModelsOptions,
+  { config, json }: FileOptions,
   command: (config: Config) => Promise<CommandAnswer>,
 ): Promise<void> {
   const { text, json: value } = await command(loadConfig(config, process.env));
@@ -139,14 +145,14 @@ models
   .addOption(configFile())
   .addOption(json('the versions'))
   .addHelpText('after', '\nExample:\n  qc-agent models list --config agent.yaml')
-  .action((options: ModelsOptions) => answer(options, modelsListCommand));
+  .action((options: FileOptions) => answer(options, modelsListCommand));
 models
   .command('show <version>')
   .description('labels, base, thresholds and training of one version')
   .addOption(configFile())
   .addOption(json('the manifest'))
   .addHelpText('after', '\nExample:\n  qc-agent models show 2026-11-23.2 --config agent.yaml')
-  .action((version: string, options: ModelsOptions) =>
+  .action((version: string, options: FileOptions) =>
     answer(options, (config) => modelsShowCommand(config, version)),
   );
 models
@@ -155,7 +161,7 @@ models
   .addOption(configFile())
   .addOption(json('what is active now'))
   .addHelpText('after', '\nExample:\n  qc-agent models promote 2026-11-23.2 --config agent.yaml')
-  .action((version: string, options: ModelsOptions) =>
+  .action((version: string, options: FileOptions) =>
     answer(options, (config) => modelsPromoteCommand(config, version)),
   );
 models
@@ -164,7 +170,53 @@ models
   .addOption(configFile())
   .addOption(json('what is active now'))
   .addHelpText('after', '\nExample:\n  qc-agent models rollback --config agent.yaml')
-  .action((options: ModelsOptions) => answer(options, modelsRollbackCommand));
+  .action((options: FileOptions) => answer(options, modelsRollbackCommand));
+
+const dataset = program
+  .command('dataset')
+  .description('the labelled frames that heads are trained on: bring in, count, take out');
+function datasetDeps(json: boolean | undefined): DatasetCommandDeps {
+  return {
+    onNotice: (text) => process.stderr.write(`warning: ${text}\n`),
+    signal: untilSignal(),
+    ...(!json && process.stderr.isTTY && { onProgress: showProgress }),
+  };
+}
+dataset
+  .command('import <path>')
+  .description('take in a folder or .zip with one folder of pictures (png, jpg, bmp, webp) for each label')
+  .addOption(configFile())
+  .addOption(json('what was taken in and what was skipped'))
+  .addHelpText('after', '\nExample:\n  qc-agent dataset import ./pictures --config agent.yaml')
+  .action((path: string, options: FileOptions) =>
+    answer(options, (config) => datasetImportCommand(config, path, datasetDeps(options.json))),
+  );
+dataset
+  .command('stats')
+  .description('labels and how many frames each has')
+  .addOption(configFile())
+  .addOption(json('the counts'))
+  .addHelpText('after', '\nExample:\n  qc-agent dataset stats --config agent.yaml')
+  .action((options: FileOptions) =>
+    answer(options, (config) => datasetStatsCommand(config, datasetDeps(options.json))),
+  );
+dataset
+  .command('export <target>')
+  .description('write all of it to a new folder or .zip that other tools, and import, can read')
+  .addOption(configFile())
+  .addOption(json('what was written'))
+  .addHelpText('after', '\nExample:\n  qc-agent dataset export press-3.zip --config agent.yaml')
+  .action((target: string, options: FileOptions) =>
+    answer(options, (config) => datasetExportCommand(config, target, datasetDeps(options.json))),
+  );
+
+let shownAt = 0;
+/** One line that is written over, at most ten times a second. */
+function showProgress(done: number, total: number): void {
+  if (done < total && performance.now() - shownAt < 100) return;
+  shownAt = performance.now();
+  process.stderr.write(`\r${done} of ${total}${done < total ? '' : '\n'}`);
+}
 
 program
   .command('token <name>')

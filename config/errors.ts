@@ -104,6 +104,16 @@ export const errors = {
   'recipe-unknown': { exit: 2, remedy: 'name a recipe of this station' },
   'label-unavailable': { exit: 1, remedy: 'label parts once this agent collects labelled frames' },
   'command-busy': { exit: 1, remedy: 'wait for the replies to earlier commands' },
+  // dataset
+  'label-invalid': { exit: 2, remedy: 'choose a short name such as "scratch"' },
+  'dataset-busy': { exit: 1, remedy: 'stop the other one, or let it do the work' },
+  'dataset-write-failed': {
+    exit: 1,
+    remedy: 'look for a full disk or missing permissions; nothing was changed',
+  },
+  'dataset-source': { exit: 2, remedy: 'name a folder or a .zip with one folder of pictures for each label' },
+  'dataset-target': { exit: 2, remedy: 'name a folder or a .zip that does not exist yet' },
+  'frame-unknown': { exit: 1, remedy: 'load the list again: somebody may have removed it' },
   // HTTP
   'http-tokens-missing': {
     exit: 2,

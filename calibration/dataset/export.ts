@@ -1,0 +1,76 @@
+/** The dataset → a folder or a zip that any training tool reads, and that `import` takes back as it was. */
+import { createWriteStream, existsSync } from 'node:fs';
+import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { ZipFile } from 'yazl';
+import { QcError } from '../../config/errors.ts';
+import { syncFile } from '../../models/durable.ts';
+import type { DatasetView } from './dataset.ts';
+import type { LabelledFrame } from './frame.ts';
+import type { Change } from './journal.ts';
+import { folderOf } from './label.ts';
+
+type Progress = (done: number, total: number) => void;
+
+/**
+ * Writes to a folder, or to a zip where the name ends so. It appears only when it is whole.
+ * @throws QcError dataset-target where there is something already
+ */
+export async function exportDataset(
+  { frames }: DatasetView,
+  target: string,
+  onProgress: Progress = () => undefined,
+): Promise<void> {
+  if (existsSync(target)) throw new QcError('dataset-target', `${target} is there already`);
+  const draft = `${target}.draft`;
+  await rm(draft, { recursive: true, force: true });
+  try {
+    if (extname(target).toLowerCase() === '.zip') await writeZip(frames, draft, onProgress);
+    else await writeFolder(frames, draft, onProgress);
+    await rename(draft, target);
+  } catch (cause) {
+    await rm(draft, { recursive: true, force: true });
+    const what = `cannot write ${target}: ${(cause as Error).message}`;
+    throw new QcError('dataset-write-failed', what, { cause });
+  }
+}
+
+async function writeFolder(
+  frames: DatasetView['frames'],
+  folder: string,
+  onProgress: Progress,
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'labels.jsonl'), journalOf(frames));
+  for (const [index, frame] of frames.entries()) {
+    onProgress(index, frames.length);
+    await mkdir(join(folder, folderOf(frame.label)), { recursive: true });
+    await copyFile(frame.file, join(folder, folderOf(frame.label), `${frame.id}.png`));
+  }
+  onProgress(frames.length, frames.length);
+}
+
+async function writeZip(frames: DatasetView['frames'], file: string, onProgress: Progress): Promise<void> {
+  const zip = new ZipFile();
+  const written = pipeline(zip.outputStream, createWriteStream(file));
+  zip.addBuffer(Buffer.from(journalOf(frames)), 'labels.jsonl');
+  for (const frame of frames) {
+    // A PNG is compressed already.
+    zip.addFile(frame.file, `${folderOf(frame.label)}/${frame.id}.png`, { compress: false });
+  }
+  const fault = new Promise<never>((_, reject) => zip.on('error', reject));
+  zip.end();
+  await Promise.race([written, fault]);
+  await syncFile(file);
+  onProgress(frames.length, frames.length);
+}
+
+/** The frames as they are, a line each, without what they once were. */
+function journalOf(frames: readonly LabelledFrame[]): string {
+  const lines = frames.map(({ file: _, labelledAt: at, labelledBy: by, ...facts }) => {
+    const change: Change = { schema: 1, at, by, kind: 'label', ...facts };
+    return `${JSON.stringify(change)}\n`;
+  });
+  return lines.join('');
+}

@@ -1,0 +1,62 @@
+/** One writer of a folder at a time, whichever process it is. */
+import { readFileSync } from 'node:fs';
+import { open, readFile, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { kill, pid } from 'node:process';
+import { QcError } from '../../config/errors.ts';
+
+/** Held by this process. */
+const held = new Set<string>();
+
+/**
+ * Takes the lock file until it is disposed of. One whose process is gone is taken over.
+ * @throws QcError dataset-busy
+ */
+export async function takeLock(path: string): Promise<AsyncDisposable> {
+  const file = resolve(path);
+  for (;;) {
+    if (held.has(file)) throw new QcError('dataset-busy', `this process (${pid}) has ${file} already`);
+    try {
+      held.add(file);
+      const handle = await open(file, 'wx');
+      await handle.writeFile(`${pid} ${startOf(pid)}\n`);
+      await handle.close();
+      return {
+        async [Symbol.asyncDispose]() {
+          await rm(file, { force: true });
+          held.delete(file);
+        },
+      };
+    } catch (error) {
+      held.delete(file);
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const [owner = '', start = ''] = (await readFile(file, 'utf8').catch(() => '')).trim().split(' ');
+    if (isRunning(Number(owner), start)) {
+      throw new QcError('dataset-busy', `process ${owner} is writing to the dataset (${file})`);
+    }
+    await rm(file, { force: true });
+  }
+}
+
+/** A process of that number that started at that time: numbers come again, above all in containers. */
+function isRunning(owner: number, start: string): boolean {
+  // A lock of our own number that we do not hold was left by an earlier process.
+  if (!(owner > 0) || owner === pid) return false;
+  try {
+    kill(owner, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  return start === '' || startOf(owner) === start;
+}
+
+/** When a process started, clock ticks since the machine did (proc(5), field 22); empty where that cannot be read. */
+function startOf(owner: number): string {
+  try {
+    const stat = readFileSync(`/proc/${owner}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,26 @@
+/** Changes a dataset at random until it is killed; says on stdout what was acknowledged. Run as a child process. */
+import { randomInt } from 'node:crypto';
+import { openDataset } from '../../../calibration/dataset/dataset.ts';
+
+const [storage = '', first = '0'] = process.argv.slice(2);
+const labels = ['good', 'scratch', 'a/b', 'ö 🙂'];
+const dataset = await openDataset(storage, { onNotice: () => undefined });
+const say = (text: string) =>
+  new Promise<void>((resolve) => process.stdout.write(`${text}\n`, () => resolve()));
+let fresh = Number(first);
+
+for (;;) {
+  const label = labels[randomInt(labels.length)]!;
+  const ids = dataset.frames.map(({ id }) => id);
+  const id = ids[randomInt(Math.max(1, ids.length))];
+  const dice = randomInt(10);
+  await say(`try ${dataset.revision}`);
+  if (id === undefined || dice < 5) {
+    const data = new Uint8Array(4 * 4 * 3).fill(7);
+    new DataView(data.buffer).setUint32(0, fresh++);
+    await dataset.add({ image: { width: 4, height: 4, data }, label, by: 'storm' });
+  } else if (dice < 7) await dataset.relabel([id], label, 'storm');
+  else if (dice < 9) await dataset.remove([id], 'storm');
+  else await dataset.undo('storm');
+  await say(`done ${dataset.revision}`);
+}

@@ -1,0 +1,171 @@
+import { execFile } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import sharp from 'sharp';
+import { expect, test } from 'vitest';
+import { ZipFile } from 'yazl';
+import { openDataset, readDataset } from '../../../calibration/dataset/dataset.ts';
+import { exportDataset } from '../../../calibration/dataset/export.ts';
+import { importPictures } from '../../../calibration/dataset/import.ts';
+import { openPictures } from '../../../calibration/dataset/pictures.ts';
+import { tempFolder } from '../../models/temp-folder.ts';
+
+const main = fileURLToPath(new URL('../../../agent/main.js', import.meta.url));
+const silent = () => undefined;
+
+function picture(value: number): Promise<Buffer> {
+  const create = { width: 8, height: 6, channels: 3, background: { r: value, g: 20, b: 30 } } as const;
+  return sharp({ create }).png().toBuffer();
+}
+
+async function take(storage: string, path: string) {
+  await using source = await openPictures(path);
+  await using dataset = await openDataset(storage, { onNotice: silent });
+  return await importPictures(source, dataset, { by: 'import' });
+}
+
+async function zipOf(file: string, fill: (zip: ZipFile) => void): Promise<string> {
+  const zip = new ZipFile();
+  const written = pipeline(zip.outputStream, createWriteStream(file));
+  fill(zip);
+  zip.end();
+  await written;
+  return file;
+}
+
+async function imageFolder(folder: string): Promise<void> {
+  for (const [label, values] of Object.entries({ good: [1, 2, 3], 'a%2Fb': [4], scratch: [5, 6] })) {
+    await mkdir(join(folder, 'train', label), { recursive: true });
+    for (const value of values)
+      await writeFile(join(folder, 'train', label, `${value}.png`), await picture(value));
+  }
+}
+
+for (const target of ['out', 'out.zip']) {
+  test(`what is exported to ${target} comes back as it was, with who labelled it, when and which part`, async () => {
+    await using folder = await tempFolder();
+    const [first, second] = [join(folder.path, 'first'), join(folder.path, 'second')];
+    {
+      await using dataset = await openDataset(first, { onNotice: silent });
+      const data = new Uint8Array(8 * 6 * 3).map((_, i) => i);
+      const image = { width: 8, height: 6, data };
+      const facts = { partId: 'A-1', camera: 'top', capturedAt: '2026-11-24T06:00:00.000Z' };
+      await dataset.add({ image, label: 'a/b', by: 'anna', at: '2026-11-24T07:00:00.000Z', ...facts });
+      await dataset.add({ image: { ...image, data: data.slice().fill(9) }, label: 'good', by: 'ben' });
+    }
+    const before = await readDataset(first, silent);
+    await exportDataset(before, join(folder.path, target));
+    await expect(exportDataset(before, join(folder.path, target))).rejects.toMatchObject({
+      code: 'dataset-target',
+    });
+    expect(await take(second, join(folder.path, target))).toEqual({
+      added: 2,
+      relabelled: 0,
+      same: 0,
+      skipped: [],
+    });
+    const after = await readDataset(second, silent);
+    expect(after.revision).toBe(before.revision);
+    const facts = ({ frames }: typeof after) =>
+      frames.map(({ file: _, ...rest }) => JSON.stringify(rest)).sort();
+    expect(facts(after).map((text) => JSON.parse(text))).toEqual(
+      facts(before).map((text) => JSON.parse(text)),
+    );
+    expect((await readdir(folder.path)).filter((name) => name.endsWith('.draft'))).toEqual([]);
+  });
+}
+
+test('bad pictures are skipped, each with its reason, and the rest is taken in', async () => {
+  await using folder = await tempFolder();
+  const source = join(folder.path, 'source');
+  await imageFolder(source);
+  await writeFile(join(source, 'train', 'good', 'broken.png'), 'not a picture');
+  await writeFile(join(source, 'train', 'good', 'half.png'), (await picture(9)).subarray(0, 60));
+  await writeFile(join(source, 'train', 'good', 'notes.txt'), 'x');
+  await writeFile(join(source, 'lonely.png'), await picture(10));
+  const create = { width: 20_000, height: 20_000, channels: 3, background: 'black' } as const;
+  await sharp({ create, limitInputPixels: false })
+    .png()
+    .toFile(join(source, 'train', 'good', 'huge.png'));
+  await cp(join(source, 'train', 'good', '1.png'), join(source, 'train', 'scratch', 'again.png'));
+  const { skipped, ...counts } = await take(folder.path, source);
+  expect(counts).toEqual({ added: 6, relabelled: 1, same: 0 });
+  const reasons = Object.fromEntries(skipped.map(({ file, reason }) => [file.split('/').at(-1), reason]));
+  expect(reasons).toEqual({
+    'broken.png': expect.stringContaining('cannot be read'),
+    'half.png': expect.stringContaining('cannot be read'),
+    'notes.txt': expect.stringContaining('no picture'),
+    'lonely.png': expect.stringContaining('folder of a label'),
+    'huge.png': expect.stringContaining('million'),
+  });
+  expect(await take(folder.path, source)).toMatchObject({ added: 0 });
+});
+
+test('a zip with ../ in its names is refused, and a billion zeros are skipped', {
+  timeout: 120_000,
+}, async () => {
+  await using folder = await tempFolder();
+  const png = await picture(1);
+  const evil = await zipOf(join(folder.path, 'evil.zip'), (zip) => zip.addBuffer(png, 'good/ab.png'));
+  const bytes = await readFile(evil);
+  const renamed = Buffer.from(bytes.toString('latin1').replaceAll('good/ab.png', '../../x.png'), 'latin1');
+  await writeFile(evil, renamed);
+  await expect(take(folder.path, evil)).rejects.toMatchObject({
+    code: 'dataset-source',
+    message: expect.stringContaining('../../x.png'),
+  });
+
+  const million = Buffer.alloc(1_000_000);
+  const zeros = Readable.from(Array.from({ length: 1_000 }, () => million));
+  const bomb = await zipOf(join(folder.path, 'bomb.zip'), (zip) => {
+    zip.addReadStream(zeros, 'good/zeros.png');
+    zip.addBuffer(png, 'good/real.png');
+  });
+  const before = process.memoryUsage().rss;
+  expect(await take(folder.path, bomb)).toMatchObject({
+    added: 1,
+    skipped: [{ file: 'good/zeros.png', reason: expect.stringContaining('1000 MB') }],
+  });
+  expect(process.memoryUsage().rss - before).toBeLessThan(300e6);
+
+  await writeFile(join(folder.path, 'half.zip'), (await readFile(bomb)).subarray(0, 500));
+  for (const name of ['half.zip', 'nowhere', 'half.png']) {
+    await writeFile(join(folder.path, 'half.png'), 'x');
+    await expect(take(folder.path, join(folder.path, name))).rejects.toMatchObject({
+      code: 'dataset-source',
+    });
+  }
+});
+
+test('the command line imports, counts and exports', async () => {
+  await using folder = await tempFolder();
+  await imageFolder(join(folder.path, 'pictures'));
+  const config = join(folder.path, 'agent.yaml');
+  await writeFile(
+    config,
+    'station: s\ncameras: {top: {url: "rtsp://127.0.0.1/x"}}\nmqtt: {url: "mqtt://127.0.0.1"}\nstorage: {directory: ./data}\n',
+  );
+  const run = async (...args: string[]) =>
+    (await promisify(execFile)(process.execPath, [main, 'dataset', ...args, '--config', config])).stdout;
+  expect(await run('stats')).toContain('no labelled frames yet');
+  expect(await run('import', join(folder.path, 'pictures'))).toBe(
+    '6 added, 0 relabelled, 0 there already, 0 skipped\n',
+  );
+  expect(await run('stats')).toMatch(
+    /^6 labelled frames, revision [0-9a-f]{12}\n {2}a\/b +1\n {2}good +3 {2}good\n/,
+  );
+  expect(JSON.parse(await run('stats', '--json'))).toMatchObject({
+    frames: 6,
+    labels: [{ label: 'a/b', count: 1, good: false }, { label: 'good', good: true }, { label: 'scratch' }],
+  });
+  expect(await run('export', join(folder.path, 'all.zip'))).toContain('6 labelled frames written to');
+  await expect(run('import', join(folder.path, 'nowhere'))).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('there is no file or folder'),
+  });
+});
