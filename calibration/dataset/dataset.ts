@@ -77,10 +77,10 @@ export async function openDataset(
   const lock = await takeLock(join(folder, '.lock'));
   try {
     const { changes, length, torn } = await readJournal(file, onNotice);
-    const journal = await openJournal(file, length, torn);
     const state = emptyState();
     for (const change of changes) apply(state, change);
     await mend(folder, state, onNotice);
+    const journal = await openJournal(file, length, torn);
     return writer(folder, state, {
       append: (change) => journal.append(change),
       async close() {
@@ -245,13 +245,14 @@ async function mend(folder: string, state: State, onNotice: (text: string) => vo
   let missing = 0;
   for (const [id, entry] of state.entries) {
     const place = placeOf(folder, id, entry);
-    const [first, ...others] = (found.get(id) ?? []).sort((a) => (a === place ? -1 : 1));
+    const paths = found.get(id) ?? [];
     found.delete(id);
-    for (const other of others) await rm(other);
-    if (first === undefined) {
+    const kept = paths.includes(place) ? place : paths[0];
+    for (const path of paths) if (path !== kept) await rm(path);
+    if (kept === undefined) {
       state.entries.delete(id);
       missing++;
-    } else if (first !== place) await move(first, place);
+    } else if (kept !== place) await move(kept, place);
   }
   if (missing > 0) onNotice(`${missing} labelled pictures are missing in ${folder} and left out`);
 

@@ -1,5 +1,5 @@
 /** The dataset → a folder or a zip that any training tool reads, and that `import` takes back as it was. */
-import { createWriteStream, existsSync } from 'node:fs';
+import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -55,11 +55,16 @@ async function writeZip(frames: DatasetView['frames'], file: string, onProgress:
   const zip = new ZipFile();
   const written = pipeline(zip.outputStream, createWriteStream(file));
   zip.addBuffer(Buffer.from(journalOf(frames)), 'labels.jsonl');
-  for (const frame of frames) {
-    // A PNG is compressed already.
-    zip.addFile(frame.file, `${folderOf(frame.label)}/${frame.id}.png`, { compress: false });
-  }
   const fault = new Promise<never>((_, reject) => zip.on('error', reject));
+  for (const [index, { file: from, label, id, labelledAt }] of frames.entries()) {
+    // A PNG is compressed already. Opened only when its turn comes: there may be more of them than open files.
+    const options = { compress: false, mtime: new Date(labelledAt) };
+    zip.addReadStreamLazy(`${folderOf(label)}/${id}.png`, options, (take) => {
+      onProgress(index, frames.length);
+      const stream = createReadStream(from);
+      stream.once('open', () => take(null, stream)).once('error', (error) => take(error, stream));
+    });
+  }
   zip.end();
   await Promise.race([written, fault]);
   await syncFile(file);

@@ -1,6 +1,6 @@
 /** One writer of a folder at a time, whichever process it is. */
 import { readFileSync } from 'node:fs';
-import { open, readFile, rm } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { kill, pid } from 'node:process';
 import { QcError } from '../../config/errors.ts';
@@ -18,9 +18,10 @@ export async function takeLock(path: string): Promise<AsyncDisposable> {
     if (held.has(file)) throw new QcError('dataset-busy', `this process (${pid}) has ${file} already`);
     try {
       held.add(file);
-      const handle = await open(file, 'wx');
-      await handle.writeFile(`${pid} ${startOf(pid)}\n`);
-      await handle.close();
+      // Linked into place, so that nobody ever sees it empty.
+      const draft = `${file}.${pid}`;
+      await writeFile(draft, `${pid} ${startOf(pid)}\n`);
+      await link(draft, file).finally(() => rm(draft, { force: true }));
       return {
         async [Symbol.asyncDispose]() {
           await rm(file, { force: true });

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -79,6 +79,21 @@ for (const target of ['out', 'out.zip']) {
     expect((await readdir(folder.path)).filter((name) => name.endsWith('.draft'))).toEqual([]);
   });
 }
+
+test('an export that cannot be finished says so and leaves nothing behind', async () => {
+  await using folder = await tempFolder();
+  await imageFolder(join(folder.path, 'pictures'));
+  await take(folder.path, join(folder.path, 'pictures'));
+  const dataset = await readDataset(folder.path, silent);
+  await rm(dataset.frames[3]!.file);
+  for (const target of ['out', 'out.zip']) {
+    await expect(exportDataset(dataset, join(folder.path, target))).rejects.toMatchObject({
+      code: 'dataset-write-failed',
+      message: expect.stringContaining('ENOENT'),
+    });
+  }
+  expect((await readdir(folder.path)).sort()).toEqual(['dataset', 'pictures']);
+});
 
 test('bad pictures are skipped, each with its reason, and the rest is taken in', async () => {
   await using folder = await tempFolder();
