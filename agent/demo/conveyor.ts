@@ -1,9 +1,10 @@
 /** The moving line: which part is where at any instant, and what the camera sees of it. */
+
+import { mixSeeds, seededRandom } from '../../calibration/random.ts';
 import type { Image } from '../../models/image.ts';
 import { defectKinds } from './defects.ts';
 import { layoutOf } from './layout.ts';
 import { type Label, type PartPlan, paintPart, planPart, type Sprite } from './part.ts';
-import { mixSeeds, seededRandom } from './random.ts';
 import { type Light, lightFrom, openScene, type Placed, type Scene } from './scene.ts';
 import type { Truth } from './truth.ts';
 

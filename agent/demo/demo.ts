@@ -49,7 +49,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   await provideDemoHead(config.storage.directory, {
     model: config.model,
     onProgress: (done, total) => {
-      if (done === 1) print(`Fitting the head on ${total} drawn parts (once; some 15 seconds) …`);
+      if (done === 1) print(`Fitting the head on ${total} drawn parts (once; about a minute) …`);
       if (done % 40 === 0 || done === total) print(`  ${done} of ${total}`);
     },
   });

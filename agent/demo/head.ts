@@ -17,7 +17,7 @@ import { drawSamples } from './samples.ts';
 /** A head fitted beforehand, so that the first demo starts at once; made by `npm run generate`. */
 export const shippedHead = join(packageRoot, 'agent/demo/head');
 
-const samplesPerLabel = 60;
+const samplesPerLabel = 100;
 /** Other parts than any that the line shows: its seeds are small. */
 const samplesSeed = 20_261_123;
 
@@ -35,7 +35,7 @@ export async function fitsBase(headFolder: string, base: string): Promise<boolea
   return head.base.sha256 === sha256;
 }
 
-/** Makes a head that fits the base the active one of the store; fits one anew (some 15 s) only where none does. */
+/** Makes a head that fits the base the active one of the store; fits one anew (about a minute) only where none does. */
 export async function provideDemoHead(storageDirectory: string, deps: FitDeps): Promise<void> {
   const store = await openStore(storageDirectory);
   const active = await store.active();
@@ -61,7 +61,7 @@ export async function fitDemoHead(folder: string, { model, onProgress }: FitDeps
       storageDirectory: emptyStore,
       onNotice: () => undefined,
     });
-    const total = samplesPerLabel * labels.length;
+    const total = samplesPerLabel * (labels.length + 1);
     const features: Float32Array[] = [];
     const truths: string[] = [];
     for await (const { image, label } of drawSamples({ perLabel: samplesPerLabel, seed: samplesSeed })) {

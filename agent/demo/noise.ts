@@ -1,6 +1,7 @@
 /** Smooth noise on the plane, drawn from a seed. */
+
+import { seededRandom } from '../../calibration/random.ts';
 import { mix, smooth } from './plane.ts';
-import { seededRandom } from './random.ts';
 
 /** Value at a point, about -1 to 1; its features are about 1 wide. */
 export type Noise = (x: number, y: number) => number;

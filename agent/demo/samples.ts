@@ -1,13 +1,15 @@
 /** Labelled still images, as the camera of the demo line shows its region: enough to fit a first head. */
+
+import { mixSeeds, seededRandom } from '../../calibration/random.ts';
 import type { Image } from '../../models/image.ts';
 import { openDecoder } from './decode.ts';
 import { openEncoder } from './encode.ts';
 import { layoutOf } from './layout.ts';
 import { type Label, labels, paintPart, planPart } from './part.ts';
-import { mixSeeds, seededRandom } from './random.ts';
 import { anyLight, openScene } from './scene.ts';
 
 export interface SampleOptions {
+  /** Of each defect; twice as many good ones. */
   readonly perLabel: number;
   readonly seed: number;
   /** Size of the camera's picture, pixels; the samples are its region. */
@@ -20,11 +22,13 @@ export interface Sample {
   readonly label: Label;
 }
 
+/** Good parts come twice: they vary in all that defects vary in, and most of what the line shows is good. */
+const turns: readonly Label[] = ['good', ...labels];
 /** Each belt has its own weave and dirt: a head must not learn one of them. */
 const belts = 4;
 
 /**
- * Draws samples one after the other, the labels in turn, and sends each through the H.264 encoder and decoder:
+ * Draws samples one after the other, the labels in turn and good twice, and sends each through the H.264 encoder and decoder:
  * what compression does to grain and colour belongs to what a head must know. The same seed, the same samples.
  */
 export async function* drawSamples(options: SampleOptions): AsyncGenerator<Sample, void> {
@@ -37,7 +41,7 @@ export async function* drawSamples(options: SampleOptions): AsyncGenerator<Sampl
   const reach = layout.regionSide / 2 - layout.partRadius;
 
   for (let index = 0; index < perLabel; index++) {
-    for (const [which, label] of labels.entries()) {
+    for (const [which, label] of turns.entries()) {
       const random = seededRandom(mixSeeds(seed, 7, index, which));
       const scene = scenes[random.integer(belts)]!;
       const light = anyLight(random);

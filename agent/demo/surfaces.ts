@@ -1,7 +1,8 @@
 /** What parts are made of: colour, relief and gloss at each point of their surface. */
+
+import type { Random } from '../../calibration/random.ts';
 import { rough, valueNoise } from './noise.ts';
 import { length } from './plane.ts';
-import type { Random } from './random.ts';
 
 export const surfaceKinds = ['brushed', 'cast', 'painted', 'turned'] as const;
 export type SurfaceKind = (typeof surfaceKinds)[number];

@@ -4,6 +4,8 @@
  */
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 import type { LinearHead } from '../../models/head.ts';
+import { gram, standardise, standardised } from './standardise.ts';
+import { argmax, type Calibration, calibrate } from './temperature.ts';
 
 export interface RidgeHead extends LinearHead {
   /** Chosen ridge strength, in units of a feature's variance. */
@@ -39,7 +41,7 @@ export function fitRidge(features: readonly Float32Array[], labels: readonly str
   const weight = target.map((k) => count / (classes.length * members[k]!));
 
   const { mean, scale } = standardise(features, weight);
-  const rows = features.map((row) => row.map((value, d) => (value - mean[d]!) * scale[d]!));
+  const rows = standardised(features, { mean, scale });
   // Targets are one-hot around their mean; the constant 1 in the kernel is the bias.
   const kernel = gram(rows, size);
   const targets = new Matrix(
@@ -58,7 +60,7 @@ export function fitRidge(features: readonly Float32Array[], labels: readonly str
         scores.set(i, k, targets.get(i, k) - alpha.get(i, k) / inverse.get(i, i));
       }
     }
-    const fit = calibrate(scores, target, weight);
+    const fit = calibrate(scores.to2DArray(), target, weight);
     if (!best || fit.loss < best.fit.loss) best = { strength, alpha, fit, scores };
   }
   const { strength, alpha, fit, scores } = best!;
@@ -87,73 +89,4 @@ export function fitRidge(features: readonly Float32Array[], labels: readonly str
     looAccuracy: right / count,
     looLoss: fit.loss,
   };
-}
-
-/** Weighted mean, and one over the weighted deviation; a feature that never moves gets 0. */
-function standardise(features: readonly Float32Array[], weight: readonly number[]) {
-  const size = features[0]!.length;
-  const total = weight.reduce((sum, w) => sum + w, 0);
-  const mean = new Float64Array(size);
-  const scale = new Float64Array(size);
-  features.forEach((row, i) => {
-    for (let d = 0; d < size; d++) mean[d]! += (row[d]! * weight[i]!) / total;
-  });
-  features.forEach((row, i) => {
-    for (let d = 0; d < size; d++) scale[d]! += ((row[d]! - mean[d]!) ** 2 * weight[i]!) / total;
-  });
-  for (let d = 0; d < size; d++) scale[d] = scale[d]! > 1e-12 ? 1 / Math.sqrt(scale[d]!) : 0;
-  return { mean, scale };
-}
-
-/** K = XXᵀ / D + 1. */
-function gram(rows: readonly Float32Array[], size: number): Matrix {
-  const kernel = Matrix.zeros(rows.length, rows.length);
-  rows.forEach((a, i) => {
-    for (let j = 0; j <= i; j++) {
-      const b = rows[j]!;
-      let dot = 0;
-      for (let d = 0; d < size; d++) dot += a[d]! * b[d]!;
-      kernel.set(i, j, dot / size + 1);
-      kernel.set(j, i, dot / size + 1);
-    }
-  });
-  return kernel;
-}
-
-interface Calibration {
-  readonly temperature: number;
-  readonly loss: number;
-}
-
-/** The softmax temperature with the least negative log-likelihood, by golden-section search over its logarithm. */
-function calibrate(scores: Matrix, target: readonly number[], weight: readonly number[]): Calibration {
-  const total = weight.reduce((sum, w) => sum + w, 0);
-  const rows = target.map((_, i) => scores.getRow(i));
-  const loss = (logTemperature: number) => {
-    const temperature = Math.exp(logTemperature);
-    let sum = 0;
-    rows.forEach((row, i) => {
-      const top = Math.max(...row);
-      const partition = row.reduce((z, score) => z + Math.exp((score - top) / temperature), 0);
-      sum += weight[i]! * (Math.log(partition) - (row[target[i]!]! - top) / temperature);
-    });
-    return sum / total;
-  };
-  // The loss is convex in 1/temperature. Few pictures prove no certainty: a whole step between two targets is
-  // never worth more than 10 nats.
-  let low = Math.log(0.1);
-  let high = Math.log(100);
-  const ratio = (Math.sqrt(5) - 1) / 2;
-  for (let step = 0; step < 40; step++) {
-    const left = high - ratio * (high - low);
-    const right = low + ratio * (high - low);
-    if (loss(left) < loss(right)) high = right;
-    else low = left;
-  }
-  const best = (low + high) / 2;
-  return { temperature: Math.exp(best), loss: loss(best) };
-}
-
-function argmax(values: readonly number[]): number {
-  return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
 }

@@ -1,6 +1,6 @@
 /** `fit-head.js BASE STORAGE`: a head on noise with and without stripes, stored and live, so that verdicts are whole. */
 import { join } from 'node:path';
-import { seededRandom } from '../../agent/demo/random.ts';
+import { seededRandom } from '../../calibration/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
 import type { Image } from '../../models/image.ts';

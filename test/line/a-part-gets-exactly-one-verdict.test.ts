@@ -59,8 +59,12 @@ describe('a part gets exactly one verdict', () => {
     expect(completed.length).toBeGreaterThanOrEqual(parts);
     for (const result of completed) {
       expect(result).toMatchObject({ station: 'press-1', camera: 'top', simulated: true, historical: false });
-      expect(result.votes.frames).toBe(3);
+      expect(result.votes.frames).toBeGreaterThanOrEqual(1);
+      expect(result.votes.frames).toBeLessThanOrEqual(3);
     }
+    // Where the machine is starved frames are dropped, newest wins, and a part may have fewer good views.
+    const full = completed.filter(({ votes }) => votes.frames === 3);
+    expect(full.length).toBeGreaterThanOrEqual(0.8 * completed.length);
   });
 
   it('tells the PLC the same as everybody else', () => {

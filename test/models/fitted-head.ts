@@ -1,6 +1,6 @@
 /** A head fitted on drawn pictures, stored as a version, the way training will do it. */
 import { join } from 'node:path';
-import { seededRandom } from '../../agent/demo/random.ts';
+import { seededRandom } from '../../calibration/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
 import type { Image } from '../../models/image.ts';

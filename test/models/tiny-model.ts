@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { seededRandom } from '../../agent/demo/random.ts';
+import { seededRandom } from '../../calibration/random.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
 import { buildModel, floatTensor, node, valueInfo } from '../../models/onnx/build.ts';
 import { encodeModel, type OnnxModel } from '../../models/onnx/proto.ts';
