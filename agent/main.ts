@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line, signals and exit codes: the only user of `process`. */
 import { once } from 'node:events';
+import { constants, setPriority, userInfo } from 'node:os';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 import {
@@ -210,6 +211,86 @@ dataset
     answer(options, (config) => datasetExportCommand(config, target, datasetDeps(options.json))),
   );
 
+program
+  .command('train')
+  .description('train a head on the dataset and judge it on parts it had not seen; the active head stays')
+  .addOption(configFile())
+  .option('--promote', 'make it the active head if the gate lets it; exit 1 where it does not')
+  .option('--seed <n>', 'the same seed, the same head', positive, 1)
+  .addOption(
+    new Option(
+      '--views <set>',
+      'how parts may lie: mirrored, or also turned by quarters; default: what proves best',
+    ).choices(['none', 'flips', 'turns']),
+  )
+  .option('--escape-rate <share>', 'bad parts that may pass, as a share', share)
+  .option('--false-reject-rate <share>', 'good parts that may fail, as a share', share)
+  .addOption(json('the figures'))
+  .addHelpText(
+    'after',
+    '\nExamples:\n  qc-agent train --config agent.yaml\n  qc-agent train --config agent.yaml --promote --escape-rate 0.02 --json',
+  )
+  .action(async (options) => {
+    lowerPriority();
+    // TensorFlow.js takes a third of a second to load: only where it is used.
+    const { trainCommand } = await import('../calibration/commands.ts');
+    const signal = untilSignal();
+    const shows = !options.json && process.stderr.isTTY === true;
+    let step = '';
+    const { text, json, refused } = await trainCommand(
+      loadConfig(options.config, process.env),
+      {
+        promote: options.promote === true,
+        seed: options.seed,
+        views: options.views,
+        targets: {
+          ...(options.escapeRate !== undefined && { escapeRate: options.escapeRate }),
+          ...(options.falseRejectRate !== undefined && { falseRejectRate: options.falseRejectRate }),
+        },
+        by: whoami(),
+      },
+      {
+        signal,
+        onNotice: (notice) => process.stderr.write(`warning: ${notice}\n`),
+        onProgress(now, done, total) {
+          if (!shows) return;
+          if (now !== step) process.stderr.write(`${now} …\n`);
+          step = now;
+          showProgress(done, total);
+        },
+      },
+    ).catch((error) => {
+      if (signal.aborted) throw new CommanderError(1, 'qc.stopped', 'stopped: no candidate was made');
+      throw error;
+    });
+    print(options.json ? JSON.stringify(json, null, 2) : text);
+    if (refused) process.exitCode = 1;
+  });
+
+function whoami(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a user that has no name.
+    return 'command line';
+  }
+}
+
+/** Inspection on the same machine comes first. */
+function lowerPriority(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_LOW);
+  } catch {
+    // A container may forbid it: then it trains as it is.
+  }
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < 1)) throw new InvalidArgumentError('a share between 0 and 1 is needed.');
+  return value;
+}
+
 let shownAt = 0;
 /** One line that is written over, at most ten times a second. */
 function showProgress(done: number, total: number): void {
@@ -243,6 +324,10 @@ function positive(text: string): number {
 
 /** One line for what went wrong, and the exit code of the contract. */
 function fail(error: unknown): number {
+  if (error instanceof CommanderError && error.code === 'qc.stopped') {
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof QcError) process.stderr.write(`error: ${error.line}\n`);
   else

@@ -114,6 +114,12 @@ export const errors = {
   'dataset-source': { exit: 2, remedy: 'name a folder or a .zip with one folder of pictures for each label' },
   'dataset-target': { exit: 2, remedy: 'name a folder or a .zip that does not exist yet' },
   'frame-unknown': { exit: 1, remedy: 'load the list again: somebody may have removed it' },
+  // training
+  'training-impossible': {
+    exit: 1,
+    remedy:
+      'label more parts, at least four of each label, good ones and bad ones (qc-agent dataset stats counts them)',
+  },
   // HTTP
   'http-tokens-missing': {
     exit: 2,

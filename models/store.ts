@@ -40,7 +40,9 @@ export interface Store {
   history(): Promise<string[]>;
   /** Throws `version-unknown` or `head-damaged`. */
   read(version: string): Promise<HeadVersion>;
-  /** Copies a folder with manifest.json and head.onnx in, names it after the day it was made and returns the name. */
+  /** What report.json of a version says; undefined where it has none that can be read. */
+  report(version: string): Promise<unknown>;
+  /** Copies a folder with manifest.json and head.onnx (and report.json, where there is one) in, names it after the day it was made and returns the name. */
   add(folder: string): Promise<string>;
   /** Makes a version the live one; a damaged one is refused and the present one stays. */
   promote(version: string): Promise<void>;
@@ -48,6 +50,8 @@ export interface Store {
   rollback(): Promise<string>;
 }
 
+/** How a version was judged before it was offered; may be missing. */
+const reportFile = 'report.json';
 const versionName = /^(\d{4}-\d{2}-\d{2})\.(\d+)$/;
 
 /** Opens the versions below the storage directory. What is missing is made when the first version comes. */
@@ -107,6 +111,14 @@ export async function openStore(storageDirectory: string): Promise<Store> {
   return {
     read,
     promote,
+    async report(version) {
+      if (!versionName.test(version)) return undefined;
+      try {
+        return JSON.parse(await readFile(join(folder, version, reportFile), 'utf8'));
+      } catch {
+        return undefined;
+      }
+    },
     active: async () => (await readActive())?.active,
     history: async () => (await readActive())?.history.toReversed() ?? [],
     async list() {
@@ -139,6 +151,8 @@ export async function openStore(storageDirectory: string): Promise<Store> {
           join(staging, 'manifest.json'),
           `${JSON.stringify({ ...manifest, version }, null, 2)}\n`,
         );
+        const report = await copyIfThere(join(from, reportFile), join(staging, reportFile));
+        if (report) await syncFile(join(staging, reportFile));
         await syncFile(join(staging, manifest.head.file));
         await syncFile(join(staging, 'manifest.json'));
         await syncFolder(staging);
@@ -161,6 +175,16 @@ export async function openStore(storageDirectory: string): Promise<Store> {
       return previous;
     },
   };
+}
+
+async function copyIfThere(from: string, to: string): Promise<boolean> {
+  return copyFile(from, to).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    },
+  );
 }
 
 /** Reads a version folder and proves it whole; throws `head-damaged`. */

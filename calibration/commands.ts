@@ -1,0 +1,70 @@
+/** What `qc-agent train` says and does; the command line wires it. */
+import type { Config } from '../config/schema.ts';
+import { type CommandAnswer, modelsPromoteCommand } from '../models/commands.ts';
+import type { Interval } from './train/interval.ts';
+import { type Report, type TuneDeps, type TuneOptions, tune } from './tune.ts';
+
+export interface TrainOptions extends TuneOptions {
+  /** Makes the candidate the active one, if the gate lets it. */
+  readonly promote: boolean;
+}
+
+/** `refused`: it was to be promoted and the gate did not let it. @throws what `tune` and promoting throw */
+export async function trainCommand(
+  config: Config,
+  { promote, ...options }: TrainOptions,
+  deps: TuneDeps,
+): Promise<CommandAnswer & { readonly refused: boolean }> {
+  const { version, report } = await tune(config, options, deps);
+  const { gate } = report;
+  const promoted = promote && gate.allowed ? await modelsPromoteCommand(config, version) : undefined;
+  const lines = [
+    ...describe(version, report),
+    '',
+    `gate       ${gate.allowed ? 'may be promoted' : 'REFUSED'}: ${gate.reason}`,
+    promoted?.text ??
+      (gate.allowed
+        ? `To let it judge: qc-agent models promote ${version}`
+        : `The active head stays. An engineer may override: qc-agent models promote ${version}`),
+  ];
+  return {
+    text: lines.join('\n'),
+    json: { version, promoted: promoted !== undefined, ...report },
+    refused: promote && !gate.allowed,
+  };
+}
+
+function describe(version: string, report: Report): string[] {
+  const { labels, perLabel, frames, folds, accuracy, macroF1, active, seconds } = report;
+  const width = Math.max(5, ...labels.map(({ length }) => length));
+  const against = active ? `; ${active.version}, which is active, gets ${percent(active.accuracy)}` : '';
+  return [
+    `candidate  ${version}: ${percent(accuracy)} right on parts it had not seen (${frames} frames, ${folds} folds)${against}`,
+    `escapes    ${rate(report.escapes, 'bad parts pass')}`,
+    `rejects    ${rate(report.falseRejects, 'good parts fail')}`,
+    `uncertain  ${rate(report.uncertain, 'parts')}`,
+    `limits     pass ${report.thresholds.pass}, fail ${Object.entries(report.thresholds.failByLabel ?? {})
+      .map(([label, value]) => `${label} ${value}`)
+      .concat(report.thresholds.failByLabel ? [] : [String(report.thresholds.fail)])
+      .join(', ')}`,
+    ...report.promise.map((sentence) => `           ${sentence}`),
+    ...report.checks.map(
+      ({ name, ok, sentence }) => `${ok ? 'ok        ' : 'WARNING   '} ${name}: ${sentence}`,
+    ),
+    `took       ${seconds.features} s for features, ${seconds.training} s for training (${report.backend}, views: ${report.views})`,
+    '',
+    `${'label'.padEnd(width)}  count  precision  recall     F1`,
+    ...perLabel.map(
+      (row) =>
+        `${row.label.padEnd(width)}  ${String(row.count).padStart(5)}  ${percent(row.precision).padStart(9)}  ${percent(row.recall).padStart(6)}  ${percent(row.f1).padStart(6)}`,
+    ),
+    `macro-F1 ${percent(macroF1)}`,
+  ];
+}
+
+const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+
+function rate({ wrong, of, rate: share, low, high }: Interval, what: string): string {
+  if (of === 0) return `no such parts are labelled (${what})`;
+  return `${wrong} of ${of} ${what}: ${percent(share)} (95 %: ${percent(low)} to ${percent(high)})`;
+}

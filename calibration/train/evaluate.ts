@@ -1,0 +1,72 @@
+/** What a head is worth on parts that it had not seen. Pure. */
+import { decide, type Probabilities, type Rules } from '../../models/verdict.ts';
+import { type Interval, interval95 } from './interval.ts';
+
+export interface Evaluation {
+  readonly labels: readonly string[];
+  /** [K][K]; row: what the part is, column: what was said. */
+  readonly confusion: readonly (readonly number[])[];
+  readonly perLabel: readonly {
+    readonly label: string;
+    readonly precision: number;
+    readonly recall: number;
+    readonly f1: number;
+    readonly count: number;
+  }[];
+  readonly accuracy: number;
+  readonly macroF1: number;
+  /** Bad parts that would pass. */
+  readonly escapes: Interval;
+  /** Good parts that would fail. */
+  readonly falseRejects: Interval;
+  /** Parts that would be uncertain. */
+  readonly uncertain: Interval;
+}
+
+/**
+ * @param said probabilities of each part
+ * @param truth label of each part; one that is not among the probabilities counts as a mistake
+ */
+export function evaluate(said: readonly Probabilities[], truth: readonly string[], rules: Rules): Evaluation {
+  const labels = [...new Set([...truth, ...said.flatMap((one) => Object.keys(one))])].sort();
+  const confusion = labels.map(() => labels.map(() => 0));
+  const counts = { escapes: 0, falseRejects: 0, uncertain: 0, good: 0 };
+  said.forEach((one, i) => {
+    confusion[labels.indexOf(truth[i]!)]![labels.indexOf(mostProbable(one))]!++;
+    const { verdict } = decide([one], rules);
+    const isGood = rules.good.includes(truth[i]!);
+    if (isGood) counts.good++;
+    if (verdict === 'uncertain') counts.uncertain++;
+    else if (isGood && verdict === 'fail') counts.falseRejects++;
+    else if (!isGood && verdict === 'pass') counts.escapes++;
+  });
+  const perLabel = labels.map((label, k) => {
+    const right = confusion[k]![k]!;
+    const count = sum(confusion[k]!);
+    const claimed = sum(confusion.map((row) => row[k]!));
+    return {
+      label,
+      precision: claimed > 0 ? right / claimed : 0,
+      recall: count > 0 ? right / count : 0,
+      f1: count + claimed > 0 ? (2 * right) / (count + claimed) : 0,
+      count,
+    };
+  });
+  const present = perLabel.filter(({ count }) => count > 0);
+  return {
+    labels,
+    confusion,
+    perLabel,
+    accuracy: sum(labels.map((_, k) => confusion[k]![k]!)) / Math.max(1, said.length),
+    macroF1: sum(present.map(({ f1 }) => f1)) / Math.max(1, present.length),
+    escapes: interval95(counts.escapes, said.length - counts.good),
+    falseRejects: interval95(counts.falseRejects, counts.good),
+    uncertain: interval95(counts.uncertain, said.length),
+  };
+}
+
+export function mostProbable(one: Probabilities): string {
+  return Object.keys(one).reduce((best, label) => (one[label]! > one[best]! ? label : best));
+}
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

@@ -1,0 +1,133 @@
+/** Features of labelled frames, computed once for each picture and base: `<storage>/features/<base>.f32`. */
+import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Image } from '../../models/image.ts';
+import type { BaseManifest } from '../../models/manifest.ts';
+import { decodePicture } from '../../models/picture.ts';
+import type { LabelledFrame } from '../dataset/frame.ts';
+import { statisticsOf, statisticsSize } from './statistics.ts';
+import { viewOf } from './views.ts';
+
+export interface Described {
+  readonly frame: LabelledFrame;
+  /** [D], pooled features of the base. */
+  readonly features: Float32Array;
+  /** The same for each view that was asked for, [V][D]; the first is the picture as it is. */
+  readonly views: readonly Float32Array[];
+  /** Low-level statistics of the same picture. */
+  readonly statistics: Float32Array;
+}
+
+export interface DescribeOptions {
+  readonly storageDirectory: string;
+  readonly base: BaseManifest;
+  readonly featuresOf: (image: Image) => Promise<Float32Array>;
+  /** Views of each picture: see views.ts; the first must be 0. */
+  readonly views: readonly number[];
+  readonly onProgress: (done: number, total: number) => void;
+  readonly onNotice: (text: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** sha256 of the picture and one byte for the view, filled up to whole floats. */
+const keyBytes = 36;
+
+/**
+ * Features of every frame. A picture that cannot be read is set aside with a notice and never stops the rest.
+ * The cache only saves time: a torn end is cut off, and where it cannot be written everything goes on without it.
+ * @throws the reason of `signal`, between two pictures
+ */
+export async function describeFrames(
+  frames: readonly LabelledFrame[],
+  { storageDirectory, base, featuresOf, views, onProgress, onNotice, signal }: DescribeOptions,
+): Promise<Described[]> {
+  const size = base.features.size;
+  const folder = join(storageDirectory, 'features');
+  const file = join(folder, `${base.sha256.slice(0, 16)}-${size}.f32`);
+  const recordBytes = keyBytes + 4 * (size + statisticsSize);
+  const { known, length } = await readCache(file, recordBytes);
+  let cache = await openCache(folder, file, length, onNotice);
+
+  async function rowsOf(frame: LabelledFrame): Promise<Float32Array[]> {
+    let image: Image | undefined;
+    const rows: Float32Array[] = [];
+    for (const view of views) {
+      const key = keyOf(frame.id, view);
+      let values = known.get(key);
+      if (!values) {
+        image ??= await decodePicture(await readFile(frame.file));
+        values = new Float32Array(size + statisticsSize);
+        values.set(await featuresOf(viewOf(image, view)));
+        if (view === 0) values.set(statisticsOf(image), size);
+        await keep(key, values);
+      }
+      rows.push(values);
+    }
+    return rows;
+  }
+
+  async function keep(key: string, values: Float32Array): Promise<void> {
+    try {
+      await cache?.write(Buffer.concat([Buffer.from(key, 'hex'), Buffer.from(values.buffer)]));
+    } catch (error) {
+      onNotice(`features are not kept for the next training: ${(error as Error).message}`);
+      await cache?.close();
+      cache = undefined;
+    }
+  }
+
+  const described: Described[] = [];
+  try {
+    for (const [index, frame] of frames.entries()) {
+      signal?.throwIfAborted();
+      onProgress(index, frames.length);
+      try {
+        const rows = await rowsOf(frame);
+        described.push({
+          frame,
+          features: rows[0]!.subarray(0, size),
+          views: rows.map((row) => row.subarray(0, size)),
+          statistics: rows[0]!.subarray(size),
+        });
+      } catch (error) {
+        if ((error as { code?: string }).code === 'inference-stopped') throw error;
+        onNotice(`${frame.label}/${frame.id.slice(0, 12)} is left out: ${(error as Error).message}`);
+      }
+    }
+  } finally {
+    await cache?.close();
+  }
+  onProgress(frames.length, frames.length);
+  return described;
+}
+
+const keyOf = (id: string, view: number) => `${id}${Buffer.of(view, 0, 0, 0).toString('hex')}`;
+
+async function readCache(file: string, recordBytes: number) {
+  const known = new Map<string, Float32Array>();
+  const bytes = await readFile(file).catch(() => Buffer.alloc(0));
+  const length = bytes.length - (bytes.length % recordBytes);
+  for (let at = 0; at < length; at += recordBytes) {
+    const values = Uint8Array.prototype.slice.call(bytes, at + keyBytes, at + recordBytes);
+    known.set(bytes.toString('hex', at, at + keyBytes), new Float32Array(values.buffer));
+  }
+  return { known, length };
+}
+
+/** Opened for appending after its last whole record. */
+async function openCache(
+  folder: string,
+  file: string,
+  length: number,
+  onNotice: (text: string) => void,
+): Promise<FileHandle | undefined> {
+  try {
+    await mkdir(folder, { recursive: true });
+    const handle = await open(file, 'a');
+    await handle.truncate(length);
+    return handle;
+  } catch (error) {
+    onNotice(`features are not kept for the next training: ${(error as Error).message}`);
+    return undefined;
+  }
+}

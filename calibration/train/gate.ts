@@ -1,0 +1,57 @@
+/** Whether a candidate may take the place of the active head, and why. Pure. */
+import { interval95, upperBound } from './interval.ts';
+
+export interface Gate {
+  readonly allowed: boolean;
+  /** In an operator's words. */
+  readonly reason: string;
+}
+
+export interface Compared {
+  readonly version: string;
+  /** For each part, whether the active head was right. */
+  readonly right: readonly boolean[];
+}
+
+/** How much worse a candidate may be and still count as no worse. */
+const margin = 0.02;
+const risk = 0.05;
+
+/**
+ * Refuses a candidate that is worse than the active head on the same held-out parts, or not shown to be no worse: of the
+ * parts where only one of them is right, the candidate must win at least half, or its loss must provably stay below two
+ * parts in a hundred (paired, one-sided 95 %). Where there is no active head it must beat always saying the commonest label.
+ * @param right for each part, whether the candidate was right without having seen it
+ */
+export function judgeCandidate(
+  right: readonly boolean[],
+  truth: readonly string[],
+  active: Compared | undefined,
+): Gate {
+  const parts = right.length;
+  const correct = right.filter(Boolean).length;
+  const commonest = Math.max(...Object.values(countOf(truth)));
+  const { low } = interval95(correct, parts);
+  if (low <= commonest / parts) {
+    return {
+      allowed: false,
+      reason: `it is right in ${correct} of ${parts} parts; always saying the commonest label is right in ${commonest}, which it does not surely beat`,
+    };
+  }
+  if (!active) return { allowed: true, reason: 'there is no active head yet, and it surely beats guessing' };
+  const won = right.filter((is, i) => is && !active.right[i]).length;
+  const lost = right.filter((is, i) => !is && active.right[i]).length;
+  const told = `of ${parts} parts it gets ${won} right that ${active.version} gets wrong, and ${lost} wrong that ${active.version} gets right`;
+  if (lost > won) return { allowed: false, reason: `it is worse: ${told}` };
+  if (lost === 0 || won > lost) return { allowed: true, reason: told };
+  const worst = upperBound(lost, parts, risk) - won / parts;
+  return worst <= margin
+    ? { allowed: true, reason: `it is no worse: ${told}` }
+    : { allowed: false, reason: `it is not shown to be no worse: ${told}; label more parts` };
+}
+
+function countOf(labels: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,82 @@
+/** Frames that show the same thing: they must never sit on both sides of a split. */
+import type { Described } from './features.ts';
+
+/** Features that point the same way to within this cosine are the same picture but for noise. */
+const sameCosine = 0.9995;
+/** So many pairs are held in memory. */
+const mostPairs = 200_000;
+/** Frames of one camera so close in time show one part, ms. */
+const sameMomentMs = 1_000;
+
+/** A group number for each frame: one part, one moment of a camera, or near-duplicates belong together. */
+export function groupsOf(described: readonly Described[]): number[] {
+  const parent = described.map((_, i) => i);
+  const find = (i: number): number => {
+    let root = i;
+    while (parent[root] !== root) root = parent[root]!;
+    parent[i] = root;
+    return root;
+  };
+  const join = (a: number, b: number) => {
+    parent[find(a)] = find(b);
+  };
+
+  const parts = new Map<string, number>();
+  const moments: { at: number; camera: string; index: number }[] = [];
+  described.forEach(({ frame }, index) => {
+    if (frame.partId !== undefined) {
+      const first = parts.get(frame.partId);
+      if (first === undefined) parts.set(frame.partId, index);
+      else join(index, first);
+    }
+    if (frame.camera !== undefined && frame.capturedAt !== undefined) {
+      moments.push({ at: Date.parse(frame.capturedAt), camera: frame.camera, index });
+    }
+  });
+  moments.sort((a, b) => (a.camera < b.camera ? -1 : a.camera > b.camera ? 1 : a.at - b.at));
+  moments.forEach((moment, i) => {
+    const before = moments[i - 1];
+    if (before?.camera === moment.camera && moment.at - before.at < sameMomentMs) {
+      join(moment.index, before.index);
+    }
+  });
+
+  // In a fixture all good parts look alike: the likest stay together, but never more than a fifth of a label.
+  const members = new Map<string, number>();
+  for (const { frame } of described) members.set(frame.label, (members.get(frame.label) ?? 0) + 1);
+  const sizes = described.map(() => 0);
+  described.forEach((_, i) => {
+    sizes[find(i)]!++;
+  });
+  for (const { a, b } of alike(described)) {
+    const [left, right] = [find(a), find(b)];
+    const most = Math.max(2, Math.floor(members.get(described[a]!.frame.label)! / 5));
+    if (left === right || sizes[left]! + sizes[right]! > most) continue;
+    join(left, right);
+    sizes[right]! += sizes[left]!;
+  }
+  return described.map((_, i) => find(i));
+}
+
+/** Pairs of one label that are the same picture but for noise, the likest first. */
+function alike(described: readonly Described[]): { a: number; b: number }[] {
+  const lengths = described.map(({ features }) => Math.sqrt(dot(features, features)) || 1);
+  const pairs: { a: number; b: number; cosine: number }[] = [];
+  for (let a = 1; a < described.length && pairs.length < mostPairs; a++) {
+    for (let b = 0; b < a; b++) {
+      if (described[a]!.frame.label !== described[b]!.frame.label) continue;
+      // Lengths that differ rule it out without the product.
+      const ratio = lengths[a]! / lengths[b]!;
+      if (ratio < 0.97 || ratio > 1.03) continue;
+      const cosine = dot(described[a]!.features, described[b]!.features) / (lengths[a]! * lengths[b]!);
+      if (cosine > sameCosine) pairs.push({ a, b, cosine });
+    }
+  }
+  return pairs.sort((one, other) => other.cosine - one.cosine);
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let d = 0; d < a.length; d++) sum += a[d]! * b[d]!;
+  return sum;
+}

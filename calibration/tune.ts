@@ -1,0 +1,323 @@
+/**
+ * The calibration, top to bottom: labelled frames become features, features become a head, the head is judged on parts
+ * that it had not seen, gets its thresholds, and becomes a version that may be promoted or not. Details are one import away.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { QcError } from '../config/errors.ts';
+import type { Config } from '../config/schema.ts';
+import { decodeLinearHead, probabilitiesOf, requireSameBase } from '../models/head.ts';
+import type { BaseManifest } from '../models/manifest.ts';
+import { openSession } from '../models/session.ts';
+import { type HeadVersion, openStore, type Store } from '../models/store.ts';
+import type { Probabilities } from '../models/verdict.ts';
+import { readDataset } from './dataset/dataset.ts';
+import type { LabelledFrame } from './dataset/frame.ts';
+import { seededRandom } from './random.ts';
+import { type Check, forgetting, negativeTransfer, overFitting } from './train/checks.ts';
+import { type Evaluation, evaluate, mostProbable } from './train/evaluate.ts';
+import { type Described, describeFrames } from './train/features.ts';
+import { fitHead, type TrainedHead } from './train/fit.ts';
+import { type Gate, judgeCandidate } from './train/gate.ts';
+import { groupsOf } from './train/groups.ts';
+import { type Chosen, chooseThresholds, defaultTargets, type Targets } from './train/thresholds.ts';
+import { type ViewSet, viewSets } from './train/views.ts';
+import { writeHead } from './train/write-head.ts';
+
+export interface TuneOptions {
+  /** Default 1. */
+  readonly seed?: number | undefined;
+  /** Views that training may choose from; default: all where pictures are few. */
+  readonly views?: ViewSet | undefined;
+  readonly targets?: Partial<Targets> | undefined;
+  /** Who asked for it, for the record. */
+  readonly by: string;
+}
+
+export interface TuneDeps {
+  /** What is being done, in words, and how much of it. */
+  readonly onProgress: (step: string, done: number, total: number) => void;
+  readonly onNotice: (text: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What became of it; also report.json of the version. Rates are shares, 0 to 1. */
+export interface Report extends Evaluation {
+  readonly revision: string;
+  readonly frames: number;
+  /** What each label has. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Of parts that each head of the cross-validation had not seen. */
+  readonly folds: number;
+  readonly seed: number;
+  readonly views: ViewSet;
+  readonly penalty: number;
+  readonly temperature: number;
+  readonly backend: string;
+  readonly thresholds: Chosen['thresholds'];
+  readonly promised: boolean;
+  readonly promise: readonly string[];
+  readonly checks: readonly Check[];
+  /** Against the active head on the same parts. */
+  readonly active: { readonly version: string; readonly accuracy: number } | null;
+  /** 1 - error / error of the other; null where the other makes none. */
+  readonly errorReduction: { readonly active: number | null; readonly commonest: number | null };
+  readonly gate: Gate;
+  /** The surest mistakes first. */
+  readonly worst: readonly {
+    readonly id: string;
+    readonly label: string;
+    readonly said: string;
+    readonly probability: number;
+  }[];
+  readonly seconds: { readonly features: number; readonly training: number };
+}
+
+export interface Tuned {
+  /** Of the candidate in the store, not promoted. */
+  readonly version: string;
+  readonly report: Report;
+}
+
+/** Of one label: fewer cannot be split into something to learn from and something to judge by. */
+const leastFrames = 4;
+/** More frames are drawn evenly over the labels: a linear head gains nothing, and time and memory are bounded. */
+const mostFrames = 5_000;
+/** Views are worth their time where pictures are few. */
+const mostViewed = 400;
+const mostWorst = 24;
+
+/** @throws QcError training-impossible, model-…; the reason of `signal`. The active head is never touched. */
+export async function tune(
+  {
+    model,
+    labels: { good },
+    thresholds,
+    storage,
+  }: Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage'>,
+  { seed = 1, views, targets, by }: TuneOptions,
+  { onProgress, onNotice, signal }: TuneDeps,
+): Promise<Tuned> {
+  const dataset = await readDataset(storage.directory, onNotice);
+  const chosen = draw(dataset.frames, seed, onNotice);
+  requireEnough(chosen);
+
+  const began = performance.now();
+  await using session = await openSession({
+    ...model,
+    directories: [join(storage.directory, 'bases')],
+  });
+  const base = session.facts.manifest;
+  const described = await describeFrames(chosen, {
+    storageDirectory: storage.directory,
+    base,
+    featuresOf: (image) => session.features(image),
+    views: viewSets[views ?? (chosen.length <= mostViewed ? 'turns' : 'none')],
+    onProgress: (done, total) => onProgress('looking at the pictures', done, total),
+    onNotice,
+    signal,
+  });
+  requireEnough(described.map(({ frame }) => frame));
+  const extracted = performance.now();
+
+  const group = groupsOf(described);
+  const truth = described.map(({ frame }) => frame.label);
+  const head = await fitHead(
+    described.map((one, i) => ({ views: one.views, label: one.frame.label, group: group[i]! })),
+    { seed, signal, onProgress: (done, total) => onProgress('training', done, total) },
+  );
+  const plain = await fitHead(
+    described.map((one, i) => ({ views: [one.statistics], label: one.frame.label, group: group[i]! })),
+    { seed, signal },
+  );
+  const trained = performance.now();
+
+  const heldOut = named(head, head.heldOut);
+  const limits = chooseThresholds(heldOut, truth, good, { ...defaultTargets, ...targets }, thresholds);
+  const evaluation = evaluate(heldOut, truth, { thresholds: limits.thresholds, good });
+  const right = isRight(heldOut, truth);
+  const store = await openStore(storage.directory);
+  const active = await judgedByActive(store, base, described, onNotice);
+  const commonest = Math.max(...Object.values(countLabels(chosen)));
+  const report: Report = {
+    ...evaluation,
+    revision: dataset.revision,
+    frames: described.length,
+    counts: countLabels(described.map(({ frame }) => frame)),
+    folds: head.folds,
+    seed,
+    views: head.views,
+    penalty: head.penalty,
+    temperature: head.temperature,
+    backend: head.backend,
+    thresholds: limits.thresholds,
+    promised: limits.promised,
+    promise: limits.sentences,
+    checks: [
+      negativeTransfer(right, isRight(named(plain, plain.heldOut), truth)),
+      overFitting(isRight(named(head, head.seen), truth), right),
+      forgetting(
+        right.filter((_, i) => active?.knew[i]),
+        active?.right.filter((_, i) => active.knew[i]) ?? [],
+      ),
+    ],
+    active: active ? { version: active.version, accuracy: shareOf(active.right) } : null,
+    errorReduction: {
+      active: active ? reduction(evaluation.accuracy, shareOf(active.right)) : null,
+      commonest: reduction(evaluation.accuracy, commonest / chosen.length),
+    },
+    gate: judgeCandidate(right, truth, active),
+    worst: worstMistakes(described, heldOut),
+    seconds: { features: seconds(extracted - began), training: seconds(trained - extracted) },
+  };
+  signal?.throwIfAborted();
+  return {
+    version: await keep(store, base, head, { ...report, heldOut: answers(described, heldOut) }, by),
+    report,
+  };
+}
+
+/** All frames, or an even draw over the labels where they are too many. */
+function draw(frames: readonly LabelledFrame[], seed: number, onNotice: (text: string) => void) {
+  if (frames.length <= mostFrames) return frames;
+  const byLabel = new Map<string, LabelledFrame[]>();
+  for (const frame of seededRandom(seed).shuffled([...frames])) {
+    byLabel.set(frame.label, [...(byLabel.get(frame.label) ?? []), frame]);
+  }
+  const drawn: LabelledFrame[] = [];
+  for (let round = 0; drawn.length < mostFrames; round++) {
+    for (const one of byLabel.values()) if (one[round] && drawn.length < mostFrames) drawn.push(one[round]!);
+  }
+  onNotice(`${drawn.length} of ${frames.length} frames are used, evenly over the labels`);
+  return drawn;
+}
+
+function requireEnough(frames: readonly LabelledFrame[]): void {
+  const counts = Object.entries(countLabels(frames));
+  const impossible = (what: string) => new QcError('training-impossible', what);
+  if (counts.length === 0) throw impossible('there are no labelled frames');
+  if (counts.length === 1) throw impossible(`all ${frames.length} frames have the label ${counts[0]![0]}`);
+  const few = counts.filter(([, count]) => count < leastFrames);
+  if (few.length > 0) {
+    const told = few.map(([label, count]) => `${label} has ${count}`).join(', ');
+    throw impossible(`each label needs at least ${leastFrames} frames: ${told}`);
+  }
+}
+
+/** What a version's report.json keeps for those that come after: its answer to each frame when it had not seen it. */
+const heldOutSchema = z.object({ heldOut: z.record(z.string(), z.string()) });
+
+/**
+ * How the active head judges the same frames: those it was trained on as its own cross-validation did, so that neither
+ * head is judged on what it has seen; all others as it is. `knew`: it was accepted with that frame. Undefined where there is none that can be held against this base. */
+async function judgedByActive(
+  store: Store,
+  base: BaseManifest,
+  described: readonly Described[],
+  onNotice: (text: string) => void,
+) {
+  const version = await store.active().catch(() => undefined);
+  if (version === undefined) return undefined;
+  let head: HeadVersion;
+  try {
+    head = await store.read(version);
+    requireSameBase(head.manifest, base);
+  } catch (error) {
+    onNotice(`the candidate is not held against ${version}: ${(error as Error).message}`);
+    return undefined;
+  }
+  const { labels, createdAt } = head.manifest;
+  const linear = decodeLinearHead(head.model, labels);
+  if (!linear) {
+    onNotice(`the candidate is not held against ${version}: it is not a linear head`);
+    return undefined;
+  }
+  const { heldOut } = heldOutSchema.catch({ heldOut: {} }).parse(await store.report(version));
+  const right = described.map(({ frame, features }) => {
+    const said = probabilitiesOf(linear, features);
+    const most = labels[said.indexOf(Math.max(...said))];
+    return (heldOut[frame.id] ?? most) === frame.label;
+  });
+  const recorded = Object.keys(heldOut).length > 0;
+  const knew = described.map(({ frame }) =>
+    recorded ? Object.hasOwn(heldOut, frame.id) : frame.labelledAt <= createdAt,
+  );
+  return { version, right, knew };
+}
+
+/** The candidate as a version of its own; nothing is left of it where the disk is full. */
+async function keep(
+  store: Store,
+  base: BaseManifest,
+  head: TrainedHead,
+  report: Report & z.output<typeof heldOutSchema>,
+  by: string,
+): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'qc-candidate-'));
+  try {
+    const { revision, frames, seed, folds, views, penalty, backend, accuracy, macroF1, promised } = report;
+    await writeHead(folder, head, {
+      base,
+      createdAt: new Date(),
+      thresholds: report.thresholds,
+      training: {
+        ...{
+          method: 'least squares, cross-validated',
+          revision,
+          frames,
+          seed,
+          folds,
+          views,
+          penalty,
+          backend,
+          by,
+        },
+        ...{ accuracy, macroF1, promised, gate: report.gate.reason, allowed: report.gate.allowed },
+      },
+    });
+    await writeFile(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
+    return await store.add(folder);
+  } catch (cause) {
+    if (cause instanceof QcError) throw cause;
+    throw new QcError('dataset-write-failed', `the candidate cannot be kept: ${(cause as Error).message}`, {
+      cause,
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const answers = (described: readonly Described[], said: readonly Probabilities[]) =>
+  Object.fromEntries(described.map(({ frame }, i) => [frame.id, mostProbable(said[i]!)]));
+
+function worstMistakes(described: readonly Described[], said: readonly Probabilities[]): Report['worst'] {
+  return described
+    .map(({ frame: { id, label } }, i) => {
+      const most = mostProbable(said[i]!);
+      return { id, label, said: most, probability: said[i]![most]! };
+    })
+    .filter(({ label, said: most }) => label !== most)
+    .sort((a, b) => b.probability - a.probability)
+    .slice(0, mostWorst);
+}
+
+function named({ labels }: { readonly labels: readonly string[] }, rows: readonly (readonly number[])[]) {
+  return rows.map((row): Probabilities => Object.fromEntries(labels.map((label, k) => [label, row[k]!])));
+}
+
+const isRight = (said: readonly Probabilities[], truth: readonly string[]) =>
+  said.map((one, i) => mostProbable(one) === truth[i]);
+const shareOf = (right: readonly boolean[]) => right.filter(Boolean).length / Math.max(1, right.length);
+const seconds = (ms: number) => Number((ms / 1000).toFixed(2));
+
+function reduction(accuracy: number, other: number): number | null {
+  return other >= 1 ? null : 1 - (1 - accuracy) / (1 - other);
+}
+
+function countLabels(frames: readonly Pick<LabelledFrame, 'label'>[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { label } of frames) counts[label] = (counts[label] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,130 @@
+/**
+ * How good heads become from few labels of real photographs, and how long training takes:
+ * `npm run build && node dist/test/bench/heads.js [--per-label 5,10,20] [--seeds 5] [--base imagenet|embedded] [--sets x_sdd,neu_det]`
+ * Each head is trained on a random draw and judged on all other pictures of the set; nothing is chosen on those.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { version } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
+import { seededRandom } from '../../calibration/random.ts';
+import { describeFrames } from '../../calibration/train/features.ts';
+import { fitHead } from '../../calibration/train/fit.ts';
+import { viewSets } from '../../calibration/train/views.ts';
+import { probabilitiesOf } from '../../models/head.ts';
+import { openSession } from '../../models/session.ts';
+import { placeImagenetBase } from './real/imagenet-base.ts';
+
+const { values } = parseArgs({
+  options: {
+    'per-label': { type: 'string', default: '5,10,20' },
+    seeds: { type: 'string', default: '5' },
+    base: { type: 'string', default: 'imagenet' },
+    sets: { type: 'string', default: 'x_sdd,neu_det' },
+  },
+});
+const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
+const sizes = values['per-label'].split(',').map(Number);
+
+const data = process.env.QC_TEST_DATA ?? fileURLToPath(new URL('../../../../shared/data', import.meta.url));
+const weights = join(data, 'bases', 'resnet50v2-imagenet-stage3.onnx');
+if (!existsSync(weights)) {
+  console.error(`error: there is no test data at ${weights}`);
+  process.exit(2);
+}
+console.log(`${availableParallelism()} cores ${cpus()[0]?.model ?? ''}, Node ${version}`);
+const folder = await mkdtemp(join(tmpdir(), 'qc-heads-'));
+try {
+  const base = values.base === 'imagenet' ? await placeImagenetBase(folder, weights) : 'resnet50-synthetic';
+  await using session = await openSession({ base, provider: 'cpu', precision: 'auto', threads: 0 });
+  const describe = (frames: readonly LabelledFrame[], views: readonly number[]) =>
+    describeFrames(frames, {
+      storageDirectory: folder,
+      base: session.facts.manifest,
+      featuresOf: (image) => session.features(image),
+      views,
+      onNotice: (text) => console.log(text),
+      onProgress: () => undefined,
+    });
+  console.log(`base ${session.facts.manifest.name}, mean of ${seeds.length} seeds (each)`);
+  for (const set of values.sets.split(',')) {
+    const frames = framesOf(join(data, 'parts', set));
+    const all = new Map((await describe(frames, [0])).map((one) => [one.frame.id, one]));
+    for (const size of sizes) {
+      const accuracies: number[] = [];
+      let took = 0;
+      for (const seed of seeds) {
+        const { training, testing } = drawn(frames, size, seed);
+        const described = await describe(training, viewSets.turns);
+        const began = performance.now();
+        const head = await fitHead(
+          described.map((one, group) => ({ views: one.views, label: one.frame.label, group })),
+          { seed },
+        );
+        took += (performance.now() - began) / seeds.length;
+        const right = testing.filter(({ id, label }) => {
+          const said = probabilitiesOf(head, all.get(id)!.features);
+          return head.labels[said.indexOf(Math.max(...said))] === label;
+        });
+        accuracies.push(right.length / testing.length);
+      }
+      const mean = accuracies.reduce((a, b) => a + b) / accuracies.length;
+      const each = accuracies.map((accuracy) => accuracy.toFixed(3)).join(' ');
+      console.log(
+        `${set.padEnd(8)} ${String(size).padStart(3)} a label: ${mean.toFixed(4)}  (${each})  training ${(took / 1000).toFixed(1)} s`,
+      );
+    }
+    const { training, testing } = drawn(frames, 0.8, 1);
+    const many = async (part: readonly LabelledFrame[]) => {
+      const examples = part.map(({ id, label }, group) => ({ views: [all.get(id)!.features], label, group }));
+      const began = performance.now();
+      const head = await fitHead(examples, { seed: 1 });
+      return { head, seconds: ((performance.now() - began) / 1000).toFixed(1) };
+    };
+    const { head, seconds } = await many(training);
+    const right = testing.filter(({ id, label }) => {
+      const said = probabilitiesOf(head, all.get(id)!.features);
+      return head.labels[said.indexOf(Math.max(...said))] === label;
+    });
+    console.log(
+      `${set.padEnd(8)} 80 % (${training.length}): ${(right.length / testing.length).toFixed(4)}  training ${seconds} s`,
+    );
+    const thousand = seededRandom(1)
+      .shuffled([...frames])
+      .slice(0, 1_000);
+    console.log(
+      `${set.padEnd(8)} 1,000 cached vectors, k-fold included: ${(await many(thousand)).seconds} s`,
+    );
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+function framesOf(place: string): LabelledFrame[] {
+  return readdirSync(place, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name: label }) =>
+      readdirSync(join(place, label))
+        .sort()
+        .map((file) => ({ label, file: join(place, label, file), labelledAt: '', labelledBy: 'set' })),
+    )
+    .map((frame, at) => ({ ...frame, id: at.toString(16).padStart(64, '0') }));
+}
+
+/** So many of each label, or a share of each. */
+function drawn(frames: readonly LabelledFrame[], size: number, seed: number) {
+  const random = seededRandom(seed);
+  const training: LabelledFrame[] = [];
+  const testing: LabelledFrame[] = [];
+  for (const label of [...new Set(frames.map((frame) => frame.label))].sort()) {
+    const mixed = random.shuffled(frames.filter((frame) => frame.label === label));
+    const count = size < 1 ? Math.round(size * mixed.length) : size;
+    training.push(...mixed.slice(0, count));
+    testing.push(...mixed.slice(count));
+  }
+  return { training, testing };
+}

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { judgeCandidate } from '../../../calibration/train/gate.ts';
+
+const truth = Array.from({ length: 100 }, (_, i) => (i % 2 ? 'good' : 'crack'));
+const wrongAt = (...at: number[]) => truth.map((_, i) => !at.includes(i));
+const active = (...at: number[]) => ({ version: '2026-11-23.1', right: wrongAt(...at) });
+
+it('lets the first head in that surely beats guessing, and no other', () => {
+  expect(judgeCandidate(wrongAt(1, 2), truth, undefined).allowed).toBe(true);
+  const guessing = truth.map((label) => label === 'good');
+  expect(judgeCandidate(guessing, truth, undefined)).toMatchObject({
+    allowed: false,
+    reason: expect.stringContaining('commonest label is right in 50'),
+  });
+});
+
+it('lets a better one and an equal one in', () => {
+  expect(judgeCandidate(wrongAt(1), truth, active(1, 2, 3)).allowed).toBe(true);
+  expect(judgeCandidate(wrongAt(1), truth, active(1)).allowed).toBe(true);
+});
+
+it('refuses a worse one and says by how much', () => {
+  const { allowed, reason } = judgeCandidate(wrongAt(1, 2, 3), truth, active(3));
+  expect(allowed).toBe(false);
+  expect(reason).toMatch(/worse: of 100 parts it gets 0 right that .* gets wrong, and 2 wrong/);
+});
+
+it('refuses one that is not shown to be no worse: as many lost as won, of few parts', () => {
+  const { allowed, reason } = judgeCandidate(wrongAt(1, 2, 3, 4), truth, active(5, 6, 7, 8));
+  expect(allowed).toBe(false);
+  expect(reason).toMatch(/not shown to be no worse.*label more/);
+});

@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest';
+import { seededRandom } from '../../../calibration/random.ts';
+import { chooseThresholds, defaultTargets } from '../../../calibration/train/thresholds.ts';
+
+const fallback = { pass: 0.7, fail: 0.6 };
+const good = ['good'];
+
+/** Parts whose probability of good overlaps: some bad ones look good. */
+function drawn(seed: number, bad: number, goods: number) {
+  const random = seededRandom(seed);
+  const said: Record<string, number>[] = [];
+  const truth: string[] = [];
+  const put = (label: string, pGood: number) => {
+    said.push({ good: pGood, crack: 1 - pGood });
+    truth.push(label);
+  };
+  for (let i = 0; i < bad; i++) put('crack', random.next() ** 3);
+  for (let i = 0; i < goods; i++) put('good', 1 - random.next() ** 3);
+  return { said, truth };
+}
+
+it('keeps its promise as often as it says: escapes above the target in at most a tenth of the draws', () => {
+  let broken = 0;
+  const draws = 300;
+  for (let seed = 0; seed < draws; seed++) {
+    const { said, truth } = drawn(seed, 120, 120);
+    const { thresholds, promised } = chooseThresholds(said, truth, good, defaultTargets, fallback);
+    expect(promised).toBe(true);
+    // P(u³ ≥ t) of the distribution the bad parts come from.
+    if (1 - thresholds.pass ** (1 / 3) > defaultTargets.escapeRate) broken++;
+  }
+  // Three standard deviations above a tenth.
+  expect(broken / draws).toBeLessThanOrEqual(0.1 + 3 * Math.sqrt((0.1 * 0.9) / draws));
+  // And it is not simply too careful.
+  expect(broken).toBeGreaterThan(0);
+});
+
+it('says how many labels are missing where there are too few, and lets no held-out bad part pass', () => {
+  const { said, truth } = drawn(1, 20, 10);
+  const { thresholds, promised, sentences } = chooseThresholds(said, truth, good, defaultTargets, fallback);
+  expect(promised).toBe(false);
+  expect(sentences.join('\n')).toMatch(/20 labelled bad parts cannot prove .* at least 25 more are needed/);
+  expect(sentences.join('\n')).toMatch(/10 labelled good parts cannot prove .* at least 35 more are needed/);
+  const worst = Math.max(...said.filter((_, i) => truth[i] !== 'good').map((one) => one.good!));
+  expect(thresholds.pass).toBeGreaterThan(Math.min(worst, 0.998));
+  expect(thresholds.pass).toBeGreaterThanOrEqual(fallback.pass);
+});
+
+it('says so where bad parts look surely good', () => {
+  const said = Array.from({ length: 200 }, () => ({ good: 1, crack: 0 }));
+  const truth = said.map((_, i) => (i < 100 ? 'crack' : 'good'));
+  const { promised, sentences } = chooseThresholds(said, truth, good, defaultTargets, fallback);
+  expect(promised).toBe(false);
+  expect(sentences.join('\n')).toMatch(/some bad parts look surely good/);
+});

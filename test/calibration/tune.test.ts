@@ -1,0 +1,215 @@
+import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openDataset } from '../../calibration/dataset/dataset.ts';
+import { seededRandom } from '../../calibration/random.ts';
+import { mostProbable } from '../../calibration/train/evaluate.ts';
+import { type TuneOptions, tune } from '../../calibration/tune.ts';
+import { modelSchema } from '../../config/schema.ts';
+import { decodeLinearHead, probabilitiesOf } from '../../models/head.ts';
+import type { Image } from '../../models/image.ts';
+import { openInspector } from '../../models/inspector.ts';
+import { openStore } from '../../models/store.ts';
+import { tempFolder } from '../models/temp-folder.ts';
+import { tinyClassifier, writeTiny } from '../models/tiny-model.ts';
+
+type Label = 'good' | 'stain' | 'bright';
+
+/** Surfaces that differ in grain; a stain is dark and red, a bright one is what it says. */
+function surface(label: Label, seed: number, size = 40): Image {
+  const { next, integer } = seededRandom(seed);
+  const data = new Uint8Array(size * size * 3);
+  const shade = 80 + integer(40) + (label === 'bright' ? 90 : 0);
+  for (let i = 0; i < data.length; i++) data[i] = shade + Math.floor(next() * 40);
+  if (label === 'stain') {
+    const [left, top] = [integer(size / 2), integer(size / 2)];
+    for (let y = top; y < top + size / 2; y++) {
+      for (let x = left; x < left + size / 2; x++) data.set([120, 20, 20], (y * size + x) * 3);
+    }
+  }
+  return { width: size, height: size, data };
+}
+
+async function label(storage: string, label: Label, count: number, from = 1) {
+  await using dataset = await openDataset(storage, { onNotice: () => undefined });
+  for (let i = 0; i < count; i++) {
+    await dataset.add({ image: surface(label, from + i), label, by: 'test', partId: `${label}-${from + i}` });
+  }
+}
+
+async function train(
+  storage: string,
+  base: string,
+  options: Partial<TuneOptions> = {},
+  signal?: AbortSignal,
+) {
+  const notices: string[] = [];
+  const steps: string[] = [];
+  const tuned = await tune(
+    {
+      model: modelSchema.parse({ base, provider: 'cpu' }),
+      labels: { good: ['good'] },
+      thresholds: { pass: 0.7, fail: 0.6 },
+      storage: { directory: storage, evidenceQuotaMb: 0 },
+    },
+    { by: 'test', ...options },
+    {
+      signal,
+      onNotice: (text) => notices.push(text),
+      onProgress: (step, done, total) => steps.push(`${step} ${done}/${total}`),
+    },
+  );
+  return { ...tuned, notices, steps };
+}
+
+const everything: readonly Label[] = ['good', 'stain', 'bright'];
+
+describe('training', () => {
+  it('makes a candidate that judges as it was judged, and leaves the active head alone', async () => {
+    await using folder = await tempFolder();
+    const storage = folder.path;
+    const base = await writeTiny(storage);
+    for (const one of everything) await label(storage, one, 12);
+    const first = await train(storage, base);
+    const store = await openStore(storage);
+    expect(await store.active()).toBeUndefined();
+    expect(first.notices).toEqual([]);
+    expect(first.steps).toContain('looking at the pictures 36/36');
+    expect(first.steps.some((step) => step.startsWith('training '))).toBe(true);
+
+    const { report } = first;
+    expect(report.accuracy).toBeGreaterThan(0.8);
+    expect(report.confusion.flat().reduce((a, b) => a + b)).toBe(36);
+    expect(report.counts).toEqual({ good: 12, stain: 12, bright: 12 });
+    expect(report.checks.map(({ name }) => name)).toEqual([
+      'negative-transfer',
+      'over-fitting',
+      'forgetting',
+    ]);
+    expect(report.promised).toBe(false);
+    expect(report.promise.join()).toMatch(/more are needed/);
+    expect(report.gate.allowed).toBe(true);
+
+    const { manifest } = await store.read(first.version);
+    expect(manifest).toMatchObject({
+      labels: ['bright', 'good', 'stain'],
+      thresholds: report.thresholds,
+      training: { revision: report.revision, seed: 1, by: 'test' },
+    });
+    expect(await store.report(first.version)).toMatchObject(JSON.parse(JSON.stringify(report)));
+
+    // The ONNX head answers in onnxruntime what the trainer computed.
+    await store.promote(first.version);
+    await using inspector = await openInspector({
+      model: modelSchema.parse({ base, provider: 'cpu' }),
+      storageDirectory: storage,
+      onNotice: () => undefined,
+    });
+    const { model } = await store.read(first.version);
+    const head = decodeLinearHead(model, manifest.labels)!;
+    expect(head.transform).toBe('hellinger');
+    let right = 0;
+    for (const one of everything) {
+      for (let seed = 100; seed < 110; seed++) {
+        const image = surface(one, seed);
+        const { probabilities } = await inspector.judge(image);
+        probabilitiesOf(head, await inspector.features(image)).forEach((probability, k) => {
+          expect(probabilities[manifest.labels[k]!]).toBeCloseTo(probability, 5);
+        });
+        if (mostProbable(probabilities) === one) right++;
+      }
+    }
+    // Eight features of random weights: far above guessing is all that can be asked.
+    expect(right / 30).toBeGreaterThan(0.6);
+  });
+
+  it('is the same again from its cache, also where that was torn, and is not refused as worse than itself', async () => {
+    await using folder = await tempFolder();
+    const storage = folder.path;
+    const base = await writeTiny(storage);
+    for (const one of everything) await label(storage, one, 8);
+    const first = await train(storage, base);
+    const store = await openStore(storage);
+    await store.promote(first.version);
+    const [cache] = await readdir(join(storage, 'features'));
+    const file = join(storage, 'features', cache!);
+    await truncate(file, (await readFile(file)).length - 5);
+    const again = await train(storage, base);
+    const head = async (version: string) => (await store.read(version)).model;
+    expect(await head(again.version)).toEqual(await head(first.version));
+    expect(again.report.active).toMatchObject({ version: first.version, accuracy: first.report.accuracy });
+    expect(again.report.gate).toMatchObject({ allowed: true });
+  });
+
+  it('refuses a candidate whose new labels are wrong, held against the active head', async () => {
+    await using folder = await tempFolder();
+    const storage = folder.path;
+    const base = await writeTiny(storage);
+    for (const one of everything) await label(storage, one, 12);
+    const first = await train(storage, base);
+    await (await openStore(storage)).promote(first.version);
+    {
+      // Somebody mixes the keys up: new good parts become stains, and the other way round.
+      await using dataset = await openDataset(storage, { onNotice: () => undefined });
+      for (let seed = 200; seed < 206; seed++) {
+        await dataset.add({ image: surface('good', seed), label: 'stain', by: 'test' });
+        await dataset.add({ image: surface('stain', seed), label: 'good', by: 'test' });
+      }
+    }
+    const { report } = await train(storage, base);
+    expect(report.accuracy).toBeLessThan(first.report.accuracy);
+    expect(report.gate.allowed).toBe(false);
+    expect(report.worst.length).toBeGreaterThan(0);
+  });
+
+  it('goes on with a head of another base as if there were none, saying so', async () => {
+    await using folder = await tempFolder();
+    await using other = await tempFolder();
+    const storage = folder.path;
+    const base = await writeTiny(storage);
+    for (const one of everything) await label(storage, one, 6);
+    const first = await train(storage, base);
+    await (await openStore(storage)).promote(first.version);
+    const another = await writeTiny(other.path, {}, tinyClassifier(2));
+    const { notices, report } = await train(storage, another);
+    expect(notices).toEqual([expect.stringMatching(/not held against .* was trained on the base tiny/)]);
+    expect(report.active).toBeNull();
+  });
+});
+
+describe('what cannot be trained on', () => {
+  it.each([
+    ['no labels at all', {}, 'there are no labelled frames'],
+    ['one label', { good: 6 }, 'all 6 frames have the label good'],
+    ['one picture of a label', { good: 6, stain: 1 }, 'each label needs at least 4 frames: stain has 1'],
+  ])('%s is said', async (_, counts, message) => {
+    await using folder = await tempFolder();
+    const base = await writeTiny(folder.path);
+    for (const [name, count] of Object.entries(counts)) await label(folder.path, name as Label, count);
+    await expect(train(folder.path, base)).rejects.toMatchObject({ code: 'training-impossible', message });
+  });
+
+  it('a damaged picture is left out and never stops the rest', async () => {
+    await using folder = await tempFolder();
+    const storage = folder.path;
+    const base = await writeTiny(storage);
+    await label(storage, 'good', 6);
+    await label(storage, 'stain', 6);
+    const [victim] = await readdir(join(storage, 'dataset', 'stain'));
+    await writeFile(join(storage, 'dataset', 'stain', victim!), 'not a picture');
+    const { notices, report } = await train(storage, base);
+    expect(notices).toEqual([expect.stringContaining(`stain/${victim!.slice(0, 12)} is left out`)]);
+    expect(report.frames).toBe(11);
+  });
+
+  it('what is stopped leaves no version', async () => {
+    await using folder = await tempFolder();
+    const storage = folder.path;
+    const base = await writeTiny(storage);
+    await label(storage, 'good', 6);
+    await label(storage, 'stain', 6);
+    const stop = AbortSignal.abort(new Error('enough'));
+    await expect(train(storage, base, {}, stop)).rejects.toThrow('enough');
+    expect(await (await openStore(storage)).list()).toEqual([]);
+  });
+});
