@@ -3,6 +3,7 @@
  * `npm run build && node dist/test/bench/heads.js [--per-label 5,10,20] [--seeds 5] [--base imagenet|embedded] [--sets x_sdd,neu_det]`
  * Each head is trained on a random draw and judged on all other pictures of the set; nothing is chosen on those.
  */
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
@@ -112,7 +113,7 @@ function framesOf(place: string): LabelledFrame[] {
         .sort()
         .map((file) => ({ label, file: join(place, label, file), labelledAt: '', labelledBy: 'set' })),
     )
-    .map((frame, at) => ({ ...frame, id: at.toString(16).padStart(64, '0') }));
+    .map((frame) => ({ ...frame, id: createHash('sha256').update(frame.file).digest('hex') }));
 }
 
 /** So many of each label, or a share of each. */
