@@ -202,6 +202,22 @@ dataset
     answer(options, (config) => datasetStatsCommand(config, datasetDeps(options.json))),
   );
 dataset
+  .command('doctor')
+  .description('what is wrong with the labelled frames, and what to do; exit 1 where training is impossible')
+  .addOption(configFile())
+  .addOption(json('the findings'))
+  .addHelpText('after', '\nExample:\n  qc-agent dataset doctor --config agent.yaml')
+  .action(async (options: FileOptions) => {
+    lowerPriority();
+    const { datasetDoctorCommand } = await import('../calibration/commands.ts');
+    const deps = { onProgress: () => undefined, ...datasetDeps(options.json) };
+    await answer(options, async (config) => {
+      const examined = await datasetDoctorCommand(config, deps);
+      if (examined.impossible) process.exitCode = 1;
+      return examined;
+    });
+  });
+dataset
   .command('export <target>')
   .description('write all of it to a new folder or .zip that other tools, and import, can read')
   .addOption(configFile())

@@ -1,8 +1,10 @@
-/** What `qc-agent train` says and does; the command line wires it. */
+/** What `qc-agent train` and `dataset doctor` say and do; the command line wires them. */
 import type { Config } from '../config/schema.ts';
 import { type CommandAnswer, modelsPromoteCommand } from '../models/commands.ts';
+import { type DoctorDeps, examine } from './doctor.ts';
+import type { Report } from './report.ts';
 import type { Interval } from './train/interval.ts';
-import { type Report, type TuneDeps, type TuneOptions, tune } from './tune.ts';
+import { type TuneDeps, type TuneOptions, tune } from './tune.ts';
 
 export interface TrainOptions extends TuneOptions {
   /** Makes the candidate the active one, if the gate lets it. */
@@ -67,4 +69,18 @@ const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 function rate({ wrong, of, rate: share, low, high }: Interval, what: string): string {
   if (of === 0) return `no such parts are labelled (${what})`;
   return `${wrong} of ${of} ${what}: ${percent(share)} (95 %: ${percent(low)} to ${percent(high)})`;
+}
+
+/** What `qc-agent dataset doctor` says. `impossible`: nothing can be trained as it is. @throws what `examine` throws */
+export async function datasetDoctorCommand(
+  config: Config,
+  deps: DoctorDeps,
+): Promise<CommandAnswer & { readonly impossible: boolean }> {
+  const findings = await examine(config, deps);
+  const lines = findings.map(({ severity, text, remedy }) => `${severity.padEnd(7)}  ${text}: ${remedy}`);
+  return {
+    text: lines.length > 0 ? lines.join('\n') : 'nothing is wrong with the labelled frames',
+    json: findings,
+    impossible: findings.some(({ severity }) => severity === 'error'),
+  };
 }

@@ -16,13 +16,14 @@ import type { Probabilities } from '../models/verdict.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
 import { seededRandom } from './random.ts';
-import { type Check, forgetting, negativeTransfer, overFitting } from './train/checks.ts';
-import { type Evaluation, evaluate, mostProbable } from './train/evaluate.ts';
+import type { Report } from './report.ts';
+import { forgetting, negativeTransfer, overFitting } from './train/checks.ts';
+import { evaluate, mostProbable } from './train/evaluate.ts';
 import { type Described, describeFrames } from './train/features.ts';
 import { fitHead, type TrainedHead } from './train/fit.ts';
-import { type Gate, judgeCandidate } from './train/gate.ts';
+import { judgeCandidate } from './train/gate.ts';
 import { groupsOf } from './train/groups.ts';
-import { type Chosen, chooseThresholds, defaultTargets, type Targets } from './train/thresholds.ts';
+import { chooseThresholds, defaultTargets, type Targets } from './train/thresholds.ts';
 import { type ViewSet, viewSets } from './train/views.ts';
 import { writeHead } from './train/write-head.ts';
 
@@ -41,38 +42,6 @@ export interface TuneDeps {
   readonly onProgress: (step: string, done: number, total: number) => void;
   readonly onNotice: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** What became of it; also report.json of the version. Rates are shares, 0 to 1. */
-export interface Report extends Evaluation {
-  readonly revision: string;
-  readonly frames: number;
-  /** What each label has. */
-  readonly counts: Readonly<Record<string, number>>;
-  /** Of parts that each head of the cross-validation had not seen. */
-  readonly folds: number;
-  readonly seed: number;
-  readonly views: ViewSet;
-  readonly penalty: number;
-  readonly temperature: number;
-  readonly backend: string;
-  readonly thresholds: Chosen['thresholds'];
-  readonly promised: boolean;
-  readonly promise: readonly string[];
-  readonly checks: readonly Check[];
-  /** Against the active head on the same parts. */
-  readonly active: { readonly version: string; readonly accuracy: number } | null;
-  /** 1 - error / error of the other; null where the other makes none. */
-  readonly errorReduction: { readonly active: number | null; readonly commonest: number | null };
-  readonly gate: Gate;
-  /** The surest mistakes first. */
-  readonly worst: readonly {
-    readonly id: string;
-    readonly label: string;
-    readonly said: string;
-    readonly probability: number;
-  }[];
-  readonly seconds: { readonly features: number; readonly training: number };
 }
 
 export interface Tuned {
@@ -154,7 +123,7 @@ export async function tune(
     backend: head.backend,
     thresholds: limits.thresholds,
     promised: limits.promised,
-    promise: limits.sentences,
+    promise: [...limits.sentences],
     checks: [
       negativeTransfer(right, isRight(named(plain, plain.heldOut), truth)),
       overFitting(isRight(named(head, head.seen), truth), right),

@@ -1,27 +1,12 @@
 /** What a head is worth on parts that it had not seen. Pure. */
 import { decide, type Probabilities, type Rules } from '../../models/verdict.ts';
-import { type Interval, interval95 } from './interval.ts';
+import type { Report } from '../report.ts';
+import { interval95 } from './interval.ts';
 
-export interface Evaluation {
-  readonly labels: readonly string[];
-  /** [K][K]; row: what the part is, column: what was said. */
-  readonly confusion: readonly (readonly number[])[];
-  readonly perLabel: readonly {
-    readonly label: string;
-    readonly precision: number;
-    readonly recall: number;
-    readonly f1: number;
-    readonly count: number;
-  }[];
-  readonly accuracy: number;
-  readonly macroF1: number;
-  /** Bad parts that would pass. */
-  readonly escapes: Interval;
-  /** Good parts that would fail. */
-  readonly falseRejects: Interval;
-  /** Parts that would be uncertain. */
-  readonly uncertain: Interval;
-}
+export type Evaluation = Pick<
+  Report,
+  'labels' | 'confusion' | 'perLabel' | 'accuracy' | 'macroF1' | 'escapes' | 'falseRejects' | 'uncertain'
+>;
 
 /**
  * @param said probabilities of each part

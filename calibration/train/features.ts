@@ -26,6 +26,8 @@ export interface DescribeOptions {
   readonly views: readonly number[];
   readonly onProgress: (done: number, total: number) => void;
   readonly onNotice: (text: string) => void;
+  /** Told of a picture that is left out, instead of `onNotice`. */
+  readonly onUnreadable?: (frame: LabelledFrame, reason: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,7 +41,7 @@ const keyBytes = 36;
  */
 export async function describeFrames(
   frames: readonly LabelledFrame[],
-  { storageDirectory, base, featuresOf, views, onProgress, onNotice, signal }: DescribeOptions,
+  { storageDirectory, base, featuresOf, views, onProgress, onNotice, onUnreadable, signal }: DescribeOptions,
 ): Promise<Described[]> {
   const size = base.features.size;
   const folder = join(storageDirectory, 'features');
@@ -91,7 +93,9 @@ export async function describeFrames(
         });
       } catch (error) {
         if ((error as { code?: string }).code === 'inference-stopped') throw error;
-        onNotice(`${frame.label}/${frame.id.slice(0, 12)} is left out: ${(error as Error).message}`);
+        const reason = (error as Error).message;
+        if (onUnreadable) onUnreadable(frame, reason);
+        else onNotice(`${frame.label}/${frame.id.slice(0, 12)} is left out: ${reason}`);
       }
     }
   } finally {

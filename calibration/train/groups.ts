@@ -48,7 +48,7 @@ export function groupsOf(described: readonly Described[]): number[] {
   described.forEach((_, i) => {
     sizes[find(i)]!++;
   });
-  for (const { a, b } of alike(described)) {
+  for (const { a, b } of alike(described, (one, other) => one.frame.label === other.frame.label)) {
     const [left, right] = [find(a), find(b)];
     const most = Math.max(2, Math.floor(members.get(described[a]!.frame.label)! / 5));
     if (left === right || sizes[left]! + sizes[right]! > most) continue;
@@ -58,13 +58,16 @@ export function groupsOf(described: readonly Described[]): number[] {
   return described.map((_, i) => find(i));
 }
 
-/** Pairs of one label that are the same picture but for noise, the likest first. */
-function alike(described: readonly Described[]): { a: number; b: number }[] {
+/** Pairs that are the same picture but for noise, the likest first, as far as `among` wants them. */
+export function alike(
+  described: readonly Described[],
+  among: (one: Described, other: Described) => boolean,
+): { a: number; b: number }[] {
   const lengths = described.map(({ features }) => Math.sqrt(dot(features, features)) || 1);
   const pairs: { a: number; b: number; cosine: number }[] = [];
   for (let a = 1; a < described.length && pairs.length < mostPairs; a++) {
     for (let b = 0; b < a; b++) {
-      if (described[a]!.frame.label !== described[b]!.frame.label) continue;
+      if (!among(described[a]!, described[b]!)) continue;
       // Lengths that differ rule it out without the product.
       const ratio = lengths[a]! / lengths[b]!;
       if (ratio < 0.97 || ratio > 1.03) continue;

@@ -2,33 +2,15 @@ import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDataset } from '../../calibration/dataset/dataset.ts';
-import { seededRandom } from '../../calibration/random.ts';
 import { mostProbable } from '../../calibration/train/evaluate.ts';
 import { type TuneOptions, tune } from '../../calibration/tune.ts';
 import { modelSchema } from '../../config/schema.ts';
 import { decodeLinearHead, probabilitiesOf } from '../../models/head.ts';
-import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { openStore } from '../../models/store.ts';
 import { tempFolder } from '../models/temp-folder.ts';
 import { tinyClassifier, writeTiny } from '../models/tiny-model.ts';
-
-type Label = 'good' | 'stain' | 'bright';
-
-/** Surfaces that differ in grain; a stain is dark and red, a bright one is what it says. */
-function surface(label: Label, seed: number, size = 40): Image {
-  const { next, integer } = seededRandom(seed);
-  const data = new Uint8Array(size * size * 3);
-  const shade = 80 + integer(40) + (label === 'bright' ? 90 : 0);
-  for (let i = 0; i < data.length; i++) data[i] = shade + Math.floor(next() * 40);
-  if (label === 'stain') {
-    const [left, top] = [integer(size / 2), integer(size / 2)];
-    for (let y = top; y < top + size / 2; y++) {
-      for (let x = left; x < left + size / 2; x++) data.set([120, 20, 20], (y * size + x) * 3);
-    }
-  }
-  return { width: size, height: size, data };
-}
+import { type Label, surface } from './surface.ts';
 
 async function label(storage: string, label: Label, count: number, from = 1) {
   await using dataset = await openDataset(storage, { onNotice: () => undefined });

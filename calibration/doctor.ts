@@ -1,0 +1,227 @@
+/** What is wrong with the labelled frames, and what to do about it: before training, not after. */
+import sharp from 'sharp';
+import type { Config } from '../config/schema.ts';
+import { openSession } from '../models/session.ts';
+import { readDataset } from './dataset/dataset.ts';
+import type { LabelledFrame } from './dataset/frame.ts';
+import { type Described, describeFrames } from './train/features.ts';
+import { fitHead } from './train/fit.ts';
+import { alike, groupsOf } from './train/groups.ts';
+
+export interface Finding {
+  readonly kind:
+    | 'no-frames'
+    | 'one-label'
+    | 'no-good'
+    | 'too-few'
+    | 'imbalance'
+    | 'unreadable'
+    | 'odd-size'
+    | 'near-duplicates'
+    | 'likely-mistake';
+  /** error: training is impossible or misled; warning: it will be poor; hint: worth a look. */
+  readonly severity: 'error' | 'warning' | 'hint';
+  /** In an operator's words. */
+  readonly text: string;
+  readonly remedy: string;
+  /** Ids of the frames it is about. */
+  readonly frames: readonly string[];
+  /** The label they probably should have. */
+  readonly suggestion?: string;
+}
+
+export interface DoctorDeps {
+  readonly onProgress: (done: number, total: number) => void;
+  readonly onNotice: (text: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const leastFrames = 4;
+const fairFrames = 10;
+/** One label with so many times the frames of another. */
+const mostUneven = 20;
+/** Probability of another label from which a label is probably a mistake. */
+const sureOfMistake = 0.8;
+/** Frames that are looked at: more are drawn off the end, and said. */
+const mostFrames = 3_000;
+
+/** @throws QcError model-…; the reason of `signal` */
+export async function examine(
+  { model, labels: { good }, storage }: Pick<Config, 'model' | 'labels' | 'storage'>,
+  { onProgress, onNotice, signal }: DoctorDeps,
+): Promise<Finding[]> {
+  const { frames } = await readDataset(storage.directory, onNotice);
+  const findings = countFindings(frames, good);
+  if (frames.length === 0) return findings;
+  const looked = frames.slice(-mostFrames);
+  if (looked.length < frames.length)
+    onNotice(`the newest ${mostFrames} of ${frames.length} frames are looked at`);
+
+  const unreadable: { readonly frame: LabelledFrame; readonly reason: string }[] = [];
+  await using session = await openSession({ ...model, directories: [`${storage.directory}/bases`] });
+  const described = await describeFrames(looked, {
+    storageDirectory: storage.directory,
+    base: session.facts.manifest,
+    featuresOf: (image) => session.features(image),
+    views: [0],
+    onProgress,
+    onNotice,
+    onUnreadable: (frame, reason) => unreadable.push({ frame, reason }),
+    signal,
+  });
+  for (const { frame, reason } of unreadable) {
+    findings.push({
+      kind: 'unreadable',
+      severity: 'warning',
+      text: `${frame.label}/${frame.id.slice(0, 12)} cannot be read: ${reason}`,
+      remedy: 'remove it; training leaves it out',
+      frames: [frame.id],
+    });
+  }
+  findings.push(...sizeFindings(await sizesOf(described)), ...crossDuplicates(described));
+  findings.push(...(await likelyMistakes(described, signal)));
+  const order = ['error', 'warning', 'hint'];
+  return findings.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
+}
+
+function countFindings(frames: readonly LabelledFrame[], good: readonly string[]): Finding[] {
+  const counts = new Map<string, number>();
+  for (const { label } of frames) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const say = (
+    kind: Finding['kind'],
+    severity: Finding['severity'],
+    text: string,
+    remedy: string,
+  ): Finding => ({
+    kind,
+    severity,
+    text,
+    remedy,
+    frames: [],
+  });
+  if (counts.size === 0) {
+    return [
+      say('no-frames', 'error', 'there are no labelled frames', 'qc-agent dataset import DIR brings some in'),
+    ];
+  }
+  const findings: Finding[] = [];
+  if (counts.size === 1) {
+    const [only] = counts.keys();
+    findings.push(
+      say('one-label', 'error', `all frames have the label ${only}`, 'label good parts and bad parts'),
+    );
+  }
+  if (!good.some((label) => counts.has(label))) {
+    findings.push(
+      say(
+        'no-good',
+        'error',
+        `no frame has a label that means good (${good.join(', ')}): nothing could ever pass`,
+        'label good parts, or name the good labels in labels.good of the configuration',
+      ),
+    );
+  }
+  const most = Math.max(...counts.values());
+  for (const [label, count] of [...counts].sort()) {
+    if (count < leastFrames) {
+      findings.push(
+        say(
+          'too-few',
+          'error',
+          `${label} has ${count}, training needs at least ${leastFrames}`,
+          `label ${fairFrames - count} more of ${label}`,
+        ),
+      );
+    } else if (count < fairFrames) {
+      findings.push(
+        say(
+          'too-few',
+          'warning',
+          `${label} has only ${count}`,
+          `label ${fairFrames - count} more of ${label}`,
+        ),
+      );
+    } else if (most > mostUneven * count) {
+      findings.push(
+        say(
+          'imbalance',
+          'hint',
+          `${label} has ${count}, the largest label ${most}`,
+          `label more of ${label}`,
+        ),
+      );
+    }
+  }
+  return findings;
+}
+
+/** Width and height of every picture, from its header alone. */
+async function sizesOf(described: readonly Described[]): Promise<Map<string, string>> {
+  const sizes = new Map<string, string>();
+  for (const { frame } of described) {
+    const { width, height } = await sharp(frame.file).metadata();
+    sizes.set(frame.id, `${width} × ${height}`);
+  }
+  return sizes;
+}
+
+/** Pictures of another size than nearly all others: another camera, or another region. */
+function sizeFindings(sizes: ReadonlyMap<string, string>): Finding[] {
+  const bySize = new Map<string, string[]>();
+  for (const [id, size] of sizes) bySize.set(size, [...(bySize.get(size) ?? []), id]);
+  const [usual, ...others] = [...bySize].sort(([, a], [, b]) => b.length - a.length);
+  if (!usual || usual[1].length < 0.8 * sizes.size) return [];
+  return others.map(([size, frames]) => ({
+    kind: 'odd-size',
+    severity: 'hint',
+    text: `${frames.length} frames are ${size}, nearly all others ${usual[0]}`,
+    remedy: 'look whether they show the same region of the same part',
+    frames,
+  }));
+}
+
+/** The same picture under two labels: one of them is wrong. */
+function crossDuplicates(described: readonly Described[]): Finding[] {
+  return alike(described, (a, b) => a.frame.label !== b.frame.label).map(({ a, b }) => {
+    const [one, other] = [described[a]!.frame, described[b]!.frame];
+    return {
+      kind: 'near-duplicates',
+      severity: 'warning',
+      text: `nearly the same picture is ${one.label} (${one.id.slice(0, 12)}) and ${other.label} (${other.id.slice(0, 12)})`,
+      remedy: 'look at both, and give them one label',
+      frames: [one.id, other.id],
+    };
+  });
+}
+
+/** Labels that heads which had not seen the frame surely disagree with; nothing where training is impossible. */
+async function likelyMistakes(
+  described: readonly Described[],
+  signal: AbortSignal | undefined,
+): Promise<Finding[]> {
+  const counts = new Map<string, number>();
+  for (const { frame } of described) counts.set(frame.label, (counts.get(frame.label) ?? 0) + 1);
+  const usable = described.filter(({ frame }) => counts.get(frame.label)! >= leastFrames);
+  if (new Set(usable.map(({ frame }) => frame.label)).size < 2) return [];
+  const group = groupsOf(usable);
+  const head = await fitHead(
+    usable.map((one, i) => ({ views: [one.features], label: one.frame.label, group: group[i]! })),
+    { seed: 1, signal },
+  );
+  return usable
+    .map(({ frame }, i) => {
+      const row = head.heldOut[i]!;
+      const probability = Math.max(...row);
+      return { frame, said: head.labels[row.indexOf(probability)]!, probability };
+    })
+    .filter(({ frame, said, probability }) => said !== frame.label && probability >= sureOfMistake)
+    .sort((a, b) => b.probability - a.probability)
+    .map(({ frame, said, probability }) => ({
+      kind: 'likely-mistake',
+      severity: 'warning',
+      text: `${frame.label}/${frame.id.slice(0, 12)} looks like ${said} (${probability.toFixed(2)})`,
+      remedy: `look at it; if it is ${said}, give it that label`,
+      frames: [frame.id],
+      suggestion: said,
+    }));
+}

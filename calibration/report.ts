@@ -1,0 +1,53 @@
+/** How a candidate was judged: report.json of a version. A schema first; the type follows. Rates are shares, 0 to 1. */
+import { z } from 'zod';
+
+const share = z.number().min(0).max(1);
+const count = z.number().int().min(0);
+const interval = z.object({ rate: share, low: share, high: share, wrong: count, of: count });
+
+export const reportSchema = z.object({
+  labels: z.array(z.string()),
+  confusion: z.array(z.array(count)).describe('[K][K]; row: what the part is, column: what was said'),
+  perLabel: z.array(z.object({ label: z.string(), precision: share, recall: share, f1: share, count })),
+  accuracy: share,
+  macroF1: share,
+  escapes: interval.describe('bad parts that would pass, with the 95 % interval'),
+  falseRejects: interval.describe('good parts that would fail'),
+  uncertain: interval.describe('parts that would be uncertain'),
+  revision: z.string().describe('of the dataset'),
+  frames: count,
+  counts: z.record(z.string(), count).describe('frames of each label'),
+  folds: count.describe('each part was judged by a head that was trained without its fold'),
+  seed: z.number(),
+  views: z.enum(['none', 'flips', 'turns']),
+  penalty: z.number(),
+  temperature: z.number(),
+  backend: z.string(),
+  thresholds: z.object({
+    pass: share,
+    fail: share,
+    failByLabel: z.record(z.string(), share).optional(),
+  }),
+  promised: z.boolean().describe('whether the thresholds keep the targets'),
+  promise: z.array(z.string()).describe('what is promised, or what is missing for it'),
+  checks: z.array(
+    z.object({
+      name: z.enum(['negative-transfer', 'over-fitting', 'forgetting']),
+      ok: z.boolean(),
+      sentence: z.string(),
+    }),
+  ),
+  active: z
+    .object({ version: z.string(), accuracy: share })
+    .nullable()
+    .describe('the active head on the same parts'),
+  errorReduction: z
+    .object({ active: z.number().nullable(), commonest: z.number().nullable() })
+    .describe('1 - error / error of the other; null where the other makes none'),
+  gate: z.object({ allowed: z.boolean(), reason: z.string() }),
+  worst: z
+    .array(z.object({ id: z.string(), label: z.string(), said: z.string(), probability: share }))
+    .describe('mistakes on held-out parts, the surest first'),
+  seconds: z.object({ features: z.number(), training: z.number() }),
+});
+export type Report = z.output<typeof reportSchema>;

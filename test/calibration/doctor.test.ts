@@ -1,0 +1,122 @@
+import { writeFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { openDataset, readDataset } from '../../calibration/dataset/dataset.ts';
+import { frameId } from '../../calibration/dataset/frame.ts';
+import { examine, type Finding } from '../../calibration/doctor.ts';
+import { modelSchema } from '../../config/schema.ts';
+import type { Image } from '../../models/image.ts';
+import { tempFolder } from '../models/temp-folder.ts';
+import { writeTiny } from '../models/tiny-model.ts';
+import { surface } from './surface.ts';
+
+async function doctor(storage: string, frames: readonly (readonly [string, Image])[], spoil?: string) {
+  {
+    await using dataset = await openDataset(storage, { onNotice: () => undefined });
+    for (const [label, image] of frames) await dataset.add({ image, label, by: 'test' });
+  }
+  if (spoil !== undefined) {
+    const { frames: kept } = await readDataset(storage, () => undefined);
+    await writeFile(kept.find(({ label }) => label === spoil)!.file, 'no picture');
+  }
+  await using base = await tempFolder();
+  const findings = await examine(
+    {
+      model: modelSchema.parse({ base: await await writeTiny(base.path), provider: 'cpu' }),
+      labels: { good: ['good'] },
+      storage: { directory: storage, evidenceQuotaMb: 0 },
+    },
+    { onProgress: () => undefined, onNotice: () => undefined },
+  );
+  return { findings, kinds: findings.map(({ kind }) => kind) };
+}
+
+const many = (label: 'good' | 'stain' | 'bright', count: number, from = 1) =>
+  Array.from({ length: count }, (_, i) => [label, surface(label, from + i)] as const);
+const of = (findings: readonly Finding[], kind: Finding['kind']) =>
+  findings.filter((one) => one.kind === kind);
+
+describe('the dataset doctor', () => {
+  it('says that there is nothing, and what to do', async () => {
+    await using folder = await tempFolder();
+    const { findings } = await doctor(folder.path, []);
+    expect(findings).toMatchObject([{ kind: 'no-frames', severity: 'error' }]);
+    expect(findings[0]!.remedy).toContain('dataset import');
+  });
+
+  it('finds nothing wrong with enough of each', async () => {
+    await using folder = await tempFolder();
+    const { findings } = await doctor(folder.path, [...many('good', 14), ...many('bright', 12)]);
+    expect(findings).toEqual([]);
+  });
+
+  it('says that only one label is there, and that nothing could ever pass', async () => {
+    await using folder = await tempFolder();
+    const { kinds } = await doctor(folder.path, many('bright', 12));
+    expect(kinds).toEqual(['one-label', 'no-good']);
+  });
+
+  it('counts what is missing, worst first', async () => {
+    await using folder = await tempFolder();
+    const { findings } = await doctor(folder.path, [
+      ...many('good', 12),
+      ...many('bright', 6),
+      ...many('stain', 2),
+    ]);
+    expect(of(findings, 'too-few')).toMatchObject([
+      { severity: 'error', text: expect.stringContaining('stain has 2') },
+      { severity: 'warning', text: expect.stringContaining('bright has only 6') },
+    ]);
+  });
+
+  it('names a picture that cannot be read and goes on with the rest', async () => {
+    await using folder = await tempFolder();
+    const { findings } = await doctor(folder.path, [...many('good', 12), ...many('bright', 12)], 'bright');
+    expect(findings).toMatchObject([
+      { kind: 'unreadable', frames: [expect.stringMatching(/^[0-9a-f]{64}$/)] },
+    ]);
+  });
+
+  it('notices a picture of another size', async () => {
+    await using folder = await tempFolder();
+    const { findings } = await doctor(folder.path, [
+      ...many('good', 12),
+      ...many('bright', 12),
+      ['good', surface('good', 99, 64)],
+    ]);
+    expect(of(findings, 'odd-size')).toMatchObject([
+      { text: expect.stringContaining('1 frames are 64 × 64') },
+    ]);
+  });
+
+  it('shows a mislabelled part beside what it looks like', async () => {
+    await using folder = await tempFolder();
+    const { findings } = await doctor(folder.path, [
+      ...many('good', 16),
+      ...many('bright', 16),
+      ['good', surface('bright', 500)],
+    ]);
+    const [mistake, ...others] = of(findings, 'likely-mistake');
+    expect(others).toEqual([]);
+    expect(mistake).toMatchObject({ suggestion: 'bright' });
+    const { frames } = await readDataset(folder.path, () => undefined);
+    expect(frames.find(({ id }) => id === mistake!.frames[0])).toMatchObject({ label: 'good' });
+  });
+
+  it('finds nearly the same picture under two labels', async () => {
+    await using folder = await tempFolder();
+    const twin = surface('bright', 3);
+    const data = twin.data.slice();
+    data[0]! ^= 1;
+    const { findings } = await doctor(folder.path, [
+      ...many('good', 12),
+      ...many('bright', 12),
+      ['good', { ...twin, data }],
+    ]);
+    // The likest pair comes first; what else this tiny base cannot tell apart is no matter here.
+    const [first] = of(findings, 'near-duplicates');
+    const { frames } = await readDataset(folder.path, () => undefined);
+    const labels = first!.frames.map((id) => frames.find((frame) => frame.id === id)!.label);
+    expect(labels.sort()).toEqual(['bright', 'good']);
+    expect(first!.frames).toContain(frameId(twin));
+  });
+});
