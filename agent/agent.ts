@@ -100,7 +100,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   const running = [...inspections.values()].map((inspection) =>
     inspection.run({
       judge: (image) => live.judge(image),
-      rules: () => live.rules,
+      rules: (version) => live.rules(version),
       facts: () => ({ station: config.station, model: live.info, calibration: station.calibrating }),
       async publish(result) {
         const { camera } = result;
@@ -108,7 +108,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
         await outbox.put({ kind: 'verdict', camera, payload: composeVerdict(result) });
       },
       count: (result) => metrics.partInspected(result),
-      show: (result, frame) => recent.add(result, frame),
+      show: (result, { frame }) => recent.add(result, frame),
     }),
   );
   opened.defer(station.startingEnds());

@@ -3,7 +3,7 @@
  * a verdict is published and counted. Details are one import away.
  */
 import type { Frame, Image } from '../models/image.ts';
-import { type Decision, decide, failed, type Rules } from '../models/verdict.ts';
+import { type Decision, decide, failed, isUnfamiliar, type Rules } from '../models/verdict.ts';
 import { composeResult, type Facts } from './publish/compose.ts';
 import type { Result } from './publish/messages.ts';
 
@@ -28,6 +28,12 @@ export interface Parts {
 export interface Judgement {
   /** Label to probability, summing to 1; empty while no head has been trained. */
   readonly probabilities: Readonly<Record<string, number>>;
+  /** Cosine with the nearest labelled part; undefined where the head knows none. */
+  readonly familiarity?: number | undefined;
+  /** [D], pooled features of the base. */
+  readonly features: Float32Array;
+  /** What a candidate in the shadow says, unpublished. */
+  readonly shadow?: Pick<Judgement, 'probabilities' | 'familiarity' | 'version'> | undefined;
   readonly inferenceMs: number;
   /** Waiting for the model to be free, ms. */
   readonly queueMs: number;
@@ -35,19 +41,32 @@ export interface Judgement {
   readonly version: string;
 }
 
+/** What a result was made from. */
+export interface Seen {
+  /** A frame that was judged for it, where there is one. */
+  readonly frame: Frame | undefined;
+  /** [D], features of that frame; undefined where nothing was judged. */
+  readonly features?: Float32Array | undefined;
+  /** Whether the part is unlike every labelled one. */
+  readonly unfamiliar?: boolean | undefined;
+  /** What the candidate in the shadow would have decided. */
+  readonly shadow?: { readonly version: string; readonly decision: Decision } | undefined;
+}
+
 /** Everything one camera's inspection needs. */
 export interface Line {
   readonly camera: string;
   readonly parts: Parts;
   readonly judge: (image: Image) => Promise<Judgement>;
-  readonly rules: () => Rules;
+  /** The rules of the head that judged. */
+  readonly rules: (version: string) => Rules;
   /** What every result says of the agent: station, model, mode. */
   readonly facts: () => Facts;
   /** Resolves once the result is as safe as the outbox makes it. */
   readonly publish: (result: Result) => Promise<void>;
   readonly count: (result: Result) => void;
-  /** Shows the result, with a frame that was judged for it where there is one. */
-  readonly show: (result: Result, frame: Frame | undefined) => void;
+  /** Shows the result, with what was seen of it. */
+  readonly show: (result: Result, seen: Seen) => void;
   /** Parts that may wait for the model: few where a newer frame is worth more than an older one. */
   readonly depth: number;
 }
@@ -68,10 +87,11 @@ export async function inspect(line: Line, stopping: AbortSignal): Promise<void> 
     const order = ++sequence;
     const judged = judgePart(line, part, stopping);
     const done = published.then(async () => {
-      const result = composeResult({ sequence: order, camera: line.camera, part, facts, ...(await judged) });
+      const { features, unfamiliar, shadow, ...judgement } = await judged;
+      const result = composeResult({ sequence: order, camera: line.camera, part, facts, ...judgement });
       await line.publish(result);
       line.count(result);
-      line.show(result, part.frames.at(-1));
+      line.show(result, { frame: part.frames.at(-1), features, unfamiliar, shadow });
     });
     published = done;
     waiting.add(done);
@@ -94,7 +114,7 @@ async function nextPart(parts: Parts, stopping: AbortSignal): Promise<Part | und
 }
 
 /** How a part's judging went. */
-export interface Judged {
+export interface Judged extends Omit<Seen, 'frame'> {
   readonly state: Result['state'];
   readonly decision: Decision;
   readonly inferenceMs: number;
@@ -110,16 +130,34 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
     return { state, decision: failed(part.failure, part.frames.length), inferenceMs: 0, queueMs: 0 };
   }
   try {
-    const judgements = await Promise.all(part.frames.map((frame) => line.judge(frame.image)));
+    const judgements = await judgeFrames(line, part);
+    const { version, shadow, features } = judgements.at(-1) ?? { version: 'none' };
+    const rules = line.rules(version);
+    const familiarity = judgements.map((judgement) => judgement.familiarity);
+    const shadows = judgements.flatMap((judgement) => judgement.shadow ?? []);
     return {
       state: 'completed',
       decision: decide(
         judgements.map((judgement) => judgement.probabilities),
-        line.rules(),
+        rules,
+        familiarity,
       ),
+      features,
+      unfamiliar: isUnfamiliar(familiarity, rules),
+      ...(shadow &&
+        shadows.every((one) => one.version === shadow.version) && {
+          shadow: {
+            version: shadow.version,
+            decision: decide(
+              shadows.map(({ probabilities }) => probabilities),
+              line.rules(shadow.version),
+              shadows.map((one) => one.familiarity),
+            ),
+          },
+        }),
       inferenceMs: judgements.reduce((sum, judgement) => sum + judgement.inferenceMs, 0),
       queueMs: Math.max(...judgements.map((judgement) => judgement.queueMs)),
-      version: judgements.at(-1)?.version ?? 'none',
+      version,
     };
   } catch (error) {
     return {
@@ -128,5 +166,13 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
       inferenceMs: 0,
       queueMs: 0,
     };
+  }
+}
+
+/** All frames of a part, by one head: where another took over between two of them, they are judged again. */
+async function judgeFrames(line: Line, part: Part): Promise<Judgement[]> {
+  while (true) {
+    const judgements = await Promise.all(part.frames.map((frame) => line.judge(frame.image)));
+    if (judgements.every(({ version }) => version === judgements[0]!.version)) return judgements;
   }
 }

@@ -51,10 +51,10 @@ export async function openInspection(
       return { name: camera, up, reason, region, trigger: trigger.kind, newestAt, simulated };
     },
     run(line) {
-      const show: Line['show'] = (result, frame) => {
+      const show: Line['show'] = (result, seen) => {
         // Parts come again: whatever was odd about them is over.
         deps.onNotice('');
-        line.show(result, frame);
+        line.show(result, seen);
       };
       running = inspect({ ...line, show, camera, parts, depth: depthOf(config.trigger) }, stopping.signal);
       return running;

@@ -16,12 +16,15 @@ export interface LiveModel extends AsyncDisposable {
   readonly fault: string | undefined;
   /** Why it cannot tell good from bad although it runs: no head yet, no good label; empty where it can. */
   readonly notice: string;
-  readonly rules: Rules;
+  /** Of the head that judged. */
+  rules(version: string): Rules;
   judge(image: Image): Promise<Judgement>;
   /** Judges one picture by itself, as a part of one frame. */
   classify(image: Image): Promise<Classification>;
   /** Makes a version active; one that does not fit is refused and the old one stays. */
   promote(version: string): Promise<void>;
+  /** A version that judges beside the active one, unpublished, or none. @throws QcError version-unknown, head-damaged */
+  shadow(version: string | undefined): Promise<void>;
   /** Back to the version that was active before. */
   rollback(): Promise<void>;
 }
@@ -82,8 +85,9 @@ export async function openLiveModel(
       if (labels.some((label) => config.labels.good.includes(label))) return '';
       return `no label of the head is good (labels.good: ${config.labels.good.join(', ')}): no part can pass`;
     },
-    get rules() {
-      return { thresholds: inspector.thresholds ?? config.thresholds, good: config.labels.good };
+    rules(version) {
+      const { thresholds = config.thresholds, familiar } = inspector.rulesOf(version);
+      return { thresholds, familiar, good: config.labels.good };
     },
     async judge(image) {
       const judged = await inspector.judge(image);
@@ -92,14 +96,16 @@ export async function openLiveModel(
       return judged;
     },
     async classify(image) {
-      const { probabilities, inferenceMs, queueMs } = await model.judge(image);
-      return { decision: decide([probabilities], model.rules), model: model.info, inferenceMs, queueMs };
+      const { probabilities, familiarity, version, inferenceMs, queueMs } = await model.judge(image);
+      const decision = decide([probabilities], model.rules(version), [familiarity]);
+      return { decision, model: { ...model.info, version }, inferenceMs, queueMs };
     },
     promote: (version) =>
       change(async (store) => {
         await store.promote(version);
         return version;
       }),
+    shadow: (version) => inspector.useShadow(version),
     rollback: () => change((store) => store.rollback()),
     [Symbol.asyncDispose]: () => inspector[Symbol.asyncDispose](),
   };

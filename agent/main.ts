@@ -17,6 +17,7 @@ import { version } from '../config/package.ts';
 import type { Config } from '../config/schema.ts';
 import {
   type CommandAnswer,
+  modelsExportCommand,
   modelsListCommand,
   modelsPromoteCommand,
   modelsRollbackCommand,
@@ -172,6 +173,16 @@ models
   .addOption(json('what is active now'))
   .addHelpText('after', '\nExample:\n  qc-agent models rollback --config agent.yaml')
   .action((options: FileOptions) => answer(options, modelsRollbackCommand));
+
+models
+  .command('export <version> <file>')
+  .description('write base and head as one plain ONNX file that other runtimes read')
+  .addOption(configFile())
+  .addOption(json('what was written'))
+  .addHelpText('after', '\nExample:\n  qc-agent models export 2026-11-23.2 press-3.onnx --config agent.yaml')
+  .action((version: string, file: string, options: FileOptions) =>
+    answer(options, (config) => modelsExportCommand(config, version, file)),
+  );
 
 const dataset = program
   .command('dataset')

@@ -19,6 +19,7 @@ import { seededRandom } from './random.ts';
 import type { Report } from './report.ts';
 import { forgetting, negativeTransfer, overFitting } from './train/checks.ts';
 import { evaluate, mostProbable } from './train/evaluate.ts';
+import { type Familiar, familiarOf } from './train/familiar.ts';
 import { type Described, describeFrames } from './train/features.ts';
 import { fitHead, type TrainedHead } from './train/fit.ts';
 import { judgeCandidate } from './train/gate.ts';
@@ -143,7 +144,13 @@ export async function tune(
   };
   signal?.throwIfAborted();
   return {
-    version: await keep(store, base, head, { ...report, heldOut: answers(described, heldOut) }, by),
+    version: await keep(
+      store,
+      base,
+      { ...head, ...familiarOf(described, group) },
+      { ...report, heldOut: answers(described, heldOut) },
+      by,
+    ),
     report,
   };
 }
@@ -220,7 +227,7 @@ async function judgedByActive(
 async function keep(
   store: Store,
   base: BaseManifest,
-  head: TrainedHead,
+  head: TrainedHead & Familiar,
   report: Report & z.output<typeof heldOutSchema>,
   by: string,
 ): Promise<string> {
@@ -231,6 +238,7 @@ async function keep(
       base,
       createdAt: new Date(),
       thresholds: report.thresholds,
+      familiar: head.least,
       training: {
         ...{
           method: 'least squares, cross-validated',

@@ -14,6 +14,8 @@ export interface BaseRequest {
   readonly precision: 'auto' | 'fp32' | 'fp16' | 'int8';
   /** Where pulled bases lie, besides the embedded ones. */
   readonly directories?: readonly string[];
+  /** Also give out the map before pooling. */
+  readonly maps?: boolean;
 }
 
 /** A base ready to be given to onnxruntime: one float32 input of a fixed size, features as the output. */
@@ -23,6 +25,8 @@ export interface Base {
   /** The file as it is where its features are an output, else the graph cut at them. */
   readonly model: string | Uint8Array;
   readonly output: string;
+  /** The map that is averaged to the features, [N,D,H,W], also an output; undefined where it was not asked for or is none. */
+  readonly map: string | undefined;
   /** Names of free dimensions and the sizes to fix them at. */
   readonly dimensions: Readonly<Record<string, number>>;
 }
@@ -55,7 +59,7 @@ export async function openBase(request: BaseRequest): Promise<Base> {
       `${file} is not the file its manifest describes: sha256 ${found}, expected ${manifest.sha256}`,
     );
   }
-  const { cut, ...fitted } = fitGraph(file, manifest, parseModel(file, bytes));
+  const { cut, ...fitted } = fitGraph(file, manifest, parseModel(file, bytes), request.maps);
   return { manifest, file, model: cut ? encodeModel(cut) : file, ...fitted };
 }
 

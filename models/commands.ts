@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { openBase } from './base.ts';
+import { exportModel } from './export.ts';
 import { requireHeadGraph, requireSameBase } from './head.ts';
 import type { HeadManifest } from './manifest.ts';
 import { type ListedVersion, openStore, type Store } from './store.ts';
@@ -105,4 +106,21 @@ function details(manifest: HeadManifest, active: boolean): string {
   ];
   const width = Math.max(...rows.map(([key]) => key.length));
   return rows.map(([key, value]) => `${key.padEnd(width)}  ${value}`).join('\n');
+}
+
+/** Base and head of a version as one ONNX file. @throws QcError what `exportModel` throws */
+export async function modelsExportCommand(
+  { model, storage }: ModelsConfig,
+  version: string,
+  file: string,
+): Promise<CommandAnswer> {
+  const exported = await exportModel(model, storage.directory, version, file);
+  const { labels, bytes } = exported;
+  return {
+    text: [
+      `${version} with its base written to ${file}: ${(bytes / 1e6).toFixed(1)} MB of plain ONNX`,
+      `outputs: probabilities of ${labels.join(', ')}, in this order; how a picture is prepared is in its metadata ("input")`,
+    ].join('\n'),
+    json: { file, ...exported },
+  };
 }

@@ -1,14 +1,24 @@
 /** Holding a base's graph against its manifest. Pure. */
 import { QcError } from '../config/errors.ts';
 import type { BaseManifest } from './manifest.ts';
+import { valueInfo } from './onnx/build.ts';
 import { appendAveragePool, cutAt } from './onnx/cut.ts';
-import { describe, externalWeight, graphInputs, graphOutputs, type TensorFacts } from './onnx/graph.ts';
-import type { OnnxGraph, OnnxModel } from './onnx/proto.ts';
+import {
+  describe,
+  externalWeight,
+  graphInputs,
+  graphOutputs,
+  producers,
+  type TensorFacts,
+} from './onnx/graph.ts';
+import { changed, type OnnxGraph, type OnnxModel } from './onnx/proto.ts';
 
 export interface Fit {
   /** The graph cut at its features; undefined where the file can be run as it is. */
   readonly cut: OnnxModel | undefined;
   readonly output: string;
+  /** The map before pooling, an output too; undefined where it was not asked for, or there is none. */
+  readonly map: string | undefined;
   /** Names of free dimensions and the sizes to fix them at. */
   readonly dimensions: Readonly<Record<string, number>>;
 }
@@ -17,7 +27,12 @@ export interface Fit {
  * Holds a graph against its manifest and cuts it where the features are inside.
  * Throws `model-mismatch`, saying what was found; `file` is named in the message.
  */
-export function fitGraph(file: string, manifest: BaseManifest, model: OnnxModel & { graph: OnnxGraph }): Fit {
+export function fitGraph(
+  file: string,
+  manifest: BaseManifest,
+  model: OnnxModel & { graph: OnnxGraph },
+  maps = false,
+): Fit {
   const { graph } = model;
   const mismatch = (found: string) =>
     new QcError('model-mismatch', `${file}: ${found}`, { remedy: 'correct the manifest beside it' });
@@ -49,7 +64,9 @@ export function fitGraph(file: string, manifest: BaseManifest, model: OnnxModel 
         `the graph has outputs ${describe(outputs)}; the manifest says ${features.size} features, float32`,
       );
     }
-    return { cut: undefined, output: features.tensor, dimensions };
+    const map = maps ? pooledMap(graph, features.tensor) : undefined;
+    const cut = map === undefined ? undefined : withOutput(model, map);
+    return { cut, output: features.tensor, map, dimensions };
   }
   let cut = cutAt(model, features.tensor);
   let output = features.tensor;
@@ -57,8 +74,31 @@ export function fitGraph(file: string, manifest: BaseManifest, model: OnnxModel 
     output = `${features.tensor}/average`;
     cut = appendAveragePool(cut, output);
   }
-  return { cut, output, dimensions };
+  const map = maps
+    ? features.pool === 'average'
+      ? features.tensor
+      : pooledMap(graph, features.tensor)
+    : undefined;
+  return { cut: map === undefined ? cut : withOutput(cut, map), output, map, dimensions };
 }
+
+/** What is averaged to make a tensor, seen through reshaping alone; undefined where it is no average. */
+function pooledMap(graph: OnnxGraph, tensor: string): string | undefined {
+  const made = producers(graph);
+  for (let name: string | undefined = tensor; name !== undefined; ) {
+    const maker = made.get(name);
+    if (maker?.opType === 'GlobalAveragePool') return maker.input[0];
+    name = ['Flatten', 'Squeeze', 'Reshape', 'Identity'].includes(maker?.opType ?? '')
+      ? maker!.input[0]
+      : undefined;
+  }
+  return undefined;
+}
+
+const withOutput = (model: OnnxModel, tensor: string): OnnxModel =>
+  changed(model, {
+    graph: changed(model.graph!, { output: [...model.graph!.output, valueInfo(tensor, undefined)] }),
+  });
 
 function takesImages({ type, shape }: TensorFacts, { input }: BaseManifest): boolean {
   const { layout, width, height } = input;

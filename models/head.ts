@@ -1,4 +1,7 @@
-/** The head: features → class probabilities. On disk it is plain ONNX: `features` [N,D] → `probabilities` [N,K]. */
+/**
+ * The head: features → class probabilities, and how familiar the part is. On disk it is plain ONNX: `features` [N,D] →
+ * `probabilities` [N,K] and, where it knows its examples, `familiarity` [N].
+ */
 import { QcError } from '../config/errors.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
 import { buildModel, floatTensor, floatValues, node, valueInfo } from './onnx/build.ts';
@@ -17,10 +20,17 @@ export interface LinearHead {
   readonly weights: Float64Array | Float32Array;
   readonly bias: Float64Array | Float32Array;
   readonly temperature: number;
+  /**
+   * [M][D] labelled parts, transformed and of length 1: familiarity is the cosine with the nearest of them (Sun, Ming, Zhu, Li,
+   * "Out-of-distribution detection with deep nearest neighbors", ICML 2022). Only with `hellinger`, whose t(x) has length 1.
+   */
+  readonly exemplars?: readonly Float32Array[] | undefined;
 }
 
 /** The bytes of head.onnx for a linear head: Gemm and Softmax, the temperature folded into the weights. */
-export function encodeLinearHead({ transform, labels, weights, bias, temperature }: LinearHead): Uint8Array {
+export function encodeLinearHead(head: LinearHead): Uint8Array {
+  const { transform, labels, weights, bias, temperature, exemplars = [] } = head;
+  const knows = transform === 'hellinger' && exemplars.length > 0;
   const classes = labels.length;
   const size = weights.length / classes;
   const scaled = (values: Float64Array | Float32Array) =>
@@ -32,14 +42,19 @@ export function encodeLinearHead({ transform, labels, weights, bias, temperature
         ...(transform ? hellingerNodes : []),
         node('Gemm', [transform ? 'transformed' : 'features', 'weights', 'bias'], ['scores'], { transB: 1 }),
         node('Softmax', ['scores'], ['probabilities'], { axis: 1 }),
+        ...(knows ? familiarityNodes : []),
       ],
       initializer: [
         floatTensor('weights', [classes, size], scaled(weights)),
         floatTensor('bias', [classes], scaled(bias)),
         ...(transform ? [floatTensor('least', [1], Float32Array.of(leastSum))] : []),
+        ...(knows ? [floatTensor('exemplars', [exemplars.length, size], joined(exemplars, size))] : []),
       ],
       input: [valueInfo('features', ['N', size])],
-      output: [valueInfo('probabilities', ['N', classes])],
+      output: [
+        valueInfo('probabilities', ['N', classes]),
+        ...(knows ? [valueInfo('familiarity', ['N'])] : []),
+      ],
       metadata: { labels: JSON.stringify(labels) },
     }),
   );
@@ -57,6 +72,19 @@ const hellingerNodes = [
   node('Mul', ['roots', 'signs'], ['transformed']),
 ];
 
+const familiarityNodes = [
+  node('Gemm', ['transformed', 'exemplars'], ['cosines'], { transB: 1 }),
+  node('ReduceMax', ['cosines'], ['familiarity'], { axes: [1], keepdims: 0 }),
+];
+
+function joined(rows: readonly Float32Array[], size: number): Float32Array {
+  const values = new Float32Array(rows.length * size);
+  rows.forEach((row, i) => {
+    values.set(row, i * size);
+  });
+  return values;
+}
+
 /** t(x) of `hellinger`, [D]; a new array. */
 export function hellinger(features: Float32Array): Float32Array {
   const sum = Math.max(
@@ -71,13 +99,15 @@ export function decodeLinearHead(bytes: Uint8Array, labels: readonly string[]): 
   const graph = decodeModel(bytes).graph;
   const named = (name: string) => graph?.initializer.find((tensor) => tensor.name === name);
   const [weights, bias] = [named('weights'), named('bias')];
-  const operators = graph?.node.map(({ opType }) => opType).join();
-  const known = [[], hellingerNodes].map((before) =>
-    [...before.map(({ opType }) => opType), 'Gemm', 'Softmax'].join(),
-  );
-  if (!weights || !bias || !known.includes(operators ?? '')) return undefined;
+  const operators = graph?.node.map(({ opType }) => opType).join() ?? '';
+  const types = (nodes: readonly { readonly opType?: string | undefined }[]) =>
+    nodes.map(({ opType }) => opType);
+  const plain = ['Gemm', 'Softmax'];
+  const transformed = [...types(hellingerNodes), ...plain];
+  const known = [plain, transformed, [...transformed, ...types(familiarityNodes)]].map((one) => one.join());
+  if (!weights || !bias || !known.includes(operators)) return undefined;
   return {
-    transform: operators === known[1] ? 'hellinger' : undefined,
+    transform: operators === known[0] ? undefined : 'hellinger',
     labels,
     weights: floatValues(weights),
     bias: floatValues(bias),
@@ -94,6 +124,40 @@ export function probabilitiesOf(head: LinearHead, features: Float32Array): numbe
     return score;
   });
   return softmax(scores, head.temperature);
+}
+
+/**
+ * Class-activation map (Zhou et al., "Learning deep features for discriminative localization", CVPR 2016): what each place
+ * adds to the score of a label against the mean of all labels, [H·W]. Exact: with x the average of the map over all places,
+ * hellinger's √(x/Σ) is x / √(x·Σ), linear in the map once x is known, so that the places sum to the score without its bias.
+ * @param map [D,H,W], before pooling; its average are the features
+ */
+export function activationMap(
+  head: LinearHead,
+  map: Float32Array,
+  places: number,
+  label: string,
+): Float32Array {
+  const chosen = head.labels.indexOf(label);
+  const size = map.length / places;
+  const features = new Float32Array(size);
+  for (let d = 0; d < size; d++) {
+    for (let p = 0; p < places; p++) features[d]! += map[d * places + p]! / places;
+  }
+  const sum = Math.max(
+    leastSum,
+    features.reduce((total, value) => total + Math.abs(value), 0),
+  );
+  const heat = new Float32Array(places);
+  for (let d = 0; d < size; d++) {
+    let mean = 0;
+    for (let k = 0; k < head.labels.length; k++) mean += head.weights[k * size + d]! / head.labels.length;
+    const weight = (head.weights[chosen * size + d]! - mean) / head.temperature;
+    const root = Math.sqrt(Math.abs(features[d]!) * sum);
+    const share = head.transform ? (root > leastSum ? 1 / root : 0) : 1;
+    for (let p = 0; p < places; p++) heat[p]! += (weight * share * map[d * places + p]!) / places;
+  }
+  return heat;
 }
 
 /** Scores over temperature → probabilities that sum to 1. */
@@ -138,8 +202,14 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, size
     throw damaged(`its inputs are ${describe(inputs)}, the base gives [N,${size}] float32`);
   }
   const { labels } = manifest;
-  if (!isTable(outputs, labels.length)) {
+  const [probabilities, familiarity, ...more] = outputs;
+  const isKnown =
+    familiarity === undefined || (familiarity.name === 'familiarity' && familiarity.shape?.length === 1);
+  if (!isTable(probabilities ? [probabilities] : [], labels.length) || !isKnown || more.length > 0) {
     throw damaged(`its outputs are ${describe(outputs)} for ${labels.length} labels`);
+  }
+  if (manifest.familiar !== undefined && !familiarity) {
+    throw damaged('its manifest has a limit for familiarity, the graph does not tell it');
   }
   const named = model.metadataProps.find(({ key }) => key === 'labels')?.value;
   if (named !== undefined && named !== JSON.stringify(labels)) {

@@ -4,10 +4,9 @@ import { QcError } from '../config/errors.ts';
 import type { ModelConfig } from '../config/schema.ts';
 import { requireHeadGraph, requireSameBase } from './head.ts';
 import type { Image } from './image.ts';
-import type { BaseManifest } from './manifest.ts';
+import type { BaseManifest, HeadManifest } from './manifest.ts';
 import { type Judged, openSession, type Session, type SessionFacts } from './session.ts';
 import { type HeadVersion, openStore, type Store } from './store.ts';
-import type { Thresholds } from './verdict.ts';
 
 export interface InspectorOptions {
   readonly model: ModelConfig;
@@ -35,8 +34,8 @@ export interface Inspector extends AsyncDisposable {
   readonly manifest: BaseManifest;
   /** Labels of the head; empty while there is none. */
   readonly labels: readonly string[];
-  /** Thresholds that the head brings; undefined where those of the config hold. */
-  readonly thresholds: Thresholds | undefined;
+  /** Thresholds that a head brings which judges or has judged; undefined where those of the config hold. */
+  rulesOf(version: string): Pick<HeadManifest, 'thresholds' | 'familiar'>;
   /** Rejects with `overloaded` where too many wait, and with `inference-stopped` where the thread died over it. */
   judge(image: Image): Promise<Judged>;
   /** Pooled features of the base, [size]; for training and drift. */
@@ -46,10 +45,14 @@ export interface Inspector extends AsyncDisposable {
    * A damaged or unfitting version is refused and the old one stays.
    */
   swapHead(version: string): Promise<void>;
+  /** A version that judges the same pictures beside the head, or none. @throws as `swapHead` */
+  useShadow(version: string | undefined): Promise<void>;
 }
 
 /** Deaths of the thread in a row, without a judgement in between, after which it is not started again. */
 const mostDeaths = 3;
+/** Heads whose rules are kept: active and shadow, and those before them. */
+const mostRules = 4;
 /** Requests kept while the thread is started again. */
 const mostHeld = 64;
 
@@ -63,8 +66,18 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   let session = await start();
   const { facts } = session;
   let head: HeadVersion | undefined;
+  let shadow: HeadVersion | undefined;
+  /** The newest last: what was asked before a swap is still to be judged by the rules of its own head. */
+  const rules = new Map<string, HeadManifest>();
+  const remember = (used: HeadVersion | undefined) => {
+    if (!used) return;
+    rules.delete(used.version);
+    rules.set(used.version, used.manifest);
+    for (const old of rules.keys()) if (rules.size > mostRules) rules.delete(old);
+  };
   try {
     head = await activeHead(store, facts.manifest, onNotice);
+    remember(head);
     await session.useHead(loaded(head));
   } catch (error) {
     await session[Symbol.asyncDispose]();
@@ -111,6 +124,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       try {
         const next = await start();
         await next.useHead(loaded(head));
+        await next.useShadow(loaded(shadow));
         session = next;
         watch(next);
         return;
@@ -145,9 +159,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     get labels() {
       return head?.manifest.labels ?? [];
     },
-    get thresholds() {
-      return head?.manifest.thresholds;
-    },
+    rulesOf: (version) => rules.get(version) ?? {},
     async judge(image) {
       const judged = await (await ready()).judge(image);
       deaths = 0;
@@ -159,8 +171,17 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     async swapHead(version) {
       const next = await store.read(version);
       requireFit(next, facts.manifest);
+      remember(next);
       await (await ready()).useHead(loaded(next));
       head = next;
+    },
+    async useShadow(version) {
+      const next = version === undefined ? undefined : await store.read(version);
+      if (next) requireFit(next, facts.manifest);
+      remember(next);
+      remember(head);
+      await (await ready()).useShadow(loaded(next));
+      shadow = next;
     },
     async [Symbol.asyncDispose]() {
       closed = true;

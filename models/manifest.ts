@@ -76,6 +76,12 @@ export const headManifestSchema = z.strictObject({
     .min(2)
     .refine((labels) => new Set(labels).size === labels.length, 'must not repeat a label'),
   thresholds: thresholdsSchema.optional().describe('default: those of the config'),
+  familiar: z
+    .number()
+    .min(-1)
+    .max(1)
+    .optional()
+    .describe('cosine with the nearest labelled part, below which a part is unfamiliar; default: nothing is'),
   head: z.strictObject({ file: plainFile, sha256 }),
   temperature: z.number().positive().describe('already folded into the weights; for the record'),
   createdAt: z.iso.datetime(),

@@ -11,7 +11,9 @@ import { makePrepare, type Prepare } from './prepare.ts';
 import { type Provider, providers, whyAbsent } from './providers.ts';
 import type {
   Answer,
+  FeatureMap,
   FromWorker,
+  HeadAnswer,
   LoadedHead,
   SentError,
   SessionFacts,
@@ -54,7 +56,9 @@ async function native<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-type Run = (image: Image) => Promise<Float32Array>;
+type Run = (
+  image: Image,
+) => Promise<{ readonly features: Float32Array; readonly map?: ort.Tensor | undefined }>;
 
 /** One session on one provider; throws what onnxruntime throws. */
 async function openOn(provider: Provider, base: Base): Promise<ort.InferenceSession> {
@@ -84,8 +88,10 @@ function runner(session: ort.InferenceSession, base: Base, prepare: Prepare): Ru
     const pixels = prepare(image);
     tensor ??= new ort.Tensor('float32', pixels, dims);
     const feeds = { [input.name]: tensor };
-    const outputs = await native(() => session.run(feeds, [base.output]));
-    return outputs[base.output]!.data as Float32Array;
+    const wanted = base.map === undefined ? [base.output] : [base.output, base.map];
+    const outputs = await native(() => session.run(feeds, wanted));
+    const features = outputs[base.output]!.data as Float32Array;
+    return { features, map: base.map === undefined ? undefined : (outputs[base.map] as ort.Tensor) };
   };
 }
 
@@ -116,7 +122,7 @@ async function openProvider(base: Base): Promise<{ facts: SessionFacts; run: Run
 
   /** The CPU provider is the reference: where it fails, the model is wrong, not the provider. */
   async function failure(provider: Provider, run: Run): Promise<string | undefined> {
-    const features = await run(image);
+    const { features } = await run(image);
     if (features.length !== manifest.features.size) {
       throw new QcError(
         'model-mismatch',
@@ -126,7 +132,9 @@ async function openProvider(base: Base): Promise<{ facts: SessionFacts; run: Run
     const check =
       manifest.check ??
       recordCheck(
-        provider === 'cpu' ? features : await runner(await openOn('cpu', base), base, prepare)(image),
+        provider === 'cpu'
+          ? features
+          : (await runner(await openOn('cpu', base), base, prepare)(image)).features,
       );
     const reason = checkFailure(check, features, precision);
     if (reason !== undefined && provider === 'cpu') {
@@ -165,14 +173,24 @@ async function openHead({ model, version, labels }: LoadedHead): Promise<Head> {
   }
 }
 
-async function classify({ session, version, labels }: Head, features: Float32Array): Promise<Answer> {
+async function classify({ session, version, labels }: Head, features: Float32Array): Promise<HeadAnswer> {
   const feeds = { [session.inputNames[0]!]: new ort.Tensor('float32', features, [1, features.length]) };
   const outputs = await native(() => session.run(feeds));
   const values = outputs[session.outputNames[0]!]!.data as Float32Array;
+  const [familiarity] = (outputs.familiarity?.data as Float32Array | undefined) ?? [];
   if (values.length !== labels.length) {
     throw new QcError('head-damaged', `the head gives ${values.length} values for ${labels.length} labels`);
   }
-  return { version, probabilities: Object.fromEntries(labels.map((label, i) => [label, values[i]!])) };
+  const probabilities = Object.fromEntries(labels.map((label, i) => [label, values[i]!]));
+  return { version, probabilities, ...(familiarity !== undefined && { familiarity }) };
+}
+
+function mapOf(map: ort.Tensor | undefined): FeatureMap {
+  const [, , height = 0, width = 0] = map?.dims ?? [];
+  if (!map || height * width === 0) {
+    throw new QcError('why-unavailable', 'this base has no map before its pooled features');
+  }
+  return { data: (map.data as Float32Array).slice(), height, width };
 }
 
 function toSend(error: unknown): SentError {
@@ -183,24 +201,31 @@ function toSend(error: unknown): SentError {
 
 /** Answers requests one by one until told to close. */
 function serve(run: Run): void {
-  let head: Head | undefined;
+  const heads: { head?: Head | undefined; shadow?: Head | undefined } = {};
   let last: Promise<void> = Promise.resolve();
 
   async function perform(task: Task): Promise<Answer> {
-    if (task.kind === 'head') {
+    if ('head' in task) {
       const next = task.head && (await openHead(task.head));
-      await head?.session.release();
-      head = next;
+      await heads[task.kind]?.session.release();
+      heads[task.kind] = next;
       return {};
     }
-    const features = await run(task.image);
+    const { features, map } = await run(task.image);
     if (task.kind === 'features') return { features: features.slice() };
-    return head ? classify(head, features) : {};
+    if (task.kind === 'map') return { map: mapOf(map) };
+    const { head, shadow } = heads;
+    return {
+      features: features.slice(),
+      active: head && (await classify(head, features)),
+      // What is tried out must never cost the part its verdict.
+      shadow: shadow && (await classify(shadow, features).catch(() => undefined)),
+    };
   }
 
   async function reply(id: number, task: Task): Promise<void> {
     const startedAt = performance.now();
-    const buffer = task.kind === 'head' ? undefined : task.image.data.buffer;
+    const buffer = 'head' in task ? undefined : task.image.data.buffer;
     const pixels = buffer instanceof ArrayBuffer ? buffer : undefined;
     const back = pixels ? [pixels] : [];
     try {

@@ -11,6 +11,8 @@ import type { Provider } from './providers.ts';
 
 export interface SessionRequest extends BaseRequest {
   readonly provider: 'auto' | Provider;
+  /** Also keep the map before pooling, for `map`; costs memory. */
+  readonly maps?: boolean;
   /** CPU threads of one inference; 0 = one a core. */
   readonly threads: number;
   /** Another worker script that behaves like session-worker.ts (tests let one die). */
@@ -32,11 +34,32 @@ export interface LoadedHead {
   readonly model: Uint8Array;
 }
 
+/** What one head says. */
+export interface HeadAnswer {
+  readonly version: string;
+  readonly probabilities: Readonly<Record<string, number>>;
+  readonly familiarity?: number | undefined;
+}
+
+/** The base's last map before pooling. */
+export interface FeatureMap {
+  /** [D,height,width] */
+  readonly data: Float32Array;
+  readonly height: number;
+  readonly width: number;
+}
+
 export interface Judged {
   /** Label to probability; empty without a head. */
   readonly probabilities: Readonly<Record<string, number>>;
+  /** Cosine with the nearest labelled part; undefined where the head knows none. */
+  readonly familiarity?: number | undefined;
   /** The head that judged, `none` without one. */
   readonly version: string;
+  /** [D], pooled features of the base. */
+  readonly features: Float32Array;
+  /** What the head in the shadow says of the same features. */
+  readonly shadow?: HeadAnswer | undefined;
   /** Preparation, base and head together, ms. */
   readonly inferenceMs: number;
   /** Waiting for the thread to be free, ms. */
@@ -48,15 +71,19 @@ export interface Session extends AsyncDisposable {
   judge(image: Image): Promise<Judged>;
   /** Pooled features of the base, [size]. */
   features(image: Image): Promise<Float32Array>;
+  /** @throws QcError why-unavailable where the session was opened without maps */
+  map(image: Image): Promise<FeatureMap>;
   /** What is asked after this is judged by the new head, what was asked before by the old one. */
   useHead(head: LoadedHead | undefined): Promise<void>;
+  /** Another head that judges the same features beside it; undefined ends it. */
+  useShadow(head: LoadedHead | undefined): Promise<void>;
   /** Settles when the thread is gone: with the reason where nobody closed it. */
   readonly ended: Promise<QcError | undefined>;
 }
 
 export type Task =
-  | { readonly kind: 'judge' | 'features'; readonly image: Image }
-  | { readonly kind: 'head'; readonly head: LoadedHead | undefined };
+  | { readonly kind: 'judge' | 'features' | 'map'; readonly image: Image }
+  | { readonly kind: 'head' | 'shadow'; readonly head: LoadedHead | undefined };
 export type ToWorker = { readonly id: number; readonly task: Task } | { readonly close: true };
 export type FromWorker =
   | { readonly opened: SessionFacts }
@@ -72,8 +99,9 @@ export type FromWorker =
 /** Which fields there are follows from the task. */
 export interface Answer {
   readonly features?: Float32Array;
-  readonly probabilities?: Readonly<Record<string, number>>;
-  readonly version?: string;
+  readonly map?: FeatureMap;
+  readonly active?: HeadAnswer | undefined;
+  readonly shadow?: HeadAnswer | undefined;
 }
 export interface SentError {
   readonly code: ErrorCode;
@@ -196,12 +224,16 @@ export async function openSession({ worker: entry, ...request }: SessionRequest)
       ended: exit,
       async judge(image) {
         const { answer, ...times } = await ask({ kind: 'judge', image });
-        const { probabilities = {}, version = 'none' } = answer;
-        return { probabilities, version, ...times };
+        const { features, active = { version: 'none', probabilities: {} }, shadow } = answer;
+        return { ...active, features: features!, ...(shadow && { shadow }), ...times };
       },
       features: async (image) => (await ask({ kind: 'features', image })).answer.features!,
+      map: async (image) => (await ask({ kind: 'map', image })).answer.map!,
       async useHead(head) {
         await ask({ kind: 'head', head });
+      },
+      async useShadow(head) {
+        await ask({ kind: 'shadow', head });
       },
       async [Symbol.asyncDispose]() {
         if (!closing) {
@@ -225,7 +257,7 @@ export async function openSession({ worker: entry, ...request }: SessionRequest)
  * that travels to and fro, so that the caller keeps the picture (evidence, page) and nothing is allocated.
  */
 function handOver(task: Task, spare: ArrayBuffer[]): [Task, ArrayBuffer[]] {
-  if (task.kind === 'head' || task.image.data.buffer instanceof SharedArrayBuffer) return [task, []];
+  if ('head' in task || task.image.data.buffer instanceof SharedArrayBuffer) return [task, []];
   const { width, height, data } = task.image;
   const at = spare.findIndex((buffer) => buffer.byteLength >= data.length);
   const buffer = at >= 0 ? spare.splice(at, 1)[0]! : new ArrayBuffer(data.length);

@@ -26,6 +26,8 @@ export type Probabilities = Readonly<Record<string, number>>;
 
 export interface Rules {
   readonly thresholds: Thresholds;
+  /** Familiarity below which a frame shows nothing that was ever labelled; undefined: every frame counts as familiar. */
+  readonly familiar?: number | undefined;
   /** Labels that mean a good part; every other label is a defect. */
   readonly good: readonly string[];
 }
@@ -34,14 +36,28 @@ export interface Rules {
  * Decides on one part from its frames. It passes only where the mean probability of good reaches the
  * threshold and more than half of the frames would pass by themselves; it fails where the mean of a defect
  * reaches its threshold and more than half of the frames see a defect. Anything else,
- * and anything that is not a probability, is uncertain: nothing is ever passed by default.
+ * and anything that is not a probability, is uncertain: nothing is ever passed by default. Where half of the frames or more
+ * are unfamiliar, no probability counts: the part is uncertain.
+ * @param familiarity of each frame; a frame without one, where the rules ask for it, is unfamiliar
  */
-export function decide(frames: readonly Probabilities[], rules: Rules): Decision {
+export function decide(
+  frames: readonly Probabilities[],
+  rules: Rules,
+  familiarity: readonly (number | undefined)[] = [],
+): Decision {
   const fault = whyUnusable(frames, rules.thresholds);
   if (fault !== undefined) return failed(fault, frames.length);
   const probabilities = meanOf(frames);
-  const { verdict, label, reasons } = judge(frames, probabilities, rules);
-  const agree = frames.filter((frame) => judge([frame], frame, rules).verdict === verdict).length;
+  const decided = judge(frames, probabilities, rules);
+  const likeness = frames.map((_, i) => familiarity[i]);
+  const isStrange = isUnfamiliar(likeness, rules);
+  const { label } = decided;
+  const verdict = isStrange ? 'uncertain' : decided.verdict;
+  const reasons = isStrange ? [unfamiliar(familiarity, rules)] : decided.reasons;
+  const agree = frames.filter(
+    (frame, i) =>
+      (isUnfamiliar([likeness[i]], rules) ? 'uncertain' : judge([frame], frame, rules).verdict) === verdict,
+  ).length;
   const probability = probabilities[label]!;
   return { verdict, label, probability, probabilities, reasons, votes: { frames: frames.length, agree } };
 }
@@ -57,6 +73,20 @@ export function failed(reason: string, frames = 0): Decision {
     reasons: [reason],
     votes,
   };
+}
+
+/** Whether half of the frames or more show nothing that was ever labelled. */
+export function isUnfamiliar(familiarity: readonly (number | undefined)[], { familiar }: Rules): boolean {
+  if (familiar === undefined) return false;
+  const known = familiarity.filter((value) => value !== undefined && value >= familiar);
+  return known.length * 2 <= familiarity.length;
+}
+
+function unfamiliar(familiarity: readonly (number | undefined)[], { familiar }: Rules): string {
+  const known = familiarity.filter((value) => value !== undefined);
+  const seen =
+    known.length > 0 ? (known.reduce((sum, value) => sum + value, 0) / known.length).toFixed(3) : 'unknown';
+  return `unfamiliar: unlike every labelled part (likeness ${seen}, at least ${familiar?.toFixed(3)} is needed)`;
 }
 
 /** The rules, on frames that are known to be usable. */

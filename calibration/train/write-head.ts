@@ -11,6 +11,8 @@ export interface HeadFacts {
   readonly createdAt: Date;
   /** Default: those of the config hold. */
   readonly thresholds?: HeadManifest['thresholds'];
+  /** Familiarity below which a part is unfamiliar. */
+  readonly familiar?: number;
   /** How it was fitted: method, pictures, figures. */
   readonly training?: HeadManifest['training'];
 }
@@ -18,13 +20,14 @@ export interface HeadFacts {
 /** Writes manifest.json and head.onnx into the folder, which is made; the store gives the version its number. */
 export async function writeHead(folder: string, head: LinearHead, facts: HeadFacts): Promise<void> {
   const model = encodeLinearHead(head);
-  const { base, createdAt, thresholds, training = {} } = facts;
+  const { base, createdAt, thresholds, familiar, training = {} } = facts;
   const manifest: HeadManifest = {
     schema: 1,
     version: `${createdAt.toISOString().slice(0, 10)}.0`,
     base: { name: base.name, sha256: base.variantOf ?? base.sha256, features: base.features.tensor },
     labels: [...head.labels],
     ...(thresholds && { thresholds }),
+    ...(familiar !== undefined && { familiar }),
     head: { file: 'head.onnx', sha256: createHash('sha256').update(model).digest('hex') },
     temperature: head.temperature,
     createdAt: createdAt.toISOString(),

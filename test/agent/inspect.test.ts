@@ -7,6 +7,7 @@ import type { Frame, Image } from '../../models/image.ts';
 const image: Image = { width: 1, height: 1, data: new Uint8Array(3) };
 const good: Judgement = {
   probabilities: { good: 0.9, dent: 0.1 },
+  features: new Float32Array(2),
   inferenceMs: 2,
   queueMs: 1,
   version: '2026-11-23.1',
@@ -133,5 +134,50 @@ describe('an inspection', () => {
   it('ends where its results can no longer be kept: the agent must not go on unheard', async () => {
     const publish = () => Promise.reject(new Error('disk gone'));
     await expect(inspected([part(1)], { publish })).rejects.toThrow('disk gone');
+  });
+});
+
+describe('while heads change', () => {
+  it('judges a part again whose frames two heads had judged, by the rules of the one that did it all', async () => {
+    const versions = ['old', 'new', 'new', 'new'];
+    const asked: string[] = [];
+    const [result, ...more] = await inspected([part(1, { frames: [frame(1_000), frame(1_040)] })], {
+      judge: async () => ({ ...good, version: versions.shift()! }),
+      rules: (version) => {
+        asked.push(version);
+        return { thresholds: { pass: 0.7, fail: 0.6 }, good: ['good'] };
+      },
+    });
+    expect(more).toEqual([]);
+    expect(result).toMatchObject({
+      verdict: 'pass',
+      model: { version: 'new' },
+      votes: { frames: 2, agree: 2 },
+    });
+    expect(asked).toEqual(['new']);
+  });
+
+  it('never publishes what the candidate in the shadow says, and shows it beside the result', async () => {
+    const shown: Parameters<Line['show']>[1][] = [];
+    const shadow = { version: 'next', probabilities: { good: 0.02, dent: 0.98 } };
+    const [result] = await inspected([part(1)], {
+      judge: async () => ({ ...good, shadow }),
+      show: (_, seen) => void shown.push(seen),
+    });
+    expect(result).toMatchObject({ verdict: 'pass', model: { version: good.version } });
+    expect(JSON.stringify(result)).not.toContain('next');
+    expect(shown[0]!.shadow).toMatchObject({ version: 'next', decision: { verdict: 'fail', label: 'dent' } });
+  });
+
+  it('calls a part uncertain that is unlike everything labelled, whatever the head says', async () => {
+    const shown: Parameters<Line['show']>[1][] = [];
+    const [result] = await inspected([part(1)], {
+      judge: async () => ({ ...good, familiarity: 0.7 }),
+      rules: () => ({ thresholds: { pass: 0.7, fail: 0.6 }, familiar: 0.9, good: ['good'] }),
+      show: (_, seen) => void shown.push(seen),
+    });
+    expect(result).toMatchObject({ verdict: 'uncertain', evaluation: 0, label: 'good' });
+    expect(result!.reasons.join()).toContain('unlike every labelled part');
+    expect(shown[0]!.unfamiliar).toBe(true);
   });
 });

@@ -174,3 +174,36 @@ test('the rules hold for ten thousand drawn parts', () => {
     }
   }
 });
+
+describe('unfamiliar parts', () => {
+  const strict = { ...rules, familiar: 0.9 };
+
+  test('are uncertain, however sure the head is of good or bad', () => {
+    for (const sure of [of(0.99), of(0.01)]) {
+      const { verdict, reasons } = decide([sure], strict, [0.85]);
+      expect(verdict).toBe('uncertain');
+      expect(reasons).toEqual([
+        'unfamiliar: unlike every labelled part (likeness 0.850, at least 0.900 is needed)',
+      ]);
+    }
+  });
+
+  test('familiar ones are decided as ever; exactly at the limit is familiar', () => {
+    expect(decide([of(0.99)], strict, [0.9]).verdict).toBe('pass');
+    expect(decide([of(0.01)], strict, [0.95]).verdict).toBe('fail');
+  });
+
+  test('more than half of the frames must be familiar', () => {
+    expect(decide([of(0.9), of(0.9), of(0.9)], strict, [0.95, 0.95, 0.1])).toMatchObject({
+      verdict: 'pass',
+      votes: { frames: 3, agree: 2 },
+    });
+    expect(decide([of(0.9), of(0.9)], strict, [0.95, 0.1]).verdict).toBe('uncertain');
+  });
+
+  test('a likeness that is missing or no number is unfamiliar, never a pass', () => {
+    expect(decide([of(0.99)], strict).verdict).toBe('uncertain');
+    expect(decide([of(0.99)], strict, [undefined]).verdict).toBe('uncertain');
+    expect(decide([of(0.99)], strict, [Number.NaN]).verdict).toBe('uncertain');
+  });
+});
