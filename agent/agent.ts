@@ -1,5 +1,6 @@
 /** The parts list: opens everything in order, closes it in reverse. */
 import type { Config } from '../config/schema.ts';
+import { openCalibration } from './calibration.ts';
 import { createControl } from './control.ts';
 import { openHttp } from './http/http.ts';
 import { createRecent } from './http/recent.ts';
@@ -59,7 +60,17 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
 
   const outbox = opened.use(openMemoryOutbox(config.mqtt.outboxMessages));
   metrics.watchOutbox(() => outbox);
-  const control = createControl({ station, inspections, model: loading });
+  const calibration = opened.use(
+    openCalibration(config, {
+      log,
+      metrics,
+      station,
+      recent,
+      model: () => loading,
+      active: () => model?.info.version,
+    }),
+  );
+  const control = createControl({ station, inspections, model: loading, calibration });
 
   const http = opened.use(
     await openHttp(config.http, {
@@ -68,6 +79,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       metrics,
       recent,
       commands: control,
+      calibration,
       status: () => station.status,
       readiness: () => station.checks,
       cameras: () => [...inspections.values()].map((inspection) => inspection.view),
@@ -108,7 +120,10 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
         await outbox.put({ kind: 'verdict', camera, payload: composeVerdict(result) });
       },
       count: (result) => metrics.partInspected(result),
-      show: (result, { frame }) => recent.add(result, frame),
+      show(result, seen) {
+        recent.add(result, seen.frame);
+        calibration.see(result, seen);
+      },
     }),
   );
   opened.defer(station.startingEnds());

@@ -1,6 +1,6 @@
 /** What a PLC, a script or a person may ask of the running agent; refusals are thrown as QcError. */
+import type { Calibration } from '../calibration/api.ts';
 import { QcError } from '../config/errors.ts';
-import type { LiveModel } from './live-model.ts';
 import type { OpenParts } from './part/parts.ts';
 import type { Commands } from './publish/messages.ts';
 
@@ -9,7 +9,8 @@ export interface ControlDeps {
   /** By camera; appears as cameras are opened. */
   readonly inspections: ReadonlyMap<string, { readonly parts: Pick<OpenParts, 'trigger'> }>;
   /** Resolves once the model is loaded. */
-  readonly model: Promise<Pick<LiveModel, 'promote' | 'rollback'>>;
+  readonly model: Promise<unknown>;
+  readonly calibration: Pick<Calibration, 'label' | 'promote' | 'rollback'>;
 }
 
 export interface Control {
@@ -39,21 +40,19 @@ export function createControl(deps: ControlDeps): Control {
       deps.station.calibrating = mode === 'calibration';
       return {};
     },
-    async label({ resultId }) {
-      throw new QcError(
-        'label-unavailable',
-        `result ${resultId} cannot be labelled: this agent keeps no labelled frames`,
-      );
+    async label({ resultId, label }) {
+      await deps.calibration.label({ resultId, label }, 'mqtt');
+      return {};
     },
     async recipe({ recipe }) {
       checkRecipe(recipe);
       return {};
     },
     async model({ action, version }) {
-      const model = await deps.model;
-      if (action === 'rollback') await model.rollback();
+      await deps.model;
+      if (action === 'rollback') await deps.calibration.rollback('mqtt');
       else if (version === undefined) throw new QcError('command-invalid', 'promote needs a version');
-      else await model.promote(version);
+      else await deps.calibration.promote(version, undefined, 'mqtt');
       return {};
     },
   };

@@ -2,7 +2,7 @@
 /** The command line, signals and exit codes: the only user of `process`. */
 import { once } from 'node:events';
 import { constants, setPriority, userInfo } from 'node:os';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 import {
   type DatasetCommandDeps,
@@ -24,6 +24,7 @@ import {
   modelsShowCommand,
 } from '../models/commands.ts';
 import { openAgent } from './agent.ts';
+import { calibrateCommand } from './calibrate.ts';
 import { runDemo } from './demo/demo.ts';
 import { runDoctor } from './doctor/doctor.ts';
 import { createToken } from './http/tokens.ts';
@@ -163,8 +164,11 @@ models
   .addOption(configFile())
   .addOption(json('what is active now'))
   .addHelpText('after', '\nExample:\n  qc-agent models promote 2026-11-23.2 --config agent.yaml')
-  .action((version: string, options: FileOptions) =>
-    answer(options, (config) => modelsPromoteCommand(config, version)),
+  .option('--override <reason>', 'although its gate refuses it; the reason is recorded')
+  .action((version: string, options: FileOptions & { override?: string }) =>
+    answer(options, (config) =>
+      modelsPromoteCommand(config, version, { by: whoami(), override: options.override }),
+    ),
   );
 models
   .command('rollback')
@@ -172,7 +176,9 @@ models
   .addOption(configFile())
   .addOption(json('what is active now'))
   .addHelpText('after', '\nExample:\n  qc-agent models rollback --config agent.yaml')
-  .action((options: FileOptions) => answer(options, modelsRollbackCommand));
+  .action((options: FileOptions) =>
+    answer(options, (config) => modelsRollbackCommand(config, { by: whoami() })),
+  );
 
 models
   .command('export <version> <file>')
@@ -293,6 +299,22 @@ program
     print(options.json ? JSON.stringify(json, null, 2) : text);
     if (refused) process.exitCode = 1;
   });
+
+program
+  .command('calibrate')
+  .description('switch a running agent to calibration and back, or say how far calibration is')
+  .addArgument(new Argument('[mode]', 'nothing: say how far it is').choices(['on', 'off']))
+  .addOption(configFile())
+  .option('--url <url>', 'where the agent is; default: http.host and http.port of the config')
+  .option('--token-file <file>', 'file with the token, where the agent wants one')
+  .addOption(json('the answer'))
+  .addHelpText(
+    'after',
+    '\nExamples:\n  qc-agent calibrate on --config agent.yaml\n  qc-agent calibrate --config agent.yaml --json\n  qc-agent calibrate off --config agent.yaml',
+  )
+  .action((mode: 'on' | 'off' | undefined, options: FileOptions & { url?: string; tokenFile?: string }) =>
+    answer(options, (config) => calibrateCommand(config.http, mode, options)),
+  );
 
 function whoami(): string {
   try {

@@ -19,7 +19,7 @@ export async function trainCommand(
 ): Promise<CommandAnswer & { readonly refused: boolean }> {
   const { version, report } = await tune(config, options, deps);
   const { gate } = report;
-  const promoted = promote && gate.allowed ? await modelsPromoteCommand(config, version) : undefined;
+  const promoted = promote && gate.allowed ? await modelsPromoteCommand(config, version, options) : undefined;
   const lines = [
     ...describe(version, report),
     '',
@@ -27,7 +27,7 @@ export async function trainCommand(
     promoted?.text ??
       (gate.allowed
         ? `To let it judge: qc-agent models promote ${version}`
-        : `The active head stays. An engineer may override: qc-agent models promote ${version}`),
+        : `The active head stays. An engineer may override: qc-agent models promote ${version} --override REASON`),
   ];
   return {
     text: lines.join('\n'),

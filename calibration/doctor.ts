@@ -25,7 +25,7 @@ export interface Finding {
   readonly text: string;
   readonly remedy: string;
   /** Ids of the frames it is about. */
-  readonly frames: readonly string[];
+  readonly frames: string[];
   /** The label they probably should have. */
   readonly suggestion?: string;
 }

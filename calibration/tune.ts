@@ -251,7 +251,14 @@ async function keep(
           backend,
           by,
         },
-        ...{ accuracy, macroF1, promised, gate: report.gate.reason, allowed: report.gate.allowed },
+        ...{
+          accuracy,
+          macroF1,
+          promised,
+          gate: report.gate.reason,
+          allowed: report.gate.allowed,
+          against: report.active?.version ?? 'none',
+        },
       },
     });
     await writeFile(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);

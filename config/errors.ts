@@ -102,7 +102,7 @@ export const errors = {
   'command-stale': { exit: 2, remedy: 'check both clocks; send the command again with a fresh issuedAt' },
   'camera-unknown': { exit: 2, remedy: 'name a camera of this station' },
   'recipe-unknown': { exit: 2, remedy: 'name a recipe of this station' },
-  'label-unavailable': { exit: 1, remedy: 'label parts once this agent collects labelled frames' },
+  'label-unavailable': { exit: 1, remedy: 'label a part while its picture is kept: soon after its result' },
   'command-busy': { exit: 1, remedy: 'wait for the replies to earlier commands' },
   // dataset
   'label-invalid': { exit: 2, remedy: 'choose a short name such as "scratch"' },
@@ -114,6 +114,22 @@ export const errors = {
   'dataset-source': { exit: 2, remedy: 'name a folder or a .zip with one folder of pictures for each label' },
   'dataset-target': { exit: 2, remedy: 'name a folder or a .zip that does not exist yet' },
   'frame-unknown': { exit: 1, remedy: 'load the list again: somebody may have removed it' },
+  // calibration
+  'candidate-gone': {
+    exit: 1,
+    remedy: 'go on with the next part; correct its label in the gallery if it is wrong',
+  },
+  'nothing-to-undo': { exit: 1, remedy: 'nothing needs to be done' },
+  'why-unavailable': { exit: 1, remedy: 'use a base with average pooling, and a linear head' },
+  'training-busy': { exit: 1, remedy: 'wait for the training that runs, or cancel it' },
+  'gate-refused': {
+    exit: 1,
+    remedy: 'label more parts and train again; an engineer may override with a reason',
+  },
+  'agent-unreachable': {
+    exit: 1,
+    remedy: 'start the agent with the same config file, or name its address with --url',
+  },
   // training
   'training-impossible': {
     exit: 1,
@@ -141,6 +157,7 @@ export const errors = {
 } as const satisfies Record<string, { exit: number; remedy: string }>;
 
 export type ErrorCode = keyof typeof errors;
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(errors, code);
 
 /** An error somebody can act on: what is wrong and where in the message, what to do in the remedy. */
 export class QcError extends Error {

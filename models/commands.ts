@@ -2,10 +2,11 @@
 import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { openBase } from './base.ts';
+import { recordDecision, requireAllowed } from './decisions.ts';
 import { exportModel } from './export.ts';
 import { requireHeadGraph, requireSameBase } from './head.ts';
 import type { HeadManifest } from './manifest.ts';
-import { type ListedVersion, openStore, type Store } from './store.ts';
+import { type HeadVersion, type ListedVersion, openStore, type Store } from './store.ts';
 
 type ModelsConfig = Pick<Config, 'model' | 'storage' | 'mqtt'>;
 
@@ -34,34 +35,61 @@ export async function modelsShowCommand(config: ModelsConfig, version: string): 
   return { text: details(manifest, active), json: { version, active, manifest } };
 }
 
-/** @throws QcError version-unknown, head-damaged, head-base-mismatch, model-…; then the present one stays */
-export async function modelsPromoteCommand(config: ModelsConfig, version: string): Promise<CommandAnswer> {
+/**
+ * @param override why an engineer wants a version that its gate refuses
+ * @throws QcError version-unknown, head-damaged, head-base-mismatch, model-…, gate-refused; then the present one stays
+ */
+export async function modelsPromoteCommand(
+  config: ModelsConfig,
+  version: string,
+  { by, override }: { readonly by: string; readonly override?: string | undefined },
+): Promise<CommandAnswer> {
   const store = await openStore(config.storage.directory);
   const before = await store.active().catch(() => undefined);
   if (before === version) {
     return { text: `${version} is active already`, json: { active: version, before } };
   }
-  await requireUsable(store, version, config);
+  const { manifest } = await requireUsable(store, version, config);
+  if (override === undefined) {
+    requireAllowed(manifest, before, await store.history().catch((): string[] => []));
+  }
   await store.promote(version);
+  const action = override === undefined ? 'promote' : 'override';
+  await recordDecision(config.storage.directory, {
+    by,
+    version,
+    action,
+    ...(override && { reason: override }),
+  });
   return changed(config, version, before, { action: 'promote', version });
 }
 
 /** @throws QcError version-unknown where there is none before, and what promoting throws */
-export async function modelsRollbackCommand(config: ModelsConfig): Promise<CommandAnswer> {
+export async function modelsRollbackCommand(
+  config: ModelsConfig,
+  { by }: { readonly by: string },
+): Promise<CommandAnswer> {
   const store = await openStore(config.storage.directory);
   const before = await store.active();
   const [previous] = await store.history();
   if (previous !== undefined) await requireUsable(store, previous, config);
-  return changed(config, await store.rollback(), before, { action: 'rollback' });
+  const version = await store.rollback();
+  await recordDecision(config.storage.directory, { by, version, action: 'rollback' });
+  return changed(config, version, before, { action: 'rollback' });
 }
 
 /** Refuses what the next start would refuse. */
-async function requireUsable(store: Store, version: string, { model, storage }: ModelsConfig): Promise<void> {
+async function requireUsable(
+  store: Store,
+  version: string,
+  { model, storage }: ModelsConfig,
+): Promise<HeadVersion> {
   const head = await store.read(version);
   const directories = [join(storage.directory, 'bases')];
   const base = await openBase({ base: model.base, precision: model.precision, directories });
   requireSameBase(head.manifest, base.manifest);
   requireHeadGraph(head.model, head.manifest, base.manifest.features.size);
+  return head;
 }
 
 /** An agent that runs keeps its head in memory; only a command changes it there. */

@@ -1,16 +1,17 @@
 /** The parts list of the HTTP side: guard, errors, document, routes. */
 import swagger from '@fastify/swagger';
-import { fastify } from 'fastify';
+import { type FastifyRequest, fastify } from 'fastify';
 import {
   jsonSchemaTransform,
   serializerCompiler,
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
+import { addCalibration, type Person } from '../../calibration/api.ts';
 import { QcError } from '../../config/errors.ts';
 import type { HttpConfig } from '../../config/schema.ts';
 import type { App, HttpDeps } from './deps.ts';
-import { createErrorHandler } from './errors.ts';
+import { createErrorHandler, errorBody } from './errors.ts';
 import { createGuard } from './guard.ts';
 import { addClassify } from './routes/classify.ts';
 import { addCommands } from './routes/commands.ts';
@@ -32,6 +33,7 @@ export async function buildApp(config: HttpConfig, tokens: Tokens | undefined, d
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  app.decorateRequest('holder', undefined);
   app.addHook('onRequest', createGuard(tokens));
   app.setErrorHandler(createErrorHandler(deps.log));
   app.setNotFoundHandler((request) => {
@@ -64,6 +66,11 @@ export async function buildApp(config: HttpConfig, tokens: Tokens | undefined, d
     addCommands(routes, deps);
     addClassify(routes, deps);
     addEvents(routes, deps);
+    if (deps.calibration) {
+      // Without tokens everybody on this machine may do everything.
+      const whoIs = ({ holder }: FastifyRequest): Person => holder ?? { name: 'operator', role: 'engineer' };
+      addCalibration(routes, { calibration: deps.calibration, errorBody, whoIs });
+    }
     await addPage(routes);
     routes.get('/api/v1/openapi.json', { config: { role: 'viewer' }, schema: { hide: true } }, () =>
       app.swagger(),

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Calibration } from '../../calibration/api.ts';
 import type { Frame, Image } from '../../models/image.ts';
 import type { Decision } from '../../models/verdict.ts';
 import type { Log } from '../lifecycle/log.ts';
@@ -81,4 +82,6 @@ export interface HttpDeps {
   classify(image: Image): Promise<Classification>;
   /** Somebody looks at the page, or nobody any more: cameras add whole-picture previews meanwhile. */
   watch(on: boolean): void;
+  /** Labels, training and versions; without it their routes are not there. */
+  readonly calibration?: Calibration | undefined;
 }

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
+import type { Calibration } from '../../calibration/api.ts';
 import { httpSchema } from '../../config/schema.ts';
 import { buildApp } from './app.ts';
 import type { HttpDeps } from './deps.ts';
@@ -25,6 +26,7 @@ export async function openApiDocument(): Promise<string> {
     cameras: none,
     classify: none,
     watch: none,
+    calibration: new Proxy({} as Calibration, { get: () => none }),
   };
   const app = await buildApp(httpSchema.parse({}), undefined, deps);
   const document = JSON.stringify(app.swagger(), null, 2);

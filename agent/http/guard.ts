@@ -2,12 +2,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { QcError } from '../../config/errors.ts';
 import { isLoopback } from '../../config/resolve.ts';
-import { mayAct, type Role, type Tokens } from './tokens.ts';
+import { type Holder, mayAct, type Role, type Tokens } from './tokens.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Least role; `open` needs none. A route that says nothing needs the highest. */
     role?: Role | 'open';
+  }
+  interface FastifyRequest {
+    /** Whose token came with the request; none without tokens. */
+    holder?: Holder;
   }
 }
 
@@ -45,6 +49,7 @@ export function createGuard(tokens: Tokens | undefined) {
     if (!mayAct(holder.role, needs)) {
       throw new QcError('http-forbidden', `${holder.name} is ${holder.role}; this needs ${needs}`);
     }
+    request.holder = holder;
   };
 }
 

@@ -1,6 +1,7 @@
 /** The newest results and their pictures, in bounded memory; pictures are encoded only when somebody looks. */
 import sharp from 'sharp';
 import type { Frame, Image } from '../../models/image.ts';
+import { decodePicture } from '../../models/picture.ts';
 import type { Result } from '../publish/messages.ts';
 import type { Counts, Recent } from './deps.ts';
 
@@ -17,10 +18,16 @@ export interface RecentStore extends Recent {
    * The frame's pixels are kept as they are: nobody may transfer or change them afterwards.
    */
   add(result: Result, frame?: Frame): void;
+  /** A result that is still kept. */
+  result(resultId: string): Result | undefined;
+  /** The judged picture as it was, or from its JPEG once somebody has looked at it; undefined where it is no longer kept. */
+  image(resultId: string): Promise<Image | undefined>;
 }
 
 interface Picture {
   bytes: number;
+  /** Until it is encoded. */
+  raw: Image | undefined;
   readonly jpeg: () => Promise<Buffer>;
 }
 
@@ -37,8 +44,10 @@ export function createRecent(options: RecentOptions = {}): RecentStore {
   const keepPicture = (resultId: string, image: Image) => {
     const picture: Picture = {
       bytes: image.data.byteLength,
+      raw: image,
       jpeg: once(image, (jpeg) => {
         // Encoded, it takes a tenth: the raw pixels are given up.
+        picture.raw = undefined;
         if (!pictures.has(resultId)) return;
         bytesKept += jpeg.byteLength - picture.bytes;
         picture.bytes = jpeg.byteLength;
@@ -71,6 +80,11 @@ export function createRecent(options: RecentOptions = {}): RecentStore {
       // The id begins with its time (ULID), so it also orders results of several cameras.
       const ordered = camera === undefined ? found.sort((a, b) => (a.resultId < b.resultId ? -1 : 1)) : found;
       return ordered.slice(-limit).reverse();
+    },
+    result: (resultId) => [...results.values()].flat().find((one) => one.resultId === resultId),
+    async image(resultId) {
+      const picture = pictures.get(resultId);
+      return picture?.raw ?? (picture && decodePicture(await picture.jpeg()));
     },
     counts: (camera) => tallies.get(camera) ?? { pass: 0, fail: 0, uncertain: 0 },
     async picture(resultId) {

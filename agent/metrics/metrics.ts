@@ -24,6 +24,16 @@ const probabilityBuckets = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0
 /** Values a label may take before the rest is counted together: a PLC may send any recipe name. */
 const labelValuesKept = 64;
 
+/** Versions whose figures are shown. */
+const versionsScored = 10;
+
+interface ModelFigures {
+  readonly accuracy: number;
+  readonly macroF1: number;
+  readonly escapes: { readonly rate: number };
+  readonly falseRejects: { readonly rate: number };
+}
+
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /** Declares all metrics in a registry of their own. Nothing runs until `text()` is asked for. */
@@ -114,7 +124,67 @@ export function createMetrics({ version }: { readonly version: string }) {
     secondsBuckets,
   );
 
+  let candidates: (() => number) | undefined;
+  gauge('qc_candidates_waiting', 'Parts that wait for a label', [], function () {
+    this.set(candidates?.() ?? 0);
+  });
+  const labelled = gauge('qc_labelled_frames', 'Labelled frames', ['label']);
+  const corrections = counter('qc_corrections_total', 'Labels that differ from what was said', [
+    'from',
+    'to',
+  ]);
+  const correctedLabel = keptValues();
+  const trainingRuns = counter('qc_training_runs_total', 'Trainings by how they ended', ['outcome']);
+  const trainingSeconds = histogram(
+    'qc_training_seconds',
+    'From the start of a training to its end',
+    [],
+    [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600],
+  );
+  const score = gauge('qc_model_score', 'How a version was judged on parts it had not seen, 0 to 1', [
+    'version',
+    'metric',
+  ]);
+  const scored: string[] = [];
+
   return {
+    unfamiliarParts: counter('qc_unfamiliar_parts_total', 'Parts unlike every labelled one', ['camera']),
+    shadowParts: counter(
+      'qc_shadow_parts_total',
+      'Parts that a candidate in the shadow judged too, by whether it agrees with the active head',
+      ['outcome'],
+    ),
+    /** Reads at every scrape how many parts wait for a label. */
+    watchCandidates(read: () => number): void {
+      candidates = read;
+    },
+    labelledFrames(counts: ReadonlyMap<string, number>): void {
+      labelled.reset();
+      const label = keptValues();
+      for (const [name, count] of counts) labelled.inc({ label: label(name) }, count);
+    },
+    corrected(from: string, to: string): void {
+      corrections.inc({ from: correctedLabel(from), to: correctedLabel(to) });
+    },
+    trained(outcome: string, seconds: number): void {
+      trainingRuns.inc({ outcome });
+      trainingSeconds.observe(seconds);
+    },
+    /** Figures of a version; those of the newest few are shown. */
+    modelScore(version: string, figures: ModelFigures): void {
+      if (!scored.includes(version)) scored.push(version);
+      const { accuracy, macroF1, escapes, falseRejects } = figures;
+      const shown = {
+        accuracy,
+        macro_f1: macroF1,
+        escape_rate: escapes.rate,
+        false_reject_rate: falseRejects.rate,
+      };
+      for (const [metric, value] of Object.entries(shown)) score.set({ version, metric }, value);
+      if (scored.length <= versionsScored) return;
+      const oldest = scored.shift()!;
+      for (const metric of Object.keys(shown)) score.remove({ version: oldest, metric });
+    },
     cameraReconnects: counter('qc_camera_reconnects_total', 'Times a camera was opened again', ['camera']),
     cameraFaults: counter('qc_camera_faults_total', 'Losses of a camera by reason', ['camera', 'reason']),
     framesReceived: counter('qc_frames_received_total', 'Frames handed over by the decoder', ['camera']),

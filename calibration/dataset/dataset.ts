@@ -24,6 +24,7 @@ export interface NewFrame {
   readonly camera?: string | undefined;
   /** ISO 8601 */
   readonly capturedAt?: string | undefined;
+  readonly judged?: LabelledFrame['judged'];
   /** When it was labelled, where that was not now (import); ISO 8601. */
   readonly at?: string | undefined;
 }
@@ -33,6 +34,8 @@ export interface DatasetView {
   readonly revision: string;
   /** In the order in which they came. */
   readonly frames: readonly LabelledFrame[];
+  /** The last change that stands: what undo would take back. */
+  readonly last: Done['change'] | undefined;
 }
 
 export interface Dataset extends DatasetView, AsyncDisposable {
@@ -139,12 +142,15 @@ function writer(folder: string, state: State, journal: Paper): Dataset {
       view ??= viewOf(folder, state);
       return view.frames;
     },
+    get last() {
+      return state.done.at(-1)?.change;
+    },
     add: (frame) =>
       inTurn(async () => {
         const label = checkLabel(frame.label);
         const id = frameId(frame.image);
         const before = state.entries.get(id);
-        const { by, partId, camera, capturedAt, at = now() } = frame;
+        const { by, partId, camera, capturedAt, judged, at = now() } = frame;
         if (before?.label === label) return { id, outcome: 'same' as const };
         if (before) {
           await commit({ schema: 1, at, by, kind: 'relabel', ids: [id], label });
@@ -153,7 +159,7 @@ function writer(folder: string, state: State, journal: Paper): Dataset {
         const place = placeOf(folder, id, { label });
         await writePicture(place, frame.image);
         try {
-          await commit({ schema: 1, at, by, kind: 'label', id, label, partId, camera, capturedAt });
+          await commit({ schema: 1, at, by, kind: 'label', id, label, partId, camera, capturedAt, judged });
         } catch (error) {
           await rm(place, { force: true });
           throw error;
@@ -184,12 +190,12 @@ function writer(folder: string, state: State, journal: Paper): Dataset {
 
 const idsOf = (change: Done['change']): readonly string[] => ('ids' in change ? change.ids : [change.id]);
 
-function viewOf(folder: string, { entries }: State): DatasetView {
+function viewOf(folder: string, { entries, done }: State): DatasetView {
   const frames = Array.from(entries.values(), (entry) => ({
     ...entry,
     file: placeOf(folder, entry.id, entry),
   }));
-  return { frames, revision: revisionOf(frames) };
+  return { frames, revision: revisionOf(frames), last: done.at(-1)?.change };
 }
 
 /** Where the picture of an entry lies; without an entry, in the trash. */

@@ -14,6 +14,16 @@ export interface LabelledFrame {
   readonly camera?: string | undefined;
   /** ISO 8601 */
   readonly capturedAt?: string | undefined;
+  /** What the line had said of it, where it was labelled there. */
+  readonly judged?:
+    | {
+        readonly verdict: 'pass' | 'fail' | 'uncertain';
+        readonly label: string | null;
+        readonly version: string;
+        /** It was offered by chance, whatever had been said. */
+        readonly drawn: boolean;
+      }
+    | undefined;
   /** ISO 8601 */
   readonly labelledAt: string;
   readonly labelledBy: string;

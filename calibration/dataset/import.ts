@@ -48,7 +48,7 @@ export async function importPictures(
 }
 
 type Facts = Partial<
-  Pick<Extract<Change, { kind: 'label' }>, 'at' | 'by' | 'partId' | 'camera' | 'capturedAt'>
+  Pick<Extract<Change, { kind: 'label' }>, 'at' | 'by' | 'partId' | 'camera' | 'capturedAt' | 'judged'>
 >;
 
 /** Who labelled what and when, by the name of the picture, where the source is an export of another dataset. */
@@ -63,8 +63,8 @@ async function knownFacts(source: PictureSource): Promise<ReadonlyMap<string, Fa
     }
     const { at, by } = change;
     if (change.kind === 'label') {
-      const { id, partId, camera, capturedAt } = change;
-      known.set(id, { at, by, partId, camera, capturedAt });
+      const { id, partId, camera, capturedAt, judged } = change;
+      known.set(id, { at, by, partId, camera, capturedAt, judged });
     } else if (change.kind === 'relabel') {
       for (const id of change.ids) known.set(id, { ...known.get(id), at, by });
     }

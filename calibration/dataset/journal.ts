@@ -20,6 +20,15 @@ export const changeSchema = z.discriminatedUnion('kind', [
     partId: z.string().optional(),
     camera: z.string().optional(),
     capturedAt: z.iso.datetime().optional(),
+    judged: z
+      .strictObject({
+        verdict: z.enum(['pass', 'fail', 'uncertain']),
+        label: z.string().nullable(),
+        version: z.string(),
+        drawn: z.boolean().describe('offered by chance, whatever had been said'),
+      })
+      .optional()
+      .describe('what the line had said of it'),
   }),
   z.strictObject({
     ...common,

@@ -50,8 +50,8 @@ function after(change: Done['change'], entry: Entry | undefined): Entry | undefi
     case 'relabel':
       return entry && { ...entry, label: change.label, labelledAt, labelledBy };
     case 'label': {
-      const { id, label, partId, camera, capturedAt } = change;
-      return { ...entry, id, label, partId, camera, capturedAt, labelledAt, labelledBy };
+      const { id, label, partId, camera, capturedAt, judged } = change;
+      return { ...entry, id, label, partId, camera, capturedAt, judged, labelledAt, labelledBy };
     }
   }
 }

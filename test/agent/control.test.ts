@@ -19,10 +19,20 @@ function control() {
         },
       ],
     ]),
-    model: Promise.resolve({
-      promote: async (version: string) => void asked.push(version),
-      rollback: async () => void asked.push('rollback'),
-    }),
+    model: Promise.resolve(),
+    calibration: {
+      async promote(version: string) {
+        asked.push(version);
+      },
+      async rollback() {
+        asked.push('rollback');
+        return { version: '2026-11-23.1' };
+      },
+      async label(request, by) {
+        asked.push({ ...request, by });
+        return { id: 'a', outcome: 'added' as const };
+      },
+    },
   });
   return { asked, station, commands };
 }
@@ -59,9 +69,8 @@ it('switches mode and model', async () => {
   await expect(commands.model({ action: 'promote' })).rejects.toMatchObject({ code: 'command-invalid' });
 });
 
-it('says that it cannot take labels, rather than lose them', async () => {
-  const { commands } = control();
-  await expect(
-    commands.label({ resultId: '01JD0000000000000000000000', label: 'dent' }),
-  ).rejects.toMatchObject({ code: 'label-unavailable' });
+it('takes the label of a past result, as the end of the line tells it', async () => {
+  const { asked, commands } = control();
+  expect(await commands.label({ resultId: '01JD0000000000000000000000', label: 'dent' })).toEqual({});
+  expect(asked).toEqual([{ resultId: '01JD0000000000000000000000', label: 'dent', by: 'mqtt' }]);
 });

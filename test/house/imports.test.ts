@@ -92,6 +92,7 @@ const entries = [
   'agent/main.ts',
   'agent/camera/node-av/child.ts',
   'agent/demo/line-process.ts',
+  'calibration/jobs/child.ts',
   'config/generate.ts',
   'agent/publish/generate.ts',
   'agent/http/generate.ts',
@@ -103,7 +104,7 @@ const entries = [
   // Native inference must have ended before the process does.
   'models/session.ts',
   // What a forked decoder may see of the environment: no secrets.
-  'agent/camera/child-environment.ts',
+  'config/child-environment.ts',
   'calibration/dataset/lock.ts', // whether the process that left a lock still runs
 ];
 

@@ -8,6 +8,7 @@ import {
   modelsRollbackCommand,
   modelsShowCommand,
 } from '../../models/commands.ts';
+import { readDecisions } from '../../models/decisions.ts';
 import { openStore } from '../../models/store.ts';
 import { addHead } from '../rigs/heads.ts';
 import { tempFolder } from './temp-folder.ts';
@@ -25,13 +26,18 @@ it('lists, shows, promotes and rolls back, and tells what a running agent does',
   const second = await addHead(scratch.path);
   expect([first, second]).toEqual(['2026-11-23.1', '2026-11-23.2']);
 
-  expect((await modelsPromoteCommand(config, first)).json).toEqual({ active: first, before: null });
-  const promoted = await modelsPromoteCommand(config, second);
+  expect((await modelsPromoteCommand(config, first, { by: 'test' })).json).toEqual({
+    active: first,
+    before: null,
+  });
+  const promoted = await modelsPromoteCommand(config, second, { by: 'test' });
   expect(promoted.json).toEqual({ active: second, before: first });
   expect(promoted.text).toContain('until its next start');
   expect(promoted.text).toContain('qc/press-3/command/model');
   expect(promoted.text).toContain(`{"action":"promote","version":"${second}"}`);
-  expect((await modelsPromoteCommand(config, second)).text).toBe(`${second} is active already`);
+  expect((await modelsPromoteCommand(config, second, { by: 'test' })).text).toBe(
+    `${second} is active already`,
+  );
 
   const list = await modelsListCommand(config);
   expect(list.text.split('\n')).toEqual([
@@ -46,10 +52,12 @@ it('lists, shows, promotes and rolls back, and tells what a running agent does',
   expect(shown.text).toMatch(/^version .*\(active\)$/m);
   expect(shown.text).toMatch(/^labels .*good, scratch$/m);
 
-  const back = await modelsRollbackCommand(config);
+  const back = await modelsRollbackCommand(config, { by: 'test' });
   expect(back.json).toEqual({ active: first, before: second });
   expect(back.text).toContain('{"action":"rollback"}');
-  await expect(modelsRollbackCommand(config)).rejects.toMatchObject({ code: 'version-unknown' });
+  await expect(modelsRollbackCommand(config, { by: 'test' })).rejects.toMatchObject({
+    code: 'version-unknown',
+  });
 });
 
 it('refuses what the next start would refuse, and changes nothing', async () => {
@@ -58,7 +66,7 @@ it('refuses what the next start would refuse, and changes nothing', async () => 
   const good = await addHead(scratch.path);
   const foreign = await addHead(scratch.path, { base: '0'.repeat(64) });
   const damaged = await addHead(scratch.path);
-  await modelsPromoteCommand(config, good);
+  await modelsPromoteCommand(config, good, { by: 'test' });
   const file = join(scratch.path, 'models', damaged, 'head.onnx');
   await writeFile(file, (await readFile(file)).subarray(0, 1_000));
 
@@ -68,7 +76,7 @@ it('refuses what the next start would refuse, and changes nothing', async () => 
     [foreign, 'head-base-mismatch'],
     [damaged, 'head-damaged'],
   ] as const) {
-    await expect(modelsPromoteCommand(config, version)).rejects.toMatchObject({ code });
+    await expect(modelsPromoteCommand(config, version, { by: 'test' })).rejects.toMatchObject({ code });
   }
   expect(await (await openStore(scratch.path)).active()).toBe(good);
   expect((await modelsListCommand(config)).text).toMatch(new RegExp(`^  ${damaged} +DAMAGED: .*sha256`, 'm'));
@@ -82,4 +90,34 @@ it('says so where there is no version, and makes no folder', async () => {
     json: [],
   });
   await expect(readFile(join(scratch.path, 'nowhere'))).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+it('refuses what its gate refuses; an engineer overrides with a reason, which is recorded', async () => {
+  await using scratch = await tempFolder();
+  const config = configFor(scratch.path);
+  const active = await addHead(scratch.path);
+  await modelsPromoteCommand(config, active, { by: 'anna' });
+  const worse = await addHead(scratch.path, {
+    training: { allowed: false, gate: 'it is worse: 3 lost, 1 won', against: active },
+  });
+  await expect(modelsPromoteCommand(config, worse, { by: 'anna' })).rejects.toMatchObject({
+    code: 'gate-refused',
+    message: expect.stringContaining('3 lost, 1 won'),
+  });
+  await modelsPromoteCommand(config, worse, { by: 'anna', override: 'the good parts changed' });
+  // Its gate spoke of a head that does not judge any more.
+  const late = await addHead(scratch.path, { training: { allowed: true, gate: 'better', against: active } });
+  await expect(modelsPromoteCommand(config, late, { by: 'anna' })).rejects.toMatchObject({
+    code: 'gate-refused',
+    message: expect.stringContaining(`compared with ${active}`),
+  });
+  // What has judged before may judge again.
+  await modelsPromoteCommand(config, active, { by: 'bert' });
+  await modelsRollbackCommand(config, { by: 'bert' });
+  expect(await readDecisions(scratch.path)).toMatchObject([
+    { by: 'anna', version: active, action: 'promote' },
+    { by: 'anna', version: worse, action: 'override', reason: 'the good parts changed' },
+    { by: 'bert', version: active, action: 'promote' },
+    { by: 'bert', version: worse, action: 'rollback' },
+  ]);
 });

@@ -4,7 +4,7 @@ import { seededRandom } from '../../calibration/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
 import type { Image } from '../../models/image.ts';
-import type { BaseManifest } from '../../models/manifest.ts';
+import type { BaseManifest, HeadManifest } from '../../models/manifest.ts';
 import { openStore } from '../../models/store.ts';
 
 /** A grey plate with noise; `scratch` draws a bright line across it. */
@@ -24,7 +24,11 @@ export async function storeHead(
   storageDirectory: string,
   base: BaseManifest,
   features: (image: Image) => Promise<Float32Array>,
-  { labels = ['good', 'scratch'], promote = true } = {},
+  {
+    labels = ['good', 'scratch'],
+    promote = true,
+    training,
+  }: { labels?: string[]; promote?: boolean; training?: HeadManifest['training'] } = {},
 ): Promise<string> {
   const rows: Float32Array[] = [];
   const names: string[] = [];
@@ -37,7 +41,7 @@ export async function storeHead(
   const store = await openStore(storageDirectory);
   const folder = join(storageDirectory, 'models', 'draft');
   const createdAt = new Date('2026-11-23T12:00:00Z');
-  await writeHead(folder, fitRidge(rows, names), { base, createdAt });
+  await writeHead(folder, fitRidge(rows, names), { base, createdAt, ...(training && { training }) });
   const version = await store.add(folder);
   if (promote) await store.promote(version);
   return version;

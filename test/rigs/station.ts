@@ -28,6 +28,7 @@ export interface StationRig extends AsyncDisposable {
 
 export async function openStationRig(
   config: { host?: string; port?: number; tokensFile?: string; maxBodyMb?: number } = {},
+  more: Pick<HttpDeps, 'calibration'> = {},
 ): Promise<StationRig> {
   const log: string[] = [];
   const metrics = createMetrics({ version: '0.1.0' });
@@ -47,6 +48,7 @@ export async function openStationRig(
     if (rig.failure !== undefined) throw rig.failure;
   };
   const deps: HttpDeps = {
+    ...more,
     station: 'press-3',
     log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
     metrics,

@@ -28,7 +28,7 @@ export function addCommands(app: App, deps: HttpDeps): void {
     '/api/v1/mode',
     {
       bodyLimit: maxCommandBytes,
-      config: { role: 'engineer' },
+      config: { role: 'operator' },
       schema: {
         tags: ['commands'],
         summary: 'Switch between inspection and calibration',

@@ -233,10 +233,10 @@ describe('who gets in', () => {
       post(`${url}/api/v1/trigger`, '{"camera":"top"}', { ...json, ...headers });
     expect((await trigger(bearer(viewer.token))).status).toBe(403);
     expect((await trigger(bearer(operator.token))).status).toBe(200);
-    const mode = await post(`${url}/api/v1/mode`, '{"mode":"calibration"}', {
-      ...json,
-      ...bearer(operator.token),
-    });
+    const setMode = (token: string) =>
+      post(`${url}/api/v1/mode`, '{"mode":"calibration"}', { ...json, ...bearer(token) });
+    expect((await setMode(operator.token)).status).toBe(200);
+    const mode = await setMode(viewer.token);
     expect([mode.status, (await jsonOf(mode)).error.code]).toEqual([403, 'http-forbidden']);
     expect(rig.log.join('')).not.toContain(viewer.token);
   });

@@ -1,0 +1,59 @@
+/** `qc-agent calibrate`: asks the running agent over HTTP. */
+import { readFile } from 'node:fs/promises';
+import { overview } from '../calibration/views.ts';
+import { isErrorCode, QcError } from '../config/errors.ts';
+import type { HttpConfig } from '../config/schema.ts';
+import type { CommandAnswer } from '../models/commands.ts';
+import { errorBody } from './http/errors.ts';
+
+export interface CalibrateOptions {
+  /** Default: where the config says that the agent listens. */
+  readonly url?: string | undefined;
+  readonly tokenFile?: string | undefined;
+}
+
+const timeoutMs = 10_000;
+
+/** @throws QcError agent-unreachable, and what the agent answers */
+export async function calibrateCommand(
+  { host, port }: HttpConfig,
+  mode: 'on' | 'off' | undefined,
+  { url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`, tokenFile }: CalibrateOptions,
+): Promise<CommandAnswer> {
+  const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, 'utf8')).trim();
+  const ask = async (path: string, body?: object): Promise<unknown> => {
+    const address = new URL(`/api/v1/${path}`, url);
+    let response: Response;
+    try {
+      response = await fetch(address, {
+        ...(body && { method: 'POST', body: JSON.stringify(body) }),
+        headers: {
+          ...(body && { 'content-type': 'application/json' }),
+          ...(token && { authorization: `Bearer ${token}` }),
+        },
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+    } catch (cause) {
+      throw new QcError('agent-unreachable', `no agent answers at ${address.origin}`, { cause });
+    }
+    const answer: unknown = await response.json().catch(() => undefined);
+    if (response.ok) return answer;
+    const failed = errorBody.safeParse(answer);
+    if (!failed.success) throw new QcError('agent-unreachable', `${address.origin} is no qc-agent`);
+    const { code, message, remedy } = failed.data.error;
+    // An agent of another version may know other codes.
+    throw new QcError(isErrorCode(code) ? code : 'internal', message, { remedy });
+  };
+  if (mode !== undefined) await ask('mode', { mode: mode === 'on' ? 'calibration' : 'inspection' });
+  const now = overview.parse(await ask('calibration'));
+  const { calibrating, frames, labels, waiting, training, active, candidate } = now;
+  const progress = training.total > 0 ? ` ${training.done} of ${training.total}` : '';
+  const lines = [
+    calibrating ? 'calibrating: results go on, marked; parts worth a label are collected' : 'inspecting',
+    `${waiting} parts wait for a label, ${frames} frames are labelled: ${labels.map(({ name, count }) => `${name} ${count}`).join(', ')}`,
+    `training ${training.state}${training.state === 'running' ? `: ${training.step}${progress}` : ''}`,
+    `active ${active ?? 'none'}${candidate ? `; ${candidate} waits to be promoted` : ''}`,
+    `label and train at ${new URL('/calibrate.html', url)}`,
+  ];
+  return { text: lines.join('\n'), json: now };
+}

@@ -1,0 +1,461 @@
+/** What the page, scripts and the command line ask of calibration, and the HTTP routes to it. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  RawServerDefault,
+} from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import sharp from 'sharp';
+import { z } from 'zod';
+import { QcError } from '../config/errors.ts';
+import * as views from './views.ts';
+
+type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** Who asks. */
+export interface Person {
+  readonly name: string;
+  readonly role: 'viewer' | 'operator' | 'engineer';
+}
+
+/** Calibration as others see it. Everything throws QcError; `by` is the person's name, for the record. */
+export interface Calibration {
+  overview(): Promise<views.Overview>;
+  /** Parts worth a label, the most instructive first. */
+  candidates(limit: number): Promise<views.CandidateView[]>;
+  /** PNG of a candidate or of a result whose picture is still kept. @throws QcError label-unavailable */
+  resultPicture(resultId: string): Promise<Buffer>;
+  /**
+   * Labels a candidate or corrects a past result. `ifUnlabelled` refuses where somebody was quicker.
+   * @throws QcError label-invalid, label-unavailable, candidate-gone, dataset-busy, dataset-write-failed
+   */
+  label(
+    request: {
+      readonly resultId: string;
+      readonly label: string;
+      readonly ifUnlabelled?: boolean | undefined;
+    },
+    by: string,
+  ): Promise<{ readonly id: string; readonly outcome: 'added' | 'relabelled' | 'same' }>;
+  /** The candidate is not offered again. */
+  skip(resultId: string): Promise<void>;
+  /** Newest first; `after` is the `next` of the page before. */
+  frames(query: {
+    readonly label?: string | undefined;
+    readonly after?: string | undefined;
+    readonly limit: number;
+  }): Promise<views.FramesPage>;
+  /** PNG. @throws QcError frame-unknown */
+  picture(id: string): Promise<Buffer>;
+  /** All of them or none, and one step to undo. @throws QcError frame-unknown, label-invalid */
+  relabel(ids: readonly string[], label: string, by: string): Promise<void>;
+  /** All of them or none, and one step to undo. @throws QcError frame-unknown */
+  remove(ids: readonly string[], by: string): Promise<void>;
+  /** Takes the last change back; says in words what it was. @throws QcError nothing-to-undo */
+  undo(by: string): Promise<{ readonly undone: string }>;
+  doctor(): Promise<readonly z.output<typeof views.finding>[]>;
+  /** PNG: where on the part the active head sees a label. @throws QcError frame-unknown, why-unavailable */
+  why(of: { readonly frame: string } | { readonly resultId: string }, label?: string): Promise<Buffer>;
+
+  training(): views.TrainingView;
+  /** Starts and returns at once. @throws QcError training-busy */
+  train(options: views.TrainOptions, by: string): Promise<void>;
+  /** Does nothing when none runs. */
+  cancelTraining(): Promise<void>;
+
+  /** Newest first. */
+  versions(): Promise<views.VersionView[]>;
+  /** @throws QcError version-unknown where it has none */
+  report(version: string): Promise<z.output<typeof views.report>>;
+  /** @throws QcError version-unknown, head-damaged, gate-refused (an override says why it is wanted all the same) */
+  promote(version: string, override: string | undefined, by: string): Promise<void>;
+  /** To the version that was active before. @throws QcError version-unknown where there is none */
+  rollback(by: string): Promise<{ readonly version: string }>;
+  /** Judges beside the active head, unpublished; null ends it. @throws QcError version-unknown, head-damaged */
+  shadow(version: string | null): Promise<void>;
+  /** A candidate is no longer offered. @throws QcError version-unknown */
+  discard(version: string): Promise<void>;
+}
+
+export interface CalibrationDeps {
+  readonly calibration: Calibration;
+  readonly errorBody: z.ZodType<{ error: { code: string; message: string; remedy: string } }>;
+  /** The person behind a request. */
+  readonly whoIs: (request: FastifyRequest) => Person;
+}
+
+const maxIds = 2_000;
+const bodyLimit = 262_144;
+const done = z.object({ ok: z.literal(true) });
+const ok = { ok: true as const };
+const png = z.custom<Buffer>((body) => Buffer.isBuffer(body)).meta({ type: 'string', format: 'binary' });
+
+export function addCalibration(app: App, deps: CalibrationDeps): void {
+  addLabelling(app, deps);
+  addDataset(app, deps);
+  addTraining(app, deps);
+  addModels(app, deps);
+}
+
+const read = { config: { role: 'viewer' as const } };
+const change = { bodyLimit, config: { role: 'operator' as const } };
+const width = z.object({ width: z.coerce.number().int().min(32).max(512).optional() });
+const ids = z.array(views.frameId).min(1).max(maxIds);
+
+function addLabelling(app: App, { calibration, errorBody, whoIs }: CalibrationDeps): void {
+  const failures = { 400: errorBody, 404: errorBody, 409: errorBody, 503: errorBody };
+  const tags = ['labels'];
+
+  app.get(
+    '/api/v1/calibration',
+    {
+      ...read,
+      schema: {
+        tags,
+        summary: 'Labels, counts, training and versions at a glance',
+        response: { 200: views.overview, 503: errorBody },
+      },
+    },
+    () => calibration.overview(),
+  );
+  app.get(
+    '/api/v1/candidates',
+    {
+      ...read,
+      schema: {
+        tags,
+        summary: 'Parts worth a label, the most instructive first',
+        querystring: z.object({ limit: z.coerce.number().int().min(1).max(100).default(20) }),
+        response: { 200: z.array(views.candidateView), ...failures },
+      },
+    },
+    (request) => calibration.candidates(request.query.limit),
+  );
+  app.get(
+    '/api/v1/candidates/:resultId(^[0-9A-HJKMNP-TV-Z]{26}).png',
+    {
+      ...read,
+      schema: {
+        tags,
+        summary: 'The picture of a candidate',
+        params: z.object({ resultId: z.string() }),
+        produces: ['image/png'],
+        response: { 200: png, ...failures },
+      },
+    },
+    async (request, reply) => sendPicture(reply, await calibration.resultPicture(request.params.resultId)),
+  );
+  app.post(
+    '/api/v1/candidates/:resultId/skip',
+    {
+      ...change,
+      schema: {
+        tags,
+        summary: 'Do not offer this part again',
+        params: z.object({ resultId: views.resultId }),
+        response: { 200: done, ...failures },
+      },
+    },
+    async (request) => {
+      await calibration.skip(request.params.resultId);
+      return ok;
+    },
+  );
+  app.post(
+    '/api/v1/labels',
+    {
+      ...change,
+      schema: {
+        tags,
+        summary: 'Label a candidate, or correct a past result',
+        body: z.object({
+          resultId: views.resultId,
+          label: views.labelName,
+          ifUnlabelled: z.boolean().optional().describe('refuse where somebody was quicker'),
+        }),
+        response: {
+          200: z.object({ id: views.frameId, outcome: z.enum(['added', 'relabelled', 'same']) }),
+          ...failures,
+        },
+      },
+    },
+    (request) => calibration.label(request.body, whoIs(request).name),
+  );
+  app.get(
+    '/api/v1/results/:resultId/why.png',
+    {
+      ...read,
+      schema: {
+        tags: ['results'],
+        summary: 'Where on the part the active head sees a label, as a heat map over the picture',
+        params: z.object({ resultId: views.resultId }),
+        querystring: z.object({ label: views.labelName.optional() }),
+        produces: ['image/png'],
+        response: { 200: png, ...failures },
+      },
+    },
+    async (request, reply) =>
+      reply
+        .type('image/png')
+        .send(await calibration.why({ resultId: request.params.resultId }, request.query.label)),
+  );
+}
+
+function addDataset(app: App, { calibration, errorBody, whoIs }: CalibrationDeps): void {
+  const failures = { 400: errorBody, 404: errorBody, 409: errorBody, 503: errorBody };
+  const tags = ['dataset'];
+
+  app.get(
+    '/api/v1/dataset/frames',
+    {
+      ...read,
+      schema: {
+        tags,
+        summary: 'Labelled frames, newest first',
+        querystring: z.object({
+          label: views.labelName.optional(),
+          after: z.string().max(200).optional(),
+          limit: z.coerce.number().int().min(1).max(200).default(60),
+        }),
+        response: { 200: views.framesPage, ...failures },
+      },
+    },
+    (request) => calibration.frames(request.query),
+  );
+  app.get(
+    '/api/v1/dataset/frames/:id(^[0-9a-f]{64}).png',
+    {
+      ...read,
+      schema: {
+        tags,
+        summary: 'A labelled frame, or a small picture of it',
+        params: z.object({ id: z.string() }),
+        querystring: width,
+        produces: ['image/png'],
+        response: { 200: png, ...failures },
+      },
+    },
+    async (request, reply) => {
+      const whole = await calibration.picture(request.params.id);
+      const { width } = request.query;
+      return sendPicture(
+        reply,
+        width ? await sharp(whole).resize({ width, withoutEnlargement: true }).png().toBuffer() : whole,
+      );
+    },
+  );
+  app.get(
+    '/api/v1/dataset/frames/:id/why.png',
+    {
+      ...read,
+      schema: {
+        tags,
+        summary: 'Where on a labelled frame the active head sees a label, as a heat map over the picture',
+        params: z.object({ id: views.frameId }),
+        querystring: z.object({ label: views.labelName.optional() }),
+        produces: ['image/png'],
+        response: { 200: png, ...failures },
+      },
+    },
+    async (request, reply) =>
+      reply.type('image/png').send(await calibration.why({ frame: request.params.id }, request.query.label)),
+  );
+  app.post(
+    '/api/v1/dataset/relabel',
+    {
+      ...change,
+      schema: {
+        tags,
+        summary: 'Give frames another label',
+        body: z.object({ ids, label: views.labelName }),
+        response: { 200: done, ...failures },
+      },
+    },
+    async (request) => {
+      await calibration.relabel(request.body.ids, request.body.label, whoIs(request).name);
+      return ok;
+    },
+  );
+  app.post(
+    '/api/v1/dataset/remove',
+    {
+      ...change,
+      schema: {
+        tags,
+        summary: 'Take frames out of the dataset',
+        body: z.object({ ids }),
+        response: { 200: done, ...failures },
+      },
+    },
+    async (request) => {
+      await calibration.remove(request.body.ids, whoIs(request).name);
+      return ok;
+    },
+  );
+  app.post(
+    '/api/v1/dataset/undo',
+    {
+      ...change,
+      schema: {
+        tags,
+        summary: 'Take the last change back',
+        response: { 200: z.object({ undone: z.string() }), ...failures },
+      },
+    },
+    (request) => calibration.undo(whoIs(request).name),
+  );
+  app.get(
+    '/api/v1/dataset/doctor',
+    {
+      ...read,
+      schema: {
+        tags,
+        summary: 'What is wrong with the dataset, and what to do',
+        response: { 200: z.array(views.finding), ...failures },
+      },
+    },
+    async () => [...(await calibration.doctor())],
+  );
+}
+
+function addTraining(app: App, { calibration, errorBody, whoIs }: CalibrationDeps): void {
+  const tags = ['training'];
+  app.get(
+    '/api/v1/training',
+    {
+      ...read,
+      schema: { tags, summary: 'How training goes, or went', response: { 200: views.trainingView } },
+    },
+    () => calibration.training(),
+  );
+  app.post(
+    '/api/v1/training/start',
+    {
+      ...change,
+      schema: {
+        tags,
+        summary: 'Train a candidate from the dataset',
+        body: views.trainOptions,
+        response: { 200: done, 400: errorBody, 409: errorBody },
+      },
+    },
+    async (request) => {
+      await calibration.train(request.body, whoIs(request).name);
+      return ok;
+    },
+  );
+  app.post(
+    '/api/v1/training/cancel',
+    { ...change, schema: { tags, summary: 'Stop training; nothing is changed', response: { 200: done } } },
+    async () => {
+      await calibration.cancelTraining();
+      return ok;
+    },
+  );
+}
+
+function addModels(app: App, { calibration, errorBody, whoIs }: CalibrationDeps): void {
+  const tags = ['models'];
+  const failures = { 400: errorBody, 403: errorBody, 404: errorBody, 409: errorBody, 503: errorBody };
+  const params = z.object({ version: views.versionName });
+
+  app.get(
+    '/api/v1/models',
+    {
+      ...read,
+      schema: {
+        tags,
+        summary: 'The versions there are, newest first',
+        response: { 200: z.array(views.versionView), 503: errorBody },
+      },
+    },
+    () => calibration.versions(),
+  );
+  app.get(
+    '/api/v1/models/:version/report',
+    {
+      ...read,
+      schema: {
+        tags,
+        summary: 'How a version was judged before it was offered',
+        params,
+        response: { 200: views.report, ...failures },
+      },
+    },
+    (request) => calibration.report(request.params.version),
+  );
+  app.post(
+    '/api/v1/models/:version/promote',
+    {
+      ...change,
+      schema: {
+        tags,
+        summary: 'Let a version judge; where the gate refuses it, an engineer may override with a reason',
+        params,
+        body: z.object({ override: z.string().trim().min(3).max(500).optional() }),
+        response: { 200: done, ...failures },
+      },
+    },
+    async (request) => {
+      const { name, role } = whoIs(request);
+      const { override } = request.body;
+      if (override !== undefined && role !== 'engineer') {
+        throw new QcError('http-forbidden', `${name} is ${role}; to override the gate needs engineer`);
+      }
+      await calibration.promote(request.params.version, override, name);
+      return ok;
+    },
+  );
+  app.post(
+    '/api/v1/models/rollback',
+    {
+      ...change,
+      schema: {
+        tags,
+        summary: 'Back to the version before',
+        response: { 200: z.object({ version: z.string() }), ...failures },
+      },
+    },
+    (request) => calibration.rollback(whoIs(request).name),
+  );
+  app.post(
+    '/api/v1/models/shadow',
+    {
+      ...change,
+      schema: {
+        tags,
+        summary: 'Let a version judge beside the active one without publishing; null ends it',
+        body: z.object({ version: views.versionName.nullable() }),
+        response: { 200: done, ...failures },
+      },
+    },
+    async (request) => {
+      await calibration.shadow(request.body.version);
+      return ok;
+    },
+  );
+  app.post(
+    '/api/v1/models/:version/discard',
+    {
+      ...change,
+      schema: { tags, summary: 'Offer a candidate no longer', params, response: { 200: done, ...failures } },
+    },
+    async (request) => {
+      await calibration.discard(request.params.version);
+      return ok;
+    },
+  );
+}
+
+/** What the address names never changes: ids are hashes, or results. */
+const sendPicture = (reply: FastifyReply, picture: Buffer) =>
+  reply.type('image/png').header('cache-control', 'private, max-age=86400, immutable').send(picture);

@@ -1,0 +1,66 @@
+/**
+ * The dataset as a running agent uses it: read anew where another process has changed it, and held for writing only
+ * while somebody labels, so that the command line can import beside a line that runs.
+ */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Dataset, type DatasetView, openDataset, readDataset } from './dataset.ts';
+
+export interface DatasetDesk extends AsyncDisposable {
+  view(): Promise<DatasetView>;
+  /** @throws QcError dataset-busy, and what the work throws */
+  write<T>(work: (dataset: Dataset) => Promise<T>): Promise<T>;
+}
+
+/** The lock is given back so long after the last change, ms. */
+const defaultHeldMs = 10_000;
+
+export function createDatasetDesk(
+  storageDirectory: string,
+  onNotice: (text: string) => void,
+  heldMs = defaultHeldMs,
+): DatasetDesk {
+  const journal = join(storageDirectory, 'dataset', 'labels.jsonl');
+  let open: Promise<Dataset> | undefined;
+  let working = 0;
+  let release: NodeJS.Timeout | undefined;
+  let read: { readonly stamp: string; readonly view: Promise<DatasetView> } | undefined;
+
+  async function close(): Promise<void> {
+    clearTimeout(release);
+    const closing = open;
+    open = undefined;
+    read = undefined;
+    await (await closing?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  }
+
+  return {
+    async view() {
+      if (open) {
+        const { revision, frames, last } = await open;
+        return { revision, frames, last };
+      }
+      const stamp = await stat(journal).then(
+        ({ size, mtimeMs }) => `${size} ${mtimeMs}`,
+        () => 'none',
+      );
+      if (read?.stamp !== stamp) read = { stamp, view: readDataset(storageDirectory, onNotice) };
+      return read.view;
+    },
+    async write(work) {
+      clearTimeout(release);
+      working++;
+      try {
+        open ??= openDataset(storageDirectory, { onNotice }).catch((error: unknown) => {
+          open = undefined;
+          throw error;
+        });
+        return await work(await open);
+      } finally {
+        working--;
+        if (working === 0 && open) release = setTimeout(() => void close(), heldMs);
+      }
+    },
+    [Symbol.asyncDispose]: close,
+  };
+}

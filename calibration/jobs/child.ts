@@ -1,0 +1,66 @@
+/** Trains, examines and explains in a process of its own, at the lowest priority: the line comes first, and survives it. */
+import { constants, setPriority } from 'node:os';
+import { QcError } from '../../config/errors.ts';
+import { examine } from '../doctor.ts';
+import { tune } from '../tune.ts';
+import type { Answers, FromChild, JobKind, ToChild } from './messages.ts';
+import { explain } from './why.ts';
+
+let running: AbortController | undefined;
+
+try {
+  setPriority(constants.priority.PRIORITY_LOW);
+} catch {
+  // A container may forbid it.
+}
+
+const send = (message: FromChild) => {
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+};
+
+process.on('disconnect', () => process.exit(0));
+// The terminal sends Ctrl-C, and systemd SIGTERM, to every process; the agent decides when this one ends.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
+process.on('message', (message: ToChild) => {
+  if (message.kind === 'cancel') running?.abort();
+  else void answer(message);
+});
+
+async function answer(message: Exclude<ToChild, { kind: 'cancel' }>): Promise<void> {
+  const cancel = new AbortController();
+  running = cancel;
+  try {
+    send({ kind: 'answer', answer: await perform(message, cancel.signal) });
+  } catch (error) {
+    const known =
+      error instanceof QcError
+        ? error
+        : new QcError('internal', error instanceof Error ? error.message : String(error));
+    const { code, message, remedy } = known;
+    send({ kind: 'failed', code, message, remedy, cancelled: cancel.signal.aborted });
+  }
+}
+
+async function perform(
+  message: Exclude<ToChild, { kind: 'cancel' }>,
+  signal: AbortSignal,
+): Promise<Answers[JobKind]> {
+  const onNotice = (text: string) => send({ kind: 'notice', text });
+  const onProgress = (step: string, done: number, total: number) =>
+    send({ kind: 'progress', step, done, total });
+  switch (message.kind) {
+    case 'train': {
+      const { config, options } = message.job;
+      return (await tune(config, options, { onProgress, onNotice, signal })).version;
+    }
+    case 'doctor':
+      return examine(message.job.config, {
+        onProgress: (done, total) => onProgress('looking at the pictures', done, total),
+        onNotice,
+        signal,
+      });
+    case 'why':
+      return explain(message.job);
+  }
+}

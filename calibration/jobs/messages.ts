@@ -1,0 +1,44 @@
+/** What the agent and the process that trains say to each other. */
+
+import type { ErrorCode } from '../../config/errors.ts';
+import type { Config } from '../../config/schema.ts';
+import type { Image } from '../../models/image.ts';
+import type { Finding } from '../doctor.ts';
+import type { TuneOptions } from '../tune.ts';
+
+/** What these jobs need of the config: no address, no secret. */
+export type JobConfig = Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage'>;
+
+export interface Jobs {
+  /** Answer: the candidate's version. */
+  train: { readonly config: JobConfig; readonly options: TuneOptions };
+  doctor: { readonly config: JobConfig };
+  /** Answer: PNG. */
+  why: {
+    readonly config: JobConfig;
+    readonly image: Image;
+    readonly version: string;
+    readonly label?: string | undefined;
+  };
+}
+export interface Answers {
+  train: string;
+  doctor: readonly Finding[];
+  why: Uint8Array;
+}
+export type JobKind = keyof Jobs;
+
+export type ToChild =
+  | { [Kind in JobKind]: { readonly kind: Kind; readonly job: Jobs[Kind] } }[JobKind]
+  | { readonly kind: 'cancel' };
+export type FromChild =
+  | { readonly kind: 'progress'; readonly step: string; readonly done: number; readonly total: number }
+  | { readonly kind: 'notice'; readonly text: string }
+  | { readonly kind: 'answer'; readonly answer: Answers[JobKind] }
+  | {
+      readonly kind: 'failed';
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly remedy: string;
+      readonly cancelled: boolean;
+    };

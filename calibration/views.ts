@@ -1,0 +1,150 @@
+/** What calibration shows over HTTP: every shape once, as a schema; the types follow. Rates are shares, 0 to 1. */
+import { z } from 'zod';
+import { reportSchema } from './report.ts';
+
+const share = z.number().min(0).max(1);
+const count = z.number().int().min(0);
+const isoTime = z.string().describe('ISO 8601, UTC');
+
+/** The dataset says what a label may be called; here only what may be sent at all. */
+export const labelName = z.string().min(1).max(300);
+export const frameId = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .describe('sha256 of the pixels');
+export const resultId = z.ulid();
+export const versionName = z.string().regex(/^\d{4}-\d{2}-\d{2}\.\d+$/, 'must look like 2026-11-23.2');
+
+export const intervalView = z.object({
+  rate: share,
+  low: share.describe('lower end of the 95 % interval'),
+  high: share.describe('upper end of the 95 % interval'),
+  wrong: count,
+  of: count,
+});
+
+export const trainingView = z.object({
+  state: z.enum(['idle', 'running', 'done', 'failed', 'cancelled']),
+  step: z.string().describe('what is being done, in words'),
+  done: count,
+  total: count,
+  startedAt: isoTime.nullable(),
+  by: z.string().nullable().describe('who started it'),
+  error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }).nullable(),
+  version: z.string().nullable().describe('the candidate it made'),
+  notices: z.array(z.string()).describe('what it noticed on the way, such as pictures that were left out'),
+});
+export type TrainingView = z.output<typeof trainingView>;
+
+export const trainOptions = z.object({
+  seed: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 31)
+    .optional(),
+  views: z
+    .enum(['none', 'flips', 'turns'])
+    .optional()
+    .describe('how parts may lie; default: what proves best'),
+  escapeRate: z.number().gt(0).lt(1).optional().describe('bad parts that may pass'),
+  falseRejectRate: z.number().gt(0).lt(1).optional().describe('good parts that may fail'),
+});
+export type TrainOptions = z.output<typeof trainOptions>;
+
+export const candidateView = z.object({
+  resultId,
+  camera: z.string(),
+  partId: z.string(),
+  capturedAt: isoTime,
+  verdict: z.enum(['pass', 'fail', 'uncertain']),
+  label: z.string().nullable().describe('what the head said; null without a head'),
+  probability: share.nullable(),
+  why: z.string().describe('why it is worth a label, in words'),
+});
+export type CandidateView = z.output<typeof candidateView>;
+
+export const shadowView = z.object({
+  version: z.string(),
+  judged: count,
+  disagreements: count,
+  newest: z
+    .array(
+      z.object({
+        resultId,
+        camera: z.string(),
+        active: z.string().describe('verdict of the active head'),
+        activeLabel: z.string().nullable(),
+        shadow: z.string().describe('verdict of the candidate'),
+        shadowLabel: z.string().nullable(),
+      }),
+    )
+    .describe('the newest disagreements, newest first'),
+});
+export type ShadowView = z.output<typeof shadowView>;
+
+export const estimateView = z.object({
+  escapes: intervalView.describe('of bad parts drawn by chance, those that passed'),
+  falseRejects: intervalView.describe('of good parts drawn by chance, those that failed'),
+  corrections: count.describe('labels that differ from what was said'),
+});
+export type EstimateView = z.output<typeof estimateView>;
+
+export const overview = z.object({
+  calibrating: z.boolean(),
+  labels: z
+    .array(z.object({ name: z.string(), count, good: z.boolean() }))
+    .describe(
+      'good ones first, then in the order in which they first came; number keys 1 to 9 in this order',
+    ),
+  revision: z.string(),
+  frames: count,
+  waiting: count.describe('candidates that wait for a label'),
+  training: trainingView,
+  active: z.string().nullable(),
+  candidate: z.string().nullable().describe('the newest version that was neither promoted nor discarded'),
+  shadow: shadowView.nullable(),
+  estimate: estimateView,
+  undoable: z.string().nullable().describe('what undo would take back, in words'),
+});
+export type Overview = z.output<typeof overview>;
+
+export const frameView = z.object({
+  id: frameId,
+  label: z.string(),
+  labelledBy: z.string(),
+  labelledAt: isoTime,
+  camera: z.string().optional(),
+  partId: z.string().optional(),
+});
+export const framesPage = z.object({
+  items: z.array(frameView),
+  total: count,
+  next: z.string().nullable().describe('`after` of the next page'),
+});
+export type FramesPage = z.output<typeof framesPage>;
+
+export const finding = z.object({
+  kind: z.string(),
+  severity: z.enum(['error', 'warning', 'hint']),
+  text: z.string(),
+  remedy: z.string(),
+  frames: z.array(frameId),
+  suggestion: z.string().optional().describe('the label they probably should have'),
+});
+
+export const versionView = z.object({
+  version: z.string(),
+  active: z.boolean(),
+  createdAt: isoTime.nullable(),
+  by: z.string().nullable(),
+  labels: z.array(z.string()),
+  frames: count.nullable(),
+  accuracy: share.nullable().describe('on parts that it had not seen'),
+  allowed: z.boolean().nullable().describe('whether the gate lets it'),
+  gate: z.string().nullable().describe('why, in words'),
+  damage: z.string().nullable().describe('why it cannot be used'),
+});
+export type VersionView = z.output<typeof versionView>;
+
+export { reportSchema as report };

@@ -1,0 +1,75 @@
+/** Who let which head judge, and why: `<storage>/models/decisions.jsonl`, only ever added to. */
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { QcError } from '../config/errors.ts';
+import type { HeadManifest } from './manifest.ts';
+
+export const decisionSchema = z.strictObject({
+  schema: z.literal(1),
+  at: z.iso.datetime(),
+  by: z.string().min(1).max(200),
+  version: z.string(),
+  action: z.enum(['promote', 'override', 'rollback', 'discard']),
+  reason: z.string().max(500).optional().describe('why the gate was overridden'),
+});
+export type Decision = z.output<typeof decisionSchema>;
+
+const fileOf = (storageDirectory: string) => join(storageDirectory, 'models', 'decisions.jsonl');
+
+/** Durable once it resolves. */
+export async function recordDecision(
+  storageDirectory: string,
+  decision: Omit<Decision, 'schema' | 'at'>,
+): Promise<void> {
+  const file = fileOf(storageDirectory);
+  await mkdir(dirname(file), { recursive: true });
+  const handle = await open(file, 'a');
+  try {
+    const line: Decision = { schema: 1, at: new Date().toISOString(), ...decision };
+    await handle.appendFile(`${JSON.stringify(line)}\n`);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Oldest first; damaged lines are passed over. */
+export async function readDecisions(storageDirectory: string): Promise<Decision[]> {
+  const text = await readFile(fileOf(storageDirectory), 'utf8').catch(() => '');
+  return text.split('\n').flatMap((line) => {
+    try {
+      return [decisionSchema.parse(JSON.parse(line))];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/**
+ * Refuses a version that its gate refused, or whose gate compared it with another head than the one that judges now. A version
+ * without a gate, such as one that was made elsewhere, and one that has judged before are the operator's to choose.
+ * @param active what judges now
+ * @param history what judged before
+ */
+export function requireAllowed(
+  { version, training }: HeadManifest,
+  active: string | undefined,
+  history: readonly string[],
+): void {
+  if (version === active || history.includes(version) || typeof training.allowed !== 'boolean') return;
+  if (!training.allowed) {
+    throw new QcError(
+      'gate-refused',
+      `${version} may not take over: ${training.gate ?? 'its gate refused it'}`,
+    );
+  }
+  const against = training.against;
+  if (typeof against === 'string' && against !== (active ?? 'none')) {
+    throw new QcError(
+      'gate-refused',
+      `${version} was compared with ${against}, but ${active ?? 'none'} is active now`,
+      { remedy: 'train again, so that it is compared with the active head' },
+    );
+  }
+}
