@@ -11,7 +11,6 @@ import type { JobConfig } from '../calibration/jobs/messages.ts';
 import { reportSchema } from '../calibration/report.ts';
 import type { CandidateView, TrainingView, VersionView } from '../calibration/views.ts';
 import { QcError } from '../config/errors.ts';
-import type { Config } from '../config/schema.ts';
 import { readDecisions, recordDecision, requireAllowed } from '../models/decisions.ts';
 import type { Image } from '../models/image.ts';
 import { decodePicture } from '../models/picture.ts';
@@ -54,10 +53,7 @@ interface Labelled {
   readonly by: string;
 }
 
-export function openCalibration(
-  config: Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage'>,
-  deps: CalibrationDeps,
-): StationCalibration {
+export function openCalibration(config: JobConfig, deps: CalibrationDeps): StationCalibration {
   const { metrics, recent, random = Math.random } = deps;
   const log = deps.log.child({ component: 'calibration' });
   const { directory } = config.storage;
@@ -68,6 +64,7 @@ export function openCalibration(
     labels: config.labels,
     thresholds: config.thresholds,
     storage: config.storage,
+    training: config.training,
   };
   const desk = createDatasetDesk(directory, (text) => log.warn(text));
   const shadow = createShadow(metrics);
@@ -233,11 +230,8 @@ export function openCalibration(
   async function train(options: Parameters<Calibration['train']>[0], by: string): Promise<void> {
     const stop = new AbortController();
     stopTraining = stop;
-    const { seed, views, escapeRate, falseRejectRate } = options;
-    const targets = {
-      ...(escapeRate !== undefined && { escapeRate }),
-      ...(falseRejectRate !== undefined && { falseRejectRate }),
-    };
+    const { seed, ...asked } = options;
+    const over = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
     const startedAt = new Date();
     training = { ...idle, state: 'running', step: 'starting', by, startedAt: startedAt.toISOString() };
     log.info({ by }, 'training begins');
@@ -245,7 +239,7 @@ export function openCalibration(
       const version = await inProcess((worker) =>
         worker.run(
           'train',
-          { config: jobConfig, options: { by, seed, views, targets } },
+          { config: jobConfig, options: { by, seed, training: over } },
           {
             signal: stop.signal,
             onNotice(text) {

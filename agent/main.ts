@@ -14,7 +14,7 @@ import { configCheckCommand, configReferenceCommand, configSchemaCommand } from 
 import { QcError } from '../config/errors.ts';
 import { loadConfig } from '../config/load.ts';
 import { version } from '../config/package.ts';
-import type { Config } from '../config/schema.ts';
+import { type Config, type TrainingConfig, trainingSchema } from '../config/schema.ts';
 import {
   type CommandAnswer,
   modelsExportCommand,
@@ -256,6 +256,12 @@ program
       'how parts may lie: mirrored, or also turned by quarters; default: what proves best',
     ).choices(['none', 'flips', 'turns']),
   )
+  .option(
+    '--augment <names>',
+    'what else may change: light, blur, crop, rotate, with commas between',
+    augmentations,
+  )
+  .option('--hidden <units>', 'a hidden layer of so many units; 0: a linear head', wholeNumber)
   .option('--escape-rate <share>', 'bad parts that may pass, as a share', share)
   .option('--false-reject-rate <share>', 'good parts that may fail, as a share', share)
   .addOption(json('the figures'))
@@ -275,11 +281,13 @@ program
       {
         promote: options.promote === true,
         seed: options.seed,
-        views: options.views,
-        targets: {
-          ...(options.escapeRate !== undefined && { escapeRate: options.escapeRate }),
-          ...(options.falseRejectRate !== undefined && { falseRejectRate: options.falseRejectRate }),
-        },
+        training: given({
+          views: options.views,
+          augment: options.augment,
+          hidden: options.hidden,
+          escapeRate: options.escapeRate,
+          falseRejectRate: options.falseRejectRate,
+        }),
         by: whoami(),
       },
       {
@@ -332,6 +340,25 @@ function lowerPriority(): void {
   } catch {
     // A container may forbid it: then it trains as it is.
   }
+}
+
+function augmentations(text: string): string[] {
+  const known = trainingSchema.shape.augment.unwrap().safeParse(text.split(',').map((one) => one.trim()));
+  if (!known.success) throw new InvalidArgumentError('light, blur, crop and rotate are known.');
+  return known.data;
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 1_024) {
+    throw new InvalidArgumentError('a whole number from 0 to 1024 is needed.');
+  }
+  return value;
+}
+
+/** Without what was not given: the config decides there. */
+function given(options: Record<string, unknown>): Partial<TrainingConfig> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 function share(text: string): number {

@@ -205,7 +205,11 @@ async function likelyMistakes(
   if (new Set(usable.map(({ frame }) => frame.label)).size < 2) return [];
   const group = groupsOf(usable);
   const head = await fitHead(
-    usable.map((one, i) => ({ views: [one.features], label: one.frame.label, group: group[i]! })),
+    usable.map((one, i) => ({
+      views: new Map([[0, one.features]]),
+      label: one.frame.label,
+      group: group[i]!,
+    })),
     { seed: 1, signal },
   );
   return usable

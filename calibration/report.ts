@@ -20,6 +20,8 @@ export const reportSchema = z.object({
   folds: count.describe('each part was judged by a head that was trained without its fold'),
   seed: z.number(),
   views: z.enum(['none', 'flips', 'turns']),
+  augment: z.array(z.enum(['light', 'blur', 'crop', 'rotate'])).default([]),
+  hidden: count.default(0).describe('units of the hidden layer; 0: linear'),
   penalty: z.number(),
   temperature: z.number(),
   backend: z.string(),
@@ -48,6 +50,7 @@ export const reportSchema = z.object({
   worst: z
     .array(z.object({ id: z.string(), label: z.string(), said: z.string(), probability: share }))
     .describe('mistakes on held-out parts, the surest first'),
+  latencyMs: z.number().optional().describe('one picture through the base on this machine, median'),
   seconds: z.object({ features: z.number(), training: z.number() }),
 });
 export type Report = z.output<typeof reportSchema>;

@@ -2,15 +2,16 @@
  * The calibration, top to bottom: labelled frames become features, features become a head, the head is judged on parts
  * that it had not seen, gets its thresholds, and becomes a version that may be promoted or not. Details are one import away.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { QcError } from '../config/errors.ts';
-import type { Config } from '../config/schema.ts';
-import { decodeLinearHead, probabilitiesOf, requireSameBase } from '../models/head.ts';
+import type { Config, TrainingConfig } from '../config/schema.ts';
+import { decodeHead, probabilitiesOf, requireSameBase } from '../models/head.ts';
 import type { BaseManifest } from '../models/manifest.ts';
-import { openSession } from '../models/session.ts';
+import { decodePicture } from '../models/picture.ts';
+import { openSession, type Session } from '../models/session.ts';
 import { type HeadVersion, openStore, type Store } from '../models/store.ts';
 import type { Probabilities } from '../models/verdict.ts';
 import { readDataset } from './dataset/dataset.ts';
@@ -24,16 +25,15 @@ import { type Described, describeFrames } from './train/features.ts';
 import { fitHead, type TrainedHead } from './train/fit.ts';
 import { judgeCandidate } from './train/gate.ts';
 import { groupsOf } from './train/groups.ts';
-import { chooseThresholds, defaultTargets, type Targets } from './train/thresholds.ts';
-import { type ViewSet, viewSets } from './train/views.ts';
+import { chooseThresholds, promiseRisk, thresholdsFromCosts } from './train/thresholds.ts';
+import { type Augmentation, type ViewSet, viewsOf } from './train/views.ts';
 import { writeHead } from './train/write-head.ts';
 
 export interface TuneOptions {
   /** Default 1. */
   readonly seed?: number | undefined;
-  /** Views that training may choose from; default: all where pictures are few. */
-  readonly views?: ViewSet | undefined;
-  readonly targets?: Partial<Targets> | undefined;
+  /** Over those of the config. */
+  readonly training?: Partial<TrainingConfig> | undefined;
   /** Who asked for it, for the record. */
   readonly by: string;
 }
@@ -55,8 +55,8 @@ export interface Tuned {
 const leastFrames = 4;
 /** More frames are drawn evenly over the labels: a linear head gains nothing, and time and memory are bounded. */
 const mostFrames = 5_000;
-/** Views are worth their time where pictures are few. */
-const mostViewed = 400;
+/** Views are worth their time where pictures are few: beyond so many rows none are added unasked. */
+const mostRows = 3_200;
 const mostWorst = 24;
 
 /** @throws QcError training-impossible, model-…; the reason of `signal`. The active head is never touched. */
@@ -66,10 +66,12 @@ export async function tune(
     labels: { good },
     thresholds,
     storage,
-  }: Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage'>,
-  { seed = 1, views, targets, by }: TuneOptions,
+    ...config
+  }: Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage' | 'training'>,
+  { seed = 1, training: over = {}, by }: TuneOptions,
   { onProgress, onNotice, signal }: TuneDeps,
 ): Promise<Tuned> {
+  const { views, augment, hidden, escapeRate, falseRejectRate, costs } = { ...config.training, ...over };
   const dataset = await readDataset(storage.directory, onNotice);
   const chosen = draw(dataset.frames, seed, onNotice);
   requireEnough(chosen);
@@ -84,7 +86,7 @@ export async function tune(
     storageDirectory: storage.directory,
     base,
     featuresOf: (image) => session.features(image),
-    views: viewSets[views ?? (chosen.length <= mostViewed ? 'turns' : 'none')],
+    views: viewsOf(views === 'auto' ? affordable(chosen.length, augment) : views, augment),
     onProgress: (done, total) => onProgress('looking at the pictures', done, total),
     onNotice,
     signal,
@@ -96,16 +98,23 @@ export async function tune(
   const truth = described.map(({ frame }) => frame.label);
   const head = await fitHead(
     described.map((one, i) => ({ views: one.views, label: one.frame.label, group: group[i]! })),
-    { seed, signal, onProgress: (done, total) => onProgress('training', done, total) },
+    { seed, augment, hidden, signal, onProgress: (done, total) => onProgress('training', done, total) },
   );
   const plain = await fitHead(
-    described.map((one, i) => ({ views: [one.statistics], label: one.frame.label, group: group[i]! })),
+    described.map((one, i) => ({
+      views: new Map([[0, one.statistics]]),
+      label: one.frame.label,
+      group: group[i]!,
+    })),
     { seed, signal },
   );
   const trained = performance.now();
 
   const heldOut = named(head, head.heldOut);
-  const limits = chooseThresholds(heldOut, truth, good, { ...defaultTargets, ...targets }, thresholds);
+  const targets = { escapeRate, falseRejectRate, risk: promiseRisk };
+  const limits = costs
+    ? thresholdsFromCosts(heldOut, truth, good, costs)
+    : chooseThresholds(heldOut, truth, good, targets, thresholds);
   const evaluation = evaluate(heldOut, truth, { thresholds: limits.thresholds, good });
   const right = isRight(heldOut, truth);
   const store = await openStore(storage.directory);
@@ -119,6 +128,8 @@ export async function tune(
     folds: head.folds,
     seed,
     views: head.views,
+    augment,
+    hidden,
     penalty: head.penalty,
     temperature: head.temperature,
     backend: head.backend,
@@ -140,6 +151,7 @@ export async function tune(
     },
     gate: judgeCandidate(right, truth, active),
     worst: worstMistakes(described, heldOut),
+    latencyMs: await latencyOf(session, described[0]!.frame),
     seconds: { features: seconds(extracted - began), training: seconds(trained - extracted) },
   };
   signal?.throwIfAborted();
@@ -168,6 +180,24 @@ function draw(frames: readonly LabelledFrame[], seed: number, onNotice: (text: s
   }
   onNotice(`${drawn.length} of ${frames.length} frames are used, evenly over the labels`);
   return drawn;
+}
+
+/** The most ways to lie that are worth their time for so many pictures. */
+function affordable(frames: number, augment: readonly Augmentation[]): ViewSet {
+  const fits = (set: ViewSet) => frames * viewsOf(set, augment).length <= mostRows;
+  return (['turns', 'flips'] as const).find(fits) ?? 'none';
+}
+
+/** Median of five pictures through the base, ms: what a part costs on this machine. */
+async function latencyOf(session: Session, frame: LabelledFrame): Promise<number> {
+  const image = await decodePicture(await readFile(frame.file));
+  const taken: number[] = [];
+  for (let run = 0; run < 5; run++) {
+    const began = performance.now();
+    await session.features(image);
+    taken.push(performance.now() - began);
+  }
+  return Number(taken.sort((a, b) => a - b)[2]!.toFixed(1));
 }
 
 function requireEnough(frames: readonly LabelledFrame[]): void {
@@ -205,9 +235,9 @@ async function judgedByActive(
     return undefined;
   }
   const { labels, createdAt } = head.manifest;
-  const linear = decodeLinearHead(head.model, labels);
+  const linear = decodeHead(head.model, labels);
   if (!linear) {
-    onNotice(`the candidate is not held against ${version}: it is not a linear head`);
+    onNotice(`the candidate is not held against ${version}: it was not made here`);
     return undefined;
   }
   const { heldOut } = heldOutSchema.catch({ heldOut: {} }).parse(await store.report(version));
@@ -241,7 +271,10 @@ async function keep(
       familiar: head.least,
       training: {
         ...{
-          method: 'least squares, cross-validated',
+          method:
+            report.hidden > 0
+              ? `hidden layer of ${report.hidden}, least squares`
+              : 'least squares, cross-validated',
           revision,
           frames,
           seed,

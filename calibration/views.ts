@@ -1,5 +1,6 @@
 /** What calibration shows over HTTP: every shape once, as a schema; the types follow. Rates are shares, 0 to 1. */
 import { z } from 'zod';
+import { trainingSchema } from '../config/schema.ts';
 import { reportSchema } from './report.ts';
 
 const share = z.number().min(0).max(1);
@@ -36,6 +37,7 @@ export const trainingView = z.object({
 });
 export type TrainingView = z.output<typeof trainingView>;
 
+/** What is left out is as the config says. */
 export const trainOptions = z.object({
   seed: z
     .number()
@@ -43,10 +45,9 @@ export const trainOptions = z.object({
     .min(0)
     .max(2 ** 31)
     .optional(),
-  views: z
-    .enum(['none', 'flips', 'turns'])
-    .optional()
-    .describe('how parts may lie; default: what proves best'),
+  views: z.enum(['none', 'flips', 'turns']).optional().describe('how parts may lie'),
+  augment: trainingSchema.shape.augment.unwrap().optional(),
+  hidden: trainingSchema.shape.hidden.unwrap().optional(),
   escapeRate: z.number().gt(0).lt(1).optional().describe('bad parts that may pass'),
   falseRejectRate: z.number().gt(0).lt(1).optional().describe('good parts that may fail'),
 });

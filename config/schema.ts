@@ -214,6 +214,42 @@ export const storageSchema = z.strictObject({
     .describe('disk for evidence images, MB; 0 = keep none'),
 });
 
+export const trainingSchema = z.strictObject({
+  views: z
+    .enum(['auto', 'none', 'flips', 'turns'])
+    .default('auto')
+    .describe(
+      'how parts may lie: none = only as they are, flips = also mirrored, turns = also turned by quarters; auto = what proves best',
+    ),
+  augment: z
+    .array(z.enum(['light', 'blur', 'crop', 'rotate']))
+    .default([])
+    .describe(
+      'what else may change from part to part: light = a quarter darker or lighter, blur = a little out of focus, crop = off the middle, rotate = by 4 degrees',
+    ),
+  hidden: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_024)
+    .default(0)
+    .describe('units of a hidden layer; 0 = a linear head, which needs fewest labels'),
+  escapeRate: fraction.gt(0).lt(1).default(0.05).describe('share of bad parts that may pass'),
+  falseRejectRate: fraction
+    .gt(0)
+    .lt(1)
+    .default(0.05)
+    .describe('share of good parts that may fail for any one defect'),
+  costs: z
+    .strictObject({
+      escape: z.number().positive().describe('what a bad part costs that passes'),
+      falseReject: z.number().positive().describe('what a good part costs that fails'),
+      check: z.number().positive().describe('what it costs to look at an uncertain part by hand'),
+    })
+    .optional()
+    .describe('limits from costs, in any one unit, instead of from the two rates'),
+});
+
 export const configSchema = z.strictObject({
   station: stationSchema,
   cameras: z
@@ -243,6 +279,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('used where the head brings none of its own'),
+  training: trainingSchema.prefault({}).describe('how heads are trained, and what their limits promise'),
   storage: storageSchema.prefault({}).describe('what the agent keeps on disk'),
   log: z
     .strictObject({
@@ -265,4 +302,5 @@ export type CameraConfig = z.output<typeof cameraSchema>;
 export type TriggerConfig = z.output<typeof triggerSchema>;
 export type MqttConfig = z.output<typeof mqttSchema> & { topic: string; clientId: string };
 export type HttpConfig = z.output<typeof httpSchema>;
+export type TrainingConfig = z.output<typeof trainingSchema>;
 export type ModelConfig = z.output<typeof modelSchema>;

@@ -8,15 +8,19 @@ import { buildModel, floatTensor, floatValues, node, valueInfo } from './onnx/bu
 import { describe, graphInputs, graphOutputs, type TensorFacts } from './onnx/graph.ts';
 import { decodeModel, encodeModel, type OnnxModel } from './onnx/proto.ts';
 
-/** softmax((W·t(x) + b) / temperature): any standardisation is folded into W and b. */
-export interface LinearHead {
+/** softmax((W·h + b) / temperature) with h = t(x), or relu(V·t(x) + c) where there is a hidden layer; any standardisation is folded in. */
+export interface HeadWeights {
   /**
    * What is done to the features first. `hellinger`: t(x) = sign(x)·√(|x| / Σ|x|), which keeps a few strong features
    * from deciding alone (Arandjelović and Zisserman, "Three things everyone should know", CVPR 2012). Default: nothing.
    */
   readonly transform?: 'hellinger' | undefined;
   readonly labels: readonly string[];
-  /** [K,D], row-major: one row of D weights per label. */
+  /** [H,D] and [H]: V and c of the hidden layer; undefined: none. */
+  readonly hidden?:
+    | { readonly weights: Float64Array | Float32Array; readonly bias: Float64Array | Float32Array }
+    | undefined;
+  /** [K,D], or [K,H] behind a hidden layer, row-major: one row of weights per label. */
   readonly weights: Float64Array | Float32Array;
   readonly bias: Float64Array | Float32Array;
   readonly temperature: number;
@@ -27,12 +31,14 @@ export interface LinearHead {
   readonly exemplars?: readonly Float32Array[] | undefined;
 }
 
-/** The bytes of head.onnx for a linear head: Gemm and Softmax, the temperature folded into the weights. */
-export function encodeLinearHead(head: LinearHead): Uint8Array {
-  const { transform, labels, weights, bias, temperature, exemplars = [] } = head;
+/** The bytes of head.onnx: Gemm and Softmax, the temperature folded into the weights. */
+export function encodeHead(head: HeadWeights): Uint8Array {
+  const { transform, labels, hidden, weights, bias, temperature, exemplars = [] } = head;
   const knows = transform === 'hellinger' && exemplars.length > 0;
   const classes = labels.length;
-  const size = weights.length / classes;
+  const inner = weights.length / classes;
+  const size = hidden ? hidden.weights.length / inner : inner;
+  const input = transform ? 'transformed' : 'features';
   const scaled = (values: Float64Array | Float32Array) =>
     Float32Array.from(values, (value) => value / temperature);
   return encodeModel(
@@ -40,13 +46,20 @@ export function encodeLinearHead(head: LinearHead): Uint8Array {
       name: 'head',
       node: [
         ...(transform ? hellingerNodes : []),
-        node('Gemm', [transform ? 'transformed' : 'features', 'weights', 'bias'], ['scores'], { transB: 1 }),
+        ...(hidden ? hiddenNodes(input) : []),
+        node('Gemm', [hidden ? 'active' : input, 'weights', 'bias'], ['scores'], { transB: 1 }),
         node('Softmax', ['scores'], ['probabilities'], { axis: 1 }),
         ...(knows ? familiarityNodes : []),
       ],
       initializer: [
-        floatTensor('weights', [classes, size], scaled(weights)),
+        floatTensor('weights', [classes, inner], scaled(weights)),
         floatTensor('bias', [classes], scaled(bias)),
+        ...(hidden
+          ? [
+              floatTensor('hidden_weights', [inner, size], Float32Array.from(hidden.weights)),
+              floatTensor('hidden_bias', [inner], Float32Array.from(hidden.bias)),
+            ]
+          : []),
         ...(transform ? [floatTensor('least', [1], Float32Array.of(leastSum))] : []),
         ...(knows ? [floatTensor('exemplars', [exemplars.length, size], joined(exemplars, size))] : []),
       ],
@@ -72,6 +85,10 @@ const hellingerNodes = [
   node('Mul', ['roots', 'signs'], ['transformed']),
 ];
 
+const hiddenNodes = (input: string) => [
+  node('Gemm', [input, 'hidden_weights', 'hidden_bias'], ['inner'], { transB: 1 }),
+  node('Relu', ['inner'], ['active']),
+];
 const familiarityNodes = [
   node('Gemm', ['transformed', 'exemplars'], ['cosines'], { transB: 1 }),
   node('ReduceMax', ['cosines'], ['familiarity'], { axes: [1], keepdims: 0 }),
@@ -94,21 +111,26 @@ export function hellinger(features: Float32Array): Float32Array {
   return features.map((value) => Math.sign(value) * Math.sqrt(Math.abs(value) / sum));
 }
 
-/** The head in a head.onnx that `encodeLinearHead` wrote; undefined for any other graph. Throws where it is no ONNX. */
-export function decodeLinearHead(bytes: Uint8Array, labels: readonly string[]): LinearHead | undefined {
+/** The weights in a head.onnx that `encodeHead` wrote; undefined for any other graph. Throws where it is no ONNX. */
+export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWeights | undefined {
   const graph = decodeModel(bytes).graph;
   const named = (name: string) => graph?.initializer.find((tensor) => tensor.name === name);
   const [weights, bias] = [named('weights'), named('bias')];
+  const [hiddenWeights, hiddenBias] = [named('hidden_weights'), named('hidden_bias')];
   const operators = graph?.node.map(({ opType }) => opType).join() ?? '';
   const types = (nodes: readonly { readonly opType?: string | undefined }[]) =>
     nodes.map(({ opType }) => opType);
-  const plain = ['Gemm', 'Softmax'];
-  const transformed = [...types(hellingerNodes), ...plain];
-  const known = [plain, transformed, [...transformed, ...types(familiarityNodes)]].map((one) => one.join());
-  if (!weights || !bias || !known.includes(operators)) return undefined;
+  // What stands before and behind Gemm and Softmax says what the head does; anything else is not ours.
+  const before = operators.startsWith('Abs') ? types(hellingerNodes) : [];
+  const layers = hiddenWeights ? types(hiddenNodes('')) : [];
+  const behind = operators.endsWith('ReduceMax') ? types(familiarityNodes) : [];
+  const known = [...before, ...layers, 'Gemm', 'Softmax', ...behind].join();
+  if (!weights || !bias || (hiddenWeights && !hiddenBias) || operators !== known) return undefined;
   return {
-    transform: operators === known[0] ? undefined : 'hellinger',
+    transform: before.length > 0 ? 'hellinger' : undefined,
     labels,
+    ...(hiddenWeights &&
+      hiddenBias && { hidden: { weights: floatValues(hiddenWeights), bias: floatValues(hiddenBias) } }),
     weights: floatValues(weights),
     bias: floatValues(bias),
     temperature: 1,
@@ -116,48 +138,77 @@ export function decodeLinearHead(bytes: Uint8Array, labels: readonly string[]): 
 }
 
 /** What head.onnx answers for raw features, label by label, computed here. */
-export function probabilitiesOf(head: LinearHead, features: Float32Array): number[] {
+export function probabilitiesOf(head: HeadWeights, features: Float32Array): number[] {
   const x = head.transform ? hellinger(features) : features;
-  const scores = head.labels.map((_, k) => {
-    let score = head.bias[k]!;
-    for (let d = 0; d < x.length; d++) score += head.weights[k * x.length + d]! * x[d]!;
-    return score;
+  const h = head.hidden ? product(head.hidden, x).map((value) => Math.max(0, value)) : x;
+  return softmax(product(head, h), head.temperature);
+}
+
+/** W·x + b, one value for each row of W. */
+function product({ weights, bias }: Pick<HeadWeights, 'weights' | 'bias'>, x: ArrayLike<number>): number[] {
+  return Array.from(bias, (constant, row) => {
+    let sum = constant;
+    for (let d = 0; d < x.length; d++) sum += weights[row * x.length + d]! * x[d]!;
+    return sum;
   });
-  return softmax(scores, head.temperature);
 }
 
 /**
  * Class-activation map (Zhou et al., "Learning deep features for discriminative localization", CVPR 2016): what each place
- * adds to the score of a label against the mean of all labels, [H·W]. Exact: with x the average of the map over all places,
- * hellinger's √(x/Σ) is x / √(x·Σ), linear in the map once x is known, so that the places sum to the score without its bias.
+ * adds to the score of a label against the mean of all labels, [H·W]. Exact for a linear head: with x the average of the map
+ * over all places, hellinger's √(x/Σ) is x / √(x·Σ), linear in the map once x is known, so that the places sum to the score
+ * without its bias. Behind a hidden layer the units that are active at x count, as they do there.
  * @param map [D,H,W], before pooling; its average are the features
  */
 export function activationMap(
-  head: LinearHead,
+  head: HeadWeights,
   map: Float32Array,
   places: number,
   label: string,
 ): Float32Array {
-  const chosen = head.labels.indexOf(label);
   const size = map.length / places;
-  const features = new Float32Array(size);
-  for (let d = 0; d < size; d++) {
-    for (let p = 0; p < places; p++) features[d]! += map[d * places + p]! / places;
-  }
+  const features = averageOf(map, places);
   const sum = Math.max(
     leastSum,
     features.reduce((total, value) => total + Math.abs(value), 0),
   );
+  const slope = slopeOf(head, features, label);
   const heat = new Float32Array(places);
   for (let d = 0; d < size; d++) {
-    let mean = 0;
-    for (let k = 0; k < head.labels.length; k++) mean += head.weights[k * size + d]! / head.labels.length;
-    const weight = (head.weights[chosen * size + d]! - mean) / head.temperature;
     const root = Math.sqrt(Math.abs(features[d]!) * sum);
     const share = head.transform ? (root > leastSum ? 1 / root : 0) : 1;
-    for (let p = 0; p < places; p++) heat[p]! += (weight * share * map[d * places + p]!) / places;
+    for (let p = 0; p < places; p++) heat[p]! += (slope[d]! * share * map[d * places + p]!) / places;
   }
   return heat;
+}
+
+/** [D,H,W] → [D], the average over all places. */
+export function averageOf(map: Float32Array, places: number): Float32Array {
+  return Float32Array.from({ length: map.length / places }, (_, d) => {
+    let sum = 0;
+    for (let p = 0; p < places; p++) sum += map[d * places + p]!;
+    return sum / places;
+  });
+}
+
+/** [D], how the score of a label against the mean of all grows with each transformed feature, at these features. */
+function slopeOf(head: HeadWeights, features: Float32Array, label: string): Float64Array {
+  const { hidden, weights, labels, temperature } = head;
+  const chosen = labels.indexOf(label);
+  const width = weights.length / labels.length;
+  const slope = Float64Array.from({ length: width }, (_, d) => {
+    let mean = 0;
+    for (let k = 0; k < labels.length; k++) mean += weights[k * width + d]! / labels.length;
+    return (weights[chosen * width + d]! - mean) / temperature;
+  });
+  if (!hidden) return slope;
+  const x = head.transform ? hellinger(features) : features;
+  const through = new Float64Array(x.length);
+  product(hidden, x).forEach((value, unit) => {
+    if (value <= 0) return;
+    for (let d = 0; d < x.length; d++) through[d]! += slope[unit]! * hidden.weights[unit * x.length + d]!;
+  });
+  return through;
 }
 
 /** Scores over temperature → probabilities that sum to 1. */

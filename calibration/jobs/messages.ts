@@ -7,7 +7,7 @@ import type { Finding } from '../doctor.ts';
 import type { TuneOptions } from '../tune.ts';
 
 /** What these jobs need of the config: no address, no secret. */
-export type JobConfig = Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage'>;
+export type JobConfig = Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage' | 'training'>;
 
 export interface Jobs {
   /** Answer: the candidate's version. */

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
-import { activationMap, decodeLinearHead, probabilitiesOf, requireSameBase } from '../../models/head.ts';
+import { activationMap, averageOf, decodeHead, probabilitiesOf, requireSameBase } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
 import { openSession, type Session } from '../../models/session.ts';
 import { openStore } from '../../models/store.ts';
@@ -15,8 +15,8 @@ let session: Promise<Session> | undefined;
 export async function explain({ config, image, version, label }: Jobs['why']): Promise<Uint8Array> {
   const store = await openStore(config.storage.directory);
   const { manifest, model } = await store.read(version);
-  const head = decodeLinearHead(model, manifest.labels);
-  if (!head) throw new QcError('why-unavailable', `version ${version} is not a linear head`);
+  const head = decodeHead(model, manifest.labels);
+  if (!head) throw new QcError('why-unavailable', `version ${version} was not made here`);
   session ??= openSession({
     ...config.model,
     provider: 'cpu',
@@ -28,11 +28,7 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
   requireSameBase(manifest, open.facts.manifest);
   const { data, height, width } = await open.map(image);
   const places = height * width;
-  const features = new Float32Array(data.length / places);
-  features.forEach((_, d) => {
-    for (let p = 0; p < places; p++) features[d]! += data[d * places + p]! / places;
-  });
-  const said = probabilitiesOf(head, features);
+  const said = probabilitiesOf(head, averageOf(data, places));
   const shown = label ?? head.labels[said.indexOf(Math.max(...said))]!;
   if (!head.labels.includes(shown)) {
     throw new QcError('why-unavailable', `version ${version} knows no label ${shown}`, {

@@ -12,8 +12,8 @@ export interface Described {
   readonly frame: LabelledFrame;
   /** [D], pooled features of the base. */
   readonly features: Float32Array;
-  /** The same for each view that was asked for, [V][D]; the first is the picture as it is. */
-  readonly views: readonly Float32Array[];
+  /** The same for each view that was asked for, by its number; view 0 is the picture as it is. */
+  readonly views: ReadonlyMap<number, Float32Array>;
   /** Low-level statistics of the same picture. */
   readonly statistics: Float32Array;
 }
@@ -59,7 +59,7 @@ export async function describeFrames(
       if (!values) {
         image ??= await decodePicture(await readFile(frame.file));
         values = new Float32Array(size + statisticsSize);
-        values.set(await featuresOf(viewOf(image, view)));
+        values.set(await featuresOf(await viewOf(image, view)));
         if (view === 0) values.set(statisticsOf(image), size);
         await keep(key, values);
       }
@@ -88,7 +88,7 @@ export async function describeFrames(
         described.push({
           frame,
           features: rows[0]!.subarray(0, size),
-          views: rows.map((row) => row.subarray(0, size)),
+          views: new Map(views.map((view, i) => [view, rows[i]!.subarray(0, size)])),
           statistics: rows[0]!.subarray(size),
         });
       } catch (error) {

@@ -1,15 +1,16 @@
-/** Features and labels → a linear head; penalty, views and temperature chosen on pictures that it had not seen. */
-import { hellinger, type LinearHead, softmax } from '../../models/head.ts';
+/** Features and labels → a head; penalty, views and temperature chosen on pictures that it had not seen. */
+import { type HeadWeights, hellinger, softmax } from '../../models/head.ts';
 import { basisOf } from './basis.ts';
 import { foldsOf, type Grouped } from './folds.ts';
+import { type HiddenOptions, trainHidden } from './hidden.ts';
 import { trainHeads, type Variant } from './loop.ts';
 import { calibrate } from './temperature.ts';
 import { openTensors } from './tensors.ts';
-import { type ViewSet, viewSets } from './views.ts';
+import { type Augmentation, type ViewSet, viewSets, viewsOf } from './views.ts';
 
 export interface Example extends Grouped {
-  /** [V][D], raw pooled features of each view; the first is the picture as it is. */
-  readonly views: readonly Float32Array[];
+  /** [D], raw pooled features of each view, by its number; view 0 is the picture as it is. */
+  readonly views: ReadonlyMap<number, Float32Array>;
 }
 
 export interface FitOptions {
@@ -17,12 +18,16 @@ export interface FitOptions {
   /** Default 5, fewer where a label has fewer groups. */
   readonly folds?: number;
   /** Default: those that all examples have views for; the one that cross-validates best is taken. */
-  readonly viewSets?: readonly ViewSet[];
+  readonly viewSets?: readonly ViewSet[] | undefined;
+  /** Augmentations that are always used; all examples need their views. */
+  readonly augment?: readonly Augmentation[] | undefined;
+  /** Units of a hidden layer; default 0: a linear head. */
+  readonly hidden?: number | undefined;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface TrainedHead extends LinearHead {
+export interface TrainedHead extends HeadWeights {
   readonly penalty: number;
   readonly views: ViewSet;
   readonly folds: number;
@@ -36,7 +41,13 @@ export interface TrainedHead extends LinearHead {
 /** Few pictures prove no certainty: a whole step between two targets is never worth more than 40 nats. */
 const leastTemperature = 0.025;
 /** Tried penalties, by factors of √10. */
-const penalties = Array.from({ length: 9 }, (_, i) => 10 ** (-5.5 + i / 2));
+const penalties = Array.from({ length: 7 }, (_, i) => 10 ** (-5 + i / 2));
+/** With few pictures one split into folds says little: the choice rests on three. */
+const fewPictures = 200;
+const splitsOfFew = 3;
+/** Most steps of a hidden layer, and how often its held-out error is looked at. */
+const hiddenSteps = 300;
+const hiddenEvery = 10;
 
 /**
  * Trains with class weights, so that a rare defect counts as much as the many good parts. The transform's standardisation
@@ -49,12 +60,15 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
   const { tf, backend } = await openTensors();
   const target = examples.map(({ label }) => labels.indexOf(label));
   const folds = Math.max(2, Math.min(options.folds ?? 5, leastGroups(examples, labels)));
-  const fold = foldsOf(examples, folds, options.seed);
+  const splits = Array.from({ length: examples.length <= fewPictures ? splitsOfFew : 1 }, (_, split) =>
+    foldsOf(examples, folds, options.seed + 1_000_003 * split),
+  );
+  const fold = splits[0]!;
   const even = balanced(target, labels.length, () => true);
 
-  const views = Math.min(...examples.map((example) => example.views.length));
-  const sets = (options.viewSets ?? (Object.keys(viewSets) as ViewSet[])).filter(
-    (set) => viewSets[set].length <= views,
+  const augment = options.augment ?? [];
+  const sets = (options.viewSets ?? (Object.keys(viewSets) as ViewSet[])).filter((set) =>
+    examples.every(({ views }) => viewsOf(set, augment).every((view) => views.has(view))),
   );
   const choices: Choice[] = [];
   for (const [index, set] of sets.entries()) {
@@ -64,7 +78,9 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
     choices.push(...tried);
   }
   const best = simplest(choices, even);
-  const { rows, basis, penalty, scores } = best;
+  const { rows, basis, penalty } = best;
+  if (options.hidden) return withHidden(options.hidden, best);
+  const { scores } = best;
   const { temperature } = calibrate(scores, target, even, leastTemperature);
   const weight = rows.map(({ of }) => even[of]!);
   const [whole] = await trainHeads(
@@ -91,16 +107,16 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
 
   /** Cross-validates every penalty on one set of views; only the pictures as they are count as held out. */
   async function tryViews(set: ViewSet, onStep: (done: number, total: number) => void) {
-    const rows = examples.flatMap((_, of) => viewSets[set].map((view) => ({ of, view })));
+    const views = viewsOf(set, augment);
+    const rows = examples.flatMap((_, of) => views.map((view) => ({ of, view })));
     const basis = basisOf(
-      rows.map(({ of, view }) => hellinger(examples[of]!.views[view]!)),
+      rows.map(({ of, view }) => hellinger(examples[of]!.views.get(view)!)),
       rows.map(({ of }) => even[of]!),
     );
     const variants: Variant[] = penalties.flatMap((penalty) =>
-      Array.from({ length: folds }, (_, held) => {
-        const weight = balanced(target, labels.length, (i) => fold[i] !== held);
-        return { penalty, weight: Float64Array.from(rows, ({ of }) => weight[of]!) };
-      }),
+      splits.flatMap((split) =>
+        Array.from({ length: folds }, (_, held) => ({ penalty, weight: withoutFold(rows, split, held) })),
+      ),
     );
     const fitted = await trainHeads(
       tf,
@@ -111,16 +127,71 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
       { signal: options.signal, onStep },
     );
     return penalties.map((penalty, p): Choice => {
-      const scores = target.map((_, i) => fitted[p * folds + fold[i]!]!.scores[i * viewSets[set].length]!);
-      return {
-        set,
-        rows,
-        basis,
-        penalty,
-        scores,
-        losses: scores.map((row, i) => squaredError(row, target[i]!)),
-      };
+      const heldOut = splits.map((split, s) =>
+        target.map((_, i) => {
+          const variant = (p * splits.length + s) * folds + split[i]!;
+          return fitted[variant]!.scores[i * views.length]!;
+        }),
+      );
+      const losses = target.map(
+        (k, i) => heldOut.reduce((sum, scores) => sum + squaredError(scores[i]!, k), 0) / splits.length,
+      );
+      return { set, rows, basis, penalty, scores: heldOut[0]!, losses };
     });
+  }
+
+  /** Class weights of the rows that are not in a fold. */
+  function withoutFold(rows: Choice['rows'], split: readonly number[], held: number): Float64Array {
+    const weight = balanced(target, labels.length, (i) => split[i] !== held);
+    return Float64Array.from(rows, ({ of }) => weight[of]!);
+  }
+
+  /** On the views and with the penalty that serve a linear head best; stops where held-out parts are judged best. */
+  async function withHidden(units: number, { set, rows, basis, penalty }: Choice): Promise<TrainedHead> {
+    const step = viewsOf(set, augment).length;
+    const rowTarget = rows.map(({ of }) => target[of]!);
+    const common = { units, seed: options.seed, penalty: penalty / 10, signal: options.signal };
+    const train = (weight: Float64Array, steps: number, onStep?: HiddenOptions['onStep']) =>
+      trainHidden(tf, basis, rowTarget, labels.length, weight, {
+        ...common,
+        steps,
+        every: hiddenEvery,
+        ...(onStep && { onStep }),
+      });
+    /** By steps: the held-out scores of every example. */
+    const heldOut = new Map<number, number[][]>();
+    for (let held = 0; held < folds; held++) {
+      await train(withoutFold(rows, fold, held), hiddenSteps, (at, scores) => {
+        const said = heldOut.get(at) ?? [];
+        heldOut.set(at, said);
+        for (const [i, f] of fold.entries()) if (f === held) said[i] = scores[i * step]!;
+        options.onProgress?.(held * hiddenSteps + at, (folds + 1) * hiddenSteps);
+      });
+    }
+    const lossOf = (scores: number[][]) =>
+      scores.reduce((sum, row, i) => sum + even[i]! * squaredError(row, target[i]!), 0);
+    const [steps, scores] = [...heldOut].reduce((a, b) => (lossOf(b[1]) < lossOf(a[1]) ? b : a));
+    const whole = await train(
+      Float64Array.from(rows, ({ of }) => even[of]!),
+      steps,
+    );
+    options.onProgress?.((folds + 1) * hiddenSteps, (folds + 1) * hiddenSteps);
+    const { temperature } = calibrate(scores, target, even, leastTemperature);
+    const seen = whole.scores.filter((_, row) => rows[row]!.view === 0);
+    return {
+      transform: 'hellinger',
+      labels,
+      hidden: basis.unfold(whole.first, units),
+      weights: transposed(whole.second, units, labels.length),
+      bias: whole.bias,
+      temperature,
+      penalty,
+      views: set,
+      folds,
+      backend,
+      heldOut: scores.map((row) => softmax(row, temperature)),
+      seen: seen.map((row) => softmax(row, temperature)),
+    };
   }
 }
 
@@ -138,9 +209,9 @@ const squaredError = (scores: readonly number[], target: number) =>
   scores.reduce((sum, score, k) => sum + (score - ((k === target ? 1 : 0) - 1 / scores.length)) ** 2, 0);
 
 /**
- * Of all that cannot be told apart from the best, the one to trust most: mirrored views before others, then the strongest
- * penalty. "Cannot be told apart": its mean loss is within one standard error of the paired difference (the one-standard-
- * error rule of Breiman, Friedman, Olshen, Stone, "Classification and Regression Trees", 1984, §3.4.3).
+ * Mirrored views where they cannot be told apart from the best, and the penalty that is best with them. "Cannot be told
+ * apart": its mean loss is within one standard error of the paired difference (the one-standard-error rule of Breiman,
+ * Friedman, Olshen, Stone, "Classification and Regression Trees", 1984, §3.4.3).
  */
 function simplest(choices: readonly Choice[], weight: ArrayLike<number>): Choice {
   const mean = (values: readonly number[]) => {
@@ -162,7 +233,9 @@ function simplest(choices: readonly Choice[], weight: ArrayLike<number>): Choice
   const preferred = (['flips', 'turns', 'none'] as const).find((set) =>
     asGood.some((one) => one.set === set),
   );
-  return asGood.filter(({ set }) => set === preferred).reduce((a, b) => (b.penalty > a.penalty ? b : a));
+  return choices
+    .filter(({ set }) => set === preferred)
+    .reduce((a, b) => (mean(b.losses) < mean(a.losses) ? b : a));
 }
 
 /** Class weights over the rows that count: each label as much as every other; 0 elsewhere. */
@@ -181,4 +254,9 @@ function leastGroups(examples: readonly Grouped[], labels: readonly string[]): n
       (label) => new Set(examples.filter((one) => one.label === label).map(({ group }) => group)).size,
     ),
   );
+}
+
+/** [H,K] → [K,H] */
+function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
+  return Float32Array.from(values, (_, at) => values[(at % rows) * columns + Math.floor(at / rows)]!);
 }

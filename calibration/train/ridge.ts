@@ -3,11 +3,11 @@
  * solved in the dual (n×n), its strength chosen and its probabilities calibrated by leave-one-out.
  */
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
-import type { LinearHead } from '../../models/head.ts';
+import type { HeadWeights } from '../../models/head.ts';
 import { gram, standardise, standardised } from './standardise.ts';
 import { argmax, type Calibration, calibrate } from './temperature.ts';
 
-export interface RidgeHead extends LinearHead {
+export interface RidgeHead extends HeadWeights {
   /** Chosen ridge strength, in units of a feature's variance. */
   readonly strength: number;
   /** What leave-one-out says of pictures that the head was not fitted on. */

@@ -1,6 +1,6 @@
 /** Thresholds that keep a promise: chosen on parts that the head had not seen, with a finite-sample guarantee. */
-import type { Probabilities, Thresholds } from '../../models/verdict.ts';
-import { atMost } from './interval.ts';
+import { decide, type Probabilities, type Thresholds } from '../../models/verdict.ts';
+import { atMost, upperBound } from './interval.ts';
 
 export interface Targets {
   /** Bad parts that may pass, as a share of the bad ones. */
@@ -11,7 +11,16 @@ export interface Targets {
   readonly risk: number;
 }
 
-export const defaultTargets: Targets = { escapeRate: 0.05, falseRejectRate: 0.05, risk: 0.1 };
+/** How often the promise may be broken by bad luck. */
+export const promiseRisk = 0.1;
+
+/** What mistakes and checks cost, in any one unit. */
+export interface Costs {
+  readonly escape: number;
+  readonly falseReject: number;
+  /** Looking at an uncertain part by hand. */
+  readonly check: number;
+}
 
 export interface Chosen {
   readonly thresholds: Thresholds;
@@ -44,7 +53,7 @@ export function chooseThresholds(
   const isGood = truth.map((label) => good.includes(label));
   const bad = goodness.filter((_, i) => !isGood[i]);
   const goods = heldOut.filter((_, i) => isGood[i]);
-  const percent = (share: number) => `${Number((share * 100).toFixed(2))} %`;
+  const percent = percentOf;
 
   const pass = strictestKept(bad, targets.escapeRate, targets.risk);
   const missing = needed(targets.escapeRate, targets.risk) - bad.length;
@@ -96,6 +105,41 @@ export function chooseThresholds(
     sentences,
   };
 }
+
+/**
+ * Limits from costs (Chow, "On optimum recognition error and reject tradeoff", IEEE Trans. Inf. Theory 16, 1970): a part passes,
+ * or fails, only where the expected cost of being wrong is at most that of looking at it by hand. They are as good as the
+ * probabilities; what they let through on held-out parts is said beside them.
+ */
+export function thresholdsFromCosts(
+  heldOut: readonly Probabilities[],
+  truth: readonly string[],
+  good: readonly string[],
+  costs: Costs,
+): Chosen {
+  const pass = Math.min(0.999, Math.max(0.5, 1 - costs.check / costs.escape));
+  const fail = Math.min(0.999, Math.max(0.001, 1 - costs.check / costs.falseReject));
+  const thresholds = { pass: rounded(pass), fail: rounded(fail) };
+  const isGood = truth.map((label) => good.includes(label));
+  const verdicts = heldOut.map((one) => decide([one], { thresholds, good }).verdict);
+  const count = (of: boolean, verdict: string) =>
+    verdicts.filter((one, i) => isGood[i] === of && one === verdict).length;
+  const goods = isGood.filter(Boolean).length;
+  const rate = (wrong: number, of: number) =>
+    `${wrong} of ${of}, surely fewer than ${percentOf(upperBound(wrong, of, promiseRisk))}`;
+  return {
+    thresholds,
+    promised: false,
+    sentences: [
+      `a part passes from ${thresholds.pass} and fails from ${thresholds.fail}: beyond these a mistake is expected to cost less than a check (${costs.check})`,
+      `with them ${rate(count(false, 'pass'), truth.length - goods)} of the labelled bad parts pass`,
+      `and ${rate(count(true, 'fail'), goods)} of the good parts fail`,
+    ],
+  };
+}
+
+const rounded = (value: number) => Number(value.toFixed(3));
+const percentOf = (share: number) => `${Number((share * 100).toFixed(2))} %`;
 
 /** The last threshold that is proved, or undefined where not even the strictest is. */
 function strictestKept(scores: readonly number[], target: number, risk: number): number | undefined {

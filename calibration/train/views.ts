@@ -1,7 +1,8 @@
-/** Augmentation that costs no realism: the same part seen mirrored or turned. */
+/** Augmentation that fits inspection: how a part may lie, and how camera and light may change. */
+import sharp from 'sharp';
 import type { Image } from '../../models/image.ts';
 
-/** Which views a head is trained on, by name; view 0 is the picture as it is. */
+/** How a part may lie, by name; view 0 is the picture as it is. */
 export const viewSets = {
   none: [0],
   /** Mirrored, upside down, and both (half a turn). */
@@ -11,8 +12,50 @@ export const viewSets = {
 } as const;
 export type ViewSet = keyof typeof viewSets;
 
-/** The picture as view 0 to 7: bit 0 mirrors, bit 1 turns it upside down, bit 2 swaps rows and columns. */
-export function viewOf(image: Image, view: number): Image {
+/** What else may change from part to part, by name; each has views of its own, of the picture as it lies. */
+export const augmentations = {
+  /** Darker and lighter by a quarter, as the lamp ages. */
+  light: [8, 9],
+  /** A little out of focus. */
+  blur: [10],
+  /** A little nearer, and off the middle. */
+  crop: [11, 12],
+  /** Turned by 4 degrees either way. */
+  rotate: [13, 14],
+} as const;
+export type Augmentation = keyof typeof augmentations;
+
+/** Views of a way to lie and of augmentations; the first is always the picture as it is. */
+export const viewsOf = (set: ViewSet, augment: readonly Augmentation[]): number[] => [
+  ...viewSets[set],
+  ...augment.flatMap((name) => augmentations[name]),
+];
+
+const lightGamma = 1.25;
+const cropped = 0.92;
+const turnDegrees = 4;
+
+/** The picture as view 0 to 14. */
+export async function viewOf(image: Image, view: number): Promise<Image> {
+  if (view < 8) return symmetry(image, view);
+  switch (view) {
+    case 8:
+      return lit(image, lightGamma);
+    case 9:
+      return lit(image, 1 / lightGamma);
+    case 10:
+      return blurred(image);
+    case 11:
+      return sampled(image, (x, y) => [x * cropped, y * cropped]);
+    case 12:
+      return sampled(image, (x, y) => [1 - (1 - x) * cropped, 1 - (1 - y) * cropped]);
+    default:
+      return rotated(image, view === 13 ? turnDegrees : -turnDegrees);
+  }
+}
+
+/** View 0 to 7: bit 0 mirrors, bit 1 turns it upside down, bit 2 swaps rows and columns. */
+function symmetry(image: Image, view: number): Image {
   if (view === 0) return image;
   const { width, height, data } = image;
   const swapped = (view & 4) !== 0;
@@ -33,4 +76,50 @@ export function viewOf(image: Image, view: number): Image {
     }
   }
   return { width: wide, height: high, data: out };
+}
+
+function lit({ width, height, data }: Image, gamma: number): Image {
+  const table = Uint8Array.from({ length: 256 }, (_, value) => Math.round(255 * (value / 255) ** gamma));
+  return { width, height, data: Uint8Array.from(data, (value) => table[value]!) };
+}
+
+/** By a deviation of a two-hundredth of the shorter side: what a lens loses before anybody notices. */
+async function blurred({ width, height, data }: Image): Promise<Image> {
+  const sigma = Math.max(0.8, Math.min(width, height) / 200);
+  const out = await sharp(data, { raw: { width, height, channels: 3 } })
+    .blur(sigma)
+    .raw()
+    .toBuffer();
+  return { width, height, data: new Uint8Array(out.buffer, out.byteOffset, out.length) };
+}
+
+function rotated(image: Image, degrees: number): Image {
+  const { width, height } = image;
+  const [sin, cos] = [Math.sin((degrees * Math.PI) / 180), Math.cos((degrees * Math.PI) / 180)];
+  return sampled(image, (x, y) => {
+    const [dx, dy] = [(x - 0.5) * width, (y - 0.5) * height];
+    return [0.5 + (cos * dx - sin * dy) / width, 0.5 + (sin * dx + cos * dy) / height];
+  });
+}
+
+/** Bilinear; beyond the edge the nearest pixel counts. @param from where each place, 0 to 1, comes from */
+function sampled(image: Image, from: (x: number, y: number) => readonly [number, number]): Image {
+  const { width, height, data } = image;
+  const out = new Uint8Array(data.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const [u, v] = from((x + 0.5) / width, (y + 0.5) / height);
+      const sx = Math.min(width - 1, Math.max(0, u * width - 0.5));
+      const sy = Math.min(height - 1, Math.max(0, v * height - 0.5));
+      const [x0, y0] = [Math.floor(sx), Math.floor(sy)];
+      const [x1, y1] = [Math.min(width - 1, x0 + 1), Math.min(height - 1, y0 + 1)];
+      const [fx, fy] = [sx - x0, sy - y0];
+      for (let c = 0; c < 3; c++) {
+        const top = data[(y0 * width + x0) * 3 + c]! * (1 - fx) + data[(y0 * width + x1) * 3 + c]! * fx;
+        const bottom = data[(y1 * width + x0) * 3 + c]! * (1 - fx) + data[(y1 * width + x1) * 3 + c]! * fx;
+        out[(y * width + x) * 3 + c] = Math.round(top * (1 - fy) + bottom * fy);
+      }
+    }
+  }
+  return { width, height, data: out };
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodeLinearHead, type LinearHead } from '../../models/head.ts';
+import { encodeHead, type HeadWeights } from '../../models/head.ts';
 import type { BaseManifest, HeadManifest } from '../../models/manifest.ts';
 
 export interface HeadFacts {
@@ -18,8 +18,8 @@ export interface HeadFacts {
 }
 
 /** Writes manifest.json and head.onnx into the folder, which is made; the store gives the version its number. */
-export async function writeHead(folder: string, head: LinearHead, facts: HeadFacts): Promise<void> {
-  const model = encodeLinearHead(head);
+export async function writeHead(folder: string, head: HeadWeights, facts: HeadFacts): Promise<void> {
+  const model = encodeHead(head);
   const { base, createdAt, thresholds, familiar, training = {} } = facts;
   const manifest: HeadManifest = {
     schema: 1,

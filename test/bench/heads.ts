@@ -81,7 +81,11 @@ try {
     }
     const { training, testing } = drawn(frames, 0.8, 1);
     const many = async (part: readonly LabelledFrame[]) => {
-      const examples = part.map(({ id, label }, group) => ({ views: [all.get(id)!.features], label, group }));
+      const examples = part.map(({ id, label }, group) => ({
+        views: new Map([[0, all.get(id)!.features]]),
+        label,
+        group,
+      }));
       const began = performance.now();
       const head = await fitHead(examples, { seed: 1 });
       return { head, seconds: ((performance.now() - began) / 1000).toFixed(1) };

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { openDataset } from '../../calibration/dataset/dataset.ts';
 import { mostProbable } from '../../calibration/train/evaluate.ts';
 import { type TuneOptions, tune } from '../../calibration/tune.ts';
-import { modelSchema } from '../../config/schema.ts';
-import { decodeLinearHead, probabilitiesOf } from '../../models/head.ts';
+import { modelSchema, trainingSchema } from '../../config/schema.ts';
+import { decodeHead, probabilitiesOf } from '../../models/head.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { openStore } from '../../models/store.ts';
 import { tempFolder } from '../models/temp-folder.ts';
@@ -33,6 +33,7 @@ async function train(
       labels: { good: ['good'] },
       thresholds: { pass: 0.7, fail: 0.6 },
       storage: { directory: storage, evidenceQuotaMb: 0 },
+      training: trainingSchema.parse({}),
     },
     { by: 'test', ...options },
     {
@@ -88,7 +89,7 @@ describe('training', () => {
       onNotice: () => undefined,
     });
     const { model } = await store.read(first.version);
-    const head = decodeLinearHead(model, manifest.labels)!;
+    const head = decodeHead(model, manifest.labels)!;
     expect(head.transform).toBe('hellinger');
     let right = 0;
     for (const one of everything) {

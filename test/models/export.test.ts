@@ -5,7 +5,7 @@ import ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { writeHead } from '../../calibration/train/write-head.ts';
 import { exportModel } from '../../models/export.ts';
-import { activationMap, hellinger, type LinearHead, probabilitiesOf } from '../../models/head.ts';
+import { activationMap, hellinger, type HeadWeights, probabilitiesOf } from '../../models/head.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { decodeModel } from '../../models/onnx/proto.ts';
 import { makePrepare } from '../../models/prepare.ts';
@@ -22,7 +22,7 @@ async function storedHead(storage: string) {
   const base = session.facts.manifest;
   const features = [await session.features(pictures[0]!), await session.features(pictures[1]!)];
   const rows = features.map(hellinger);
-  const head: LinearHead = {
+  const head: HeadWeights = {
     transform: 'hellinger',
     labels: ['good', 'scratch'],
     weights: Float32Array.from([...rows[0]!, ...rows[1]!]),
@@ -86,8 +86,8 @@ describe('a head that knows its examples', () => {
     const { head, version } = await storedHead(folder.path);
     const place = join(folder.path, 'models', version);
     const manifest = JSON.parse(await readFile(join(place, 'manifest.json'), 'utf8'));
-    const { encodeLinearHead } = await import('../../models/head.ts');
-    const bytes = encodeLinearHead({ ...head, exemplars: undefined });
+    const { encodeHead } = await import('../../models/head.ts');
+    const bytes = encodeHead({ ...head, exemplars: undefined });
     await writeFile(join(place, 'head.onnx'), bytes);
     manifest.head.sha256 = createHash('sha256').update(bytes).digest('hex');
     await writeFile(join(place, 'manifest.json'), JSON.stringify(manifest));

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../../calibration/random.ts';
-import { chooseThresholds, defaultTargets } from '../../../calibration/train/thresholds.ts';
+import { chooseThresholds, promiseRisk, thresholdsFromCosts } from '../../../calibration/train/thresholds.ts';
 
 const fallback = { pass: 0.7, fail: 0.6 };
 const good = ['good'];
+const defaultTargets = { escapeRate: 0.05, falseRejectRate: 0.05, risk: promiseRisk };
 
 /** Parts whose probability of good overlaps: some bad ones look good. */
 function drawn(seed: number, bad: number, goods: number) {
@@ -52,4 +53,19 @@ it('says so where bad parts look surely good', () => {
   const { promised, sentences } = chooseThresholds(said, truth, good, defaultTargets, fallback);
   expect(promised).toBe(false);
   expect(sentences.join('\n')).toMatch(/some bad parts look surely good/);
+});
+
+it('chooses limits by what mistakes and checks cost, and says what they let through', () => {
+  const { said, truth } = drawn(1, 100, 100);
+  const costs = { escape: 100, falseReject: 10, check: 1 };
+  const { thresholds, sentences } = thresholdsFromCosts(said, truth, good, costs);
+  expect(thresholds).toEqual({ pass: 0.99, fail: 0.9 });
+  expect(sentences[1]).toMatch(
+    /^with them \d+ of 100, surely fewer than [\d.]+ % of the labelled bad parts pass$/,
+  );
+  // Where a check costs as much as a mistake, nothing needs one.
+  expect(thresholdsFromCosts(said, truth, good, { escape: 1, falseReject: 1, check: 1 }).thresholds).toEqual({
+    pass: 0.5,
+    fail: 0.001,
+  });
 });
