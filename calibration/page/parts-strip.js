@@ -30,6 +30,10 @@ export function createPartsStrip(list, template, empty) {
         image.remove();
       } else {
         link.href = picture;
+        const correct = item.querySelector('.thumb-correct');
+        correct.href = `calibrate.html#label/${result.resultId}`;
+        correct.setAttribute('aria-label', `Correct the label of part ${result.partId}`);
+        correct.hidden = false;
         image.src = picture;
       }
       list.prepend(item);

@@ -196,3 +196,31 @@ describe('what cannot be trained on', () => {
     expect(await (await openStore(storage)).list()).toEqual([]);
   });
 });
+
+describe('a disk that cannot be written', () => {
+  it('where the candidate cannot be kept it says so, and the active head stays', async () => {
+    await using folder = await tempFolder();
+    const storage = folder.path;
+    const base = await writeTiny(storage);
+    for (const one of everything) await label(storage, one, 8);
+    await writeFile(join(storage, 'models'), '');
+    await expect(train(storage, base)).rejects.toMatchObject({
+      code: 'dataset-write-failed',
+      message: expect.stringContaining('the candidate cannot be kept'),
+    });
+    expect(await readdir(storage)).not.toContain('models.draft');
+  });
+});
+
+describe('hard sets', () => {
+  it('trains with one picture more than the least, and says what cannot be promised', async () => {
+    await using folder = await tempFolder();
+    const storage = folder.path;
+    const base = await writeTiny(storage);
+    await label(storage, 'good', 4);
+    await label(storage, 'bright', 4);
+    const { report } = await train(storage, base);
+    expect(report.promised).toBe(false);
+    expect(report.promise.join()).toMatch(/4 labelled bad parts cannot prove .* at least 41 more are needed/);
+  });
+});

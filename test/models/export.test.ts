@@ -5,7 +5,7 @@ import ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { writeHead } from '../../calibration/train/write-head.ts';
 import { exportModel } from '../../models/export.ts';
-import { activationMap, hellinger, type HeadWeights, probabilitiesOf } from '../../models/head.ts';
+import { activationMap, type HeadWeights, hellinger, probabilitiesOf } from '../../models/head.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { decodeModel } from '../../models/onnx/proto.ts';
 import { makePrepare } from '../../models/prepare.ts';

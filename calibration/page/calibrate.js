@@ -1,0 +1,76 @@
+/** The calibration page: the parts list. Each view shows the agent's state and changes it through the API. */
+import { link } from './api-client.js';
+import { createChanges } from './changes.js';
+import { createDoctorView } from './doctor-view.js';
+import { createGallery } from './gallery.js';
+import { byId, setText } from './h.js';
+import { createHistoryView } from './history-view.js';
+import { followKeys, releaseFocusAfterTaps } from './keys.js';
+import { createLabelView } from './labelling.js';
+import { createStore } from './store.js';
+import { createTabs } from './tabs.js';
+import { createToasts } from './toast.js';
+import { createTrainView } from './training.js';
+import { stateWords } from './words.js';
+
+function showBanner(text, kind) {
+  byId('banner').hidden = text === '';
+  byId('banner').dataset.kind = kind;
+  setText(byId('banner'), text);
+}
+
+function showMode(state) {
+  const { word, symbol } = stateWords[state];
+  byId('mode').dataset.state = state;
+  setText(byId('mode').querySelector('.state-symbol'), symbol);
+  setText(byId('mode').querySelector('.state-word'), word);
+}
+
+/** The name of the station comes with its events, and never changes: one is enough. */
+function showStationName() {
+  const source = new EventSource('api/v1/events');
+  source.addEventListener('station', (event) => {
+    setText(byId('station-name'), JSON.parse(event.data).station);
+    source.close();
+  });
+  source.addEventListener('error', () => source.close());
+}
+
+const toasts = createToasts(byId('toasts'));
+const say = (text) => setText(byId('announcer'), text);
+const store = createStore({
+  onMissing() {
+    byId('asking')?.remove();
+    showBanner('This agent has no calibration.', 'reason');
+  },
+});
+const tools = { store, toasts, say, changes: createChanges({ store, toasts }) };
+
+store.subscribe(({ calibrating, active, waiting, frames, training, candidate }) => {
+  showMode(calibrating ? 'calibrating' : 'inspecting');
+  setText(byId('facts'), active ? `active ${active}` : 'no active head');
+  setText(byId('badge-label'), waiting > 0 ? String(waiting) : '');
+  setText(byId('badge-gallery'), frames > 0 ? String(frames) : '');
+  setText(byId('badge-train'), training.state === 'running' ? '…' : candidate ? '●' : '');
+});
+link.onChange((isUp) => {
+  if (isUp) showBanner('', '');
+  else {
+    showMode('lost');
+    showBanner('No connection to the agent. Nothing can be changed now. Reconnecting …', 'lost');
+  }
+});
+
+showStationName();
+void store.refresh();
+await store.ready;
+byId('asking')?.remove();
+const tabs = createTabs(byId('tabs'), {
+  label: createLabelView(tools),
+  gallery: createGallery(tools),
+  doctor: createDoctorView(tools),
+  train: createTrainView(tools),
+  history: createHistoryView(tools),
+});
+followKeys((event) => tabs.current.onKey?.(event));
+releaseFocusAfterTaps();

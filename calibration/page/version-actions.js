@@ -1,0 +1,120 @@
+/** Promote, override, shadow, discard: what may be done with a version, each by one button. */
+import { ApiError, post } from './api-client.js';
+import { confirmInPage } from './dialog.js';
+import { h, setText } from './h.js';
+
+/**
+ * Asks the agent; shows what it says against it. @returns {Promise<ApiError | undefined>} why the gate refuses
+ * @param {string} version @param {string | undefined} override
+ */
+export async function promote(version, override, { store, toasts }) {
+  try {
+    await post(`api/v1/models/${version}/promote`, override === undefined ? {} : { override });
+    toasts.note(`${version} judges from now on.`);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'gate-refused') return error;
+    toasts.error(error);
+  }
+  await store.refresh();
+  return undefined;
+}
+
+/** @param {string} version @param {{store: object, toasts: object, say: (text: string) => void}} tools */
+export function createVersionActions(version, tools) {
+  const { store, toasts } = tools;
+  let isAllowed = true;
+  const attempt = async (work) => {
+    try {
+      await work();
+    } catch (error) {
+      toasts.error(error);
+    }
+    await store.refresh();
+  };
+  const tryPromote = async () => {
+    const refused = await promote(version, undefined, tools);
+    if (refused) showRefusal(refused.words);
+  };
+  const overriding = async (event) => {
+    event.preventDefault();
+    const refused = await promote(version, reason.value.trim(), tools);
+    if (refused) showRefusal(refused.words);
+  };
+  const switchShadow = () =>
+    attempt(() => post('api/v1/models/shadow', { version: shadow.dataset.on === 'true' ? null : version }));
+  const askDiscard = async () => {
+    const isSure = await confirmInPage({
+      title: `Discard ${version}?`,
+      text: 'It is no longer offered here. Your labels stay as they are.',
+      yes: 'Discard',
+      no: 'Keep it',
+      isDanger: true,
+    });
+    if (isSure) await attempt(() => post(`api/v1/models/${version}/discard`));
+  };
+  const button = (words, onclick, kind = '') =>
+    h('button', { class: `button ${kind}`, type: 'button', onclick }, words);
+  const promoteButton = button('Promote: let it judge', tryPromote, 'is-primary is-big');
+  const shadow = button('', switchShadow);
+  const discard = button('Discard …', askDiscard, 'is-danger');
+  const active = h('p', { class: 'is-active-note' }, '● This version judges now.');
+  const reason = h('input', {
+    name: 'reason',
+    required: true,
+    minlength: 3,
+    maxlength: 500,
+    autocomplete: 'off',
+    placeholder: 'why it is wanted all the same',
+    'aria-label': 'Reason for the override',
+  });
+  const refusal = h('p', { class: 'refusal-words', role: 'alert' });
+  const refusalBox = h(
+    'details',
+    { class: 'refusal' },
+    h('summary', {}, 'Override as engineer'),
+    h(
+      'form',
+      { class: 'row', onsubmit: overriding },
+      reason,
+      h('button', { class: 'button is-danger', type: 'submit' }, 'Promote all the same'),
+    ),
+  );
+  const showRefusal = (words) => {
+    isAllowed = false;
+    setText(refusal, words);
+    draw(store.value);
+  };
+  const draw = (overview) => {
+    if (!overview) return;
+    const isActive = overview.active === version;
+    const isShadow = overview.shadow?.version === version;
+    active.hidden = !isActive;
+    promoteButton.hidden = isActive || !isAllowed;
+    refusal.hidden = isActive || isAllowed || refusal.textContent === '';
+    refusalBox.hidden = isActive || isAllowed;
+    shadow.hidden = isActive;
+    shadow.dataset.on = String(isShadow);
+    setText(shadow, isShadow ? '◐ Stop trying it' : '◐ Try it in the shadow');
+    discard.hidden = overview.candidate !== version;
+  };
+
+  return {
+    element: h(
+      'div',
+      { class: 'actions' },
+      active,
+      refusal,
+      h('div', { class: 'row' }, promoteButton, shadow, discard),
+      refusalBox,
+    ),
+    /** @param {{allowed: boolean, reason: string}} gate as the report tells it */
+    judge(gate) {
+      isAllowed = gate.allowed;
+      setText(
+        refusal,
+        gate.allowed ? '' : 'The gate refuses it, for the reason above: label more parts and train again.',
+      );
+    },
+    update: draw,
+  };
+}
