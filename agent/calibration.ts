@@ -287,8 +287,13 @@ export function openCalibration(config: JobConfig, deps: CalibrationDeps): Stati
     async overview() {
       const dataset = await view();
       const all = await versions();
-      const active = all.find((one) => one.active)?.version ?? null;
-      const names = new Set([...good, ...dataset.frames.map(({ label }) => label)]);
+      const judging = all.find((one) => one.active);
+      const active = judging?.version ?? null;
+      const names = new Set([
+        ...good,
+        ...dataset.frames.map(({ label }) => label),
+        ...(judging?.labels ?? []),
+      ]);
       const labels = [...names].map((name) => ({
         name,
         count: counts.get(name) ?? 0,

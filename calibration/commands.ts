@@ -77,7 +77,11 @@ export async function datasetDoctorCommand(
   deps: DoctorDeps,
 ): Promise<CommandAnswer & { readonly impossible: boolean }> {
   const findings = await examine(config, deps);
-  const lines = findings.map(({ severity, text, remedy }) => `${severity.padEnd(7)}  ${text}: ${remedy}`);
+  const lines = findings.map(({ severity, text, remedy, frames }) => {
+    const named =
+      frames.length > 0 && frames.length <= 2 ? ` [${frames.map((id) => id.slice(0, 12)).join(', ')}]` : '';
+    return `${severity.padEnd(7)}  ${text}${named}: ${remedy}`;
+  });
   return {
     text: lines.length > 0 ? lines.join('\n') : 'nothing is wrong with the labelled frames',
     json: findings,

@@ -28,6 +28,8 @@ export interface Finding {
   readonly frames: string[];
   /** The label they probably should have. */
   readonly suggestion?: string;
+  /** The likest frame that has this label. */
+  readonly beside?: string;
 }
 
 export interface DoctorDeps {
@@ -187,7 +189,7 @@ function crossDuplicates(described: readonly Described[]): Finding[] {
     return {
       kind: 'near-duplicates',
       severity: 'warning',
-      text: `nearly the same picture is ${one.label} (${one.id.slice(0, 12)}) and ${other.label} (${other.id.slice(0, 12)})`,
+      text: `nearly the same picture is ${one.label} and ${other.label}`,
       remedy: 'look at both, and give them one label',
       frames: [one.id, other.id],
     };
@@ -216,16 +218,31 @@ async function likelyMistakes(
     .map(({ frame }, i) => {
       const row = head.heldOut[i]!;
       const probability = Math.max(...row);
-      return { frame, said: head.labels[row.indexOf(probability)]!, probability };
+      return { i, frame, said: head.labels[row.indexOf(probability)]!, probability };
     })
     .filter(({ frame, said, probability }) => said !== frame.label && probability >= sureOfMistake)
     .sort((a, b) => b.probability - a.probability)
-    .map(({ frame, said, probability }) => ({
+    .map(({ i, frame, said, probability }) => ({
       kind: 'likely-mistake',
       severity: 'warning',
-      text: `${frame.label}/${frame.id.slice(0, 12)} looks like ${said} (${probability.toFixed(2)})`,
+      text: `labelled ${frame.label}, looks like ${said} (${Math.round(probability * 100)} % sure)`,
       remedy: `look at it; if it is ${said}, give it that label`,
       frames: [frame.id],
       suggestion: said,
+      beside: likest(usable, i, said).frame.id,
     }));
+}
+
+/** Of the frames that have a label, the one whose features point most nearly the same way. */
+function likest(described: readonly Described[], of: number, label: string): Described {
+  const cosine = (a: Float32Array, b: Float32Array) =>
+    a.reduce((sum, value, d) => sum + value * b[d]!, 0) /
+    Math.sqrt(b.reduce((sum, value) => sum + value ** 2, 1e-12));
+  return described
+    .filter(({ frame }) => frame.label === label)
+    .reduce((best, one) =>
+      cosine(described[of]!.features, one.features) > cosine(described[of]!.features, best.features)
+        ? one
+        : best,
+    );
 }

@@ -96,7 +96,7 @@ export const overview = z.object({
   labels: z
     .array(z.object({ name: z.string(), count, good: z.boolean() }))
     .describe(
-      'good ones first, then in the order in which they first came; number keys 1 to 9 in this order',
+      'good ones first, then in the order in which they first came, then those the active head knows; number keys 1 to 9 in this order',
     ),
   revision: z.string(),
   frames: count,
@@ -132,6 +132,7 @@ export const finding = z.object({
   remedy: z.string(),
   frames: z.array(frameId),
   suggestion: z.string().optional().describe('the label they probably should have'),
+  beside: frameId.optional().describe('the likest frame that has this label'),
 });
 
 export const versionView = z.object({

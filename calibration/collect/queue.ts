@@ -54,6 +54,8 @@ export interface QueueOptions {
 
 const mostPicked = 40;
 const mostDrawn = 20;
+/** Score of a part that an undo brought back: it comes first. */
+const returned = Number.MAX_VALUE;
 /** So many parts in a hundred are drawn whatever was said of them. */
 const drawnShare = 0.1;
 /** A label with fewer frames is short of examples. */
@@ -89,6 +91,11 @@ export function createQueue({ random, countOf }: QueueOptions): Queue {
         .slice(0, mostPicked);
     },
     list() {
+      // What was worth a label when it was judged may be known by now.
+      picked = picked
+        .map((one) => (one.score === returned ? one : { ...one, ...worthOf(one, countOf) }))
+        .filter(({ score }) => score > 0)
+        .sort((a, b) => b.score - a.score);
       const listed: Candidate[] = [];
       const rest = [...drawn];
       picked.forEach((one, i) => {
@@ -109,7 +116,7 @@ export function createQueue({ random, countOf }: QueueOptions): Queue {
     putBack(candidate) {
       const at = done.indexOf(candidate.features);
       if (at >= 0) done.splice(at, 1);
-      picked = [{ ...candidate, score: Number.MAX_VALUE }, ...picked].slice(0, mostPicked);
+      picked = [{ ...candidate, score: returned }, ...picked].slice(0, mostPicked);
     },
   };
 }

@@ -144,7 +144,7 @@ export function createDoctorView({ store, changes, toasts, say }) {
 const keyOf = ({ kind, frames, suggestion }) => `${kind} ${frames.join(' ')} ${suggestion}`;
 
 function repairCard(finding, left, answer) {
-  const { text, remedy, frames, suggestion } = finding;
+  const { text, remedy, frames, suggestion, beside } = finding;
   const frame = h('div', { class: 'look-frame' });
   const why = h(
     'button',
@@ -186,6 +186,13 @@ function repairCard(finding, left, answer) {
         ' Keep its label',
       ),
       why,
+      beside &&
+        h(
+          'figure',
+          { class: 'repair-beside' },
+          h('img', { src: frameThumb(beside), alt: '', width: 160, height: 120 }),
+          h('figcaption', {}, `The likest part that is labelled ${suggestion}`),
+        ),
     ),
   );
   return { finding, element, yes, no, why: box.toggleWhy };

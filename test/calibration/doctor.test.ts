@@ -97,9 +97,13 @@ describe('the dataset doctor', () => {
     ]);
     const [mistake, ...others] = of(findings, 'likely-mistake');
     expect(others).toEqual([]);
-    expect(mistake).toMatchObject({ suggestion: 'bright' });
+    expect(mistake).toMatchObject({
+      suggestion: 'bright',
+      text: expect.stringContaining('labelled good, looks like bright'),
+    });
     const { frames } = await readDataset(folder.path, () => undefined);
     expect(frames.find(({ id }) => id === mistake!.frames[0])).toMatchObject({ label: 'good' });
+    expect(frames.find(({ id }) => id === mistake!.beside)).toMatchObject({ label: 'bright' });
   });
 
   it('finds nearly the same picture under two labels', async () => {

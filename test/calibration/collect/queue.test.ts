@@ -95,6 +95,20 @@ describe('the queue of parts worth a label', () => {
     expect(sure.list().every(({ why }) => why === 'drawn by chance')).toBe(true);
   });
 
+  it('drops what has become known while it waited', () => {
+    let dents = 9;
+    const queue = createQueue({ random: never, countOf: (label) => (label === 'dent' ? dents : 100) });
+    queue.offer(part({ label: 'dent', verdict: 'fail' }));
+    queue.offer(part({ unfamiliar: true }));
+    expect(queue.list().map(({ why }) => why)).toEqual([
+      'unlike every labelled part',
+      'only 9 of dent are labelled',
+    ]);
+    dents = 10;
+    expect(queue.list().map(({ why }) => why)).toEqual(['unlike every labelled part']);
+    expect(queue.size).toBe(1);
+  });
+
   it('an undo brings a part back as the first', () => {
     const queue = createQueue({ random: never, countOf: enough });
     for (let i = 0; i < 3; i++) queue.offer(part({ unfamiliar: true }));
