@@ -11,15 +11,13 @@ export interface Familiar {
 
 /** Parts like the labelled ones that may be called unfamiliar by mistake. */
 const falseAlarms = 0.02;
-/** What held-out parts show is widened by this: lighting and position vary more in a week than in an hour of labelling. */
-const slack = 1.25;
 /** More exemplars cost time at each part and add little. */
 const mostExemplars = 500;
 
 /**
  * The limit is a split-conformal quantile (Vovk, Gammerman, Shafer, "Algorithmic learning in a random world", 2005, ch. 4) of
- * the distance, 1 - cosine, of each part to its nearest part of another group, widened by a quarter: at most 2 % of parts like
- * the labelled ones are called unfamiliar; where too few are labelled for that, the largest distance stands for it.
+ * the distance, 1 - cosine, of each part to its nearest part of another group: at most 2 % of parts like the labelled ones are
+ * called unfamiliar; where too few are labelled for that, the largest distance stands for it.
  * @param group frames of one group never vouch for each other
  */
 export function familiarOf(described: readonly Described[], group: readonly number[]): Familiar {
@@ -35,7 +33,7 @@ export function familiarOf(described: readonly Described[], group: readonly numb
   });
   const ranked = distances.toSorted((a, b) => a - b);
   const rank = Math.min(ranked.length, Math.ceil((1 - falseAlarms) * (ranked.length + 1)));
-  const least = Math.max(-1, 1 - slack * ranked[rank - 1]!);
+  const least = Math.max(-1, 1 - ranked[rank - 1]!);
   return { exemplars: chosen.map((i) => rows[i]!), least };
 }
 

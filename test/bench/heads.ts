@@ -1,11 +1,13 @@
 /**
  * How good heads become from few labels of real photographs, and how long training takes:
- * `npm run build && node dist/test/bench/heads.js [--per-label 5,10,20] [--seeds 5] [--base imagenet|embedded] [--sets x_sdd,neu_det]`
+ * `npm run build && node dist/test/bench/heads.js [--per-label 5,10,20] [--seeds 5] [--base imagenet|embedded] [--sets x_sdd,neu_det] [--cache DIR]`
  * Each head is trained on a random draw and judged on all other pictures of the set; nothing is chosen on those.
+ * Unfamiliar: each label is left out in turn; its pictures should be called unfamiliar, the other new ones should not.
+ * `--cache` keeps the features for the next run.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { version } from 'node:process';
@@ -13,10 +15,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
 import { seededRandom } from '../../calibration/random.ts';
-import { describeFrames } from '../../calibration/train/features.ts';
+import { familiarOf } from '../../calibration/train/familiar.ts';
+import { type Described, describeFrames } from '../../calibration/train/features.ts';
 import { fitHead } from '../../calibration/train/fit.ts';
 import { viewSets } from '../../calibration/train/views.ts';
-import { probabilitiesOf } from '../../models/head.ts';
+import { hellinger, probabilitiesOf } from '../../models/head.ts';
 import { openSession } from '../../models/session.ts';
 import { placeImagenetBase } from './real/imagenet-base.ts';
 
@@ -26,6 +29,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '5' },
     base: { type: 'string', default: 'imagenet' },
     sets: { type: 'string', default: 'x_sdd,neu_det' },
+    cache: { type: 'string' },
   },
 });
 const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
@@ -38,7 +42,8 @@ if (!existsSync(weights)) {
   process.exit(2);
 }
 console.log(`${availableParallelism()} cores ${cpus()[0]?.model ?? ''}, Node ${version}`);
-const folder = await mkdtemp(join(tmpdir(), 'qc-heads-'));
+const folder = values.cache ?? (await mkdtemp(join(tmpdir(), 'qc-heads-')));
+await mkdir(folder, { recursive: true });
 try {
   const base = values.base === 'imagenet' ? await placeImagenetBase(folder, weights) : 'resnet50-synthetic';
   await using session = await openSession({ base, provider: 'cpu', precision: 'auto', threads: 0 });
@@ -55,6 +60,7 @@ try {
   for (const set of values.sets.split(',')) {
     const frames = framesOf(join(data, 'parts', set));
     const all = new Map((await describe(frames, [0])).map((one) => [one.frame.id, one]));
+    const foreign = await describe(framesOf(join(data, 'parts', 'deep_pcb_crops')).slice(0, 100), [0]);
     for (const size of sizes) {
       const accuracies: number[] = [];
       let took = 0;
@@ -79,6 +85,7 @@ try {
         `${set.padEnd(8)} ${String(size).padStart(3)} a label: ${mean.toFixed(4)}  (${each})  training ${(took / 1000).toFixed(1)} s`,
       );
     }
+    console.log(`${set.padEnd(8)} ${await unfamiliar(frames, all, foreign)}`);
     const { training, testing } = drawn(frames, 0.8, 1);
     const many = async (part: readonly LabelledFrame[]) => {
       const examples = part.map(({ id, label }, group) => ({
@@ -106,7 +113,7 @@ try {
     );
   }
 } finally {
-  await rm(folder, { recursive: true, force: true });
+  if (values.cache === undefined) await rm(folder, { recursive: true, force: true });
 }
 
 function framesOf(place: string): LabelledFrame[] {
@@ -118,6 +125,43 @@ function framesOf(place: string): LabelledFrame[] {
         .map((file) => ({ label, file: join(place, label, file), labelledAt: '', labelledBy: 'set' })),
     )
     .map((frame) => ({ ...frame, id: createHash('sha256').update(frame.file).digest('hex') }));
+}
+
+/** With ten labelled pictures a label, seed 1; each label left out in turn. */
+async function unfamiliar(
+  frames: readonly LabelledFrame[],
+  all: ReadonlyMap<string, Described>,
+  foreign: readonly Described[],
+) {
+  const counts = { strange: 0, left: 0, alarms: 0, known: 0, other: 0, others: 0 };
+  const { training, testing } = drawn(frames, 10, 1);
+  for (const left of new Set(frames.map(({ label }) => label))) {
+    const described = training.filter(({ label }) => label !== left).map(({ id }) => all.get(id)!);
+    const { exemplars, least } = familiarOf(
+      described,
+      described.map((_, group) => group),
+    );
+    const strange = ({ features }: Described) => {
+      const x = hellinger(features);
+      return (
+        Math.max(...exemplars.map((row) => row.reduce((sum, value, d) => sum + value * x[d]!, 0))) < least
+      );
+    };
+    counts.others += foreign.length;
+    counts.other += foreign.filter(strange).length;
+    for (const { id, label } of testing) {
+      const isStrange = strange(all.get(id)!);
+      if (label === left) {
+        counts.left++;
+        if (isStrange) counts.strange++;
+      } else {
+        counts.known++;
+        if (isStrange) counts.alarms++;
+      }
+    }
+  }
+  const percent = (part: number, of: number) => `${((100 * part) / of).toFixed(1)} %`;
+  return `unfamiliar, 10 a label: ${percent(counts.strange, counts.left)} of a label that was left out, ${percent(counts.other, counts.others)} of another product, ${percent(counts.alarms, counts.known)} of known labels`;
 }
 
 /** So many of each label, or a share of each. */

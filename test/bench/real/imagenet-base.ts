@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, symlink, writeFile } from 'node:fs/promises';
+import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import type { baseManifestSchema } from '../../../models/manifest.ts';
@@ -31,6 +31,7 @@ export async function placeImagenetBase(folder: string, weights: string): Promis
     },
     features: { tensor: 'features', pool: 'none', size: 1024 },
   };
+  await rm(join(folder, 'base.onnx'), { force: true });
   await symlink(weights, join(folder, 'base.onnx'));
   await writeFile(join(folder, 'base.json'), JSON.stringify(manifest));
   return join(folder, 'base.onnx');
