@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line, signals and exit codes: the only user of `process`. */
 import { once } from 'node:events';
-import { constants, setPriority, userInfo } from 'node:os';
+import { userInfo } from 'node:os';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 import {
@@ -10,6 +10,7 @@ import {
   datasetImportCommand,
   datasetStatsCommand,
 } from '../calibration/dataset/commands.ts';
+import { standBack } from '../calibration/jobs/stand-back.ts';
 import { configCheckCommand, configReferenceCommand, configSchemaCommand } from '../config/commands.ts';
 import { QcError } from '../config/errors.ts';
 import { loadConfig } from '../config/load.ts';
@@ -225,7 +226,7 @@ dataset
   .addOption(json('the findings'))
   .addHelpText('after', '\nExample:\n  qc-agent dataset doctor --config agent.yaml')
   .action(async (options: FileOptions) => {
-    lowerPriority();
+    standBack(process.pid);
     const { datasetDoctorCommand } = await import('../calibration/commands.ts');
     const deps = { onProgress: () => undefined, ...datasetDeps(options.json) };
     await answer(options, async (config) => {
@@ -270,7 +271,7 @@ program
     '\nExamples:\n  qc-agent train --config agent.yaml\n  qc-agent train --config agent.yaml --promote --escape-rate 0.02 --json',
   )
   .action(async (options) => {
-    lowerPriority();
+    standBack(process.pid);
     // TensorFlow.js takes a third of a second to load: only where it is used.
     const { trainCommand } = await import('../calibration/commands.ts');
     const signal = untilSignal();
@@ -330,15 +331,6 @@ function whoami(): string {
   } catch {
     // A container may run as a user that has no name.
     return 'command line';
-  }
-}
-
-/** Inspection on the same machine comes first. */
-function lowerPriority(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_LOW);
-  } catch {
-    // A container may forbid it: then it trains as it is.
   }
 }
 

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { QcError } from '../config/errors.ts';
 import type { Config, TrainingConfig } from '../config/schema.ts';
 import { decodeHead, probabilitiesOf, requireSameBase } from '../models/head.ts';
+import type { Image } from '../models/image.ts';
 import type { BaseManifest } from '../models/manifest.ts';
 import { decodePicture } from '../models/picture.ts';
 import { openSession, type Session } from '../models/session.ts';
@@ -19,6 +20,7 @@ import type { LabelledFrame } from './dataset/frame.ts';
 import { seededRandom } from './random.ts';
 import type { Report } from './report.ts';
 import { forgetting, negativeTransfer, overFitting } from './train/checks.ts';
+import { considerate } from './train/considerate.ts';
 import { evaluate, mostProbable } from './train/evaluate.ts';
 import { type Familiar, familiarOf } from './train/familiar.ts';
 import { type Described, describeFrames } from './train/features.ts';
@@ -85,7 +87,7 @@ export async function tune(
   const described = await describeFrames(chosen, {
     storageDirectory: storage.directory,
     base,
-    featuresOf: (image) => session.features(image),
+    featuresOf: considerate((image: Image) => session.features(image)),
     views: viewsOf(views === 'auto' ? affordable(chosen.length, augment) : views, augment),
     onProgress: (done, total) => onProgress('looking at the pictures', done, total),
     onNotice,

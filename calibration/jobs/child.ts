@@ -1,18 +1,14 @@
 /** Trains, examines and explains in a process of its own, at the lowest priority: the line comes first, and survives it. */
-import { constants, setPriority } from 'node:os';
 import { QcError } from '../../config/errors.ts';
 import { examine } from '../doctor.ts';
 import { tune } from '../tune.ts';
 import type { Answers, FromChild, JobKind, ToChild } from './messages.ts';
+import { standBack } from './stand-back.ts';
 import { explain } from './why.ts';
 
 let running: AbortController | undefined;
 
-try {
-  setPriority(constants.priority.PRIORITY_LOW);
-} catch {
-  // A container may forbid it.
-}
+standBack(process.pid);
 
 const send = (message: FromChild) => {
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);

@@ -78,27 +78,40 @@ export async function describeFrames(
     }
   }
 
+  /** A frame as described, or why it cannot be read. */
+  async function describe(frame: LabelledFrame): Promise<Described | string> {
+    try {
+      const rows = await rowsOf(frame);
+      return {
+        frame,
+        features: rows[0]!.subarray(0, size),
+        views: new Map(views.map((view, i) => [view, rows[i]!.subarray(0, size)])),
+        statistics: rows[0]!.subarray(size),
+      };
+    } catch (error) {
+      if ((error as { code?: string }).code === 'inference-stopped') throw error;
+      return (error as Error).message;
+    }
+  }
+
   const described: Described[] = [];
+  // The next picture is read and decoded while the model looks at this one.
+  let ahead: Promise<Described | string> | undefined;
   try {
     for (const [index, frame] of frames.entries()) {
       signal?.throwIfAborted();
       onProgress(index, frames.length);
-      try {
-        const rows = await rowsOf(frame);
-        described.push({
-          frame,
-          features: rows[0]!.subarray(0, size),
-          views: new Map(views.map((view, i) => [view, rows[i]!.subarray(0, size)])),
-          statistics: rows[0]!.subarray(size),
-        });
-      } catch (error) {
-        if ((error as { code?: string }).code === 'inference-stopped') throw error;
-        const reason = (error as Error).message;
-        if (onUnreadable) onUnreadable(frame, reason);
-        else onNotice(`${frame.label}/${frame.id.slice(0, 12)} is left out: ${reason}`);
-      }
+      const now = ahead ?? describe(frame);
+      const next = frames[index + 1];
+      ahead = next && describe(next);
+      ahead?.catch(() => undefined);
+      const one = await now;
+      if (typeof one !== 'string') described.push(one);
+      else if (onUnreadable) onUnreadable(frame, one);
+      else onNotice(`${frame.label}/${frame.id.slice(0, 12)} is left out: ${one}`);
     }
   } finally {
+    await ahead?.catch(() => undefined);
     await cache?.close();
   }
   onProgress(frames.length, frames.length);

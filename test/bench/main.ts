@@ -1,6 +1,7 @@
 /** `npm run bench -- [NAMES] [--seconds N] [--minutes N] [--json FILE]`: what each means is in docs/benchmarks.md. */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { calibration } from './calibration.ts';
 import { decode } from './decode.ts';
 import { reached, table } from './harness.ts';
 import { latency } from './latency.ts';
@@ -11,7 +12,7 @@ import { startup } from './startup.ts';
 import { throughput } from './throughput.ts';
 import { openWorkshop } from './workshop.ts';
 
-const benchmarks = [throughput, decode, memory, startup, loop, latency];
+const benchmarks = [throughput, decode, memory, startup, loop, latency, calibration];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -22,6 +22,8 @@ export interface WorkshopOptions {
 
 export interface Workshop extends WorkshopOptions, AsyncDisposable {
   readonly broker: string;
+  /** The agent's storage directory. */
+  readonly storage: string;
   /** A camera that plays such a clip; it ends when the clip does. */
   camera(clip: ClipOptions): Promise<GstRtsp>;
   /** The agent with the trained head, as `qc-agent run` starts it. */
@@ -43,6 +45,7 @@ export async function openWorkshop(options: WorkshopOptions): Promise<Workshop> 
   return {
     ...options,
     broker: broker.url,
+    storage,
     camera: async (clip) => openGstRtsp({ source: `file:${await makeClip(folder, clip)}` }),
     agent: (agent) => startAgent({ ...agent, broker: broker.url, base: baseName, storage, folder }),
     bare: (bare) => runBare({ ...bare, base }),
