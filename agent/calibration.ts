@@ -71,6 +71,8 @@ export function openCalibration(config: JobConfig, deps: CalibrationDeps): Stati
   let counts: ReadonlyMap<string, number> = new Map();
   const queue = createQueue({ random, countOf: (label) => counts.get(label) ?? 0 });
   metrics.watchCandidates(() => queue.size);
+  /** Labels in the order of their number keys: a key that fingers know must not change its meaning. */
+  const names = new Set(good);
   const labelled = new Map<string, Labelled>();
   let taken: Candidate[] = [];
 
@@ -289,11 +291,7 @@ export function openCalibration(config: JobConfig, deps: CalibrationDeps): Stati
       const all = await versions();
       const judging = all.find((one) => one.active);
       const active = judging?.version ?? null;
-      const names = new Set([
-        ...good,
-        ...dataset.frames.map(({ label }) => label),
-        ...(judging?.labels ?? []),
-      ]);
+      for (const name of [...(judging?.labels ?? []), ...counts.keys()]) names.add(name);
       const labels = [...names].map((name) => ({
         name,
         count: counts.get(name) ?? 0,
@@ -301,7 +299,7 @@ export function openCalibration(config: JobConfig, deps: CalibrationDeps): Stati
       }));
       return {
         calibrating: deps.station.calibrating,
-        labels: [...labels.filter((one) => one.good), ...labels.filter((one) => !one.good)],
+        labels,
         revision: dataset.revision,
         frames: dataset.frames.length,
         waiting: queue.size,

@@ -31,7 +31,9 @@ export const reportSchema = z.object({
     failByLabel: z.record(z.string(), share).optional(),
   }),
   promised: z.boolean().describe('whether the thresholds keep the targets'),
-  promise: z.array(z.string()).describe('what is promised, or what is missing for it'),
+  promise: z
+    .array(z.object({ kept: z.boolean(), text: z.string() }))
+    .describe('what is promised, or what is missing for it'),
   checks: z.array(
     z.object({
       name: z.enum(['negative-transfer', 'over-fitting', 'forgetting']),

@@ -96,7 +96,7 @@ export const overview = z.object({
   labels: z
     .array(z.object({ name: z.string(), count, good: z.boolean() }))
     .describe(
-      'good ones first, then in the order in which they first came, then those the active head knows; number keys 1 to 9 in this order',
+      'number keys 1 to 9 in this order, which new labels never change: good ones, those the active head knows, others',
     ),
   revision: z.string(),
   frames: count,

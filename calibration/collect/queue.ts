@@ -133,7 +133,10 @@ function worthOf(part: JudgedPart, countOf: QueueOptions['countOf']): { why: str
     return { why: `only ${votes.agree} of ${votes.frames} frames agree`, score: 2 + doubt };
   }
   const count = countOf(label);
-  if (count < fewFrames) return { why: `only ${count} of ${label} are labelled`, score: 1 + doubt };
+  if (count < fewFrames) {
+    const why = count === 0 ? `no ${label} is labelled yet` : `few of ${label} are labelled`;
+    return { why, score: 1 + doubt };
+  }
   return { why: '', score: 0 };
 }
 

@@ -75,9 +75,9 @@ function sections(version, report, { store }, [actions, shadow]) {
       ),
       h(
         'ul',
-        { class: 'promises', data: { kept: report.promised } },
-        ...report.promise.map((sentence) =>
-          h('li', {}, `${report.promised ? '✓' : '▲'} ${capital(sentence)}.`),
+        { class: 'promises' },
+        ...report.promise.map(({ kept, text }) =>
+          h('li', { data: { kept } }, `${kept ? '✓' : '▲'} ${capital(text)}.`),
         ),
       ),
     ),

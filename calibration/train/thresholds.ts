@@ -27,7 +27,7 @@ export interface Chosen {
   /** Whether the targets are promised. */
   readonly promised: boolean;
   /** What is promised, or what is missing for a promise, in an operator's words. */
-  readonly sentences: readonly string[];
+  readonly sentences: readonly { readonly kept: boolean; readonly text: string }[];
 }
 
 /** From the strictest down, the order in which they are tested. */
@@ -48,7 +48,8 @@ export function chooseThresholds(
   targets: Targets,
   fallback: Thresholds,
 ): Chosen {
-  const sentences: string[] = [];
+  const sentences: { kept: boolean; text: string }[] = [];
+  const say = (kept: boolean, text: string) => sentences.push({ kept, text });
   const goodness = heldOut.map((one) => good.reduce((sum, label) => sum + (one[label] ?? 0), 0));
   const isGood = truth.map((label) => good.includes(label));
   const bad = goodness.filter((_, i) => !isGood[i]);
@@ -58,15 +59,18 @@ export function chooseThresholds(
   const pass = strictestKept(bad, targets.escapeRate, targets.risk);
   const missing = needed(targets.escapeRate, targets.risk) - bad.length;
   if (pass !== undefined) {
-    sentences.push(
+    say(
+      true,
       `at most ${percent(targets.escapeRate)} of bad parts pass, with ${percent(1 - targets.risk)} confidence from ${bad.length} labelled bad parts`,
     );
   } else if (missing > 0) {
-    sentences.push(
+    say(
+      false,
       `${bad.length} labelled bad parts cannot prove that at most ${percent(targets.escapeRate)} pass: at least ${missing} more are needed`,
     );
   } else {
-    sentences.push(
+    say(
+      false,
       `no threshold keeps the escapes below ${percent(targets.escapeRate)}: some bad parts look surely good; look at the worst mistakes`,
     );
   }
@@ -85,15 +89,17 @@ export function chooseThresholds(
   }
   const missingGood = needed(targets.falseRejectRate, targets.risk) - goods.length;
   if (Object.keys(failByLabel).length > 0 && unproven.length === 0) {
-    sentences.push(
+    say(
+      true,
       `at most ${percent(targets.falseRejectRate)} of good parts fail for any one defect, with ${percent(1 - targets.risk)} confidence from ${goods.length} labelled good parts`,
     );
   } else if (missingGood > 0) {
-    sentences.push(
+    say(
+      false,
       `${goods.length} labelled good parts cannot prove that at most ${percent(targets.falseRejectRate)} fail: at least ${missingGood} more are needed`,
     );
   } else if (unproven.length > 0) {
-    sentences.push(`good parts look too much like ${unproven.join(', ')} for a promise on false rejects`);
+    say(false, `good parts look too much like ${unproven.join(', ')} for a promise on false rejects`);
   }
   return {
     thresholds: {
@@ -131,9 +137,15 @@ export function thresholdsFromCosts(
     thresholds,
     promised: false,
     sentences: [
-      `a part passes from ${thresholds.pass} and fails from ${thresholds.fail}: beyond these a mistake is expected to cost less than a check (${costs.check})`,
-      `with them ${rate(count(false, 'pass'), truth.length - goods)} of the labelled bad parts pass`,
-      `and ${rate(count(true, 'fail'), goods)} of the good parts fail`,
+      {
+        kept: true,
+        text: `a part passes from ${thresholds.pass} and fails from ${thresholds.fail}: beyond these a mistake is expected to cost less than a check (${costs.check})`,
+      },
+      {
+        kept: true,
+        text: `with them ${rate(count(false, 'pass'), truth.length - goods)} of the labelled bad parts pass`,
+      },
+      { kept: true, text: `and ${rate(count(true, 'fail'), goods)} of the good parts fail` },
     ],
   };
 }

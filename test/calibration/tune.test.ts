@@ -70,7 +70,7 @@ describe('training', () => {
       'forgetting',
     ]);
     expect(report.promised).toBe(false);
-    expect(report.promise.join()).toMatch(/more are needed/);
+    expect(report.promise.map(({ text }) => text).join()).toMatch(/more are needed/);
     expect(report.gate.allowed).toBe(true);
 
     const { manifest } = await store.read(first.version);
@@ -221,6 +221,8 @@ describe('hard sets', () => {
     await label(storage, 'bright', 4);
     const { report } = await train(storage, base);
     expect(report.promised).toBe(false);
-    expect(report.promise.join()).toMatch(/4 labelled bad parts cannot prove .* at least 41 more are needed/);
+    expect(report.promise.map(({ text }) => text).join()).toMatch(
+      /4 labelled bad parts cannot prove .* at least 41 more are needed/,
+    );
   });
 });
