@@ -1,6 +1,6 @@
 /** The parts list: opens everything in order, closes it in reverse. */
 import type { Config } from '../config/schema.ts';
-import { openCalibration } from './calibration.ts';
+import { openCalibration } from './calibration/calibration.ts';
 import { createControl } from './control.ts';
 import { openHttp } from './http/http.ts';
 import { createRecent } from './http/recent.ts';

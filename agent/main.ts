@@ -25,7 +25,7 @@ import {
   modelsShowCommand,
 } from '../models/commands.ts';
 import { openAgent } from './agent.ts';
-import { calibrateCommand } from './calibrate.ts';
+import { calibrateCommand } from './calibration/command.ts';
 import { runDemo } from './demo/demo.ts';
 import { runDoctor } from './doctor/doctor.ts';
 import { createToken } from './http/tokens.ts';

@@ -83,7 +83,7 @@ export interface Calibration {
   /** Judges beside the active head, unpublished; null ends it. @throws QcError version-unknown, head-damaged */
   shadow(version: string | null): Promise<void>;
   /** A candidate is no longer offered. @throws QcError version-unknown */
-  discard(version: string): Promise<void>;
+  discard(version: string, by: string): Promise<void>;
 }
 
 export interface CalibrationDeps {
@@ -450,7 +450,7 @@ function addModels(app: App, { calibration, errorBody, whoIs }: CalibrationDeps)
       schema: { tags, summary: 'Offer a candidate no longer', params, response: { 200: done, ...failures } },
     },
     async (request) => {
-      await calibration.discard(request.params.version);
+      await calibration.discard(request.params.version, whoIs(request).name);
       return ok;
     },
   );

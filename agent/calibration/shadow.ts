@@ -1,8 +1,8 @@
 /** How a candidate in the shadow agrees with the active head, part by part. */
-import type { ShadowView } from '../calibration/views.ts';
-import type { Decision } from '../models/verdict.ts';
-import type { Metrics } from './metrics/metrics.ts';
-import type { Result } from './publish/messages.ts';
+import type { ShadowView } from '../../calibration/views.ts';
+import type { Decision } from '../../models/verdict.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Result } from '../publish/messages.ts';
 
 export interface Shadow {
   /** Counts one part; true where the candidate decided otherwise. */

@@ -1,10 +1,10 @@
 /** `qc-agent calibrate`: asks the running agent over HTTP. */
 import { readFile } from 'node:fs/promises';
-import { overview } from '../calibration/views.ts';
-import { isErrorCode, QcError } from '../config/errors.ts';
-import type { HttpConfig } from '../config/schema.ts';
-import type { CommandAnswer } from '../models/commands.ts';
-import { errorBody } from './http/errors.ts';
+import { overview } from '../../calibration/views.ts';
+import { isErrorCode, QcError } from '../../config/errors.ts';
+import type { HttpConfig } from '../../config/schema.ts';
+import type { CommandAnswer } from '../../models/commands.ts';
+import { errorBody } from '../http/errors.ts';
 
 export interface CalibrateOptions {
   /** Default: where the config says that the agent listens. */

@@ -1,0 +1,181 @@
+/** Calibration beside the running line, joined: labels, training, versions, the shadow, and why. */
+import { readFile } from 'node:fs/promises';
+import sharp from 'sharp';
+import type { Calibration } from '../../calibration/api.ts';
+import { estimateOf } from '../../calibration/collect/estimate.ts';
+import type { JobConfig } from '../../calibration/jobs/messages.ts';
+import { QcError } from '../../config/errors.ts';
+import { decodePicture } from '../../models/picture.ts';
+import type { RecentStore } from '../http/recent.ts';
+import type { Seen } from '../inspect.ts';
+import type { Log } from '../lifecycle/log.ts';
+import type { LiveModel } from '../live-model.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Result } from '../publish/messages.ts';
+import { createExplainer } from './explainer.ts';
+import { inWords, openLabels } from './labels.ts';
+import { createShadow } from './shadow.ts';
+import { createTrainingDesk } from './training.ts';
+import { createVersions } from './versions.ts';
+
+export interface StationCalibration extends Calibration, AsyncDisposable {
+  /** A part was judged. */
+  see(result: Result, seen: Seen): void;
+}
+
+export interface CalibrationDeps {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly station: { readonly calibrating: boolean };
+  readonly recent: Pick<RecentStore, 'result' | 'image'>;
+  readonly model: () => Promise<LiveModel>;
+  /** Which head judges now; undefined while none does. */
+  readonly active: () => string | undefined;
+}
+
+/** Nothing is locked and no process runs until somebody labels, trains or asks why. */
+export function openCalibration(
+  { model, labels: { good }, thresholds, storage, training }: JobConfig,
+  deps: CalibrationDeps,
+): StationCalibration {
+  const { metrics, recent } = deps;
+  const log = deps.log.child({ component: 'calibration' });
+  // Beside the line one thread is enough.
+  const jobs: JobConfig = {
+    model: { ...model, threads: 1 },
+    labels: { good },
+    thresholds,
+    storage,
+    training,
+  };
+  const labels = openLabels(storage.directory, {
+    ...{ metrics, recent, random: Math.random },
+    onNotice: (text) => log.warn(text),
+  });
+  const versions = createVersions(storage.directory, { log, model: deps.model });
+  const trainings = createTrainingDesk(jobs, { log, metrics, onCandidate: showScore });
+  const explainer = createExplainer(jobs);
+  const shadow = createShadow(metrics);
+  /** Labels in the order of their number keys: a key that fingers know must not change its meaning. */
+  const names = new Set(good);
+
+  async function showScore(version: string): Promise<void> {
+    const report = await versions.report(version).catch(() => undefined);
+    if (report) metrics.modelScore(version, report);
+  }
+
+  async function setShadow(version: string | null): Promise<void> {
+    await (await deps.model()).shadow(version ?? undefined);
+    shadow.begin(version);
+  }
+
+  async function picture(id: string): Promise<Buffer> {
+    const frame = (await labels.view()).frames.find((one) => one.id === id);
+    if (!frame) throw new QcError('frame-unknown', `there is no frame ${id}`);
+    try {
+      return await readFile(frame.file);
+    } catch (cause) {
+      throw new QcError('frame-unknown', `the picture of frame ${id} cannot be read`, { cause });
+    }
+  }
+
+  return {
+    see(result, { frame, features, unfamiliar = false, shadow: said }) {
+      if (unfamiliar) metrics.unfamiliarParts.inc({ camera: result.camera });
+      const disputed = said !== undefined && shadow.see(result, said);
+      if (!deps.station.calibrating || !frame || !features || result.state !== 'completed') return;
+      const { resultId, camera, partId, capturedAt, verdict, label, probability, votes } = result;
+      labels.queue.offer({
+        ...{ resultId, camera, partId, capturedAt, verdict, label, probability, votes },
+        ...{ version: result.model.version, image: frame.image, features, unfamiliar, disputed },
+      });
+    },
+
+    async overview() {
+      const dataset = await labels.view();
+      const all = await versions.list();
+      const judging = all.find((one) => one.active);
+      const active = judging?.version ?? null;
+      for (const name of [...(judging?.labels ?? []), ...labels.counts.keys()]) names.add(name);
+      return {
+        calibrating: deps.station.calibrating,
+        labels: Array.from(names, (name) => ({
+          name,
+          count: labels.counts.get(name) ?? 0,
+          good: good.includes(name),
+        })),
+        revision: dataset.revision,
+        frames: dataset.frames.length,
+        waiting: labels.queue.size,
+        training: trainings.view,
+        active,
+        candidate: await versions.candidate(all),
+        shadow: shadow.view(),
+        estimate: estimateOf(dataset.frames, good, active ?? undefined),
+        undoable: dataset.last ? inWords(dataset.last) : null,
+      };
+    },
+    candidates: async (limit) =>
+      labels.queue
+        .list()
+        .slice(0, limit)
+        .map(({ resultId, camera, partId, capturedAt, verdict, label, probability, why }) => {
+          return { resultId, camera, partId, capturedAt, verdict, label, probability, why };
+        }),
+    async resultPicture(resultId) {
+      const { width, height, data } = await labels.pictureOf(resultId);
+      return sharp(data, { raw: { width, height, channels: 3 } })
+        .png({ compressionLevel: 2 })
+        .toBuffer();
+    },
+    label: (asked, by) => labels.label(asked, by),
+    skip: async (resultId) => labels.queue.remove(resultId),
+    async frames({ label, after, limit }) {
+      const all = (await labels.newestFirst()).filter((one) => label === undefined || one.label === label);
+      const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
+      const items = all.slice(from, from + limit).map((frame) => {
+        const { id, label, labelledBy, labelledAt, camera, partId } = frame;
+        return { id, label, labelledBy, labelledAt, camera, partId };
+      });
+      const isMore = from + limit < all.length;
+      return { items, total: all.length, next: isMore ? (items.at(-1)?.id ?? null) : null };
+    },
+    picture,
+    relabel: (ids, label, by) => labels.relabel(ids, label, by),
+    remove: (ids, by) => labels.remove(ids, by),
+    undo: (by) => labels.undo(by),
+    doctor: () => trainings.examine(),
+    async why(of, label) {
+      const version = deps.active();
+      if (version === undefined || version === 'none') {
+        const remedy = 'label parts and train';
+        throw new QcError('why-unavailable', 'no head has been trained yet', { remedy });
+      }
+      const image =
+        'frame' in of ? await decodePicture(await picture(of.frame)) : await labels.pictureOf(of.resultId);
+      return explainer.explain(image, version, label);
+    },
+
+    training: () => trainings.view,
+    train: async (options, by) => trainings.start(options, by),
+    cancelTraining: async () => trainings.cancel(),
+
+    versions: () => versions.list(),
+    report: (version) => versions.report(version),
+    async promote(version, override, by) {
+      await versions.promote(version, override, by);
+      if (shadow.view()?.version === version) await setShadow(null);
+      await showScore(version);
+    },
+    rollback: (by) => versions.rollback(by),
+    shadow: setShadow,
+    async discard(version, by) {
+      await versions.discard(version, by);
+      if (shadow.view()?.version === version) await setShadow(null);
+    },
+
+    async [Symbol.asyncDispose]() {
+      await Promise.all([trainings, explainer, labels].map((one) => one[Symbol.asyncDispose]()));
+    },
+  };
+}

@@ -1,0 +1,130 @@
+/** Training and examining beside the line, each in a process of its own, one training at a time. */
+
+import type { Finding } from '../../calibration/doctor.ts';
+import { type JobProcess, openJobProcess } from '../../calibration/jobs/job-process.ts';
+import type { JobConfig } from '../../calibration/jobs/messages.ts';
+import type { TrainingView, TrainOptions } from '../../calibration/views.ts';
+import { QcError } from '../../config/errors.ts';
+import type { Log } from '../lifecycle/log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+
+export interface TrainingDesk extends AsyncDisposable {
+  readonly view: TrainingView;
+  /** Starts and returns at once. @throws QcError training-busy */
+  start(options: TrainOptions, by: string): void;
+  /** Does nothing when none runs. */
+  cancel(): void;
+  examine(): Promise<readonly Finding[]>;
+}
+
+export interface TrainingDeps {
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, 'trained'>;
+  /** A candidate was made. */
+  readonly onCandidate: (version: string) => Promise<void>;
+}
+
+/** Notices of one training that are kept. */
+const mostNotices = 20;
+
+export function createTrainingDesk(
+  config: JobConfig,
+  { log, metrics, onCandidate }: TrainingDeps,
+): TrainingDesk {
+  let view: TrainingView = idle;
+  let stop: AbortController | undefined;
+  let examining: Promise<readonly Finding[]> | undefined;
+  const running = new Set<JobProcess>();
+
+  /** Works in a process of its own, which ends with the work. */
+  async function inProcess<T>(work: (worker: JobProcess) => Promise<T>): Promise<T> {
+    const worker = openJobProcess();
+    running.add(worker);
+    try {
+      return await work(worker);
+    } finally {
+      running.delete(worker);
+      await worker[Symbol.asyncDispose]();
+    }
+  }
+
+  async function train({ seed, ...asked }: TrainOptions, by: string, signal: AbortSignal): Promise<void> {
+    const startedAt = new Date();
+    view = { ...idle, state: 'running', step: 'starting', by, startedAt: startedAt.toISOString() };
+    log.info({ by }, 'training begins');
+    // What was not asked for is as the config says.
+    const training = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+    try {
+      const version = await inProcess((worker) =>
+        worker.run(
+          'train',
+          { config, options: { by, seed, training } },
+          {
+            signal,
+            onNotice(text) {
+              log.warn(text);
+              view = { ...view, notices: [...view.notices, text].slice(-mostNotices) };
+            },
+            onProgress(step, done, total) {
+              if (step !== view.step) log.info(`training: ${step}, ${total} to do`);
+              view = { ...view, step, done, total };
+            },
+          },
+        ),
+      );
+      await onCandidate(version);
+      log.info({ version }, 'training has made a candidate');
+      view = { ...view, state: 'done', step: 'done', version };
+    } catch (error) {
+      if (signal.aborted) {
+        log.info('training was cancelled; nothing is changed');
+        view = { ...view, state: 'cancelled', step: 'cancelled' };
+      } else {
+        const known = error instanceof QcError ? error : new QcError('internal', (error as Error).message);
+        log.warn(`training failed: ${known.line}`);
+        const { code, message, remedy } = known;
+        view = { ...view, state: 'failed', step: 'failed', error: { code, message, remedy } };
+      }
+    } finally {
+      stop = undefined;
+      metrics.trained(view.state, (Date.now() - startedAt.getTime()) / 1000);
+    }
+  }
+
+  return {
+    get view() {
+      return view;
+    },
+    start(options, by) {
+      if (stop) throw new QcError('training-busy', `${view.by ?? 'somebody'} is training already`);
+      stop = new AbortController();
+      void train(options, by, stop.signal);
+    },
+    cancel: () => stop?.abort(new Error('cancelled')),
+    async examine() {
+      // Several pages may ask at once: one examination answers them all.
+      examining ??= inProcess((worker) =>
+        worker.run('doctor', { config }, { onNotice: (text) => log.warn(text) }),
+      ).finally(() => {
+        examining = undefined;
+      });
+      return await examining;
+    },
+    async [Symbol.asyncDispose]() {
+      stop?.abort(new Error('the agent stops'));
+      await Promise.all(Array.from(running, (worker) => worker[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+const idle: TrainingView = {
+  state: 'idle',
+  step: '',
+  done: 0,
+  total: 0,
+  startedAt: null,
+  by: null,
+  error: null,
+  version: null,
+  notices: [],
+};

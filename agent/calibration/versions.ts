@@ -1,0 +1,92 @@
+/** Which heads there are, which one judges, and who let it. */
+import { type Report, reportSchema } from '../../calibration/report.ts';
+import type { VersionView } from '../../calibration/views.ts';
+import { QcError } from '../../config/errors.ts';
+import { readDecisions, recordDecision, requireAllowed } from '../../models/decisions.ts';
+import { type ListedVersion, openStore } from '../../models/store.ts';
+import type { Log } from '../lifecycle/log.ts';
+import type { LiveModel } from '../live-model.ts';
+
+export interface Versions {
+  /** Newest first. */
+  list(): Promise<VersionView[]>;
+  /** The newest whole version that nobody has decided about. */
+  candidate(all: readonly VersionView[]): Promise<string | null>;
+  /** @throws QcError version-unknown where it has none */
+  report(version: string): Promise<Report>;
+  /** @throws QcError version-unknown, head-damaged, gate-refused */
+  promote(version: string, override: string | undefined, by: string): Promise<void>;
+  rollback(by: string): Promise<{ readonly version: string }>;
+  discard(version: string, by: string): Promise<void>;
+}
+
+export function createVersions(
+  directory: string,
+  {
+    log,
+    model,
+  }: { readonly log: Log; readonly model: () => Promise<Pick<LiveModel, 'promote' | 'rollback'>> },
+): Versions {
+  const open = () => openStore(directory);
+  const historyOf = async () => (await open()).history().catch((): string[] => []);
+
+  return {
+    async list() {
+      return (await (await open()).list()).toReversed().map(viewOf);
+    },
+    async candidate([newest]) {
+      if (!newest || newest.active || newest.damage !== null) return null;
+      const { version } = newest;
+      const decided = (await readDecisions(directory)).some((one) => one.version === version);
+      return decided || (await historyOf()).includes(version) ? null : version;
+    },
+    async report(version) {
+      const report = reportSchema.safeParse(await (await open()).report(version));
+      if (report.success) return report.data;
+      throw new QcError('version-unknown', `version ${version} has no report`);
+    },
+    async promote(version, override, by) {
+      const store = await open();
+      const { manifest } = await store.read(version);
+      if (override === undefined) {
+        requireAllowed(manifest, await store.active().catch(() => undefined), await historyOf());
+      }
+      await (await model()).promote(version);
+      const action = override === undefined ? 'promote' : 'override';
+      await recordDecision(directory, { by, version, action, ...(override && { reason: override }) });
+      log.info({ version, by, override }, 'a head was promoted');
+    },
+    async rollback(by) {
+      await (await model()).rollback();
+      const version = (await (await open()).active()) ?? 'none';
+      await recordDecision(directory, { by, version, action: 'rollback' });
+      log.info({ version, by }, 'rolled back');
+      return { version };
+    },
+    async discard(version, by) {
+      await (await open()).read(version);
+      await recordDecision(directory, { by, version, action: 'discard' });
+    },
+  };
+}
+
+function viewOf(listed: ListedVersion): VersionView {
+  const { version, active } = listed;
+  if ('damage' in listed) return { ...nothingKnown, version, active, damage: listed.damage };
+  const { createdAt, labels, training } = listed.manifest;
+  const number = (value: unknown) => (typeof value === 'number' ? value : null);
+  const text = (value: unknown) => (typeof value === 'string' ? value : null);
+  return {
+    ...{ version, active, createdAt, labels, damage: null },
+    by: text(training.by),
+    frames: number(training.frames),
+    accuracy: number(training.accuracy),
+    allowed: typeof training.allowed === 'boolean' ? training.allowed : null,
+    gate: text(training.gate),
+  };
+}
+
+const nothingKnown = {
+  ...{ createdAt: null, by: null, labels: [], frames: null },
+  ...{ accuracy: null, allowed: null, gate: null },
+};
