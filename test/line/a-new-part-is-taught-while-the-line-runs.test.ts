@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { matchTruth } from '../../agent/demo/truth.ts';
 import type { CandidateView, Overview, TrainingView } from '../../calibration/views.ts';
@@ -101,7 +102,7 @@ describe('a new part is taught while the line runs', () => {
         const now = await get<TrainingView>('training');
         return now.state === 'running' ? undefined : now;
       },
-      { timeoutMs: 120_000, everyMs: 250, what: 'the training to end' },
+      { timeoutMs: 300_000, everyMs: 250, what: 'the training to end' },
     );
     expect(training).toMatchObject({ state: 'done', version: expect.any(String), error: null });
     expect(plant.results.length).toBeGreaterThan(before);
@@ -115,7 +116,38 @@ describe('a new part is taught while the line runs', () => {
       report.accuracy!,
       6,
     );
-  }, 150_000);
+  }, 330_000);
+
+  it('survives a training that dies or is cancelled: it is said, and the line and the heads stay as they are', async () => {
+    const ended = () =>
+      until(
+        async () => {
+          const now = await get<TrainingView>('training');
+          return now.state === 'running' ? undefined : now;
+        },
+        { timeoutMs: 30_000, everyMs: 100, what: 'the training to end' },
+      );
+    const trains = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('jobs/child.js');
+    const versions = await get<unknown[]>('models');
+
+    await post('training/start', {});
+    const pid = await until(() => plant.agent.processes().find(trains), { what: 'the process that trains' });
+    process.kill(pid, 'SIGKILL');
+    expect(await ended()).toMatchObject({
+      state: 'failed',
+      error: { message: 'the process for train ended (SIGKILL)' },
+    });
+
+    await post('training/start', {});
+    await until(async () => (await get<TrainingView>('training')).total > 0, {
+      what: 'the training to be at work',
+    });
+    expect((await post('training/cancel')).status).toBe(200);
+    expect(await ended()).toMatchObject({ state: 'cancelled', error: null });
+    expect(await get<unknown[]>('models')).toEqual(versions);
+    expect((await plant.metrics()).value('qc_training_runs_total', { outcome: 'failed' })).toBe(1);
+    await plant.nextResults(2);
+  }, 60_000);
 
   it('tries the candidate in the shadow, then lets it judge, without a part lost or judged twice', async () => {
     const { candidate } = await get<Overview>('calibration');
