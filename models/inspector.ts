@@ -5,7 +5,7 @@ import type { ModelConfig } from '../config/schema.ts';
 import { requireHeadGraph, requireSameBase } from './head.ts';
 import type { Image } from './image.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
-import { type Judged, openSession, type Session, type SessionFacts } from './session.ts';
+import { type Judged, type LoadedHead, openSession, type Session, type SessionFacts } from './session.ts';
 import { type HeadVersion, openStore, type Store } from './store.ts';
 
 export interface InspectorOptions {
@@ -36,8 +36,11 @@ export interface Inspector extends AsyncDisposable {
   readonly labels: readonly string[];
   /** Thresholds that a head brings which judges or has judged; undefined where those of the config hold. */
   rulesOf(version: string): Pick<HeadManifest, 'thresholds' | 'familiar'>;
-  /** Rejects with `overloaded` where too many wait, and with `inference-stopped` where the thread died over it. */
-  judge(image: Image): Promise<Judged>;
+  /**
+   * Rejects with `overloaded` where too many wait, and with `inference-stopped` where the thread died over it.
+   * @param head a version that was kept, instead of the active one
+   */
+  judge(image: Image, head?: string): Promise<Judged>;
   /** Pooled features of the base, [size]; for training and drift. */
   features(image: Image): Promise<Float32Array>;
   /**
@@ -47,6 +50,8 @@ export interface Inspector extends AsyncDisposable {
   swapHead(version: string): Promise<void>;
   /** A version that judges the same pictures beside the head, or none. @throws as `swapHead` */
   useShadow(version: string | undefined): Promise<void>;
+  /** Loads a version that judges only what names it (the head of a recipe). @throws as `swapHead` */
+  keepHead(version: string): Promise<void>;
 }
 
 /** Deaths of the thread in a row, without a judgement in between, after which it is not started again. */
@@ -67,6 +72,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   const { facts } = session;
   let head: HeadVersion | undefined;
   let shadow: HeadVersion | undefined;
+  const kept = new Map<string, HeadVersion>();
   /** The newest last: what was asked before a swap is still to be judged by the rules of its own head. */
   const rules = new Map<string, HeadManifest>();
   const remember = (used: HeadVersion | undefined) => {
@@ -125,6 +131,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
         const next = await start();
         await next.useHead(loaded(head));
         await next.useShadow(loaded(shadow));
+        for (const one of kept.values()) await next.keepHead(loaded(one));
         session = next;
         watch(next);
         return;
@@ -159,9 +166,9 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     get labels() {
       return head?.manifest.labels ?? [];
     },
-    rulesOf: (version) => rules.get(version) ?? {},
-    async judge(image) {
-      const judged = await (await ready()).judge(image);
+    rulesOf: (version) => rules.get(version) ?? kept.get(version)?.manifest ?? {},
+    async judge(image, by) {
+      const judged = await (await ready()).judge(image, by);
       deaths = 0;
       return judged;
     },
@@ -183,6 +190,14 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       await (await ready()).useShadow(loaded(next));
       shadow = next;
     },
+    async keepHead(version) {
+      // Read even where it is kept already: the disk may have lost it since, and then nobody should rely on it.
+      const next = await store.read(version);
+      requireFit(next, facts.manifest);
+      if (kept.has(version)) return;
+      await (await ready()).keepHead(loaded(next));
+      kept.set(version, next);
+    },
     async [Symbol.asyncDispose]() {
       closed = true;
       await starting;
@@ -191,7 +206,9 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   };
 }
 
-function loaded(head: HeadVersion | undefined) {
+function loaded(head: HeadVersion): LoadedHead;
+function loaded(head: HeadVersion | undefined): LoadedHead | undefined;
+function loaded(head: HeadVersion | undefined): LoadedHead | undefined {
   return head && { version: head.version, labels: head.manifest.labels, model: head.model };
 }
 

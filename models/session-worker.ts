@@ -202,9 +202,17 @@ function toSend(error: unknown): SentError {
 /** Answers requests one by one until told to close. */
 function serve(run: Run): void {
   const heads: { head?: Head | undefined; shadow?: Head | undefined } = {};
+  const kept = new Map<string, Head>();
   let last: Promise<void> = Promise.resolve();
 
   async function perform(task: Task): Promise<Answer> {
+    if (task.kind === 'keep') {
+      const { version } = task.head;
+      const before = kept.get(version);
+      kept.set(version, await openHead(task.head));
+      await before?.session.release();
+      return {};
+    }
     if ('head' in task) {
       const next = task.head && (await openHead(task.head));
       await heads[task.kind]?.session.release();
@@ -214,6 +222,11 @@ function serve(run: Run): void {
     const { features, map } = await run(task.image);
     if (task.kind === 'features') return { features: features.slice() };
     if (task.kind === 'map') return { map: mapOf(map) };
+    if (task.by !== undefined) {
+      const named = kept.get(task.by);
+      if (!named) throw new QcError('version-unknown', `the head ${task.by} is not loaded`);
+      return { features: features.slice(), active: await classify(named, features) };
+    }
     const { head, shadow } = heads;
     return {
       features: features.slice(),

@@ -68,7 +68,8 @@ export interface Judged {
 
 export interface Session extends AsyncDisposable {
   readonly facts: SessionFacts;
-  judge(image: Image): Promise<Judged>;
+  /** @param head version of a kept head that judges instead of the active one, without a shadow. @throws QcError version-unknown */
+  judge(image: Image, head?: string): Promise<Judged>;
   /** Pooled features of the base, [size]. */
   features(image: Image): Promise<Float32Array>;
   /** @throws QcError why-unavailable where the session was opened without maps */
@@ -77,13 +78,16 @@ export interface Session extends AsyncDisposable {
   useHead(head: LoadedHead | undefined): Promise<void>;
   /** Another head that judges the same features beside it; undefined ends it. */
   useShadow(head: LoadedHead | undefined): Promise<void>;
+  /** Keeps another head, which judges only what names it; until the session closes. */
+  keepHead(head: LoadedHead): Promise<void>;
   /** Settles when the thread is gone: with the reason where nobody closed it. */
   readonly ended: Promise<QcError | undefined>;
 }
 
 export type Task =
-  | { readonly kind: 'judge' | 'features' | 'map'; readonly image: Image }
-  | { readonly kind: 'head' | 'shadow'; readonly head: LoadedHead | undefined };
+  | { readonly kind: 'judge' | 'features' | 'map'; readonly image: Image; readonly by?: string | undefined }
+  | { readonly kind: 'head' | 'shadow'; readonly head: LoadedHead | undefined }
+  | { readonly kind: 'keep'; readonly head: LoadedHead };
 export type ToWorker = { readonly id: number; readonly task: Task } | { readonly close: true };
 export type FromWorker =
   | { readonly opened: SessionFacts }
@@ -222,8 +226,8 @@ export async function openSession({ worker: entry, ...request }: SessionRequest)
     return {
       facts,
       ended: exit,
-      async judge(image) {
-        const { answer, ...times } = await ask({ kind: 'judge', image });
+      async judge(image, by) {
+        const { answer, ...times } = await ask({ kind: 'judge', image, by });
         const { features, active = { version: 'none', probabilities: {} }, shadow } = answer;
         return { ...active, features: features!, ...(shadow && { shadow }), ...times };
       },
@@ -234,6 +238,9 @@ export async function openSession({ worker: entry, ...request }: SessionRequest)
       },
       async useShadow(head) {
         await ask({ kind: 'shadow', head });
+      },
+      async keepHead(head) {
+        await ask({ kind: 'keep', head });
       },
       async [Symbol.asyncDispose]() {
         if (!closing) {
@@ -265,7 +272,7 @@ function handOver(task: Task, spare: ArrayBuffer[]): [Task, ArrayBuffer[]] {
   if (at < 0) spare.shift();
   const copy = new Uint8Array(buffer, 0, data.length);
   copy.set(data);
-  return [{ kind: task.kind, image: { width, height, data: copy } }, [buffer]];
+  return [{ ...task, image: { width, height, data: copy } }, [buffer]];
 }
 
 function received({ code, message, remedy }: SentError): QcError {

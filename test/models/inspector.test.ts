@@ -111,6 +111,48 @@ describe('swapping heads', () => {
   });
 });
 
+describe('kept heads', () => {
+  test('judge only what names them, without a shadow, and by rules of their own', async () => {
+    await using folder = await tempFolder();
+    const { base, version: active } = await tinyStore(folder.path);
+    await using inspector = await open(folder.path, { base });
+    const labels = ['fine', 'cut'];
+    const other = await storeHead(folder.path, inspector.manifest, inspector.features, {
+      labels,
+      promote: false,
+    });
+    await expect(inspector.judge(plate('good', 1), other)).rejects.toMatchObject({ code: 'version-unknown' });
+    await inspector.useShadow(active);
+    await inspector.keepHead(other);
+    const judged = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => inspector.judge(plate('good', i), i % 2 ? other : undefined)),
+    );
+    for (const [i, { version, probabilities, shadow }] of judged.entries()) {
+      expect(version).toBe(i % 2 ? other : active);
+      expect(Object.keys(probabilities).sort()).toEqual(i % 2 ? ['cut', 'fine'] : ['good', 'scratch']);
+      expect(shadow?.version).toBe(i % 2 ? undefined : active);
+    }
+    expect(inspector.rulesOf(other)).toMatchObject({ version: other });
+    expect(inspector.model.version).toBe(active);
+  });
+
+  test('are refused damaged, foreign or unknown, even where they were whole before', async () => {
+    await using folder = await tempFolder();
+    const { base } = await tinyStore(folder.path);
+    await using inspector = await open(folder.path, { base });
+    const other = await storeHead(folder.path, inspector.manifest, inspector.features, { promote: false });
+    await inspector.keepHead(other);
+    await inspector.keepHead(other);
+    await appendFile(join(folder.path, 'models', other, 'head.onnx'), 'x');
+    await expect(inspector.keepHead(other)).rejects.toMatchObject({ code: 'head-damaged' });
+    const foreign = { ...inspector.manifest, name: 'other', sha256: 'a'.repeat(64) };
+    const strange = await storeHead(folder.path, foreign, inspector.features, { promote: false });
+    await expect(inspector.keepHead(strange)).rejects.toMatchObject({ code: 'head-base-mismatch' });
+    await expect(inspector.keepHead('2020-01-01.1')).rejects.toMatchObject({ code: 'version-unknown' });
+    expect((await inspector.judge(plate('good', 1), other)).version).toBe(other);
+  });
+});
+
 describe('at the start', () => {
   test('a damaged active head gives way to the last whole one, with a notice', async () => {
     await using folder = await tempFolder();
@@ -159,6 +201,18 @@ describe('when the thread dies', () => {
     const round = [version, version, 'inference-stopped'];
     expect(outcomes).toEqual([...round, ...round, ...round]);
     expect(inspector.notices[0]).toContain('killed by the test; starting it again');
+  });
+
+  test('the heads that were kept judge on in the new one', async () => {
+    await using folder = await tempFolder();
+    const { base, version } = await tinyStore(folder.path);
+    await using inspector = await open(folder.path, { base, worker: dyingOver(2) });
+    await inspector.keepHead(version);
+    await inspector.judge(plate('good', 1), version);
+    await expect(inspector.judge(plate('good', 2), version)).rejects.toMatchObject({
+      code: 'inference-stopped',
+    });
+    expect((await inspector.judge(plate('good', 3), version)).version).toBe(version);
   });
 
   test('one that dies over every picture is given up, and says so', async () => {
