@@ -85,6 +85,24 @@ export const errors = {
     exit: 1,
     remedy: 'check mqtt.ca, cert and key, and that the certificate names the host in mqtt.url',
   },
+  'broker-tls-name': {
+    exit: 1,
+    remedy:
+      'write in mqtt.url a name that the certificate of the broker holds, or have it made anew for this one',
+  },
+  'broker-tls-expired': {
+    exit: 1,
+    remedy: 'renew the certificate of the broker, and check the clock of this machine',
+  },
+  'broker-tls-untrusted': {
+    exit: 1,
+    remedy: 'name in mqtt.ca the PEM file of the authority that signed the certificate of the broker',
+  },
+  'broker-tls-client': {
+    exit: 1,
+    remedy:
+      'set mqtt.cert and mqtt.key to a valid client certificate that an authority signed which the broker trusts',
+  },
   'broker-lost': {
     exit: 1,
     remedy:

@@ -1,10 +1,11 @@
 /** The broker: one connection of the doctor's own, one message there and back. */
 import { randomBytes } from 'node:crypto';
+import { readKeyPair } from '../../config/certificate.ts';
 import { QcError } from '../../config/errors.ts';
 import type { MqttConfig } from '../../config/schema.ts';
 import { redactUrl } from '../../config/secrets.ts';
 import { type BrokerLink, connectBroker } from '../publish/broker.ts';
-import { type Finding, failure, good } from './finding.ts';
+import { expiring, type Finding, failure, good } from './finding.ts';
 
 /** For a message to come back, ms. */
 const echoMs = 4_000;
@@ -58,6 +59,14 @@ export async function checkBroker(mqtt: MqttConfig, signal: AbortSignal): Promis
       'broker',
       `${redactUrl(mqtt.url)}${as}, MQTT ${link.version}, a message went there and back in ${tookMs} ms`,
     ),
+    ...expiring('broker', 'the certificate of the broker', link.certificateValidTo),
+    ...(mqtt.cert && mqtt.key
+      ? expiring(
+          'broker',
+          `mqtt.cert (${mqtt.cert})`,
+          (await readKeyPair({ cert: mqtt.cert, key: mqtt.key })).validTo,
+        )
+      : []),
   ];
 }
 

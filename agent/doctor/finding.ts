@@ -1,4 +1,5 @@
 /** What a check found: one line for a person, one object for a script. */
+import { dayOf, daysUntil } from '../../config/certificate.ts';
 import { QcError } from '../../config/errors.ts';
 
 export interface Finding {
@@ -29,6 +30,17 @@ export function failure(check: string, detail: string, remedy: string): Finding 
 export function failureOf(check: string, error: unknown): Finding {
   const known = error instanceof QcError ? error : new QcError('internal', String(error), { cause: error });
   return failure(check, known.message, known.remedy);
+}
+
+/** Days before the end of a certificate from which on it is worth a word. */
+const renewDays = 30;
+
+/** A warning where a certificate ends soon. */
+export function expiring(check: string, what: string, validTo: Date | undefined): Finding[] {
+  if (!validTo || daysUntil(validTo) >= renewDays) return [];
+  const days = daysUntil(validTo);
+  const detail = `${what} expires in ${days} day${days === 1 ? '' : 's'}, on ${dayOf(validTo)}`;
+  return [warning(check, detail, 'renew it in time: the new file is used at the next connection')];
 }
 
 const marks = { ok: 'ok   ', warn: 'warn ', fail: 'FAIL ' } as const;

@@ -1,5 +1,5 @@
 /** What a socket, TLS or the broker reports, in the words and codes of `config/errors.ts`. */
-import { QcError } from '../../config/errors.ts';
+import { type ErrorCode, QcError } from '../../config/errors.ts';
 
 /** CONNACK of MQTT 3.1.1 §3.2.2.3 (1 to 5) and reason codes of MQTT 5 §2.4 (128 on). */
 const reasons: Readonly<Record<number, string>> = {
@@ -79,15 +79,28 @@ function fromSocket(
   when: 'connecting' | 'connected',
 ): QcError {
   const what = message === 'hung up' ? 'the connection was closed' : message || String(code);
-  const isTls =
-    typeof code === 'string' &&
-    /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)/.test(code);
-  if (isTls || message === 'TLS not authorized') {
-    return new QcError('broker-tls', `no trusted connection to broker ${where}: ${what}`);
+  const tls = typeof code === 'string' ? tlsCodeOf(code) : undefined;
+  if (tls || message === 'TLS not authorized') {
+    return new QcError(tls ?? 'broker-tls', `no trusted connection to broker ${where}: ${what}`);
   }
   if (when === 'connected') return new QcError('broker-lost', `connection to broker ${where} lost: ${what}`);
   const aggregate = typeof code === 'string' && message === '' ? code : what;
   return new QcError('broker-unreachable', `broker ${where} cannot be reached: ${aggregate}`);
+}
+
+/** Alerts by which a broker refuses our certificate, or the lack of one (RFC 8446 §6.2). */
+const clientAlert =
+  /^ERR_SSL_(TLSV1|TLSV13|SSLV3|SSL|TLS)_ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|UNSUPPORTED_CERTIFICATE|HANDSHAKE_FAILURE)/;
+const untrusted =
+  /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_SIGNATURE_FAILURE|CERT_UNTRUSTED|CERT_REJECTED|INVALID_CA|CERT_CHAIN_TOO_LONG|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|CERT_REVOKED)/;
+
+/** Which fault of TLS it is, by the codes of Node (tls, "X509 certificate error codes") and OpenSSL. */
+function tlsCodeOf(code: string): ErrorCode | undefined {
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'HOSTNAME_MISMATCH') return 'broker-tls-name';
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') return 'broker-tls-expired';
+  if (untrusted.test(code)) return 'broker-tls-untrusted';
+  if (clientAlert.test(code)) return 'broker-tls-client';
+  return /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|EPROTO)/.test(code) ? 'broker-tls' : undefined;
 }
 
 /** Whether an older protocol version is worth a try. */

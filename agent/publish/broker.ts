@@ -1,6 +1,8 @@
 /** One connection to a broker: opened once, used until it is lost. The only importer of mqtt.js. */
 import { readFile } from 'node:fs/promises';
+import { TLSSocket } from 'node:tls';
 import { type IClientOptions, type IPublishPacket, type MqttClient, connect as openClient } from 'mqtt';
+import { CertificateFault, readKeyPair } from '../../config/certificate.ts';
 import { QcError } from '../../config/errors.ts';
 import type { MqttConfig } from '../../config/schema.ts';
 import { isVersionRefused, toBrokerError } from './broker-error.ts';
@@ -18,6 +20,8 @@ export interface BrokerLink extends AsyncDisposable {
   readonly version: '5' | '3.1.1';
   /** QoS 1 messages the broker takes unacknowledged (MQTT 5 §3.3.4); 65,535 before version 5. */
   readonly receiveMaximum: number;
+  /** Until when the broker's certificate is valid; undefined without TLS. */
+  readonly certificateValidTo: Date | undefined;
   /** Resolves with the PUBACK of a QoS 1 publish; rejects when refused or when the link is lost. */
   publish(topic: string, payload: string, options?: PublishOptions): Promise<void>;
   /** Resolves with the SUBACK. Retained messages arrive marked as such. */
@@ -50,7 +54,7 @@ const maxIncomingBytes = 262_144;
 /**
  * Connects once. `auto` tries MQTT 5 and falls back to 3.1.1 (OASIS mqtt-v3.1.1) where the broker refuses
  * the version, or hangs up on it as old brokers do.
- * @throws QcError broker-unreachable, broker-refused, broker-unauthorized, broker-tls
+ * @throws QcError broker-unreachable, broker-refused, broker-unauthorized, broker-tls…
  */
 export async function connectBroker(options: BrokerOptions, signal: AbortSignal): Promise<BrokerLink> {
   const { protocol } = options;
@@ -124,18 +128,29 @@ async function clientOptionsFor(options: BrokerOptions, version: '5' | '3.1.1') 
 }
 
 /** Read at every attempt: certificates are renewed while the agent runs. */
-async function tlsFiles(options: BrokerOptions): Promise<{ ca?: Buffer; cert?: Buffer; key?: Buffer }> {
-  const files: { ca?: Buffer; cert?: Buffer; key?: Buffer } = {};
-  for (const name of ['ca', 'cert', 'key'] as const) {
-    const path = options[name];
-    if (path === undefined) continue;
-    try {
-      files[name] = await readFile(path);
-    } catch (error) {
-      throw new QcError('broker-tls', `mqtt.${name}: ${path} cannot be read`, { cause: error });
-    }
+async function tlsFiles({
+  ca,
+  cert,
+  key,
+}: BrokerOptions): Promise<{ ca?: Buffer; cert?: Buffer; key?: Buffer }> {
+  const authority = ca === undefined ? {} : { ca: await readAuthority(ca) };
+  if (cert === undefined || key === undefined) return authority;
+  try {
+    const own = await readKeyPair({ cert, key });
+    return { ...authority, cert: own.cert, key: own.key };
+  } catch (error) {
+    if (!(error instanceof CertificateFault)) throw error;
+    throw new QcError('broker-tls-client', `mqtt.${error.at}: ${error.message}`, { cause: error });
   }
-  return files;
+}
+
+async function readAuthority(file: string): Promise<Buffer> {
+  const pem = await readFile(file).catch((cause: unknown) => {
+    throw new QcError('broker-tls', `mqtt.ca: ${file} cannot be read`, { cause });
+  });
+  // OpenSSL passes over what it does not know, and would then trust nobody without saying so.
+  if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
+  throw new QcError('broker-tls', `mqtt.ca: ${file} holds no certificate in PEM form`);
 }
 
 function linkOver(client: MqttClient, version: '5' | '3.1.1', where: string): BrokerLink {
@@ -171,6 +186,7 @@ function linkOver(client: MqttClient, version: '5' | '3.1.1', where: string): Br
   return {
     version,
     receiveMaximum: client.serverProperties?.receiveMaximum ?? 65_535,
+    certificateValidTo: validToOf(client),
     publish(topic, payload, { retain = false, correlationData } = {}) {
       const properties = {
         contentType: 'application/json',
@@ -206,6 +222,12 @@ function linkOver(client: MqttClient, version: '5' | '3.1.1', where: string): Br
       clearTimeout(timer);
     },
   };
+}
+
+function validToOf({ stream }: MqttClient): Date | undefined {
+  if (!(stream instanceof TLSSocket)) return undefined;
+  const validTo = stream.getPeerX509Certificate()?.validTo;
+  return validTo === undefined ? undefined : new Date(validTo);
 }
 
 function incoming(topic: string, payload: Buffer, packet: IPublishPacket): Incoming {

@@ -1,51 +1,53 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Paths of PEM files. */
 export interface Certificates {
   readonly ca: string;
-  /** Both for the server 127.0.0.1 and for a client. */
   readonly cert: string;
   readonly key: string;
 }
 
-/** Makes an authority and one certificate for 127.0.0.1 signed by it, valid for a day. */
-export function makeCertificates(folder: string): Certificates {
-  const file = (name: string) => join(folder, name);
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  openssl(
-    'req',
-    '-x509',
-    ...newKey,
-    '-days',
-    '1',
-    '-subj',
-    '/CN=qc test authority',
-    '-keyout',
-    file('ca.key'),
-    '-out',
-    file('ca.pem'),
-  );
-  openssl('req', ...newKey, '-subj', '/CN=qc-test', '-keyout', file('key.pem'), '-out', file('request.pem'));
-  writeFileSync(file('ext'), 'subjectAltName=IP:127.0.0.1\n');
-  openssl(
-    'x509',
-    '-req',
-    '-in',
-    file('request.pem'),
-    '-CA',
-    file('ca.pem'),
-    '-CAkey',
-    file('ca.key'),
-    '-CAcreateserial',
-    '-days',
-    '1',
-    '-extfile',
-    file('ext'),
-    '-out',
-    file('cert.pem'),
-  );
-  return { ca: file('ca.pem'), cert: file('cert.pem'), key: file('key.pem') };
+export interface IssueOptions {
+  /** `subjectAltName` as openssl writes it; default: the server 127.0.0.1. */
+  readonly names?: string;
+  /** From now; below zero it has expired. */
+  readonly days?: number;
 }
+
+/** An own authority, as docs/security.md makes one. */
+export interface Authority {
+  readonly ca: string;
+  /** A certificate for a server, and also for a client. */
+  issue(options?: IssueOptions): Certificates;
+}
+
+const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
+
+/** @param folder gets a new folder for each authority */
+export function makeAuthority(folder: string): Authority {
+  mkdirSync(folder, { recursive: true });
+  const own = mkdtempSync(join(folder, 'authority-'));
+  const [ca, caKey] = [join(own, 'ca.pem'), join(own, 'ca.key')];
+  const subject = ['-subj', '/CN=qc test authority'];
+  openssl('req', '-x509', ...newKey, '-days', '1', ...subject, '-keyout', caKey, '-out', ca);
+  return {
+    ca,
+    issue({ names = 'IP:127.0.0.1', days = 1 } = {}) {
+      const issued = mkdtempSync(join(own, 'issued-'));
+      const file = (name: string) => join(issued, name);
+      const [cert, key] = [file('cert.pem'), file('key.pem')];
+      openssl('req', ...newKey, '-subj', '/CN=qc-test', '-keyout', key, '-out', file('request.pem'));
+      writeFileSync(file('ext'), `subjectAltName=${names}\n`);
+      const request = ['-req', '-in', file('request.pem'), '-extfile', file('ext'), '-out', cert];
+      const signed = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial', '-days', String(days)];
+      openssl('x509', ...request, ...signed);
+      return { ca, cert, key };
+    },
+  };
+}
+
+/** An authority and one certificate for 127.0.0.1 signed by it, valid for a day. */
+export const makeCertificates = (folder: string): Certificates => makeAuthority(folder).issue();

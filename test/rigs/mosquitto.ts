@@ -21,6 +21,8 @@ export interface MosquittoOptions {
   readonly users?: Readonly<Record<string, string>>;
   /** Serve mqtts with a certificate for 127.0.0.1; `client` also asks for the client's. */
   readonly tls?: 'server' | 'client';
+  /** What to serve with instead; `ca` signed the clients'. */
+  readonly certificates?: Certificates;
   /** Lines of mosquitto.acl(5). */
   readonly acl?: readonly string[];
 }
@@ -41,7 +43,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   if (!binary) throw new Error(mosquittoMissing);
   const folder = await mkdtemp(join(tmpdir(), 'qc-mosquitto-'));
   const port = options.port ?? (await freePort());
-  const certificates = options.tls && makeCertificates(folder);
+  const certificates = options.tls && (options.certificates ?? makeCertificates(folder));
   const lines = [`listener ${port} 127.0.0.1`, 'persistence false', 'user root'];
   if (options.users) {
     const passwords = join(folder, 'passwords');

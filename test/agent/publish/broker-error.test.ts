@@ -17,8 +17,11 @@ describe('what a broker or a socket reports', () => {
     expect(codeOf(new Error('connack timeout'))).toBe('broker-unreachable');
     expect(codeOf(coded('ECONNRESET'), 'connected')).toBe('broker-lost');
     expect(codeOf(new Error('Keepalive timeout'), 'connected')).toBe('broker-lost');
-    expect(codeOf(coded('SELF_SIGNED_CERT_IN_CHAIN'))).toBe('broker-tls');
-    expect(codeOf(coded('ERR_TLS_CERT_ALTNAME_INVALID'))).toBe('broker-tls');
+    expect(codeOf(coded('SELF_SIGNED_CERT_IN_CHAIN'))).toBe('broker-tls-untrusted');
+    expect(codeOf(coded('ERR_TLS_CERT_ALTNAME_INVALID'))).toBe('broker-tls-name');
+    expect(codeOf(coded('CERT_HAS_EXPIRED'))).toBe('broker-tls-expired');
+    expect(codeOf(coded('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'))).toBe('broker-tls-client');
+    expect(codeOf(coded('ERR_SSL_WRONG_VERSION_NUMBER'))).toBe('broker-tls');
     for (const reason of [4, 5, 134, 135, 138]) expect(codeOf(coded(reason))).toBe('broker-unauthorized');
     for (const reason of [2, 3, 136, 137]) expect(codeOf(coded(reason))).toBe('broker-refused');
     expect(codeOf(coded(142), 'connected')).toBe('broker-client-taken');

@@ -1,0 +1,69 @@
+/** A certificate and its key as PEM files: read, and checked before anybody else finds fault with them. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+
+export interface KeyPair {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** Until when it is valid. */
+  readonly validTo: Date;
+}
+
+/** Why a certificate cannot be used; `at` says which of the two files it is about. */
+export class CertificateFault extends Error {
+  readonly at: 'cert' | 'key';
+
+  constructor(at: 'cert' | 'key', message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.at = at;
+  }
+}
+
+/** @throws CertificateFault where a file cannot be read, the two do not belong together, or the time is not theirs */
+export async function readKeyPair(
+  files: { readonly cert: string; readonly key: string },
+  now = new Date(),
+): Promise<KeyPair> {
+  const cert = await read('cert', files.cert);
+  const key = await read('key', files.key);
+  const parsed = attempt(
+    'cert',
+    `${files.cert} holds no certificate in PEM form`,
+    () => new X509Certificate(cert),
+  );
+  const secret = attempt('key', `${files.key} holds no private key in PEM form without a passphrase`, () =>
+    createPrivateKey(key),
+  );
+  if (!parsed.checkPrivateKey(secret)) {
+    throw new CertificateFault('key', `${files.key} is not the key of the certificate ${files.cert}`);
+  }
+  const [validFrom, validTo] = [new Date(parsed.validFrom), new Date(parsed.validTo)];
+  if (validTo < now) {
+    throw new CertificateFault('cert', `the certificate ${files.cert} expired on ${dayOf(validTo)}`);
+  }
+  if (validFrom > now) {
+    throw new CertificateFault(
+      'cert',
+      `the certificate ${files.cert} is not valid before ${dayOf(validFrom)}`,
+    );
+  }
+  return { cert, key, validTo };
+}
+
+const read = (at: 'cert' | 'key', file: string): Promise<Buffer> =>
+  readFile(file).catch((cause: unknown) => {
+    throw new CertificateFault(at, `${file} cannot be read`, cause);
+  });
+
+function attempt<T>(at: 'cert' | 'key', what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw new CertificateFault(at, what, cause);
+  }
+}
+
+export const dayOf = (date: Date) => date.toISOString().slice(0, 10);
+
+/** Whole days until then; below zero once it is over. */
+export const daysUntil = (date: Date, now = Date.now()) => Math.floor((date.getTime() - now) / 86_400_000);
