@@ -20,6 +20,8 @@ export interface Frame {
   readonly image: Image;
   /** The whole picture, at most 480 pixels wide, for the page; only while somebody watches. */
   readonly preview?: Image;
+  /** By which region it was cut; absent where it is no cut of a camera's picture. */
+  readonly region?: Region;
   /** When the shutter closed, ms since the epoch by this machine's clock (see `cameras.*.clock`). */
   readonly capturedAt: number;
   /** When the agent had the decoded pixels, ms since the epoch. */

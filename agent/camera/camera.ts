@@ -1,4 +1,4 @@
-import type { Frame } from '../../models/image.ts';
+import type { Frame, Region } from '../../models/image.ts';
 
 /** What a camera delivers to those who look for parts. */
 export type CameraEvent =
@@ -20,6 +20,15 @@ export interface CameraFeed extends CameraEvents, AsyncDisposable {
   readonly reason: string;
   /** When the newest frame was captured, ms since the epoch. */
   readonly newestAt: number | undefined;
+  /** What is cut now. */
+  readonly region: Region;
+  /** @throws QcError camera-region where it is too small for the picture, as far as that is known */
+  checkRegion(region: Region): void;
+  /**
+   * Cuts another region: every frame handed out from this moment on is cut by it. Resolves with the first of them, or
+   * at once while the camera is down. @throws QcError camera-region, and nothing has changed
+   */
+  cut(region: Region): Promise<void>;
   /** Adds whole-picture previews to the frames while somebody watches. */
   watch(on: boolean): void;
 }

@@ -1,11 +1,13 @@
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
-import type { Frame } from '../../models/image.ts';
+import type { Frame, Region } from '../../models/image.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import { retry } from '../lifecycle/retry.ts';
 import type { CameraEvent, CameraFeed } from './camera.ts';
 import { readWithFfmpeg } from './ffmpeg/source.ts';
 import { readFiles } from './file/source.ts';
+import { regionPixels, type Size } from './geometry.ts';
+import { LiveRegion, sameRegion } from './live-region.ts';
 import { readWithNodeAv } from './node-av/source.ts';
 import { FrameSlot } from './slot.ts';
 import type { CameraSource, DropReason, SourceContext } from './source.ts';
@@ -48,7 +50,7 @@ export async function openCameraFeed(
   config: CameraConfig,
   deps: CameraFeedDeps,
 ): Promise<CameraFeed> {
-  const feed = new Feed(camera, deps);
+  const feed = new Feed(camera, config, deps);
   feed.start(config, deps);
   return feed;
 }
@@ -64,11 +66,16 @@ class Feed implements CameraFeed {
   readonly #log: Log;
   readonly #faults: FaultLog;
   readonly #slot: FrameSlot;
+  readonly #cut: LiveRegion;
+  /** Of the whole picture, once it is known. */
+  #size: Size | undefined;
+  #seen: (() => void)[] = [];
   readonly #stop = new AbortController();
   #finished: Promise<void> = Promise.resolve();
 
-  constructor(camera: string, { log, observer }: CameraFeedDeps) {
+  constructor(camera: string, { region }: CameraConfig, { log, observer }: CameraFeedDeps) {
     this.camera = camera;
+    this.#cut = new LiveRegion(region);
     this.#observer = observer;
     this.#log = log.child({ component: 'camera', camera });
     this.#faults = new FaultLog(this.#log);
@@ -83,6 +90,10 @@ class Feed implements CameraFeed {
       config,
       password,
       signal,
+      cut: this.#cut,
+      described: (stream) => {
+        this.#size = stream;
+      },
       watched: () => this.#watched,
       deliver: (frame) => this.#deliver(frame, signal),
       received: (frames) => observer.received(camera, frames),
@@ -119,13 +130,42 @@ class Feed implements CameraFeed {
     this.#watched = on;
   }
 
+  get region(): Region {
+    return this.#cut.value;
+  }
+
+  checkRegion(region: Region): void {
+    if (this.#size) regionPixels(region, this.#size, true);
+  }
+
+  cut(region: Region): Promise<void> {
+    this.checkRegion(region);
+    if (sameRegion(region, this.region)) return Promise.resolve();
+    this.#slot.drop();
+    this.#cut.value = region;
+    return new Promise((resolve) => {
+      if (this.#up) this.#seen.push(resolve);
+      else resolve();
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#finished;
+    this.#settleCut();
+  }
+
+  #settleCut(): void {
+    for (const resolve of this.#seen.splice(0)) resolve();
   }
 
   #deliver(frame: Frame, signal: AbortSignal): void {
     if (signal.aborted) return;
+    if (frame.region && !sameRegion(frame.region, this.region)) {
+      this.#observer.dropped(this.camera, 'recut', 1);
+      return;
+    }
+    this.#settleCut();
     if (!this.#up) this.#cameUp(frame);
     this.#newestAt = frame.capturedAt;
     this.#observer.newest(this.camera, frame.capturedAt);
@@ -150,6 +190,7 @@ class Feed implements CameraFeed {
     this.#observer.fault(this.camera, known.code);
     this.#faults.warn(known.line, { code: known.code, retryInMs: waitMs });
     if (wasUp) this.#slot.lose(known.message);
+    this.#settleCut();
     this.#observer.down(this.camera, known.code, known.line);
   }
 }

@@ -29,6 +29,12 @@ export class FrameSlot implements CameraEvents {
     this.#settle();
   }
 
+  /** A frame nobody took is of no use any more: another region is to be cut. */
+  drop(): void {
+    if (this.#frame) this.#onOverwritten();
+    this.#frame = undefined;
+  }
+
   next(signal: AbortSignal): Promise<CameraEvent> {
     if (signal.aborted) return Promise.reject(signal.reason);
     if (this.#waiting) return Promise.reject(new Error('two readers wait for one camera'));

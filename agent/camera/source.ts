@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
 import type { Frame } from '../../models/image.ts';
+import type { LiveRegion } from './live-region.ts';
 
 /** Why a decoded frame was not handed over. Bounded: it is the label of a metric. */
 export type DropReason =
@@ -9,7 +10,9 @@ export type DropReason =
   /** The agent was too busy to take it from the decoder. */
   | 'busy'
   /** Damaged on the way: never judged. */
-  | 'corrupt';
+  | 'corrupt'
+  /** Cut by a region that no longer holds. */
+  | 'recut';
 
 /** A stream as the camera sends it, before anything is cut. */
 export interface StreamFacts {
@@ -26,11 +29,13 @@ export interface SourceContext {
   readonly camera: string;
   readonly config: CameraConfig;
   readonly password?: string | undefined;
+  /** What to cut, followed while frames flow; absent: the region of the configuration, for good. */
+  readonly cut?: LiveRegion | undefined;
   /** Ends the attempt: the promise settles when everything it opened is closed. */
   readonly signal: AbortSignal;
   /** Whether somebody watches: frames then carry a preview. Asked anew for every frame. */
   watched(): boolean;
-  /** Takes a frame at once and never blocks. */
+  /** Takes a frame, which says by which region it was cut, at once and never blocks. */
   deliver(frame: Frame): void;
   /** Frames decoded since the last call, judged later or not. */
   received(frames: number): void;

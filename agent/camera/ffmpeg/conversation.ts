@@ -32,6 +32,7 @@ export class Conversation {
   #size: string | undefined;
   #codec: string | undefined;
   #damagedUntil = 0;
+  #over = false;
 
   /** @param followsSize whether this ffmpeg writes frames in a new size when the camera changes it */
   constructor(context: SourceContext, { followsSize }: { followsSize: boolean }) {
@@ -87,6 +88,12 @@ export class Conversation {
     }
   }
 
+  /** Nobody listens any more: what the process still says is let go. */
+  end(): void {
+    this.#dog.stop();
+    this.#over = true;
+  }
+
   /** The process is gone. */
   ended(): void {
     const { stallMs } = this.#context.config;
@@ -128,6 +135,7 @@ export class Conversation {
   }
 
   #frame(image: Image, { capturedAt, damaged }: Written): void {
+    if (this.#over) return;
     if (damaged) {
       this.#context.dropped('corrupt', 1);
       return;
@@ -136,6 +144,7 @@ export class Conversation {
     this.#context.deliver({
       camera,
       image,
+      region: config.region,
       capturedAt,
       receivedAt: Date.now(),
       decodeMs: 0,

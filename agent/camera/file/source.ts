@@ -51,7 +51,8 @@ async function show(file: string, context: SourceContext, bad: Set<string>): Pro
     return false;
   }
   context.described?.({ codec: undefined, width: picture.width, height: picture.height });
-  const image = await cutPicture(picture, context.config.region);
+  const region = context.cut?.value ?? context.config.region;
+  const image = await cutPicture(picture, region);
   const preview = context.watched() ? await previewOf(picture) : undefined;
   if (context.signal.aborted) return true;
   context.received(1);
@@ -59,6 +60,7 @@ async function show(file: string, context: SourceContext, bad: Set<string>): Pro
   context.deliver({
     camera: context.camera,
     image,
+    region,
     ...(preview ? { preview } : {}),
     capturedAt: now,
     receivedAt: now,

@@ -15,8 +15,16 @@ process.on('disconnect', () => process.exit(0));
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 process.on('message', (message: ToChild) => {
-  if (message.kind === 'open') void run(message);
-  else reader?.taken(message.watched);
+  switch (message.kind) {
+    case 'open':
+      void run(message);
+      return;
+    case 'taken':
+      reader?.taken(message.watched);
+      return;
+    case 'region':
+      reader?.recut(message.region);
+  }
 });
 
 async function run(open: OpenMessage): Promise<void> {

@@ -1,6 +1,7 @@
 /** What the agent and a camera's decoding child say to each other. */
 import type { ErrorCode } from '../../../config/errors.ts';
 import type { CameraConfig } from '../../../config/schema.ts';
+import type { Region } from '../../../models/image.ts';
 import type { Size } from '../geometry.ts';
 import type { StreamFacts } from '../source.ts';
 
@@ -23,7 +24,13 @@ export interface TakenMessage {
   readonly watched: boolean;
 }
 
-export type ToChild = OpenMessage | TakenMessage;
+/** Another region is cut from the next frame on. */
+export interface RegionMessage {
+  readonly kind: 'region';
+  readonly region: Region;
+}
+
+export type ToChild = OpenMessage | TakenMessage | RegionMessage;
 
 export interface FrameMessage {
   readonly kind: 'frame';
@@ -31,6 +38,7 @@ export interface FrameMessage {
   readonly slot: number;
   readonly image: Size;
   readonly preview?: Size;
+  readonly region: Region;
   readonly capturedAt: number;
   readonly receivedAt: number;
   readonly decodeMs: number;

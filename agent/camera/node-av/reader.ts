@@ -1,6 +1,7 @@
 import { AV_FRAME_FLAG_CORRUPT, AVERROR_EAGAIN, AVERROR_EOF } from 'node-av/constants';
 import { FFmpegError, Frame, Packet } from 'node-av/lib';
 import { QcError } from '../../../config/errors.ts';
+import type { Region } from '../../../models/image.ts';
 import { FreezeWatch } from '../freeze.ts';
 import { Thinner } from '../rate.ts';
 import { CaptureTime } from './capture-time.ts';
@@ -24,6 +25,7 @@ export class Reader {
   #tally = { packets: 0, received: 0, corrupt: 0, busy: 0 };
   #toldAt = 0;
   #watched: boolean;
+  #region: Region;
   #cutter: Cutter | undefined;
   #codec: string | undefined;
   #damagedUntil = 0;
@@ -33,6 +35,7 @@ export class Reader {
     this.#open = open;
     this.#send = send;
     this.#watched = open.watched;
+    this.#region = open.config.region;
     this.#outlet = new Outlet(send, () => this.#tally.busy++);
     this.#thinner = new Thinner(open.fps);
     this.#freeze = new FreezeWatch(open.config.freezeMs);
@@ -42,6 +45,13 @@ export class Reader {
   taken(watched: boolean): void {
     this.#watched = watched;
     this.#outlet.taken();
+  }
+
+  /** Another region is cut from the next frame on. */
+  recut(region: Region): void {
+    this.#region = region;
+    this.#cutter?.[Symbol.dispose]();
+    this.#cutter = undefined;
   }
 
   /** Reads until the stream ends and says why it did. @throws QcError when it does not open, freezes … */
@@ -113,6 +123,7 @@ export class Reader {
     const image = cutter.cut(frame);
     this.#outlet.put({
       image,
+      region: this.#region,
       ...(this.#watched ? { preview: cutter.preview(frame) } : {}),
       capturedAt,
       receivedAt: Date.now(),
@@ -125,7 +136,7 @@ export class Reader {
     if (previous?.fits(frame)) return previous;
     previous?.[Symbol.dispose]();
     this.#send({ kind: 'described', codec: this.#codec, width: frame.width, height: frame.height });
-    this.#cutter = openCutter(frame, this.#open.config.region);
+    this.#cutter = openCutter(frame, this.#region);
     if (previous) {
       const message = `the camera changed its picture; it is ${frame.width} × ${frame.height} now`;
       this.#send({ kind: 'fault', code: 'camera-resolution-changed', message });

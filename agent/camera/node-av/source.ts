@@ -28,7 +28,7 @@ export const readWithNodeAv: CameraSource = async (context) => {
 };
 
 async function readInto(pixels: number, context: SourceContext): Promise<void> {
-  const { config, password, signal } = context;
+  const { config, password, signal, cut } = context;
   const child = fork(new URL('./child.js', import.meta.url), {
     serialization: 'advanced',
     // Small heaps: pictures live outside them.
@@ -45,13 +45,14 @@ async function readInto(pixels: number, context: SourceContext): Promise<void> {
   signal.addEventListener('abort', stop, { once: true });
   try {
     const failure = conversation(child, pixels, context);
+    using _recut = cut?.onChange(() => send(child, { kind: 'region', region: cut.value }));
     send(child, {
       kind: 'open',
       address: addressWithPassword(config.url, password),
       password,
       fps: wantedFps(config),
       watched: context.watched(),
-      config,
+      config: { ...config, region: cut?.value ?? config.region },
     });
     const error = await failure;
     if (!signal.aborted) {

@@ -1,19 +1,23 @@
+import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { type CameraObserver, openCameraFeed } from '../../../agent/camera/feed.ts';
 import { cameraSchema } from '../../../config/schema.ts';
+import { colourAt, difference, drawn } from '../../rigs/drawn.ts';
 import { gstMissing, openGstRtsp } from '../../rigs/gst-rtsp.ts';
 import { until } from '../../rigs/until.ts';
 import { children } from './attempt.ts';
 
 const missing = gstMissing();
+const noFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0 ? undefined : 'no ffmpeg on this machine';
+if (noFfmpeg) console.warn(`changing the region with the ffmpeg command: skipped, ${noFfmpeg}`);
 if (missing) console.warn(`camera feed: skipped, ${missing}`);
 
 /** Writes down what the feed tells. */
 function witness() {
   const said: string[] = [];
-  const counts = { received: 0, overwritten: 0, busy: 0, corrupt: 0 };
+  const counts = { received: 0, overwritten: 0, busy: 0, corrupt: 0, recut: 0 };
   const observer: CameraObserver = {
     up: () => void said.push('up'),
     down: (_camera, code) => void said.push(`down ${code}`),
@@ -94,3 +98,45 @@ it('closes while it waits for the next attempt', async () => {
   await feed[Symbol.asyncDispose]();
   expect(feed.up).toBe(false);
 });
+
+it.skipIf(missing).each(noFfmpeg ? (['node-av'] as const) : (['node-av', 'ffmpeg'] as const))(
+  'every frame after a change of region is cut by the new one, to the pixel (%s)',
+  async (decoder) => {
+    const { said, observer, log } = witness();
+    const red = [200, 30, 40] as const;
+    const green = [40, 170, 60] as const;
+    await using server = await openGstRtsp({ source: 'pictures' });
+    await server.show(drawn(640, 480, red, { x: 320, y: 0, width: 320, height: 480, colour: green }));
+    const left = { x: 0, y: 0, width: 0.5, height: 1 };
+    const right = { x: 0.5, y: 0.25, width: 0.5, height: 0.5 };
+    const config = cameraSchema.parse({ url: server.url, decoder, region: left, freezeMs: 0, maxFps: 25 });
+    await using feed = await openCameraFeed('top', config, { log, observer });
+    const signal = AbortSignal.timeout(60_000);
+    const next = async () => {
+      const event = await feed.next(signal);
+      if (event.kind === 'lost') throw new Error(event.reason);
+      return event.frame;
+    };
+    await until(async () => difference(colourAt((await next()).image, 5, 5), red) <= 8);
+    for (const [region, colour, height] of [
+      [right, green, 240],
+      [left, red, 480],
+      [right, green, 240],
+    ] as const) {
+      // One lies ready, cut by the region before.
+      await sleep(120);
+      const changed = feed.cut(region);
+      for (let n = 0; n < 5; n++) {
+        const { image, region: cutBy } = await next();
+        expect(cutBy).toEqual(region);
+        expect(image).toMatchObject({ width: 320, height });
+        for (const x of [0, 319])
+          expect(difference(colourAt(image, x, height - 1), colour)).toBeLessThanOrEqual(60);
+        expect(difference(colourAt(image, 160, 100), colour)).toBeLessThanOrEqual(8);
+      }
+      await changed;
+    }
+    expect(() => feed.checkRegion({ ...left, width: 0.005 })).toThrow('the region is');
+    expect(said).toEqual(['up']);
+  },
+);
