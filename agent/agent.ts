@@ -11,8 +11,8 @@ import { Station } from './lifecycle/station.ts';
 import { type LiveModel, openLiveModel } from './live-model.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { cameraObserver, publisherObserver } from './metrics/observers.ts';
-import { composeVerdict } from './publish/compose.ts';
-import { openMemoryOutbox } from './publish/outbox.ts';
+import { lettersOf, openMqttOutbox } from './publish/letters.ts';
+import { openMemoryOutbox } from './publish/outbox/memory.ts';
 import { openPublisher, type Publisher } from './publish/publisher.ts';
 
 export interface AgentDeps {
@@ -59,6 +59,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   opened.defer(async () => (await loading.catch(() => undefined))?.[Symbol.asyncDispose]());
 
   const outbox = opened.use(openMemoryOutbox(config.mqtt.outboxMessages));
+  const mqttOutbox = openMqttOutbox(outbox);
   metrics.watchOutbox(() => outbox);
   const calibration = opened.use(
     openCalibration(config, {
@@ -90,7 +91,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   publisher = opened.use(
     await openPublisher(config.mqtt, {
       log,
-      outbox,
+      outbox: mqttOutbox,
       commands: control,
       status: () => station.status,
       observer: publisherObserver(metrics, changed),
@@ -109,16 +110,13 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   const live = await loading;
   model = live;
   changed();
-  const running = [...inspections.values()].map((inspection) =>
+  const running = [...inspections].map(([camera, inspection]) =>
     inspection.run({
+      after: outbox.newestSequence(camera),
       judge: (image) => live.judge(image),
       rules: (version) => live.rules(version),
       facts: () => ({ station: config.station, model: live.info, calibration: station.calibrating }),
-      async publish(result) {
-        const { camera } = result;
-        await outbox.put({ kind: 'result', camera, payload: result });
-        await outbox.put({ kind: 'verdict', camera, payload: composeVerdict(result) });
-      },
+      publish: (result) => outbox.put(lettersOf(result, mqttOutbox), result),
       count: (result) => metrics.partInspected(result),
       show(result, seen) {
         recent.add(result, seen.frame);

@@ -56,6 +56,8 @@ export interface Seen {
 /** Everything one camera's inspection needs. */
 export interface Line {
   readonly camera: string;
+  /** The newest number that was given before, 0 for none: numbers go on without a gap, also after a restart. */
+  readonly after: number;
   readonly parts: Parts;
   readonly judge: (image: Image) => Promise<Judgement>;
   /** The rules of the head that judged. */
@@ -77,7 +79,7 @@ export interface Line {
  * @param stopping aborted before the parts are closed: what then fails was aborted
  */
 export async function inspect(line: Line, stopping: AbortSignal): Promise<void> {
-  let sequence = 0;
+  let sequence = line.after;
   let published: Promise<void> = Promise.resolve();
   const waiting = new Set<Promise<void>>();
   while (true) {

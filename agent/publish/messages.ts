@@ -17,7 +17,7 @@ export const resultMessage = z
     station: z.string(),
     camera: z.string(),
     recipe: z.string(),
-    sequence: z.number().int().positive().describe('counts up by one per camera since the agent started'),
+    sequence: z.number().int().positive().describe('counts up by one per camera, also across restarts'),
     state: z.enum(['completed', 'aborted', 'failed']).describe('about the processing, not the part'),
     verdict: verdictValue,
     evaluation: evaluationValue,

@@ -1,11 +1,12 @@
 /** One attempt: connect, say who we are, listen for commands, send what waits, until the connection is lost. */
-import { QcError } from '../../config/errors.ts';
 import type { Log } from '../lifecycle/log.ts';
 import { type BrokerLink, type BrokerOptions, connectBroker, type Incoming } from './broker.ts';
 import { isMessageUnacceptable } from './broker-error.ts';
 import type { CommandDesk } from './commands.ts';
-import type { Status, Will } from './messages.ts';
-import type { Outbox, OutboxEntry, OutboxMessage } from './outbox.ts';
+import { drain, type Lane } from './drain.ts';
+import type { CameraVerdict, MqttOutbox } from './letters.ts';
+import type { Result, Status, Will } from './messages.ts';
+import type { OutboxEntry } from './outbox/outbox.ts';
 import type { Topics } from './topics.ts';
 
 export interface SessionOptions {
@@ -17,7 +18,7 @@ export interface SessionOptions {
 
 export interface SessionDeps {
   readonly log: Log;
-  readonly outbox: Outbox;
+  readonly outbox: MqttOutbox;
   readonly desk: CommandDesk;
   status(): Status;
   /** From when it can be used until the attempt ends. */
@@ -31,7 +32,7 @@ export interface Session {
   statusChanged(): void;
 }
 
-export type PublishedKind = OutboxMessage['kind'] | 'status' | 'reply';
+export type PublishedKind = 'result' | 'verdict' | 'status' | 'reply';
 
 /** Unacknowledged messages; brokers commonly take 20 at a time. */
 const windowSize = 16;
@@ -57,7 +58,7 @@ export async function runSession(
     signal,
   );
   // What was put before now has waited for the broker.
-  const historicalUpTo = outbox.newestId;
+  const before = { results: outbox.results.newestId, verdicts: outbox.verdicts.newestId };
   const ended = new AbortController();
   link.onLost((error) => ended.abort(error));
   // A broker that answers nothing any more must not hold up the end.
@@ -71,7 +72,8 @@ export async function runSession(
   });
   deps.onSession({ version: link.version, statusChanged: () => void statusChanged() });
 
-  await drain(link, topics, historicalUpTo, deps, { signal, ended, flushMs: options.flushMs });
+  const lanes = lanesOver(link, topics, deps, before);
+  await drainAll(lanes, link, deps, { signal, ended, flushMs: options.flushMs });
   await link.publish(topics.status, offline('stopped'), { retain: true });
 }
 
@@ -149,80 +151,76 @@ interface DrainEnds {
   readonly flushMs: number;
 }
 
-/** Sends the outbox in order with a bounded window of unacknowledged messages. */
-async function drain(
+/**
+ * Results keep their order, whatever has waited. A live verdict does not wait behind verdicts that have: those are too
+ * late for whoever acts on them, and follow in an order of their own, marked.
+ */
+function lanesOver(
   link: BrokerLink,
   topics: Topics,
-  historicalUpTo: number,
+  { outbox, published }: SessionDeps,
+  before: { readonly results: number; readonly verdicts: number },
+): Lane<never>[] {
+  const { results, verdicts } = outbox;
+  const result: Lane<Result> = {
+    outbox: results,
+    after: 0,
+    upTo: Number.POSITIVE_INFINITY,
+    urgent: false,
+    async send({ id, message }) {
+      const publishedAt = new Date().toISOString();
+      const payload = { ...message, publishedAt, historical: id <= before.results };
+      await link.publish(topics.result(message.camera), JSON.stringify(payload));
+      published('result');
+    },
+  };
+  const sendVerdict = async ({ id, message }: OutboxEntry<CameraVerdict>) => {
+    const { camera, verdict } = message;
+    const payload = id <= before.verdicts ? { ...verdict, historical: true } : verdict;
+    await link.publish(topics.verdict(camera), JSON.stringify(payload));
+    published('verdict');
+  };
+  const verdict = { outbox: verdicts, send: sendVerdict };
+  const late: Lane<CameraVerdict> = { ...verdict, after: 0, upTo: before.verdicts, urgent: false };
+  const live: Lane<CameraVerdict> = {
+    ...verdict,
+    after: before.verdicts,
+    upTo: Number.POSITIVE_INFINITY,
+    urgent: true,
+  };
+  return [live, result, late] as Lane<never>[];
+}
+
+/** Sends everything until the link is lost, which throws, or until close is wanted and what waits was sent. */
+async function drainAll(
+  lanes: readonly Lane<never>[],
+  link: BrokerLink,
   deps: SessionDeps,
   { signal, ended, flushMs }: DrainEnds,
 ): Promise<void> {
-  const { outbox } = deps;
-  const window = Math.min(windowSize, link.receiveMaximum);
   const flushed = Symbol('flushed');
-  let inFlight = 0;
-  let freed = () => {};
-
-  const deliver = async (entry: OutboxEntry) => {
-    try {
-      await link.publish(...encode(entry, topics, entry.id <= historicalUpTo));
-      deps.published(entry.message.kind);
-      await outbox.ack(entry.id);
-    } catch (error) {
-      if (!isMessageUnacceptable(error)) return ended.abort(error);
-      deps.log.error(
-        { err: error, kind: entry.message.kind },
-        'the broker will never take a message: dropped',
-      );
-      await outbox.discard(entry.id).catch((fault: unknown) => ended.abort(fault));
-    }
-    inFlight--;
-    freed();
-    if (signal.aborted && outbox.size === 0) ended.abort(flushed);
-  };
-
-  using _deadline = afterAbort(signal, flushMs, () => ended.abort(flushed));
+  const isEmpty = () => lanes.every(({ outbox }) => outbox.size === 0);
   const stop = () => {
-    if (outbox.size === 0) ended.abort(flushed);
+    if (isEmpty()) ended.abort(flushed);
   };
+  using _deadline = afterAbort(signal, flushMs, () => ended.abort(flushed));
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop);
-  ended.signal.addEventListener('abort', () => freed());
   try {
-    for (let after = 0; !ended.signal.aborted; ) {
-      const entry = await outbox.next(after, ended.signal);
-      after = entry.id;
-      inFlight++;
-      void deliver(entry);
-      while (inFlight >= window && !ended.signal.aborted) {
-        await new Promise<void>((resolve) => {
-          freed = resolve;
-        });
-      }
-    }
-  } catch (error) {
-    // The outbox itself may fail; an abort is looked at below.
-    if (!ended.signal.aborted) throw error;
+    await drain(lanes, {
+      window: Math.min(windowSize, link.receiveMaximum),
+      ended,
+      isUnacceptable(error, { id }) {
+        const never = isMessageUnacceptable(error);
+        if (never) deps.log.error({ err: error, id }, 'the broker will never take a message: dropped');
+        return never;
+      },
+      onLeft() {
+        if (signal.aborted) stop();
+      },
+    });
   } finally {
     signal.removeEventListener('abort', stop);
   }
   if (ended.signal.reason !== flushed) throw ended.signal.reason;
-}
-
-/** Topic and payload of one message; when it is sent is only known now. */
-function encode({ message }: OutboxEntry, topics: Topics, historical: boolean): [string, string] {
-  const { kind, camera, payload } = message;
-  switch (kind) {
-    case 'verdict':
-      return [
-        topics.verdict(camera),
-        JSON.stringify(historical ? { ...payload, historical: true } : payload),
-      ];
-    case 'result': {
-      const publishedAt = new Date().toISOString();
-      return [topics.result(camera), JSON.stringify({ ...payload, publishedAt, historical })];
-    }
-    default:
-      throw new QcError('internal', `unknown kind of message: ${String(kind satisfies never)}`);
-  }
 }

@@ -4,9 +4,9 @@ import type { MqttConfig } from '../../config/schema.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import { retry } from '../lifecycle/retry.ts';
 import { type CommandHandlers, createCommandDesk } from './commands.ts';
+import type { MqttOutbox } from './letters.ts';
 import type { Status } from './messages.ts';
 import { type PublishedKind, runSession, type Session } from './mqtt.ts';
-import type { Outbox } from './outbox.ts';
 import { topicsUnder } from './topics.ts';
 
 export type PublisherConfig = Omit<MqttConfig, 'topic' | 'clientId'> & {
@@ -26,7 +26,7 @@ export interface PublisherObserver {
 
 export interface PublisherDeps {
   readonly log: Log;
-  readonly outbox: Outbox;
+  readonly outbox: MqttOutbox;
   readonly commands: CommandHandlers;
   readonly observer: PublisherObserver;
   /** The retained status, read whenever it is about to be published. */
@@ -58,6 +58,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
     topics: topicsUnder(config.topic),
     flushMs: config.flushMs ?? 2_000,
   };
+  const waiting = () => outbox.results.size + outbox.verdicts.size;
   let session: Session | undefined;
   let reason = 'not connected to the broker yet';
   observer.connected(false);
@@ -77,7 +78,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
             reason = '';
             faults.clear();
             observer.connected(true);
-            log.info({ protocol: opened.version, waiting: outbox.size }, 'connected to the broker');
+            log.info({ protocol: opened.version, waiting: waiting() }, 'connected to the broker');
           },
         },
         signal,
@@ -109,7 +110,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
     async [Symbol.asyncDispose]() {
       closing.abort();
       await running;
-      if (outbox.size > 0) log.warn({ waiting: outbox.size }, 'stopped with messages not delivered');
+      if (waiting() > 0) log.warn({ waiting: waiting() }, 'stopped with messages not delivered');
     },
   };
 }

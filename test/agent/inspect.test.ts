@@ -39,6 +39,7 @@ async function inspected(parts: Part[], changes: Partial<Line> = {}, stopping = 
   await inspect(
     {
       camera: 'top',
+      after: 0,
       parts: {
         async next() {
           const next = left.shift();

@@ -2,8 +2,10 @@
 import { pino } from 'pino';
 import { ulid } from 'ulid';
 import type { CommandHandlers } from '../../agent/publish/commands.ts';
+import { type MqttOutbox, openMqttOutbox } from '../../agent/publish/letters.ts';
 import type { Result, Status } from '../../agent/publish/messages.ts';
-import { type Outbox, openMemoryOutbox } from '../../agent/publish/outbox.ts';
+import { openMemoryOutbox } from '../../agent/publish/outbox/memory.ts';
+import type { OutboxStore } from '../../agent/publish/outbox/outbox.ts';
 import { openPublisher, type Publisher, type PublisherConfig } from '../../agent/publish/publisher.ts';
 import { QcError } from '../../config/errors.ts';
 import { mqttSchema } from '../../config/schema.ts';
@@ -12,7 +14,8 @@ export const base = 'acme/leipzig/press-3/qc';
 
 export interface PublisherRig extends AsyncDisposable {
   readonly publisher: Publisher;
-  readonly outbox: Outbox;
+  readonly store: OutboxStore;
+  readonly outbox: MqttOutbox;
   /** Commands carried out, newest last. */
   readonly obeyed: { readonly name: string; readonly command: unknown }[];
   readonly log: string[];
@@ -26,7 +29,8 @@ export async function openPublisherRig(
   const obeyed: { name: string; command: unknown }[] = [];
   const log: string[] = [];
   const published: string[] = [];
-  const outbox = openMemoryOutbox(config.outboxMessages ?? 1_000);
+  const store = openMemoryOutbox(config.outboxMessages ?? 1_000);
+  const outbox = openMqttOutbox(store);
   const obey = (name: string) => async (command: unknown) => {
     obeyed.push({ name, command });
     return {};
@@ -45,6 +49,7 @@ export async function openPublisherRig(
   };
   const rig = {
     status: status('starting'),
+    store,
     outbox,
     obeyed,
     log,
