@@ -2,6 +2,7 @@
 import type { Config } from '../config/schema.ts';
 import { openCalibration } from './calibration/calibration.ts';
 import { createControl } from './control.ts';
+import { createDriftWatch } from './drift/watch.ts';
 import { openHttp } from './http/http.ts';
 import { createRecent } from './http/recent.ts';
 import { type Inspection, openInspection } from './inspections.ts';
@@ -41,6 +42,8 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   let publisher: Publisher | undefined;
 
   const metrics = createMetrics({ version });
+  metrics.unitCosts(config.training.costs);
+  metrics.watchStorage(config.storage.directory);
   const recent = createRecent();
   const station = new Station({
     version,
@@ -49,7 +52,10 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
     model: () => model && { version: model.info.version, fault: model.fault, notice: model.notice },
   });
   const changed = () => station.changed();
-  station.onChange(() => metrics.stationState(station.state));
+  station.onChange(() => {
+    metrics.stationState(station.state);
+    metrics.modelUp.set(model && !model.fault ? 1 : 0);
+  });
   station.onChange(() => publisher?.statusChanged());
 
   // The model loads while cameras and broker connect.
@@ -71,6 +77,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       active: () => model?.info.version,
     }),
   );
+  const drift = createDriftWatch(config.storage.directory, { log, metrics });
   const control = createControl({ station, inspections, model: loading, calibration });
 
   const http = opened.use(
@@ -121,6 +128,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       show(result, seen) {
         recent.add(result, seen.frame);
         calibration.see(result, seen);
+        drift.see(result, seen);
       },
     }),
   );

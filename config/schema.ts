@@ -245,9 +245,16 @@ export const trainingSchema = z.strictObject({
       escape: z.number().positive().describe('what a bad part costs that passes'),
       falseReject: z.number().positive().describe('what a good part costs that fails'),
       check: z.number().positive().describe('what it costs to look at an uncertain part by hand'),
+      inspection: z
+        .number()
+        .min(0)
+        .default(0)
+        .describe('what it costs to inspect one part: machine, power, service; only for the metrics'),
     })
     .optional()
-    .describe('limits from costs, in any one unit, instead of from the two rates'),
+    .describe(
+      'limits from costs, in any one unit, instead of from the two rates; also for cost per part in the metrics',
+    ),
 });
 
 export const configSchema = z.strictObject({

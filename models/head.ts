@@ -4,9 +4,9 @@
  */
 import { QcError } from '../config/errors.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
-import { buildModel, floatTensor, floatValues, node, valueInfo } from './onnx/build.ts';
+import { buildModel, floatTensor, floatValues, node, tensorDims, valueInfo } from './onnx/build.ts';
 import { describe, graphInputs, graphOutputs, type TensorFacts } from './onnx/graph.ts';
-import { decodeModel, encodeModel, type OnnxModel } from './onnx/proto.ts';
+import { decodeModel, encodeModel, type OnnxModel, type OnnxTensor } from './onnx/proto.ts';
 
 /** softmax((W·h + b) / temperature) with h = t(x), or relu(V·t(x) + c) where there is a hidden layer; any standardisation is folded in. */
 export interface HeadWeights {
@@ -117,6 +117,7 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
   const named = (name: string) => graph?.initializer.find((tensor) => tensor.name === name);
   const [weights, bias] = [named('weights'), named('bias')];
   const [hiddenWeights, hiddenBias] = [named('hidden_weights'), named('hidden_bias')];
+  const exemplars = named('exemplars');
   const operators = graph?.node.map(({ opType }) => opType).join() ?? '';
   const types = (nodes: readonly { readonly opType?: string | undefined }[]) =>
     nodes.map(({ opType }) => opType);
@@ -134,7 +135,14 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
     weights: floatValues(weights),
     bias: floatValues(bias),
     temperature: 1,
+    ...(behind.length > 0 && exemplars && { exemplars: rowsOf(exemplars) }),
   };
+}
+
+function rowsOf(tensor: OnnxTensor): Float32Array[] {
+  const values = floatValues(tensor);
+  const [count = 0, size = 0] = tensorDims(tensor);
+  return Array.from({ length: count }, (_, i) => values.subarray(i * size, (i + 1) * size));
 }
 
 /** What head.onnx answers for raw features, label by label, computed here. */

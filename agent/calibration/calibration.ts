@@ -64,6 +64,12 @@ export function openCalibration(
     if (report) metrics.modelScore(version, report);
   }
 
+  // What judges at the start was made by an earlier run.
+  void deps.model().then(
+    ({ info }) => showScore(info.version),
+    () => undefined,
+  );
+
   async function setShadow(version: string | null): Promise<void> {
     await (await deps.model()).shadow(version ?? undefined);
     shadow.begin(version);
@@ -167,7 +173,11 @@ export function openCalibration(
       if (shadow.view()?.version === version) await setShadow(null);
       await showScore(version);
     },
-    rollback: (by) => versions.rollback(by),
+    async rollback(by) {
+      const back = await versions.rollback(by);
+      await showScore(back.version);
+      return back;
+    },
     shadow: setShadow,
     async discard(version, by) {
       await versions.discard(version, by);

@@ -1,6 +1,11 @@
 /** Every Prometheus metric, declared once. Base units, `_total` on counters, bounded label values. */
+import { statfs } from 'node:fs/promises';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { stationState } from '../publish/messages.ts';
+import type { ErrorCode } from '../../config/errors.ts';
+import type { TrainingConfig } from '../../config/schema.ts';
+import { stationState, verdictValue } from '../publish/messages.ts';
+import { keptValues } from './kept-values.ts';
+import { declareModelFigures } from './model-figures.ts';
 
 /** What a camera shows at the moment of a scrape. */
 export interface CameraReading {
@@ -21,18 +26,8 @@ const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1
 /** Dense near the ends, where the thresholds are. */
 const probabilityBuckets = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
 
-/** Values a label may take before the rest is counted together: a PLC may send any recipe name. */
-const labelValuesKept = 64;
-
-/** Versions whose figures are shown. */
-const versionsScored = 10;
-
-interface ModelFigures {
-  readonly accuracy: number;
-  readonly macroF1: number;
-  readonly escapes: { readonly rate: number };
-  readonly falseRejects: { readonly rate: number };
-}
+/** Faults of a camera that are alarmed by themselves. */
+const cameraReasons = ['camera-frozen', 'camera-stalled'] as const satisfies readonly ErrorCode[];
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -43,6 +38,8 @@ export function createMetrics({ version }: { readonly version: string }) {
   collectDefaultMetrics({ register: registry });
 
   const cameras = new Map<string, () => CameraReading>();
+  const drifts = new Map<string, () => number | undefined>();
+  let storage: string | undefined;
   let outbox: (() => OutboxReading) | undefined;
 
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
@@ -51,7 +48,7 @@ export function createMetrics({ version }: { readonly version: string }) {
     name: string,
     help: string,
     labelNames: readonly L[] = [],
-    collect: (this: Gauge<L>) => void = () => {},
+    collect: (this: Gauge<L>) => void | Promise<void> = () => {},
   ) => new Gauge<L>({ name, help, labelNames: [...labelNames], registers, collect });
   const histogram = <L extends string>(
     name: string,
@@ -124,6 +121,33 @@ export function createMetrics({ version }: { readonly version: string }) {
     secondsBuckets,
   );
 
+  gauge(
+    'qc_feature_drift',
+    'How far the newest parts are from those of the training: 0 not at all, from 1 worth an alarm',
+    ['camera'],
+    function () {
+      for (const [camera, read] of drifts) {
+        const drift = read();
+        if (drift === undefined) this.remove({ camera });
+        else this.set({ camera }, drift);
+      }
+    },
+  );
+  let room: { readonly free: number; readonly size: number } | undefined;
+  gauge('qc_storage_free_bytes', 'Room on the disk that the agent writes to', [], async function () {
+    room = await roomOf(storage);
+    if (room) this.set(room.free);
+  });
+  gauge('qc_storage_size_bytes', 'Size of the disk that the agent writes to', [], async function () {
+    room ??= await roomOf(storage);
+    if (room) this.set(room.size);
+  });
+  const unitCost = gauge(
+    'qc_unit_cost',
+    'What one inspection, check by hand, false reject or escape costs, in the unit of training.costs',
+    ['kind'],
+  );
+
   let candidates: (() => number) | undefined;
   gauge('qc_candidates_waiting', 'Parts that wait for a label', [], function () {
     this.set(candidates?.() ?? 0);
@@ -141,14 +165,18 @@ export function createMetrics({ version }: { readonly version: string }) {
     [],
     [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600],
   );
-  const score = gauge('qc_model_score', 'How a version was judged on parts it had not seen, 0 to 1', [
-    'version',
-    'metric',
+
+  const unfamiliarParts = counter('qc_unfamiliar_parts_total', 'Parts unlike every labelled one', ['camera']);
+  const cameraReconnects = counter('qc_camera_reconnects_total', 'Times a camera was opened again', [
+    'camera',
   ]);
-  const scored: string[] = [];
+  const cameraFaults = counter('qc_camera_faults_total', 'Losses of a camera by reason', [
+    'camera',
+    'reason',
+  ]);
 
   return {
-    unfamiliarParts: counter('qc_unfamiliar_parts_total', 'Parts unlike every labelled one', ['camera']),
+    unfamiliarParts,
     shadowParts: counter(
       'qc_shadow_parts_total',
       'Parts that a candidate in the shadow judged too, by whether it agrees with the active head',
@@ -171,22 +199,9 @@ export function createMetrics({ version }: { readonly version: string }) {
       trainingSeconds.observe(seconds);
     },
     /** Figures of a version; those of the newest few are shown. */
-    modelScore(version: string, figures: ModelFigures): void {
-      if (!scored.includes(version)) scored.push(version);
-      const { accuracy, macroF1, escapes, falseRejects } = figures;
-      const shown = {
-        accuracy,
-        macro_f1: macroF1,
-        escape_rate: escapes.rate,
-        false_reject_rate: falseRejects.rate,
-      };
-      for (const [metric, value] of Object.entries(shown)) score.set({ version, metric }, value);
-      if (scored.length <= versionsScored) return;
-      const oldest = scored.shift()!;
-      for (const metric of Object.keys(shown)) score.remove({ version: oldest, metric });
-    },
-    cameraReconnects: counter('qc_camera_reconnects_total', 'Times a camera was opened again', ['camera']),
-    cameraFaults: counter('qc_camera_faults_total', 'Losses of a camera by reason', ['camera', 'reason']),
+    modelScore: declareModelFigures(registry),
+    cameraReconnects,
+    cameraFaults,
     framesReceived: counter('qc_frames_received_total', 'Frames handed over by the decoder', ['camera']),
     framesDropped: counter('qc_frames_dropped_total', 'Frames nobody took in time', ['camera', 'reason']),
     inferenceSeconds: histogram('qc_inference_seconds', 'One run of the model', ['provider'], secondsBuckets),
@@ -198,6 +213,27 @@ export function createMetrics({ version }: { readonly version: string }) {
     ),
     mqttConnected: gauge('qc_mqtt_connected', '1 while announced to the broker'),
     mqttPublished: counter('qc_mqtt_published_total', 'Messages the broker has acknowledged', ['kind']),
+
+    /** 1 while parts can be judged. */
+    modelUp: gauge(
+      'qc_model_up',
+      '1 while the model can judge; 0 while it loads, starts again or has failed',
+    ),
+    /** What things cost, where the config says so. */
+    unitCosts(costs: TrainingConfig['costs']): void {
+      if (!costs) return;
+      const { inspection, check, falseReject } = costs;
+      const kinds = { inspection, check, false_reject: falseReject, escape: costs.escape };
+      for (const [kind, cost] of Object.entries(kinds)) unitCost.set({ kind }, cost);
+    },
+    /** Looks at every scrape how much room there is. */
+    watchStorage(directory: string): void {
+      storage = directory;
+    },
+    /** Reads at every scrape how far a camera's parts have drifted; undefined while nobody can tell. */
+    watchDrift(camera: string, read: () => number | undefined): void {
+      drifts.set(camera, read);
+    },
 
     /** Exactly one state is 1. */
     stationState(now: string): void {
@@ -223,9 +259,14 @@ export function createMetrics({ version }: { readonly version: string }) {
       if (result.probability !== null) probability.observe({ camera: result.camera }, result.probability);
       captureToResult.observe({ camera: result.camera }, result.timingsMs.total / 1000);
     },
-    /** Reads the camera at every scrape. */
+    /** Reads the camera at every scrape. What may never happen to it stands at 0, so that its first time is an increase. */
     watchCamera(name: string, read: () => CameraReading): void {
       cameras.set(name, read);
+      for (const metric of [cameraReconnects, unfamiliarParts]) metric.inc({ camera: name }, 0);
+      for (const reason of cameraReasons) cameraFaults.inc({ camera: name, reason }, 0);
+      for (const one of verdictValue.options) {
+        parts.inc({ camera: name, recipe: recipe('default'), verdict: one }, 0);
+      }
     },
     /** Reads the outbox at every scrape. */
     watchOutbox(read: () => OutboxReading): void {
@@ -239,11 +280,8 @@ export function createMetrics({ version }: { readonly version: string }) {
   };
 }
 
-/** The first values seen keep their name; all that come later share `other`. */
-function keptValues(limit = labelValuesKept): (value: string) => string {
-  const kept = new Set<string>();
-  return (value) => {
-    if (kept.size < limit) kept.add(value);
-    return kept.has(value) ? value : 'other';
-  };
+async function roomOf(directory: string | undefined) {
+  // Not there yet, or not readable just now: nothing is shown rather than something wrong.
+  const found = directory === undefined ? undefined : await statfs(directory).catch(() => undefined);
+  return found && { free: found.bavail * found.bsize, size: found.blocks * found.bsize };
 }

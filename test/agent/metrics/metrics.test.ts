@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { expect, it } from 'vitest';
 import { createMetrics } from '../../../agent/metrics/metrics.ts';
 
@@ -22,7 +23,23 @@ const contract = [
   'qc_outbox_messages',
   'qc_outbox_oldest_seconds',
   'qc_outbox_dropped_total',
+  'qc_feature_drift',
+  'qc_unfamiliar_parts_total',
+  'qc_labelled_frames',
+  'qc_corrections_total',
+  'qc_training_runs_total',
+  'qc_training_seconds',
+  'qc_model_score',
 ];
+
+const figures = {
+  accuracy: 0.9,
+  macroF1: 0.85,
+  escapes: { rate: 0.02 },
+  falseRejects: { rate: 0.03 },
+  errorReduction: { active: 0.5, commonest: 0.75 },
+  seconds: { features: 4, training: 2.5 },
+};
 
 function filled() {
   const metrics = createMetrics({ version: '1.2.3' });
@@ -40,6 +57,11 @@ function filled() {
   metrics.mqttConnected.set(1);
   metrics.mqttPublished.inc({ kind: 'result' });
   const part = { camera: 'top', recipe: 'default', probability: 0.98, timingsMs: { total: 31 } };
+  metrics.modelUp.set(1);
+  metrics.watchStorage(tmpdir());
+  metrics.unitCosts({ inspection: 0.02, check: 1, falseReject: 10, escape: 100 });
+  metrics.modelScore('v1', figures);
+  metrics.modelScore('v2', { ...figures, errorReduction: { active: null, commonest: 0.8 } });
   metrics.partInspected({ ...part, verdict: 'fail', label: 'scratch' });
   metrics.partInspected({ ...part, verdict: 'pass', label: 'good' });
   metrics.partInspected({ ...part, verdict: 'uncertain', label: null, probability: null });
@@ -76,6 +98,46 @@ it('shows every metric of the contract, and counts right', async () => {
   expect(found.get('qc_outbox_dropped_total')).toBe(7);
   expect(samples(await metrics.text()).get('qc_outbox_dropped_total')).toBe(7);
   expect(found.has('process_cpu_seconds_total')).toBe(true);
+});
+
+it('shows how versions were judged, what things cost and how much room there is', async () => {
+  const found = samples(await filled().text());
+  expect(found.get('qc_model_score{version="v1",metric="error_reduction"}')).toBe(0.5);
+  expect(found.has('qc_model_score{version="v2",metric="error_reduction"}')).toBe(false);
+  expect(found.get('qc_model_score{version="v2",metric="error_reduction_commonest"}')).toBe(0.8);
+  expect(found.get('qc_model_training_seconds{version="v1"}')).toBe(6.5);
+  expect(found.get('qc_unit_cost{kind="false_reject"}')).toBe(10);
+  expect(found.get('qc_unit_cost{kind="inspection"}')).toBe(0.02);
+  const [free, size] = ['qc_storage_free_bytes', 'qc_storage_size_bytes'].map((name) => found.get(name)!);
+  expect(free).toBeGreaterThan(0);
+  expect(size).toBeGreaterThanOrEqual(free!);
+});
+
+it('shows the figures of the newest ten versions', async () => {
+  const metrics = createMetrics({ version: '1' });
+  for (let i = 0; i < 12; i++) metrics.modelScore(`v${i}`, figures);
+  const shown = [...samples(await metrics.text()).keys()];
+  expect(shown.filter((line) => line.includes('metric="accuracy"'))).toHaveLength(10);
+  expect(shown.some((line) => line.includes('version="v1"'))).toBe(false);
+});
+
+it('starts what may never happen to a camera at 0, so that the first time is an increase', async () => {
+  const metrics = createMetrics({ version: '1' });
+  metrics.watchCamera('top', () => ({ camera: 'top', up: false, newestAt: undefined }));
+  const found = samples(await metrics.text());
+  expect(found.get('qc_camera_reconnects_total{camera="top"}')).toBe(0);
+  expect(found.get('qc_camera_faults_total{camera="top",reason="camera-frozen"}')).toBe(0);
+  expect(found.get('qc_unfamiliar_parts_total{camera="top"}')).toBe(0);
+  expect(found.get('qc_parts_inspected_total{camera="top",recipe="default",verdict="fail"}')).toBe(0);
+});
+
+it('shows drift only while there is something to tell', async () => {
+  const metrics = createMetrics({ version: '1' });
+  let drift: number | undefined = 0.7;
+  metrics.watchDrift('top', () => drift);
+  expect(samples(await metrics.text()).get('qc_feature_drift{camera="top"}')).toBe(0.7);
+  drift = undefined;
+  expect(samples(await metrics.text()).has('qc_feature_drift{camera="top"}')).toBe(false);
 });
 
 it('keeps label values bounded, whatever recipes a PLC sends', async () => {

@@ -1,0 +1,53 @@
+/** How versions were judged when they were made, from their reports: the newest few, however many are trained. */
+import { Gauge, type Registry } from 'prom-client';
+
+/** Versions whose figures are shown. */
+const versionsShown = 10;
+
+export interface ModelFigures {
+  readonly accuracy: number;
+  readonly macroF1: number;
+  readonly escapes: { readonly rate: number };
+  readonly falseRejects: { readonly rate: number };
+  readonly errorReduction: { readonly active: number | null; readonly commonest: number | null };
+  readonly seconds: { readonly features: number; readonly training: number };
+}
+
+/** Returns what shows the figures of one more version. */
+export function declareModelFigures(registry: Registry): (version: string, figures: ModelFigures) => void {
+  const registers = [registry];
+  const score = new Gauge({
+    name: 'qc_model_score',
+    help: 'How a version was judged on parts it had not seen: shares, 1 at most; error_reduction is against the head that was active then, error_reduction_commonest against always saying the commonest label',
+    labelNames: ['version', 'metric'] as const,
+    registers,
+  });
+  const took = new Gauge({
+    name: 'qc_model_training_seconds',
+    help: 'What making a version took, looking at the pictures included',
+    labelNames: ['version'] as const,
+    registers,
+  });
+  const shown: string[] = [];
+
+  return (version, figures) => {
+    const { accuracy, macroF1, escapes, falseRejects, errorReduction, seconds } = figures;
+    const metrics = {
+      accuracy,
+      macro_f1: macroF1,
+      escape_rate: escapes.rate,
+      false_reject_rate: falseRejects.rate,
+      error_reduction: errorReduction.active,
+      error_reduction_commonest: errorReduction.commonest,
+    };
+    for (const [metric, value] of Object.entries(metrics)) {
+      if (value !== null) score.set({ version, metric }, value);
+    }
+    took.set({ version }, seconds.features + seconds.training);
+    if (!shown.includes(version)) shown.push(version);
+    if (shown.length <= versionsShown) return;
+    const oldest = shown.shift()!;
+    for (const metric of Object.keys(metrics)) score.remove({ version: oldest, metric });
+    took.remove({ version: oldest });
+  };
+}
