@@ -7,6 +7,8 @@ import { openHttp } from './http/http.ts';
 import { createRecent } from './http/recent.ts';
 import { type Inspection, openInspection } from './inspections.ts';
 import { Closer } from './lifecycle/closer.ts';
+import { openDataDirectory } from './lifecycle/data-directory.ts';
+import { Liveness } from './lifecycle/liveness.ts';
 import type { Log } from './lifecycle/log.ts';
 import { Station } from './lifecycle/station.ts';
 import { type LiveModel, openLiveModel } from './live-model.ts';
@@ -22,10 +24,18 @@ export interface AgentDeps {
   readonly version: string;
 }
 
+/** Work that takes longer hangs, ms: judging one picture, and storing a result. */
+const judgingMs = 30_000;
+const storingMs = 60_000;
+/** How long the model may be out of order: TensorRT builds its engine for minutes when its thread starts again, ms. */
+const modelFaultMs = 600_000;
+
 export interface Agent extends AsyncDisposable {
   /** Where the page, the API and the metrics are. */
   readonly url: string;
   readonly station: Station;
+  /** Whether its work goes on, for a watchdog. */
+  readonly liveness: Liveness;
   /** Rejects when an inspection cannot go on; never resolves. */
   readonly failed: Promise<never>;
 }
@@ -33,7 +43,8 @@ export interface Agent extends AsyncDisposable {
 /**
  * Opens the whole agent. Cameras or a broker that are away are no errors: they are shown and retried.
  * Closing gives every part that was begun its result, delivers what it can, and says goodbye to the broker.
- * @throws QcError where the model is missing or damaged or the port is taken; what was opened is closed again
+ * @throws QcError where the data is another agent's, the model is missing or damaged or the port is taken; what was
+ * opened is closed again
  */
 export async function openAgent(config: Config, { log, version }: AgentDeps): Promise<Agent> {
   await using opened = new Closer();
@@ -41,6 +52,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   let model: LiveModel | undefined;
   let publisher: Publisher | undefined;
 
+  opened.use(await openDataDirectory(config.storage.directory, { log, version }));
   const metrics = createMetrics({ version });
   metrics.unitCosts(config.training.costs);
   metrics.watchStorage(config.storage.directory);
@@ -51,6 +63,10 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
     broker: () => publisher ?? { connected: false, reason: 'not connected yet' },
     model: () => model && { version: model.info.version, fault: model.fault, notice: model.notice },
   });
+  const liveness = new Liveness();
+  const judging = liveness.job('the inference', judgingMs, () => model?.fault !== undefined);
+  const storing = liveness.job('the storing of a result', storingMs);
+  liveness.fault('the model', modelFaultMs, () => model?.fault);
   const changed = () => station.changed();
   station.onChange(() => {
     metrics.stationState(station.state);
@@ -112,6 +128,8 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
     });
     inspections.set(camera, opened.use(inspection));
     metrics.watchCamera(camera, () => inspection.feed);
+    const { feed } = inspection;
+    liveness.loop(`the reading of camera ${camera}`, feed.turnsWithinMs, () => feed.turnedAt);
   }
 
   const live = await loading;
@@ -120,10 +138,10 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   const running = [...inspections].map(([camera, inspection]) =>
     inspection.run({
       after: outbox.newestSequence(camera),
-      judge: (image) => live.judge(image),
+      judge: (image) => judging(() => live.judge(image)),
       rules: (version) => live.rules(version),
       facts: () => ({ station: config.station, model: live.info, calibration: station.calibrating }),
-      publish: (result) => outbox.put(lettersOf(result, mqttOutbox), result),
+      publish: (result) => storing(() => outbox.put(lettersOf(result, mqttOutbox), result)),
       count: (result) => metrics.partInspected(result),
       show(result, seen) {
         recent.add(result, seen.frame);
@@ -139,6 +157,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   return {
     url: http.url,
     station,
+    liveness,
     failed: new Promise((_, reject) => {
       for (const inspection of running) inspection.catch(reject);
     }),

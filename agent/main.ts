@@ -30,6 +30,7 @@ import { runDemo } from './demo/demo.ts';
 import { runDoctor } from './doctor/doctor.ts';
 import { createToken } from './http/tokens.ts';
 import { openLog } from './lifecycle/log.ts';
+import { openServiceManager } from './lifecycle/systemd.ts';
 
 /** A first SIGTERM or Ctrl-C ends the work in order, a second one at once. */
 function untilSignal(): AbortSignal {
@@ -71,8 +72,14 @@ program
     const config = loadConfig(options.config, process.env, (warning) => warnings.push(warning));
     const log = openLog(config.log, process.stderr.isTTY === true, { station: config.station });
     for (const warning of warnings) log.warn(warning);
+    await using manager = openServiceManager(process.env, { log, pid: process.pid });
+    manager.status('starting');
     await using agent = await openAgent(config, { log, version });
+    agent.station.onChange(() => manager.status(agent.station.line));
+    manager.status(agent.station.line);
+    manager.ready(() => agent.liveness.hang());
     await Promise.race([aborted(signal), agent.failed]);
+    manager.stopping();
     log.info('stopping: what was begun is finished and delivered first');
   });
 

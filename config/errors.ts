@@ -148,6 +148,20 @@ export const errors = {
     exit: 1,
     remedy: 'start the agent with the same config file, or name its address with --url',
   },
+  // the storage directory, its backups, and who uses it
+  'data-newer': {
+    exit: 2,
+    remedy: 'use the newer agent again, or restore a backup that this one wrote (docs/deploy.md)',
+  },
+  'data-damaged': { exit: 1, remedy: 'restore a backup, or move the named file away' },
+  'agent-running': { exit: 1, remedy: 'stop that agent first, or give each its own storage.directory' },
+  'backup-target': { exit: 2, remedy: 'name a file that does not exist yet, in a folder that does' },
+  'backup-unreadable': { exit: 2, remedy: 'name a file that qc-agent backup wrote' },
+  'backup-damaged': { exit: 1, remedy: 'copy the backup again, or use another one; nothing was changed' },
+  'backup-failed': { exit: 1, remedy: 'look for a full disk or missing permissions; nothing was kept' },
+  'backup-unsteady': { exit: 1, remedy: 'run it again when fewer parts are being labelled' },
+  'restore-failed': { exit: 1, remedy: 'look for a full disk or missing permissions; nothing was changed' },
+  'disk-too-small': { exit: 1, remedy: 'free some space, or use a larger disk; nothing was changed' },
   // training
   'training-impossible': {
     exit: 1,

@@ -29,6 +29,10 @@ export interface CameraFeed extends CameraEvents, AsyncDisposable {
    * at once while the camera is down. @throws QcError camera-region, and nothing has changed
    */
   cut(region: Region): Promise<void>;
+  /** When something last came of it: a frame, a fault, a new attempt; on the monotonic clock, ms. */
+  readonly turnedAt: number;
+  /** Something comes of it at least this often, camera or no camera, ms; else nobody reads it any more. */
+  readonly turnsWithinMs: number;
   /** Adds whole-picture previews to the frames while somebody watches. */
   watch(on: boolean): void;
 }

@@ -9,6 +9,7 @@ import { readFiles } from './file/source.ts';
 import { regionPixels, type Size } from './geometry.ts';
 import { LiveRegion, sameRegion } from './live-region.ts';
 import { readWithNodeAv } from './node-av/source.ts';
+import { wantedFps } from './rate.ts';
 import { FrameSlot } from './slot.ts';
 import type { CameraSource, DropReason, SourceContext } from './source.ts';
 
@@ -55,8 +56,13 @@ export async function openCameraFeed(
   return feed;
 }
 
+/** Longest wait between two attempts, ms. */
+const longestWaitMs = 10_000;
+
 class Feed implements CameraFeed {
   readonly camera: string;
+  readonly turnsWithinMs: number;
+  #turnedAt = performance.now();
   #up = false;
   #wasUp = false;
   #reason = 'connecting';
@@ -73,9 +79,11 @@ class Feed implements CameraFeed {
   readonly #stop = new AbortController();
   #finished: Promise<void> = Promise.resolve();
 
-  constructor(camera: string, { region }: CameraConfig, { log, observer }: CameraFeedDeps) {
+  constructor(camera: string, config: CameraConfig, { log, observer }: CameraFeedDeps) {
     this.camera = camera;
-    this.#cut = new LiveRegion(region);
+    this.#cut = new LiveRegion(config.region);
+    // An attempt may be silent while it starts, waits for a first picture and is given up; a minute is for starved machines.
+    this.turnsWithinMs = 60_000 + longestWaitMs + 2 * config.stallMs + 2_000 / wantedFps(config);
     this.#observer = observer;
     this.#log = log.child({ component: 'camera', camera });
     this.#faults = new FaultLog(this.#log);
@@ -96,16 +104,24 @@ class Feed implements CameraFeed {
       },
       watched: () => this.#watched,
       deliver: (frame) => this.#deliver(frame, signal),
-      received: (frames) => observer.received(camera, frames),
+      received: (frames) => {
+        this.#turned();
+        observer.received(camera, frames);
+      },
       dropped: (reason, frames) => observer.dropped(camera, reason, frames),
       fault: (code, message) => {
+        this.#turned();
         observer.fault(camera, code);
         this.#faults.warn(message, { code });
       },
     });
-    this.#finished = retry((signal) => source(context(signal)), {
+    const attempt = (signal: AbortSignal) => {
+      this.#turned();
+      return source(context(signal));
+    };
+    this.#finished = retry(attempt, {
       signal: this.#stop.signal,
-      maxMs: 10_000,
+      maxMs: longestWaitMs,
       onFailure: (error, waitMs) => this.#lost(error, waitMs),
     });
   }
@@ -120,6 +136,10 @@ class Feed implements CameraFeed {
 
   get newestAt(): number | undefined {
     return this.#newestAt;
+  }
+
+  get turnedAt(): number {
+    return this.#turnedAt;
   }
 
   next(signal: AbortSignal): Promise<CameraEvent> {
@@ -159,8 +179,13 @@ class Feed implements CameraFeed {
     for (const resolve of this.#seen.splice(0)) resolve();
   }
 
+  #turned(): void {
+    this.#turnedAt = performance.now();
+  }
+
   #deliver(frame: Frame, signal: AbortSignal): void {
     if (signal.aborted) return;
+    this.#turned();
     if (frame.region && !sameRegion(frame.region, this.region)) {
       this.#observer.dropped(this.camera, 'recut', 1);
       return;
@@ -182,6 +207,7 @@ class Feed implements CameraFeed {
   }
 
   #lost(error: unknown, waitMs: number): void {
+    this.#turned();
     const known = error instanceof QcError ? error : new QcError('internal', String(error), { cause: error });
     const wasUp = this.#up;
     // Before anybody is told: who is told looks here.

@@ -92,6 +92,12 @@ export class Station {
     return [...failing, ...this.#notices.values()];
   }
 
+  /** State and reasons in one line. */
+  get line(): string {
+    const { state, reasons } = this;
+    return reasons.length > 0 ? `${state}: ${reasons.join('; ')}` : state;
+  }
+
   /** What must be well for the station to inspect, each with why it is not. */
   get checks(): { name: string; ready: boolean; reason: string }[] {
     const { connected, reason } = this.#sources.broker();

@@ -9,10 +9,10 @@ import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
 import { syncFolder, writeDurably } from '../../models/durable.ts';
 import type { Image } from '../../models/image.ts';
+import { takeLock } from '../../models/lock.ts';
 import { frameId, type LabelledFrame, revisionOf } from './frame.ts';
 import { type Change, openJournal, readJournal } from './journal.ts';
 import { checkLabel, folderOf } from './label.ts';
-import { takeLock } from './lock.ts';
 import { apply, type Done, type Entry, emptyState, type State } from './state.ts';
 
 export interface NewFrame {
@@ -77,7 +77,10 @@ export async function openDataset(
   const folder = resolve(storageDirectory, 'dataset');
   const file = join(folder, journalName);
   await mkdir(join(folder, trashName), { recursive: true });
-  const lock = await takeLock(join(folder, '.lock'));
+  const lock = await takeLock(join(folder, '.lock'), {
+    code: 'dataset-busy',
+    does: 'is writing to the dataset',
+  });
   try {
     const { changes, length, torn } = await readJournal(file, onNotice);
     const state = emptyState();

@@ -105,7 +105,7 @@ const entries = [
   'models/session.ts',
   // What a forked decoder may see of the environment: no secrets.
   'config/child-environment.ts',
-  'calibration/dataset/lock.ts', // whether the process that left a lock still runs
+  'models/lock.ts', // whether the process that left a lock still runs
 ];
 
 function withoutComments(text: string): string {

@@ -1,21 +1,28 @@
-/** One writer of a folder at a time, whichever process it is. */
+/** One owner of a folder at a time, whichever process it is. */
 import { readFileSync } from 'node:fs';
 import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { kill, pid } from 'node:process';
-import { QcError } from '../../config/errors.ts';
+import { type ErrorCode, QcError } from '../config/errors.ts';
 
 /** Held by this process. */
 const held = new Set<string>();
 
+/** What whoever comes second is told. */
+export interface Busy {
+  readonly code: ErrorCode;
+  /** What the holder does: "is writing to the dataset". */
+  readonly does: string;
+}
+
 /**
  * Takes the lock file until it is disposed of. One whose process is gone is taken over.
- * @throws QcError dataset-busy
+ * @throws QcError of the given code where another one holds it
  */
-export async function takeLock(path: string): Promise<AsyncDisposable> {
+export async function takeLock(path: string, { code, does }: Busy): Promise<AsyncDisposable> {
   const file = resolve(path);
   for (;;) {
-    if (held.has(file)) throw new QcError('dataset-busy', `this process (${pid}) has ${file} already`);
+    if (held.has(file)) throw new QcError(code, `this process (${pid}) ${does} already (${file})`);
     try {
       held.add(file);
       // Linked into place, so that nobody ever sees it empty.
@@ -34,7 +41,7 @@ export async function takeLock(path: string): Promise<AsyncDisposable> {
     }
     const [owner = '', start = ''] = (await readFile(file, 'utf8').catch(() => '')).trim().split(' ');
     if (isRunning(Number(owner), start)) {
-      throw new QcError('dataset-busy', `process ${owner} is writing to the dataset (${file})`);
+      throw new QcError(code, `process ${owner} ${does} (${file})`);
     }
     await rm(file, { force: true });
   }
