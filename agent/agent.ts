@@ -17,6 +17,8 @@ import { cameraObserver, publisherObserver } from './metrics/observers.ts';
 import { lettersOf, openMqttOutbox } from './publish/letters.ts';
 import { openMemoryOutbox } from './publish/outbox/memory.ts';
 import { openPublisher, type Publisher } from './publish/publisher.ts';
+import { openBook } from './recipes/book.ts';
+import { openRecipes } from './recipes/recipes.ts';
 
 export interface AgentDeps {
   readonly log: Log;
@@ -59,6 +61,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   const recent = createRecent();
   const station = new Station({
     version,
+    recipe: () => recipes.active,
     cameras: () => [...inspections.values()].map(({ feed }) => feed),
     broker: () => publisher ?? { connected: false, reason: 'not connected yet' },
     model: () => model && { version: model.info.version, fault: model.fault, notice: model.notice },
@@ -68,14 +71,29 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   const storing = liveness.job('the storing of a result', storingMs);
   liveness.fault('the model', modelFaultMs, () => model?.fault);
   const changed = () => station.changed();
+  const book = openBook(config);
+  const recipes = await openRecipes(book, {
+    log,
+    storageDirectory: config.storage.directory,
+    cameras: inspections,
+    model: () => loading,
+    onChange() {
+      model?.recipeChanged();
+      changed();
+    },
+  });
   station.onChange(() => {
     metrics.stationState(station.state);
     metrics.modelUp.set(model && !model.fault ? 1 : 0);
   });
+  station.onChange(() => {
+    metrics.recipeInForce.reset();
+    metrics.recipeInForce.set({ recipe: recipes.active }, 1);
+  });
   station.onChange(() => publisher?.statusChanged());
 
   // The model loads while cameras and broker connect.
-  const loading = openLiveModel(config, { log, metrics, onChange: changed });
+  const loading = openLiveModel(config, { log, metrics, recipes, onChange: changed });
   // It may fail before anybody waits for it; whoever does is told then.
   loading.catch(() => undefined);
   opened.defer(async () => (await loading.catch(() => undefined))?.[Symbol.asyncDispose]());
@@ -94,7 +112,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
     }),
   );
   const drift = createDriftWatch(config.storage.directory, { log, metrics });
-  const control = createControl({ station, inspections, model: loading, calibration });
+  const control = createControl({ station, inspections, model: loading, calibration, recipes });
 
   const http = opened.use(
     await openHttp(config.http, {
@@ -104,6 +122,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       recent,
       commands: control,
       calibration,
+      recipes: () => recipes.list(),
       status: () => station.status,
       readiness: () => station.checks,
       cameras: () => [...inspections.values()].map((inspection) => inspection.view),
@@ -125,6 +144,8 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       log,
       observer: cameraObserver(metrics, changed),
       onNotice: (text) => station.notice(`parts of ${camera}`, text),
+      recipe: () => recipes.active,
+      region: (recipe) => book.region(recipe, camera),
     });
     inspections.set(camera, opened.use(inspection));
     metrics.watchCamera(camera, () => inspection.feed);
@@ -133,13 +154,14 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   }
 
   const live = await loading;
+  await recipes.loadHeads();
   model = live;
   changed();
   const running = [...inspections].map(([camera, inspection]) =>
     inspection.run({
       after: outbox.newestSequence(camera),
-      judge: (image) => judging(() => live.judge(image)),
-      rules: (version) => live.rules(version),
+      judge: (image, recipe) => judging(() => live.judge(image, recipe)),
+      rules: (version, recipe) => live.rules(version, recipe),
       facts: () => ({ station: config.station, model: live.info, calibration: station.calibrating }),
       publish: (result) => storing(() => outbox.put(lettersOf(result, mqttOutbox), result)),
       count: (result) => metrics.partInspected(result),

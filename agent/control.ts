@@ -3,6 +3,7 @@ import type { Calibration } from '../calibration/api.ts';
 import { QcError } from '../config/errors.ts';
 import type { OpenParts } from './part/parts.ts';
 import type { Commands } from './publish/messages.ts';
+import type { Recipes } from './recipes/recipes.ts';
 
 export interface ControlDeps {
   readonly station: { calibrating: boolean };
@@ -11,6 +12,7 @@ export interface ControlDeps {
   /** Resolves once the model is loaded. */
   readonly model: Promise<unknown>;
   readonly calibration: Pick<Calibration, 'label' | 'promote' | 'rollback'>;
+  readonly recipes: Pick<Recipes, 'require' | 'use'>;
 }
 
 export interface Control {
@@ -21,9 +23,6 @@ export interface Control {
   model(command: Commands['model']): Promise<object>;
 }
 
-/** The one recipe there is until products have their own. */
-const onlyRecipe = 'default';
-
 export function createControl(deps: ControlDeps): Control {
   return {
     async trigger({ camera, partId, recipe }) {
@@ -33,7 +32,7 @@ export function createControl(deps: ControlDeps): Control {
           remedy: `use one of: ${[...deps.inspections.keys()].join(', ')}`,
         });
       }
-      checkRecipe(recipe);
+      if (recipe !== undefined) await deps.recipes.require(recipe);
       return await inspection.parts.trigger({ partId, recipe });
     },
     async mode({ mode }) {
@@ -45,7 +44,7 @@ export function createControl(deps: ControlDeps): Control {
       return {};
     },
     async recipe({ recipe }) {
-      checkRecipe(recipe);
+      await deps.recipes.use(recipe);
       return {};
     },
     async model({ action, version }) {
@@ -56,12 +55,4 @@ export function createControl(deps: ControlDeps): Control {
       return {};
     },
   };
-}
-
-function checkRecipe(recipe: string | undefined): void {
-  if (recipe !== undefined && recipe !== onlyRecipe) {
-    throw new QcError('recipe-unknown', `there is no recipe "${recipe}"`, {
-      remedy: `the recipe is "${onlyRecipe}"`,
-    });
-  }
 }

@@ -59,9 +59,9 @@ export interface Line {
   /** The newest number that was given before, 0 for none: numbers go on without a gap, also after a restart. */
   readonly after: number;
   readonly parts: Parts;
-  readonly judge: (image: Image) => Promise<Judgement>;
-  /** The rules of the head that judged. */
-  readonly rules: (version: string) => Rules;
+  readonly judge: (image: Image, recipe: string) => Promise<Judgement>;
+  /** The rules of the head that judged, by the part's recipe. */
+  readonly rules: (version: string, recipe: string) => Rules;
   /** What every result says of the agent: station, model, mode. */
   readonly facts: () => Facts;
   /** Resolves once the result is as safe as the outbox makes it. */
@@ -134,7 +134,7 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
   try {
     const judgements = await judgeFrames(line, part);
     const { version, shadow, features } = judgements.at(-1) ?? { version: 'none' };
-    const rules = line.rules(version);
+    const rules = line.rules(version, part.recipe);
     const familiarity = judgements.map((judgement) => judgement.familiarity);
     const shadows = judgements.flatMap((judgement) => judgement.shadow ?? []);
     return {
@@ -152,7 +152,7 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
             version: shadow.version,
             decision: decide(
               shadows.map(({ probabilities }) => probabilities),
-              line.rules(shadow.version),
+              line.rules(shadow.version, part.recipe),
               shadows.map((one) => one.familiarity),
             ),
           },
@@ -174,7 +174,7 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
 /** All frames of a part, by one head: where another took over between two of them, they are judged again. */
 async function judgeFrames(line: Line, part: Part): Promise<Judgement[]> {
   while (true) {
-    const judgements = await Promise.all(part.frames.map((frame) => line.judge(frame.image)));
+    const judgements = await Promise.all(part.frames.map((frame) => line.judge(frame.image, part.recipe)));
     if (judgements.every(({ version }) => version === judgements[0]!.version)) return judgements;
   }
 }

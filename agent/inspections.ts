@@ -1,7 +1,9 @@
 /** One inspection for each camera: its feed, its trigger and the loop that judges what they find. */
 import type { CameraConfig } from '../config/schema.ts';
+import type { Region } from '../models/image.ts';
 import type { CameraFeed } from './camera/camera.ts';
 import { type CameraFeedDeps, openCameraFeed } from './camera/feed.ts';
+import { sameRegion } from './camera/live-region.ts';
 import type { CameraView } from './http/deps.ts';
 import { inspect, type Line } from './inspect.ts';
 import { type OpenParts, openParts } from './part/parts.ts';
@@ -9,6 +11,10 @@ import { type OpenParts, openParts } from './part/parts.ts';
 export interface InspectionDeps extends Omit<CameraFeedDeps, 'password'> {
   /** Told what is odd about the parts; an empty text when it is over. */
   readonly onNotice: (text: string) => void;
+  /** The recipe in force. */
+  readonly recipe: () => string;
+  /** What a recipe inspects. */
+  readonly region: (recipe: string) => Region;
 }
 
 export interface Inspection extends AsyncDisposable {
@@ -16,6 +22,10 @@ export interface Inspection extends AsyncDisposable {
   readonly parts: OpenParts;
   /** As the page shows it. */
   readonly view: CameraView;
+  /** @throws QcError camera-region */
+  checkRegion(region: Region): void;
+  /** The recipe in force has changed: resolves once frames are cut by its region. */
+  recipeChanged(): Promise<void>;
   /** Starts judging; rejects only where the inspection cannot go on. */
   run(line: Omit<Line, 'camera' | 'parts' | 'depth'>): Promise<void>;
 }
@@ -35,9 +45,16 @@ export async function openInspection(
   config: CameraConfig,
   deps: InspectionDeps,
 ): Promise<Inspection> {
-  const feed = await openCameraFeed(camera, config, { ...deps, password: config.password });
+  const regionInForce = () => deps.region(deps.recipe());
+  const feed = await openCameraFeed(
+    camera,
+    { ...config, region: regionInForce() },
+    { ...deps, password: config.password },
+  );
   const parts = openParts(config.trigger, config.vote, feed, {
     camera,
+    recipe: deps.recipe,
+    aim: (recipe) => void feed.cut(recipe === undefined ? regionInForce() : deps.region(recipe)),
     onNotice: deps.onNotice,
   });
   const stopping = new AbortController();
@@ -46,9 +63,15 @@ export async function openInspection(
     feed,
     parts,
     get view() {
-      const { region, trigger, simulated } = config;
-      const { up, reason, newestAt = null } = feed;
+      const { trigger, simulated } = config;
+      const { up, reason, region, newestAt = null } = feed;
       return { name: camera, up, reason, region, trigger: trigger.kind, newestAt, simulated };
+    },
+    checkRegion: (region) => feed.checkRegion(region),
+    async recipeChanged() {
+      parts.recipeChanged(!sameRegion(feed.region, regionInForce()));
+      await parts.idle();
+      await feed.cut(regionInForce());
     },
     run(line) {
       const show: Line['show'] = (result, seen) => {

@@ -9,17 +9,20 @@ import type { Judgement } from './inspect.ts';
 import type { Log } from './lifecycle/log.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import type { Result } from './publish/messages.ts';
+import type { RecipeBook } from './recipes/book.ts';
 
 export interface LiveModel extends AsyncDisposable {
+  /** With the version that judges by the recipe in force. */
   readonly info: Result['model'];
   /** Why nothing can be judged at the moment; undefined while it can. */
   readonly fault: string | undefined;
   /** Why it cannot tell good from bad although it runs: no head yet, no good label; empty where it can. */
   readonly notice: string;
-  /** Of the head that judged. */
-  rules(version: string): Rules;
-  judge(image: Image): Promise<Judgement>;
-  /** Judges one picture by itself, as a part of one frame. */
+  /** Of the head that judged, by a recipe. */
+  rules(version: string, recipe: string): Rules;
+  /** Judges with the head of a recipe. */
+  judge(image: Image, recipe: string): Promise<Judgement>;
+  /** Judges one picture by itself, as a part of one frame, by the recipe in force. */
   classify(image: Image): Promise<Classification>;
   /** Makes a version active; one that does not fit is refused and the old one stays. */
   promote(version: string): Promise<void>;
@@ -27,11 +30,16 @@ export interface LiveModel extends AsyncDisposable {
   shadow(version: string | undefined): Promise<void>;
   /** Back to the version that was active before. */
   rollback(): Promise<void>;
+  /** Loads the head of a recipe. @throws QcError version-unknown, head-damaged, head-base-mismatch */
+  keepHead(version: string): Promise<void>;
+  /** Another recipe is in force. */
+  recipeChanged(): void;
 }
 
 export interface LiveModelDeps {
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly recipes: { readonly book: RecipeBook; readonly active: string };
   /** Told when another head judges, or the model has a notice. */
   readonly onChange: () => void;
 }
@@ -41,7 +49,8 @@ export async function openLiveModel(
   config: Pick<Config, 'model' | 'storage' | 'thresholds' | 'labels'>,
   deps: LiveModelDeps,
 ): Promise<LiveModel> {
-  const { metrics, onChange } = deps;
+  const { metrics, recipes, onChange } = deps;
+  const { book } = recipes;
   const log = deps.log.child({ component: 'model' });
   const inspector = await openInspector({
     model: config.model,
@@ -54,7 +63,8 @@ export async function openLiveModel(
   const { base, precision, provider, why } = inspector.model;
   log.info({ base, precision, provider, version: inspector.model.version }, 'the model is ready');
   for (const reason of why) log.info(`not used: ${reason}`);
-  metrics.modelInfo(infoOf(inspector));
+  const info = () => infoOf(inspector, book.head(recipes.active));
+  metrics.modelInfo(info());
 
   async function change(choose: (store: Store) => Promise<string>): Promise<void> {
     const store = await openStore(config.storage.directory);
@@ -67,37 +77,39 @@ export async function openLiveModel(
       if (before !== undefined) await store.promote(before);
       throw error;
     }
-    metrics.modelInfo(infoOf(inspector));
+    metrics.modelInfo(info());
     log.info({ version }, 'another head judges from now on');
     onChange();
   }
 
   const model: LiveModel = {
     get info() {
-      return infoOf(inspector);
+      return info();
     },
     get fault() {
       return inspector.fault;
     },
     get notice() {
-      const { labels } = inspector;
+      const head = book.head(recipes.active);
+      const labels = head === undefined ? inspector.labels : (inspector.rulesOf(head).labels ?? []);
       if (labels.length === 0) return 'no head has been trained yet: every part is uncertain';
       if (labels.some((label) => config.labels.good.includes(label))) return '';
       return `no label of the head is good (labels.good: ${config.labels.good.join(', ')}): no part can pass`;
     },
-    rules(version) {
-      const { thresholds = config.thresholds, familiar } = inspector.rulesOf(version);
-      return { thresholds, familiar, good: config.labels.good };
+    rules(version, recipe) {
+      const { thresholds: own = config.thresholds, familiar } = inspector.rulesOf(version);
+      return { thresholds: book.thresholds(recipe, own), familiar, good: config.labels.good };
     },
-    async judge(image) {
-      const judged = await inspector.judge(image);
+    async judge(image, recipe) {
+      const judged = await inspector.judge(image, book.head(recipe));
       metrics.inferenceSeconds.observe({ provider }, judged.inferenceMs / 1000);
       metrics.inferenceBatchSize.observe(1);
       return judged;
     },
     async classify(image) {
-      const { probabilities, familiarity, version, inferenceMs, queueMs } = await model.judge(image);
-      const decision = decide([probabilities], model.rules(version), [familiarity]);
+      const recipe = recipes.active;
+      const { probabilities, familiarity, version, inferenceMs, queueMs } = await model.judge(image, recipe);
+      const decision = decide([probabilities], model.rules(version, recipe), [familiarity]);
       return { decision, model: { ...model.info, version }, inferenceMs, queueMs };
     },
     promote: (version) =>
@@ -107,11 +119,14 @@ export async function openLiveModel(
       }),
     shadow: (version) => inspector.useShadow(version),
     rollback: () => change((store) => store.rollback()),
+    keepHead: (version) => inspector.keepHead(version),
+    recipeChanged: () => metrics.modelInfo(info()),
     [Symbol.asyncDispose]: () => inspector[Symbol.asyncDispose](),
   };
   return model;
 }
 
-function infoOf({ model: { version, base, precision, provider } }: Inspector): Result['model'] {
-  return { version, base, precision, provider };
+function infoOf({ model }: Inspector, head: string | undefined): Result['model'] {
+  const { version, base, precision, provider } = model;
+  return { version: head ?? version, base, precision, provider };
 }

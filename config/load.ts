@@ -4,6 +4,7 @@ import { type Environment, overlayEnvironment } from './environment.ts';
 import { explain } from './explain.ts';
 import { ConfigError, type Problem } from './problems.ts';
 import {
+  checkRecipes,
   resolveCamera,
   resolveHttp,
   resolveModel,
@@ -75,6 +76,7 @@ function resolveSections(raw: Record<string, unknown>, scope: Scope): Partial<Co
     const camera = cameraSchema.safeParse(section);
     if (camera.success) cameras[name] = resolveCamera(camera.data, name, scope);
   }
+  checkRecipes(raw.recipes, Object.keys(raw.cameras ?? {}), scope);
   const mqtt = mqttSchema.safeParse(raw.mqtt ?? {});
   const http = httpSchema.safeParse(raw.http ?? {});
   const model = modelSchema.safeParse(raw.model ?? {});

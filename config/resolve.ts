@@ -98,6 +98,24 @@ export function resolveStorage(storage: Config['storage'], scope: Scope): Config
   return { ...storage, directory: absolute(scope, storage.directory) };
 }
 
+/** What every product is inspected by where no recipe says otherwise. */
+export const defaultRecipe = 'default';
+
+/** Recipes name cameras that there are, and leave the name of the default alone. */
+export function checkRecipes(recipes: unknown, cameras: readonly string[], scope: Findings): void {
+  for (const [recipe, section] of Object.entries(recipes ?? {})) {
+    if (recipe === defaultRecipe) {
+      const what = `"${defaultRecipe}" is always there: what cameras, active head and thresholds say`;
+      scope.problem(['recipes', recipe], what, 'give it another name, or change those');
+    }
+    for (const camera of Object.keys((section as { cameras?: object } | null)?.cameras ?? {})) {
+      if (cameras.includes(camera)) continue;
+      const remedy = `use one of: ${cameras.join(', ')}`;
+      scope.problem(['recipes', recipe, 'cameras', camera], `there is no camera "${camera}"`, remedy);
+    }
+  }
+}
+
 /** Addresses that only this machine reaches (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3). */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);

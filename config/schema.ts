@@ -257,6 +257,33 @@ export const trainingSchema = z.strictObject({
     ),
 });
 
+const recipeSchema = z.strictObject({
+  description: z.string().max(200).optional().describe('what it is for, shown where recipes are chosen'),
+  cameras: z
+    .record(
+      name('camera name: '),
+      z.strictObject({ region: regionSchema.describe('what is inspected instead of cameras.NAME.region') }),
+    )
+    .default({})
+    .describe('cameras that inspect another region for this product; the others keep theirs'),
+  head: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('version that judges this product (qc-agent models list); default: the active one'),
+  thresholds: z
+    .strictObject({
+      pass: fraction.min(0.5).optional().describe('instead of the pass threshold of the head'),
+      fail: fraction.gt(0).optional().describe('instead of all fail thresholds of the head'),
+      failByLabel: z
+        .record(z.string().min(1), fraction.gt(0))
+        .optional()
+        .describe('fail thresholds of single labels'),
+    })
+    .prefault({})
+    .describe('stricter or looser for this product'),
+});
+
 export const configSchema = z.strictObject({
   station: stationSchema,
   cameras: z
@@ -286,6 +313,10 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('used where the head brings none of its own'),
+  recipes: z
+    .record(name('recipe name: '), recipeSchema)
+    .default({})
+    .describe('products by name, chosen by the command recipe; "default" is what the rest of this file says'),
   training: trainingSchema.prefault({}).describe('how heads are trained, and what their limits promise'),
   storage: storageSchema.prefault({}).describe('what the agent keeps on disk'),
   log: z
@@ -309,5 +340,6 @@ export type CameraConfig = z.output<typeof cameraSchema>;
 export type TriggerConfig = z.output<typeof triggerSchema>;
 export type MqttConfig = z.output<typeof mqttSchema> & { topic: string; clientId: string };
 export type HttpConfig = z.output<typeof httpSchema>;
+export type RecipeConfig = z.output<typeof recipeSchema>;
 export type TrainingConfig = z.output<typeof trainingSchema>;
 export type ModelConfig = z.output<typeof modelSchema>;

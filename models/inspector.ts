@@ -35,7 +35,7 @@ export interface Inspector extends AsyncDisposable {
   /** Labels of the head; empty while there is none. */
   readonly labels: readonly string[];
   /** Thresholds that a head brings which judges or has judged; undefined where those of the config hold. */
-  rulesOf(version: string): Pick<HeadManifest, 'thresholds' | 'familiar'>;
+  rulesOf(version: string): Partial<Pick<HeadManifest, 'thresholds' | 'familiar' | 'labels'>>;
   /**
    * Rejects with `overloaded` where too many wait, and with `inference-stopped` where the thread died over it.
    * @param head a version that was kept, instead of the active one

@@ -75,7 +75,9 @@ class Feed implements CameraFeed {
   readonly #cut: LiveRegion;
   /** Of the whole picture, once it is known. */
   #size: Size | undefined;
-  #seen: (() => void)[] = [];
+  /** No frame of the region came yet since it changed, and who waits for one. */
+  #recut = false;
+  readonly #seen: (() => void)[] = [];
   readonly #stop = new AbortController();
   #finished: Promise<void> = Promise.resolve();
 
@@ -160,13 +162,12 @@ class Feed implements CameraFeed {
 
   cut(region: Region): Promise<void> {
     this.checkRegion(region);
-    if (sameRegion(region, this.region)) return Promise.resolve();
-    this.#slot.drop();
-    this.#cut.value = region;
-    return new Promise((resolve) => {
-      if (this.#up) this.#seen.push(resolve);
-      else resolve();
-    });
+    if (!sameRegion(region, this.region)) {
+      this.#slot.drop();
+      this.#cut.value = region;
+      this.#recut = this.#up;
+    }
+    return this.#recut ? new Promise((resolve) => this.#seen.push(resolve)) : Promise.resolve();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -176,6 +177,7 @@ class Feed implements CameraFeed {
   }
 
   #settleCut(): void {
+    this.#recut = false;
     for (const resolve of this.#seen.splice(0)) resolve();
   }
 

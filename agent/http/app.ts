@@ -18,6 +18,7 @@ import { addCommands } from './routes/commands.ts';
 import { addEvents } from './routes/events.ts';
 import { addHealth } from './routes/health.ts';
 import { addPage } from './routes/page.ts';
+import { addRecipes } from './routes/recipes.ts';
 import { addResults } from './routes/results.ts';
 import { addStation } from './routes/station.ts';
 import type { Tokens } from './tokens.ts';
@@ -64,6 +65,7 @@ export async function buildApp(config: HttpConfig, tokens: Tokens | undefined, d
     addStation(routes, deps);
     addResults(routes, deps);
     addCommands(routes, deps);
+    addRecipes(routes, deps);
     addClassify(routes, deps);
     addEvents(routes, deps);
     if (deps.calibration) {

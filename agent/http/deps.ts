@@ -9,6 +9,7 @@ import type { Decision } from '../../models/verdict.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { CommandHandlers } from '../publish/commands.ts';
 import type { Result, Status } from '../publish/messages.ts';
+import type { RecipeView } from '../recipes/recipes.ts';
 
 /** Schemas of a route are zod, and its handler's types follow from them. */
 export type App = FastifyInstance<
@@ -74,7 +75,8 @@ export interface HttpDeps {
   readonly log: Log;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly recent: Recent;
-  readonly commands: Pick<CommandHandlers, 'trigger' | 'mode'>;
+  readonly commands: Pick<CommandHandlers, 'trigger' | 'mode' | 'recipe'>;
+  recipes(): RecipeView[];
   status(): Status;
   readiness(): readonly ReadyCheck[];
   cameras(): readonly CameraView[];

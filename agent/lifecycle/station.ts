@@ -4,6 +4,8 @@ import type { StationState, Status } from '../publish/messages.ts';
 export interface StationSources {
   /** Version of the agent. */
   readonly version: string;
+  /** The recipe in force. */
+  recipe(): string;
   cameras(): readonly { readonly camera: string; readonly up: boolean; readonly reason: string }[];
   broker(): { readonly connected: boolean; readonly reason: string };
   /** The model; undefined while it loads. */
@@ -121,6 +123,7 @@ export class Station {
       reasons: this.reasons,
       version: this.#sources.version,
       model: this.#sources.model()?.version ?? 'none',
+      recipe: this.#sources.recipe(),
       cameras: Object.fromEntries(cameras),
       since: new Date(this.#since).toISOString(),
     };

@@ -215,6 +215,7 @@ export function createMetrics({ version }: { readonly version: string }) {
     mqttPublished: counter('qc_mqtt_published_total', 'Messages the broker has acknowledged', ['kind']),
 
     /** 1 while parts can be judged. */
+    recipeInForce: gauge('qc_recipe_info', 'Always 1; the recipe in force', ['recipe']),
     modelUp: gauge(
       'qc_model_up',
       '1 while the model can judge; 0 while it loads, starts again or has failed',

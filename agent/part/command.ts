@@ -13,6 +13,8 @@ export interface TriggerRequest {
 
 export interface CommandFinder extends Finder {
   trigger(request: TriggerRequest): Promise<{ jobId: string }>;
+  /** Resolves once no frames are being collected. */
+  idle(): Promise<void>;
 }
 
 /** Parts that may wait to be judged while another trigger is taken: more would only grow old. */
@@ -31,6 +33,7 @@ interface Job {
  * A part when somebody asks: the first frame captured at or after the trigger, and those that follow it.
  * One job is collected at a time. A refused job has no part; an accepted one always has one.
  * @param waiting how many parts wait to be judged
+ * @param aim told of the recipe by whose region the next frames are to be cut; undefined: that in force
  */
 export function commandFinder(
   { timeoutMs }: CommandConfig,
@@ -38,17 +41,25 @@ export function commandFinder(
   give: Give,
   now: () => number,
   waiting: () => number,
+  aim: (recipe: string | undefined) => void,
 ): CommandFinder {
   let job: Job | undefined;
   let timer: NodeJS.Timeout | undefined;
   let down: string | undefined;
   let stopped = false;
+  const idle: (() => void)[] = [];
 
+  const over = () => {
+    clearTimeout(timer);
+    job = undefined;
+    aim(undefined);
+    for (const resolve of idle.splice(0)) resolve();
+  };
   const finish = (failure?: string) => {
     if (!job) return;
     const { request, jobId, frames } = job;
     const { partId, recipe } = request;
-    job = undefined;
+    over();
     give({
       frames,
       jobId,
@@ -59,11 +70,10 @@ export function commandFinder(
   };
   /** Ends a job that cannot be done: refused while nobody was told its jobId, failed afterwards. */
   const abandon = (error: QcError, failure: string) => {
-    clearTimeout(timer);
     if (!job) return;
     if (job.frames.length > 0) return finish(failure);
     job.refuse(error);
-    job = undefined;
+    over();
   };
 
   return {
@@ -73,6 +83,7 @@ export function commandFinder(
         if (down !== undefined) throw new QcError('camera-down', `the camera is down: ${down}`);
         if (job) throw new QcError('busy', 'the frames of an earlier trigger are still being collected');
         if (waiting() >= MAX_WAITING) throw new QcError('busy', `${waiting()} parts wait to be judged`);
+        aim(request.recipe);
         const jobId = newId();
         job = {
           request,
@@ -83,13 +94,14 @@ export function commandFinder(
           refuse: reject,
         };
         timer = setTimeout(() => {
-          job = undefined;
+          over();
           reject(
             new QcError('no-fresh-frame', `no frame was captured within ${timeoutMs} ms of the trigger`),
           );
         }, timeoutMs);
       });
     },
+    idle: () => (job ? new Promise((resolve) => idle.push(resolve)) : Promise.resolve()),
     frame(frame) {
       down = undefined;
       if (!job || frame.capturedAt < job.triggeredAt) return;

@@ -31,6 +31,10 @@ export function continuousFinder({ everyMs }: ContinuousConfig, votes: number, g
       }
       frames = [];
     },
+    recipeChanged() {
+      // Nothing was promised for them, and one part has one recipe.
+      frames = [];
+    },
     stop() {
       frames = [];
     },

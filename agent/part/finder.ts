@@ -16,6 +16,8 @@ export interface Finder {
   frame(frame: Frame): void;
   /** The camera was lost: a part in the making is given now, as failed. */
   lost(reason: string): void;
+  /** Another recipe is in force; `recut`: frames show another region from now on. */
+  recipeChanged?(recut: boolean): void;
   /** The agent stops: what was promised to somebody is given now, as failed; no timer is left. */
   stop(): void;
 }

@@ -16,6 +16,8 @@ export interface PartsDeps {
   readonly camera: string;
   /** The recipe of a part whose trigger names none. */
   readonly recipe?: () => string;
+  /** The next frames are to be cut by the region of this recipe; undefined: of that in force. */
+  readonly aim?: (recipe: string | undefined) => void;
   /** Told in an operator's words what is odd: a part that does not leave, a background learned again. */
   readonly onNotice?: (text: string) => void;
   /** Now, ms since the epoch, on the clock of `Frame.capturedAt`. */
@@ -30,6 +32,10 @@ export interface OpenParts extends Parts, AsyncDisposable {
    * the job is refused, and no part follows
    */
   trigger(request: TriggerRequest): Promise<{ jobId: string }>;
+  /** Another recipe is in force: a part that was begun keeps its own. @param recut frames show another region from now on */
+  recipeChanged(recut: boolean): void;
+  /** Resolves once no frames are being collected for a trigger. */
+  idle(): Promise<void>;
 }
 
 /**
@@ -42,7 +48,13 @@ export function openParts(
   events: CameraEvents,
   deps: PartsDeps,
 ): OpenParts {
-  const { camera, recipe = () => 'default', onNotice = () => undefined, now = Date.now } = deps;
+  const {
+    camera,
+    recipe = () => 'default',
+    aim = () => undefined,
+    onNotice = () => undefined,
+    now = Date.now,
+  } = deps;
   const queue = new PartQueue();
   const stop = new AbortController();
 
@@ -73,10 +85,10 @@ export function openParts(
       break;
     }
     case 'presence':
-      finder = presenceFinder(trigger, vote.frames, give, onNotice);
+      finder = presenceFinder(trigger, vote.frames, give, onNotice, recipe);
       break;
     case 'command':
-      command = commandFinder(trigger, vote.frames, give, now, () => queue.length);
+      command = commandFinder(trigger, vote.frames, give, now, () => queue.length, aim);
       finder = command;
       break;
   }
@@ -99,8 +111,11 @@ export function openParts(
     async trigger(request) {
       if (!command)
         throw new QcError('not-triggered', `${camera} looks for parts by itself (${trigger.kind})`);
-      return command.trigger(request);
+      // The recipe that is in force now, whatever comes while its frames are collected.
+      return command.trigger({ ...request, recipe: request.recipe ?? recipe() });
     },
+    recipeChanged: (recut) => finder.recipeChanged?.(recut),
+    idle: async () => command?.idle(),
     async [Symbol.asyncDispose]() {
       stop.abort();
       await pump;

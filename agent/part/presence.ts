@@ -21,6 +21,8 @@ const RESIDUE_FRAMES = 12;
 const STUCK_MS = 30_000;
 
 interface PartInView {
+  /** The recipe that was in force when it came. */
+  readonly recipe: string;
   readonly enteredAt: number;
   readonly views: BestViews;
   /** Its first picture showed something that did not come in over the rim. */
@@ -49,6 +51,7 @@ export function presenceFinder(
   votes: number,
   give: Give,
   onNotice: (text: string) => void,
+  recipe: () => string,
 ): Finder {
   const background = new Background();
   let proven = false;
@@ -60,7 +63,7 @@ export function presenceFinder(
   const giveOnce = (failure?: string) => {
     if (!part || part.given) return;
     part.given = true;
-    give({ frames: part.views.frames, ...(failure !== undefined && { failure }) });
+    give({ frames: part.views.frames, recipe: part.recipe, ...(failure !== undefined && { failure }) });
   };
   const startOver = () => {
     background.reset();
@@ -91,6 +94,7 @@ export function presenceFinder(
     if (!part) {
       if (solid.share > enter) {
         part = {
+          recipe: recipe(),
           enteredAt: frame.capturedAt,
           views: new BestViews(votes),
           beganInside: inside,
@@ -164,6 +168,13 @@ export function presenceFinder(
       if (background.learned) look(frame, picture, background.compare(picture));
       else background.learn(picture);
       last = picture;
+    },
+    recipeChanged(recut) {
+      if (!recut) return;
+      // What was seen of a part is all there will be: the next frames show another place.
+      giveOnce(part && part.views.frames.length === 0 ? 'the recipe changed before it was seen' : undefined);
+      startOver();
+      last = undefined;
     },
     lost(reason) {
       giveOnce(`camera lost: ${reason}`);

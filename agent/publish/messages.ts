@@ -71,6 +71,7 @@ export const statusMessage = z
     reasons: z.array(z.string()),
     version: z.string(),
     model: z.string(),
+    recipe: z.string().optional().describe('the recipe in force'),
     cameras: z.record(z.string(), z.enum(['up', 'down'])),
     since: timestamp.describe('when this state began'),
   })

@@ -23,7 +23,7 @@ export function createStationBar({ name, state, facts, banner }) {
       set(name, station);
       document.title = `${station} · ${stateWords[status.state]?.word ?? status.state}`;
       showState(status.state);
-      set(facts, `model ${status.model} · agent ${status.version}`);
+      set(facts, `recipe ${status.recipe} · model ${status.model} · agent ${status.version}`);
       showBanner(status.reasons.join(' · '), 'reason');
     },
     /** The agent is not heard: nothing here is live. */

@@ -1,11 +1,20 @@
 import { expect, it } from 'vitest';
 import { createControl } from '../../agent/control.ts';
+import { openBook } from '../../agent/recipes/book.ts';
 
 function control() {
   const asked: unknown[] = [];
   const station = { calibrating: false };
+  const { require } = openBook({ recipes: {}, cameras: {} });
   const commands = createControl({
     station,
+    recipes: {
+      require: async (recipe) => require(recipe),
+      async use(recipe) {
+        require(recipe);
+        asked.push({ recipe });
+      },
+    },
     inspections: new Map([
       [
         'top',
@@ -53,8 +62,9 @@ it('refuses a camera or a recipe that is not there, naming those that are', asyn
     code: 'recipe-unknown',
   });
   await expect(commands.recipe({ recipe: 'b' })).rejects.toMatchObject({ code: 'recipe-unknown' });
-  expect(await commands.recipe({ recipe: 'default' })).toEqual({});
   expect(asked).toEqual([]);
+  expect(await commands.recipe({ recipe: 'default' })).toEqual({});
+  expect(asked).toEqual([{ recipe: 'default' }]);
 });
 
 it('switches mode and model', async () => {

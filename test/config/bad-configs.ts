@@ -31,6 +31,22 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /write mqtt/,
   },
   {
+    kind: 'a recipe for a camera that is not there',
+    yaml: root('recipes:\n  bolts: {cameras: {side: {region: {x: 0.5, width: 0.5}}}}'),
+    line: 6,
+    key: 'recipes.bolts.cameras.side',
+    what: /there is no camera "side"/,
+    remedy: /use one of: top/,
+  },
+  {
+    kind: 'a recipe with the name of the one that is always there',
+    yaml: root('recipes:\n  default: {head: 2026-11-23.2}'),
+    line: 6,
+    key: 'recipes.default',
+    what: /always there/,
+    remedy: /another name/,
+  },
+  {
     kind: 'a key one level off',
     yaml: root('passwordFile: x'),
     line: 5,

@@ -60,7 +60,13 @@ export async function openStationRig(
         return { jobId: `job-${rig.triggered.length}` };
       },
       mode: async () => ({}),
+      async recipe(command) {
+        failIfTold();
+        rig.triggered.push(command);
+        return {};
+      },
     },
+    recipes: () => [],
     status: () => rig.status,
     readiness: () => rig.checks,
     cameras: () => rig.cameras,

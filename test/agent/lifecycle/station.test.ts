@@ -14,6 +14,7 @@ describe('the state of the station', () => {
     model = undefined;
     station = new Station({
       version: '1.2.3',
+      recipe: () => 'bolts',
       cameras: () => cameras,
       broker: () => broker,
       model: () => model,

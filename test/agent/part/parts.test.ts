@@ -4,10 +4,10 @@ import { QcError } from '../../../config/errors.ts';
 import { triggerSchema } from '../../../config/schema.ts';
 import { DrawnCamera, found, seeded } from './drawn-camera.ts';
 
-function open(camera: DrawnCamera, trigger: unknown, frames = 1): OpenParts {
+function open(camera: DrawnCamera, trigger: unknown, frames = 1, recipe = () => 'bolts'): OpenParts {
   return openParts(triggerSchema.parse(trigger), { frames }, camera, {
     camera: 'top',
-    recipe: () => 'bolts',
+    recipe,
     now: () => camera.now,
   });
 }
@@ -258,4 +258,68 @@ test('no timer is left when parts are closed', async () => {
   await parts[Symbol.asyncDispose]();
   expect(await refused).toBe('stopping');
   expect(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length).toBeLessThanOrEqual(1);
+});
+
+describe('when the recipe changes', () => {
+  test('a part that was triggered before keeps the recipe of its trigger', async () => {
+    const camera = new DrawnCamera();
+    let now = 'bolts';
+    await using parts = open(camera, { kind: 'command', timeoutMs: 60_000 }, 2, () => now);
+    const before = parts.trigger({ partId: 'A-1' });
+    camera.show();
+    await before;
+    now = 'nuts';
+    parts.recipeChanged(false);
+    const idle = parts.idle();
+    camera.show();
+    await idle;
+    const after = parts.trigger({ partId: 'A-2' });
+    camera.show({}, 2);
+    await after;
+    await camera.seen();
+    expect((await found(parts)).map(({ partId, recipe }) => [partId, recipe])).toEqual([
+      ['A-1', 'bolts'],
+      ['A-2', 'nuts'],
+    ]);
+  });
+
+  test('no continuous part has frames of both', async () => {
+    const camera = new DrawnCamera();
+    let now = 'bolts';
+    await using parts = open(camera, { kind: 'continuous', everyMs: 40 }, 3, () => now);
+    camera.show({}, 2);
+    await camera.seen();
+    now = 'nuts';
+    const changedAt = camera.now;
+    parts.recipeChanged(false);
+    camera.show({}, 3);
+    await camera.seen();
+    const [part, ...more] = await found(parts);
+    expect(more).toEqual([]);
+    expect(part?.recipe).toBe('nuts');
+    for (const { capturedAt } of part?.frames ?? []) expect(capturedAt).toBeGreaterThan(changedAt);
+  });
+
+  test('a part in view is judged by the recipe it came under, from what was seen where another region is cut', async () => {
+    for (const recut of [false, true]) {
+      const camera = new DrawnCamera();
+      let now = 'bolts';
+      await using parts = open(camera, { kind: 'presence' }, 1, () => now);
+      camera.show({}, 20);
+      for (const square of [10, 20, 30])
+        camera.show({ squares: [{ x: square, y: 30, side: 30, level: 210 }] });
+      await camera.seen();
+      now = 'nuts';
+      parts.recipeChanged(recut);
+      const early = await found(parts);
+      expect(early.map(({ recipe, failure }) => [recipe, failure])).toEqual(
+        recut ? [['bolts', undefined]] : [],
+      );
+      if (recut) continue;
+      camera.show({ squares: [{ x: 30, y: 30, side: 30, level: 210 }] }, 8);
+      camera.show({}, 5);
+      await camera.seen();
+      expect((await found(parts)).map(({ recipe }) => recipe)).toEqual(['bolts']);
+    }
+  });
 });

@@ -1,0 +1,135 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { openBook } from '../../../agent/recipes/book.ts';
+import { openRecipes, type RecipeCamera } from '../../../agent/recipes/recipes.ts';
+import { QcError } from '../../../config/errors.ts';
+import { configSchema } from '../../../config/schema.ts';
+import { tempFolder } from '../../models/temp-folder.ts';
+
+const book = openBook(
+  configSchema.parse({
+    station: 's',
+    cameras: { top: { url: 'rtsp://h/a' } },
+    recipes: {
+      bolts: { head: 'good', cameras: { top: { region: { x: 0.5, width: 0.5 } } } },
+      nuts: { head: 'bad' },
+      dots: { cameras: { top: { region: { width: 0.001 } } } },
+    },
+  }),
+);
+
+async function open(storageDirectory: string) {
+  const happened: string[] = [];
+  const bad = new Set(['bad']);
+  const camera: RecipeCamera = {
+    checkRegion({ width }) {
+      if (width < 0.01) throw new QcError('camera-region', 'the region is too small');
+    },
+    async recipeChanged() {
+      happened.push(`cut ${recipes.active}`);
+    },
+  };
+  const recipes = await openRecipes(book, {
+    log: pino({ level: 'silent' }),
+    storageDirectory,
+    cameras: new Map([['top', camera]]),
+    model: async () => ({
+      async keepHead(version) {
+        happened.push(`load ${version}`);
+        if (bad.has(version)) throw new QcError('head-damaged', `head ${version} is damaged`);
+      },
+    }),
+    onChange: () => void happened.push(`told ${recipes.active}`),
+  });
+  return { recipes, happened, bad };
+}
+
+const code = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'done',
+    (error) => (error instanceof QcError ? error.code : String(error)),
+  );
+
+describe('the recipe in force', () => {
+  it('is the default until another one is loaded, recorded and cut', async () => {
+    await using folder = await tempFolder();
+    const { recipes, happened } = await open(folder.path);
+    expect(recipes.active).toBe('default');
+    await recipes.use('bolts');
+    expect(recipes.active).toBe('bolts');
+    expect(happened).toEqual(['load good', 'told bolts', 'cut bolts']);
+    expect((await open(folder.path)).recipes.active).toBe('bolts');
+    await recipes.use('bolts');
+    expect(happened.at(-1)).toBe('load good');
+  });
+
+  it('stays where the new one cannot be used, on disk too', async () => {
+    await using folder = await tempFolder();
+    const { recipes, happened, bad } = await open(folder.path);
+    await recipes.use('bolts');
+    expect(await code(recipes.use('nuts'))).toBe('head-damaged');
+    expect(await code(recipes.use('dots'))).toBe('camera-region');
+    expect(await code(recipes.use('screws'))).toBe('recipe-unknown');
+    expect(recipes.active).toBe('bolts');
+    expect(happened.filter((one) => one.startsWith('cut'))).toEqual(['cut bolts']);
+    expect(recipes.list().map(({ name, active, fault }) => [name, active, fault !== ''])).toEqual([
+      ['default', false, false],
+      ['bolts', true, false],
+      ['nuts', false, true],
+      ['dots', false, false],
+    ]);
+    bad.clear();
+    await recipes.use('nuts');
+    expect(recipes.list().find(({ name }) => name === 'nuts')).toMatchObject({ active: true, fault: '' });
+  });
+
+  it('changes one at a time, in the order in which it was asked', async () => {
+    await using folder = await tempFolder();
+    const { recipes, happened } = await open(folder.path);
+    await Promise.all(['bolts', 'default', 'bolts', 'default'].map((name) => recipes.use(name)));
+    expect(recipes.active).toBe('default');
+    expect(happened.filter((one) => one.startsWith('cut'))).toEqual([
+      'cut bolts',
+      'cut default',
+      'cut bolts',
+      'cut default',
+    ]);
+  });
+
+  it.each([
+    ['{"schema":1,"recipe":"gone"}', 'recipe-unknown'],
+    ['garbage', 'data-damaged'],
+  ])('must be known at the start: %s is refused with a way out', async (content, code) => {
+    await using folder = await tempFolder();
+    await mkdir(folder.path, { recursive: true });
+    await writeFile(join(folder.path, 'recipe.json'), content);
+    const opening = open(folder.path);
+    await expect(opening).rejects.toMatchObject({
+      code,
+      remedy: expect.stringContaining('recipe.json'),
+    });
+    expect(await readFile(join(folder.path, 'recipe.json'), 'utf8')).toBe(content);
+  });
+});
+
+describe('heads at the start', () => {
+  it('may be bad for a recipe that is not in force, which is then refused until they are good', async () => {
+    await using folder = await tempFolder();
+    const { recipes, bad } = await open(folder.path);
+    await recipes.loadHeads();
+    await recipes.require('bolts');
+    expect(await code(recipes.require('nuts'))).toBe('head-damaged');
+    bad.clear();
+    await recipes.require('nuts');
+    expect(recipes.list().every(({ fault }) => fault === '')).toBe(true);
+  });
+
+  it('must be good for the one in force', async () => {
+    await using folder = await tempFolder();
+    await writeFile(join(folder.path, 'recipe.json'), '{"schema":1,"recipe":"nuts"}');
+    const { recipes } = await open(folder.path);
+    expect(await code(recipes.loadHeads())).toBe('head-damaged');
+  });
+});
