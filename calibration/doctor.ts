@@ -1,4 +1,5 @@
 /** What is wrong with the labelled frames, and what to do about it: before training, not after. */
+import { join } from 'node:path';
 import sharp from 'sharp';
 import type { Config } from '../config/schema.ts';
 import { openSession } from '../models/session.ts';
@@ -60,7 +61,11 @@ export async function examine(
     onNotice(`the newest ${mostFrames} of ${frames.length} frames are looked at`);
 
   const unreadable: { readonly frame: LabelledFrame; readonly reason: string }[] = [];
-  await using session = await openSession({ ...model, directories: [`${storage.directory}/bases`] });
+  await using session = await openSession({
+    ...model,
+    directories: [join(storage.directory, 'bases')],
+    cache: join(storage.directory, 'cache'),
+  });
   const described = await describeFrames(looked, {
     storageDirectory: storage.directory,
     base: session.facts.manifest,

@@ -82,6 +82,7 @@ export async function tune(
   await using session = await openSession({
     ...model,
     directories: [join(storage.directory, 'bases')],
+    cache: join(storage.directory, 'cache'),
   });
   const base = session.facts.manifest;
   const described = await describeFrames(chosen, {

@@ -5,8 +5,9 @@ import type { ModelConfig } from '../config/schema.ts';
 import { requireHeadGraph, requireSameBase } from './head.ts';
 import type { Image } from './image.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
-import { type Judged, type LoadedHead, openSession, type Session, type SessionFacts } from './session.ts';
+import { type Judged, openSession, type Session } from './session.ts';
 import { type HeadVersion, openStore, type Store } from './store.ts';
+import type { LoadedHead, SessionFacts } from './worker.ts';
 
 export interface InspectorOptions {
   readonly model: ModelConfig;
@@ -44,7 +45,7 @@ export interface Inspector extends AsyncDisposable {
   /** Pooled features of the base, [size]; for training and drift. */
   features(image: Image): Promise<Float32Array>;
   /**
-   * Judges with another version of the store from now on: what was asked before is judged by the old one.
+   * Judges with another version of the store once it resolves: what was asked before is judged by the old one.
    * A damaged or unfitting version is refused and the old one stays.
    */
   swapHead(version: string): Promise<void>;
@@ -103,6 +104,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       base: config.base,
       precision: config.precision,
       directories: [join(storageDirectory, 'bases')],
+      cache: join(storageDirectory, 'cache'),
       provider: config.provider,
       threads: config.threads,
       ...(options.worker && { worker: options.worker }),

@@ -6,6 +6,7 @@ import ort from 'onnxruntime-node';
 import { QcError } from '../config/errors.ts';
 import { type Base, openBase } from './base.ts';
 import { checkFailure, checkImage, recordCheck } from './check.ts';
+import { openCompiled } from './compiled.ts';
 import type { Image } from './image.ts';
 import { makePrepare, type Prepare } from './prepare.ts';
 import { type Provider, providers, whyAbsent } from './providers.ts';
@@ -15,12 +16,12 @@ import type {
   FromWorker,
   HeadAnswer,
   LoadedHead,
+  Opened,
   SentError,
-  SessionFacts,
   Task,
   ToWorker,
   WorkerData,
-} from './session.ts';
+} from './worker.ts';
 
 const { request, guard } = workerData as WorkerData;
 const port = parentPort!;
@@ -60,23 +61,47 @@ type Run = (
   image: Image,
 ) => Promise<{ readonly features: Float32Array; readonly map?: ort.Tensor | undefined }>;
 
-/** One session on one provider; throws what onnxruntime throws. */
-async function openOn(provider: Provider, base: Base): Promise<ort.InferenceSession> {
-  const options: ort.InferenceSession.SessionOptions = {
+type Options = ort.InferenceSession.SessionOptions;
+
+/** One session on one provider; throws what onnxruntime throws. @param graph instead of the base's own */
+async function openOn(
+  provider: Provider,
+  base: Base,
+  { graph = base.model, ...more }: Options & { readonly graph?: string | Uint8Array } = {},
+): Promise<ort.InferenceSession> {
+  const options: Options = {
     executionProviders: [provider],
     intraOpNumThreads: request.threads || availableParallelism(),
     interOpNumThreads: 1,
     freeDimensionOverrides: base.dimensions,
     logSeverityLevel: 4,
+    ...more,
     // Threads that spin between two frames cost half as much again as the inference itself, for no speed.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: { session: { intra_op: { allow_spinning: '0' }, ...(more.extra?.session as object) } },
   };
-  const { model } = base;
   return native(() =>
-    typeof model === 'string'
-      ? ort.InferenceSession.create(model, options)
-      : ort.InferenceSession.create(model, options),
+    typeof graph === 'string'
+      ? ort.InferenceSession.create(graph, options)
+      : ort.InferenceSession.create(graph, options),
   );
+}
+
+/** The base's graph, optimised for this processor, from the cache. @throws what files and onnxruntime throw */
+async function compiledGraph(base: Base, cache: string): Promise<string> {
+  const identity = [
+    base.manifest.sha256,
+    base.output,
+    JSON.stringify(base.dimensions),
+    ort.env.versions.node!,
+  ];
+  return openCompiled(cache, identity, async (graph, weights) => {
+    const external = { file_name: weights, min_size_in_bytes: '1024' };
+    const session = await openOn('cpu', base, {
+      optimizedModelFilePath: graph,
+      extra: { session: { optimized_model_external_initializers: external } },
+    });
+    await session.release();
+  });
 }
 
 function runner(session: ort.InferenceSession, base: Base, prepare: Prepare): Run {
@@ -96,7 +121,7 @@ function runner(session: ort.InferenceSession, base: Base, prepare: Prepare): Ru
 }
 
 /** The first provider that opens the base and passes the check. */
-async function openProvider(base: Base): Promise<{ facts: SessionFacts; run: Run }> {
+async function openProvider(base: Base): Promise<Opened & { readonly run: Run }> {
   const { manifest } = base;
   const { precision } = manifest;
   const prepare = makePrepare(manifest.input);
@@ -106,10 +131,12 @@ async function openProvider(base: Base): Promise<{ facts: SessionFacts; run: Run
     let reason = whyAbsent(provider);
     if (reason === undefined) {
       try {
-        const session = await openOn(provider, base);
+        const { session, graph } = await open(provider);
         const run = runner(session, base, prepare);
         reason = await failure(provider, run);
-        if (reason === undefined) return { facts: { manifest, precision, provider, why }, run };
+        if (reason === undefined) {
+          return { facts: { manifest, precision, provider, why }, compiled: graph, run };
+        }
         await session.release();
       } catch (error) {
         if (provider === 'cpu') throw refused(error);
@@ -119,6 +146,20 @@ async function openProvider(base: Base): Promise<{ facts: SessionFacts; run: Run
     why.push(`${provider}: ${reason}`);
   }
   throw new QcError('provider-unavailable', `no provider can run the model: ${why.join('; ')}`);
+
+  /** On the CPU from a compiled graph where one can be had. */
+  async function open(provider: Provider): Promise<{ session: ort.InferenceSession; graph?: string }> {
+    const { cache, compiled } = request;
+    if (provider === 'cpu' && cache !== undefined && base.map === undefined) {
+      try {
+        const graph = compiled ?? (await compiledGraph(base, cache));
+        return { session: await openOn('cpu', base, { graph, graphOptimizationLevel: 'disabled' }), graph };
+      } catch (error) {
+        why.push(`a compiled graph: ${brief(error)}`);
+      }
+    }
+    return { session: await openOn(provider, base) };
+  }
 
   /** The CPU provider is the reference: where it fails, the model is wrong, not the provider. */
   async function failure(provider: Provider, run: Run): Promise<string | undefined> {
@@ -201,33 +242,27 @@ function toSend(error: unknown): SentError {
 
 /** Answers requests one by one until told to close. */
 function serve(run: Run): void {
-  const heads: { head?: Head | undefined; shadow?: Head | undefined } = {};
-  const kept = new Map<string, Head>();
+  const heads = new Map<string, Head>();
   let last: Promise<void> = Promise.resolve();
 
   async function perform(task: Task): Promise<Answer> {
-    if (task.kind === 'keep') {
-      const { version } = task.head;
-      const before = kept.get(version);
-      kept.set(version, await openHead(task.head));
-      await before?.session.release();
+    if (task.kind === 'load') {
+      heads.set(task.head.version, await openHead(task.head));
       return {};
     }
-    if ('head' in task) {
-      const next = task.head && (await openHead(task.head));
-      await heads[task.kind]?.session.release();
-      heads[task.kind] = next;
+    if (task.kind === 'unload') {
+      await heads.get(task.version)?.session.release();
+      heads.delete(task.version);
       return {};
     }
     const { features, map } = await run(task.image);
-    if (task.kind === 'features') return { features: features.slice() };
     if (task.kind === 'map') return { map: mapOf(map) };
-    if (task.by !== undefined) {
-      const named = kept.get(task.by);
-      if (!named) throw new QcError('version-unknown', `the head ${task.by} is not loaded`);
-      return { features: features.slice(), active: await classify(named, features) };
+    if (task.kind === 'features') return { features: features.slice() };
+    const head = task.head === undefined ? undefined : heads.get(task.head);
+    const shadow = task.shadow === undefined ? undefined : heads.get(task.shadow);
+    if (task.head !== undefined && !head) {
+      throw new QcError('internal', `the head ${task.head} was not loaded`);
     }
-    const { head, shadow } = heads;
     return {
       features: features.slice(),
       active: head && (await classify(head, features)),
@@ -238,7 +273,7 @@ function serve(run: Run): void {
 
   async function reply(id: number, task: Task): Promise<void> {
     const startedAt = performance.now();
-    const buffer = 'head' in task ? undefined : task.image.data.buffer;
+    const buffer = 'image' in task ? task.image.data.buffer : undefined;
     const pixels = buffer instanceof ArrayBuffer ? buffer : undefined;
     const back = pixels ? [pixels] : [];
     try {
@@ -257,9 +292,9 @@ function serve(run: Run): void {
 
 try {
   const base = await openBase(request);
-  const { facts, run } = await openProvider(base);
+  const { facts, compiled, run } = await openProvider(base);
   serve(run);
-  send({ opened: facts });
+  send({ opened: { facts, compiled } });
 } catch (error) {
   send({ failed: toSend(error) });
 }

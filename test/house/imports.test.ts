@@ -102,7 +102,9 @@ const entries = [
   'models/providers.ts',
   'models/durable.ts',
   // Native inference must have ended before the process does.
-  'models/session.ts',
+  'models/worker.ts',
+  // What a compiled graph is made for, and who makes it.
+  'models/compiled.ts',
   // What a forked decoder may see of the environment: no secrets.
   'config/child-environment.ts',
   'models/lock.ts', // whether the process that left a lock still runs

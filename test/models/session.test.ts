@@ -192,7 +192,7 @@ describe('providers', () => {
 });
 
 describe('the queue', () => {
-  test('answers in order and refuses what would wait too long', async () => {
+  test('answers everything it took and refuses what would wait too long', async () => {
     await using folder = await tempFolder();
     await using session = await openSession(on(await writeTiny(folder.path)));
     const done: number[] = [];
@@ -203,7 +203,9 @@ describe('the queue', () => {
     const refused = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
     expect(refused).toHaveLength(80 - 66);
     expect(refused[0]!.reason).toMatchObject({ code: 'overloaded' });
-    expect(done).toEqual(Array.from({ length: 66 }, (_, i) => i));
+    // Two threads may finish in another order than they began.
+    const order = Array.from({ length: 66 }, (_, i) => i);
+    expect(done.toSorted((a, b) => a - b)).toEqual(order);
   });
 
   test('closing finishes what runs, refuses what waits, and the thread is gone', async () => {

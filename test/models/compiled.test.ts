@@ -1,0 +1,108 @@
+import { appendFile, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openCompiled } from '../../models/compiled.ts';
+import { openSession } from '../../models/session.ts';
+import { formulaImage } from './formula-image.ts';
+import { tempFolder } from './temp-folder.ts';
+import { tinyClassifier, writeTiny } from './tiny-model.ts';
+
+/** Stands for onnxruntime: what it writes, and how often it was asked. */
+function compiler() {
+  const made: string[] = [];
+  return {
+    made,
+    async compile(graph: string, weights: string) {
+      made.push(graph);
+      await writeFile(graph, 'graph');
+      await writeFile(join(graph, '..', weights), 'weights');
+    },
+  };
+}
+
+describe('the files of a compiled graph', () => {
+  test('are made once, found again, and made anew where one of them was damaged or is gone', async () => {
+    await using folder = await tempFolder();
+    const { made, compile } = compiler();
+    const graph = await openCompiled(folder.path, ['base', '1.30'], compile);
+    expect(await openCompiled(folder.path, ['base', '1.30'], compile)).toBe(graph);
+    expect(made).toHaveLength(1);
+
+    await appendFile(join(graph, '..', 'weights.bin'), '!');
+    expect(await openCompiled(folder.path, ['base', '1.30'], compile)).toBe(graph);
+    expect(made).toHaveLength(2);
+    await writeFile(join(graph, '..', 'compiled.json'), '{}');
+    await openCompiled(folder.path, ['base', '1.30'], compile);
+    expect(made).toHaveLength(3);
+    expect(await readdir(folder.path)).toHaveLength(1);
+  });
+
+  test('of another base or runtime are others; the ones least used go, and what a dead process left', async () => {
+    await using folder = await tempFolder();
+    const { compile } = compiler();
+    const dead = join(folder.path, 'abc.draft-1-0');
+    await mkdir(dead);
+    await utimes(dead, 0, 0);
+    const graphs = new Set<string>();
+    for (const version of ['1', '2', '3', '4', '5', '6']) {
+      graphs.add(await openCompiled(folder.path, ['base', version], compile));
+    }
+    expect(graphs.size).toBe(6);
+    const left = await readdir(folder.path);
+    expect(left).toHaveLength(4);
+    expect([...graphs].at(-1)).toContain(left.find((name) => [...graphs].at(-1)!.includes(name)));
+  });
+
+  test('are not half there where making them fails', async () => {
+    await using folder = await tempFolder();
+    const failing = openCompiled(folder.path, ['base'], async (graph) => {
+      await writeFile(graph, 'half');
+      throw new Error('no space left');
+    });
+    await expect(failing).rejects.toThrow('no space left');
+    expect(await readdir(folder.path)).toEqual([]);
+  });
+});
+
+describe('a session', () => {
+  const on = { precision: 'auto', provider: 'cpu', threads: 0 } as const;
+
+  test('gives the same features, to the bit, from the compiled graph as from the base, at once and later', async () => {
+    await using folder = await tempFolder();
+    const image = formulaImage(224, 224);
+    const cache = join(folder.path, 'cache');
+    for (const base of ['resnet50-synthetic', await writeTiny(folder.path)]) {
+      await using plain = await openSession({ ...on, base });
+      const expected = await plain.features(image);
+      for (const round of ['made', 'found']) {
+        await using session = await openSession({ ...on, base, cache });
+        expect(session.facts.why, round).toEqual([]);
+        expect(await session.features(image), round).toEqual(expected);
+      }
+    }
+    expect(await readdir(cache)).toHaveLength(2);
+  });
+
+  test('follows its base when that changes, although the cache is full of the old one', async () => {
+    await using folder = await tempFolder();
+    const cache = join(folder.path, 'cache');
+    const image = formulaImage(32, 32);
+    const featuresOf = async (base: string) => {
+      await using session = await openSession({ ...on, base, cache });
+      return session.features(image);
+    };
+    const before = await featuresOf(await writeTiny(folder.path));
+    const after = await featuresOf(await writeTiny(folder.path, {}, tinyClassifier(2)));
+    expect(after).not.toEqual(before);
+  });
+
+  test('runs without a compiled graph where none can be kept, and says why', async () => {
+    await using folder = await tempFolder();
+    const base = await writeTiny(folder.path);
+    const cache = join(folder.path, 'a-file');
+    await writeFile(cache, '');
+    await using session = await openSession({ ...on, base, cache });
+    expect(session.facts.why).toEqual([expect.stringMatching(/^a compiled graph: .*a-file/)]);
+    expect((await session.features(formulaImage(32, 32))).length).toBe(session.facts.manifest.features.size);
+  });
+});
