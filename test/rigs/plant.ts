@@ -26,6 +26,8 @@ export interface PlantOptions {
   readonly users?: Readonly<Record<'agent' | 'probe', string>>;
   /** Whether a head has been trained; default true. */
   readonly head?: boolean;
+  /** Further sections of the configuration; may add to the storage directory before the agent starts. */
+  readonly settings?: (storage: string) => Promise<object>;
   /** Environment variables of the agent, over those of the test. */
   readonly env?: StartOptions['env'];
 }
@@ -40,6 +42,8 @@ export interface Plant extends AsyncDisposable {
   readonly topic: string;
   /** Of the page, the API and the metrics. */
   readonly url: string;
+  /** The storage directory. */
+  readonly storage: string;
   /** As they arrived, in that order; what was delivered twice stands here twice. */
   readonly results: readonly Result[];
   readonly verdicts: readonly VerdictMessage[];
@@ -57,6 +61,8 @@ export interface Plant extends AsyncDisposable {
   command(name: string, payload: object): Promise<Reply>;
   /** The broker comes back while the agent is held still, so that the subscriber misses nothing. */
   brokerComesBack(): Promise<void>;
+  /** Ends the agent and starts it again with the same files. */
+  restart(signal?: NodeJS.Signals): Promise<void>;
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
@@ -95,12 +101,15 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
     http: { port: 0 },
     storage: { directory: './storage' },
     log: { format: 'json', level: 'debug' },
+    ...(await options.settings?.(join(directory, 'storage'))),
   };
   await writeFile(file, stringify(settings));
-  const agent = opened.use(
-    startAgent(['run', '--config', file], { cwd: directory, ...(options.env && { env: options.env }) }),
-  );
-  const url = String((await agent.logs('page, API and metrics are served')).url);
+  const start = () =>
+    startAgent(['run', '--config', file], { cwd: directory, ...(options.env && { env: options.env }) });
+  const served = async () => String((await agent.logs('page, API and metrics are served')).url);
+  let agent = start();
+  opened.defer(() => agent[Symbol.asyncDispose]());
+  let url = await served();
 
   const heard = <T>(path: string) => probe.on(`${topic}/${path}`).map(({ json }) => json as T);
   const all = opened.move();
@@ -108,9 +117,14 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
     line,
     broker,
     probe,
-    agent,
+    get agent() {
+      return agent;
+    },
     topic,
-    url,
+    get url() {
+      return url;
+    },
+    storage: join(directory, 'storage'),
     get results() {
       return heard<Result>('top/result');
     },
@@ -163,6 +177,11 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
       } finally {
         agent.kill('SIGCONT');
       }
+    },
+    async restart(signal) {
+      await agent.stop(signal);
+      agent = start();
+      url = await served();
     },
     stop: async (signal) => (await agent.stop(signal)).code,
     [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
