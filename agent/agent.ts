@@ -13,10 +13,11 @@ import type { Log } from './lifecycle/log.ts';
 import { Station } from './lifecycle/station.ts';
 import { type LiveModel, openLiveModel } from './live-model.ts';
 import { createMetrics } from './metrics/metrics.ts';
-import { cameraObserver, publisherObserver } from './metrics/observers.ts';
+import { cameraObserver, publisherObserver, sparkplugObserver } from './metrics/observers.ts';
 import { lettersOf, openMqttOutbox } from './publish/letters.ts';
 import { openMemoryOutbox } from './publish/outbox/memory.ts';
 import { openPublisher, type Publisher } from './publish/publisher.ts';
+import { openSparkplug, type Sparkplug, sparkplugOptions } from './publish/sparkplug/sparkplug.ts';
 import { openBook } from './recipes/book.ts';
 import { openRecipes } from './recipes/recipes.ts';
 
@@ -53,6 +54,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   const inspections = new Map<string, Inspection>();
   let model: LiveModel | undefined;
   let publisher: Publisher | undefined;
+  let sparkplug: Sparkplug | undefined;
 
   opened.use(await openDataDirectory(config.storage.directory, { log, version }));
   const metrics = createMetrics({ version });
@@ -91,6 +93,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
     metrics.recipeInForce.set({ recipe: recipes.active }, 1);
   });
   station.onChange(() => publisher?.statusChanged());
+  station.onChange(() => sparkplug?.changed());
 
   // The model loads while cameras and broker connect.
   const loading = openLiveModel(config, { log, metrics, recipes, onChange: changed });
@@ -139,6 +142,25 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       observer: publisherObserver(metrics, changed),
     }),
   );
+  const edgeNode = sparkplugOptions(config);
+  if (edgeNode) {
+    sparkplug = opened.use(
+      await openSparkplug(edgeNode, {
+        log,
+        store: outbox,
+        up: (camera) => inspections.get(camera)?.feed.up === true,
+        facts: () => ({
+          station: config.station,
+          status: station.status,
+          recipe: recipes.active,
+          model: model?.info,
+        }),
+        observer: sparkplugObserver(metrics, edgeNode, (text) =>
+          station.notice('sparkplug', text && `Sparkplug: ${text}`),
+        ),
+      }),
+    );
+  }
   for (const [camera, cameraConfig] of Object.entries(config.cameras)) {
     const inspection = await openInspection(camera, cameraConfig, {
       log,
@@ -163,7 +185,11 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       judge: (image, recipe) => judging(() => live.judge(image, recipe)),
       rules: (version, recipe) => live.rules(version, recipe),
       facts: () => ({ station: config.station, model: live.info, calibration: station.calibrating }),
-      publish: (result) => storing(() => outbox.put(lettersOf(result, mqttOutbox), result)),
+      publish(result) {
+        const letters = lettersOf(result, mqttOutbox);
+        if (sparkplug) letters.push(sparkplug.letter(result));
+        return storing(() => outbox.put(letters, result));
+      },
       count: (result) => metrics.partInspected(result),
       show(result, seen) {
         recent.add(result, seen.frame);

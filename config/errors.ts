@@ -112,6 +112,10 @@ export const errors = {
     exit: 1,
     remedy: 'another client uses the same client id: give each station its own mqtt.clientId',
   },
+  'sparkplug-host-offline': {
+    exit: 1,
+    remedy: 'nothing: results wait until it is back; mqtt.sparkplug.primaryHost names the host to wait for',
+  },
   // commands
   'command-invalid': { exit: 2, remedy: 'send the fields that the schema names' },
   'command-unknown': { exit: 2, remedy: 'use trigger, mode, label, recipe or model' },

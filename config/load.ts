@@ -11,6 +11,7 @@ import {
   resolveMqtt,
   resolveStorage,
   type Scope,
+  warnOfCase,
 } from './resolve.ts';
 import {
   type Config,
@@ -78,6 +79,7 @@ function resolveSections(raw: Record<string, unknown>, scope: Scope): Partial<Co
   }
   checkRecipes(raw.recipes, Object.keys(raw.cameras ?? {}), scope);
   const mqtt = mqttSchema.safeParse(raw.mqtt ?? {});
+  if (mqtt.data?.sparkplug) warnOfCase(Object.keys(cameras), scope);
   const http = httpSchema.safeParse(raw.http ?? {});
   const model = modelSchema.safeParse(raw.model ?? {});
   const storage = storageSchema.safeParse(raw.storage ?? {});

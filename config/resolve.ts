@@ -116,6 +116,20 @@ export function checkRecipes(recipes: unknown, cameras: readonly string[], scope
   }
 }
 
+/** Sparkplug 3.0 §5.2: hosts may not tell device ids apart that differ only in case. */
+export function warnOfCase(cameras: readonly string[], scope: Findings): void {
+  const first = new Map<string, string>();
+  for (const camera of cameras) {
+    const other = first.get(camera.toLowerCase());
+    if (other === undefined) first.set(camera.toLowerCase(), camera);
+    else
+      scope.warn(
+        ['cameras', camera],
+        `differs from ${other} only in case, which Sparkplug hosts may not see`,
+      );
+  }
+}
+
 /** Addresses that only this machine reaches (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3). */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);

@@ -127,6 +127,27 @@ export const cameraSchema = z.strictObject({
     .describe('mark results as simulated (pretend lines; always true for file:)'),
 });
 
+/** Sparkplug 3.0 §4.1: ids become topic levels. */
+const sparkplugId = z
+  .string()
+  .regex(
+    /^(?!STATE$)[^+/#\s\p{Cc}]([^+/#\p{Cc}]{0,61}[^+/#\s\p{Cc}])?$/u,
+    'at most 63 characters without +, /, #, and no space at either end; not STATE',
+  );
+
+export const sparkplugSchema = z.strictObject({
+  groupId: sparkplugId.describe('group of this edge node: often the plant or the area'),
+  edgeNodeId: sparkplugId
+    .optional()
+    .describe('name of this agent as an edge node, unique within its group; default <station>'),
+  primaryHost: sparkplugId
+    .optional()
+    .describe(
+      'id of the host application to wait for: results are kept while it is offline; default: wait for none',
+    ),
+  clientId: z.string().min(1).max(64).optional().describe('default <mqtt.clientId>-sparkplug'),
+});
+
 export const mqttSchema = z.strictObject({
   url: z
     .string()
@@ -161,6 +182,9 @@ export const mqttSchema = z.strictObject({
   commandMaxAgeMs: milliseconds(100, 3_600_000)
     .default(5_000)
     .describe('a command with an older issuedAt is refused as stale'),
+  sparkplug: sparkplugSchema
+    .optional()
+    .describe('publish as a Sparkplug B edge node as well, each camera a device; absent: not at all'),
 });
 
 export const httpSchema = z.strictObject({

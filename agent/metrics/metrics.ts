@@ -213,6 +213,12 @@ export function createMetrics({ version }: { readonly version: string }) {
     ),
     mqttConnected: gauge('qc_mqtt_connected', '1 while announced to the broker'),
     mqttPublished: counter('qc_mqtt_published_total', 'Messages the broker has acknowledged', ['kind']),
+    sparkplugConnected: gauge(
+      'qc_sparkplug_connected',
+      '1 while the Sparkplug edge node is born; absent where the station is none',
+      ['group', 'node'],
+    ),
+    sparkplugPublished: counter('qc_sparkplug_published_total', 'Sparkplug messages sent', ['type']),
 
     /** 1 while parts can be judged. */
     recipeInForce: gauge('qc_recipe_info', 'Always 1; the recipe in force', ['recipe']),

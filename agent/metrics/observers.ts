@@ -1,5 +1,6 @@
 import type { CameraObserver } from '../camera/feed.ts';
 import type { PublisherObserver } from '../publish/publisher.ts';
+import type { SparkplugObserver, SparkplugOptions } from '../publish/sparkplug/sparkplug.ts';
 import type { Metrics } from './metrics.ts';
 
 /** Counts what happens to the cameras; `onChange` is told when one comes or goes. */
@@ -23,5 +24,18 @@ export function publisherObserver(metrics: Metrics, onChange: () => void): Publi
       onChange();
     },
     published: (kind) => metrics.mqttPublished.inc({ kind }),
+  };
+}
+
+/** Shows whether the edge node is born, and counts what it sends. */
+export function sparkplugObserver(
+  metrics: Metrics,
+  { groupId: group, edgeNodeId: node }: Pick<SparkplugOptions, 'groupId' | 'edgeNodeId'>,
+  notice: SparkplugObserver['notice'],
+): SparkplugObserver {
+  return {
+    connected: (on) => metrics.sparkplugConnected.set({ group, node }, on ? 1 : 0),
+    published: (type) => metrics.sparkplugPublished.inc({ type }),
+    notice,
   };
 }

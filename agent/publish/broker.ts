@@ -12,9 +12,19 @@ export type BrokerOptions = Pick<
   'url' | 'protocol' | 'username' | 'password' | 'ca' | 'cert' | 'key' | 'keepaliveSeconds'
 > & {
   readonly clientId: string;
-  /** Published by the broker, retained, when the connection is lost. */
-  readonly will: { readonly topic: string; readonly payload: string };
+  /** Published by the broker, retained unless it says otherwise, when the connection is lost. */
+  readonly will: Will | (() => Promise<Will>);
+  /** Told when a CONNECT packet goes out with the will that was asked for last. */
+  readonly onConnect?: () => void;
+  /** Has the broker send the will also when the connection is closed here (MQTT 5 §3.14.2.1, 0x04). */
+  readonly willOnClose?: boolean;
 };
+
+export interface Will {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  readonly retain?: boolean;
+}
 
 export interface BrokerLink extends AsyncDisposable {
   readonly version: '5' | '3.1.1';
@@ -22,10 +32,18 @@ export interface BrokerLink extends AsyncDisposable {
   readonly receiveMaximum: number;
   /** Until when the broker's certificate is valid; undefined without TLS. */
   readonly certificateValidTo: Date | undefined;
-  /** Resolves with the PUBACK of a QoS 1 publish; rejects when refused or when the link is lost. */
-  publish(topic: string, payload: string, options?: PublishOptions): Promise<void>;
-  /** Resolves with the SUBACK. Retained messages arrive marked as such. */
-  subscribe(filter: string, onMessage: (message: Incoming) => void): Promise<void>;
+  /**
+   * Resolves with the PUBACK of a QoS 1 publish, or once a QoS 0 one is written; rejects when refused or
+   * when the link is lost. Text is JSON.
+   */
+  publish(topic: string, payload: string | Buffer, options?: PublishOptions): Promise<void>;
+  /** Resolves with the SUBACK. Retained messages arrive marked as such. To be called once. */
+  subscribe(filters: string | string[], onMessage: (message: Incoming) => void): Promise<void>;
+  /**
+   * Resolves once the broker has read all that was sent before, QoS 0 included: it answers a ping after it,
+   * since a connection is read in order (MQTT 3.1.1 §3.12, §4.2).
+   */
+  confirm(): Promise<void>;
   /** Told once when the connection ends by anything but closing it here. */
   onLost(listener: (error: QcError) => void): void;
   /** Cuts the connection without a goodbye: the broker sends the will. */
@@ -33,6 +51,8 @@ export interface BrokerLink extends AsyncDisposable {
 }
 
 export interface PublishOptions {
+  /** Default 1. */
+  readonly qos?: 0 | 1;
   readonly retain?: boolean;
   /** MQTT 5 §3.3.2.3.6, handed back as it came; needs a version 5 link. */
   readonly correlationData?: Buffer;
@@ -75,6 +95,9 @@ async function connectOnce(
   const { where, clientOptions } = await clientOptionsFor(options, version);
   signal.throwIfAborted();
   const client = openClient(clientOptions);
+  client.stream.once(clientOptions.protocol === 'mqtts' ? 'secureConnect' : 'connect', () =>
+    options.onConnect?.(),
+  );
   await new Promise<void>((resolve, reject) => {
     const settle = (error?: unknown) => {
       client.off('connect', connected).off('error', settle).off('close', hungUp);
@@ -94,7 +117,7 @@ async function connectOnce(
     signal.throwIfAborted();
     throw toBrokerError(error, where, 'connecting');
   });
-  return linkOver(client, version, where);
+  return linkOver(client, version, where, options.willOnClose === true);
 }
 
 async function clientOptionsFor(options: BrokerOptions, version: '5' | '3.1.1') {
@@ -102,6 +125,7 @@ async function clientOptionsFor(options: BrokerOptions, version: '5' | '3.1.1') 
   const secure = url.protocol === 'mqtts:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = Number(url.port || (secure ? 8883 : 1883));
+  const will = typeof options.will === 'function' ? await options.will() : options.will;
   const username = options.username ?? (url.username ? decodeURIComponent(url.username) : undefined);
   const clientOptions: IClientOptions = {
     protocol: secure ? 'mqtts' : 'mqtt',
@@ -118,7 +142,7 @@ async function clientOptionsFor(options: BrokerOptions, version: '5' | '3.1.1') 
     // Retrying is done elsewhere, with back-off.
     reconnectPeriod: 0,
     connectTimeout: connectTimeoutMs,
-    will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), qos: 1, retain: true },
+    will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: will.retain ?? true },
     ...(username !== undefined && { username }),
     ...(options.password !== undefined && { password: options.password }),
     ...(version === '5' && { properties: { maximumPacketSize: maxIncomingBytes } }),
@@ -153,7 +177,12 @@ async function readAuthority(file: string): Promise<Buffer> {
   throw new QcError('broker-tls', `mqtt.ca: ${file} holds no certificate in PEM form`);
 }
 
-function linkOver(client: MqttClient, version: '5' | '3.1.1', where: string): BrokerLink {
+function linkOver(
+  client: MqttClient,
+  version: '5' | '3.1.1',
+  where: string,
+  willOnClose: boolean,
+): BrokerLink {
   const pending = new Set<(error: QcError) => void>();
   const listeners: ((error: QcError) => void)[] = [];
   let lost: QcError | undefined;
@@ -171,6 +200,8 @@ function linkOver(client: MqttClient, version: '5' | '3.1.1', where: string): Br
   client.on('error', lose);
   client.on('close', () => lose(new Error('hung up')));
 
+  const pings = createPings(client);
+
   /** Settles with the broker's acknowledgement, or with the loss of the link. */
   const acknowledged = (start: (done: (error?: unknown) => void) => void) =>
     new Promise<void>((resolve, reject) => {
@@ -187,18 +218,18 @@ function linkOver(client: MqttClient, version: '5' | '3.1.1', where: string): Br
     version,
     receiveMaximum: client.serverProperties?.receiveMaximum ?? 65_535,
     certificateValidTo: validToOf(client),
-    publish(topic, payload, { retain = false, correlationData } = {}) {
+    publish(topic, payload, { qos = 1, retain = false, correlationData } = {}) {
       const properties = {
-        contentType: 'application/json',
-        payloadFormatIndicator: true,
+        ...(typeof payload === 'string' && { contentType: 'application/json', payloadFormatIndicator: true }),
         ...(correlationData && { correlationData }),
       };
-      return acknowledged((done) => client.publish(topic, payload, { qos: 1, retain, properties }, done));
+      return acknowledged((done) => client.publish(topic, payload, { qos, retain, properties }, done));
     },
-    subscribe(filter, onMessage) {
+    confirm: () => acknowledged(pings.next),
+    subscribe(filters, onMessage) {
       client.on('message', (topic, payload, packet) => onMessage(incoming(topic, payload, packet)));
       // rap, MQTT 5 §3.8.3.1: see the retain flag also on what is published while we are subscribed.
-      return acknowledged((done) => client.subscribe(filter, { qos: 1, rap: true }, done));
+      return acknowledged((done) => client.subscribe(filters, { qos: 1, rap: true }, done));
     },
     onLost(listener) {
       if (lost) listener(lost);
@@ -217,7 +248,7 @@ function linkOver(client: MqttClient, version: '5' | '3.1.1', where: string): Br
       const timer = setTimeout(() => client.stream.destroy(), closeTimeoutMs);
       await new Promise<void>((resolve) => {
         client.stream.once('close', () => resolve());
-        client.end(pending.size > 0);
+        client.end(pending.size > 0, willOnClose && version === '5' ? { reasonCode: 0x04 } : {});
       });
       clearTimeout(timer);
     },
@@ -228,6 +259,25 @@ function validToOf({ stream }: MqttClient): Date | undefined {
   if (!(stream instanceof TLSSocket)) return undefined;
   const validTo = stream.getPeerX509Certificate()?.validTo;
   return validTo === undefined ? undefined : new Date(validTo);
+}
+
+/** Pings are answered in order, also those that keep the connection alive. */
+function createPings(client: MqttClient): { next(answered: () => void): void } {
+  const waiting: (() => void)[][] = [];
+  client.on('packetsend', ({ cmd }) => {
+    if (cmd === 'pingreq') waiting.push([]);
+  });
+  client.on('packetreceive', ({ cmd }) => {
+    if (cmd === 'pingresp') for (const answered of waiting.shift() ?? []) answered();
+  });
+  return {
+    next(answered) {
+      const before = waiting.length;
+      client.sendPing();
+      // Nothing is sent, and so nothing answered, over a link that is being lost.
+      if (waiting.length > before) waiting.at(-1)!.push(answered);
+    },
+  };
 }
 
 function incoming(topic: string, payload: Buffer, packet: IPublishPacket): Incoming {

@@ -78,7 +78,7 @@ export async function runSession(
 }
 
 /** Calls `then` this long after the signal aborts, unless disposed of before. */
-function afterAbort(signal: AbortSignal, delayMs: number, then: () => void): Disposable {
+export function afterAbort(signal: AbortSignal, delayMs: number, then: () => void): Disposable {
   let timer: NodeJS.Timeout | undefined;
   const start = () => {
     timer = setTimeout(then, delayMs);
