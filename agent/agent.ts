@@ -15,7 +15,8 @@ import { type LiveModel, openLiveModel } from './live-model.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { cameraObserver, publisherObserver, sparkplugObserver } from './metrics/observers.ts';
 import { lettersOf, openMqttOutbox } from './publish/letters.ts';
-import { openMemoryOutbox } from './publish/outbox/memory.ts';
+import { type OutboxConfig, openOutbox } from './publish/outbox/open.ts';
+import type { OutboxStore } from './publish/outbox/outbox.ts';
 import { openPublisher, type Publisher } from './publish/publisher.ts';
 import { openSparkplug, type Sparkplug, sparkplugOptions } from './publish/sparkplug/sparkplug.ts';
 import { openBook } from './recipes/book.ts';
@@ -55,6 +56,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   let model: LiveModel | undefined;
   let publisher: Publisher | undefined;
   let sparkplug: Sparkplug | undefined;
+  let stored: OutboxStore | undefined;
 
   opened.use(await openDataDirectory(config.storage.directory, { log, version }));
   const metrics = createMetrics({ version });
@@ -65,6 +67,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
     version,
     recipe: () => recipes.active,
     cameras: () => [...inspections.values()].map(({ feed }) => feed),
+    outbox: () => stored?.fault ?? '',
     broker: () => publisher ?? { connected: false, reason: 'not connected yet' },
     model: () => model && { version: model.info.version, fault: model.fault, notice: model.notice },
   });
@@ -101,7 +104,8 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   loading.catch(() => undefined);
   opened.defer(async () => (await loading.catch(() => undefined))?.[Symbol.asyncDispose]());
 
-  const outbox = opened.use(openMemoryOutbox(config.mqtt.outboxMessages));
+  const outbox = opened.use(await openOutbox(outboxConfig(config), { log, onFault: changed }));
+  stored = outbox;
   const mqttOutbox = openMqttOutbox(outbox);
   metrics.watchOutbox(() => outbox);
   const calibration = opened.use(
@@ -210,5 +214,14 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       for (const inspection of running) inspection.catch(reject);
     }),
     [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
+  };
+}
+
+function outboxConfig({ mqtt, storage }: Config): OutboxConfig {
+  return {
+    directory: storage.directory,
+    messages: mqtt.outboxMessages,
+    bytes: storage.outboxMb * 1e6,
+    ageMs: storage.outboxHours * 3_600_000,
   };
 }

@@ -116,6 +116,11 @@ export const errors = {
     exit: 1,
     remedy: 'nothing: results wait until it is back; mqtt.sparkplug.primaryHost names the host to wait for',
   },
+  // outbox
+  'outbox-failed': {
+    exit: 1,
+    remedy: 'check that the agent may write in storage.directory, and that the disk has room',
+  },
   // commands
   'command-invalid': { exit: 2, remedy: 'send the fields that the schema names' },
   'command-unknown': { exit: 2, remedy: 'use trigger, mode, label, recipe or model' },

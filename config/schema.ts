@@ -177,8 +177,8 @@ export const mqttSchema = z.strictObject({
     .int()
     .min(10)
     .max(1_000_000)
-    .default(10_000)
-    .describe('messages kept while the broker is away; the oldest go first'),
+    .default(50_000)
+    .describe('results kept while the broker is away, and as many verdicts; the oldest go first'),
   commandMaxAgeMs: milliseconds(100, 3_600_000)
     .default(5_000)
     .describe('a command with an older issuedAt is refused as stale'),
@@ -229,6 +229,20 @@ export const storageSchema = z.strictObject({
     .min(1)
     .default('./data')
     .describe('everything the agent writes; relative to this file'),
+  outboxMb: z
+    .number()
+    .int()
+    .min(10)
+    .max(100_000)
+    .default(200)
+    .describe('disk for messages that wait to be delivered, MB; the oldest go first'),
+  outboxHours: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(168)
+    .describe('messages that have waited longer are thrown away, h'),
   evidenceQuotaMb: z
     .number()
     .int()

@@ -8,6 +8,8 @@ export interface StationSources {
   recipe(): string;
   cameras(): readonly { readonly camera: string; readonly up: boolean; readonly reason: string }[];
   broker(): { readonly connected: boolean; readonly reason: string };
+  /** Why results are not on the disk; empty while they are. */
+  outbox(): string;
   /** The model; undefined while it loads. */
   model():
     | { readonly version: string; readonly fault: string | undefined; readonly notice: string }
@@ -103,6 +105,7 @@ export class Station {
   /** What must be well for the station to inspect, each with why it is not. */
   get checks(): { name: string; ready: boolean; reason: string }[] {
     const { connected, reason } = this.#sources.broker();
+    const outbox = this.#sources.outbox();
     const model = this.#sources.model();
     const fault = model ? model.fault : 'loading';
     return [
@@ -110,6 +113,7 @@ export class Station {
         .cameras()
         .map(({ camera, up, reason }) => ({ name: `camera ${camera}`, ready: up, reason })),
       { name: 'broker', ready: connected, reason },
+      { name: 'outbox', ready: outbox === '', reason: outbox },
       { name: 'model', ready: fault === undefined, reason: fault ?? '' },
     ];
   }

@@ -23,7 +23,7 @@ async function doctor(storage: string, frames: readonly (readonly [string, Image
     {
       model: modelSchema.parse({ base: await await writeTiny(base.path), provider: 'cpu' }),
       labels: { good: ['good'] },
-      storage: { directory: storage, evidenceQuotaMb: 0 },
+      storage: { directory: storage, evidenceQuotaMb: 0, outboxMb: 10, outboxHours: 1 },
     },
     { onProgress: () => undefined, onNotice: () => undefined },
   );

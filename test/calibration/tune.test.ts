@@ -32,7 +32,7 @@ async function train(
       model: modelSchema.parse({ base, provider: 'cpu' }),
       labels: { good: ['good'] },
       thresholds: { pass: 0.7, fail: 0.6 },
-      storage: { directory: storage, evidenceQuotaMb: 0 },
+      storage: { directory: storage, evidenceQuotaMb: 0, outboxMb: 10, outboxHours: 1 },
       training: trainingSchema.parse({}),
     },
     { by: 'test', ...options },

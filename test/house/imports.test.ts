@@ -92,6 +92,7 @@ const entries = [
   'agent/main.ts',
   'agent/camera/node-av/child.ts',
   'agent/demo/line-process.ts',
+  'agent/publish/outbox/examine-child.ts',
   'calibration/jobs/child.ts',
   'config/generate.ts',
   'agent/publish/generate.ts',

@@ -16,6 +16,7 @@ describe('the state of the station', () => {
       version: '1.2.3',
       recipe: () => 'bolts',
       cameras: () => cameras,
+      outbox: () => '',
       broker: () => broker,
       model: () => model,
     });

@@ -1,0 +1,97 @@
+/** The store's thread as the agent's loop sees it: requests are answered in their order. */
+import { Worker } from 'node:worker_threads';
+import type { Change, Changed, Found, Read } from './disk.ts';
+
+export interface OpenDisk {
+  readonly directory: string;
+  /** Most that will be kept. */
+  readonly bytes: number;
+}
+
+type Call =
+  | { readonly kind: 'change'; readonly change: Change }
+  | { readonly kind: 'read'; readonly queue: string; readonly after: number; readonly limit: number }
+  | { readonly kind: 'close' };
+
+export interface Request {
+  readonly id: number;
+  readonly call: Call;
+}
+
+export interface Answer {
+  readonly id: number;
+  readonly value?: Found | Map<string, Changed> | Read[] | undefined;
+  readonly failed?: { readonly message: string; readonly code: number | undefined };
+}
+
+/** What the store could not do. */
+export class DiskError extends Error {
+  /** Of the operating system or of lmdb, where there is one. */
+  readonly code: number | undefined;
+
+  constructor(message: string, code?: number) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface DiskThread {
+  readonly found: Found;
+  /** Resolves once it is on the disk. @throws DiskError, and nothing was changed */
+  change(change: Change): Promise<Map<string, Changed>>;
+  read(queue: string, after: number, limit: number): Promise<Read[]>;
+  /** Waits for what was asked before. */
+  close(): Promise<void>;
+}
+
+/** @throws DiskError where the store cannot be opened */
+export async function openDiskThread(options: OpenDisk): Promise<DiskThread> {
+  const worker = new Worker(new URL('./disk-worker.js', import.meta.url), { workerData: options });
+  const waiting = new Map<number, { resolve(value: never): void; reject(error: Error): void }>();
+  let lastId = 0;
+  let ended: DiskError | undefined;
+  const answered = <T>(id: number) =>
+    new Promise<T>((resolve, reject) => {
+      if (ended) reject(ended);
+      else waiting.set(id, { resolve, reject });
+    });
+  const ask = <T>(call: Call) => {
+    const answer = answered<T>(++lastId);
+    worker.postMessage({ id: lastId, call } satisfies Request);
+    return answer;
+  };
+  const end = (error: DiskError) => {
+    ended ??= error;
+    for (const { reject } of waiting.values()) reject(ended);
+    waiting.clear();
+  };
+  worker.on('message', ({ id, value, failed }: Answer) => {
+    const { resolve, reject } = waiting.get(id) ?? {};
+    waiting.delete(id);
+    if (failed) reject?.(new DiskError(failed.message, failed.code));
+    else resolve?.(value as never);
+  });
+  worker.on('error', (error) => end(new DiskError(`the outbox's thread died: ${error}`)));
+  const gone = new Promise<void>((resolve) => {
+    worker.on('exit', () => {
+      end(new DiskError("the outbox's thread is gone"));
+      resolve();
+    });
+  });
+  const close = async () => {
+    await ask({ kind: 'close' }).catch(() => undefined);
+    await gone;
+  };
+  try {
+    const found = await answered<Found>(0);
+    return {
+      found,
+      change: (change) => ask({ kind: 'change', change }),
+      read: (queue, after, limit) => ask({ kind: 'read', queue, after, limit }),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

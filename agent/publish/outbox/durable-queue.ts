@@ -1,0 +1,201 @@
+/** One queue of the outbox on disk: what is handed out, what was acknowledged, and what waits. */
+import type { z } from 'zod';
+import type { OutboxClock } from './clock.ts';
+import type { FoundQueue, Read, Row } from './disk.ts';
+import type { Letter, Outbox, OutboxEntry } from './outbox.ts';
+import { Waiting } from './waiting.ts';
+
+/** Rows read from the disk at once. */
+const readAtOnce = 64;
+/** Rows remembered for those who ask next. */
+const remembered = 256;
+
+export interface QueueDeps {
+  readonly clock: OutboxClock;
+  read(after: number, limit: number): Promise<Read[]>;
+  /** Something can be forgotten by the disk. */
+  onGone(): void;
+  onDamaged(id: number): void;
+}
+
+/** What can leave the disk. */
+export interface Leaving {
+  readonly remove: readonly number[];
+  readonly setAside: readonly number[];
+}
+
+export class DurableQueue<M> implements Outbox<M> {
+  readonly name: string;
+  readonly #schema: z.ZodType<M>;
+  readonly #deps: QueueDeps;
+  readonly #waiting = new Waiting();
+  /** What follows an id: never changes but by going, since nothing is ever put in between. */
+  readonly #following = new Map<number, Read>();
+  /** Handed out and not yet acknowledged. */
+  readonly #handedOut = new Set<number>();
+  /** Acknowledged or damaged, and still on the disk. */
+  readonly #acknowledged = new Set<number>();
+  readonly #damaged = new Set<number>();
+  /** While the disk takes nothing: what it has not got, in order. */
+  readonly #inMemory = new Map<number, Row>();
+  #onDiskUpTo: number;
+  #oldestAt: number | undefined;
+  newestId: number;
+  size: number;
+  dropped: number;
+
+  constructor(name: string, schema: z.ZodType<M>, found: FoundQueue | undefined, deps: QueueDeps) {
+    this.name = name;
+    this.#schema = schema;
+    this.#deps = deps;
+    this.newestId = found?.newestId ?? 0;
+    this.#onDiskUpTo = this.newestId;
+    this.size = found?.messages ?? 0;
+    this.dropped = found?.dropped ?? 0;
+    this.#oldestAt = found?.oldestAt;
+  }
+
+  letter(message: M): Letter {
+    return { queue: this.name, message };
+  }
+
+  async next(after: number, signal: AbortSignal): Promise<OutboxEntry<M>> {
+    for (let at = after; ; ) {
+      signal.throwIfAborted();
+      // Before looking: what comes while the disk is read must not be missed.
+      const before = this.#newestVisible;
+      const row = (await this.#onDisk(at)) ?? this.#kept(at);
+      if (!row) {
+        await this.#waiting.until(() => (this.#newestVisible > before ? true : undefined), signal);
+        continue;
+      }
+      at = row.id;
+      if (this.isGone(row.id)) continue;
+      const message = this.#decode(row);
+      if (message === undefined) {
+        this.#setAside(row.id);
+        continue;
+      }
+      signal.throwIfAborted();
+      this.#handedOut.add(row.id);
+      return { id: row.id, message };
+    }
+  }
+
+  ack(id: number): void {
+    if (!this.#handedOut.delete(id)) return;
+    this.size--;
+    this.#acknowledged.add(id);
+    this.#inMemory.delete(id);
+    this.#deps.onGone();
+  }
+
+  discard(id: number): void {
+    if (!this.#handedOut.has(id)) return;
+    this.dropped++;
+    this.ack(id);
+  }
+
+  get oldestAgeMs(): number {
+    return this.size === 0 || this.#oldestAt === undefined
+      ? 0
+      : Math.max(0, this.#deps.clock.now() - this.#oldestAt);
+  }
+
+  /** A place for a new message. */
+  add(at: number): number {
+    if (this.size === 0) this.#oldestAt = at;
+    this.size++;
+    return ++this.newestId;
+  }
+
+  /** Whether it needs to be sent no more. */
+  isGone(id: number): boolean {
+    return this.#acknowledged.has(id) || this.#damaged.has(id);
+  }
+
+  /** Sent from memory while the disk does not take it. */
+  keep(row: Row): void {
+    if (this.#inMemory.has(row.id) || this.isGone(row.id)) return;
+    this.#inMemory.set(row.id, row);
+    this.#waiting.wake();
+  }
+
+  /** Neither the disk nor the memory had room. */
+  lose(id: number): void {
+    this.#inMemory.delete(id);
+    this.#handedOut.delete(id);
+    if (this.#acknowledged.delete(id)) return;
+    this.size--;
+    this.dropped++;
+  }
+
+  leaving(): Leaving {
+    return { remove: [...this.#acknowledged], setAside: [...this.#damaged] };
+  }
+
+  /** A transaction is on the disk. @param newest id of the last row put */
+  written(
+    newest: number | undefined,
+    gone: Leaving,
+    evicted: readonly number[],
+    oldestAt: number | undefined,
+  ) {
+    for (const id of gone.remove) this.#acknowledged.delete(id);
+    for (const id of gone.setAside) this.#damaged.delete(id);
+    for (const id of evicted) {
+      this.#handedOut.delete(id);
+      if (this.#acknowledged.delete(id) || this.#damaged.delete(id)) continue;
+      this.size--;
+      this.dropped++;
+    }
+    if (gone.remove.length + gone.setAside.length + evicted.length > 0) this.#following.clear();
+    if (oldestAt !== undefined) this.#oldestAt = oldestAt;
+    if (newest === undefined) return;
+    this.#onDiskUpTo = newest;
+    for (const id of this.#inMemory.keys()) if (id <= newest) this.#inMemory.delete(id);
+    this.#waiting.wake();
+  }
+
+  get #newestVisible(): number {
+    let newest = this.#onDiskUpTo;
+    for (const id of this.#inMemory.keys()) newest = Math.max(newest, id);
+    return newest;
+  }
+
+  async #onDisk(after: number): Promise<Read | undefined> {
+    if (after >= this.#onDiskUpTo) return undefined;
+    const known = this.#following.get(after);
+    if (known) return known;
+    const rows = await this.#deps.read(after, readAtOnce);
+    if (this.#following.size > remembered) this.#following.clear();
+    let before = after;
+    for (const row of rows) {
+      this.#following.set(before, row);
+      before = row.id;
+    }
+    return rows[0];
+  }
+
+  #kept(after: number): Row | undefined {
+    for (const [id, row] of this.#inMemory) if (id > after) return row;
+    return undefined;
+  }
+
+  #decode(row: Read): M | undefined {
+    if ('damaged' in row) return undefined;
+    try {
+      return this.#schema.parse(JSON.parse(row.json));
+    } catch {
+      return undefined;
+    }
+  }
+
+  #setAside(id: number): void {
+    this.#damaged.add(id);
+    this.size--;
+    this.dropped++;
+    this.#deps.onDamaged(id);
+    this.#deps.onGone();
+  }
+}

@@ -1,0 +1,219 @@
+/** The outbox on a real disk: what is there after a restart, after damage, and while the disk takes nothing. */
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { openDisk } from '../../../../agent/publish/outbox/disk.ts';
+import { type OutboxConfig, openOutbox } from '../../../../agent/publish/outbox/open.ts';
+import type { Outbox, OutboxStore } from '../../../../agent/publish/outbox/outbox.ts';
+import { until } from '../../../rigs/until.ts';
+import { type Message, outboxContract, readAll, schema } from './contract.ts';
+
+const never = new AbortController().signal;
+const folders: string[] = [];
+const temporary = async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'qc-outbox-'));
+  folders.push(folder);
+  return folder;
+};
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+});
+
+interface Opened extends AsyncDisposable {
+  readonly store: OutboxStore;
+  readonly outbox: Outbox<Message>;
+  readonly log: string[];
+  put(n: number): Promise<void>;
+}
+
+async function openIn(directory: string, config: Partial<OutboxConfig> = {}): Promise<Opened> {
+  const log: string[] = [];
+  const store = await openOutbox(
+    { directory, messages: 100_000, bytes: 100e6, ageMs: 3_600_000, ...config },
+    {
+      log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
+      onFault: () => undefined,
+    },
+  );
+  const outbox = store.queue('one', schema);
+  const put = (n: number) => store.put([outbox.letter({ n })], { camera: 'top', sequence: n });
+  return { store, outbox, log, put, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
+}
+
+const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, n) => first + n);
+
+outboxContract('the outbox on disk', async (messages) => {
+  const { store } = await openIn(await temporary(), { messages });
+  return store;
+});
+
+describe('what waited in the outbox on disk', () => {
+  it('is there after a restart, in order, with ids, numbers and age that go on', async () => {
+    const directory = await temporary();
+    {
+      await using one = await openIn(directory);
+      for (const n of upTo(9)) await one.put(n);
+      for (const n of upTo(3)) one.outbox.ack((await one.outbox.next(n - 1, never)).id);
+      one.outbox.discard((await one.outbox.next(3, never)).id);
+    }
+    await using two = await openIn(directory);
+    expect([two.outbox.size, two.outbox.newestId, two.outbox.dropped]).toEqual([5, 9, 1]);
+    expect(two.store.newestSequence('top')).toBe(9);
+    expect(two.outbox.oldestAgeMs).toBeGreaterThan(0);
+    await two.put(10);
+    expect(await readAll(two.outbox)).toEqual(upTo(10, 5));
+    expect(two.outbox.newestId).toBe(10);
+  });
+
+  it('goes on counting where everything was delivered before', async () => {
+    const directory = await temporary();
+    {
+      await using one = await openIn(directory);
+      await one.put(1);
+      one.outbox.ack((await one.outbox.next(0, never)).id);
+    }
+    await using two = await openIn(directory);
+    expect([two.outbox.size, two.outbox.newestId, two.store.newestSequence('top')]).toEqual([0, 1, 1]);
+    await two.put(2);
+    expect((await two.outbox.next(0, never)).id).toBe(2);
+  });
+
+  it('is kept within its bytes and its age, the oldest thrown away first', async () => {
+    const text = 'x'.repeat(1_500);
+    const directory = await temporary();
+    {
+      await using one = await openIn(directory, { bytes: 1e6 });
+      for (let n = 1; n <= 2_000; n += 50) {
+        const letters = upTo(n + 49, n).map((m) => one.outbox.letter({ n: m, text }));
+        await one.store.put(letters);
+      }
+      expect(one.outbox.dropped).toBeGreaterThan(1_000);
+      expect(one.outbox.size).toBe(2_000 - one.outbox.dropped);
+      expect(one.outbox.size).toBeGreaterThan(300);
+      expect(await readAll(one.outbox)).toEqual(upTo(2_000, one.outbox.dropped + 1));
+      expect((await stat(join(directory, 'outbox', 'data.mdb'))).size).toBeLessThan(3e6);
+    }
+    await using two = await openIn(directory, { ageMs: 1 });
+    await two.put(2_001);
+    await until(async () => {
+      await two.put(0);
+      return two.outbox.size <= 2;
+    });
+  });
+});
+
+describe('a damaged outbox on disk', () => {
+  async function filled(): Promise<{ directory: string; file: string }> {
+    const directory = await temporary();
+    await using one = await openIn(directory);
+    await Promise.all(upTo(2_000).map((n) => one.put(n)));
+    return { directory, file: join(directory, 'outbox', 'data.mdb') };
+  }
+  const overwrite = async (file: string, from: number, length: number) => {
+    const handle = await open(file, 'r+');
+    await handle.write(Buffer.alloc(length, 0xa5), 0, length, from);
+    await handle.close();
+  };
+  const damages: Record<string, (file: string) => Promise<void>> = {
+    'is cut short': async (file) => truncate(file, 20_480),
+    'is cut in a page': async (file) => truncate(file, 30_000),
+    'is empty': async (file) => truncate(file, 0).then(() => overwrite(file, 0, 10)),
+    'has lost its head': (file) => overwrite(file, 0, 8_192),
+    'is full of rubbish behind its head': async (file) =>
+      overwrite(file, 8_192, (await stat(file)).size - 8_192),
+  };
+  for (const [how, damage] of Object.entries(damages)) {
+    it(`${how}: it is set aside with a warning, and a new one begins`, async () => {
+      const { directory, file } = await filled();
+      await damage(file);
+      await using again = await openIn(directory);
+      expect(again.outbox.size).toBe(0);
+      expect(again.log.join('')).toContain('was damaged and set aside as');
+      const aside = (await readdir(directory)).filter((name) => name.startsWith('outbox.damaged-'));
+      expect(aside).toHaveLength(1);
+      await again.put(1);
+      expect(await readAll(again.outbox)).toEqual([1]);
+    });
+  }
+
+  it('has one message that cannot be read: only that one is set aside, and counted', async () => {
+    const directory = await temporary();
+    {
+      await using one = await openIn(directory);
+      for (const n of upTo(5)) await one.put(n);
+      const other = one.store.queue('other', z.object({ wrong: z.string() }));
+      await one.store.put([other.letter({ wrong: 'x' })]);
+    }
+    const file = join(directory, 'outbox', 'data.mdb');
+    const handle = await open(file, 'r+');
+    const bytes = await handle.readFile();
+    for (let at = bytes.indexOf('{"n":3}'); at >= 0; at = bytes.indexOf('{"n":3}', at + 1)) {
+      await handle.write('{"n":8}', at);
+    }
+    await handle.close();
+    {
+      await using again = await openIn(directory);
+      const other = again.store.queue('other', schema);
+      const waiting = other.next(0, AbortSignal.timeout(500));
+      await expect(waiting).rejects.toThrow();
+      expect([other.size, other.dropped]).toEqual([0, 1]);
+      expect(await readAll(again.outbox)).toEqual([1, 2, 4, 5]);
+      expect([again.outbox.size, again.outbox.dropped]).toEqual([4, 1]);
+      expect(again.log.join('')).toContain('cannot be read and was set aside');
+    }
+    const disk = openDisk(join(directory, 'outbox'), { readOnly: true });
+    expect(disk.found().setAside).toBe(2);
+    await disk.close();
+  });
+});
+
+const prlimit = (bytes: number | 'unlimited') =>
+  execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:unlimited`]);
+const cannotLimit = (() => {
+  try {
+    prlimit('unlimited');
+    return undefined;
+  } catch (error) {
+    return `no prlimit here: ${(error as Error).message}`;
+  }
+})();
+
+describe.skipIf(cannotLimit)('while the disk takes nothing', () => {
+  it('hands out from memory, says so, throws the oldest away beyond it, and writes again later', async () => {
+    const directory = await temporary();
+    {
+      await using one = await openIn(directory, { memoryParts: 20 });
+      for (const n of upTo(5)) await one.put(n);
+      // No file of this process grows any more: EFBIG instead of ENOSPC, and otherwise the same.
+      prlimit((await stat(join(directory, 'outbox', 'data.mdb'))).size);
+      try {
+        const text = 'x'.repeat(20_000);
+        for (const n of upTo(15, 6)) await one.store.put([one.outbox.letter({ n, text })]);
+        expect(one.store.fault).toContain('the disk takes no results');
+        expect(await readAll(one.outbox)).toEqual(upTo(15));
+        one.outbox.ack(6);
+        one.outbox.ack(2);
+        expect(one.outbox.size).toBe(13);
+        for (const n of upTo(40, 16)) await one.store.put([one.outbox.letter({ n, text })]);
+        expect(one.outbox.dropped).toBeGreaterThan(0);
+        expect(one.outbox.size + one.outbox.dropped).toBe(38);
+      } finally {
+        prlimit('unlimited');
+      }
+      await until(() => one.store.fault === '', { what: 'the disk to be tried again' });
+      await one.put(41);
+      expect(one.log.join('')).toContain('on the disk again');
+    }
+    await using two = await openIn(directory);
+    const kept = await readAll(two.outbox);
+    expect(kept).toEqual([...new Set(kept)].sort((a, b) => a - b));
+    expect(kept).toEqual(expect.arrayContaining([1, 3, 4, 5, 40, 41]));
+    expect(kept).not.toContain(2);
+    expect(kept).not.toContain(6);
+    expect(kept.length + two.outbox.dropped).toBe(39);
+  });
+});
