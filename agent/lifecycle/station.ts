@@ -99,7 +99,8 @@ export class Station {
   /** State and reasons in one line. */
   get line(): string {
     const { state, reasons } = this;
-    return reasons.length > 0 ? `${state}: ${reasons.join('; ')}` : state;
+    // What goes away while it stops is no news.
+    return reasons.length > 0 && state !== 'stopping' ? `${state}: ${reasons.join('; ')}` : state;
   }
 
   /** What must be well for the station to inspect, each with why it is not. */
