@@ -58,7 +58,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   let sparkplug: Sparkplug | undefined;
   let stored: OutboxStore | undefined;
 
-  opened.use(await openDataDirectory(config.storage.directory, { log, version }));
+  opened.use(await openDataDirectory(config.storage.directory, version));
   const metrics = createMetrics({ version });
   metrics.unitCosts(config.training.costs);
   metrics.watchStorage(config.storage.directory);

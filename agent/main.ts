@@ -25,6 +25,8 @@ import {
   modelsShowCommand,
 } from '../models/commands.ts';
 import { openAgent } from './agent.ts';
+import { type BackupDeps, backupCommand } from './backup/backup.ts';
+import { checkBackupCommand, restoreCommand } from './backup/restore.ts';
 import { calibrateCommand } from './calibration/command.ts';
 import { runDemo } from './demo/demo.ts';
 import { runDoctor } from './doctor/doctor.ts';
@@ -314,6 +316,51 @@ program
     });
     print(options.json ? JSON.stringify(json, null, 2) : text);
     if (refused) process.exitCode = 1;
+  });
+
+const backupDeps = (json: boolean | undefined): BackupDeps => ({
+  version,
+  onNotice: (text) => process.stderr.write(`warning: ${text}\n`),
+  signal: untilSignal(),
+  ...(!json && process.stderr.isTTY && { onProgress: showProgress }),
+});
+/** A first Ctrl-C is no defect. */
+async function unlessStopped<T>({ signal }: BackupDeps, work: Promise<T>): Promise<T> {
+  return work.catch((error) => {
+    if (signal.aborted) throw new CommanderError(1, 'qc.stopped', 'stopped: nothing was kept or changed');
+    throw error;
+  });
+}
+program
+  .command('backup <file>')
+  .description('write dataset, models, bases, recipe and config into one zip, also while the agent runs')
+  .addOption(configFile())
+  .addOption(json('what was saved'))
+  .addHelpText('after', '\nExample:\n  qc-agent backup /mnt/nas/press-3.zip --config agent.yaml')
+  .action((target: string, options: FileOptions) => {
+    const deps = backupDeps(options.json);
+    return answer(options, (config) =>
+      unlessStopped(deps, backupCommand(config, { configFile: options.config, target }, deps)),
+    );
+  });
+program
+  .command('restore <file>')
+  .description('put a backup in the place of dataset, models, bases and recipe, while no agent runs')
+  .addOption(configFile())
+  .option('--check', 'only prove that the backup is whole; change nothing')
+  .addOption(json('what was restored'))
+  .addHelpText(
+    'after',
+    '\nExamples:\n  qc-agent restore press-3.zip --check --config agent.yaml\n  qc-agent restore press-3.zip --config agent.yaml\n  unzip -p press-3.zip config.yaml > agent.yaml',
+  )
+  .action((file: string, options: FileOptions & { check?: boolean }) => {
+    const deps = backupDeps(options.json);
+    return answer(options, (config) =>
+      unlessStopped(
+        deps,
+        options.check ? checkBackupCommand(file, deps) : restoreCommand(config, file, deps),
+      ),
+    );
   });
 
 program

@@ -13,7 +13,7 @@ import { takeLock } from '../../models/lock.ts';
 import { frameId, type LabelledFrame, revisionOf } from './frame.ts';
 import { type Change, openJournal, readJournal } from './journal.ts';
 import { checkLabel, folderOf } from './label.ts';
-import { apply, type Done, type Entry, emptyState, type State } from './state.ts';
+import { apply, type Done, type Entry, emptyState, type State, undoable } from './state.ts';
 
 export interface NewFrame {
   readonly image: Image;
@@ -250,7 +250,7 @@ async function findPictures(folder: string): Promise<Map<string, string[]>> {
 /** Moves every picture to where the journal says it is; leaves out, with a notice, what is not there any more. */
 async function mend(folder: string, state: State, onNotice: (text: string) => void): Promise<void> {
   const found = await findPictures(folder);
-  const wanted = needed(state);
+  const wanted = undoable(state);
   let missing = 0;
   for (const [id, entry] of state.entries) {
     const place = placeOf(folder, id, entry);
@@ -286,14 +286,9 @@ async function mend(folder: string, state: State, onNotice: (text: string) => vo
   }
 }
 
-/** Pictures that an undo may bring back, or that a change which can be undone brought. */
-function needed({ done }: State): Set<string> {
-  return new Set(done.flatMap(({ before }) => before.map(([id]) => id)));
-}
-
 /** Deletes removed pictures that no undo can bring back any more. */
 async function emptyTrash(folder: string, state: State): Promise<void> {
-  const wanted = needed(state);
+  const wanted = undoable(state);
   for (const name of await readdir(join(folder, trashName))) {
     const id = pictureName.exec(name)?.[1];
     if (id === undefined || !wanted.has(id)) await rm(join(folder, trashName, name), { force: true });

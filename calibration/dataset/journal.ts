@@ -60,14 +60,20 @@ export async function readJournal(
     throw error;
   });
   const length = bytes.lastIndexOf(0x0a) + 1;
-  const changes: Change[] = [];
-  const lines = bytes.subarray(0, length).toString('utf8').split('\n').slice(0, -1);
-  for (const [index, line] of lines.entries()) {
-    const change = parse(line);
-    if (change) changes.push(change);
-    else onNotice(`${file}, line ${index + 1} is damaged and left out`);
-  }
+  const changes = parseJournal(bytes.subarray(0, length), (line) =>
+    onNotice(`${file}, line ${line} is damaged and left out`),
+  );
   return { changes, length, torn: bytes.subarray(length) };
+}
+
+/** The changes in whole lines, oldest first. @param onDamaged told the number of a line that is left out */
+export function parseJournal(bytes: Buffer, onDamaged: (line: number) => void): Change[] {
+  const lines = bytes.toString('utf8').split('\n').slice(0, -1);
+  return lines.flatMap((line, index) => {
+    const change = parse(line);
+    if (!change) onDamaged(index + 1);
+    return change ?? [];
+  });
 }
 
 function parse(line: string): Change | undefined {

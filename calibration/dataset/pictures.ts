@@ -3,11 +3,9 @@ import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { promisify } from 'node:util';
-import { type Entry, type Options, open, type ZipFile } from 'yauzl';
 import { QcError } from '../../config/errors.ts';
+import { openZip } from '../../models/zip.ts';
 import { labelOf } from './label.ts';
 
 /** A larger file is no picture of a part, bytes. */
@@ -40,7 +38,7 @@ export async function openPictures(path: string): Promise<PictureSource> {
   const facts = await stat(path).catch(() => undefined);
   if (!facts) throw new QcError('dataset-source', `there is no file or folder ${path}`);
   if (facts.isDirectory()) return openFolder(path);
-  if (extname(path).toLowerCase() === '.zip') return openZip(path);
+  if (extname(path).toLowerCase() === '.zip') return openZipSource(path);
   throw new QcError('dataset-source', `${path} is neither a folder nor a .zip`);
 }
 
@@ -68,47 +66,23 @@ async function openFolder(path: string): Promise<PictureSource> {
   });
 }
 
-const openFile = promisify<string, Options, ZipFile>(open);
-
-async function openZip(path: string): Promise<PictureSource> {
+async function openZipSource(path: string): Promise<PictureSource> {
   const refuse = (cause: unknown) =>
     new QcError('dataset-source', `${path} cannot be used: ${(cause as Error).message}`, { cause });
-  const zip = await openFile(path, { lazyEntries: true, autoClose: false, strictFileNames: true }).catch(
-    (error) => {
-      throw refuse(error);
-    },
-  );
-  const stream = promisify<Entry, Readable>(zip.openReadStream.bind(zip));
-  try {
-    const entries = new Map<string, Entry>();
-    await new Promise<void>((resolve, reject) => {
-      zip.on('error', reject);
-      zip.on('end', resolve);
-      zip.on('entry', (entry: Entry) => {
-        if (entries.size >= mostFiles) return reject(new Error(`it has over ${mostFiles} files`));
-        // Unix keeps a file's kind in the upper half; a link would lead anywhere.
-        const isLink = ((entry.externalFileAttributes >>> 16) & 0o170000) === 0o120000;
-        if (!entry.fileName.endsWith('/') && !isLink) entries.set(entry.fileName, entry);
-        zip.readEntry();
-      });
-      zip.readEntry();
-    });
-    return sourceOf([...entries.keys()], {
-      async read(name) {
-        const entry = entries.get(name)!;
-        // The reader proves the size that the archive states while it inflates.
-        if (entry.uncompressedSize > largestFile) throw new Error(tooLarge(entry.uncompressedSize));
-        return buffer(await stream(entry));
-      },
-      async *lines(name) {
-        yield* createInterface({ input: await stream(entries.get(name)!) });
-      },
-      close: async () => zip.close(),
-    });
-  } catch (error) {
-    zip.close();
+  const zip = await openZip(path, mostFiles).catch((error) => {
     throw refuse(error);
-  }
+  });
+  return sourceOf([...zip.sizes.keys()], {
+    async read(name) {
+      const size = zip.sizes.get(name)!;
+      if (size > largestFile) throw new Error(tooLarge(size));
+      return buffer(await zip.open(name));
+    },
+    async *lines(name) {
+      yield* createInterface({ input: await zip.open(name) });
+    },
+    close: async () => zip[Symbol.asyncDispose](),
+  });
 }
 
 interface Files {

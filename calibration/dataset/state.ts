@@ -55,3 +55,8 @@ function after(change: Done['change'], entry: Entry | undefined): Entry | undefi
     }
   }
 }
+
+/** Pictures that an undo may bring back, or that a change which can be undone brought. */
+export function undoable({ done }: State): Set<string> {
+  return new Set(done.flatMap(({ before }) => before.map(([id]) => id)));
+}

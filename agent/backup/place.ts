@@ -1,0 +1,40 @@
+/**
+ * Puts what was restored in the place of what was there. Everything is whole in `.restore-<id>` before anything is moved,
+ * and each step can be taken again, so that a power cut in the middle is finished at the next start.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncFolder } from '../../models/durable.ts';
+
+const ready = /^\.restore-([0-9A-Z]{26})$/;
+const draft = /^\.restore-[0-9A-Z]{26}\.draft$/;
+
+/** Where a restore is prepared; renamed to `readyFolder` it is decided. */
+export const draftFolder = (storage: string, id: string) => join(storage, `.restore-${id}.draft`);
+export const readyFolder = (storage: string, id: string) => join(storage, `.restore-${id}`);
+/** Where what was there before is kept. */
+export const beforeFolder = (storage: string, id: string) => join(storage, `before-restore-${id}`);
+
+/** Finishes every restore that was decided and clears away those that were not. Nobody else may use the directory. */
+export async function finishRestore(storage: string): Promise<void> {
+  for (const name of (await readdir(storage)).sort()) {
+    if (draft.test(name)) await rm(join(storage, name), { recursive: true, force: true });
+    const id = ready.exec(name)?.[1];
+    if (id !== undefined) await place(storage, id);
+  }
+}
+
+async function place(storage: string, id: string): Promise<void> {
+  const from = readyFolder(storage, id);
+  const before = beforeFolder(storage, id);
+  await mkdir(before, { recursive: true });
+  for (const name of await readdir(from)) {
+    // What is still here was not put in place yet: what lies there is the old one.
+    if (existsSync(join(storage, name))) await rename(join(storage, name), join(before, name));
+    await rename(join(from, name), join(storage, name));
+  }
+  await syncFolder(before);
+  await syncFolder(storage);
+  await rm(from, { recursive: true, force: true });
+}

@@ -1,0 +1,125 @@
+/** `qc-agent restore`: a backup back into a storage directory that no agent uses; whole or not at all. */
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { openDataset } from '../../calibration/dataset/dataset.ts';
+import { QcError } from '../../config/errors.ts';
+import type { Config } from '../../config/schema.ts';
+import type { CommandAnswer } from '../../models/commands.ts';
+import { syncFolder } from '../../models/durable.ts';
+import { claimLayout } from '../../models/layout.ts';
+import { openStore } from '../../models/store.ts';
+import { holdDataDirectory } from '../lifecycle/data-directory.ts';
+import { newId } from '../lifecycle/id.ts';
+import type { BackupDeps } from './backup.ts';
+import { type BackupFile, configName, requireRoom, roots } from './contents.ts';
+import { beforeFolder, draftFolder, finishRestore, readyFolder } from './place.ts';
+import { type Backup, openBackup } from './read.ts';
+
+type RestoreConfig = Pick<Config, 'station' | 'storage'>;
+
+/**
+ * Reads the whole backup and proves every hash; changes nothing.
+ * @throws QcError backup-unreadable, backup-damaged, data-newer
+ */
+export async function checkBackupCommand(
+  file: string,
+  deps: Omit<BackupDeps, 'version'>,
+): Promise<CommandAnswer> {
+  await using backup = await openBackup(file);
+  await each(backup, backup.manifest.files, deps, (one) => backup.read(one, async () => undefined));
+  return told(`${file} is whole`, backup);
+}
+
+/**
+ * Puts the backup in the place of dataset, models, bases and recipe. What was there is kept beside it; evidence, outbox
+ * and everything else stay as they are.
+ * @throws QcError agent-running, dataset-busy, backup-unreadable, backup-damaged, data-newer, disk-too-small,
+ * restore-failed; then everything is as it was
+ */
+export async function restoreCommand(
+  { station, storage: { directory } }: RestoreConfig,
+  file: string,
+  deps: BackupDeps,
+): Promise<CommandAnswer> {
+  await using backup = await openBackup(file);
+  const { manifest } = backup;
+  if (manifest.station !== station)
+    deps.onNotice(`it is a backup of station ${manifest.station}, not of ${station}`);
+  await using _held = await holdDataDirectory(directory);
+  // Nobody imports meanwhile: the journal would be written on in the folder that is moved away.
+  await using _dataset = await openDataset(directory, { onNotice: deps.onNotice });
+  await requireRoom(
+    directory,
+    manifest.files.reduce((sum, { bytes }) => sum + bytes, 0),
+  );
+  const id = newId();
+  const draft = draftFolder(directory, id);
+  try {
+    await unpack(backup, draft, deps);
+    await rename(draft, readyFolder(directory, id));
+    await syncFolder(directory);
+  } catch (cause) {
+    await rm(draft, { recursive: true, force: true });
+    if (cause instanceof QcError || deps.signal.aborted) throw cause;
+    throw new QcError('restore-failed', `cannot write ${directory}: ${(cause as Error).message}`, { cause });
+  }
+  await finishRestore(directory);
+  return told(`restored from ${file}`, backup, beforeFolder(directory, id));
+}
+
+/** A storage directory as it was, proved usable, below the draft. */
+async function unpack(backup: Backup, draft: string, deps: BackupDeps): Promise<void> {
+  const { manifest } = backup;
+  for (const root of roots.filter((name) => !name.includes('.')))
+    await mkdir(join(draft, root), { recursive: true });
+  const files = manifest.files.filter(({ path }) => path !== configName);
+  const folders = new Set<string>();
+  await each(backup, files, deps, async (file) => {
+    const target = join(draft, file.path);
+    await mkdir(dirname(target), { recursive: true });
+    folders.add(dirname(target));
+    const handle = await open(target, 'wx');
+    try {
+      await backup.read(file, async (chunk) => void (await handle.write(chunk)));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  });
+  const damaged = (what: string) => new QcError('backup-damaged', what);
+  // Opening puts the pictures where the journal says they are.
+  const dataset = await openDataset(draft, { onNotice: deps.onNotice });
+  const { length } = dataset.frames;
+  await dataset[Symbol.asyncDispose]();
+  if (length !== manifest.frames)
+    throw damaged(`${length} labelled frames can be read, ${manifest.frames} were saved`);
+  const store = await openStore(draft);
+  for (const version of manifest.versions) await store.read(version);
+  await claimLayout(draft, deps.version);
+  for (const folder of [...folders, draft]) await syncFolder(folder);
+}
+
+async function each(
+  { manifest }: Backup,
+  files: readonly BackupFile[],
+  { signal, onProgress }: Omit<BackupDeps, 'version'>,
+  work: (file: BackupFile) => Promise<void>,
+): Promise<void> {
+  for (const [index, file] of files.entries()) {
+    signal.throwIfAborted();
+    onProgress?.(index, manifest.files.length);
+    await work(file);
+  }
+  onProgress?.(manifest.files.length, manifest.files.length);
+}
+
+function told(what: string, { manifest }: Backup, before?: string): CommandAnswer {
+  const { files, ...facts } = manifest;
+  const { station, createdAt, agent, frames, versions, active = 'none' } = facts;
+  const lines = [
+    `${what}: ${files.length} files, every hash is right`,
+    `station ${station}, ${createdAt}, qc-edge-agent ${agent}: ${frames} labelled frames, ${versions.length} versions, active: ${active}`,
+    ...(before ? [`what was there before lies in ${before}: delete it when all is well`] : []),
+  ];
+  return { text: lines.join('\n'), json: { ...facts, files: files.length, ...(before && { before }) } };
+}
