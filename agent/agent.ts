@@ -5,7 +5,7 @@ import { createControl } from './control.ts';
 import { createDriftWatch } from './drift/watch.ts';
 import { openHttp } from './http/http.ts';
 import { createRecent } from './http/recent.ts';
-import { type Inspection, openInspection } from './inspections.ts';
+import { type Inspection, openInspection, resultOfJob } from './inspections.ts';
 import { Closer } from './lifecycle/closer.ts';
 import { openDataDirectory } from './lifecycle/data-directory.ts';
 import { Liveness } from './lifecycle/liveness.ts';
@@ -13,7 +13,12 @@ import type { Log } from './lifecycle/log.ts';
 import { Station } from './lifecycle/station.ts';
 import { type LiveModel, openLiveModel } from './live-model.ts';
 import { createMetrics } from './metrics/metrics.ts';
-import { cameraObserver, publisherObserver, sparkplugObserver } from './metrics/observers.ts';
+import {
+  cameraObserver,
+  handshakeObserver,
+  publisherObserver,
+  sparkplugObserver,
+} from './metrics/observers.ts';
 import { lettersOf, openMqttOutbox } from './publish/letters.ts';
 import { type OutboxConfig, openOutbox } from './publish/outbox/open.ts';
 import type { OutboxStore } from './publish/outbox/outbox.ts';
@@ -95,7 +100,11 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
     metrics.recipeInForce.reset();
     metrics.recipeInForce.set({ recipe: recipes.active }, 1);
   });
-  station.onChange(() => publisher?.statusChanged());
+  station.onChange(() => {
+    publisher?.statusChanged();
+    publisher?.handshakesChanged();
+  });
+  const handshakes = () => [...inspections.values()].flatMap(({ handshake }) => handshake?.view ?? []);
   station.onChange(() => sparkplug?.changed());
 
   // The model loads while cameras and broker connect.
@@ -130,6 +139,8 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       commands: control,
       calibration,
       recipes: () => recipes.list(),
+      handshakes,
+      job: (jobId, waitMs) => resultOfJob(inspections.values(), jobId, waitMs),
       status: () => station.status,
       readiness: () => station.checks,
       cameras: () => [...inspections.values()].map((inspection) => inspection.view),
@@ -143,6 +154,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       outbox: mqttOutbox,
       commands: control,
       status: () => station.status,
+      handshakes,
       observer: publisherObserver(metrics, changed),
     }),
   );
@@ -172,6 +184,13 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       onNotice: (text) => station.notice(`parts of ${camera}`, text),
       recipe: () => recipes.active,
       region: (recipe) => book.region(recipe, camera),
+      handshake: {
+        storageDirectory: config.storage.directory,
+        observer: handshakeObserver(metrics),
+        obstacle: () => station.obstacle,
+        onChange: () => publisher?.handshakesChanged(),
+        onNotice: (text) => station.notice(`handshake of ${camera}`, text),
+      },
     });
     inspections.set(camera, opened.use(inspection));
     metrics.watchCamera(camera, () => inspection.feed);

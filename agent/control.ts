@@ -1,14 +1,16 @@
 /** What a PLC, a script or a person may ask of the running agent; refusals are thrown as QcError. */
 import type { Calibration } from '../calibration/api.ts';
 import { QcError } from '../config/errors.ts';
-import type { OpenParts } from './part/parts.ts';
+import type { Handshake } from './handshake/handshake.ts';
 import type { Commands } from './publish/messages.ts';
 import type { Recipes } from './recipes/recipes.ts';
+
+type TriggeredParts = Pick<Handshake, 'trigger' | 'acknowledge' | 'abort'>;
 
 export interface ControlDeps {
   readonly station: { calibrating: boolean };
   /** By camera; appears as cameras are opened. */
-  readonly inspections: ReadonlyMap<string, { readonly parts: Pick<OpenParts, 'trigger'> }>;
+  readonly inspections: ReadonlyMap<string, { readonly handshake: TriggeredParts | undefined }>;
   /** Resolves once the model is loaded. */
   readonly model: Promise<unknown>;
   readonly calibration: Pick<Calibration, 'label' | 'promote' | 'rollback'>;
@@ -16,7 +18,9 @@ export interface ControlDeps {
 }
 
 export interface Control {
-  trigger(command: Commands['trigger']): Promise<{ jobId: string }>;
+  trigger(command: Commands['trigger']): Promise<{ jobId: string; repeated?: true }>;
+  acknowledge(command: Commands['acknowledge']): Promise<object>;
+  abort(command: Commands['abort']): Promise<object>;
   mode(command: Commands['mode']): Promise<object>;
   label(command: Commands['label']): Promise<object>;
   recipe(command: Commands['recipe']): Promise<object>;
@@ -24,16 +28,29 @@ export interface Control {
 }
 
 export function createControl(deps: ControlDeps): Control {
+  const triggered = (camera: string): TriggeredParts => {
+    const inspection = deps.inspections.get(camera);
+    if (!inspection) {
+      throw new QcError('camera-unknown', `there is no camera "${camera}"`, {
+        remedy: `use one of: ${[...deps.inspections.keys()].join(', ')}`,
+      });
+    }
+    if (!inspection.handshake) throw new QcError('not-triggered', `${camera} looks for parts by itself`);
+    return inspection.handshake;
+  };
   return {
-    async trigger({ camera, partId, recipe }) {
-      const inspection = deps.inspections.get(camera);
-      if (!inspection) {
-        throw new QcError('camera-unknown', `there is no camera "${camera}"`, {
-          remedy: `use one of: ${[...deps.inspections.keys()].join(', ')}`,
-        });
-      }
+    async trigger({ camera, partId, recipe, requestId }) {
+      const parts = triggered(camera);
       if (recipe !== undefined) await deps.recipes.require(recipe);
-      return await inspection.parts.trigger({ partId, recipe });
+      return parts.trigger({ partId, recipe, requestId });
+    },
+    async acknowledge({ camera, jobId }) {
+      triggered(camera).acknowledge(jobId);
+      return {};
+    },
+    async abort({ camera, jobId }) {
+      triggered(camera).abort(jobId);
+      return {};
     },
     async mode({ mode }) {
       deps.station.calibrating = mode === 'calibration';

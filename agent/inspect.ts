@@ -2,6 +2,7 @@
  * The inspection, top to bottom: a frame becomes a part, a part becomes a verdict,
  * a verdict is published and counted. Details are one import away.
  */
+import { QcError } from '../config/errors.ts';
 import type { Frame, Image } from '../models/image.ts';
 import { type Decision, decide, failed, isUnfamiliar, type Rules } from '../models/verdict.ts';
 import { composeResult, type Facts } from './publish/compose.ts';
@@ -16,6 +17,8 @@ export interface Part {
   readonly frames: readonly Frame[];
   /** Why the part cannot be judged (the camera died while it was in view): the result is `failed`. */
   readonly failure?: string;
+  /** Aborts, with a QcError that says why, once the part must have a result without being judged any further. */
+  readonly until?: AbortSignal | undefined;
 }
 
 /** When there is a part: continuous, presence or command. */
@@ -128,11 +131,11 @@ export interface Judged extends Omit<Seen, 'frame'> {
 /** All frames of a part through the model and their vote; whatever goes wrong is a failed part, never a pass. */
 async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise<Judged> {
   if (part.failure !== undefined) {
-    const state = stopping.aborted ? 'aborted' : 'failed';
+    const state = stopping.aborted || isAborted(part) ? 'aborted' : 'failed';
     return { state, decision: failed(part.failure, part.frames.length), inferenceMs: 0, queueMs: 0 };
   }
   try {
-    const judgements = await judgeFrames(line, part);
+    const judgements = await within(part.until, judgeFrames(line, part));
     const { version, shadow, features } = judgements.at(-1) ?? { version: 'none' };
     const rules = line.rules(version, part.recipe);
     const familiarity = judgements.map((judgement) => judgement.familiarity);
@@ -163,11 +166,33 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
     };
   } catch (error) {
     return {
-      state: 'failed',
+      state: isAborted(part) ? 'aborted' : 'failed',
       decision: failed((error as Error).message, part.frames.length),
       inferenceMs: 0,
       queueMs: 0,
     };
+  }
+}
+
+/** Somebody took the job back; a job that ran out of time has failed instead. */
+function isAborted({ until }: Part): boolean {
+  return until?.reason instanceof QcError && until.reason.code === 'job-aborted';
+}
+
+/** What the work gives, or the reason why nobody waits for it any more; what it then gives is let go. */
+async function within<T>(until: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (!until) return work;
+  let stop = () => {};
+  const over = new Promise<never>((_, reject) => {
+    stop = () => reject(until.reason);
+    if (until.aborted) stop();
+    else until.addEventListener('abort', stop, { once: true });
+  });
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([over, work]);
+  } finally {
+    until.removeEventListener('abort', stop);
   }
 }
 

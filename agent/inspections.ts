@@ -1,14 +1,21 @@
 /** One inspection for each camera: its feed, its trigger and the loop that judges what they find. */
+import { QcError } from '../config/errors.ts';
 import type { CameraConfig } from '../config/schema.ts';
 import type { Region } from '../models/image.ts';
 import type { CameraFeed } from './camera/camera.ts';
 import { type CameraFeedDeps, openCameraFeed } from './camera/feed.ts';
 import { sameRegion } from './camera/live-region.ts';
+import { type Handshake, type HandshakeDeps, openHandshake } from './handshake/handshake.ts';
 import type { CameraView } from './http/deps.ts';
 import { inspect, type Line } from './inspect.ts';
 import { type OpenParts, openParts } from './part/parts.ts';
+import type { Result } from './publish/messages.ts';
 
 export interface InspectionDeps extends Omit<CameraFeedDeps, 'password'> {
+  readonly handshake: Pick<
+    HandshakeDeps,
+    'storageDirectory' | 'observer' | 'obstacle' | 'onChange' | 'onNotice'
+  >;
   /** Told what is odd about the parts; an empty text when it is over. */
   readonly onNotice: (text: string) => void;
   /** The recipe in force. */
@@ -20,6 +27,8 @@ export interface InspectionDeps extends Omit<CameraFeedDeps, 'password'> {
 export interface Inspection extends AsyncDisposable {
   readonly feed: CameraFeed;
   readonly parts: OpenParts;
+  /** Where a PLC triggers the parts. */
+  readonly handshake: Handshake | undefined;
   /** As the page shows it. */
   readonly view: CameraView;
   /** @throws QcError camera-region */
@@ -51,17 +60,30 @@ export async function openInspection(
     { ...config, region: regionInForce() },
     { ...deps, password: config.password },
   );
+  let handshake: Handshake | undefined;
   const parts = openParts(config.trigger, config.vote, feed, {
     camera,
     recipe: deps.recipe,
     aim: (recipe) => void feed.cut(recipe === undefined ? regionInForce() : deps.region(recipe)),
+    onAcquired: (jobId) => handshake?.acquired(jobId),
     onNotice: deps.onNotice,
   });
+  if (config.trigger.kind === 'command') {
+    const { log, recipe } = deps;
+    handshake = await openHandshake(camera, config.trigger, {
+      ...deps.handshake,
+      log,
+      recipe,
+      acquire: (request) => parts.trigger(request),
+      obstacle: () => (feed.up ? deps.handshake.obstacle() : `the camera is down: ${feed.reason}`),
+    });
+  }
   const stopping = new AbortController();
   let running: Promise<void> = Promise.resolve();
   return {
     feed,
     parts,
+    handshake,
     get view() {
       const { trigger, simulated } = config;
       const { up, reason, region, newestAt = null } = feed;
@@ -78,6 +100,7 @@ export async function openInspection(
         // Parts come again: whatever was odd about them is over.
         deps.onNotice('');
         line.show(result, seen);
+        handshake?.done(result);
       };
       running = inspect({ ...line, show, camera, parts, depth: depthOf(config.trigger) }, stopping.signal);
       return running;
@@ -86,7 +109,20 @@ export async function openInspection(
       stopping.abort();
       await parts[Symbol.asyncDispose]();
       await running.catch(() => undefined);
+      await handshake?.[Symbol.asyncDispose]();
       await feed[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The result of a job of any camera, waited for. @throws QcError job-unknown */
+export async function resultOfJob(
+  inspections: Iterable<Pick<Inspection, 'handshake'>>,
+  jobId: string,
+  waitMs: number,
+): Promise<Result | undefined> {
+  for (const { handshake } of inspections) {
+    if (handshake?.knows(jobId)) return handshake.result(jobId, waitMs);
+  }
+  throw new QcError('job-unknown', `there is no job "${jobId.slice(0, 64)}" in this session`);
 }

@@ -72,6 +72,16 @@ export const errors = {
     remedy: 'check the frame rate and clock of the camera, or raise trigger.timeoutMs',
   },
   busy: { exit: 1, remedy: 'trigger again after the result of the job before' },
+  'no-result': {
+    exit: 1,
+    remedy: 'treat the part as bad; judge fewer parts a second, or raise trigger.resultMs',
+  },
+  'job-aborted': { exit: 1, remedy: 'treat the part as bad, or trigger it again' },
+  'job-unknown': {
+    exit: 1,
+    remedy: 'look at the handshake topic: a job of an earlier session is gone, treat its part as bad',
+  },
+  'job-unfinished': { exit: 1, remedy: 'acknowledge a job once its result is ready' },
   'not-triggered': { exit: 2, remedy: 'set trigger: {kind: command} for this camera' },
   stopping: { exit: 1, remedy: 'trigger again once the agent is back' },
   // broker
@@ -123,7 +133,7 @@ export const errors = {
   },
   // commands
   'command-invalid': { exit: 2, remedy: 'send the fields that the schema names' },
-  'command-unknown': { exit: 2, remedy: 'use trigger, mode, label, recipe or model' },
+  'command-unknown': { exit: 2, remedy: 'use trigger, acknowledge, abort, mode, label, recipe or model' },
   'command-too-large': { exit: 2, remedy: 'send at most 16 kB of JSON' },
   'command-retained': { exit: 2, remedy: 'publish commands without the retain flag; clear the retained one' },
   'command-stale': { exit: 2, remedy: 'check both clocks; send the command again with a fresh issuedAt' },

@@ -60,6 +60,22 @@ const commandSchema = z.strictObject({
   timeoutMs: milliseconds(10, 60_000)
     .default(1_000)
     .describe('ms to wait for a frame captured after the trigger before the job is refused'),
+  resultMs: milliseconds(100, 600_000)
+    .default(10_000)
+    .describe('ms from the trigger to its result; then the result is failed, never late'),
+  acknowledgeMs: milliseconds(0, 3_600_000)
+    .default(0)
+    .describe('ms the PLC has to acknowledge a result before its place is given away; 0 = it need not'),
+  jobs: z
+    .number()
+    .int()
+    .min(1)
+    .max(16)
+    .default(4)
+    .describe('jobs accepted and not finished at a time; one more is refused as busy'),
+  repeatMs: milliseconds(0, 600_000)
+    .default(10_000)
+    .describe('ms in which a trigger that is sent again (same requestId) gets the same job; 0 = off'),
 });
 
 export const triggerSchema = z.discriminatedUnion('kind', [continuousSchema, presenceSchema, commandSchema]);

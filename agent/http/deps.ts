@@ -8,7 +8,7 @@ import type { Frame, Image } from '../../models/image.ts';
 import type { Decision } from '../../models/verdict.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { CommandHandlers } from '../publish/commands.ts';
-import type { Result, Status } from '../publish/messages.ts';
+import type { Handshake, Result, Status } from '../publish/messages.ts';
 import type { RecipeView } from '../recipes/recipes.ts';
 
 /** Schemas of a route are zod, and its handler's types follow from them. */
@@ -75,7 +75,10 @@ export interface HttpDeps {
   readonly log: Log;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly recent: Recent;
-  readonly commands: Pick<CommandHandlers, 'trigger' | 'mode' | 'recipe'>;
+  readonly commands: Pick<CommandHandlers, 'trigger' | 'acknowledge' | 'abort' | 'mode' | 'recipe'>;
+  handshakes(): readonly Handshake[];
+  /** The result of a job, waited for; undefined where it does not come in time. @throws QcError job-unknown */
+  job(jobId: string, waitMs: number): Promise<Result | undefined>;
   recipes(): RecipeView[];
   status(): Status;
   readiness(): readonly ReadyCheck[];

@@ -119,6 +119,13 @@ export class Station {
     ];
   }
 
+  /** Why no part can be judged now, cameras aside; empty where it can. */
+  get obstacle(): string {
+    if (this.#stopping) return 'the agent is stopping';
+    const model = this.#sources.model();
+    return model ? (model.fault ?? '') : 'the model is loading';
+  }
+
   get status(): Status {
     const cameras = this.#sources.cameras().map(({ camera, up }) => [camera, up ? 'up' : 'down'] as const);
     return {

@@ -220,8 +220,21 @@ export function createMetrics({ version }: { readonly version: string }) {
     ),
     sparkplugPublished: counter('qc_sparkplug_published_total', 'Sparkplug messages sent', ['type']),
 
-    /** 1 while parts can be judged. */
     recipeInForce: gauge('qc_recipe_info', 'Always 1; the recipe in force', ['recipe']),
+    jobsDone: counter('qc_jobs_total', 'Triggered jobs that got their result, by how it was processed', [
+      'camera',
+      'outcome',
+    ]),
+    triggersRefused: counter('qc_triggers_refused_total', 'Triggers that became no job, by reason', [
+      'camera',
+      'reason',
+    ]),
+    resultsUnacknowledged: counter(
+      'qc_results_unacknowledged_total',
+      'Results that nobody acknowledged in time',
+      ['camera'],
+    ),
+    /** 1 while parts can be judged. */
     modelUp: gauge(
       'qc_model_up',
       '1 while the model can judge; 0 while it loads, starts again or has failed',

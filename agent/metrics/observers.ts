@@ -1,4 +1,5 @@
 import type { CameraObserver } from '../camera/feed.ts';
+import type { HandshakeObserver } from '../handshake/handshake.ts';
 import type { PublisherObserver } from '../publish/publisher.ts';
 import type { SparkplugObserver, SparkplugOptions } from '../publish/sparkplug/sparkplug.ts';
 import type { Metrics } from './metrics.ts';
@@ -13,6 +14,15 @@ export function cameraObserver(metrics: Metrics, onChange: () => void): CameraOb
     dropped: (camera, reason, frames) => metrics.framesDropped.inc({ camera, reason }, frames),
     fault: (camera, reason) => metrics.cameraFaults.inc({ camera, reason }),
     newest: () => undefined,
+  };
+}
+
+/** Counts triggers by what became of them. */
+export function handshakeObserver(metrics: Metrics): HandshakeObserver {
+  return {
+    done: (camera, outcome) => metrics.jobsDone.inc({ camera, outcome }),
+    refused: (camera, reason) => metrics.triggersRefused.inc({ camera, reason }),
+    unacknowledged: (camera) => metrics.resultsUnacknowledged.inc({ camera }),
   };
 }
 

@@ -9,6 +9,10 @@ type CommandConfig = Extract<TriggerConfig, { kind: 'command' }>;
 export interface TriggerRequest {
   readonly partId?: string | undefined;
   readonly recipe?: string | undefined;
+  /** Made here where it is not given. */
+  readonly jobId?: string | undefined;
+  /** Aborts, with a QcError that says why, when the job must end: refused without a frame, given as failed with one. */
+  readonly until?: AbortSignal | undefined;
 }
 
 export interface CommandFinder extends Finder {
@@ -16,9 +20,6 @@ export interface CommandFinder extends Finder {
   /** Resolves once no frames are being collected. */
   idle(): Promise<void>;
 }
-
-/** Parts that may wait to be judged while another trigger is taken: more would only grow old. */
-const MAX_WAITING = 4;
 
 interface Job {
   readonly request: TriggerRequest;
@@ -32,7 +33,6 @@ interface Job {
 /**
  * A part when somebody asks: the first frame captured at or after the trigger, and those that follow it.
  * One job is collected at a time. A refused job has no part; an accepted one always has one.
- * @param waiting how many parts wait to be judged
  * @param aim told of the recipe by whose region the next frames are to be cut; undefined: that in force
  */
 export function commandFinder(
@@ -40,7 +40,6 @@ export function commandFinder(
   votes: number,
   give: Give,
   now: () => number,
-  waiting: () => number,
   aim: (recipe: string | undefined) => void,
 ): CommandFinder {
   let job: Job | undefined;
@@ -51,6 +50,7 @@ export function commandFinder(
 
   const over = () => {
     clearTimeout(timer);
+    job?.request.until?.removeEventListener('abort', end);
     job = undefined;
     aim(undefined);
     for (const resolve of idle.splice(0)) resolve();
@@ -58,11 +58,12 @@ export function commandFinder(
   const finish = (failure?: string) => {
     if (!job) return;
     const { request, jobId, frames } = job;
-    const { partId, recipe } = request;
+    const { partId, recipe, until } = request;
     over();
     give({
       frames,
       jobId,
+      until,
       ...(partId !== undefined && { partId }),
       ...(recipe !== undefined && { recipe }),
       ...(failure !== undefined && { failure }),
@@ -76,15 +77,21 @@ export function commandFinder(
     over();
   };
 
+  const end = () => {
+    const reason: unknown = job?.request.until?.reason;
+    const error = reason instanceof QcError ? reason : new QcError('job-aborted', String(reason));
+    abandon(error, error.message);
+  };
+
   return {
     trigger(request) {
       return new Promise((resolve, reject) => {
         if (stopped) throw new QcError('stopping', 'the agent is stopping');
         if (down !== undefined) throw new QcError('camera-down', `the camera is down: ${down}`);
         if (job) throw new QcError('busy', 'the frames of an earlier trigger are still being collected');
-        if (waiting() >= MAX_WAITING) throw new QcError('busy', `${waiting()} parts wait to be judged`);
         aim(request.recipe);
-        const jobId = newId();
+        const { until, jobId = newId() } = request;
+        until?.addEventListener('abort', end, { once: true });
         job = {
           request,
           jobId,

@@ -9,6 +9,7 @@ export interface FoundPart {
   readonly jobId?: string;
   readonly partId?: string;
   readonly recipe?: string;
+  readonly until?: AbortSignal | undefined;
 }
 
 /** One way to find parts in a camera's events: it is told of each, in order, and gives every part once. */

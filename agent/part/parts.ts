@@ -18,6 +18,8 @@ export interface PartsDeps {
   readonly recipe?: () => string;
   /** The next frames are to be cut by the region of this recipe; undefined: of that in force. */
   readonly aim?: (recipe: string | undefined) => void;
+  /** Told of every job whose pictures are all taken. */
+  readonly onAcquired?: (jobId: string) => void;
   /** Told in an operator's words what is odd: a part that does not leave, a background learned again. */
   readonly onNotice?: (text: string) => void;
   /** Now, ms since the epoch, on the clock of `Frame.capturedAt`. */
@@ -52,6 +54,7 @@ export function openParts(
     camera,
     recipe = () => 'default',
     aim = () => undefined,
+    onAcquired = () => undefined,
     onNotice = () => undefined,
     now = Date.now,
   } = deps;
@@ -67,7 +70,9 @@ export function openParts(
       recipe: found.recipe ?? recipe(),
       frames,
       ...(failure !== undefined && { failure }),
+      ...(found.until && { until: found.until }),
     });
+    if (found.jobId !== undefined) onAcquired(found.jobId);
     return partId;
   };
 
@@ -88,7 +93,7 @@ export function openParts(
       finder = presenceFinder(trigger, vote.frames, give, onNotice, recipe);
       break;
     case 'command':
-      command = commandFinder(trigger, vote.frames, give, now, () => queue.length, aim);
+      command = commandFinder(trigger, vote.frames, give, now, aim);
       finder = command;
       break;
   }

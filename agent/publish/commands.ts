@@ -6,7 +6,7 @@ import { type CommandName, type Commands, commandMessages, type Reply } from './
 
 /** What carries the commands out; a refusal is thrown as a QcError and becomes the reply. */
 export type CommandHandlers = {
-  readonly [Name in CommandName]: (command: Commands[Name]) => Promise<{ readonly jobId?: string }>;
+  readonly [Name in CommandName]: (command: Commands[Name]) => Promise<Pick<Reply, 'jobId' | 'repeated'>>;
 };
 
 export interface IncomingCommand {
@@ -40,9 +40,9 @@ export function createCommandDesk(
       try {
         const { name, message } = read(command, maxAgeMs);
         // The table's key and the schema's output belong together, which the compiler cannot follow.
-        const handler = handlers[name] as (message: unknown) => Promise<{ jobId?: string }>;
-        const { jobId } = await handler(message);
-        return { schema: 1, ok: true, ...(jobId !== undefined && { jobId }) };
+        const handler = handlers[name] as (message: unknown) => Promise<Pick<Reply, 'jobId' | 'repeated'>>;
+        const { jobId, repeated } = await handler(message);
+        return { schema: 1, ok: true, ...(jobId !== undefined && { jobId }), ...(repeated && { repeated }) };
       } catch (error) {
         if (error instanceof QcError) return refusal(error.code, error.line);
         log.error({ err: error, command: command.name.slice(0, 64) }, 'a command failed');

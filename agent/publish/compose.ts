@@ -76,8 +76,8 @@ export function composeResult(parts: ResultParts, now = Date.now()): Result {
 
 /** The small message for a PLC, of the same part. */
 export function composeVerdict(result: Result): VerdictMessage {
-  const { schema, sequence, partId, verdict, evaluation } = result;
-  return { schema, sequence, partId, verdict, evaluation };
+  const { schema, sequence, partId, jobId, verdict, evaluation } = result;
+  return { schema, sequence, partId, verdict, evaluation, jobId };
 }
 
 function rounded(value: number, digits: number): number {

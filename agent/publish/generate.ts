@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import {
   commandMessages,
+  handshakeMessage,
   replyMessage,
   resultMessage,
   statusMessage,
@@ -21,6 +22,7 @@ export function messageSchemas(): Readonly<Record<string, string>> {
     result: resultMessage,
     verdict: verdictMessage,
     reply: replyMessage,
+    handshake: handshakeMessage,
   };
   for (const [name, schema] of Object.entries(commandMessages)) messages[`command-${name}`] = schema;
   return Object.fromEntries(

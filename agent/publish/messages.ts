@@ -54,6 +54,7 @@ export const verdictMessage = z
     partId: z.string(),
     verdict: verdictValue,
     evaluation: evaluationValue,
+    jobId: z.string().optional().describe('the job that its trigger was answered with'),
     historical: z
       .literal(true)
       .optional()
@@ -81,10 +82,58 @@ export const willMessage = z
   .strictObject({ schema, online: z.literal(false), reason: z.string() })
   .describe('retained; the broker sends it when the connection is lost, the agent when it stops');
 
+export const handshakeState = z
+  .enum(['not-ready', 'ready', 'acquiring', 'busy'])
+  .describe(
+    'ready: a trigger is accepted; acquiring: the part must stay where it is; busy: every place is taken',
+  );
+export const jobState = z
+  .enum(['requested', 'acquiring', 'judging', 'result-ready'])
+  .describe('judging: all pictures are taken, the part may move; result-ready: waits to be acknowledged');
+
+export const handshakeMessage = z
+  .strictObject({
+    schema,
+    camera: z.string(),
+    session: z.ulid().describe('another one with every start of the agent'),
+    state: handshakeState,
+    reason: z.string().describe('why a trigger would be refused; empty while ready'),
+    recipe: z.string().describe('the recipe in force'),
+    jobs: z
+      .array(
+        z.strictObject({
+          jobId: z.string(),
+          partId: z.string(),
+          recipe: z.string(),
+          state: jobState,
+          since: timestamp,
+          result: resultMessage
+            .pick({ resultId: true, sequence: true, state: true, verdict: true, evaluation: true })
+            .optional(),
+        }),
+      )
+      .describe('oldest first'),
+    gone: z
+      .array(z.string())
+      .describe('jobs that an earlier session left without a known result: their parts are not good'),
+    unacknowledged: z.number().int().describe('results of this session that nobody acknowledged in time'),
+  })
+  .describe('retained, one for each camera with trigger: command; see also status, which has the last will');
+
 const issuedAt = z.iso.datetime({ offset: true }).optional().describe('refused as stale when too old');
 const id = z.string().min(1).max(128);
 export const commandMessages = {
-  trigger: z.strictObject({ camera: id, partId: id.optional(), recipe: id.optional(), issuedAt }),
+  trigger: z.strictObject({
+    camera: id,
+    partId: id.optional(),
+    recipe: id.optional(),
+    requestId: id
+      .optional()
+      .describe('makes it safe to send the trigger again: the same one gets the same job, not another part'),
+    issuedAt,
+  }),
+  acknowledge: z.strictObject({ camera: id, jobId: id, issuedAt }),
+  abort: z.strictObject({ camera: id, jobId: id.optional().describe('default: every job'), issuedAt }),
   mode: z.strictObject({ mode: z.enum(['inspection', 'calibration']), issuedAt }),
   label: z.strictObject({ resultId: z.ulid(), label: id, issuedAt }),
   recipe: z.strictObject({ recipe: id, issuedAt }),
@@ -96,6 +145,7 @@ export const replyMessage = z
     schema,
     ok: z.boolean(),
     jobId: z.string().optional(),
+    repeated: z.literal(true).optional().describe('the trigger had come before: this is the job of then'),
     error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   })
   .describe('answer to a command');
@@ -104,6 +154,7 @@ export type Result = z.output<typeof resultMessage>;
 export type VerdictMessage = z.output<typeof verdictMessage>;
 export type Status = z.output<typeof statusMessage>;
 export type StationState = z.output<typeof stationState>;
+export type Handshake = z.output<typeof handshakeMessage>;
 export type Will = z.output<typeof willMessage>;
 export type Reply = z.output<typeof replyMessage>;
 export type CommandName = keyof typeof commandMessages;

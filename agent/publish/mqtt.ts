@@ -5,7 +5,7 @@ import { isMessageUnacceptable } from './broker-error.ts';
 import type { CommandDesk } from './commands.ts';
 import { drain, type Lane } from './drain.ts';
 import type { CameraVerdict, MqttOutbox } from './letters.ts';
-import type { Result, Status, Will } from './messages.ts';
+import type { Handshake, Result, Status, Will } from './messages.ts';
 import type { OutboxEntry } from './outbox/outbox.ts';
 import type { Topics } from './topics.ts';
 
@@ -21,6 +21,8 @@ export interface SessionDeps {
   readonly outbox: MqttOutbox;
   readonly desk: CommandDesk;
   status(): Status;
+  /** The handshake of each camera that is triggered by command. */
+  handshakes(): readonly Handshake[];
   /** From when it can be used until the attempt ends. */
   onSession(session: Session): void;
   published(kind: PublishedKind): void;
@@ -30,9 +32,11 @@ export interface Session {
   readonly version: BrokerLink['version'];
   /** Publishes the status as it is when its turn comes; several calls in a row may share one message. */
   statusChanged(): void;
+  /** Likewise for what has changed of the handshakes. */
+  handshakesChanged(): void;
 }
 
-export type PublishedKind = 'result' | 'verdict' | 'status' | 'reply';
+export type PublishedKind = 'result' | 'verdict' | 'status' | 'handshake' | 'reply';
 
 /** Unacknowledged messages; brokers commonly take 20 at a time. */
 const windowSize = 16;
@@ -64,16 +68,26 @@ export async function runSession(
   // A broker that answers nothing any more must not hold up the end.
   using _goodbye = afterAbort(signal, options.flushMs + goodbyeMs, () => link.cut());
 
-  const statusChanged = createStatusPublisher(link, topics, deps, ended);
+  const statusChanged = createRetainedPublisher(ended, async () => {
+    await link.publish(topics.status, JSON.stringify(deps.status()), { retain: true });
+    deps.published('status');
+  });
+  const handshakesChanged = createRetainedPublisher(ended, createHandshakePublisher(link, topics, deps));
   await statusChanged();
+  await handshakesChanged();
   await link.subscribe(topics.commands, (message) => {
     // Once stopping, nothing new is begun.
     if (!signal.aborted) void answer(message, link, topics, deps);
   });
-  deps.onSession({ version: link.version, statusChanged: () => void statusChanged() });
+  deps.onSession({
+    version: link.version,
+    statusChanged: () => void statusChanged(),
+    handshakesChanged: () => void handshakesChanged(),
+  });
 
   const lanes = lanesOver(link, topics, deps, before);
   await drainAll(lanes, link, deps, { signal, ended, flushMs: options.flushMs });
+  await Promise.all(deps.handshakes().map((handshake) => tellHandshake(link, topics, stopped(handshake))));
   await link.publish(topics.status, offline('stopped'), { retain: true });
 }
 
@@ -95,13 +109,32 @@ export function afterAbort(signal: AbortSignal, delayMs: number, then: () => voi
 
 const offline = (reason: string) => JSON.stringify({ schema: 1, online: false, reason } satisfies Will);
 
-/** At most one status is on its way and one waits; what changes meanwhile goes with the waiting one. */
-function createStatusPublisher(
-  link: BrokerLink,
-  topics: Topics,
-  deps: SessionDeps,
-  ended: AbortController,
-): () => Promise<void> {
+const stopped = (handshake: Handshake): Handshake => ({
+  ...handshake,
+  state: 'not-ready',
+  reason: 'the agent is stopped',
+});
+
+function tellHandshake(link: BrokerLink, topics: Topics, handshake: Handshake): Promise<void> {
+  return link.publish(topics.handshake(handshake.camera), JSON.stringify(handshake), { retain: true });
+}
+
+/** Publishes the handshakes that are not what was published last. */
+function createHandshakePublisher(link: BrokerLink, topics: Topics, deps: SessionDeps): () => Promise<void> {
+  const told = new Map<string, string>();
+  return async () => {
+    for (const handshake of deps.handshakes()) {
+      const text = JSON.stringify(handshake);
+      if (told.get(handshake.camera) === text) continue;
+      await tellHandshake(link, topics, handshake);
+      told.set(handshake.camera, text);
+      deps.published('handshake');
+    }
+  };
+}
+
+/** At most one message is on its way and one waits; what changes meanwhile goes with the waiting one. */
+function createRetainedPublisher(ended: AbortController, tell: () => Promise<void>): () => Promise<void> {
   let isSending = false;
   let changed = false;
   return async () => {
@@ -112,8 +145,7 @@ function createStatusPublisher(
       // Once ended, nothing may follow the last word, which is `online: false`.
       while (changed && !ended.signal.aborted) {
         changed = false;
-        await link.publish(topics.status, JSON.stringify(deps.status()), { retain: true });
-        deps.published('status');
+        await tell();
       }
     } catch (error) {
       ended.abort(error);

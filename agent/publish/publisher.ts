@@ -5,7 +5,7 @@ import { FaultLog, type Log } from '../lifecycle/log.ts';
 import { retry } from '../lifecycle/retry.ts';
 import { type CommandHandlers, createCommandDesk } from './commands.ts';
 import type { MqttOutbox } from './letters.ts';
-import type { Status } from './messages.ts';
+import type { Handshake, Status } from './messages.ts';
 import { type PublishedKind, runSession, type Session } from './mqtt.ts';
 import { topicsUnder } from './topics.ts';
 
@@ -31,6 +31,8 @@ export interface PublisherDeps {
   readonly observer: PublisherObserver;
   /** The retained status, read whenever it is about to be published. */
   status(): Status;
+  /** The retained handshakes, likewise. */
+  handshakes(): readonly Handshake[];
 }
 
 export interface Publisher extends AsyncDisposable {
@@ -40,6 +42,8 @@ export interface Publisher extends AsyncDisposable {
   readonly reason: string;
   /** Publishes the status again; nothing to do while the broker is away, since connecting publishes it. */
   statusChanged(): void;
+  /** Publishes the handshakes that have changed. */
+  handshakesChanged(): void;
 }
 
 /**
@@ -72,6 +76,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
           outbox,
           desk,
           status: deps.status,
+          handshakes: deps.handshakes,
           published: observer.published,
           onSession(opened) {
             session = opened;
@@ -106,6 +111,9 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
     },
     statusChanged() {
       session?.statusChanged();
+    },
+    handshakesChanged() {
+      session?.handshakesChanged();
     },
     async [Symbol.asyncDispose]() {
       closing.abort();

@@ -5,6 +5,7 @@ export interface Topics {
   readonly commands: string;
   result(camera: string): string;
   verdict(camera: string): string;
+  handshake(camera: string): string;
   reply(command: string): string;
   /** The name of the command that a topic carries, undefined for any other topic. */
   commandOf(topic: string): string | undefined;
@@ -20,6 +21,7 @@ export function topicsUnder(base: string): Topics {
     commands: `${command}+`,
     result: (camera) => `${base}/${camera}/result`,
     verdict: (camera) => `${base}/${camera}/verdict`,
+    handshake: (camera) => `${base}/${camera}/handshake`,
     reply: (name) => `${command}${name}/reply`,
     commandOf(topic) {
       if (!topic.startsWith(command)) return undefined;

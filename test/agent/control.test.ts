@@ -16,14 +16,17 @@ function control() {
       },
     },
     inspections: new Map([
+      ['belt', { handshake: undefined }],
       [
         'top',
         {
-          parts: {
+          handshake: {
             async trigger(request: object) {
               asked.push(request);
               return { jobId: 'job-1' };
             },
+            acknowledge: (jobId: string) => void asked.push({ acknowledged: jobId }),
+            abort: (jobId: string | undefined) => void asked.push({ aborted: jobId }),
           },
         },
       ],
@@ -49,14 +52,21 @@ function control() {
 it('triggers the camera that is named and answers with its job', async () => {
   const { asked, commands } = control();
   expect(await commands.trigger({ camera: 'top', partId: 'A-1' })).toEqual({ jobId: 'job-1' });
-  expect(asked).toEqual([{ partId: 'A-1', recipe: undefined }]);
+  await commands.acknowledge({ camera: 'top', jobId: 'job-1' });
+  await commands.abort({ camera: 'top' });
+  expect(asked).toEqual([
+    { partId: 'A-1', recipe: undefined, requestId: undefined },
+    { acknowledged: 'job-1' },
+    { aborted: undefined },
+  ]);
+  await expect(commands.trigger({ camera: 'belt' })).rejects.toMatchObject({ code: 'not-triggered' });
 });
 
 it('refuses a camera or a recipe that is not there, naming those that are', async () => {
   const { asked, commands } = control();
   await expect(commands.trigger({ camera: 'side' })).rejects.toMatchObject({
     code: 'camera-unknown',
-    remedy: 'use one of: top',
+    remedy: 'use one of: belt, top',
   });
   await expect(commands.trigger({ camera: 'top', recipe: 'b' })).rejects.toMatchObject({
     code: 'recipe-unknown',

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { inspect, type Judgement, type Line, type Part } from '../../agent/inspect.ts';
 import { type Result, resultMessage } from '../../agent/publish/messages.ts';
+import { QcError } from '../../config/errors.ts';
 import type { Frame, Image } from '../../models/image.ts';
 
 const image: Image = { width: 1, height: 1, data: new Uint8Array(3) };
@@ -180,5 +181,42 @@ describe('while heads change', () => {
     expect(result).toMatchObject({ verdict: 'uncertain', evaluation: 0, label: 'good' });
     expect(result!.reasons.join()).toContain('unlike every labelled part');
     expect(shown[0]!.unfamiliar).toBe(true);
+  });
+});
+
+describe('a part that must have its result now', () => {
+  const never = () => new Promise<Judgement>(() => undefined);
+
+  it.each([
+    ['no-result', 'failed'],
+    ['job-aborted', 'aborted'],
+  ] as const)('has it without a judgement (%s), and those behind it go on', async (code, state) => {
+    const until = new AbortController();
+    let asked = 0;
+    const judge = () => {
+      if (++asked > 1) return Promise.resolve(good);
+      setTimeout(() => until.abort(new QcError(code, 'no longer waited for')), 20);
+      return never();
+    };
+    const results = await inspected([part(1, { until: until.signal }), part(2)], { judge });
+    expect(results).toMatchObject([
+      { state, verdict: 'uncertain', evaluation: 0, reasons: ['no longer waited for'] },
+      { state: 'completed', verdict: 'pass' },
+    ]);
+  });
+
+  it('is not judged at all where it was so already, and keeps a judgement that came before', async () => {
+    const late = AbortSignal.abort(new QcError('job-aborted', 'aborted while it waited'));
+    const until = new AbortController();
+    const results = await inspected(
+      [
+        part(1, { until: late }),
+        part(2, { until: late, failure: 'aborted while it waited' }),
+        part(3, { until: until.signal }),
+      ],
+      { judge: async () => good },
+    );
+    until.abort(new QcError('no-result', 'too late to matter'));
+    expect(results.map(({ state }) => state)).toEqual(['aborted', 'aborted', 'completed']);
   });
 });

@@ -27,9 +27,14 @@ export interface PlantOptions {
   /** Whether a head has been trained; default true. */
   readonly head?: boolean;
   /** Further sections of the configuration; may add to the storage directory before the agent starts. */
-  readonly settings?: (storage: string) => Promise<object>;
+  readonly settings?: (storage: string, made: PlantSettings) => Promise<object>;
   /** Environment variables of the agent, over those of the test. */
   readonly env?: StartOptions['env'];
+}
+
+/** The configuration as far as the plant itself makes it. */
+export interface PlantSettings {
+  readonly cameras: { readonly top: object };
 }
 
 export interface Plant extends AsyncDisposable {
@@ -101,9 +106,9 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
     http: { port: 0 },
     storage: { directory: './storage' },
     log: { format: 'json', level: 'debug' },
-    ...(await options.settings?.(join(directory, 'storage'))),
   };
-  await writeFile(file, stringify(settings));
+  const more = await options.settings?.(join(directory, 'storage'), settings);
+  await writeFile(file, stringify({ ...settings, ...more }));
   const start = () =>
     startAgent(['run', '--config', file], { cwd: directory, ...(options.env && { env: options.env }) });
   const served = async () => String((await agent.logs('page, API and metrics are served')).url);

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { ulid } from 'ulid';
 import type { CommandHandlers } from '../../agent/publish/commands.ts';
 import { type MqttOutbox, openMqttOutbox } from '../../agent/publish/letters.ts';
-import type { Result, Status } from '../../agent/publish/messages.ts';
+import type { Handshake, Result, Status } from '../../agent/publish/messages.ts';
 import { openMemoryOutbox } from '../../agent/publish/outbox/memory.ts';
 import type { OutboxStore } from '../../agent/publish/outbox/outbox.ts';
 import { openPublisher, type Publisher, type PublisherConfig } from '../../agent/publish/publisher.ts';
@@ -21,6 +21,7 @@ export interface PublisherRig extends AsyncDisposable {
   readonly log: string[];
   readonly published: string[];
   status: Status;
+  handshakes: readonly Handshake[];
 }
 
 export async function openPublisherRig(
@@ -42,12 +43,15 @@ export async function openPublisherRig(
       obeyed.push({ name: 'trigger', command });
       return { jobId: `job-${obeyed.length}` };
     },
+    acknowledge: obey('acknowledge'),
+    abort: obey('abort'),
     mode: obey('mode'),
     label: obey('label'),
     recipe: obey('recipe'),
     model: obey('model'),
   };
-  const rig = {
+  const rig: Omit<PublisherRig, 'publisher' | typeof Symbol.asyncDispose> = {
+    handshakes: [],
     status: status('starting'),
     store,
     outbox,
@@ -64,6 +68,7 @@ export async function openPublisherRig(
       commands,
       observer: { connected: () => undefined, published: (kind) => void published.push(kind) },
       status: () => rig.status,
+      handshakes: () => rig.handshakes,
     },
   );
   return Object.assign(rig, {

@@ -59,6 +59,8 @@ export async function openStationRig(
         rig.triggered.push(command);
         return { jobId: `job-${rig.triggered.length}` };
       },
+      acknowledge: async () => ({}),
+      abort: async () => ({}),
       mode: async () => ({}),
       async recipe(command) {
         failIfTold();
@@ -67,6 +69,8 @@ export async function openStationRig(
       },
     },
     recipes: () => [],
+    handshakes: () => [],
+    job: async () => undefined,
     status: () => rig.status,
     readiness: () => rig.checks,
     cameras: () => rig.cameras,

@@ -1,11 +1,42 @@
-import { commandMessages, replyMessage } from '../../publish/messages.ts';
+import { z } from 'zod';
+import { QcError } from '../../../config/errors.ts';
+import { commandMessages, handshakeMessage, replyMessage, resultMessage } from '../../publish/messages.ts';
 import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 
 const maxCommandBytes = 16_384;
+/** Requests that wait for a result at one time. */
+const maxWaiting = 32;
+
+const waiting = z.object({
+  waitMs: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(60_000)
+    .default(0)
+    .describe('ms to wait for the result; 504 where it does not come in time: the part is not good then'),
+});
+const refusals = { 400: errorBody, 404: errorBody, 409: errorBody, 503: errorBody };
 
 /** The commands that MQTT has too, for those who have no broker at hand. */
 export function addCommands(app: App, deps: HttpDeps): void {
+  let running = 0;
+  /** @throws QcError no-result where it does not come in time */
+  async function resultOf(jobId: string, waitMs: number) {
+    if (running >= maxWaiting) throw new QcError('http-busy', `${running} requests wait for results already`);
+    running++;
+    try {
+      const result = await deps.job(jobId, waitMs);
+      if (result) return result;
+      throw new QcError('no-result', `job ${jobId} has no result after ${waitMs} ms`, {
+        remedy: `treat the part as bad, or ask again at /api/v1/jobs/${jobId}`,
+      });
+    } finally {
+      running--;
+    }
+  }
+
   app.post(
     '/api/v1/trigger',
     {
@@ -13,32 +44,81 @@ export function addCommands(app: App, deps: HttpDeps): void {
       config: { role: 'operator' },
       schema: {
         tags: ['commands'],
-        summary: 'Judge the part that is in front of a camera now',
+        summary: 'Judge the part that is in front of a camera now; with waitMs answered with its result',
+        querystring: waiting,
         body: commandMessages.trigger,
-        response: { 200: replyMessage, 400: errorBody, 503: errorBody },
+        response: {
+          200: replyMessage.extend({ result: resultMessage.optional() }),
+          ...refusals,
+          504: errorBody,
+        },
       },
     },
     async (request) => {
-      const { jobId } = await deps.commands.trigger(request.body);
-      return { schema: 1 as const, ok: true, ...(jobId !== undefined && { jobId }) };
+      const { waitMs } = request.query;
+      const { jobId, repeated } = await deps.commands.trigger(request.body);
+      const reply = {
+        schema: 1 as const,
+        ok: true,
+        ...(jobId !== undefined && { jobId }),
+        ...(repeated && { repeated }),
+      };
+      return waitMs > 0 && jobId !== undefined ? { ...reply, result: await resultOf(jobId, waitMs) } : reply;
     },
   );
 
-  app.post(
-    '/api/v1/mode',
+  app.get(
+    '/api/v1/jobs/:jobId',
     {
-      bodyLimit: maxCommandBytes,
-      config: { role: 'operator' },
+      config: { role: 'viewer' },
       schema: {
         tags: ['commands'],
-        summary: 'Switch between inspection and calibration',
-        body: commandMessages.mode,
-        response: { 200: replyMessage, 400: errorBody, 503: errorBody },
+        summary: 'The result of a job of this session, while it is remembered',
+        params: z.object({ jobId: z.string().max(64) }),
+        querystring: waiting,
+        response: { 200: resultMessage, 400: errorBody, 404: errorBody, 503: errorBody, 504: errorBody },
       },
     },
-    async (request) => {
-      await deps.commands.mode(request.body);
-      return { schema: 1 as const, ok: true };
-    },
+    (request) => resultOf(request.params.jobId, request.query.waitMs),
   );
+
+  app.get(
+    '/api/v1/handshakes',
+    {
+      config: { role: 'viewer' },
+      schema: {
+        tags: ['commands'],
+        summary: 'The handshake of each camera with trigger: command, as published over MQTT',
+        response: { 200: z.array(handshakeMessage) },
+      },
+    },
+    () => [...deps.handshakes()],
+  );
+
+  const commands = {
+    acknowledge: 'Say that a result was received, so that its place is free again',
+    abort: 'End a job, or all of a camera: each gets its result, aborted',
+    mode: 'Switch between inspection and calibration',
+  } as const;
+  for (const [name, summary] of Object.entries(commands) as [keyof typeof commands, string][]) {
+    app.post(
+      `/api/v1/${name}`,
+      {
+        bodyLimit: maxCommandBytes,
+        config: { role: 'operator' },
+        schema: {
+          tags: ['commands'],
+          summary,
+          body: commandMessages[name],
+          response: { 200: replyMessage, ...refusals },
+        },
+      },
+      async (request) => {
+        // The table's key and the schema's output belong together, which the compiler cannot follow.
+        const carryOut = deps.commands[name] as (message: unknown) => Promise<object>;
+        await carryOut(request.body);
+        return { schema: 1 as const, ok: true };
+      },
+    );
+  }
 }

@@ -96,6 +96,7 @@ for (const { name, missing, start, protocol } of counterparts) {
         'partId',
         'verdict',
         'evaluation',
+        'jobId',
       ]);
       expect(rig.published.filter((kind) => kind === 'result')).toHaveLength(100);
     });

@@ -1,0 +1,146 @@
+/**
+ * The jobs of one camera, from trigger to acknowledgement (after OPC 40100-1 clause 8.3.2.2: jobs may overlap, each has
+ * its own acquisition and result). Pure: told what happens and when, it says what is so; it waits for nothing.
+ */
+import { QcError } from '../../config/errors.ts';
+import type { Result } from '../publish/messages.ts';
+
+/** In this order, none skipped, and never back. */
+const states = ['requested', 'acquiring', 'judging', 'result-ready'] as const;
+export type JobState = (typeof states)[number];
+
+export interface Job {
+  readonly jobId: string;
+  readonly partId: string;
+  readonly recipe: string;
+  readonly requestId?: string | undefined;
+  readonly state: JobState;
+  /** When it came into this state, ms since the epoch. */
+  readonly since: number;
+  /** From `result-ready` on. */
+  readonly result?: Result;
+}
+
+export interface JobsOptions {
+  /** Jobs that may be open at one time. */
+  readonly places: number;
+  /** Whether a result stays until it is acknowledged. */
+  readonly acknowledges: boolean;
+  /** How long a trigger with the same requestId means the same job, ms. */
+  readonly repeatMs: number;
+}
+
+/** Finished jobs that are remembered, for those who ask late. */
+const mostRemembered = 64;
+
+export class Jobs {
+  readonly #options: JobsOptions;
+  readonly #open = new Map<string, Job>();
+  readonly #finished = new Map<string, Result>();
+  readonly #requests = new Map<string, { readonly jobId: string; readonly at: number }>();
+
+  constructor(options: JobsOptions) {
+    this.#options = options;
+  }
+
+  /** Oldest first. */
+  get open(): readonly Job[] {
+    return [...this.#open.values()];
+  }
+
+  /** The job whose pictures are being taken or waited for: one at a time. */
+  get acquiring(): Job | undefined {
+    return this.open.find(({ state }) => state === 'requested' || state === 'acquiring');
+  }
+
+  /** Why a trigger would be refused now; undefined where it would not. */
+  get busy(): string | undefined {
+    if (this.acquiring) return 'the pictures of an earlier trigger are still being taken';
+    const { size } = this.#open;
+    if (size < this.#options.places) return undefined;
+    const ready = this.open.filter(({ state }) => state === 'result-ready').length;
+    return `${size} of ${size} jobs are open, ${ready} of them wait to be acknowledged`;
+  }
+
+  /** The job that the same request was given before; undefined where it is a new one. */
+  repeated(requestId: string | undefined, now: number): string | undefined {
+    const before = requestId === undefined ? undefined : this.#requests.get(requestId);
+    return before && now - before.at < this.#options.repeatMs ? before.jobId : undefined;
+  }
+
+  /** @throws QcError busy */
+  request(job: Pick<Job, 'jobId' | 'partId' | 'recipe' | 'requestId'>, now: number): void {
+    const { busy } = this;
+    if (busy) throw new QcError('busy', busy);
+    this.#open.set(job.jobId, { ...job, state: 'requested', since: now });
+    if (job.requestId === undefined) return;
+    this.#requests.set(job.requestId, { jobId: job.jobId, at: now });
+    for (const [id, { at }] of this.#requests)
+      if (now - at >= this.#options.repeatMs) this.#requests.delete(id);
+  }
+
+  /** There is no such job after all: the same request may be made again. */
+  refuse(jobId: string): void {
+    const job = this.#open.get(jobId);
+    this.#open.delete(jobId);
+    if (job?.requestId !== undefined) this.#requests.delete(job.requestId);
+  }
+
+  /** Its first picture is there: from now on it has a result, whatever happens. */
+  accept(jobId: string, now: number): void {
+    this.#advance(jobId, 'acquiring', now);
+  }
+
+  /** All its pictures are there, or will never be. */
+  acquired(jobId: string, now: number): void {
+    this.#advance(jobId, 'judging', now);
+  }
+
+  /** Its one result is published. */
+  finish(result: Result, now: number): void {
+    const { jobId } = result;
+    const job = this.#open.get(jobId);
+    if (!job || job.result) return;
+    this.#finished.set(jobId, result);
+    for (const old of this.#finished.keys())
+      if (this.#finished.size > mostRemembered) this.#finished.delete(old);
+    if (this.#options.acknowledges) {
+      this.#open.set(jobId, { ...job, state: 'result-ready', since: now, result });
+    } else this.#open.delete(jobId);
+  }
+
+  /** The PLC has its result. One that it acknowledged before is no error. @throws QcError job-unknown, job-unfinished */
+  acknowledge(jobId: string): void {
+    const job = this.#open.get(jobId);
+    if (!this.knows(jobId)) throw this.#unknown(jobId);
+    if (job && !job.result) throw new QcError('job-unfinished', `job ${jobId} has no result yet`);
+    this.#open.delete(jobId);
+  }
+
+  /** Whether it is open or remembered. */
+  knows(jobId: string): boolean {
+    return this.#open.has(jobId) || this.#finished.has(jobId);
+  }
+
+  /** The result of a job; undefined while it has none. @throws QcError job-unknown */
+  result(jobId: string): Result | undefined {
+    if (!this.knows(jobId)) throw this.#unknown(jobId);
+    return this.#finished.get(jobId);
+  }
+
+  /** Jobs that have no result yet, or the one that is named. @throws QcError job-unknown */
+  unfinished(jobId?: string): readonly Job[] {
+    if (jobId !== undefined && !this.knows(jobId)) throw this.#unknown(jobId);
+    return this.open.filter((job) => !job.result && (jobId === undefined || job.jobId === jobId));
+  }
+
+  #advance(jobId: string, to: JobState, now: number): void {
+    const job = this.#open.get(jobId);
+    if (!job || states.indexOf(to) <= states.indexOf(job.state)) return;
+    this.#open.set(jobId, { ...job, state: to, since: now });
+  }
+
+  #unknown(jobId: string): QcError {
+    return new QcError('job-unknown', `there is no job "${jobId.slice(0, 64)}" in this session`);
+  }
+}

@@ -1,0 +1,62 @@
+/** Which jobs are open, on disk: so that the next start can say which of them will never have a result. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { writeDurably } from '../../models/durable.ts';
+import type { Log } from '../lifecycle/log.ts';
+
+const journalSchema = z.strictObject({ schema: z.literal(1), jobs: z.array(z.string()).max(64) });
+
+export interface JobJournal extends AsyncDisposable {
+  /** Jobs that were open when the agent ended last. */
+  readonly left: readonly string[];
+  /** Writes down which are open, as soon as the disk is free; several calls in a row may share one write. */
+  record(jobs: readonly string[]): void;
+}
+
+/** A journal that cannot be read or written is told and otherwise does no harm: a new session says enough. */
+export async function openJobJournal(
+  storageDirectory: string,
+  camera: string,
+  log: Log,
+): Promise<JobJournal> {
+  const file = join(storageDirectory, 'jobs', `${camera}.json`);
+  let left: readonly string[] = [];
+  try {
+    left = journalSchema.parse(JSON.parse(await readFile(file, 'utf8'))).jobs;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      log.warn({ file, err: error }, 'the jobs that were open at the last end cannot be read');
+    }
+  }
+  let wanted: readonly string[] = left;
+  let written = JSON.stringify(left);
+  let busy = false;
+  let writing: Promise<void> = Promise.resolve();
+
+  async function write(): Promise<void> {
+    for (let text = JSON.stringify(wanted); text !== written; text = JSON.stringify(wanted)) {
+      written = text;
+      try {
+        await mkdir(dirname(file), { recursive: true });
+        await writeDurably(file, `${JSON.stringify({ schema: 1, jobs: wanted })}\n`);
+      } catch (error) {
+        log.warn({ file, err: error }, 'the open jobs cannot be written down');
+      }
+    }
+    busy = false;
+  }
+
+  return {
+    left,
+    record(jobs) {
+      wanted = jobs;
+      if (busy) return;
+      busy = true;
+      writing = write();
+    },
+    async [Symbol.asyncDispose]() {
+      await writing;
+    },
+  };
+}
