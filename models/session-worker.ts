@@ -25,7 +25,7 @@ import type {
 
 const { request, guard } = workerData as WorkerData;
 const port = parentPort!;
-const send = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
+const send = (message: FromWorker) => port.postMessage(message);
 
 standBack();
 
@@ -273,14 +273,11 @@ function serve(run: Run): void {
 
   async function reply(id: number, task: Task): Promise<void> {
     const startedAt = performance.now();
-    const buffer = 'image' in task ? task.image.data.buffer : undefined;
-    const pixels = buffer instanceof ArrayBuffer ? buffer : undefined;
-    const back = pixels ? [pixels] : [];
     try {
       const answer = await perform(task);
-      send({ id, answer, inferenceMs: performance.now() - startedAt, pixels }, back);
+      send({ id, answer, inferenceMs: performance.now() - startedAt });
     } catch (error) {
-      send({ id, failed: toSend(error), pixels }, back);
+      send({ id, failed: toSend(error) });
     }
   }
 

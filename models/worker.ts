@@ -67,14 +67,8 @@ export type ToWorker = { readonly id: number; readonly task: Task } | { readonly
 export type FromWorker =
   | { readonly opened: Opened }
   | { readonly failed: SentError }
-  | { readonly id: number; readonly failed: SentError; readonly pixels?: ArrayBuffer | undefined }
-  | {
-      readonly id: number;
-      readonly answer: Answer;
-      readonly inferenceMs: number;
-      /** The picture's buffer, handed back to be filled again. */
-      readonly pixels?: ArrayBuffer | undefined;
-    };
+  | { readonly id: number; readonly failed: SentError }
+  | { readonly id: number; readonly answer: Answer; readonly inferenceMs: number };
 export interface Opened {
   readonly facts: SessionFacts;
   /** The compiled graph that runs, where one does. */
@@ -114,6 +108,7 @@ export interface InferenceWorker extends Opened, AsyncDisposable {
 }
 
 interface Job {
+  readonly stage: Stage | undefined;
   readonly resolve: (answered: Answered) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -134,7 +129,7 @@ export async function openWorker(
   const workerData: WorkerData = { request, guard };
   const worker = new Worker(script, { workerData });
   const running = new Map<number, Job>();
-  const spare: ArrayBuffer[] = [];
+  const stages = createStages();
   let nextId = 0;
   let closing = false;
   let fault: QcError | undefined;
@@ -174,7 +169,7 @@ export async function openWorker(
   function settle(message: Extract<FromWorker, { id: number }>) {
     const job = running.get(message.id);
     running.delete(message.id);
-    if (message.pixels && spare.length < mostSpare) spare.push(message.pixels);
+    stages.release(job?.stage);
     closeWhenIdle();
     if ('failed' in message) job?.reject(received(message.failed));
     else job?.resolve({ answer: message.answer, inferenceMs: message.inferenceMs });
@@ -196,9 +191,9 @@ export async function openWorker(
         new Promise((resolve, reject) => {
           if (closing || fault) throw fault ?? new QcError('inference-stopped', 'the model is closed');
           const id = nextId++;
-          running.set(id, { resolve, reject });
-          const [handed, transfer] = handOver(task, spare);
-          worker.postMessage({ id, task: handed } satisfies ToWorker, transfer);
+          const [handed, stage] = stages.handOver(task);
+          running.set(id, { stage, resolve, reject });
+          worker.postMessage({ id, task: handed } satisfies ToWorker);
         }),
       async [Symbol.asyncDispose]() {
         if (!closing) {
@@ -215,23 +210,32 @@ export async function openWorker(
   }
 }
 
-/** Buffers kept to be filled again: one that runs, one that lies ready. */
+type Stage = Uint8Array<SharedArrayBuffer>;
+
+/** Memory that both threads see, kept to be filled again: one picture runs, one lies ready. */
 const mostSpare = 2;
 
 /**
- * The task as it crosses to the thread. Pixels in shared memory are shared; others are copied into a buffer
- * that travels to and fro, so that the caller keeps the picture (evidence, page) and nothing is allocated.
+ * The task as it crosses to the thread. Pixels in shared memory are shared; others are copied into such memory, so
+ * that the caller keeps the picture and neither thread has garbage to collect for it.
  */
-function handOver(task: Task, spare: ArrayBuffer[]): [Task, ArrayBuffer[]] {
-  if (!('image' in task) || task.image.data.buffer instanceof SharedArrayBuffer) return [task, []];
-  const { width, height, data } = task.image;
-  const at = spare.findIndex((buffer) => buffer.byteLength >= data.length);
-  const buffer = at >= 0 ? spare.splice(at, 1)[0]! : new ArrayBuffer(data.length);
-  // One of the wrong size is of no use to this camera any more.
-  if (at < 0) spare.shift();
-  const copy = new Uint8Array(buffer, 0, data.length);
-  copy.set(data);
-  return [{ ...task, image: { width, height, data: copy } }, [buffer]];
+function createStages() {
+  const spare: Stage[] = [];
+  return {
+    handOver(task: Task): [Task, Stage | undefined] {
+      if (!('image' in task) || task.image.data.buffer instanceof SharedArrayBuffer) return [task, undefined];
+      const { width, height, data } = task.image;
+      const at = spare.findIndex((stage) => stage.length >= data.length);
+      const stage = at >= 0 ? spare.splice(at, 1)[0]! : new Uint8Array(new SharedArrayBuffer(data.length));
+      // One of the wrong size is of no use to this camera any more.
+      if (at < 0) spare.shift();
+      stage.set(data);
+      return [{ ...task, image: { width, height, data: stage.subarray(0, data.length) } }, stage];
+    },
+    release(stage: Stage | undefined): void {
+      if (stage && spare.length < mostSpare) spare.push(stage);
+    },
+  };
 }
 
 function received({ code, message, remedy }: SentError): QcError {

@@ -1,4 +1,5 @@
 import type { Image } from '../../../models/image.ts';
+import { madePixels } from '../young.ts';
 
 /** Cuts a stream of raw RGB bytes into images whose sizes are told beside it, in order. */
 export class PixelStream<T extends { readonly width: number; readonly height: number }> {
@@ -27,6 +28,7 @@ export class PixelStream<T extends { readonly width: number; readonly height: nu
     for (let told = this.#told[0]; told; told = this.#told[0]) {
       const size = told.width * told.height * 3;
       if (this.#bytes < size) return;
+      madePixels(size);
       const all = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks, this.#bytes);
       this.#told.shift();
       this.#chunks = all.length > size ? [all.subarray(size)] : [];

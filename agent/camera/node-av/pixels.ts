@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { ulid } from 'ulid';
 import type { Image } from '../../../models/image.ts';
 import type { Size } from '../geometry.ts';
+import { madePixels } from '../young.ts';
 
 /** Where the decoding process finds the file: after its standard streams and the channel. */
 export const pixelDescriptor = 4;
@@ -65,7 +66,9 @@ export function writePixels(descriptor: number, slot: number, images: readonly I
 export function readPixels(descriptor: number, slot: number, sizes: readonly Size[]): Image[] {
   let at = slot * slotBytes;
   return sizes.map(({ width, height }) => {
-    const data = Buffer.allocUnsafeSlow(width * height * 3);
+    const bytes = width * height * 3;
+    madePixels(bytes);
+    const data = Buffer.allocUnsafeSlow(bytes);
     for (let done = 0; done < data.length; ) {
       const read = readSync(descriptor, data, done, data.length - done, at + done);
       if (read === 0) throw new Error(`${width} × ${height} pixels were announced and are not there`);
