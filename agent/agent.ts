@@ -1,5 +1,6 @@
 /** The parts list: opens everything in order, closes it in reverse. */
 import type { Config } from '../config/schema.ts';
+import { openAudit } from './audit/audit.ts';
 import { openCalibration } from './calibration/calibration.ts';
 import { createControl } from './control.ts';
 import { createDriftWatch } from './drift/watch.ts';
@@ -113,6 +114,9 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   loading.catch(() => undefined);
   opened.defer(async () => (await loading.catch(() => undefined))?.[Symbol.asyncDispose]());
 
+  const audit = opened.use(
+    await openAudit(config.storage, { log, onFault: (text) => station.notice('audit', text) }),
+  );
   const outbox = opened.use(await openOutbox(outboxConfig(config), { log, onFault: changed }));
   stored = outbox;
   const mqttOutbox = openMqttOutbox(outbox);
@@ -146,6 +150,8 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       cameras: () => [...inspections.values()].map((inspection) => inspection.view),
       classify: async (image) => (await loading).classify(image),
       watch: (on) => inspections.forEach(({ feed }) => void feed.watch(on)),
+      audit,
+      onNotice: (what, text) => station.notice(`http ${what}`, text),
     }),
   );
   publisher = opened.use(
@@ -153,6 +159,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       log,
       outbox: mqttOutbox,
       commands: control,
+      audit,
       status: () => station.status,
       handshakes,
       observer: publisherObserver(metrics, changed),

@@ -25,6 +25,8 @@ import {
   modelsShowCommand,
 } from '../models/commands.ts';
 import { openAgent } from './agent.ts';
+import { auditCommand, auditVerifyCommand, recordedCommand, sinceOf } from './audit/cli.ts';
+import { outcomes } from './audit/entry.ts';
 import { type BackupDeps, backupCommand } from './backup/backup.ts';
 import { checkBackupCommand, restoreCommand } from './backup/restore.ts';
 import { calibrateCommand } from './calibration/command.ts';
@@ -152,6 +154,17 @@ async function answer(
   const { text, json: value } = await command(loadConfig(config, process.env));
   print(json ? JSON.stringify(value, null, 2) : text);
 }
+/** As `answer`, and recorded in the audit log, however it ends. */
+function answerRecorded(
+  options: FileOptions,
+  action: string,
+  what: object,
+  command: (config: Config) => Promise<CommandAnswer>,
+): Promise<void> {
+  const facts = { user: whoami(), action, what };
+  return answer(options, (config) => recordedCommand(config, facts, () => command(config), warn));
+}
+const warn = (text: string) => void process.stderr.write(`warning: ${text}\n`);
 models
   .command('list')
   .description('every version, oldest first; * marks the active one')
@@ -176,7 +189,7 @@ models
   .addHelpText('after', '\nExample:\n  qc-agent models promote 2026-11-23.2 --config agent.yaml')
   .option('--override <reason>', 'although its gate refuses it; the reason is recorded')
   .action((version: string, options: FileOptions & { override?: string }) =>
-    answer(options, (config) =>
+    answerRecorded(options, 'promote', { version, override: options.override }, (config) =>
       modelsPromoteCommand(config, version, { by: whoami(), override: options.override }),
     ),
   );
@@ -187,7 +200,7 @@ models
   .addOption(json('what is active now'))
   .addHelpText('after', '\nExample:\n  qc-agent models rollback --config agent.yaml')
   .action((options: FileOptions) =>
-    answer(options, (config) => modelsRollbackCommand(config, { by: whoami() })),
+    answerRecorded(options, 'rollback', {}, (config) => modelsRollbackCommand(config, { by: whoami() })),
   );
 
 models
@@ -217,7 +230,9 @@ dataset
   .addOption(json('what was taken in and what was skipped'))
   .addHelpText('after', '\nExample:\n  qc-agent dataset import ./pictures --config agent.yaml')
   .action((path: string, options: FileOptions) =>
-    answer(options, (config) => datasetImportCommand(config, path, datasetDeps(options.json))),
+    answerRecorded(options, 'import', { path }, (config) =>
+      datasetImportCommand(config, path, datasetDeps(options.json)),
+    ),
   );
 dataset
   .command('stats')
@@ -286,31 +301,36 @@ program
     const signal = untilSignal();
     const shows = !options.json && process.stderr.isTTY === true;
     let step = '';
-    const { text, json, refused } = await trainCommand(
-      loadConfig(options.config, process.env),
-      {
-        promote: options.promote === true,
-        seed: options.seed,
-        training: given({
-          views: options.views,
-          augment: options.augment,
-          hidden: options.hidden,
-          escapeRate: options.escapeRate,
-          falseRejectRate: options.falseRejectRate,
-        }),
-        by: whoami(),
-      },
-      {
-        signal,
-        onNotice: (notice) => process.stderr.write(`warning: ${notice}\n`),
-        onProgress(now, done, total) {
-          if (!shows) return;
-          if (now !== step) process.stderr.write(`${now} …\n`);
-          step = now;
-          showProgress(done, total);
+    const config = loadConfig(options.config, process.env);
+    const promote = options.promote === true;
+    const train = () =>
+      trainCommand(
+        config,
+        {
+          promote,
+          seed: options.seed,
+          training: given({
+            views: options.views,
+            augment: options.augment,
+            hidden: options.hidden,
+            escapeRate: options.escapeRate,
+            falseRejectRate: options.falseRejectRate,
+          }),
+          by: whoami(),
         },
-      },
-    ).catch((error) => {
+        {
+          signal,
+          onNotice: (notice) => process.stderr.write(`warning: ${notice}\n`),
+          onProgress(now, done, total) {
+            if (!shows) return;
+            if (now !== step) process.stderr.write(`${now} …\n`);
+            step = now;
+            showProgress(done, total);
+          },
+        },
+      );
+    const facts = { user: whoami(), action: 'train', what: { promote } };
+    const { text, json, refused } = await recordedCommand(config, facts, train, warn).catch((error) => {
       if (signal.aborted) throw new CommanderError(1, 'qc.stopped', 'stopped: no candidate was made');
       throw error;
     });
@@ -420,6 +440,35 @@ function showProgress(done: number, total: number): void {
   shownAt = performance.now();
   process.stderr.write(`\r${done} of ${total}${done < total ? '' : '\n'}`);
 }
+
+program
+  .command('audit')
+  .description('who changed what, and what was refused; or whether the log is as it was written')
+  .addOption(configFile())
+  .option('--since <time>', 'such as 24h, 7d or 2026-11-24T06:00Z')
+  .option('--who <name>', 'or how it begins: token:anna, cli:, mqtt:')
+  .option('--action <name>', 'such as promote, label, login')
+  .addOption(new Option('--outcome <outcome>', 'how it ended').choices([...outcomes]))
+  .option('--limit <n>', 'the newest so many', positive, 100)
+  .option('--verify', 'follow the chain of hashes through all of it; exit 1 where it does not hold')
+  .option('--head <hash>', 'with --verify: the head of an earlier look, which must still be there')
+  .addOption(json('the entries, or what was found'))
+  .addHelpText(
+    'after',
+    '\nExamples:\n  qc-agent audit --config agent.yaml --since 7d --action promote\n  qc-agent audit --config agent.yaml --verify',
+  )
+  .action((options) =>
+    answer(options, async (config) => {
+      if (!options.verify) {
+        const { since, who, action, outcome, limit } = options;
+        const from = since === undefined ? undefined : sinceOf(since);
+        return auditCommand(config, { since: from, who, action, outcome, limit });
+      }
+      const verified = await auditVerifyCommand(config, options.head);
+      if (!verified.whole) process.exitCode = 1;
+      return verified;
+    }),
+  );
 
 program
   .command('token <name>')

@@ -107,7 +107,7 @@ export function addCalibration(app: App, deps: CalibrationDeps): void {
 }
 
 const read = { config: { role: 'viewer' as const } };
-const change = { bodyLimit, config: { role: 'operator' as const } };
+const change = (audit: string) => ({ bodyLimit, config: { role: 'operator' as const, audit } });
 const width = z.object({ width: z.coerce.number().int().min(32).max(512).optional() });
 const ids = z.array(views.frameId).min(1).max(maxIds);
 
@@ -157,7 +157,7 @@ function addLabelling(app: App, { calibration, errorBody, whoIs }: CalibrationDe
   app.post(
     '/api/v1/candidates/:resultId/skip',
     {
-      ...change,
+      ...change('skip'),
       schema: {
         tags,
         summary: 'Do not offer this part again',
@@ -173,7 +173,7 @@ function addLabelling(app: App, { calibration, errorBody, whoIs }: CalibrationDe
   app.post(
     '/api/v1/labels',
     {
-      ...change,
+      ...change('label'),
       schema: {
         tags,
         summary: 'Label a candidate, or correct a past result',
@@ -272,7 +272,7 @@ function addDataset(app: App, { calibration, errorBody, whoIs }: CalibrationDeps
   app.post(
     '/api/v1/dataset/relabel',
     {
-      ...change,
+      ...change('relabel'),
       schema: {
         tags,
         summary: 'Give frames another label',
@@ -288,7 +288,7 @@ function addDataset(app: App, { calibration, errorBody, whoIs }: CalibrationDeps
   app.post(
     '/api/v1/dataset/remove',
     {
-      ...change,
+      ...change('remove'),
       schema: {
         tags,
         summary: 'Take frames out of the dataset',
@@ -304,7 +304,7 @@ function addDataset(app: App, { calibration, errorBody, whoIs }: CalibrationDeps
   app.post(
     '/api/v1/dataset/undo',
     {
-      ...change,
+      ...change('undo'),
       schema: {
         tags,
         summary: 'Take the last change back',
@@ -340,7 +340,7 @@ function addTraining(app: App, { calibration, errorBody, whoIs }: CalibrationDep
   app.post(
     '/api/v1/training/start',
     {
-      ...change,
+      ...change('train'),
       schema: {
         tags,
         summary: 'Train a candidate from the dataset',
@@ -355,7 +355,10 @@ function addTraining(app: App, { calibration, errorBody, whoIs }: CalibrationDep
   );
   app.post(
     '/api/v1/training/cancel',
-    { ...change, schema: { tags, summary: 'Stop training; nothing is changed', response: { 200: done } } },
+    {
+      ...change('train-cancel'),
+      schema: { tags, summary: 'Stop training; nothing is changed', response: { 200: done } },
+    },
     async () => {
       await calibration.cancelTraining();
       return ok;
@@ -396,7 +399,7 @@ function addModels(app: App, { calibration, errorBody, whoIs }: CalibrationDeps)
   app.post(
     '/api/v1/models/:version/promote',
     {
-      ...change,
+      ...change('promote'),
       schema: {
         tags,
         summary: 'Let a version judge; where the gate refuses it, an engineer may override with a reason',
@@ -418,7 +421,7 @@ function addModels(app: App, { calibration, errorBody, whoIs }: CalibrationDeps)
   app.post(
     '/api/v1/models/rollback',
     {
-      ...change,
+      ...change('rollback'),
       schema: {
         tags,
         summary: 'Back to the version before',
@@ -430,7 +433,7 @@ function addModels(app: App, { calibration, errorBody, whoIs }: CalibrationDeps)
   app.post(
     '/api/v1/models/shadow',
     {
-      ...change,
+      ...change('shadow'),
       schema: {
         tags,
         summary: 'Let a version judge beside the active one without publishing; null ends it',
@@ -446,7 +449,7 @@ function addModels(app: App, { calibration, errorBody, whoIs }: CalibrationDeps)
   app.post(
     '/api/v1/models/:version/discard',
     {
-      ...change,
+      ...change('discard'),
       schema: { tags, summary: 'Offer a candidate no longer', params, response: { 200: done, ...failures } },
     },
     async (request) => {

@@ -20,12 +20,13 @@ export function configCheckCommand(file: string, env: Environment): string {
   const config = loadConfig(file, env, (warning) => warnings.push(`warning: ${warning}`));
   const { mqtt, http, model } = config;
   const secured = http.tokensFile ? 'with tokens' : 'loopback only';
+  const scheme = http.cert ? 'https' : 'http';
   return [
     `${file}: good`,
     `station ${config.station}`,
     ...Object.entries(config.cameras).map(([name, camera]) => cameraLine(name, camera)),
     `broker ${redactUrl(mqtt.url)} as ${mqtt.username ?? 'nobody (no user)'}${password(mqtt)}, topics under ${mqtt.topic}`,
-    `http ${http.host}:${http.port}, ${secured}`,
+    `${scheme} ${http.host}:${http.port}, ${secured}`,
     `model ${model.base} on ${model.provider}, precision ${model.precision}`,
     `good means ${config.labels.good.join(', ')}`,
     `storage ${config.storage.directory}`,

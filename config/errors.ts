@@ -195,7 +195,16 @@ export const errors = {
   'http-tokens-invalid': { exit: 2, remedy: 'each line is: name role sha256; qc-agent token makes one' },
   'http-port-taken': { exit: 1, remedy: 'choose another http.port, or stop the program that uses this one' },
   'http-listen-failed': { exit: 1, remedy: 'check http.host and http.port' },
-  'http-unauthorized': { exit: 1, remedy: 'send a token as Bearer, or as the password of Basic' },
+  'http-certificate': {
+    exit: 2,
+    remedy: 'set http.cert and http.key to a valid certificate in PEM form and its key without a passphrase',
+  },
+  'http-rate-limited': {
+    exit: 1,
+    remedy: 'wait a minute and send less; http.requestsPerMinute sets the limit',
+  },
+  'audit-busy': { exit: 1, remedy: 'try again; if it stays so, look for a process that hangs' },
+  'http-unauthorized': { exit: 1, remedy: 'log in on the page, or send a token as Bearer' },
   'http-forbidden': { exit: 1, remedy: 'use a token of a higher role: viewer, operator, engineer' },
   'http-origin-refused': { exit: 1, remedy: 'open the page by the address the agent listens on' },
   'http-not-found': { exit: 1, remedy: 'see /api/v1/openapi.json for what there is' },

@@ -75,17 +75,24 @@ export function resolveMqtt(mqtt: z.output<typeof mqttSchema>, station: string, 
 
 /** The listener; refused where others could reach it without a token. */
 export function resolveHttp(http: HttpConfig, scope: Scope): HttpConfig {
-  if (http.tokensFile === undefined) {
-    if (!isLoopback(http.host)) {
-      scope.problem(
-        ['http', 'host'],
-        `HTTP serves loopback only unless tokens are configured; ${JSON.stringify(http.host)} is not loopback`,
-        'write host: 127.0.0.1, or add tokensFile',
-      );
-    }
-    return http;
+  const { tokensFile, cert, key, ...rest } = http;
+  const others = !isLoopback(http.host);
+  if (tokensFile === undefined && others) {
+    scope.problem(
+      ['http', 'host'],
+      `HTTP serves loopback only unless tokens are configured; ${JSON.stringify(http.host)} is not loopback`,
+      'write host: 127.0.0.1, or add tokensFile',
+    );
   }
-  return { ...http, tokensFile: useFile(scope, ['http', 'tokensFile'], http.tokensFile, true) };
+  if (cert !== undefined && key === undefined)
+    scope.problem(['http', 'cert'], 'a certificate without its key', 'add key: its PEM file');
+  if (key !== undefined && cert === undefined)
+    scope.problem(['http', 'key'], 'a key without its certificate', 'add cert: its PEM file');
+  if (tokensFile !== undefined && others && cert === undefined)
+    scope.warn(['http', 'host'], 'tokens travel in the clear: add cert and key, or a proxy with TLS');
+  const file = (name: 'tokensFile' | 'cert' | 'key', given: string | undefined) =>
+    given === undefined ? {} : { [name]: useFile(scope, ['http', name], given, name !== 'cert') };
+  return { ...rest, ...file('tokensFile', tokensFile), ...file('cert', cert), ...file('key', key) };
 }
 
 /** The model; a base given as a path is made absolute and must be there. */

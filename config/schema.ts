@@ -214,7 +214,34 @@ export const httpSchema = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('file of access tokens: one "name role sha256" a line (qc-agent token makes one)'),
+    .describe(
+      'file of access tokens: one "name role sha256" a line (qc-agent token makes one); read again when it changes',
+    ),
+  cert: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file of the certificate to serve HTTPS with; read again when it changes'),
+  key: z.string().min(1).optional().describe('PEM file of its key'),
+  sessionHours: z
+    .number()
+    .positive()
+    .max(8_760)
+    .default(12)
+    .describe('h after which somebody who logged in on the page logs in again, whatever happens'),
+  sessionIdleMinutes: z
+    .number()
+    .positive()
+    .max(10_080)
+    .default(30)
+    .describe('min without a change or a page opened after which an operator or engineer is logged out'),
+  requestsPerMinute: z
+    .number()
+    .int()
+    .min(60)
+    .max(1_000_000)
+    .default(6_000)
+    .describe('requests a minute that one token, or one address without a token, may send'),
   maxBodyMb: z.number().positive().max(1_000).default(20).describe('largest upload, MB'),
 });
 
@@ -266,6 +293,13 @@ export const storageSchema = z.strictObject({
     .max(10_000_000)
     .default(2_000)
     .describe('disk for evidence images, MB; 0 = keep none'),
+  auditMb: z
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(100)
+    .describe('disk for the audit log, MB; when it is full, the oldest tenth goes'),
 });
 
 export const trainingSchema = z.strictObject({

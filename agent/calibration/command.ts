@@ -4,6 +4,7 @@ import { overview } from '../../calibration/views.ts';
 import { isErrorCode, QcError } from '../../config/errors.ts';
 import type { HttpConfig } from '../../config/schema.ts';
 import type { CommandAnswer } from '../../models/commands.ts';
+import { askAgent } from '../http/ask.ts';
 import { errorBody } from '../http/errors.ts';
 
 export interface CalibrateOptions {
@@ -16,28 +17,31 @@ const timeoutMs = 10_000;
 
 /** @throws QcError agent-unreachable, and what the agent answers */
 export async function calibrateCommand(
-  { host, port }: HttpConfig,
+  { host, port, cert }: HttpConfig,
   mode: 'on' | 'off' | undefined,
-  { url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`, tokenFile }: CalibrateOptions,
+  { url: given, tokenFile }: CalibrateOptions,
 ): Promise<CommandAnswer> {
+  const url = given ?? `${cert ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  // What the config names is what the agent of this very config shows.
+  const certificate = given === undefined && cert !== undefined ? await readFile(cert) : undefined;
   const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, 'utf8')).trim();
   const ask = async (path: string, body?: object): Promise<unknown> => {
     const address = new URL(`/api/v1/${path}`, url);
-    let response: Response;
-    try {
-      response = await fetch(address, {
-        ...(body && { method: 'POST', body: JSON.stringify(body) }),
-        headers: {
-          ...(body && { 'content-type': 'application/json' }),
-          ...(token && { authorization: `Bearer ${token}` }),
-        },
-        signal: AbortSignal.timeout(timeoutMs),
+    const answered = await askAgent(address, {
+      ...(body && { method: 'POST' as const, body: JSON.stringify(body) }),
+      headers: {
+        ...(body && { 'content-type': 'application/json' }),
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
+      signal: AbortSignal.timeout(timeoutMs),
+      certificate,
+    }).catch((cause: Error) => {
+      throw new QcError('agent-unreachable', `no agent answers at ${address.origin}: ${cause.message}`, {
+        cause,
       });
-    } catch (cause) {
-      throw new QcError('agent-unreachable', `no agent answers at ${address.origin}`, { cause });
-    }
-    const answer: unknown = await response.json().catch(() => undefined);
-    if (response.ok) return answer;
+    });
+    const answer = parseJson(answered.body);
+    if (answered.status === 200) return answer;
     const failed = errorBody.safeParse(answer);
     if (!failed.success) throw new QcError('agent-unreachable', `${address.origin} is no qc-agent`);
     const { code, message, remedy } = failed.data.error;
@@ -56,4 +60,12 @@ export async function calibrateCommand(
     `label and train at ${new URL('/calibrate.html', url)}`,
   ];
   return { text: lines.join('\n'), json: now };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

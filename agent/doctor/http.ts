@@ -1,19 +1,31 @@
 /** The HTTP interface: tokens that can be read, and a port that is free or the agent's own. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { Config } from '../../config/schema.ts';
+import type { Config, HttpConfig } from '../../config/schema.ts';
+import { askAgent } from '../http/ask.ts';
+import { readServedCertificate, type ServedCertificate } from '../http/tls.ts';
 import { readTokens } from '../http/tokens.ts';
-import { type Finding, failure, failureOf, good } from './finding.ts';
+import { expiring, type Finding, failure, failureOf, good } from './finding.ts';
 
 export async function checkHttp(config: Config, signal: AbortSignal): Promise<Finding[]> {
   const { http } = config;
-  if (http.tokensFile !== undefined) {
-    try {
-      await readTokens(http.tokensFile);
-    } catch (error) {
-      return [failureOf('http', error)];
-    }
+  let certificate: ServedCertificate | undefined;
+  try {
+    if (http.tokensFile !== undefined) await readTokens(http.tokensFile);
+    certificate = await readServedCertificate(http);
+  } catch (error) {
+    return [failureOf('http', error)];
   }
+  const ending = expiring('http', `http.cert (${http.cert})`, certificate?.validTo);
+  return [...(await checkPort(config, certificate, signal)), ...ending];
+}
+
+async function checkPort(
+  config: Config,
+  certificate: ServedCertificate | undefined,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const { http } = config;
   const secured = http.tokensFile === undefined ? 'loopback only' : 'with tokens';
   const where = `port ${http.port} on ${http.host}`;
   const code = await whyNotListening(http.host, http.port);
@@ -23,7 +35,7 @@ export async function checkHttp(config: Config, signal: AbortSignal): Promise<Fi
         good('http', `${http.port === 0 ? `any port on ${http.host}` : `${where} is free`}, ${secured}`),
       ];
     case 'EADDRINUSE':
-      return [await taken(config, where, signal)];
+      return [await taken(config, certificate, where, signal)];
     case 'EACCES':
       return [failure('http', `no permission for ${where}`, 'choose an http.port above 1023')];
     case 'EADDRNOTAVAIL':
@@ -55,8 +67,13 @@ async function whyNotListening(host: string, port: number): Promise<string | und
 }
 
 /** The agent of this very configuration may run already: its readiness names the same cameras. */
-async function taken({ http, cameras }: Config, where: string, signal: AbortSignal): Promise<Finding> {
-  const theirs = await camerasServedAt(http.host, http.port, signal);
+async function taken(
+  { http, cameras }: Config,
+  certificate: ServedCertificate | undefined,
+  where: string,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const theirs = await camerasServedAt(http, certificate, signal);
   const remedy = 'choose another http.port, or stop the program that uses this one';
   if (!theirs) return failure('http', `${where} is in use by another program`, remedy);
   const ours = Object.keys(cameras);
@@ -67,15 +84,16 @@ async function taken({ http, cameras }: Config, where: string, signal: AbortSign
 }
 
 async function camerasServedAt(
-  host: string,
-  port: number,
+  { host, port }: HttpConfig,
+  certificate: ServedCertificate | undefined,
   signal: AbortSignal,
 ): Promise<string[] | undefined> {
   const name =
     host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.replace(/^([^[].*:.*)$/, '[$1]');
   try {
-    const answer = await fetch(`http://${name}:${port}/readyz`, { signal, redirect: 'error' });
-    const { checks } = (await answer.json()) as { checks: { name: string }[] };
+    const url = new URL(`${certificate ? 'https' : 'http'}://${name}:${port}/readyz`);
+    const answer = await askAgent(url, { signal, certificate: certificate?.cert });
+    const { checks } = JSON.parse(answer.body) as { checks: { name: string }[] };
     return checks.flatMap((check) => (check.name.startsWith('camera ') ? [check.name.slice(7)] : []));
   } catch {
     return undefined;

@@ -1,4 +1,6 @@
-/** The parts list of the HTTP side: guard, errors, document, routes. */
+/** The parts list of the HTTP side: guard, limits, record, errors, document, routes. */
+import cookies from '@fastify/cookie';
+import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import { type FastifyRequest, fastify } from 'fastify';
 import {
@@ -13,6 +15,10 @@ import type { HttpConfig } from '../../config/schema.ts';
 import type { App, HttpDeps } from './deps.ts';
 import { createErrorHandler, errorBody } from './errors.ts';
 import { createGuard } from './guard.ts';
+import { securityHeaders } from './headers.ts';
+import { addLimits } from './limits.ts';
+import { createRecorder } from './record.ts';
+import { addAudit } from './routes/audit.ts';
 import { addClassify } from './routes/classify.ts';
 import { addCommands } from './routes/commands.ts';
 import { addEvents } from './routes/events.ts';
@@ -20,22 +26,46 @@ import { addHealth } from './routes/health.ts';
 import { addPage } from './routes/page.ts';
 import { addRecipes } from './routes/recipes.ts';
 import { addResults } from './routes/results.ts';
+import { addSession } from './routes/session.ts';
 import { addStation } from './routes/station.ts';
+import { createSessions } from './sessions.ts';
+import { minVersion, type ServedCertificate } from './tls.ts';
 import type { Tokens } from './tokens.ts';
 
-/** Builds everything but does not listen. @param tokens undefined: loopback only, everybody may do everything */
-export async function buildApp(config: HttpConfig, tokens: Tokens | undefined, deps: HttpDeps): Promise<App> {
-  const app: App = fastify({
-    bodyLimit: Math.round(config.maxBodyMb * 1e6),
-    forceCloseConnections: true,
-    // A client that trickles must not hold a connection for ever.
-    requestTimeout: 60_000,
-    routerOptions: { maxParamLength: 128 },
-  }).withTypeProvider<ZodTypeProvider>();
+export interface Locks {
+  /** Undefined: loopback only, everybody may do everything. */
+  readonly tokens?: Tokens | undefined;
+  /** Undefined: HTTP is served. */
+  readonly certificate?: ServedCertificate | undefined;
+}
+
+/** Connections at one time: the agent's own cameras and broker need descriptors too. */
+const maxConnections = 256;
+/** A client that trickles its headers or its body must not hold a connection for ever, ms. */
+const headersTimeout = 10_000;
+const requestTimeout = 60_000;
+const keepAliveTimeout = 20_000;
+const connectionsCheckingInterval = 2_000;
+
+/** Builds everything but does not listen. */
+export async function buildApp(config: HttpConfig, locks: Locks, deps: HttpDeps): Promise<App> {
+  const { tokens, certificate } = locks;
+  const secure = certificate !== undefined;
+  const app = createServer(config, certificate);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  app.decorateRequest('holder', undefined);
-  app.addHook('onRequest', createGuard(tokens));
+  // A cookie counts for every port of a host, where other stations may be.
+  const cookie = `${secure ? '__Host-' : ''}qc-${deps.station}`;
+  const minutes = 60_000;
+  const sessions = createSessions(tokens ?? { holderOfHash: () => undefined }, {
+    absoluteMs: config.sessionHours * 60 * minutes,
+    idleMs: config.sessionIdleMinutes * minutes,
+  });
+  await app.register(helmet, securityHeaders);
+  await app.register(cookies);
+  const limits = await addLimits(app, config.requestsPerMinute);
+  app.addHook('onRequest', createGuard({ tokens, sessions, limits, cookie }));
+  app.addHook('onSend', createRecorder(deps.audit, tokens !== undefined));
   app.setErrorHandler(createErrorHandler(deps.log));
   app.setNotFoundHandler((request) => {
     throw new QcError('http-not-found', `there is no ${request.method} ${request.url.split('?')[0]}`);
@@ -52,15 +82,26 @@ export async function buildApp(config: HttpConfig, tokens: Tokens | undefined, d
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer' },
           basic: { type: 'http', scheme: 'basic', description: 'any user name, the token as password' },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: 'qc-<station>',
+            description: 'the page: POST /api/v1/session',
+          },
         },
       },
-      security: [{ bearer: [] }, { basic: [] }],
+      security: [{ bearer: [] }, { basic: [] }, { session: [] }],
     },
-    transform: jsonSchemaTransform,
+    transform(route) {
+      const { schema, url } = jsonSchemaTransform(route);
+      return { schema: { ...schema, 'x-role': route.route.config?.role ?? 'engineer' }, url };
+    },
   });
   // The document sees only routes that are added after it is ready.
   await app.register(async (scope) => {
     const routes = scope.withTypeProvider<ZodTypeProvider>() as App;
+    addSession(routes, { tokens, sessions, limits, audit: deps.audit, cookie, secure });
+    addAudit(routes, deps);
     addHealth(routes, deps);
     addStation(routes, deps);
     addResults(routes, deps);
@@ -79,5 +120,30 @@ export async function buildApp(config: HttpConfig, tokens: Tokens | undefined, d
     );
   });
   await app.ready();
+  return app;
+}
+
+function createServer({ maxBodyMb }: HttpConfig, certificate: ServedCertificate | undefined): App {
+  const options = {
+    bodyLimit: Math.round(maxBodyMb * 1e6),
+    forceCloseConnections: true,
+    requestTimeout,
+    keepAliveTimeout,
+    routerOptions: { maxParamLength: 128 },
+  };
+  const http = { connectionsCheckingInterval };
+  const created = certificate
+    ? fastify({
+        ...options,
+        https: {
+          ...{ ...http, cert: certificate.cert, key: certificate.key },
+          ...{ minVersion, handshakeTimeout: headersTimeout },
+        },
+      })
+    : fastify({ ...options, http });
+  // The types tell HTTP and HTTPS apart; the routes need not.
+  const app = created as unknown as App;
+  app.server.headersTimeout = headersTimeout;
+  app.server.maxConnections = maxConnections;
   return app;
 }

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Calibration } from '../../calibration/api.ts';
 import type { Frame, Image } from '../../models/image.ts';
 import type { Decision } from '../../models/verdict.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { CommandHandlers } from '../publish/commands.ts';
 import type { Handshake, Result, Status } from '../publish/messages.ts';
@@ -87,6 +88,9 @@ export interface HttpDeps {
   classify(image: Image): Promise<Classification>;
   /** Somebody looks at the page, or nobody any more: cameras add whole-picture previews meanwhile. */
   watch(on: boolean): void;
+  readonly audit: Pick<Audit, 'record' | 'read'>;
+  /** Something is wrong with tokens or certificate, in words; empty once it is not. */
+  onNotice(what: 'tokens' | 'certificate', text: string): void;
   /** Labels, training and versions; without it their routes are not there. */
   readonly calibration?: Calibration | undefined;
 }

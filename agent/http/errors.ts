@@ -13,6 +13,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   'http-unauthorized': 401,
   'http-forbidden': 403,
   'http-origin-refused': 403,
+  'http-rate-limited': 429,
   'http-not-found': 404,
   'http-invalid': 400,
   'http-too-large': 413,
@@ -51,6 +52,7 @@ export function createErrorHandler(log: Log) {
   return (error: FastifyError | QcError, request: FastifyRequest, reply: FastifyReply) => {
     const known = toQcError(error);
     const status = statusOf(known.code);
+    request.failure = known.code;
     if (status >= 500 && known.code === 'internal') {
       // The path only: a query may hold anything.
       log.error({ err: error, method: request.method, path: request.url.split('?')[0] }, 'a request failed');

@@ -29,9 +29,11 @@ export async function openApiDocument(): Promise<string> {
     cameras: none,
     classify: none,
     watch: none,
+    onNotice: none,
+    audit: { record: none, read: none },
     calibration: new Proxy({} as Calibration, { get: () => none }),
   };
-  const app = await buildApp(httpSchema.parse({}), undefined, deps);
+  const app = await buildApp(httpSchema.parse({}), {}, deps);
   const document = JSON.stringify(app.swagger(), null, 2);
   await app.close();
   return `${document}\n`;

@@ -1,28 +1,33 @@
 /** The agent over HTTP: metrics, health, the API and the operator's page. */
+import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { QcError } from '../../config/errors.ts';
 import { isLoopback } from '../../config/resolve.ts';
 import type { HttpConfig } from '../../config/schema.ts';
+import { Closer } from '../lifecycle/closer.ts';
 import { buildApp } from './app.ts';
 import type { HttpDeps } from './deps.ts';
-import { readTokens } from './tokens.ts';
+import { openLocks } from './locks.ts';
+import { followCertificate } from './tls.ts';
 
 export interface Http extends AsyncDisposable {
-  /** Where it listens, such as `http://127.0.0.1:8080`. */
+  /** Where it listens, such as `http://127.0.0.1:8080`, or `https://…`. */
   readonly url: string;
 }
 
 /**
  * Listens from when it resolves. Any address but loopback needs tokens.
- * @throws QcError http-tokens-missing, http-tokens-invalid, http-port-taken, http-listen-failed
+ * @throws QcError http-tokens-missing, http-tokens-invalid, http-certificate, http-port-taken, http-listen-failed
  */
-export async function openHttp(config: HttpConfig, deps: HttpDeps): Promise<Http> {
-  const tokens = config.tokensFile === undefined ? undefined : await readTokens(config.tokensFile);
-  if (!tokens && !isLoopback(config.host)) {
+export async function openHttp(config: HttpConfig, { log: parent, ...deps }: HttpDeps): Promise<Http> {
+  if (config.tokensFile === undefined && !isLoopback(config.host)) {
     throw new QcError('http-tokens-missing', `http.host ${config.host} can be reached by others`);
   }
-  const log = deps.log.child({ component: 'http' });
-  const app = await buildApp(config, tokens, { ...deps, log });
+  const log = parent.child({ component: 'http' });
+  await using opened = new Closer();
+  const locks = await openLocks(config, { ...deps, log });
+  opened.use(locks);
+  const app = await buildApp(config, locks, { ...deps, log });
   try {
     await app.listen({ host: config.host, port: config.port });
   } catch (error) {
@@ -36,10 +41,14 @@ export async function openHttp(config: HttpConfig, deps: HttpDeps): Promise<Http
       { cause: error },
     );
   }
+  opened.defer(async () => void (await app.close()));
+  opened.use(await followCertificate(config, app.server as Server, locks.certificateEvents));
   const { port } = app.server.address() as AddressInfo;
-  const url = `http://${shownHost(config.host)}:${port}`;
-  log.info({ url, tokens: tokens !== undefined }, 'page, API and metrics are served');
-  return { url, [Symbol.asyncDispose]: async () => void (await app.close()) };
+  const scheme = locks.certificate ? 'https' : 'http';
+  const url = `${scheme}://${shownHost(config.host)}:${port}`;
+  log.info({ url, tokens: locks.tokens !== undefined }, 'page, API and metrics are served');
+  const all = opened.move();
+  return { url, [Symbol.asyncDispose]: () => all[Symbol.asyncDispose]() };
 }
 
 /** An address that a browser on this machine can open. */

@@ -1,6 +1,8 @@
 /** The agent's voice: keeps one session with the broker going, whatever happens to it. */
 import { QcError } from '../../config/errors.ts';
 import type { MqttConfig } from '../../config/schema.ts';
+import type { Audit } from '../audit/audit.ts';
+import { recordCommands } from '../audit/commands.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import { retry } from '../lifecycle/retry.ts';
 import { type CommandHandlers, createCommandDesk } from './commands.ts';
@@ -28,6 +30,8 @@ export interface PublisherDeps {
   readonly log: Log;
   readonly outbox: MqttOutbox;
   readonly commands: CommandHandlers;
+  /** Where commands are recorded. */
+  readonly audit: Pick<Audit, 'record'>;
   readonly observer: PublisherObserver;
   /** The retained status, read whenever it is about to be published. */
   status(): Status;
@@ -56,7 +60,8 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
   const log = deps.log.child({ component: 'mqtt' });
   const faults = new FaultLog(log);
   const closing = new AbortController();
-  const desk = createCommandDesk(deps.commands, { log, maxAgeMs: config.commandMaxAgeMs });
+  const commandDesk = createCommandDesk(deps.commands, { log, maxAgeMs: config.commandMaxAgeMs });
+  const desk = recordCommands(commandDesk, deps.audit, config.topic);
   const options = {
     broker: config,
     topics: topicsUnder(config.topic),

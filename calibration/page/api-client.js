@@ -1,4 +1,5 @@
 /** Talks to the agent. What fails does so as an ApiError with words for the operator. */
+import { toLogin } from './person.js';
 
 const patienceMs = 15_000;
 
@@ -43,6 +44,7 @@ async function ask(path, options, timeoutMs = patienceMs) {
   }
   setLink(true);
   if (response.ok) return response;
+  if (response.status === 401) toLogin();
   const body = await response.json().catch(() => undefined);
   throw new ApiError(body?.error ?? { code: 'internal', message: `the agent answered ${response.status}` });
 }

@@ -7,6 +7,7 @@ import { byId, setText } from './h.js';
 import { createHistoryView } from './history-view.js';
 import { followKeys, releaseFocusAfterTaps } from './keys.js';
 import { createLabelView } from './labelling.js';
+import { meetPerson, person } from './person.js';
 import { createStore } from './store.js';
 import { createTabs } from './tabs.js';
 import { createToasts } from './toast.js';
@@ -61,6 +62,7 @@ link.onChange((isUp) => {
   }
 });
 
+await meetPerson();
 showStationName();
 void store.refresh();
 await store.ready;
@@ -72,5 +74,8 @@ const tabs = createTabs(byId('tabs'), {
   train: createTrainView(tools),
   history: createHistoryView(tools),
 });
-followKeys((event) => tabs.current.onKey?.(event));
+/** Keys that change nothing. */
+const isHarmless = ({ key, ctrlKey }) =>
+  ctrlKey || key === 'Escape' || key === 'w' || key.startsWith('Arrow');
+followKeys((event) => (person.canChange || isHarmless(event)) && tabs.current.onKey?.(event));
 releaseFocusAfterTaps();

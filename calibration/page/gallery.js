@@ -7,6 +7,7 @@ import { openFrameViewer } from './frame-viewer.js';
 import { createFilter, frameItem } from './gallery-parts.js';
 import { followGrid } from './grid-keys.js';
 import { byId, setText } from './h.js';
+import { person } from './person.js';
 import { createSelection } from './selection.js';
 
 const pageSize = 60;
@@ -135,7 +136,9 @@ export function createGallery({ store, changes, toasts }) {
     if (items.length === 0) return;
     await openFrameViewer([...items], at, {
       labels: store.value.labels,
-      relabel: (one, label) => changes.relabel([one], label).catch((error) => toasts.error(error)),
+      ...(person.canChange && {
+        relabel: (one, label) => changes.relabel([one], label).catch((error) => toasts.error(error)),
+      }),
     });
     await load();
   };

@@ -135,7 +135,11 @@ function versionCard(one, overview, { ask, openReport }) {
       h('button', { class: 'button', type: 'button', onclick: () => openReport(version) }, 'Report'),
       !active &&
         damage === null &&
-        h('button', { class: 'button', type: 'button', onclick: () => ask(one) }, 'Promote …'),
+        h(
+          'button',
+          { class: 'button', type: 'button', data: { needs: 'operator' }, onclick: () => ask(one) },
+          'Promote …',
+        ),
     ),
   );
 }

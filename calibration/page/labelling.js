@@ -201,6 +201,10 @@ function emptyWords(overview, switchMode) {
   return [
     h('h2', {}, 'No parts to label'),
     h('p', {}, 'Switch calibration on, and parts worth a label are collected while the line runs.'),
-    h('button', { class: 'button is-primary', type: 'button', onclick: switchMode }, 'Switch calibration on'),
+    h(
+      'button',
+      { class: 'button is-primary', type: 'button', data: { needs: 'operator' }, onclick: switchMode },
+      'Switch calibration on',
+    ),
   ];
 }

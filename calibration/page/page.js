@@ -2,6 +2,7 @@
 import { createCameraCard } from './camera-card.js';
 import { followEvents } from './events.js';
 import { createPartsStrip } from './parts-strip.js';
+import { checkSession, meetPerson } from './person.js';
 import { createStationBar } from './station-bar.js';
 import { labelOf, verdictWords } from './words.js';
 
@@ -66,12 +67,14 @@ function announce(result) {
     `${result.camera}: ${verdictWords[result.verdict].word}, ${labelOf(result)}`;
 }
 
+await meetPerson();
 followEvents('api/v1/events', {
   onLink(up) {
     isLinked = up;
     if (!up) {
       isPastMissing = true;
       bar.lost();
+      void checkSession();
     }
     tick();
   },

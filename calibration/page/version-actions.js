@@ -70,7 +70,7 @@ export function createVersionActions(version, tools) {
   const refusal = h('p', { class: 'refusal-words', role: 'alert' });
   const refusalBox = h(
     'details',
-    { class: 'refusal' },
+    { class: 'refusal', data: { needs: 'engineer' } },
     h('summary', {}, 'Override as engineer'),
     h(
       'form',
@@ -104,7 +104,7 @@ export function createVersionActions(version, tools) {
       { class: 'actions' },
       active,
       refusal,
-      h('div', { class: 'row' }, promoteButton, shadow, discard),
+      h('div', { class: 'row', data: { needs: 'operator' } }, promoteButton, shadow, discard),
       refusalBox,
     ),
     /** @param {{allowed: boolean, reason: string}} gate as the report tells it */

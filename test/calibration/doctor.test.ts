@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { openDataset, readDataset } from '../../calibration/dataset/dataset.ts';
 import { frameId } from '../../calibration/dataset/frame.ts';
 import { examine, type Finding } from '../../calibration/doctor.ts';
-import { modelSchema } from '../../config/schema.ts';
+import { modelSchema, storageSchema } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
 import { tempFolder } from '../models/temp-folder.ts';
 import { writeTiny } from '../models/tiny-model.ts';
@@ -23,7 +23,7 @@ async function doctor(storage: string, frames: readonly (readonly [string, Image
     {
       model: modelSchema.parse({ base: await await writeTiny(base.path), provider: 'cpu' }),
       labels: { good: ['good'] },
-      storage: { directory: storage, evidenceQuotaMb: 0, outboxMb: 10, outboxHours: 1 },
+      storage: storageSchema.parse({ directory: storage, evidenceQuotaMb: 0 }),
     },
     { onProgress: () => undefined, onNotice: () => undefined },
   );

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { openDataset } from '../../calibration/dataset/dataset.ts';
 import { mostProbable } from '../../calibration/train/evaluate.ts';
 import { type TuneOptions, tune } from '../../calibration/tune.ts';
-import { modelSchema, trainingSchema } from '../../config/schema.ts';
+import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
 import { decodeHead, probabilitiesOf } from '../../models/head.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { openStore } from '../../models/store.ts';
@@ -32,7 +32,7 @@ async function train(
       model: modelSchema.parse({ base, provider: 'cpu' }),
       labels: { good: ['good'] },
       thresholds: { pass: 0.7, fail: 0.6 },
-      storage: { directory: storage, evidenceQuotaMb: 0, outboxMb: 10, outboxHours: 1 },
+      storage: storageSchema.parse({ directory: storage, evidenceQuotaMb: 0 }),
       training: trainingSchema.parse({}),
     },
     { by: 'test', ...options },

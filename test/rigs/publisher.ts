@@ -1,6 +1,7 @@
 /** A publisher as the agent opens it, with everything around it visible to the test. */
 import { pino } from 'pino';
 import { ulid } from 'ulid';
+import type { AuditDraft } from '../../agent/audit/entry.ts';
 import type { CommandHandlers } from '../../agent/publish/commands.ts';
 import { type MqttOutbox, openMqttOutbox } from '../../agent/publish/letters.ts';
 import type { Handshake, Result, Status } from '../../agent/publish/messages.ts';
@@ -20,6 +21,8 @@ export interface PublisherRig extends AsyncDisposable {
   readonly obeyed: { readonly name: string; readonly command: unknown }[];
   readonly log: string[];
   readonly published: string[];
+  /** What was recorded, newest last. */
+  readonly recorded: AuditDraft[];
   status: Status;
   handshakes: readonly Handshake[];
 }
@@ -30,6 +33,7 @@ export async function openPublisherRig(
   const obeyed: { name: string; command: unknown }[] = [];
   const log: string[] = [];
   const published: string[] = [];
+  const recorded: AuditDraft[] = [];
   const store = openMemoryOutbox(config.outboxMessages ?? 1_000);
   const outbox = openMqttOutbox(store);
   const obey = (name: string) => async (command: unknown) => {
@@ -58,6 +62,7 @@ export async function openPublisherRig(
     obeyed,
     log,
     published,
+    recorded,
   };
   const { url, protocol, ...rest } = config;
   const publisher = await openPublisher(
@@ -66,6 +71,7 @@ export async function openPublisherRig(
       log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
       outbox,
       commands,
+      audit: { record: async (draft) => void recorded.push(draft) },
       observer: { connected: () => undefined, published: (kind) => void published.push(kind) },
       status: () => rig.status,
       handshakes: () => rig.handshakes,

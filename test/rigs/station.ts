@@ -1,17 +1,22 @@
 /** The HTTP side over real sockets, with a scripted station behind it instead of a line. */
 import { pino } from 'pino';
 import sharp, { type Sharp } from 'sharp';
+import type { AuditDraft } from '../../agent/audit/entry.ts';
 import type { CameraView, HttpDeps, ReadyCheck } from '../../agent/http/deps.ts';
 import { type Http, openHttp } from '../../agent/http/http.ts';
 import { createRecent, type RecentStore } from '../../agent/http/recent.ts';
 import { createMetrics } from '../../agent/metrics/metrics.ts';
 import type { Result, Status } from '../../agent/publish/messages.ts';
 import { type ErrorCode, QcError } from '../../config/errors.ts';
-import { httpSchema } from '../../config/schema.ts';
+import { type HttpConfig, httpSchema } from '../../config/schema.ts';
 import type { Frame, Image } from '../../models/image.ts';
 import { result, status } from './publisher.ts';
 
 export interface StationRig extends AsyncDisposable {
+  /** What was recorded, newest last. */
+  readonly recorded: AuditDraft[];
+  /** What is wrong with tokens and certificate. */
+  readonly notices: Map<string, string>;
   readonly http: Http;
   readonly recent: RecentStore;
   readonly log: string[];
@@ -27,7 +32,7 @@ export interface StationRig extends AsyncDisposable {
 }
 
 export async function openStationRig(
-  config: { host?: string; port?: number; tokensFile?: string; maxBodyMb?: number } = {},
+  config: Partial<HttpConfig> = {},
   more: Pick<HttpDeps, 'calibration'> = {},
 ): Promise<StationRig> {
   const log: string[] = [];
@@ -38,6 +43,8 @@ export async function openStationRig(
     log,
     classified: [],
     triggered: [],
+    recorded: [],
+    notices: new Map(),
     watching: false,
     status: status('inspecting'),
     checks: [{ name: 'broker', ready: true, reason: '' }],
@@ -88,6 +95,8 @@ export async function openStationRig(
     watch: (on) => {
       rig.watching = on;
     },
+    audit: { record: async (draft) => void rig.recorded.push(draft), read: async () => [] },
+    onNotice: (what, text) => void rig.notices.set(what, text),
   };
   const http = await openHttp(httpSchema.parse({ port: 0, ...config }), deps);
   return Object.assign(rig, { http, [Symbol.asyncDispose]: () => http[Symbol.asyncDispose]() });

@@ -30,7 +30,7 @@ export function addClassify(app: App, deps: HttpDeps): void {
   app.post(
     '/api/v1/classify',
     {
-      config: { role: 'operator' },
+      config: { role: 'operator', audit: false },
       schema: {
         tags: ['results'],
         summary: 'Judge one picture with the live model; nothing is published or counted',

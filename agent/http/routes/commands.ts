@@ -41,7 +41,7 @@ export function addCommands(app: App, deps: HttpDeps): void {
     '/api/v1/trigger',
     {
       bodyLimit: maxCommandBytes,
-      config: { role: 'operator' },
+      config: { role: 'operator', audit: false },
       schema: {
         tags: ['commands'],
         summary: 'Judge the part that is in front of a camera now; with waitMs answered with its result',
@@ -105,7 +105,8 @@ export function addCommands(app: App, deps: HttpDeps): void {
       `/api/v1/${name}`,
       {
         bodyLimit: maxCommandBytes,
-        config: { role: 'operator' },
+        // What belongs to every part would bury the changes.
+        config: { role: 'operator', audit: name === 'acknowledge' ? false : name },
         schema: {
           tags: ['commands'],
           summary,

@@ -14,6 +14,8 @@ const maxMissedBeats = 15;
 
 interface Client {
   readonly response: ServerResponse;
+  /** Not any more once the session is over or the token revoked. */
+  readonly stillAllowed: () => boolean;
   missedBeats: number;
 }
 
@@ -42,6 +44,10 @@ export function addEvents(app: App, deps: HttpDeps): void {
   const tick = () => {
     const event = station();
     for (const client of clients) {
+      if (!client.stillAllowed()) {
+        client.response.destroy();
+        continue;
+      }
       client.missedBeats = send(client, event) ? 0 : client.missedBeats + 1;
       if (client.missedBeats > maxMissedBeats) client.response.destroy();
     }
@@ -84,7 +90,8 @@ export function addEvents(app: App, deps: HttpDeps): void {
         // Proxies must not collect events.
         'x-accel-buffering': 'no',
       });
-      const client: Client = { response, missedBeats: 0 };
+      const stillAllowed = request.stillAllowed ?? (() => true);
+      const client: Client = { response, stillAllowed, missedBeats: 0 };
       clients.add(client);
       startOrStop();
       send(client, `retry: 2000\n\n${station()}`);

@@ -12,6 +12,9 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 };
 
+/** What the log-in page consists of. */
+const open = new Set(['login.html', 'login.js', 'login.css', 'page.css', 'icon.svg']);
+
 /** The operator's page: a few small files, read once and served from memory. */
 export async function addPage(app: App): Promise<void> {
   for (const name of await readdir(folder)) {
@@ -20,7 +23,11 @@ export async function addPage(app: App): Promise<void> {
     const content = await readFile(new URL(name, folder));
     const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 27)}"`;
     const path = name === 'index.html' ? '/' : `/${name}`;
-    app.get(path, { config: { role: 'viewer' }, schema: { hide: true } }, (request, reply) => {
+    const config = {
+      role: open.has(name) ? ('open' as const) : ('viewer' as const),
+      page: extname(name) === '.html',
+    };
+    app.get(path, { config, schema: { hide: true } }, (request, reply) => {
       reply.header('etag', etag).header('cache-control', 'no-cache');
       if (request.headers['if-none-match'] === etag) return reply.code(304).send();
       return reply.type(type).send(content);

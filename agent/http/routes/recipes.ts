@@ -23,7 +23,7 @@ export function addRecipes(app: App, deps: HttpDeps): void {
     '/api/v1/recipe',
     {
       bodyLimit: 16_384,
-      config: { role: 'operator' },
+      config: { role: 'operator', audit: 'recipe' },
       schema: {
         tags: ['recipes'],
         summary: 'Change the recipe; answered once it is in force',

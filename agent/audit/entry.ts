@@ -1,0 +1,79 @@
+/** A line of the audit log: who changed what, when, from where, and what came of it. */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+
+export const outcomes = ['done', 'refused', 'failed'] as const;
+
+const fact = z.union([z.string().max(500), z.number(), z.boolean(), z.null()]);
+
+export const auditDraft = z.strictObject({
+  who: z.string().min(1).max(300).describe('token:<name>, mqtt:<topic>, cli:<user>, local, nobody or agent'),
+  role: z.enum(['viewer', 'operator', 'engineer']).nullable().describe('null where no token was asked for'),
+  from: z.string().max(300).describe('address, or what it came by'),
+  action: z.string().min(1).max(100),
+  what: z.record(z.string().max(100), fact).describe('the facts of the change'),
+  outcome: z.enum(outcomes),
+  code: z.string().max(100).nullable().describe('why it was refused or failed'),
+});
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const auditEntry = z.strictObject({
+  schema: z.literal(1),
+  sequence: z.number().int().positive(),
+  at: z.iso.datetime({ precision: 3 }).describe('UTC, ms'),
+  ...auditDraft.shape,
+  previous: sha256.describe('hash of the line before; zeros in the first'),
+  hash: sha256.describe('sha256 of this line up to here'),
+});
+
+export type AuditDraft = z.output<typeof auditDraft>;
+export type AuditEntry = z.output<typeof auditEntry>;
+
+/** What the first line follows. */
+export const noHash = '0'.repeat(64);
+
+/** The next line, without its line end. */
+export function nextLine(draft: AuditDraft, sequence: number, previous: string, at: Date): string {
+  const { who, role, from, action, what, outcome, code } = auditDraft.parse(draft);
+  const facts = { who, role, from, action, what, outcome, code };
+  const text = JSON.stringify({ schema: 1, sequence, at: at.toISOString(), ...facts, previous }).slice(0, -1);
+  return `${text},"hash":"${hashOf(text)}"}`;
+}
+
+/** A line as an entry; undefined where it is none, or does not hold its own hash. */
+export function readLine(line: string): AuditEntry | undefined {
+  const [, text, hash] = /^(\{.*),"hash":"([0-9a-f]{64})"\}$/.exec(line) ?? [];
+  if (text === undefined || hashOf(text) !== hash) return undefined;
+  try {
+    return auditEntry.parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+}
+
+const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
+
+const mostFacts = 20;
+const longestFact = 200;
+
+/** What somebody asked for, short enough for a line: lists by their first items and their length, nothing nested. */
+export function factsOf(...sources: readonly unknown[]): AuditDraft['what'] {
+  const facts = sources
+    .filter((source) => typeof source === 'object' && source !== null && !Array.isArray(source))
+    .flatMap((source) => Object.entries(source as object))
+    .flatMap(([name, value]): [string, AuditDraft['what'][string]][] => {
+      const short = inShort(value);
+      return short === undefined ? [] : [[name.slice(0, 100), short]];
+    });
+  return Object.fromEntries(facts.slice(0, mostFacts));
+}
+
+function inShort(value: unknown): AuditDraft['what'][string] | undefined {
+  if (typeof value === 'string') return value.slice(0, longestFact);
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value;
+  if (!Array.isArray(value)) return undefined;
+  const shown = value.slice(0, 3).map((one) => String(one).slice(0, 64));
+  const more = value.length - shown.length;
+  return more > 0 ? `${shown.join(', ')} and ${more} more` : shown.join(', ');
+}

@@ -1,0 +1,64 @@
+/** One request to an agent by another program of ours, over HTTP or HTTPS. */
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { type IncomingMessage, type RequestOptions, request } from 'node:http';
+import type { Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { connect } from 'node:tls';
+
+export interface Question {
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal: AbortSignal;
+  /**
+   * PEM of the certificate that the agent is configured with: whoever shows another one is told nothing. No authority
+   * has to be known for that, nor does the address have to be in it. Without it, authorities are asked as usual.
+   */
+  readonly certificate?: Buffer | undefined;
+}
+
+/** @throws where nobody answers, or somebody else does */
+export async function askAgent(
+  url: URL,
+  { method = 'GET', headers = {}, body, signal, certificate }: Question,
+): Promise<{ readonly status: number; readonly body: string }> {
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const secure = url.protocol === 'https:';
+  const port = Number(url.port || (secure ? 443 : 80));
+  const socket = secure ? await connectSecurely(host, port, certificate, signal) : undefined;
+  const options: RequestOptions = {
+    ...{ host, port, path: `${url.pathname}${url.search}`, method, headers: { ...headers }, signal },
+    // An agent would open a connection of its own.
+    ...(socket ? { createConnection: () => socket } : { agent: false }),
+  };
+  const asked = request(options);
+  asked.end(body);
+  try {
+    const [response] = (await once(asked, 'response', { signal })) as [IncomingMessage];
+    return { status: response.statusCode ?? 0, body: await text(response) };
+  } finally {
+    socket?.destroy();
+  }
+}
+
+/** Nothing is sent before it is known who is there. */
+async function connectSecurely(
+  host: string,
+  port: number,
+  certificate: Buffer | undefined,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const socket = connect({ host, port, rejectUnauthorized: certificate === undefined });
+  try {
+    await once(socket, 'secureConnect', { signal });
+    const shown = socket.getPeerX509Certificate()?.fingerprint256;
+    if (certificate && shown !== new X509Certificate(certificate).fingerprint256) {
+      throw new Error('another certificate is shown there than http.cert');
+    }
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { QcError } from '../../../config/errors.ts';
+import type { Audit } from '../../audit/audit.ts';
+import type { App } from '../deps.ts';
+import { errorBody } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import { whoIs } from '../record.ts';
+import type { Sessions } from '../sessions.ts';
+import { roles, type Tokens } from '../tokens.ts';
+
+export interface SessionDeps {
+  readonly tokens: Tokens | undefined;
+  readonly sessions: Sessions;
+  readonly limits: Limits;
+  readonly audit: Pick<Audit, 'record'>;
+  readonly cookie: string;
+  /** HTTPS is served. */
+  readonly secure: boolean;
+}
+
+const maxLoginBytes = 1_024;
+
+const whoView = z.object({
+  name: z.string().describe('whose token it is; local where no tokens are configured'),
+  role: z.enum(roles),
+  tokens: z.boolean().describe('whether tokens are configured at all'),
+  session: z.boolean().describe('whether a log-in on the page stands behind it, which can be ended'),
+});
+type Who = z.output<typeof whoView>;
+
+const local: Who = { name: 'local', role: 'engineer', tokens: false, session: false };
+
+/** Log-in for the page: a token is exchanged for a cookie that scripts cannot read and other sites cannot use. */
+export function addSession(app: App, { tokens, sessions, limits, audit, cookie, secure }: SessionDeps): void {
+  const tags = ['session'];
+  // RFC 6265bis §5.4.7: not sent with anything that another site has begun.
+  const attributes = { path: '/', httpOnly: true, sameSite: 'strict', secure } as const;
+
+  app.get(
+    '/api/v1/session',
+    {
+      config: { role: 'viewer' },
+      schema: { tags, summary: 'Who asks, and what they may do', response: { 200: whoView, 401: errorBody } },
+    },
+    ({ holder, headers }): Who =>
+      holder ? { ...holder, tokens: true, session: headers.authorization === undefined } : local,
+  );
+
+  app.post(
+    '/api/v1/session',
+    {
+      bodyLimit: maxLoginBytes,
+      // It records itself: its body is a secret.
+      config: { role: 'open', audit: false },
+      schema: {
+        tags,
+        summary: 'Log in: a token becomes a session cookie',
+        body: z.object({ token: z.string().trim().min(1).max(200) }),
+        response: { 200: whoView, 400: errorBody, 401: errorBody, 429: errorBody },
+      },
+    },
+    async (request, reply): Promise<Who> => {
+      if (!tokens) return local;
+      const known = tokens.holderOf(request.body.token);
+      if (!known) {
+        request.hasUnknownToken = true;
+        await limits.failedLogin(request, reply);
+        throw new QcError('http-unauthorized', 'unknown token');
+      }
+      const { name, role } = known;
+      const before = request.cookies[cookie];
+      if (before !== undefined) sessions.end(before);
+      reply.setCookie(cookie, sessions.begin(known), attributes);
+      request.holder = { name, role };
+      await audit.record({
+        ...{ ...whoIs(request, true), action: 'login', what: {}, outcome: 'done', code: null },
+      });
+      return { name, role, tokens: true, session: true };
+    },
+  );
+
+  app.delete(
+    '/api/v1/session',
+    {
+      config: { role: 'viewer', audit: 'logout' },
+      schema: {
+        tags,
+        summary: 'Log out',
+        response: { 200: z.object({ ok: z.literal(true) }), 401: errorBody },
+      },
+    },
+    async (request, reply) => {
+      const id = request.cookies[cookie];
+      if (id !== undefined) sessions.end(id);
+      // Pictures of parts stay in the browser's cache otherwise.
+      reply.clearCookie(cookie, attributes).header('clear-site-data', '"cache"');
+      return { ok: true as const };
+    },
+  );
+}

@@ -1,0 +1,160 @@
+/** Every route with every role: compared with one table. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mayAct, type Role, roles } from '../../../agent/http/tokens.ts';
+import { packageRoot } from '../../../config/package.ts';
+import { createCalibrationRig } from '../../rigs/calibration.ts';
+import { type Least, notRecorded, roleTable } from '../../rigs/role-table.ts';
+import { openStationRig, type StationRig } from '../../rigs/station.ts';
+import { makeTokens, type TokenRig } from '../../rigs/tokens.ts';
+
+interface Operation {
+  readonly 'x-role': Least;
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[];
+}
+const document = JSON.parse(readFileSync(join(packageRoot, 'deploy/openapi.json'), 'utf8')) as {
+  paths: Record<string, Record<string, Operation>>;
+};
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({
+    ...{ route: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path, operation },
+  })),
+);
+
+/** An address of a route: nothing stands behind its names, which whoever may not ask does not learn. */
+const addressOf = (path: string) =>
+  path
+    .replace('{version}', '2026-01-01.1')
+    .replace('{resultId}', '01JD0000000000000000000000')
+    .replace('{id}', '0'.repeat(64))
+    .replace('{jobId}', 'J-0')
+    .replace('{name}', 'top');
+
+let tokens: TokenRig;
+let rig: StationRig;
+beforeAll(async () => {
+  tokens = makeTokens();
+  const limits = { requestsPerMinute: 100_000 };
+  rig = await openStationRig({ tokensFile: tokens.file, ...limits }, { calibration: createCalibrationRig() });
+});
+afterAll(async () => {
+  await rig?.[Symbol.asyncDispose]();
+  tokens?.[Symbol.dispose]();
+});
+
+async function ask(method: string, path: string, headers: Record<string, string>, body = '{}') {
+  const stop = new AbortController();
+  const response = await fetch(rig.http.url + path, {
+    ...{ method, redirect: 'manual', signal: stop.signal },
+    ...(method === 'POST' && { body }),
+    headers: { 'content-type': 'application/json', ...headers },
+  });
+  // Events never end.
+  stop.abort();
+  return response.status;
+}
+
+describe('who may call what', () => {
+  it('is in the table, every route of the document and no other', () => {
+    expect(
+      Object.fromEntries(operations.map(({ route, operation }) => [route, operation['x-role']])),
+    ).toEqual(roleTable);
+  });
+
+  it.each([...roles, 'nobody', 'a stranger'] as const)('is kept to the table: %s', async (who) => {
+    const isKnown = (roles as readonly string[]).includes(who);
+    const headers =
+      who === 'nobody'
+        ? {}
+        : who === 'a stranger'
+          ? { authorization: `Bearer qc_${'x'.repeat(43)}` }
+          : tokens.bearer(who as Role);
+    const said: Record<string, string> = {};
+    const wanted: Record<string, string> = {};
+    for (const { route, method, path } of operations) {
+      const least = roleTable[route] ?? 'missing from the table';
+      const status = await ask(method, addressOf(path), headers);
+      said[route] = status === 401 || status === 429 ? 'unknown' : status === 403 ? 'forbidden' : 'let in';
+      const isAllowed = least === 'open' || (isKnown && mayAct(who as Role, least as Role));
+      wanted[route] = isAllowed ? 'let in' : isKnown ? 'forbidden' : 'unknown';
+    }
+    // Its body is empty, which the log-in itself refuses, not the door.
+    expect(said).toEqual(wanted);
+  });
+
+  it('lets only an engineer override a gate', async () => {
+    const promote = (role: Role) =>
+      ask('POST', '/api/v1/models/2026-11-23.1/promote', tokens.bearer(role), '{"override":"we need it"}');
+    expect([await promote('operator'), await promote('engineer')]).toEqual([403, 200]);
+  });
+
+  it('sends people to the log-in page, which is all that a stranger sees of the pages', async () => {
+    const folder = join(packageRoot, 'calibration/page');
+    const open = ['login.html', 'login.js', 'login.css', 'page.css', 'icon.svg'];
+    for (const name of readdirSync(folder)) {
+      const path = name === 'index.html' ? '/' : `/${name}`;
+      const status = await ask('GET', path, {});
+      const wanted = open.includes(name) ? 200 : name.endsWith('.html') ? 303 : 401;
+      expect([path, status]).toEqual([path, wanted]);
+      expect([path, await ask('GET', path, tokens.bearer('viewer'))]).toEqual([path, 200]);
+    }
+    const sent = await fetch(`${rig.http.url}/calibrate.html`, { redirect: 'manual' });
+    expect(sent.headers.get('location')).toBe('login.html?to=calibrate.html');
+    expect([await ask('GET', '/api/v1/openapi.json', {}), await ask('GET', '/nothing', {})]).toEqual([
+      401, 401,
+    ]);
+    expect(await ask('GET', '/api/v1/openapi.json', tokens.bearer('viewer'))).toBe(200);
+    expect(await ask('GET', '/nothing', tokens.bearer('viewer'))).toBe(404);
+  });
+
+  it('is recorded, whatever it changes and whoever asks, also where it is refused', async () => {
+    for (const { route, method, path } of operations) {
+      if (method === 'GET' || method === 'HEAD') continue;
+      for (const who of ['nobody', 'viewer', 'engineer'] as const) {
+        const before = rig.recorded.length;
+        await ask(method, addressOf(path), who === 'nobody' ? {} : tokens.bearer(who));
+        const added = rig.recorded.slice(before);
+        const name = who === 'nobody' ? who : `token:${who === 'viewer' ? 'wall' : 'kim'}`;
+        const wanted = notRecorded.includes(route) ? [] : [{ who: name, from: '127.0.0.1' }];
+        expect(added, `${route} by ${who}`).toMatchObject(wanted);
+      }
+    }
+  });
+});
+
+const outside = [
+  '..%2f..%2f..%2fetc%2fpasswd',
+  '%2e%2e%2fagent.yaml',
+  '..%5c..%5cagent.yaml',
+  '....//....//etc/passwd',
+  '%00',
+  '/etc/passwd',
+  'C:%5Cwindows%5Cwin.ini',
+  'con',
+  '~',
+  '"><script>',
+];
+
+it('never takes a path from anybody: whatever stands for a name leads nowhere', async () => {
+  const headers = tokens.bearer('engineer');
+  for (const { method, path, operation } of operations) {
+    for (const { name, in: where } of operation.parameters ?? []) {
+      for (const value of outside) {
+        const at =
+          where === 'path'
+            ? addressOf(path.replace(`{${name}}`, value))
+            : `${addressOf(path)}?${name}=${encodeURIComponent(decodeURIComponent(value))}`;
+        const response = await fetch(rig.http.url + at, {
+          ...{ method, headers: { 'content-type': 'application/json', ...headers }, redirect: 'manual' },
+          ...(method === 'POST' && { body: '{}' }),
+        });
+        const said = await response.text();
+        expect(response.status, `${method} ${at}: ${said.slice(0, 200)}`).not.toBe(500);
+        // A filter may well be a name that nothing has: then the list is empty.
+        if (where === 'path') expect([400, 404], `${method} ${at}`).toContain(response.status);
+        expect(said).not.toMatch(/root:|station:|node_modules/);
+      }
+    }
+  }
+});
