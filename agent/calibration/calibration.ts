@@ -33,6 +33,9 @@ export interface CalibrationDeps {
   readonly active: () => string | undefined;
 }
 
+/** Newest versions whose figures are read at the start. */
+const mostShown = 9;
+
 /** Nothing is locked and no process runs until somebody labels, trains or asks why. */
 export function openCalibration(
   { model, labels: { good }, thresholds, storage, training }: JobConfig,
@@ -64,11 +67,17 @@ export function openCalibration(
     if (report) metrics.modelScore(version, report);
   }
 
-  // What judges at the start was made by an earlier run.
-  void deps.model().then(
-    ({ info }) => showScore(info.version),
-    () => undefined,
+  // What judges was made by an earlier run; recipes may name any version.
+  void showScores().catch((error: Error) =>
+    log.warn(`the figures of versions are not shown: ${error.message}`),
   );
+
+  async function showScores(): Promise<void> {
+    const all = await versions.list();
+    for (const { version } of all.slice(0, mostShown).toReversed()) await showScore(version);
+    const active = all.find((one) => one.active);
+    if (active) await showScore(active.version);
+  }
 
   async function setShadow(version: string | null): Promise<void> {
     await (await deps.model()).shadow(version ?? undefined);

@@ -18,48 +18,64 @@ export interface DriftWatchDeps {
   readonly metrics: Pick<Metrics, 'watchDrift'>;
 }
 
+/** Heads whose examples are kept: recipes come and go. Each is some MB. */
+const mostHeads = 8;
+
+/** How far a camera has drifted, in the eyes of the head that judges it. */
+interface Watched {
+  readonly version: string;
+  drift?: Drift;
+}
+
 /**
  * The examples of a head are read from the store when it judges its first part; the parts until then are passed over.
- * Each head begins anew: what was far from the old one's examples may be near to those of the new one.
+ * With another head a camera begins anew: what was far from the old one's examples may be near to those of the new one.
  */
 export function createDriftWatch(storageDirectory: string, deps: DriftWatchDeps): DriftWatch {
   const log = deps.log.child({ component: 'drift' });
-  let now: { readonly version: string; reference?: Reference | undefined } | undefined;
-  let cameras = new Map<string, Drift>();
+  /** By version, the one that was asked for last at the end; undefined while it is read, and for a head without examples. */
+  const references = new Map<string, Reference | undefined>();
+  const cameras = new Map<string, Watched>();
 
-  async function read(version: string): Promise<Reference | undefined> {
-    const { manifest, model } = await (await openStore(storageDirectory)).read(version);
-    const head = decodeHead(model, manifest.labels);
-    return head && (await referenceOf(head));
+  function referenceFor(version: string): Reference | undefined {
+    const known = references.has(version);
+    const reference = references.get(version);
+    references.delete(version);
+    references.set(version, reference);
+    for (const oldest of references.keys()) if (references.size > mostHeads) references.delete(oldest);
+    if (!known) void read(version);
+    return reference;
   }
 
-  function begin(version: string): void {
-    const begun: typeof now = { version };
-    now = begun;
-    cameras = new Map();
-    if (version === 'none') return;
-    read(version).then(
-      (reference) => {
-        begun.reference = reference;
-        if (!reference) log.info({ version }, 'drift is not watched: the head knows too few of its examples');
-      },
-      (error: Error) => log.warn({ version }, `drift is not watched: ${error.message}`),
-    );
+  async function read(version: string): Promise<void> {
+    try {
+      const { manifest, model } = await (await openStore(storageDirectory)).read(version);
+      const head = decodeHead(model, manifest.labels);
+      const reference = head && (await referenceOf(head));
+      if (reference) references.set(version, reference);
+      else log.info({ version }, 'drift is not watched: the head knows too few of its examples');
+    } catch (error) {
+      log.warn({ version }, `drift is not watched: ${(error as Error).message}`);
+    }
+  }
+
+  function cameraOf(name: string, version: string): Watched {
+    const before = cameras.get(name);
+    if (before?.version === version) return before;
+    if (!before) deps.metrics.watchDrift(name, () => cameras.get(name)?.drift?.value);
+    const begun: Watched = { version };
+    cameras.set(name, begun);
+    return begun;
   }
 
   return {
-    see({ camera, model: { version } }, { features }) {
+    see({ camera: name, model: { version } }, { features }) {
       // Without features nothing was judged, and the version says only what would have.
-      if (!features) return;
-      if (now?.version !== version) begin(version);
-      if (!now?.reference) return;
-      let drift = cameras.get(camera);
-      if (!drift) {
-        drift = createDrift(now.reference);
-        cameras.set(camera, drift);
-        deps.metrics.watchDrift(camera, () => cameras.get(camera)?.value);
-      }
-      drift.add(features);
+      if (!features || version === 'none') return;
+      const reference = referenceFor(version);
+      const camera = cameraOf(name, version);
+      if (reference) camera.drift ??= createDrift(reference);
+      camera.drift?.add(features);
     },
   };
 }

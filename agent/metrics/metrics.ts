@@ -28,6 +28,8 @@ const probabilityBuckets = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0
 
 /** Faults of a camera that are alarmed by themselves. */
 const cameraReasons = ['camera-frozen', 'camera-stalled'] as const satisfies readonly ErrorCode[];
+/** How a training ends; each is there from the start, so that the first of its kind is an increase. */
+const trainingOutcomes = ['done', 'failed', 'cancelled'];
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -159,6 +161,7 @@ export function createMetrics({ version }: { readonly version: string }) {
   ]);
   const correctedLabel = keptValues();
   const trainingRuns = counter('qc_training_runs_total', 'Trainings by how they ended', ['outcome']);
+  for (const outcome of trainingOutcomes) trainingRuns.inc({ outcome }, 0);
   const trainingSeconds = histogram(
     'qc_training_seconds',
     'From the start of a training to its end',

@@ -28,7 +28,7 @@ it('sees a lamp that fades and a lens out of focus, and nothing where nothing ha
   try {
     await using inspector = await openInspector({ model, storageDirectory, onNotice });
     const examples: { readonly label: string; readonly features: Float32Array }[] = [];
-    for await (const { image, label } of drawSamples({ perLabel: 3, seed: 5 })) {
+    for await (const { image, label } of drawSamples({ perLabel: 4, seed: 5 })) {
       examples.push({ label, features: await inspector.features(image) });
     }
     const fitted = await fitHead(
@@ -43,8 +43,9 @@ it('sees a lamp that fades and a lens out of focus, and nothing where nothing ha
     const [same, dark, blurred] = [reference, reference, reference].map(createDrift);
     for await (const { image } of drawSamples({ perLabel: 5, seed: 77 })) {
       same!.add(await inspector.features(image));
-      // Twice a quarter darker.
-      dark!.add(await inspector.features(await viewOf(await viewOf(image, 8), 8)));
+      // As the training's `light` darkens, three times: a gamma of 2.
+      const faded = await viewOf(await viewOf(await viewOf(image, 8), 8), 8);
+      dark!.add(await inspector.features(faded));
       blurred!.add(await inspector.features(await outOfFocus(image)));
     }
     console.info(`drift ${same!.value}, darker ${dark!.value}, out of focus ${blurred!.value}`);
