@@ -22,6 +22,8 @@ export interface EdgeOptions {
   readonly lastBdSeq?: number;
   readonly clientId?: string;
   readonly flushMs?: number;
+  readonly keepaliveSeconds?: number;
+  readonly ca?: string;
 }
 
 export interface Edge extends AsyncDisposable {
@@ -42,7 +44,7 @@ export interface Edge extends AsyncDisposable {
 
 export async function openEdge(options: EdgeOptions): Promise<Edge> {
   const storageDirectory = await mkdtemp(join(tmpdir(), 'qc-sparkplug-'));
-  const { lastBdSeq } = options;
+  const { lastBdSeq, url, protocol, keepaliveSeconds, ca } = options;
   if (lastBdSeq !== undefined) {
     await writeFile(
       join(storageDirectory, 'sparkplug.json'),
@@ -61,7 +63,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
         edgeNodeId: node,
         primaryHost: options.primaryHost,
         broker: {
-          ...mqttSchema.parse({ url: options.url, protocol: options.protocol ?? 'auto' }),
+          ...mqttSchema.parse({ url, protocol, keepaliveSeconds, ca }),
           clientId: options.clientId ?? 'qc-press-3-sparkplug',
         },
         cameras: ['top', 'side'],

@@ -1,4 +1,5 @@
 /** A Sparkplug host application: announces itself by STATE, hears the edge nodes, asks for rebirths. */
+import { readFileSync } from 'node:fs';
 import { connectAsync } from 'mqtt';
 import tahu from 'sparkplug-payload/lib/sparkplugPayloadProto.js';
 import { until } from './until.ts';
@@ -89,6 +90,7 @@ export function readMessage(topic: string, payload: Buffer, qos: number, retain:
 export interface SparkplugHost extends AsyncDisposable {
   /** What edge nodes have said, oldest first. */
   readonly heard: readonly SparkplugMessage[];
+  readonly connected: boolean;
   ofType(type: string, device?: string): readonly SparkplugMessage[];
   /** Waits for the n-th message of the type, counted from 1. */
   hears(type: string, n?: number, device?: string): Promise<SparkplugMessage>;
@@ -99,8 +101,12 @@ export interface SparkplugHost extends AsyncDisposable {
 }
 
 /** Connected and subscribed; says nothing of its STATE until told to. */
-export async function openSparkplugHost(url: string, id = 'scada'): Promise<SparkplugHost> {
-  const client = await connectAsync(url, { protocolVersion: 4, reconnectPeriod: 50 });
+export async function openSparkplugHost(url: string, id = 'scada', ca?: string): Promise<SparkplugHost> {
+  const client = await connectAsync(url, {
+    protocolVersion: 4,
+    reconnectPeriod: 50,
+    ...(ca !== undefined && { ca: readFileSync(ca) }),
+  });
   client.on('error', () => undefined);
   const heard: SparkplugMessage[] = [];
   client.on('message', (topic, payload, { qos, retain }) => {
@@ -115,6 +121,9 @@ export async function openSparkplugHost(url: string, id = 'scada'): Promise<Spar
   };
   return {
     heard,
+    get connected() {
+      return client.connected;
+    },
     ofType,
     hears: (type, n = 1, device) =>
       until(() => ofType(type, device)[n - 1], {

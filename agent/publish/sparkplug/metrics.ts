@@ -98,7 +98,8 @@ export function deviceMetrics(
     name,
     type,
     unit,
-    value: result ? of(result) : null,
+    // Stored by an earlier version, it may lack what came later.
+    value: (result && of(result)) ?? null,
     timestamp,
     isHistorical,
     quality: !result ? 'stale' : judged && result.state !== 'completed' ? 'bad' : 'good',
