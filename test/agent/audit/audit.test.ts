@@ -1,0 +1,233 @@
+/** The audit log on a real disk: durable, bounded, chained, and shared with the command line. */
+import { execFile } from 'node:child_process';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openAudit } from '../../../agent/audit/audit.ts';
+import { recordCommands } from '../../../agent/audit/commands.ts';
+import { type AuditDraft, factsOf } from '../../../agent/audit/entry.ts';
+import { listAuditFiles } from '../../../agent/audit/files.ts';
+import { readAudit, verifyAudit } from '../../../agent/audit/read.ts';
+import { openBroker } from '../../../agent/demo/broker.ts';
+import { createCommandDesk } from '../../../agent/publish/commands.ts';
+import { openProbe } from '../../rigs/mqtt-probe.ts';
+import { base, openPublisherRig } from '../../rigs/publisher.ts';
+import { until } from '../../rigs/until.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'qc-audit-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const newest = () => join(directory, 'audit.jsonl');
+const draft = (over: Partial<AuditDraft> = {}): AuditDraft => ({
+  ...{ who: 'token:anna', role: 'operator', from: '10.0.0.7', action: 'label' },
+  ...{ what: { label: 'scratch' }, outcome: 'done', code: null },
+  ...over,
+});
+
+function open(auditMb = 1) {
+  const log: string[] = [];
+  const faults: string[] = [];
+  const deps = {
+    log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
+    onFault: (text: string) => void faults.push(text),
+  };
+  return openAudit({ directory, auditMb }, deps).then((audit) => Object.assign(audit, { log, faults }));
+}
+
+describe('the audit log', () => {
+  it('keeps what was recorded in order, also across restarts, and finds it again', async () => {
+    for (const [who, action] of [
+      ['token:anna', 'label'],
+      ['mqtt:qc/press-3/command/mode', 'mode'],
+      ['token:kim', 'promote'],
+    ] as const) {
+      await using audit = await open();
+      await Promise.all([1, 2, 3].map((n) => audit.record(draft({ who, action, what: { n } }))));
+    }
+    const all = await readAudit(directory, { limit: 100 });
+    expect(all.map(({ sequence }) => sequence)).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    expect(all.map(({ what }) => what.n).toReversed()).toEqual([1, 2, 3, 1, 2, 3, 1, 2, 3]);
+    const found = async (query: object) =>
+      (await readAudit(directory, { limit: 100, ...query })).map(({ sequence }) => sequence);
+    expect(await found({ who: 'token:' })).toEqual([9, 8, 7, 3, 2, 1]);
+    expect(await found({ action: 'mode', limit: 2 })).toEqual([6, 5]);
+    expect(await found({ before: 3 })).toEqual([2, 1]);
+    expect(await found({ outcome: 'refused' })).toEqual([]);
+    expect(await found({ since: new Date(Date.now() + 60_000) })).toEqual([]);
+    expect(await verifyAudit(directory)).toMatchObject({ whole: true, entries: 9, first: { sequence: 1 } });
+    expect(statSync(newest()).mode & 0o007).toBe(0);
+  });
+
+  it('shows that a line was changed, taken out, put in, or cut off at the end', async () => {
+    {
+      await using audit = await open();
+      for (let n = 1; n <= 5; n++) await audit.record(draft({ what: { n } }));
+    }
+    const lines = readFileSync(newest(), 'utf8').trimEnd().split('\n');
+    const { head } = await verifyAudit(directory);
+    const problemsOf = async (changed: readonly string[], earlier?: string) => {
+      writeFileSync(newest(), changed.map((line) => `${line}\n`).join(''));
+      return (await verifyAudit(directory, earlier)).problems.join('; ');
+    };
+    expect(await problemsOf(lines)).toBe('');
+    expect(await problemsOf(lines.with(2, lines[2]!.replace('"n":3', '"n":7')))).toMatch(/line 3: changed/);
+    expect(await problemsOf(lines.toSpliced(2, 1))).toMatch(/line 3: does not follow number 2/);
+    expect(await problemsOf(lines.toSpliced(3, 0, lines[1]!))).toMatch(/line 4: does not follow number 3/);
+    // What is missing at the end can only be seen by whoever kept the head.
+    expect(await problemsOf(lines.slice(0, 4))).toBe('');
+    expect(await problemsOf(lines.slice(0, 4), head!.hash)).toMatch(/is not there: lines were cut off/);
+    expect(await problemsOf(lines, head!.hash)).toBe('');
+  });
+
+  it('goes on after a power cut in the middle of a line, and sets aside an end it cannot read', async () => {
+    {
+      await using audit = await open();
+      await audit.record(draft());
+    }
+    appendFileSync(newest(), '{"schema":1,"sequence":2,"at":"20');
+    {
+      await using audit = await open();
+      await audit.record(draft({ action: 'promote' }));
+    }
+    expect(await verifyAudit(directory)).toMatchObject({ whole: true, entries: 2 });
+    appendFileSync(newest(), 'no line of ours\n');
+    {
+      await using audit = await open();
+      await audit.record(draft({ action: 'mode' }));
+      expect(audit.log.join('')).toContain('set aside');
+    }
+    const proof = await verifyAudit(directory);
+    expect(proof.problems.join()).toMatch(/audit-damaged-.*set aside/);
+    expect(await readAudit(directory, { limit: 10 })).toMatchObject([{ action: 'mode' }]);
+  });
+
+  it('keeps to its share of the disk, throwing the oldest away, and the chain holds over what is left', async () => {
+    const what = Object.fromEntries(Array.from({ length: 15 }, (_, n) => [`fact${n}`, 'x'.repeat(200)]));
+    await using audit = await open(1);
+    for (let n = 0; n < 500; n++) await audit.record(draft({ what }));
+    const { all } = await listAuditFiles(directory);
+    expect(all).toHaveLength(10);
+    const bytes = all.reduce((sum, file) => sum + statSync(file).size, 0);
+    expect(bytes).toBeGreaterThan(0.8e6);
+    expect(bytes).toBeLessThan(1.05e6);
+    const proof = await verifyAudit(directory);
+    expect(proof).toMatchObject({ whole: true, head: { sequence: 500 } });
+    expect(proof.first!.sequence).toBeGreaterThan(100);
+    const pages = await readAudit(directory, { limit: 1_000 });
+    expect(pages.map(({ sequence }) => sequence)).toEqual(
+      Array.from({ length: pages.length }, (_, i) => 500 - i),
+    );
+  });
+
+  it('cannot be flooded by refusals: so many are kept, the rest is counted', async () => {
+    {
+      await using audit = await open();
+      await audit.record(draft());
+      for (let n = 0; n < 500; n++) await audit.record(draft({ outcome: 'refused', code: 'http-forbidden' }));
+      await audit.record(draft({ action: 'mode' }));
+    }
+    const all = await readAudit(directory, { limit: 1_000 });
+    expect(all.map(({ action }) => action)).toEqual(['refusals', 'mode', ...Array(21).fill('label')]);
+    expect(all[0]).toMatchObject({ who: 'agent', what: { leftOut: 480 } });
+  });
+
+  it('says so where it cannot write, and the change stands', async () => {
+    await using audit = await open();
+    rmSync(directory, { recursive: true });
+    writeFileSync(directory, 'in the way');
+    await audit.record(draft());
+    expect(audit.faults.at(-1)).toMatch(/changes cannot be recorded/);
+    expect(audit.log.join('')).toContain('"action":"label"');
+    rmSync(directory);
+  });
+
+  it('is written by several processes at once without a break in the chain', async () => {
+    const writer = `
+      import { appendAudit } from ${JSON.stringify(fileURLToPath(new URL('../../../agent/audit/files.js', import.meta.url)))};
+      const draft = { who: 'cli:' + process.pid, role: null, from: 'test', action: 'x', what: {}, outcome: 'done', code: null };
+      for (let i = 0; i < 25; i++)
+        await appendAudit(process.argv[1], [{ draft, at: new Date() }], { maxBytes: 1e6, onNotice: console.error });`;
+    const run = promisify(execFile);
+    await Promise.all(
+      [1, 2, 3].map(() => run(process.execPath, ['--input-type=module', '-e', writer, directory])),
+    );
+    expect(await verifyAudit(directory)).toMatchObject({ whole: true, entries: 75 });
+    expect(readdirSync(directory)).toEqual(['audit.jsonl']);
+  });
+});
+
+it('tells lists by their beginning, and keeps out what is long or nested', () => {
+  const body = {
+    label: 'x'.repeat(500),
+    ids: ['a', 'b', 'c', 'd'],
+    deep: { a: 1 },
+    on: true,
+    none: undefined,
+  };
+  expect(factsOf({ version: '1' }, body, undefined, 'text')).toEqual({
+    ...{ version: '1', label: 'x'.repeat(200), ids: 'a, b, c and 1 more', on: true },
+  });
+});
+
+describe('commands over MQTT', () => {
+  it('are recorded with the topic they came by, what they asked, and what came of it', async () => {
+    await using broker = await openBroker();
+    await using rig = await openPublisherRig({ url: broker.url });
+    await until(() => rig.publisher.connected);
+    await using probe = await openProbe(broker.url);
+    const send = async (name: string, payload: unknown) => {
+      const before = probe.on(`${base}/command/${name}/reply`).length;
+      await probe.publish(`${base}/command/${name}`, payload);
+      await probe.hears(`${base}/command/${name}/reply`, before + 1);
+    };
+    await send('mode', { mode: 'calibration' });
+    await send('mode', { mode: 'nonsense', password: 'hunter2' });
+    await send('trigger', { camera: 'top' });
+    await send('nothing', {});
+    const common = { role: null, from: 'mqtt' };
+    expect(rig.recorded).toEqual([
+      {
+        ...{ ...common, who: `mqtt:${base}/command/mode`, action: 'mode', what: { mode: 'calibration' } },
+        ...{ outcome: 'done', code: null },
+      },
+      {
+        ...{ ...common, who: `mqtt:${base}/command/mode`, action: 'mode', what: {} },
+        ...{ outcome: 'refused', code: 'command-invalid' },
+      },
+      {
+        ...{ ...common, who: `mqtt:${base}/command/nothing`, action: 'nothing', what: {} },
+        ...{ outcome: 'refused', code: 'command-unknown' },
+      },
+    ]);
+  });
+
+  it('that fail inside are recorded as failed, without what went wrong', async () => {
+    const recorded: AuditDraft[] = [];
+    const fails = async () => {
+      throw new TypeError('token hunter2');
+    };
+    const handlers = new Proxy({}, { get: () => fails }) as Parameters<typeof createCommandDesk>[0];
+    const log = pino({ level: 'silent' });
+    const inner = createCommandDesk(handlers, { log, maxAgeMs: 1_000 });
+    const desk = recordCommands(inner, { record: async (one) => void recorded.push(one) }, 'qc');
+    const payload = Buffer.from('{"mode":"calibration"}');
+    expect(await desk.handle({ name: 'mode', payload, retained: false })).toMatchObject({ ok: false });
+    expect(recorded).toMatchObject([{ outcome: 'failed', code: 'internal' }]);
+    expect(JSON.stringify(recorded)).not.toContain('hunter2');
+  });
+});
