@@ -8,6 +8,7 @@ import { checkDisk } from './disk.ts';
 import { type Finding, findingLine } from './finding.ts';
 import { checkHttp } from './http.ts';
 import { checkModel } from './model.ts';
+import { checkOutbox } from './outbox.ts';
 import { type CheckLimits, checkWithin } from './within.ts';
 
 export interface DoctorDeps {
@@ -17,7 +18,7 @@ export interface DoctorDeps {
 }
 
 /**
- * Checks configuration, clock, disk, HTTP port, model, broker and cameras; changes nothing, and does not disturb
+ * Checks configuration, clock, disk, outbox, HTTP port, model, broker and cameras; changes nothing, and does not disturb
  * an agent that runs.
  * Where the signal aborts, what is known by then is returned.
  * @throws ConfigError where the file cannot be read at all
@@ -40,6 +41,7 @@ export async function runDoctor(
   if (config) {
     const { storage, cameras, mqtt } = config;
     add(await checkWithin('disk', within(10_000, 'internal'), () => checkDisk(storage.directory)));
+    add(await checkWithin('outbox', within(60_000, 'outbox-failed'), () => checkOutbox(storage.directory)));
     add(await checkWithin('http', within(10_000, 'internal'), (limit) => checkHttp(config, limit)));
 
     let side: number | undefined;

@@ -5,10 +5,10 @@ import { type Benchmark, interleaved, percentile } from './harness.ts';
 import { observe } from './observe.ts';
 
 const rounds = 2;
-const everyMs = 200;
+const everyMs = 100;
 
 /**
- * From the capture of a frame to its result at a subscriber, at 5 parts/s, beside the inference alone at that pace.
+ * From the capture of a frame to its result at a subscriber, at 10 parts/s, beside the inference alone at that pace.
  * Capture is as the agent tells it (`capturedAt`: arrival, smoothed by the stream's clock); all run by one clock.
  */
 export const latency: Benchmark = {

@@ -8,11 +8,12 @@ import { latency } from './latency.ts';
 import { loop } from './loop.ts';
 import { describeMachine } from './machine.ts';
 import { memory } from './memory.ts';
+import { outbox } from './outbox.ts';
 import { startup } from './startup.ts';
 import { throughput } from './throughput.ts';
 import { openWorkshop } from './workshop.ts';
 
-const benchmarks = [throughput, decode, memory, startup, loop, latency, calibration];
+const benchmarks = [throughput, decode, memory, startup, loop, latency, outbox, calibration];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

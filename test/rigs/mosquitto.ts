@@ -25,6 +25,8 @@ export interface MosquittoOptions {
   readonly certificates?: Certificates;
   /** Lines of mosquitto.acl(5). */
   readonly acl?: readonly string[];
+  /** A folder where it keeps sessions and what waits for them, written after every change; default: nowhere. */
+  readonly persistence?: string;
 }
 
 /** What a test may do with a broker. */
@@ -44,7 +46,19 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   const folder = await mkdtemp(join(tmpdir(), 'qc-mosquitto-'));
   const port = options.port ?? (await freePort());
   const certificates = options.tls && (options.certificates ?? makeCertificates(folder));
-  const lines = [`listener ${port} 127.0.0.1`, 'persistence false', 'user root'];
+  const lines = [`listener ${port} 127.0.0.1`, 'user root'];
+  if (options.persistence === undefined) lines.push('persistence false');
+  else {
+    lines.push(
+      'persistence true',
+      `persistence_location ${options.persistence}/`,
+      'autosave_on_changes true',
+      'autosave_interval 1',
+      // Else it throws away what a slow subscriber has not taken.
+      'max_inflight_messages 0',
+      'max_queued_messages 0',
+    );
+  }
   if (options.users) {
     const passwords = join(folder, 'passwords');
     await writeFile(passwords, '', { mode: 0o600 });

@@ -29,12 +29,12 @@ export interface PublisherRig extends AsyncDisposable {
 
 export async function openPublisherRig(
   config: Partial<PublisherConfig> & { url: string },
+  store: OutboxStore = openMemoryOutbox(config.outboxMessages ?? 1_000),
 ): Promise<PublisherRig> {
   const obeyed: { name: string; command: unknown }[] = [];
   const log: string[] = [];
   const published: string[] = [];
   const recorded: AuditDraft[] = [];
-  const store = openMemoryOutbox(config.outboxMessages ?? 1_000);
   const outbox = openMqttOutbox(store);
   const obey = (name: string) => async (command: unknown) => {
     obeyed.push({ name, command });

@@ -99,7 +99,7 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
     // Not the binding's own way of syncing after the commit: returned means on the disk.
     overlappingSync: false,
     encoding: 'binary',
-    maxDbs: 64,
+    maxDbs: 256,
     readOnly,
     // Address space, no disk: with room for what is written anew before the old is free.
     ...(!readOnly && { mapSize: 4 * bytes + 64e6 }),

@@ -134,13 +134,13 @@ export class DurableQueue<M> implements Outbox<M> {
     return { remove: [...this.#acknowledged], setAside: [...this.#damaged] };
   }
 
-  /** A transaction is on the disk. @param newest id of the last row put */
+  /** A transaction is on the disk. */
   written(
-    newest: number | undefined,
+    put: readonly Row[],
     gone: Leaving,
     evicted: readonly number[],
     oldestAt: number | undefined,
-  ) {
+  ): void {
     for (const id of gone.remove) this.#acknowledged.delete(id);
     for (const id of gone.setAside) this.#damaged.delete(id);
     for (const id of evicted) {
@@ -149,12 +149,16 @@ export class DurableQueue<M> implements Outbox<M> {
       this.size--;
       this.dropped++;
     }
-    if (gone.remove.length + gone.setAside.length + evicted.length > 0) this.#following.clear();
+    const changed = gone.remove.length + gone.setAside.length + evicted.length > 0;
+    if (changed || this.#following.size > remembered) this.#following.clear();
     if (oldestAt !== undefined) this.#oldestAt = oldestAt;
-    if (newest === undefined) return;
-    this.#onDiskUpTo = newest;
-    for (const id of this.#inMemory.keys()) if (id <= newest) this.#inMemory.delete(id);
-    this.#waiting.wake();
+    for (const row of put) {
+      this.#inMemory.delete(row.id);
+      // Whoever has sent all that was there takes it from here, without asking the disk.
+      if (put.length <= remembered && evicted.length === 0) this.#following.set(this.#onDiskUpTo, row);
+      this.#onDiskUpTo = row.id;
+    }
+    if (put.length > 0) this.#waiting.wake();
   }
 
   get #newestVisible(): number {

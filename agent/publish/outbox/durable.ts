@@ -188,7 +188,7 @@ export class DurableOutbox implements OutboxStore {
           dropped: evicted.length,
         });
       }
-      queue.written(put.at(-1)?.id, gone, evicted, oldestAt);
+      queue.written(put, gone, evicted, oldestAt);
     }
   }
 

@@ -1,6 +1,6 @@
 /** Reads a whole store, and dies of it where it is damaged, so that the agent does not. */
 import { openDisk } from './disk.ts';
-import type { Examine, Examined } from './examine.ts';
+import type { Examine, Examined, Refused } from './examine.ts';
 
 const endless = Number.MAX_SAFE_INTEGER;
 const readAtOnce = 256;
@@ -11,7 +11,7 @@ process.once('message', (options: Examine) => {
   process.send?.(examine(options), () => process.exit());
 });
 
-function examine({ directory, write }: Examine): Examined {
+function examine({ directory, write }: Examine): Examined | Refused {
   try {
     const disk = openDisk(directory, { readOnly: !write });
     const found = disk.found();
@@ -36,7 +36,7 @@ function examine({ directory, write }: Examine): Examined {
   } catch (error) {
     const { message, code } = error as Error & { code?: unknown };
     // Those of the operating system are above 0, and say nothing of what is in the file.
-    if (typeof code === 'number' && code > 0) throw error;
+    if (typeof code === 'number' && code > 0) return { refused: message };
     return { damage: message };
   }
 }

@@ -8,6 +8,11 @@ export type Examined =
   /** Every entry was read; `unreadable` of them are damaged. */
   { readonly found: Found; readonly unreadable: number } | { readonly damage: string };
 
+/** From the child, where the operating system lets it not even look. */
+export interface Refused {
+  readonly refused: string;
+}
+
 /** To the child. */
 export interface Examine {
   readonly directory: string;
@@ -25,8 +30,8 @@ export async function examine(options: Examine): Promise<Examined> {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
-  let said: Examined | undefined;
-  child.on('message', (message: Examined) => {
+  let said: Examined | Refused | undefined;
+  child.on('message', (message: Examined | Refused) => {
     said = message;
   });
   child.send(options);
@@ -34,6 +39,7 @@ export async function examine(options: Examine): Promise<Examined> {
     child.once('error', reject);
     child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
+  if (said && 'refused' in said) throw new Error(said.refused);
   if (said) return said;
   if (deadly.includes(how)) return { damage: `reading it ended the process (${how})` };
   throw new Error(`the process that examines the outbox ended (${how})`);

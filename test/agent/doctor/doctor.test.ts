@@ -55,8 +55,17 @@ it('passes a set-up that is right: a line each, exit 0', async () => {
   const { code, stdout, stderr } = await doctor('--config', file);
   expect(stderr).toBe('');
   const checks = [...stdout.matchAll(/^ok {4}([a-z ]+): /gm)].map((match) => match[1]);
-  expect(checks.slice(0, 7)).toEqual(['config', 'clock', 'disk', 'http', 'model', 'provider', 'head']);
-  expect(checks.slice(7).sort()).toEqual(['broker', 'camera top']);
+  expect(checks.slice(0, 8)).toEqual([
+    'config',
+    'clock',
+    'disk',
+    'outbox',
+    'http',
+    'model',
+    'provider',
+    'head',
+  ]);
+  expect(checks.slice(8).sort()).toEqual(['broker', 'camera top']);
   expect(stdout).toContain(`head: ${version} knows good, scratch; good is good`);
   expect(stdout).toMatch(/\nready to run\n$/);
   expect(code).toBe(0);
@@ -190,6 +199,6 @@ it('tells what it knows when it is stopped', async () => {
       },
     },
   );
-  expect(findings.map(({ check }) => check)).toEqual(['config', 'clock', 'disk', 'http']);
+  expect(findings.map(({ check }) => check)).toEqual(['config', 'clock', 'disk', 'outbox', 'http']);
   expect(lines.at(-1)).toBe('\nstopped');
 });

@@ -1,14 +1,18 @@
 /** The outbox on a real disk: what is there after a restart, after damage, and while the disk takes nothing. */
-import { execFileSync } from 'node:child_process';
 import { mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { openDisk } from '../../../../agent/publish/outbox/disk.ts';
+import { checkOutbox } from '../../../../agent/doctor/outbox.ts';
+import { outboxClock } from '../../../../agent/publish/outbox/clock.ts';
+import { type Change, openDisk } from '../../../../agent/publish/outbox/disk.ts';
+import { openDiskThread } from '../../../../agent/publish/outbox/disk-thread.ts';
+import { DurableOutbox } from '../../../../agent/publish/outbox/durable.ts';
 import { type OutboxConfig, openOutbox } from '../../../../agent/publish/outbox/open.ts';
 import type { Outbox, OutboxStore } from '../../../../agent/publish/outbox/outbox.ts';
+import { fileLimitMissing, limitFiles } from '../../../rigs/file-limit.ts';
 import { until } from '../../../rigs/until.ts';
 import { type Message, outboxContract, readAll, schema } from './contract.ts';
 
@@ -106,6 +110,20 @@ describe('what waited in the outbox on disk', () => {
   });
 });
 
+describe('the age of what waits', () => {
+  const day = 86_400_000;
+  const now = Date.parse('2026-12-24T12:00:00Z');
+
+  it('goes on while the machine is off, and believes no clock that went back or leapt', () => {
+    const waited = (wall: number) => outboxClock(now, wall).now() - now;
+    expect(waited(now + 3 * day)).toBeCloseTo(3 * day, -3);
+    expect(waited(now - day)).toBeCloseTo(0, -3);
+    expect(waited(0)).toBeCloseTo(0, -3);
+    expect(outboxClock(60_000, now).now()).toBeCloseTo(60_000, -3);
+    expect(outboxClock(undefined, now).now()).toBeCloseTo(now, -3);
+  });
+});
+
 describe('a damaged outbox on disk', () => {
   async function filled(): Promise<{ directory: string; file: string }> {
     const directory = await temporary();
@@ -130,6 +148,9 @@ describe('a damaged outbox on disk', () => {
     it(`${how}: it is set aside with a warning, and a new one begins`, async () => {
       const { directory, file } = await filled();
       await damage(file);
+      expect(await checkOutbox(directory)).toMatchObject([
+        { level: 'fail', detail: expect.stringContaining('is damaged') },
+      ]);
       await using again = await openIn(directory);
       expect(again.outbox.size).toBe(0);
       expect(again.log.join('')).toContain('was damaged and set aside as');
@@ -137,6 +158,13 @@ describe('a damaged outbox on disk', () => {
       expect(aside).toHaveLength(1);
       await again.put(1);
       expect(await readAll(again.outbox)).toEqual([1]);
+      expect(await checkOutbox(directory)).toMatchObject([
+        {
+          level: 'ok',
+          detail: expect.stringMatching(/^1 messages wait, the oldest for 0\.\d min, 0\.\d MB$/),
+        },
+        { level: 'warn', detail: expect.stringContaining('outbox.damaged-') },
+      ]);
     });
   }
 
@@ -168,28 +196,20 @@ describe('a damaged outbox on disk', () => {
     const disk = openDisk(join(directory, 'outbox'), { readOnly: true });
     expect(disk.found().setAside).toBe(2);
     await disk.close();
+    expect(await checkOutbox(directory)).toMatchObject([
+      { level: 'warn', detail: expect.stringContaining('2 cannot be read') },
+    ]);
   });
 });
 
-const prlimit = (bytes: number | 'unlimited') =>
-  execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:unlimited`]);
-const cannotLimit = (() => {
-  try {
-    prlimit('unlimited');
-    return undefined;
-  } catch (error) {
-    return `no prlimit here: ${(error as Error).message}`;
-  }
-})();
-
-describe.skipIf(cannotLimit)('while the disk takes nothing', () => {
+describe.skipIf(fileLimitMissing)('while the disk takes nothing', () => {
   it('hands out from memory, says so, throws the oldest away beyond it, and writes again later', async () => {
     const directory = await temporary();
     {
       await using one = await openIn(directory, { memoryParts: 20 });
       for (const n of upTo(5)) await one.put(n);
       // No file of this process grows any more: EFBIG instead of ENOSPC, and otherwise the same.
-      prlimit((await stat(join(directory, 'outbox', 'data.mdb'))).size);
+      limitFiles(process.pid, (await stat(join(directory, 'outbox', 'data.mdb'))).size);
       try {
         const text = 'x'.repeat(20_000);
         for (const n of upTo(15, 6)) await one.store.put([one.outbox.letter({ n, text })]);
@@ -202,7 +222,7 @@ describe.skipIf(cannotLimit)('while the disk takes nothing', () => {
         expect(one.outbox.dropped).toBeGreaterThan(0);
         expect(one.outbox.size + one.outbox.dropped).toBe(38);
       } finally {
-        prlimit('unlimited');
+        limitFiles(process.pid, 'unlimited');
       }
       await until(() => one.store.fault === '', { what: 'the disk to be tried again' });
       await one.put(41);
@@ -215,5 +235,47 @@ describe.skipIf(cannotLimit)('while the disk takes nothing', () => {
     expect(kept).not.toContain(2);
     expect(kept).not.toContain(6);
     expect(kept.length + two.outbox.dropped).toBe(39);
+  });
+});
+
+describe('a disk that hangs', () => {
+  it('holds up results for three seconds, and then they go from memory until it is back', async () => {
+    const directory = await temporary();
+    const limits = { messages: 1_000, bytes: 100e6, ageMs: 3_600_000 };
+    const disk = await openDiskThread({ directory: join(directory, 'outbox'), bytes: limits.bytes });
+    let hang = Promise.resolve();
+    const hanging = {
+      ...disk,
+      async change(change: Change) {
+        await hang;
+        return disk.change(change);
+      },
+    };
+    const faults: string[] = [];
+    const store = new DurableOutbox(
+      hanging,
+      { limits, memoryParts: 100 },
+      { log: pino({ level: 'silent' }), onFault: () => void faults.push(store.fault) },
+    );
+    const outbox = store.queue('one', schema);
+    const put = (n: number) => store.put([outbox.letter({ n })]);
+    await put(1);
+    let release = () => {};
+    hang = new Promise((resolve) => {
+      release = resolve;
+    });
+    await put(2);
+    expect(store.fault).toContain('it has not answered for 3 s');
+    await put(3);
+    expect(await readAll(outbox)).toEqual([1, 2, 3]);
+    outbox.ack(2);
+    release();
+    await until(() => store.fault === '');
+    expect(faults).toEqual([expect.stringContaining('has not answered'), '']);
+    await put(4);
+    expect(await readAll(outbox)).toEqual([1, 3, 4]);
+    await store[Symbol.asyncDispose]();
+    await using again = await openIn(directory);
+    expect(await readAll(again.outbox)).toEqual([1, 3, 4]);
   });
 });

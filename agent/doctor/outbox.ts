@@ -1,0 +1,53 @@
+/** What waits in the outbox, and whether it can be read; beside an agent that runs as well. */
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { outboxClock } from '../publish/outbox/clock.ts';
+import type { Found } from '../publish/outbox/disk.ts';
+import { examine } from '../publish/outbox/examine.ts';
+import { type Finding, failure, good, warning } from './finding.ts';
+
+/** @param directory the storage directory */
+export async function checkOutbox(directory: string): Promise<Finding[]> {
+  return [await storeFinding(join(directory, 'outbox')), ...(await setAsideFindings(directory))];
+}
+
+async function storeFinding(store: string): Promise<Finding> {
+  if (!existsSync(join(store, 'data.mdb')))
+    return good('outbox', 'nothing waits; it is made when the agent starts');
+  const examined = await examine({ directory: store, write: false }).catch((error: Error) => error);
+  if (examined instanceof Error) {
+    return warning('outbox', `${store}: ${examined.message}`, 'run this as the user who runs the agent');
+  }
+  if ('damage' in examined) {
+    return failure(
+      'outbox',
+      `${store} is damaged: ${examined.damage}`,
+      'start the agent: it sets it aside and begins a new one; look for a failing disk',
+    );
+  }
+  const { found, unreadable } = examined;
+  const lost = unreadable + found.setAside;
+  if (lost > 0) {
+    const remedy = 'look for a failing disk; what cannot be read is never sent';
+    return warning('outbox', `${waitingIn(found)}; ${lost} cannot be read`, remedy);
+  }
+  return good('outbox', waitingIn(found));
+}
+
+function waitingIn({ queues, time, bytes }: Found): string {
+  const filled = [...queues.values()].filter(({ messages }) => messages > 0);
+  if (filled.length === 0) return 'nothing waits';
+  const messages = filled.reduce((sum, queue) => sum + queue.messages, 0);
+  const oldestAt = Math.min(...filled.map((queue) => queue.oldestAt ?? Number.POSITIVE_INFINITY));
+  const minutes = Math.max(0, (outboxClock(time).now() - oldestAt) / 60_000);
+  return `${messages} messages wait, the oldest for ${minutes.toFixed(1)} min, ${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+async function setAsideFindings(directory: string): Promise<Finding[]> {
+  const names = await readdir(directory).catch(() => []);
+  const aside = names.filter((name) => name.startsWith('outbox.damaged-'));
+  if (aside.length === 0) return [];
+  const what = `${aside.length} damaged before, the newest set aside as ${join(directory, aside.sort().at(-1)!)}`;
+  return [warning('outbox', what, 'look for a failing disk; remove what was set aside when nobody needs it')];
+}
