@@ -4,6 +4,8 @@ import { openAudit } from './audit/audit.ts';
 import { openCalibration } from './calibration/calibration.ts';
 import { createControl } from './control.ts';
 import { createDriftWatch } from './drift/watch.ts';
+import { openEvidence } from './evidence/evidence.ts';
+import { createPast } from './evidence/past.ts';
 import { openHttp } from './http/http.ts';
 import { createRecent } from './http/recent.ts';
 import { type Inspection, openInspection, resultOfJob } from './inspections.ts';
@@ -121,12 +123,16 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   stored = outbox;
   const mqttOutbox = openMqttOutbox(outbox);
   metrics.watchOutbox(() => outbox);
+  const evidence = opened.use(
+    openEvidence(config.storage, { log, metrics, onNotice: (text) => station.notice('evidence', text) }),
+  );
+  const past = createPast(recent, evidence);
   const calibration = opened.use(
     openCalibration(config, {
       log,
       metrics,
       station,
-      recent,
+      past,
       model: () => loading,
       active: () => model?.info.version,
     }),
@@ -140,6 +146,8 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       log,
       metrics,
       recent,
+      past,
+      evidence,
       commands: control,
       calibration,
       recipes: () => recipes.list(),
@@ -215,6 +223,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       judge: (image, recipe) => judging(() => live.judge(image, recipe)),
       rules: (version, recipe) => live.rules(version, recipe),
       facts: () => ({ station: config.station, model: live.info, calibration: station.calibrating }),
+      keep: (result, frame) => evidence.keep(result, frame?.image),
       publish(result) {
         const letters = lettersOf(result, mqttOutbox);
         if (sparkplug) letters.push(sparkplug.letter(result));

@@ -67,6 +67,8 @@ export interface Line {
   readonly rules: (version: string, recipe: string) => Rules;
   /** What every result says of the agent: station, model, mode. */
   readonly facts: () => Facts;
+  /** Keeps the picture as evidence where that is wanted; the path of it, or null. */
+  readonly keep: (result: Result, frame: Frame | undefined) => string | null;
   /** Resolves once the result is as safe as the outbox makes it. */
   readonly publish: (result: Result) => Promise<void>;
   readonly count: (result: Result) => void;
@@ -93,10 +95,12 @@ export async function inspect(line: Line, stopping: AbortSignal): Promise<void> 
     const judged = judgePart(line, part, stopping);
     const done = published.then(async () => {
       const { features, unfamiliar, shadow, ...judgement } = await judged;
-      const result = composeResult({ sequence: order, camera: line.camera, part, facts, ...judgement });
+      const frame = part.frames.at(-1);
+      const composed = composeResult({ sequence: order, camera: line.camera, part, facts, ...judgement });
+      const result = { ...composed, evidence: line.keep(composed, frame) };
       await line.publish(result);
       line.count(result);
-      line.show(result, { frame: part.frames.at(-1), features, unfamiliar, shadow });
+      line.show(result, { frame, features, unfamiliar, shadow });
     });
     published = done;
     waiting.add(done);

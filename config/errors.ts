@@ -139,7 +139,10 @@ export const errors = {
   'command-stale': { exit: 2, remedy: 'check both clocks; send the command again with a fresh issuedAt' },
   'camera-unknown': { exit: 2, remedy: 'name a camera of this station' },
   'recipe-unknown': { exit: 2, remedy: 'name a recipe of this station' },
-  'label-unavailable': { exit: 1, remedy: 'label a part while its picture is kept: soon after its result' },
+  'label-unavailable': {
+    exit: 1,
+    remedy: 'label a part while its picture is kept: soon after its result, or as long as its evidence',
+  },
   'command-busy': { exit: 1, remedy: 'wait for the replies to earlier commands' },
   // dataset
   'label-invalid': { exit: 2, remedy: 'choose a short name such as "scratch"' },

@@ -300,6 +300,18 @@ export const storageSchema = z.strictObject({
     .max(100_000)
     .default(100)
     .describe('disk for the audit log, MB; when it is full, the oldest tenth goes'),
+  evidencePassShare: fraction
+    .default(0.01)
+    .describe('share of passed parts whose image is kept as evidence too; of the others all are'),
+  minFreeMb: z
+    .number()
+    .int()
+    .min(0)
+    .max(10_000_000)
+    .default(500)
+    .describe(
+      'MB of the disk that evidence leaves free; with less it stops, and says so, until there is room',
+    ),
 });
 
 export const trainingSchema = z.strictObject({
@@ -429,5 +441,6 @@ export type TriggerConfig = z.output<typeof triggerSchema>;
 export type MqttConfig = z.output<typeof mqttSchema> & { topic: string; clientId: string };
 export type HttpConfig = z.output<typeof httpSchema>;
 export type RecipeConfig = z.output<typeof recipeSchema>;
+export type StorageConfig = z.output<typeof storageSchema>;
 export type TrainingConfig = z.output<typeof trainingSchema>;
 export type ModelConfig = z.output<typeof modelSchema>;

@@ -6,7 +6,7 @@ import { estimateOf } from '../../calibration/collect/estimate.ts';
 import type { JobConfig } from '../../calibration/jobs/messages.ts';
 import { QcError } from '../../config/errors.ts';
 import { decodePicture } from '../../models/picture.ts';
-import type { RecentStore } from '../http/recent.ts';
+import type { Past } from '../evidence/past.ts';
 import type { Seen } from '../inspect.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { LiveModel } from '../live-model.ts';
@@ -27,7 +27,7 @@ export interface CalibrationDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly station: { readonly calibrating: boolean };
-  readonly recent: Pick<RecentStore, 'result' | 'image'>;
+  readonly past: Pick<Past, 'result' | 'image'>;
   readonly model: () => Promise<LiveModel>;
   /** Which head judges now; undefined while none does. */
   readonly active: () => string | undefined;
@@ -41,7 +41,7 @@ export function openCalibration(
   { model, labels: { good }, thresholds, storage, training }: JobConfig,
   deps: CalibrationDeps,
 ): StationCalibration {
-  const { metrics, recent } = deps;
+  const { metrics, past } = deps;
   const log = deps.log.child({ component: 'calibration' });
   // Beside the line one thread is enough.
   const jobs: JobConfig = {
@@ -52,7 +52,7 @@ export function openCalibration(
     training,
   };
   const labels = openLabels(storage.directory, {
-    ...{ metrics, recent, random: Math.random },
+    ...{ metrics, past, random: Math.random },
     onNotice: (text) => log.warn(text),
   });
   const versions = createVersions(storage.directory, { log, model: deps.model });

@@ -5,7 +5,7 @@ import { createDatasetDesk } from '../../calibration/dataset/desk.ts';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
 import { QcError } from '../../config/errors.ts';
 import type { Image } from '../../models/image.ts';
-import type { RecentStore } from '../http/recent.ts';
+import type { Past } from '../evidence/past.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
 export interface Labels extends AsyncDisposable {
@@ -30,7 +30,7 @@ export interface Labels extends AsyncDisposable {
 
 export interface LabelsDeps {
   readonly metrics: Pick<Metrics, 'labelledFrames' | 'corrected' | 'watchCandidates'>;
-  readonly recent: Pick<RecentStore, 'result' | 'image'>;
+  readonly past: Pick<Past, 'result' | 'image'>;
   /** 0 ≤ x < 1 */
   readonly random: () => number;
   readonly onNotice: (text: string) => void;
@@ -47,7 +47,7 @@ interface Labelled {
   readonly by: string;
 }
 
-export function openLabels(directory: string, { metrics, recent, random, onNotice }: LabelsDeps): Labels {
+export function openLabels(directory: string, { metrics, past, random, onNotice }: LabelsDeps): Labels {
   const desk = createDatasetDesk(directory, onNotice);
   let counts: ReadonlyMap<string, number> = new Map();
   let counted: readonly LabelledFrame[] | undefined;
@@ -77,7 +77,7 @@ export function openLabels(directory: string, { metrics, recent, random, onNotic
     queue.find(resultId) ?? taken.find((one) => one.resultId === resultId);
 
   async function pictureOf(resultId: string): Promise<Image> {
-    const image = candidateOf(resultId)?.image ?? (await recent.image(resultId));
+    const image = candidateOf(resultId)?.image ?? (await past.image(resultId));
     if (!image) {
       throw new QcError('label-unavailable', `the picture of result ${resultId} is not kept any more`);
     }
@@ -87,7 +87,7 @@ export function openLabels(directory: string, { metrics, recent, random, onNotic
   /** A new frame, with the facts that stay with it. */
   async function add(resultId: string, label: string, by: string) {
     const candidate = candidateOf(resultId);
-    const result = recent.result(resultId);
+    const result = await past.result(resultId);
     const image = await pictureOf(resultId);
     const from = candidate ?? (result && { ...result, version: result.model.version });
     const facts = from && {
@@ -145,7 +145,7 @@ export function openLabels(directory: string, { metrics, recent, random, onNotic
       if (known && ifUnlabelled) {
         throw new QcError('candidate-gone', `${known.by} has labelled this part ${known.label}`);
       }
-      const before = known?.label ?? candidateOf(resultId)?.label ?? recent.result(resultId)?.label;
+      const before = known?.label ?? candidateOf(resultId)?.label ?? (await past.result(resultId))?.label;
       const isKept = known && (await view()).frames.some(({ id }) => id === known.id);
       const stored = isKept ? await change(known.id, label, by) : await add(resultId, label, by);
       const kept = (await view()).frames.find(({ id }) => id === stored.id)?.label ?? label;

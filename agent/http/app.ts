@@ -22,6 +22,7 @@ import { addAudit } from './routes/audit.ts';
 import { addClassify } from './routes/classify.ts';
 import { addCommands } from './routes/commands.ts';
 import { addEvents } from './routes/events.ts';
+import { addEvidence } from './routes/evidence.ts';
 import { addHealth } from './routes/health.ts';
 import { addPage } from './routes/page.ts';
 import { addRecipes } from './routes/recipes.ts';
@@ -105,6 +106,7 @@ export async function buildApp(config: HttpConfig, locks: Locks, deps: HttpDeps)
     addHealth(routes, deps);
     addStation(routes, deps);
     addResults(routes, deps);
+    addEvidence(routes, deps);
     addCommands(routes, deps);
     addRecipes(routes, deps);
     addClassify(routes, deps);

@@ -7,6 +7,8 @@ import type { Calibration } from '../../calibration/api.ts';
 import type { Frame, Image } from '../../models/image.ts';
 import type { Decision } from '../../models/verdict.ts';
 import type { Audit } from '../audit/audit.ts';
+import type { Evidence } from '../evidence/evidence.ts';
+import type { Past } from '../evidence/past.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { CommandHandlers } from '../publish/commands.ts';
 import type { Handshake, Result, Status } from '../publish/messages.ts';
@@ -76,6 +78,8 @@ export interface HttpDeps {
   readonly log: Log;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly recent: Recent;
+  readonly past: Pick<Past, 'picture' | 'result'>;
+  readonly evidence: Pick<Evidence, 'list'>;
   readonly commands: Pick<CommandHandlers, 'trigger' | 'acknowledge' | 'abort' | 'mode' | 'recipe'>;
   handshakes(): readonly Handshake[];
   /** The result of a job, waited for; undefined where it does not come in time. @throws QcError job-unknown */

@@ -20,6 +20,8 @@ export async function openApiDocument(): Promise<string> {
     log: pino({ level: 'silent' }),
     metrics: { contentType: 'text/plain', text: none },
     recent: createRecent(),
+    past: { picture: none, result: none },
+    evidence: { list: none },
     commands: { trigger: none, acknowledge: none, abort: none, mode: none, recipe: none },
     handshakes: none,
     job: none,

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import type { Image } from '../../models/image.ts';
 import { decodePicture } from '../../models/picture.ts';
+import { encodeJudged } from '../evidence/jpeg.ts';
 
 export interface Pictures {
   /** Copies the pixels: the caller's die young, which costs the main loop far less than buffers that live for seconds. */
@@ -73,7 +74,7 @@ export function createPictures(bytes: number): Pictures {
       if (kept) return kept.encoded;
       const image = pixels(id);
       if (!image) return undefined;
-      const encoded = encode(image);
+      const encoded = encodeJudged(image);
       keepJpeg(id, encoded);
       return encoded;
     },
@@ -84,7 +85,7 @@ export function createPictures(bytes: number): Pictures {
   };
 }
 
-/** As the page shows pictures. */
+/** For the eye alone. */
 export function encode({ width, height, data }: Image): Promise<Buffer> {
   return sharp(data, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 88 })

@@ -21,6 +21,11 @@ export interface OutboxReading {
   readonly dropped: number;
 }
 
+export interface EvidenceReading {
+  readonly bytes: number;
+  readonly files: number;
+}
+
 /** 1 ms to 10 s, dense where a part has to be judged in time. */
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10];
 /** Dense near the ends, where the thresholds are. */
@@ -99,6 +104,14 @@ export function createMetrics({ version }: { readonly version: string }) {
     },
   });
 
+  let evidence: (() => EvidenceReading) | undefined;
+  gauge('qc_evidence_bytes', 'Disk taken by evidence pictures and their results', [], function () {
+    this.set(evidence?.().bytes ?? 0);
+  });
+  gauge('qc_evidence_files', 'Evidence pictures kept', [], function () {
+    this.set(evidence?.().files ?? 0);
+  });
+
   const recipe = keptValues();
   const parts = counter('qc_parts_inspected_total', 'Parts that got a result', [
     'camera',
@@ -170,6 +183,11 @@ export function createMetrics({ version }: { readonly version: string }) {
   );
 
   const unfamiliarParts = counter('qc_unfamiliar_parts_total', 'Parts unlike every labelled one', ['camera']);
+  const evidenceDropped = counter(
+    'qc_evidence_dropped_total',
+    'Pictures that were not kept as evidence: the disk was too slow, nearly full, or refused them',
+    ['reason'],
+  );
   const cameraReconnects = counter('qc_camera_reconnects_total', 'Times a camera was opened again', [
     'camera',
   ]);
@@ -203,6 +221,7 @@ export function createMetrics({ version }: { readonly version: string }) {
     },
     /** Figures of a version; those of the newest few are shown. */
     modelScore: declareModelFigures(registry),
+    evidenceDropped,
     cameraReconnects,
     cameraFaults,
     framesReceived: counter('qc_frames_received_total', 'Frames handed over by the decoder', ['camera']),
@@ -294,6 +313,11 @@ export function createMetrics({ version }: { readonly version: string }) {
     /** Reads the outbox at every scrape. */
     watchOutbox(read: () => OutboxReading): void {
       outbox = read;
+    },
+    /** Reads the evidence at every scrape. */
+    watchEvidence(read: () => EvidenceReading): void {
+      evidence = read;
+      for (const reason of ['slow', 'low-disk', 'failed']) evidenceDropped.inc({ reason }, 0);
     },
     contentType: registry.contentType,
     /** The exposition text of one scrape. */

@@ -70,7 +70,7 @@ export function composeResult(parts: ResultParts, now = Date.now()): Result {
     simulated: part.frames.some((frame) => frame.simulated),
     calibration: facts.calibration,
     historical: false,
-    evidence: part.frames.length > 0 ? `/api/v1/evidence/${resultId}.jpg` : null,
+    evidence: null,
   };
 }
 

@@ -55,7 +55,7 @@ export function createCameraCard(templates, name) {
     set('.card-link', linkWords(camera, isLinked));
     find('.card-link').dataset.up = isLinked ? String(!isDown) : 'unknown';
     const age = sceneCapturedAt === undefined ? undefined : now - sceneCapturedAt;
-    const isOther = result?.evidence === null;
+    const isOther = result?.votes.frames === 0;
     const isStale = !isLive() || isOther || (age !== undefined && age > oldMs);
     const badge = find('.scene-age');
     badge.hidden = age === undefined;
@@ -94,7 +94,7 @@ export function createCameraCard(templates, name) {
       set('.part-reasons', newest.reasons.join(' · '));
       find('.part-picture').setAttribute('aria-label', `Part ${newest.partId}, ${newest.verdict}`);
       shares.show(newest.probabilities);
-      if (newest.evidence === null) {
+      if (votes.frames === 0) {
         // Nothing was judged: the picture of the part before must not stand beside this verdict.
         part.clear();
         return;

@@ -154,8 +154,7 @@ export function createLabelView({ store, changes, toasts, say }) {
     async show(resultId) {
       if (!/^[0-9A-HJKMNP-TV-Z]{26}$/.test(resultId)) return;
       history.replaceState(undefined, '', '#label');
-      const results = await get('api/v1/results?limit=200').catch(() => []);
-      const past = results.find((one) => one.resultId === resultId);
+      const past = await get(`api/v1/evidence/${resultId}.json`).catch(() => undefined);
       queue.correct(resultId, past && { ...past, label: labelOf(past), why: '' });
     },
     onKey(event) {

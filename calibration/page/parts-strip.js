@@ -25,7 +25,7 @@ export function createPartsStrip(list, template, empty) {
       item.querySelector('.thumb-label').textContent = labelOf(result);
       const image = item.querySelector('img');
       image.addEventListener('error', () => image.remove());
-      if (result.evidence === null) {
+      if (result.votes.frames === 0) {
         link.removeAttribute('href');
         image.remove();
       } else {

@@ -56,6 +56,7 @@ async function inspected(parts: Part[], changes: Partial<Line> = {}, stopping = 
         model: { version: 'live', base: 'base', precision: 'fp32', provider: 'cpu' },
         calibration: false,
       }),
+      keep: () => null,
       publish: async (result) => void results.push(result),
       count: () => undefined,
       show: () => undefined,

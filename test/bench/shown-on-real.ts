@@ -140,7 +140,12 @@ async function showToAgent(base: string, storage: string): Promise<Shown> {
     answers.push({ truth: part.label, said: arrived?.result.label ?? undefined });
     if (!arrived) continue;
     results.push(arrived);
-    distances.push(distance(middle(picture, side), await evidence(`${agent.url}${arrived.result.evidence}`)));
+    distances.push(
+      distance(
+        middle(picture, side),
+        await evidence(`${agent.url}/api/v1/evidence/${arrived.result.resultId}.jpg`),
+      ),
+    );
     if (process.stderr.isTTY) process.stderr.write(`\r${index + 1} of ${testing.length} `);
   }
   const warnings = agent.log.filter(({ level }) => level >= 40).map(({ msg }) => msg);

@@ -74,8 +74,8 @@ describe('a stream that stands still or changes is noticed', () => {
     await until(() => judgedSince(since).length > 0, { timeoutMs: 20_000, what: 'a part judged again' });
   }
 
-  async function pictureOf({ evidence }: Result): Promise<{ width: number; height: number }> {
-    const answer = await fetch(`${plant.url}${evidence}`);
+  async function pictureOf({ resultId }: Result): Promise<{ width: number; height: number }> {
+    const answer = await fetch(`${plant.url}/api/v1/evidence/${resultId}.jpg`);
     return sharp(await answer.arrayBuffer()).metadata();
   }
 });

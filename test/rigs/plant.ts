@@ -20,6 +20,8 @@ export interface PlantOptions {
   /** Over what the line needs: the settings of the camera `top`. */
   readonly camera?: object;
   readonly mqtt?: object;
+  /** Over the defaults: the settings of what is kept on disk. */
+  readonly storage?: { readonly directory?: string; readonly [setting: string]: unknown };
   readonly line?: LineOptions;
   readonly broker?: BrokerKind;
   /** Passwords at the broker of the agent and of the test's own subscriber; default: anybody may connect. */
@@ -79,7 +81,8 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
   await using opened = new Closer();
   const directory = await mkdtemp(join(tmpdir(), 'qc-plant-'));
   opened.defer(() => rm(directory, { recursive: true, force: true }));
-  if (options.head !== false) await copyHead(join(directory, 'storage'));
+  const storage = { directory: join(directory, 'storage'), ...options.storage };
+  if (options.head !== false) await copyHead(storage.directory);
 
   const topic = 'plant/line-1/press-1/qc';
   const broker = opened.use(await startBroker(options.broker ?? 'aedes', options.users));
@@ -104,10 +107,10 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
     },
     mqtt: { url: broker.url, topic, ...(await brokerLogin(options.users, directory)), ...options.mqtt },
     http: { port: 0 },
-    storage: { directory: './storage' },
+    storage,
     log: { format: 'json', level: 'debug' },
   };
-  const more = await options.settings?.(join(directory, 'storage'), settings);
+  const more = await options.settings?.(storage.directory, settings);
   await writeFile(file, stringify({ ...settings, ...more }));
   const start = () =>
     startAgent(['run', '--config', file], { cwd: directory, ...(options.env && { env: options.env }) });
@@ -129,7 +132,7 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
     get url() {
       return url;
     },
-    storage: join(directory, 'storage'),
+    storage: storage.directory,
     get results() {
       return heard<Result>('top/result');
     },

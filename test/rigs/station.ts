@@ -33,7 +33,7 @@ export interface StationRig extends AsyncDisposable {
 
 export async function openStationRig(
   config: Partial<HttpConfig> = {},
-  more: Pick<HttpDeps, 'calibration'> = {},
+  more: Partial<Pick<HttpDeps, 'calibration' | 'past' | 'evidence'>> = {},
 ): Promise<StationRig> {
   const log: string[] = [];
   const metrics = createMetrics({ version: '0.1.0' });
@@ -55,6 +55,8 @@ export async function openStationRig(
     if (rig.failure !== undefined) throw rig.failure;
   };
   const deps: HttpDeps = {
+    past: { result: async (id) => recent.result(id), picture: (id) => recent.picture(id) },
+    evidence: { list: async () => ({ items: [], next: null }) },
     ...more,
     station: 'press-3',
     log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),

@@ -1,0 +1,31 @@
+/** Where the evidence of a result lies: its id says it, nothing else. */
+import { join } from 'node:path';
+import { decodeTime } from 'ulid';
+
+/** A ULID; what else comes from outside never becomes part of a path. */
+const form = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+
+export interface Place {
+  readonly folder: string;
+  /** The judged picture, JPEG. */
+  readonly picture: string;
+  /** Its result, JSON. */
+  readonly sidecar: string;
+}
+
+export const isResultId = (text: string): boolean => form.test(text);
+
+/** When the result was made, ms since the epoch. @param resultId a ULID */
+export const madeAt = (resultId: string): number => decodeTime(resultId);
+
+/** Files of a result, by the day (UTC) it was made; undefined where the id is none. */
+export function placeOf(directory: string, resultId: string): Place | undefined {
+  if (!isResultId(resultId)) return undefined;
+  const folder = join(directory, dayOf(madeAt(resultId)));
+  const file = join(folder, resultId);
+  return { folder, picture: `${file}.jpg`, sidecar: `${file}.json` };
+}
+
+function dayOf(time: number): string {
+  return new Date(time).toISOString().split('T')[0]!;
+}

@@ -1,0 +1,161 @@
+/** Pictures and their sidecars on disk, oldest first, within a quota: what is there is known, and what is half there goes. */
+import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { writeDurably } from '../../models/durable.ts';
+import { isResultId, type Place, placeOf } from './place.ts';
+
+export interface Shelf {
+  /** Disk taken, bytes. */
+  readonly bytes: number;
+  /** Pictures. */
+  readonly files: number;
+  /** Ids, oldest first, as they came since the start and before that by their time. */
+  readonly ids: readonly string[];
+  /**
+   * Makes room by taking the oldest away, then writes picture and sidecar, each whole or not at all.
+   * @returns false where it is larger than all the quota
+   */
+  add(resultId: string, picture: Buffer, sidecar: string): Promise<boolean>;
+  /** JPEG; undefined where none is kept. */
+  picture(resultId: string): Promise<Buffer | undefined>;
+  /** JSON; undefined where none is kept. */
+  sidecar(resultId: string): Promise<string | undefined>;
+}
+
+/** Beside the quota: what is known of so many takes about 25 MB of memory. */
+const mostFiles = 250_000;
+/** A disk gives whole blocks. */
+const blockBytes = 4096;
+const onDisk = (bytes: number) => Math.ceil(bytes / blockBytes) * blockBytes;
+/** Files looked at together when the shelf is opened. */
+const atOnce = 32;
+
+interface Kept {
+  readonly id: string;
+  readonly bytes: number;
+}
+
+/**
+ * Looks at what is there. Drafts, pictures without a sidecar and sidecars without a picture were being written or
+ * removed when the power went: they are removed. Files of anybody else are left alone.
+ * @returns also how many half-written ones were removed
+ */
+export async function openShelf(
+  directory: string,
+  quotaBytes: number,
+): Promise<{ readonly shelf: Shelf; readonly removed: number }> {
+  const found = await readShelf(directory);
+  let kept = found.kept;
+  let bytes = kept.reduce((sum, one) => sum + one.bytes, 0);
+  /** Those before it are gone: shifting a long array for each would take as long as the disk. */
+  let first = 0;
+
+  async function removeOldest(): Promise<void> {
+    const oldest = kept[first++]!;
+    bytes -= oldest.bytes;
+    await removeFiles(placeOf(directory, oldest.id)!);
+    if (first > 1_000 && first > kept.length / 2) {
+      kept = kept.slice(first);
+      first = 0;
+    }
+  }
+  async function makeRoom(wanted: number): Promise<void> {
+    while (kept.length > first && (bytes + wanted > quotaBytes || kept.length - first >= mostFiles)) {
+      await removeOldest();
+    }
+  }
+  // The quota may have been lowered since.
+  await makeRoom(0);
+
+  const read = async <T>(resultId: string, take: (place: Place) => Promise<T>): Promise<T | undefined> => {
+    const place = placeOf(directory, resultId);
+    // Gone meanwhile, or never there.
+    return place && (await take(place).catch(() => undefined));
+  };
+  const shelf: Shelf = {
+    get bytes() {
+      return bytes;
+    },
+    get files() {
+      return kept.length - first;
+    },
+    get ids() {
+      return kept.slice(first).map(({ id }) => id);
+    },
+    async add(resultId, picture, sidecar) {
+      const place = placeOf(directory, resultId)!;
+      const size = onDisk(picture.byteLength) + onDisk(Buffer.byteLength(sidecar));
+      if (size > quotaBytes) return false;
+      await makeRoom(size);
+      await mkdir(place.folder, { recursive: true });
+      try {
+        await writeDurably(place.picture, picture);
+        await writeDurably(place.sidecar, sidecar);
+      } catch (error) {
+        await removeFiles(place);
+        throw error;
+      }
+      kept.push({ id: resultId, bytes: size });
+      bytes += size;
+      return true;
+    },
+    picture: (resultId) => read(resultId, (place) => readFile(place.picture)),
+    sidecar: (resultId) => read(resultId, (place) => readFile(place.sidecar, 'utf8')),
+  };
+  return { shelf, removed: found.removed };
+}
+
+/** The sidecar goes first: what is left of a removal that the power cut short is a picture without one. */
+async function removeFiles({ folder, picture, sidecar }: Place): Promise<void> {
+  for (const file of [sidecar, picture, `${sidecar}.draft`, `${picture}.draft`]) {
+    await rm(file, { force: true });
+  }
+  // Only an empty one goes.
+  await rmdir(folder).catch(() => undefined);
+}
+
+async function readShelf(directory: string): Promise<{ kept: Kept[]; removed: number }> {
+  const kept: Kept[] = [];
+  let removed = 0;
+  const entries = await readdir(directory, { withFileTypes: true });
+  const days = entries.filter((one) => one.isDirectory()).map(({ name }) => name);
+  for (const day of days.sort()) {
+    const folder = join(directory, day);
+    const names = new Set(await readdir(folder));
+    const ids = new Set(Array.from(names, idOf).filter((id) => id !== undefined));
+    const mine = [...ids].filter((id) => dirname(placeOf(directory, id)!.picture) === folder).sort();
+    for (let i = 0; i < mine.length; i += atOnce) {
+      const some = mine.slice(i, i + atOnce);
+      const sizes = await Promise.all(some.map((id) => sizeOf(directory, id, names)));
+      for (const [index, bytes] of sizes.entries()) {
+        const id = some[index]!;
+        if (bytes !== undefined) {
+          kept.push({ id, bytes });
+        } else {
+          await removeFiles(placeOf(directory, id)!);
+          removed++;
+        }
+      }
+    }
+  }
+  return { kept, removed };
+}
+
+/** Of a picture, a sidecar or a draft of either. */
+function idOf(name: string): string | undefined {
+  const [, id = ''] = /^(.{26})\.(?:jpg|json)(?:\.draft)?$/.exec(name) ?? [];
+  return isResultId(id) ? id : undefined;
+}
+
+/** Disk taken by both files, bytes; undefined where they are not both whole. */
+async function sizeOf(
+  directory: string,
+  id: string,
+  names: ReadonlySet<string>,
+): Promise<number | undefined> {
+  const { picture, sidecar } = placeOf(directory, id)!;
+  if (!names.has(`${id}.jpg`) || !names.has(`${id}.json`)) return undefined;
+  if (names.has(`${id}.jpg.draft`) || names.has(`${id}.json.draft`)) return undefined;
+  const sizes = await Promise.all([picture, sidecar].map(async (file) => (await stat(file)).size));
+  return sizes.includes(0) ? undefined : sizes.reduce((sum, size) => sum + onDisk(size), 0);
+}

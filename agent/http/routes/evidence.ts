@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import { QcError } from '../../../config/errors.ts';
+import { resultMessage, verdictValue } from '../../publish/messages.ts';
+import type { App, HttpDeps } from '../deps.ts';
+import { errorBody } from '../errors.ts';
+import { jpegBody } from '../jpeg-body.ts';
+
+/** A ULID, so no other path can be meant. */
+const resultId = '/api/v1/evidence/:resultId(^[0-7][0-9A-HJKMNP-TV-Z]{25})';
+const params = z.object({ resultId: z.string() });
+const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+
+/** Pictures that were judged, with their results. */
+export function addEvidence(app: App, deps: HttpDeps): void {
+  const unknown = (id: string) =>
+    new QcError('http-not-found', `nothing is kept of result ${id}`, {
+      remedy:
+        'of parts that passed only a share is kept, and the oldest goes when storage.evidenceQuotaMb is full',
+    });
+
+  app.get(
+    `${resultId}.jpg`,
+    {
+      config: { role: 'viewer' },
+      schema: {
+        tags: ['evidence'],
+        summary: 'The picture that was judged, while it is kept',
+        params,
+        produces: ['image/jpeg'],
+        response: { 200: jpegBody, 404: errorBody },
+      },
+    },
+    async (request, reply) => {
+      const jpeg = await deps.past.picture(request.params.resultId);
+      if (!jpeg) throw unknown(request.params.resultId);
+      // A judged picture never changes.
+      return reply.type('image/jpeg').header('cache-control', 'private, max-age=3600, immutable').send(jpeg);
+    },
+  );
+
+  app.get(
+    `${resultId}.json`,
+    {
+      config: { role: 'viewer' },
+      schema: {
+        tags: ['evidence'],
+        summary: 'The result that a picture belongs to, while it is kept',
+        params,
+        response: { 200: resultMessage, 404: errorBody },
+      },
+    },
+    async (request) => {
+      const result = await deps.past.result(request.params.resultId);
+      if (!result) throw unknown(request.params.resultId);
+      return result;
+    },
+  );
+
+  app.get(
+    '/api/v1/evidence',
+    {
+      config: { role: 'viewer' },
+      schema: {
+        tags: ['evidence'],
+        summary: 'Results whose pictures are kept on disk, newest first',
+        querystring: z.object({
+          verdict: verdictValue.optional(),
+          label: z.string().max(128).optional(),
+          camera: z.string().max(63).optional(),
+          from: time.optional().describe('made at or after it'),
+          to: time.optional().describe('made before it'),
+          before: z.ulid().optional().describe('the `next` of the page before'),
+          limit: z.coerce.number().int().min(1).max(200).default(60),
+        }),
+        response: {
+          200: z.object({
+            items: z
+              .array(resultMessage)
+              .describe('may be fewer than the limit, or none, and yet there is a next'),
+            next: z.string().nullable().describe('where the next page begins; null: there is none'),
+          }),
+          400: errorBody,
+        },
+      },
+    },
+    async (request) => {
+      const { items, next } = await deps.evidence.list(request.query);
+      return { items: [...items], next };
+    },
+  );
+}

@@ -1,0 +1,37 @@
+/** A label given to evidence must teach the same as one given to the part itself, and the head say the same of both. */
+import { expect, it } from 'vitest';
+import { provideDemoHead } from '../../../agent/demo/head.ts';
+import { drawSamples } from '../../../agent/demo/samples.ts';
+import { encodeJudged } from '../../../agent/evidence/jpeg.ts';
+import { modelSchema } from '../../../config/schema.ts';
+import { openInspector } from '../../../models/inspector.ts';
+import { decodePicture } from '../../../models/picture.ts';
+import { tempFolder } from '../../models/temp-folder.ts';
+
+it('is to base and head as good as the judged picture itself', async () => {
+  await using storage = await tempFolder();
+  const model = modelSchema.parse({});
+  await provideDemoHead(storage.path, { model, onProgress: () => undefined });
+  await using inspector = await openInspector({
+    model,
+    storageDirectory: storage.path,
+    onNotice: () => undefined,
+  });
+  for await (const { image } of drawSamples({ perLabel: 1, seed: 5 })) {
+    const jpeg = await encodeJudged(image);
+    expect(jpeg.byteLength).toBeLessThan(image.data.byteLength / 3);
+    const judged = await inspector.judge(image);
+    const again = await inspector.judge(await decodePicture(jpeg));
+    expect(cosine(judged.features, again.features)).toBeGreaterThan(0.995);
+    expect(mostProbable(again.probabilities)).toBe(mostProbable(judged.probabilities));
+  }
+});
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
+
+function mostProbable(probabilities: Readonly<Record<string, number>>): string | undefined {
+  return Object.entries(probabilities).sort(([, a], [, b]) => b - a)[0]?.[0];
+}
