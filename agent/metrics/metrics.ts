@@ -1,11 +1,12 @@
 /** Every Prometheus metric, declared once. Base units, `_total` on counters, bounded label values. */
-import { statfs } from 'node:fs/promises';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ErrorCode } from '../../config/errors.ts';
 import type { TrainingConfig } from '../../config/schema.ts';
-import { stationState, verdictValue } from '../publish/messages.ts';
+import type { DropReason } from '../camera/source.ts';
+import { type Result, stationState, verdictValue } from '../publish/messages.ts';
 import { keptValues } from './kept-values.ts';
 import { declareModelFigures } from './model-figures.ts';
+import { declareStorage } from './storage.ts';
 
 /** What a camera shows at the moment of a scrape. */
 export interface CameraReading {
@@ -31,6 +32,8 @@ const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1
 /** Dense near the ends, where the thresholds are. */
 const probabilityBuckets = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
 
+const dropReasons = ['overwritten', 'busy', 'corrupt', 'recut'] as const satisfies readonly DropReason[];
+const jobOutcomes = ['completed', 'aborted', 'failed'] as const satisfies readonly Result['state'][];
 /** Faults of a camera that are alarmed by themselves. */
 const cameraReasons = ['camera-frozen', 'camera-stalled'] as const satisfies readonly ErrorCode[];
 /** How a training ends; each is there from the start, so that the first of its kind is an increase. */
@@ -46,7 +49,6 @@ export function createMetrics({ version }: { readonly version: string }) {
 
   const cameras = new Map<string, () => CameraReading>();
   const drifts = new Map<string, () => number | undefined>();
-  let storage: string | undefined;
   let outbox: (() => OutboxReading) | undefined;
 
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
@@ -55,7 +57,7 @@ export function createMetrics({ version }: { readonly version: string }) {
     name: string,
     help: string,
     labelNames: readonly L[] = [],
-    collect: (this: Gauge<L>) => void | Promise<void> = () => {},
+    collect: (this: Gauge<L>) => void = () => {},
   ) => new Gauge<L>({ name, help, labelNames: [...labelNames], registers, collect });
   const histogram = <L extends string>(
     name: string,
@@ -148,15 +150,6 @@ export function createMetrics({ version }: { readonly version: string }) {
       }
     },
   );
-  let room: { readonly free: number; readonly size: number } | undefined;
-  gauge('qc_storage_free_bytes', 'Room on the disk that the agent writes to', [], async function () {
-    room = await roomOf(storage);
-    if (room) this.set(room.free);
-  });
-  gauge('qc_storage_size_bytes', 'Size of the disk that the agent writes to', [], async function () {
-    room ??= await roomOf(storage);
-    if (room) this.set(room.size);
-  });
   const unitCost = gauge(
     'qc_unit_cost',
     'What one inspection, check by hand, false reject or escape costs, in the unit of training.costs',
@@ -196,6 +189,20 @@ export function createMetrics({ version }: { readonly version: string }) {
     'reason',
   ]);
 
+  const framesDropped = counter('qc_frames_dropped_total', 'Frames nobody took in time', [
+    'camera',
+    'reason',
+  ]);
+  const jobsDone = counter('qc_jobs_total', 'Triggered jobs that got their result, by how it was processed', [
+    'camera',
+    'outcome',
+  ]);
+  const resultsUnacknowledged = counter(
+    'qc_results_unacknowledged_total',
+    'Results that nobody acknowledged in time',
+    ['camera'],
+  );
+
   return {
     unfamiliarParts,
     shadowParts: counter(
@@ -225,7 +232,7 @@ export function createMetrics({ version }: { readonly version: string }) {
     cameraReconnects,
     cameraFaults,
     framesReceived: counter('qc_frames_received_total', 'Frames handed over by the decoder', ['camera']),
-    framesDropped: counter('qc_frames_dropped_total', 'Frames nobody took in time', ['camera', 'reason']),
+    framesDropped,
     inferenceSeconds: histogram('qc_inference_seconds', 'One run of the model', ['provider'], secondsBuckets),
     inferenceBatchSize: histogram(
       'qc_inference_batch_size',
@@ -243,19 +250,12 @@ export function createMetrics({ version }: { readonly version: string }) {
     sparkplugPublished: counter('qc_sparkplug_published_total', 'Sparkplug messages sent', ['type']),
 
     recipeInForce: gauge('qc_recipe_info', 'Always 1; the recipe in force', ['recipe']),
-    jobsDone: counter('qc_jobs_total', 'Triggered jobs that got their result, by how it was processed', [
-      'camera',
-      'outcome',
-    ]),
+    jobsDone,
     triggersRefused: counter('qc_triggers_refused_total', 'Triggers that became no job, by reason', [
       'camera',
       'reason',
     ]),
-    resultsUnacknowledged: counter(
-      'qc_results_unacknowledged_total',
-      'Results that nobody acknowledged in time',
-      ['camera'],
-    ),
+    resultsUnacknowledged,
     /** 1 while parts can be judged. */
     modelUp: gauge(
       'qc_model_up',
@@ -269,9 +269,7 @@ export function createMetrics({ version }: { readonly version: string }) {
       for (const [kind, cost] of Object.entries(kinds)) unitCost.set({ kind }, cost);
     },
     /** Looks at every scrape how much room there is. */
-    watchStorage(directory: string): void {
-      storage = directory;
-    },
+    watchStorage: declareStorage(registry),
     /** Reads at every scrape how far a camera's parts have drifted; undefined while nobody can tell. */
     watchDrift(camera: string, read: () => number | undefined): void {
       drifts.set(camera, read);
@@ -304,8 +302,12 @@ export function createMetrics({ version }: { readonly version: string }) {
     /** Reads the camera at every scrape. What may never happen to it stands at 0, so that its first time is an increase. */
     watchCamera(name: string, read: () => CameraReading): void {
       cameras.set(name, read);
-      for (const metric of [cameraReconnects, unfamiliarParts]) metric.inc({ camera: name }, 0);
+      for (const metric of [cameraReconnects, unfamiliarParts, resultsUnacknowledged]) {
+        metric.inc({ camera: name }, 0);
+      }
       for (const reason of cameraReasons) cameraFaults.inc({ camera: name, reason }, 0);
+      for (const reason of dropReasons) framesDropped.inc({ camera: name, reason }, 0);
+      for (const outcome of jobOutcomes) jobsDone.inc({ camera: name, outcome }, 0);
       for (const one of verdictValue.options) {
         parts.inc({ camera: name, recipe: recipe('default'), verdict: one }, 0);
       }
@@ -325,10 +327,4 @@ export function createMetrics({ version }: { readonly version: string }) {
     /** Names of all metrics, those of the runtime included. */
     names: () => registry.getMetricsAsArray().map((metric) => metric.name),
   };
-}
-
-async function roomOf(directory: string | undefined) {
-  // Not there yet, or not readable just now: nothing is shown rather than something wrong.
-  const found = directory === undefined ? undefined : await statfs(directory).catch(() => undefined);
-  return found && { free: found.bavail * found.bsize, size: found.blocks * found.bsize };
 }

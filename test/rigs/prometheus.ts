@@ -27,6 +27,12 @@ export interface Rule {
   readonly lastError?: string;
 }
 
+export interface Alert {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly state: 'pending' | 'firing';
+}
+
 export interface Prometheus extends AsyncDisposable {
   /** What an expression gives now. @throws with the engine's words where it is wrong */
   query(expr: string): Promise<readonly Sample[]>;
@@ -35,6 +41,8 @@ export interface Prometheus extends AsyncDisposable {
   /** Values of a label on the series that a selector names, as Grafana's label_values does. */
   labelValues(selector: string, label: string): Promise<readonly string[]>;
   rules(): Promise<readonly Rule[]>;
+  /** Those that are pending or fire. */
+  alerts(): Promise<readonly Alert[]>;
 }
 
 /** Windows of hours and days are of no use to a test: each is replaced by seconds. */
@@ -119,6 +127,7 @@ export async function startPrometheus(target: string): Promise<Prometheus> {
       const { groups } = await ask<{ groups: { rules: Rule[] }[] }>('rules', {});
       return groups.flatMap(({ rules }) => rules);
     },
+    alerts: async () => (await ask<{ alerts: Alert[] }>('alerts', {})).alerts,
     [Symbol.asyncDispose]: stop,
   };
 }

@@ -111,6 +111,8 @@ it('shows how versions were judged, what things cost and how much room there is'
   const [free, size] = ['qc_storage_free_bytes', 'qc_storage_size_bytes'].map((name) => found.get(name)!);
   expect(free).toBeGreaterThan(0);
   expect(size).toBeGreaterThanOrEqual(free!);
+  // No room known is not no room.
+  expect(await createMetrics({ version: '1' }).text()).not.toMatch(/^qc_storage_/m);
 });
 
 it('shows the figures of the newest ten versions', async () => {
