@@ -49,7 +49,7 @@ async function session(rig: StationRig, role: Role) {
 const page = { 'sec-fetch-site': 'same-origin' };
 const mode = { mode: 'calibration' };
 
-describe('sessions', () => {
+describe.concurrent('sessions', () => {
   it('stand for a token, in a cookie that no script and no other site can use, and end when told to', async () => {
     await using rig = await openStationRig({ tokensFile: tokens.file });
     const anna = await session(rig, 'operator');
@@ -144,7 +144,7 @@ describe('sessions', () => {
   });
 });
 
-describe('the tokens file', () => {
+describe.concurrent('the tokens file', () => {
   it('is read again when it changes; a broken one changes nothing and says so', async () => {
     using own = makeTokens();
     await using rig = await openStationRig({ tokensFile: own.file });
@@ -167,7 +167,7 @@ describe('the tokens file', () => {
   });
 });
 
-describe('limits', () => {
+describe.concurrent('limits', () => {
   it('refuse who tries unknown tokens again and again, but never a right one', async () => {
     await using rig = await openStationRig({ tokensFile: tokens.file });
     const attempts: number[] = [];
@@ -223,7 +223,7 @@ describe('limits', () => {
   });
 });
 
-describe('HTTPS', () => {
+describe.concurrent('HTTPS', () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'qc-https-'));
