@@ -155,6 +155,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       job: (jobId, waitMs) => resultOfJob(inspections.values(), jobId, waitMs),
       status: () => station.status,
       readiness: () => station.checks,
+      hang: () => liveness.hang(),
       cameras: () => [...inspections.values()].map((inspection) => inspection.view),
       classify: async (image) => (await loading).classify(image),
       watch: (on) => inspections.forEach(({ feed }) => void feed.watch(on)),

@@ -87,6 +87,8 @@ export interface HttpDeps {
   recipes(): RecipeView[];
   status(): Status;
   readiness(): readonly ReadyCheck[];
+  /** What hangs and only a restart can mend; undefined while the work goes on. */
+  readonly hang?: () => string | undefined;
   cameras(): readonly CameraView[];
   /** Judges with the live model. Throws a QcError where there is none. */
   classify(image: Image): Promise<Classification>;

@@ -2,6 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import type { App, HttpDeps } from '../deps.ts';
 
+const liveness = z.object({
+  alive: z.boolean(),
+  reason: z.string().describe('what hangs; empty while alive'),
+  uptimeSeconds: z.number(),
+});
 const readiness = z.object({
   ready: z.boolean(),
   checks: z.array(z.object({ name: z.string(), ready: z.boolean(), reason: z.string() })),
@@ -15,14 +20,17 @@ export function addHealth(app: App, deps: HttpDeps): void {
       config: { role: 'open' },
       schema: {
         tags: ['health'],
-        summary: 'The process is alive and its loop turns',
-        response: { 200: z.object({ alive: z.literal(true), uptimeSeconds: z.number() }) },
+        summary: 'The process is alive, its loop turns and its work goes on: 503 is worth a restart',
+        response: { 200: liveness, 503: liveness },
       },
     },
-    async () => {
+    async (_request, reply) => {
       // Timers and sockets get their turn before this one comes back.
       await nextTurn();
-      return { alive: true as const, uptimeSeconds: Math.round(performance.now() / 1000) };
+      const reason = deps.hang?.() ?? '';
+      const alive = reason === '';
+      const uptimeSeconds = Math.round(performance.now() / 1000);
+      return reply.code(alive ? 200 : 503).send({ alive, reason, uptimeSeconds });
     },
   );
 
