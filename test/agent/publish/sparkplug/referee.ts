@@ -5,6 +5,9 @@ import { readMessage, type SparkplugMessage } from '../../../rigs/sparkplug-host
 import { notApplicable, statements } from './statements.ts';
 
 const proved = new Set<string>();
+const types = ['NBIRTH', 'NDATA', 'NDEATH', 'DBIRTH', 'DDATA', 'DDEATH'];
+/** Types of messages that were judged: a rule for a type that never came would prove nothing. */
+const judged = new Set<string>();
 
 /** Counts the statements (without `tck-id-`) as proved once the check has passed, which must have asserted something. */
 export function proves(ids: string, check: () => void): void {
@@ -18,8 +21,8 @@ export function proves(ids: string, check: () => void): void {
   }
 }
 
-/** Statements neither proved nor excused, those that are both, and excuses for nothing. */
-export function account(): { open: string[]; both: string[]; idle: string[] } {
+/** Statements neither proved nor excused, those that are both, excuses for nothing, and types that never came. */
+export function account(): { open: string[]; both: string[]; idle: string[]; unseen: string[] } {
   const patterns = notApplicable.flatMap(({ ids }) => ids);
   const matches = (pattern: string, id: string) =>
     pattern.endsWith('-') ? id.startsWith(pattern) : id === pattern;
@@ -28,6 +31,7 @@ export function account(): { open: string[]; both: string[]; idle: string[] } {
     open: statements.filter((id) => !proved.has(id) && !excused(id)),
     both: statements.filter((id) => proved.has(id) && excused(id)),
     idle: patterns.filter((pattern) => !statements.some((id) => matches(pattern, id))),
+    unseen: types.filter((type) => !judged.has(type)),
   };
 }
 
@@ -63,6 +67,7 @@ export function judge(tap: Tap, group: string, node: string): void {
 
 function judgeOne(messages: readonly SparkplugMessage[], group: string, node: string): void {
   const living = messages.filter(({ type }) => type !== 'NDEATH');
+  for (const { type } of messages) judged.add(type);
   proves('principles-birth-certificates-order message-flow-edge-node-birth-publish-connect', () => {
     expect(messages[0]?.type).toBe('NBIRTH');
   });
