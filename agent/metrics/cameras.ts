@@ -1,0 +1,48 @@
+/** What the cameras do. */
+import type { ErrorCode } from '../../config/errors.ts';
+import type { DropReason } from '../camera/source.ts';
+import type { Declare } from './declare.ts';
+
+/** What a camera shows at the moment of a scrape. */
+export interface CameraReading {
+  readonly camera: string;
+  readonly up: boolean;
+  /** When the newest frame was captured, ms since the epoch. */
+  readonly newestAt: number | undefined;
+}
+
+const dropReasons = ['overwritten', 'busy', 'corrupt', 'recut'] as const satisfies readonly DropReason[];
+/** Faults of a camera that are alarmed by themselves. */
+const alarmed = ['camera-frozen', 'camera-stalled'] as const satisfies readonly ErrorCode[];
+
+export function declareCameras({ counter, gauge }: Declare) {
+  const cameras = new Map<string, () => CameraReading>();
+  gauge('qc_camera_up', '1 while frames arrive', ['camera'], function () {
+    for (const read of cameras.values()) {
+      const { camera, up } = read();
+      this.set({ camera }, up ? 1 : 0);
+    }
+  });
+  gauge('qc_frame_age_seconds', 'Age of the newest frame, from its capture', ['camera'], function () {
+    for (const read of cameras.values()) {
+      const { camera, newestAt } = read();
+      if (newestAt !== undefined) this.set({ camera }, Math.max(0, Date.now() - newestAt) / 1000);
+    }
+  });
+  const metrics = {
+    cameraReconnects: counter('qc_camera_reconnects_total', 'Times a camera was opened again', ['camera']),
+    cameraFaults: counter('qc_camera_faults_total', 'Losses of a camera by reason', ['camera', 'reason']),
+    framesReceived: counter('qc_frames_received_total', 'Frames handed over by the decoder', ['camera']),
+    framesDropped: counter('qc_frames_dropped_total', 'Frames nobody took in time', ['camera', 'reason']),
+  };
+  return {
+    ...metrics,
+    /** Reads the camera at every scrape. What may never happen to it stands at 0, so that its first time is an increase. */
+    watchCamera(camera: string, read: () => CameraReading): void {
+      cameras.set(camera, read);
+      metrics.cameraReconnects.inc({ camera }, 0);
+      for (const reason of alarmed) metrics.cameraFaults.inc({ camera, reason }, 0);
+      for (const reason of dropReasons) metrics.framesDropped.inc({ camera, reason }, 0);
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/** What leaves the station, and what is kept here. */
+import type { Declare } from './declare.ts';
+
+export interface OutboxReading {
+  readonly size: number;
+  readonly oldestAgeMs: number;
+  readonly dropped: number;
+}
+
+export interface EvidenceReading {
+  readonly bytes: number;
+  readonly files: number;
+}
+
+export function declareDelivery({ counter, gauge, readCounter }: Declare) {
+  let outbox: (() => OutboxReading) | undefined;
+  gauge('qc_outbox_messages', 'Messages that wait for the broker', [], function () {
+    this.set(outbox?.().size ?? 0);
+  });
+  gauge('qc_outbox_oldest_seconds', 'How long the oldest message has waited', [], function () {
+    this.set((outbox?.().oldestAgeMs ?? 0) / 1000);
+  });
+  readCounter(
+    'qc_outbox_dropped_total',
+    'Messages thrown away undelivered because the outbox was full, or the broker never takes them',
+    () => outbox?.().dropped ?? 0,
+  );
+  let evidence: (() => EvidenceReading) | undefined;
+  gauge('qc_evidence_bytes', 'Disk taken by evidence pictures and their results', [], function () {
+    this.set(evidence?.().bytes ?? 0);
+  });
+  gauge('qc_evidence_files', 'Evidence pictures kept', [], function () {
+    this.set(evidence?.().files ?? 0);
+  });
+  const evidenceDropped = counter(
+    'qc_evidence_dropped_total',
+    'Pictures that were not kept as evidence: the disk was too slow, nearly full, or refused them',
+    ['reason'],
+  );
+  return {
+    evidenceDropped,
+    mqttConnected: gauge('qc_mqtt_connected', '1 while announced to the broker'),
+    mqttPublished: counter('qc_mqtt_published_total', 'Messages the broker has acknowledged', ['kind']),
+    sparkplugConnected: gauge(
+      'qc_sparkplug_connected',
+      '1 while the Sparkplug edge node is born; absent where the station is none',
+      ['group', 'node'],
+    ),
+    sparkplugPublished: counter('qc_sparkplug_published_total', 'Sparkplug messages sent', ['type']),
+    /** Reads the outbox at every scrape. */
+    watchOutbox(read: () => OutboxReading): void {
+      outbox = read;
+    },
+    /** Reads the evidence at every scrape. */
+    watchEvidence(read: () => EvidenceReading): void {
+      evidence = read;
+      for (const reason of ['slow', 'low-disk', 'failed']) evidenceDropped.inc({ reason }, 0);
+    },
+  };
+}

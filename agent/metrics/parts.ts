@@ -1,0 +1,92 @@
+/** What becomes of the parts. */
+import { type Result, verdictValue } from '../publish/messages.ts';
+import { type Declare, secondsBuckets } from './declare.ts';
+import { keptValues } from './kept-values.ts';
+
+/** Dense near the ends, where the thresholds are. */
+const probabilityBuckets = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
+const jobOutcomes = ['completed', 'aborted', 'failed'] as const satisfies readonly Result['state'][];
+
+type Inspected = Pick<Result, 'camera' | 'recipe' | 'verdict' | 'label' | 'probability'> & {
+  readonly timingsMs: Pick<Result['timingsMs'], 'total'>;
+};
+
+export function declareParts({ counter, gauge, histogram }: Declare) {
+  const recipe = keptValues();
+  const parts = counter('qc_parts_inspected_total', 'Parts that got a result', [
+    'camera',
+    'recipe',
+    'verdict',
+  ]);
+  const defects = counter('qc_defects_total', 'Failed parts by the defect seen', [
+    'camera',
+    'recipe',
+    'label',
+  ]);
+  const probability = histogram(
+    'qc_probability',
+    'Probability of the most probable label',
+    ['camera'],
+    probabilityBuckets,
+  );
+  const captureToResult = histogram(
+    'qc_capture_to_result_seconds',
+    'From the shutter to the verdict',
+    ['camera'],
+    secondsBuckets,
+  );
+  const drifts = new Map<string, () => number | undefined>();
+  gauge(
+    'qc_feature_drift',
+    'How far the newest parts are from those of the training: 0 not at all, from 1 worth an alarm',
+    ['camera'],
+    function () {
+      for (const [camera, read] of drifts) {
+        const drift = read();
+        if (drift === undefined) this.remove({ camera });
+        else this.set({ camera }, drift);
+      }
+    },
+  );
+  const metrics = {
+    unfamiliarParts: counter('qc_unfamiliar_parts_total', 'Parts unlike every labelled one', ['camera']),
+    recipeInForce: gauge('qc_recipe_info', 'Always 1; the recipe in force', ['recipe']),
+    jobsDone: counter('qc_jobs_total', 'Triggered jobs that got their result, by how it was processed', [
+      'camera',
+      'outcome',
+    ]),
+    triggersRefused: counter('qc_triggers_refused_total', 'Triggers that became no job, by reason', [
+      'camera',
+      'reason',
+    ]),
+    resultsUnacknowledged: counter(
+      'qc_results_unacknowledged_total',
+      'Results that nobody acknowledged in time',
+      ['camera'],
+    ),
+  };
+  return {
+    ...metrics,
+    /** What may never happen at a camera stands at 0, so that its first time is an increase. */
+    expectParts(camera: string): void {
+      metrics.unfamiliarParts.inc({ camera }, 0);
+      metrics.resultsUnacknowledged.inc({ camera }, 0);
+      for (const outcome of jobOutcomes) metrics.jobsDone.inc({ camera, outcome }, 0);
+      for (const verdict of verdictValue.options)
+        parts.inc({ camera, recipe: recipe('default'), verdict }, 0);
+    },
+    /** Reads at every scrape how far a camera's parts have drifted; undefined while nobody can tell. */
+    watchDrift(camera: string, read: () => number | undefined): void {
+      drifts.set(camera, read);
+    },
+    /** Counts one part by its result. */
+    partInspected(result: Inspected): void {
+      const { camera, verdict, label } = result;
+      const labels = { camera, recipe: recipe(result.recipe) };
+      parts.inc({ ...labels, verdict });
+      if (verdict === 'fail' && label !== null) defects.inc({ ...labels, label });
+      if (result.probability !== null) probability.observe({ camera }, result.probability);
+      captureToResult.observe({ camera }, result.timingsMs.total / 1000);
+    },
+  };
+}
