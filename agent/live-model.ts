@@ -60,8 +60,8 @@ export async function openLiveModel(
       onChange();
     },
   });
-  const { base, precision, provider, why } = inspector.model;
-  log.info({ base, precision, provider, version: inspector.model.version }, 'the model is ready');
+  const { base, precision, because, provider, why } = inspector.model;
+  log.info({ base, precision, because, provider, version: inspector.model.version }, 'the model is ready');
   for (const reason of why) log.info(`not used: ${reason}`);
   const info = () => infoOf(inspector, book.head(recipes.active));
   metrics.modelInfo(info());

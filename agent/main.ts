@@ -213,6 +213,41 @@ models
     answer(options, (config) => modelsExportCommand(config, version, file)),
   );
 
+models
+  .command('quantize')
+  .description(
+    'make an 8-bit variant of the base from your own frames: several times as fast on a CPU, held to a gate',
+  )
+  .addOption(configFile())
+  .option('--base <name>', 'which base; default: model.base of the config')
+  .addOption(
+    new Option('--method <name>', 'how ranges are chosen; best tries all')
+      .choices(['best', 'minmax', 'percentile', 'entropy'])
+      .default('best'),
+  )
+  .option('--frames <n>', 'at most so many pictures, evenly over the labels', positive, 128)
+  .addOption(json('what was found and why it passed or was refused'))
+  .addHelpText(
+    'after',
+    '\nWithout labelled frames it takes drawn parts. Exit 1 where the gate refuses it; the float base always stays.\n\nExamples:\n  qc-agent models quantize --config agent.yaml\n  qc-agent models quantize --config agent.yaml --method entropy --json',
+  )
+  .action(async (options) => {
+    standBack(process.pid);
+    const { modelsQuantizeCommand } = await import('../calibration/commands.ts');
+    const { drawSamples, samplesPerRound } = await import('./demo/samples.ts');
+    const signal = untilSignal();
+    const drawn = (count: number) => drawSamples({ perLabel: Math.ceil(count / samplesPerRound), seed: 1 });
+    const config = loadConfig(options.config, process.env);
+    const work = () => modelsQuantizeCommand(config, options, { signal, drawn, ...steps(options.json) });
+    const facts = { user: whoami(), action: 'quantize', what: { base: options.base ?? config.model.base } };
+    const { text, json, refused } = await recordedCommand(config, facts, work, warn).catch((error) => {
+      if (signal.aborted) throw new CommanderError(1, 'qc.stopped', 'stopped: nothing was changed');
+      throw error;
+    });
+    print(options.json ? JSON.stringify(json, null, 2) : text);
+    if (refused) process.exitCode = 1;
+  });
+
 const dataset = program
   .command('dataset')
   .description('the labelled frames that heads are trained on: bring in, count, take out');
@@ -299,8 +334,6 @@ program
     // TensorFlow.js takes a third of a second to load: only where it is used.
     const { trainCommand } = await import('../calibration/commands.ts');
     const signal = untilSignal();
-    const shows = !options.json && process.stderr.isTTY === true;
-    let step = '';
     const config = loadConfig(options.config, process.env);
     const promote = options.promote === true;
     const train = () =>
@@ -318,16 +351,7 @@ program
           }),
           by: whoami(),
         },
-        {
-          signal,
-          onNotice: (notice) => process.stderr.write(`warning: ${notice}\n`),
-          onProgress(now, done, total) {
-            if (!shows) return;
-            if (now !== step) process.stderr.write(`${now} …\n`);
-            step = now;
-            showProgress(done, total);
-          },
-        },
+        { signal, ...steps(options.json) },
       );
     const facts = { user: whoami(), action: 'train', what: { promote } };
     const { text, json, refused } = await recordedCommand(config, facts, train, warn).catch((error) => {
@@ -431,6 +455,21 @@ function share(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < 1)) throw new InvalidArgumentError('a share between 0 and 1 is needed.');
   return value;
+}
+
+/** Tells on a terminal what is being done and how far it is, and warns anywhere. */
+function steps(json: boolean | undefined) {
+  const shows = !json && process.stderr.isTTY === true;
+  let step = '';
+  return {
+    onNotice: warn,
+    onProgress(now: string, done: number, total: number) {
+      if (!shows) return;
+      if (now !== step) process.stderr.write(`${now} …\n`);
+      step = now;
+      showProgress(done, total);
+    },
+  };
 }
 
 let shownAt = 0;

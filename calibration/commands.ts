@@ -1,7 +1,9 @@
 /** What `qc-agent train` and `dataset doctor` say and do; the command line wires them. */
 import type { Config } from '../config/schema.ts';
 import { type CommandAnswer, modelsPromoteCommand } from '../models/commands.ts';
+import type { QuantizationReport } from '../models/quantize/report.ts';
 import { type DoctorDeps, examine } from './doctor.ts';
+import { type QuantizeDeps, type QuantizeOptions, quantize } from './quantize.ts';
 import type { Report } from './report.ts';
 import type { Interval } from './train/interval.ts';
 import { type TuneDeps, type TuneOptions, tune } from './tune.ts';
@@ -87,4 +89,40 @@ export async function datasetDoctorCommand(
     json: findings,
     impossible: findings.some(({ severity }) => severity === 'error'),
   };
+}
+
+/** What `qc-agent models quantize` says. `refused`: the gate did not let it. @throws what `quantize` throws */
+export async function modelsQuantizeCommand(
+  { model, ...config }: Config,
+  { base = model.base, ...options }: QuantizeOptions & { readonly base?: string | undefined },
+  deps: QuantizeDeps,
+): Promise<CommandAnswer & { readonly refused: boolean }> {
+  const { report, file } = await quantize({ ...config, model: { ...model, base } }, options, deps);
+  const end = report.passed
+    ? [`written    ${file}`, 'model.precision auto uses it from the next start of the agent on']
+    : ['The float base stays as it is.'];
+  return {
+    text: [...describeQuantized(report), ...end].join('\n'),
+    json: { ...report, file: file ?? null },
+    refused: !report.passed,
+  };
+}
+
+function describeQuantized({ base, passed, reason, quantization, methods, layers }: QuantizationReport) {
+  const { method, frames, source, float, operators, heldOut, leastCorrelation } = quantization;
+  const tried = Object.entries(methods).map(([name, value]) => `${name} ${value?.toFixed(4)}`);
+  const weakest = layers.toSorted((a, b) => a.sqnr - b.sqnr).slice(0, 3);
+  const both = ({ fp32, int8 }: { readonly fp32: number; readonly int8: number }) =>
+    `${percent(int8)} (float: ${percent(fp32)})`;
+  return [
+    `base       ${base.name}, int8: ${passed ? 'passed' : 'REFUSED'}: ${reason}`,
+    `ranges     ${method}, from ${frames} ${source}; features correlate: ${tried.join(', ')}; at least ${leastCorrelation.toFixed(4)}`,
+    `operators  ${operators} in 8 bits${float.length > 0 ? `, in float: ${float.join(', ')}` : ''}`,
+    ...(heldOut
+      ? [
+          `not seen   ${heldOut.frames} frames: right ${both(heldOut)}, unfamiliar ${both(heldOut.unfamiliar)}${heldOut.escapes ? `, bad parts that pass ${both(heldOut.escapes)}` : ''}`,
+        ]
+      : []),
+    `weakest    ${weakest.map(({ tensor, sqnr }) => `${tensor} ${sqnr} dB`).join(', ')}`,
+  ];
 }

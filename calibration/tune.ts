@@ -17,10 +17,10 @@ import { type HeadVersion, openStore, type Store } from '../models/store.ts';
 import type { Probabilities } from '../models/verdict.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
-import { seededRandom } from './random.ts';
 import type { Report } from './report.ts';
 import { forgetting, negativeTransfer, overFitting } from './train/checks.ts';
 import { considerate } from './train/considerate.ts';
+import { drawEvenly } from './train/draw.ts';
 import { evaluate, mostProbable } from './train/evaluate.ts';
 import { type Familiar, familiarOf } from './train/familiar.ts';
 import { type Described, describeFrames } from './train/features.ts';
@@ -170,18 +170,11 @@ export async function tune(
   };
 }
 
-/** All frames, or an even draw over the labels where they are too many. */
 function draw(frames: readonly LabelledFrame[], seed: number, onNotice: (text: string) => void) {
-  if (frames.length <= mostFrames) return frames;
-  const byLabel = new Map<string, LabelledFrame[]>();
-  for (const frame of seededRandom(seed).shuffled([...frames])) {
-    byLabel.set(frame.label, [...(byLabel.get(frame.label) ?? []), frame]);
+  const drawn = drawEvenly(frames, mostFrames, seed);
+  if (drawn.length < frames.length) {
+    onNotice(`${drawn.length} of ${frames.length} frames are used, evenly over the labels`);
   }
-  const drawn: LabelledFrame[] = [];
-  for (let round = 0; drawn.length < mostFrames; round++) {
-    for (const one of byLabel.values()) if (one[round] && drawn.length < mostFrames) drawn.push(one[round]!);
-  }
-  onNotice(`${drawn.length} of ${frames.length} frames are used, evenly over the labels`);
   return drawn;
 }
 

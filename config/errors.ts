@@ -13,7 +13,11 @@ export const errors = {
     exit: 3,
     remedy: 'the weights are not those the manifest describes: copy or pull the base again',
   },
-  'precision-unavailable': { exit: 3, remedy: 'set model.precision to auto, or make that variant' },
+  'precision-unavailable': {
+    exit: 3,
+    remedy: 'set model.precision to auto, or make the int8 variant: qc-agent models quantize',
+  },
+  'quantize-impossible': { exit: 1, remedy: 'leave model.precision at auto: the base runs in float' },
   'provider-unavailable': {
     exit: 3,
     remedy: 'set model.provider to auto or cpu, or install what is missing',

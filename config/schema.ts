@@ -258,7 +258,9 @@ export const modelSchema = z.strictObject({
   precision: z
     .enum(['auto', 'fp32', 'fp16', 'int8'])
     .default('auto')
-    .describe('which variant of the base; auto takes the fastest that exists'),
+    .describe(
+      'which variant of the base; auto takes the fastest that passed its gate (qc-agent models quantize)',
+    ),
   threads: z.number().int().min(0).max(256).default(0).describe('CPU threads for inference; 0 = one a core'),
 });
 
@@ -354,6 +356,12 @@ export const trainingSchema = z.strictObject({
     .optional()
     .describe(
       'limits from costs, in any one unit, instead of from the two rates; also for cost per part in the metrics',
+    ),
+  quantize: z
+    .boolean()
+    .default(true)
+    .describe(
+      'after a training that was accepted, also make an int8 variant of the base, at the lowest priority, where none has passed',
     ),
 });
 

@@ -48,6 +48,7 @@ export async function openBase(request: BaseRequest): Promise<Base> {
       `${manifestFile} describes a ${manifest.precision} model, not ${wanted}`,
     );
   }
+  if (wanted === 'int8') await requireSameOrigin(request, manifest);
   const file = join(dirname(manifestFile), manifest.file);
   const bytes = await readModel(file);
   const found = createHash('sha256').update(bytes).digest('hex');
@@ -69,7 +70,9 @@ async function findManifest({ base, precision, directories = [] }: BaseRequest):
     const path = resolve(base).slice(0, -'.onnx'.length);
     if (suffix !== '' && (await exists(`${path}${suffix}.json`))) return `${path}${suffix}.json`;
     if (!(await exists(`${path}.onnx`))) throw new QcError('model-missing', `there is no file ${path}.onnx`);
-    if (await exists(`${path}.json`)) return `${path}.json`;
+    if (await exists(`${path}.json`)) {
+      return suffix === '' ? `${path}.json` : variantElsewhere(`${path}.json`, suffix, directories);
+    }
     // A file that is no model at all is the likelier mistake than a missing manifest.
     parseModel(`${path}.onnx`, await readModel(`${path}.onnx`));
     throw new QcError('model-missing', `${path}.onnx has no manifest: ${path}.json is missing`, {
@@ -86,6 +89,34 @@ async function findManifest({ base, precision, directories = [] }: BaseRequest):
     }
   }
   throw new QcError('model-missing', `there is no base named "${base}" in ${places.join(' or ')}`);
+}
+
+/** Of a base that lies anywhere: it is beside it, or was made here and lies among the pulled ones under its name. */
+async function variantElsewhere(
+  manifestFile: string,
+  suffix: string,
+  directories: readonly string[],
+): Promise<string> {
+  const manifest = await readBaseManifest(manifestFile);
+  if (`.${manifest.precision}` === suffix) return manifestFile;
+  for (const place of directories) {
+    const file = join(place, `${manifest.name}${suffix}.json`);
+    if (await exists(file)) return file;
+  }
+  throw new QcError('precision-unavailable', `the base ${manifest.name} has no ${suffix.slice(1)} variant`);
+}
+
+/** A variant of a file that was replaced since is none: its features are others. */
+async function requireSameOrigin(request: BaseRequest, variant: BaseManifest): Promise<void> {
+  if (variant.variantOf === undefined) return;
+  const float = await findManifest({ ...request, precision: 'fp32' }).catch(() => undefined);
+  if (float === undefined) return;
+  const { name, precision, sha256 } = await readBaseManifest(float);
+  if (precision === 'int8' || sha256 === variant.variantOf) return;
+  throw new QcError(
+    'precision-unavailable',
+    `the ${variant.precision} variant of ${name} was made of another file of it`,
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

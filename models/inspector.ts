@@ -23,6 +23,8 @@ export interface ModelInfo {
   readonly version: string;
   readonly base: string;
   readonly precision: string;
+  /** Why this variant of the base. */
+  readonly because: string;
   readonly provider: string;
   /** Why the providers that were asked first do not run. */
   readonly why: readonly string[];
@@ -99,10 +101,11 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   let held = 0;
   watch(session);
 
-  function start(): Promise<Session> {
+  /** A thread that is started again runs the variant that ran before: what is told of the model stays true. */
+  function start(precision: ModelConfig['precision'] = config.precision): Promise<Session> {
     return openSession({
       base: config.base,
-      precision: config.precision,
+      precision,
       directories: [join(storageDirectory, 'bases')],
       cache: join(storageDirectory, 'cache'),
       provider: config.provider,
@@ -130,7 +133,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       }
       onNotice(`${error.message}; starting it again`);
       try {
-        const next = await start();
+        const next = await start(facts.precision);
         await next.useHead(loaded(head));
         await next.useShadow(loaded(shadow));
         for (const one of kept.values()) await next.keepHead(loaded(one));
@@ -243,6 +246,7 @@ async function activeHead(
   throw first;
 }
 
-function describeModel({ manifest, precision, provider, why }: SessionFacts, head?: HeadVersion): ModelInfo {
-  return { version: head?.version ?? 'none', base: manifest.name, precision, provider, why };
+function describeModel({ manifest, ...facts }: SessionFacts, head?: HeadVersion): ModelInfo {
+  const { precision, because, provider, why } = facts;
+  return { version: head?.version ?? 'none', base: manifest.name, precision, because, provider, why };
 }

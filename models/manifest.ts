@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { QcError } from '../config/errors.ts';
+import { quantizationSchema } from './quantize/report.ts';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a sha256: 64 hex digits in lower case');
 const plainFile = z.string().regex(/^[^/\\]+$/, 'must be a file name without folders');
@@ -53,6 +54,9 @@ export const baseManifestSchema = z.strictObject({
     pool: z.enum(['none', 'average']).describe('average: [N,C,H,W] is averaged over height and width'),
     size: z.number().int().min(1).max(65_536).describe('features of one picture'),
   }),
+  quantization: quantizationSchema
+    .optional()
+    .describe('int8 made here: how, and what it was like when it passed its gate'),
   check: checkSchema.optional().describe('proof that weights, preparation and provider fit together'),
   figures: z.record(z.string(), z.union([z.number(), z.string()])).default({}),
 });

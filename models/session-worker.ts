@@ -7,6 +7,7 @@ import { QcError } from '../config/errors.ts';
 import { type Base, openBase } from './base.ts';
 import { checkFailure, checkImage, recordCheck } from './check.ts';
 import { openCompiled } from './compiled.ts';
+import { type Choice, fastestOf } from './fastest.ts';
 import type { Image } from './image.ts';
 import { makePrepare, type Prepare } from './prepare.ts';
 import { type Provider, providers, whyAbsent } from './providers.ts';
@@ -77,7 +78,14 @@ async function openOn(
     logSeverityLevel: 4,
     ...more,
     // Threads that spin between two frames cost half as much again as the inference itself, for no speed.
-    extra: { session: { intra_op: { allow_spinning: '0' }, ...(more.extra?.session as object) } },
+    // Without VNNI products of 8 bits overflow 16: weights are then multiplied in a way that does not.
+    extra: {
+      session: {
+        intra_op: { allow_spinning: '0' },
+        x64quantprecision: '1',
+        ...(more.extra?.session as object),
+      },
+    },
   };
   return native(() =>
     typeof graph === 'string'
@@ -120,35 +128,62 @@ function runner(session: ort.InferenceSession, base: Base, prepare: Prepare): Ru
   };
 }
 
-/** The first provider that opens the base and passes the check. */
-async function openProvider(base: Base): Promise<Opened & { readonly run: Run }> {
-  const { manifest } = base;
-  const { precision } = manifest;
-  const prepare = makePrepare(manifest.input);
-  const image = checkImage(manifest.input.width, manifest.input.height);
-  const why: string[] = [];
+interface Candidate extends Choice {
+  readonly provider: Provider;
+  /** Where it fails the next one is tried; the last one on the CPU must run. */
+  readonly optional: boolean;
+}
+
+/** What is tried, in this order: a GPU takes the float base, the CPU the fastest variant that passed its gate. */
+async function candidates(base: Base): Promise<Candidate[]> {
+  const because = request.precision === 'auto' ? 'a GPU runs it in float' : 'model.precision says so';
+  const found: Candidate[] = [];
   for (const provider of request.provider === 'auto' ? providers : [request.provider]) {
+    if (provider !== 'cpu') {
+      found.push({ provider, base, because, optional: true });
+      continue;
+    }
+    const choice = await fastestOf(request, base);
+    found.push({ ...choice, provider, optional: choice.base !== base });
+    if (choice.base !== base) {
+      found.push({ provider, base, because: 'its int8 variant does not run here', optional: false });
+    }
+  }
+  return found;
+}
+
+/** The first provider that opens the base and passes the check. */
+async function openProvider(float: Base): Promise<Opened & { readonly run: Run }> {
+  const prepare = makePrepare(float.manifest.input);
+  const image = checkImage(float.manifest.input.width, float.manifest.input.height);
+  const why: string[] = [];
+  for (const { provider, base, because, optional } of await candidates(float)) {
+    const { manifest } = base;
+    const { precision } = manifest;
     let reason = whyAbsent(provider);
     if (reason === undefined) {
       try {
-        const { session, graph } = await open(provider);
+        const { session, graph } = await open(provider, base);
         const run = runner(session, base, prepare);
-        reason = await failure(provider, run);
+        reason = await failure(provider, base, run);
         if (reason === undefined) {
-          return { facts: { manifest, precision, provider, why }, compiled: graph, run };
+          return { facts: { manifest, precision, because, provider, why }, compiled: graph, run };
         }
         await session.release();
       } catch (error) {
-        if (provider === 'cpu') throw refused(error);
+        if (!optional) throw refused(error, base);
         reason = brief(error);
       }
     }
-    why.push(`${provider}: ${reason}`);
+    why.push(`${provider === 'cpu' ? precision : provider}: ${reason}`);
   }
   throw new QcError('provider-unavailable', `no provider can run the model: ${why.join('; ')}`);
 
   /** On the CPU from a compiled graph where one can be had. */
-  async function open(provider: Provider): Promise<{ session: ort.InferenceSession; graph?: string }> {
+  async function open(
+    provider: Provider,
+    base: Base,
+  ): Promise<{ session: ort.InferenceSession; graph?: string }> {
     const { cache, compiled } = request;
     if (provider === 'cpu' && cache !== undefined && base.map === undefined) {
       try {
@@ -162,7 +197,8 @@ async function openProvider(base: Base): Promise<Opened & { readonly run: Run }>
   }
 
   /** The CPU provider is the reference: where it fails, the model is wrong, not the provider. */
-  async function failure(provider: Provider, run: Run): Promise<string | undefined> {
+  async function failure(provider: Provider, base: Base, run: Run): Promise<string | undefined> {
+    const { manifest } = base;
     const { features } = await run(image);
     if (features.length !== manifest.features.size) {
       throw new QcError(
@@ -177,14 +213,14 @@ async function openProvider(base: Base): Promise<Opened & { readonly run: Run }>
           ? features
           : (await runner(await openOn('cpu', base), base, prepare)(image)).features,
       );
-    const reason = checkFailure(check, features, precision);
+    const reason = checkFailure(check, features, manifest.precision);
     if (reason !== undefined && provider === 'cpu') {
       throw new QcError('model-check-failed', `${base.file}: ${reason}`);
     }
     return reason;
   }
 
-  function refused(error: unknown): QcError {
+  function refused(error: unknown, base: Base): QcError {
     if (error instanceof QcError) return error;
     return new QcError('model-damaged', `onnxruntime refuses ${base.file}: ${brief(error)}`, {
       remedy: 'export the model again as ONNX, or copy it again',

@@ -82,7 +82,7 @@ export async function openSession({ worker: script, ...request }: SessionRequest
   const first = await openWorker(request, script);
   const { facts, compiled } = first;
   const more = Array.from({ length: workersFor(request, facts) - 1 }, () =>
-    openWorker({ ...request, provider: facts.provider, compiled }, script),
+    openWorker({ ...request, provider: facts.provider, precision: facts.precision, compiled }, script),
   );
   const why = [...facts.why];
   const workers = [first];

@@ -24,6 +24,8 @@ export interface WorkerRequest extends BaseRequest {
 export interface SessionFacts {
   readonly manifest: BaseManifest;
   readonly precision: Precision;
+  /** Why this variant of the base. */
+  readonly because: string;
   readonly provider: Provider;
   /** Why what was tried first does not run: "cuda: no NVIDIA device on this machine". */
   readonly why: readonly string[];

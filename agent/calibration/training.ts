@@ -7,6 +7,7 @@ import type { TrainingView, TrainOptions } from '../../calibration/views.ts';
 import { QcError } from '../../config/errors.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { createQuantizing } from './quantizing.ts';
 
 export interface TrainingDesk extends AsyncDisposable {
   readonly view: TrainingView;
@@ -48,6 +49,8 @@ export function createTrainingDesk(
     }
   }
 
+  const quantizing = createQuantizing(config, log, inProcess);
+
   async function train({ seed, ...asked }: TrainOptions, by: string, signal: AbortSignal): Promise<void> {
     const startedAt = new Date();
     view = { ...idle, state: 'running', step: 'starting', by, startedAt: startedAt.toISOString() };
@@ -75,6 +78,7 @@ export function createTrainingDesk(
       await onCandidate(version);
       log.info({ version }, 'training has made a candidate');
       view = { ...view, state: 'done', step: 'done', version };
+      quantizing.begin(version);
     } catch (error) {
       if (signal.aborted) {
         log.info('training was cancelled; nothing is changed');
@@ -97,6 +101,7 @@ export function createTrainingDesk(
     },
     start(options, by) {
       if (stop) throw new QcError('training-busy', `${view.by ?? 'somebody'} is training already`);
+      quantizing.cancel();
       stop = new AbortController();
       void train(options, by, stop.signal);
     },
@@ -112,6 +117,7 @@ export function createTrainingDesk(
     },
     async [Symbol.asyncDispose]() {
       stop?.abort(new Error('the agent stops'));
+      quantizing.cancel();
       await Promise.all(Array.from(running, (worker) => worker[Symbol.asyncDispose]()));
     },
   };

@@ -24,6 +24,8 @@ export interface Sample {
 
 /** Good parts come twice: they vary in all that defects vary in, and most of what the line shows is good. */
 const turns: readonly Label[] = ['good', ...labels];
+/** What one more of each label gives. */
+export const samplesPerRound = turns.length;
 /** Each belt has its own weave and dirt: a head must not learn one of them. */
 const belts = 4;
 

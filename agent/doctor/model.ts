@@ -19,7 +19,7 @@ export async function checkModel(config: Config): Promise<ModelFindings> {
     storageDirectory: config.storage.directory,
     onNotice: (text) => void notices.push(text),
   });
-  const { base, precision, provider, version } = inspector.model;
+  const { base, precision, because, provider, version } = inspector.model;
   const { width, height } = inspector.manifest.input;
   const picture = checkImage(width, height);
   // The first one warms up.
@@ -28,7 +28,10 @@ export async function checkModel(config: Config): Promise<ModelFindings> {
   return {
     side: Math.min(width, height),
     findings: [
-      good('model', `${base}, ${precision}, hash and warm-up right, ${Math.round(inferenceMs)} ms a picture`),
+      good(
+        'model',
+        `${base}, ${precision} (${because}), hash and warm-up right, ${Math.round(inferenceMs)} ms a picture`,
+      ),
       providerFinding(provider, inspector.model.why),
       ...headFindings(version, inspector, config.labels.good),
       ...notices.map((text) => warning('head', text, 'promote a whole version: qc-agent models list')),

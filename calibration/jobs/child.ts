@@ -1,6 +1,7 @@
 /** Trains, examines and explains in a process of its own, at the lowest priority: the line comes first, and survives it. */
 import { QcError } from '../../config/errors.ts';
 import { examine } from '../doctor.ts';
+import { quantize, whyNotQuantize } from '../quantize.ts';
 import { tune } from '../tune.ts';
 import type { Answers, FromChild, JobKind, ToChild } from './messages.ts';
 import { standBack } from './stand-back.ts';
@@ -56,6 +57,12 @@ async function perform(
         onNotice,
         signal,
       });
+    case 'quantize': {
+      const { config } = message.job;
+      const reason = await whyNotQuantize(config);
+      if (reason !== undefined) return { passed: false, reason };
+      return (await quantize(config, {}, { onProgress, onNotice, signal })).report;
+    }
     case 'why':
       return explain(message.job);
   }

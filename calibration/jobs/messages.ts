@@ -13,6 +13,8 @@ export interface Jobs {
   /** Answer: the candidate's version. */
   train: { readonly config: JobConfig; readonly options: TuneOptions };
   doctor: { readonly config: JobConfig };
+  /** An int8 variant of the base, where it may help and was not judged on these frames yet. */
+  quantize: { readonly config: JobConfig };
   /** Answer: PNG. */
   why: {
     readonly config: JobConfig;
@@ -24,6 +26,7 @@ export interface Jobs {
 export interface Answers {
   train: string;
   doctor: readonly Finding[];
+  quantize: { readonly passed: boolean; readonly reason: string };
   why: Uint8Array;
 }
 export type JobKind = keyof Jobs;

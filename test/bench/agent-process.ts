@@ -77,6 +77,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     http: { port: 0 },
     model: { base, provider: 'cpu', threads },
     storage: { directory: storage },
+    // What follows a training must not disturb what is measured after it.
+    training: { quantize: false },
     log: { format: 'json' },
   };
   // JSON is YAML.

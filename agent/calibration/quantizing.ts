@@ -1,0 +1,46 @@
+/** After a training that was accepted: an int8 variant of the base where there is none that was judged with labelled frames. */
+import type { JobProcess } from '../../calibration/jobs/job-process.ts';
+import type { JobConfig } from '../../calibration/jobs/messages.ts';
+import { openStore } from '../../models/store.ts';
+import type { Log } from '../lifecycle/log.ts';
+
+export interface Quantizing {
+  /** Returns at once; what comes of it is in the log. */
+  begin(version: string): void;
+  /** Gives way to a training, or to the end. */
+  cancel(): void;
+}
+
+/** @param inProcess works in a process of its own, at the lowest priority */
+export function createQuantizing(
+  config: JobConfig,
+  log: Log,
+  inProcess: <T>(work: (worker: JobProcess) => Promise<T>) => Promise<T>,
+): Quantizing {
+  let stop: AbortController | undefined;
+
+  async function quantize(version: string, signal: AbortSignal): Promise<void> {
+    const { manifest } = await (await openStore(config.storage.directory)).read(version);
+    if (manifest.training.allowed !== true || signal.aborted) return;
+    const onNotice = (text: string) => log.warn(text);
+    const done = await inProcess((worker) => worker.run('quantize', { config }, { signal, onNotice }));
+    if (done.passed) log.info(`the base has an int8 variant, used from the next start on: ${done.reason}`);
+    else log.info(`the base stays as it is: ${done.reason}`);
+  }
+
+  return {
+    begin(version) {
+      if (!config.training.quantize) return;
+      const mine = new AbortController();
+      stop = mine;
+      quantize(version, mine.signal)
+        .catch((error: Error) => {
+          if (!mine.signal.aborted) log.warn(`no int8 variant of the base was made: ${error.message}`);
+        })
+        .finally(() => {
+          if (stop === mine) stop = undefined;
+        });
+    },
+    cancel: () => stop?.abort(new Error('cancelled')),
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * An int8 variant of the base for this site: ranges from its own frames, and a gate that holds the head's answers on parts not
+ * seen against those with float features. Kept beside the float base where it passes.
+ */
+import { readFile } from 'node:fs/promises';
+import { QcError } from '../config/errors.ts';
+import type { Config } from '../config/schema.ts';
+import { openBase } from '../models/base.ts';
+import type { Image } from '../models/image.ts';
+import { decodePicture } from '../models/picture.ts';
+import type { Picture } from '../models/quantize/float.ts';
+import { type QuantizeOptions as HowTo, quantizeBase } from '../models/quantize/quantize.ts';
+import type { QuantizationReport } from '../models/quantize/report.ts';
+import { basesIn, keepVariant, lastReport } from '../models/quantize/variants.ts';
+import { readDataset } from './dataset/dataset.ts';
+import { drawEvenly } from './train/draw.ts';
+import { judgeOf } from './train/quantized.ts';
+
+export type QuantizeConfig = Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage'>;
+
+export interface QuantizeOptions {
+  readonly method?: HowTo['method'] | undefined;
+  /** At most so many pictures, evenly over the labels; a quarter of them is kept to compare on. */
+  readonly frames?: number | undefined;
+}
+
+export interface QuantizeDeps {
+  /** What is being done, in words, and how much of it. */
+  readonly onProgress: (step: string, done: number, total: number) => void;
+  readonly onNotice: (text: string) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** Pictures to fall back on where nothing is labelled. */
+  readonly drawn?: ((count: number) => AsyncIterable<{ readonly image: Image }>) | undefined;
+}
+
+export interface QuantizeResult {
+  readonly report: QuantizationReport;
+  /** The variant; undefined where it was refused. */
+  readonly file: string | undefined;
+}
+
+const usualFrames = 128;
+/** With fewer labelled frames drawn parts say more about what occurs. */
+const fewFrames = 16;
+
+/** @throws QcError quantize-impossible, model-…; the reason of `signal`. A variant that passed before stays where this one is refused. */
+export async function quantize(
+  config: QuantizeConfig,
+  { method = 'best', frames: most = usualFrames }: QuantizeOptions,
+  deps: QuantizeDeps,
+): Promise<QuantizeResult> {
+  const { model, storage } = config;
+  const directories = [basesIn(storage.directory)];
+  const base = await openBase({ base: model.base, precision: 'fp32', directories });
+  const { frames, revision } = await readDataset(storage.directory, deps.onNotice);
+  const isLabelled = frames.length >= fewFrames;
+  if (!isLabelled && !deps.drawn) {
+    throw new QcError(
+      'quantize-impossible',
+      `${frames.length} frames are labelled, ${fewFrames} are the least`,
+      {
+        remedy: 'label parts, or import pictures: qc-agent dataset import',
+      },
+    );
+  }
+  const chosen = drawEvenly(frames, most, 1);
+  const pictures = isLabelled
+    ? chosen.map(
+        ({ file }): Picture =>
+          async () =>
+            decodePicture(await readFile(file)),
+      )
+    : await drawnPictures(deps.drawn!, most);
+  const judge = isLabelled ? await judgeOf(config, base.manifest, frames, deps) : undefined;
+  const made = await quantizeBase(base, pictures, {
+    method,
+    threads: model.threads,
+    source: isLabelled ? 'labelled frames' : 'drawn parts of the demo line',
+    revision: isLabelled ? revision : null,
+    onProgress: deps.onProgress,
+    signal: deps.signal,
+    ...(judge && { judge }),
+  });
+  deps.signal?.throwIfAborted();
+  return { report: made.report, file: await keepVariant(storage.directory, made) };
+}
+
+/** Small ones, held in memory: drawing again would cost more. */
+async function drawnPictures(drawn: NonNullable<QuantizeDeps['drawn']>, most: number): Promise<Picture[]> {
+  const pictures: Picture[] = [];
+  for await (const { image } of drawn(most)) {
+    pictures.push(async () => image);
+    if (pictures.length >= most) break;
+  }
+  return pictures;
+}
+
+/** Why there is nothing to do; undefined where an int8 variant may help and was not judged on these frames yet. */
+export async function whyNotQuantize({ model, storage }: QuantizeConfig): Promise<string | undefined> {
+  if (model.precision !== 'auto' && model.precision !== 'int8')
+    return 'model.precision names another variant';
+  if (model.provider !== 'auto' && model.provider !== 'cpu') return 'int8 is for the CPU';
+  const base = await openBase({
+    base: model.base,
+    precision: 'auto',
+    directories: [basesIn(storage.directory)],
+  });
+  if (base.manifest.precision !== 'fp32') return 'the base is not in float';
+  const last = await lastReport(storage.directory, base.manifest.name);
+  if (last?.base.sha256 !== base.manifest.sha256) return undefined;
+  if (last.passed) return last.quantization.heldOut ? 'an int8 variant passed already' : undefined;
+  const { revision } = await readDataset(storage.directory, () => undefined);
+  return last.revision === revision ? 'it was refused on these frames already' : undefined;
+}

@@ -1,0 +1,195 @@
+/** Whether a head that was trained on float features judges as well on features in 8 bits, on parts that it had not seen. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../../config/schema.ts';
+import { hellinger, probabilitiesOf } from '../../models/head.ts';
+import type { Image } from '../../models/image.ts';
+import type { BaseManifest } from '../../models/manifest.ts';
+import { decodePicture } from '../../models/picture.ts';
+import type { Judgement } from '../../models/quantize/quantize.ts';
+import { openSession } from '../../models/session.ts';
+import { openStore } from '../../models/store.ts';
+import { decide, type Thresholds } from '../../models/verdict.ts';
+import type { LabelledFrame } from '../dataset/frame.ts';
+import { considerate } from './considerate.ts';
+import { drawEvenly } from './draw.ts';
+import { mostProbable } from './evaluate.ts';
+import { type Familiar, familiarOf } from './familiar.ts';
+import { type Described, type DescribeOptions, describeFrames } from './features.ts';
+import { fitHead, type TrainedHead } from './fit.ts';
+import { foldsOf } from './folds.ts';
+import { groupsOf } from './groups.ts';
+
+/** Half a point of accuracy, and of bad parts that pass. */
+const mostLost = 0.005;
+/** Parts like the labelled ones that may be called unfamiliar more often than before. */
+const mostUnfamiliar = 0.01;
+/** Frames that are judged, evenly over the labels. */
+const mostFrames = 600;
+const folds = 5;
+/** Of one label: as for training. */
+const leastFrames = 4;
+
+type Deps = Pick<DescribeOptions, 'onNotice' | 'signal'> & {
+  readonly onProgress: (step: string, done: number, total: number) => void;
+};
+
+/** A head without one fold, and the frames of that fold. */
+interface Fold {
+  readonly head: TrainedHead;
+  readonly familiar: Familiar;
+  readonly held: readonly Described[];
+}
+
+/**
+ * Trains heads on float features, each without a fifth of the frames, and gives what judges features in 8 bits by them.
+ * Undefined where too little is labelled.
+ */
+export async function judgeOf(
+  {
+    model,
+    labels: { good },
+    thresholds,
+    storage,
+  }: Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage'>,
+  base: BaseManifest,
+  frames: readonly LabelledFrame[],
+  { onProgress, onNotice, signal }: Deps,
+): Promise<((features: (image: Image) => Promise<Float32Array>) => Promise<Judgement>) | undefined> {
+  const chosen = drawEvenly(frames, mostFrames, 1);
+  const labels = [...new Set(chosen.map(({ label }) => label))];
+  const few = labels.find((label) => chosen.filter((one) => one.label === label).length < leastFrames);
+  if (labels.length < 2 || few !== undefined) {
+    const why =
+      few === undefined ? 'all frames have one label' : `${few} has fewer than ${leastFrames} frames`;
+    onNotice(`accuracies are not held against each other: ${why}`);
+    return undefined;
+  }
+  const described = await describeFloat(chosen);
+  const group = groupsOf(described);
+  const grouped = described.map(({ frame }, i) => ({ label: frame.label, group: group[i]! }));
+  const fold = foldsOf(grouped, folds, 1);
+  const made: Fold[] = [];
+  for (let held = 0; held < folds; held++) {
+    onProgress('training heads without a part of the frames', held, folds);
+    const rest = described.filter((_, i) => fold[i] !== held);
+    const restGroup = group.filter((_, i) => fold[i] !== held);
+    const known = new Set(rest.map(({ frame }) => frame.label));
+    if (known.size < 2) continue;
+    const examples = rest.map(({ frame, features }, i) => ({
+      views: new Map([[0, features]]),
+      label: frame.label,
+      group: restGroup[i]!,
+    }));
+    made.push({
+      head: await fitHead(examples, { seed: 1, signal }),
+      familiar: familiarOf(rest, restGroup),
+      held: described.filter(({ frame }, i) => fold[i] === held && known.has(frame.label)),
+    });
+  }
+  onProgress('training heads without a part of the frames', folds, folds);
+  const limits = (await activeThresholds(storage.directory)) ?? thresholds;
+  const count = made.reduce((sum, { held }) => sum + held.length, 0);
+  if (count === 0) return undefined;
+
+  return async (features) => {
+    const float = { right: 0, unfamiliar: 0, escapes: 0 };
+    const int8 = { right: 0, unfamiliar: 0, escapes: 0 };
+    let bad = 0;
+    let done = 0;
+    for (const { held, ...by } of made) {
+      for (const { frame, features: exact } of held) {
+        signal?.throwIfAborted();
+        onProgress('judging parts not seen', done++, count);
+        const changed = await features(await decodePicture(await readFile(frame.file)));
+        if (!good.includes(frame.label)) bad++;
+        for (const [counts, seen] of [
+          [float, exact],
+          [int8, changed],
+        ] as const) {
+          const said = answer(by, seen, limits, good);
+          if (said.label === frame.label) counts.right++;
+          if (said.unfamiliar) counts.unfamiliar++;
+          if (said.passes && !good.includes(frame.label)) counts.escapes++;
+        }
+      }
+    }
+    onProgress('judging parts not seen', count, count);
+    const shares = (of: 'right' | 'unfamiliar') => ({ fp32: float[of] / count, int8: int8[of] / count });
+    const heldOut: Judgement['heldOut'] = {
+      frames: count,
+      ...shares('right'),
+      unfamiliar: shares('unfamiliar'),
+      escapes: bad > 0 && bad < count ? { fp32: float.escapes / bad, int8: int8.escapes / bad } : null,
+    };
+    return { heldOut, refusal: refusalOf(heldOut) };
+  };
+
+  async function describeFloat(wanted: readonly LabelledFrame[]): Promise<Described[]> {
+    await using session = await openSession({
+      ...model,
+      precision: 'fp32',
+      directories: [join(storage.directory, 'bases')],
+    });
+    return await describeFrames(wanted, {
+      storageDirectory: storage.directory,
+      base,
+      featuresOf: considerate((image: Image) => session.features(image)),
+      views: [0],
+      onProgress: (done, total) => onProgress('looking at the pictures', done, total),
+      onNotice,
+      signal,
+    });
+  }
+}
+
+/** What a head says of one part by its features. */
+function answer(
+  { head, familiar }: Pick<Fold, 'head' | 'familiar'>,
+  features: Float32Array,
+  thresholds: Thresholds,
+  good: readonly string[],
+) {
+  const values = probabilitiesOf(head, features);
+  const said = Object.fromEntries(head.labels.map((label, k) => [label, values[k]!]));
+  const x = hellinger(features);
+  const nearest = familiar.exemplars.reduce(
+    (best, row) =>
+      Math.max(
+        best,
+        row.reduce((sum, value, d) => sum + value * x[d]!, 0),
+      ),
+    -1,
+  );
+  const rules = { thresholds, familiar: familiar.least, good };
+  return {
+    label: mostProbable(said),
+    unfamiliar: nearest < familiar.least,
+    passes: decide([said], rules, [nearest]).verdict === 'pass',
+  };
+}
+
+function refusalOf({ fp32, int8, unfamiliar, escapes }: Judgement['heldOut']): string | undefined {
+  const points = (share: number) => `${(100 * share).toFixed(2)} points`;
+  if (fp32 - int8 > mostLost + 1e-9) {
+    return `${points(fp32 - int8)} fewer parts not seen are judged right, ${points(mostLost)} are allowed`;
+  }
+  if (escapes && escapes.int8 - escapes.fp32 > mostLost + 1e-9) {
+    return `${points(escapes.int8 - escapes.fp32)} more bad parts pass, ${points(mostLost)} are allowed`;
+  }
+  if (unfamiliar.int8 - unfamiliar.fp32 > mostUnfamiliar + 1e-9) {
+    return `${points(unfamiliar.int8 - unfamiliar.fp32)} more parts are called unfamiliar, ${points(mostUnfamiliar)} are allowed`;
+  }
+  return undefined;
+}
+
+/** The limits that judge now; undefined where those of the config do, or none can be read. */
+async function activeThresholds(storageDirectory: string): Promise<Thresholds | undefined> {
+  try {
+    const store = await openStore(storageDirectory);
+    const version = await store.active();
+    return version === undefined ? undefined : (await store.read(version)).manifest.thresholds;
+  } catch {
+    return undefined;
+  }
+}

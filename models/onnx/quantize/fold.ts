@@ -1,0 +1,147 @@
+/**
+ * A float graph in its plainest form, which quantization starts from: weights in float32, no Identity or Dropout,
+ * batch normalisation folded into the convolution before it or turned into one of its own.
+ */
+import { floatTensor, node, tensorDims } from '../build.ts';
+import { graphInputs } from '../graph.ts';
+import { changed, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxTensor } from '../proto.ts';
+import { asFloat32, weightValues } from '../tensors.ts';
+
+/** Gives the same answers as the given model up to rounding. Throws where the model has no graph. */
+export function foldModel(model: OnnxModel): OnnxModel {
+  if (!model.graph) throw new Error('the model has no graph');
+  const folded = foldBatchNormalisation(withoutDetours(withConstants(model.graph)));
+  return changed(model, { graph: withoutUnused(folded) });
+}
+
+/** Nodes that only make or pass on a weight become that weight: Constant, and Cast and Identity of one. */
+function withConstants(graph: OnnxGraph): OnnxGraph {
+  const weights = new Map(graph.initializer.map((tensor) => [tensor.name ?? '', tensor]));
+  const constant = (one: OnnxNode): OnnxTensor | undefined => {
+    const name = one.output[0]!;
+    if (one.opType === 'Constant') {
+      const value = one.attribute.find((attribute) => attribute.name === 'value')?.t;
+      return value && { ...value, name };
+    }
+    const source = weights.get(one.input[0] ?? '');
+    if (!source) return undefined;
+    if (one.opType === 'Identity') return { ...source, name };
+    const isToFloat = one.opType === 'Cast' && Number(one.attribute[0]?.i) === 1;
+    return isToFloat ? asFloat32(source, name) : undefined;
+  };
+  const kept = graph.node.filter((one) => {
+    const weight = constant(one);
+    if (weight) weights.set(weight.name!, weight);
+    return !weight;
+  });
+  return changed(graph, { node: kept, initializer: [...weights.values()] });
+}
+
+/** Identity, and Dropout as it is in inference, pass on what they get: their readers read it directly. */
+function withoutDetours(graph: OnnxGraph): OnnxGraph {
+  const outputs = new Set(graph.output.map(({ name }) => name));
+  const instead = new Map<string, string>();
+  const resolve = (name: string): string => (instead.has(name) ? resolve(instead.get(name)!) : name);
+  const isDetour = (one: OnnxNode) => one.opType === 'Identity' || one.opType === 'Dropout';
+  const kept = graph.node.filter((one) => {
+    const [output = ''] = one.output;
+    // The name of an output has to stay.
+    if (!isDetour(one) || outputs.has(output)) return true;
+    instead.set(output, one.input[0]!);
+    return false;
+  });
+  return changed(graph, { node: kept.map((one) => ({ ...one, input: one.input.map(resolve) })) });
+}
+
+/** y = a·x + b for each channel. */
+export interface Affine {
+  readonly factor: Float32Array;
+  readonly offset: Float32Array;
+}
+
+/** A BatchNormalization as in inference (ONNX operator BatchNormalization-9 and later); undefined where it has no constants. */
+export function affineOf(one: OnnxNode, weights: ReadonlyMap<string, OnnxTensor>): Affine | undefined {
+  const constants = one.input.slice(1, 5).map((name) => weights.get(name));
+  if (constants.some((tensor) => !tensor)) return undefined;
+  const [gamma, beta, mean, variance] = constants.map((tensor) => weightValues(tensor!));
+  const epsilon = one.attribute.find(({ name }) => name === 'epsilon')?.f ?? 1e-5;
+  const factor = gamma!.map((value, c) => value / Math.sqrt(variance![c]! + epsilon));
+  return { factor, offset: beta!.map((value, c) => value - mean![c]! * factor[c]!) };
+}
+
+function foldBatchNormalisation(graph: OnnxGraph): OnnxGraph {
+  const weights = new Map(graph.initializer.map((tensor) => [tensor.name ?? '', tensor]));
+  const readers = countReaders(graph);
+  const inputs = new Set(graphInputs(graph).map(({ name }) => name));
+  const nodes: OnnxNode[] = [];
+  for (const one of graph.node) {
+    const affine = one.opType === 'BatchNormalization' ? affineOf(one, weights) : undefined;
+    if (!affine) {
+      nodes.push(one);
+      continue;
+    }
+    const [input, output] = [one.input[0]!, one.output[0]!];
+    const at = nodes.findIndex((before) => before.output.includes(input));
+    const before = nodes[at];
+    if (before?.opType === 'Conv' && readers.get(input) === 1 && weights.has(before.input[1]!)) {
+      nodes[at] = { ...before, input: withAffine(before, affine, weights), output: [output] };
+    } else if (inputs.has(input)) {
+      // Zeros that a convolution pads with must stay behind it, and a picture is small: it stays as it is.
+      nodes.push(one);
+    } else {
+      nodes.push(ownConvolution(input, output, affine, weights));
+    }
+  }
+  return changed(graph, { node: nodes, initializer: [...weights.values()] });
+}
+
+/** Inputs of a convolution with W·a and c·a + b, under names of their own: another node may share the weights. */
+function withAffine(conv: OnnxNode, { factor, offset }: Affine, weights: Map<string, OnnxTensor>): string[] {
+  const kernel = weights.get(conv.input[1]!)!;
+  const dims = tensorDims(kernel);
+  const perChannel = dims.slice(1).reduce((product, dim) => product * dim, 1);
+  const bias = conv.input[2] ? weights.get(conv.input[2]) : undefined;
+  const old = bias ? weightValues(bias) : new Float32Array(dims[0]!);
+  const values = weightValues(kernel).map((value, i) => value * factor[Math.floor(i / perChannel)]!);
+  const offsets = old.map((value, c) => value * factor[c]! + offset[c]!);
+  const [w, b] = [`${conv.output[0]}/weight`, `${conv.output[0]}/bias`];
+  weights.set(w, floatTensor(w, dims, values));
+  weights.set(b, floatTensor(b, [dims[0]!], offsets));
+  return [conv.input[0]!, w, b];
+}
+
+/**
+ * a·x + b as a convolution of each channel by itself: there is a kernel for it in 8 bits, and with a scale for each channel
+ * its only weight is exact.
+ */
+function ownConvolution(
+  input: string,
+  output: string,
+  { factor, offset }: Affine,
+  weights: Map<string, OnnxTensor>,
+): OnnxNode {
+  const channels = factor.length;
+  const [w, b] = [`${output}/weight`, `${output}/bias`];
+  weights.set(w, floatTensor(w, [channels, 1, 1, 1], factor));
+  weights.set(b, floatTensor(b, [channels], offset));
+  return node('Conv', [input, w, b], [output], { group: channels, kernel_shape: [1, 1] });
+}
+
+/** How many nodes and outputs read each tensor. */
+export function countReaders(graph: OnnxGraph): Map<string, number> {
+  const counts = new Map<string, number>();
+  const read = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const one of graph.node) one.input.forEach(read);
+  for (const { name } of graph.output) read(name ?? '');
+  return counts;
+}
+
+/** Without weights that nothing reads, and without them among the inputs (IR version 3 listed them there). */
+function withoutUnused(graph: OnnxGraph): OnnxGraph {
+  const readers = countReaders(graph);
+  const inputs = new Set(graphInputs(graph).map(({ name }) => name));
+  return changed(graph, {
+    initializer: graph.initializer.filter(({ name }) => readers.has(name ?? '')),
+    input: graph.input.filter(({ name }) => inputs.has(name ?? '')),
+  });
+}

@@ -1,0 +1,86 @@
+/** The float base as quantization sees it: plain, with its pictures and what can be asked of it. */
+import { readFile } from 'node:fs/promises';
+import { QcError } from '../../config/errors.ts';
+import type { Base } from '../base.ts';
+import { averageOf } from '../head.ts';
+import type { Image } from '../image.ts';
+import { valueInfo } from '../onnx/build.ts';
+import { cutAt } from '../onnx/cut.ts';
+import { changed, decodeModel, type OnnxModel } from '../onnx/proto.ts';
+import { foldModel } from '../onnx/quantize/fold.ts';
+import { exactPixels, pixelsTensor } from '../onnx/quantize/pixels.ts';
+import type { Range } from '../onnx/quantize/ranges.ts';
+import { makePrepare } from '../prepare.ts';
+import { type Graph, openGraph } from '../session-graph.ts';
+
+/** A picture that is read when it is looked at: only one is in memory at a time. */
+export type Picture = () => Promise<Image>;
+
+export interface FloatBase {
+  /** Folded, ending in the tensor that the manifest names. */
+  readonly model: OnnxModel;
+  /** Ranges that follow from what the tensor is. */
+  readonly known: ReadonlyMap<string, Range>;
+  /** Opens the model, or another with the same input, on the CPU. */
+  open(model: OnnxModel | Uint8Array, threads: number): Promise<Described>;
+}
+
+export interface Described extends AsyncDisposable {
+  /** Pooled features, [size]; a copy. */
+  features(image: Image): Promise<Float32Array>;
+  /** Wanted tensors, the input among them where it is asked for; valid until the next call. */
+  tensors(image: Image, wanted: readonly string[]): Promise<ReadonlyMap<string, Float32Array>>;
+}
+
+/** @throws QcError quantize-impossible where the graph cannot be read this way */
+export async function readFloat(base: Base): Promise<FloatBase> {
+  const { input, features } = base.manifest;
+  let model: OnnxModel;
+  try {
+    const whole = decodeModel(await readFile(base.file));
+    const isAlone = whole.graph?.output.length === 1 && whole.graph.output[0]?.name === features.tensor;
+    model = foldModel(isAlone ? whole : cutAt(whole, features.tensor));
+  } catch (cause) {
+    throw new QcError('quantize-impossible', `${base.file}: ${(cause as Error).message}`, { cause });
+  }
+  const exact = exactPixels(model, input);
+  const dims =
+    input.layout === 'NCHW' ? [1, 3, input.height, input.width] : [1, input.height, input.width, 3];
+  const prepare = makePrepare(input);
+
+  function described(graph: Graph): Described {
+    async function tensors(image: Image, wanted: readonly string[]) {
+      const values = prepare(image);
+      const outputs = await graph.run(
+        values,
+        wanted.filter((name) => name !== input.name),
+      );
+      return wanted.includes(input.name) ? new Map([...outputs, [input.name, values]]) : outputs;
+    }
+    return {
+      tensors,
+      async features(image) {
+        const found = (await tensors(image, [features.tensor])).get(features.tensor)!;
+        return features.pool === 'average'
+          ? averageOf(found, found.length / features.size)
+          : found.slice(0, features.size);
+      },
+      [Symbol.asyncDispose]: () => graph[Symbol.asyncDispose](),
+    };
+  }
+
+  return {
+    model: exact?.model ?? model,
+    known: new Map(exact ? [[pixelsTensor, exact.range]] : []),
+    open: async (opened, threads) =>
+      described(await openGraph(opened, { input: input.name, dims, dimensions: base.dimensions, threads })),
+  };
+}
+
+/** The same model that also gives out these tensors. */
+export function exposing(model: OnnxModel, tensors: Iterable<string>): OnnxModel {
+  const graph = model.graph!;
+  const known = new Set([...graph.output, ...graph.input].map(({ name }) => name));
+  const more = [...tensors].filter((name) => !known.has(name)).map((name) => valueInfo(name, undefined));
+  return changed(model, { graph: changed(graph, { output: [...graph.output, ...more] }) });
+}

@@ -1,0 +1,175 @@
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { modelsQuantizeCommand } from '../../calibration/commands.ts';
+import { type QuantizeConfig, quantize, whyNotQuantize } from '../../calibration/quantize.ts';
+import type { Config } from '../../config/schema.ts';
+import { openBase } from '../../models/base.ts';
+import type { Image } from '../../models/image.ts';
+import { readBaseManifest } from '../../models/manifest.ts';
+import { quantizeBase } from '../../models/quantize/quantize.ts';
+import { keepVariant, lastReport } from '../../models/quantize/variants.ts';
+import { openSession } from '../../models/session.ts';
+import { tempFolder } from '../models/temp-folder.ts';
+import { site } from './site.ts';
+import { type Label, surface } from './surface.ts';
+
+const silent = { onProgress: () => undefined, onNotice: () => undefined };
+const picture = (label: Label, seed: number) => async () => surface(label, seed);
+const pictures = Array.from({ length: 16 }, (_, i) => picture(i % 2 ? 'stain' : 'good', i));
+const options = { method: 'best', threads: 1, source: 'test', revision: null, ...silent } as const;
+const open = ({ model, storage }: QuantizeConfig) =>
+  openSession({ ...model, directories: [join(storage.directory, 'bases')] });
+const variantFile = (folder: string) => join(folder, 'bases', 'tiny.int8.json');
+
+/** What another machine might have found. */
+async function sayFaster(folder: string, speedup: number): Promise<void> {
+  const manifest = JSON.parse(await readFile(variantFile(folder), 'utf8'));
+  manifest.quantization.speedup = speedup;
+  await writeFile(variantFile(folder), JSON.stringify(manifest));
+}
+
+describe('an int8 variant', () => {
+  it('is made from the labelled frames, says what it is worth, and judges from the next start on', async () => {
+    await using folder = await tempFolder();
+    const config = await site(folder.path);
+    expect(await whyNotQuantize(config)).toBeUndefined();
+    await using before = await open(config);
+    expect(before.facts).toMatchObject({ precision: 'fp32' });
+    expect(before.facts.because).toContain('qc-agent models quantize');
+
+    const steps = new Set<string>();
+    const { text, json, refused } = await modelsQuantizeCommand(
+      config as unknown as Config,
+      {},
+      { ...silent, onProgress: (step) => steps.add(step) },
+    );
+    expect(refused).toBe(false);
+    expect(text).toMatch(/^base +tiny, int8: passed: features correlate 0\.99/m);
+    expect(text).toMatch(/^not seen +48 frames: right/m);
+    expect(json).toMatchObject({
+      passed: true,
+      methods: { minmax: expect.any(Number), entropy: expect.any(Number) },
+    });
+    expect([...steps]).toContain('looking at what occurs');
+    expect(await whyNotQuantize(config)).toBe('an int8 variant passed already');
+    const report = await lastReport(folder.path, 'tiny');
+    expect(report?.layers.every(({ sqnr }) => sqnr > 15)).toBe(true);
+    expect(report?.quantization.heldOut?.frames).toBe(48);
+
+    await sayFaster(folder.path, 2.5);
+    await using session = await open(config);
+    expect(session.facts).toMatchObject({
+      precision: 'int8',
+      manifest: { variantOf: before.facts.manifest.sha256 },
+    });
+    expect(session.facts.because).toContain('2.5 times as fast');
+    const image = surface('stain', 99);
+    const [exact, levels] = [await before.features(image), await session.features(image)];
+    expect(exact).not.toEqual(levels);
+    expect(Math.max(...exact.map((value, i) => Math.abs(value - levels[i]!)))).toBeLessThan(
+      0.1 * Math.max(...exact.map(Math.abs)),
+    );
+
+    await sayFaster(folder.path, 0.9);
+    await using slower = await open(config);
+    expect(slower.facts).toMatchObject({ precision: 'fp32', because: expect.stringContaining('no faster') });
+  });
+
+  it('is refused where heads judge worse by it; the one that passed before stays', async () => {
+    await using folder = await tempFolder();
+    const config = await site(folder.path, { labelled: 0 });
+    const base = await openBase({ base: config.model.base, precision: 'fp32' });
+    const good = await quantizeBase(base, pictures, options);
+    expect(await keepVariant(folder.path, good)).toContain('tiny.int8-');
+    const passed = await readFile(variantFile(folder.path), 'utf8');
+
+    const shares = { fp32: 0, int8: 0 };
+    const heldOut = { frames: 200, fp32: 0.97, int8: 0.96, unfamiliar: shares, escapes: null };
+    const worse = await quantizeBase(base, pictures, {
+      ...options,
+      judge: async () => ({ heldOut, refusal: '1.00 points fewer parts not seen are judged right' }),
+    });
+    expect(worse.report).toMatchObject({ passed: false, reason: expect.stringContaining('1.00 points') });
+    expect(await keepVariant(folder.path, worse)).toBeUndefined();
+    expect(await readFile(variantFile(folder.path), 'utf8')).toBe(passed);
+    expect(await lastReport(folder.path, 'tiny')).toMatchObject({ passed: false });
+  });
+
+  it('is refused where its ranges are those of other parts', async () => {
+    await using folder = await tempFolder();
+    const base = await openBase({
+      base: (await site(folder.path, { labelled: 0 })).model.base,
+      precision: 'fp32',
+    });
+    // Three of four choose the ranges, the fourth is compared: almost nothing occurs in them.
+    const flat: Image = { width: 32, height: 32, data: new Uint8Array(32 * 32 * 3).fill(118) };
+    const wrong = pictures.map((one, i) => (i % 4 === 3 ? one : async () => flat));
+    const { report } = await quantizeBase(base, wrong, { ...options, method: 'minmax' });
+    expect(report.passed).toBe(false);
+    expect(report.reason).toMatch(/^its features correlate .* 0\.99 is the least$/);
+  });
+
+  it('keeps the operators in float that cannot be told in 256 levels', async () => {
+    await using folder = await tempFolder();
+    const config = await site(folder.path, { labelled: 0, outlier: 1_000 });
+    const base = await openBase({ base: config.model.base, precision: 'fp32' });
+    const { report } = await quantizeBase(base, pictures, { ...options, method: 'minmax' });
+    expect(report.quantization.float).toContain('b2.conv.out');
+    expect(report.quantization.float.length).toBeLessThan(4);
+    expect(report).toMatchObject({ passed: true });
+  });
+
+  it('that is damaged or of another file never stops what auto can do without it', async () => {
+    await using folder = await tempFolder();
+    const config = await site(folder.path, { labelled: 0 });
+    const explicit = { ...config, model: { ...config.model, precision: 'int8' as const } };
+    await expect(open(explicit)).rejects.toMatchObject({
+      code: 'precision-unavailable',
+      remedy: expect.stringContaining('qc-agent models quantize'),
+    });
+    const base = await openBase({ base: config.model.base, precision: 'fp32' });
+    const file = (await keepVariant(folder.path, await quantizeBase(base, pictures, options)))!;
+    await sayFaster(folder.path, 3);
+    await using whole = await open(explicit);
+    expect(whole.facts.precision).toBe('int8');
+
+    await appendFile(file, 'x');
+    await expect(open(explicit)).rejects.toMatchObject({ code: 'model-damaged' });
+    await using fallen = await open(config);
+    expect(fallen.facts).toMatchObject({
+      precision: 'fp32',
+      because: expect.stringContaining('cannot be used'),
+    });
+
+    await keepVariant(folder.path, await quantizeBase(base, pictures, options));
+    await site(folder.path, { labelled: 0, outlier: 2 });
+    await expect(open(explicit)).rejects.toMatchObject({ message: expect.stringContaining('another file') });
+    expect(await readBaseManifest(variantFile(folder.path))).toMatchObject({ precision: 'int8' });
+    expect((await readdir(join(folder.path, 'bases'))).filter((name) => name.endsWith('.onnx'))).toHaveLength(
+      1,
+    );
+  });
+
+  it('needs pictures, and takes drawn ones where nothing is labelled', async () => {
+    await using folder = await tempFolder();
+    const config = await site(folder.path, { labelled: 0 });
+    await expect(quantize(config, {}, silent)).rejects.toMatchObject({ code: 'quantize-impossible' });
+    async function* drawn(count: number) {
+      for (let i = 0; i < count; i++) yield { image: surface('good', i) };
+    }
+    const { report, file } = await quantize(config, { frames: 12, method: 'entropy' }, { ...silent, drawn });
+    expect(report.quantization).toMatchObject({ method: 'entropy', frames: 9, heldOut: null });
+    expect(file).toBeDefined();
+    // Labelled frames tell more: it is made again once there are some.
+    expect(await whyNotQuantize(config)).toBeUndefined();
+  });
+
+  it('is not begun once it is cancelled', async () => {
+    await using folder = await tempFolder();
+    const config = await site(folder.path);
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(quantize(config, {}, { ...silent, signal })).rejects.toThrow('enough');
+    expect(await readdir(folder.path)).not.toContain('bases');
+  });
+});
