@@ -62,6 +62,8 @@ async function openScene(options: Omit<EdgeOptions, 'url'> = {}, hostId?: string
   };
 }
 
+if (mosquittoMissing) console.warn(`skipped: Sparkplug at mosquitto: ${mosquittoMissing}`);
+
 describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
   'a Sparkplug edge node over MQTT %s',
   (protocol) => {

@@ -44,6 +44,8 @@ const counterparts: readonly Counterpart[] = [
   },
 ];
 
+if (mosquittoMissing) console.warn(`skipped: Sparkplug at mosquitto: ${mosquittoMissing}`);
+
 describe.each(counterparts)('a Sparkplug edge node at $name', ({ missing, start }) => {
   it.skipIf(missing)('sends as history what was judged while the broker was away', async () => {
     const first = await start();
