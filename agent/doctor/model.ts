@@ -1,5 +1,6 @@
 /** The model: opened as the agent opens it, hash and warm-up included, and asked once. */
 import { existsSync } from 'node:fs';
+import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import { checkImage } from '../../models/check.ts';
 import { type Inspector, openInspector } from '../../models/inspector.ts';
@@ -34,9 +35,37 @@ export async function checkModel(config: Config): Promise<ModelFindings> {
       ),
       providerFinding(provider, inspector.model.why),
       ...headFindings(version, inspector, config.labels.good),
+      ...(await recipeFindings(inspector, config)),
       ...notices.map((text) => warning('head', text, 'promote a whole version: qc-agent models list')),
     ],
   };
+}
+
+/** A recipe whose head cannot be used is refused when it is asked for: better known before. */
+async function recipeFindings(inspector: Inspector, { recipes, labels }: Config): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const [name, { head }] of Object.entries(recipes)) {
+    if (head === undefined) continue;
+    const check = `recipe ${name}`;
+    try {
+      await inspector.keepHead(head);
+      const known = inspector.rulesOf(head).labels ?? [];
+      const remedy = 'name in labels.good those that mean a good part';
+      findings.push(
+        known.some((label) => labels.good.includes(label))
+          ? good(check, `${head} knows ${known.join(', ')}`)
+          : failure(
+              check,
+              `${head} knows ${known.join(', ')}, none of labels.good: no part can pass`,
+              remedy,
+            ),
+      );
+    } catch (error) {
+      if (!(error instanceof QcError)) throw error;
+      findings.push(failure(check, error.message, error.remedy));
+    }
+  }
+  return findings;
 }
 
 function providerFinding(provider: string, why: readonly string[]): Finding {
