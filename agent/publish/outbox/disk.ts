@@ -185,8 +185,12 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
   return {
     found,
     change,
-    read: (queue, after, limit) =>
-      [...queueOf(queue).getRange({ start: after + 1, limit })].map(({ key, value }) => decode(key, value)),
+    read(queue, after, limit) {
+      // One that is not there yet is made by the first put.
+      const entries = queues.get(queue);
+      if (!entries) return [];
+      return [...entries.getRange({ start: after + 1, limit })].map(({ key, value }) => decode(key, value));
+    },
     close: () => env.close(),
   };
 }

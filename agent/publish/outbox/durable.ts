@@ -1,5 +1,6 @@
 /** The outbox on disk: what was put is there after a kill and after a power cut, until somebody has acknowledged it. */
 import type { z } from 'zod';
+import { QcError } from '../../../config/errors.ts';
 import { FaultLog, type Log } from '../../lifecycle/log.ts';
 import { type OutboxClock, outboxClock } from './clock.ts';
 import type { Limits, QueueChange } from './disk.ts';
@@ -223,6 +224,7 @@ export class DurableOutbox implements OutboxStore {
     }
   }
 
+  /** @throws QcError outbox-failed where the disk did not take what nobody has acknowledged */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#ageing);
     await this.#write();
@@ -230,12 +232,11 @@ export class DurableOutbox implements OutboxStore {
     await this.#write();
     await this.#writing;
     clearTimeout(this.#timer);
-    if (this.#groups.length > 0) {
-      this.#deps.log.error(
-        { parts: this.#groups.length },
-        'outbox: results are lost: the disk did not take them',
-      );
-    }
     await this.#disk.close();
+    const lost = this.#groups.filter(({ rows }) => rows.some(({ queue, id }) => !queue.isGone(id)));
+    if (lost.length > 0) {
+      const what = `messages of ${lost.length} parts are lost: neither the disk nor the broker has taken them`;
+      throw new QcError('outbox-failed', what);
+    }
   }
 }

@@ -1,5 +1,5 @@
 /** Reads a whole store, and dies of it where it is damaged, so that the agent does not. */
-import { openDisk } from './disk.ts';
+import { type Disk, openDisk } from './disk.ts';
 import type { Examine, Examined, Refused } from './examine.ts';
 
 const endless = Number.MAX_SAFE_INTEGER;
@@ -23,20 +23,27 @@ function examine({ directory, write }: Examine): Examined | Refused {
         after = rows.at(-1)?.id ?? endless;
       }
     }
-    // The list of free pages is only looked at by writing.
-    if (write && found.time !== undefined) {
-      disk.change({
-        now: found.time,
-        limits: { messages: endless, bytes: endless, ageMs: endless },
-        sequences: new Map(),
-        queues: new Map(),
-      });
-    }
+    if (write && found.time !== undefined) tryToWrite(disk, found.time);
     return { found, unreadable };
   } catch (error) {
-    const { message, code } = error as Error & { code?: unknown };
-    // Those of the operating system are above 0, and say nothing of what is in the file.
-    if (typeof code === 'number' && code > 0) return { refused: message };
+    const { message } = error as Error;
+    if (isOfTheSystem(error)) return { refused: message };
     return { damage: message };
   }
+}
+
+/** The list of free pages is only looked at by writing. A disk that takes nothing just now says nothing about it. */
+function tryToWrite(disk: Disk, now: number): void {
+  const limits = { messages: endless, bytes: endless, ageMs: endless };
+  try {
+    disk.change({ now, limits, sequences: new Map(), queues: new Map() });
+  } catch (error) {
+    if (!isOfTheSystem(error)) throw error;
+  }
+}
+
+/** lmdb's own codes are below 0; those of the operating system say nothing of what is in the file. */
+function isOfTheSystem(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'number' && code > 0;
 }

@@ -238,6 +238,26 @@ describe.skipIf(fileLimitMissing)('while the disk takes nothing', () => {
   });
 });
 
+describe.skipIf(fileLimitMissing)('an end while the disk takes nothing', () => {
+  it('says what is lost, and is no error where it was delivered from memory', async () => {
+    const directory = await temporary();
+    const text = 'x'.repeat(100_000);
+    const { store, outbox, put } = await openIn(directory);
+    await put(1);
+    limitFiles(process.pid, (await stat(join(directory, 'outbox', 'data.mdb'))).size);
+    try {
+      await store.put([outbox.letter({ n: 2, text })]);
+      await expect(store[Symbol.asyncDispose]()).rejects.toThrow('messages of 1 parts are lost');
+      const again = await openIn(directory);
+      await again.store.put([again.outbox.letter({ n: 3, text })]);
+      again.outbox.ack((await again.outbox.next(1, never)).id);
+      await again.store[Symbol.asyncDispose]();
+    } finally {
+      limitFiles(process.pid, 'unlimited');
+    }
+  });
+});
+
 describe('a disk that hangs', () => {
   it('holds up results for three seconds, and then they go from memory until it is back', async () => {
     const directory = await temporary();
