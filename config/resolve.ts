@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
 import type { CameraConfig, Config, HttpConfig, ModelConfig, MqttConfig, mqttSchema } from './schema.ts';
-import { exposure, fileFault, hasPassword, readSecret } from './secrets.ts';
+import { exposure, fileFault, hasPassword, openness, readSecret } from './secrets.ts';
 import type { Path } from './tree.ts';
 
 /** Where findings go while a section is resolved. */
@@ -54,7 +54,7 @@ export function resolveMqtt(mqtt: z.output<typeof mqttSchema>, station: string, 
   for (const key of ['ca', 'cert', 'key'] as const) {
     const given = mqtt[key];
     if (given === undefined) continue;
-    resolved[key] = useFile(scope, ['mqtt', key], given, key === 'key');
+    resolved[key] = useFile(scope, ['mqtt', key], given, key === 'key' ? exposure : undefined);
     if (mqtt.url.startsWith('mqtt://'))
       scope.problem(
         ['mqtt', key],
@@ -90,15 +90,17 @@ export function resolveHttp(http: HttpConfig, scope: Scope): HttpConfig {
     scope.problem(['http', 'key'], 'a key without its certificate', 'add cert: its PEM file');
   if (tokensFile !== undefined && others && cert === undefined)
     scope.warn(['http', 'host'], 'tokens travel in the clear: add cert and key, or a proxy with TLS');
-  const file = (name: 'tokensFile' | 'cert' | 'key', given: string | undefined) =>
-    given === undefined ? {} : { [name]: useFile(scope, ['http', name], given, name !== 'cert') };
+  // The tokens file holds hashes, which nobody can turn back.
+  const looks = { tokensFile: openness, cert: undefined, key: exposure };
+  const file = (name: keyof typeof looks, given: string | undefined) =>
+    given === undefined ? {} : { [name]: useFile(scope, ['http', name], given, looks[name]) };
   return { ...rest, ...file('tokensFile', tokensFile), ...file('cert', cert), ...file('key', key) };
 }
 
 /** The model; a base given as a path is made absolute and must be there. */
 export function resolveModel(model: ModelConfig, scope: Scope): ModelConfig {
   if (!/[\\/]|\.onnx$/i.test(model.base)) return model;
-  return { ...model, base: useFile(scope, ['model', 'base'], model.base, false) };
+  return { ...model, base: useFile(scope, ['model', 'base'], model.base) };
 }
 
 export function resolveStorage(storage: Config['storage'], scope: Scope): Config['storage'] {
@@ -163,11 +165,17 @@ function withPassword<T extends WithPassword>(section: T, path: Path, scope: Sco
   return { ...section, passwordFile, password: read.secret };
 }
 
-function useFile(scope: Scope, path: Path, given: string, secret: boolean): string {
+/** @param look what may be said against a file that is there */
+function useFile(
+  scope: Scope,
+  path: Path,
+  given: string,
+  look: (file: string) => string | undefined = () => undefined,
+): string {
   const file = absolute(scope, given);
   const fault = fileFault(file);
   if (fault) scope.problem(path, fault.what, fault.remedy);
-  const warning = !fault && secret ? exposure(file) : undefined;
+  const warning = fault ? undefined : look(file);
   if (warning) scope.warn(path, warning);
   return file;
 }

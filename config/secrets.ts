@@ -48,6 +48,12 @@ export function exposure(file: string): string | undefined {
   return open ? `${file} can be read by every user of this machine: chmod o-r it` : undefined;
 }
 
+/** A warning where others may change a file that decides who gets in; undefined where not. */
+export function openness(file: string): string | undefined {
+  const open = (statSync(file).mode & 0o002) !== 0;
+  return open ? `${file} can be changed by every user of this machine: chmod o-w it` : undefined;
+}
+
 // Greedy up to the last @: a password that itself holds @ or / is still covered whole.
 // Digits up to a slash are a port, not a password.
 const userinfo = /^([a-z][a-z0-9+.-]*:\/\/[^:@/?#\s]*):(?!\d*(?:[/?#]|$))(.*)@/i;

@@ -335,6 +335,22 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /create it/,
   },
   {
+    kind: 'a certificate for HTTPS without its key',
+    yaml: root('http:\n  cert: ./config.yaml'),
+    line: 6,
+    key: 'http.cert',
+    what: /without its key/,
+    remedy: /add key/,
+  },
+  {
+    kind: 'a key for HTTPS that is not there',
+    yaml: root('http:\n  cert: ./config.yaml\n  key: ./no-key.pem'),
+    line: 7,
+    key: 'http.key',
+    what: /there is no file .*no-key\.pem/,
+    remedy: /create it/,
+  },
+  {
     kind: 'a missing base',
     yaml: root('model: {base: ./no-base.onnx}'),
     line: 5,

@@ -112,6 +112,20 @@ describe('a good configuration', () => {
     );
   });
 
+  test('warns of tokens in the clear, and of a tokens file that others may write, but not that they may read', () => {
+    for (const name of ['cert.pem', 'key.pem']) write('x', name, 0o600);
+    const warningsOf = (mode: number, more = '') => {
+      write('anna viewer 0\n', 'tokens', mode);
+      const warnings: string[] = [];
+      load(`${good}http: {host: 0.0.0.0, tokensFile: tokens${more}}\n`, {}, (text) => warnings.push(text));
+      return warnings.join('\n');
+    };
+    const tls = ', cert: cert.pem, key: key.pem';
+    expect(warningsOf(0o644, tls)).toBe('');
+    expect(warningsOf(0o646, tls)).toMatch(/http\.tokensFile: .* can be changed by every user.*chmod o-w/);
+    expect(warningsOf(0o600)).toMatch(/http\.host: tokens travel in the clear/);
+  });
+
   test.each([
     ['', /is empty/],
     ['\n', /is empty/],
