@@ -352,7 +352,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
         tap.connections[0]?.packets
           .filter((packet): packet is ISubscribePacket => packet.cmd === 'subscribe')
           .flatMap(({ subscriptions }) => subscriptions.map(({ topic, qos }) => `${topic} ${qos}`));
-      await until(subscribed);
+      await until(() => subscribed()?.length);
       proves('operational-behavior-primary-application-state-with-multiple-servers-state-subs', () => {
         expect(subscribed()).toContain('spBv1.0/STATE/scada 1');
       });
