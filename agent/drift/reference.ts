@@ -18,7 +18,7 @@ export interface Reference {
 /** Fewer examples tell nothing of how far parts spread. */
 const leastExamples = 8;
 /** Examples looked at between two looks at other work: a frame must not wait for the reference. */
-const atOnce = 25;
+const atOnce = 10;
 /** Examples from whose pairs tr(Σ²) is estimated. */
 const mostPaired = 40;
 
@@ -29,21 +29,38 @@ const mostPaired = 40;
  */
 export async function referenceOf(head: HeadWeights): Promise<Reference | undefined> {
   const { exemplars = [], labels } = head;
-  if (exemplars.length < leastExamples) return undefined;
-  const placed: { readonly row: Float32Array; readonly label: number }[] = [];
+  const size = exemplars[0]?.length ?? 0;
+  const sums = labels.map(() => new Float64Array(size));
+  const counts = labels.map(() => 0);
+  const labelOf: number[] = [];
+  let squares = 0;
   for (const row of exemplars) {
-    if (placed.length % atOnce === 0) await otherWork();
+    if (labelOf.length % atOnce === 0) await otherWork();
     // An example is transformed already: t(x) of x = sign(t)·t² is t again, since t has length 1.
     const features = row.map((value) => value * Math.abs(value));
-    placed.push({ row, label: argmax(probabilitiesOf(head, features)) });
+    const label = argmax(probabilitiesOf(head, features));
+    labelOf.push(label);
+    counts[label]!++;
+    const sum = sums[label]!;
+    for (let d = 0; d < size; d++) {
+      sum[d]! += row[d]!;
+      squares += row[d]! * row[d]!;
+    }
   }
-  const counts = labels.map((_, k) => placed.filter(({ label }) => label === k).length);
   const freedom = exemplars.length - counts.filter((count) => count > 0).length;
-  if (freedom < leastExamples / 2) return undefined;
-  const means = labels.map((_, k) => meanOf(placed.flatMap(({ row, label }) => (label === k ? [row] : []))));
-  const residuals = placed.map(({ row, label }) => row.map((value, d) => value - means[label]![d]!));
-  const spread = residuals.reduce((sum, row) => sum + dot(row, row), 0) / freedom;
-  if (!(spread > 0)) return undefined;
+  if (exemplars.length < leastExamples || freedom < leastExamples / 2) return undefined;
+  const means = sums.map((sum, k) => (counts[k]! > 0 ? sum.map((value) => value / counts[k]!) : undefined));
+  // Σ‖t − μ‖² = Σ‖t‖² − Σ mₖ‖μₖ‖²
+  const explained = means.reduce((sum, mean, k) => sum + (mean ? counts[k]! * dot(mean, mean) : 0), 0);
+  const spread = (squares - explained) / freedom;
+  if (!(spread > 1e-9)) return undefined;
+  const step = Math.max(1, exemplars.length / mostPaired);
+  const residuals = exemplars.flatMap((row, i) =>
+    Math.floor(i / step) === Math.floor((i - 1) / step)
+      ? []
+      : [row.map((value, d) => value - means[labelOf[i]!]![d]!)],
+  );
+  await otherWork();
   return {
     means,
     counts,
@@ -58,12 +75,10 @@ export async function referenceOf(head: HeadWeights): Promise<Reference | undefi
 
 /** tr(Σ²) is the mean of (rᵢ·rⱼ)² over pairs i ≠ j (Chen and Qin 2010, section 3). */
 function concentrationOf(residuals: readonly Float32Array[], spread: number): number {
-  const step = Math.max(1, residuals.length / mostPaired);
-  const chosen = residuals.filter((_, i) => Math.floor(i / step) !== Math.floor((i - 1) / step));
   let sum = 0;
   let pairs = 0;
-  chosen.forEach((a, i) => {
-    for (const b of chosen.slice(0, i)) {
+  residuals.forEach((a, i) => {
+    for (const b of residuals.slice(0, i)) {
       sum += dot(a, b) ** 2;
       pairs++;
     }
@@ -71,19 +86,11 @@ function concentrationOf(residuals: readonly Float32Array[], spread: number): nu
   return Math.min(1, sum / pairs / spread ** 2);
 }
 
-function meanOf(rows: readonly Float32Array[]): Float64Array | undefined {
-  const [first] = rows;
-  if (!first) return undefined;
-  const mean = new Float64Array(first.length);
-  for (const row of rows) for (let d = 0; d < mean.length; d++) mean[d]! += row[d]! / rows.length;
-  return mean;
-}
-
 function argmax(values: readonly number[]): number {
   return values.indexOf(Math.max(...values));
 }
 
-function dot(a: Float32Array, b: Float32Array): number {
+function dot(a: Float32Array | Float64Array, b: Float32Array | Float64Array): number {
   let sum = 0;
   for (let d = 0; d < a.length; d++) sum += a[d]! * b[d]!;
   return sum;

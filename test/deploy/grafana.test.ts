@@ -1,9 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
+import { packageRoot } from '../../config/package.ts';
 import { type Dashboard, dashboardFiles, dashboardSchema, interpolated, panelsOf } from './dashboards.ts';
 
 const promtoolMissing = spawnSync('promtool', ['--version']).error !== undefined;
@@ -79,6 +80,23 @@ describe.each(dashboardFiles)('$file', ({ file, json }) => {
       rmSync(folder, { recursive: true, force: true });
     }
   });
+});
+
+it('provisions the data source and the folder where the documentation puts the dashboards', () => {
+  const provisioning = join(packageRoot, 'deploy/grafana/provisioning');
+  const read = (file: string) => parse(readFileSync(join(provisioning, file), 'utf8')) as unknown;
+  expect(read('datasources/prometheus.yml')).toMatchObject({
+    apiVersion: 1,
+    datasources: [{ type: 'prometheus', access: 'proxy', url: '$PROMETHEUS_URL', isDefault: true }],
+  });
+  const path = '/var/lib/grafana/dashboards/qc';
+  expect(read('dashboards/qc.yml')).toMatchObject({
+    apiVersion: 1,
+    providers: [{ type: 'file', options: { path } }],
+  });
+  for (const place of ['docs/monitoring.md', 'deploy/compose/compose.yaml']) {
+    expect(readFileSync(join(packageRoot, place), 'utf8')).toContain(path);
+  }
 });
 
 describe('the KPIs that such projects are judged by', () => {
