@@ -3,8 +3,8 @@
  * parts run in a thread of their own, session.ts.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { OnnxModel } from './onnx/proto.ts';
-import { encodeModel } from './onnx/proto.ts';
+import { encodeModel, type OnnxModel } from './onnx/proto.ts';
+import { bytesOverflow } from './overflow.ts';
 
 export interface GraphOptions {
   readonly input: string;
@@ -34,7 +34,9 @@ export async function openGraph(model: OnnxModel | Uint8Array, options: GraphOpt
     interOpNumThreads: 1,
     freeDimensionOverrides: options.dimensions,
     logSeverityLevel: 4,
-    extra: { session: { intra_op: { allow_spinning: '0' }, x64quantprecision: '1' } },
+    extra: {
+      session: { intra_op: { allow_spinning: '0' }, ...(bytesOverflow() && { x64quantprecision: '1' }) },
+    },
   });
   return {
     async run(values, wanted) {

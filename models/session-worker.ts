@@ -9,6 +9,7 @@ import { checkFailure, checkImage, recordCheck } from './check.ts';
 import { openCompiled } from './compiled.ts';
 import { type Choice, fastestOf } from './fastest.ts';
 import type { Image } from './image.ts';
+import { bytesOverflow } from './overflow.ts';
 import { makePrepare, type Prepare } from './prepare.ts';
 import { type Provider, providers, whyAbsent } from './providers.ts';
 import type {
@@ -78,11 +79,10 @@ async function openOn(
     logSeverityLevel: 4,
     ...more,
     // Threads that spin between two frames cost half as much again as the inference itself, for no speed.
-    // Without VNNI products of 8 bits overflow 16: weights are then multiplied in a way that does not.
     extra: {
       session: {
         intra_op: { allow_spinning: '0' },
-        x64quantprecision: '1',
+        ...(bytesOverflow() && { x64quantprecision: '1' }),
         ...(more.extra?.session as object),
       },
     },

@@ -1,13 +1,14 @@
 /**
  * How good heads become from few labels of real photographs, and how long training takes:
- * `npm run build && node dist/test/bench/heads.js [--per-label 5,10,20] [--seeds 5] [--base imagenet|embedded] [--sets x_sdd,neu_det] [--cache DIR]`
+ * `npm run build && node dist/test/bench/heads.js [--per-label 5,10,20] [--seeds 5] [--base imagenet|embedded] [--sets x_sdd,neu_det] [--cache DIR] [--int8]`
  * Each head is trained on a random draw and judged on all other pictures of the set; nothing is chosen on those.
  * Unfamiliar: each label is left out in turn; its pictures should be called unfamiliar, the other new ones should not.
+ * `--int8`: the same heads, trained on float features, also judge with those of the base in 8 bits, made from the training pictures.
  * `--cache` keeps the features for the next run.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { version } from 'node:process';
@@ -15,12 +16,17 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
 import { seededRandom } from '../../calibration/random.ts';
+import { drawEvenly } from '../../calibration/train/draw.ts';
 import { familiarOf } from '../../calibration/train/familiar.ts';
 import { type Described, describeFrames } from '../../calibration/train/features.ts';
 import { fitHead } from '../../calibration/train/fit.ts';
 import { viewSets } from '../../calibration/train/views.ts';
-import { hellinger, probabilitiesOf } from '../../models/head.ts';
-import { openSession } from '../../models/session.ts';
+import { openBase } from '../../models/base.ts';
+import { type HeadWeights, hellinger, probabilitiesOf } from '../../models/head.ts';
+import { decodePicture } from '../../models/picture.ts';
+import { quantizeBase } from '../../models/quantize/quantize.ts';
+import { basesIn, keepVariant } from '../../models/quantize/variants.ts';
+import { openSession, type Session } from '../../models/session.ts';
 import { placeImagenetBase } from './real/imagenet-base.ts';
 
 const { values } = parseArgs({
@@ -30,6 +36,7 @@ const { values } = parseArgs({
     base: { type: 'string', default: 'imagenet' },
     sets: { type: 'string', default: 'x_sdd,neu_det' },
     cache: { type: 'string' },
+    int8: { type: 'boolean', default: false },
   },
 });
 const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
@@ -46,7 +53,7 @@ const folder = values.cache ?? (await mkdtemp(join(tmpdir(), 'qc-heads-')));
 await mkdir(folder, { recursive: true });
 try {
   const base = values.base === 'imagenet' ? await placeImagenetBase(folder, weights) : 'resnet50-synthetic';
-  await using session = await openSession({ base, provider: 'cpu', precision: 'auto', threads: 0 });
+  await using session = await openSession({ base, provider: 'cpu', precision: 'fp32', threads: 0 });
   const describe = (frames: readonly LabelledFrame[], views: readonly number[]) =>
     describeFrames(frames, {
       storageDirectory: folder,
@@ -56,13 +63,16 @@ try {
       onNotice: (text) => console.log(text),
       onProgress: () => undefined,
     });
+  await using opened = values.int8 ? await openInt8(base) : undefined;
   console.log(`base ${session.facts.manifest.name}, mean of ${seeds.length} seeds (each)`);
   for (const set of values.sets.split(',')) {
     const frames = framesOf(join(data, 'parts', set));
     const all = new Map((await describe(frames, [0])).map((one) => [one.frame.id, one]));
+    const inLevels = opened && (await describeInLevels(frames, opened));
     const foreign = await describe(framesOf(join(data, 'parts', 'deep_pcb_crops')).slice(0, 100), [0]);
     for (const size of sizes) {
       const accuracies: number[] = [];
+      const accuraciesInLevels: number[] = [];
       let took = 0;
       for (const seed of seeds) {
         const { training, testing } = drawn(frames, size, seed);
@@ -73,17 +83,17 @@ try {
           { seed },
         );
         took += (performance.now() - began) / seeds.length;
-        const right = testing.filter(({ id, label }) => {
-          const said = probabilitiesOf(head, all.get(id)!.features);
-          return head.labels[said.indexOf(Math.max(...said))] === label;
-        });
-        accuracies.push(right.length / testing.length);
+        accuracies.push(accuracyOf(head, testing, (id) => all.get(id)!.features));
+        if (inLevels) accuraciesInLevels.push(accuracyOf(head, testing, (id) => inLevels.get(id)!));
       }
-      const mean = accuracies.reduce((a, b) => a + b) / accuracies.length;
-      const each = accuracies.map((accuracy) => accuracy.toFixed(3)).join(' ');
+      const told = (of: readonly number[]) => {
+        const mean = of.reduce((a, b) => a + b) / of.length;
+        return `${mean.toFixed(4)}  (${of.map((accuracy) => accuracy.toFixed(3)).join(' ')})`;
+      };
       console.log(
-        `${set.padEnd(8)} ${String(size).padStart(3)} a label: ${mean.toFixed(4)}  (${each})  training ${(took / 1000).toFixed(1)} s`,
+        `${set.padEnd(8)} ${String(size).padStart(3)} a label: ${told(accuracies)}  training ${(took / 1000).toFixed(1)} s`,
       );
+      if (inLevels) console.log(`${set.padEnd(8)}      in 8 bits: ${told(accuraciesInLevels)}`);
     }
     console.log(`${set.padEnd(8)} ${await unfamiliar(frames, all, foreign)}`);
     const { training, testing } = drawn(frames, 0.8, 1);
@@ -98,12 +108,12 @@ try {
       return { head, seconds: ((performance.now() - began) / 1000).toFixed(1) };
     };
     const { head, seconds } = await many(training);
-    const right = testing.filter(({ id, label }) => {
-      const said = probabilitiesOf(head, all.get(id)!.features);
-      return head.labels[said.indexOf(Math.max(...said))] === label;
-    });
+    const right = accuracyOf(head, testing, (id) => all.get(id)!.features);
+    const also = inLevels
+      ? `, in 8 bits ${accuracyOf(head, testing, (id) => inLevels.get(id)!).toFixed(4)}`
+      : '';
     console.log(
-      `${set.padEnd(8)} 80 % (${training.length}): ${(right.length / testing.length).toFixed(4)}  training ${seconds} s`,
+      `${set.padEnd(8)} 80 % (${training.length}): ${right.toFixed(4)}${also}  training ${seconds} s`,
     );
     const thousand = seededRandom(1)
       .shuffled([...frames])
@@ -114,6 +124,53 @@ try {
   }
 } finally {
   if (values.cache === undefined) await rm(folder, { recursive: true, force: true });
+}
+
+/** The base in 8 bits, its ranges from 48 training pictures of each set. */
+async function openInt8(base: string): Promise<Session> {
+  const pictures = values.sets
+    .split(',')
+    .flatMap((set) => drawEvenly(framesOf(join(data, 'parts', set)), 48, 1))
+    .map(
+      ({ file }) =>
+        async () =>
+          decodePicture(await readFile(file)),
+    );
+  const made = await quantizeBase(await openBase({ base, precision: 'fp32' }), pictures, {
+    ...{ method: 'best', threads: 0, source: 'both sets', revision: null, onProgress: () => undefined },
+  });
+  const { reason, quantization, methods } = made.report;
+  console.log(
+    `in 8 bits: ${reason}; ${quantization.operators} operators, float: ${quantization.float.join(', ') || 'none'}; ${JSON.stringify(methods)}`,
+  );
+  await keepVariant(folder, made);
+  return openSession({
+    ...{ base, provider: 'cpu', precision: 'int8', threads: 0, directories: [basesIn(folder)] },
+  });
+}
+
+async function describeInLevels(frames: readonly LabelledFrame[], session: Session) {
+  const described = await describeFrames(frames, {
+    storageDirectory: folder,
+    base: session.facts.manifest,
+    featuresOf: (image) => session.features(image),
+    views: [0],
+    onNotice: (text) => console.log(text),
+    onProgress: () => undefined,
+  });
+  return new Map(described.map(({ frame, features }) => [frame.id, features]));
+}
+
+function accuracyOf(
+  head: HeadWeights,
+  testing: readonly LabelledFrame[],
+  featuresOf: (id: string) => Float32Array,
+): number {
+  const right = testing.filter(({ id, label }) => {
+    const said = probabilitiesOf(head, featuresOf(id));
+    return head.labels[said.indexOf(Math.max(...said))] === label;
+  });
+  return right.length / testing.length;
 }
 
 function framesOf(place: string): LabelledFrame[] {

@@ -9,11 +9,12 @@ import { loop } from './loop.ts';
 import { describeMachine } from './machine.ts';
 import { memory } from './memory.ts';
 import { outbox } from './outbox.ts';
+import { precision } from './precision.ts';
 import { startup } from './startup.ts';
 import { throughput } from './throughput.ts';
 import { openWorkshop } from './workshop.ts';
 
-const benchmarks = [throughput, decode, memory, startup, loop, latency, outbox, calibration];
+const benchmarks = [throughput, decode, memory, startup, loop, latency, outbox, calibration, precision];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -104,6 +104,7 @@ const entries = [
   'models/refresh-base.ts',
   // Which native library fits: the platform is a property of the process.
   'models/providers.ts',
+  'models/overflow.ts',
   'models/durable.ts',
   // Native code reads the environment of the process.
   'models/session-graph.ts',

@@ -1,0 +1,74 @@
+import { availableParallelism } from 'node:os';
+import { drawSamples } from '../../agent/demo/samples.ts';
+import { openBase } from '../../models/base.ts';
+import type { Image } from '../../models/image.ts';
+import { quantizeBase } from '../../models/quantize/quantize.ts';
+import { basesIn, keepVariant } from '../../models/quantize/variants.ts';
+import { runBare } from './bare.ts';
+import { type Benchmark, interleaved, median, type Row } from './harness.ts';
+
+const rounds = 3;
+const base = 'resnet50-synthetic';
+
+/** The embedded base in float and in 8 bits, quantized from drawn parts, each in a loop around onnxruntime alone. */
+export const precision: Benchmark = {
+  name: 'precision',
+  async run({ seconds, storage }) {
+    const float = await openBase({ base, precision: 'fp32' });
+    const images: Image[] = [];
+    for await (const { image } of drawSamples({ perLabel: 6, seed: 1 })) images.push(image);
+    const made = await quantizeBase(
+      float,
+      images.map((image) => async () => image),
+      {
+        ...{ method: 'best', threads: 0, source: 'drawn parts', revision: null },
+        onProgress: () => undefined,
+      },
+    );
+    await keepVariant(storage, made);
+    const int8 = await openBase({ base, precision: 'int8', directories: [basesIn(storage)] });
+    const { correlation } = made.report.quantization;
+    const rows: Row[] = [
+      {
+        what: 'features in 8 bits: correlation with the float ones, other pictures',
+        figure: correlation,
+        unit: '',
+        target: { atLeast: 0.99 },
+      },
+    ];
+    for (const threads of new Set([1, availableParallelism()])) {
+      const results = await interleaved(rounds, {
+        float: () => runBare({ base: float, threads, options: 'agent', seconds }),
+        int8: () => runBare({ base: int8, threads, options: 'agent', seconds }),
+      });
+      const of = (figure: (result: (typeof results)[number]) => number) => median(results.map(figure));
+      const on = `${threads} thread${threads > 1 ? 's' : ''}`;
+      rows.push(
+        {
+          what: `int8 / fp32, runs a second, ${on}`,
+          figure: of((one) => one.int8.perSecond / one.float.perSecond),
+          unit: '×',
+          target: { atLeast: 3.3 },
+        },
+        {
+          what: `fp32 / int8, CPU time of an inference, ${on}`,
+          figure: of((one) => one.float.cpuMs / one.int8.cpuMs),
+          unit: '×',
+        },
+        ...(['float', 'int8'] as const).flatMap((key) => [
+          {
+            what: `${key}, one inference, ${on}`,
+            figure: 1000 / of((one) => one[key].perSecond),
+            unit: 'ms',
+          },
+          {
+            what: `${key}, memory of the loop's process, ${on}`,
+            figure: of((one) => one[key].pssMb),
+            unit: 'MB',
+          },
+        ]),
+      );
+    }
+    return rows;
+  },
+};
