@@ -24,6 +24,7 @@ import {
   modelsRollbackCommand,
   modelsShowCommand,
 } from '../models/commands.ts';
+import { requireReadable } from '../models/layout.ts';
 import { openAgent } from './agent.ts';
 import { auditCommand, auditVerifyCommand, recordedCommand, sinceOf } from './audit/cli.ts';
 import { outcomes } from './audit/entry.ts';
@@ -162,7 +163,10 @@ function answerRecorded(
   command: (config: Config) => Promise<CommandAnswer>,
 ): Promise<void> {
   const facts = { user: whoami(), action, what };
-  return answer(options, (config) => recordedCommand(config, facts, () => command(config), warn));
+  return answer(options, async (config) => {
+    await requireReadable(config.storage.directory);
+    return recordedCommand(config, facts, () => command(config), warn);
+  });
 }
 const warn = (text: string) => void process.stderr.write(`warning: ${text}\n`);
 models
@@ -335,6 +339,7 @@ program
     const { trainCommand } = await import('../calibration/commands.ts');
     const signal = untilSignal();
     const config = loadConfig(options.config, process.env);
+    await requireReadable(config.storage.directory);
     const promote = options.promote === true;
     const train = () =>
       trainCommand(
@@ -399,10 +404,14 @@ program
   )
   .action((file: string, options: FileOptions & { check?: boolean }) => {
     const deps = backupDeps(options.json);
+    const facts = { user: whoami(), action: 'restore', what: { file } };
+    // Not `answerRecorded`: over what a newer agent wrote, this is the way back.
     return answer(options, (config) =>
       unlessStopped(
         deps,
-        options.check ? checkBackupCommand(file, deps) : restoreCommand(config, file, deps),
+        options.check
+          ? checkBackupCommand(file, deps)
+          : recordedCommand(config, facts, () => restoreCommand(config, file, deps), warn),
       ),
     );
   });

@@ -1,5 +1,5 @@
 /** `qc-agent restore`: a backup back into a storage directory that no agent uses; whole or not at all. */
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { chown, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openDataset } from '../../calibration/dataset/dataset.ts';
 import { QcError } from '../../config/errors.ts';
@@ -56,6 +56,7 @@ export async function restoreCommand(
   const draft = draftFolder(directory, id);
   try {
     await unpack(backup, draft, deps);
+    await giveToOwner(draft, directory);
     await rename(draft, readyFolder(directory, id));
     await syncFolder(directory);
   } catch (cause) {
@@ -97,6 +98,15 @@ async function unpack(backup: Backup, draft: string, deps: BackupDeps): Promise<
   for (const version of manifest.versions) await store.read(version);
   await claimLayout(draft, deps.version);
   for (const folder of [...folders, draft]) await syncFolder(folder);
+}
+
+/** What root restores for a service belongs to the service's user, as its storage does. */
+async function giveToOwner(draft: string, directory: string): Promise<void> {
+  const { uid, gid } = await stat(directory);
+  const own = await stat(draft);
+  if (own.uid === uid && own.gid === gid) return;
+  for (const name of ['', ...(await readdir(draft, { recursive: true }))])
+    await chown(join(draft, name), uid, gid);
 }
 
 async function each(

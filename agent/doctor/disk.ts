@@ -2,7 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Finding, failure, good, warning } from './finding.ts';
+import { QcError } from '../../config/errors.ts';
+import { requireReadable } from '../../models/layout.ts';
+import { type Finding, failure, failureOf, good, warning } from './finding.ts';
 
 const leastBytes = 200e6;
 const fewBytes = 2e9;
@@ -21,7 +23,7 @@ export async function checkDisk(directory: string): Promise<Finding[]> {
   const { bavail, bsize, files, ffree } = await statfs(place);
   const room = roomFinding(directory, bavail * bsize, files > 0 && ffree === 0);
   if (room.level === 'fail') return [room];
-  const fault = await whyNotWritable(place);
+  const fault = (await whyNotWritable(place)) ?? (await whyNotReadable(directory));
   if (fault) return [fault];
   return place === directory || room.level !== 'ok'
     ? [room]
@@ -59,6 +61,17 @@ function forbidden(place: string): Finding {
     'disk',
     `no permission to write in ${place}`,
     'run this as the user who runs the agent, and give that user the directory (chown)',
+  );
+}
+
+/** What a newer agent wrote must not be touched. */
+async function whyNotReadable(directory: string): Promise<Finding | undefined> {
+  return requireReadable(directory).then(
+    () => undefined,
+    (error) => {
+      if (error instanceof QcError) return failureOf('disk', error);
+      throw error;
+    },
   );
 }
 

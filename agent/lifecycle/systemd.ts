@@ -1,10 +1,13 @@
 /**
  * Tells systemd how the agent is, by the protocol of sd_notify(3). Node.js cannot open datagram sockets in the file
- * system, so `systemd-notify`, which is there wherever systemd is, sends for us: one short process for each message,
- * at most one at a time. The unit needs `NotifyAccess=all` for that. Without NOTIFY_SOCKET nothing happens at all.
+ * system, so `systemd-notify`, which is there wherever systemd is, sends for us; the unit needs `NotifyAccess=all` for
+ * that. A shell that is started once, while the agent is small, starts it: to fork a process that holds a model stops its
+ * main loop for 100 ms and more. Without NOTIFY_SOCKET nothing happens at all.
  */
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import type { Environment } from '../../config/environment.ts';
 import { FaultLog, type Log } from './log.ts';
 
@@ -29,14 +32,27 @@ export interface ServiceManager extends AsyncDisposable {
 /** What waits to be sent; a newer value takes the place of an older one. */
 type Message = Map<string, string>;
 
-/** systemd-notify waits at most 5 s for systemd to have read it. */
-const sendMs = 10_000;
+/**
+ * Each line is one message, its assignments with tabs between; answered by `0`, or by what went wrong, in one line.
+ * A signal to the whole group does not end it: the last message is still to be sent.
+ */
+const script = `
+trap '' TERM INT
+IFS='	'
+set -f
+while read -r line; do
+  if said=$(systemd-notify -- $line 2>&1 </dev/null); then echo 0; else (unset IFS; echo $said failed); fi
+done`;
+
+/** systemd-notify waits at most 5 s for systemd to have read a message. */
+const answerMs = 10_000;
 
 export function openServiceManager(env: Environment, { log, pid }: ServiceManagerDeps): ServiceManager {
   const socket = env.NOTIFY_SOCKET;
   const intervalMs = watchdogMs(env, pid);
   const faults = new FaultLog(log.child({ component: 'systemd' }));
   const waiting: Message = new Map();
+  let sender: Sender | undefined = socket ? openSender({ PATH: env.PATH, NOTIFY_SOCKET: socket }) : undefined;
   let sending: Promise<void> | undefined;
   let feeding: NodeJS.Timeout | undefined;
   let lastStatus = '';
@@ -53,18 +69,21 @@ export function openServiceManager(env: Environment, { log, pid }: ServiceManage
     // What is said in one go travels in one message.
     await Promise.resolve();
     while (waiting.size > 0) {
-      const lines = Array.from(waiting, ([key, value]) => `${key}=${value}`);
+      const line = Array.from(waiting, ([key, value]) => `${key}=${value}`).join('\t');
       waiting.clear();
-      await send(lines).catch((error: Error) => faults.warn(`systemd could not be told: ${reason(error)}`));
+      sender ??= openSender({ PATH: env.PATH, NOTIFY_SOCKET: socket });
+      const fault = await sender.send(line);
+      if (fault === undefined) continue;
+      faults.warn(`systemd could not be told: ${fault}`);
+      if (sender.ended) sender = undefined;
     }
   }
 
-  const send = (lines: readonly string[]) =>
-    promisify(execFile)('systemd-notify', lines, {
-      env: { PATH: env.PATH, NOTIFY_SOCKET: socket },
-      timeout: sendMs,
-      killSignal: 'SIGKILL',
-    });
+  async function close(): Promise<void> {
+    clearInterval(feeding);
+    await sending;
+    await sender?.close();
+  }
 
   return {
     status(text) {
@@ -88,9 +107,54 @@ export function openServiceManager(env: Environment, { log, pid }: ServiceManage
       waiting.delete('WATCHDOG');
       say('STOPPING', '1');
     },
-    async [Symbol.asyncDispose]() {
-      clearInterval(feeding);
-      await sending;
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+interface Sender {
+  /** Resolves with what went wrong; undefined where the message was sent. One at a time. */
+  send(line: string): Promise<string | undefined>;
+  readonly ended: boolean;
+  close(): Promise<void>;
+}
+
+function openSender(env: NodeJS.ProcessEnv): Sender {
+  const child: ChildProcessByStdio<Writable, Readable, null> = spawn('/bin/sh', ['-c', script], {
+    env,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  const answers = createInterface({ input: child.stdout });
+  let ended = false;
+  let fault = 'the shell that starts systemd-notify ended';
+  const gone = new Promise<void>((resolve) => {
+    child.once('error', (error) => {
+      fault = error.message;
+      resolve();
+    });
+    child.once('close', resolve);
+  }).then(() => {
+    ended = true;
+  });
+  child.stdin.on('error', () => undefined);
+  return {
+    get ended() {
+      return ended;
+    },
+    async send(line) {
+      const late = setTimeout(() => child.kill('SIGKILL'), answerMs);
+      const answer = once(answers, 'line').then(([text]) => text as string);
+      child.stdin.write(`${line}\n`);
+      const said = await Promise.race([answer, gone.then(() => fault)]);
+      clearTimeout(late);
+      return said === '0'
+        ? undefined
+        : /systemd-notify: (\S+ )?not found/.test(said)
+          ? 'systemd-notify is not installed here'
+          : said;
+    },
+    async close() {
+      child.stdin.end();
+      await gone;
     },
   };
 }
@@ -100,9 +164,4 @@ function watchdogMs(env: Environment, pid: number): number | undefined {
   const microseconds = Number(env.WATCHDOG_USEC);
   const isOurs = env.WATCHDOG_PID === undefined || Number(env.WATCHDOG_PID) === pid;
   return isOurs && microseconds > 0 ? microseconds / 1_000 : undefined;
-}
-
-function reason(error: Error & { code?: string | number; stderr?: string }): string {
-  if (error.code === 'ENOENT') return 'systemd-notify is not installed here';
-  return error.stderr?.trim() || error.message;
 }

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
@@ -137,6 +137,20 @@ describe('backup and restore', () => {
     expect(await readFile(join(used, 'evidence/a.jpg'), 'utf8')).toBe('a picture');
     const old = await readDataset((json as { before: string }).before, onNotice);
     expect(old.frames).toMatchObject([{ label: 'other' }]);
+  });
+
+  it('what root restores belongs to whom the storage belongs to', async (ctx) => {
+    if (process.getuid?.() !== 0) return ctx.skip('only root gives files away');
+    const used = place('service');
+    await mkdir(used);
+    await chown(used, 61_234, 61_234);
+    await restoreCommand(configFor(used), file, deps);
+    for (const name of [
+      'version',
+      'dataset',
+      ...(await readdir(join(used, 'models'), { recursive: true })).map((one) => `models/${one}`),
+    ])
+      expect(await stat(join(used, name)), name).toMatchObject({ uid: 61_234, gid: 61_234 });
   });
 
   it('is refused over an agent that runs, and changes nothing', async () => {

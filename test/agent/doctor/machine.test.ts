@@ -65,6 +65,14 @@ describe('the disk', () => {
     expect(await readdir(scratch.path)).toEqual([]);
   });
 
+  it('holds what a newer agent wrote, which is refused', async () => {
+    await using scratch = await tempFolder();
+    await writeFile(join(scratch.path, 'version'), '{"schema":1,"layout":99,"since":"9.0.0"}');
+    expect(await checkDisk(scratch.path)).toMatchObject([
+      { level: 'fail', detail: expect.stringContaining('written by qc-edge-agent 9.0.0 in layout 99') },
+    ]);
+  });
+
   it('cannot be written where a file is in the way', async () => {
     await using scratch = await tempFolder();
     await writeFile(join(scratch.path, 'data'), '');
