@@ -168,6 +168,16 @@ const models: {
     detail: /knows good, scratch, but not io of labels\.good: no part can pass/,
     remedy: /name in labels\.good/,
   },
+  {
+    what: 'a recipe whose head is not there',
+    async prepare(scratch) {
+      const head = await addHead(join(scratch.path, 'data'), { promote: true });
+      return { recipes: { bolts: { head }, nuts: { head: '2020-01-01.1' } } };
+    },
+    check: 'recipe nuts',
+    detail: /there is no version "2020-01-01\.1"/,
+    remedy: /models list/,
+  },
 ];
 
 it.each(models)('finds $what', async ({ prepare, check, detail, remedy }) => {
