@@ -91,6 +91,7 @@ export function status(state: Status['state'], reasons: string[] = []): Status {
     reasons,
     version: '0.1.0',
     model: 'v1',
+    recipe: 'default',
     cameras: { top: 'up' },
     since: '2026-11-23T18:00:00.000Z',
   };
