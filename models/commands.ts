@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts';
 import { openBase } from './base.ts';
 import { recordDecision, requireAllowed } from './decisions.ts';
 import { exportModel } from './export.ts';
+import { fastestOf } from './fastest.ts';
 import { requireHeadGraph, requireSameBase } from './head.ts';
 import type { HeadManifest } from './manifest.ts';
 import { type HeadVersion, type ListedVersion, openStore, type Store } from './store.ts';
@@ -32,7 +33,23 @@ export async function modelsShowCommand(config: ModelsConfig, version: string): 
   const store = await openStore(config.storage.directory);
   const { manifest } = await store.read(version);
   const active = (await store.active()) === version;
-  return { text: details(manifest, active), json: { version, active, manifest } };
+  const judges = await variantOf(config);
+  const text = [
+    details(manifest, active),
+    `On the CPU it judges with ${judges.precision}: ${judges.because}`,
+  ].join('\n');
+  return { text, json: { version, active, manifest, ...judges } };
+}
+
+/** Which variant of the base a start would take now, and why. */
+async function variantOf({ model, storage }: ModelsConfig) {
+  try {
+    const request = { ...model, directories: [join(storage.directory, 'bases')] };
+    const { base, because } = await fastestOf(request, await openBase(request));
+    return { precision: base.manifest.precision, because };
+  } catch (error) {
+    return { precision: 'nothing', because: (error as Error).message };
+  }
 }
 
 /**
