@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -140,6 +141,16 @@ describe('the quantized graph', () => {
     expect([...weight('bn1.out.relu/zero').rawData!]).toEqual([0]);
     // Pooling selects: levels before and behind it are the same.
     expect(floatValues(weight('pool/scale'))).toEqual(floatValues(weight('bn1.out.relu/scale')));
+  });
+
+  it('passes the checker of ONNX itself, shapes and types included', async (context) => {
+    if (spawnSync('/usr/bin/python3', ['-c', 'import onnx']).status !== 0) {
+      context.skip('python3-onnx is not installed');
+    }
+    const check = 'import onnx,sys; onnx.checker.check_model(onnx.load(sys.stdin.buffer), full_check=True)';
+    const { status, stderr } = spawnSync('/usr/bin/python3', ['-c', check], { input: encodeModel(model) });
+    expect(String(stderr)).toBe('');
+    expect(status).toBe(0);
   });
 
   it('keeps an operator in float that it is told to, and all between such operators', () => {
