@@ -3,6 +3,7 @@ import { ApiError, get } from './api-client.js';
 import { openDialog } from './dialog.js';
 import { timeOf } from './figures.js';
 import { byId, h, setText } from './h.js';
+import { meetPerson } from './person.js';
 import { labelOf, percentOf, verdictWords } from './words.js';
 
 const pageSize = 60;
@@ -69,7 +70,11 @@ function look(result) {
     h(
       'div',
       { class: 'row' },
-      h('a', { class: 'button is-primary', href: `calibrate.html#label/${resultId}` }, 'Correct the label'),
+      h(
+        'a',
+        { class: 'button is-primary', href: `calibrate.html#label/${resultId}`, data: { needs: 'operator' } },
+        'Correct the label',
+      ),
       h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Close'),
     ),
   );
@@ -110,5 +115,6 @@ form.addEventListener('submit', (event) => {
 });
 form.addEventListener('change', () => form.requestSubmit());
 byId('more').addEventListener('click', () => load({ isMore: true }));
+void meetPerson();
 void fillCameras();
 void load();

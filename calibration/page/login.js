@@ -1,10 +1,12 @@
 /** Exchanges a token for a session, then goes on to the page that was asked for. */
 const byId = (id) => document.getElementById(id);
 
+const pages = ['calibrate.html', 'evidence.html'];
+
 /** Only our own pages: an address somebody else made up leads to the line. */
 function goOn() {
   const to = new URLSearchParams(location.search).get('to');
-  location.replace(`${to === 'calibrate.html' ? to : './'}${location.hash}`);
+  location.replace(`${pages.includes(to) ? to : './'}${location.hash}`);
 }
 
 function tell(problem) {

@@ -40,12 +40,20 @@ function showCameras(cameras) {
   byId('cameras').dataset.count = String(Math.min(cameras.length, 3));
 }
 
+/** Results that came while the past was asked for: its answer may be older than they are. */
+let cameMeanwhile;
+
 /** What was judged before this page looked, or while it could not. */
 async function showPast() {
+  const came = [];
+  cameMeanwhile = came;
   const response = await fetch('api/v1/results?limit=24').catch(() => undefined);
-  if (!response?.ok) return;
+  const past = response?.ok ? (await response.json()).reverse() : undefined;
+  if (cameMeanwhile === came) cameMeanwhile = undefined;
+  if (!past) return;
+  const newer = came.filter(({ resultId }) => !past.some((one) => one.resultId === resultId));
   strip.clear();
-  for (const result of (await response.json()).reverse()) {
+  for (const result of [...past, ...newer]) {
     strip.add(result);
     const card = cards.get(result.camera);
     // Meanwhile a newer one may have come.
@@ -81,6 +89,7 @@ followEvents('api/v1/events', {
   onEvent(name, data) {
     if (name === 'result') {
       strip.add(data);
+      cameMeanwhile?.push(data);
       cards.get(data.camera)?.showResult(data);
       announce(data);
     } else {
