@@ -123,7 +123,11 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
     async [Symbol.asyncDispose]() {
       closing.abort();
       await running;
-      if (waiting() > 0) log.warn({ waiting: waiting() }, 'stopped with messages not delivered');
+      if (waiting() > 0)
+        log.warn(
+          { waiting: waiting() },
+          'stopped before the broker had everything: the rest is sent after the next start',
+        );
     },
   };
 }

@@ -14,7 +14,7 @@ import type { AgentProcess } from '../rigs/plant-agent.ts';
 import { scrape } from '../rigs/plant-metrics.ts';
 import { until } from '../rigs/until.ts';
 
-const killings = 16;
+const killings = 14;
 /** Results between two of them, at least, every other time. */
 const flowing = 250;
 const seed = 20_261_124;
