@@ -19,7 +19,7 @@ export async function copyHead(storageDirectory: string): Promise<void> {
 }
 
 /** The folder of a head that fits base, drawings and fit as they are; kept from run to run. */
-async function madeHead(): Promise<string> {
+export async function madeHead(): Promise<string> {
   const kept = join(tmpdir(), `qc-test-head-${await fingerprint()}`);
   if (existsSync(kept)) return kept;
   const making = await mkdtemp(join(tmpdir(), 'qc-test-head-'));

@@ -37,6 +37,7 @@ export interface PlantOptions {
 /** The configuration as far as the plant itself makes it. */
 export interface PlantSettings {
   readonly cameras: { readonly top: object };
+  readonly mqtt: { readonly url: string };
 }
 
 export interface Plant extends AsyncDisposable {

@@ -69,3 +69,16 @@ function read(path: string): string {
     return '';
   }
 }
+
+/** Memory of these processes that lies in RAM, shared pages counted in each, MB. */
+export function rssMb(pids: readonly number[]): number {
+  let kilobytes = 0;
+  for (const pid of pids)
+    kilobytes += Number(/^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
+  return kilobytes / 1024;
+}
+
+/** Files, sockets and pipes that these processes have open. */
+export function openFiles(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + numbers(`/proc/${pid}/fd`).length, 0);
+}
