@@ -69,10 +69,11 @@ describe('a part gets exactly one verdict', () => {
 
   it('tells the PLC the same as everybody else', () => {
     expect(plant.verdicts).toEqual(
-      results.map(({ schema, sequence, partId, verdict, evaluation }) => ({
+      results.map(({ schema, sequence, partId, jobId, verdict, evaluation }) => ({
         schema,
         sequence,
         partId,
+        jobId,
         verdict,
         evaluation,
       })),
