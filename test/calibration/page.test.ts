@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Result } from '../../agent/publish/messages.ts';
 import { QcError } from '../../config/errors.ts';
 import { browserMissing, openBrowser, type Viewport } from '../rigs/browser.ts';
 import { type CalibrationRig, createCalibrationRig } from '../rigs/calibration.ts';
+import { result } from '../rigs/publisher.ts';
 import { openStationRig } from '../rigs/station.ts';
 import { until } from '../rigs/until.ts';
 
@@ -20,8 +22,9 @@ interface Opened extends AsyncDisposable {
   readonly complaints: readonly string[];
 }
 
-async function open(rig: CalibrationRig, hash = '#label'): Promise<Opened> {
+async function open(rig: CalibrationRig, hash = '#label', past: readonly Result[] = []): Promise<Opened> {
   const station = await openStationRig({}, { calibration: rig });
+  for (const one of past) station.recent.add(one);
   try {
     const browser = await openBrowser(`${station.http.url}/calibrate.html${hash}`, touchPanel);
     const close = async () => {
@@ -137,15 +140,16 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
 
   it('corrects a past part that a link names, whoever labelled it before', async () => {
     const rig = createCalibrationRig();
-    const past = rig.waiting[7]!;
-    await using opened = await open(rig, `#label/${past.resultId}`);
+    const { resultId, partId } = rig.waiting[7]!;
+    const past = result(7, { resultId, partId });
+    await using opened = await open(rig, `#label/${resultId}`, [past]);
     const { page } = opened;
     await page.getByText('You want to correct this one').waitFor();
     expect(new URL(page.url()).hash).toBe('#label');
-    await page.locator('#look-frame img').waitFor();
+    await picture(page, partId).waitFor();
     await page.keyboard.press('1');
     await until(() => rig.arrived.length === 1, { what: 'the correction' });
-    expect(rig.arrived[0]).toEqual({ resultId: past.resultId, label: 'good', ifUnlabelled: false });
+    expect(rig.arrived[0]).toEqual({ resultId, label: 'good', ifUnlabelled: false });
     await picture(page, rig.waiting[0]!.partId).waitFor();
     expect(opened.complaints).toEqual([]);
   });
