@@ -6,8 +6,9 @@ import { changed, type OnnxModel, type OnnxNode } from './proto.ts';
 /**
  * The part of the model that makes `tensor`, with `tensor` as its only output. Weights are shared with
  * the given model, which is left as it is. Throws where no node makes the tensor.
+ * @param dims of the tensor, where the model does not say: ONNX wants a shape for every output, onnxruntime does not
  */
-export function cutAt(model: OnnxModel, tensor: string): OnnxModel {
+export function cutAt(model: OnnxModel, tensor: string, dims?: readonly (number | string)[]): OnnxModel {
   const graph = model.graph;
   if (!graph) throw new Error('the model has no graph');
   const made = producers(graph);
@@ -33,7 +34,7 @@ export function cutAt(model: OnnxModel, tensor: string): OnnxModel {
     sparseInitializer: graph.sparseInitializer.filter((weight) => tensors.has(weight.values?.name ?? '')),
     input: graph.input.filter((value) => tensors.has(value.name ?? '')),
     valueInfo: graph.valueInfo.filter((value) => tensors.has(value.name ?? '') && value.name !== tensor),
-    output: [known ?? valueInfo(tensor, undefined)],
+    output: [known ?? valueInfo(tensor, dims)],
   });
   return changed(model, { graph: cut });
 }

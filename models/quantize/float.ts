@@ -4,8 +4,10 @@ import { QcError } from '../../config/errors.ts';
 import type { Base } from '../base.ts';
 import { averageOf } from '../head.ts';
 import type { Image } from '../image.ts';
+import type { BaseManifest } from '../manifest.ts';
 import { valueInfo } from '../onnx/build.ts';
 import { cutAt } from '../onnx/cut.ts';
+import { producers } from '../onnx/graph.ts';
 import { changed, decodeModel, type OnnxModel } from '../onnx/proto.ts';
 import { foldModel } from '../onnx/quantize/fold.ts';
 import { exactPixels, pixelsTensor } from '../onnx/quantize/pixels.ts';
@@ -39,7 +41,7 @@ export async function readFloat(base: Base): Promise<FloatBase> {
   try {
     const whole = decodeModel(await readFile(base.file));
     const isAlone = whole.graph?.output.length === 1 && whole.graph.output[0]?.name === features.tensor;
-    model = foldModel(isAlone ? whole : cutAt(whole, features.tensor));
+    model = foldModel(isAlone ? whole : cutAt(whole, features.tensor, featureDims(whole, features)));
   } catch (cause) {
     throw new QcError('quantize-impossible', `${base.file}: ${(cause as Error).message}`, { cause });
   }
@@ -75,6 +77,23 @@ export async function readFloat(base: Base): Promise<FloatBase> {
     open: async (opened, threads) =>
       described(await openGraph(opened, { input: input.name, dims, dimensions: base.dimensions, threads })),
   };
+}
+
+/** What shape the features have where they are cut out of a graph; undefined where their operator does not tell. */
+function featureDims(
+  { graph }: OnnxModel,
+  { tensor, size, pool }: BaseManifest['features'],
+): (number | string)[] | undefined {
+  if (pool === 'average') return ['N', size, 'height', 'width'];
+  switch (graph && producers(graph).get(tensor)?.opType) {
+    case 'GlobalAveragePool':
+      return ['N', size, 1, 1];
+    case 'Flatten':
+    case 'Gemm':
+      return ['N', size];
+    default:
+      return undefined;
+  }
 }
 
 /** The same model that also gives out these tensors. */
