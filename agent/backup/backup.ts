@@ -83,7 +83,10 @@ async function requireTarget(target: string): Promise<void> {
   if (!folder?.isDirectory()) throw new QcError('backup-target', `there is no folder ${dirname(target)}`);
 }
 
-/** Takes pieces until the records name none that was not taken, then the records. */
+/**
+ * Takes records and the pieces that they name. The records come first: what they name was there then, and may only have
+ * moved or gone before it was taken. What moved is there the next time; what is gone is not named by newer records.
+ */
 async function take(
   archive: Archive,
   directory: string,
@@ -92,7 +95,9 @@ async function take(
   const taken = new Map<string, BackupFile>();
   /** How often something was named and not to be had. */
   const wanted = new Map<string, number>();
+  let records = await readRecords(directory);
   for (let pass = 0; pass < mostPasses; pass++) {
+    if (pass > 0 && pass % 2 === 0) records = await readRecords(directory);
     const found = await pieces(directory);
     for (const [index, { key, path }] of found.entries()) {
       signal.throwIfAborted();
@@ -101,7 +106,6 @@ async function take(
       if (file) taken.set(key, file);
     }
     if (pass === 0) onProgress?.(found.length, found.length);
-    const records = await readRecords(directory);
     const left = missing(records, new Set(taken.keys()));
     for (const key of left) wanted.set(key, (wanted.get(key) ?? 0) + 1);
     const lost = left.filter((key) => wanted.get(key)! >= lostAfter);
