@@ -121,6 +121,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
         `{ const c = document.querySelector('.part-picture');
            c.getContext('2d').getImageData(0, 0, c.width, c.height).data.every((v) => v === 0) }`,
       );
+    await page.locator('.part-picture').waitFor();
     await until(async () => !(await isBlank()), { what: 'the picture of the first part' });
     await until(() => rig.watching);
     rig.recent.add(
