@@ -69,6 +69,8 @@ export interface Incoming {
 
 const connectTimeoutMs = 10_000;
 const closeTimeoutMs = 1_000;
+/** A message waits for its acknowledgement for two keepalives, and at least for so long, ms. */
+const leastPatienceMs = 10_000;
 /** A larger packet is not sent to us (MQTT 5 §3.1.2.11.4). */
 const maxIncomingBytes = 262_144;
 
@@ -120,7 +122,10 @@ async function connectOnce(
     signal.throwIfAborted();
     throw toBrokerError(error, where, 'connecting');
   });
-  return linkOver(client, version, where, options.willOnClose === true);
+  return linkOver(client, version, where, {
+    willOnClose: options.willOnClose === true,
+    patienceMs: Math.max(leastPatienceMs, 2_000 * options.keepaliveSeconds),
+  });
 }
 
 async function clientOptionsFor(options: BrokerOptions, version: '5' | '3.1.1') {
@@ -184,9 +189,10 @@ function linkOver(
   client: MqttClient,
   version: '5' | '3.1.1',
   where: string,
-  willOnClose: boolean,
+  { willOnClose, patienceMs }: { readonly willOnClose: boolean; readonly patienceMs: number },
 ): BrokerLink {
-  const pending = new Set<(error: QcError) => void>();
+  /** What waits for an acknowledgement, the oldest first, and since when. */
+  const pending = new Map<(error: QcError) => void, number>();
   const listeners: ((error: QcError) => void)[] = [];
   let lost: QcError | undefined;
   let closing = false;
@@ -194,11 +200,20 @@ function linkOver(
   const lose = (cause: unknown) => {
     if (lost) return;
     lost = toBrokerError(cause, where, 'connected');
-    for (const reject of pending) reject(lost);
+    clearInterval(watch);
+    for (const reject of pending.keys()) reject(lost);
     pending.clear();
     client.stream.destroy();
     if (!closing) for (const listener of listeners) listener(lost);
   };
+  // A broker that answers pings and forgets a message would keep a place in the window for ever, and what waits with it.
+  const watch = setInterval(() => {
+    const [oldest = Number.POSITIVE_INFINITY] = pending.values();
+    if (performance.now() - oldest > patienceMs) {
+      lose(new Error(`a message was not acknowledged within ${patienceMs / 1000} s`));
+    }
+  }, 1_000);
+  watch.unref();
   client.on('disconnect', (packet) => lose({ code: packet.reasonCode, disconnect: true }));
   client.on('error', lose);
   client.on('close', () => lose(new Error('hung up')));
@@ -209,7 +224,7 @@ function linkOver(
   const acknowledged = (start: (done: (error?: unknown) => void) => void) =>
     new Promise<void>((resolve, reject) => {
       if (lost) return reject(lost);
-      pending.add(reject);
+      pending.set(reject, performance.now());
       start((error) => {
         if (!pending.delete(reject)) return;
         if (error) reject(toBrokerError(error, where, 'connected'));
@@ -243,6 +258,7 @@ function linkOver(
     },
     async [Symbol.asyncDispose]() {
       closing = true;
+      clearInterval(watch);
       if (lost) {
         client.end(true);
         return;

@@ -1,4 +1,5 @@
 /** The contract over the wire, with brokers that we did not write. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { openBroker } from '../../../agent/demo/broker.ts';
 import { lettersOf } from '../../../agent/publish/letters.ts';
@@ -293,6 +294,26 @@ describe('what only one of the brokers can show', () => {
       await until(() => one.log.join('').includes('same mqtt.clientId'));
     },
   );
+
+  it('gives up a link that answers pings but has lost an acknowledgement, and sends again', async () => {
+    await using broker = await openBroker();
+    await using valve = await openValve(broker.port);
+    await using probe = await openProbe(broker.url);
+    // Acknowledgements may take two keepalives, and at least 10 s; pings are 5 s apart, and none is lost.
+    await using rig = await openPublisherRig({
+      url: `mqtt://127.0.0.1:${valve.port}`,
+      keepaliveSeconds: 5,
+    });
+    await until(() => rig.publisher.connected);
+    valve.shut();
+    for (let i = 1; i <= 40; i++) await rig.store.put(lettersOf(result(i), rig.outbox));
+    await sleep(100);
+    valve.open();
+    await until(() => rig.store.size === 0, { timeoutMs: 25_000, what: 'the outbox to drain' });
+    expect(rig.log.join('')).toContain('a message was not acknowledged within 10 s');
+    const sequences = probe.on(`${base}/top/result`).map((m) => m.json.sequence as number);
+    expect([...new Set(sequences)]).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+  });
 
   it('sends what waits before it closes', async () => {
     await using broker = await openBroker();
