@@ -22,6 +22,8 @@ const graceMs = 5_000;
 /** Starts the process; it ends with the agent at the latest. */
 export function openJobProcess(): JobProcess {
   const child: ChildProcess = fork(fileURLToPath(new URL('./child.js', import.meta.url)), [], {
+    // A debugger or a preloaded script of this process is not for the child.
+    execArgv: [],
     env: childEnvironment(),
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

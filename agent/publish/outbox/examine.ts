@@ -26,6 +26,8 @@ const deadly: readonly unknown[] = ['SIGBUS', 'SIGSEGV', 'SIGABRT', 'SIGILL', 'S
 /** Reads every entry in a process of its own. @throws where that cannot be started or is stopped from outside */
 export async function examine(options: Examine): Promise<Examined> {
   const child = fork(fileURLToPath(new URL('./examine-child.js', import.meta.url)), [], {
+    // A debugger or a preloaded script of this process is not for the child.
+    execArgv: [],
     env: childEnvironment(),
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
