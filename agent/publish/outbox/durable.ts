@@ -75,6 +75,8 @@ export class DurableOutbox implements OutboxStore {
   }
 
   queue<M>(name: string, schema: z.ZodType<M>): Outbox<M> {
+    const opened = this.#queues.get(name) as DurableQueue<M> | undefined;
+    if (opened) return opened;
     const queue = new DurableQueue<M>(name, schema, this.#disk.found.queues.get(name), {
       clock: this.#clock,
       read: (after, limit) => this.#disk.read(name, after, limit),

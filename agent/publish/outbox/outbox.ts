@@ -47,7 +47,7 @@ export interface Numbered {
 
 export interface OutboxStore extends AsyncDisposable {
   /**
-   * A consumer's queue by its name; the same name gives the same messages after a restart.
+   * A consumer's queue by its name: one for all who ask, with the same messages after a restart.
    * @param schema what the consumer needs of a stored message; one that does not fit is set aside and counted.
    * It must take what earlier versions have stored: ask for no more than is needed to send it.
    */

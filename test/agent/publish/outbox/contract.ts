@@ -45,6 +45,16 @@ export function outboxContract(
       expect(second.message.n).toBe(2);
     });
 
+    it('gives one queue for a name, whoever asks for it, and what was put before', async () => {
+      const { store, outbox, put } = await openOne();
+      await put(1);
+      const again = store.queue('one', schema);
+      await put(2);
+      expect(await readAll(again)).toEqual([1, 2]);
+      again.ack((await again.next(0, never)).id);
+      expect([outbox.size, store.size]).toEqual([1, 1]);
+    });
+
     it('keeps the order of what is put at once, without waiting', async () => {
       const { outbox, put } = await openOne();
       await Promise.all(Array.from({ length: 50 }, (_, index) => put(index + 1)));
