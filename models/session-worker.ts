@@ -103,10 +103,14 @@ async function compiledGraph(base: Base, cache: string): Promise<string> {
     ort.env.versions.node!,
   ];
   return openCompiled(cache, identity, async (graph, weights) => {
-    const external = { file_name: weights, min_size_in_bytes: '1024' };
     const session = await openOn('cpu', base, {
       optimizedModelFilePath: graph,
-      extra: { session: { optimized_model_external_initializers: external } },
+      extra: {
+        session: {
+          optimized_model_external_initializers_file_name: weights,
+          optimized_model_external_initializers_min_size_in_bytes: '1024',
+        },
+      },
     });
     await session.release();
   });

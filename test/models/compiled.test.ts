@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { appendFile, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -81,6 +82,18 @@ describe('a session', () => {
       }
     }
     expect(await readdir(cache)).toHaveLength(2);
+  });
+
+  test('maps the weights of the compiled graph from their file, once for all of its threads', async (context) => {
+    if (!existsSync('/proc/self/maps')) context.skip('only on Linux');
+    await using folder = await tempFolder();
+    await using session = await openSession({ ...on, base: 'resnet50-synthetic', cache: folder.path });
+    expect(session.facts.why).toEqual([]);
+    const mapped = readFileSync('/proc/self/maps', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(folder.path));
+    expect(mapped.length).toBeGreaterThan(0);
+    expect(mapped.every((line) => line.endsWith('weights.bin'))).toBe(true);
   });
 
   test('follows its base when that changes, although the cache is full of the old one', async () => {
