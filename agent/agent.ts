@@ -1,5 +1,6 @@
 /** The parts list: opens everything in order, closes it in reverse. */
 import type { Config } from '../config/schema.ts';
+import { monotonicMs } from '../models/monotonic.ts';
 import { openAudit } from './audit/audit.ts';
 import { openCalibration } from './calibration/calibration.ts';
 import { createControl } from './control.ts';
@@ -111,7 +112,13 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   station.onChange(() => sparkplug?.changed());
 
   // The model loads while cameras and broker connect.
-  const loading = openLiveModel(config, { log, metrics, recipes, onChange: changed });
+  const loading = openLiveModel(config, {
+    log,
+    metrics,
+    recipes,
+    onChange: changed,
+    onServer: (text) => station.notice('inference server', text),
+  });
   // It may fail before anybody waits for it; whoever does is told then.
   loading.catch(() => undefined);
   opened.defer(async () => (await loading.catch(() => undefined))?.[Symbol.asyncDispose]());
@@ -221,16 +228,27 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   const running = [...inspections].map(([camera, inspection]) =>
     inspection.run({
       after: outbox.newestSequence(camera),
-      judge: (image, recipe) => judging(() => live.judge(image, recipe)),
+      depth: Math.ceil(live.busyWith / inspections.size),
+      judge: (image, recipe) => judging(() => live.judge(image, recipe, camera)),
       rules: (version, recipe) => live.rules(version, recipe),
       facts: () => ({ station: config.station, model: live.info, calibration: station.calibrating }),
-      keep: (result, frame) => evidence.keep(result, frame?.image),
-      publish(result) {
+      keep(result, frame) {
+        const startedAt = monotonicMs();
+        const path = evidence.keep(result, frame?.image);
+        metrics.evidenceTaken(monotonicMs() - startedAt);
+        return path;
+      },
+      async publish(result) {
+        const putAt = monotonicMs();
         const letters = lettersOf(result, mqttOutbox);
         if (sparkplug) letters.push(sparkplug.letter(result));
-        return storing(() => outbox.put(letters, result));
+        await storing(() => outbox.put(letters, result));
+        metrics.partStored(result, putAt);
       },
-      count: (result) => metrics.partInspected(result),
+      count(result) {
+        metrics.partInspected(result);
+        metrics.partTimed(result);
+      },
       show(result, seen) {
         recent.add(result, seen.frame);
         calibration.see(result, seen);

@@ -4,9 +4,12 @@
  */
 import { QcError } from '../config/errors.ts';
 import type { Frame, Image } from '../models/image.ts';
+import { monotonicMs } from '../models/monotonic.ts';
 import { type Decision, decide, failed, isUnfamiliar, type Rules } from '../models/verdict.ts';
+import type { RunTimes } from '../models/worker.ts';
 import { composeResult, type Facts } from './publish/compose.ts';
 import type { Result } from './publish/messages.ts';
+import { type PartTimes, timingsOf } from './timings.ts';
 
 /** Something to be judged exactly once. */
 export interface Part {
@@ -15,6 +18,8 @@ export interface Part {
   readonly recipe: string;
   /** The frames that vote, in order of capture; may be empty where the part failed. */
   readonly frames: readonly Frame[];
+  /** When the trigger had all of it, by `monotonicMs`. */
+  readonly foundAt: number;
   /** Why the part cannot be judged (the camera died while it was in view): the result is `failed`. */
   readonly failure?: string;
   /** Aborts, with a QcError that says why, once the part must have a result without being judged any further. */
@@ -28,7 +33,7 @@ export interface Parts {
 }
 
 /** What the model says of one image. */
-export interface Judgement {
+export interface Judgement extends RunTimes {
   /** Label to probability, summing to 1; empty while no head has been trained. */
   readonly probabilities: Readonly<Record<string, number>>;
   /** Cosine with the nearest labelled part; undefined where the head knows none. */
@@ -37,11 +42,12 @@ export interface Judgement {
   readonly features: Float32Array;
   /** What a candidate in the shadow says, unpublished. */
   readonly shadow?: Pick<Judgement, 'probabilities' | 'familiarity' | 'version'> | undefined;
-  readonly inferenceMs: number;
   /** Waiting for the model to be free, ms. */
   readonly queueMs: number;
   /** The head that judged; another one may be live by now. */
   readonly version: string;
+  /** What ran the base for it; absent: what the facts say. */
+  readonly ranOn?: Pick<Result['model'], 'provider' | 'precision'>;
 }
 
 /** What a result was made from. */
@@ -74,7 +80,10 @@ export interface Line {
   readonly count: (result: Result) => void;
   /** Shows the result, with what was seen of it. */
   readonly show: (result: Result, seen: Seen) => void;
-  /** Parts that may wait for the model: few where a newer frame is worth more than an older one. */
+  /**
+   * Parts that are with the model or on their way to the outbox: its share of what keeps the model busy. The others wait where
+   * a newer one takes their place, or the oldest is shed, so that what is judged is never old.
+   */
   readonly depth: number;
 }
 
@@ -94,9 +103,18 @@ export async function inspect(line: Line, stopping: AbortSignal): Promise<void> 
     const order = ++sequence;
     const judged = judgePart(line, part, stopping);
     const done = published.then(async () => {
-      const { features, unfamiliar, shadow, ...judgement } = await judged;
+      const { features, unfamiliar, shadow, times, ...judgement } = await judged;
       const frame = part.frames.at(-1);
-      const composed = composeResult({ sequence: order, camera: line.camera, part, facts, ...judgement });
+      const first = part.frames[0]?.times;
+      const timingsMs = timingsOf({ first, foundAt: part.foundAt, ...times, turnAt: monotonicMs() });
+      const composed = composeResult({
+        sequence: order,
+        camera: line.camera,
+        part,
+        facts,
+        timingsMs,
+        ...judgement,
+      });
       const result = { ...composed, evidence: line.keep(composed, frame) };
       await line.publish(result);
       line.count(result);
@@ -126,20 +144,28 @@ async function nextPart(parts: Parts, stopping: AbortSignal): Promise<Part | und
 export interface Judged extends Omit<Seen, 'frame'> {
   readonly state: Result['state'];
   readonly decision: Decision;
-  readonly inferenceMs: number;
-  readonly queueMs: number;
+  readonly times: Pick<PartTimes, 'runs' | 'answeredAt' | 'decidedAt'>;
   /** The head that judged; undefined where none did. */
   readonly version?: string;
+  /** What ran the base for it. */
+  readonly ranOn?: Judgement['ranOn'];
 }
 
 /** All frames of a part through the model and their vote; whatever goes wrong is a failed part, never a pass. */
 async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise<Judged> {
+  const runs: RunTimes[] = [];
+  let answeredAt: number | undefined;
+  const times = () => {
+    const decidedAt = monotonicMs();
+    return { runs, answeredAt: answeredAt ?? decidedAt, decidedAt };
+  };
   if (part.failure !== undefined) {
     const state = stopping.aborted || isAborted(part) ? 'aborted' : 'failed';
-    return { state, decision: failed(part.failure, part.frames.length), inferenceMs: 0, queueMs: 0 };
+    return { state, decision: failed(part.failure, part.frames.length), times: times() };
   }
   try {
-    const judgements = await within(part.until, judgeFrames(line, part));
+    const judgements = await within(part.until, judgeFrames(line, part, runs));
+    answeredAt = monotonicMs();
     const { version, shadow, features } = judgements.at(-1) ?? { version: 'none' };
     const rules = line.rules(version, part.recipe);
     const familiarity = judgements.map((judgement) => judgement.familiarity);
@@ -164,18 +190,24 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
             ),
           },
         }),
-      inferenceMs: judgements.reduce((sum, judgement) => sum + judgement.inferenceMs, 0),
-      queueMs: Math.max(...judgements.map((judgement) => judgement.queueMs)),
+      times: times(),
       version,
+      ...ranOnOf(judgements),
     };
   } catch (error) {
     return {
       state: isAborted(part) ? 'aborted' : 'failed',
       decision: failed((error as Error).message, part.frames.length),
-      inferenceMs: 0,
-      queueMs: 0,
+      times: times(),
     };
   }
+}
+
+/** Whatever ran the base for any of the frames: `remote+cpu` where an inference server failed in between. */
+function ranOnOf(judgements: readonly Judgement[]): Pick<Judged, 'ranOn'> {
+  const all = judgements.flatMap(({ ranOn }) => ranOn ?? []);
+  const joined = (key: 'provider' | 'precision') => [...new Set(all.map((one) => one[key]))].join('+');
+  return all.length > 0 ? { ranOn: { provider: joined('provider'), precision: joined('precision') } } : {};
 }
 
 /** Somebody took the job back; a job that ran out of time has failed instead. */
@@ -200,10 +232,18 @@ async function within<T>(until: AbortSignal | undefined, work: Promise<T>): Prom
   }
 }
 
-/** All frames of a part, by one head: where another took over between two of them, they are judged again. */
-async function judgeFrames(line: Line, part: Part): Promise<Judgement[]> {
+/**
+ * All frames of a part, by one head: where another took over between two of them, they are judged again.
+ * @param runs takes what each run of the model took
+ */
+async function judgeFrames(line: Line, part: Part, runs: RunTimes[]): Promise<Judgement[]> {
+  const judge = async ({ image }: Frame) => {
+    const judgement = await line.judge(image, part.recipe);
+    runs.push(judgement);
+    return judgement;
+  };
   while (true) {
-    const judgements = await Promise.all(part.frames.map((frame) => line.judge(frame.image, part.recipe)));
+    const judgements = await Promise.all(part.frames.map(judge));
     if (judgements.every(({ version }) => version === judgements[0]!.version)) return judgements;
   }
 }

@@ -36,14 +36,8 @@ export interface Inspection extends AsyncDisposable {
   /** The recipe in force has changed: resolves once frames are cut by its region. */
   recipeChanged(): Promise<void>;
   /** Starts judging; rejects only where the inspection cannot go on. */
-  run(line: Omit<Line, 'camera' | 'parts' | 'depth'>): Promise<void>;
+  run(line: Omit<Line, 'camera' | 'parts'>): Promise<void>;
 }
-
-/**
- * Parts of one camera that may wait for the model. `continuous` keeps two, so that the model never idles:
- * a newer frame is worth more than an older one. Elsewhere every part counts.
- */
-const depthOf = (trigger: CameraConfig['trigger']) => (trigger.kind === 'continuous' ? 2 : 16);
 
 /**
  * Opens a camera and looks for its parts at once; they wait, bounded, until `run` judges them.
@@ -67,6 +61,8 @@ export async function openInspection(
     aim: (recipe) => void feed.cut(recipe === undefined ? regionInForce() : deps.region(recipe)),
     onAcquired: (jobId) => handshake?.acquired(jobId),
     onNotice: deps.onNotice,
+    maxWaitMs: config.maxWaitMs,
+    onShed: (frames) => deps.observer.dropped(camera, 'overload', frames),
   });
   if (config.trigger.kind === 'command') {
     const { log, recipe } = deps;
@@ -102,7 +98,7 @@ export async function openInspection(
         line.show(result, seen);
         handshake?.done(result);
       };
-      running = inspect({ ...line, show, camera, parts, depth: depthOf(config.trigger) }, stopping.signal);
+      running = inspect({ ...line, show, camera, parts }, stopping.signal);
       return running;
     },
     async [Symbol.asyncDispose]() {

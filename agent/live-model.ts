@@ -14,14 +14,16 @@ import type { RecipeBook } from './recipes/book.ts';
 export interface LiveModel extends AsyncDisposable {
   /** With the version that judges by the recipe in force. */
   readonly info: Result['model'];
+  /** Pictures at a time that keep it busy. */
+  readonly busyWith: number;
   /** Why nothing can be judged at the moment; undefined while it can. */
   readonly fault: string | undefined;
   /** Why it cannot tell good from bad although it runs: no head yet, no good label; empty where it can. */
   readonly notice: string;
   /** Of the head that judged, by a recipe. */
   rules(version: string, recipe: string): Rules;
-  /** Judges with the head of a recipe. */
-  judge(image: Image, recipe: string): Promise<Judgement>;
+  /** Judges with the head of a recipe. @param camera whose picture it is: cameras take turns */
+  judge(image: Image, recipe: string, camera: string): Promise<Judgement>;
   /** Judges one picture by itself, as a part of one frame, by the recipe in force. */
   classify(image: Image): Promise<Classification>;
   /** Makes a version active; one that does not fit is refused and the old one stays. */
@@ -42,6 +44,8 @@ export interface LiveModelDeps {
   readonly recipes: { readonly book: RecipeBook; readonly active: string };
   /** Told when another head judges, or the model has a notice. */
   readonly onChange: () => void;
+  /** Told why the inference server does not judge; an empty text when it does again. */
+  readonly onServer: (text: string) => void;
 }
 
 /** @throws QcError what `openInspector` throws */
@@ -52,6 +56,8 @@ export async function openLiveModel(
   const { metrics, recipes, onChange } = deps;
   const { book } = recipes;
   const log = deps.log.child({ component: 'model' });
+  let shown: (() => void) | undefined;
+  if (config.model.provider === 'remote') metrics.expectServer();
   const inspector = await openInspector({
     model: config.model,
     storageDirectory: config.storage.directory,
@@ -59,12 +65,30 @@ export async function openLiveModel(
       log.warn(text);
       onChange();
     },
+    onRemote(news) {
+      if (news.kind === 'asked') return metrics.serverAsked(news.outcome, news.seconds);
+      metrics.serverUp.set(news.kind === 'up' ? 1 : 0);
+      if (news.kind === 'up') {
+        log.info(`the inference server judges: ${news.description}`);
+        deps.onServer('');
+      } else {
+        const { provider, precision } = news.ranOn;
+        const text = `the inference server ${news.reason}: judging here (${provider}, ${precision})`;
+        log.warn(`${text} — ${news.remedy}`);
+        deps.onServer(text);
+      }
+      shown?.();
+    },
   });
-  const { base, precision, because, provider, why } = inspector.model;
-  log.info({ base, precision, because, provider, version: inspector.model.version }, 'the model is ready');
+  const { base, precision, because, provider, batch, why } = inspector.model;
+  log.info(
+    { base, precision, because, provider, batch, version: inspector.model.version },
+    'the model is ready',
+  );
   for (const reason of why) log.info(`not used: ${reason}`);
   const info = () => infoOf(inspector, book.head(recipes.active));
-  metrics.modelInfo(info());
+  shown = () => metrics.modelInfo(info());
+  shown();
 
   async function change(choose: (store: Store) => Promise<string>): Promise<void> {
     const store = await openStore(config.storage.directory);
@@ -86,6 +110,7 @@ export async function openLiveModel(
     get info() {
       return info();
     },
+    busyWith: inspector.busyWith,
     get fault() {
       return inspector.fault;
     },
@@ -100,17 +125,21 @@ export async function openLiveModel(
       const { thresholds: own = config.thresholds, familiar } = inspector.rulesOf(version);
       return { thresholds: book.thresholds(recipe, own), familiar, good: config.labels.good };
     },
-    async judge(image, recipe) {
-      const judged = await inspector.judge(image, book.head(recipe));
-      metrics.inferenceSeconds.observe({ provider }, judged.inferenceMs / 1000);
-      metrics.inferenceBatchSize.observe(1);
+    async judge(image, recipe, camera) {
+      const judged = await inspector.judge(image, { head: book.head(recipe), lane: camera });
+      metrics.inferenceSeconds.observe({ provider: judged.ranOn.provider }, judged.inferenceMs / 1000);
+      metrics.inferenceBatchSize.observe(judged.batch);
       return judged;
     },
     async classify(image) {
       const recipe = recipes.active;
-      const { probabilities, familiarity, version, inferenceMs, queueMs } = await model.judge(image, recipe);
+      const { probabilities, familiarity, version, inferenceMs, queueMs, ranOn } = await model.judge(
+        image,
+        recipe,
+        'classify',
+      );
       const decision = decide([probabilities], model.rules(version, recipe), [familiarity]);
-      return { decision, model: { ...model.info, version }, inferenceMs, queueMs };
+      return { decision, model: { ...model.info, version, ...ranOn }, inferenceMs, queueMs };
     },
     promote: (version) =>
       change(async (store) => {

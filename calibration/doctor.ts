@@ -1,7 +1,7 @@
 /** What is wrong with the labelled frames, and what to do about it: before training, not after. */
-import { join } from 'node:path';
 import sharp from 'sharp';
 import type { Config } from '../config/schema.ts';
+import { onThisMachine } from '../models/providers.ts';
 import { openSession } from '../models/session.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
@@ -61,11 +61,7 @@ export async function examine(
     onNotice(`the newest ${mostFrames} of ${frames.length} frames are looked at`);
 
   const unreadable: { readonly frame: LabelledFrame; readonly reason: string }[] = [];
-  await using session = await openSession({
-    ...model,
-    directories: [join(storage.directory, 'bases')],
-    cache: join(storage.directory, 'cache'),
-  });
+  await using session = await openSession({ ...onThisMachine(model), storageDirectory: storage.directory });
   const described = await describeFrames(looked, {
     storageDirectory: storage.directory,
     base: session.facts.manifest,

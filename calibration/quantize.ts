@@ -11,7 +11,7 @@ import { decodePicture } from '../models/picture.ts';
 import type { Picture } from '../models/quantize/float.ts';
 import { type QuantizeOptions as HowTo, quantizeBase } from '../models/quantize/quantize.ts';
 import type { QuantizationReport } from '../models/quantize/report.ts';
-import { basesIn, keepVariant, lastReport } from '../models/quantize/variants.ts';
+import { keepVariant, lastReport } from '../models/quantize/variants.ts';
 import { readDataset } from './dataset/dataset.ts';
 import { drawEvenly } from './train/draw.ts';
 import { judgeOf } from './train/quantized.ts';
@@ -50,8 +50,8 @@ export async function quantize(
   deps: QuantizeDeps,
 ): Promise<QuantizeResult> {
   const { model, storage } = config;
-  const directories = [basesIn(storage.directory)];
-  const base = await openBase({ base: model.base, precision: 'fp32', directories });
+  const storageDirectory = storage.directory;
+  const base = await openBase({ base: model.base, precision: 'fp32', storageDirectory });
   const { frames, revision } = await readDataset(storage.directory, deps.onNotice);
   const isLabelled = frames.length >= fewFrames;
   if (!isLabelled && !deps.drawn) {
@@ -99,11 +99,12 @@ async function drawnPictures(drawn: NonNullable<QuantizeDeps['drawn']>, most: nu
 export async function whyNotQuantize({ model, storage }: QuantizeConfig): Promise<string | undefined> {
   if (model.precision !== 'auto' && model.precision !== 'int8')
     return 'model.precision names another variant';
-  if (model.provider !== 'auto' && model.provider !== 'cpu') return 'int8 is for the CPU';
+  // Beside a server the CPU judges whatever that fails.
+  if (!['auto', 'cpu', 'remote'].includes(model.provider)) return 'int8 is for the CPU';
   const base = await openBase({
     base: model.base,
     precision: 'auto',
-    directories: [basesIn(storage.directory)],
+    storageDirectory: storage.directory,
   });
   if (base.manifest.precision !== 'fp32') return 'the base is not in float';
   const last = await lastReport(storage.directory, base.manifest.name);

@@ -12,6 +12,7 @@ import { decodeHead, probabilitiesOf, requireSameBase } from '../models/head.ts'
 import type { Image } from '../models/image.ts';
 import type { BaseManifest } from '../models/manifest.ts';
 import { decodePicture } from '../models/picture.ts';
+import { onThisMachine } from '../models/providers.ts';
 import { openSession, type Session } from '../models/session.ts';
 import { type HeadVersion, openStore, type Store } from '../models/store.ts';
 import type { Probabilities } from '../models/verdict.ts';
@@ -79,11 +80,7 @@ export async function tune(
   requireEnough(chosen);
 
   const began = performance.now();
-  await using session = await openSession({
-    ...model,
-    directories: [join(storage.directory, 'bases')],
-    cache: join(storage.directory, 'cache'),
-  });
+  await using session = await openSession({ ...onThisMachine(model), storageDirectory: storage.directory });
   const base = session.facts.manifest;
   const described = await describeFrames(chosen, {
     storageDirectory: storage.directory,

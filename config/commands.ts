@@ -27,7 +27,7 @@ export function configCheckCommand(file: string, env: Environment): string {
     ...Object.entries(config.cameras).map(([name, camera]) => cameraLine(name, camera)),
     `broker ${redactUrl(mqtt.url)} as ${mqtt.username ?? 'nobody (no user)'}${password(mqtt)}, topics under ${mqtt.topic}`,
     `${scheme} ${http.host}:${http.port}, ${secured}`,
-    `model ${model.base} on ${model.provider}, precision ${model.precision}`,
+    `model ${model.base} on ${model.provider === 'remote' ? redactUrl(model.remote!.url) : model.provider}, precision ${model.precision}`,
     `good means ${config.labels.good.join(', ')}`,
     `storage ${config.storage.directory}`,
     ...warnings,

@@ -22,6 +22,26 @@ export const errors = {
     exit: 3,
     remedy: 'set model.provider to auto or cpu, or install what is missing',
   },
+  // inference server
+  'inference-server-unreachable': {
+    exit: 1,
+    remedy:
+      'check model.remote.url and ca, the network, and that the server runs; parts are judged here meanwhile',
+  },
+  'inference-server-timeout': {
+    exit: 1,
+    remedy: 'look for load on the server and the network, or raise model.remote.timeoutMs',
+  },
+  'inference-server-unauthorized': { exit: 1, remedy: 'check the token in model.remote.tokenFile' },
+  'inference-server-refused': {
+    exit: 1,
+    remedy: 'check model.remote.url, model and version, and read the log of the server',
+  },
+  'inference-server-failed': { exit: 1, remedy: 'read the log of the inference server' },
+  'inference-server-invalid': {
+    exit: 1,
+    remedy: 'check that model.remote.url is a server that speaks the Open Inference Protocol',
+  },
   'head-damaged': { exit: 3, remedy: 'promote another version, or train a new head' },
   'head-base-mismatch': {
     exit: 3,

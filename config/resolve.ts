@@ -2,7 +2,15 @@
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
-import type { CameraConfig, Config, HttpConfig, ModelConfig, MqttConfig, mqttSchema } from './schema.ts';
+import type {
+  CameraConfig,
+  Config,
+  HttpConfig,
+  ModelConfig,
+  MqttConfig,
+  mqttSchema,
+  RemoteConfig,
+} from './schema.ts';
 import { exposure, fileFault, hasPassword, openness, readSecret } from './secrets.ts';
 import type { Path } from './tree.ts';
 
@@ -99,8 +107,46 @@ export function resolveHttp(http: HttpConfig, scope: Scope): HttpConfig {
 
 /** The model; a base given as a path is made absolute and must be there. */
 export function resolveModel(model: ModelConfig, scope: Scope): ModelConfig {
-  if (!/[\\/]|\.onnx$/i.test(model.base)) return model;
-  return { ...model, base: useFile(scope, ['model', 'base'], model.base) };
+  if (model.provider === 'remote' && !model.remote) {
+    scope.problem(['model', 'provider'], 'remote without a server', 'add model.remote with url and model');
+  }
+  const isPath = /[\\/]|\.onnx$/i.test(model.base);
+  return {
+    ...model,
+    ...(model.profile !== undefined && { profile: absolute(scope, model.profile) }),
+    ...(isPath && { base: useFile(scope, ['model', 'base'], model.base) }),
+    ...(model.remote && { remote: resolveRemote(model.remote, scope) }),
+  };
+}
+
+/** The inference server. Its token stays in its file, to be read when it is needed: others may change it while we run. */
+function resolveRemote(remote: RemoteConfig, scope: Scope): RemoteConfig {
+  const path = ['model', 'remote'];
+  const resolved: Writable<RemoteConfig> = { ...remote };
+  const isSecure = remote.url.startsWith('https:');
+  if (/^\w+:\/\/[^/]*@/.test(remote.url)) {
+    const remedy = 'write it without; put a token in a file named with tokenFile';
+    scope.problem([...path, 'url'], 'the address holds a user', remedy);
+  }
+  if (remote.ca !== undefined) {
+    resolved.ca = useFile(scope, [...path, 'ca'], remote.ca);
+    const remedy = 'write https:// in url, or remove it';
+    if (!isSecure) scope.problem([...path, 'ca'], 'ca has no effect with http://', remedy);
+  }
+  if (remote.tokenFile !== undefined) {
+    const file = absolute(scope, remote.tokenFile);
+    resolved.tokenFile = file;
+    const read = remote.token === undefined ? readSecret(file) : undefined;
+    if (read && 'fault' in read) scope.problem([...path, 'tokenFile'], read.fault.what, read.fault.remedy);
+    const warning = read && !('fault' in read) ? exposure(file) : undefined;
+    if (warning) scope.warn([...path, 'tokenFile'], warning);
+  }
+  const key = remote.tokenFile === undefined ? 'token' : 'tokenFile';
+  const host = URL.canParse(remote.url) ? new URL(remote.url).hostname : '';
+  if (remote[key] !== undefined && !isSecure && !isLoopback(host)) {
+    scope.warn([...path, key], 'the token travels in the clear: use https:// in url');
+  }
+  return resolved;
 }
 
 export function resolveStorage(storage: Config['storage'], scope: Scope): Config['storage'] {

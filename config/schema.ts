@@ -116,6 +116,11 @@ export const cameraSchema = z.strictObject({
     })
     .prefault({})
     .describe('several frames may vote on one part'),
+  maxWaitMs: milliseconds(100, 600_000)
+    .default(5_000)
+    .describe(
+      'ms a part may wait to be judged; then its result is failed, so that those after it are in time',
+    ),
   maxFps: z
     .number()
     .positive()
@@ -245,6 +250,39 @@ export const httpSchema = z.strictObject({
   maxBodyMb: z.number().positive().max(1_000).default(20).describe('largest upload, MB'),
 });
 
+export const remoteSchema = z.strictObject({
+  url: z
+    .string()
+    .regex(/^https?:\/\/[^\s?#]+$/, 'url must look like http://host:8000 or https://host:8000')
+    .describe('where the server speaks HTTP; what stands before /v2 of the protocol'),
+  model: z.string().min(1).max(200).describe('name of the model on the server'),
+  version: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('version of the model; default: the one that the server takes, for as long as it keeps to it'),
+  timeoutMs: milliseconds(10, 60_000)
+    .default(500)
+    .describe('ms that the server has for an answer; then the picture is judged here'),
+  tokenFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('file that holds a token, sent as Bearer; read again whenever the server is looked at anew'),
+  token: z
+    .string()
+    .optional()
+    .meta({ secret: true })
+    .describe('only from the environment: QC_MODEL__REMOTE__TOKEN'),
+  ca: z.string().min(1).optional().describe('PEM file of the authority that signed the server certificate'),
+  tensors: z
+    .enum(['auto', 'binary', 'json'])
+    .default('auto')
+    .describe('how tensors travel; auto: as binary data where the server understands it'),
+  parallel: z.number().int().min(1).max(16).default(2).describe('requests on their way at a time'),
+});
+
 export const modelSchema = z.strictObject({
   base: z
     .string()
@@ -252,16 +290,71 @@ export const modelSchema = z.strictObject({
     .default('resnet50-synthetic')
     .describe('an embedded or pulled base by name, or a path to an .onnx with its manifest beside it'),
   provider: z
-    .enum(['auto', 'tensorrt', 'cuda', 'webgpu', 'cpu'])
+    .enum(['auto', 'tensorrt', 'cuda', 'webgpu', 'cpu', 'remote'])
     .default('auto')
-    .describe('auto takes the first of TensorRT, CUDA, WebGPU, CPU that passes its warm-up check'),
+    .describe(
+      'auto takes the first of TensorRT, CUDA, WebGPU, CPU that passes its warm-up check; remote: the server under remote, and what auto takes while that fails',
+    ),
+  remote: remoteSchema
+    .optional()
+    .describe('an inference server that runs the base (Open Inference Protocol); needs provider: remote'),
   precision: z
     .enum(['auto', 'fp32', 'fp16', 'int8'])
     .default('auto')
     .describe(
       'which variant of the base; auto takes the fastest that passed its gate (qc-agent models quantize)',
     ),
-  threads: z.number().int().min(0).max(256).default(0).describe('CPU threads for inference; 0 = one a core'),
+  threads: z
+    .number()
+    .int()
+    .min(0)
+    .max(256)
+    .default(0)
+    .describe(
+      'CPU threads for inference; 0 = one a core. In float all of them run one picture, in int8 each one of its own',
+    ),
+  batch: z
+    .strictObject({
+      size: z
+        .number()
+        .int()
+        .min(0)
+        .max(64)
+        .default(0)
+        .describe(
+          'most pictures in one run; 0 = what suits: 1 on the CPU and TensorRT, 8 on CUDA and WebGPU, 4 on a server that takes several. More than 1 needs a base whose batch is free',
+        ),
+      waitMs: z
+        .number()
+        .int()
+        .min(0)
+        .max(1_000)
+        .default(2)
+        .describe(
+          'longest that a picture waits for others while the model is free, ms; no effect with size 1',
+        ),
+    })
+    .prefault({})
+    .describe('pictures of all cameras that go through the base together'),
+  gpu: z
+    .strictObject({
+      deviceId: z
+        .number()
+        .int()
+        .min(0)
+        .max(63)
+        .default(0)
+        .describe('which of several NVIDIA GPUs, for CUDA and TensorRT; nvidia-smi counts them'),
+    })
+    .prefault({})
+    .describe('where inference runs on a GPU (docs/gpu.md)'),
+  profile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'folder for a profile of the first 500 runs of the base, node by node, to find out what takes the time',
+    ),
 });
 
 export const stationSchema = name().describe(
@@ -452,3 +545,4 @@ export type RecipeConfig = z.output<typeof recipeSchema>;
 export type StorageConfig = z.output<typeof storageSchema>;
 export type TrainingConfig = z.output<typeof trainingSchema>;
 export type ModelConfig = z.output<typeof modelSchema>;
+export type RemoteConfig = z.output<typeof remoteSchema>;

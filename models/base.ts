@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { QcError } from '../config/errors.ts';
 import { fitGraph } from './fit.ts';
+import { basesIn } from './layout.ts';
 import { type BaseManifest, readBaseManifest } from './manifest.ts';
 import { decodeModel, encodeModel, type OnnxGraph, type OnnxModel } from './onnx/proto.ts';
 
@@ -12,23 +13,29 @@ export interface BaseRequest {
   /** An embedded or pulled name, or a path to an .onnx with its manifest beside it. */
   readonly base: string;
   readonly precision: 'auto' | 'fp32' | 'fp16' | 'int8';
-  /** Where pulled bases lie, besides the embedded ones. */
-  readonly directories?: readonly string[];
+  /** Where bases lie besides the embedded ones, and variants that were made here; none are looked for without it. */
+  readonly storageDirectory?: string;
   /** Also give out the map before pooling. */
   readonly maps?: boolean;
 }
 
-/** A base ready to be given to onnxruntime: one float32 input of a fixed size, features as the output. */
-export interface Base {
+/** What is known of a base once it is proved: one float32 input of a fixed size, features as the output. */
+export interface ProvedBase {
   readonly manifest: BaseManifest;
   readonly file: string;
-  /** The file as it is where its features are an output, else the graph cut at them. */
-  readonly model: string | Uint8Array;
   readonly output: string;
   /** The map that is averaged to the features, [N,D,H,W], also an output; undefined where it was not asked for or is none. */
   readonly map: string | undefined;
   /** Names of free dimensions and the sizes to fix them at. */
   readonly dimensions: Readonly<Record<string, number>>;
+  /** Which of them is the number of pictures; undefined where the graph takes one at a time. */
+  readonly batch: string | undefined;
+}
+
+/** A base ready to be given to onnxruntime. */
+export interface Base extends ProvedBase {
+  /** The file as it is where its features are an output, else the graph cut at them. */
+  readonly model: string | Uint8Array;
 }
 
 /** Where the bases of this package lie, seen from dist/models. */
@@ -64,7 +71,8 @@ export async function openBase(request: BaseRequest): Promise<Base> {
   return { manifest, file, model: cut ? encodeModel(cut) : file, ...fitted };
 }
 
-async function findManifest({ base, precision, directories = [] }: BaseRequest): Promise<string> {
+async function findManifest({ base, precision, storageDirectory }: BaseRequest): Promise<string> {
+  const directories = storageDirectory === undefined ? [] : [basesIn(storageDirectory)];
   const suffix = precision === 'fp16' || precision === 'int8' ? `.${precision}` : '';
   if (base.endsWith('.onnx')) {
     const path = resolve(base).slice(0, -'.onnx'.length);

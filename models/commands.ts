@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { openBase } from './base.ts';
 import { recordDecision, requireAllowed } from './decisions.ts';
-import { exportModel } from './export.ts';
+import { exportBase, exportModel } from './export.ts';
 import { fastestOf } from './fastest.ts';
 import { requireHeadGraph, requireSameBase } from './head.ts';
 import type { HeadManifest } from './manifest.ts';
@@ -44,7 +44,7 @@ export async function modelsShowCommand(config: ModelsConfig, version: string): 
 /** Which variant of the base a start would take now, and why. */
 async function variantOf({ model, storage }: ModelsConfig) {
   try {
-    const request = { ...model, directories: [join(storage.directory, 'bases')] };
+    const request = { ...model, storageDirectory: storage.directory };
     const { base, because } = await fastestOf(request, await openBase(request));
     return { precision: base.manifest.precision, because };
   } catch (error) {
@@ -102,8 +102,8 @@ async function requireUsable(
   { model, storage }: ModelsConfig,
 ): Promise<HeadVersion> {
   const head = await store.read(version);
-  const directories = [join(storage.directory, 'bases')];
-  const base = await openBase({ base: model.base, precision: model.precision, directories });
+  const { base: name, precision } = model;
+  const base = await openBase({ base: name, precision, storageDirectory: storage.directory });
   requireSameBase(head.manifest, base.manifest);
   requireHeadGraph(head.model, head.manifest, base.manifest.features.size);
   return head;
@@ -165,6 +165,22 @@ export async function modelsExportCommand(
     text: [
       `${version} with its base written to ${file}: ${(bytes / 1e6).toFixed(1)} MB of plain ONNX`,
       `outputs: probabilities of ${labels.join(', ')}, in this order; how a picture is prepared is in its metadata ("input")`,
+    ].join('\n'),
+    json: { file, ...exported },
+  };
+}
+
+/** The base for an inference server. @throws QcError what `exportBase` throws */
+export async function modelsExportBaseCommand(
+  { model, storage }: ModelsConfig,
+  file: string,
+): Promise<CommandAnswer> {
+  const exported = await exportBase(model, storage.directory, file);
+  const { base, input, output, size, bytes } = exported;
+  return {
+    text: [
+      `${base} written to ${file}: ${(bytes / 1e6).toFixed(1)} MB of plain ONNX`,
+      `input ${input}: prepared pixels; output ${output}: ${size} features a picture; docs/remote.md says how a server runs it`,
     ].join('\n'),
     json: { file, ...exported },
   };

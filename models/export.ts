@@ -1,12 +1,14 @@
 /** Base and head as one plain ONNX file, for other runtimes. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ModelConfig } from '../config/schema.ts';
 import { openBase } from './base.ts';
 import { writeDurably } from './durable.ts';
 import { requireHeadGraph, requireSameBase } from './head.ts';
+import type { BaseManifest } from './manifest.ts';
+import { valueInfo } from './onnx/build.ts';
 import { join as joined } from './onnx/join.ts';
-import { decodeModel, encodeModel } from './onnx/proto.ts';
+import { changed, decodeModel, encodeModel } from './onnx/proto.ts';
+import { featureDims } from './quantize/float.ts';
 import { openStore } from './store.ts';
 
 export interface Exported {
@@ -28,7 +30,7 @@ export async function exportModel(
 ): Promise<Exported> {
   const store = await openStore(storageDirectory);
   const head = await store.read(version);
-  const base = await openBase({ ...model, directories: [join(storageDirectory, 'bases')] });
+  const base = await openBase({ ...model, storageDirectory });
   const { manifest } = base;
   requireSameBase(head.manifest, manifest);
   requireHeadGraph(head.model, head.manifest, manifest.features.size);
@@ -44,4 +46,51 @@ export async function exportModel(
   const bytes = encodeModel(whole);
   await writeDurably(file, bytes);
   return { version, labels: head.manifest.labels, bytes: bytes.length };
+}
+
+export interface ExportedBase {
+  readonly base: string;
+  readonly input: string;
+  readonly output: string;
+  /** Features of one picture. */
+  readonly size: number;
+  readonly bytes: number;
+}
+
+/**
+ * Writes the base as an inference server has to run it: one model from prepared pixels to features.
+ * @throws QcError model-…, precision-unavailable
+ */
+export async function exportBase(
+  model: Pick<ModelConfig, 'base' | 'precision'>,
+  storageDirectory: string,
+  file: string,
+): Promise<ExportedBase> {
+  const base = await openBase({ ...model, storageDirectory });
+  const { manifest, output, model: graph, batch } = base;
+  const bytes =
+    typeof graph === 'string' ? await readFile(graph) : withShape({ model: graph, output, manifest, batch });
+  await writeDurably(file, bytes);
+  const { size } = manifest.features;
+  return { base: manifest.name, input: manifest.input.name, output, size, bytes: bytes.length };
+}
+
+/** Servers want to be told the shape of an output; a graph that was cut has none for it. */
+function withShape({
+  model,
+  output,
+  manifest,
+  batch = 1,
+}: {
+  readonly model: Uint8Array;
+  readonly output: string;
+  readonly manifest: BaseManifest;
+  readonly batch: string | number | undefined;
+}): Uint8Array {
+  const whole = decodeModel(model);
+  const dims = featureDims(whole, { tensor: output, size: manifest.features.size, pool: 'none' });
+  if (!dims) return model;
+  const shape = valueInfo(output, [batch, ...dims.slice(1)]);
+  const outputs = whole.graph!.output.map((one) => (one.name === output ? shape : one));
+  return encodeModel(changed(whole, { graph: changed(whole.graph!, { output: outputs }) }));
 }

@@ -21,6 +21,8 @@ export interface Fit {
   readonly map: string | undefined;
   /** Names of free dimensions and the sizes to fix them at. */
   readonly dimensions: Readonly<Record<string, number>>;
+  /** Which of them is the number of pictures; undefined where the graph takes one at a time. */
+  readonly batch: string | undefined;
 }
 
 /**
@@ -48,6 +50,8 @@ export function fitGraph(
     throw mismatch(`the graph has inputs ${describe(inputs)}; the manifest says ${expectation}`);
   }
   const dimensions = freeDimensions(fed, manifest);
+  const [first] = fed.shape ?? [];
+  const batch = typeof first === 'string' ? first : undefined;
 
   const isOutput = graph.output.some(({ name }) => name === features.tensor);
   const made = isOutput || graph.node.some(({ output }) => output.includes(features.tensor));
@@ -66,7 +70,7 @@ export function fitGraph(
     }
     const map = maps ? pooledMap(graph, features.tensor) : undefined;
     const cut = map === undefined ? undefined : withOutput(model, map);
-    return { cut, output: features.tensor, map, dimensions };
+    return { cut, output: features.tensor, map, dimensions, batch };
   }
   let cut = cutAt(model, features.tensor);
   let output = features.tensor;
@@ -79,7 +83,7 @@ export function fitGraph(
       ? features.tensor
       : pooledMap(graph, features.tensor)
     : undefined;
-  return { cut: map === undefined ? cut : withOutput(cut, map), output, map, dimensions };
+  return { cut: map === undefined ? cut : withOutput(cut, map), output, map, dimensions, batch };
 }
 
 /** What is averaged to make a tensor, seen through reshaping alone; undefined where it is no average. */

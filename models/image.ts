@@ -13,6 +13,18 @@ export interface Region {
   readonly height: number;
 }
 
+/** When a frame was where, ms by `monotonicMs`: on our own clock, whatever happens to that of the wall. */
+export interface FrameTimes {
+  /** `Frame.capturedAt` on this clock. */
+  readonly capturedAt: number;
+  /** It reached the decoder. */
+  readonly arrivedAt: number;
+  /** It was decoded, cut, scaled and converted. */
+  readonly decodedAt: number;
+  /** The agent's own process had its pixels. */
+  readonly takenAt: number;
+}
+
 /** One picture off a camera, already cut to the camera's region. */
 export interface Frame {
   readonly camera: string;
@@ -26,8 +38,8 @@ export interface Frame {
   readonly capturedAt: number;
   /** When the agent had the decoded pixels, ms since the epoch. */
   readonly receivedAt: number;
-  /** Decoding, cutting and scaling this frame, ms. */
-  readonly decodeMs: number;
+  /** Its way into the agent. */
+  readonly times: FrameTimes;
   /** True where the picture does not come from a camera (`file:`) or is drawn (demo). */
   readonly simulated: boolean;
   /** Which file the picture is, where it comes from one (`file:`); relative to the folder. */

@@ -1,19 +1,21 @@
 /** Base, head and thread together: judges pictures, swaps heads without missing one, survives its thread. */
-import { join } from 'node:path';
 import { QcError } from '../config/errors.ts';
 import type { ModelConfig } from '../config/schema.ts';
 import { requireHeadGraph, requireSameBase } from './head.ts';
 import type { Image } from './image.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
-import { type Judged, openSession, type Session } from './session.ts';
+import type { RanOn } from './providers.ts';
+import { type Judged, type JudgeOptions, openSession, type Session } from './session.ts';
 import { type HeadVersion, openStore, type Store } from './store.ts';
-import type { LoadedHead, SessionFacts } from './worker.ts';
+import type { LoadedHead, RemoteNews, SessionFacts } from './worker.ts';
 
 export interface InspectorOptions {
   readonly model: ModelConfig;
   readonly storageDirectory: string;
   /** Told what the operator should know: a head that was set aside, a thread that was started again. */
   readonly onNotice: (text: string) => void;
+  /** Told what happens at the inference server; the first time before the inspector is open. */
+  readonly onRemote?: (news: RemoteNews) => void;
   /** Another worker script that behaves like session-worker.ts (tests let one die). */
   readonly worker?: URL;
 }
@@ -25,13 +27,18 @@ export interface ModelInfo {
   readonly precision: string;
   /** Why this variant of the base. */
   readonly because: string;
+  /** What runs the base now. */
   readonly provider: string;
+  /** Most pictures in one run. */
+  readonly batch: number;
   /** Why the providers that were asked first do not run. */
   readonly why: readonly string[];
 }
 
 export interface Inspector extends AsyncDisposable {
   readonly model: ModelInfo;
+  /** Pictures at a time that keep it busy. */
+  readonly busyWith: number;
   /** Why nothing can be judged at the moment; undefined while it can. */
   readonly fault: string | undefined;
   readonly manifest: BaseManifest;
@@ -41,9 +48,8 @@ export interface Inspector extends AsyncDisposable {
   rulesOf(version: string): Partial<Pick<HeadManifest, 'thresholds' | 'familiar' | 'labels'>>;
   /**
    * Rejects with `overloaded` where too many wait, and with `inference-stopped` where the thread died over it.
-   * @param head a version that was kept, instead of the active one
    */
-  judge(image: Image, head?: string): Promise<Judged>;
+  judge(image: Image, by?: JudgeOptions): Promise<Judged>;
   /** Pooled features of the base, [size]; for training and drift. */
   features(image: Image): Promise<Float32Array>;
   /**
@@ -71,6 +77,8 @@ const mostHeld = 64;
 export async function openInspector(options: InspectorOptions): Promise<Inspector> {
   const { model: config, storageDirectory, onNotice } = options;
   const store = await openStore(storageDirectory);
+  /** What runs the base now, where that changes. */
+  let ranOn: RanOn | undefined;
   let session = await start();
   const { facts } = session;
   let head: HeadVersion | undefined;
@@ -101,15 +109,22 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   let held = 0;
   watch(session);
 
-  /** A thread that is started again runs the variant that ran before: what is told of the model stays true. */
+  /** A thread that is started again runs the variant that ran before: what is told of the model stays true. A server tells anew. */
   function start(precision: ModelConfig['precision'] = config.precision): Promise<Session> {
     return openSession({
       base: config.base,
       precision,
-      directories: [join(storageDirectory, 'bases')],
-      cache: join(storageDirectory, 'cache'),
+      storageDirectory,
       provider: config.provider,
       threads: config.threads,
+      batch: config.batch,
+      gpu: config.gpu,
+      profile: config.profile,
+      remote: config.remote,
+      onRemote(news) {
+        if (news.kind !== 'asked') ranOn = news.ranOn;
+        options.onRemote?.(news);
+      },
       ...(options.worker && { worker: options.worker }),
     });
   }
@@ -133,7 +148,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       }
       onNotice(`${error.message}; starting it again`);
       try {
-        const next = await start(facts.precision);
+        const next = await start(facts.provider === 'remote' ? undefined : facts.precision);
         await next.useHead(loaded(head));
         await next.useShadow(loaded(shadow));
         for (const one of kept.values()) await next.keepHead(loaded(one));
@@ -163,7 +178,10 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   return {
     manifest: facts.manifest,
     get model() {
-      return describeModel(facts, head);
+      return { ...describeModel(facts, head), ...ranOn };
+    },
+    get busyWith() {
+      return session.busyWith;
     },
     get fault() {
       return starting ? 'the inference thread is starting again' : broken?.message;
@@ -247,6 +265,5 @@ async function activeHead(
 }
 
 function describeModel({ manifest, ...facts }: SessionFacts, head?: HeadVersion): ModelInfo {
-  const { precision, because, provider, why } = facts;
-  return { version: head?.version ?? 'none', base: manifest.name, precision, because, provider, why };
+  return { version: head?.version ?? 'none', base: manifest.name, ...facts };
 }

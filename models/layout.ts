@@ -1,5 +1,5 @@
 /**
- * What the storage directory promises across versions of the agent: `<storage>/version` says in which layout the data
+ * Where things lie in the storage directory, and what it promises across versions of the agent: `<storage>/version` says in which layout the data
  * lies. An agent reads its own layout and every older one; data of a newer layout is refused before anything is touched.
  */
 import { mkdir, readFile } from 'node:fs/promises';
@@ -10,6 +10,12 @@ import { writeDurably } from './durable.ts';
 
 /** Raised by one whenever an older agent would misread or lose what a newer one wrote. */
 export const layout = 1;
+
+/** Bases that were pulled, and variants that were made here. */
+export const basesIn = (storageDirectory: string) => join(storageDirectory, 'bases');
+
+/** What can be made again at any time (compiled.ts). */
+export const cacheIn = (storageDirectory: string) => join(storageDirectory, 'cache');
 
 const versionSchema = z.object({
   schema: z.literal(1),

@@ -1,25 +1,37 @@
 /** The model as the rest sees it: pictures in, judgements out, by one worker thread or by several side by side. */
-import { availableParallelism } from 'node:os';
 import { QcError } from '../config/errors.ts';
+import { openBatcher } from './batcher.ts';
 import type { Image } from './image.ts';
+import type { RanOn } from './providers.ts';
+import { spreadOnCpu } from './spread.ts';
 import {
-  type Answered,
   type FeatureMap,
   type HeadAnswer,
+  type HeadTask,
   type InferenceWorker,
   type LoadedHead,
   openWorker,
+  type RemoteNews,
+  type RunTimes,
   type SessionFacts,
-  type Task,
   type WorkerRequest,
 } from './worker.ts';
 
-export interface SessionRequest extends Omit<WorkerRequest, 'compiled'> {
+export interface SessionRequest extends Omit<WorkerRequest, 'compiled' | 'batch'> {
   /** Another worker script that behaves like session-worker.ts (tests let one die). */
   readonly worker?: URL;
+  /** Told what happens at the inference server; the first time before the session is open. */
+  readonly onRemote?: (news: RemoteNews) => void;
+  /** As `model.batch` of the config; absent: what suits the provider, and none waits. */
+  readonly batch?: {
+    /** Most pictures in one run; 0 = what suits the provider. */
+    readonly size: number;
+    /** Longest that a picture waits for others to share its run while a worker is free, ms. */
+    readonly waitMs: number;
+  };
 }
 
-export interface Judged {
+export interface Judged extends RunTimes {
   /** Label to probability; empty without a head. */
   readonly probabilities: Readonly<Record<string, number>>;
   /** Cosine with the nearest labelled part; undefined where the head knows none. */
@@ -30,16 +42,27 @@ export interface Judged {
   readonly features: Float32Array;
   /** What the head in the shadow says of the same features. */
   readonly shadow?: HeadAnswer | undefined;
-  /** Preparation, base and head together, ms. */
-  readonly inferenceMs: number;
   /** Waiting for a thread to be free, ms. */
   readonly queueMs: number;
+  /** Pictures in the run. */
+  readonly batch: number;
+  /** What ran the base. */
+  readonly ranOn: RanOn;
+}
+
+export interface JudgeOptions {
+  /** Version of a kept head that judges instead of the active one, without a shadow. */
+  readonly head?: string | undefined;
+  /** Who asks, a camera: those who ask take turns. */
+  readonly lane?: string;
 }
 
 export interface Session extends AsyncDisposable {
   readonly facts: SessionFacts;
-  /** @param head version of a kept head that judges instead of the active one, without a shadow. @throws QcError version-unknown */
-  judge(image: Image, head?: string): Promise<Judged>;
+  /** Pictures at a time that keep it busy: those of all runs under way, as many that lie ready, and one on its way back. */
+  readonly busyWith: number;
+  /** @throws QcError version-unknown, overloaded, inference-stopped */
+  judge(image: Image, by?: JudgeOptions): Promise<Judged>;
   /** Pooled features of the base, [size]. */
   features(image: Image): Promise<Float32Array>;
   /** @throws QcError why-unavailable where the session was opened without maps */
@@ -57,29 +80,20 @@ export interface Session extends AsyncDisposable {
   readonly ended: Promise<QcError | undefined>;
 }
 
-/** Requests that may wait; more is a fault of the caller or too slow a machine. */
-const longestQueue = 64;
-
-/**
- * Two workers where inference may have every core of the CPU. The threads of one inference wait for each other at every
- * layer: whenever another process takes one core for a moment the rest stand still. A second picture fills these holes (a
- * quarter more pictures a second on two cores), and a picture that comes alone still has all threads.
- */
-function workersFor({ threads, maps }: SessionRequest, { provider }: SessionFacts): number {
-  const cores = availableParallelism();
-  return provider === 'cpu' && cores > 1 && (threads === 0 || threads >= cores) && !maps ? 2 : 1;
-}
-
-interface Job {
-  readonly task: Task;
-  readonly askedAt: number;
-  readonly resolve: (answered: Answered & { readonly queueMs: number }) => void;
-  readonly reject: (error: unknown) => void;
+/** A GPU takes one run after the other, and maps are looked at one by one. */
+function workersFor({ threads, maps }: WorkerRequest, { provider, precision }: SessionFacts): number {
+  return provider === 'cpu' && !maps ? spreadOnCpu(threads, precision).workers : 1;
 }
 
 /** Opens base and provider in their threads and checks them. @throws QcError what `openWorker` throws */
-export async function openSession({ worker: script, ...request }: SessionRequest): Promise<Session> {
-  const first = await openWorker(request, script);
+export async function openSession({
+  worker: script,
+  batch: { size, waitMs } = { size: 0, waitMs: 0 },
+  onRemote,
+  ...asked
+}: SessionRequest): Promise<Session> {
+  const request: WorkerRequest = { ...asked, batch: size };
+  const first = await openWorker(request, script, onRemote);
   const { facts, compiled } = first;
   const more = Array.from({ length: workersFor(request, facts) - 1 }, () =>
     openWorker({ ...request, provider: facts.provider, precision: facts.precision, compiled }, script),
@@ -88,71 +102,35 @@ export async function openSession({ worker: script, ...request }: SessionRequest
   const workers = [first];
   for (const other of await Promise.allSettled(more)) {
     if (other.status === 'fulfilled') workers.push(other.value);
-    else why.push(`a second worker: ${(other.reason as Error).message}`);
+    else why.push(`another worker: ${(other.reason as Error).message}`);
   }
-  return share(workers, { ...facts, why });
+  return share(workers, { ...facts, why }, waitMs);
 }
 
-/** One session of all workers: each takes the next picture when it is free. */
-function share(workers: readonly InferenceWorker[], facts: SessionFacts): Session {
-  // One runs; a worker that is alone also has one ready, so that it never waits for this thread.
-  const mostBusy = workers.length === 1 ? 2 : 1;
-  const waiting: Job[] = [];
-  const heads = shareHeads(workers, pump);
+/** One session of all workers: each takes the next pictures when it is free. */
+function share(workers: readonly InferenceWorker[], facts: SessionFacts, waitMs: number): Session {
+  const { batch, parallel = 1 } = facts;
+  const batcher = openBatcher(workers, { most: batch, waitMs, parallel });
+  const heads = shareHeads(workers, batcher.pump);
   let active: string | undefined;
   let shadow: string | undefined;
-  let closing = false;
-  let fault: QcError | undefined;
 
-  const rejectWaiting = (error: QcError) => {
-    for (const job of waiting.splice(0)) job.reject(error);
-  };
-  const close = async () => {
-    closing = true;
-    rejectWaiting(fault ?? new QcError('inference-stopped', 'the model was closed'));
+  const close = async (error = new QcError('inference-stopped', 'the model is closed')) => {
+    batcher.end(error);
     await Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]()));
   };
   // One that is gone takes the others with it: whoever opened the session opens it again, whole.
   const ended = Promise.race(workers.map((worker) => worker.ended)).then((error) => {
-    fault = error;
-    void close();
+    void close(error);
     return error;
   });
-
-  function pump() {
-    while (waiting.length > 0) {
-      const free = workers.reduce((least, worker) => (worker.busy < least.busy ? worker : least));
-      if (free.busy >= mostBusy) return;
-      const { task, askedAt, resolve, reject } = waiting.shift()!;
-      free
-        .run(task)
-        .finally(pump)
-        .then(
-          (answered) =>
-            resolve({
-              ...answered,
-              queueMs: Math.max(0, performance.now() - askedAt - answered.inferenceMs),
-            }),
-          reject,
-        );
-    }
-  }
-
-  function ask(task: Task) {
-    return new Promise<Answered & { readonly queueMs: number }>((resolve, reject) => {
-      if (closing || fault) throw fault ?? new QcError('inference-stopped', 'the model is closed');
-      if (waiting.length >= longestQueue) {
-        throw new QcError('overloaded', `${longestQueue} pictures are waiting for the model already`);
-      }
-      waiting.push({ task, resolve, reject, askedAt: performance.now() });
-      pump();
-    });
-  }
+  const other = 'other';
 
   return {
     facts,
+    busyWith: batch * Math.max(2, workers.length * parallel) + 1,
     ended,
-    async judge(image, by) {
+    async judge(image, { head: by, lane = other } = {}) {
       if (by !== undefined && !heads.has(by)) {
         throw new QcError('version-unknown', `the head ${by} is not loaded`);
       }
@@ -160,20 +138,21 @@ function share(workers: readonly InferenceWorker[], facts: SessionFacts): Sessio
       const held = [asked.head, asked.shadow];
       for (const version of held) heads.hold(version);
       try {
-        const { answer, ...times } = await ask({ kind: 'judge', image, ...asked });
+        const { answer, ...run } = await batcher.ask({ kind: 'judge', image, ...asked }, lane);
         const said = answer.active ?? { version: 'none', probabilities: {} };
         return {
           ...said,
           features: answer.features!,
           ...(answer.shadow && { shadow: answer.shadow }),
-          ...times,
+          ranOn: answer.ranOn ?? { provider: facts.provider, precision: facts.precision },
+          ...run,
         };
       } finally {
         for (const version of held) heads.release(version);
       }
     },
-    features: async (image) => (await ask({ kind: 'features', image })).answer.features!,
-    map: async (image) => (await ask({ kind: 'map', image })).answer.map!,
+    features: async (image) => (await batcher.ask({ kind: 'features', image }, other)).answer.features!,
+    map: async (image) => (await batcher.ask({ kind: 'map', image }, other)).answer.map!,
     async useHead(head) {
       const before = active;
       active = await heads.load(head);
@@ -196,7 +175,7 @@ function share(workers: readonly InferenceWorker[], facts: SessionFacts): Sessio
 /** Which heads all workers have loaded: each as long as somebody holds it. @param onFree a worker has time again */
 function shareHeads(workers: readonly InferenceWorker[], onFree: () => void) {
   const holders = new Map<string, number>();
-  const onAll = (task: Task) => Promise.all(workers.map((worker) => worker.run(task).finally(onFree)));
+  const onAll = (task: HeadTask) => Promise.all(workers.map((worker) => worker.change(task).finally(onFree)));
 
   function hold(version: string | undefined): void {
     if (version !== undefined) holders.set(version, (holders.get(version) ?? 0) + 1);

@@ -4,21 +4,43 @@
  */
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, QcError } from '../config/errors.ts';
-import type { BaseRequest } from './base.ts';
+import type { RemoteConfig } from '../config/schema.ts';
+import type { BaseRequest, ProvedBase } from './base.ts';
 import type { Image } from './image.ts';
-import type { BaseManifest, Precision } from './manifest.ts';
-import type { Provider } from './providers.ts';
+import type { BaseManifest, Check, Precision } from './manifest.ts';
+import type { Provider, RanOn } from './providers.ts';
 
 export interface WorkerRequest extends BaseRequest {
-  readonly provider: 'auto' | Provider;
+  /** `remote` needs the server; where it is away, what `auto` takes. */
+  readonly provider: 'auto' | Provider | 'remote';
+  readonly remote?: RemoteConfig | undefined;
   /** Also keep the map before pooling, for the task `map`; costs memory. */
   readonly maps?: boolean;
   /** CPU threads of one inference; 0 = one a core. */
   readonly threads: number;
-  /** Folder where compiled graphs are kept (compiled.ts); none are made without one. */
-  readonly cache?: string;
-  /** A compiled graph of this base that was proved already. */
-  readonly compiled?: string | undefined;
+  /** Most pictures in one run; 0 or absent: what suits the provider. */
+  readonly batch?: number;
+  /** As `model.gpu` of the config. */
+  readonly gpu?: Gpu | undefined;
+  /** Folder for a profile of the first runs; none without one. */
+  readonly profile?: string | undefined;
+  /** What another worker opened and proved: where it runs here as well, nothing is read but that. */
+  readonly compiled?: Compiled | undefined;
+}
+
+/** A compiled graph that runs on the CPU (compiled.ts), and the base that it was made of. */
+export interface Compiled {
+  readonly graph: string;
+  readonly base: ProvedBase;
+  /** What it gives for the picture of the check: of the manifest, or as it gave there. */
+  readonly check: Check;
+  /** Of the worker that opened it. */
+  readonly facts: SessionFacts;
+}
+
+export interface Gpu {
+  /** Which of several NVIDIA GPUs, as CUDA counts them. */
+  readonly deviceId: number;
 }
 
 export interface SessionFacts {
@@ -26,7 +48,11 @@ export interface SessionFacts {
   readonly precision: Precision;
   /** Why this variant of the base. */
   readonly because: string;
-  readonly provider: Provider;
+  readonly provider: Provider | 'remote';
+  /** Most pictures in one run. */
+  readonly batch: number;
+  /** Runs under way at a time; absent: one. */
+  readonly parallel?: number;
   /** Why what was tried first does not run: "cuda: no NVIDIA device on this machine". */
   readonly why: readonly string[];
 }
@@ -53,7 +79,7 @@ export interface FeatureMap {
   readonly width: number;
 }
 
-export type Task =
+export type PictureTask =
   | {
       readonly kind: 'judge';
       readonly image: Image;
@@ -62,19 +88,44 @@ export type Task =
       readonly shadow: string | undefined;
     }
   | { readonly kind: 'features'; readonly image: Image }
-  | { readonly kind: 'map'; readonly image: Image }
+  | { readonly kind: 'map'; readonly image: Image };
+export type HeadTask =
   | { readonly kind: 'load'; readonly head: LoadedHead }
   | { readonly kind: 'unload'; readonly version: string };
-export type ToWorker = { readonly id: number; readonly task: Task } | { readonly close: true };
+export interface Asked {
+  readonly id: number;
+  /** Pictures go through the base together. */
+  readonly tasks: readonly PictureTask[] | readonly [HeadTask];
+  /** No other worker runs beside it. */
+  readonly alone: boolean;
+}
+export type ToWorker = Asked | { readonly close: true };
+/** Which fields there are follows from the task. */
+export type Outcome = Answer | { readonly failed: SentError };
+/** What happens at the inference server. */
+export type RemoteNews =
+  | { readonly kind: 'asked'; readonly outcome: string; readonly seconds: number }
+  | { readonly kind: 'up'; readonly description: string; readonly ranOn: RanOn }
+  | { readonly kind: 'down'; readonly reason: string; readonly remedy: string; readonly ranOn: RanOn };
 export type FromWorker =
+  | { readonly remote: RemoteNews }
   | { readonly opened: Opened }
   | { readonly failed: SentError }
-  | { readonly id: number; readonly failed: SentError }
-  | { readonly id: number; readonly answer: Answer; readonly inferenceMs: number };
+  | { readonly id: number; readonly outcomes: readonly Outcome[]; readonly times: RunTimes };
+/** One run of the model, as each of its pictures has waited for all of it. */
+export interface RunTimes {
+  /** By `monotonicMs`, in the thread. */
+  readonly startedAt: number;
+  /** Preparation, base and heads together, ms. */
+  readonly inferenceMs: number;
+  /** Of which making the input tensors … */
+  readonly prepareMs: number;
+  /** … and heads. */
+  readonly headMs: number;
+}
 export interface Opened {
   readonly facts: SessionFacts;
-  /** The compiled graph that runs, where one does. */
-  readonly compiled: string | undefined;
+  readonly compiled: Compiled | undefined;
 }
 /** Which fields there are follows from the task. */
 export interface Answer {
@@ -82,6 +133,8 @@ export interface Answer {
   readonly map?: FeatureMap;
   readonly active?: HeadAnswer | undefined;
   readonly shadow?: HeadAnswer | undefined;
+  /** Where that is not what the facts say. */
+  readonly ranOn?: RanOn | undefined;
 }
 export interface SentError {
   readonly code: ErrorCode;
@@ -94,42 +147,48 @@ export interface WorkerData {
   readonly guard: Int32Array;
 }
 
-export interface Answered {
-  readonly answer: Answer;
-  /** Preparation, base and head together, ms. */
-  readonly inferenceMs: number;
+/** What came of one run: an answer or an error for each picture, in their order. */
+export interface Ran {
+  readonly outcomes: readonly (Answer | QcError)[];
+  readonly times: RunTimes;
 }
 
 export interface InferenceWorker extends Opened, AsyncDisposable {
-  /** Tasks that were given and are not answered yet. */
+  /** Runs that were asked for and are not answered yet. */
   readonly busy: number;
-  /** Answered in their order, one at a time. */
-  run(task: Task): Promise<Answered>;
+  /** Runs pictures through the base together, at most `facts.batch`; what is asked is answered in that order. */
+  run(tasks: readonly PictureTask[], alone: boolean): Promise<Ran>;
+  /** Loads or unloads a head. @throws QcError head-damaged */
+  change(task: HeadTask): Promise<void>;
   /** Settles when the thread is gone: with the reason where nobody closed it. */
   readonly ended: Promise<QcError | undefined>;
 }
 
 interface Job {
-  readonly stage: Stage | undefined;
-  readonly resolve: (answered: Answered) => void;
+  /** Lent to this run. */
+  readonly stages: readonly Stage[];
+  readonly resolve: (ran: Ran) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
  * Starts the thread, opens base and provider there and checks them. Closing waits for what was asked.
  * @param script another one that behaves like session-worker.ts (tests let one die)
+ * @param onRemote told what happens at the inference server, from before it is open
  * @throws QcError what `openBase` throws, model-check-failed, provider-unavailable
  */
 export async function openWorker(
   request: WorkerRequest,
   script = new URL('./session-worker.js', import.meta.url),
+  onRemote: (news: RemoteNews) => void = () => undefined,
 ): Promise<InferenceWorker> {
   // From 1.29 on onnxruntime reports models, hardware and use to its maker unless told not to before it is loaded.
   // Native code reads the environment of the process, which a worker's process.env is only a copy of.
   process.env.ORT_DISABLE_TELEMETRY = '1';
   const guard = new Int32Array(new SharedArrayBuffer(8));
   const workerData: WorkerData = { request, guard };
-  const worker = new Worker(script, { workerData });
+  // Features are small objects with memory outside the heap: without a small young generation they would pile up for minutes.
+  const worker = new Worker(script, { workerData, resourceLimits: { maxYoungGenerationSizeMb: 2 } });
   const running = new Map<number, Job>();
   const stages = createStages();
   let nextId = 0;
@@ -163,6 +222,7 @@ export async function openWorker(
     worker.on('message', (message: FromWorker) => {
       if ('opened' in message) resolve(message.opened);
       else if ('id' in message) settle(message);
+      else if ('remote' in message) onRemote(message.remote);
       else reject(received(message.failed));
     });
     ended.then((error) => reject(error));
@@ -171,32 +231,51 @@ export async function openWorker(
   function settle(message: Extract<FromWorker, { id: number }>) {
     const job = running.get(message.id);
     running.delete(message.id);
-    stages.release(job?.stage);
+    for (const stage of job?.stages ?? []) stages.release(stage);
     closeWhenIdle();
-    if ('failed' in message) job?.reject(received(message.failed));
-    else job?.resolve({ answer: message.answer, inferenceMs: message.inferenceMs });
+    const { outcomes, times } = message;
+    job?.resolve({
+      outcomes: outcomes.map((outcome) => ('failed' in outcome ? received(outcome.failed) : outcome)),
+      times,
+    });
   }
 
   function closeWhenIdle() {
     if (closing && running.size === 0) worker.postMessage({ close: true } satisfies ToWorker);
   }
 
+  function ask(tasks: Asked['tasks'], alone: boolean, used: readonly Stage[]): Promise<Ran> {
+    return new Promise((resolve, reject) => {
+      if (closing || fault) throw fault ?? new QcError('inference-stopped', 'the model is closed');
+      const id = nextId++;
+      running.set(id, { stages: used, resolve, reject });
+      worker.postMessage({ id, tasks, alone } satisfies ToWorker);
+    });
+  }
+
   try {
     const opened = await opening;
+    // What runs, and as much that lies ready.
+    const { batch, parallel = 1 } = opened.facts;
+    stages.mostSpare = 2 * batch * parallel;
     return {
       ...opened,
       ended,
       get busy() {
         return running.size;
       },
-      run: (task) =>
-        new Promise((resolve, reject) => {
-          if (closing || fault) throw fault ?? new QcError('inference-stopped', 'the model is closed');
-          const id = nextId++;
-          const [handed, stage] = stages.handOver(task);
-          running.set(id, { stage, resolve, reject });
-          worker.postMessage({ id, task: handed } satisfies ToWorker);
-        }),
+      run(tasks, alone) {
+        const handed = tasks.map((task) => stages.handOver(task));
+        return ask(
+          handed.map(([task]) => task),
+          alone,
+          handed.flatMap(([, stage]) => stage ?? []),
+        );
+      },
+      async change(task) {
+        const { outcomes } = await ask([task], false, []);
+        if (outcomes[0] instanceof QcError) throw outcomes[0];
+      },
       async [Symbol.asyncDispose]() {
         if (!closing) {
           closing = true;
@@ -214,9 +293,6 @@ export async function openWorker(
 
 type Stage = Uint8Array<SharedArrayBuffer>;
 
-/** Memory that both threads see, kept to be filled again: one picture runs, one lies ready. */
-const mostSpare = 2;
-
 /**
  * The task as it crosses to the thread. Pixels in shared memory are shared; others are copied into such memory, so
  * that the caller keeps the picture and neither thread has garbage to collect for it.
@@ -224,8 +300,10 @@ const mostSpare = 2;
 function createStages() {
   const spare: Stage[] = [];
   return {
-    handOver(task: Task): [Task, Stage | undefined] {
-      if (!('image' in task) || task.image.data.buffer instanceof SharedArrayBuffer) return [task, undefined];
+    /** Kept to be filled again. */
+    mostSpare: 2,
+    handOver(task: PictureTask): [PictureTask, Stage | undefined] {
+      if (task.image.data.buffer instanceof SharedArrayBuffer) return [task, undefined];
       const { width, height, data } = task.image;
       const at = spare.findIndex((stage) => stage.length >= data.length);
       const stage = at >= 0 ? spare.splice(at, 1)[0]! : new Uint8Array(new SharedArrayBuffer(data.length));
@@ -234,8 +312,8 @@ function createStages() {
       stage.set(data);
       return [{ ...task, image: { width, height, data: stage.subarray(0, data.length) } }, stage];
     },
-    release(stage: Stage | undefined): void {
-      if (stage && spare.length < mostSpare) spare.push(stage);
+    release(stage: Stage): void {
+      if (spare.length < this.mostSpare) spare.push(stage);
     },
   };
 }

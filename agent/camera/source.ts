@@ -12,7 +12,9 @@ export type DropReason =
   /** Damaged on the way: never judged. */
   | 'corrupt'
   /** Cut by a region that no longer holds. */
-  | 'recut';
+  | 'recut'
+  /** Of a part that waited too long for the model. */
+  | 'overload';
 
 /** A stream as the camera sends it, before anything is cut. */
 export interface StreamFacts {

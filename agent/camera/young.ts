@@ -20,8 +20,8 @@ export function madePixels(bytes: number): void {
 }
 
 function youngCollector(): typeof collect {
-  // What is alive after a whole collection may double before the next one: room for the pixels under way.
-  setFlagsFromString('--heap-growing-percent=100');
+  // What is alive after a whole collection may grow by so much before the next: room for the pixels under way, and little for garbage that was promoted.
+  setFlagsFromString('--heap-growing-percent=20');
   setFlagsFromString('--expose-gc');
   return runInNewContext('gc') as typeof collect;
 }

@@ -15,12 +15,17 @@ export interface ModelFindings {
 /** @throws QcError what `openInspector` throws: model-…, head-…, provider-unavailable */
 export async function checkModel(config: Config): Promise<ModelFindings> {
   const notices: string[] = [];
+  const servers: Finding[] = [];
   await using inspector = await openInspector({
     model: config.model,
     storageDirectory: config.storage.directory,
     onNotice: (text) => void notices.push(text),
+    onRemote(news) {
+      if (news.kind === 'up') servers.push(good('inference server', news.description));
+      if (news.kind === 'down') servers.push(failure('inference server', news.reason, news.remedy));
+    },
   });
-  const { base, precision, because, provider, version } = inspector.model;
+  const { base, precision, because, provider, batch, version } = inspector.model;
   const { width, height } = inspector.manifest.input;
   const picture = checkImage(width, height);
   // The first one warms up.
@@ -31,8 +36,9 @@ export async function checkModel(config: Config): Promise<ModelFindings> {
     findings: [
       good(
         'model',
-        `${base}, ${precision} (${because}), hash and warm-up right, ${Math.round(inferenceMs)} ms a picture`,
+        `${base}, ${precision} (${because}), hash and warm-up right, ${Math.round(inferenceMs)} ms a picture${batch > 1 ? `, up to ${batch} in one run` : ''}`,
       ),
+      ...servers,
       providerFinding(provider, inspector.model.why),
       ...headFindings(version, inspector, config.labels.good),
       ...(await recipeFindings(inspector, config)),

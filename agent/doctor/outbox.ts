@@ -1,7 +1,7 @@
 /** What waits in the outbox, and whether it can be read; beside an agent that runs as well. */
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setAsideBefore } from '../publish/outbox/aside.ts';
 import { outboxClock } from '../publish/outbox/clock.ts';
 import type { Found } from '../publish/outbox/disk.ts';
 import { examine } from '../publish/outbox/examine.ts';
@@ -45,9 +45,8 @@ function waitingIn({ queues, time, bytes }: Found): string {
 }
 
 async function setAsideFindings(directory: string): Promise<Finding[]> {
-  const names = await readdir(directory).catch(() => []);
-  const aside = names.filter((name) => name.startsWith('outbox.damaged-'));
+  const aside = await setAsideBefore(join(directory, 'outbox'));
   if (aside.length === 0) return [];
-  const what = `${aside.length} damaged before, the newest set aside as ${join(directory, aside.sort().at(-1)!)}`;
+  const what = `${aside.length} damaged before, the newest set aside as ${aside.at(-1)}`;
   return [warning('outbox', what, 'look for a failing disk; remove what was set aside when nobody needs it')];
 }

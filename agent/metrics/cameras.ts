@@ -11,7 +11,13 @@ export interface CameraReading {
   readonly newestAt: number | undefined;
 }
 
-const dropReasons = ['overwritten', 'busy', 'corrupt', 'recut'] as const satisfies readonly DropReason[];
+const dropReasons = [
+  'overwritten',
+  'busy',
+  'corrupt',
+  'recut',
+  'overload',
+] as const satisfies readonly DropReason[];
 /** Faults of a camera that are alarmed by themselves. */
 const alarmed = ['camera-frozen', 'camera-stalled'] as const satisfies readonly ErrorCode[];
 

@@ -7,6 +7,8 @@ import { declareIn, secondsBuckets } from './declare.ts';
 import { declareDelivery } from './delivery.ts';
 import { declareModelFigures } from './model-figures.ts';
 import { declareParts } from './parts.ts';
+import { declareServer } from './server.ts';
+import { declareStages } from './stages.ts';
 import { declareStorage } from './storage.ts';
 import { declareTeaching } from './teaching.ts';
 
@@ -39,8 +41,10 @@ export function createMetrics({ version }: { readonly version: string }) {
   return {
     ...cameras,
     ...parts,
+    ...declareStages(declare),
     ...declareTeaching(declare),
     ...declareDelivery(declare),
+    ...declareServer(declare),
     /** Looks at every scrape how much room there is. */
     watchStorage: declareStorage(registry),
     /** Figures of a version; those of the newest few are shown. */
@@ -48,7 +52,7 @@ export function createMetrics({ version }: { readonly version: string }) {
     inferenceSeconds: histogram('qc_inference_seconds', 'One run of the model', ['provider'], secondsBuckets),
     inferenceBatchSize: histogram(
       'qc_inference_batch_size',
-      'Images in one run of the model',
+      'Images in the run of the model that judged an image, once for each image',
       [],
       [1, 2, 4, 8, 16, 32],
     ),

@@ -33,7 +33,10 @@ export function publisherObserver(metrics: Metrics, onChange: () => void): Publi
       metrics.mqttConnected.set(on ? 1 : 0);
       onChange();
     },
-    published: (kind) => metrics.mqttPublished.inc({ kind }),
+    published(kind, part) {
+      metrics.mqttPublished.inc({ kind });
+      if (part) metrics.partPublished(part);
+    },
   };
 }
 

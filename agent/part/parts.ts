@@ -2,6 +2,7 @@
 
 import { QcError } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
+import { monotonicMs } from '../../models/monotonic.ts';
 import type { CameraEvents } from '../camera/camera.ts';
 import type { Parts } from '../inspect.ts';
 import { newId } from '../lifecycle/id.ts';
@@ -22,6 +23,10 @@ export interface PartsDeps {
   readonly onAcquired?: (jobId: string) => void;
   /** Told in an operator's words what is odd: a part that does not leave, a background learned again. */
   readonly onNotice?: (text: string) => void;
+  /** Longest that a part may wait to be judged, ms. */
+  readonly maxWaitMs: number;
+  /** Told of frames that are not judged because the model is too slow. */
+  readonly onShed?: (frames: number) => void;
   /** Now, ms since the epoch, on the clock of `Frame.capturedAt`. */
   readonly now?: () => number;
 }
@@ -56,9 +61,11 @@ export function openParts(
     aim = () => undefined,
     onAcquired = () => undefined,
     onNotice = () => undefined,
+    maxWaitMs,
+    onShed = () => undefined,
     now = Date.now,
   } = deps;
-  const queue = new PartQueue();
+  const queue = new PartQueue({ maxWaitMs, onShed });
   const stop = new AbortController();
 
   const give = (found: FoundPart): string => {
@@ -69,6 +76,7 @@ export function openParts(
       jobId: found.jobId ?? newId(),
       recipe: found.recipe ?? recipe(),
       frames,
+      foundAt: monotonicMs(),
       ...(failure !== undefined && { failure }),
       ...(found.until && { until: found.until }),
     });

@@ -1,33 +1,54 @@
 import type { Part } from '../inspect.ts';
 
-/** Parts that wait with their frames; beyond, a slow consumer gets them as failed, without frames. */
-const MAX_WAITING = 8;
+/** Parts that wait with their frames; beyond, the oldest gets its result as failed: it would come late anyhow. */
+const mostWaiting = 8;
 /** Parts that wait at all: a consumer this far behind is dead. */
-const MAX_PARTS = 1_000;
+const mostParts = 1_000;
+
+export interface QueueOptions {
+  /** Longest that a part may wait to be judged, ms. */
+  readonly maxWaitMs: number;
+  /** Told of frames that nobody will judge. */
+  readonly onShed: (frames: number) => void;
+}
 
 /** Parts on their way to the one who judges them: in order, bounded, none lost to an aborted wait. */
 export class PartQueue {
-  #parts: Part[] = [];
+  readonly #options: QueueOptions;
+  readonly #parts: { part: Part; readonly since: number }[] = [];
   #ended: Error | undefined;
   #wake: (() => void) | undefined;
+
+  constructor(options: QueueOptions) {
+    this.#options = options;
+  }
 
   get length(): number {
     return this.#parts.length;
   }
 
-  /** Adds a part; one that would wait too far back keeps its result, as failed, but not its frames. */
+  /** Adds a part. Where too many wait, the one that has waited longest keeps its result, as failed, but not its frames. */
   push(part: Part): void {
-    if (this.#ended || this.#parts.length >= MAX_PARTS) return;
-    const late = this.#parts.length >= MAX_WAITING && part.failure === undefined;
-    this.#parts.push(
-      late ? { ...part, frames: [], failure: 'parts come faster than they can be judged' } : part,
-    );
+    if (this.#ended || this.#parts.length >= mostParts) return;
+    this.#parts.push({ part, since: performance.now() });
+    const whole = this.#parts.filter((waiting) => waiting.part.failure === undefined);
+    if (whole.length > mostWaiting) {
+      whole[0]!.part = this.#shed(whole[0]!.part, 'parts come faster than they can be judged');
+    }
     this.#wake?.();
+  }
+
+  #shed(part: Part, failure: string): Part {
+    this.#options.onShed(part.frames.length);
+    return { ...part, frames: [], failure };
   }
 
   /** Takes back the last part if it still waits and may be replaced by a newer one. */
   dropLast(partId: string): void {
-    if (this.#parts.at(-1)?.partId === partId) this.#parts.pop();
+    const last = this.#parts.at(-1);
+    if (last?.part.partId !== partId) return;
+    this.#parts.pop();
+    this.#options.onShed(last.part.frames.length);
   }
 
   /** Nothing follows: whoever waits gets what is left, then this error. */
@@ -40,8 +61,8 @@ export class PartQueue {
   async take(signal: AbortSignal): Promise<Part> {
     for (;;) {
       signal.throwIfAborted();
-      const part = this.#parts.shift();
-      if (part) return part;
+      const next = this.#parts.shift();
+      if (next) return this.#inTime(next.part, performance.now() - next.since);
       if (this.#ended) throw this.#ended;
       if (this.#wake) throw new Error('two consumers wait for the parts of one camera');
       await new Promise<void>((resolve) => {
@@ -54,5 +75,10 @@ export class PartQueue {
         signal.addEventListener('abort', wake, { once: true });
       });
     }
+  }
+
+  #inTime(part: Part, waitedMs: number): Part {
+    if (part.failure !== undefined || waitedMs <= this.#options.maxWaitMs) return part;
+    return this.#shed(part, `it waited ${Math.round(waitedMs)} ms to be judged`);
   }
 }

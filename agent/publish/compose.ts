@@ -27,10 +27,11 @@ export interface ResultParts {
   };
   readonly state: Result['state'];
   readonly decision: Decision;
-  readonly inferenceMs: number;
-  readonly queueMs: number;
+  readonly timingsMs: Result['timingsMs'];
   /** The head that judged; undefined where none did. */
   readonly version?: string;
+  /** What ran the base for it; absent: what the facts say. */
+  readonly ranOn?: Pick<Result['model'], 'provider' | 'precision'> | undefined;
   readonly facts: Facts;
 }
 
@@ -58,15 +59,10 @@ export function composeResult(parts: ResultParts, now = Date.now()): Result {
     ),
     reasons: [...decision.reasons],
     votes: { ...decision.votes },
-    model: { ...facts.model, version: parts.version ?? facts.model.version },
+    model: { ...facts.model, version: parts.version ?? facts.model.version, ...parts.ranOn },
     capturedAt: new Date(capturedAt).toISOString(),
     publishedAt: new Date(now).toISOString(),
-    timingsMs: {
-      decode: rounded(part.frames.at(-1)?.decodeMs ?? 0, 1),
-      queue: rounded(parts.queueMs, 1),
-      inference: rounded(parts.inferenceMs, 1),
-      total: rounded(Math.max(0, now - capturedAt), 1),
-    },
+    timingsMs: parts.timingsMs,
     simulated: part.frames.some((frame) => frame.simulated),
     calibration: facts.calibration,
     historical: false,

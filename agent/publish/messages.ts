@@ -8,6 +8,32 @@ export const verdictValue = z.enum(['pass', 'fail', 'uncertain']);
 /** OPC 40100-1 result evaluation: 1 OK, 2 NOT_OK, 0 UNDEFINED. Nothing is ever passed by default. */
 export const evaluationValue = z.union([z.literal(0), z.literal(1), z.literal(2)]);
 
+const ms = z.number().min(0);
+/** Stages of a part in the order in which they follow each other; those that are optional came later. */
+const stages = {
+  capture: ms.optional().describe('from the shutter to the decoder: the camera and the network'),
+  decode: ms.describe('decoding, cutting, scaling and converting the first picture'),
+  handover: ms.optional().describe('from the decoding process to the agent'),
+  collect: ms
+    .optional()
+    .describe('waiting for the other pictures of the part, or for its trigger to be sure'),
+  queue: ms.describe('waiting for the model to be free'),
+  prepare: ms.optional().describe('pixels to input tensor, of the whole run'),
+  base: ms.optional().describe('the base, of the whole run'),
+  head: ms.optional().describe('heads, of the whole run'),
+  answer: ms.optional().describe('from the thread of the model back to the main loop'),
+  decide: ms.optional().describe('vote and thresholds'),
+  order: ms.optional().describe('waiting until the part before it is stored: results keep their order'),
+} as const;
+const timings = z
+  .strictObject({
+    ...stages,
+    inference: ms.describe('prepare, base and head together'),
+    total: ms.describe('capture to verdict: the sum of all stages'),
+  })
+  .describe('stages of the part, one after the other; an earlier version told only some');
+export const stageNames = Object.keys(stages) as readonly (keyof typeof stages)[];
+
 export const resultMessage = z
   .strictObject({
     schema,
@@ -34,12 +60,7 @@ export const resultMessage = z
     }),
     capturedAt: timestamp,
     publishedAt: timestamp,
-    timingsMs: z.strictObject({
-      decode: z.number(),
-      queue: z.number(),
-      inference: z.number(),
-      total: z.number().describe('capture to verdict'),
-    }),
+    timingsMs: timings,
     simulated: z.boolean(),
     calibration: z.boolean(),
     historical: z.boolean().describe('true when it waited for the broker'),
@@ -151,6 +172,8 @@ export const replyMessage = z
   .describe('answer to a command');
 
 export type Result = z.output<typeof resultMessage>;
+/** All stages, as they are told now. */
+export type Timings = Record<keyof Result['timingsMs'], number>;
 export type VerdictMessage = z.output<typeof verdictMessage>;
 export type Status = z.output<typeof statusMessage>;
 export type StationState = z.output<typeof stationState>;

@@ -6,7 +6,7 @@ import type { CommandDesk } from './commands.ts';
 import { drain, type Lane } from './drain.ts';
 import type { CameraVerdict, MqttOutbox } from './letters.ts';
 import type { Handshake, Result, Status, Will } from './messages.ts';
-import type { OutboxEntry } from './outbox/outbox.ts';
+import type { Numbered, OutboxEntry } from './outbox/outbox.ts';
 import type { Topics } from './topics.ts';
 
 export interface SessionOptions {
@@ -25,7 +25,7 @@ export interface SessionDeps {
   handshakes(): readonly Handshake[];
   /** From when it can be used until the attempt ends. */
   onSession(session: Session): void;
-  published(kind: PublishedKind): void;
+  published(kind: PublishedKind, part?: Numbered): void;
 }
 
 export interface Session {
@@ -208,9 +208,10 @@ function lanesOver(
   };
   const sendVerdict = async ({ id, message }: OutboxEntry<CameraVerdict>) => {
     const { camera, verdict } = message;
-    const payload = id <= before.verdicts ? { ...verdict, historical: true } : verdict;
+    const historical = id <= before.verdicts;
+    const payload = historical ? { ...verdict, historical } : verdict;
     await link.publish(topics.verdict(camera), JSON.stringify(payload));
-    published('verdict');
+    published('verdict', historical ? undefined : { camera, sequence: verdict.sequence });
   };
   const verdict = { outbox: verdicts, send: sendVerdict };
   const late: Lane<CameraVerdict> = { ...verdict, after: 0, upTo: before.verdicts, urgent: false };

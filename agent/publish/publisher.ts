@@ -9,6 +9,7 @@ import { type CommandHandlers, createCommandDesk } from './commands.ts';
 import type { MqttOutbox } from './letters.ts';
 import type { Handshake, Status } from './messages.ts';
 import { type PublishedKind, runSession, type Session } from './mqtt.ts';
+import type { Numbered } from './outbox/outbox.ts';
 import { topicsUnder } from './topics.ts';
 
 export type PublisherConfig = Omit<MqttConfig, 'topic' | 'clientId'> & {
@@ -22,8 +23,8 @@ export type PublisherConfig = Omit<MqttConfig, 'topic' | 'clientId'> & {
 /** Told what happens, for metrics. */
 export interface PublisherObserver {
   connected(on: boolean): void;
-  /** The broker has acknowledged it. */
-  published(kind: PublishedKind): void;
+  /** The broker has acknowledged it. @param part whose verdict it is, where that did not wait for the broker */
+  published(kind: PublishedKind, part?: Numbered): void;
 }
 
 export interface PublisherDeps {

@@ -1,5 +1,4 @@
 /** Where on a part a head sees a label: a heat map over the picture. */
-import { join } from 'node:path';
 import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
 import { activationMap, averageOf, decodeHead, probabilitiesOf, requireSameBase } from '../../models/head.ts';
@@ -22,7 +21,7 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
     provider: 'cpu',
     threads: 1,
     maps: true,
-    directories: [join(config.storage.directory, 'bases')],
+    storageDirectory: config.storage.directory,
   });
   const open = await session;
   requireSameBase(manifest, open.facts.manifest);

@@ -22,6 +22,7 @@ export function createCameraCard(templates, name) {
   const scene = createPicture(find('.scene-picture'), ({ capturedAt, width, height }) => {
     sceneCapturedAt = capturedAt;
     find('.scene-frame').style.aspectRatio = `${width} / ${height}`;
+    find('.card-grid').style.setProperty('--aspect', String(width / height));
     find('.scene-none').hidden = true;
     find('.scene-region').hidden = false;
   });
@@ -45,7 +46,7 @@ export function createCameraCard(templates, name) {
     if (!isLinked) set('.verdict-note', 'connection lost');
     else if (camera && !camera.up) set('.verdict-note', 'camera down');
     else if (!result) set('.verdict-note', waitingFor(camera));
-    else set('.verdict-note', `${result.partId} · ${ageOf(age)}`);
+    else set('.verdict-note', `${ageOf(age)} · ${result.partId}`);
   };
 
   const drawScene = (now) => {

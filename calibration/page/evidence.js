@@ -1,7 +1,7 @@
 /** Pictures of past parts that the agent kept: filter, look, correct. */
 import { ApiError, get } from './api-client.js';
 import { openDialog } from './dialog.js';
-import { timeOf } from './figures.js';
+import { shortTimeOf, timeOf } from './figures.js';
 import { byId, h, setText } from './h.js';
 import { meetPerson } from './person.js';
 import { labelOf, percentOf, verdictWords } from './words.js';
@@ -51,7 +51,7 @@ function partItem(result) {
       }),
       h('span', {}, `${symbol} ${labelOf(result)}`),
       h('span', {}, partId),
-      h('span', {}, time),
+      h('span', {}, shortTimeOf(capturedAt)),
     ),
   );
 }

@@ -43,6 +43,12 @@ export function timeOf(iso) {
   return new Date(iso).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
 }
 
+/** As `timeOf`, for where there is little room: without the year. @param {string} iso */
+export function shortTimeOf(iso) {
+  const fields = { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' };
+  return new Date(iso).toLocaleString([], fields);
+}
+
 /** @param {number} count @param {string} one @param {string} [many] */
 export const counted = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 

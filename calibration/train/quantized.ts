@@ -1,11 +1,11 @@
 /** Whether a head that was trained on float features judges as well on features in 8 bits, on parts that it had not seen. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Config } from '../../config/schema.ts';
 import { hellinger, probabilitiesOf } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
 import { decodePicture } from '../../models/picture.ts';
+import { onThisMachine } from '../../models/providers.ts';
 import type { Judgement } from '../../models/quantize/quantize.ts';
 import { openSession } from '../../models/session.ts';
 import { openStore } from '../../models/store.ts';
@@ -127,9 +127,9 @@ export async function judgeOf(
 
   async function describeFloat(wanted: readonly LabelledFrame[]): Promise<Described[]> {
     await using session = await openSession({
-      ...model,
+      ...onThisMachine(model),
       precision: 'fp32',
-      directories: [join(storage.directory, 'bases')],
+      storageDirectory: storage.directory,
     });
     return await describeFrames(wanted, {
       storageDirectory: storage.directory,

@@ -80,7 +80,7 @@ export async function readFloat(base: Base): Promise<FloatBase> {
 }
 
 /** What shape the features have where they are cut out of a graph; undefined where their operator does not tell. */
-function featureDims(
+export function featureDims(
   { graph }: OnnxModel,
   { tensor, size, pool }: BaseManifest['features'],
 ): (number | string)[] | undefined {

@@ -2,10 +2,9 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDurably } from '../durable.ts';
+import { basesIn } from '../layout.ts';
 import type { Quantized } from './quantize.ts';
 import { type QuantizationReport, reportSchema } from './report.ts';
-
-export const basesIn = (storageDirectory: string) => join(storageDirectory, 'bases');
 
 const reportOf = (storageDirectory: string, name: string) =>
   join(basesIn(storageDirectory), `${name}.int8.report.json`);

@@ -4,12 +4,17 @@ import { inspect, type Judgement, type Line, type Part } from '../../agent/inspe
 import { type Result, resultMessage } from '../../agent/publish/messages.ts';
 import { QcError } from '../../config/errors.ts';
 import type { Frame, Image } from '../../models/image.ts';
+import { monotonicMs } from '../../models/monotonic.ts';
+import { frameTimes } from '../rigs/frame-times.ts';
 
 const image: Image = { width: 1, height: 1, data: new Uint8Array(3) };
 const good: Judgement = {
   probabilities: { good: 0.9, dent: 0.1 },
   features: new Float32Array(2),
+  startedAt: 0,
   inferenceMs: 2,
+  prepareMs: 0.2,
+  headMs: 0.1,
   queueMs: 1,
   version: '2026-11-23.1',
 };
@@ -20,7 +25,7 @@ const frame = (capturedAt: number): Frame => ({
   image,
   capturedAt,
   receivedAt: capturedAt,
-  decodeMs: 1,
+  times: frameTimes(),
   simulated: false,
 });
 const part = (name: number, changes: Partial<Part> = {}): Part => ({
@@ -28,6 +33,7 @@ const part = (name: number, changes: Partial<Part> = {}): Part => ({
   jobId: `job-${name}`,
   recipe: 'default',
   frames: [frame(1_000 * name)],
+  foundAt: monotonicMs(),
   ...changes,
 });
 
@@ -104,6 +110,22 @@ describe('an inspection', () => {
       precision: 'fp32',
       provider: 'cpu',
     });
+  });
+
+  it('says what ran the base for this very part, and where its frames were divided, each', async () => {
+    const by = ['remote', 'remote', 'remote', 'cpu'] as const;
+    let calls = 0;
+    const judge = async (): Promise<Judgement> => {
+      const provider = by[calls++]!;
+      return { ...good, ranOn: { provider, precision: provider === 'cpu' ? 'int8' : 'fp32' } };
+    };
+    const { frames } = part(1);
+    const two = [...frames, ...frames].slice(0, 2);
+    const results = await inspected([part(1, { frames: two }), part(2, { frames: two })], { judge });
+    expect(results.map(({ model }) => [model.provider, model.precision])).toEqual([
+      ['remote', 'fp32'],
+      ['remote+cpu', 'fp32+int8'],
+    ]);
   });
 
   it.each([

@@ -6,16 +6,20 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { connectAsync } from 'mqtt';
-import type { Result } from '../../agent/publish/messages.ts';
-import { processTree } from '../rigs/proc.ts';
+import { processTree } from '../../agent/bench/proc.ts';
+import { type Arrived, subscribeToResults } from '../../agent/bench/results.ts';
 import { until } from '../rigs/until.ts';
 
+/** What the embedded base is measured in. */
+export type Precision = 'fp32' | 'int8';
+
 export interface AgentOptions {
-  /** What `cameras.line` says; at least its url. */
-  readonly camera: { readonly url: string } & Readonly<Record<string, unknown>>;
+  /** What `cameras` says, by name; at least their urls. */
+  readonly cameras: Readonly<Record<string, { readonly url: string } & Readonly<Record<string, unknown>>>>;
   /** A name or a path, as `model.base` takes it. */
   readonly base: string;
+  /** Of the base; default: float. */
+  readonly precision?: Precision;
   /** 0: one a core. */
   readonly threads?: number;
   readonly broker: string;
@@ -24,12 +28,6 @@ export interface AgentOptions {
   readonly folder: string;
   /** For Node, before the script. */
   readonly nodeOptions?: readonly string[];
-}
-
-export interface Arrived {
-  readonly result: Result;
-  /** When the subscriber had it, ms since the epoch. */
-  readonly at: number;
 }
 
 export interface RunningAgent extends AsyncDisposable {
@@ -67,15 +65,24 @@ export const milestones = {
 
 /** Starts the agent and waits until it serves; its camera and model may still be on their way. Closed means it ended by SIGTERM, and is gone. */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { camera, base, threads = 0, broker, storage, folder, nodeOptions = [] } = options;
+  const {
+    cameras,
+    base,
+    precision = 'fp32',
+    threads = 0,
+    broker,
+    storage,
+    folder,
+    nodeOptions = [],
+  } = options;
   const station = `bench-${randomUUID()}`;
   const topic = `qc/${station}`;
   const config = {
     station,
-    cameras: { line: camera },
+    cameras,
     mqtt: { url: broker, topic },
     http: { port: 0 },
-    model: { base, provider: 'cpu', threads },
+    model: { base, provider: 'cpu', precision, threads },
     storage: { directory: storage },
     // What follows a training must not disturb what is measured after it.
     training: { quantize: false },
@@ -85,18 +92,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const file = join(await mkdtemp(join(folder, 'agent-')), 'agent.yaml');
   await writeFile(file, JSON.stringify(config));
 
-  const arrived: Arrived[] = [];
-  const client = await connectAsync(broker, { reconnectPeriod: 0 });
-  client.on('message', (_topic, payload) => {
-    const at = Date.now();
-    arrived.push({ result: JSON.parse(payload.toString()) as Result, at });
-  });
-  await client.subscribeAsync(`${topic}/+/result`, { qos: 1 });
+  const { arrived, client } = await subscribeToResults(broker, topic);
 
   const log: LogLine[] = [];
   const startedAt = Date.now();
   const child = spawn(process.execPath, [...nodeOptions, main, 'run', '--config', file], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    // As the service, the image and `qc-agent` start it.
+    env: { ...process.env, MALLOC_ARENA_MAX: '2' },
   });
   const exited = once(child, 'exit');
   createInterface({ input: child.stderr! }).on('line', (line) => log.push(read(line)));

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { pssMb } from '../../agent/bench/proc.ts';
 import type { Base } from '../../models/base.ts';
-import { pssMb } from '../rigs/proc.ts';
 
 export interface BareOptions {
   /** The model; a file that runs as it is, since a copy in memory would make the comparison easier. */

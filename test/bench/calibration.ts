@@ -110,7 +110,10 @@ async function beside(workshop: Workshop, threads: number): Promise<Row[]> {
   const { seconds, storage } = workshop;
   await using camera = await workshop.camera({ ...clip, fps: 60, seconds: rounds * (2 * seconds + 20) + 60 });
   const trigger = { kind: 'continuous', everyMs: 1 };
-  await using agent = await workshop.agent({ camera: { url: camera.url, trigger, maxFps: 60 }, threads });
+  await using agent = await workshop.agent({
+    cameras: { line: { url: camera.url, trigger, maxFps: 60 } },
+    threads,
+  });
   await firstVerdict(agent);
   const results = await interleaved(rounds, {
     async alone() {
@@ -160,7 +163,7 @@ async function promoting(workshop: Workshop): Promise<Row[]> {
   const versions = [await addHead(storage), await addHead(storage)];
   await using camera = await workshop.camera({ ...clip, seconds: 120 });
   const trigger = { kind: 'continuous', everyMs: 50 };
-  await using agent = await workshop.agent({ camera: { url: camera.url, trigger }, threads: 1 });
+  await using agent = await workshop.agent({ cameras: { line: { url: camera.url, trigger } }, threads: 1 });
   await firstVerdict(agent);
   const taken: number[] = [];
   for (let i = 0; i < promotions; i++) {

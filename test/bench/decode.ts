@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstVerdict } from './agent-process.ts';
+import { decodesOnly, receivesOnly } from './decode-only.ts';
 import { type Benchmark, interleaved, median, type Row } from './harness.ts';
 import { observe } from './observe.ts';
+import { watchCommand } from './peers/peer.ts';
 
 const rounds = 3;
 const clip = { width: 1920, height: 1080, fps: 25 };
@@ -20,12 +22,30 @@ export const decode: Benchmark = {
     await using camera = await workshop.camera({ ...clip, seconds: seconds + 60 });
     const url = camera.url;
     const watch = (region: object, decoder: string) => async () => {
-      await using agent = await workshop.agent({ camera: { url, trigger, region, decoder }, threads: 1 });
+      await using agent = await workshop.agent({
+        cameras: { line: { url, trigger, region, decoder } },
+        threads: 1,
+      });
       await firstVerdict(agent);
       await sleep(1_000);
       return await observe(agent, seconds);
     };
-    const rows: Row[] = [];
+    const floor = await interleaved(rounds, {
+      receiving: () => watchCommand(receivesOnly(url), seconds),
+      decoding: () => watchCommand(decodesOnly(url), seconds),
+    });
+    const rows: Row[] = [
+      {
+        what: 'floor: ffmpeg that takes the stream and decodes nothing',
+        figure: median(floor.map(({ receiving }) => receiving.cores)) * 100,
+        unit: '% core',
+      },
+      {
+        what: 'floor: ffmpeg that decodes every frame and throws it away',
+        figure: median(floor.map(({ decoding }) => decoding.cores)) * 100,
+        unit: '% core',
+      },
+    ];
     for (const [region, fractions] of Object.entries(regions)) {
       const results = await interleaved(rounds, {
         bundled: watch(fractions, 'node-av'),
@@ -35,7 +55,7 @@ export const decode: Benchmark = {
       rows.push(
         {
           what: `bundled decoder, its process, ${region}`,
-          figure: of(({ bundled }) => bundled.cores.cameras) * 100,
+          figure: of(({ bundled }) => bundled.cores.decoders) * 100,
           unit: '% core',
           target: { atMost: 16 },
         },
@@ -52,7 +72,7 @@ export const decode: Benchmark = {
         },
         {
           what: `ffmpeg command instead: its process, ${region}`,
-          figure: of(({ command }) => command.cores.cameras) * 100,
+          figure: of(({ command }) => command.cores.decoders) * 100,
           unit: '% core',
         },
         {

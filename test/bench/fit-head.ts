@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { seededRandom } from '../../calibration/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
+import { modelSchema } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { openStore } from '../../models/store.ts';
@@ -18,7 +19,7 @@ function noise(seed: number, striped: boolean, side = 64): Image {
   return { width: side, height: side, data };
 }
 
-const model = { base, provider: 'cpu', precision: 'auto', threads: 0 } as const;
+const model = modelSchema.parse({ base, provider: 'cpu' });
 await using inspector = await openInspector({ model, storageDirectory, onNotice: () => undefined });
 const rows: Float32Array[] = [];
 const labels: string[] = [];

@@ -8,6 +8,13 @@ export interface Row {
   readonly figure: number;
   readonly unit: string;
   readonly target?: Target;
+  /** What the figure was made of; goes to the JSON file. */
+  readonly points?: readonly Point[];
+}
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
 }
 
 export interface Benchmark {
@@ -23,12 +30,6 @@ export function reached({ figure, target }: Row): boolean | undefined {
   return 'atMost' in target ? figure <= target.atMost : figure < target.below;
 }
 
-/** The value below which this share of the values lies, nearest rank; NaN for none. */
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
-}
-
 /** The middle value, or the mean of the two in the middle; NaN for none. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -37,7 +38,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** Slope of the least-squares line through the points, units of y per unit of x. */
-export function slope(points: readonly { readonly x: number; readonly y: number }[]): number {
+export function slope(points: readonly Point[]): number {
   const meanX = points.reduce((sum, { x }) => sum + x, 0) / points.length;
   const meanY = points.reduce((sum, { y }) => sum + y, 0) / points.length;
   const covariance = points.reduce((sum, { x, y }) => sum + (x - meanX) * (y - meanY), 0);

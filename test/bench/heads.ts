@@ -25,7 +25,7 @@ import { openBase } from '../../models/base.ts';
 import { type HeadWeights, hellinger, probabilitiesOf } from '../../models/head.ts';
 import { decodePicture } from '../../models/picture.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
-import { basesIn, keepVariant } from '../../models/quantize/variants.ts';
+import { keepVariant } from '../../models/quantize/variants.ts';
 import { openSession, type Session } from '../../models/session.ts';
 import { placeImagenetBase } from './real/imagenet-base.ts';
 
@@ -145,7 +145,7 @@ async function openInt8(base: string): Promise<Session> {
   );
   await keepVariant(folder, made);
   return openSession({
-    ...{ base, provider: 'cpu', precision: 'int8', threads: 0, directories: [basesIn(folder)] },
+    ...{ base, provider: 'cpu', precision: 'int8', threads: 0, storageDirectory: folder },
   });
 }
 

@@ -1,8 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { percentile } from '../../agent/bench/figures.ts';
+import { latencyOf } from '../../agent/bench/settle.ts';
 import { firstVerdict } from './agent-process.ts';
-import { type Benchmark, interleaved, percentile } from './harness.ts';
+import { type Benchmark, interleaved } from './harness.ts';
 import { observe } from './observe.ts';
+import { stageRows } from './stages.ts';
 
 const rounds = 2;
 const everyMs = 100;
@@ -22,7 +25,7 @@ export const latency: Benchmark = {
       bare: () => workshop.bare({ threads, options: 'agent', seconds, everyMs }),
       async agent() {
         const trigger = { kind: 'continuous', everyMs };
-        await using agent = await workshop.agent({ camera: { url, trigger }, threads });
+        await using agent = await workshop.agent({ cameras: { line: { url, trigger } }, threads });
         await firstVerdict(agent);
         await sleep(2_000);
         return await observe(agent, seconds);
@@ -36,22 +39,8 @@ export const latency: Benchmark = {
         unit: 'ms',
       }));
     return [
-      ...row(
-        'capture to result at the subscriber',
-        arrived.map(({ result, at }) => at - Date.parse(result.capturedAt)),
-      ),
-      ...row(
-        'of which decoding and cutting',
-        arrived.map(({ result }) => result.timingsMs.decode),
-      ),
-      ...row(
-        'of which waiting for the model',
-        arrived.map(({ result }) => result.timingsMs.queue),
-      ),
-      ...row(
-        'of which preparation and inference',
-        arrived.map(({ result }) => result.timingsMs.inference),
-      ),
+      ...row('capture to result at the subscriber', arrived.map(latencyOf)),
+      ...stageRows(arrived, 'of which'),
       ...row(
         'bare inference at the same pace',
         results.flatMap(({ bare }) => bare.milliseconds),

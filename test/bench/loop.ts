@@ -29,7 +29,7 @@ async function measured(
 ): Promise<Row[]> {
   await using camera = await workshop.camera({ ...clip, seconds: (workshop.seconds + 5) * rounds + 60 });
   const trigger = { kind: 'continuous', everyMs };
-  await using agent = await workshop.agent({ camera: { url: camera.url, trigger }, nodeOptions });
+  await using agent = await workshop.agent({ cameras: { line: { url: camera.url, trigger } }, nodeOptions });
   await firstVerdict(agent);
   // What an idle process beside it sees is the machine's doing, not the agent's.
   const idle = spawn(process.execPath, [...nodeOptions, '--eval', 'setInterval(() => {}, 1000)'], {

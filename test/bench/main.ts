@@ -1,26 +1,45 @@
-/** `npm run bench -- [NAMES] [--seconds N] [--minutes N] [--json FILE]`: what each means is in docs/benchmarks.md. */
+/** `npm run bench -- [NAMES] [--seconds N] [--minutes N] [--precision fp32|int8] [--json FILE]`: what each means is in docs/benchmarks.md. */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { describeMachine } from '../../agent/bench/machine.ts';
 import { calibration } from './calibration.ts';
+import { cameras } from './cameras.ts';
 import { decode } from './decode.ts';
+import { halfLoad } from './half-load.ts';
 import { reached, table } from './harness.ts';
 import { latency } from './latency.ts';
 import { loop } from './loop.ts';
-import { describeMachine } from './machine.ts';
 import { memory } from './memory.ts';
 import { outbox } from './outbox.ts';
+import { peers } from './peers.ts';
 import { precision } from './precision.ts';
+import { prepare } from './prepare.ts';
 import { startup } from './startup.ts';
 import { throughput } from './throughput.ts';
 import { openWorkshop } from './workshop.ts';
 
-const benchmarks = [throughput, decode, memory, startup, loop, latency, outbox, calibration, precision];
+const benchmarks = [
+  throughput,
+  decode,
+  memory,
+  startup,
+  loop,
+  latency,
+  outbox,
+  calibration,
+  precision,
+  prepare,
+  cameras,
+  halfLoad,
+  peers,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seconds: { type: 'string', default: '8' },
     minutes: { type: 'string', default: '2' },
+    precision: { type: 'string' },
     json: { type: 'string' },
   },
 });
@@ -28,11 +47,14 @@ const names = benchmarks.map(({ name }) => name);
 const unknown = positionals.find((name) => !names.includes(name));
 const seconds = Number(values.seconds);
 const minutes = Number(values.minutes);
-if (unknown !== undefined || !(seconds > 0) || !(minutes > 0)) {
-  const wrong = unknown === undefined ? 'seconds and minutes must be positive' : `no benchmark "${unknown}"`;
-  console.error(`error: ${wrong}; there are ${names.join(', ')}`);
+const precisions = (['fp32', 'int8'] as const).filter((one) => (values.precision ?? one) === one);
+function refuse(wrong: string): never {
+  console.error(`error: ${wrong}`);
   process.exit(2);
 }
+if (unknown !== undefined) refuse(`no benchmark "${unknown}"; there are ${names.join(', ')}`);
+if (!(seconds > 0) || !(minutes > 0)) refuse('seconds and minutes must be positive');
+if (precisions.length === 0) refuse(`no precision "${values.precision}"; there are fp32 and int8`);
 
 const machine = describeMachine();
 const startedAt = new Date().toISOString();
@@ -42,7 +64,7 @@ console.log(
 );
 if (machine.loadBefore > 0.5) console.log('Others use this machine: trust nothing but coarse ratios.');
 
-await using workshop = await openWorkshop({ seconds, minutes });
+await using workshop = await openWorkshop({ seconds, minutes, precisions });
 const rows = [];
 for (const benchmark of benchmarks) {
   if (positionals.length > 0 && !positionals.includes(benchmark.name)) continue;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectAsync } from 'mqtt';
 import { pino } from 'pino';
+import { percentile } from '../../agent/bench/figures.ts';
 import { lettersOf, openMqttOutbox } from '../../agent/publish/letters.ts';
 import type { Result, VerdictMessage } from '../../agent/publish/messages.ts';
 import { openMemoryOutbox } from '../../agent/publish/outbox/memory.ts';
@@ -10,7 +11,7 @@ import { openOutbox } from '../../agent/publish/outbox/open.ts';
 import type { OutboxStore } from '../../agent/publish/outbox/outbox.ts';
 import { base, openPublisherRig, result } from '../rigs/publisher.ts';
 import { until } from '../rigs/until.ts';
-import { type Benchmark, median, percentile, type Row } from './harness.ts';
+import { type Benchmark, median, type Row } from './harness.ts';
 
 const log = pino({ level: 'silent' });
 const never = new AbortController().signal;

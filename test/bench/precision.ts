@@ -1,10 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { drawSamples } from '../../agent/demo/samples.ts';
 import { openBase } from '../../models/base.ts';
-import type { Image } from '../../models/image.ts';
-import { quantizeBase } from '../../models/quantize/quantize.ts';
-import { basesIn, keepVariant } from '../../models/quantize/variants.ts';
 import { runBare } from './bare.ts';
+import { eightBitBase } from './eight-bits.ts';
 import { type Benchmark, interleaved, median, type Row } from './harness.ts';
 
 const rounds = 3;
@@ -15,23 +12,11 @@ export const precision: Benchmark = {
   name: 'precision',
   async run({ seconds, storage }) {
     const float = await openBase({ base, precision: 'fp32' });
-    const images: Image[] = [];
-    for await (const { image } of drawSamples({ perLabel: 6, seed: 1 })) images.push(image);
-    const made = await quantizeBase(
-      float,
-      images.map((image) => async () => image),
-      {
-        ...{ method: 'best', threads: 0, source: 'drawn parts', revision: null },
-        onProgress: () => undefined,
-      },
-    );
-    await keepVariant(storage, made);
-    const int8 = await openBase({ base, precision: 'int8', directories: [basesIn(storage)] });
-    const { correlation } = made.report.quantization;
+    const int8 = await eightBitBase(storage, base);
     const rows: Row[] = [
       {
         what: 'features in 8 bits: correlation with the float ones, other pictures',
-        figure: correlation,
+        figure: int8.manifest.quantization!.correlation,
         unit: '',
         target: { atLeast: 0.99 },
       },

@@ -10,16 +10,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
+import type { Arrived } from '../../agent/bench/results.ts';
 import { openBroker } from '../../agent/demo/broker.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
+import { modelSchema } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { openStore } from '../../models/store.ts';
 import { openGstRtsp } from '../rigs/gst-rtsp.ts';
 import { mosquittoMissing, startMosquitto } from '../rigs/mosquitto.ts';
 import { until } from '../rigs/until.ts';
-import { type Arrived, startAgent } from './agent-process.ts';
+import { startAgent } from './agent-process.ts';
 import { distance, draw, framed, middle, readImage } from './real/dataset.ts';
 import { placeImagenetBase } from './real/imagenet-base.ts';
 import { type Answer, accuracy, byLabel, confusion, margin } from './real/score.ts';
@@ -71,7 +73,7 @@ try {
 
 /** Fits the head on the training pictures, makes it live in the store, and judges the others without a camera. */
 async function fitAndJudge(base: string, storageDirectory: string): Promise<Answer[]> {
-  const model = { base, provider: 'cpu', precision: 'auto', threads: 0 } as const;
+  const model = modelSchema.parse({ base, provider: 'cpu' });
   await using inspector = await openInspector({ model, storageDirectory, onNotice: () => undefined });
   const rows: Float32Array[] = [];
   for (const { file } of training) rows.push(await inspector.features(await readImage(file)));
@@ -117,7 +119,9 @@ async function showToAgent(base: string, storage: string): Promise<Shown> {
     storage,
     base,
     // A test picture stands still, and has no sensor noise.
-    camera: { url: camera.url, region, trigger: { kind: 'command', timeoutMs: 2_000 }, freezeMs: 0 },
+    cameras: {
+      line: { url: camera.url, region, trigger: { kind: 'command', timeoutMs: 2_000 }, freezeMs: 0 },
+    },
   });
   await until(async () => (await fetch(`${agent.url}/readyz`)).ok, {
     timeoutMs: 20_000,

@@ -5,6 +5,8 @@
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { percentile } from '../../agent/bench/figures.ts';
+import { describeMachine } from '../../agent/bench/machine.ts';
 import { mixSeeds, seededRandom } from '../../calibration/random.ts';
 import {
   type ChaosPlant,
@@ -16,8 +18,7 @@ import {
 } from '../rigs/chaos.ts';
 import { sendGarbageCommands, sendGarbageRequests } from '../rigs/garbage.ts';
 import { madeHead } from '../rigs/plant-head.ts';
-import { percentile, type Row, reached, slope, table } from './harness.ts';
-import { describeMachine } from './machine.ts';
+import { type Row, reached, slope, table } from './harness.ts';
 
 const { values } = parseArgs({
   options: {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { type Arrived, firstVerdict, milestones, type RunningAgent } from './agent-process.ts';
+import type { Arrived } from '../../agent/bench/results.ts';
+import { firstVerdict, milestones, type RunningAgent } from './agent-process.ts';
 import { type Benchmark, median } from './harness.ts';
 
 const rounds = 5;
@@ -14,7 +15,7 @@ export const startup: Benchmark = {
     using _audience = watchStream(camera.url);
     const starts: { agent: Pick<RunningAgent, 'startedAt' | 'log'>; first: Arrived }[] = [];
     for (let round = 0; round <= rounds; round++) {
-      await using agent = await workshop.agent({ camera: { url: camera.url, trigger } });
+      await using agent = await workshop.agent({ cameras: { line: { url: camera.url, trigger } } });
       const first = await firstVerdict(agent);
       // The first round warms the disk.
       if (round > 0) starts.push({ agent, first });

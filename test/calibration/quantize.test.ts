@@ -19,7 +19,7 @@ const picture = (label: Label, seed: number) => async () => surface(label, seed)
 const pictures = Array.from({ length: 16 }, (_, i) => picture(i % 2 ? 'stain' : 'good', i));
 const options = { method: 'best', threads: 1, source: 'test', revision: null, ...silent } as const;
 const open = ({ model, storage }: QuantizeConfig) =>
-  openSession({ ...model, directories: [join(storage.directory, 'bases')] });
+  openSession({ ...model, storageDirectory: storage.directory });
 const variantFile = (folder: string) => join(folder, 'bases', 'tiny.int8.json');
 
 /** What another machine might have found. */

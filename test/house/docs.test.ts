@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
+import { stageNames } from '../../agent/publish/messages.ts';
 import { packageRoot } from '../../config/package.ts';
 import { sources } from './sources.ts';
 
@@ -33,4 +34,9 @@ it('the README names every dependency once, with a reason', () => {
     (name) => !rows.some((row) => row.includes(`\`${name}\``)),
   );
   expect(unnamed).toEqual([]);
+});
+
+it('the waterfall of the documentation shows every stage there is', () => {
+  const svg = readFileSync(join(packageRoot, 'docs/waterfall.svg'), 'utf8');
+  expect(stageNames.filter((stage) => !svg.includes(`>${stage}</text>`))).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { matchTruth, type Truth } from '../../agent/demo/truth.ts';
-import { type Result, resultMessage, verdictMessage } from '../../agent/publish/messages.ts';
+import { type Result, resultMessage, stageNames, verdictMessage } from '../../agent/publish/messages.ts';
 import { openPlant, type Plant } from '../rigs/plant.ts';
 import type { Scrape } from '../rigs/plant-metrics.ts';
 import { until } from '../rigs/until.ts';
@@ -28,8 +28,17 @@ describe('a part gets exactly one verdict', () => {
     // Counted and published at rest: no part comes in any more.
     await plant.line.stop();
     await plant.says((status) => status.online && status.state === 'degraded', 'the camera is down');
-    metrics = await plant.metrics();
-    results = plant.results;
+    // A subscriber has a result before the agent has the broker's word for it.
+    await until(
+      async () => {
+        metrics = await plant.metrics();
+        return ['result', 'verdict'].every(
+          (kind) => metrics.value('qc_mqtt_published_total', { kind }) === plant.results.length,
+        );
+      },
+      { everyMs: 100, what: 'as many results acknowledged as arrived' },
+    );
+    results = [...plant.results];
   }, 120_000);
   afterAll(() => plant?.[Symbol.asyncDispose]());
 
@@ -102,6 +111,11 @@ describe('a part gets exactly one verdict', () => {
     expect(metrics.value('qc_mqtt_published_total', { kind: 'result' })).toBe(results.length);
     expect(metrics.value('qc_mqtt_published_total', { kind: 'verdict' })).toBe(results.length);
     expect(metrics.value('qc_capture_to_result_seconds_count', { camera: 'top' })).toBe(results.length);
+    const completed = results.filter(({ state }) => state === 'completed').length;
+    for (const stage of stageNames)
+      expect(metrics.value('qc_stage_seconds_count', { stage }), stage).toBe(completed);
+    for (const stage of ['evidence', 'store', 'publish'])
+      expect(metrics.value('qc_stage_seconds_count', { stage }), stage).toBe(results.length);
     expect(metrics.value('qc_outbox_messages')).toBe(0);
   });
 });

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { QcError } from '../../config/errors.ts';
@@ -45,8 +45,10 @@ describe('a base that is accepted', () => {
 
   test('a pulled one, by name', async () => {
     await using folder = await tempFolder();
-    await writeTiny(folder.path);
-    const base = await openBase({ base: 'tiny', precision: 'auto', directories: [folder.path] });
+    const bases = join(folder.path, 'bases');
+    await mkdir(bases);
+    await writeTiny(bases);
+    const base = await openBase({ base: 'tiny', precision: 'auto', storageDirectory: folder.path });
     expect(base.manifest.name).toBe('tiny');
   });
 });

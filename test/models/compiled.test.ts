@@ -1,9 +1,20 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { appendFile, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openCompiled } from '../../models/compiled.ts';
 import { openSession } from '../../models/session.ts';
+import { type InferenceWorker, openWorker } from '../../models/worker.ts';
 import { formulaImage } from './formula-image.ts';
 import { tempFolder } from './temp-folder.ts';
 import { tinyClassifier, writeTiny } from './tiny-model.ts';
@@ -71,12 +82,13 @@ describe('a session', () => {
   test('gives the same features, to the bit, from the compiled graph as from the base, at once and later', async () => {
     await using folder = await tempFolder();
     const image = formulaImage(224, 224);
-    const cache = join(folder.path, 'cache');
+    const storageDirectory = folder.path;
+    const cache = join(storageDirectory, 'cache');
     for (const base of ['resnet50-synthetic', await writeTiny(folder.path)]) {
       await using plain = await openSession({ ...on, base });
       const expected = await plain.features(image);
       for (const round of ['made', 'found']) {
-        await using session = await openSession({ ...on, base, cache });
+        await using session = await openSession({ ...on, base, storageDirectory });
         expect(session.facts.why, round).toEqual([]);
         expect(await session.features(image), round).toEqual(expected);
       }
@@ -87,7 +99,11 @@ describe('a session', () => {
   test('maps the weights of the compiled graph from their file, once for all of its threads', async (context) => {
     if (!existsSync('/proc/self/maps')) context.skip('only on Linux');
     await using folder = await tempFolder();
-    await using session = await openSession({ ...on, base: 'resnet50-synthetic', cache: folder.path });
+    await using session = await openSession({
+      ...on,
+      base: 'resnet50-synthetic',
+      storageDirectory: folder.path,
+    });
     expect(session.facts.why).toEqual([]);
     const mapped = readFileSync('/proc/self/maps', 'utf8')
       .split('\n')
@@ -96,12 +112,23 @@ describe('a session', () => {
     expect(mapped.every((line) => line.endsWith('weights.bin'))).toBe(true);
   });
 
+  test('in 8 bits a picture that comes alone and those that come together have the same features', async () => {
+    await using folder = await tempFolder();
+    // Only the manifest says 8 bits: how pictures are spread depends on nothing else.
+    const base = await writeTiny(folder.path, { precision: 'int8' });
+    await using session = await openSession({ ...on, base, storageDirectory: folder.path });
+    const images = Array.from({ length: 8 }, (_, n) => formulaImage(32 + n, 40));
+    const together = await Promise.all(images.map((image) => session.features(image)));
+    for (const [n, image] of images.entries()) expect(await session.features(image)).toEqual(together[n]);
+    expect(session.facts).toMatchObject({ precision: 'int8', why: [] });
+  });
+
   test('follows its base when that changes, although the cache is full of the old one', async () => {
     await using folder = await tempFolder();
-    const cache = join(folder.path, 'cache');
+    const storageDirectory = folder.path;
     const image = formulaImage(32, 32);
     const featuresOf = async (base: string) => {
-      await using session = await openSession({ ...on, base, cache });
+      await using session = await openSession({ ...on, base, storageDirectory });
       return session.features(image);
     };
     const before = await featuresOf(await writeTiny(folder.path));
@@ -112,10 +139,45 @@ describe('a session', () => {
   test('runs without a compiled graph where none can be kept, and says why', async () => {
     await using folder = await tempFolder();
     const base = await writeTiny(folder.path);
-    const cache = join(folder.path, 'a-file');
-    await writeFile(cache, '');
-    await using session = await openSession({ ...on, base, cache });
+    const storageDirectory = join(folder.path, 'a-file');
+    await writeFile(storageDirectory, '');
+    await using session = await openSession({ ...on, base, storageDirectory });
     expect(session.facts.why).toEqual([expect.stringMatching(/^a compiled graph: .*a-file/)]);
     expect((await session.features(formulaImage(32, 32))).length).toBe(session.facts.manifest.features.size);
+  });
+
+  test('opens another thread from the proved graph alone, and from the whole base where that graph is no good', async () => {
+    await using folder = await tempFolder();
+    const request = { ...on, base: await writeTiny(folder.path), storageDirectory: folder.path };
+    await using first = await openWorker(request);
+    const { compiled } = first;
+    const image = formulaImage(32, 32);
+    const featuresOf = async (worker: InferenceWorker) =>
+      (await worker.run([{ kind: 'features', image }], false)).outcomes;
+    const expected = await featuresOf(first);
+
+    const base = await readFile(request.base);
+    await rm(request.base);
+    {
+      await using second = await openWorker({ ...request, compiled });
+      expect(await featuresOf(second)).toEqual(expected);
+    }
+    await truncate(compiled!.graph, 100);
+    await expect(openWorker({ ...request, compiled })).rejects.toMatchObject({ code: 'model-missing' });
+    await writeFile(request.base, base);
+    await using third = await openWorker({ ...request, compiled });
+    expect(await featuresOf(third)).toEqual(expected);
+
+    // A whole graph, but of another base.
+    const { graph } = third.compiled!;
+    const other = join(folder.path, 'other');
+    await mkdir(other);
+    await using stranger = await openWorker({
+      ...request,
+      base: await writeTiny(other, {}, tinyClassifier(2)),
+    });
+    await copyFile(stranger.compiled!.graph, graph);
+    await using fourth = await openWorker({ ...request, compiled });
+    expect(await featuresOf(fourth)).toEqual(expected);
   });
 });

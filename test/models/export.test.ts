@@ -4,17 +4,20 @@ import { join } from 'node:path';
 import ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { writeHead } from '../../calibration/train/write-head.ts';
-import { exportModel } from '../../models/export.ts';
+import { modelSchema } from '../../config/schema.ts';
+import { exportBase, exportModel } from '../../models/export.ts';
 import { activationMap, type HeadWeights, hellinger, probabilitiesOf } from '../../models/head.ts';
 import { openInspector } from '../../models/inspector.ts';
+import { describe as describeTensors, graphOutputs } from '../../models/onnx/graph.ts';
 import { decodeModel } from '../../models/onnx/proto.ts';
 import { makePrepare } from '../../models/prepare.ts';
 import { openSession } from '../../models/session.ts';
 import { openStore } from '../../models/store.ts';
 import { plate } from './fitted-head.ts';
 import { tempFolder } from './temp-folder.ts';
+import { writeTiny } from './tiny-model.ts';
 
-const model = { base: 'resnet50-synthetic', provider: 'cpu', precision: 'auto', threads: 0 } as const;
+const model = modelSchema.parse({ provider: 'cpu' });
 const pictures = [plate('good', 1), plate('scratch', 2), plate('good', 3)];
 
 async function storedHead(storage: string) {
@@ -135,4 +138,19 @@ describe('the activation map', () => {
     await using session = await openSession(model);
     await expect(session.map(pictures[0]!)).rejects.toMatchObject({ code: 'why-unavailable' });
   });
+});
+
+test.each([
+  ['cut inside', {}, 'flat'],
+  ['averaged', { features: { tensor: 'stage', pool: 'average', size: 8 } } as const, 'stage/average'],
+])('the base for an inference server tells servers its shapes: %s', async (_, changes, output) => {
+  await using folder = await tempFolder();
+  const base = await writeTiny(folder.path, changes);
+  const file = join(folder.path, 'served.onnx');
+  const exported = await exportBase({ base, precision: 'auto' }, folder.path, file);
+  expect(exported).toMatchObject({ base: 'tiny', input: 'data', output, size: 8 });
+  const { graph } = decodeModel(await readFile(file));
+  expect(describeTensors(graphOutputs(graph!))).toBe(`${output} [N,8] float32`);
+  const served = await ort.InferenceSession.create(file);
+  expect(served.outputNames).toEqual([output]);
 });

@@ -1,6 +1,7 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { modelSchema } from '../../config/schema.ts';
 import { type Inspector, type InspectorOptions, openInspector } from '../../models/inspector.ts';
 import { plate, storeHead } from './fitted-head.ts';
 import { tempFolder } from './temp-folder.ts';
@@ -11,7 +12,7 @@ async function open(
   { base = 'resnet50-synthetic', ...rest }: Partial<InspectorOptions> & { base?: string } = {},
 ): Promise<Inspector & { readonly notices: string[] }> {
   const notices: string[] = [];
-  const model = { base, provider: 'cpu', precision: 'auto', threads: 0 } as const;
+  const model = modelSchema.parse({ base, provider: 'cpu' });
   const inspector = await openInspector({
     model,
     storageDirectory,
@@ -121,11 +122,15 @@ describe('kept heads', () => {
       labels,
       promote: false,
     });
-    await expect(inspector.judge(plate('good', 1), other)).rejects.toMatchObject({ code: 'version-unknown' });
+    await expect(inspector.judge(plate('good', 1), { head: other })).rejects.toMatchObject({
+      code: 'version-unknown',
+    });
     await inspector.useShadow(active);
     await inspector.keepHead(other);
     const judged = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => inspector.judge(plate('good', i), i % 2 ? other : undefined)),
+      Array.from({ length: 20 }, (_, i) =>
+        inspector.judge(plate('good', i), { head: i % 2 ? other : undefined }),
+      ),
     );
     for (const [i, { version, probabilities, shadow }] of judged.entries()) {
       expect(version).toBe(i % 2 ? other : active);
@@ -149,7 +154,7 @@ describe('kept heads', () => {
     const strange = await storeHead(folder.path, foreign, inspector.features, { promote: false });
     await expect(inspector.keepHead(strange)).rejects.toMatchObject({ code: 'head-base-mismatch' });
     await expect(inspector.keepHead('2020-01-01.1')).rejects.toMatchObject({ code: 'version-unknown' });
-    expect((await inspector.judge(plate('good', 1), other)).version).toBe(other);
+    expect((await inspector.judge(plate('good', 1), { head: other })).version).toBe(other);
   });
 });
 
@@ -208,11 +213,11 @@ describe('when the thread dies', () => {
     const { base, version } = await tinyStore(folder.path);
     await using inspector = await open(folder.path, { base, worker: dyingOver(2) });
     await inspector.keepHead(version);
-    await inspector.judge(plate('good', 1), version);
-    await expect(inspector.judge(plate('good', 2), version)).rejects.toMatchObject({
+    await inspector.judge(plate('good', 1), { head: version });
+    await expect(inspector.judge(plate('good', 2), { head: version })).rejects.toMatchObject({
       code: 'inference-stopped',
     });
-    expect((await inspector.judge(plate('good', 3), version)).version).toBe(version);
+    expect((await inspector.judge(plate('good', 3), { head: version })).version).toBe(version);
   });
 
   test('one that dies over every picture is given up, and says so', async () => {

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
@@ -201,10 +202,10 @@ describe('the queue', () => {
     );
     const outcomes = await Promise.allSettled(asked);
     const refused = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
-    expect(refused).toHaveLength(80 - 66);
+    expect(refused).toHaveLength(80 - 64);
     expect(refused[0]!.reason).toMatchObject({ code: 'overloaded' });
     // Two threads may finish in another order than they began.
-    const order = Array.from({ length: 66 }, (_, i) => i);
+    const order = Array.from({ length: 64 }, (_, i) => i);
     expect(done.toSorted((a, b) => a - b)).toEqual(order);
   });
 
@@ -215,8 +216,10 @@ describe('the queue', () => {
     const closed = session[Symbol.asyncDispose]();
     const outcomes = await Promise.allSettled(asked);
     await closed;
-    expect(outcomes.map(({ status }) => status).slice(0, 2)).toEqual(['fulfilled', 'fulfilled']);
-    expect(outcomes.slice(2).every(({ status }) => status === 'rejected')).toBe(true);
+    // Each of two workers runs one and has one ready; on a single core there is one worker.
+    const given = availableParallelism() > 1 ? 4 : 2;
+    expect(outcomes.slice(0, given).every(({ status }) => status === 'fulfilled')).toBe(true);
+    expect(outcomes.slice(given).every(({ status }) => status === 'rejected')).toBe(true);
     expect(await session.ended).toBeUndefined();
     await expect(session.judge(formulaImage(32, 32))).rejects.toMatchObject({ code: 'inference-stopped' });
   });

@@ -30,6 +30,7 @@ arguments.add_argument("--bitrate", type=int, default=4000, help="kbit/s")
 arguments.add_argument("--gop", type=int, default=0, help="frames between key frames; 0 = one second")
 arguments.add_argument("--colorimetry", default="bt601")
 arguments.add_argument("--clock", choices=["right", "wrong"], default="right", help="as sender reports tell it")
+arguments.add_argument("--cameras", type=int, default=1, help="more of them at PATH-2, PATH-3, …")
 arguments.add_argument("--user")
 arguments.add_argument("--password")
 options = arguments.parse_args()
@@ -109,17 +110,27 @@ class WrongClock(GstRtspServer.RTSPMedia):
 
 
 pictures = Pictures()
-factory = GstRtspServer.RTSPMediaFactory()
-factory.set_launch(launch_line())
-factory.set_shared(True)
-factory.set_latency(0)
-if options.clock == "wrong":
-    factory.set_media_gtype(WrongClock)
-factory.connect("media-configure", pictures.play)
-
 server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service(options.port)
+
+
+def camera(path):
+    factory = GstRtspServer.RTSPMediaFactory()
+    factory.set_launch(launch_line())
+    factory.set_shared(True)
+    factory.set_latency(0)
+    if options.clock == "wrong":
+        factory.set_media_gtype(WrongClock)
+    factory.connect("media-configure", pictures.play)
+    if options.user:
+        permissions = GstRtspServer.RTSPPermissions()
+        permissions.add_permission_for_role(options.user, "media.factory.access", True)
+        permissions.add_permission_for_role(options.user, "media.factory.construct", True)
+        factory.set_permissions(permissions)
+    server.get_mount_points().add_factory(path, factory)
+
+
 if options.user:
     auth = GstRtspServer.RTSPAuth()
     token = GstRtspServer.RTSPToken()
@@ -127,11 +138,8 @@ if options.user:
     auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
     auth.add_digest(options.user, options.password, token)
     server.set_auth(auth)
-    permissions = GstRtspServer.RTSPPermissions()
-    permissions.add_permission_for_role(options.user, "media.factory.access", True)
-    permissions.add_permission_for_role(options.user, "media.factory.construct", True)
-    factory.set_permissions(permissions)
-server.get_mount_points().add_factory(options.path, factory)
+for number in range(options.cameras):
+    camera(options.path if number == 0 else f"{options.path}-{number + 1}")
 server.attach(None)
 print("port", server.get_bound_port(), flush=True)
 threading.Thread(target=pictures.read, daemon=True).start()

@@ -49,6 +49,8 @@ export interface GstRtspOptions {
   colorimetry?: 'bt601' | 'bt709' | '1:4:0:0';
   /** What its sender reports say; wrong is years off. */
   clock?: 'right' | 'wrong';
+  /** More than one, each at its own pace, beside each other: see `urls`. */
+  cameras?: number;
   user?: string;
   password?: string;
   /** 0: a free one. */
@@ -59,6 +61,8 @@ export interface GstRtsp extends AsyncDisposable {
   readonly port: number;
   /** Without user and password. */
   readonly url: string;
+  /** Of all its cameras. */
+  readonly urls: readonly string[];
   /** Shows this picture until the next one; its size may differ from the last one's. */
   show(picture: Image): Promise<void>;
   /** Shows image files in order, each for `eachMs`, telling which is on. */
@@ -93,9 +97,11 @@ export async function openGstRtsp(options: GstRtspOptions = {}): Promise<GstRtsp
     if (!child.stdin.write(data)) await once(child.stdin, 'drain');
   }
 
+  const url = `rtsp://127.0.0.1:${port}/stream`;
   return {
     port,
-    url: `rtsp://127.0.0.1:${port}/stream`,
+    url,
+    urls: Array.from({ length: options.cameras ?? 1 }, (_, at) => (at === 0 ? url : `${url}-${at + 1}`)),
     show,
     async play(files, { eachMs, loop = false, signal, onShown }) {
       do {

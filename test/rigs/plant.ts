@@ -32,6 +32,8 @@ export interface PlantOptions {
   readonly settings?: (storage: string, made: PlantSettings) => Promise<object>;
   /** Environment variables of the agent, over those of the test. */
   readonly env?: StartOptions['env'];
+  /** More of the command line. */
+  readonly args?: readonly string[];
 }
 
 /** The configuration as far as the plant itself makes it. */
@@ -116,7 +118,10 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
   const more = await options.settings?.(storage.directory, settings);
   await writeFile(file, stringify({ ...settings, ...more }));
   const start = () =>
-    startAgent(['run', '--config', file], { cwd: directory, ...(options.env && { env: options.env }) });
+    startAgent(['run', '--config', file, ...(options.args ?? [])], {
+      cwd: directory,
+      ...(options.env && { env: options.env }),
+    });
   const served = async () => String((await agent.logs('page, API and metrics are served')).url);
   let agent = start();
   opened.defer(() => agent[Symbol.asyncDispose]());

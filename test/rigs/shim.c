@@ -1,7 +1,7 @@
 /*
  * Between the agent and the C library: a clock that jumps and a disk that is slow to say that it has written.
  * Numbers of 64 bits in a mapped file rule it while the agent runs: [0] ms added to the wall clock, [1] ms that every
- * fsync, fdatasync and msync takes longer; [2] counts those that did. The monotonic clock, by which time-outs run, stays as it is.
+ * fsync, fdatasync, msync and synchronous pwrite takes longer; [2] counts those that did. The monotonic clock, by which time-outs run, stays as it is.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -62,6 +62,22 @@ time_t time(time_t *at) {
   clock_gettime(CLOCK_REALTIME, &now);
   if (at) *at = now.tv_sec;
   return now.tv_sec;
+}
+
+/* A write to a file opened so that it waits for the disk by itself. */
+static void linger_if_synced(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags >= 0 && (flags & O_DSYNC)) linger();
+}
+
+ssize_t pwrite(int fd, const void *from, size_t length, off_t at) {
+  linger_if_synced(fd);
+  return REAL(pwrite)(fd, from, length, at);
+}
+
+ssize_t pwrite64(int fd, const void *from, size_t length, off64_t at) {
+  linger_if_synced(fd);
+  return REAL(pwrite64)(fd, from, length, at);
 }
 
 int fsync(int fd) { linger(); return REAL(fsync)(fd); }

@@ -10,6 +10,7 @@ import type { Result, Status } from '../../agent/publish/messages.ts';
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 import { type HttpConfig, httpSchema } from '../../config/schema.ts';
 import type { Frame, Image } from '../../models/image.ts';
+import { frameTimes } from './frame-times.ts';
 import { result, status } from './publisher.ts';
 
 export interface StationRig extends AsyncDisposable {
@@ -148,7 +149,7 @@ export async function frameOf(one: Result, { whole = true }: { whole?: boolean }
     ...(whole && { preview }),
     capturedAt: now,
     receivedAt: now,
-    decodeMs: 4,
+    times: frameTimes(),
     simulated: false,
   };
 }

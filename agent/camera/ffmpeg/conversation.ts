@@ -1,5 +1,6 @@
 import { QcError } from '../../../config/errors.ts';
 import type { Image } from '../../../models/image.ts';
+import { monotonicMs } from '../../../models/monotonic.ts';
 import { StreamClock } from '../clock.ts';
 import { regionPixels, type Size } from '../geometry.ts';
 import type { SourceContext } from '../source.ts';
@@ -13,6 +14,8 @@ const DAMAGE_MS = 5_000;
 
 interface Written extends FrameLine {
   readonly capturedAt: number;
+  /** When the command said so, by `monotonicMs`. */
+  readonly saidAt: number;
   readonly damaged: boolean;
 }
 
@@ -71,7 +74,8 @@ export class Conversation {
       case 'written': {
         const toEpoch = Date.now() - performance.now();
         const capturedAt = this.#clock.capturedAt(line.streamMs, performance.now()) + toEpoch;
-        this.#images.expect({ ...line, capturedAt, damaged: performance.now() < this.#damagedUntil });
+        const damaged = performance.now() < this.#damagedUntil;
+        this.#images.expect({ ...line, capturedAt, saidAt: monotonicMs(), damaged });
         return;
       }
       case 'frozen': {
@@ -134,20 +138,26 @@ export class Conversation {
     this.#context.fault('camera-corrupt', 'damaged frames; they are not judged');
   }
 
-  #frame(image: Image, { capturedAt, damaged }: Written): void {
+  #frame(image: Image, { capturedAt, saidAt, damaged }: Written): void {
     if (this.#over) return;
     if (damaged) {
       this.#context.dropped('corrupt', 1);
       return;
     }
     const { camera, config } = this.#context;
+    const takenAt = monotonicMs();
     this.#context.deliver({
       camera,
       image,
       region: config.region,
       capturedAt,
       receivedAt: Date.now(),
-      decodeMs: 0,
+      times: {
+        capturedAt: takenAt - (Date.now() - capturedAt),
+        arrivedAt: saidAt,
+        decodedAt: saidAt,
+        takenAt,
+      },
       simulated: config.simulated,
     });
   }

@@ -13,7 +13,7 @@ import { type Installed, installedFfmpeg } from './installed.ts';
 /**
  * Reads an RTSP camera with this machine's ffmpeg command: for decoders that only it has (Jetson), or where the
  * bundled libraries do not run. It gives no previews, and does not know how long
- * decoding took (`decodeMs: 0`) or the camera's own clock.
+ * decoding took (it counts as capture) or the camera's own clock.
  */
 export const readWithFfmpeg: CameraSource = async (context) => {
   const { config, password, signal } = context;

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { QcError } from '../../../config/errors.ts';
 import type { Image } from '../../../models/image.ts';
+import { monotonicMs } from '../../../models/monotonic.ts';
 import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
 import { cutPicture, previewOf, readPicture } from './picture.ts';
@@ -38,7 +39,9 @@ export const readFiles: CameraSource = async (context) => {
 
 /** Reads and delivers one picture; false where it cannot be read. */
 async function show(file: string, context: SourceContext, bad: Set<string>): Promise<boolean> {
-  const startedAt = performance.now();
+  // A file is captured when its reading begins: all of the work on it is decoding.
+  const capturedAt = Date.now();
+  const startedAt = monotonicMs();
   let picture: Image;
   try {
     picture = await readPicture(file);
@@ -56,15 +59,15 @@ async function show(file: string, context: SourceContext, bad: Set<string>): Pro
   const preview = context.watched() ? await previewOf(picture) : undefined;
   if (context.signal.aborted) return true;
   context.received(1);
-  const now = Date.now();
+  const takenAt = monotonicMs();
   context.deliver({
     camera: context.camera,
     image,
     region,
     ...(preview ? { preview } : {}),
-    capturedAt: now,
-    receivedAt: now,
-    decodeMs: performance.now() - startedAt,
+    capturedAt,
+    receivedAt: Date.now(),
+    times: { capturedAt: startedAt, arrivedAt: startedAt, decodedAt: takenAt, takenAt },
     simulated: true,
     source: basename(file),
   });

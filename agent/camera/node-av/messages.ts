@@ -1,7 +1,7 @@
 /** What the agent and a camera's decoding child say to each other. */
 import type { ErrorCode } from '../../../config/errors.ts';
 import type { CameraConfig } from '../../../config/schema.ts';
-import type { Region } from '../../../models/image.ts';
+import type { FrameTimes, Region } from '../../../models/image.ts';
 import type { Size } from '../geometry.ts';
 import type { StreamFacts } from '../source.ts';
 
@@ -41,7 +41,7 @@ export interface FrameMessage {
   readonly region: Region;
   readonly capturedAt: number;
   readonly receivedAt: number;
-  readonly decodeMs: number;
+  readonly times: Omit<FrameTimes, 'takenAt'>;
 }
 
 /** What happened since the last progress message. */

@@ -2,12 +2,13 @@ import { AV_FRAME_FLAG_CORRUPT, AVERROR_EAGAIN, AVERROR_EOF } from 'node-av/cons
 import { FFmpegError, Frame, Packet } from 'node-av/lib';
 import { QcError } from '../../../config/errors.ts';
 import type { Region } from '../../../models/image.ts';
+import { monotonicMs } from '../../../models/monotonic.ts';
 import { FreezeWatch } from '../freeze.ts';
 import { Thinner } from '../rate.ts';
 import { CaptureTime } from './capture-time.ts';
 import { type Cutter, openCutter } from './cutter.ts';
 import { readingFailure } from './failure.ts';
-import type { FromChild, OpenMessage } from './messages.ts';
+import type { FrameMessage, FromChild, OpenMessage } from './messages.ts';
 import { Outlet } from './outlet.ts';
 import { type OpenStream, openStream } from './stream.ts';
 
@@ -127,7 +128,7 @@ export class Reader {
       ...(this.#watched ? { preview: cutter.preview(frame) } : {}),
       capturedAt,
       receivedAt: Date.now(),
-      decodeMs: performance.now() - arrivalMs,
+      times: timesOf(capturedAt, arrivalMs),
     });
   }
 
@@ -179,4 +180,18 @@ export class Reader {
     this.#send({ kind: 'progress', ...this.#tally });
     this.#tally = { packets: 0, received: 0, corrupt: 0, busy: 0 };
   }
+}
+
+/**
+ * Times of a frame that has just been cut, on the clock that the agent shares.
+ * @param capturedAt ms since the epoch
+ * @param arrivalMs by `performance.now()`
+ */
+function timesOf(capturedAt: number, arrivalMs: number): FrameMessage['times'] {
+  const now = monotonicMs();
+  return {
+    capturedAt: now - (Date.now() - capturedAt),
+    arrivedAt: now - (performance.now() - arrivalMs),
+    decodedAt: now,
+  };
 }

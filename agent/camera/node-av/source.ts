@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs';
 import { childEnvironment } from '../../../config/child-environment.ts';
 import { QcError } from '../../../config/errors.ts';
 import type { Frame } from '../../../models/image.ts';
+import { monotonicMs } from '../../../models/monotonic.ts';
 import { addressWithPassword, scrub } from '../address.ts';
 import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
@@ -127,7 +128,14 @@ function conversation(child: ChildProcess, pixels: number, context: SourceContex
 function frameOf(message: FrameMessage, pixels: number, { camera, config }: SourceContext): Frame {
   const { kind: _, slot, image: size, preview: previewSize, ...facts } = message;
   const [image, preview] = readPixels(pixels, slot, previewSize ? [size, previewSize] : [size]);
-  return { camera, simulated: config.simulated, ...facts, image: image!, ...(preview && { preview }) };
+  return {
+    camera,
+    simulated: config.simulated,
+    ...facts,
+    times: { ...facts.times, takenAt: monotonicMs() },
+    image: image!,
+    ...(preview && { preview }),
+  };
 }
 
 function send(child: ChildProcess, message: ToChild): void {

@@ -42,11 +42,19 @@ export interface DiskThread {
   read(queue: string, after: number, limit: number): Promise<Read[]>;
   /** Waits for what was asked before. */
   close(): Promise<void>;
+  /** Whether it can be asked: false once it was closed or has died. */
+  readonly isAlive: boolean;
+  /** Rejects, with the reason, once the thread is gone, closed or not. */
+  readonly gone: Promise<never>;
 }
 
 /** @throws DiskError where the store cannot be opened */
 export async function openDiskThread(options: OpenDisk): Promise<DiskThread> {
-  const worker = new Worker(new URL('./disk-worker.js', import.meta.url), { workerData: options });
+  const worker = new Worker(new URL('./disk-worker.js', import.meta.url), {
+    workerData: options,
+    // What it is sent is garbage at once: it need not pile up for minutes.
+    resourceLimits: { maxYoungGenerationSizeMb: 2 },
+  });
   const waiting = new Map<number, { resolve(value: never): void; reject(error: Error): void }>();
   let lastId = 0;
   let ended: DiskError | undefined;
@@ -72,15 +80,16 @@ export async function openDiskThread(options: OpenDisk): Promise<DiskThread> {
     else resolve?.(value as never);
   });
   worker.on('error', (error) => end(new DiskError(`the outbox's thread died: ${error}`)));
-  const gone = new Promise<void>((resolve) => {
+  const gone = new Promise<never>((_, reject) => {
     worker.on('exit', () => {
       end(new DiskError("the outbox's thread is gone"));
-      resolve();
+      reject(ended);
     });
   });
+  gone.catch(() => undefined);
   const close = async () => {
     await ask({ kind: 'close' }).catch(() => undefined);
-    await gone;
+    await gone.catch(() => undefined);
   };
   try {
     const found = await answered<Found>(0);
@@ -89,6 +98,10 @@ export async function openDiskThread(options: OpenDisk): Promise<DiskThread> {
       change: (change) => ask({ kind: 'change', change }),
       read: (queue, after, limit) => ask({ kind: 'read', queue, after, limit }),
       close,
+      get isAlive() {
+        return !ended;
+      },
+      gone,
     };
   } catch (error) {
     await close();

@@ -32,6 +32,8 @@ export interface Change {
   /** New numbers by camera. */
   readonly sequences: ReadonlyMap<string, number>;
   readonly queues: ReadonlyMap<string, QueueChange>;
+  /** The journal's newest record of which all is in the store with this. */
+  readonly journal: number;
 }
 
 export interface QueueChange {
@@ -39,6 +41,7 @@ export interface QueueChange {
   readonly remove: readonly number[];
   /** Moved to where nobody sends from. */
   readonly setAside: readonly number[];
+  /** Of those that were ever put; newer ones may be in the journal. */
   readonly newestId: number;
   readonly dropped: number;
 }
@@ -56,6 +59,8 @@ export interface Found {
   readonly sequences: ReadonlyMap<string, number>;
   /** The outbox's clock when it was last written, ms; undefined in a new one. */
   readonly time: number | undefined;
+  /** The journal's newest record that was taken over; 0 before the first. */
+  readonly journal: number;
   /** Entries that could not be read, kept for whoever wants to look. */
   readonly setAside: number;
   readonly bytes: number;
@@ -142,11 +147,12 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
       ]),
     ),
     time: marks.get('time') as number | undefined,
+    journal: (marks.get('journal') as number | undefined) ?? 0,
     setAside: statsOf(aside).entryCount,
     bytes: bytesIn(queues.values()),
   });
 
-  function change({ now, limits, sequences, queues: changes }: Change): Map<string, Changed> {
+  function change({ now, limits, sequences, queues: changes, journal }: Change): Map<string, Changed> {
     for (const name of changes.keys()) queueOf(name);
     return env.transactionSync(() => {
       const evicted = new Map([...queues.keys()].map((name) => [name, [] as number[]]));
@@ -172,6 +178,7 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
         marks.putSync(`queue ${name}`, { newestId, dropped: dropped + evicted.get(name)!.length });
       }
       marks.putSync('time', now);
+      marks.putSync('journal', journal);
       marks.putSync('version', version);
       return new Map(
         [...queues].map(([name, entries]) => [

@@ -36,20 +36,29 @@ export class DurableQueue<M> implements Outbox<M> {
   /** Acknowledged or damaged, and still on the disk. */
   readonly #acknowledged = new Set<number>();
   readonly #damaged = new Set<number>();
-  /** While the disk takes nothing: what it has not got, in order. */
+  /** What the store has not got yet, in order: it is in the journal, or the disk takes nothing. */
   readonly #inMemory = new Map<number, Row>();
+  #newestKept = 0;
   #onDiskUpTo: number;
   #oldestAt: number | undefined;
   newestId: number;
   size: number;
   dropped: number;
 
-  constructor(name: string, schema: z.ZodType<M>, found: FoundQueue | undefined, deps: QueueDeps) {
+  /** @param journaled the newest of what was found: in the journal, not yet in the store */
+  constructor(
+    name: string,
+    schema: z.ZodType<M>,
+    found: FoundQueue | undefined,
+    journaled: readonly Row[],
+    deps: QueueDeps,
+  ) {
     this.name = name;
     this.#schema = schema;
     this.#deps = deps;
     this.newestId = found?.newestId ?? 0;
-    this.#onDiskUpTo = this.newestId;
+    this.#onDiskUpTo = journaled[0] ? journaled[0].id - 1 : this.newestId;
+    for (const row of journaled) this.keep(row);
     this.size = found?.messages ?? 0;
     this.dropped = found?.dropped ?? 0;
     this.#oldestAt = found?.oldestAt;
@@ -64,7 +73,11 @@ export class DurableQueue<M> implements Outbox<M> {
       signal.throwIfAborted();
       // Before looking: what comes while the disk is read must not be missed.
       const before = this.#newestVisible;
-      const row = (await this.#onDisk(at)) ?? this.#kept(at);
+      const upTo = this.#onDiskUpTo;
+      const onDisk = await this.#onDisk(at);
+      // What was in memory may have gone to the disk meanwhile.
+      if (!onDisk && this.#onDiskUpTo !== upTo) continue;
+      const row = onDisk ?? this.#kept(at);
       if (!row) {
         await this.#waiting.until(() => (this.#newestVisible > before ? true : undefined), signal);
         continue;
@@ -114,10 +127,11 @@ export class DurableQueue<M> implements Outbox<M> {
     return this.#acknowledged.has(id) || this.#damaged.has(id);
   }
 
-  /** Sent from memory while the disk does not take it. */
+  /** Sent from memory while the store does not have it. */
   keep(row: Row): void {
     if (this.#inMemory.has(row.id) || this.isGone(row.id)) return;
     this.#inMemory.set(row.id, row);
+    this.#newestKept = row.id;
     this.#waiting.wake();
   }
 
@@ -162,9 +176,7 @@ export class DurableQueue<M> implements Outbox<M> {
   }
 
   get #newestVisible(): number {
-    let newest = this.#onDiskUpTo;
-    for (const id of this.#inMemory.keys()) newest = Math.max(newest, id);
-    return newest;
+    return Math.max(this.#onDiskUpTo, this.#newestKept);
   }
 
   async #onDisk(after: number): Promise<Read | undefined> {

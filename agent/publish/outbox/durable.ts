@@ -1,34 +1,41 @@
-/** The outbox on disk: what was put is there after a kill and after a power cut, until somebody has acknowledged it. */
+/**
+ * The outbox on disk: what was put is there after a kill and after a power cut, until somebody has acknowledged it. It is
+ * stored once it is in the journal, one wait for the disk; the store takes over a moment later what still waits then.
+ */
 import type { z } from 'zod';
 import { QcError } from '../../../config/errors.ts';
 import { FaultLog, type Log } from '../../lifecycle/log.ts';
 import { type OutboxClock, outboxClock } from './clock.ts';
-import type { Limits, QueueChange } from './disk.ts';
-import type { DiskThread } from './disk-thread.ts';
-import { DurableQueue } from './durable-queue.ts';
+import type { Found, Limits, QueueChange, Row } from './disk.ts';
+import { DurableQueue, type Leaving } from './durable-queue.ts';
+import type { Journal } from './journal.ts';
+import type { LastingDisk } from './lasting-disk.ts';
 import type { Letter, Numbered, Outbox, OutboxStore } from './outbox.ts';
+import { type Replayed, replay } from './replay.ts';
 
-/** Acknowledged messages go with the next put, or after this time: a write less for each part, ms. */
-const forgetAfterMs = 200;
+/** After this time the store takes over what was put, and forgets what was acknowledged, ms. */
+const takeOverAfterMs = 200;
 /** While the disk takes nothing it is tried again this often, ms. */
 const retryMs = 1_000;
 /** A write that takes longer counts as failed until it ends: a verdict cannot wait for a disk that hangs, ms. */
 const slowMs = 3_000;
 /** How often it is looked for what has become too old, ms. */
 const ageEveryMs = 60_000;
-/** Parts in one transaction. */
+/** Parts in one transaction, and in one record of the journal. */
 const groupSize = 500;
 
 /** The messages of one part, put together. */
 interface Group {
   readonly rows: readonly {
-    readonly queue: DurableQueue<unknown>;
+    readonly queue: string;
     readonly id: number;
     readonly json: string;
   }[];
   readonly at: number;
   readonly part: Numbered | undefined;
   readonly stored: () => void;
+  /** The journal's record that it is in; 0 where it is in none. */
+  record: number;
 }
 
 export interface DurableDeps {
@@ -43,44 +50,71 @@ export interface DurableOptions {
   readonly memoryParts: number;
 }
 
-/** Runs over a store that is open; closing closes that too. */
+/** Runs over a store and a journal that are open; closing closes them too. */
 export class DurableOutbox implements OutboxStore {
-  readonly #disk: DiskThread;
+  readonly #disk: LastingDisk;
+  readonly #journal: Journal | undefined;
   readonly #options: DurableOptions;
   readonly #deps: DurableDeps;
   readonly #faults: FaultLog;
+  readonly #found: Found;
   readonly #clock: OutboxClock;
   readonly #queues = new Map<string, DurableQueue<unknown>>();
   readonly #sequences: Map<string, number>;
-  /** Not on the disk yet, oldest first. */
+  /** Not in the store yet, oldest first: … */
   #groups: Group[] = [];
-  /** As many of them are being written. */
+  /** … as many of them are in the journal, … */
+  #journaled = 0;
+  /** … as many after those are being written there, … */
+  #journaling = 0;
+  /** … and as many from the first on are being written to the store. */
   #inFlight = 0;
+  /** The journal's newest record that the store has. */
+  #taken: number;
+  /** The newest message of each queue that the store has, or has had. */
+  readonly #newestTaken: Map<string, number>;
+  /** What is in no journal goes to the store as well. */
+  #direct = false;
+  #storing: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #ageing: NodeJS.Timeout;
   #fault = '';
 
-  constructor(disk: DiskThread, options: DurableOptions, deps: DurableDeps) {
+  /** @param journal undefined where there is none: then everything waits for the store */
+  constructor(disk: LastingDisk, journal: Journal | undefined, options: DurableOptions, deps: DurableDeps) {
     this.#disk = disk;
+    this.#journal = journal;
     this.#options = options;
     this.#deps = deps;
     this.#faults = new FaultLog(deps.log);
-    const { found } = disk;
+    this.#taken = disk.found.journal;
+    this.#newestTaken = new Map([...disk.found.queues].map(([name, { newestId }]) => [name, newestId]));
+    const { found, parts } = replay(disk.found, journal?.found.records ?? []);
+    this.#found = found;
     const waits = [...found.queues.values()].some(({ messages }) => messages > 0);
     this.#clock = outboxClock(waits ? found.time : undefined);
     this.#sequences = new Map(found.sequences);
+    this.#adopt(parts);
     this.#ageing = setInterval(() => this.size > 0 && this.#write(), ageEveryMs);
     this.#ageing.unref();
+  }
+
+  /** What the journal had and the store has not. */
+  #adopt(parts: Replayed['parts']): void {
+    this.#groups = parts.map(({ part, ...rest }) => ({ ...rest, part, stored: () => undefined }));
+    this.#journaled = parts.length;
+    if (parts.length > 0) this.#writeSoon(0);
   }
 
   queue<M>(name: string, schema: z.ZodType<M>): Outbox<M> {
     const opened = this.#queues.get(name) as DurableQueue<M> | undefined;
     if (opened) return opened;
-    const queue = new DurableQueue<M>(name, schema, this.#disk.found.queues.get(name), {
+    const journaled = this.#groups.flatMap(({ rows, at }) => rowsOf(name, rows, at));
+    const queue = new DurableQueue<M>(name, schema, this.#found.queues.get(name), journaled, {
       clock: this.#clock,
       read: (after, limit) => this.#disk.read(name, after, limit),
-      onGone: () => this.#writeSoon(forgetAfterMs),
+      onGone: () => this.#writeSoon(takeOverAfterMs),
       onDamaged: (id) => {
         this.#faults.warn(`outbox: a message of ${name} cannot be read and was set aside`, { id });
       },
@@ -92,14 +126,15 @@ export class DurableOutbox implements OutboxStore {
   put(letters: readonly Letter[], part?: Numbered): Promise<void> {
     if (part) this.#sequences.set(part.camera, part.sequence);
     const at = this.#clock.now();
-    const rows = letters.map(({ queue: name, message }) => {
-      const queue = this.#queues.get(name)!;
-      return { queue, id: queue.add(at), json: JSON.stringify(message) };
-    });
+    const rows = letters.map(({ queue, message }) => ({
+      queue,
+      id: this.#queues.get(queue)!.add(at),
+      json: JSON.stringify(message),
+    }));
     return new Promise((stored) => {
-      this.#groups.push({ rows, at, part, stored });
+      this.#groups.push({ rows, at, part, stored, record: 0 });
       if (this.#fault) this.#keepInMemory();
-      else void this.#write();
+      else this.#store();
     });
   }
 
@@ -127,67 +162,142 @@ export class DurableOutbox implements OutboxStore {
     return [...this.#queues.values()].reduce((sum, queue) => sum + of(queue), 0);
   }
 
+  #store(): void {
+    this.#storing ??= this.#storeAll().finally(() => {
+      this.#storing = undefined;
+      // What came between the last look and now.
+      if (this.#groups.length > this.#journaled && !this.#fault) this.#store();
+    });
+  }
+
+  /** One record after the other; what is put meanwhile shares the next one. */
+  async #storeAll(): Promise<void> {
+    do {
+      // Those that came in one turn share a record.
+      await Promise.resolve();
+      const slow = setTimeout(() => this.#failed(`it has not answered for ${slowMs / 1000} s`), slowMs);
+      try {
+        if (this.#isFull || !(await this.#toJournal())) {
+          this.#direct = true;
+          await this.#write();
+        }
+      } finally {
+        clearTimeout(slow);
+      }
+    } while (this.#groups.length > this.#journaled && !this.#fault);
+    // The disk is back after it hung; where it failed, the next attempt has its time already.
+    if (this.#fault) this.#writeSoon(0);
+  }
+
+  /** Something has to go: the store knows what. */
+  get #isFull(): boolean {
+    return [...this.#queues.values()].some(({ size }) => size > this.#options.limits.messages);
+  }
+
+  /** Whether the next groups are in the journal now. */
+  async #toJournal(): Promise<boolean> {
+    const groups = this.#groups.slice(this.#journaled, this.#journaled + groupSize);
+    if (groups.length === 0) return true;
+    this.#journaling = groups.length;
+    try {
+      const record = await this.#journal?.write(groups.map(({ at, part, rows }) => ({ at, part, rows })));
+      if (record === undefined) return false;
+      for (const group of groups) group.record = record;
+      this.#journaled += groups.length;
+    } catch (error) {
+      this.#faults.warn(`outbox: the journal takes nothing: ${(error as Error).message}`);
+      return false;
+    } finally {
+      this.#journaling = 0;
+    }
+    for (const { rows, at, stored } of groups) {
+      for (const { queue, id, json } of rows) this.#queues.get(queue)!.keep({ id, at, json });
+      stored();
+    }
+    if (this.#journal?.isFilling) void this.#write();
+    else this.#writeSoon(takeOverAfterMs);
+    return true;
+  }
+
   #writeSoon(afterMs: number): void {
     this.#timer ??= setTimeout(() => void this.#write(), afterMs);
   }
 
-  /** One transaction after the other; what is put meanwhile shares the next one. */
+  /** How many may go to the store now. */
+  get #takeable(): number {
+    return (this.#direct || this.#fault) && this.#journaling === 0 ? this.#groups.length : this.#journaled;
+  }
+
+  /** One transaction after the other. */
   #write(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#writing ??= this.#writeAll().finally(() => {
       this.#writing = undefined;
-      // What came between the last look and now.
-      if (this.#groups.length > 0 && !this.#fault) void this.#write();
     });
     return this.#writing;
   }
 
   async #writeAll(): Promise<void> {
+    let most = 0;
     do {
       // Those that came in one turn share a transaction.
       await Promise.resolve();
-      const groups = this.#groups.slice(0, groupSize);
+      most = Math.min(groupSize, this.#takeable);
+      const groups = this.#groups.slice(0, most);
       this.#inFlight = groups.length;
-      const slow = setTimeout(() => this.#failed(`it has not answered for ${slowMs / 1000} s`), slowMs);
       try {
         await this.#commit(groups);
       } catch (error) {
         this.#inFlight = 0;
-        this.#failed((error as Error).message);
+        this.#notTaken((error as Error).message);
         this.#writeSoon(retryMs);
         return;
-      } finally {
-        clearTimeout(slow);
       }
       this.#inFlight = 0;
       this.#groups = this.#groups.slice(groups.length);
+      this.#journaled = Math.max(0, this.#journaled - groups.length);
       for (const { stored } of groups) stored();
-    } while (this.#groups.length > 0);
-    this.#recovered();
+    } while (most === groupSize || this.#takeable > this.#journaled);
+    this.#direct = false;
+    if (this.#groups.length === this.#journaled) this.#recovered();
+    // What was journaled meanwhile has time.
+    if (this.#journaled > 0) this.#writeSoon(takeOverAfterMs);
   }
 
   async #commit(groups: readonly Group[]): Promise<void> {
     const sequences = new Map<string, number>();
     for (const { part } of groups) if (part) sequences.set(part.camera, part.sequence);
     const queues = new Map<string, QueueChange>();
-    const leaving = [...this.#queues.values()].map((queue) => ({ queue, gone: queue.leaving() }));
-    for (const { queue, gone } of leaving) {
-      const put = groups.flatMap(({ rows, at }) =>
-        rows
-          .filter((row) => row.queue === queue && !queue.isGone(row.id))
-          .map(({ id, json }) => ({ id, at, json })),
-      );
-      const { newestId, dropped } = queue;
-      queues.set(queue.name, { put, ...gone, newestId, dropped });
+    for (const name of new Set([...this.#queues.keys(), ...groups.flatMap(({ rows }) => namesOf(rows))])) {
+      const rows = groups.flatMap(({ rows, at }) => rowsOf(name, rows, at));
+      const newestId = rows.at(-1)?.id ?? this.#newestTaken.get(name) ?? 0;
+      const queue = this.#queues.get(name);
+      const put = rows.filter(({ id }) => !queue?.isGone(id));
+      // What is gone and yet to be taken over is remembered until then.
+      const known = ({ remove, setAside }: Leaving) => ({
+        remove: remove.filter((id) => id <= newestId),
+        setAside: setAside.filter((id) => id <= newestId),
+      });
+      const gone = queue ? known(queue.leaving()) : { remove: [], setAside: [] };
+      // Where nobody has asked for it, nothing but what was found can have been dropped.
+      const dropped = queue?.dropped ?? this.#found.queues.get(name)?.dropped ?? 0;
+      queues.set(name, { put, ...gone, newestId, dropped });
     }
     const { limits } = this.#options;
-    const changed = await this.#disk.change({ now: this.#clock.now(), limits, sequences, queues });
-    for (const { queue, gone } of leaving) {
-      const { put } = queues.get(queue.name)!;
-      const { evicted, oldestAt } = changed.get(queue.name)!;
+    const journal = this.#takenWith(groups);
+    const now = this.#clock.now();
+    const changed = await this.#disk.change({ now, limits, sequences, queues, journal });
+    this.#taken = journal;
+    this.#journal?.taken(journal);
+    for (const [name, { put, newestId, ...gone }] of queues) {
+      this.#newestTaken.set(name, newestId);
+      // It may have been opened meanwhile.
+      const queue = this.#queues.get(name);
+      if (!queue) continue;
+      const { evicted, oldestAt } = changed.get(name)!;
       if (evicted.length > 0) {
-        this.#faults.warn(`outbox: full, the oldest messages of ${queue.name} are thrown away`, {
+        this.#faults.warn(`outbox: full, the oldest messages of ${name} are thrown away`, {
           dropped: evicted.length,
         });
       }
@@ -195,9 +305,24 @@ export class DurableOutbox implements OutboxStore {
     }
   }
 
+  /** The newest record of which nothing is left out once these groups, the oldest, are in the store. */
+  #takenWith(groups: readonly Group[]): number {
+    const newest = groups.findLast(({ record }) => record > 0)?.record ?? this.#taken;
+    return this.#groups[groups.length]?.record === newest ? newest - 1 : newest;
+  }
+
+  /** No fault as long as the journal has what was put. */
+  #notTaken(why: string): void {
+    if (this.#groups.length > this.#journaled + this.#journaling) this.#failed(why);
+    else
+      this.#faults.warn(
+        `outbox: the store takes nothing (${firstLine(why)}): its journal does, while it has room`,
+      );
+  }
+
   #failed(why: string): void {
     const first = this.#fault === '';
-    this.#fault = `the disk takes no results (${why.split('\n')[0]}): they are kept in memory, and lost if the agent ends; make room, and check the disk`;
+    this.#fault = `the disk takes no results (${firstLine(why)}): they are kept in memory, and lost if the agent ends; make room, and check the disk`;
     this.#faults.warn(`outbox: ${this.#fault}`);
     this.#keepInMemory();
     if (first) this.#deps.onFault();
@@ -213,15 +338,16 @@ export class DurableOutbox implements OutboxStore {
 
   /** What the disk does not take is sent from memory, as much of it as is kept there. */
   #keepInMemory(): void {
-    const over = this.#groups.length - this.#options.memoryParts;
+    const over = this.#groups.length - this.#journaled - this.#options.memoryParts;
     if (over > 0) {
       this.#faults.warn('outbox: the memory for results is full as well, the oldest are thrown away');
-      for (const { rows } of this.#groups.splice(this.#inFlight, over)) {
-        for (const { queue, id } of rows) queue.lose(id);
+      const from = Math.max(this.#inFlight, this.#journaled + this.#journaling);
+      for (const { rows } of this.#groups.splice(from, over)) {
+        for (const { queue, id } of rows) this.#queues.get(queue)!.lose(id);
       }
     }
-    for (const { rows, at, stored } of this.#groups) {
-      for (const { queue, id, json } of rows) queue.keep({ id, at, json });
+    for (const { rows, at, stored } of this.#groups.slice(this.#journaled)) {
+      for (const { queue, id, json } of rows) this.#queues.get(queue)!.keep({ id, at, json });
       stored();
     }
   }
@@ -229,16 +355,29 @@ export class DurableOutbox implements OutboxStore {
   /** @throws QcError outbox-failed where the disk did not take what nobody has acknowledged */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#ageing);
+    await this.#storing;
     await this.#write();
     // Once more for what came, or was acknowledged, meanwhile.
+    await this.#storing;
     await this.#write();
     await this.#writing;
     clearTimeout(this.#timer);
     await this.#disk.close();
-    const lost = this.#groups.filter(({ rows }) => rows.some(({ queue, id }) => !queue.isGone(id)));
+    await this.#journal?.close();
+    const isGone = ({ queue, id }: Group['rows'][number]) => this.#queues.get(queue)!.isGone(id);
+    const lost = this.#groups.slice(this.#journaled).filter(({ rows }) => !rows.every(isGone));
     if (lost.length > 0) {
       const what = `messages of ${lost.length} parts are lost: neither the disk nor the broker has taken them`;
       throw new QcError('outbox-failed', what);
     }
   }
+}
+
+const firstLine = (text: string) => text.split('\n')[0];
+
+const namesOf = (rows: Group['rows']) => rows.map(({ queue }) => queue);
+
+/** What goes into one queue. */
+function rowsOf(name: string, rows: Group['rows'], at: number): Row[] {
+  return rows.filter(({ queue }) => queue === name).map(({ id, json }) => ({ id, at, json }));
 }

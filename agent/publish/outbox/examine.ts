@@ -5,7 +5,7 @@ import { childEnvironment } from '../../../config/child-environment.ts';
 import type { Found } from './disk.ts';
 
 export type Examined =
-  /** Every entry was read; `unreadable` of them are damaged. */
+  /** Every entry was read; `unreadable` of them are damaged. What the journal holds counts as found. */
   { readonly found: Found; readonly unreadable: number } | { readonly damage: string };
 
 /** From the child, where the operating system lets it not even look. */

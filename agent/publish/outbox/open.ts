@@ -1,13 +1,15 @@
 /** Opens the outbox under the storage directory: never stopped by a damaged file. */
 import { existsSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { copyFile, mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QcError } from '../../../config/errors.ts';
 import type { Log } from '../../lifecycle/log.ts';
+import { makeAside } from './aside.ts';
 import type { Limits } from './disk.ts';
-import { openDiskThread } from './disk-thread.ts';
 import { DurableOutbox } from './durable.ts';
 import { examine } from './examine.ts';
+import { type Journal, openJournal, UnreadableJournal } from './journal.ts';
+import { openLastingDisk } from './lasting-disk.ts';
 import type { OutboxStore } from './outbox.ts';
 
 export interface OutboxConfig extends Limits {
@@ -35,8 +37,10 @@ export async function openOutbox(config: OutboxConfig, deps: OutboxDeps): Promis
   try {
     await mkdir(directory, { recursive: true });
     await setAsideIfDamaged(directory, log);
-    const disk = await openDiskThread({ directory, bytes });
-    return new DurableOutbox(disk, { limits: { messages, bytes, ageMs }, memoryParts }, { ...deps, log });
+    const disk = await openLastingDisk({ directory, bytes }, log);
+    const journal = await journalIn(directory, disk.found.journal, log);
+    const options = { limits: { messages, bytes, ageMs }, memoryParts };
+    return new DurableOutbox(disk, journal, options, { ...deps, log });
   } catch (cause) {
     throw new QcError('outbox-failed', `${directory}: ${(cause as Error).message}`, { cause });
   }
@@ -46,7 +50,7 @@ async function setAsideIfDamaged(directory: string, log: Log): Promise<void> {
   if (!existsSync(join(directory, 'data.mdb'))) return;
   const examined = await examine({ directory, write: true });
   if ('damage' in examined) {
-    const aside = `${directory}.damaged-${new Date().toISOString().replaceAll(':', '-')}`;
+    const aside = await makeAside(directory);
     await rename(directory, aside);
     await mkdir(directory);
     log.warn(
@@ -57,4 +61,35 @@ async function setAsideIfDamaged(directory: string, log: Log): Promise<void> {
   }
   const waiting = [...examined.found.queues.values()].reduce((sum, { messages }) => sum + messages, 0);
   if (waiting > 0) log.info({ waiting }, 'messages from before are sent once the broker is there');
+}
+
+/** Undefined where there can be none: without it everything is as safe and takes a little longer. */
+async function journalIn(directory: string, taken: number, log: Log): Promise<Journal | undefined> {
+  const path = join(directory, 'journal');
+  try {
+    const journal = await openJournal(path, taken);
+    const { damaged } = journal.found;
+    if (damaged > 0) {
+      const aside = await makeAside(directory);
+      await copyFile(path, join(aside, 'journal'));
+      log.warn(
+        { damaged },
+        `records of the outbox's journal cannot be read: a copy was set aside as ${aside}, their results are not sent`,
+      );
+    }
+    return journal;
+  } catch (error) {
+    const why = (error as Error).message;
+    if (error instanceof UnreadableJournal) {
+      const aside = await makeAside(directory);
+      await rename(path, join(aside, 'journal'));
+      log.warn(
+        { damage: why },
+        `the outbox's journal could not be read and was set aside as ${aside}: results of the last moment before the end are not sent`,
+      );
+      return journalIn(directory, taken, log);
+    }
+    log.warn({ err: error }, 'the outbox has no journal: each result waits a little longer for the disk');
+    return undefined;
+  }
 }

@@ -9,6 +9,7 @@ import { afterAbort } from '../mqtt.ts';
 import { Waiting } from '../outbox/waiting.ts';
 import type { BdSeq } from './bd-seq.ts';
 import { EdgeNode, type EdgeNodeOptions, type MessageType } from './edge-node.ts';
+import { atMostEvery } from './limit.ts';
 import { bdSeqMetric, rebirthName } from './metrics.ts';
 import { decodeCommand, encodePayload, type Written } from './payload.ts';
 import type { PrimaryHost } from './primary-host.ts';
@@ -45,6 +46,8 @@ const windowSize = 16;
 const goodbyeMs = 500;
 /** Time for a retained STATE to arrive before anybody is told that it is missing, ms. */
 const stateMs = 1_000;
+/** Between two births that are asked for, ms: a host that asks without end must not make the node flood the broker. */
+const rebirthMs = 1_000;
 
 /**
  * Runs until the link is lost or the primary host goes offline, which throws, or until the signal aborts: then sends
@@ -88,12 +91,13 @@ export async function runSession(
       );
     },
   });
+  using rebirths = atMostEvery(rebirthMs, () => node.isBorn && node.birth());
   host?.connecting();
   const told = new Waiting();
   const filters = [topics.nodeCommand, ...devices.map(({ camera }) => topics.deviceCommand(camera))];
   await link.subscribe(host ? [...filters, topics.state(host.id)] : filters, (message) => {
     if (!host || message.topic !== topics.state(host.id))
-      return obey(message, topics.nodeCommand, node, deps);
+      return obey(message, topics.nodeCommand, () => node.isBorn && rebirths.ask(), deps);
     hear(message, host, deps);
     told.wake();
     if (node.isBorn && !host.isOnline) ended.abort(offline(host));
@@ -151,8 +155,8 @@ function hear({ payload }: Incoming, host: PrimaryHost, { faults }: SessionDeps)
   if (told === 'outdated') faults.warn(`a STATE of host ${host.id} is older than one before: ignored`);
 }
 
-/** Carries a rebirth request out. Nothing else can be written, which is said once in a while. */
-function obey(message: Incoming, nodeCommand: string, node: EdgeNode, { faults }: SessionDeps): void {
+/** Hands a rebirth request on. Nothing else can be written, which is said once in a while. */
+function obey(message: Incoming, nodeCommand: string, rebirth: () => void, { faults }: SessionDeps): void {
   if (message.retained) {
     // A message of no bytes is how a retained one is cleared.
     if (message.payload.length > 0) faults.warn('a retained command is refused: it may be from long ago');
@@ -172,7 +176,7 @@ function obey(message: Incoming, nodeCommand: string, node: EdgeNode, { faults }
       `${message.topic} writes ${JSON.stringify(name.slice(0, 64))}, which cannot be written: ignored`,
     );
   }
-  if (node.isBorn && written.some((one) => isRebirth(one) && one.value === true)) node.birth();
+  if (written.some((one) => isRebirth(one) && one.value === true)) rebirth();
 }
 
 /** Waits for the host; false where the attempt is over before. */

@@ -26,7 +26,7 @@ export function attempt(source: CameraSource, settings: Record<string, unknown>,
   const state = {
     frames: [] as Frame[],
     faults: [] as { code: string; message: string }[],
-    dropped: { overwritten: 0, busy: 0, corrupt: 0, recut: 0 },
+    dropped: { overwritten: 0, busy: 0, corrupt: 0, recut: 0, overload: 0 },
     received: 0,
     watched: false,
   };

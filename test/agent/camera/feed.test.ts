@@ -17,7 +17,7 @@ if (missing) console.warn(`camera feed: skipped, ${missing}`);
 /** Writes down what the feed tells. */
 function witness() {
   const said: string[] = [];
-  const counts = { received: 0, overwritten: 0, busy: 0, corrupt: 0, recut: 0 };
+  const counts = { received: 0, overwritten: 0, busy: 0, corrupt: 0, recut: 0, overload: 0 };
   const observer: CameraObserver = {
     up: () => void said.push('up'),
     down: (_camera, code) => void said.push(`down ${code}`),

@@ -1,13 +1,14 @@
 import { expect, it } from 'vitest';
 import { FrameSlot } from '../../../agent/camera/slot.ts';
 import type { Frame } from '../../../models/image.ts';
+import { frameTimes } from '../../rigs/frame-times.ts';
 
 const frame = (capturedAt: number): Frame => ({
   camera: 'top',
   image: { width: 1, height: 1, data: new Uint8Array(3) },
   capturedAt,
   receivedAt: capturedAt,
-  decodeMs: 0,
+  times: frameTimes(),
   simulated: false,
 });
 const never = new AbortController().signal;

@@ -9,7 +9,9 @@ import { runDoctor } from '../../../agent/doctor/doctor.ts';
 import type { Finding } from '../../../agent/doctor/finding.ts';
 import { embeddedBases } from '../../../models/base.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
+import { freePort } from '../../rigs/free-port.ts';
 import { addHead } from '../../rigs/heads.ts';
+import { openInferenceServer } from '../../rigs/inference-server.ts';
 
 const main = fileURLToPath(new URL('../../../agent/main.js', import.meta.url));
 
@@ -69,6 +71,20 @@ it('passes a set-up that is right: a line each, exit 0', async () => {
   expect(stdout).toContain(`head: ${version} knows good, scratch; good is good`);
   expect(stdout).toMatch(/\nready to run\n$/);
   expect(code).toBe(0);
+});
+
+it('shows the inference server, what it runs and how long a picture takes', async () => {
+  await using scratch = await tempFolder();
+  await using server = await openInferenceServer({
+    model: await readFile(join(embeddedBases, 'resnet50-synthetic.onnx')),
+  });
+  const remote = { url: server.url, model: 'base', timeoutMs: 5_000 };
+  const file = await writeConfig(scratch, { model: { provider: 'remote', threads: 1, remote } });
+  const { stdout } = await doctor('--config', file);
+  expect(stdout).toMatch(
+    /^ok {4}inference server: test server 1\.0 at \S+, model base, version 1, binary data, up to 4 pictures a request, \d+ ms a picture$/m,
+  );
+  expect(stdout).toMatch(/^ok {4}provider: remote/m);
 });
 
 it('says what fails and what to do, and exits 1', async () => {
@@ -147,6 +163,18 @@ const models: {
     check: 'model',
     detail: /no provider can run the model: tensorrt: /,
     remedy: /set model\.provider to auto or cpu/,
+  },
+  {
+    what: 'an inference server that is away',
+    prepare: async () => ({
+      model: {
+        provider: 'remote',
+        remote: { url: `http://127.0.0.1:${await freePort()}`, model: 'base' },
+      },
+    }),
+    check: 'inference server',
+    detail: /^http:\S+ cannot be reached: connect ECONNREFUSED/,
+    remedy: /check model\.remote\.url/,
   },
   {
     what: 'a head for another base',

@@ -171,3 +171,22 @@ it.skipIf(promtoolMissing)('satisfies promtool', async () => {
     .join('\n');
   expect(execFileSync('promtool', ['check', 'metrics'], { input: `${own}\n`, encoding: 'utf8' })).toBe('');
 });
+
+it('shows where the time of judged parts goes, and of nothing that waited for the broker', async () => {
+  const metrics = createMetrics({ version: '1.2.3' });
+  const timingsMs = { capture: 3, decode: 4, queue: 1, base: 22, inference: 23, total: 31 };
+  metrics.partTimed({ state: 'completed', timingsMs });
+  metrics.partTimed({ state: 'failed', timingsMs });
+  for (let sequence = 1; sequence <= 300; sequence++) metrics.partStored({ camera: 'top', sequence }, 0);
+  // Forgotten, of another run of the agent, told, and told again.
+  for (const sequence of [1, 999, 300, 300]) metrics.partPublished({ camera: 'top', sequence });
+  const found = samples(await metrics.text());
+  const sum = (stage: string) => found.get(`qc_stage_seconds_sum{stage="${stage}"}`);
+  const count = (stage: string) => found.get(`qc_stage_seconds_count{stage="${stage}"}`);
+  expect([sum('base'), count('base')]).toEqual([0.022, 1]);
+  expect(sum('decode')).toBe(0.004);
+  // A sum of others is no stage.
+  expect(count('inference')).toBeUndefined();
+  expect(count('total')).toBeUndefined();
+  expect([count('store'), count('publish')]).toEqual([300, 1]);
+});

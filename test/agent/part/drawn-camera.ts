@@ -3,6 +3,7 @@ import type { CameraEvent, CameraEvents } from '../../../agent/camera/camera.ts'
 import type { Part } from '../../../agent/inspect.ts';
 import type { OpenParts } from '../../../agent/part/parts.ts';
 import type { Frame } from '../../../models/image.ts';
+import { frameTimes } from '../../rigs/frame-times.ts';
 
 export const SIZE = 96;
 
@@ -70,7 +71,7 @@ export class DrawnCamera implements CameraEvents {
       image: { width: SIZE, height: SIZE, data },
       capturedAt: this.now,
       receivedAt: this.now + 5,
-      decodeMs: 2,
+      times: frameTimes(),
       simulated: true,
     };
     this.truth.set(frame, { squares, light });

@@ -7,6 +7,7 @@ import { DrawnCamera, found, seeded } from './drawn-camera.ts';
 function open(camera: DrawnCamera, trigger: unknown, frames = 1, recipe = () => 'bolts'): OpenParts {
   return openParts(triggerSchema.parse(trigger), { frames }, camera, {
     camera: 'top',
+    maxWaitMs: 60_000,
     recipe,
     now: () => camera.now,
   });

@@ -10,11 +10,10 @@ import { outboxClock } from '../../../../agent/publish/outbox/clock.ts';
 import { type Change, openDisk } from '../../../../agent/publish/outbox/disk.ts';
 import { openDiskThread } from '../../../../agent/publish/outbox/disk-thread.ts';
 import { DurableOutbox } from '../../../../agent/publish/outbox/durable.ts';
-import { type OutboxConfig, openOutbox } from '../../../../agent/publish/outbox/open.ts';
-import type { Outbox, OutboxStore } from '../../../../agent/publish/outbox/outbox.ts';
 import { fileLimitMissing, limitFiles } from '../../../rigs/file-limit.ts';
 import { until } from '../../../rigs/until.ts';
-import { type Message, outboxContract, readAll, schema } from './contract.ts';
+import { outboxContract, readAll, schema } from './contract.ts';
+import { openIn, upTo } from './opened.ts';
 
 const never = new AbortController().signal;
 const folders: string[] = [];
@@ -26,29 +25,6 @@ const temporary = async () => {
 afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
 });
-
-interface Opened extends AsyncDisposable {
-  readonly store: OutboxStore;
-  readonly outbox: Outbox<Message>;
-  readonly log: string[];
-  put(n: number): Promise<void>;
-}
-
-async function openIn(directory: string, config: Partial<OutboxConfig> = {}): Promise<Opened> {
-  const log: string[] = [];
-  const store = await openOutbox(
-    { directory, messages: 100_000, bytes: 100e6, ageMs: 3_600_000, ...config },
-    {
-      log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
-      onFault: () => undefined,
-    },
-  );
-  const outbox = store.queue('one', schema);
-  const put = (n: number) => store.put([outbox.letter({ n })], { camera: 'top', sequence: n });
-  return { store, outbox, log, put, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
-}
-
-const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, n) => first + n);
 
 outboxContract('the outbox on disk', async (messages) => {
   const { store } = await openIn(await temporary(), { messages });
@@ -90,11 +66,14 @@ describe('what waited in the outbox on disk', () => {
     const text = 'x'.repeat(1_500);
     const directory = await temporary();
     {
-      await using one = await openIn(directory, { bytes: 1e6 });
+      await using filled = await openIn(directory, { bytes: 1e6 });
       for (let n = 1; n <= 2_000; n += 50) {
-        const letters = upTo(n + 49, n).map((m) => one.outbox.letter({ n: m, text }));
-        await one.store.put(letters);
+        const letters = upTo(n + 49, n).map((m) => filled.outbox.letter({ n: m, text }));
+        await filled.store.put(letters);
       }
+    }
+    {
+      await using one = await openIn(directory, { bytes: 1e6 });
       expect(one.outbox.dropped).toBeGreaterThan(1_000);
       expect(one.outbox.size).toBe(2_000 - one.outbox.dropped);
       expect(one.outbox.size).toBeGreaterThan(300);
@@ -274,6 +253,7 @@ describe('a disk that hangs', () => {
     const faults: string[] = [];
     const store = new DurableOutbox(
       hanging,
+      undefined,
       { limits, memoryParts: 100 },
       { log: pino({ level: 'silent' }), onFault: () => void faults.push(store.fault) },
     );

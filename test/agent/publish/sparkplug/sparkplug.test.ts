@@ -115,6 +115,26 @@ describe.skipIf(mosquittoMissing)('a Sparkplug edge node', () => {
     expect(edge.store.size).toBe(1);
   });
 
+  it('answers a flood of requests for rebirth with few births, and the last request in any case', async () => {
+    await using broker = await startMosquitto();
+    await using host = await openSparkplugHost(broker.url);
+    await using edge = await openEdge({ url: broker.url });
+    await host.hears('DBIRTH', 2);
+    const ask = () => host.requestRebirth('Werk Süd/press-3');
+    await Promise.all([ask(), ask()]);
+    await host.hears('NBIRTH', 3);
+
+    const asked = 500;
+    for (let i = 0; i < asked; i++) await ask();
+    // Only a birth says it: nobody told the node that it changed.
+    edge.facts = { ...edge.facts, recipe: 'another' };
+    await ask();
+    await until(() => host.ofType('NBIRTH').some((birth) => worth(birth, 'Station/Recipe') === 'another'));
+    expect(host.ofType('NBIRTH').length).toBeLessThan(asked / 10);
+    await edge.put('top');
+    await host.hears('DDATA', 1, 'top');
+  });
+
   it('comes back over TLS with the next number', async () => {
     await using broker = await startMosquitto({ tls: 'server' });
     const { ca } = broker.certificates!;

@@ -19,12 +19,26 @@ export function processTree(pid: number): number[] {
 
 /** Memory that would be freed if these processes ended together: proportional set size, MB. */
 export function pssMb(pids: readonly number[]): number {
-  let kilobytes = 0;
+  return proportionalMb(pids).all;
+}
+
+/** Proportional set size, MB. */
+export interface Proportional {
+  readonly all: number;
+  /** What the processes themselves have written: it does not depend on who else has mapped the same programs and files. */
+  readonly anonymous: number;
+}
+
+export function proportionalMb(pids: readonly number[]): Proportional {
+  const sum = { all: 0, anonymous: 0 };
   for (const pid of pids) {
     const text = read(`/proc/${pid}/smaps_rollup`);
-    kilobytes += Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? 0);
+    const megabytes = (field: string) =>
+      Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) / 1024;
+    sum.all += megabytes('Pss');
+    sum.anonymous += megabytes('Pss_Anon');
   }
-  return kilobytes / 1024;
+  return sum;
 }
 
 /** CPU time used so far by these processes, user and system, s. */

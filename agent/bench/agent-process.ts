@@ -1,0 +1,76 @@
+/** The agent as `qc-agent run` starts it, with what it publishes. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { childEnvironment } from '../../config/child-environment.ts';
+import { type Arrived, subscribeToResults } from './results.ts';
+
+export interface RunningAgent extends AsyncDisposable {
+  readonly pid: number;
+  /** Results as they came, oldest first. */
+  readonly arrived: readonly Arrived[];
+  /** Rejects when it has ended, with what it said last; never resolves. */
+  readonly failed: Promise<never>;
+}
+
+export interface AgentOptions {
+  /** What its config file says, but for storage, topic, HTTP and log. */
+  readonly settings: object;
+  readonly broker: string;
+  /** For its config and its data. */
+  readonly folder: string;
+}
+
+const topic = 'bench/qc';
+const closeMs = 15_000;
+
+/** Started, not yet judging. Closed means it ended by SIGTERM, or was killed where that took too long. */
+export async function startAgent({ settings, broker, folder }: AgentOptions): Promise<RunningAgent> {
+  const file = join(folder, 'agent.yaml');
+  const config = {
+    ...settings,
+    station: 'bench',
+    mqtt: { url: broker, topic },
+    http: { port: 0 },
+    storage: { directory: join(folder, 'storage') },
+    // What follows a training must not disturb what is measured.
+    training: { quantize: false },
+    log: { level: 'warn', format: 'json' },
+  };
+  // JSON is YAML.
+  await writeFile(file, JSON.stringify(config));
+  const { arrived, client } = await subscribeToResults(broker, topic);
+
+  const child = fork(new URL('../main.js', import.meta.url), ['run', '--config', file], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    execArgv: [],
+    // Without QC_…: the user's settings must not send it to the user's broker.
+    env: childEnvironment(),
+  });
+  const exited = once(child, 'exit');
+  let last = '';
+  createInterface({ input: child.stderr! }).on('line', (line) => {
+    last = line;
+  });
+  let closing = false;
+  const failed = exited.then(() => {
+    if (closing) return new Promise<never>(() => undefined);
+    throw new Error(`the agent that was measured ended: ${last}`);
+  });
+  failed.catch(() => undefined);
+  return {
+    pid: child.pid!,
+    arrived,
+    failed,
+    async [Symbol.asyncDispose]() {
+      closing = true;
+      child.kill('SIGTERM');
+      const kill = setTimeout(() => child.kill('SIGKILL'), closeMs);
+      if (child.exitCode === null && child.signalCode === null) await exited;
+      clearTimeout(kill);
+      await client.endAsync(true);
+    },
+  };
+}

@@ -1,0 +1,92 @@
+/** What follows from the steps: what fits, what limits it, and about what other rates would do. */
+import type { Cores } from './cores.ts';
+import type { Step } from './step.ts';
+
+export interface Limit {
+  readonly by: 'inference' | 'decoding' | 'event loop' | 'outside' | 'latency' | 'nothing';
+  readonly why: string;
+}
+
+/** A thread that is busy for this share of the time is what others wait for. */
+const busyThread = 0.85;
+/** A machine that is busy for this share of its time has none left for another camera. */
+const busyMachine = 0.85;
+/** What may be planned with: the rest is for the operating system, peaks and training. */
+const planned = 0.8;
+
+/** How many cameras are tried, in this order, while all is well. */
+export function counts(most: number): number[] {
+  const found: number[] = [];
+  for (let count = 1, step = 1; count < most; count += step) {
+    found.push(count);
+    // 1, 2, 3, 4, 6, 8, 12, 16, 24 …
+    if (count >= 4 * step) step *= 2;
+  }
+  return [...found, most];
+}
+
+/** The most cameras with which all was well, with nothing too much below them; undefined where not even one was. */
+export function fitting(steps: readonly Step[]): Step | undefined {
+  const failed = Math.min(...steps.filter(({ tooMuch }) => tooMuch !== null).map(({ cameras }) => cameras));
+  return steps
+    .filter(({ tooMuch, cameras }) => tooMuch === null && cameras < failed)
+    .toSorted((a, b) => b.cameras - a.cameras)[0];
+}
+
+/** What the first step that was too much ran into. */
+export function limitOf(steps: readonly Step[], machineCores: number): Limit {
+  const failed = steps.filter(({ tooMuch }) => tooMuch !== null).toSorted((a, b) => a.cameras - b.cameras)[0];
+  if (!failed) {
+    return { by: 'nothing', why: 'the most cameras that were tried fit; try more with --cameras' };
+  }
+  const { cameras, tooMuch, cores } = failed;
+  const what = `${cameras} camera${cameras > 1 ? 's' : ''}: ${tooMuch}`;
+  if (!cores) return { by: 'latency', why: `${what}; where the time went takes Linux to tell` };
+  if (cores.loop > busyThread) {
+    return {
+      by: 'event loop',
+      why: `${what}; the agent's event loop was busy ${percent(cores.loop)} of the time`,
+    };
+  }
+  const used = total(cores) / machineCores;
+  if (used < busyMachine) {
+    return {
+      by: 'latency',
+      why: `${what}, though only ${percent(used)} of the machine was used: other programs, or peaks of parts that come together`,
+    };
+  }
+  const shares = [
+    ['inference', cores.inference],
+    ['decoding', cores.decoders],
+    ['outside', cores.outside],
+  ] as const;
+  const [by, most] = shares.reduce((one, other) => (other[1] > one[1] ? other : one));
+  const name = by === 'outside' ? 'the drawn cameras and the broker' : by;
+  return {
+    by,
+    why: `${what}; ${percent(used)} of the machine was used, most of it (${percent(most / machineCores)}) by ${name}`,
+  };
+}
+
+export interface Estimate {
+  readonly rate: number;
+  readonly cameras: number;
+}
+
+/**
+ * About how many cameras fit at other rates, from the CPU time that a part and a camera's decoder took. Cameras and broker are
+ * elsewhere on a real line and do not count. Empty where CPU time is unknown.
+ */
+export function estimates(step: Step, machineCores: number, rates: readonly number[]): Estimate[] {
+  const { cores, cameras, perSecond } = step;
+  if (!cores || perSecond === 0) return [];
+  const decoder = cores.decoders / cameras;
+  const part = (cores.inference + cores.loop) / perSecond;
+  return rates.map((rate) => ({
+    rate,
+    cameras: Math.floor((planned * machineCores) / (decoder + rate * part)),
+  }));
+}
+
+const total = ({ inference, loop, decoders, outside }: Cores) => inference + loop + decoders + outside;
+const percent = (share: number) => `${Math.round(100 * share)} %`;

@@ -1,0 +1,43 @@
+/** CPU time of an agent that is measured, by what it is used for: two looks at /proc, and what lies between them. */
+import { cpuSeconds, mainThreadCpuSeconds, processTree } from './proc.ts';
+
+/** In cores. */
+export interface Cores {
+  /** The rest of the main process: preparation, inference and the runtime's helpers. */
+  readonly inference: number;
+  /** The event loop: taking frames, parts, publishing, storing. */
+  readonly loop: number;
+  /** The processes of the cameras. */
+  readonly decoders: number;
+  /** Cameras, broker and subscriber, which a real line has elsewhere. */
+  readonly outside: number;
+}
+
+/** CPU time used so far, s. */
+export interface Usage {
+  readonly main: number;
+  readonly loop: number;
+  readonly decoders: number;
+  readonly outside: number;
+}
+
+/** @param outside the processes that are not the agent's. All is 0 where there is no /proc */
+export function usage(agent: number, outside: readonly number[]): Usage {
+  const tree = processTree(agent);
+  return {
+    main: cpuSeconds([agent]),
+    loop: mainThreadCpuSeconds(agent),
+    decoders: cpuSeconds(tree.filter((pid) => pid !== agent)),
+    outside: cpuSeconds(outside),
+  };
+}
+
+export function coresOf(before: Usage, after: Usage, seconds: number): Cores {
+  const used = (key: keyof Usage) => (after[key] - before[key]) / seconds;
+  return {
+    inference: used('main') - used('loop'),
+    loop: used('loop'),
+    decoders: used('decoders'),
+    outside: used('outside'),
+  };
+}

@@ -1,0 +1,59 @@
+/** What is measured with: the user's model, or the demo's, copied to where nothing of the user's is touched. */
+import { cp, mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { quantize } from '../../calibration/quantize.ts';
+import type { Config, ModelConfig } from '../../config/schema.ts';
+import { openBase } from '../../models/base.ts';
+import { basesIn, requireReadable } from '../../models/layout.ts';
+import { openStore } from '../../models/store.ts';
+import { fitsBase, shippedHead } from '../demo/head.ts';
+import { drawSamples, samplesPerRound } from '../demo/samples.ts';
+
+/** Reads the active head and the variants of the base from the user's storage into another; the user's is only read. */
+export async function copyModel(
+  { model, storage }: Pick<Config, 'model' | 'storage'>,
+  target: string,
+): Promise<void> {
+  await requireReadable(storage.directory);
+  const active = await (await openStore(storage.directory)).active();
+  if (active !== undefined) await keepHead(target, join(storage.directory, 'models', active));
+  const from = basesIn(storage.directory);
+  const storageDirectory = storage.directory;
+  const { manifest } = await openBase({ base: model.base, precision: 'auto', storageDirectory });
+  const names = await readdir(from).catch(() => []);
+  await mkdir(basesIn(target), { recursive: true });
+  for (const name of names.filter((one) => one.startsWith(`${manifest.name}.`))) {
+    await cp(join(from, name), join(basesIn(target), name));
+  }
+}
+
+/** The head that comes with the package, where it fits the base. */
+export async function useDemoHead({ base }: ModelConfig, target: string): Promise<void> {
+  if (await fitsBase(shippedHead, base)) await keepHead(target, shippedHead);
+}
+
+async function keepHead(target: string, folder: string): Promise<void> {
+  const store = await openStore(target);
+  await store.promote(await store.add(folder));
+}
+
+export interface EightBitsDeps {
+  readonly onProgress: (step: string, done: number, total: number) => void;
+  readonly onNotice: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Makes an int8 variant from drawn parts, for the measurement only. */
+export async function makeEightBits(
+  config: Pick<Config, 'model' | 'labels' | 'thresholds'>,
+  target: string,
+  deps: EightBitsDeps,
+): Promise<void> {
+  const frames = 6 * samplesPerRound;
+  const drawn = (count: number) => drawSamples({ perLabel: Math.ceil(count / samplesPerRound), seed: 1 });
+  await quantize(
+    { ...config, storage: { directory: target } as Config['storage'] },
+    { frames },
+    { ...deps, drawn },
+  );
+}

@@ -1,0 +1,39 @@
+/** When to begin: what waited while everything started must be judged first, or it is measured instead of the pace. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { percentile } from './figures.ts';
+import type { Arrived } from './results.ts';
+
+export interface SettleOptions {
+  readonly leastMs: number;
+  /** A machine that is too small never settles. */
+  readonly mostMs: number;
+  readonly signal?: AbortSignal;
+}
+
+const lookMs = 1_000;
+
+/** Waits until latency has stopped falling from one second to the next. @param arrived grows meanwhile */
+export async function settle(
+  arrived: readonly Arrived[],
+  { leastMs, mostMs, signal }: SettleOptions,
+): Promise<void> {
+  let before = Number.POSITIVE_INFINITY;
+  for (let waitedMs = 0; waitedMs < mostMs; ) {
+    const from = arrived.length;
+    await sleep(lookMs, undefined, signal && { signal });
+    waitedMs += lookMs;
+    const now = percentile(arrived.slice(from).map(latencyOf), 0.5);
+    if (waitedMs >= leastMs && hasSettled(before, now)) return;
+    before = now;
+  }
+}
+
+/** Whether the median of a second is about that of the second before, or more; nothing arrived: not yet. */
+export function hasSettled(beforeMs: number, nowMs: number): boolean {
+  return nowMs >= 0.9 * beforeMs;
+}
+
+/** Capture to subscriber, ms. */
+export function latencyOf({ result, at }: Arrived): number {
+  return at - Date.parse(result.capturedAt);
+}

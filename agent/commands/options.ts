@@ -1,0 +1,39 @@
+/** Options that several commands have, and what a word on the command line must be. */
+import { InvalidArgumentError, Option } from 'commander';
+
+import { trainingSchema } from '../../config/schema.ts';
+
+export interface FileOptions {
+  readonly config: string;
+  readonly json?: boolean;
+}
+
+export const configFile = () => new Option('-c, --config <file>', 'the YAML file').makeOptionMandatory();
+export const json = (what: string) => new Option('--json', `print ${what} as JSON`);
+
+export function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY))
+    throw new InvalidArgumentError('a number above 0 is needed.');
+  return value;
+}
+
+export function share(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < 1)) throw new InvalidArgumentError('a share between 0 and 1 is needed.');
+  return value;
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 1_024) {
+    throw new InvalidArgumentError('a whole number from 0 to 1024 is needed.');
+  }
+  return value;
+}
+
+export function augmentations(text: string): string[] {
+  const known = trainingSchema.shape.augment.unwrap().safeParse(text.split(',').map((one) => one.trim()));
+  if (!known.success) throw new InvalidArgumentError('light, blur, crop and rotate are known.');
+  return known.data;
+}

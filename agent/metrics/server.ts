@@ -1,0 +1,34 @@
+/** The inference server, where there is one. */
+import { failures } from '../../models/remote/client.ts';
+import { type Declare, secondsBuckets } from './declare.ts';
+
+const outcomes = ['answered', ...failures];
+
+export function declareServer({ counter, gauge, histogram }: Declare) {
+  const requests = counter(
+    'qc_remote_requests_total',
+    'Requests to the inference server by what became of them; all but those answered were judged here',
+    ['outcome'],
+  );
+  const seconds = histogram(
+    'qc_remote_request_seconds',
+    'One request to the inference server that was answered',
+    [],
+    secondsBuckets,
+  );
+  const serverUp = gauge(
+    'qc_remote_up',
+    '1 while the inference server judges; 0 while it does not, or none is configured',
+  );
+  return {
+    serverUp,
+    /** What may never happen stands at 0, so that its first time is an increase. */
+    expectServer(): void {
+      for (const outcome of outcomes) requests.inc({ outcome }, 0);
+    },
+    serverAsked(outcome: string, tookSeconds: number): void {
+      requests.inc({ outcome });
+      if (outcome === 'answered') seconds.observe(tookSeconds);
+    },
+  };
+}

@@ -1,0 +1,47 @@
+/** Where the time of a part goes (docs/timings.md). */
+import { monotonicMs } from '../../models/monotonic.ts';
+import { type Result, stageNames } from '../publish/messages.ts';
+import type { Numbered } from '../publish/outbox/outbox.ts';
+import type { Declare } from './declare.ts';
+
+/** Half a millisecond to five seconds. */
+const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
+/** Verdicts on their way to the broker that are remembered; while it is away more wait than are of interest. */
+const mostUnderWay = 256;
+
+export function declareStages({ histogram }: Declare) {
+  const seconds = histogram(
+    'qc_stage_seconds',
+    'Where the time of a part goes: from stage to stage until the broker has its verdict',
+    ['stage'],
+    buckets,
+  );
+  const keyOf = ({ camera, sequence }: Numbered) => `${camera}/${sequence}`;
+  /** When they were stored, oldest first. */
+  const underWay = new Map<string, number>();
+  return {
+    /** The stages up to the verdict of a part that was judged; one that failed would only look quick. */
+    partTimed({ state, timingsMs }: Pick<Result, 'state' | 'timingsMs'>): void {
+      if (state !== 'completed') return;
+      for (const stage of stageNames) seconds.observe({ stage }, (timingsMs[stage] ?? 0) / 1000);
+    },
+    /** The picture was taken in as evidence, or not, in this time. */
+    evidenceTaken(ms: number): void {
+      seconds.observe({ stage: 'evidence' }, ms / 1000);
+    },
+    /** The result is as safe as the outbox makes it. @param putAt by `monotonicMs` */
+    partStored(part: Numbered, putAt: number): void {
+      const now = monotonicMs();
+      seconds.observe({ stage: 'store' }, (now - putAt) / 1000);
+      underWay.set(keyOf(part), now);
+      for (const oldest of underWay.keys()) if (underWay.size > mostUnderWay) underWay.delete(oldest);
+    },
+    /** The broker has acknowledged its verdict, which did not wait for the broker to come back. */
+    partPublished(part: Numbered): void {
+      const storedAt = underWay.get(keyOf(part));
+      if (storedAt === undefined) return;
+      underWay.delete(keyOf(part));
+      seconds.observe({ stage: 'publish' }, (monotonicMs() - storedAt) / 1000);
+    },
+  };
+}

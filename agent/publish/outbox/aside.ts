@@ -1,0 +1,24 @@
+/** What could not be read, kept beside the outbox for whoever wants to look at it: the newest few. */
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+const kept = 3;
+
+/** Paths of what was set aside, oldest first; none where the folder cannot be read. */
+export async function setAsideBefore(outbox: string): Promise<string[]> {
+  const names = await readdir(dirname(outbox)).catch(() => []);
+  return names
+    .filter((name) => name.startsWith(`${basename(outbox)}.damaged-`))
+    .sort()
+    .map((name) => join(dirname(outbox), name));
+}
+
+/** Makes a folder to put aside what is damaged; the oldest make room for it. */
+export async function makeAside(outbox: string): Promise<string> {
+  const aside = `${outbox}.damaged-${new Date().toISOString().replaceAll(':', '-')}`;
+  await mkdir(aside);
+  for (const old of (await setAsideBefore(outbox)).slice(0, -kept)) {
+    await rm(old, { recursive: true, force: true });
+  }
+  return aside;
+}

@@ -1,0 +1,76 @@
+/** The store's thread, started again where it dies. */
+import { FaultLog, type Log } from '../../lifecycle/log.ts';
+import { retry } from '../../lifecycle/retry.ts';
+import { type DiskThread, type OpenDisk, openDiskThread } from './disk-thread.ts';
+
+export type LastingDisk = Pick<DiskThread, 'found' | 'change' | 'read' | 'close'>;
+
+/** What is asked of a thread that is gone waits so long for the next one, ms. */
+const patienceMs = 5_000;
+/** So many threads may die over one request before it fails. */
+const mostDeaths = 2;
+
+/**
+ * What was asked of a thread that dies is asked of the next one: a change may have been made then, and making it again does no
+ * harm.
+ * @throws DiskError where the store cannot be opened the first time
+ */
+export async function openLastingDisk(options: OpenDisk, log: Log): Promise<LastingDisk> {
+  const closing = new AbortController();
+  const { signal } = closing;
+  const faults = new FaultLog(log);
+  const waiting = new Set<() => void>();
+  let thread = await openDiskThread(options);
+  const { found } = thread;
+
+  const attempt = async () => {
+    if (!thread.isAlive) thread = await openDiskThread(options);
+    for (const go of waiting) go();
+    waiting.clear();
+    if (signal.aborted) await thread.close();
+    await thread.gone;
+  };
+  const running = retry(attempt, {
+    signal,
+    maxMs: 10_000,
+    onFailure: (error, waitMs) => {
+      faults.warn(`outbox: ${(error as Error).message}; it is started again`, { waitMs });
+    },
+  });
+
+  /** Waits until the thread is back, for a while. */
+  const back = () =>
+    new Promise<void>((resolve) => {
+      const go = () => {
+        clearTimeout(enough);
+        waiting.delete(go);
+        resolve();
+      };
+      const enough = setTimeout(go, patienceMs);
+      if (thread.isAlive || signal.aborted) go();
+      else waiting.add(go);
+    });
+  async function ask<T>(call: (asked: DiskThread) => Promise<T>): Promise<T> {
+    for (let deaths = 0; ; deaths++) {
+      if (!thread.isAlive) await back();
+      const asked = thread;
+      try {
+        return await call(asked);
+      } catch (error) {
+        if (asked.isAlive || signal.aborted || deaths === mostDeaths) throw error;
+      }
+    }
+  }
+
+  return {
+    found,
+    change: (change) => ask((asked) => asked.change(change)),
+    read: (queue, after, limit) => ask((asked) => asked.read(queue, after, limit)),
+    async close() {
+      closing.abort();
+      for (const go of waiting) go();
+      await thread.close();
+      await running;
+    },
+  };
+}

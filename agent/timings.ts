@@ -1,0 +1,96 @@
+/**
+ * Where the time of a part goes, from the capture of its first picture to its verdict: stages that follow each other
+ * without a gap, so that they always add up. All times in ms by `monotonicMs`.
+ */
+import type { FrameTimes } from '../models/image.ts';
+import type { RunTimes } from '../models/worker.ts';
+import type { Timings } from './publish/messages.ts';
+
+export interface PartTimes {
+  /** Of the first picture; undefined where there is none, and then nothing is told. */
+  readonly first: FrameTimes | undefined;
+  /** Its last picture was there. */
+  readonly foundAt: number;
+  /** Runs of the model for its pictures. */
+  readonly runs: readonly RunTimes[];
+  /** The last answer of the model was there, or nobody waits for it any more. */
+  readonly answeredAt: number;
+  readonly decidedAt: number;
+  /** The part before it had its result stored. */
+  readonly turnAt: number;
+}
+
+/** Hundredths of a millisecond. The ends are rounded, not the stages: so these still add up. */
+export function timingsOf(part: PartTimes): Timings {
+  const { first } = part;
+  const model = modelTimes(part);
+  const stages = first
+    ? {
+        // A camera's own clock may be ahead of ours.
+        capture: Math.max(0, first.arrivedAt - first.capturedAt),
+        decode: first.decodedAt - first.arrivedAt,
+        handover: first.takenAt - first.decodedAt,
+        collect: part.foundAt - first.takenAt,
+        ...model,
+        decide: part.decidedAt - part.answeredAt,
+        order: part.turnAt - part.decidedAt,
+      }
+    : nothing;
+  let sum = 0;
+  const rounded: Record<string, number> = {};
+  for (const [stage, ms] of Object.entries(stages)) {
+    const before = hundredths(sum);
+    sum += Math.max(0, ms);
+    rounded[stage] = hundredths(hundredths(sum) - before);
+  }
+  const { prepare, base, head, ...others } = rounded as Record<keyof typeof stages, number>;
+  return {
+    ...others,
+    prepare,
+    base,
+    head,
+    inference: hundredths(prepare + base + head),
+    total: hundredths(sum),
+  };
+}
+
+const nothing = {
+  capture: 0,
+  decode: 0,
+  handover: 0,
+  collect: 0,
+  queue: 0,
+  prepare: 0,
+  base: 0,
+  head: 0,
+  answer: 0,
+  decide: 0,
+  order: 0,
+};
+
+/**
+ * The time from the last picture to the last answer: what runs of the model took of it, nothing twice where two of
+ * them overlap, then the way of the last answer back, and before and between them the waiting.
+ */
+function modelTimes({ foundAt, answeredAt, runs }: PartTimes) {
+  const spent = { prepare: 0, base: 0, head: 0 };
+  let at = foundAt;
+  let ran = 0;
+  for (const run of [...runs].sort((one, other) => one.startedAt - other.startedAt)) {
+    const from = Math.max(at, run.startedAt);
+    const to = Math.min(answeredAt, run.startedAt + run.inferenceMs);
+    if (to <= from) continue;
+    const share = (to - from) / run.inferenceMs;
+    spent.prepare += share * run.prepareMs;
+    spent.head += share * run.headMs;
+    spent.base += share * (run.inferenceMs - run.prepareMs - run.headMs);
+    ran += to - from;
+    at = to;
+  }
+  const answer = ran > 0 ? answeredAt - at : 0;
+  return { queue: answeredAt - foundAt - ran - answer, ...spent, answer };
+}
+
+function hundredths(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}

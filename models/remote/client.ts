@@ -1,0 +1,174 @@
+/** HTTP to one inference server: connections that are kept, a time limit for each request, and errors that say what happened. */
+import { readFileSync } from 'node:fs';
+import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { type ErrorCode, QcError } from '../../config/errors.ts';
+import type { RemoteConfig } from '../../config/schema.ts';
+import { readSecret } from '../../config/secrets.ts';
+import { errorText, type Message } from './protocol.ts';
+
+export interface Reply {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+export interface Client {
+  /** As messages name it; holds no secret. */
+  readonly url: string;
+  /**
+   * One request, GET where there is nothing to send; only a reply of 200 is one.
+   * @param path below the server's address. @throws QcError inference-server-…
+   */
+  send(path: string, limits: Limits, message?: Message): Promise<Reply>;
+  /** What was asked before is still answered. */
+  close(): void;
+}
+
+export interface Limits {
+  readonly timeoutMs: number;
+  /** Longest body that is read, bytes. */
+  readonly mostBytes: number;
+  /** Nothing is sent over a connection that is new: what answers there may be another server than before. */
+  readonly onlyKept?: boolean;
+}
+
+/** There was no kept connection: nothing was sent. */
+export class NotKept extends Error {}
+
+/**
+ * A client with the token and the authority as they are now; the signal breaks off what it is doing.
+ * @throws QcError inference-server-unauthorized, -unreachable
+ */
+export function openClient(
+  { url, ca, token, tokenFile, parallel }: RemoteConfig,
+  signal: AbortSignal,
+): Client {
+  const base = url.replace(/\/+$/, '');
+  const isSecure = base.startsWith('https:');
+  const bearer = token ?? (tokenFile === undefined ? undefined : tokenIn(tokenFile, base));
+  const options = { keepAlive: true, maxSockets: parallel + 1 };
+  const agent = isSecure
+    ? new HttpsAgent({ ...options, ...(ca !== undefined && { ca: authority(ca, base) }) })
+    : new HttpAgent(options);
+  let running = 0;
+  let closing = false;
+  const begin = isSecure ? httpsRequest : httpRequest;
+
+  function attempt(path: string, limits: Limits, message?: Message): Promise<Reply> {
+    const { timeoutMs, mostBytes, onlyKept = false } = limits;
+    return new Promise((resolve, reject) => {
+      const length = message?.body.reduce((sum, part) => sum + part.length, 0);
+      const asked: RequestOptions = {
+        agent,
+        signal,
+        method: message ? 'POST' : 'GET',
+        headers: {
+          accept: 'application/json, application/octet-stream',
+          ...message?.headers,
+          ...(length !== undefined && { 'content-length': length }),
+          ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+        },
+      };
+      const request = begin(`${base}${path}`, asked);
+      // Where this thread was busy, an answer may have come meanwhile: it is read before the time is up.
+      const timer = setTimeout(() => setImmediate(() => fail('timeout', lateness(timeoutMs))), timeoutMs);
+      const fail = (kind: Failure, what: string, cause?: unknown) => {
+        clearTimeout(timer);
+        request.destroy();
+        reject(failure(kind, `${base} ${what}`, cause));
+      };
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        if (request.reusedSocket && error.code === 'ECONNRESET') error.message = stale;
+        fail('unreachable', `cannot be reached: ${error.message || error.code}`, error);
+      });
+      request.on('response', (response) => {
+        const parts: Buffer[] = [];
+        let size = 0;
+        response.on('error', (error) => fail('unreachable', `ended in the middle: ${error.message}`, error));
+        response.on('data', (part: Buffer) => {
+          size += part.length;
+          if (size > mostBytes) fail('invalid', `answers with more than ${mostBytes} bytes`);
+          else parts.push(part);
+        });
+        response.on('end', () => {
+          clearTimeout(timer);
+          const body = Buffer.concat(parts, size);
+          const { statusCode = 0 } = response;
+          if (statusCode === 200) return resolve({ headers: response.headers, body });
+          const said = errorText(body);
+          reject(
+            failure(kindOf(statusCode), `${base}${path} answers ${statusCode}${said ? `: ${said}` : ''}`),
+          );
+        });
+      });
+      request.on('socket', () => {
+        if (onlyKept && !request.reusedSocket) {
+          clearTimeout(timer);
+          request.destroy();
+          reject(new NotKept());
+          return;
+        }
+        for (const part of message?.body ?? []) request.write(part);
+        request.end();
+      });
+    });
+  }
+
+  return {
+    url: base,
+    async send(path, limits, message) {
+      const begun = performance.now();
+      running++;
+      try {
+        return await attempt(path, limits, message);
+      } catch (error) {
+        // A kept connection that the server closed in the same moment: the request never arrived (RFC 9112 section 9.3.1).
+        const left = limits.timeoutMs - (performance.now() - begun);
+        if (!isStale(error) || left < 1) throw error;
+        return await attempt(path, { ...limits, timeoutMs: left }, message);
+      } finally {
+        running--;
+        if (closing && running === 0) agent.destroy();
+      }
+    },
+    close() {
+      closing = true;
+      if (running === 0) agent.destroy();
+    },
+  };
+}
+
+/** What may become of a request that is not answered well: the last words of the error codes. */
+export const failures = ['timeout', 'unreachable', 'unauthorized', 'refused', 'failed', 'invalid'] as const;
+type Failure = (typeof failures)[number];
+
+const failure = (kind: Failure, message: string, cause?: unknown) =>
+  new QcError(`inference-server-${kind}` satisfies ErrorCode, message, { cause });
+
+const lateness = (ms: number) => `does not answer within ${Math.round(ms)} ms`;
+const stale = 'the kept connection was closed';
+const isStale = (error: unknown) =>
+  error instanceof QcError && error.cause instanceof Error && error.cause.message === stale;
+
+function kindOf(status: number): Failure {
+  if (status === 401 || status === 403) return 'unauthorized';
+  return status >= 500 || status === 429 ? 'failed' : 'refused';
+}
+
+function tokenIn(file: string, url: string): string {
+  const read = readSecret(file);
+  if ('fault' in read) throw failure('unauthorized', `${url} gets no token: ${read.fault.what}`);
+  return read.secret;
+}
+
+function authority(file: string, url: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw failure(
+      'unreachable',
+      `${url} cannot be proved: cannot read ${file}: ${(cause as Error).message}`,
+      cause,
+    );
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * The Open Inference Protocol (KServe's "v2") over HTTP as far as one float32 tensor in and one out need it, with the binary
+ * tensor data extension: what is sent, and what an answer must be. Pure.
+ * https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
+ */
+import { z } from 'zod';
+import { QcError } from '../../config/errors.ts';
+
+// What other servers add is none of our business: unknown fields are let pass.
+const tensorSchema = z.object({ name: z.string(), datatype: z.string(), shape: z.array(z.number().int()) });
+export const serverSchema = z.object({
+  name: z.string().default('a server without a name'),
+  version: z.string().default(''),
+  extensions: z.array(z.string()).default([]),
+});
+export const modelMetadataSchema = z.object({
+  name: z.string(),
+  versions: z.array(z.string()).optional(),
+  platform: z.string().default(''),
+  inputs: z.array(tensorSchema),
+  outputs: z.array(tensorSchema),
+});
+/** Of Triton's model configuration extension; 0 there: the model has no batch of its own. */
+export const modelConfigSchema = z.object({ max_batch_size: z.number().int().min(0).default(0) });
+const errorSchema = z.object({ error: z.string() });
+const outputSchema = tensorSchema.extend({
+  parameters: z.object({ binary_data_size: z.number().int().min(0).optional() }).optional(),
+  data: z.unknown().optional(),
+});
+const inferenceSchema = z.object({
+  model_version: z.string().optional(),
+  id: z.string().optional(),
+  outputs: z.array(outputSchema),
+});
+
+export type TensorMetadata = z.output<typeof tensorSchema>;
+export type ModelMetadata = z.output<typeof modelMetadataSchema>;
+export type Encoding = 'binary' | 'json';
+
+export interface Asked {
+  readonly id: string;
+  readonly input: string;
+  readonly output: string;
+  /** Of the input; the pictures first. */
+  readonly shape: readonly number[];
+  readonly tensor: Float32Array;
+}
+
+export interface Message {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Sent one after the other. */
+  readonly body: readonly Uint8Array[];
+}
+
+/** The header that says where in a body the JSON ends and tensors begin. */
+const jsonLength = 'inference-header-content-length';
+
+/** The request for one inference. */
+export function inferenceRequest({ id, input, output, shape, tensor }: Asked, encoding: Encoding): Message {
+  const described = { name: input, shape, datatype: 'FP32' };
+  if (encoding === 'json') {
+    const inputs = [{ ...described, data: Array.from(tensor) }];
+    const json = Buffer.from(JSON.stringify({ id, inputs, outputs: [{ name: output }] }));
+    return { headers: { 'content-type': 'application/json' }, body: [json] };
+  }
+  // Little-endian, as is every processor that onnxruntime and Node have builds for.
+  const raw = new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength);
+  const inputs = [{ ...described, parameters: { binary_data_size: raw.length } }];
+  const outputs = [{ name: output, parameters: { binary_data: true } }];
+  const json = Buffer.from(JSON.stringify({ id, inputs, outputs }));
+  const headers = { 'content-type': 'application/octet-stream', [jsonLength]: String(json.length) };
+  return { headers, body: [json, raw] };
+}
+
+export interface Inferred {
+  /** Undefined where the server has no versions. */
+  readonly version: string | undefined;
+  /** Those of the first picture first. */
+  readonly values: Float32Array;
+}
+
+/**
+ * What a server says to one inference, as JSON numbers or binary data, whichever it chose.
+ * @throws QcError inference-server-invalid, saying what is wrong
+ */
+export function inferenceResponse(
+  asked: Pick<Asked, 'id' | 'output' | 'shape'>,
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  body: Buffer,
+): Inferred {
+  const length = headers[jsonLength] === undefined ? body.length : Number(headers[jsonLength]);
+  if (!Number.isInteger(length) || length < 0 || length > body.length) {
+    throw invalid(`says that ${headers[jsonLength]} of its ${body.length} bytes are JSON`);
+  }
+  const answer = parse(inferenceSchema, body.subarray(0, length));
+  if (answer.id !== undefined && answer.id !== asked.id)
+    throw invalid('answers another request than was asked');
+  let from = length;
+  for (const { parameters, data, ...tensor } of answer.outputs) {
+    const size = parameters?.binary_data_size;
+    const raw = size === undefined ? undefined : body.subarray(from, from + size);
+    from += size ?? 0;
+    if (tensor.name !== asked.output) continue;
+    const count = tensor.shape.reduce((product, dim) => product * dim, 1);
+    if (tensor.datatype !== 'FP32' || tensor.shape[0] !== asked.shape[0] || count < 1) {
+      throw invalid(`gives ${describeTensors([tensor])} for ${asked.shape[0]} pictures`);
+    }
+    const values = raw ? fromBytes(raw) : fromNumbers(data);
+    if (values?.length !== count) throw invalid(`gives no ${count} numbers for ${describeTensors([tensor])}`);
+    if (!values.every(Number.isFinite)) throw invalid(`gives numbers in ${tensor.name} that are not finite`);
+    return { version: answer.model_version, values };
+  }
+  throw invalid(`gives no output ${asked.output}`);
+}
+
+function fromBytes(raw: Uint8Array): Float32Array | undefined {
+  if (raw.length % 4 !== 0) return undefined;
+  const values = new Float32Array(raw.length / 4);
+  new Uint8Array(values.buffer).set(raw);
+  return values;
+}
+
+/** Flat or nested, as the specification allows; undefined where it is something else. */
+function fromNumbers(data: unknown): Float32Array | undefined {
+  if (!Array.isArray(data)) return undefined;
+  const flat = data.flat(Number.POSITIVE_INFINITY) as unknown[];
+  return flat.every((value) => typeof value === 'number') ? Float32Array.from(flat) : undefined;
+}
+
+/** JSON that fits a schema. @throws QcError inference-server-invalid */
+export function parse<T>(schema: z.ZodType<T>, body: Buffer): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(body.toString('utf8'));
+  } catch {
+    throw invalid('answers with something that is not JSON');
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw invalid(`answers with JSON that is none of the protocol: ${issue!.path.join('.')} ${issue!.message}`);
+}
+
+/** What a server says of an error, cut short; empty where it says nothing. */
+export function errorText(body: Buffer): string {
+  try {
+    const { error } = errorSchema.parse(JSON.parse(body.toString('utf8')));
+    return error.replace(/\s+/g, ' ').slice(0, 200);
+  } catch {
+    return '';
+  }
+}
+
+/** "input [-1,3,224,224] FP32, …" */
+export const describeTensors = (tensors: readonly TensorMetadata[]): string =>
+  tensors.map(({ name, shape, datatype }) => `${name} [${shape.join(',')}] ${datatype}`).join(', ') ||
+  'nothing';
+
+const invalid = (what: string) => new QcError('inference-server-invalid', what);
