@@ -39,16 +39,45 @@ export async function takeLock(path: string, { code, does }: Busy): Promise<Asyn
       held.delete(file);
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
-    const [owner = '', start = ''] = (await readFile(file, 'utf8').catch(() => '')).trim().split(' ');
-    if (isRunning(Number(owner), start)) {
-      throw new QcError(code, `process ${owner} ${does} (${file})`);
-    }
-    await rm(file, { force: true });
+    const owner = await ownerOf(file);
+    // Given back meanwhile: there is nothing to take over, and what lies there by now is somebody else's.
+    if (owner === undefined) continue;
+    if (isRunning(owner)) throw new QcError(code, `process ${owner.number} ${does} (${file})`);
+    await takeOver(file, owner, { code, does });
   }
 }
 
+/**
+ * Removes what a process that is gone left behind. One process at a time, and only that owner's lock: whoever comes
+ * later would remove the lock of whoever came first.
+ */
+async function takeOver(file: string, gone: Owner, busy: Busy): Promise<void> {
+  await using _ = await takeLock(`${file}.${gone.number || 'nobody'}-${gone.start}`, busy);
+  if ((await ownerOf(file))?.text === gone.text) await rm(file, { force: true });
+}
+
+/** Who a lock file names. */
+interface Owner {
+  readonly text: string;
+  /** 0 where it names none. */
+  readonly number: number;
+  /** When the process started; empty where that could not be read. */
+  readonly start: string;
+}
+
+/** Undefined where there is no lock. */
+async function ownerOf(file: string): Promise<Owner | undefined> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
+  const [, number = '0', start = ''] = /^(\d+) ?(\d*)\s*$/.exec(text) ?? [];
+  return { text, number: Number(number), start };
+}
+
 /** A process of that number that started at that time: numbers come again, above all in containers. */
-function isRunning(owner: number, start: string): boolean {
+function isRunning({ number: owner, start }: Owner): boolean {
   // A lock of our own number that we do not hold was left by an earlier process.
   if (!(owner > 0) || owner === pid) return false;
   try {
