@@ -68,7 +68,10 @@ export function readArguments(
     ...(config.freezeMs > 0 ? [`freezedetect@freeze=n=0:d=${config.freezeMs}ms`] : []),
     thinFilter(fps),
     cropFilter(config.region),
-    SCALE,
+    `scale=w='${scaled('iw')}':h='${scaled('ih')}':${SCALE_FLAGS}`,
+    // In planes first, as cutter.ts does.
+    'format=gbrp',
+    `scale=${SCALE_FLAGS}`,
     'format=rgb24',
     'showinfo@out=checksum=0',
   ];
@@ -108,4 +111,4 @@ function thinFilter(fps: number): string {
 const SHORTER = 'min(iw,ih)';
 const scaled = (side: 'iw' | 'ih') =>
   `if(gt(${SHORTER},${SHORTER_SIDE}),round(${side}*${SHORTER_SIDE}/${SHORTER}),${side})`;
-const SCALE = `scale=w='${scaled('iw')}':h='${scaled('ih')}':flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp`;
+const SCALE_FLAGS = 'flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp';

@@ -68,9 +68,8 @@ function openChain(like: Frame, area: Rectangle, size: Size): Chain {
     if (!context) throw new Error(`FFmpeg has no working filter ${name}=${args}`);
     return context;
   };
-  // Scaling first and converting what is left is a third cheaper than both at once, and exact to a level.
-  const scaledDown = size.width < area.width || size.height < area.height;
-  const steps = scaledDown && isSubsampled(formatOf(like)) ? ['yuv444p', 'rgb24'] : ['rgb24'];
+  // swscale has vectors for full chroma into planes alone: those first, then packed, takes half the time.
+  const steps = isRgb(formatOf(like)) ? ['rgb24'] : ['gbrp', 'rgb24'];
   const source = add(
     'buffer',
     [
@@ -117,7 +116,7 @@ function formatOf(frame: Frame): string {
   return avGetPixFmtName(frame.format as AVPixelFormat) ?? '';
 }
 
+const isRgb = (format: string) => /rgb|bgr|gbr/.test(format);
+
 /** Whether neighbouring pixels share chroma, so that a cut must lie on even pixels. */
-function isSubsampled(format: string): boolean {
-  return !/444|rgb|bgr|gbr|gray/.test(format);
-}
+const isSubsampled = (format: string) => !isRgb(format) && !/444|gray/.test(format);
