@@ -311,7 +311,7 @@ export const modelSchema = z.strictObject({
     .max(256)
     .default(0)
     .describe(
-      'CPU threads for inference; 0 = one a core. In float all of them run one picture, in int8 each one of its own',
+      'CPU threads for inference; 0 = one a core. A picture that comes alone has them all; where many come, each takes one',
     ),
   batch: z
     .strictObject({

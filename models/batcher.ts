@@ -14,6 +14,8 @@ export interface BatchOptions {
   readonly waitMs: number;
   /** Runs that one worker has under way at a time; default 1. */
   readonly parallel?: number;
+  /** How many times the threads of another run a wide one has, beside which none runs; default 1: there is no such thing. */
+  readonly wide?: number;
 }
 
 export interface Answered extends RunTimes {
@@ -49,7 +51,7 @@ interface Job {
 
 export function openBatcher(
   workers: readonly Worker[],
-  { most, waitMs, parallel = 1 }: BatchOptions,
+  { most, waitMs, parallel = 1, wide = 1 }: BatchOptions,
 ): Batcher {
   const waiting = new Lanes<Job>();
   /** When each began its newest run. */
@@ -57,6 +59,8 @@ export function openBatcher(
   let fault: QcError | undefined;
   let pumping = false;
   let timer: NodeJS.Timeout | undefined;
+  /** One run has all threads. */
+  let occupied = false;
   let lastAt = Number.NEGATIVE_INFINITY;
   /** Mean time from one picture to the next, ms. */
   let gapMs = Number.POSITIVE_INFINITY;
@@ -72,11 +76,22 @@ export function openBatcher(
   }
 
   function handOut(): void {
-    while (waiting.length > 0 && !fault) {
+    while (waiting.length > 0 && !fault && !occupied) {
       const free = nextFree();
       if (free.busy >= mostBusy() || isWorthWaiting()) return;
-      start(free, waiting.take(most));
+      const goesWide = isForAllThreads();
+      start(free, waiting.take(most), goesWide);
     }
+  }
+
+  /**
+   * Side by side most pictures get through; but what is too few for that is answered sooner one by one on
+   * all threads, and first, so that what follows fills the workers.
+   */
+  function isForAllThreads(): boolean {
+    if (workers.some(({ busy }) => busy > 0)) return false;
+    const left = waiting.length % workers.length;
+    return left > 0 && left < wide;
   }
 
   /** The least busy; of those that are equally busy the one that began first, and so will be free first. */
@@ -108,17 +123,20 @@ export function openBatcher(
     return true;
   }
 
-  function start(worker: Worker, jobs: readonly Job[]): void {
-    const alone = waiting.length === 0 && workers.every(({ busy }) => busy === 0);
+  function start(worker: Worker, jobs: readonly Job[], goesWide: boolean): void {
+    occupied = goesWide;
     startedAt.set(worker, performance.now());
     clearTimeout(timer);
     timer = undefined;
     worker
       .run(
         jobs.map(({ task }) => task),
-        alone,
+        goesWide || workers.length === 1,
       )
-      .finally(pump)
+      .finally(() => {
+        if (goesWide) occupied = false;
+        pump();
+      })
       .then(
         ({ outcomes, times }) => {
           const now = performance.now();

@@ -95,17 +95,17 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
     if (reason === undefined) {
       try {
         const batch = batchOf(provider, base);
-        const { threads, alone } = spreadOf(provider, precision);
+        const { narrow, wide } = spreadOf(provider, precision);
         const setup = {
           provider,
           base,
-          threads,
+          threads: narrow,
           batch,
           gpu: request.gpu,
           profile: request.profile,
           native,
         };
-        const session = await open(setup, alone);
+        const session = await open(setup, wide);
         const proof = await prove(setup, session);
         reason = proof.failure;
         if (reason === undefined) {
@@ -130,9 +130,9 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
   }
   throw new QcError('provider-unavailable', `no provider can run the model: ${why.join('; ')}`);
 
-  function spreadOf(provider: Provider, precision: Precision): Omit<Spread, 'workers'> {
+  function spreadOf(provider: Provider, precision: Precision): Pick<Spread, 'narrow' | 'wide'> {
     const { threads } = request;
-    return provider === 'cpu' ? spreadOnCpu(threads, precision) : { threads, alone: threads };
+    return provider === 'cpu' ? spreadOnCpu(threads, precision) : { narrow: threads, wide: threads };
   }
 
   function batchOf(provider: Provider, { batch, map }: Base): number {
@@ -143,17 +143,17 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
     return 1;
   }
 
-  /** On the CPU from a compiled graph where one can be had. */
-  async function open(setup: SessionSetup, alone: number): Promise<OnnxSession> {
+  /** On the CPU from a compiled graph where one can be had; without one nothing is shared, and all runs are wide. */
+  async function open(setup: SessionSetup, wide: number): Promise<OnnxSession> {
     const { storageDirectory } = request;
     if (setup.provider === 'cpu' && storageDirectory !== undefined && setup.base.map === undefined) {
       try {
-        return await openWider(await openFromCache(setup, cacheIn(storageDirectory)), setup, alone);
+        return await openWider(await openFromCache(setup, cacheIn(storageDirectory)), setup, wide);
       } catch (error) {
         why.push(`a compiled graph: ${brief(error)}`);
       }
     }
-    return openAsItIs(setup);
+    return openAsItIs({ ...setup, threads: wide });
   }
 
   /** The CPU provider is the reference: where it fails, the model is wrong, not the provider. */
@@ -225,10 +225,10 @@ async function openAgain(
   native: Native,
 ): Promise<OpenedHere | undefined> {
   const { base, check, facts, graph } = compiled;
-  const { threads, alone } = spreadOnCpu(wanted, base.manifest.precision);
+  const { narrow: threads, wide } = spreadOnCpu(wanted, base.manifest.precision);
   const setup = { provider: 'cpu' as const, base, threads, batch: facts.batch, native };
   const session = await openGraphFile(setup, graph)
-    .then((narrow) => openWider(narrow, setup, alone))
+    .then((narrow) => openWider(narrow, setup, wide))
     .catch(() => undefined);
   if (!session) return undefined;
   const described = await warmUp(setup, session).catch(() => undefined);

@@ -37,7 +37,7 @@ export interface SessionSetup extends ProvedSetup {
 export interface OnnxSession extends Runner {
   /** The compiled graph that runs, where one does. */
   readonly graph: string | undefined;
-  /** Whether it runs otherwise where it is alone. */
+  /** Whether a wide run takes more threads than another one. */
   readonly isWider?: boolean;
   release(): Promise<void>;
 }
@@ -61,23 +61,23 @@ export async function openGraphFile(setup: ProvedSetup, graph: string): Promise<
   return runner(setup, session, graph);
 }
 
-/** With more threads for runs that are alone: a second session over the same graph, whose weights both map. */
+/** With more threads for wide runs: a second session over the same graph, whose weights both map. */
 export async function openWider(
   narrow: OnnxSession,
   setup: ProvedSetup,
   threads: number,
 ): Promise<OnnxSession> {
   if (narrow.graph === undefined || threads <= setup.threads || setup.profile !== undefined) return narrow;
-  const wide = await openGraphFile({ ...setup, threads }, narrow.graph).catch(async (error: unknown) => {
+  const wider = await openGraphFile({ ...setup, threads }, narrow.graph).catch(async (error: unknown) => {
     await narrow.release();
     throw error;
   });
   return {
     ...narrow,
     isWider: true,
-    run: (images, alone) => (alone ? wide : narrow).run(images),
+    run: (images, wide) => (wide ? wider : narrow).run(images),
     async release() {
-      await Promise.all([narrow.release(), wide.release()]);
+      await Promise.all([narrow.release(), wider.release()]);
     },
   };
 }

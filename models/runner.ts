@@ -15,8 +15,8 @@ export interface Described {
 }
 
 export interface Runner {
-  /** One for each picture, in their order. @param alone no other run is under way beside it */
-  run(images: readonly Image[], alone?: boolean): Promise<Described[]>;
+  /** One for each picture, in their order. @param wide with all threads, where it has a choice */
+  run(images: readonly Image[], wide?: boolean): Promise<Described[]>;
   /** Runs that it can have under way at a time; absent: one. */
   readonly parallel?: number;
   /** Lets go of what would keep the thread alive. */

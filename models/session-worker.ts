@@ -76,9 +76,9 @@ interface Spent {
 function serve(runner: Runner): void {
   const heads = new Map<string, Head>();
   let last: Promise<void> = Promise.resolve();
-  async function answersOf(tasks: readonly PictureTask[], alone: boolean, spent: Spent): Promise<Answer[]> {
+  async function answersOf(tasks: readonly PictureTask[], wide: boolean, spent: Spent): Promise<Answer[]> {
     const images = tasks.map(({ image }) => image);
-    const described = await runner.run(images, alone);
+    const described = await runner.run(images, wide);
     for (const one of described) spent.prepareMs += one.prepareMs ?? 0;
     const describedAt = performance.now();
     const answers: Answer[] = [];
@@ -108,13 +108,13 @@ function serve(runner: Runner): void {
   }
 
   /** One that fails must not cost the others of its batch their answer. */
-  async function pictures(tasks: readonly PictureTask[], alone: boolean, spent: Spent): Promise<Outcome[]> {
+  async function pictures(tasks: readonly PictureTask[], wide: boolean, spent: Spent): Promise<Outcome[]> {
     try {
-      return await answersOf(tasks, alone, spent);
+      return await answersOf(tasks, wide, spent);
     } catch (error) {
       if (tasks.length === 1) return [{ failed: toSend(error) }];
       const outcomes: Outcome[] = [];
-      for (const task of tasks) outcomes.push(...(await pictures([task], alone, spent)));
+      for (const task of tasks) outcomes.push(...(await pictures([task], wide, spent)));
       return outcomes;
     }
   }
@@ -133,10 +133,10 @@ function serve(runner: Runner): void {
     }
   }
 
-  async function reply({ id, tasks, alone }: Asked): Promise<void> {
+  async function reply({ id, tasks, wide }: Asked): Promise<void> {
     const startedAt = monotonicMs();
     const spent: Spent = { prepareMs: 0, headMs: 0 };
-    const outcomes = isHeadTask(tasks) ? [await headTask(tasks[0])] : await pictures(tasks, alone, spent);
+    const outcomes = isHeadTask(tasks) ? [await headTask(tasks[0])] : await pictures(tasks, wide, spent);
     send({ id, outcomes, times: { startedAt, inferenceMs: monotonicMs() - startedAt, ...spent } });
   }
 

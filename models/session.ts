@@ -1,15 +1,16 @@
 /** The model as the rest sees it: pictures in, judgements out, by one worker thread or by several side by side. */
 import { QcError } from '../config/errors.ts';
-import { openBatcher } from './batcher.ts';
+import { type BatchOptions, openBatcher } from './batcher.ts';
 import type { Image } from './image.ts';
 import type { RanOn } from './providers.ts';
-import { spreadOnCpu } from './spread.ts';
+import { type Spread, spreadOnCpu } from './spread.ts';
 import {
   type FeatureMap,
   type HeadAnswer,
   type HeadTask,
   type InferenceWorker,
   type LoadedHead,
+  type Opened,
   openWorker,
   type RemoteNews,
   type RunTimes,
@@ -80,9 +81,13 @@ export interface Session extends AsyncDisposable {
   readonly ended: Promise<QcError | undefined>;
 }
 
-/** A GPU takes one run after the other, and maps are looked at one by one. */
-function workersFor({ threads, maps }: WorkerRequest, { provider, precision }: SessionFacts): number {
-  return provider === 'cpu' && !maps ? spreadOnCpu(threads, precision).workers : 1;
+/**
+ * A GPU takes one run after the other, and maps are looked at one by one. Without a compiled graph all runs are wide, and each
+ * worker has the weights for itself.
+ */
+function spreadOf({ threads, maps }: WorkerRequest, { facts, compiled }: Opened): Spread {
+  if (facts.provider !== 'cpu' || maps || !compiled) return { workers: 1, narrow: 1, wide: 1 };
+  return spreadOnCpu(threads, facts.precision);
 }
 
 /** Opens base and provider in their threads and checks them. @throws QcError what `openWorker` throws */
@@ -95,7 +100,8 @@ export async function openSession({
   const request: WorkerRequest = { ...asked, batch: size };
   const first = await openWorker(request, script, onRemote);
   const { facts, compiled } = first;
-  const more = Array.from({ length: workersFor(request, facts) - 1 }, () =>
+  const spread = spreadOf(request, first);
+  const more = Array.from({ length: spread.workers - 1 }, () =>
     openWorker({ ...request, provider: facts.provider, precision: facts.precision, compiled }, script),
   );
   const why = [...facts.why];
@@ -104,13 +110,17 @@ export async function openSession({
     if (other.status === 'fulfilled') workers.push(other.value);
     else why.push(`another worker: ${(other.reason as Error).message}`);
   }
-  return share(workers, { ...facts, why }, waitMs);
+  return share(workers, { ...facts, why }, { waitMs, wide: spread.wide / spread.narrow });
 }
 
 /** One session of all workers: each takes the next pictures when it is free. */
-function share(workers: readonly InferenceWorker[], facts: SessionFacts, waitMs: number): Session {
+function share(
+  workers: readonly InferenceWorker[],
+  facts: SessionFacts,
+  options: Pick<BatchOptions, 'waitMs' | 'wide'>,
+): Session {
   const { batch, parallel = 1 } = facts;
-  const batcher = openBatcher(workers, { most: batch, waitMs, parallel });
+  const batcher = openBatcher(workers, { ...options, most: batch, parallel });
   const heads = shareHeads(workers, batcher.pump);
   let active: string | undefined;
   let shadow: string | undefined;

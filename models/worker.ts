@@ -96,8 +96,8 @@ export interface Asked {
   readonly id: number;
   /** Pictures go through the base together. */
   readonly tasks: readonly PictureTask[] | readonly [HeadTask];
-  /** No other worker runs beside it. */
-  readonly alone: boolean;
+  /** With all threads, not with its own alone. */
+  readonly wide: boolean;
 }
 export type ToWorker = Asked | { readonly close: true };
 /** Which fields there are follows from the task. */
@@ -156,8 +156,8 @@ export interface Ran {
 export interface InferenceWorker extends Opened, AsyncDisposable {
   /** Runs that were asked for and are not answered yet. */
   readonly busy: number;
-  /** Runs pictures through the base together, at most `facts.batch`; what is asked is answered in that order. */
-  run(tasks: readonly PictureTask[], alone: boolean): Promise<Ran>;
+  /** Runs pictures through the base together, at most `facts.batch`; what is asked is answered in that order. @param wide with all threads */
+  run(tasks: readonly PictureTask[], wide: boolean): Promise<Ran>;
   /** Loads or unloads a head. @throws QcError head-damaged */
   change(task: HeadTask): Promise<void>;
   /** Settles when the thread is gone: with the reason where nobody closed it. */
@@ -244,12 +244,12 @@ export async function openWorker(
     if (closing && running.size === 0) worker.postMessage({ close: true } satisfies ToWorker);
   }
 
-  function ask(tasks: Asked['tasks'], alone: boolean, used: readonly Stage[]): Promise<Ran> {
+  function ask(tasks: Asked['tasks'], wide: boolean, used: readonly Stage[]): Promise<Ran> {
     return new Promise((resolve, reject) => {
       if (closing || fault) throw fault ?? new QcError('inference-stopped', 'the model is closed');
       const id = nextId++;
       running.set(id, { stages: used, resolve, reject });
-      worker.postMessage({ id, tasks, alone } satisfies ToWorker);
+      worker.postMessage({ id, tasks, wide } satisfies ToWorker);
     });
   }
 
@@ -264,11 +264,11 @@ export async function openWorker(
       get busy() {
         return running.size;
       },
-      run(tasks, alone) {
+      run(tasks, wide) {
         const handed = tasks.map((task) => stages.handOver(task));
         return ask(
           handed.map(([task]) => task),
-          alone,
+          wide,
           handed.flatMap(([, stage]) => stage ?? []),
         );
       },

@@ -47,7 +47,7 @@ export async function openRemotely(
   let turn: Promise<unknown> = Promise.resolve();
   /** One run after the other: they share their tensors. */
   function runHere(images: readonly Image[]): Promise<Described[]> {
-    const run = turn.then(() => local.run(images));
+    const run = turn.then(() => local.run(images, true));
     turn = run.catch(() => undefined);
     return run.then((described) => described.map((one) => ({ ...one, ranOn: here })));
   }

@@ -26,8 +26,8 @@ async function compare(workshop: Workshop, threads: number, precision: Precision
   const { seconds } = workshop;
   const bare = { threads, precision, options: 'agent' } as const;
   const { perSecond: bareAlone } = await workshop.bare({ ...bare, seconds: 2 });
-  // The camera must never be what limits: a quarter more frames than the model could take.
-  const fps = Math.max(30, Math.ceil((1.25 * bareAlone) / 5) * 5);
+  // The camera must never be what limits: a tenth more frames than the model could take.
+  const fps = Math.max(20, Math.ceil((1.1 * bareAlone) / 5) * 5);
   await using camera = await workshop.camera({ ...size, fps, seconds: seconds + 60 });
   const url = camera.url;
   const results = await interleaved(rounds, {

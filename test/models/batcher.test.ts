@@ -13,7 +13,7 @@ const picture = (n: number): PictureTask => ({
 function fakeWorker() {
   const runs: {
     readonly pictures: readonly number[];
-    readonly alone: boolean;
+    readonly wide: boolean;
     readonly resolve: (ran: Ran) => void;
   }[] = [];
   let busy = 0;
@@ -21,18 +21,18 @@ function fakeWorker() {
     get busy() {
       return busy;
     },
-    run(tasks: readonly PictureTask[], alone: boolean) {
+    run(tasks: readonly PictureTask[], wide: boolean) {
       busy++;
       const pictures = tasks.map(({ image }) => image.width);
-      return new Promise<Ran>((resolve) => runs.push({ pictures, alone, resolve })).finally(() => busy--);
+      return new Promise<Ran>((resolve) => runs.push({ pictures, wide, resolve })).finally(() => busy--);
     },
     /** The pictures of each run so far. */
     get started() {
       return runs.map(({ pictures }) => pictures);
     },
-    /** Whether each was told that no other one runs. */
-    get alone() {
-      return runs.map(({ alone }) => alone);
+    /** Whether each was told to take all threads. */
+    get wide() {
+      return runs.map(({ wide }) => wide);
     },
     /** Answers run `n`; the pictures in `wrong` with an error. */
     async finish(n: number, wrong: readonly number[] = []) {
@@ -104,22 +104,66 @@ describe('runs', () => {
     ]);
   });
 
-  test('a run is told whether it is alone', async () => {
-    const workers = [fakeWorker(), fakeWorker()];
-    const batcher = openBatcher(workers, { most: 1, waitMs: 0 });
-    void batcher.ask(picture(1), 'a');
-    await settled();
-    void batcher.ask(picture(2), 'a');
-    await settled();
-    expect(workers.map(({ alone }) => alone)).toEqual([[true], [false]]);
-    await workers[0]!.finish(0);
-    await workers[1]!.finish(0);
-    for (const n of [3, 4]) void batcher.ask(picture(n), 'a');
-    await settled();
-    expect(workers.map(({ alone }) => alone)).toEqual([
-      [true, false],
-      [false, false],
-    ]);
+  describe('on several threads', () => {
+    test('a picture that comes alone has all of them, and the next one waits for that', async () => {
+      const workers = [fakeWorker(), fakeWorker()];
+      const batcher = openBatcher(workers, { most: 1, waitMs: 0, wide: 2 });
+      for (const n of [1, 2]) {
+        void batcher.ask(picture(n), 'a');
+        await settled();
+      }
+      expect(workers.map(({ started }) => started)).toEqual([[[1]], []]);
+      await workers[0]!.finish(0);
+      expect(workers.map(({ wide }) => wide)).toEqual([[true, true], []]);
+    });
+
+    test('as many as there are workers go side by side; what is left over goes first, on all of them', async () => {
+      const workers = [fakeWorker(), fakeWorker()];
+      const batcher = openBatcher(workers, { most: 1, waitMs: 0, wide: 2 });
+      for (const n of [1, 2, 3]) void batcher.ask(picture(n), 'a');
+      await settled();
+      expect(workers.map(({ wide }) => wide)).toEqual([[true], []]);
+      await workers[0]!.finish(0);
+      expect(workers.map(({ started, wide }) => [started, wide])).toEqual([
+        [
+          [[1], [2]],
+          [true, false],
+        ],
+        [[[3]], [false]],
+      ]);
+    });
+
+    test('a line that never pauses goes on side by side', async () => {
+      const workers = [fakeWorker(), fakeWorker()];
+      const batcher = openBatcher(workers, { most: 1, waitMs: 0, wide: 2 });
+      for (const n of [1, 2]) void batcher.ask(picture(n), 'a');
+      await settled();
+      for (let n = 3; n < 12; n++) {
+        void batcher.ask(picture(n), 'a');
+        await settled();
+        const worker = workers[n % 2]!;
+        await worker.finish(worker.started.length - (worker.busy > 1 ? 2 : 1));
+      }
+      const all = workers.flatMap(({ wide }) => wide);
+      expect(all).toHaveLength(11);
+      expect(all).not.toContain(true);
+    });
+
+    test('where a wide run has fewer threads than there are workers, too many for it go side by side', async () => {
+      const workers = Array.from({ length: 8 }, fakeWorker);
+      const batcher = openBatcher(workers, { most: 1, waitMs: 0, wide: 4 });
+      for (const n of [1, 2, 3, 4, 5]) void batcher.ask(picture(n), 'a');
+      await settled();
+      expect(workers.flatMap(({ wide }) => wide)).toEqual(Array(5).fill(false));
+    });
+
+    test('a worker that is the only one has all of them always, and the next run ready', async () => {
+      const worker = fakeWorker();
+      const batcher = openBatcher([worker], { most: 1, waitMs: 0, wide: 2 });
+      for (const n of [1, 2, 3]) void batcher.ask(picture(n), 'a');
+      await settled();
+      expect(worker.wide).toEqual([true, true]);
+    });
   });
 
   test('a wrong picture costs only itself', async () => {

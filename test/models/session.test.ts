@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +10,7 @@ import { checkFailure, checkImage, recordCheck } from '../../models/check.ts';
 import { decodeModel } from '../../models/onnx/proto.ts';
 import { makePrepare } from '../../models/prepare.ts';
 import { openSession, type SessionRequest } from '../../models/session.ts';
+import { spreadOnCpu } from '../../models/spread.ts';
 import { formulaImage } from './formula-image.ts';
 import { tempFolder } from './temp-folder.ts';
 import { tinyClassifier, tinyManifest, writeTiny } from './tiny-model.ts';
@@ -211,13 +211,15 @@ describe('the queue', () => {
 
   test('closing finishes what runs, refuses what waits, and the thread is gone', async () => {
     await using folder = await tempFolder();
-    const session = await openSession(on(await writeTiny(folder.path)));
-    const asked = Array.from({ length: 10 }, () => session.judge(formulaImage(32, 32)));
+    const storageDirectory = folder.path;
+    const session = await openSession(on(await writeTiny(folder.path), { storageDirectory }));
+    const { workers } = spreadOnCpu(0, 'fp32');
+    const asked = Array.from({ length: 4 * workers }, () => session.judge(formulaImage(32, 32)));
     const closed = session[Symbol.asyncDispose]();
     const outcomes = await Promise.allSettled(asked);
     await closed;
-    // Each of two workers runs one and has one ready; on a single core there is one worker.
-    const given = availableParallelism() > 1 ? 4 : 2;
+    // Each worker runs one and has one ready.
+    const given = 2 * workers;
     expect(outcomes.slice(0, given).every(({ status }) => status === 'fulfilled')).toBe(true);
     expect(outcomes.slice(given).every(({ status }) => status === 'rejected')).toBe(true);
     expect(await session.ended).toBeUndefined();
