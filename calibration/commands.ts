@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.ts';
 import { type CommandAnswer, modelsPromoteCommand } from '../models/commands.ts';
 import type { QuantizationReport } from '../models/quantize/report.ts';
 import { type DoctorDeps, examine } from './doctor.ts';
-import { type QuantizeDeps, type QuantizeOptions, quantize } from './quantize.ts';
+import { halve, type QuantizeDeps, type QuantizeOptions, quantize } from './quantize.ts';
 import type { Report } from './report.ts';
 import type { Interval } from './train/interval.ts';
 import { type TuneDeps, type TuneOptions, tune } from './tune.ts';
@@ -105,6 +105,40 @@ export async function modelsQuantizeCommand(
     text: [...describeQuantized(report), ...end].join('\n'),
     json: { ...report, file: file ?? null },
     refused: !report.passed,
+  };
+}
+
+/** The fp16 variant that a GPU takes. */
+export async function modelsHalveCommand(
+  { model, ...config }: Config,
+  { base = model.base, ...options }: Pick<QuantizeOptions, 'frames'> & { readonly base?: string | undefined },
+  deps: QuantizeDeps,
+): Promise<CommandAnswer & { readonly refused: boolean }> {
+  const { halved, file } = await halve({ ...config, model: { ...model, base } }, options, deps);
+  const { manifest, correlation, largest, pictures, refusal } = halved;
+  const why =
+    refusal ??
+    `features correlate at least ${correlation.toFixed(5)} with the float ones, no value beyond ${largest.value.toPrecision(3)}`;
+  return {
+    text: [
+      `base       ${manifest.name}, fp16: ${file ? 'passed' : 'REFUSED'}: ${why}, over ${pictures} pictures`,
+      ...(file
+        ? [
+            `written    ${file}`,
+            'model.precision auto uses it on a GPU from the next start of the agent on; a CPU gains nothing from it',
+          ]
+        : ['The float base stays as it is.']),
+    ].join('\n'),
+    json: {
+      base: manifest.name,
+      passed: file !== undefined,
+      why,
+      correlation,
+      largest,
+      pictures,
+      file: file ?? null,
+    },
+    refused: file === undefined,
   };
 }
 

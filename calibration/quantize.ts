@@ -9,9 +9,10 @@ import { openBase } from '../models/base.ts';
 import type { Image } from '../models/image.ts';
 import { decodePicture } from '../models/picture.ts';
 import type { Picture } from '../models/quantize/float.ts';
+import { type Halved, halveBase } from '../models/quantize/half.ts';
 import { type QuantizeOptions as HowTo, quantizeBase } from '../models/quantize/quantize.ts';
 import type { QuantizationReport } from '../models/quantize/report.ts';
-import { keepVariant, lastReport } from '../models/quantize/variants.ts';
+import { keepQuantized, keepVariant, lastReport } from '../models/quantize/variants.ts';
 import { readDataset } from './dataset/dataset.ts';
 import { drawEvenly } from './train/draw.ts';
 import { judgeOf } from './train/quantized.ts';
@@ -52,25 +53,7 @@ export async function quantize(
   const { model, storage } = config;
   const storageDirectory = storage.directory;
   const base = await openBase({ base: model.base, precision: 'fp32', storageDirectory });
-  const { frames, revision } = await readDataset(storage.directory, deps.onNotice);
-  const isLabelled = frames.length >= fewFrames;
-  if (!isLabelled && !deps.drawn) {
-    throw new QcError(
-      'quantize-impossible',
-      `${frames.length} frames are labelled, ${fewFrames} are the least`,
-      {
-        remedy: 'label parts, or import pictures: qc-agent dataset import',
-      },
-    );
-  }
-  const chosen = drawEvenly(frames, most, 1);
-  const pictures = isLabelled
-    ? chosen.map(
-        ({ file }): Picture =>
-          async () =>
-            decodePicture(await readFile(file)),
-      )
-    : await drawnPictures(deps.drawn!, most);
+  const { frames, revision, isLabelled, pictures } = await shown(storageDirectory, most, deps);
   const judge = isLabelled ? await judgeOf(config, base.manifest, frames, deps) : undefined;
   const made = await quantizeBase(base, pictures, {
     method,
@@ -82,7 +65,52 @@ export async function quantize(
     ...(judge && { judge }),
   });
   deps.signal?.throwIfAborted();
-  return { report: made.report, file: await keepVariant(storage.directory, made) };
+  return { report: made.report, file: await keepQuantized(storage.directory, made) };
+}
+
+export interface HalveResult {
+  readonly halved: Halved;
+  /** The variant; undefined where it was refused. */
+  readonly file: string | undefined;
+}
+
+/** An fp16 variant of the base, for a GPU. @throws as `quantize` */
+export async function halve(
+  config: QuantizeConfig,
+  { frames: most = usualFrames }: Pick<QuantizeOptions, 'frames'>,
+  deps: QuantizeDeps,
+): Promise<HalveResult> {
+  const { model, storage } = config;
+  const storageDirectory = storage.directory;
+  const base = await openBase({ base: model.base, precision: 'fp32', storageDirectory });
+  const { pictures } = await shown(storageDirectory, most, deps);
+  const halved = await halveBase(base, pictures, { ...deps, threads: model.threads });
+  deps.signal?.throwIfAborted();
+  return {
+    halved,
+    file: halved.refusal === undefined ? await keepVariant(storageDirectory, halved) : undefined,
+  };
+}
+
+/** The frames that are labelled and the pictures to look at: of them evenly over the labels, or drawn where they are too few. */
+async function shown(storageDirectory: string, most: number, deps: QuantizeDeps) {
+  const { frames, revision } = await readDataset(storageDirectory, deps.onNotice);
+  const isLabelled = frames.length >= fewFrames;
+  if (!isLabelled && !deps.drawn) {
+    throw new QcError(
+      'quantize-impossible',
+      `${frames.length} frames are labelled, ${fewFrames} are the least`,
+      { remedy: 'label parts, or import pictures: qc-agent dataset import' },
+    );
+  }
+  const read =
+    ({ file }: { readonly file: string }): Picture =>
+    async () =>
+      decodePicture(await readFile(file));
+  const pictures = isLabelled
+    ? drawEvenly(frames, most, 1).map(read)
+    : await drawnPictures(deps.drawn!, most);
+  return { frames, revision, isLabelled, pictures };
 }
 
 /** Small ones, held in memory: drawing again would cost more. */

@@ -55,7 +55,7 @@ export async function openBase(request: BaseRequest): Promise<Base> {
       `${manifestFile} describes a ${manifest.precision} model, not ${wanted}`,
     );
   }
-  if (wanted === 'int8') await requireSameOrigin(request, manifest);
+  if (wanted === 'int8' || wanted === 'fp16') await requireSameOrigin(request, manifest);
   const file = join(dirname(manifestFile), manifest.file);
   const bytes = await readModel(file);
   const found = createHash('sha256').update(bytes).digest('hex');
@@ -120,7 +120,7 @@ async function requireSameOrigin(request: BaseRequest, variant: BaseManifest): P
   const float = await findManifest({ ...request, precision: 'fp32' }).catch(() => undefined);
   if (float === undefined) return;
   const { name, precision, sha256 } = await readBaseManifest(float);
-  if (precision === 'int8' || sha256 === variant.variantOf) return;
+  if (precision !== 'fp32' || sha256 === variant.variantOf) return;
   throw new QcError(
     'precision-unavailable',
     `the ${variant.precision} variant of ${name} was made of another file of it`,

@@ -143,10 +143,14 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
     return 1;
   }
 
-  /** On the CPU from a compiled graph where one can be had; without one nothing is shared, and all runs are wide. */
+  /**
+   * On the CPU from a compiled graph where one can be had; without one nothing is shared, and all runs are wide. So they are where
+   * they are profiled, one after the other in one session.
+   */
   async function open(setup: SessionSetup, wide: number): Promise<OnnxSession> {
     const { storageDirectory } = request;
-    if (setup.provider === 'cpu' && storageDirectory !== undefined && setup.base.map === undefined) {
+    const isPlain = setup.provider === 'cpu' && setup.base.map === undefined && setup.profile === undefined;
+    if (isPlain && storageDirectory !== undefined) {
       try {
         return await openWider(await openFromCache(setup, cacheIn(storageDirectory)), setup, wide);
       } catch (error) {

@@ -67,7 +67,7 @@ export async function openWider(
   setup: ProvedSetup,
   threads: number,
 ): Promise<OnnxSession> {
-  if (narrow.graph === undefined || threads <= setup.threads || setup.profile !== undefined) return narrow;
+  if (narrow.graph === undefined || threads <= setup.threads) return narrow;
   const wider = await openGraphFile({ ...setup, threads }, narrow.graph).catch(async (error: unknown) => {
     await narrow.release();
     throw error;
@@ -94,7 +94,7 @@ async function create(
     freeDimensionOverrides: dimensions(base, batch),
     logSeverityLevel: 4,
     ...(profile !== undefined && {
-      enableProfiling: more.optimizedModelFilePath === undefined,
+      enableProfiling: true,
       profileFilePrefix: join(profile, 'base'),
     }),
     ...more,

@@ -12,6 +12,25 @@ export function fromFloat16(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+const word = new Uint32Array(1);
+const float = new Float32Array(word.buffer);
+
+/** The nearest float16 bit pattern, ties to even (IEEE 754-2019, 4.3.1); what is too large becomes infinite. */
+export function toFloat16(value: number): number {
+  float[0] = value;
+  const sign = (word[0]! >>> 16) & 0x8000;
+  const magnitude = word[0]! & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x47800000) return sign | 0x7c00;
+  // Below 2^-14 the places are 2^-24 wide, as those of float32 are from 0.5 on: adding that rounds to them.
+  if (magnitude < 0x38800000) {
+    float[0] = Math.abs(value) + 0.5;
+    return sign | (word[0]! - 0x3f000000);
+  }
+  const rounded = magnitude + 0xfff + ((magnitude >> 13) & 1);
+  return sign | ((rounded - 0x38000000) >> 13);
+}
+
 /** Every pattern's value; a base holds 25 million of them. */
 let table: Float32Array | undefined;
 

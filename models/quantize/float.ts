@@ -20,6 +20,8 @@ export type Picture = () => Promise<Image>;
 
 export interface FloatBase {
   /** Folded, ending in the tensor that the manifest names. */
+  readonly plain: OnnxModel;
+  /** The same on whole pixels, where that is possible. */
   readonly model: OnnxModel;
   /** Ranges that follow from what the tensor is. */
   readonly known: ReadonlyMap<string, Range>;
@@ -72,6 +74,7 @@ export async function readFloat(base: Base): Promise<FloatBase> {
   }
 
   return {
+    plain: model,
     model: exact?.model ?? model,
     known: new Map(exact ? [[pixelsTensor, exact.range]] : []),
     open: async (opened, threads) =>

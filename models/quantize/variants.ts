@@ -1,33 +1,48 @@
-/** Quantized bases on disk: `<storage>/bases/<name>.int8.json` and the .onnx that it names, and what came of the last attempt beside them. */
+/** Variants of bases on disk: `<storage>/bases/<name>.<precision>.json` and the .onnx that it names; for int8 what came of the last attempt beside them. */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDurably } from '../durable.ts';
 import { basesIn } from '../layout.ts';
+import type { BaseManifest } from '../manifest.ts';
 import type { Quantized } from './quantize.ts';
 import { type QuantizationReport, reportSchema } from './report.ts';
 
 const reportOf = (storageDirectory: string, name: string) =>
   join(basesIn(storageDirectory), `${name}.int8.report.json`);
 
+const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+
 /**
- * Keeps the report, and the variant where it passed. A variant that was there before stays until the new manifest, which names
- * the new file's hash, is in its place; one that passed stays where a later attempt is refused. Durable once it resolves.
+ * Keeps the report, and the variant where it passed; one that passed before stays where a later attempt is refused.
+ * Durable once it resolves.
  * @returns the variant's .onnx; undefined where it was refused
  */
-export async function keepVariant(
+export async function keepQuantized(
   storageDirectory: string,
   { model, manifest, report }: Quantized,
 ): Promise<string | undefined> {
+  await mkdir(basesIn(storageDirectory), { recursive: true });
+  await writeDurably(reportOf(storageDirectory, manifest.name), json(report));
+  return report.passed ? keepVariant(storageDirectory, { model, manifest }) : undefined;
+}
+
+/**
+ * A variant of the same precision that was there before stays until the new manifest, which names the new file's hash, is in its
+ * place. Durable once it resolves.
+ * @returns the variant's .onnx
+ */
+export async function keepVariant(
+  storageDirectory: string,
+  { model, manifest }: { readonly model: Uint8Array; readonly manifest: BaseManifest },
+): Promise<string> {
   const folder = basesIn(storageDirectory);
   await mkdir(folder, { recursive: true });
-  const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-  await writeDurably(reportOf(storageDirectory, manifest.name), json(report));
-  if (!report.passed) return undefined;
+  const name = `${manifest.name}.${manifest.precision}`;
   const file = join(folder, manifest.file);
   await writeDurably(file, model);
-  await writeDurably(join(folder, `${manifest.name}.int8.json`), json(manifest));
-  const mine = (name: string) => name.startsWith(`${manifest.name}.int8-`) && name.endsWith('.onnx');
-  const old = (await readdir(folder)).filter((name) => mine(name) && name !== manifest.file);
+  await writeDurably(join(folder, `${name}.json`), json(manifest));
+  const isMine = (one: string) => one.startsWith(`${name}-`) && one.endsWith('.onnx');
+  const old = (await readdir(folder)).filter((one) => isMine(one) && one !== manifest.file);
   await Promise.all(old.map((name) => rm(join(folder, name), { force: true })));
   return file;
 }

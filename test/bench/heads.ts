@@ -25,7 +25,7 @@ import { openBase } from '../../models/base.ts';
 import { type HeadWeights, hellinger, probabilitiesOf } from '../../models/head.ts';
 import { decodePicture } from '../../models/picture.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
-import { keepVariant } from '../../models/quantize/variants.ts';
+import { keepQuantized } from '../../models/quantize/variants.ts';
 import { openSession, type Session } from '../../models/session.ts';
 import { placeImagenetBase } from './real/imagenet-base.ts';
 
@@ -143,7 +143,7 @@ async function openInt8(base: string): Promise<Session> {
   console.log(
     `in 8 bits: ${reason}; ${quantization.operators} operators, float: ${quantization.float.join(', ') || 'none'}; ${JSON.stringify(methods)}`,
   );
-  await keepVariant(folder, made);
+  await keepQuantized(folder, made);
   return openSession({
     ...{ base, provider: 'cpu', precision: 'int8', threads: 0, storageDirectory: folder },
   });

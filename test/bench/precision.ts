@@ -1,18 +1,19 @@
 import { availableParallelism } from 'node:os';
 import { openBase } from '../../models/base.ts';
 import { runBare } from './bare.ts';
-import { eightBitBase } from './eight-bits.ts';
 import { type Benchmark, interleaved, median, type Row } from './harness.ts';
+import { variantOf } from './variant.ts';
 
 const rounds = 3;
 const base = 'resnet50-synthetic';
 
-/** The embedded base in float and in 8 bits, quantized from drawn parts, each in a loop around onnxruntime alone. */
+/** The embedded base in float, in 8 bits and in half precision, each in a loop around onnxruntime alone. */
 export const precision: Benchmark = {
   name: 'precision',
   async run({ seconds, storage }) {
     const float = await openBase({ base, precision: 'fp32' });
-    const int8 = await eightBitBase(storage, base);
+    const int8 = await variantOf(base, 'int8', storage);
+    const half = await variantOf(base, 'fp16', storage);
     const rows: Row[] = [
       {
         what: 'features in 8 bits: correlation with the float ones, other pictures',
@@ -25,6 +26,7 @@ export const precision: Benchmark = {
       const results = await interleaved(rounds, {
         float: () => runBare({ base: float, threads, options: 'agent', seconds }),
         int8: () => runBare({ base: int8, threads, options: 'agent', seconds }),
+        half: () => runBare({ base: half, threads, options: 'agent', seconds }),
       });
       const of = (figure: (result: (typeof results)[number]) => number) => median(results.map(figure));
       const on = `${threads} thread${threads > 1 ? 's' : ''}`;
@@ -40,7 +42,12 @@ export const precision: Benchmark = {
           figure: of((one) => one.float.cpuMs / one.int8.cpuMs),
           unit: '×',
         },
-        ...(['float', 'int8'] as const).flatMap((key) => [
+        {
+          what: `fp16 / fp32, runs a second, ${on} (a processor computes it in float)`,
+          figure: of((one) => one.half.perSecond / one.float.perSecond),
+          unit: '×',
+        },
+        ...(['float', 'int8', 'half'] as const).flatMap((key) => [
           {
             what: `${key}, one inference, ${on}`,
             figure: 1000 / of((one) => one[key].perSecond),

@@ -12,7 +12,7 @@ import { mosquittoMissing, startMosquitto } from '../rigs/mosquitto.ts';
 import { type AgentOptions, type Precision, type RunningAgent, startAgent } from './agent-process.ts';
 import { type BareOptions, type BareResult, runBare } from './bare.ts';
 import { type ClipOptions, makeClip } from './clip.ts';
-import { eightBitBase } from './eight-bits.ts';
+import { variantOf } from './variant.ts';
 
 export interface WorkshopOptions {
   /** Length of one measurement, s. */
@@ -45,7 +45,7 @@ export async function openWorkshop(options: WorkshopOptions): Promise<Workshop> 
   const broker = mosquittoMissing ? await openBroker() : await startMosquitto();
   const float = await openBase({ base: baseName, precision: 'auto' });
   const base = async (precision: Precision = 'fp32') =>
-    precision === 'fp32' ? float : eightBitBase(storage, baseName);
+    precision === 'fp32' ? float : variantOf(baseName, precision, storage);
   // In a process of its own: what the runtime keeps mapped would be shared with those that are measured.
   const script = fileURLToPath(new URL('./fit-head.js', import.meta.url));
   await promisify(execFile)(process.execPath, [script, baseName, storage]);

@@ -1,14 +1,14 @@
 import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { modelsQuantizeCommand } from '../../calibration/commands.ts';
+import { modelsHalveCommand, modelsQuantizeCommand } from '../../calibration/commands.ts';
 import { type QuantizeConfig, quantize, whyNotQuantize } from '../../calibration/quantize.ts';
 import type { Config } from '../../config/schema.ts';
 import { openBase } from '../../models/base.ts';
 import type { Image } from '../../models/image.ts';
 import { readBaseManifest } from '../../models/manifest.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
-import { keepVariant, lastReport } from '../../models/quantize/variants.ts';
+import { keepQuantized, lastReport } from '../../models/quantize/variants.ts';
 import { openSession } from '../../models/session.ts';
 import { tempFolder } from '../models/temp-folder.ts';
 import { site } from './site.ts';
@@ -81,7 +81,7 @@ describe('an int8 variant', () => {
     const config = await site(folder.path, { labelled: 0 });
     const base = await openBase({ base: config.model.base, precision: 'fp32' });
     const good = await quantizeBase(base, pictures, options);
-    expect(await keepVariant(folder.path, good)).toContain('tiny.int8-');
+    expect(await keepQuantized(folder.path, good)).toContain('tiny.int8-');
     const passed = await readFile(variantFile(folder.path), 'utf8');
 
     const shares = { fp32: 0, int8: 0 };
@@ -91,7 +91,7 @@ describe('an int8 variant', () => {
       judge: async () => ({ heldOut, refusal: '1.00 points fewer parts not seen are judged right' }),
     });
     expect(worse.report).toMatchObject({ passed: false, reason: expect.stringContaining('1.00 points') });
-    expect(await keepVariant(folder.path, worse)).toBeUndefined();
+    expect(await keepQuantized(folder.path, worse)).toBeUndefined();
     expect(await readFile(variantFile(folder.path), 'utf8')).toBe(passed);
     expect(await lastReport(folder.path, 'tiny')).toMatchObject({ passed: false });
   });
@@ -129,7 +129,7 @@ describe('an int8 variant', () => {
       remedy: expect.stringContaining('qc-agent models quantize'),
     });
     const base = await openBase({ base: config.model.base, precision: 'fp32' });
-    const file = (await keepVariant(folder.path, await quantizeBase(base, pictures, options)))!;
+    const file = (await keepQuantized(folder.path, await quantizeBase(base, pictures, options)))!;
     await sayFaster(folder.path, 3);
     await using whole = await open(explicit);
     expect(whole.facts.precision).toBe('int8');
@@ -142,7 +142,7 @@ describe('an int8 variant', () => {
       because: expect.stringContaining('cannot be used'),
     });
 
-    await keepVariant(folder.path, await quantizeBase(base, pictures, options));
+    await keepQuantized(folder.path, await quantizeBase(base, pictures, options));
     await site(folder.path, { labelled: 0, outlier: 2 });
     await expect(open(explicit)).rejects.toMatchObject({ message: expect.stringContaining('another file') });
     expect(await readBaseManifest(variantFile(folder.path))).toMatchObject({ precision: 'int8' });
@@ -171,5 +171,52 @@ describe('an int8 variant', () => {
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(quantize(config, {}, { ...silent, signal })).rejects.toThrow('enough');
     expect(await readdir(folder.path)).not.toContain('bases');
+  });
+});
+
+describe('an fp16 variant', () => {
+  it('is made from what is labelled or drawn, says what it is worth, and is taken where it is asked for', async () => {
+    await using folder = await tempFolder();
+    const config = await site(folder.path);
+    const { text, json, refused } = await modelsHalveCommand(config as unknown as Config, {}, silent);
+    expect(refused).toBe(false);
+    expect(text).toMatch(/^base +tiny, fp16: passed: features correlate at least (1|0\.9999)/m);
+    expect(json).toMatchObject({ base: 'tiny', passed: true, file: expect.stringContaining('tiny.fp16-') });
+
+    await using float = await open(config);
+    expect(float.facts).toMatchObject({ provider: 'cpu', precision: 'fp32' });
+    const explicit = { ...config, model: { ...config.model, precision: 'fp16' as const } };
+    await using half = await open(explicit);
+    expect(half.facts).toMatchObject({
+      precision: 'fp16',
+      manifest: { variantOf: float.facts.manifest.sha256 },
+    });
+    const image = surface('stain', 99);
+    const [exact, rounded] = [await float.features(image), await half.features(image)];
+    expect(exact).not.toEqual(rounded);
+    for (const [i, value] of exact.entries()) expect(rounded[i]).toBeCloseTo(value, 2);
+
+    // Another file under the same name: its features are others.
+    await site(folder.path, { labelled: 0, outlier: 2 });
+    await expect(open(explicit)).rejects.toMatchObject({
+      code: 'precision-unavailable',
+      message: expect.stringContaining('another file'),
+    });
+  });
+
+  it('is refused where the arithmetic overflows, and nothing is kept', async () => {
+    await using folder = await tempFolder();
+    const config = await site(folder.path, { labelled: 0, outlier: 60_000 });
+    async function* drawn(count: number) {
+      for (let i = 0; i < count; i++) yield { image: surface(i % 2 ? 'stain' : 'good', i) };
+    }
+    const { text, refused } = await modelsHalveCommand(
+      config as unknown as Config,
+      { frames: 8 },
+      { ...silent, drawn },
+    );
+    expect(refused).toBe(true);
+    expect(text).toMatch(/fp16: REFUSED: .+ reaches [\d.e+]+, 32752 is the most/);
+    expect(await readdir(join(folder.path, 'bases')).catch(() => [])).toEqual([]);
   });
 });

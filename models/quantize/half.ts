@@ -1,0 +1,86 @@
+/** The base in half precision, for GPUs: half the size, and what their matrix units take. Held to the float features first. */
+import { createHash } from 'node:crypto';
+import { QcError } from '../../config/errors.ts';
+import type { Base } from '../base.ts';
+import type { BaseManifest } from '../manifest.ts';
+import { halfModel } from '../onnx/half.ts';
+import { encodeModel, type OnnxModel } from '../onnx/proto.ts';
+import { each, type Watch } from './attempts.ts';
+import { correlation } from './compare.ts';
+import { checkOf } from './figures.ts';
+import { exposing, type Picture, readFloat } from './float.ts';
+
+/** The largest value, with or without its sign, that occurred in the float graph, and where. */
+export interface Largest {
+  readonly tensor: string;
+  readonly value: number;
+}
+
+export interface Halved {
+  /** The .onnx. */
+  readonly model: Uint8Array;
+  readonly manifest: BaseManifest;
+  /** Of the features with the float ones, the least of all pictures. */
+  readonly correlation: number;
+  readonly largest: Largest;
+  readonly pictures: number;
+  /** Why it must not be used; undefined where it may. */
+  readonly refusal: string | undefined;
+}
+
+/** Rounding the weights alone leaves 0.9999. */
+const leastCorrelation = 0.999;
+/** Half of what float16 holds: another picture may reach further than those that were looked at. */
+const mostValue = 32_752;
+
+/** @throws QcError quantize-impossible; the reason of `signal` */
+export async function halveBase(base: Base, pictures: readonly Picture[], options: Watch): Promise<Halved> {
+  const { manifest } = base;
+  const float = await readFloat(base);
+  let half: OnnxModel;
+  try {
+    half = halfModel(float.plain);
+  } catch (cause) {
+    throw new QcError('quantize-impossible', `${base.file}: ${(cause as Error).message}`, { cause });
+  }
+  const model = encodeModel(half);
+  // A processor computes float16 in float, and would never overflow: whether a GPU will is seen in the float graph.
+  const tensors = float.plain.graph!.node.flatMap(({ output }) => output);
+  await using exact = await float.open(exposing(float.plain, tensors), options.threads);
+  await using rounded = await float.open(model, options.threads);
+  let least = 1;
+  let largest: Largest = { tensor: '', value: 0 };
+  for await (const { image } of each(pictures, 'comparing features', options)) {
+    const before = await exact.features(image);
+    for (const [tensor, values] of await exact.tensors(image, tensors)) {
+      const value = values.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
+      if (value > largest.value) largest = { tensor, value };
+    }
+    least = Math.min(least, correlation(before, await rounded.features(image)));
+  }
+  const sha256 = createHash('sha256').update(model).digest('hex');
+  return {
+    model,
+    manifest: {
+      ...manifest,
+      file: `${manifest.name}.fp16-${sha256.slice(0, 8)}.onnx`,
+      sha256,
+      precision: 'fp16',
+      variantOf: manifest.sha256,
+      check: await checkOf(float, model, manifest, options),
+      figures: { leastCorrelation: least, largestValue: largest.value, pictures: pictures.length },
+    },
+    correlation: least,
+    largest,
+    pictures: pictures.length,
+    refusal: refusalOf(least, largest),
+  };
+}
+
+function refusalOf(least: number, { tensor, value }: Largest): string | undefined {
+  if (!(value <= mostValue)) {
+    return `${tensor} reaches ${value.toPrecision(3)}, ${mostValue} is the most: float16 ends at 65504`;
+  }
+  if (least >= leastCorrelation) return undefined;
+  return `its features correlate ${least.toFixed(4)} with the float ones, ${leastCorrelation} is the least`;
+}
