@@ -1,6 +1,6 @@
 /**
  * An int8 variant of the base for this site: ranges from its own frames, and a gate that holds the head's answers on parts not
- * seen against those with float features. Kept beside the float base where it passes.
+ * seen against those with float features. Kept beside the float base where it passes. Or an fp16 variant, for a GPU.
  */
 import { readFile } from 'node:fs/promises';
 import { QcError } from '../config/errors.ts';

@@ -120,7 +120,7 @@ async function requireSameOrigin(request: BaseRequest, variant: BaseManifest): P
   const float = await findManifest({ ...request, precision: 'fp32' }).catch(() => undefined);
   if (float === undefined) return;
   const { name, precision, sha256 } = await readBaseManifest(float);
-  if (precision !== 'fp32' || sha256 === variant.variantOf) return;
+  if (precision === variant.precision || sha256 === variant.variantOf) return;
   throw new QcError(
     'precision-unavailable',
     `the ${variant.precision} variant of ${name} was made of another file of it`,

@@ -90,7 +90,7 @@ export function openBatcher(
    */
   function isForAllThreads(): boolean {
     if (workers.some(({ busy }) => busy > 0)) return false;
-    const left = waiting.length % workers.length;
+    const left = Math.ceil(waiting.length / most) % workers.length;
     return left > 0 && left < wide;
   }
 

@@ -157,6 +157,17 @@ describe('runs', () => {
       expect(workers.flatMap(({ wide }) => wide)).toEqual(Array(5).fill(false));
     });
 
+    test('pictures that share one run are one run, however many they are', async () => {
+      const workers = [fakeWorker(), fakeWorker()];
+      const batcher = openBatcher(workers, { most: 4, waitMs: 0, wide: 2 });
+      for (const n of [1, 2, 3, 4]) void batcher.ask(picture(n), 'a');
+      await settled();
+      expect(workers.map(({ started, wide }) => [started, wide])).toEqual([
+        [[[1, 2, 3, 4]], [true]],
+        [[], []],
+      ]);
+    });
+
     test('a worker that is the only one has all of them always, and the next run ready', async () => {
       const worker = fakeWorker();
       const batcher = openBatcher([worker], { most: 1, waitMs: 0, wide: 2 });
