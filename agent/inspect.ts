@@ -5,7 +5,7 @@
 import { QcError } from '../config/errors.ts';
 import type { Frame, Image } from '../models/image.ts';
 import { monotonicMs } from '../models/monotonic.ts';
-import { type Decision, decide, failed, isUnfamiliar, type Rules } from '../models/verdict.ts';
+import { type Decision, decide, failed, isUnfamiliar, type Rules, withhold } from '../models/verdict.ts';
 import type { RunTimes } from '../models/worker.ts';
 import { composeResult, type Facts } from './publish/compose.ts';
 import type { Result } from './publish/messages.ts';
@@ -22,6 +22,8 @@ export interface Part {
   readonly foundAt: number;
   /** Why the part cannot be judged (the camera died while it was in view): the result is `failed`. */
   readonly failure?: string;
+  /** Why it must not pass, whatever the model says. */
+  readonly doubt?: string;
   /** Aborts, with a QcError that says why, once the part must have a result without being judged any further. */
   readonly until?: AbortSignal | undefined;
 }
@@ -172,10 +174,13 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
     const shadows = judgements.flatMap((judgement) => judgement.shadow ?? []);
     return {
       state: 'completed',
-      decision: decide(
-        judgements.map((judgement) => judgement.probabilities),
-        rules,
-        familiarity,
+      decision: withhold(
+        decide(
+          judgements.map((judgement) => judgement.probabilities),
+          rules,
+          familiarity,
+        ),
+        doubtsOf(part),
       ),
       features,
       unfamiliar: isUnfamiliar(familiarity, rules),
@@ -201,6 +206,12 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
       times: times(),
     };
   }
+}
+
+/** Why this part must not pass: its own doubt and those of its frames, each once. */
+function doubtsOf({ doubt, frames }: Part): string[] {
+  const all = [doubt, ...frames.map((frame) => frame.doubt)];
+  return [...new Set(all.filter((text) => text !== undefined))];
 }
 
 /** Whatever ran the base for any of the frames: `remote+cpu` where an inference server failed in between. */

@@ -61,6 +61,7 @@ export async function openInspection(
     aim: (recipe) => void feed.cut(recipe === undefined ? regionInForce() : deps.region(recipe)),
     onAcquired: (jobId) => handshake?.acquired(jobId),
     onNotice: deps.onNotice,
+    condition: (condition, text) => feed.condition(condition, text),
     maxWaitMs: config.maxWaitMs,
     onShed: (frames) => deps.observer.dropped(camera, 'overload', frames),
   });
@@ -71,7 +72,10 @@ export async function openInspection(
       log,
       recipe,
       acquire: (request) => parts.trigger(request),
-      obstacle: () => (feed.up ? deps.handshake.obstacle() : `the camera is down: ${feed.reason}`),
+      obstacle() {
+        if (!feed.up) return `the camera is down: ${feed.reason}`;
+        return feed.blocked || deps.handshake.obstacle();
+      },
     });
   }
   const stopping = new AbortController();

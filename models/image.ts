@@ -42,6 +42,8 @@ export interface Frame {
   readonly times: FrameTimes;
   /** True where the picture does not come from a camera (`file:`) or is drawn (demo). */
   readonly simulated: boolean;
+  /** Why a part must not pass on this frame: the image may not show it as it is now. */
+  readonly doubt?: string;
   /** Which file the picture is, where it comes from one (`file:`); relative to the folder. */
   readonly source?: string;
 }

@@ -75,6 +75,12 @@ export function failed(reason: string, frames = 0): Decision {
   };
 }
 
+/** Turns a pass into `uncertain` if there is any doubt that the images show this part. A fail stays a fail. */
+export function withhold(decision: Decision, doubts: readonly string[]): Decision {
+  if (doubts.length === 0 || decision.verdict !== 'pass') return decision;
+  return { ...decision, verdict: 'uncertain', reasons: doubts, votes: { ...decision.votes, agree: 0 } };
+}
+
 /** Whether half of the frames or more show nothing that was ever labelled. */
 export function isUnfamiliar(familiarity: readonly (number | undefined)[], { familiar }: Rules): boolean {
   if (familiar === undefined) return false;

@@ -1,4 +1,5 @@
 import type { Frame, Region } from '../../models/image.ts';
+import type { SetCondition } from './condition.ts';
 
 /** What a camera delivers to those who look for parts. */
 export type CameraEvent =
@@ -18,6 +19,12 @@ export interface CameraFeed extends CameraEvents, AsyncDisposable {
   readonly up: boolean;
   /** Why it is down; empty while up. Never contains a password. */
   readonly reason: string;
+  /** Why its frames show no part as it is now; empty if they do. */
+  readonly blocked: string;
+  /** Conditions that do not keep it from showing parts, in words; empty if there are none. */
+  readonly remarks: string;
+  /** Sets or clears a condition of this camera. */
+  readonly condition: SetCondition;
   /** When the newest frame was captured, ms since the epoch. */
   readonly newestAt: number | undefined;
   /** What is cut now. */

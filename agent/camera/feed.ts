@@ -4,6 +4,7 @@ import type { Frame, Region } from '../../models/image.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import { retry } from '../lifecycle/retry.ts';
 import type { CameraEvent, CameraFeed } from './camera.ts';
+import { type CameraCondition, Conditions } from './condition.ts';
 import { readWithFfmpeg } from './ffmpeg/source.ts';
 import { readFiles } from './file/source.ts';
 import { regionPixels, type Size } from './geometry.ts';
@@ -24,6 +25,8 @@ export interface CameraObserver {
   dropped(camera: string, reason: DropReason, frames: number): void;
   /** Something is wrong, whether or not it ended the connection. */
   fault(camera: string, code: ErrorCode): void;
+  /** A condition was set, or cleared with an empty text. */
+  condition(camera: string, condition: CameraCondition, text: string): void;
   /** A frame was handed over; `capturedAt` in ms since the epoch. */
   newest(camera: string, capturedAt: number): void;
 }
@@ -78,6 +81,7 @@ class Feed implements CameraFeed {
   /** No frame of the region came yet since it changed, and who waits for one. */
   #recut = false;
   readonly #seen: (() => void)[] = [];
+  readonly #conditions = new Conditions();
   readonly #stop = new AbortController();
   #finished: Promise<void> = Promise.resolve();
 
@@ -111,6 +115,7 @@ class Feed implements CameraFeed {
         observer.received(camera, frames);
       },
       dropped: (reason, frames) => observer.dropped(camera, reason, frames),
+      condition: (condition, text) => this.condition(condition, text),
       fault: (code, message) => {
         this.#turned();
         observer.fault(camera, code);
@@ -134,6 +139,21 @@ class Feed implements CameraFeed {
 
   get reason(): string {
     return this.#reason;
+  }
+
+  get blocked(): string {
+    return this.#conditions.blocking;
+  }
+
+  get remarks(): string {
+    return this.#conditions.remarks;
+  }
+
+  condition(condition: CameraCondition, text: string): void {
+    if (!this.#conditions.set(condition, text)) return;
+    if (text) this.#log.warn({ condition }, text);
+    else this.#log.info({ condition }, 'the condition is over');
+    this.#observer.condition(this.camera, condition, text);
   }
 
   get newestAt(): number | undefined {

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
 import type { Frame } from '../../models/image.ts';
+import type { SetCondition } from './condition.ts';
 import type { LiveRegion } from './live-region.ts';
 
 /** Why a decoded frame was not handed over. Bounded: it is the label of a metric. */
@@ -44,6 +45,8 @@ export interface SourceContext {
   dropped(reason: DropReason, frames: number): void;
   /** Told before the first frame, and again when the camera changes its picture. */
   described?(stream: StreamFacts): void;
+  /** Something is wrong with the stream while frames arrive; an empty text clears it. */
+  readonly condition?: SetCondition;
   /** Something wrong that does not end the attempt. The message never contains a password. */
   fault(code: ErrorCode, message: string): void;
 }

@@ -6,7 +6,16 @@ export interface StationSources {
   readonly version: string;
   /** The recipe in force. */
   recipe(): string;
-  cameras(): readonly { readonly camera: string; readonly up: boolean; readonly reason: string }[];
+  cameras(): readonly {
+    readonly camera: string;
+    readonly up: boolean;
+    /** Why it is down. */
+    readonly reason: string;
+    /** Why its frames show no part as it is now; empty if they do. */
+    readonly blocked: string;
+    /** What else is wrong with it, in words. */
+    readonly remarks: string;
+  }[];
   broker(): { readonly connected: boolean; readonly reason: string };
   /** Why results are not on the disk; empty while they are. */
   outbox(): string;
@@ -93,6 +102,9 @@ export class Station {
     const failing = this.checks.filter(({ ready }) => !ready).map(({ name, reason }) => `${name}: ${reason}`);
     const notice = this.#sources.model()?.notice;
     if (notice) failing.push(notice);
+    for (const { camera, remarks } of this.#sources.cameras()) {
+      if (remarks) failing.push(`camera ${camera}: ${remarks}`);
+    }
     return [...failing, ...this.#notices.values()];
   }
 
@@ -110,9 +122,11 @@ export class Station {
     const model = this.#sources.model();
     const fault = model ? model.fault : 'loading';
     return [
-      ...this.#sources
-        .cameras()
-        .map(({ camera, up, reason }) => ({ name: `camera ${camera}`, ready: up, reason })),
+      ...this.#sources.cameras().map(({ camera, up, reason, blocked }) => ({
+        name: `camera ${camera}`,
+        ready: up && blocked === '',
+        reason: up ? blocked : reason,
+      })),
       { name: 'broker', ready: connected, reason },
       { name: 'outbox', ready: outbox === '', reason: outbox },
       { name: 'model', ready: fault === undefined, reason: fault ?? '' },

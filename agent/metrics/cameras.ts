@@ -1,5 +1,6 @@
 /** What the cameras do. */
 import type { ErrorCode } from '../../config/errors.ts';
+import { cameraConditions } from '../camera/condition.ts';
 import type { DropReason } from '../camera/source.ts';
 import type { Declare } from './declare.ts';
 
@@ -41,12 +42,19 @@ export function declareCameras({ counter, gauge }: Declare) {
     framesReceived: counter('qc_frames_received_total', 'Frames handed over by the decoder', ['camera']),
     framesDropped: counter('qc_frames_dropped_total', 'Frames nobody took in time', ['camera', 'reason']),
   };
+  const cameraCondition = gauge(
+    'qc_camera_condition',
+    '1 while this is wrong with a camera that delivers frames',
+    ['camera', 'condition'],
+  );
   return {
     ...metrics,
+    cameraCondition,
     /** Reads the camera at every scrape. What may never happen to it stands at 0, so that its first time is an increase. */
     watchCamera(camera: string, read: () => CameraReading): void {
       cameras.set(camera, read);
       metrics.cameraReconnects.inc({ camera }, 0);
+      for (const condition of cameraConditions) cameraCondition.set({ camera, condition }, 0);
       for (const reason of alarmed) metrics.cameraFaults.inc({ camera, reason }, 0);
       for (const reason of dropReasons) metrics.framesDropped.inc({ camera, reason }, 0);
     },

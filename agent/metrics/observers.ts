@@ -13,6 +13,10 @@ export function cameraObserver(metrics: Metrics, onChange: () => void): CameraOb
     received: (camera, frames) => metrics.framesReceived.inc({ camera }, frames),
     dropped: (camera, reason, frames) => metrics.framesDropped.inc({ camera, reason }, frames),
     fault: (camera, reason) => metrics.cameraFaults.inc({ camera, reason }),
+    condition(camera, condition, text) {
+      metrics.cameraCondition.set({ camera, condition }, text ? 1 : 0);
+      onChange();
+    },
     newest: () => undefined,
   };
 }

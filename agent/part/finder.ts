@@ -6,6 +6,8 @@ export interface FoundPart {
   readonly frames: readonly Frame[];
   /** Why it cannot be judged. */
   readonly failure?: string;
+  /** Why it must not pass, whatever its frames show. */
+  readonly doubt?: string;
   readonly jobId?: string;
   readonly partId?: string;
   readonly recipe?: string;

@@ -4,6 +4,7 @@ import { QcError } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
 import { monotonicMs } from '../../models/monotonic.ts';
 import type { CameraEvents } from '../camera/camera.ts';
+import type { SetCondition } from '../camera/condition.ts';
 import type { Parts } from '../inspect.ts';
 import { newId } from '../lifecycle/id.ts';
 import { type CommandFinder, commandFinder, type TriggerRequest } from './command.ts';
@@ -23,6 +24,8 @@ export interface PartsDeps {
   readonly onAcquired?: (jobId: string) => void;
   /** Told in an operator's words what is odd: a part that does not leave, a background learned again. */
   readonly onNotice?: (text: string) => void;
+  /** Sets a condition of the camera, such as `blind`. */
+  readonly condition?: SetCondition;
   /** Longest that a part may wait to be judged, ms. */
   readonly maxWaitMs: number;
   /** Told of frames that are not judged because the model is too slow. */
@@ -69,7 +72,7 @@ export function openParts(
   const stop = new AbortController();
 
   const give = (found: FoundPart): string => {
-    const { frames, failure } = found;
+    const { frames, failure, doubt } = found;
     const partId = found.partId ?? `${camera}-${newId()}`;
     queue.push({
       partId,
@@ -78,6 +81,7 @@ export function openParts(
       frames,
       foundAt: monotonicMs(),
       ...(failure !== undefined && { failure }),
+      ...(doubt !== undefined && { doubt }),
       ...(found.until && { until: found.until }),
     });
     if (found.jobId !== undefined) onAcquired(found.jobId);

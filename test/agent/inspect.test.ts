@@ -139,6 +139,21 @@ describe('an inspection', () => {
     expect(result).toMatchObject({ state: 'completed', verdict, evaluation });
   });
 
+  it.each([
+    ['of its own', part(1, { doubt: 'no part seen' }), ['no part seen']],
+    [
+      'of a frame',
+      part(1, { frames: [frame(1), { ...frame(2), doubt: 'frozen' }, { ...frame(3), doubt: 'frozen' }] }),
+      ['frozen'],
+    ],
+  ])('never passes a part with a doubt %s, but fails it', async (_, doubtful, reasons) => {
+    expect(await inspected([doubtful])).toMatchObject([
+      { state: 'completed', verdict: 'uncertain', evaluation: 0, reasons, label: 'good' },
+    ]);
+    const [failed] = await inspected([doubtful], { judge: async () => dent });
+    expect(failed).toMatchObject({ verdict: 'fail', evaluation: 2, reasons: ['dent above 0.60'] });
+  });
+
   it('never passes what could not be judged', async () => {
     const failure = 'camera lost: refused';
     const lost = await inspected([part(1, { failure, frames: [] })]);

@@ -29,6 +29,7 @@ function witness() {
       counts[reason] += frames;
     },
     fault: (_camera, code) => void said.push(`fault ${code}`),
+    condition: () => undefined,
     newest: () => undefined,
   };
   const lines: string[] = [];

@@ -3,13 +3,13 @@ import { Station } from '../../../agent/lifecycle/station.ts';
 import { statusMessage } from '../../../agent/publish/messages.ts';
 
 describe('the state of the station', () => {
-  let cameras: { camera: string; up: boolean; reason: string }[];
+  let cameras: { camera: string; up: boolean; reason: string; blocked: string; remarks: string }[];
   let broker: { connected: boolean; reason: string };
   let model: { version: string; fault: string | undefined; notice: string } | undefined;
   let station: Station;
 
   beforeEach(() => {
-    cameras = [{ camera: 'top', up: false, reason: 'connecting' }];
+    cameras = [{ camera: 'top', up: false, reason: 'connecting', blocked: '', remarks: '' }];
     broker = { connected: false, reason: 'not connected yet' };
     model = undefined;
     station = new Station({
@@ -23,7 +23,7 @@ describe('the state of the station', () => {
   });
 
   const allWell = () => {
-    cameras = [{ camera: 'top', up: true, reason: '' }];
+    cameras = [{ camera: 'top', up: true, reason: '', blocked: '', remarks: '' }];
     broker = { connected: true, reason: '' };
     model = { version: '2026-11-23.1', fault: undefined, notice: '' };
     station.changed();
@@ -39,7 +39,7 @@ describe('the state of the station', () => {
 
   it('is degraded from then on whenever something is away, and says what', () => {
     allWell();
-    cameras = [{ camera: 'top', up: false, reason: 'refused' }];
+    cameras = [{ camera: 'top', up: false, reason: 'refused', blocked: '', remarks: '' }];
     expect(station.state).toBe('degraded');
     expect(station.reasons).toEqual(['camera top: refused']);
     expect(station.checks).toContainEqual({ name: 'camera top', ready: false, reason: 'refused' });
@@ -53,6 +53,33 @@ describe('the state of the station', () => {
     model = { version: 'none', fault: undefined, notice: 'no head' };
     expect(station.state).toBe('degraded');
     expect(station.checks.every(({ ready }) => ready)).toBe(true);
+  });
+
+  it('is not ready while a camera delivers frames that show no part as it is now', () => {
+    allWell();
+    cameras = [{ camera: 'top', up: true, reason: '', blocked: 'the image is frozen', remarks: '' }];
+    expect(station.checks).toContainEqual({
+      name: 'camera top',
+      ready: false,
+      reason: 'the image is frozen',
+    });
+    expect(station.status).toMatchObject({
+      state: 'degraded',
+      reasons: ['camera top: the image is frozen'],
+      cameras: { top: 'up' },
+    });
+    allWell();
+    expect(station.state).toBe('inspecting');
+  });
+
+  it('is degraded but ready while a camera has a condition that does not block', () => {
+    allWell();
+    cameras = [{ camera: 'top', up: true, reason: '', blocked: '', remarks: 'the video is interlaced' }];
+    expect(station.checks.every(({ ready }) => ready)).toBe(true);
+    expect(station.status).toMatchObject({
+      state: 'degraded',
+      reasons: ['camera top: the video is interlaced'],
+    });
   });
 
   it('takes a notice back', () => {
