@@ -11,7 +11,7 @@ import { inspect, type Line } from './inspect.ts';
 import { type OpenParts, openParts } from './part/parts.ts';
 import type { Result } from './publish/messages.ts';
 
-export interface InspectionDeps extends Omit<CameraFeedDeps, 'password'> {
+export interface InspectionDeps extends CameraFeedDeps {
   readonly handshake: Pick<
     HandshakeDeps,
     'storageDirectory' | 'observer' | 'obstacle' | 'onChange' | 'onNotice'
@@ -49,11 +49,7 @@ export async function openInspection(
   deps: InspectionDeps,
 ): Promise<Inspection> {
   const regionInForce = () => deps.region(deps.recipe());
-  const feed = await openCameraFeed(
-    camera,
-    { ...config, region: regionInForce() },
-    { ...deps, password: config.password },
-  );
+  const feed = await openCameraFeed(camera, { ...config, region: regionInForce() }, deps);
   let handshake: Handshake | undefined;
   const parts = openParts(config.trigger, config.vote, feed, {
     camera,

@@ -195,11 +195,11 @@ interface WithPassword {
   readonly passwordFile?: string | undefined;
 }
 
-/** A password from the environment wins over its file, which is then not even opened. */
+/** A password from the environment wins over its file, which is then not even opened, nor named in what is resolved. */
 function withPassword<T extends WithPassword>(section: T, path: Path, scope: Scope): T {
   if (section.passwordFile === undefined) return { ...section };
   const passwordFile = absolute(scope, section.passwordFile);
-  if (section.password !== undefined) return { ...section, passwordFile };
+  if (section.password !== undefined) return { ...section, passwordFile: undefined };
   const at = [...path, 'passwordFile'];
   const read = readSecret(passwordFile);
   if ('fault' in read) {

@@ -26,16 +26,22 @@ export function fileFault(file: string): FileFault | undefined {
   }
 }
 
-/** The password in a file, without its line end. */
+/** Text as people's editors write it: UTF-8, or UTF-16 with a byte order mark (PowerShell 5); the mark is left out. */
+export function textOf(bytes: Buffer): string {
+  const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
+  return new TextDecoder(isUtf16 ? 'utf-16le' : 'utf-8').decode(bytes);
+}
+
+/** The password in a file, without byte order mark and line ends; spaces belong to it. */
 export function readSecret(file: string): { secret: string } | { fault: FileFault } {
   const fault = fileFault(file);
   if (fault) return { fault };
   const bytes = readFileSync(file);
-  const secret = bytes.toString('utf8').replace(/[\r\n]+$/, '');
+  const secret = textOf(bytes).replace(/[\r\n]+$/, '');
   if (secret === '') {
     return { fault: { what: `${file} is empty`, remedy: 'write the password into it, on one line' } };
   }
-  if (bytes.length > MAX_SECRET_BYTES || /[\r\n\0]/.test(secret)) {
+  if (bytes.length > MAX_SECRET_BYTES || /[\r\n\0\ufffd]/.test(secret)) {
     return { fault: { what: `${file} does not hold one line of text`, remedy: 'write only the password' } };
   }
   return { secret };

@@ -3,6 +3,7 @@ import type { CameraConfig } from '../../config/schema.ts';
 import type { Frame, Region } from '../../models/image.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import { retry } from '../lifecycle/retry.ts';
+import { type Credentials, loginWith, nextLogin, openSecret, type Secret } from '../lifecycle/secret.ts';
 import type { CameraEvent, CameraFeed } from './camera.ts';
 import { type CameraCondition, Conditions } from './condition.ts';
 import { readWithFfmpeg } from './ffmpeg/source.ts';
@@ -34,7 +35,6 @@ export interface CameraObserver {
 export interface CameraFeedDeps {
   readonly log: Log;
   readonly observer: CameraObserver;
-  readonly password?: string | undefined;
   /** How to read it; default: what the configuration says. */
   readonly source?: CameraSource;
 }
@@ -54,13 +54,16 @@ export async function openCameraFeed(
   config: CameraConfig,
   deps: CameraFeedDeps,
 ): Promise<CameraFeed> {
-  const feed = new Feed(camera, config, deps);
+  const password = await openSecret(config, deps.log.child({ component: 'camera', camera }));
+  const feed = new Feed(camera, config, password, deps);
   feed.start(config, deps);
   return feed;
 }
 
 /** Longest wait between two attempts, ms. */
 const longestWaitMs = 10_000;
+
+const isLoginRefused = (error: unknown) => error instanceof QcError && error.code === 'camera-unauthorized';
 
 class Feed implements CameraFeed {
   readonly camera: string;
@@ -82,11 +85,13 @@ class Feed implements CameraFeed {
   #recut = false;
   readonly #seen: (() => void)[] = [];
   readonly #conditions = new Conditions();
+  readonly #password: Secret;
   readonly #stop = new AbortController();
   #finished: Promise<void> = Promise.resolve();
 
-  constructor(camera: string, config: CameraConfig, { log, observer }: CameraFeedDeps) {
+  constructor(camera: string, config: CameraConfig, password: Secret, { log, observer }: CameraFeedDeps) {
     this.camera = camera;
+    this.#password = password;
     this.#cut = new LiveRegion(config.region);
     // An attempt may be silent while it starts, waits for a first picture and is given up; a minute is for starved machines.
     this.turnsWithinMs = 60_000 + longestWaitMs + 2 * config.stallMs + 2_000 / wantedFps(config);
@@ -96,13 +101,14 @@ class Feed implements CameraFeed {
     this.#slot = new FrameSlot(() => observer.dropped(camera, 'overwritten', 1));
   }
 
-  start(config: CameraConfig, { password, source = sourceFor(config) }: CameraFeedDeps): void {
+  start(config: CameraConfig, { source = sourceFor(config) }: CameraFeedDeps): void {
     const { camera } = this;
     const observer = this.#observer;
+    const password = this.#password;
     const context = (signal: AbortSignal): SourceContext => ({
       camera,
       config,
-      password,
+      password: password.value,
       signal,
       cut: this.#cut,
       described: (stream) => {
@@ -129,7 +135,8 @@ class Feed implements CameraFeed {
     this.#finished = retry(attempt, {
       signal: this.#stop.signal,
       maxMs: longestWaitMs,
-      onFailure: (error, waitMs) => this.#lost(error, waitMs),
+      login: loginWith(password, isLoginRefused),
+      onFailure: (error, waitMs) => this.#lost(error, waitMs, config),
     });
   }
 
@@ -193,6 +200,7 @@ class Feed implements CameraFeed {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#finished;
+    await this.#password[Symbol.asyncDispose]();
     this.#settleCut();
   }
 
@@ -228,17 +236,22 @@ class Feed implements CameraFeed {
     this.#log.info({ width: image.width, height: image.height }, 'the camera is up');
   }
 
-  #lost(error: unknown, waitMs: number): void {
-    this.#turned();
+  #lost(error: unknown, waitMs: number, credentials: Credentials): void {
+    // A wait after a refused log-in is longer than the silence that is taken for a loop that stands still.
+    this.#turnedAt = performance.now() + waitMs;
     const known = error instanceof QcError ? error : new QcError('internal', String(error), { cause: error });
     const wasUp = this.#up;
     // Before anybody is told: who is told looks here.
     this.#up = false;
-    this.#reason = known.line;
+    const refused = isLoginRefused(known);
+    this.#reason = refused ? `${known.line}; ${nextLogin(credentials, waitMs)}` : known.line;
     this.#observer.fault(this.camera, known.code);
-    this.#faults.warn(known.line, { code: known.code, retryInMs: waitMs });
+    const fields = { code: known.code, retryInMs: waitMs };
+    // Rare enough to log each one: also the one that follows a new password at once.
+    if (refused) this.#log.warn(fields, this.#reason);
+    else this.#faults.warn(this.#reason, fields);
     if (wasUp) this.#slot.lose(known.message);
     this.#settleCut();
-    this.#observer.down(this.camera, known.code, known.line);
+    this.#observer.down(this.camera, known.code, this.#reason);
   }
 }

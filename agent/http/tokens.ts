@@ -2,6 +2,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { QcError } from '../../config/errors.ts';
+import { textOf } from '../../config/secrets.ts';
 
 /** Each may do what those before it may. */
 export const roles = ['viewer', 'operator', 'engineer'] as const;
@@ -49,10 +50,10 @@ export function createToken(name: string, role: Role): { readonly token: string;
 
 /** @throws QcError http-tokens-missing, http-tokens-invalid naming file and line */
 export async function readTokens(file: string): Promise<Tokens> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+  const bytes = await readFile(file).catch((cause: unknown) => {
     throw new QcError('http-tokens-missing', `http.tokensFile: ${file} cannot be read`, { cause });
   });
-  return parseTokens(text, file);
+  return parseTokens(textOf(bytes), file);
 }
 
 /** Lines of `name role sha256`, at most 1,000; empty lines and lines that start with # are skipped. */

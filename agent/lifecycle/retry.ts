@@ -8,9 +8,22 @@ export interface RetryOptions {
   readonly maxMs?: number;
   /** An attempt that lasted this long was a success: the next wait starts small again, ms. */
   readonly healthyMs?: number;
+  /** What an attempt logs in with, if it does. */
+  readonly login?: Login | undefined;
   /** Told of every ended attempt and of the wait before the next. */
   readonly onFailure: (error: unknown, waitMs: number) => void;
 }
+
+/** A log-in that may be refused: repeating it as fast as after an outage locks the account. */
+export interface Login {
+  /** Whether the peer refused the credentials. */
+  refused(error: unknown): boolean;
+  /** Aborts when the credentials change, which ends the wait after a refusal. */
+  readonly changed: AbortSignal;
+}
+
+/** Waits after the first refusals in a row, and after all further ones: at most four log-ins in half an hour, ms. */
+const refusalWaitsMs = [60_000, 300_000, 900_000] as const;
 
 /**
  * Runs the attempt again and again until the signal aborts: exponential back-off with full jitter
@@ -20,10 +33,12 @@ export async function retry(
   attempt: (signal: AbortSignal) => Promise<void>,
   options: RetryOptions,
 ): Promise<void> {
-  const { signal, minMs = 250, maxMs = 15_000, healthyMs = 10_000, onFailure } = options;
+  const { signal, minMs = 250, maxMs = 15_000, healthyMs = 10_000, login, onFailure } = options;
   let failures = 0;
+  let refusals = 0;
   while (!signal.aborted) {
     const startedAt = performance.now();
+    const changed = login?.changed;
     let failure: unknown = new Error('ended without an error');
     try {
       await attempt(signal);
@@ -31,7 +46,16 @@ export async function retry(
       failure = error;
     }
     if (signal.aborted) return;
-    failures = performance.now() - startedAt >= healthyMs ? 1 : failures + 1;
+    const healthy = performance.now() - startedAt >= healthyMs;
+    if (healthy || changed?.aborted) refusals = 0;
+    if (changed && login?.refused(failure)) {
+      const waitMs = refusalWaitsMs[Math.min(refusals++, refusalWaitsMs.length - 1)]!;
+      onFailure(failure, waitMs);
+      await sleep(waitMs, undefined, { signal: AbortSignal.any([signal, changed]) }).catch(() => undefined);
+      if (changed.aborted) refusals = 0;
+      continue;
+    }
+    failures = healthy ? 1 : failures + 1;
     const ceiling = Math.min(maxMs, minMs * 2 ** Math.min(failures - 1, 20));
     const waitMs = Math.round(minMs / 2 + Math.random() * (ceiling - minMs / 2));
     onFailure(failure, waitMs);

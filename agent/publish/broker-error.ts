@@ -38,6 +38,7 @@ interface BrokerErrorCause {
   /** MQTT reason code, where the broker gave one. */
   readonly reason?: number;
   readonly hungUp: boolean;
+  readonly when: 'connecting' | 'connected';
 }
 const causes = new WeakMap<QcError, BrokerErrorCause>();
 
@@ -50,7 +51,11 @@ export function toBrokerError(error: unknown, where: string, when: 'connecting' 
   const { code, message = '' } = (error ?? {}) as { code?: unknown; message?: string };
   const made =
     typeof code === 'number' ? fromReason(code, where, when) : fromSocket(code, message, where, when);
-  causes.set(made, { ...(typeof code === 'number' && { reason: code }), hungUp: message === 'hung up' });
+  causes.set(made, {
+    ...(typeof code === 'number' && { reason: code }),
+    hungUp: message === 'hung up',
+    when,
+  });
   return made;
 }
 
@@ -113,4 +118,10 @@ export function isVersionRefused(error: unknown): boolean {
 export function isMessageUnacceptable(error: unknown): boolean {
   const cause = error instanceof QcError ? causes.get(error) : undefined;
   return cause !== undefined && unacceptableMessage.has(cause.reason ?? -1);
+}
+
+/** Whether the broker refused the log-in, which fails the same way until the credentials change. */
+export function isLoginRefused(error: unknown): error is QcError {
+  if (!(error instanceof QcError) || error.code !== 'broker-unauthorized') return false;
+  return causes.get(error)?.when === 'connecting';
 }

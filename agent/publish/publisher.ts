@@ -5,6 +5,8 @@ import type { Audit } from '../audit/audit.ts';
 import { recordCommands } from '../audit/commands.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import { retry } from '../lifecycle/retry.ts';
+import { loginWith, nextLogin, openSecret } from '../lifecycle/secret.ts';
+import { isLoginRefused } from './broker-error.ts';
 import { type CommandHandlers, createCommandDesk } from './commands.ts';
 import type { MqttOutbox } from './letters.ts';
 import type { Handshake, Status } from './messages.ts';
@@ -61,10 +63,16 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
   const log = deps.log.child({ component: 'mqtt' });
   const faults = new FaultLog(log);
   const closing = new AbortController();
+  const password = await openSecret(config, log);
   const commandDesk = createCommandDesk(deps.commands, { log, maxAgeMs: config.commandMaxAgeMs });
   const desk = recordCommands(commandDesk, deps.audit, config.topic);
   const options = {
-    broker: config,
+    broker: {
+      ...config,
+      get password() {
+        return password.value;
+      },
+    },
     topics: topicsUnder(config.topic),
     flushMs: config.flushMs ?? 2_000,
   };
@@ -102,9 +110,14 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
   };
   const running = retry(attempt, {
     signal: closing.signal,
-    onFailure(error) {
+    login: loginWith(password, isLoginRefused),
+    onFailure(error, waitMs) {
       reason = error instanceof QcError ? error.line : String(error);
-      faults.warn(reason, error instanceof QcError ? { code: error.code } : { err: error });
+      const refused = isLoginRefused(error);
+      if (refused) reason = `${reason}; ${nextLogin(config, waitMs)}`;
+      const fields = error instanceof QcError ? { code: error.code } : { err: error };
+      if (refused) log.warn(fields, reason);
+      else faults.warn(reason, fields);
     },
   });
 
@@ -124,6 +137,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
     async [Symbol.asyncDispose]() {
       closing.abort();
       await running;
+      await password[Symbol.asyncDispose]();
       if (waiting() > 0)
         log.warn(
           { waiting: waiting() },

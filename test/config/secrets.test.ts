@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { hasPassword, redactUrl } from '../../config/secrets.ts';
+import { hasPassword, readSecret, redactUrl } from '../../config/secrets.ts';
 
 test.each([
   ['rtsp://user:hunter2@10.0.0.7/stream1', 'rtsp://user:***@10.0.0.7/stream1'],
@@ -23,3 +26,28 @@ test.each([
   expect(hasPassword(url)).toBe(false);
   expect(redactUrl(url)).toBe(url);
 });
+
+test.each([
+  ['UTF-8', Buffer.from('hünter 2')],
+  ['a line end', Buffer.from('hünter 2\n')],
+  ['CRLF and an empty line', Buffer.from('hünter 2\r\n\r\n')],
+  ['a byte order mark', Buffer.from('\uFEFFhünter 2\r\n')],
+  ['UTF-16 as PowerShell writes it', Buffer.from('\uFEFFhünter 2\r\n', 'utf16le')],
+])('a password is read from a file with %s', (_, bytes) => {
+  expect(readBack(bytes)).toEqual({ secret: 'hünter 2' });
+});
+
+test('spaces belong to a password; bytes that are no text are refused', () => {
+  expect(readBack(Buffer.from(' a \n'))).toEqual({ secret: ' a ' });
+  expect(readBack(Buffer.from([0x61, 0xfc, 0x62]))).toHaveProperty('fault');
+});
+
+function readBack(bytes: Buffer) {
+  const folder = mkdtempSync(join(tmpdir(), 'qc-secret-'));
+  try {
+    writeFileSync(join(folder, 'password'), bytes);
+    return readSecret(join(folder, 'password'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

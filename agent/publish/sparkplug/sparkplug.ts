@@ -4,7 +4,9 @@ import { QcError } from '../../../config/errors.ts';
 import type { Config } from '../../../config/schema.ts';
 import { FaultLog, type Log } from '../../lifecycle/log.ts';
 import { retry } from '../../lifecycle/retry.ts';
+import { type Credentials, loginWith, nextLogin, openSecret } from '../../lifecycle/secret.ts';
 import type { BrokerOptions } from '../broker.ts';
+import { isLoginRefused } from '../broker-error.ts';
 import type { Result } from '../messages.ts';
 import type { Letter, OutboxStore } from '../outbox/outbox.ts';
 import { openBdSeq } from './bd-seq.ts';
@@ -19,7 +21,7 @@ export interface SparkplugOptions {
   readonly edgeNodeId: string;
   /** Host application to wait for; default: none. */
   readonly primaryHost?: string | undefined;
-  readonly broker: Omit<BrokerOptions, 'will' | 'willOnClose' | 'onConnect'>;
+  readonly broker: Omit<BrokerOptions, 'will' | 'willOnClose' | 'onConnect'> & Credentials;
   /** The devices. */
   readonly cameras: readonly string[];
   /** What must survive a restart is kept below it. */
@@ -83,12 +85,18 @@ export async function openSparkplug(options: SparkplugOptions, deps: SparkplugDe
   const log = deps.log.child({ component: 'sparkplug' });
   const faults = new FaultLog(log);
   const closing = new AbortController();
+  const password = await openSecret(options.broker, log);
   const devices = options.cameras.map((camera) => openDevice(camera, store));
   const byCamera = new Map(devices.map((device) => [device.camera, device]));
   const bdSeq = await openBdSeq(join(options.storageDirectory, 'sparkplug.json'), log);
   const host = options.primaryHost === undefined ? undefined : new PrimaryHost(options.primaryHost);
   const sessionOptions = {
-    broker: options.broker,
+    broker: {
+      ...options.broker,
+      get password() {
+        return password.value;
+      },
+    },
     topics: sparkplugTopics(options.groupId, options.edgeNodeId),
     devices,
     up,
@@ -128,9 +136,14 @@ export async function openSparkplug(options: SparkplugOptions, deps: SparkplugDe
   };
   const running = retry(attempt, {
     signal: closing.signal,
-    onFailure(error) {
-      const reason = error instanceof QcError ? error.line : String(error);
-      faults.warn(reason, error instanceof QcError ? { code: error.code } : { err: error });
+    login: loginWith(password, isLoginRefused),
+    onFailure(error, waitMs) {
+      let reason = error instanceof QcError ? error.line : String(error);
+      const refused = isLoginRefused(error);
+      if (refused) reason = `${reason}; ${nextLogin(options.broker, waitMs)}`;
+      const fields = error instanceof QcError ? { code: error.code } : { err: error };
+      if (refused) log.warn(fields, reason);
+      else faults.warn(reason, fields);
       observer.notice(reason);
     },
   });
@@ -150,6 +163,7 @@ export async function openSparkplug(options: SparkplugOptions, deps: SparkplugDe
     async [Symbol.asyncDispose]() {
       closing.abort();
       await running;
+      await password[Symbol.asyncDispose]();
       const waiting = devices.reduce((sum, { outbox }) => sum + outbox.size, 0);
       if (waiting > 0) log.warn({ waiting }, 'stopped with results not delivered');
     },

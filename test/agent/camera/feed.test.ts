@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
@@ -46,8 +49,9 @@ it.skipIf(missing)(
     const { port } = server;
     await server[Symbol.asyncDispose]();
 
-    const config = cameraSchema.parse({ url: `rtsp://qc@127.0.0.1:${port}/stream`, maxFps: 25 });
-    await using feed = await openCameraFeed('top', config, { log, observer, password: 'geheim' });
+    const url = `rtsp://qc@127.0.0.1:${port}/stream`;
+    const config = cameraSchema.parse({ url, password: 'geheim', maxFps: 25 });
+    await using feed = await openCameraFeed('top', config, { log, observer });
     await until(() => said.includes('down camera-refused'));
     expect(feed.up).toBe(false);
     expect(feed.reason).toContain('Connection refused');
@@ -66,6 +70,43 @@ it.skipIf(missing)(
     expect(said).toContain('reconnected');
     await server[Symbol.asyncDispose]();
     expect(lines.join('')).not.toMatch(/geheim|qc@/);
+  },
+);
+
+it.skipIf(missing)(
+  'logs in once with a wrong password, and again at once when the file changes',
+  async () => {
+    const { said, observer, log, lines } = witness();
+    const folder = await mkdtemp(join(tmpdir(), 'qc-password-'));
+    const passwordFile = join(folder, 'current', 'password');
+    // As Kubernetes mounts a secret: the new one comes by swapping a symbolic link.
+    const mount = async (version: string, text: string) => {
+      await mkdir(join(folder, version));
+      await writeFile(join(folder, version, 'password'), text);
+      await symlink(version, join(folder, 'next'));
+      await rename(join(folder, 'next'), join(folder, 'current'));
+    };
+    await mount('v1', 'wrong');
+    await using server = await openGstRtsp({ user: 'qc', password: 'geheim' });
+    const config = cameraSchema.parse({
+      url: server.url.replace('//', '//qc@'),
+      passwordFile,
+      password: 'wrong',
+      maxFps: 25,
+    });
+    await using feed = await openCameraFeed('top', config, { log, observer });
+    await until(() => said.includes('down camera-unauthorized'));
+    expect(feed.reason).toContain(
+      `the next log-in follows in 1 min, or at once when ${passwordFile} changes`,
+    );
+    await sleep(1_500);
+    expect(said.filter((line) => line === 'down camera-unauthorized')).toHaveLength(1);
+    // A system that waits a minute does not stand still.
+    expect(feed.turnedAt).toBeGreaterThan(performance.now());
+    await mount('v2', '\uFEFFgeheim\r\n');
+    await until(() => feed.up);
+    expect(lines.join('')).not.toMatch(/geheim|"wrong/);
+    await rm(folder, { recursive: true });
   },
 );
 

@@ -55,3 +55,29 @@ it('gives the attempt the signal, and swallows what it throws for it', async () 
   );
   expect(told).toBe(0);
 });
+
+it('waits for minutes after a refused log-in, and logs in at once with new credentials', async () => {
+  const stop = new AbortController();
+  let change = new AbortController();
+  const waits: number[] = [];
+  await retry(() => Promise.reject(new Error('refused')), {
+    signal: stop.signal,
+    minMs: 2,
+    login: {
+      refused: () => true,
+      get changed() {
+        return change.signal;
+      },
+    },
+    onFailure(_error, waitMs) {
+      waits.push(waitMs);
+      if (waits.length === 3) stop.abort();
+      const changing = change;
+      setImmediate(() => {
+        change = new AbortController();
+        changing.abort();
+      });
+    },
+  });
+  expect(waits).toEqual([60_000, 60_000, 60_000]);
+});

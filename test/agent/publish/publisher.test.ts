@@ -1,4 +1,7 @@
 /** The contract over the wire, with brokers that we did not write. */
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { openBroker } from '../../../agent/demo/broker.ts';
@@ -248,6 +251,25 @@ describe('what only one of the brokers can show', () => {
     await using right = await openPublisherRig({ url: broker.url, username: 'agent', password: 'right' });
     await until(() => right.publisher.connected);
   });
+
+  it.skipIf(mosquittoMissing)(
+    'logs in once with a wrong password, and again when its file changes',
+    async () => {
+      await using broker = await startMosquitto({ users: { agent: 'right' } });
+      const passwordFile = join(await mkdtemp(join(tmpdir(), 'qc-password-')), 'password');
+      await writeFile(passwordFile, 'wrong');
+      await using rig = await openPublisherRig({
+        url: broker.url,
+        username: 'agent',
+        password: 'wrong',
+        passwordFile,
+      });
+      await until(() => rig.publisher.reason.includes('the next log-in follows in 1 min'));
+      await writeFile(passwordFile, 'right\r\n');
+      await until(() => rig.publisher.connected);
+      expect(rig.log.join('').match(/does not let us in/g)).toHaveLength(1);
+    },
+  );
 
   it.skipIf(mosquittoMissing)('keeps what the broker does not let it publish', async () => {
     const acl = ['user agent', `topic readwrite ${base}/status`, `topic read ${base}/command/+`];
