@@ -169,7 +169,7 @@ export const errors = {
   },
   'command-busy': { exit: 1, remedy: 'wait for the replies to earlier commands' },
   // dataset
-  'label-invalid': { exit: 2, remedy: 'choose a short name such as "scratch"' },
+  'label-invalid': { exit: 2, remedy: 'use another name for it, short and plain, such as "scratch"' },
   'dataset-busy': { exit: 1, remedy: 'stop the other one, or let it do the work' },
   'dataset-write-failed': {
     exit: 1,

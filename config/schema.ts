@@ -1,5 +1,6 @@
 /** Every setting once: its type, default, unit and description. Types, JSON Schema and reference come from here. */
 import { z } from 'zod';
+import { normalise, twinOf, whyNot } from './label-name.ts';
 
 /** Names that become topic levels, label values and file names. */
 const name = (what = '') =>
@@ -12,6 +13,20 @@ const name = (what = '') =>
 
 const fraction = z.number().min(0).max(1);
 const milliseconds = (least: number, most: number) => z.number().int().min(least).max(most);
+
+const labelName = z
+  .string()
+  .min(1)
+  .max(300)
+  .overwrite(normalise)
+  .superRefine((label, context) => {
+    const why = whyNot(label);
+    if (why !== undefined) context.addIssue({ code: 'custom', message: `cannot be a label: ${why}` });
+  });
+
+/** No two names that differ only in case or width. */
+const areDistinct = (labels: readonly string[]) =>
+  labels.every((label, i) => twinOf(label, labels.slice(0, i)) === undefined);
 
 export const regionSchema = z
   .strictObject({
@@ -477,7 +492,7 @@ const recipeSchema = z.strictObject({
       pass: fraction.min(0.5).optional().describe('instead of the pass threshold of the head'),
       fail: fraction.gt(0).optional().describe('instead of all fail thresholds of the head'),
       failByLabel: z
-        .record(z.string().min(1), fraction.gt(0))
+        .record(labelName, fraction.gt(0))
         .optional()
         .describe('fail thresholds of single labels'),
     })
@@ -497,8 +512,9 @@ export const configSchema = z.strictObject({
   labels: z
     .strictObject({
       good: z
-        .array(z.string().min(1))
+        .array(labelName)
         .min(1)
+        .refine(areDistinct, 'two of the labels differ only in upper and lower case: use one of them')
         .default(['good'])
         .describe('labels that mean a good part; every other label is a defect'),
     })

@@ -104,7 +104,9 @@ function judge(
   const ranked = Object.keys(mean).sort((a, b) => mean[b]! - mean[a]!);
   const defects = ranked.filter((label) => !good.includes(label));
   const top = ranked[0]!;
-  const failAt = (label: string) => thresholds.failByLabel?.[label] ?? thresholds.fail;
+  const { fail, failByLabel = {} } = thresholds;
+  // A label may have the name of something that every object inherits.
+  const failAt = (label: string) => (Object.hasOwn(failByLabel, label) ? failByLabel[label]! : fail);
   const pGood = goodness(mean, good);
   const goodName = good.length === 1 ? good[0]! : 'good';
 

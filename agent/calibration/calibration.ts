@@ -52,7 +52,7 @@ export function openCalibration(
     training,
   };
   const labels = openLabels(storage.directory, {
-    ...{ metrics, past, random: Math.random },
+    ...{ good, metrics, past, random: Math.random },
     onNotice: (text) => log.warn(text),
   });
   const versions = createVersions(storage.directory, { log, model: deps.model });

@@ -1,6 +1,6 @@
 /** Labels of parts that the line has judged: candidates, past results, corrections, and undo. */
 import { type Candidate, createQueue, type Queue } from '../../calibration/collect/queue.ts';
-import type { DatasetView } from '../../calibration/dataset/dataset.ts';
+import { type DatasetView, mendDataset } from '../../calibration/dataset/dataset.ts';
 import { createDatasetDesk } from '../../calibration/dataset/desk.ts';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
 import { QcError } from '../../config/errors.ts';
@@ -29,6 +29,8 @@ export interface Labels extends AsyncDisposable {
 }
 
 export interface LabelsDeps {
+  /** Labels that the config names. */
+  readonly good: readonly string[];
   readonly metrics: Pick<Metrics, 'labelledFrames' | 'corrected' | 'watchCandidates'>;
   readonly past: Pick<Past, 'result' | 'image'>;
   /** 0 ≤ x < 1 */
@@ -47,8 +49,9 @@ interface Labelled {
   readonly by: string;
 }
 
-export function openLabels(directory: string, { metrics, past, random, onNotice }: LabelsDeps): Labels {
-  const desk = createDatasetDesk(directory, onNotice);
+export function openLabels(directory: string, { good, metrics, past, random, onNotice }: LabelsDeps): Labels {
+  const options = { onNotice, labels: good };
+  const desk = createDatasetDesk(directory, options);
   let counts: ReadonlyMap<string, number> = new Map();
   let counted: readonly LabelledFrame[] | undefined;
   let sorted:
@@ -70,8 +73,10 @@ export function openLabels(directory: string, { metrics, past, random, onNotice 
     }
     return now;
   }
-  // The metrics and the queue know from the start what is labelled.
-  const begun = view().catch((error: Error) => onNotice(`the dataset cannot be read: ${error.message}`));
+  // The metrics and the queue know from the start what is labelled, and pictures lie where they belong.
+  const begun = mendDataset(directory, options)
+    .then(view)
+    .catch((error: Error) => onNotice(`the dataset cannot be read: ${error.message}`));
 
   const candidateOf = (resultId: string) =>
     queue.find(resultId) ?? taken.find((one) => one.resultId === resultId);

@@ -19,12 +19,12 @@ const mostNamed = 20;
 
 /** @throws QcError dataset-source, dataset-busy, dataset-write-failed */
 export async function datasetImportCommand(
-  { storage }: DatasetConfig,
+  { storage, labels: { good } }: DatasetConfig,
   path: string,
   { onNotice, ...options }: DatasetCommandDeps,
 ): Promise<CommandAnswer> {
   await using source = await openPictures(path);
-  await using dataset = await openDataset(storage.directory, { onNotice });
+  await using dataset = await openDataset(storage.directory, { onNotice, labels: good });
   const imported = await importPictures(source, dataset, { ...options, by: 'import' });
   const { added, relabelled, same, skipped } = imported;
   const named = skipped.slice(0, mostNamed).map(({ file, reason }) => `  ${file}: ${reason}`);

@@ -1,19 +1,29 @@
 /**
  * Labelled frames on disk: `<storage>/dataset/<label>/<id>.png`, an ImageFolder for any training tool, and
- * `labels.jsonl`, which is the truth. A picture is whole on the disk before its line is written, and the line is
- * on the disk before anything is acknowledged; what a power cut leaves out of place is put right at the next start.
+ * `labels.jsonl`, which is the truth. A picture lies where a change wants it before the line of that change is written, so
+ * that nothing is ever recorded that cannot be stored; the line is on the disk before anything is acknowledged. What a
+ * power cut leaves out of place is put right at the next start.
  */
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import sharp from 'sharp';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { QcError } from '../../config/errors.ts';
-import { syncFolder, writeDurably } from '../../models/durable.ts';
+import { checkLabelName } from '../../config/label-name.ts';
 import type { Image } from '../../models/image.ts';
 import { takeLock } from '../../models/lock.ts';
+import {
+  deletePicture,
+  emptyTrash,
+  mend,
+  moveBack,
+  movePictures,
+  placeOf,
+  trashOf,
+  writePicture,
+} from './folders.ts';
 import { frameId, type LabelledFrame, revisionOf } from './frame.ts';
 import { type Change, openJournal, readJournal } from './journal.ts';
-import { checkLabel, folderOf } from './label.ts';
-import { apply, type Done, type Entry, emptyState, type State, undoable } from './state.ts';
+import { apply, type Done, effectOf, emptyState, type State } from './state.ts';
 
 export interface NewFrame {
   readonly image: Image;
@@ -50,10 +60,6 @@ export interface Dataset extends DatasetView, AsyncDisposable {
 }
 
 const journalName = 'labels.jsonl';
-/** Pictures that an undo may bring back, and files that nobody knows. */
-const trashName = '.trash';
-const strangersName = '.set-aside';
-const pictureName = /^([0-9a-f]{64})\.png$/;
 
 /** What is there, without taking the lock or mending anything. */
 export async function readDataset(
@@ -66,17 +72,23 @@ export async function readDataset(
   return viewOf(folder, state);
 }
 
+export interface DatasetOptions {
+  readonly onNotice: (text: string) => void;
+  /** Labels that mean something although no frame has them yet: those that the config names. */
+  readonly labels?: readonly string[] | undefined;
+}
+
 /**
  * Opens the dataset for writing and puts right what a power cut left.
  * @throws QcError dataset-busy
  */
 export async function openDataset(
   storageDirectory: string,
-  { onNotice }: { readonly onNotice: (text: string) => void },
+  { onNotice, labels = [] }: DatasetOptions,
 ): Promise<Dataset> {
   const folder = resolve(storageDirectory, 'dataset');
   const file = join(folder, journalName);
-  await mkdir(join(folder, trashName), { recursive: true });
+  await mkdir(trashOf(folder), { recursive: true });
   const lock = await takeLock(join(folder, '.lock'), {
     code: 'dataset-busy',
     does: 'is writing to the dataset',
@@ -87,7 +99,7 @@ export async function openDataset(
     for (const change of changes) apply(state, change);
     await mend(folder, state, onNotice);
     const journal = await openJournal(file, length, torn);
-    return writer(folder, state, {
+    return writer(folder, state, labels, {
       append: (change) => journal.append(change),
       async close() {
         await journal[Symbol.asyncDispose]();
@@ -100,12 +112,22 @@ export async function openDataset(
   }
 }
 
+/** Puts right what a power cut or an earlier version left, unless somebody is writing: then that one has done it. */
+export async function mendDataset(storageDirectory: string, options: DatasetOptions): Promise<void> {
+  if (!existsSync(join(storageDirectory, 'dataset', journalName))) return;
+  try {
+    await using _ = await openDataset(storageDirectory, options);
+  } catch (error) {
+    if (!(error instanceof QcError && error.code === 'dataset-busy')) throw error;
+  }
+}
+
 interface Paper {
   append(change: Change): Promise<void>;
   close(): Promise<void>;
 }
 
-function writer(folder: string, state: State, journal: Paper): Dataset {
+function writer(folder: string, state: State, labels: readonly string[], journal: Paper): Dataset {
   let view: DatasetView | undefined;
   let last: Promise<unknown> = Promise.resolve();
   /** One change after the other. */
@@ -116,19 +138,28 @@ function writer(folder: string, state: State, journal: Paper): Dataset {
   };
   const now = () => new Date().toISOString();
 
-  /** Writes the change down, then moves the pictures to where it says they are. */
+  /**
+   * Moves the pictures to where the change wants them, then writes it down.
+   * @throws QcError dataset-write-failed, and everything is as it was
+   */
   async function commit(change: Change): Promise<void> {
-    const places = new Map<string, string>();
-    const ids = change.kind === 'undo' ? (state.done.at(-1)?.before.map(([id]) => id) ?? []) : idsOf(change);
-    for (const id of ids) places.set(id, placeOf(folder, id, state.entries.get(id)));
-    await journal.append(change);
-    view = undefined;
-    for (const id of apply(state, change)) {
-      const to = placeOf(folder, id, state.entries.get(id));
-      const from = places.get(id)!;
-      if (from !== to && change.kind !== 'label') await move(from, to);
+    const moves = Array.from(effectOf(state, change), ([id, entry]) => ({
+      from: placeOf(folder, id, state.entries.get(id)),
+      to: placeOf(folder, id, entry),
+    })).filter(({ from, to }) => from !== to && change.kind !== 'label');
+    await movePictures(moves);
+    try {
+      await journal.append(change);
+    } catch (error) {
+      await moveBack(moves);
+      throw error;
     }
+    view = undefined;
+    apply(state, change);
   }
+
+  /** @throws QcError label-invalid */
+  const check = (label: string) => checkLabelName(label, [...labels, ...state.counts.keys()]);
 
   function known(ids: readonly string[]): string[] {
     const unknown = ids.find((id) => !state.entries.has(id));
@@ -150,7 +181,7 @@ function writer(folder: string, state: State, journal: Paper): Dataset {
     },
     add: (frame) =>
       inTurn(async () => {
-        const label = checkLabel(frame.label);
+        const label = check(frame.label);
         const id = frameId(frame.image);
         const before = state.entries.get(id);
         const { by, partId, camera, capturedAt, judged, at = now() } = frame;
@@ -164,14 +195,14 @@ function writer(folder: string, state: State, journal: Paper): Dataset {
         try {
           await commit({ schema: 1, at, by, kind: 'label', id, label, partId, camera, capturedAt, judged });
         } catch (error) {
-          await rm(place, { force: true });
+          await deletePicture(place);
           throw error;
         }
         return { id, outcome: 'added' as const };
       }),
     relabel: (ids, text, by) =>
       inTurn(async () => {
-        const label = checkLabel(text);
+        const label = check(text);
         if (ids.length > 0)
           await commit({ schema: 1, at: now(), by, kind: 'relabel', ids: known(ids), label });
       }),
@@ -191,106 +222,10 @@ function writer(folder: string, state: State, journal: Paper): Dataset {
   };
 }
 
-const idsOf = (change: Done['change']): readonly string[] => ('ids' in change ? change.ids : [change.id]);
-
 function viewOf(folder: string, { entries, done }: State): DatasetView {
   const frames = Array.from(entries.values(), (entry) => ({
     ...entry,
     file: placeOf(folder, entry.id, entry),
   }));
   return { frames, revision: revisionOf(frames), last: done.at(-1)?.change };
-}
-
-/** Where the picture of an entry lies; without an entry, in the trash. */
-function placeOf(folder: string, id: string, entry: Pick<Entry, 'label'> | undefined): string {
-  return join(folder, entry ? folderOf(entry.label) : trashName, `${id}.png`);
-}
-
-async function writePicture(file: string, { width, height, data }: Image): Promise<void> {
-  const png = await sharp(data, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
-  try {
-    await makeFolder(dirname(file));
-    await writeDurably(file, png);
-  } catch (cause) {
-    await rm(`${file}.draft`, { force: true }).catch(() => undefined);
-    const what = `cannot write ${file}: ${(cause as Error).message}`;
-    throw new QcError('dataset-write-failed', what, { cause });
-  }
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  if (await mkdir(folder, { recursive: true })) await syncFolder(dirname(folder));
-}
-
-async function move(from: string, to: string): Promise<void> {
-  await makeFolder(dirname(to));
-  await rename(from, to).catch((error: NodeJS.ErrnoException) => {
-    // Somebody took it away by hand: the next start says so.
-    if (error.code !== 'ENOENT') throw error;
-  });
-}
-
-/** Where every picture lies that has the name of one: id → paths. Drafts of pictures that never were are cleared. */
-async function findPictures(folder: string): Promise<Map<string, string[]>> {
-  const found = new Map<string, string[]>();
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (!entry.isDirectory() || entry.name === strangersName) continue;
-    for (const name of await readdir(join(folder, entry.name))) {
-      const path = join(folder, entry.name, name);
-      const id = pictureName.exec(name)?.[1];
-      if (id !== undefined) found.set(id, [...(found.get(id) ?? []), path]);
-      else if (name.endsWith('.png.draft')) await rm(path, { force: true });
-    }
-  }
-  return found;
-}
-
-/** Moves every picture to where the journal says it is; leaves out, with a notice, what is not there any more. */
-async function mend(folder: string, state: State, onNotice: (text: string) => void): Promise<void> {
-  const found = await findPictures(folder);
-  const wanted = undoable(state);
-  let missing = 0;
-  for (const [id, entry] of state.entries) {
-    const place = placeOf(folder, id, entry);
-    const paths = found.get(id) ?? [];
-    found.delete(id);
-    const kept = paths.includes(place) ? place : paths[0];
-    for (const path of paths) if (path !== kept) await rm(path);
-    if (kept === undefined) {
-      state.entries.delete(id);
-      missing++;
-    } else if (kept !== place) await move(kept, place);
-  }
-  if (missing > 0) onNotice(`${missing} labelled pictures are missing in ${folder} and left out`);
-
-  let strangers = 0;
-  for (const [id, paths] of found) {
-    for (const path of paths) {
-      const trash = placeOf(folder, id, undefined);
-      const keep = wanted.has(id);
-      if (!keep && path === trash) {
-        await rm(path, { force: true });
-        continue;
-      }
-      const to = keep ? trash : join(folder, strangersName, `${id}.png`);
-      if (!keep) strangers++;
-      if (path !== to) await move(path, to);
-    }
-  }
-  if (strangers > 0) {
-    onNotice(
-      `${strangers} pictures nobody had labelled yet were set aside in ${join(folder, strangersName)}`,
-    );
-  }
-}
-
-/** Deletes removed pictures that no undo can bring back any more. */
-async function emptyTrash(folder: string, state: State): Promise<void> {
-  const wanted = undoable(state);
-  for (const name of await readdir(join(folder, trashName))) {
-    const id = pictureName.exec(name)?.[1];
-    if (id === undefined || !wanted.has(id)) await rm(join(folder, trashName, name), { force: true });
-  }
 }

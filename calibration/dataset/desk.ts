@@ -4,7 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Dataset, type DatasetView, openDataset, readDataset } from './dataset.ts';
+import { type Dataset, type DatasetOptions, type DatasetView, openDataset, readDataset } from './dataset.ts';
 
 export interface DatasetDesk extends AsyncDisposable {
   view(): Promise<DatasetView>;
@@ -17,7 +17,7 @@ const defaultHeldMs = 10_000;
 
 export function createDatasetDesk(
   storageDirectory: string,
-  onNotice: (text: string) => void,
+  options: DatasetOptions,
   heldMs = defaultHeldMs,
 ): DatasetDesk {
   const journal = join(storageDirectory, 'dataset', 'labels.jsonl');
@@ -44,14 +44,14 @@ export function createDatasetDesk(
         ({ size, mtimeMs }) => `${size} ${mtimeMs}`,
         () => 'none',
       );
-      if (read?.stamp !== stamp) read = { stamp, view: readDataset(storageDirectory, onNotice) };
+      if (read?.stamp !== stamp) read = { stamp, view: readDataset(storageDirectory, options.onNotice) };
       return read.view;
     },
     async write(work) {
       clearTimeout(release);
       working++;
       try {
-        open ??= openDataset(storageDirectory, { onNotice }).catch((error: unknown) => {
+        open ??= openDataset(storageDirectory, options).catch((error: unknown) => {
           open = undefined;
           throw error;
         });

@@ -5,11 +5,11 @@ import { extname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
 import { QcError } from '../../config/errors.ts';
+import { folderOfLabel } from '../../config/label-name.ts';
 import { syncFile } from '../../models/durable.ts';
 import type { DatasetView } from './dataset.ts';
 import type { LabelledFrame } from './frame.ts';
 import type { Change } from './journal.ts';
-import { folderOf } from './label.ts';
 
 type Progress = (done: number, total: number) => void;
 
@@ -45,8 +45,8 @@ async function writeFolder(
   await writeFile(join(folder, 'labels.jsonl'), journalOf(frames));
   for (const [index, frame] of frames.entries()) {
     onProgress(index, frames.length);
-    await mkdir(join(folder, folderOf(frame.label)), { recursive: true });
-    await copyFile(frame.file, join(folder, folderOf(frame.label), `${frame.id}.png`));
+    await mkdir(join(folder, folderOfLabel(frame.label)), { recursive: true });
+    await copyFile(frame.file, join(folder, folderOfLabel(frame.label), `${frame.id}.png`));
   }
   onProgress(frames.length, frames.length);
 }
@@ -59,7 +59,7 @@ async function writeZip(frames: DatasetView['frames'], file: string, onProgress:
   for (const [index, { file: from, label, id, labelledAt }] of frames.entries()) {
     // A PNG is compressed already. Opened only when its turn comes: there may be more of them than open files.
     const options = { compress: false, mtime: new Date(labelledAt) };
-    zip.addReadStreamLazy(`${folderOf(label)}/${id}.png`, options, (take) => {
+    zip.addReadStreamLazy(`${folderOfLabel(label)}/${id}.png`, options, (take) => {
       onProgress(index, frames.length);
       const stream = createReadStream(from);
       stream.once('open', () => take(null, stream)).once('error', (error) => take(error, stream));

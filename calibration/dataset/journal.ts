@@ -3,6 +3,7 @@ import { type FileHandle, open, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { QcError } from '../../config/errors.ts';
+import { whyUnstorable } from '../../config/label-name.ts';
 import { syncFolder } from '../../models/durable.ts';
 
 const id = z.string().regex(/^[0-9a-f]{64}$/, 'must be a sha256: 64 hex digits in lower case');
@@ -42,13 +43,14 @@ export const changeSchema = z.discriminatedUnion('kind', [
 export type Change = z.output<typeof changeSchema>;
 
 export interface Journal extends AsyncDisposable {
-  /** Resolves once the change is on the disk. @throws QcError dataset-write-failed, and nothing was added */
+  /** Resolves once the change is on the disk. @throws QcError internal, dataset-write-failed; then nothing was added */
   append(change: Change): Promise<void>;
 }
 
 /**
  * The changes of a journal, oldest first. A last line without its end was being written when the power went: it was
- * never acknowledged and is left out. A damaged line elsewhere is left out with a notice.
+ * never acknowledged and is left out. A damaged line elsewhere is left out with a notice; one with a label that cannot be
+ * stored is noticed too: frames keep the label they had before it.
  * @returns also the length of what is whole, bytes
  */
 export async function readJournal(
@@ -60,19 +62,25 @@ export async function readJournal(
     throw error;
   });
   const length = bytes.lastIndexOf(0x0a) + 1;
-  const changes = parseJournal(bytes.subarray(0, length), (line) =>
-    onNotice(`${file}, line ${line} is damaged and left out`),
+  const changes = parseJournal(bytes.subarray(0, length), (line, why) =>
+    onNotice(`${file}, line ${line} ${why}`),
   );
   return { changes, length, torn: bytes.subarray(length) };
 }
 
-/** The changes in whole lines, oldest first. @param onDamaged told the number of a line that is left out */
-export function parseJournal(bytes: Buffer, onDamaged: (line: number) => void): Change[] {
+/** The changes in whole lines, oldest first. @param onDamaged told the number of a line that has no effect, and why */
+export function parseJournal(bytes: Buffer, onDamaged: (line: number, why: string) => void): Change[] {
   const lines = bytes.toString('utf8').split('\n').slice(0, -1);
   return lines.flatMap((line, index) => {
     const change = parse(line);
-    if (!change) onDamaged(index + 1);
-    return change ?? [];
+    if (!change) {
+      onDamaged(index + 1, 'is damaged and left out');
+      return [];
+    }
+    const why = 'label' in change ? whyUnstorable(change.label) : undefined;
+    if (why !== undefined)
+      onDamaged(index + 1, `has a label that cannot be stored and has no effect: ${why}`);
+    return [change];
   });
 }
 
@@ -102,6 +110,13 @@ export async function openJournal(file: string, length: number, torn: Buffer): P
 function appender(file: string, handle: FileHandle, length: number): Journal['append'] {
   let end = length;
   return async (change) => {
+    const readable = changeSchema.safeParse(change);
+    // What could not be read again would be lost at the next start.
+    if (!readable.success)
+      throw new QcError(
+        'internal',
+        `a change of ${file} is not as its schema says: ${readable.error.message}`,
+      );
     const line = Buffer.from(`${JSON.stringify(change)}\n`);
     try {
       await handle.appendFile(line);

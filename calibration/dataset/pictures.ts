@@ -5,8 +5,8 @@ import { basename, dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { buffer } from 'node:stream/consumers';
 import { QcError } from '../../config/errors.ts';
+import { labelOfFolder } from '../../config/label-name.ts';
 import { openZip } from '../../models/zip.ts';
-import { labelOf } from './label.ts';
 
 /** A larger file is no picture of a part, bytes. */
 const largestFile = 100_000_000;
@@ -101,7 +101,7 @@ function sourceOf(names: readonly string[], files: Files): PictureSource {
     const isHidden = name.split(/[\\/]/).some((part) => part.startsWith('.') || part === '__MACOSX');
     if (basename(name) === journalName) journal = name;
     else if (!isPicture || isHidden || folder === '' || folder === '.') others.push(name);
-    else pictures.push({ name, label: labelOf(folder), read: () => files.read(name) });
+    else pictures.push({ name, label: labelOfFolder(folder), read: () => files.read(name) });
   }
   return {
     files: pictures,

@@ -1,4 +1,5 @@
 /** What the journal's changes add up to. Pure. */
+import { whyUnstorable } from '../../config/label-name.ts';
 import type { LabelledFrame } from './frame.ts';
 import type { Change } from './journal.ts';
 
@@ -14,32 +15,53 @@ export interface Done {
 }
 
 export interface State {
-  /** By id. */
-  readonly entries: Map<string, Entry>;
+  /** By id; changed only by `put`. */
+  readonly entries: ReadonlyMap<string, Entry>;
+  /** Frames of each label that has any. */
+  readonly counts: ReadonlyMap<string, number>;
   /** What can be taken back, oldest first. */
   readonly done: Done[];
 }
 
-export const emptyState = (): State => ({ entries: new Map(), done: [] });
+export const emptyState = (): State => ({ entries: new Map(), counts: new Map(), done: [] });
 
-/** Applies one change to the state. Ids that are not there are passed over. Returns the ids whose entry changed. */
-export function apply({ entries, done }: State, change: Change): string[] {
-  if (change.kind === 'undo') {
-    const last = done.pop();
-    for (const [id, entry] of last?.before ?? []) put(entries, id, entry);
-    return last?.before.map(([id]) => id) ?? [];
-  }
-  const ids = 'ids' in change ? [...new Set(change.ids)].filter((id) => entries.has(id)) : [change.id];
-  const before = ids.map((id) => [id, entries.get(id)] as const);
-  for (const id of ids) put(entries, id, after(change, entries.get(id)));
-  done.push({ change, before });
-  if (done.length > mostUndone) done.shift();
-  return ids;
+/**
+ * What a change does to the entries that are there: id → entry afterwards, undefined for one that goes. Ids that are not
+ * there are passed over, and so is a label that no folder can be named after, which earlier versions wrote down.
+ */
+export function effectOf({ entries, done }: State, change: Change): ReadonlyMap<string, Entry | undefined> {
+  if (change.kind === 'undo') return new Map(done.at(-1)?.before);
+  if (change.kind !== 'remove' && whyUnstorable(change.label) !== undefined) return new Map();
+  const ids = 'ids' in change ? change.ids.filter((id) => entries.has(id)) : [change.id];
+  return new Map(ids.map((id) => [id, after(change, entries.get(id))]));
 }
 
-function put(entries: State['entries'], id: string, entry: Entry | undefined): void {
-  if (entry) entries.set(id, entry);
-  else entries.delete(id);
+/** Applies one change to the state. */
+export function apply(state: State, change: Change): void {
+  const { entries, done } = state;
+  const effect = effectOf(state, change);
+  if (change.kind === 'undo') done.pop();
+  else {
+    done.push({ change, before: Array.from(effect.keys(), (id) => [id, entries.get(id)] as const) });
+    if (done.length > mostUndone) done.shift();
+  }
+  for (const [id, entry] of effect) put(state, id, entry);
+}
+
+/** Sets one entry, or deletes it. */
+export function put(state: State, id: string, entry: Entry | undefined): void {
+  const entries = state.entries as Map<string, Entry>;
+  const counts = state.counts as Map<string, number>;
+  const before = entries.get(id);
+  if (before) {
+    const left = counts.get(before.label)! - 1;
+    if (left > 0) counts.set(before.label, left);
+    else counts.delete(before.label);
+  }
+  if (entry) {
+    entries.set(id, entry);
+    counts.set(entry.label, (counts.get(entry.label) ?? 0) + 1);
+  } else entries.delete(id);
 }
 
 function after(change: Done['change'], entry: Entry | undefined): Entry | undefined {

@@ -35,6 +35,13 @@ describe('one frame', () => {
     });
   });
 
+  test('a defect named like something that every object has fails at its threshold', () => {
+    const own = { thresholds: { ...thresholds, failByLabel: { crack: 0.25 } }, good: ['good'] };
+    for (const label of ['constructor', 'toString', 'valueOf']) {
+      expect(decide([{ good: 0.1, [label]: 0.9 }], own)).toMatchObject({ verdict: 'fail', label });
+    }
+  });
+
   test('exactly on a threshold counts as reached', () => {
     expect(decide([of(0.7)], rules).verdict).toBe('pass');
     expect(decide([of(0.4, 0.6)], rules).verdict).toBe('fail');
