@@ -5,6 +5,7 @@ import { onThisMachine } from '../models/providers.ts';
 import { openSession } from '../models/session.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
+import { readFrame } from './dataset/read-frame.ts';
 import { type Described, describeFrames } from './train/features.ts';
 import { fitHead } from './train/fit.ts';
 import { alike, groupsOf } from './train/groups.ts';
@@ -162,7 +163,10 @@ function countFindings(frames: readonly LabelledFrame[], good: readonly string[]
 async function sizesOf(described: readonly Described[]): Promise<Map<string, string>> {
   const sizes = new Map<string, string>();
   for (const { frame } of described) {
-    const { width, height } = await sharp(frame.file).metadata();
+    // Somebody may remove the frame while it is examined.
+    const png = await readFrame(frame).catch(() => undefined);
+    if (!png) continue;
+    const { width, height } = await sharp(png).metadata();
     sizes.set(frame.id, `${width} × ${height}`);
   }
   return sizes;

@@ -2,7 +2,7 @@
  * The calibration, top to bottom: labelled frames become features, features become a head, the head is judged on parts
  * that it had not seen, gets its thresholds, and becomes a version that may be promoted or not. Details are one import away.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -18,6 +18,7 @@ import { type HeadVersion, openStore, type Store } from '../models/store.ts';
 import type { Probabilities } from '../models/verdict.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
+import { readFrame } from './dataset/read-frame.ts';
 import type { Report } from './report.ts';
 import { forgetting, negativeTransfer, overFitting } from './train/checks.ts';
 import { considerate } from './train/considerate.ts';
@@ -183,7 +184,7 @@ function affordable(frames: number, augment: readonly Augmentation[]): ViewSet {
 
 /** Median of five pictures through the base, ms: what a part costs on this machine. */
 async function latencyOf(session: Session, frame: LabelledFrame): Promise<number> {
-  const image = await decodePicture(await readFile(frame.file));
+  const image = await decodePicture(await readFrame(frame));
   const taken: number[] = [];
   for (let run = 0; run < 5; run++) {
     const began = performance.now();

@@ -230,6 +230,11 @@ export const errors = {
     exit: 1,
     remedy: 'wait a minute and send less; http.requestsPerMinute sets the limit',
   },
+  'audit-unavailable': {
+    exit: 1,
+    remedy:
+      'nothing was changed: make room on the disk or mend it (see the status and qc-agent doctor), then try again',
+  },
   'audit-busy': { exit: 1, remedy: 'try again; if it stays so, look for a process that hangs' },
   'http-unauthorized': { exit: 1, remedy: 'log in on the page, or send a token as Bearer' },
   'http-forbidden': { exit: 1, remedy: 'use a token of a higher role: viewer, operator, engineer' },

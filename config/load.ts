@@ -1,4 +1,5 @@
 /** A YAML file and the environment in; a complete, frozen Config out, or everything that is wrong with it. */
+import { check } from './check.ts';
 import { readDocument } from './document.ts';
 import { type Environment, overlayEnvironment } from './environment.ts';
 import { explain } from './explain.ts';
@@ -36,6 +37,17 @@ export function loadConfig(
   env: Environment,
   onWarning: (text: string) => void = () => undefined,
 ): Config {
+  try {
+    return load(file, env, onWarning);
+  } catch (error) {
+    // Parser and checks call themselves for each level: the stack ends before any level of a real configuration.
+    if (!(error instanceof RangeError)) throw error;
+    const remedy = 'start from config/agent.yaml, the commented example';
+    throw new ConfigError([{ where: file, key: '', what: 'the values are nested too deeply', remedy }]);
+  }
+}
+
+function load(file: string, env: Environment, onWarning: (text: string) => void): Config {
   const document = readDocument(file);
   const overlay = overlayEnvironment(document.value, env);
   const raw = emptySections(overlay.value);
@@ -56,7 +68,7 @@ export function loadConfig(
       remedy: 'put it in a file of its own and name that with passwordFile, or set it in the environment',
     });
   }
-  const parsed = configSchema.safeParse(raw);
+  const parsed = check(configSchema, raw);
   for (const issue of parsed.error?.issues ?? []) {
     for (const { path, at, what, remedy } of explain(issue, raw))
       problems.push({ where: where(path, at), key: path.join('.'), what, remedy });
@@ -71,18 +83,18 @@ export function loadConfig(
  * Every section that is well-formed by itself, resolved: so that one mistake elsewhere hides no other.
  */
 function resolveSections(raw: Record<string, unknown>, scope: Scope): Partial<Config> {
-  const station = stationSchema.safeParse(raw.station).data ?? 'station';
+  const station = check(stationSchema, raw.station).data ?? 'station';
   const cameras: Config['cameras'] = {};
   for (const [name, section] of Object.entries(raw.cameras ?? {})) {
-    const camera = cameraSchema.safeParse(section);
+    const camera = check(cameraSchema, section);
     if (camera.success) cameras[name] = resolveCamera(camera.data, name, scope);
   }
   checkRecipes(raw.recipes, Object.keys(raw.cameras ?? {}), scope);
-  const mqtt = mqttSchema.safeParse(raw.mqtt ?? {});
+  const mqtt = check(mqttSchema, raw.mqtt ?? {});
   if (mqtt.data?.sparkplug) warnOfCase(Object.keys(cameras), scope);
-  const http = httpSchema.safeParse(raw.http ?? {});
-  const model = modelSchema.safeParse(raw.model ?? {});
-  const storage = storageSchema.safeParse(raw.storage ?? {});
+  const http = check(httpSchema, raw.http ?? {});
+  const model = check(modelSchema, raw.model ?? {});
+  const storage = check(storageSchema, raw.storage ?? {});
   return {
     cameras,
     ...(mqtt.success && { mqtt: resolveMqtt(mqtt.data, station, scope) }),

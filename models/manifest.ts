@@ -1,6 +1,8 @@
 /** What lies beside a model on disk: the manifest of a base and that of a head version, version 1 of both. */
+
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { check } from '../config/check.ts';
 import { QcError } from '../config/errors.ts';
 import { quantizationSchema } from './quantize/report.ts';
 
@@ -126,7 +128,7 @@ async function readManifest<T>(file: string, schema: z.ZodType<T>): Promise<T> {
   } catch (cause) {
     throw new QcError('model-damaged', `${file} is not JSON: ${(cause as Error).message}`, { cause });
   }
-  const parsed = schema.safeParse(content);
+  const parsed = check(schema, content);
   if (parsed.success) return parsed.data;
   const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'manifest'}: ${issue.message}`);
   throw new QcError('model-damaged', `${file} does not describe a model: ${wrong.join('; ')}`, {

@@ -1,5 +1,6 @@
 /** The audit log of a running agent: changes are recorded in the order in which they came. */
 import { mkdir } from 'node:fs/promises';
+import { QcError } from '../../config/errors.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { AuditDraft, AuditEntry } from './entry.ts';
 import { appendAudit } from './files.ts';
@@ -7,10 +8,13 @@ import { type AuditQuery, readAudit } from './read.ts';
 
 export interface Audit {
   /**
-   * On the disk once it resolves; it never throws, since what it tells of has happened already: where it cannot be
-   * written, the station says so. Of what is refused, only so much is kept each minute.
+   * On the disk once it resolves, if the disk takes it. It never throws, since what it tells of has happened already: an
+   * entry that cannot be written is kept and written later, and the station reports that. Of refusals, a limited number
+   * is kept each minute.
    */
   record(draft: AuditDraft): Promise<void>;
+  /** Call it before a change is made. @throws QcError audit-unavailable if the change could not be recorded */
+  ready(): Promise<void>;
   /** Newest first. */
   read(query: AuditQuery): Promise<AuditEntry[]>;
 }
@@ -26,6 +30,8 @@ const refusalsPerMinute = 20;
 const minuteMs = 60_000;
 /** Waiting for the disk; beyond, the log says what the file cannot. */
 const mostWaiting = 10_000;
+/** How long after a failure the entries that wait are written again, ms. */
+const retryMs = 5_000;
 
 /** @throws where the directory cannot be made */
 export async function openAudit(
@@ -35,26 +41,39 @@ export async function openAudit(
   const log = deps.log.child({ component: 'audit' });
   await mkdir(directory, { recursive: true });
   const limits = { maxBytes: auditMb * 1e6, onNotice: (text: string) => log.warn(text) };
-  let waiting: { readonly draft: AuditDraft; readonly at: Date }[] = [];
+  const waiting: { readonly draft: AuditDraft; readonly at: Date; isLogged?: true }[] = [];
   let writing: Promise<void> | undefined;
+  let fault = '';
+  let timer: NodeJS.Timeout | undefined;
   let minute = { begun: performance.now(), refused: 0, unsaid: 0 };
 
+  const onWritten = ({ sequence, hash, who, action, outcome }: AuditEntry) => {
+    waiting.shift();
+    // A second copy, wherever the log is collected: its hash proves the file.
+    log.info({ sequence, hash, who, outcome }, `recorded: ${action}`);
+  };
+
+  /** Writes what waits, in order, until it is all on the disk or the disk refuses one. */
   async function writeAll(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = waiting;
-      waiting = [];
-      try {
-        for (const { sequence, hash, who, action, outcome } of await appendAudit(directory, batch, limits)) {
-          // A second copy, wherever the log is collected: its hash proves the file.
-          log.info({ sequence, hash, who, outcome }, `recorded: ${action}`);
-        }
-        deps.onFault('');
-      } catch (error) {
-        for (const { draft } of batch) log.error({ err: error, ...draft }, 'a change could not be recorded');
-        deps.onFault(`changes cannot be recorded in audit.jsonl: ${(error as Error).message}`);
+    clearTimeout(timer);
+    try {
+      while (waiting.length > 0) await appendAudit(directory, [...waiting], { ...limits, onWritten });
+      fault = '';
+    } catch (error) {
+      fault = `changes cannot be recorded in audit.jsonl: ${(error as Error).message}`;
+      for (const entry of waiting.filter(({ isLogged }) => !isLogged)) {
+        entry.isLogged = true;
+        log.error({ err: error, ...entry.draft }, 'a change is not recorded yet');
       }
+      timer = setTimeout(() => void flush(), retryMs).unref();
     }
+    deps.onFault(fault);
     writing = undefined;
+  }
+
+  function flush(): Promise<void> {
+    writing ??= writeAll();
+    return writing;
   }
 
   function write(draft: AuditDraft): Promise<void> {
@@ -63,8 +82,7 @@ export async function openAudit(
       return Promise.resolve();
     }
     waiting.push({ draft, at: new Date() });
-    writing ??= writeAll();
-    return writing;
+    return flush();
   }
 
   /** Says what was left out of the minute that is over. */
@@ -84,10 +102,17 @@ export async function openAudit(
       if (draft.outcome === 'refused' && ++minute.refused > refusalsPerMinute) minute.unsaid++;
       else await write(draft);
     },
+    async ready() {
+      if (fault !== '') await flush();
+      if (fault !== '') throw new QcError('audit-unavailable', fault);
+    },
     read: (query) => readAudit(directory, query),
     async [Symbol.asyncDispose]() {
       closeMinute();
-      await writing;
+      await flush();
+      clearTimeout(timer);
+      if (waiting.length > 0)
+        log.error({ entries: waiting.length }, 'stopped with changes that are not recorded');
     },
   };
 }

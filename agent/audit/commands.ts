@@ -5,6 +5,15 @@ import type { Audit } from './audit.ts';
 import { type AuditDraft, factsOf } from './entry.ts';
 
 const notRecorded = new Set(['trigger', 'acknowledge']);
+/** An aborted part never passes: that is allowed whatever the disk does. */
+const alwaysAllowed = new Set([...notRecorded, 'abort']);
+
+/** Refuses a command whose record the disk would not take. @returns a check for the command desk */
+export function allowRecorded(audit: Pick<Audit, 'ready'>): (name: string) => Promise<void> {
+  return async (name) => {
+    if (!alwaysAllowed.has(name)) await audit.ready();
+  };
+}
 
 /**
  * A desk that answers as the one behind it.

@@ -1,6 +1,7 @@
 /** A line of the audit log: who changed what, when, from where, and what came of it. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { check } from '../../config/check.ts';
 
 export const outcomes = ['done', 'refused', 'failed'] as const;
 
@@ -33,12 +34,30 @@ export type AuditEntry = z.output<typeof auditEntry>;
 /** What the first line follows. */
 export const noHash = '0'.repeat(64);
 
-/** The next line, without its line end. */
+/** The next line, without its line end. Never throws: of a draft that does not fit the schema, the facts are left out. */
 export function nextLine(draft: AuditDraft, sequence: number, previous: string, at: Date): string {
-  const { who, role, from, action, what, outcome, code } = auditDraft.parse(draft);
+  const { who, role, from, action, what, outcome, code } = fitting(draft);
   const facts = { who, role, from, action, what, outcome, code };
   const text = JSON.stringify({ schema: 1, sequence, at: at.toISOString(), ...facts, previous }).slice(0, -1);
   return `${text},"hash":"${hashOf(text)}"}`;
+}
+
+/** The draft as the schema wants it, so that one that does not fit cannot keep others out of the log. */
+function fitting(draft: AuditDraft): AuditDraft {
+  const checked = check(auditDraft, draft);
+  if (checked.success) return checked.data;
+  const text = (value: unknown, length: number) =>
+    typeof value === 'string' && value !== '' ? value.slice(0, length) : 'unknown';
+  const { who, role, from, action, outcome, code } = draft;
+  return {
+    who: text(who, 300),
+    role: auditDraft.shape.role.catch(null).parse(role),
+    from: text(from, 300),
+    action: text(action, 100),
+    what: { leftOut: 'the facts could not be recorded' },
+    outcome: auditDraft.shape.outcome.catch('failed').parse(outcome),
+    code: typeof code === 'string' ? code.slice(0, 100) : null,
+  };
 }
 
 /** A line as an entry; undefined where it is none, or does not hold its own hash. */
@@ -57,7 +76,10 @@ const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
 const mostFacts = 20;
 const longestFact = 200;
 
-/** What somebody asked for, short enough for a line: lists by their first items and their length, nothing nested. */
+/**
+ * What somebody asked for, short enough for a line: lists by their first items and their length, nothing nested.
+ * The sources may be anything that JSON can hold: no conversion of theirs is ever called.
+ */
 export function factsOf(...sources: readonly unknown[]): AuditDraft['what'] {
   const facts = sources
     .filter((source) => typeof source === 'object' && source !== null && !Array.isArray(source))
@@ -71,9 +93,17 @@ export function factsOf(...sources: readonly unknown[]): AuditDraft['what'] {
 
 function inShort(value: unknown): AuditDraft['what'][string] | undefined {
   if (typeof value === 'string') return value.slice(0, longestFact);
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value;
+  // JSON reads 1e999 as Infinity, which it cannot write.
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+  if (typeof value === 'boolean' || value === null) return value;
   if (!Array.isArray(value)) return undefined;
-  const shown = value.slice(0, 3).map((one) => String(one).slice(0, 64));
+  const shown = value.slice(0, 3).map((one) => nameOf(one).slice(0, 64));
   const more = value.length - shown.length;
   return more > 0 ? `${shown.join(', ')} and ${more} more` : shown.join(', ');
+}
+
+/** An item of a list; only the kind of what is nested, since its own `toString` may be anything. */
+function nameOf(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

@@ -35,6 +35,8 @@ export interface AppendOptions {
   readonly maxBytes: number;
   /** Told of a file that was set aside. */
   readonly onNotice: (text: string) => void;
+  /** Told of each entry once it is on the disk, in order: also of those before one that failed. */
+  readonly onWritten?: (entry: AuditEntry) => void;
 }
 
 /**
@@ -44,12 +46,11 @@ export interface AppendOptions {
 export async function appendAudit(
   directory: string,
   drafts: readonly { readonly draft: AuditDraft; readonly at: Date }[],
-  { maxBytes, onNotice }: AppendOptions,
-): Promise<AuditEntry[]> {
+  { maxBytes, onNotice, onWritten = () => undefined }: AppendOptions,
+): Promise<void> {
   await using _ = await lockSoon(join(directory, 'audit.lock'));
   const newest = join(directory, 'audit.jsonl');
   let { size, last } = await endOf(newest, directory, onNotice);
-  const entries: AuditEntry[] = [];
   for (const { draft, at } of drafts) {
     if (size >= maxBytes / files) {
       await rotate(directory, last?.sequence ?? 0);
@@ -59,9 +60,8 @@ export async function appendAudit(
     await addLine(newest, `${line}\n`, size);
     size += Buffer.byteLength(line) + 1;
     last = readLine(line)!;
-    entries.push(last);
+    onWritten(last);
   }
-  return entries;
 }
 
 async function addLine(file: string, line: string, size: number): Promise<void> {

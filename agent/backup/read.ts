@@ -1,6 +1,8 @@
 /** Opens a backup that may have come from anywhere: nothing is believed that is not proved. */
+
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
+import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
 import { requireLayout } from '../../models/layout.ts';
 import { openZip } from '../../models/zip.ts';
@@ -72,7 +74,7 @@ async function readManifest(
   } catch (cause) {
     throw damaged(`its ${manifestName} is not JSON`, cause);
   }
-  const parsed = manifestSchema.safeParse(content);
+  const parsed = check(manifestSchema, content);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw damaged(`its ${manifestName} is wrong: ${issue!.path.join('.')}: ${issue!.message}`);

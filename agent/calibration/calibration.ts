@@ -1,8 +1,9 @@
 /** Calibration beside the running line, joined: labels, training, versions, the shadow, and why. */
-import { readFile } from 'node:fs/promises';
+
 import sharp from 'sharp';
 import type { Calibration } from '../../calibration/api.ts';
 import { estimateOf } from '../../calibration/collect/estimate.ts';
+import { readFrame } from '../../calibration/dataset/read-frame.ts';
 import type { JobConfig } from '../../calibration/jobs/messages.ts';
 import { QcError } from '../../config/errors.ts';
 import { decodePicture } from '../../models/picture.ts';
@@ -88,7 +89,7 @@ export function openCalibration(
     const frame = (await labels.view()).frames.find((one) => one.id === id);
     if (!frame) throw new QcError('frame-unknown', `there is no frame ${id}`);
     try {
-      return await readFile(frame.file);
+      return await readFrame(frame);
     } catch (cause) {
       throw new QcError('frame-unknown', `the picture of frame ${id} cannot be read`, { cause });
     }

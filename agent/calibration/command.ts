@@ -1,6 +1,8 @@
 /** `qc-agent calibrate`: asks the running agent over HTTP. */
+
 import { readFile } from 'node:fs/promises';
 import { overview } from '../../calibration/views.ts';
+import { check } from '../../config/check.ts';
 import { isErrorCode, QcError } from '../../config/errors.ts';
 import type { HttpConfig } from '../../config/schema.ts';
 import type { CommandAnswer } from '../../models/commands.ts';
@@ -42,14 +44,18 @@ export async function calibrateCommand(
     });
     const answer = parseJson(answered.body);
     if (answered.status === 200) return answer;
-    const failed = errorBody.safeParse(answer);
+    const failed = check(errorBody, answer);
     if (!failed.success) throw new QcError('agent-unreachable', `${address.origin} is no qc-agent`);
     const { code, message, remedy } = failed.data.error;
     // An agent of another version may know other codes.
     throw new QcError(isErrorCode(code) ? code : 'internal', message, { remedy });
   };
   if (mode !== undefined) await ask('mode', { mode: mode === 'on' ? 'calibration' : 'inspection' });
-  const now = overview.parse(await ask('calibration'));
+  const overviewed = check(overview, await ask('calibration'));
+  if (!overviewed.success) {
+    throw new QcError('agent-unreachable', `${url} is a qc-agent of another version`);
+  }
+  const now = overviewed.data;
   const { calibrating, frames, labels, waiting, training, active, candidate } = now;
   const progress = training.total > 0 ? ` ${training.done} of ${training.total}` : '';
   const lines = [

@@ -1,6 +1,8 @@
 /** Which heads there are, which one judges, and who let it. */
+
 import { type Report, reportSchema } from '../../calibration/report.ts';
 import type { VersionView } from '../../calibration/views.ts';
+import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
 import { readDecisions, recordDecision, requireAllowed } from '../../models/decisions.ts';
 import { type ListedVersion, openStore } from '../../models/store.ts';
@@ -41,7 +43,7 @@ export function createVersions(
       return decided || (await historyOf()).includes(version) ? null : version;
     },
     async report(version) {
-      const report = reportSchema.safeParse(await (await open()).report(version));
+      const report = check(reportSchema, await (await open()).report(version));
       if (report.success) return report.data;
       throw new QcError('version-unknown', `version ${version} has no report`);
     },

@@ -3,12 +3,7 @@ import cookies from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import { type FastifyRequest, fastify } from 'fastify';
-import {
-  jsonSchemaTransform,
-  serializerCompiler,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from 'fastify-type-provider-zod';
+import { jsonSchemaTransform, serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { addCalibration, type Person } from '../../calibration/api.ts';
 import { QcError } from '../../config/errors.ts';
 import type { HttpConfig } from '../../config/schema.ts';
@@ -17,7 +12,7 @@ import { createErrorHandler, errorBody } from './errors.ts';
 import { createGuard } from './guard.ts';
 import { securityHeaders } from './headers.ts';
 import { addLimits } from './limits.ts';
-import { createRecorder } from './record.ts';
+import { createGate, createRecorder } from './record.ts';
 import { addAudit } from './routes/audit.ts';
 import { addClassify } from './routes/classify.ts';
 import { addCommands } from './routes/commands.ts';
@@ -32,6 +27,7 @@ import { addStation } from './routes/station.ts';
 import { createSessions } from './sessions.ts';
 import { minVersion, type ServedCertificate } from './tls.ts';
 import type { Tokens } from './tokens.ts';
+import { checkRequest, refuseUnknownBody } from './validate.ts';
 
 export interface Locks {
   /** Undefined: loopback only, everybody may do everything. */
@@ -53,7 +49,7 @@ export async function buildApp(config: HttpConfig, locks: Locks, deps: HttpDeps)
   const { tokens, certificate } = locks;
   const secure = certificate !== undefined;
   const app = createServer(config, certificate);
-  app.setValidatorCompiler(validatorCompiler);
+  app.setValidatorCompiler(checkRequest);
   app.setSerializerCompiler(serializerCompiler);
   // A cookie counts for every port of a host, where other stations may be.
   const cookie = `${secure ? '__Host-' : ''}qc-${deps.station}`;
@@ -66,6 +62,8 @@ export async function buildApp(config: HttpConfig, locks: Locks, deps: HttpDeps)
   await app.register(cookies);
   const limits = await addLimits(app, config.requestsPerMinute);
   app.addHook('onRequest', createGuard({ tokens, sessions, limits, cookie }));
+  app.addHook('preValidation', async (request) => refuseUnknownBody(request));
+  app.addHook('preHandler', createGate(deps.audit));
   app.addHook('onSend', createRecorder(deps.audit, tokens !== undefined));
   app.setErrorHandler(createErrorHandler(deps.log));
   app.setNotFoundHandler((request) => {

@@ -94,7 +94,7 @@ export interface HttpDeps {
   classify(image: Image): Promise<Classification>;
   /** Somebody looks at the page, or nobody any more: cameras add whole-picture previews meanwhile. */
   watch(on: boolean): void;
-  readonly audit: Pick<Audit, 'record' | 'read'>;
+  readonly audit: Pick<Audit, 'record' | 'ready' | 'read'>;
   /** Something is wrong with tokens or certificate, in words; empty once it is not. */
   onNotice(what: 'tokens' | 'certificate', text: string): void;
   /** Labels, training and versions; without it their routes are not there. */

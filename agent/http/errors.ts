@@ -41,6 +41,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   'dataset-busy': 409,
   'training-impossible': 409,
   'command-busy': 503,
+  'audit-unavailable': 503,
   internal: 500,
 };
 

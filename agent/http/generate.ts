@@ -32,7 +32,7 @@ export async function openApiDocument(): Promise<string> {
     classify: none,
     watch: none,
     onNotice: none,
-    audit: { record: none, read: none },
+    audit: { record: none, ready: none, read: none },
     calibration: new Proxy({} as Calibration, { get: () => none }),
   };
   const app = await buildApp(httpSchema.parse({}), {}, deps);

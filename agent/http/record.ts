@@ -8,11 +8,23 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What the change is called in the audit log; by default its method and route. False: nothing is changed. */
     audit?: string | false;
+    /** The change is made even if it cannot be recorded at once: it takes rights or parts back, or only logs in. */
+    alwaysAllowed?: true;
   }
   interface FastifyRequest {
     /** Code of what it failed with. */
     failure?: string;
   }
+}
+
+/**
+ * A hook that runs before a change is made: a change that could not be recorded is refused.
+ * @throws QcError audit-unavailable
+ */
+export function createGate(audit: Pick<Audit, 'ready'>) {
+  return async (request: FastifyRequest): Promise<void> => {
+    if (actionOf(request) !== undefined && !request.routeOptions.config.alwaysAllowed) await audit.ready();
+  };
 }
 
 /** A hook that runs before an answer is sent; an answer is not sent before its record is on the disk. */

@@ -1,5 +1,6 @@
 /** A command's way in: checked by what it is, then by what it says, then handed over, and always answered. */
 import { z } from 'zod';
+import { check } from '../../config/check.ts';
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 import type { Log } from '../lifecycle/log.ts';
 import { type CommandName, type Commands, commandMessages, type Reply } from './messages.ts';
@@ -27,10 +28,17 @@ export interface CommandDesk {
   handle(command: IncomingCommand): Promise<Reply>;
 }
 
-/** @param maxAgeMs a command whose `issuedAt` is further from now is refused as stale */
+export interface CommandDeskDeps {
+  readonly log: Log;
+  /** A command whose `issuedAt` is further from now is refused as stale, ms. */
+  readonly maxAgeMs: number;
+  /** Called before a valid command is carried out; throws a QcError if it must not be. */
+  readonly allow?: (name: CommandName) => Promise<void>;
+}
+
 export function createCommandDesk(
   handlers: CommandHandlers,
-  { log, maxAgeMs }: { readonly log: Log; readonly maxAgeMs: number },
+  { log, maxAgeMs, allow = async () => undefined }: CommandDeskDeps,
 ): CommandDesk {
   let running = 0;
   return {
@@ -39,6 +47,7 @@ export function createCommandDesk(
       running++;
       try {
         const { name, message } = read(command, maxAgeMs);
+        await allow(name);
         // The table's key and the schema's output belong together, which the compiler cannot follow.
         const handler = handlers[name] as (message: unknown) => Promise<Pick<Reply, 'jobId' | 'repeated'>>;
         const { jobId, repeated } = await handler(message);
@@ -68,7 +77,10 @@ function read(
   if (command.payload.byteLength > maxBytes) {
     throw new QcError('command-too-large', `the command has ${command.payload.byteLength} bytes`);
   }
-  const parsed = commandMessages[name as CommandName].safeParse(parseJson(command.payload));
+  const parsed = check<z.ZodType<Commands[CommandName]>>(
+    commandMessages[name as CommandName],
+    parseJson(command.payload),
+  );
   if (!parsed.success) {
     const what = z.prettifyError(parsed.error).replaceAll(/\s+/g, ' ').slice(0, 500);
     throw new QcError('command-invalid', `${name}: ${what}`);

@@ -159,10 +159,10 @@ async function answer(message: Incoming, link: BrokerLink, topics: Topics, deps:
   const name = topics.commandOf(message.topic);
   // A retained message of no bytes is how a retained one is cleared (MQTT 3.1.1 §3.3.1.3): no command.
   if (name === undefined || (message.payload.length === 0 && !message.responseTopic)) return;
-  const reply = await deps.desk.handle({ name, payload: message.payload, retained: message.retained });
-  const { responseTopic, correlationData } = message;
+  const { payload, retained, responseTopic, correlationData } = message;
   const named = responseTopic !== undefined && topics.acceptsResponse(responseTopic);
   try {
+    const reply = await deps.desk.handle({ name, payload, retained });
     await link.publish(
       named ? responseTopic : topics.reply(name),
       JSON.stringify(reply),
@@ -170,7 +170,7 @@ async function answer(message: Incoming, link: BrokerLink, topics: Topics, deps:
     );
     deps.published('reply');
   } catch (error) {
-    // Whoever asked may ask again; the loss of the link itself is told elsewhere.
+    // Nothing that comes in by a message may end the process. Whoever asked may ask again.
     deps.log.warn({ err: error, command: name.slice(0, 64) }, 'a reply could not be sent');
   }
 }

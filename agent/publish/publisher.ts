@@ -2,7 +2,7 @@
 import { QcError } from '../../config/errors.ts';
 import type { MqttConfig } from '../../config/schema.ts';
 import type { Audit } from '../audit/audit.ts';
-import { recordCommands } from '../audit/commands.ts';
+import { allowRecorded, recordCommands } from '../audit/commands.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import { retry } from '../lifecycle/retry.ts';
 import { loginWith, nextLogin, openSecret } from '../lifecycle/secret.ts';
@@ -34,7 +34,7 @@ export interface PublisherDeps {
   readonly outbox: MqttOutbox;
   readonly commands: CommandHandlers;
   /** Where commands are recorded. */
-  readonly audit: Pick<Audit, 'record'>;
+  readonly audit: Pick<Audit, 'record' | 'ready'>;
   readonly observer: PublisherObserver;
   /** The retained status, read whenever it is about to be published. */
   status(): Status;
@@ -64,7 +64,11 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
   const faults = new FaultLog(log);
   const closing = new AbortController();
   const password = await openSecret(config, log);
-  const commandDesk = createCommandDesk(deps.commands, { log, maxAgeMs: config.commandMaxAgeMs });
+  const commandDesk = createCommandDesk(deps.commands, {
+    log,
+    maxAgeMs: config.commandMaxAgeMs,
+    allow: allowRecorded(deps.audit),
+  });
   const desk = recordCommands(commandDesk, deps.audit, config.topic);
   const options = {
     broker: {

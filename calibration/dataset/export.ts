@@ -1,7 +1,8 @@
 /** The dataset → a folder or a zip that any training tool reads, and that `import` takes back as it was. */
-import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { createWriteStream, existsSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
 import { QcError } from '../../config/errors.ts';
@@ -10,6 +11,7 @@ import { syncFile } from '../../models/durable.ts';
 import type { DatasetView } from './dataset.ts';
 import type { LabelledFrame } from './frame.ts';
 import type { Change } from './journal.ts';
+import { readFrame } from './read-frame.ts';
 
 type Progress = (done: number, total: number) => void;
 
@@ -46,7 +48,7 @@ async function writeFolder(
   for (const [index, frame] of frames.entries()) {
     onProgress(index, frames.length);
     await mkdir(join(folder, folderOfLabel(frame.label)), { recursive: true });
-    await copyFile(frame.file, join(folder, folderOfLabel(frame.label), `${frame.id}.png`));
+    await writeFile(join(folder, folderOfLabel(frame.label), `${frame.id}.png`), await readFrame(frame));
   }
   onProgress(frames.length, frames.length);
 }
@@ -56,13 +58,16 @@ async function writeZip(frames: DatasetView['frames'], file: string, onProgress:
   const written = pipeline(zip.outputStream, createWriteStream(file));
   zip.addBuffer(Buffer.from(journalOf(frames)), 'labels.jsonl');
   const fault = new Promise<never>((_, reject) => zip.on('error', reject));
-  for (const [index, { file: from, label, id, labelledAt }] of frames.entries()) {
+  for (const [index, frame] of frames.entries()) {
+    const { label, id, labelledAt } = frame;
     // A PNG is compressed already. Opened only when its turn comes: there may be more of them than open files.
     const options = { compress: false, mtime: new Date(labelledAt) };
     zip.addReadStreamLazy(`${folderOfLabel(label)}/${id}.png`, options, (take) => {
       onProgress(index, frames.length);
-      const stream = createReadStream(from);
-      stream.once('open', () => take(null, stream)).once('error', (error) => take(error, stream));
+      readFrame(frame).then(
+        (png) => take(null, Readable.from([png])),
+        (error) => take(error, Readable.from([])),
+      );
     });
   }
   zip.end();

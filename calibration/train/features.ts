@@ -5,6 +5,7 @@ import type { Image } from '../../models/image.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
 import { decodePicture } from '../../models/picture.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
+import { readFrame } from '../dataset/read-frame.ts';
 import { statisticsOf, statisticsSize } from './statistics.ts';
 import { viewOf } from './views.ts';
 
@@ -57,7 +58,7 @@ export async function describeFrames(
       const key = keyOf(frame.id, view);
       let values = known.get(key);
       if (!values) {
-        image ??= await decodePicture(await readFile(frame.file));
+        image ??= await decodePicture(await readFrame(frame));
         values = new Float32Array(size + statisticsSize);
         values.set(await featuresOf(await viewOf(image, view)));
         if (view === 0) values.set(statisticsOf(image), size);

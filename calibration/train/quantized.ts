@@ -1,5 +1,4 @@
 /** Whether a head that was trained on float features judges as well on features in 8 bits, on parts that it had not seen. */
-import { readFile } from 'node:fs/promises';
 import type { Config } from '../../config/schema.ts';
 import { hellinger, probabilitiesOf } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
@@ -11,6 +10,7 @@ import { openSession } from '../../models/session.ts';
 import { openStore } from '../../models/store.ts';
 import { decide, type Thresholds } from '../../models/verdict.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
+import { readFrame } from '../dataset/read-frame.ts';
 import { considerate } from './considerate.ts';
 import { drawEvenly } from './draw.ts';
 import { mostProbable } from './evaluate.ts';
@@ -101,7 +101,7 @@ export async function judgeOf(
       for (const { frame, features: exact } of held) {
         signal?.throwIfAborted();
         onProgress('judging parts not seen', done++, count);
-        const changed = await features(await decodePicture(await readFile(frame.file)));
+        const changed = await features(await decodePicture(await readFrame(frame)));
         if (!good.includes(frame.label)) bad++;
         for (const [counts, seen] of [
           [float, exact],

@@ -3,7 +3,9 @@
  * tensor data extension: what is sent, and what an answer must be. Pure.
  * https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
  */
+
 import { z } from 'zod';
+import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
 
 // What other servers add is none of our business: unknown fields are let pass.
@@ -135,7 +137,7 @@ export function parse<T>(schema: z.ZodType<T>, body: Buffer): T {
   } catch {
     throw invalid('answers with something that is not JSON');
   }
-  const parsed = schema.safeParse(json);
+  const parsed = check(schema, json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw invalid(`answers with JSON that is none of the protocol: ${issue!.path.join('.')} ${issue!.message}`);

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { openDataset, readDataset } from '../../calibration/dataset/dataset.ts';
 import { frameId } from '../../calibration/dataset/frame.ts';
+import { readFrame } from '../../calibration/dataset/read-frame.ts';
 import { examine, type Finding } from '../../calibration/doctor.ts';
 import { modelSchema, storageSchema } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
@@ -9,8 +10,13 @@ import { tempFolder } from '../models/temp-folder.ts';
 import { writeTiny } from '../models/tiny-model.ts';
 import { surface } from './surface.ts';
 
-async function doctor(storage: string, frames: readonly (readonly [string, Image])[], spoil?: string) {
-  {
+/** @param frames added first; undefined: whatever is there, while somebody else may write */
+async function doctor(
+  storage: string,
+  frames: readonly (readonly [string, Image])[] | undefined,
+  spoil?: string,
+) {
+  if (frames) {
     await using dataset = await openDataset(storage, { onNotice: () => undefined });
     for (const [label, image] of frames) await dataset.add({ image, label, by: 'test' });
   }
@@ -47,6 +53,31 @@ describe('the dataset doctor', () => {
     await using folder = await tempFolder();
     const { findings } = await doctor(folder.path, [...many('good', 14), ...many('bright', 12)]);
     expect(findings).toEqual([]);
+  });
+
+  it('finds nothing unreadable while frames get other labels, and passes over those that are removed', async () => {
+    await using folder = await tempFolder();
+    await using dataset = await openDataset(folder.path, { onNotice: () => undefined });
+    for (const [label, image] of [...many('good', 14), ...many('bright', 12)])
+      await dataset.add({ image, label, by: 'test' });
+    const ids = dataset.frames.filter(({ label }) => label === 'bright').map(({ id }) => id);
+    let over = false;
+    const others = (async () => {
+      for (let turn = 0; !over; turn++) {
+        await dataset.relabel(ids, turn % 2 === 0 ? 'glossy' : 'bright', 'somebody else');
+        await dataset.remove([dataset.frames[0]!.id], 'somebody else');
+        await dataset.undo('somebody else');
+      }
+    })();
+    const { findings } = await doctor(folder.path, undefined);
+    for (const frame of await readDataset(folder.path, () => undefined).then(({ frames }) => frames)) {
+      const png = await readFrame(frame).catch((error: Error) => error.message);
+      if (typeof png === 'string') expect(png).not.toContain(folder.path);
+    }
+    over = true;
+    await others;
+    for (const { text } of of(findings, 'unreadable')) expect(text).not.toContain(folder.path);
+    expect(of(findings, 'unreadable').length).toBeLessThanOrEqual(1);
   });
 
   it('says that only one label is there, and that nothing could ever pass', async () => {

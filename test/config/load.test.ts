@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { Environment } from '../../config/environment.ts';
 import { loadConfig } from '../../config/load.ts';
 import { ConfigError, problemLine } from '../../config/problems.ts';
+import { hostileJson, hostileValues } from '../rigs/hostile.ts';
 import { badConfigs } from './bad-configs.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qc-config-'));
@@ -43,6 +44,35 @@ describe('a bad configuration is refused with line, key and remedy', () => {
     expect(problem?.remedy).toMatch(remedy);
     expect(JSON.stringify(problem)).not.toContain('hunter2');
     expect(exitCode).toBe(key === 'model.base' ? 3 : 2);
+  });
+
+  test.each([
+    ['lists', '['.repeat(20_000)],
+    ['lists that are closed', `${'['.repeat(20_000)}${']'.repeat(20_000)}`],
+    ['mappings', '{a: '.repeat(20_000)],
+    ['a value', `station: ${'['.repeat(5_000)}1${']'.repeat(5_000)}\n`],
+    ['block lists', '- '.repeat(20_000)],
+  ])('%s, nested deeper than anybody writes', (_, yaml) => {
+    const { problems, exitCode } = failure(() => load(yaml));
+    expect(problems[0]!.where).toContain('config.yaml');
+    expect(exitCode).toBe(2);
+  });
+
+  test('a value of any kind in any place', () => {
+    for (const value of hostileValues) {
+      const text = hostileJson(value);
+      for (const yaml of [
+        `station: ${text}\ncameras: {top: {url: "rtsp://h/a"}}\n`,
+        `station: s\ncameras: {top: {url: ${text}, trigger: ${text}}}\n`,
+        `station: s\ncameras: ${text}\nmqtt: {url: ${text}, topic: ${text}}\nlabels: {good: ${text}}\n`,
+      ]) {
+        try {
+          load(yaml);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ConfigError);
+        }
+      }
+    }
   });
 
   test('every problem is told at once, from top to bottom', () => {

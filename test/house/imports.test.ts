@@ -48,6 +48,17 @@ describe('the house rules', () => {
     expect(upward).toEqual([]);
   });
 
+  it('checks values from outside with config/check.ts alone, on which zod cannot throw', () => {
+    const direct = files.filter(
+      (file) =>
+        !file.startsWith('test/') &&
+        file !== 'config/check.ts' &&
+        readFileSync(join(packageRoot, file), 'utf8').includes('.safeParse('),
+    );
+    // Its input is the command line of whoever starts it.
+    expect(direct).toEqual(['agent/commands/options.ts']);
+  });
+
   it('has no import cycles, type imports included', () => {
     const edges = new Map<string, string[]>();
     for (const { file, target } of imports)

@@ -21,6 +21,14 @@ it('every change is on record, whichever way it came, also when the agent is kil
   expect((await plant.command('mode', { mode: 'inspection' })).ok).toBe(true);
   expect((await plant.command('model', { action: 'promote', version: 'none' })).ok).toBe(false);
   expect(await cli(plant, 'models', 'rollback')).toMatchObject({ code: 2 });
+  // Neither what is no command nor a body that a route does not take ends the agent or leaves a gap.
+  const hostile = { camera: { length: { toString: 1 } }, jobId: [{ toString: 1 }] };
+  expect(await plant.command('abort', hostile)).toMatchObject({
+    ok: false,
+    error: { code: 'command-invalid' },
+  });
+  expect(await post('models/rollback', { x: [{ toString: 1 }] })).toBe(400);
+  expect(await post('dataset/undo', { x: [{ toString: 1 }] })).toBe(400);
   expect(await post('dataset/undo')).toBe(200);
   plant.agent.kill('SIGKILL');
   await plant.agent.exited;
@@ -36,18 +44,21 @@ it('every change is on record, whichever way it came, also when the agent is kil
     `mqtt:${plant.topic}/command/mode mode done`,
     `mqtt:${plant.topic}/command/model model refused`,
     'cli rollback refused',
+    `mqtt:${plant.topic}/command/abort abort refused`,
+    'local rollback refused',
+    'local undo refused',
     'local undo done',
   ]);
   expect(entries[1]!.what).toEqual({ resultId: result!.resultId, label: 'scratch' });
   const proof = await cli(plant, 'audit', '--verify');
-  expect(proof).toMatchObject({ code: 0, stdout: expect.stringContaining('whole: 6 entries') });
+  expect(proof).toMatchObject({ code: 0, stdout: expect.stringContaining('whole: 9 entries') });
   // What was not stored elsewhere can be compared with the log, where every line left its hash.
   const hashes = plant.agent.logLines
     .filter(({ component }) => component === 'audit')
     .map(({ hash }) => hash);
   const lines = readFileSync(join(plant.storage, 'audit.jsonl'), 'utf8').trimEnd().split('\n');
   const own = entries.filter(({ who }) => !who.startsWith('cli:')).map(({ hash }) => hash);
-  expect([lines.length, hashes]).toEqual([6, own]);
+  expect([lines.length, hashes]).toEqual([9, own]);
 });
 
 async function cli(plant: Plant, ...args: string[]) {

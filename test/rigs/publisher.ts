@@ -71,7 +71,7 @@ export async function openPublisherRig(
       log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
       outbox,
       commands,
-      audit: { record: async (draft) => void recorded.push(draft) },
+      audit: { record: async (draft) => void recorded.push(draft), ready: async () => undefined },
       observer: { connected: () => undefined, published: (kind) => void published.push(kind) },
       status: () => rig.status,
       handshakes: () => rig.handshakes,

@@ -98,7 +98,11 @@ export async function openStationRig(
     watch: (on) => {
       rig.watching = on;
     },
-    audit: { record: async (draft) => void rig.recorded.push(draft), read: async () => [] },
+    audit: {
+      record: async (draft) => void rig.recorded.push(draft),
+      ready: async () => undefined,
+      read: async () => [],
+    },
     onNotice: (what, text) => void rig.notices.set(what, text),
   };
   const http = await openHttp(httpSchema.parse({ port: 0, ...config }), deps);

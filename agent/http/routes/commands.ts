@@ -106,7 +106,12 @@ export function addCommands(app: App, deps: HttpDeps): void {
       {
         bodyLimit: maxCommandBytes,
         // What belongs to every part would bury the changes.
-        config: { role: 'operator', audit: name === 'acknowledge' ? false : name },
+        config: {
+          role: 'operator',
+          audit: name === 'acknowledge' ? false : name,
+          // An aborted part never passes: that is allowed whatever the disk does.
+          ...(name === 'abort' && { alwaysAllowed: true as const }),
+        },
         schema: {
           tags: ['commands'],
           summary,

@@ -1,5 +1,7 @@
 /** Whether the primary host application is there, from its STATE messages (Sparkplug 3.0 §5.4, §5.6). */
+
 import { z } from 'zod';
+import { check } from '../../../config/check.ts';
 
 const stateMessage = z.looseObject({
   online: z.boolean(),
@@ -31,7 +33,7 @@ export class PrimaryHost {
 
   /** Takes a STATE message in. An old one, such as the will of a connection the host has replaced, changes nothing. */
   told(payload: Buffer): Told {
-    const parsed = stateMessage.safeParse(parse(payload));
+    const parsed = check(stateMessage, parse(payload));
     if (!parsed.success) return 'unreadable';
     const { online, timestamp } = parsed.data;
     if (timestamp < (online ? this.#newest : this.#newestOnline)) return 'outdated';

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import {
   appendFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -17,11 +18,12 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openAudit } from '../../../agent/audit/audit.ts';
 import { recordCommands } from '../../../agent/audit/commands.ts';
-import { type AuditDraft, factsOf } from '../../../agent/audit/entry.ts';
+import { type AuditDraft, auditDraft, factsOf } from '../../../agent/audit/entry.ts';
 import { listAuditFiles } from '../../../agent/audit/files.ts';
 import { readAudit, verifyAudit } from '../../../agent/audit/read.ts';
 import { openBroker } from '../../../agent/demo/broker.ts';
 import { createCommandDesk } from '../../../agent/publish/commands.ts';
+import { deepJson, hostileJson, hostileValues } from '../../rigs/hostile.ts';
 import { openProbe } from '../../rigs/mqtt-probe.ts';
 import { base, openPublisherRig } from '../../rigs/publisher.ts';
 import { until } from '../../rigs/until.ts';
@@ -146,6 +148,47 @@ describe('the audit log', () => {
     expect(all[0]).toMatchObject({ who: 'agent', what: { leftOut: 480 } });
   });
 
+  it('keeps what the disk does not take, refuses changes meanwhile, and writes it all once it can', async () => {
+    const audit = await open();
+    await audit.record(draft({ action: 'first' }));
+    rmSync(directory, { recursive: true });
+    writeFileSync(directory, 'in the way');
+    await expect(audit.ready()).resolves.toBeUndefined();
+    await audit.record(draft({ action: 'second' }));
+    await expect(audit.ready()).rejects.toMatchObject({ code: 'audit-unavailable' });
+    await audit.record(draft({ action: 'third' }));
+    rmSync(directory);
+    mkdirSync(directory);
+    await expect(audit.ready()).resolves.toBeUndefined();
+    expect(audit.faults.at(-1)).toBe('');
+    await audit[Symbol.asyncDispose]();
+    const all = await readAudit(directory, { limit: 10 });
+    expect(all.map(({ action }) => action)).toEqual(['third', 'second']);
+  });
+
+  it('writes the others where one entry cannot be written as it is', async () => {
+    const bad = [
+      draft({ action: 'infinite', what: { mode: Number.POSITIVE_INFINITY } }),
+      draft({ action: 'nested', what: { x: [{ toString: 1 }] } as never }),
+      draft({ who: '', action: 'nobody' }),
+      { ...draft({ action: 'role' }), role: 'root', code: { length: { toString: 1 } } } as never,
+    ];
+    await using audit = await open();
+    await Promise.all([draft(), ...bad, draft({ action: 'last' })].map((one) => audit.record(one)));
+    const all = (await readAudit(directory, { limit: 100 })).toReversed();
+    expect(all.map(({ action }) => action)).toEqual([
+      'label',
+      'infinite',
+      'nested',
+      'nobody',
+      'role',
+      'last',
+    ]);
+    expect(all[1]!.what).toEqual({ leftOut: 'the facts could not be recorded' });
+    expect(all[3]!.who).toBe('unknown');
+    expect(await verifyAudit(directory)).toMatchObject({ whole: true, entries: 6 });
+  });
+
   it('says so where it cannot write, and the change stands', async () => {
     await using audit = await open();
     rmSync(directory, { recursive: true });
@@ -168,6 +211,17 @@ describe('the audit log', () => {
     );
     expect(await verifyAudit(directory)).toMatchObject({ whole: true, entries: 75 });
     expect(readdirSync(directory)).toEqual(['audit.jsonl']);
+  });
+});
+
+it('tells facts without calling anything of theirs, and in numbers that JSON can hold', () => {
+  for (const value of hostileValues) {
+    const what = factsOf({ value }, { list: [value, value, value, value] }, value);
+    expect(auditDraft.shape.what.safeParse(what).error).toBeUndefined();
+  }
+  expect(factsOf({ mode: Number.POSITIVE_INFINITY, x: [{ toString: 1 }, [1]] })).toEqual({
+    mode: 'Infinity',
+    x: 'an object, a list',
   });
 });
 
@@ -230,4 +284,41 @@ describe('commands over MQTT', () => {
     expect(recorded).toMatchObject([{ outcome: 'failed', code: 'internal' }]);
     expect(JSON.stringify(recorded)).not.toContain('hunter2');
   });
+
+  it('are answered and recorded whatever they hold, and the publisher goes on', async () => {
+    await using broker = await openBroker();
+    await using rig = await openPublisherRig({ url: broker.url });
+    await until(() => rig.publisher.connected);
+    await using probe = await openProbe(broker.url);
+    const fields = [
+      'camera',
+      'jobId',
+      'partId',
+      'requestId',
+      'mode',
+      'resultId',
+      'label',
+      'recipe',
+      'version',
+    ];
+    const names = ['abort', 'acknowledge', 'trigger', 'mode', 'label', 'recipe', 'model'];
+    const payloads = hostileValues.flatMap((value) => [
+      hostileJson(value),
+      hostileJson(Object.fromEntries(fields.map((field) => [field, value]))),
+      hostileJson({ camera: { length: { toString: 1 } }, jobId: [value] }),
+    ]);
+    for (const name of names) {
+      const all = [...payloads, deepJson(1_000), 'no JSON', Buffer.of(0xff)];
+      for (const [index, payload] of all.entries()) {
+        const text = Buffer.isBuffer(payload) ? payload : Buffer.from(payload);
+        if (text.length === 0) continue;
+        await probe.publish(`${base}/command/${name}`, text);
+        await probe.hears(`${base}/command/${name}/reply`, index + 1);
+      }
+    }
+    expect(rig.publisher.connected).toBe(true);
+    for (const one of rig.recorded) expect(auditDraft.safeParse(one).error).toBeUndefined();
+    expect(rig.recorded.length).toBeGreaterThan(5 * payloads.length);
+    expect(rig.log.join('')).not.toMatch(/"level":50/);
+  }, 60_000);
 });

@@ -1,0 +1,34 @@
+/** What a request carries, checked before any handler sees it: whatever a client sends is answered with 400, never 500. */
+import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
+import { validatorCompiler } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
+import { QcError } from '../../config/errors.ts';
+import { isChange } from './origin.ts';
+
+/** The compiler of fastify-type-provider-zod, for values on which zod itself throws (see `check`). */
+export const checkRequest: FastifySchemaCompiler<z.ZodType> = (route) => {
+  const validate = validatorCompiler(route);
+  return (data) => {
+    try {
+      return validate(data);
+    } catch {
+      return {
+        error: new QcError('http-invalid', `${route.httpPart ?? 'body'}: a value has the wrong type`),
+      };
+    }
+  };
+};
+
+/**
+ * A change that takes no body refuses one: what it says would have no effect. An empty object counts as none.
+ * @throws QcError http-invalid
+ */
+export function refuseUnknownBody(request: FastifyRequest): void {
+  if (!isChange(request) || request.is404 || request.routeOptions.schema?.body !== undefined) return;
+  const { body } = request;
+  if (body === undefined || body === null || isEmptyObject(body)) return;
+  throw new QcError('http-invalid', 'body: this request takes none');
+}
+
+const isEmptyObject = (value: unknown) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0;

@@ -1,0 +1,30 @@
+/** Reads labelled frames while others label: a new label moves the file to another folder. */
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { LabelledFrame } from './frame.ts';
+
+/** Times that a file may move while it is looked for. */
+const attempts = 3;
+
+/**
+ * The PNG of a frame, wherever its label has moved it since the view was taken.
+ * @throws Error without a path where the frame was removed meanwhile; what the disk throws
+ */
+export async function readFrame({ file }: Pick<LabelledFrame, 'file'>): Promise<Buffer> {
+  const dataset = dirname(dirname(file));
+  let folders = [basename(dirname(file))];
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    for (const folder of folders) {
+      const bytes = await readFile(join(dataset, folder, basename(file))).catch(absent);
+      if (bytes) return bytes;
+    }
+    const entries = await readdir(dataset, { withFileTypes: true }).catch(() => []);
+    folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  }
+  throw new Error(`the image ${basename(file)} is not there any more (ENOENT)`);
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+  throw new Error(`the image cannot be read: ${error.code ?? 'unknown error'}`, { cause: error });
+}
