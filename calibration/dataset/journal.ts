@@ -2,6 +2,7 @@
 import { type FileHandle, open, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
 import { whyUnstorable } from '../../config/label-name.ts';
 import { syncFolder } from '../../models/durable.ts';
@@ -110,7 +111,7 @@ export async function openJournal(file: string, length: number, torn: Buffer): P
 function appender(file: string, handle: FileHandle, length: number): Journal['append'] {
   let end = length;
   return async (change) => {
-    const readable = changeSchema.safeParse(change);
+    const readable = check(changeSchema, change);
     // What could not be read again would be lost at the next start.
     if (!readable.success)
       throw new QcError(
