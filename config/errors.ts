@@ -175,7 +175,9 @@ export const errors = {
     exit: 1,
     remedy: 'look for a full disk or missing permissions; nothing was changed',
   },
-  'dataset-source': { exit: 2, remedy: 'name a folder or a .zip with one folder of pictures for each label' },
+  'label-ambiguous': { exit: 2, remedy: 'say what is meant: --map WRITTEN=LABEL' },
+  'dataset-source': { exit: 2, remedy: 'name a folder or a .zip with images' },
+  'dataset-layout': { exit: 2, remedy: 'say how it is to be read: docs/dataset.md lists the layouts' },
   'dataset-target': { exit: 2, remedy: 'name a folder or a .zip that does not exist yet' },
   'frame-unknown': { exit: 1, remedy: 'load the list again: somebody may have removed it' },
   // calibration

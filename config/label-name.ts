@@ -9,7 +9,7 @@ const longest = 64;
 /** What ext4, XFS, Btrfs, NTFS and APFS store as one name, bytes. */
 const longestFolder = 255;
 /** Files and folders that the dataset keeps beside those of its labels. */
-const ownNames: ReadonlySet<string> = new Set(['labels.jsonl', 'labels.jsonl.torn', 'annotations']);
+const ownNames: ReadonlySet<string> = new Set(['labels.jsonl', 'labels.jsonl.torn', 'annotations.jsonl']);
 
 /** Characters that file systems or tools give a meaning of their own, and the sign that encodes them. */
 const reserved = /[%/\\:*?"<>|]/g;

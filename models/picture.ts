@@ -2,22 +2,37 @@
 import sharp from 'sharp';
 import { QcError } from '../config/errors.ts';
 import { decodeBmp, isBmp } from './bmp.ts';
+import { decodeDeep } from './deep-picture.ts';
 import type { Image } from './image.ts';
 
 /** Pixels of the largest camera that inspects parts one by one; 75 MB decoded. */
 export const maxPixels = 25_000_000;
 
+/** What comes from cameras and over HTTP; an import reads more. */
+const usualFormats: readonly string[] = ['png', 'jpeg', 'webp'];
+
+export interface DecodeOptions {
+  /** What is decoded beside BMP, by the name that sharp gives it. */
+  readonly formats?: readonly string[];
+  /** Bits that the camera really gives in images of 16 bits. */
+  readonly bits?: number | undefined;
+}
+
 /**
  * Decodes PNG, JPEG, WebP or BMP, whatever its content type says: turned upright by EXIF, alpha dropped, sRGB.
  * @throws QcError image-unreadable, image-too-large
  */
-export async function decodePicture(bytes: Buffer): Promise<Image> {
+export async function decodePicture(
+  bytes: Buffer,
+  { formats = usualFormats, bits }: DecodeOptions = {},
+): Promise<Image> {
   if (isBmp(bytes)) return decodeBmp(bytes, maxPixels);
   const picture = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error' });
   try {
-    const { format, width = 0, height = 0 } = await picture.metadata();
-    if (!['png', 'jpeg', 'webp'].includes(format)) throw new Error(`${format} is not read here`);
+    const { format, depth, width = 0, height = 0 } = await picture.metadata();
+    if (!formats.includes(format)) throw new Error(`${format} is not read here`);
     if (width * height > maxPixels) throw tooLarge(width, height);
+    if (depth === 'ushort') return await decodeDeep(picture, bits);
     const { data, info } = await picture
       .autoOrient()
       .toColourspace('srgb')

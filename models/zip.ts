@@ -1,31 +1,41 @@
 /** Reading zip files that somebody else may have made: bounded, no links, no way out of the archive. */
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { type Entry, type Options, open, type ZipFile } from 'yauzl';
+import { type Entry, getFileNameLowLevel, type Options, open, validateFileName, type ZipFile } from 'yauzl';
 
 export interface ZipArchive extends AsyncDisposable {
   /** By name: what the archive states as its size, bytes; proved while it is read. */
   readonly sizes: ReadonlyMap<string, number>;
+  /** Entries that cannot be opened, each with its reason: links, encrypted files, a name that occurs twice. */
+  readonly refused: readonly { readonly name: string; readonly reason: string }[];
   open(name: string): Promise<Readable>;
 }
 
 const openFile = promisify<string, Options, ZipFile>(open);
+/** Stored and deflated; Windows may use Deflate64 (9) for files above 2 GB. */
+const readableMethods = [0, 8];
 
 /** Throws an Error in plain words where it is no zip, leads outside, or holds more files than allowed. */
 export async function openZip(path: string, mostFiles: number): Promise<ZipArchive> {
-  // The reader refuses names that are absolute, hold a backslash or lead upwards.
-  const zip = await openFile(path, { lazyEntries: true, autoClose: false, strictFileNames: true });
+  const zip = await openFile(path, { lazyEntries: true, autoClose: false, decodeStrings: false });
   const stream = promisify<Entry, Readable>(zip.openReadStream.bind(zip));
   const entries = new Map<string, Entry>();
+  const refused: { name: string; reason: string }[] = [];
   try {
     await new Promise<void>((resolve, reject) => {
       zip.on('error', reject);
       zip.on('end', resolve);
       zip.on('entry', (entry: Entry) => {
-        if (entries.size >= mostFiles) return reject(new Error(`it has over ${mostFiles} files`));
-        // Unix keeps a file's kind in the upper half; a link would lead anywhere.
-        const isLink = ((entry.externalFileAttributes >>> 16) & 0o170000) === 0o120000;
-        if (!entry.fileName.endsWith('/') && !isLink) entries.set(entry.fileName, entry);
+        if (entries.size + refused.length >= mostFiles)
+          return reject(new Error(`it has over ${mostFiles} files`));
+        const name = nameOf(entry);
+        const fault = validateFileName(name);
+        if (fault !== null) return reject(new Error(fault));
+        if (!name.endsWith('/')) {
+          const reason = entries.has(name) ? 'its name occurs twice in the zip' : refusal(entry);
+          if (reason === undefined) entries.set(name, entry);
+          else refused.push({ name, reason });
+        }
         zip.readEntry();
       });
       zip.readEntry();
@@ -36,7 +46,40 @@ export async function openZip(path: string, mostFiles: number): Promise<ZipArchi
   }
   return {
     sizes: new Map(Array.from(entries, ([name, entry]) => [name, entry.uncompressedSize])),
+    refused,
     open: (name) => stream(entries.get(name)!),
     [Symbol.asyncDispose]: async () => zip.close(),
   };
+}
+
+/** Set where a name is UTF-8; and the extra field in which Info-ZIP keeps a name in UTF-8. */
+const utf8Flag = 0x800;
+const utf8Field = 0x7075;
+
+/**
+ * The name with forward slashes: older Windows tools write backslashes. Without a flag or field that says UTF-8 it may
+ * be UTF-8 nevertheless (macOS) or code page 437 (Windows).
+ */
+function nameOf({ fileNameRaw: raw, generalPurposeBitFlag: flags, extraFields }: Entry): string {
+  const says = (flags & utf8Flag) !== 0 || extraFields.some(({ id }) => id === utf8Field);
+  return getFileNameLowLevel(!says && isUtf8(raw) ? flags | utf8Flag : flags, raw, extraFields, false);
+}
+
+function isUtf8(bytes: Buffer): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function refusal(entry: Entry): string | undefined {
+  // Unix keeps a file's kind in the upper half; a link would lead anywhere.
+  const isLink = ((entry.externalFileAttributes >>> 16) & 0o170000) === 0o120000;
+  if (isLink) return 'symbolic link inside a zip: put the file itself into the zip';
+  if (entry.isEncrypted()) return 'encrypted: make a zip without a password';
+  if (!readableMethods.includes(entry.compressionMethod))
+    return `compression method ${entry.compressionMethod} is not read: make the zip with Deflate`;
+  return undefined;
 }

@@ -61,7 +61,13 @@ export async function pieces(storage: string): Promise<Piece[]> {
 const journal = 'dataset/labels.jsonl';
 const activeRecord = 'models/active';
 /** Files that are written again or added to. */
-const recordPaths: readonly string[] = [journal, activeRecord, 'models/decisions.jsonl', 'recipe.json'];
+const recordPaths: readonly string[] = [
+  journal,
+  'dataset/annotations.jsonl',
+  activeRecord,
+  'models/decisions.jsonl',
+  'recipe.json',
+];
 
 /** The records as they are now; of those that are added to, whole lines only. */
 export async function readRecords(storage: string): Promise<Records> {

@@ -1,15 +1,17 @@
 /** `qc-agent dataset …`: the labelled frames. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 
 import {
   type DatasetCommandDeps,
   datasetExportCommand,
-  datasetImportCommand,
   datasetStatsCommand,
 } from '../../calibration/dataset/commands.ts';
+import { datasetImportCommand, type ImportRequest } from '../../calibration/import/command.ts';
+import { layoutNames } from '../../calibration/import/layouts.ts';
 import { standBack } from '../../calibration/jobs/stand-back.ts';
+import type { Config } from '../../config/schema.ts';
 import { answer, answerRecorded } from './answer.ts';
-import { configFile, type FileOptions, json } from './options.ts';
+import { cameraBits, configFile, type FileOptions, json, mapping } from './options.ts';
 import { exitWithFailure, isWatched, pid, showProgress, untilSignal, warn } from './shell.ts';
 
 export function addDataset(program: Command): void {
@@ -18,14 +20,44 @@ export function addDataset(program: Command): void {
     .description('the labelled frames that heads are trained on: bring in, count, take out');
   dataset
     .command('import <path>')
-    .description('take in a folder or .zip with one folder of pictures (png, jpg, bmp, webp) for each label')
+    .description(
+      'take in labelled images from a folder or .zip: one folder for each label, MVTec AD, COCO, YOLO, Pascal VOC, CVAT, Label Studio, labelme, CSV',
+    )
     .addOption(configFile())
     .addOption(json('what was taken in and what was skipped'))
-    .addHelpText('after', '\nExample:\n  qc-agent dataset import ./pictures --config agent.yaml')
-    .action((path: string, options: FileOptions) =>
-      answerRecorded(options, 'import', { path }, (config) =>
-        datasetImportCommand(config, path, depsOf(options)),
-      ),
+    .option('--dry-run', 'tell what would be taken in, and write nothing')
+    .addOption(
+      new Option('--layout <name>', 'read it as this layout, where it could be several').choices(layoutNames),
+    )
+    .addOption(
+      new Option(
+        '--label-from <folder>',
+        'the folder that is the label: the one an image lies in (parent), or the outermost (top)',
+      ).choices(['parent', 'top']),
+    )
+    .option('--label-column <name>', 'the column of a table that holds the label')
+    .option('--label <name>', 'the label of every image')
+    .option(
+      '--map <written=label>',
+      'a label as it is written, and what it becomes; may be repeated',
+      mapping,
+    )
+    .option('--unannotated <label>', 'the label of images without any annotation, for example good')
+    .option('--bits <number>', 'bits that the camera gives in images of 16 bits: 9 to 16', cameraBits)
+    .option('--relabel', 'frames that are in the dataset already get the label from here')
+    .option('--follow-links', 'read what symbolic links lead to')
+    .addHelpText(
+      'after',
+      [
+        '\nExamples:',
+        '  qc-agent dataset import ./pictures --dry-run --config agent.yaml',
+        '  qc-agent dataset import coco.zip --unannotated good --map OK=good --config agent.yaml',
+      ].join('\n'),
+    )
+    .action((path: string, options: FileOptions & ImportRequest) =>
+      options.dryRun
+        ? answer(options, (config) => importFrom(config, path, options))
+        : answerRecorded(options, 'import', { path }, (config) => importFrom(config, path, options)),
     );
   dataset
     .command('stats')
@@ -54,6 +86,13 @@ export function addDataset(program: Command): void {
     .action((target: string, options: FileOptions) =>
       answer(options, (config) => datasetExportCommand(config, target, depsOf(options))),
     );
+}
+
+async function importFrom(config: Config, path: string, options: FileOptions & ImportRequest) {
+  const { config: _, json: __, ...request } = options;
+  const imported = await datasetImportCommand(config, path, request, depsOf(options));
+  if (imported.isNothing) exitWithFailure();
+  return imported;
 }
 
 async function doctor(options: FileOptions): Promise<void> {

@@ -32,6 +32,23 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+export function cameraBits(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 9 || value > 16)
+    throw new InvalidArgumentError('a whole number from 9 to 16 is needed.');
+  return value;
+}
+
+/** Collects `written=label` of an option that may be repeated. */
+export function mapping(text: string, before: ReadonlyMap<string, string> = new Map()): Map<string, string> {
+  const at = text.lastIndexOf('=');
+  const [written, label] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+  if (at < 1 || written === '' || label === '')
+    throw new InvalidArgumentError('written=label is needed, for example OK=good.');
+  if (before.has(written)) throw new InvalidArgumentError(`${written} is mapped twice.`);
+  return new Map(before).set(written, label);
+}
+
 export function augmentations(text: string): string[] {
   const known = trainingSchema.shape.augment.unwrap().safeParse(text.split(',').map((one) => one.trim()));
   if (!known.success) throw new InvalidArgumentError('light, blur, crop and rotate are known.');

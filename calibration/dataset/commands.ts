@@ -1,10 +1,9 @@
 /** What `qc-agent dataset …` says and does; the command line wires it. */
 import type { Config } from '../../config/schema.ts';
 import type { CommandAnswer } from '../../models/commands.ts';
-import { openDataset, readDataset } from './dataset.ts';
+import { indexAnnotations } from './annotations.ts';
+import { readDataset } from './dataset.ts';
 import { exportDataset } from './export.ts';
-import { importPictures } from './import.ts';
-import { openPictures } from './pictures.ts';
 
 type DatasetConfig = Pick<Config, 'storage' | 'labels'>;
 
@@ -12,30 +11,6 @@ export interface DatasetCommandDeps {
   readonly onNotice: (text: string) => void;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
-}
-
-/** Skipped files that are named; the rest are counted. */
-const mostNamed = 20;
-
-/** @throws QcError dataset-source, dataset-busy, dataset-write-failed */
-export async function datasetImportCommand(
-  { storage, labels: { good } }: DatasetConfig,
-  path: string,
-  { onNotice, ...options }: DatasetCommandDeps,
-): Promise<CommandAnswer> {
-  await using source = await openPictures(path);
-  await using dataset = await openDataset(storage.directory, { onNotice, labels: good });
-  const imported = await importPictures(source, dataset, { ...options, by: 'import' });
-  const { added, relabelled, same, skipped } = imported;
-  const named = skipped.slice(0, mostNamed).map(({ file, reason }) => `  ${file}: ${reason}`);
-  const more = skipped.length - named.length;
-  const text = [
-    `${added} added, ${relabelled} relabelled, ${same} there already, ${skipped.length} skipped` +
-      (options.signal?.aborted ? '; stopped before the end, run it again for the rest' : ''),
-    ...named,
-    ...(more > 0 ? [`  and ${more} more: --json names them all`] : []),
-  ].join('\n');
-  return { text, json: { ...imported, revision: dataset.revision, total: dataset.frames.length } };
 }
 
 /** Labels with their counts. */
@@ -47,7 +22,9 @@ export async function datasetStatsCommand(
   const counts = new Map<string, number>();
   for (const { label } of frames) counts.set(label, (counts.get(label) ?? 0) + 1);
   const labels = [...counts].sort().map(([label, count]) => ({ label, count, good: good.includes(label) }));
-  const json = { frames: frames.length, revision, labels };
+  const { ids } = await indexAnnotations(storage.directory);
+  const marked = frames.filter(({ id }) => ids.has(id)).length;
+  const json = { frames: frames.length, revision, labels, marked };
   if (frames.length === 0) {
     return { text: 'no labelled frames yet: qc-agent dataset import DIR brings some in', json };
   }
@@ -57,7 +34,11 @@ export async function datasetStatsCommand(
       `  ${label.padEnd(width)}  ${String(count).padStart(6)}${good ? '  good' : ''}`,
   );
   return {
-    text: [`${frames.length} labelled frames, revision ${revision.slice(0, 12)}`, ...lines].join('\n'),
+    text: [
+      `${frames.length} labelled frames, revision ${revision.slice(0, 12)}`,
+      ...lines,
+      ...(marked > 0 ? [`${marked} of them with boxes, polygons or masks`] : []),
+    ].join('\n'),
     json,
   };
 }
@@ -69,7 +50,7 @@ export async function datasetExportCommand(
   { onNotice, onProgress }: DatasetCommandDeps,
 ): Promise<CommandAnswer> {
   const dataset = await readDataset(storage.directory, onNotice);
-  await exportDataset(dataset, target, onProgress);
+  await exportDataset(dataset, await indexAnnotations(storage.directory), target, onProgress);
   const { revision, frames } = dataset;
   return {
     text: `${frames.length} labelled frames written to ${target}`,

@@ -11,6 +11,7 @@ import { QcError } from '../../config/errors.ts';
 import { checkLabelName } from '../../config/label-name.ts';
 import type { Image } from '../../models/image.ts';
 import { takeLock } from '../../models/lock.ts';
+import { createAnnotationBook } from './annotations.ts';
 import {
   deletePicture,
   emptyTrash,
@@ -23,6 +24,7 @@ import {
 } from './folders.ts';
 import { frameId, type LabelledFrame, revisionOf } from './frame.ts';
 import { type Change, openJournal, readJournal } from './journal.ts';
+import type { Shape } from './shapes.ts';
 import { apply, type Done, effectOf, emptyState, type State } from './state.ts';
 
 export interface NewFrame {
@@ -37,6 +39,8 @@ export interface NewFrame {
   readonly judged?: LabelledFrame['judged'];
   /** When it was labelled, where that was not now (import); ISO 8601. */
   readonly at?: string | undefined;
+  /** What is marked on it, and where that comes from; nothing leaves what is there already. */
+  readonly marks?: { readonly shapes: readonly Shape[]; readonly source: string } | undefined;
 }
 
 export interface DatasetView {
@@ -128,6 +132,7 @@ interface Paper {
 }
 
 function writer(folder: string, state: State, labels: readonly string[], journal: Paper): Dataset {
+  const annotations = createAnnotationBook(folder);
   let view: DatasetView | undefined;
   let last: Promise<unknown> = Promise.resolve();
   /** One change after the other. */
@@ -184,7 +189,8 @@ function writer(folder: string, state: State, labels: readonly string[], journal
         const label = check(frame.label);
         const id = frameId(frame.image);
         const before = state.entries.get(id);
-        const { by, partId, camera, capturedAt, judged, at = now() } = frame;
+        const { by, partId, camera, capturedAt, judged, marks, at = now() } = frame;
+        if (marks && marks.shapes.length > 0) await annotations.put(id, marks.shapes, marks.source, now());
         if (before?.label === label) return { id, outcome: 'same' as const };
         if (before) {
           await commit({ schema: 1, at, by, kind: 'relabel', ids: [id], label });

@@ -8,6 +8,7 @@ import { ZipFile } from 'yazl';
 import { QcError } from '../../config/errors.ts';
 import { folderOfLabel } from '../../config/label-name.ts';
 import { syncFile } from '../../models/durable.ts';
+import { type AnnotationIndex, annotationsName, lineOf } from './annotations.ts';
 import type { DatasetView } from './dataset.ts';
 import type { LabelledFrame } from './frame.ts';
 import type { Change } from './journal.ts';
@@ -21,6 +22,7 @@ type Progress = (done: number, total: number) => void;
  */
 export async function exportDataset(
   { frames }: DatasetView,
+  annotations: AnnotationIndex,
   target: string,
   onProgress: Progress = () => undefined,
 ): Promise<void> {
@@ -28,8 +30,8 @@ export async function exportDataset(
   const draft = `${target}.draft`;
   await rm(draft, { recursive: true, force: true });
   try {
-    if (extname(target).toLowerCase() === '.zip') await writeZip(frames, draft, onProgress);
-    else await writeFolder(frames, draft, onProgress);
+    if (extname(target).toLowerCase() === '.zip') await writeZip(frames, annotations, draft, onProgress);
+    else await writeFolder(frames, annotations, draft, onProgress);
     await rename(draft, target);
   } catch (cause) {
     await rm(draft, { recursive: true, force: true });
@@ -40,11 +42,14 @@ export async function exportDataset(
 
 async function writeFolder(
   frames: DatasetView['frames'],
+  annotations: AnnotationIndex,
   folder: string,
   onProgress: Progress,
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'labels.jsonl'), journalOf(frames));
+  if (isMarked(frames, annotations))
+    await writeFile(join(folder, annotationsName), annotationLines(frames, annotations));
   for (const [index, frame] of frames.entries()) {
     onProgress(index, frames.length);
     await mkdir(join(folder, folderOfLabel(frame.label)), { recursive: true });
@@ -53,10 +58,17 @@ async function writeFolder(
   onProgress(frames.length, frames.length);
 }
 
-async function writeZip(frames: DatasetView['frames'], file: string, onProgress: Progress): Promise<void> {
+async function writeZip(
+  frames: DatasetView['frames'],
+  annotations: AnnotationIndex,
+  file: string,
+  onProgress: Progress,
+): Promise<void> {
   const zip = new ZipFile();
   const written = pipeline(zip.outputStream, createWriteStream(file));
   zip.addBuffer(Buffer.from(journalOf(frames)), 'labels.jsonl');
+  if (isMarked(frames, annotations))
+    zip.addReadStream(Readable.from(annotationLines(frames, annotations)), annotationsName);
   const fault = new Promise<never>((_, reject) => zip.on('error', reject));
   for (const [index, frame] of frames.entries()) {
     const { label, id, labelledAt } = frame;
@@ -74,6 +86,20 @@ async function writeZip(frames: DatasetView['frames'], file: string, onProgress:
   await Promise.race([written, fault]);
   await syncFile(file);
   onProgress(frames.length, frames.length);
+}
+
+const isMarked = (frames: readonly LabelledFrame[], { ids }: AnnotationIndex) =>
+  frames.some(({ id }) => ids.has(id));
+
+/** What is marked on the frames as they are, a line each. */
+async function* annotationLines(
+  frames: readonly LabelledFrame[],
+  { ids, read }: AnnotationIndex,
+): AsyncGenerator<string> {
+  for (const { id } of frames) {
+    const annotation = ids.has(id) ? await read(id) : undefined;
+    if (annotation) yield lineOf(annotation);
+  }
 }
 
 /** The frames as they are, a line each, without what they once were. */

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { backupCommand } from '../../../agent/backup/backup.ts';
 import { restoreCommand } from '../../../agent/backup/restore.ts';
 import { openDataset, readDataset } from '../../../calibration/dataset/dataset.ts';
-import { importPictures } from '../../../calibration/dataset/import.ts';
 import type { Change } from '../../../calibration/dataset/journal.ts';
-import { openPictures } from '../../../calibration/dataset/pictures.ts';
+import { importImages } from '../../../calibration/import/import.ts';
+import { openSource } from '../../../calibration/import/source.ts';
 import { modelSchema, storageSchema } from '../../../config/schema.ts';
 import type { Image } from '../../../models/image.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
@@ -168,23 +168,32 @@ test('names that only Windows reserves are kept under folders that it can store'
   expect(await foldersOf(folder.path)).toEqual(['%4EUL', '%61ux.b', 'i.O%2E']);
 });
 
-test('an import names every picture whose label is refused, and a label of the config in another spelling', async () => {
+test('an import refuses another spelling of a good label, and names every image whose label is refused', async () => {
   await using folder = await tempFolder();
   const pictures = join(folder.path, 'pictures');
   const { default: sharp } = await import('sharp');
-  for (const label of ['Good', 'good', 'go\u200bod', 'scratch']) {
+  for (const [i, label] of ['Good', 'good', 'go\u200bod', 'scratch', 'labels.jsonl'].entries()) {
     await mkdir(join(pictures, label), { recursive: true });
-    const create = { width: 8, height: 6, channels: 3, background: { r: label.length, g: 2, b: 3 } } as const;
+    const create = { width: 8, height: 6, channels: 3, background: { r: 20 + i, g: 20, b: 30 } } as const;
     await sharp({ create })
       .png()
       .toFile(join(pictures, label, 'a.png'));
   }
-  await using source = await openPictures(pictures);
+  await using source = await openSource(pictures);
   await using dataset = await open(join(folder.path, 'storage'), ['good']);
-  const { skipped } = await importPictures(source, dataset, { by: 'import' });
-  expect(skipped.map(({ reason }) => reason)).toEqual([
-    expect.stringContaining('"Good" cannot be a label: there is the label "good" already'),
-    expect.stringContaining('U+200B'),
+  const options = { by: 'import', good: ['good'] };
+  for (const map of [new Map(), new Map([['Good', 'Good']])]) {
+    await expect(importImages(source, dataset, { ...options, map })).rejects.toMatchObject({
+      code: 'label-ambiguous',
+      message: '"Good" (1 image) differs only in spelling from "good", which means good',
+      remedy: expect.stringContaining('--map Good=good'),
+    });
+    expect(dataset.frames).toEqual([]);
+  }
+  const { skipped } = await importImages(source, dataset, { ...options, map: new Map([['Good', 'good']]) });
+  expect(skipped.map(({ file, reason }) => [file, reason])).toEqual([
+    ['go\u200bod/a.png', expect.stringContaining('U+200B')],
+    ['labels.jsonl/a.png', expect.stringContaining('the dataset has a file or folder of this name')],
   ]);
   expect(await foldersOf(join(folder.path, 'storage'))).toEqual(['good', 'scratch']);
 });

@@ -9,10 +9,11 @@ import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { ZipFile } from 'yazl';
+import { indexAnnotations } from '../../../calibration/dataset/annotations.ts';
 import { openDataset, readDataset } from '../../../calibration/dataset/dataset.ts';
 import { exportDataset } from '../../../calibration/dataset/export.ts';
-import { importPictures } from '../../../calibration/dataset/import.ts';
-import { openPictures } from '../../../calibration/dataset/pictures.ts';
+import { importImages } from '../../../calibration/import/import.ts';
+import { openSource } from '../../../calibration/import/source.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 
 const main = fileURLToPath(new URL('../../../agent/main.js', import.meta.url));
@@ -24,9 +25,9 @@ function picture(value: number): Promise<Buffer> {
 }
 
 async function take(storage: string, path: string) {
-  await using source = await openPictures(path);
+  await using source = await openSource(path);
   await using dataset = await openDataset(storage, { onNotice: silent });
-  return await importPictures(source, dataset, { by: 'import' });
+  return await importImages(source, dataset, { by: 'import', good: ['good'] });
 }
 
 async function zipOf(file: string, fill: (zip: ZipFile) => void): Promise<string> {
@@ -46,6 +47,8 @@ async function imageFolder(folder: string): Promise<void> {
   }
 }
 
+const box = { kind: 'box', label: 'a/b', x: 0.1, y: 0.2, width: 0.3, height: 0.4 } as const;
+
 for (const target of ['out', 'out.zip']) {
   test(`what is exported to ${target} comes back as it was, with who labelled it, when and which part`, async () => {
     await using folder = await tempFolder();
@@ -55,22 +58,35 @@ for (const target of ['out', 'out.zip']) {
       const data = new Uint8Array(8 * 6 * 3).map((_, i) => i);
       const image = { width: 8, height: 6, data };
       const facts = { partId: 'A-1', camera: 'top', capturedAt: '2026-11-24T06:00:00.000Z' };
-      await dataset.add({ image, label: 'a/b', by: 'anna', at: '2026-11-24T07:00:00.000Z', ...facts });
+      const marks = { shapes: [box], source: 'test' };
+      await dataset.add({ image, label: 'a/b', by: 'anna', at: '2026-11-24T07:00:00.000Z', ...facts, marks });
       await dataset.add({ image: { ...image, data: data.slice().fill(9) }, label: 'good', by: 'ben' });
     }
     const before = await readDataset(first, silent);
-    await exportDataset(before, join(folder.path, target));
-    await expect(exportDataset(before, join(folder.path, target))).rejects.toMatchObject({
+    const annotations = await indexAnnotations(first);
+    await exportDataset(before, annotations, join(folder.path, target));
+    await expect(exportDataset(before, annotations, join(folder.path, target))).rejects.toMatchObject({
       code: 'dataset-target',
     });
-    expect(await take(second, join(folder.path, target))).toEqual({
+    expect(await take(second, join(folder.path, target))).toMatchObject({
+      layout: 'export',
+      found: 4,
       added: 2,
       relabelled: 0,
       same: 0,
+      annotations: 2,
+      marked: 1,
       skipped: [],
+      notes: [],
     });
     const after = await readDataset(second, silent);
     expect(after.revision).toBe(before.revision);
+    const marks = async (storage: string) => {
+      const { ids, read } = await indexAnnotations(storage);
+      return Promise.all([...ids].map(async (id) => (await read(id))?.shapes));
+    };
+    expect(await marks(second)).toEqual(await marks(first));
+    expect(await marks(second)).toEqual([[box]]);
     const facts = ({ frames }: typeof after) =>
       frames.map(({ file: _, ...rest }) => JSON.stringify(rest)).sort();
     expect(facts(after).map((text) => JSON.parse(text))).toEqual(
@@ -87,7 +103,8 @@ test('an export that cannot be finished says so and leaves nothing behind', asyn
   const dataset = await readDataset(folder.path, silent);
   await rm(dataset.frames[3]!.file);
   for (const target of ['out', 'out.zip']) {
-    await expect(exportDataset(dataset, join(folder.path, target))).rejects.toMatchObject({
+    const annotations = await indexAnnotations(folder.path);
+    await expect(exportDataset(dataset, annotations, join(folder.path, target))).rejects.toMatchObject({
       code: 'dataset-write-failed',
       message: expect.stringContaining('ENOENT'),
     });
@@ -109,13 +126,15 @@ test('bad pictures are skipped, each with its reason, and the rest is taken in',
     .toFile(join(source, 'train', 'good', 'huge.png'));
   await cp(join(source, 'train', 'good', '1.png'), join(source, 'train', 'scratch', 'again.png'));
   const { skipped, ...counts } = await take(folder.path, source);
-  expect(counts).toEqual({ added: 6, relabelled: 1, same: 0 });
+  expect(counts).toMatchObject({ found: 12, added: 5, relabelled: 0, same: 0 });
   const reasons = Object.fromEntries(skipped.map(({ file, reason }) => [file.split('/').at(-1), reason]));
   expect(reasons).toEqual({
     'broken.png': expect.stringContaining('cannot be read'),
     'half.png': expect.stringContaining('cannot be read'),
-    'notes.txt': expect.stringContaining('no picture'),
-    'lonely.png': expect.stringContaining('folder of a label'),
+    'notes.txt': expect.stringContaining('no image'),
+    'lonely.png': expect.stringContaining('no folder that names a label'),
+    '1.png': expect.stringContaining('the same image as train/scratch/again.png, which is labelled scratch'),
+    'again.png': expect.stringContaining('the same image as train/good/1.png, which is labelled good'),
     'huge.png': expect.stringContaining('million'),
   });
   expect(await take(folder.path, source)).toMatchObject({ added: 0 });
@@ -169,7 +188,12 @@ test('the command line imports, counts and exports', async () => {
     (await promisify(execFile)(process.execPath, [main, 'dataset', ...args, '--config', config])).stdout;
   expect(await run('stats')).toContain('no labelled frames yet');
   expect(await run('import', join(folder.path, 'pictures'))).toBe(
-    '6 added, 0 relabelled, 0 there already, 0 skipped\n',
+    [
+      'layout: labels from the folders',
+      'labels: a/b 1 (defect), good 3 (good), scratch 2 (defect)',
+      '6 files found: 6 added, 0 relabelled, 0 there already, 0 masks and 0 annotation files read, 0 skipped',
+      '',
+    ].join('\n'),
   );
   expect(await run('stats')).toMatch(
     /^6 labelled frames, revision [0-9a-f]{12}\n {2}a\/b +1\n {2}good +3 {2}good\n/,

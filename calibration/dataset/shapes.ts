@@ -1,0 +1,40 @@
+/** Boxes, polygons and masks of a frame: where on the image something is. */
+import { z } from 'zod';
+
+/** Of a whole mask, base64: larger ones are no plain areas. */
+export const largestMask = 4_000_000;
+export const mostShapes = 2_000;
+const mostPoints = 20_000;
+
+const fraction = z.number().min(0).max(1);
+const common = { label: z.string().min(1).max(200).describe('what it shows') };
+export const shapeSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    ...common,
+    kind: z.literal('box'),
+    x: fraction,
+    y: fraction,
+    width: fraction,
+    height: fraction,
+  }),
+  z.strictObject({
+    ...common,
+    kind: z.literal('polygon'),
+    points: z
+      .array(z.tuple([fraction, fraction]))
+      .min(3)
+      .max(mostPoints),
+  }),
+  z.strictObject({
+    ...common,
+    kind: z.literal('mask'),
+    png: z
+      .base64()
+      .max(largestMask)
+      .describe('a PNG over the whole image, of any size: 255 inside, 0 outside'),
+  }),
+]);
+/** Coordinates are fractions of the image's width and height, origin at the top left. */
+export type Shape = z.output<typeof shapeSchema>;
+
+export const shapesSchema = z.array(shapeSchema).max(mostShapes);

@@ -1,0 +1,133 @@
+/** Every planned image is decoded once before anything is written: what would do harm is found while nothing has changed. */
+import { QcError } from '../../config/errors.ts';
+import { frameId, type LabelledFrame } from '../dataset/frame.ts';
+import type { Plan, PlannedImage } from './plan.ts';
+import { type ReadOptions, readImage } from './read-image.ts';
+import { shapesOf } from './shapes.ts';
+import type { Skipped, SourceFile } from './source.ts';
+
+export interface ExaminedImage extends PlannedImage {
+  readonly id: string;
+  /** Boxes, polygons and masks. */
+  readonly marks: number;
+}
+
+export interface Examined {
+  readonly images: readonly ExaminedImage[];
+  /** Masks that lie beside their image under the same name, in addition to those of the plan. */
+  readonly skipped: readonly Skipped[];
+  readonly notes: readonly string[];
+}
+
+export interface ExamineOptions extends ReadOptions {
+  /** Frames of the dataset, with their labels. */
+  readonly frames: readonly Pick<LabelledFrame, 'id' | 'label'>[];
+  /** The source's label replaces that of the dataset. */
+  readonly relabel?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress: (done: number) => void;
+}
+
+/** An abort ends it between two images; those that were not reached are skipped. */
+export async function examineImages(plan: Plan, options: ExamineOptions): Promise<Examined> {
+  const { bits, signal, onProgress, frames, relabel } = options;
+  const skipped: Skipped[] = [];
+  const notes = createCounter();
+  const masks = await twinMasks(plan.twins, { bits });
+  const isMask = new Set([...masks.values()].map(({ name }) => name));
+  const images: ExaminedImage[] = [];
+  const isOwn = plan.layout === 'export';
+  for (const [index, found] of plan.images.entries()) {
+    if (signal?.aborted) skipped.push({ file: found.file.name, reason: 'stopped before it was read' });
+    if (signal?.aborted || isMask.has(found.file.name)) continue;
+    onProgress(index);
+    const twin = masks.get(found.file.name);
+    const planned = twin ? { ...found, masks: [...found.masks, twin] } : found;
+    try {
+      const { image, isTransparent } = await readImage(planned.file, { bits, isOwn });
+      const { shapes, problems } = await shapesOf(planned, image);
+      if (isTransparent)
+        notes.add('has transparent pixels: read with the colour that is stored below', planned.file.name);
+      for (const problem of problems) notes.add(problem, planned.file.name);
+      images.push({ ...planned, id: frameId(image), marks: shapes.length });
+    } catch (error) {
+      skipped.push({ file: planned.file.name, reason: messageOf(error) });
+    }
+  }
+  const unplanned = [...masks].filter(([image]) => !plan.images.some(({ file }) => file.name === image));
+  for (const [, mask] of unplanned)
+    skipped.push({ file: mask.name, reason: 'a mask whose image is skipped' });
+  const clear = dropContradictions(images, { frames, relabel }, skipped);
+  return { images: clear, skipped, notes: notes.lines() };
+}
+
+/** One image under two labels: both are left out. One that the dataset has under another label stays as it is. */
+function dropContradictions(
+  images: readonly ExaminedImage[],
+  { frames, relabel }: Pick<ExamineOptions, 'frames' | 'relabel'>,
+  skipped: Skipped[],
+): ExaminedImage[] {
+  const byId = new Map<string, ExaminedImage[]>();
+  for (const one of images) byId.set(one.id, [...(byId.get(one.id) ?? []), one]);
+  const existing = new Map(frames.map(({ id, label }) => [id, label]));
+  return images.filter(({ id, label, file }) => {
+    const other = byId.get(id)!.find((one) => one.label !== label);
+    const before = existing.get(id);
+    if (other) {
+      const reason = `the same image as ${other.file.name}, which is labelled ${other.label}: delete the wrong one`;
+      skipped.push({ file: file.name, reason });
+    } else if (before !== undefined && before !== label && !relabel) {
+      const reason = `is labelled ${before} in the dataset and ${label} here: --relabel takes the label from here`;
+      skipped.push({ file: file.name, reason });
+    } else return true;
+    return false;
+  });
+}
+
+/** Of images with one name in one folder, those with two levels are masks of the one that has more. By the image's name. */
+async function twinMasks(
+  twins: Plan['twins'],
+  options: ReadOptions,
+): Promise<ReadonlyMap<string, SourceFile>> {
+  const masks = new Map<string, SourceFile>();
+  for (const group of twins) {
+    const read = await Promise.all(
+      group.map(async (file) => ({
+        file,
+        // Black but for nothing is a mask too, and no readable image.
+        isTwoLevel: await readImage(file, { ...options, isOwn: true }).then(
+          (one) => one.isTwoLevel,
+          () => undefined,
+        ),
+      })),
+    );
+    const images = read.filter(({ isTwoLevel }) => isTwoLevel === false);
+    const flat = read.filter(({ isTwoLevel }) => isTwoLevel === true);
+    if (images.length === 1 && flat.length === 1) masks.set(images[0]!.file.name, flat[0]!.file);
+  }
+  return masks;
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof QcError) return error.line;
+  return (error as Error).message;
+}
+
+/** Many images have the same fault: it is said once, with their number. */
+function createCounter() {
+  const counts = new Map<string, { count: number; first: string }>();
+  return {
+    add(text: string, file: string) {
+      const before = counts.get(text) ?? { count: 0, first: file };
+      counts.set(text, { ...before, count: before.count + 1 });
+    },
+    lines: () =>
+      [...counts].map(([text, { count, first }]) =>
+        count > 1
+          ? `${count} images: ${text}`
+          : first === undefined
+            ? `1 image ${text}`
+            : `${first}: ${text}`,
+      ),
+  };
+}

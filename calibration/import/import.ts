@@ -1,0 +1,166 @@
+/** Images that somebody brings → the dataset: planned, examined as a whole, and only then written. */
+import type { Dataset, DatasetView } from '../dataset/dataset.ts';
+import { type Examined, type ExaminedImage, examineImages } from './examine.ts';
+import type { LayoutName } from './layouts.ts';
+import { type Plan, type PlanOptions, planImport } from './plan.ts';
+import { readImage } from './read-image.ts';
+import { shapesOf } from './shapes.ts';
+import type { Skipped, Source } from './source.ts';
+
+export interface Imported {
+  readonly layout: LayoutName;
+  /** How the source was understood, for a person. */
+  readonly what: string;
+  readonly isDryRun: boolean;
+  /** Every file of the source: the sum of all that follow. */
+  readonly found: number;
+  readonly added: number;
+  /** Were there already, under another label. */
+  readonly relabelled: number;
+  /** Were there already, under the same label. */
+  readonly same: number;
+  /** Masks that were read for an image. */
+  readonly masks: number;
+  /** Annotation files that were read. */
+  readonly annotations: number;
+  readonly skipped: readonly Skipped[];
+  /** Images with boxes, polygons or masks. */
+  readonly marked: number;
+  readonly notes: readonly string[];
+  readonly labels: readonly { readonly label: string; readonly count: number; readonly good: boolean }[];
+}
+
+export interface ImportOptions extends Omit<PlanOptions, 'existing'> {
+  /** Who labelled them, where the source does not say. */
+  readonly by: string;
+  /** Bits that the camera really gives in images of 16 bits. */
+  readonly bits?: number | undefined;
+  readonly relabel?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * Takes every image over that is clear. An abort ends it between two images; what is in stays in.
+ * @param dataset without `add` nothing is written: a dry run
+ * @throws QcError dataset-layout, label-ambiguous, before anything is written; dataset-write-failed
+ */
+export async function importImages(
+  source: Source,
+  dataset: DatasetView | Dataset,
+  { by, bits, relabel, signal, onProgress, ...options }: ImportOptions,
+): Promise<Imported> {
+  const existing = [...new Set(dataset.frames.map(({ label }) => label))];
+  const plan = await planImport(source, { ...options, existing });
+  const total = 2 * plan.images.length;
+  const examined = await examineImages(plan, {
+    bits,
+    relabel,
+    signal,
+    frames: dataset.frames,
+    onProgress: (done) => onProgress?.(done, total),
+  });
+  const skipped = [...plan.skipped, ...examined.skipped];
+  const outcomes =
+    'add' in dataset
+      ? await write(examined.images, dataset, {
+          by,
+          bits,
+          signal,
+          layout: plan.layout,
+          skipped,
+          onProgress: (done) => onProgress?.(plan.images.length + done, total),
+        })
+      : foretell(examined.images, dataset);
+  onProgress?.(total, total);
+  return summary({
+    source,
+    plan,
+    examined,
+    skipped,
+    outcomes,
+    good: options.good,
+    isDryRun: !('add' in dataset),
+  });
+}
+
+type Outcome = 'added' | 'relabelled' | 'same';
+
+async function write(
+  images: readonly ExaminedImage[],
+  dataset: Dataset,
+  options: Pick<ImportOptions, 'by' | 'bits' | 'signal'> & {
+    readonly layout: LayoutName;
+    readonly skipped: Skipped[];
+    readonly onProgress: (done: number) => void;
+  },
+): Promise<Map<ExaminedImage, Outcome>> {
+  const { by, bits, signal, layout, skipped, onProgress } = options;
+  const outcomes = new Map<ExaminedImage, Outcome>();
+  for (const [index, planned] of images.entries()) {
+    onProgress(index);
+    const { file, label, facts } = planned;
+    if (signal?.aborted) {
+      skipped.push({ file: file.name, reason: 'stopped before it was taken over' });
+      continue;
+    }
+    try {
+      const { image } = await readImage(file, { bits, isOwn: layout === 'export' });
+      const { shapes } = await shapesOf(planned, image);
+      const marks = { shapes, source: `${layout}: ${file.name}`.slice(0, 1_000) };
+      const { outcome } = await dataset.add({ by, ...facts.frame, image, label, marks });
+      outcomes.set(planned, outcome);
+    } catch (error) {
+      // A full disk stops everything; an image that has changed meanwhile only itself.
+      if ((error as { code?: string }).code === 'dataset-write-failed') throw error;
+      skipped.push({ file: file.name, reason: (error as Error).message });
+    }
+  }
+  return outcomes;
+}
+
+/** What writing would do. */
+function foretell(images: readonly ExaminedImage[], { frames }: DatasetView): Map<ExaminedImage, Outcome> {
+  const labels = new Map(frames.map(({ id, label }) => [id, label]));
+  return new Map(
+    images.map((one) => {
+      const before = labels.get(one.id);
+      labels.set(one.id, one.label);
+      return [one, before === undefined ? 'added' : before === one.label ? 'same' : 'relabelled'];
+    }),
+  );
+}
+
+function summary(of: {
+  readonly source: Source;
+  readonly plan: Plan;
+  readonly examined: Examined;
+  readonly skipped: readonly Skipped[];
+  readonly outcomes: ReadonlyMap<ExaminedImage, Outcome>;
+  readonly good: readonly string[];
+  readonly isDryRun: boolean;
+}): Imported {
+  const { source, plan, examined, skipped, outcomes, good, isDryRun } = of;
+  const count = (outcome: Outcome) => [...outcomes.values()].filter((one) => one === outcome).length;
+  const labels = new Map<string, number>();
+  for (const { label } of outcomes.keys()) labels.set(label, (labels.get(label) ?? 0) + 1);
+  const told = new Set(skipped.map(({ file }) => file));
+  const masks = new Set(
+    [...plan.images, ...examined.images].flatMap((one) => one.masks.map(({ name }) => name)),
+  );
+  return {
+    layout: plan.layout,
+    what: plan.what,
+    isDryRun,
+    found: source.files.length + source.skipped.length,
+    added: count('added'),
+    relabelled: count('relabelled'),
+    same: count('same'),
+    masks: [...masks].filter((name) => !told.has(name)).length,
+    annotations: plan.used.length,
+    skipped,
+    marked: [...outcomes.keys()].filter(({ marks }) => marks > 0).length,
+    notes: [...plan.notes, ...examined.notes],
+    labels: [...labels].sort().map(([label, count]) => ({ label, count, good: good.includes(label) })),
+  };
+}

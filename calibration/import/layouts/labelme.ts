@@ -1,0 +1,79 @@
+/** labelme: a JSON file for each image, with polygons, rectangles, circles and masks, or flags of the whole image. */
+import { posix } from 'node:path';
+import { z } from 'zod';
+import { stemOf } from '../folder-names.ts';
+import { ellipse } from '../outlines.ts';
+import { createFacts, type DocumentReader, type DraftShape, type ReaderInput } from '../reading.ts';
+
+const flags = z.record(z.string(), z.boolean()).nullish();
+const shapeSchema = z.object({
+  label: z.string(),
+  points: z.array(z.tuple([z.number(), z.number()])).default([]),
+  shape_type: z.string().nullish(),
+});
+const schema = z.object({
+  shapes: z.array(shapeSchema),
+  imagePath: z.string().nullish(),
+  imageWidth: z.number().nullish(),
+  imageHeight: z.number().nullish(),
+  flags,
+});
+
+export function createLabelmeReader({ locator }: ReaderInput): DocumentReader<unknown> {
+  const { facts, add } = createFacts('pixel');
+  const used = new Set<string>();
+  const missing = new Set<string>();
+  let others = 0;
+  return {
+    take(file, content) {
+      const parsed = schema.safeParse(content);
+      if (!parsed.success) return false;
+      used.add(file.name);
+      const { shapes, imagePath, imageWidth: width, imageHeight: height, flags } = parsed.data;
+      const folder = posix.dirname(file.name);
+      const image =
+        (imagePath ? locator.find(imagePath, folder) : undefined) ?? locator.find(stemOf(file.name), folder);
+      if (!image) {
+        missing.add(imagePath ?? stemOf(file.name));
+        return true;
+      }
+      const labels = Object.entries(flags ?? {}).flatMap(([label, isSet]) => (isSet ? label : []));
+      const drawn = shapes.flatMap((shape) => shapeOf(shape) ?? []);
+      others += shapes.length - drawn.length;
+      // A point or a line still says what the image shows.
+      const marked = drawn.length === 0 ? shapes.map(({ label }) => label) : [];
+      add(image, {
+        labels: [...labels, ...marked],
+        shapes: drawn,
+        isEmpty: labels.length + shapes.length === 0,
+        ...(width && height && { size: { width, height } }),
+      });
+      return true;
+    },
+    finish() {
+      if (used.size === 0) return undefined;
+      const notes =
+        others > 0 ? [`${others} points, lines and masks of labelme are left out: no outlines`] : [];
+      return { layout: 'labelme', what: 'labelme JSON', facts, used, notes, missing };
+    },
+  };
+}
+
+function shapeOf({ label, points, shape_type: kind }: z.output<typeof shapeSchema>): DraftShape | undefined {
+  const [first, second] = points;
+  if (kind === 'rectangle' && first && second) {
+    const [x, right] = [Math.min(first[0], second[0]), Math.max(first[0], second[0])];
+    const [y, bottom] = [Math.min(first[1], second[1]), Math.max(first[1], second[1])];
+    return { kind: 'box', label, x, y, width: right - x, height: bottom - y };
+  }
+  if (kind === 'circle' && first && second) {
+    const radius = Math.hypot(second[0] - first[0], second[1] - first[1]);
+    return { kind: 'polygon', label, points: ellipse({ x: first[0], y: first[1] }, radius, radius) };
+  }
+  if ((kind === 'polygon' || kind === 'oriented_rectangle' || !kind) && points.length >= 3)
+    return { kind: 'polygon', label, points };
+  // A mask's points are its two corners; its pixels are not read.
+  if (kind === 'mask' && first && second)
+    return shapeOf({ label, points: [first, second], shape_type: 'rectangle' });
+  return undefined;
+}

@@ -1,0 +1,86 @@
+/** Finds the image that an annotation file names: files are moved, renamed and packed after they were annotated. */
+import { posix } from 'node:path';
+import type { SourceFile } from './source.ts';
+
+export interface Locator {
+  /**
+   * @param name as the annotation file writes it: a path, a URL, a name with or without ending
+   * @param folder of the annotation file
+   * @returns undefined where there is no such image, or more than one
+   */
+  find(name: string, folder: string): SourceFile | undefined;
+}
+
+const beside = ['', 'images', 'JPEGImages', 'img', 'data', '../images', '../JPEGImages', '../img', '..'];
+const url = /^[a-z][a-z0-9+.-]*:\/\/[^/]*\//i;
+/** Label Studio puts eight hex digits before the name of what is uploaded. */
+const uploaded = /^[0-9a-f]{8}-/;
+
+export function createLocator(images: readonly SourceFile[]): Locator {
+  const byPath = new Map<string, SourceFile>();
+  const byName = indexBy(images, ({ name }) => posix.basename(name));
+  const byStem = indexBy(images, ({ name }) => posix.basename(name, posix.extname(name)));
+  const byUpload = indexBy(images, ({ name }) => posix.basename(name).replace(uploaded, ''));
+  for (const image of images) byPath.set(image.name.normalize('NFC'), image);
+
+  function look(written: string, folder: string): SourceFile | undefined {
+    const path = plain(written);
+    for (const place of beside) {
+      const found = byPath.get(posix.join(folder, place, path));
+      if (found) return found;
+    }
+    const name = posix.basename(path);
+    const same = byName.get(name) ?? [];
+    const tails = same.filter((image) => `/${image.name.normalize('NFC')}`.endsWith(`/${path}`));
+    return (
+      only(tails) ??
+      nearest(same, folder) ??
+      only(byUpload.get(name)) ??
+      only(byName.get(name.replace(uploaded, ''))) ??
+      (posix.extname(name) === '' || !/^\.[a-z]{3,4}$/i.test(posix.extname(name))
+        ? nearest(byStem.get(name) ?? [], folder)
+        : undefined)
+    );
+  }
+
+  return { find: look };
+}
+
+function plain(written: string): string {
+  const path = written.normalize('NFC').trim().replaceAll('\\', '/').replace(url, '');
+  const local = /[?&]d=([^&]+)/.exec(path)?.[1] ?? path.replace(/[?#].*$/, '');
+  return posix.normalize(
+    safelyDecoded(local)
+      .replace(/^[a-z]:\//i, '')
+      .replace(/^\/+/, ''),
+  );
+}
+
+function safelyDecoded(path: string): string {
+  try {
+    return path.includes('%') ? decodeURIComponent(path) : path;
+  } catch {
+    return path;
+  }
+}
+
+/** Of images with one name, that in or below the folder of the annotation file, or below the one around it. */
+function nearest(images: readonly SourceFile[], folder: string): SourceFile | undefined {
+  const below = images.filter(({ name }) => folder === '' || folder === '.' || name.startsWith(`${folder}/`));
+  const around = posix.dirname(folder);
+  const near = images.filter(({ name }) => around === '.' || name.startsWith(`${around}/`));
+  return only(images) ?? only(below) ?? only(near);
+}
+
+const only = <T>(list: readonly T[] | undefined): T | undefined => (list?.length === 1 ? list[0] : undefined);
+
+export function indexBy<T>(list: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
+  const map = new Map<string, T[]>();
+  for (const one of list) {
+    const key = keyOf(one).normalize('NFC');
+    const before = map.get(key);
+    if (before) before.push(one);
+    else map.set(key, [one]);
+  }
+  return map;
+}

@@ -1,0 +1,59 @@
+/** Which image files are masks of other images: they lie in a folder for masks, or are named after an image. */
+import { foldersOf, hasMaskEnding, isMaskFolder, partKey, stemOf } from './folder-names.ts';
+import { indexBy } from './locate.ts';
+import type { Skipped, SourceFile } from './source.ts';
+
+export interface FoundMasks {
+  readonly images: readonly SourceFile[];
+  /** By the name of the image. */
+  readonly masks: ReadonlyMap<string, readonly SourceFile[]>;
+  /** Masks without an image. */
+  readonly skipped: readonly Skipped[];
+  /** The same name with two endings in one folder: either may be the mask, its pixels tell. */
+  readonly twins: readonly (readonly SourceFile[])[];
+}
+
+export function findMasks(files: readonly SourceFile[]): FoundMasks {
+  const inMaskFolder = files.filter(({ name }) => foldersOf(name).some(isMaskFolder));
+  const others = files.filter(({ name }) => !foldersOf(name).some(isMaskFolder));
+  const ending = others.filter(({ name }) => hasMaskEnding(name));
+  const plain = others.filter(({ name }) => !hasMaskEnding(name));
+  const byKey = indexBy(plain, ({ name }) => partKey(name));
+  const named = ending.filter(({ name }) => byKey.has(partKey(name)));
+  const isNamed = new Set(named);
+  const images = others.filter((file) => !isNamed.has(file));
+  const twins = [...indexBy(images, ({ name }) => [...foldersOf(name), stemOf(name)].join('/')).values()];
+
+  const find = finder(images);
+  const masks = new Map<string, SourceFile[]>();
+  const skipped: Skipped[] = [];
+  for (const mask of [...inMaskFolder, ...named]) {
+    const image = find(mask);
+    if (image) masks.set(image.name, [...(masks.get(image.name) ?? []), mask]);
+    else skipped.push({ file: mask.name, reason: 'a mask (by its folder or name) whose image is not there' });
+  }
+  return { images, masks, skipped, twins: twins.filter(({ length }) => length > 1) };
+}
+
+/** By the whole path without splits and containers; then by its end; then, for several masks in a folder, by the folder. */
+function finder(images: readonly SourceFile[]): (mask: SourceFile) => SourceFile | undefined {
+  const byKey = indexBy(images, ({ name }) => partKey(name));
+  const byStem = indexBy(images, ({ name }) => partKey(name).split('/').at(-1)!);
+  const one = (found: readonly SourceFile[] | undefined) => {
+    // Training images of MVTec AD have the numbers of test images, and no masks.
+    const tested = found?.filter(({ name }) => !/(?:^|\/)(?:train|training)\//i.test(name)) ?? [];
+    return found?.length === 1 ? found[0] : tested.length === 1 ? tested[0] : undefined;
+  };
+  const byEnd = (key: string) =>
+    one(
+      (byStem.get(key.split('/').at(-1)!) ?? []).filter(({ name }) => {
+        const whole = partKey(name);
+        return whole.endsWith(`/${key}`) || key.endsWith(`/${whole}`);
+      }),
+    );
+  return ({ name }) => {
+    const key = partKey(name);
+    const folder = key.split('/').slice(0, -1).join('/');
+    return one(byKey.get(key)) ?? byEnd(key) ?? one(byKey.get(folder));
+  };
+}

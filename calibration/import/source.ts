@@ -1,0 +1,130 @@
+/** The files of a folder or a zip, one at a time: nothing but names is held in memory. */
+import type { Stats } from 'node:fs';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { extname, join, posix } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { QcError } from '../../config/errors.ts';
+import { openZip } from '../../models/zip.ts';
+
+const mostFiles = 500_000;
+const megabyte = 1_000_000;
+
+export interface SourceFile {
+  /** Below the source, with forward slashes: `scratch/a.png`. */
+  readonly name: string;
+  readonly bytes: number;
+  /** Throws an Error that says why not. */
+  read(): Promise<Buffer>;
+}
+
+export interface Skipped {
+  readonly file: string;
+  readonly reason: string;
+}
+
+export interface Source extends AsyncDisposable {
+  /** As it was named on the command line. */
+  readonly path: string;
+  /** Sorted by name. */
+  readonly files: readonly SourceFile[];
+  /** What is there and is not read. */
+  readonly skipped: readonly Skipped[];
+}
+
+export interface SourceOptions {
+  /** Reads what symbolic links lead to, also outside of the folder. */
+  readonly followLinks?: boolean;
+}
+
+/**
+ * Opens a folder or a .zip.
+ * @throws QcError dataset-source
+ */
+export async function openSource(path: string, options: SourceOptions = {}): Promise<Source> {
+  const facts = await stat(path).catch(() => undefined);
+  if (!facts) throw new QcError('dataset-source', `there is no file or folder ${path}`);
+  if (facts.isDirectory()) return openFolder(path, options);
+  if (extname(path).toLowerCase() === '.zip') return openZipSource(path);
+  throw new QcError('dataset-source', `${path} is neither a folder nor a .zip`);
+}
+
+async function openFolder(path: string, { followLinks = false }: SourceOptions): Promise<Source> {
+  const files: SourceFile[] = [];
+  const skipped: Skipped[] = [];
+  const skip = (file: string, reason: string) => void skipped.push({ file, reason });
+
+  /** @param above real paths of the folder and those above it: a link to one of them would never end */
+  async function look(folder: string, above: readonly string[]): Promise<void> {
+    for (const entry of await readdir(join(path, folder), { withFileTypes: true })) {
+      const name = posix.join(folder, entry.name);
+      if (files.length + skipped.length >= mostFiles)
+        throw new QcError('dataset-source', `${path} has over ${mostFiles} files`);
+      const hidden = hiddenReason(entry.name, entry.isDirectory());
+      if (hidden !== undefined) skip(name, hidden);
+      else if (entry.isDirectory()) await look(name, [...above, join(above.at(-1)!, entry.name)]);
+      else if (entry.isFile()) files.push(await fileOf(name));
+      else if (entry.isSymbolicLink()) await follow(name, above);
+      else skip(name, 'neither a file nor a folder');
+    }
+  }
+
+  async function follow(name: string, above: readonly string[]): Promise<void> {
+    const link = join(path, name);
+    const facts = await stat(link).catch((error: NodeJS.ErrnoException) => error);
+    if (facts instanceof Error) {
+      const why = facts.code === 'ELOOP' ? 'leads to itself' : 'leads nowhere';
+      return skip(name, `symbolic link that ${why}`);
+    }
+    if (!followLinks) return skip(name, 'symbolic link, not followed: --follow-links reads what it leads to');
+    const real = await realpath(link);
+    if (facts.isFile()) files.push(await fileOf(name, facts));
+    else if (!facts.isDirectory()) skip(name, 'neither a file nor a folder');
+    else if (above.includes(real)) skip(name, 'symbolic link to a folder that it lies in');
+    else await look(name, [...above, real]);
+  }
+
+  async function fileOf(name: string, facts?: Stats): Promise<SourceFile> {
+    const file = join(path, name);
+    const { size } = facts ?? (await stat(file));
+    return { name, bytes: size, read: () => readFile(file) };
+  }
+
+  await look('', [await realpath(path)]);
+  return { path, files: sorted(files), skipped, [Symbol.asyncDispose]: async () => undefined };
+}
+
+async function openZipSource(path: string): Promise<Source> {
+  const zip = await openZip(path, mostFiles).catch((cause) => {
+    throw new QcError('dataset-source', `${path} cannot be used: ${(cause as Error).message}`, { cause });
+  });
+  const files: SourceFile[] = [];
+  const skipped: Skipped[] = zip.refused.map(({ name: file, reason }) => ({ file, reason }));
+  for (const [name, bytes] of zip.sizes) {
+    const hidden = name.split('/').map((part) => hiddenReason(part, false));
+    const reason = hidden.find((one) => one !== undefined);
+    if (reason !== undefined) skipped.push({ file: name, reason });
+    else files.push({ name, bytes, read: async () => buffer(await zip.open(name)) });
+  }
+  return { path, files: sorted(files), skipped, [Symbol.asyncDispose]: () => zip[Symbol.asyncDispose]() };
+}
+
+/** The content of a file. Throws an Error in plain words where it is empty or too large. */
+export async function readWhole({ bytes, read }: SourceFile, largest: number): Promise<Buffer> {
+  if (bytes === 0) throw new Error('the file is empty (0 bytes)');
+  if (bytes > largest)
+    throw new Error(`it has ${Math.round(bytes / megabyte)} MB, ${largest / megabyte} MB are the most`);
+  return read();
+}
+
+/** Files that systems and tools leave behind. */
+const litter = new Set(['thumbs.db', 'desktop.ini', 'ehthumbs.db']);
+
+function hiddenReason(name: string, isFolder: boolean): string | undefined {
+  if (name === '__MACOSX') return 'left by macOS, no image';
+  if (name.startsWith('._')) return 'left by macOS, no image';
+  if (name.startsWith('.')) return isFolder ? 'hidden folder, not opened' : 'hidden file';
+  return litter.has(name.toLowerCase()) ? 'left by Windows, no image' : undefined;
+}
+
+const sorted = (files: SourceFile[]) =>
+  files.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
