@@ -1,5 +1,6 @@
 /** What is marked on an image, as the dataset keeps it: fractions of the decoded image, masks as PNG. */
 import sharp from 'sharp';
+import { check } from '../../config/check.ts';
 import type { Image } from '../../models/image.ts';
 import { largestMask, mostShapes, type Shape, shapeSchema } from '../dataset/shapes.ts';
 import type { PlannedImage } from './plan.ts';
@@ -76,7 +77,7 @@ async function maskShape(label: string, { width, height, data }: Bitmap): Promis
 }
 
 function checked(shape: Shape): Shape {
-  const parsed = shapeSchema.safeParse(shape);
+  const parsed = check(shapeSchema, shape);
   if (parsed.success) return parsed.data;
   throw new Error(`a ${shape.kind} of ${shape.label} has no valid coordinates: not kept`);
 }

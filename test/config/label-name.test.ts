@@ -40,7 +40,7 @@ describe('the name of a label', () => {
     ['😀'.repeat(64), '256 bytes'],
     ['labels.jsonl', 'a file or folder of this name'],
     ['Labels.JSONL', 'a file or folder of this name'],
-    ['annotations', 'a file or folder of this name'],
+    ['annotations.jsonl', 'a file or folder of this name'],
     ['.', 'begins with a dot'],
     ['..', 'begins with a dot'],
     ['.trash', 'begins with a dot'],

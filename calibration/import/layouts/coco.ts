@@ -1,6 +1,7 @@
 /** COCO JSON: objects with boxes, polygons or run lengths; or categories of whole images. */
 import { posix } from 'node:path';
 import { z } from 'zod';
+import { check } from '../../../config/check.ts';
 import { indexBy } from '../locate.ts';
 import { createFacts, type DocumentReader, type DraftShape, type ReaderInput } from '../reading.ts';
 import { cocoArea, cocoBitmap } from '../run-lengths.ts';
@@ -40,7 +41,7 @@ export function createCocoReader({ locator }: ReaderInput): DocumentReader<unkno
   const notes: string[] = [];
   return {
     take(file, content) {
-      const found = schema.safeParse(content);
+      const found = check(schema, content);
       if (!found.success) return false;
       used.add(file.name);
       const categories = new Map(found.data.categories.map(({ id, name }) => [String(id), name]));

@@ -1,6 +1,7 @@
 /** Label Studio: JSON (tasks with annotations) and JSON-MIN (a plain object for each image). */
 import { posix } from 'node:path';
 import { z } from 'zod';
+import { check } from '../../../config/check.ts';
 import { ellipse, turned } from '../outlines.ts';
 import { createFacts, type DocumentReader, type DraftShape, type ReaderInput } from '../reading.ts';
 import { brushBitmap } from '../run-lengths.ts';
@@ -64,7 +65,7 @@ export function createLabelStudioReader({ locator }: ReaderInput): DocumentReade
     );
     // Of several people, the one who was last.
     const last = valid.sort((a, b) => (a.updated_at ?? '').localeCompare(b.updated_at ?? '')).at(-1);
-    const results = (last?.result ?? []).flatMap((raw) => result.safeParse(raw).data ?? []);
+    const results = (last?.result ?? []).flatMap((raw) => check(result, raw).data ?? []);
     const labels = results.flatMap(({ value }) => value.choices ?? []);
     const shapes = results.flatMap(shapesOf);
     if (valid.length > 1) notes.push(`${image.name}: the newest of ${valid.length} annotations is taken`);
@@ -82,7 +83,7 @@ export function createLabelStudioReader({ locator }: ReaderInput): DocumentReade
     const path = Object.values(one).filter(isPath)[0];
     const labels = ['choice', 'choices', 'label', 'class', 'category'].flatMap((key) => textsOf(one[key]));
     const shapes = Object.values(one).flatMap((field) => {
-      const parsed = shapesOfMin.safeParse(field);
+      const parsed = check(shapesOfMin, field);
       return parsed.success ? parsed.data.flatMap((value) => shapesOf({ value })) : [];
     });
     if (path === undefined || labels.length + shapes.length === 0) return false;
@@ -97,9 +98,9 @@ export function createLabelStudioReader({ locator }: ReaderInput): DocumentReade
       if (!Array.isArray(content) || content.length === 0) return false;
       const folder = posix.dirname(file.name);
       const taken = content.filter((one) => {
-        const asTask = task.safeParse(one);
+        const asTask = check(task, one);
         if (asTask.success) return takeTask(asTask.data, folder);
-        const asMinimal = minimal.safeParse(one);
+        const asMinimal = check(minimal, one);
         return asMinimal.success && takeMinimal(asMinimal.data, folder);
       });
       if (taken.length > 0) used.add(file.name);
@@ -154,7 +155,7 @@ const isPath = (field: unknown): field is string =>
 function textsOf(field: unknown): string[] {
   if (typeof field === 'string') return [field];
   const choices = z.union([names, z.object({ choices: names }).transform((one) => one.choices)]);
-  return choices.safeParse(field).data ?? [];
+  return check(choices, field).data ?? [];
 }
 
 const briefly = (notes: readonly string[]) =>

@@ -1,6 +1,7 @@
 /** labelme: a JSON file for each image, with polygons, rectangles, circles and masks, or flags of the whole image. */
 import { posix } from 'node:path';
 import { z } from 'zod';
+import { check } from '../../../config/check.ts';
 import { stemOf } from '../folder-names.ts';
 import { ellipse } from '../outlines.ts';
 import { createFacts, type DocumentReader, type DraftShape, type ReaderInput } from '../reading.ts';
@@ -26,7 +27,7 @@ export function createLabelmeReader({ locator }: ReaderInput): DocumentReader<un
   let others = 0;
   return {
     take(file, content) {
-      const parsed = schema.safeParse(content);
+      const parsed = check(schema, content);
       if (!parsed.success) return false;
       used.add(file.name);
       const { shapes, imagePath, imageWidth: width, imageHeight: height, flags } = parsed.data;

@@ -1,6 +1,7 @@
 /** YOLO: a text file for each image, a line for each object: class, then a box or a polygon in fractions. */
 import { posix } from 'node:path';
 import { z } from 'zod';
+import { check } from '../../../config/check.ts';
 import { readJson, readYaml } from '../documents.ts';
 import { stemOf } from '../folder-names.ts';
 import { indexBy } from '../locate.ts';
@@ -77,7 +78,7 @@ async function classesOf(files: readonly SourceFile[], used: Set<string>): Promi
 async function namesOf(file: SourceFile): Promise<Omit<Classes, 'folder'> | undefined> {
   const base = posix.basename(file.name).toLowerCase();
   if (/\.ya?ml$/.test(base)) {
-    const parsed = yamlSchema.safeParse(await readYaml(file));
+    const parsed = check(yamlSchema, await readYaml(file));
     if (!parsed.success) return undefined;
     return {
       names: new Map(Object.entries(parsed.data.names)),
@@ -85,7 +86,7 @@ async function namesOf(file: SourceFile): Promise<Omit<Classes, 'folder'> | unde
     };
   }
   if (base === 'notes.json') {
-    const parsed = notesSchema.safeParse(await readJson(file));
+    const parsed = check(notesSchema, await readJson(file));
     if (!parsed.success) return undefined;
     return {
       names: new Map(parsed.data.categories.map((one) => [String(one.id), one.name])),
