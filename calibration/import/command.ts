@@ -69,12 +69,16 @@ function textOf(imported: Imported, isStopped: boolean, isNothing: boolean): str
   ].join('\n');
 }
 
+/** The name of a file must not steer a terminal. */
+const printable = (name: string) => name.replace(/[\p{Cc}\p{Cf}]/gu, '\ufffd');
+
 function skippedLines(skipped: readonly Skipped[]): string[] {
   const byReason = new Map<string, string[]>();
   for (const { file, reason } of skipped) byReason.set(reason, [...(byReason.get(reason) ?? []), file]);
   return [...byReason].map(([reason, files]) => {
     const more = files.length - mostNamed;
-    const named = files.slice(0, mostNamed).join(', ') + (more > 0 ? ` and ${more} more (--json)` : '');
+    const named =
+      files.slice(0, mostNamed).map(printable).join(', ') + (more > 0 ? ` and ${more} more (--json)` : '');
     return `  skipped ${files.length}: ${reason}\n    ${named}`;
   });
 }

@@ -1,6 +1,7 @@
 /** Every planned image is decoded once before anything is written: what would do harm is found while nothing has changed. */
 import { QcError } from '../../config/errors.ts';
 import { frameId, type LabelledFrame } from '../dataset/frame.ts';
+import { stemOf } from './folder-names.ts';
 import type { Plan, PlannedImage } from './plan.ts';
 import { type ReadOptions, readImage } from './read-image.ts';
 import { shapesOf } from './shapes.ts';
@@ -10,6 +11,9 @@ export interface ExaminedImage extends PlannedImage {
   readonly id: string;
   /** Boxes, polygons and masks. */
   readonly marks: number;
+  readonly isTwoLevel: boolean;
+  /** Width and height. */
+  readonly size: string;
 }
 
 export interface Examined {
@@ -44,12 +48,13 @@ export async function examineImages(plan: Plan, options: ExamineOptions): Promis
     const twin = masks.get(found.file.name);
     const planned = twin ? { ...found, masks: [...found.masks, twin] } : found;
     try {
-      const { image, isTransparent } = await readImage(planned.file, { bits, isOwn });
+      const { image, isTransparent, isTwoLevel } = await readImage(planned.file, { bits, isOwn });
       const { shapes, problems } = await shapesOf(planned, image);
       if (isTransparent)
         notes.add('has transparent pixels: read with the colour that is stored below', planned.file.name);
       for (const problem of problems) notes.add(problem, planned.file.name);
-      images.push({ ...planned, id: frameId(image), marks: shapes.length });
+      const size = `${image.width} × ${image.height}`;
+      images.push({ ...planned, id: frameId(image), marks: shapes.length, isTwoLevel, size });
     } catch (error) {
       skipped.push({ file: planned.file.name, reason: messageOf(error) });
     }
@@ -57,8 +62,22 @@ export async function examineImages(plan: Plan, options: ExamineOptions): Promis
   const unplanned = [...masks].filter(([image]) => !plan.images.some(({ file }) => file.name === image));
   for (const [, mask] of unplanned)
     skipped.push({ file: mask.name, reason: 'a mask whose image is skipped' });
-  const clear = dropContradictions(images, { frames, relabel }, skipped);
+  const clear = dropContradictions(dropMasks(images, skipped), { frames, relabel }, skipped);
   return { images: clear, skipped, notes: notes.lines() };
+}
+
+/** Two grey values, and the name and size of an image in another folder: a mask in a folder that does not say so. */
+function dropMasks(images: readonly ExaminedImage[], skipped: Skipped[]): ExaminedImage[] {
+  const nameOf = ({ file, size }: ExaminedImage) => `${stemOf(file.name).toLowerCase()} ${size}`;
+  const shown = new Map<string, ExaminedImage>();
+  for (const one of images) if (!one.isTwoLevel) shown.set(nameOf(one), one);
+  return images.filter((one) => {
+    const image = one.isTwoLevel ? shown.get(nameOf(one)) : undefined;
+    if (!image) return true;
+    const reason = `two grey values, and the name and size of ${image.file.name}: a mask, not read as an image`;
+    skipped.push({ file: one.file.name, reason });
+    return false;
+  });
 }
 
 /** One image under two labels: both are left out. One that the dataset has under another label stays as it is. */

@@ -17,6 +17,8 @@ const day =
 /** Numbered runs of something: never a kind of defect where the path offers another name. */
 const numbered =
   /^(?:day|lot|batch|shift|week|run|part|session|cam|camera|line|station|series|set|fold|split|group|seq|sequence|roll|pallet|tray|order)?[ _-]*\d+$/i;
+/** `scratch_masks` holds the masks of `scratch`. */
+const maskFolderEnding = /[-_ ](?:masks?|gt|ground[-_ ]?truth|segmentations?)$/i;
 const maskEnding =
   /[-_. ](?:mask|masks|gt|seg|segmentation|label|labels|anomaly_mask|ground_truth)(?:[-_]?\d+)?$/i;
 
@@ -26,7 +28,8 @@ function words(text: string): ReadonlySet<string> {
 
 const key = (folder: string) => folder.trim().toLowerCase();
 
-export const isMaskFolder = (folder: string) => maskFolders.has(key(folder));
+export const isMaskFolder = (folder: string) =>
+  maskFolders.has(key(folder)) || maskFolderEnding.test(folder.trim());
 /** Never a label: a split, a container, masks, or a day. */
 export const isContainer = (folder: string) =>
   splits.has(key(folder)) || containers.has(key(folder)) || isMaskFolder(folder) || day.test(folder.trim());
@@ -39,7 +42,9 @@ export const hasMaskEnding = (name: string) => maskEnding.test(stemOf(name));
 
 /** What an image and its mask have in common: the path without splits, containers, mask folders and endings. */
 export function partKey(name: string): string {
-  const folders = foldersOf(name).filter((folder) => !isContainer(folder) || day.test(folder.trim()));
+  const folders = foldersOf(name)
+    .map((folder) => folder.trim().replace(maskFolderEnding, ''))
+    .filter((folder) => !isContainer(folder) || day.test(folder));
   return [...folders, stemOf(name).replace(maskEnding, '')].join('/').toLowerCase();
 }
 

@@ -27,13 +27,13 @@ export const layoutNames = [
 ] as const;
 export type LayoutName = (typeof layoutNames)[number];
 
-/** Everything that is recognised; nothing is decoded. @throws QcError dataset-layout */
+/** Everything that is recognised; nothing is decoded. */
 export async function readAnnotations(
   input: ReaderInput,
   labelColumn: string | undefined,
-): Promise<Reading[]> {
+): Promise<{ readonly readings: readonly Reading[]; readonly problem?: QcError | undefined }> {
   const own = await readOwnExport(input);
-  if (own) return [own];
+  if (own) return { readings: [own] };
   const json = [createCocoReader(input), createLabelStudioReader(input), createLabelmeReader(input)];
   const xml = [createCvatReader(input), createVocReader(input)];
   const table = [createTableReader(input, labelColumn)];
@@ -42,9 +42,11 @@ export async function readAnnotations(
   await offer<Element>(files, ['.xml'], readXml, xml);
   await offer<readonly (readonly string[])[]>(files, ['.csv', '.tsv'], readTable, table);
   const yolo = await readYolo(input);
-  return [yolo, ...[...json, ...xml, ...table].map((reader) => reader.finish())].filter(
-    (reading) => reading !== undefined,
-  );
+  const found = [yolo, ...[...json, ...xml, ...table].map((reader) => reader.finish())];
+  return {
+    readings: found.filter((reading) => reading !== undefined),
+    problem: table.find((reader) => reader.problem !== undefined)?.problem,
+  };
 }
 
 /** Parses each file once; the first reader that takes it keeps it. */

@@ -57,12 +57,19 @@ export async function planImport(source: Source, options: PlanOptions): Promise<
   const all = source.files.filter(({ name }) => isImageName(name));
   const { images, masks, skipped: lonely, twins } = findMasks(all);
   const input = { source, images, locator: createLocator(images), anyImage: createLocator(all) };
-  const readings = layout === 'folders' ? [] : await readAnnotations(input, labelColumn);
-  const reading = chooseReading(readings, layout, good);
-  const names = images.map(({ name }) => name);
-  const folders = foldersOf(names, reading, options);
+  const { readings, problem } =
+    layout === 'folders' ? { readings: [] } : await readAnnotations(input, labelColumn);
   const labels = createLabelNames(options.map ?? new Map());
-  const notes = [...(reading?.notes ?? []), ...missingNotes(readings)];
+  if (problem && (labelColumn !== undefined || layout === 'csv')) throw problem;
+  const reading = chooseReading(
+    readings.map((one) => ({ ...one, facts: labels.ofAll(one.facts) })),
+    layout,
+    good,
+  );
+  const names = images.map(({ name }) => name);
+  const folders = foldersOf(names, reading, labels.name, options);
+  if (problem && !reading && !folders?.labels.size) throw problem;
+  const notes = [...(reading?.notes ?? []), ...missingNotes(readings), ...(problem ? [problem.message] : [])];
 
   const planned: PlannedImage[] = [];
   const skipped: Skipped[] = [...lonely];
@@ -74,14 +81,15 @@ export async function planImport(source: Source, options: PlanOptions): Promise<
   let largest = 0;
   for (const file of images) {
     if (maskFiles.has(file.name)) continue;
-    const facts = labels.of(reading?.facts.get(file.name) ?? none);
+    const facts = reading?.facts.get(file.name) ?? none;
     const folder = folders?.labels.get(file.name);
     const decided = decideLabel(facts, {
       good,
       unannotated: options.unannotated,
-      fallback: options.label ?? (folder === undefined ? undefined : labels.name(folder)),
+      fallback: folder,
     });
-    const label = options.label === undefined ? decided.label : labels.name(options.label);
+    const all = options.label === undefined ? undefined : labels.name(options.label);
+    const label = all ?? (options.labelFrom === undefined ? undefined : folder) ?? decided.label;
     const reason = label === undefined ? reasonOf(decided.reason, reading) : invalid(label);
     if (reason !== undefined) skipped.push({ file: file.name, reason });
     else {
@@ -91,7 +99,7 @@ export async function planImport(source: Source, options: PlanOptions): Promise<
     }
   }
   if (largest > 0)
-    notes.push(`${largest} images show several kinds of defects: the one with the largest area is the label`);
+    notes.push(`images with several kinds of defects, labelled by the one with the largest area: ${largest}`);
   notes.push(...labels.notes(), ...requireSpelling(planned, options));
 
   const used = reading ? [...reading.used] : [];
@@ -113,18 +121,24 @@ export async function planImport(source: Source, options: PlanOptions): Promise<
 function foldersOf(
   names: readonly string[],
   reading: Reading | undefined,
+  nameOf: (folder: string) => string,
   { good, existing, layout, labelFrom: from, label, map = new Map() }: PlanOptions,
 ): FolderLabels | undefined {
   if (label !== undefined) return undefined;
+  const named = ({ labels, skipped }: FolderLabels): FolderLabels => ({
+    labels: new Map(Array.from(labels, ([name, folder]) => [name, nameOf(folder)])),
+    skipped,
+  });
   const known = new Set([...good, ...existing, ...map.values()]);
   const mapped = new Set(map.keys());
-  if (!reading) return folderLabels(names, { known, mapped, from });
+  if (!reading) return named(folderLabels(names, { known, mapped, from }));
   if (layout !== undefined && from === undefined) return undefined;
+  if (from !== undefined) return named(folderLabels(names, { known, mapped, from }));
   let found: FolderLabels;
   try {
-    found = folderLabels(names, { known, mapped, from });
+    found = named(folderLabels(names, { known, mapped }));
   } catch (error) {
-    if (error instanceof QcError && from === undefined) return undefined;
+    if (error instanceof QcError) return undefined;
     throw error;
   }
   const decided = new Map(
@@ -133,14 +147,16 @@ function foldersOf(
   const distinct = new Set(found.labels.values());
   const said = new Set(decided.values());
   const areLabels = [...distinct].some((one) => known.has(one) || said.has(one) || meansGood(one));
-  if (from === undefined && !areLabels) return undefined;
+  if (!areLabels) return undefined;
   for (const [name, folder] of found.labels) {
     const other = decided.get(name);
     if (other === undefined || other === folder) continue;
     throw new QcError(
       'dataset-layout',
       `${name} is ${folder} by its folder and ${other} according to ${reading.what}`,
-      { remedy: `say which counts: --layout folders or --layout ${reading.layout}` },
+      {
+        remedy: `say which counts: --label-from parent (what is marked is kept) or --layout ${reading.layout}`,
+      },
     );
   }
   return found;
@@ -161,15 +177,20 @@ function createLabelNames(map: ReadonlyMap<string, string>) {
   };
   return {
     name,
-    of: (facts: ImageFacts): ImageFacts => ({
-      ...facts,
-      labels: facts.labels.map(name),
-      shapes: facts.shapes.map((shape) => ({ ...shape, label: name(shape.label) })),
-    }),
+    ofAll: (facts: Reading['facts']): Reading['facts'] =>
+      new Map(
+        Array.from(facts, ([image, one]) => {
+          const shapes = one.shapes.map((shape) => ({ ...shape, label: name(shape.label) }));
+          return [image, { ...one, labels: one.labels.map(name), shapes }];
+        }),
+      ),
     notes: () => [
       ...[...written].flatMap(([label, texts]) =>
         texts.size > 1
-          ? `${[...texts].map((text) => JSON.stringify(text)).join(' and ')} differ in white space or Unicode form only: one label, ${label}`
+          ? `${[...texts]
+              .sort()
+              .map((text) => JSON.stringify(text))
+              .join(' and ')} differ in white space or Unicode form only: one label, ${label}`
           : [],
       ),
       ...[...unused].map((key) => `--map ${key}=…: there is no such label here`),
@@ -225,7 +246,8 @@ function missingNotes(readings: readonly Reading[]): string[] {
   return readings.flatMap(({ missing, what }) => {
     if (missing.size === 0) return [];
     const some = [...missing].slice(0, 3).join(', ');
-    return `${what} names ${missing.size} images that are not here: ${some}${missing.size > 3 ? ', …' : ''}`;
+    const more = missing.size > 3 ? ` and ${missing.size - 3} more` : '';
+    return `images that the ${what} names and that are not here: ${some}${more}`;
   });
 }
 

@@ -61,6 +61,7 @@ function requireReadable(bytes: Buffer, facts: Metadata | undefined): void {
 
 /** Formats that are known by their first bytes and not decoded here. */
 function unreadableKind(bytes: Buffer): string | undefined {
+  if (bytes.length < 12) return undefined;
   const brand = bytes.toString('latin1', 4, 12);
   if (/^ftyp(?:heic|heix|hevc|heim|heis|mif1|msf1)/.test(brand)) return 'HEIC';
   if (bytes.subarray(0, 4).equals(Buffer.from([0, 0, 0, 12])) && brand.startsWith('jP')) return 'JPEG 2000';

@@ -1,4 +1,5 @@
 /** What the readers of the layouts hand over, before anything is decoded: plain facts about each image. */
+import type { QcError } from '../../config/errors.ts';
 import type { NewFrame } from '../dataset/dataset.ts';
 import type { Shape } from '../dataset/shapes.ts';
 import type { Locator } from './locate.ts';
@@ -92,6 +93,8 @@ export interface DocumentReader<T> {
   /** False where it is no document of this layout. */
   take(file: SourceFile, content: T): boolean;
   finish(): Reading | undefined;
+  /** Why a document that seems to be of this layout cannot be used without a person's word. */
+  readonly problem?: QcError | undefined;
 }
 
 /** Collects the facts of each image from several lines or files. */

@@ -1,5 +1,4 @@
 /** The files of a folder or a zip, one at a time: nothing but names is held in memory. */
-import type { Stats } from 'node:fs';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { extname, join, posix } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -55,14 +54,20 @@ async function openFolder(path: string, { followLinks = false }: SourceOptions):
 
   /** @param above real paths of the folder and those above it: a link to one of them would never end */
   async function look(folder: string, above: readonly string[]): Promise<void> {
-    for (const entry of await readdir(join(path, folder), { withFileTypes: true })) {
+    const entries = await readdir(join(path, folder), { withFileTypes: true }).catch((error: Error) => {
+      if (folder === '') throw new QcError('dataset-source', `cannot read ${path}: ${error.message}`);
+      skip(folder, `the folder cannot be read: ${error.message}`);
+      return [];
+    });
+    for (const entry of entries) {
       const name = posix.join(folder, entry.name);
       if (files.length + skipped.length >= mostFiles)
         throw new QcError('dataset-source', `${path} has over ${mostFiles} files`);
       const hidden = hiddenReason(entry.name, entry.isDirectory());
       if (hidden !== undefined) skip(name, hidden);
+      else if (name.includes('\ufffd')) skip(name, 'its name is not valid UTF-8: rename it');
       else if (entry.isDirectory()) await look(name, [...above, join(above.at(-1)!, entry.name)]);
-      else if (entry.isFile()) files.push(await fileOf(name));
+      else if (entry.isFile()) await take(name);
       else if (entry.isSymbolicLink()) await follow(name, above);
       else skip(name, 'neither a file nor a folder');
     }
@@ -77,16 +82,20 @@ async function openFolder(path: string, { followLinks = false }: SourceOptions):
     }
     if (!followLinks) return skip(name, 'symbolic link, not followed: --follow-links reads what it leads to');
     const real = await realpath(link);
-    if (facts.isFile()) files.push(await fileOf(name, facts));
+    if (facts.isFile()) await take(name);
     else if (!facts.isDirectory()) skip(name, 'neither a file nor a folder');
     else if (above.includes(real)) skip(name, 'symbolic link to a folder that it lies in');
     else await look(name, [...above, real]);
   }
 
-  async function fileOf(name: string, facts?: Stats): Promise<SourceFile> {
+  async function take(name: string): Promise<void> {
     const file = join(path, name);
-    const { size } = facts ?? (await stat(file));
-    return { name, bytes: size, read: () => readFile(file) };
+    try {
+      const { size } = await stat(file);
+      files.push({ name, bytes: size, read: () => readFile(file) });
+    } catch (error) {
+      skip(name, `cannot be read: ${(error as Error).message}`);
+    }
   }
 
   await look('', [await realpath(path)]);

@@ -66,7 +66,7 @@ export function createCocoReader({ locator }: ReaderInput): DocumentReader<unkno
         }
       }
       if (nameless > 0)
-        notes.push(`${file.name}: ${nameless} annotations of categories that it does not name are left out`);
+        notes.push(`${file.name}: annotations of categories that it does not name, left out: ${nameless}`);
       return true;
     },
     finish: () =>

@@ -41,7 +41,8 @@ export function createCvatReader({ locator }: ReaderInput): DocumentReader<Eleme
           ...(size.width > 0 && size.height > 0 && { size }),
         });
       }
-      if (others > 0) notes.push(`${file.name}: ${others} lines, points and cuboids are left out: no areas`);
+      if (others > 0)
+        notes.push(`${file.name}: lines, points and cuboids, which have no area, left out: ${others}`);
       return true;
     },
     finish: () =>

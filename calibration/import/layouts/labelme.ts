@@ -53,8 +53,7 @@ export function createLabelmeReader({ locator }: ReaderInput): DocumentReader<un
     },
     finish() {
       if (used.size === 0) return undefined;
-      const notes =
-        others > 0 ? [`${others} points, lines and masks of labelme are left out: no outlines`] : [];
+      const notes = others > 0 ? [`points and lines, which have no area, left out: ${others}`] : [];
       return { layout: 'labelme', what: 'labelme JSON', facts, used, notes, missing };
     },
   };

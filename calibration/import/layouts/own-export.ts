@@ -42,8 +42,7 @@ async function entriesIn(file: SourceFile, notes: string[]): Promise<ReadonlyMap
   // A file from a person's own hand may lack the last line break.
   const whole = bytes.at(-1) === 0x0a ? bytes : Buffer.concat([bytes, Buffer.from('\n')]);
   for (const change of parseJournal(whole, () => damaged++)) apply(state, change);
-  if (damaged > 0 && state.entries.size > 0)
-    notes.push(`${file.name}: ${damaged} lines are damaged and left out`);
+  if (damaged > 0 && state.entries.size > 0) notes.push(`${file.name}: damaged lines, left out: ${damaged}`);
   return state.entries;
 }
 

@@ -41,12 +41,18 @@ export function createTableReader(
   const { facts, add } = createFacts('pixel');
   const used = new Set<string>();
   const missing = new Set<string>();
+  let problem: QcError | undefined;
   return {
-    /** @throws QcError dataset-layout where it names images, and the column of the label is not plain */
+    get problem() {
+      return problem;
+    },
     take(file, content) {
+      // Answers to be filled in, not labels.
+      if (/submission/i.test(file.name)) return false;
       const folder = posix.dirname(file.name);
       const columns = columnsOf(file, content, (name) => locator.find(name, folder), labelColumn);
-      if (!columns) return false;
+      if (columns instanceof QcError) problem ??= columns;
+      if (!columns || columns instanceof QcError) return false;
       used.add(file.name);
       for (const row of columns.rows) {
         const written = row[columns.image] ?? '';
@@ -81,7 +87,7 @@ function columnsOf(
   content: readonly (readonly string[])[],
   find: (name: string) => SourceFile | undefined,
   labelColumn: string | undefined,
-): Columns | undefined {
+): Columns | QcError | undefined {
   const [first = []] = content;
   const hasHeader = !first.some((cell) => cell !== '' && find(cell));
   const rows = hasHeader ? content.slice(1) : content;
@@ -98,6 +104,7 @@ function columnsOf(
   const others = first.map((_, i) => i).filter((i) => i !== image && i !== mask);
   const flags = hasHeader ? flagColumns(first, headers, others, tried) : [];
   const label = labelIndex({ file, first, headers, others, tried, labelColumn, hasFlags: flags.length > 1 });
+  if (label instanceof QcError) return label;
   return {
     rows,
     image,
@@ -118,7 +125,7 @@ function labelIndex(of: {
   readonly tried: readonly (readonly string[])[];
   readonly labelColumn: string | undefined;
   readonly hasFlags: boolean;
-}): number | undefined {
+}): number | QcError | undefined {
   const { file, first, headers, others, tried, labelColumn, hasFlags } = of;
   const refuse = (what: string) =>
     new QcError('dataset-layout', `${file.name} ${what}`, {
@@ -126,7 +133,7 @@ function labelIndex(of: {
     });
   if (labelColumn !== undefined) {
     const named = headers.indexOf(plain(labelColumn));
-    if (named === -1) throw refuse(`has no column ${labelColumn}, only ${first.join(', ')}`);
+    if (named === -1) return refuse(`has no column ${labelColumn}, only ${first.join(', ')}`);
     return named;
   }
   const known = labelHeaders.map((name) => headers.indexOf(name)).filter((i) => others.includes(i));
@@ -135,11 +142,11 @@ function labelIndex(of: {
   const found = worded.length > 0 ? worded : known;
   const valuesOf = (i: number) => tried.map((row) => row[i]).join('\n');
   if (found.length > 1 && new Set(found.map(valuesOf)).size > 1)
-    throw refuse(`has several columns that could be the label: ${found.map((i) => first[i]).join(', ')}`);
+    return refuse(`has several columns that could be the label: ${found.map((i) => first[i]).join(', ')}`);
   if (found[0] !== undefined) return found[0];
   if (hasFlags) return undefined;
-  if (others.length === 1) return others[0];
-  throw refuse(`names images, but which of its columns holds the label? ${first.join(', ')}`);
+  if (headers.length === 0 && others.length === 1) return others[0];
+  return refuse(`names images, but which of its columns holds the label? ${first.join(', ')}`);
 }
 
 /** Columns that hold nothing but 0 and 1, at least one of them a 1. */

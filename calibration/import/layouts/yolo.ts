@@ -48,10 +48,10 @@ export const readYolo: Reader = async ({ source, images }) => {
     for (const values of lines.map(numbersOf)) {
       const index = String(values?.[0]);
       const label = classes?.names.get(index) ?? index;
-      if (!classes?.names.has(index)) unknown.add(index);
       const shape = values && shapeOf(values, label, classes?.hasKeyPoints ?? false);
       if (shape) shapes.push(shape);
       else badLines++;
+      if (shape && !classes?.names.has(index)) unknown.add(index);
     }
     add(image, { shapes, isEmpty: lines.length === 0 });
   }
@@ -59,7 +59,7 @@ export const readYolo: Reader = async ({ source, images }) => {
   if (shapeCount === 0) return undefined;
   const notes = [
     ...(unknown.size > 0 ? [`no data.yaml or classes.txt names the classes ${[...unknown].join(', ')}`] : []),
-    ...(badLines > 0 ? [`${badLines} lines are neither a box nor a polygon and are left out`] : []),
+    ...(badLines > 0 ? [`lines that are neither a box nor a polygon, left out: ${badLines}`] : []),
   ];
   return { layout: 'yolo', what: 'YOLO label files', facts, used, notes, missing: new Set() };
 };
