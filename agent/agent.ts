@@ -178,7 +178,8 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       audit,
       status: () => station.status,
       handshakes,
-      observer: publisherObserver(metrics, changed),
+      needsCommands: Object.values(config.cameras).some(({ trigger }) => trigger.kind === 'command'),
+      observer: publisherObserver(metrics, changed, (text) => station.notice('mqtt', text)),
     }),
   );
   const edgeNode = sparkplugOptions(config);

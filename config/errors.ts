@@ -146,6 +146,19 @@ export const errors = {
     exit: 1,
     remedy: 'another client uses the same client id: give each station its own mqtt.clientId',
   },
+  'broker-topic-refused': {
+    exit: 1,
+    remedy: 'let the user of the agent publish there (access list or policy of the broker)',
+  },
+  'broker-subscription-refused': {
+    exit: 1,
+    remedy:
+      'let the user of the agent subscribe to it (access list or policy of the broker), or set mqtt.commands: false',
+  },
+  'broker-message-refused': {
+    exit: 1,
+    remedy: 'raise the limit of the broker for the size of a message',
+  },
   'sparkplug-host-offline': {
     exit: 1,
     remedy: 'nothing: results wait until it is back; mqtt.sparkplug.primaryHost names the host to wait for',

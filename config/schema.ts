@@ -207,6 +207,22 @@ export const mqttSchema = z.strictObject({
   ca: z.string().min(1).optional().describe('PEM file of the authority that signed the broker certificate'),
   cert: z.string().min(1).optional().describe('PEM file of the client certificate'),
   key: z.string().min(1).optional().describe('PEM file of the client key'),
+  qos: z
+    .union([z.literal(0), z.literal(1)])
+    .default(1)
+    .describe(
+      'quality of service of messages and subscriptions; 0 only for a broker without QoS 1, where a lost connection may lose what it had not read',
+    ),
+  retain: z
+    .boolean()
+    .default(true)
+    .describe(
+      'publish status, handshakes and the last will retained; false only for a broker without retained messages',
+    ),
+  commands: z
+    .boolean()
+    .default(true)
+    .describe('subscribe to commands; false for a station that takes none over MQTT'),
   keepaliveSeconds: z.number().int().min(1).max(3_600).default(15).describe('s between two signs of life'),
   outboxMessages: z
     .number()

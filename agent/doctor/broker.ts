@@ -4,7 +4,8 @@ import { readKeyPair } from '../../config/certificate.ts';
 import { QcError } from '../../config/errors.ts';
 import type { MqttConfig } from '../../config/schema.ts';
 import { redactUrl } from '../../config/secrets.ts';
-import { type BrokerLink, connectBroker } from '../publish/broker.ts';
+import { connectBroker } from '../publish/broker.ts';
+import type { BrokerLink } from '../publish/link.ts';
 import { expiring, type Finding, failure, good } from './finding.ts';
 
 /** For a message to come back, ms. */
@@ -77,11 +78,15 @@ async function echo(link: BrokerLink, topic: string, text: string, signal: Abort
       timer = setTimeout(() => reject(new Error('nothing came back')), echoMs);
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       link.onLost(reject);
+      link.onMessage((message) => {
+        if (message.topic === topic && message.payload.toString() === text) resolve();
+      });
       link
-        .subscribe(topic, (message) => {
-          if (message.topic === topic && message.payload.toString() === text) resolve();
+        .subscribe([topic])
+        .then((refused) => {
+          for (const error of refused.values()) throw error;
+          return link.publish(topic, text);
         })
-        .then(() => link.publish(topic, text))
         .catch(reject);
     });
   } finally {

@@ -41,6 +41,11 @@ export function declareDelivery({ counter, gauge, readCounter }: Declare) {
     evidenceDropped,
     mqttConnected: gauge('qc_mqtt_connected', '1 while announced to the broker'),
     mqttPublished: counter('qc_mqtt_published_total', 'Messages the broker has acknowledged', ['kind']),
+    mqttRefused: counter(
+      'qc_mqtt_refused_total',
+      'Messages and subscriptions that the broker refused; a topic that stays refused counts once',
+      ['kind', 'reason'],
+    ),
     sparkplugConnected: gauge(
       'qc_sparkplug_connected',
       '1 while the Sparkplug edge node is born; absent where the station is none',

@@ -30,8 +30,12 @@ export function handshakeObserver(metrics: Metrics): HandshakeObserver {
   };
 }
 
-/** Counts what the broker has acknowledged; `onChange` is told when it comes or goes. */
-export function publisherObserver(metrics: Metrics, onChange: () => void): PublisherObserver {
+/** Counts what the broker has acknowledged or refused; `onChange` is told when it comes or goes. */
+export function publisherObserver(
+  metrics: Metrics,
+  onChange: () => void,
+  notice: PublisherObserver['notice'],
+): PublisherObserver {
   return {
     connected(on) {
       metrics.mqttConnected.set(on ? 1 : 0);
@@ -41,6 +45,8 @@ export function publisherObserver(metrics: Metrics, onChange: () => void): Publi
       metrics.mqttPublished.inc({ kind });
       if (part) metrics.partPublished(part);
     },
+    refused: (kind, reason) => metrics.mqttRefused.inc({ kind, reason }),
+    notice,
   };
 }
 

@@ -28,17 +28,19 @@ const reasons: Readonly<Record<number, string>> = {
   152: 'administrative action',
   153: 'payload format invalid',
   154: 'retain not supported',
+  155: 'QoS not supported',
 };
 const unauthorized = new Set([4, 5, 134, 135, 138, 140]);
 const versionRefused = new Set([1, 132]);
-/** The message itself is refused, and would be again. */
-const unacceptableMessage = new Set([144, 149, 153]);
+/** The other side has closed the connection, as far as a socket tells. */
+const closedCodes: readonly unknown[] = ['ECONNRESET', 'EPIPE'];
 
 interface BrokerErrorCause {
   /** MQTT reason code, where the broker gave one. */
   readonly reason?: number;
   readonly hungUp: boolean;
   readonly when: 'connecting' | 'connected';
+  readonly closed: boolean;
 }
 const causes = new WeakMap<QcError, BrokerErrorCause>();
 
@@ -55,6 +57,7 @@ export function toBrokerError(error: unknown, where: string, when: 'connecting' 
     ...(typeof code === 'number' && { reason: code }),
     hungUp: message === 'hung up',
     when,
+    closed: message === 'hung up' || closedCodes.includes(code),
   });
   return made;
 }
@@ -64,7 +67,7 @@ function fromReason(reason: number, where: string, when: 'connecting' | 'connect
   if (reason === 142) {
     return new QcError('broker-client-taken', `broker ${where} ended the connection: ${what}`);
   }
-  if (unauthorized.has(reason)) {
+  if (when === 'connecting' && unauthorized.has(reason)) {
     return new QcError('broker-unauthorized', `broker ${where} does not let us in: ${what}`);
   }
   if (versionRefused.has(reason)) {
@@ -74,7 +77,8 @@ function fromReason(reason: number, where: string, when: 'connecting' | 'connect
   if (when === 'connected' && (reason === 0 || reason === 139 || reason === 141)) {
     return new QcError('broker-lost', `broker ${where} ended the connection: ${what}`);
   }
-  return new QcError('broker-refused', `broker ${where} refused: ${what}`);
+  const did = when === 'connected' ? 'ended the connection' : 'refused';
+  return new QcError('broker-refused', `broker ${where} ${did}: ${what}`);
 }
 
 function fromSocket(
@@ -90,6 +94,11 @@ function fromSocket(
   }
   if (when === 'connected') return new QcError('broker-lost', `connection to broker ${where} lost: ${what}`);
   const aggregate = typeof code === 'string' && message === '' ? code : what;
+  if (message === 'hung up') {
+    const remedy =
+      'check scheme, port and client id in mqtt; for a broker without retained messages set mqtt.retain: false, without QoS 1 mqtt.qos: 0 (docs/brokers.md)';
+    return new QcError('broker-unreachable', `broker ${where} closes the connection`, { remedy });
+  }
   return new QcError('broker-unreachable', `broker ${where} cannot be reached: ${aggregate}`);
 }
 
@@ -114,10 +123,14 @@ export function isVersionRefused(error: unknown): boolean {
   return cause !== undefined && (versionRefused.has(cause.reason ?? -1) || cause.hungUp);
 }
 
-/** Whether the broker will never take this message, whatever happens to the connection. */
-export function isMessageUnacceptable(error: unknown): boolean {
-  const cause = error instanceof QcError ? causes.get(error) : undefined;
-  return cause !== undefined && unacceptableMessage.has(cause.reason ?? -1);
+/** The reason code that the broker gave, if any. */
+export function reasonOf(error: unknown): number | undefined {
+  return error instanceof QcError ? causes.get(error)?.reason : undefined;
+}
+
+/** Whether the broker closed the connection, rather than that it got lost. */
+export function isClosed(error: unknown): boolean {
+  return error instanceof QcError && causes.get(error)?.closed === true;
 }
 
 /** Whether the broker refused the log-in, which fails the same way until the credentials change. */

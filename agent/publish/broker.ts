@@ -1,16 +1,17 @@
-/** One connection to a broker: opened once, used until it is lost. The only importer of mqtt.js. */
+/** Connects to a broker, once. */
 import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
-import { type IClientOptions, type IPublishPacket, type MqttClient, connect as openClient } from 'mqtt';
+import { type IClientOptions, connect as openClient } from 'mqtt';
 import { CertificateFault, readKeyPair } from '../../config/certificate.ts';
 import { QcError } from '../../config/errors.ts';
 import type { MqttConfig } from '../../config/schema.ts';
-import { isVersionRefused, toBrokerError } from './broker-error.ts';
+import { isVersionRefused, reasonOf, toBrokerError } from './broker-error.ts';
+import { limitsOf } from './limits.ts';
+import { type BrokerLink, linkOver } from './link.ts';
 
 export type BrokerOptions = Pick<
   MqttConfig,
-  'url' | 'protocol' | 'username' | 'password' | 'ca' | 'cert' | 'key' | 'keepaliveSeconds'
+  'url' | 'protocol' | 'username' | 'password' | 'ca' | 'cert' | 'key' | 'keepaliveSeconds' | 'retain' | 'qos'
 > & {
   readonly clientId: string;
   /** Published by the broker, retained unless it says otherwise, when the connection is lost. */
@@ -27,48 +28,7 @@ export interface Will {
   readonly retain?: boolean;
 }
 
-export interface BrokerLink extends AsyncDisposable {
-  readonly version: '5' | '3.1.1';
-  /** QoS 1 messages the broker takes unacknowledged (MQTT 5 §3.3.4); 65,535 before version 5. */
-  readonly receiveMaximum: number;
-  /** Until when the broker's certificate is valid; undefined without TLS. */
-  readonly certificateValidTo: Date | undefined;
-  /**
-   * Resolves with the PUBACK of a QoS 1 publish, or once a QoS 0 one is written; rejects when refused or
-   * when the link is lost. Text is JSON.
-   */
-  publish(topic: string, payload: string | Buffer, options?: PublishOptions): Promise<void>;
-  /** Resolves with the SUBACK. Retained messages arrive marked as such. To be called once. */
-  subscribe(filters: string | string[], onMessage: (message: Incoming) => void): Promise<void>;
-  /**
-   * Resolves once the broker has read all that was sent before, QoS 0 included: it answers a ping after it,
-   * since a connection is read in order (MQTT 3.1.1 §3.12, §4.2).
-   */
-  confirm(): Promise<void>;
-  /** Told once when the connection ends by anything but closing it here. */
-  onLost(listener: (error: QcError) => void): void;
-  /** Cuts the connection without a goodbye: the broker sends the will. */
-  cut(): void;
-}
-
-export interface PublishOptions {
-  /** Default 1. */
-  readonly qos?: 0 | 1;
-  readonly retain?: boolean;
-  /** MQTT 5 §3.3.2.3.6, handed back as it came; needs a version 5 link. */
-  readonly correlationData?: Buffer;
-}
-
-export interface Incoming {
-  readonly topic: string;
-  readonly payload: Buffer;
-  readonly retained: boolean;
-  readonly responseTopic?: string;
-  readonly correlationData?: Buffer;
-}
-
 const connectTimeoutMs = 10_000;
-const closeTimeoutMs = 1_000;
 /** A message waits for its acknowledgement for two keepalives, and at least for so long, ms. */
 const leastPatienceMs = 10_000;
 /** A larger packet is not sent to us (MQTT 5 §3.1.2.11.4). */
@@ -81,12 +41,28 @@ const maxIncomingBytes = 262_144;
  */
 export async function connectBroker(options: BrokerOptions, signal: AbortSignal): Promise<BrokerLink> {
   const { protocol } = options;
-  if (protocol !== 'auto') return connectOnce(options, protocol, signal);
+  if (protocol !== 'auto') return connectAs(options, protocol, signal);
   try {
-    return await connectOnce(options, '5', signal);
+    return await connectAs(options, '5', signal);
   } catch (error) {
     if (!isVersionRefused(error)) throw error;
-    return connectOnce(options, '3.1.1', signal);
+    return connectAs(options, '3.1.1', signal);
+  }
+}
+
+/** A broker that refuses the will for being retained, or for its QoS, gets another one (MQTT 5 §3.2.2.3.4, §3.2.2.3.5). */
+async function connectAs(
+  options: BrokerOptions,
+  version: '5' | '3.1.1',
+  signal: AbortSignal,
+): Promise<BrokerLink> {
+  try {
+    return await connectOnce(options, version, signal);
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (reason === 0x9a && options.retain) return connectAs({ ...options, retain: false }, version, signal);
+    if (reason === 0x9b && options.qos > 0) return connectAs({ ...options, qos: 0 }, version, signal);
+    throw error;
   }
 }
 
@@ -122,7 +98,10 @@ async function connectOnce(
     signal.throwIfAborted();
     throw toBrokerError(error, where, 'connecting');
   });
-  return linkOver(client, version, where, {
+  return linkOver(client, {
+    version,
+    where,
+    limits: limitsOf(client, options),
     willOnClose: options.willOnClose === true,
     patienceMs: Math.max(leastPatienceMs, 2_000 * options.keepaliveSeconds),
   });
@@ -150,7 +129,12 @@ async function clientOptionsFor(options: BrokerOptions, version: '5' | '3.1.1') 
     // Retrying is done elsewhere, with back-off.
     reconnectPeriod: 0,
     connectTimeout: connectTimeoutMs,
-    will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: will.retain ?? true },
+    will: {
+      topic: will.topic,
+      payload: Buffer.from(will.payload),
+      qos: options.qos,
+      retain: options.retain && (will.retain ?? true),
+    },
     ...(username !== undefined && { username }),
     ...(options.password !== undefined && { password: options.password }),
     ...(version === '5' && { properties: { maximumPacketSize: maxIncomingBytes } }),
@@ -183,129 +167,4 @@ async function readAuthority(file: string): Promise<Buffer> {
   // OpenSSL passes over what it does not know, and would then trust nobody without saying so.
   if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
   throw new QcError('broker-tls', `mqtt.ca: ${file} holds no certificate in PEM form`);
-}
-
-function linkOver(
-  client: MqttClient,
-  version: '5' | '3.1.1',
-  where: string,
-  { willOnClose, patienceMs }: { readonly willOnClose: boolean; readonly patienceMs: number },
-): BrokerLink {
-  /** What waits for an acknowledgement, the oldest first, and since when. */
-  const pending = new Map<(error: QcError) => void, number>();
-  const listeners: ((error: QcError) => void)[] = [];
-  let lost: QcError | undefined;
-  let closing = false;
-
-  const lose = (cause: unknown) => {
-    if (lost) return;
-    lost = toBrokerError(cause, where, 'connected');
-    clearInterval(watch);
-    for (const reject of pending.keys()) reject(lost);
-    pending.clear();
-    client.stream.destroy();
-    if (!closing) for (const listener of listeners) listener(lost);
-  };
-  // A broker that answers pings and forgets a message would keep a place in the window for ever, and what waits with it.
-  const watch = setInterval(() => {
-    const [oldest = Number.POSITIVE_INFINITY] = pending.values();
-    if (performance.now() - oldest > patienceMs) {
-      lose(new Error(`a message was not acknowledged within ${patienceMs / 1000} s`));
-    }
-  }, 1_000);
-  watch.unref();
-  client.on('disconnect', (packet) => lose({ code: packet.reasonCode, disconnect: true }));
-  client.on('error', lose);
-  client.on('close', () => lose(new Error('hung up')));
-
-  const pings = createPings(client);
-
-  /** Settles with the broker's acknowledgement, or with the loss of the link. */
-  const acknowledged = (start: (done: (error?: unknown) => void) => void) =>
-    new Promise<void>((resolve, reject) => {
-      if (lost) return reject(lost);
-      pending.set(reject, performance.now());
-      start((error) => {
-        if (!pending.delete(reject)) return;
-        if (error) reject(toBrokerError(error, where, 'connected'));
-        else resolve();
-      });
-    });
-
-  return {
-    version,
-    receiveMaximum: client.serverProperties?.receiveMaximum ?? 65_535,
-    certificateValidTo: validToOf(client),
-    publish(topic, payload, { qos = 1, retain = false, correlationData } = {}) {
-      const properties = {
-        ...(typeof payload === 'string' && { contentType: 'application/json', payloadFormatIndicator: true }),
-        ...(correlationData && { correlationData }),
-      };
-      return acknowledged((done) => client.publish(topic, payload, { qos, retain, properties }, done));
-    },
-    confirm: () => acknowledged(pings.next),
-    subscribe(filters, onMessage) {
-      client.on('message', (topic, payload, packet) => onMessage(incoming(topic, payload, packet)));
-      // rap, MQTT 5 §3.8.3.1: see the retain flag also on what is published while we are subscribed.
-      return acknowledged((done) => client.subscribe(filters, { qos: 1, rap: true }, done));
-    },
-    onLost(listener) {
-      if (lost) listener(lost);
-      else listeners.push(listener);
-    },
-    cut() {
-      client.stream.destroy();
-    },
-    async [Symbol.asyncDispose]() {
-      closing = true;
-      clearInterval(watch);
-      if (lost) {
-        client.end(true);
-        return;
-      }
-      // DISCONNECT tells the broker not to send the will; a broker that never hangs up is cut off.
-      const timer = setTimeout(() => client.stream.destroy(), closeTimeoutMs);
-      await new Promise<void>((resolve) => {
-        client.stream.once('close', () => resolve());
-        client.end(pending.size > 0, willOnClose && version === '5' ? { reasonCode: 0x04 } : {});
-      });
-      clearTimeout(timer);
-    },
-  };
-}
-
-function validToOf({ stream }: MqttClient): Date | undefined {
-  if (!(stream instanceof TLSSocket)) return undefined;
-  const validTo = stream.getPeerX509Certificate()?.validTo;
-  return validTo === undefined ? undefined : new Date(validTo);
-}
-
-/** Pings are answered in order, also those that keep the connection alive. */
-function createPings(client: MqttClient): { next(answered: () => void): void } {
-  const waiting: (() => void)[][] = [];
-  client.on('packetsend', ({ cmd }) => {
-    if (cmd === 'pingreq') waiting.push([]);
-  });
-  client.on('packetreceive', ({ cmd }) => {
-    if (cmd === 'pingresp') for (const answered of waiting.shift() ?? []) answered();
-  });
-  return {
-    next(answered) {
-      const before = waiting.length;
-      client.sendPing();
-      // Nothing is sent, and so nothing answered, over a link that is being lost.
-      if (waiting.length > before) waiting.at(-1)!.push(answered);
-    },
-  };
-}
-
-function incoming(topic: string, payload: Buffer, packet: IPublishPacket): Incoming {
-  const { responseTopic, correlationData } = packet.properties ?? {};
-  return {
-    topic,
-    payload,
-    retained: packet.retain,
-    ...(responseTopic !== undefined && { responseTopic }),
-    ...(correlationData !== undefined && { correlationData }),
-  };
 }

@@ -1,5 +1,15 @@
-/** Sends what waits: several lanes, each in order, share one bounded window of unacknowledged messages. */
+/**
+ * Sends what waits: several lanes, each in order, share one bounded window of unacknowledged messages. A message that
+ * cannot be sent now holds up those of its topic only: they stay in the outbox and follow when the topic is resumed.
+ */
 import type { Outbox, OutboxEntry } from './outbox/outbox.ts';
+import type { Window } from './window.ts';
+
+/**
+ * `refused`: the other side will never take it; `held`: it may later, and so may what follows on its topic; `aside`: it
+ * may later, and what follows need not wait.
+ */
+export type Outcome = 'sent' | 'refused' | 'held' | 'aside';
 
 export interface Lane<M> {
   readonly outbox: Outbox<M>;
@@ -9,78 +19,194 @@ export interface Lane<M> {
   readonly upTo: number;
   /** Goes first where the window is full. */
   readonly urgent: boolean;
-  /** Resolves once the other side has it. */
-  send(entry: OutboxEntry<M>): Promise<void>;
+  topic(message: M): string;
+  /**
+   * Resolves once the other side has it or has refused it; rejects where nothing more can be sent.
+   * @param wasHeld it has waited for its topic
+   */
+  send(entry: OutboxEntry<M>, wasHeld: boolean): Promise<Outcome>;
 }
 
 export interface DrainOptions {
-  /** Most unacknowledged messages over all lanes. */
-  readonly window: number;
+  /** Shared with whatever else is sent. */
+  readonly window: Window;
   /** Aborted when the link is lost; the drain aborts it where sending fails. */
   readonly ended: AbortController;
-  /** Whether the other side will never take the message: then it is discarded, and the rest goes on. */
-  isUnacceptable(error: unknown, entry: OutboxEntry<unknown>): boolean;
-  /** Told after every entry that has left its outbox. */
+  /** Told after every entry that has left its outbox or is held. */
   onLeft(): void;
 }
 
-/** Runs until `ended` aborts. A message leaves its outbox only once it is acknowledged. */
-export async function drain(lanes: readonly Lane<never>[], options: DrainOptions): Promise<void> {
-  const window = new Window(options.window, options.ended.signal);
-  await Promise.all(lanes.map((lane) => drainLane(lane as Lane<unknown>, window, options)));
+export interface Drain {
+  /** Runs until `ended` aborts. */
+  readonly done: Promise<void>;
+  /** Topics with messages that are held. */
+  readonly heldTopics: ReadonlySet<string>;
+  /** Sends what is held for the topic, the oldest first and alone. */
+  resume(topic: string): void;
+  /** Asks again what becomes of the messages that were put aside. */
+  retryAside(): void;
+  /** Whether everything that can be sent has been. */
+  readonly isIdle: boolean;
 }
 
-async function drainLane(lane: Lane<unknown>, window: Window, options: DrainOptions): Promise<void> {
-  const { outbox } = lane;
-  const { ended } = options;
-  const deliver = async (entry: OutboxEntry<unknown>) => {
+/** A message leaves its outbox only once it is acknowledged or refused for good. */
+export function drain(lanes: readonly Lane<never>[], options: DrainOptions): Drain {
+  const running = lanes.map((lane) => new RunningLane(lane as Lane<unknown>, options));
+  const outboxes = [...new Set(running.map(({ outbox }) => outbox))];
+  return {
+    done: Promise.all(running.map((lane) => lane.run())).then(() => undefined),
+    resume(topic) {
+      for (const lane of running) void lane.resume(topic);
+    },
+    retryAside() {
+      for (const lane of running) lane.retryAside();
+    },
+    get heldTopics() {
+      return new Set(running.flatMap((lane) => [...lane.heldTopics]));
+    },
+    get isIdle() {
+      return outboxes.every((outbox) => {
+        const held = running
+          .filter((lane) => lane.outbox === outbox)
+          .reduce((sum, lane) => sum + lane.held, 0);
+        return outbox.size <= held;
+      });
+    },
+  };
+}
+
+class RunningLane {
+  readonly #lane: Lane<unknown>;
+  readonly #options: DrainOptions;
+  /** Id of the newest entry looked at. */
+  #position: number;
+  /** Held entries by topic; what comes later on one of these topics is held as well. */
+  readonly #held = new Map<string, Held>();
+  readonly #inFlight = new Set<number>();
+  #aside: OutboxEntry<unknown>[] = [];
+  readonly #resuming = new Set<string>();
+
+  constructor(lane: Lane<unknown>, options: DrainOptions) {
+    this.#lane = lane;
+    this.#options = options;
+    this.#position = lane.after;
+  }
+
+  get outbox(): Outbox<unknown> {
+    return this.#lane.outbox;
+  }
+
+  get heldTopics(): Iterable<string> {
+    return this.#held.keys();
+  }
+
+  get held(): number {
+    return [...this.#held.values()].reduce((sum, { ids }) => sum + ids.size, this.#aside.length);
+  }
+
+  async run(): Promise<void> {
+    const { outbox, upTo, urgent } = this.#lane;
+    const { ended, window } = this.#options;
     try {
-      await lane.send(entry);
-      outbox.ack(entry.id);
+      for (;;) {
+        const entry = await outbox.next(this.#position, ended.signal);
+        if (entry.id > upTo) return;
+        this.#position = entry.id;
+        const topic = this.#lane.topic(entry.message);
+        if (this.#held.has(topic)) {
+          this.#hold(topic, entry.id);
+          continue;
+        }
+        this.#inFlight.add(entry.id);
+        await window.take(urgent);
+        void this.#deliver(entry, false);
+      }
     } catch (error) {
-      if (!options.isUnacceptable(error, entry)) return ended.abort(error);
-      outbox.discard(entry.id);
+      // The outbox itself may fail: whoever waits for the end is told then.
+      ended.abort(error);
+    }
+  }
+
+  async resume(topic: string): Promise<void> {
+    const { ended, window } = this.#options;
+    const held = this.#held.get(topic);
+    if (!held || this.#resuming.has(topic)) return;
+    this.#resuming.add(topic);
+    try {
+      let isFirst = true;
+      let isHeldAgain = false;
+      const oldest = [...held.ids].reduce((least, id) => Math.min(least, id), held.newest);
+      for (let at = oldest - 1; !isHeldAgain; ) {
+        const entry = at < held.newest ? await this.outbox.next(at, ended.signal) : undefined;
+        // All that was held is on its way: the lane goes on with this topic by itself.
+        if (!entry || entry.id > held.newest) {
+          this.#held.delete(topic);
+          return;
+        }
+        at = entry.id;
+        if (this.#inFlight.has(at) || this.#lane.topic(entry.message) !== topic) continue;
+        this.#inFlight.add(at);
+        await window.take(false);
+        const delivered = this.#deliver(entry, true).then((outcome) => {
+          isHeldAgain ||= outcome === 'held';
+        });
+        // The first one shows whether the topic is open again.
+        if (isFirst) await delivered;
+        isFirst = false;
+      }
+    } catch (error) {
+      ended.abort(error);
+    } finally {
+      this.#resuming.delete(topic);
+    }
+  }
+
+  retryAside(): void {
+    const entries = this.#aside;
+    this.#aside = [];
+    for (const entry of entries) {
+      this.#inFlight.add(entry.id);
+      this.#options.window.take(false).then(
+        () => this.#deliver(entry, true),
+        () => undefined,
+      );
+    }
+  }
+
+  /** Undefined where the link is lost. */
+  async #deliver(entry: OutboxEntry<unknown>, wasHeld: boolean): Promise<Outcome | undefined> {
+    const { window, ended, onLeft } = this.#options;
+    let outcome: Outcome;
+    try {
+      outcome = await this.#lane.send(entry, wasHeld);
+    } catch (error) {
+      ended.abort(error);
+      return undefined;
+    } finally {
+      this.#inFlight.delete(entry.id);
+    }
+    const topic = this.#lane.topic(entry.message);
+    if (outcome === 'held') this.#hold(topic, entry.id);
+    else if (outcome === 'aside') this.#aside.push(entry);
+    else {
+      this.#held.get(topic)?.ids.delete(entry.id);
+      if (outcome === 'sent') this.outbox.ack(entry.id);
+      else this.outbox.discard(entry.id);
     }
     window.give();
-    options.onLeft();
-  };
-  try {
-    for (let after = lane.after; ; ) {
-      const entry = await outbox.next(after, ended.signal);
-      if (entry.id > lane.upTo) return;
-      after = entry.id;
-      await window.take(lane.urgent);
-      void deliver(entry);
-    }
-  } catch (error) {
-    // The outbox itself may fail: whoever waits for the end is told then.
-    ended.abort(error);
+    onLeft();
+    return outcome;
+  }
+
+  #hold(topic: string, id: number): void {
+    const held = this.#held.get(topic) ?? { ids: new Set(), newest: 0 };
+    held.ids.add(id);
+    held.newest = Math.max(held.newest, id);
+    this.#held.set(topic, held);
   }
 }
 
-/** So many places; who is urgent gets the next one. */
-class Window {
-  readonly #signal: AbortSignal;
-  readonly #waiting = { urgent: [] as (() => void)[], other: [] as (() => void)[] };
-  #free: number;
-
-  constructor(places: number, signal: AbortSignal) {
-    this.#free = places;
-    this.#signal = signal;
-    signal.addEventListener('abort', () => {
-      for (const wake of [...this.#waiting.urgent, ...this.#waiting.other]) wake();
-    });
-  }
-
-  async take(urgent: boolean): Promise<void> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting[urgent ? 'urgent' : 'other'].push(resolve));
-    this.#signal.throwIfAborted();
-  }
-
-  give(): void {
-    const next = this.#waiting.urgent.shift() ?? this.#waiting.other.shift();
-    if (next) next();
-    else this.#free++;
-  }
+interface Held {
+  readonly ids: Set<number>;
+  newest: number;
 }

@@ -1,17 +1,26 @@
 /** One attempt: connect, say who we are, listen for commands, send what waits, until the connection is lost. */
 import type { Log } from '../lifecycle/log.ts';
-import { type BrokerLink, type BrokerOptions, connectBroker, type Incoming } from './broker.ts';
-import { isMessageUnacceptable } from './broker-error.ts';
+import { type BrokerOptions, connectBroker } from './broker.ts';
 import type { CommandDesk } from './commands.ts';
-import { drain, type Lane } from './drain.ts';
-import type { CameraVerdict, MqttOutbox } from './letters.ts';
-import type { Handshake, Result, Status, Will } from './messages.ts';
-import type { Numbered, OutboxEntry } from './outbox/outbox.ts';
+import { type Drain, drain } from './drain.ts';
+import { lanesOver } from './lanes.ts';
+import type { MqttOutbox } from './letters.ts';
+import type { BrokerLink, Incoming } from './link.ts';
+import type { LiveMessages } from './live.ts';
+import type { Handshake, Status, Will } from './messages.ts';
+import type { Numbered } from './outbox/outbox.ts';
+import { refusalReasonOf } from './refusal.ts';
+import type { Refusals } from './refusals.ts';
+import { Sender } from './sender.ts';
+import { createSubscription } from './subscription.ts';
 import type { Topics } from './topics.ts';
+import { Window } from './window.ts';
 
 export interface SessionOptions {
   readonly broker: Omit<BrokerOptions, 'will'>;
   readonly topics: Topics;
+  /** Whether to subscribe to commands. */
+  readonly commands: boolean;
   /** How long closing may go on sending what waits, ms. */
   readonly flushMs: number;
 }
@@ -20,6 +29,9 @@ export interface SessionDeps {
   readonly log: Log;
   readonly outbox: MqttOutbox;
   readonly desk: CommandDesk;
+  /** What the broker refuses, and what has waited for it, from one session to the next. */
+  readonly refusals: Refusals;
+  readonly live: LiveMessages;
   status(): Status;
   /** The handshake of each camera that is triggered by command. */
   handshakes(): readonly Handshake[];
@@ -30,6 +42,7 @@ export interface SessionDeps {
 
 export interface Session {
   readonly version: BrokerLink['version'];
+  readonly limits: BrokerLink['limits'];
   /** Publishes the status as it is when its turn comes; several calls in a row may share one message. */
   statusChanged(): void;
   /** Likewise for what has changed of the handshakes. */
@@ -44,10 +57,14 @@ const windowSize = 16;
 /** Time for the last status to be acknowledged when closing, ms. */
 const goodbyeMs = 500;
 
+/** How often to look whether something that was refused is to be tried again, ms. */
+const retryEveryMs = 250;
+
 /**
  * Runs until the connection is lost, which throws, or until the signal aborts: then sends what waits
  * within `flushMs`, says goodbye and resolves. A message leaves the outbox only on its PUBACK, so that
- * after a loss the next attempt sends the rest again, in order (QoS 1: at least once).
+ * after a loss the next attempt sends the rest again, in order (QoS 1: at least once). What the broker refuses
+ * is no reason to end.
  * @throws QcError broker-…
  */
 export async function runSession(
@@ -55,41 +72,71 @@ export async function runSession(
   deps: SessionDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const { topics } = options;
-  const { outbox } = deps;
+  const { topics, broker } = options;
+  const { outbox, refusals, live } = deps;
   await using link = await connectBroker(
-    { ...options.broker, will: { topic: topics.status, payload: offline('connection lost') } },
+    {
+      ...broker,
+      retain: broker.retain && !refusals.unsupported.retain,
+      qos: refusals.unsupported.qos ? 0 : broker.qos,
+      will: { topic: topics.status, payload: offline('connection lost') },
+    },
     signal,
   );
-  // What was put before now has waited for the broker.
-  const before = { results: outbox.results.newestId, verdicts: outbox.verdicts.newestId };
+  const before = live.connected({ results: outbox.results.newestId, verdicts: outbox.verdicts.newestId });
   const ended = new AbortController();
-  link.onLost((error) => ended.abort(error));
+  link.onLost((error) => {
+    const oldestMs = refusals.lost(error);
+    if (oldestMs !== undefined) live.interrupted(oldestMs);
+    ended.abort(error);
+  });
   // A broker that answers nothing any more must not hold up the end.
   using _goodbye = afterAbort(signal, options.flushMs + goodbyeMs, () => link.cut());
 
-  const statusChanged = createRetainedPublisher(ended, async () => {
-    await link.publish(topics.status, JSON.stringify(deps.status()), { retain: true });
-    deps.published('status');
-  });
-  const handshakesChanged = createRetainedPublisher(ended, createHandshakePublisher(link, topics, deps));
+  const places = Math.min(windowSize, link.limits.receiveMaximum);
+  const window = new Window(places, ended.signal);
+  const sender = new Sender(link, refusals, { window, places });
+  const statusChanged = createRetainedPublisher(ended, () => tellStatus(sender, topics, deps));
+  const handshakesChanged = createRetainedPublisher(ended, createHandshakePublisher(sender, topics, deps));
   await statusChanged();
   await handshakesChanged();
-  await link.subscribe(topics.commands, (message) => {
+  ended.signal.throwIfAborted();
+
+  const lanes = lanesOver(sender, topics, deps, before);
+  const flow = drain(lanes, { window, ended, onLeft: () => signal.aborted && flushed() });
+  const flushed = () => flow.isIdle && ended.abort(done);
+  link.onMessage((message) => {
     // Once stopping, nothing new is begun.
-    if (!signal.aborted) void answer(message, link, topics, deps);
+    if (!signal.aborted) void answer(message, sender, topics, deps);
   });
+  const subscription = createSubscription(sender, topics, refusals, {
+    wanted: options.commands,
+    wildcards: link.limits.wildcards,
+  });
+  using _retries = every(retryEveryMs, () => {
+    resumeWhatMay(flow, refusals);
+    const isDue = (topic: string) => refusals.topics.isClosed(topic) && refusals.topics.mayTest(topic);
+    if (isDue(topics.status)) void statusChanged();
+    if (deps.handshakes().some(({ camera }) => isDue(topics.handshake(camera)))) void handshakesChanged();
+    subscription.retry().catch((error: unknown) => ended.abort(error));
+  });
+  await subscription.begin();
   deps.onSession({
     version: link.version,
+    limits: link.limits,
     statusChanged: () => void statusChanged(),
     handshakesChanged: () => void handshakesChanged(),
   });
 
-  const lanes = lanesOver(link, topics, deps, before);
-  await drainAll(lanes, link, deps, { signal, ended, flushMs: options.flushMs });
-  await Promise.all(deps.handshakes().map((handshake) => tellHandshake(link, topics, stopped(handshake))));
-  await link.publish(topics.status, offline('stopped'), { retain: true });
+  using _deadline = afterAbort(signal, options.flushMs, () => ended.abort(done));
+  using _flush = afterAbort(signal, 0, flushed);
+  await flow.done;
+  if (ended.signal.reason !== done) throw ended.signal.reason;
+  await sayGoodbye(link, topics, deps);
 }
+
+/** Why a session ends in order. */
+const done = Symbol('done');
 
 /** Calls `then` this long after the signal aborts, unless disposed of before. */
 export function afterAbort(signal: AbortSignal, delayMs: number, then: () => void): Disposable {
@@ -115,22 +162,63 @@ const stopped = (handshake: Handshake): Handshake => ({
   reason: 'the agent is stopped',
 });
 
-function tellHandshake(link: BrokerLink, topics: Topics, handshake: Handshake): Promise<void> {
-  return link.publish(topics.handshake(handshake.camera), JSON.stringify(handshake), { retain: true });
+async function tellStatus(sender: Sender, topics: Topics, deps: SessionDeps): Promise<void> {
+  const status = deps.status();
+  const tell = (message: Status) =>
+    sender.sendNow({ kind: 'status', topic: topics.status, payload: JSON.stringify(message), retain: true });
+  // Whoever acts on it needs to know the state more than the reasons.
+  const outcome = await tell(status);
+  const wasTold =
+    outcome === 'sent' || (outcome === 'refused' && (await tell({ ...status, reasons: [] })) === 'sent');
+  if (wasTold) deps.published('status');
 }
 
 /** Publishes the handshakes that are not what was published last. */
-function createHandshakePublisher(link: BrokerLink, topics: Topics, deps: SessionDeps): () => Promise<void> {
+function createHandshakePublisher(sender: Sender, topics: Topics, deps: SessionDeps): () => Promise<void> {
   const told = new Map<string, string>();
   return async () => {
     for (const handshake of deps.handshakes()) {
-      const text = JSON.stringify(handshake);
-      if (told.get(handshake.camera) === text) continue;
-      await tellHandshake(link, topics, handshake);
-      told.set(handshake.camera, text);
-      deps.published('handshake');
+      const payload = JSON.stringify(handshake);
+      const { camera } = handshake;
+      if (told.get(camera) === payload) continue;
+      const topic = topics.handshake(camera);
+      const outcome = await sender.sendNow({ kind: 'handshake', topic, payload, retain: true });
+      if (outcome === 'held') continue;
+      told.set(camera, payload);
+      if (outcome === 'sent') deps.published('handshake');
     }
   };
+}
+
+/** The last word, on whatever the broker takes. */
+async function sayGoodbye(
+  link: BrokerLink,
+  topics: Topics,
+  { handshakes, refusals }: SessionDeps,
+): Promise<void> {
+  const say = async (topic: string, payload: string) => {
+    if (refusals.topics.isClosed(topic)) return;
+    const retain = refusals.topics.mayRetain(topic);
+    await link.publish(topic, payload, { retain }).catch((error: unknown) => {
+      if (refusalReasonOf(error) === undefined) throw error;
+    });
+  };
+  await Promise.all(
+    handshakes().map((handshake) =>
+      say(topics.handshake(handshake.camera), JSON.stringify(stopped(handshake))),
+    ),
+  );
+  await say(topics.status, offline('stopped'));
+}
+
+function resumeWhatMay(flow: Drain, { topics }: Refusals): void {
+  for (const topic of flow.heldTopics) if (topics.mayTest(topic)) flow.resume(topic);
+  flow.retryAside();
+}
+
+function every(ms: number, act: () => void): Disposable {
+  const timer = setInterval(act, ms);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 /** At most one message is on its way and one waits; what changes meanwhile goes with the waiting one. */
@@ -155,7 +243,7 @@ function createRetainedPublisher(ended: AbortController, tell: () => Promise<voi
   };
 }
 
-async function answer(message: Incoming, link: BrokerLink, topics: Topics, deps: SessionDeps): Promise<void> {
+async function answer(message: Incoming, sender: Sender, topics: Topics, deps: SessionDeps): Promise<void> {
   const name = topics.commandOf(message.topic);
   // A retained message of no bytes is how a retained one is cleared (MQTT 3.1.1 §3.3.1.3): no command.
   if (name === undefined || (message.payload.length === 0 && !message.responseTopic)) return;
@@ -163,97 +251,15 @@ async function answer(message: Incoming, link: BrokerLink, topics: Topics, deps:
   const named = responseTopic !== undefined && topics.acceptsResponse(responseTopic);
   try {
     const reply = await deps.desk.handle({ name, payload, retained });
-    await link.publish(
-      named ? responseTopic : topics.reply(name),
-      JSON.stringify(reply),
-      correlationData ? { correlationData } : {},
-    );
-    deps.published('reply');
+    const outcome = await sender.sendNow({
+      kind: 'reply',
+      topic: named ? responseTopic : topics.reply(name),
+      payload: JSON.stringify(reply),
+      ...(correlationData && { correlationData }),
+    });
+    if (outcome === 'sent') deps.published('reply');
   } catch (error) {
     // Nothing that comes in by a message may end the process. Whoever asked may ask again.
     deps.log.warn({ err: error, command: name.slice(0, 64) }, 'a reply could not be sent');
   }
-}
-
-interface DrainEnds {
-  /** Close is wanted: send what waits, then end. */
-  readonly signal: AbortSignal;
-  /** Aborted with the reason when the link is lost or the broker refuses a message. */
-  readonly ended: AbortController;
-  readonly flushMs: number;
-}
-
-/**
- * Results keep their order, whatever has waited. A live verdict does not wait behind verdicts that have: those are too
- * late for whoever acts on them, and follow in an order of their own, marked.
- */
-function lanesOver(
-  link: BrokerLink,
-  topics: Topics,
-  { outbox, published }: SessionDeps,
-  before: { readonly results: number; readonly verdicts: number },
-): Lane<never>[] {
-  const { results, verdicts } = outbox;
-  const result: Lane<Result> = {
-    outbox: results,
-    after: 0,
-    upTo: Number.POSITIVE_INFINITY,
-    urgent: false,
-    async send({ id, message }) {
-      const publishedAt = new Date().toISOString();
-      const payload = { ...message, publishedAt, historical: id <= before.results };
-      await link.publish(topics.result(message.camera), JSON.stringify(payload));
-      published('result');
-    },
-  };
-  const sendVerdict = async ({ id, message }: OutboxEntry<CameraVerdict>) => {
-    const { camera, verdict } = message;
-    const historical = id <= before.verdicts;
-    const payload = historical ? { ...verdict, historical } : verdict;
-    await link.publish(topics.verdict(camera), JSON.stringify(payload));
-    published('verdict', historical ? undefined : { camera, sequence: verdict.sequence });
-  };
-  const verdict = { outbox: verdicts, send: sendVerdict };
-  const late: Lane<CameraVerdict> = { ...verdict, after: 0, upTo: before.verdicts, urgent: false };
-  const live: Lane<CameraVerdict> = {
-    ...verdict,
-    after: before.verdicts,
-    upTo: Number.POSITIVE_INFINITY,
-    urgent: true,
-  };
-  return [live, result, late] as Lane<never>[];
-}
-
-/** Sends everything until the link is lost, which throws, or until close is wanted and what waits was sent. */
-async function drainAll(
-  lanes: readonly Lane<never>[],
-  link: BrokerLink,
-  deps: SessionDeps,
-  { signal, ended, flushMs }: DrainEnds,
-): Promise<void> {
-  const flushed = Symbol('flushed');
-  const isEmpty = () => lanes.every(({ outbox }) => outbox.size === 0);
-  const stop = () => {
-    if (isEmpty()) ended.abort(flushed);
-  };
-  using _deadline = afterAbort(signal, flushMs, () => ended.abort(flushed));
-  if (signal.aborted) stop();
-  else signal.addEventListener('abort', stop);
-  try {
-    await drain(lanes, {
-      window: Math.min(windowSize, link.receiveMaximum),
-      ended,
-      isUnacceptable(error, { id }) {
-        const never = isMessageUnacceptable(error);
-        if (never) deps.log.error({ err: error, id }, 'the broker will never take a message: dropped');
-        return never;
-      },
-      onLeft() {
-        if (signal.aborted) stop();
-      },
-    });
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
-  if (ended.signal.reason !== flushed) throw ended.signal.reason;
 }

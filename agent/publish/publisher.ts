@@ -1,4 +1,5 @@
 /** The agent's voice: keeps one session with the broker going, whatever happens to it. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { QcError } from '../../config/errors.ts';
 import type { MqttConfig } from '../../config/schema.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -9,9 +10,12 @@ import { loginWith, nextLogin, openSecret } from '../lifecycle/secret.ts';
 import { isLoginRefused } from './broker-error.ts';
 import { type CommandHandlers, createCommandDesk } from './commands.ts';
 import type { MqttOutbox } from './letters.ts';
+import { LiveMessages } from './live.ts';
 import type { Handshake, Status } from './messages.ts';
 import { type PublishedKind, runSession, type Session } from './mqtt.ts';
 import type { Numbered } from './outbox/outbox.ts';
+import type { RefusalReason } from './refusal.ts';
+import { type MessageKind, Refusals } from './refusals.ts';
 import { topicsUnder } from './topics.ts';
 
 export type PublisherConfig = Omit<MqttConfig, 'topic' | 'clientId'> & {
@@ -27,12 +31,18 @@ export interface PublisherObserver {
   connected(on: boolean): void;
   /** The broker has acknowledged it. @param part whose verdict it is, where that did not wait for the broker */
   published(kind: PublishedKind, part?: Numbered): void;
+  /** The broker has refused a message; a topic that stays refused is told once. */
+  refused(kind: MessageKind, reason: RefusalReason): void;
+  /** What the broker refuses, while it goes on with everything else; empty when that is over. */
+  notice(text: string): void;
 }
 
 export interface PublisherDeps {
   readonly log: Log;
   readonly outbox: MqttOutbox;
   readonly commands: CommandHandlers;
+  /** Whether parts are triggered by command: then the station is degraded while it cannot subscribe. */
+  readonly needsCommands: boolean;
   /** Where commands are recorded. */
   readonly audit: Pick<Audit, 'record' | 'ready'>;
   readonly observer: PublisherObserver;
@@ -53,6 +63,10 @@ export interface Publisher extends AsyncDisposable {
   handshakesChanged(): void;
 }
 
+/** While looking for the message over which the broker ends the connection: attempts without back-off, and the pause between them, ms. */
+const mostAtOnce = 8;
+const atOnceMs = 100;
+
 /**
  * Opens at once and connects in the background: a broker that is away is no reason not to inspect.
  * Results and verdicts are sent by putting them into the outbox. Closing sends what waits within
@@ -70,6 +84,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
     allow: allowRecorded(deps.audit),
   });
   const desk = recordCommands(commandDesk, deps.audit, config.topic);
+  const topics = topicsUnder(config.topic);
   const options = {
     broker: {
       ...config,
@@ -77,15 +92,35 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
         return password.value;
       },
     },
-    topics: topicsUnder(config.topic),
+    topics,
+    commands: config.commands,
     flushMs: config.flushMs ?? 2_000,
   };
   const waiting = () => outbox.results.size + outbox.verdicts.size;
+  const needed = deps.needsCommands ? [topics.commands, topics.command('trigger')] : [];
+  const refusals: Refusals = new Refusals({
+    log,
+    refused: observer.refused,
+    onChange: () => observer.notice(refusals.lines(needed).join('; ')),
+  });
+  const live = new LiveMessages();
   let session: Session | undefined;
   let reason = 'not connected to the broker yet';
   observer.connected(false);
 
   const attempt = async (signal: AbortSignal) => {
+    for (let left = mostAtOnce; ; left--) {
+      try {
+        return await attemptOnce(signal);
+      } catch (error) {
+        // Found out soon which message the broker does not take, the others hardly wait.
+        if (!refusals.careful || isLoginRefused(error) || left === 0 || signal.aborted) throw error;
+        onFailure(error, atOnceMs);
+        await sleep(atOnceMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  };
+  const attemptOnce = async (signal: AbortSignal) => {
     try {
       await runSession(
         options,
@@ -93,6 +128,8 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
           log,
           outbox,
           desk,
+          refusals,
+          live,
           status: deps.status,
           handshakes: deps.handshakes,
           published: observer.published,
@@ -101,7 +138,10 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
             reason = '';
             faults.clear();
             observer.connected(true);
-            log.info({ protocol: opened.version, waiting: waiting() }, 'connected to the broker');
+            log.info(
+              { protocol: opened.version, waiting: waiting(), ...toldLimits(opened) },
+              'connected to the broker',
+            );
           },
         },
         signal,
@@ -112,17 +152,18 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
       observer.connected(false);
     }
   };
+  const onFailure = (error: unknown, waitMs: number) => {
+    reason = error instanceof QcError ? error.line : String(error);
+    const refused = isLoginRefused(error);
+    if (refused) reason = `${reason}; ${nextLogin(config, waitMs)}`;
+    const fields = error instanceof QcError ? { code: error.code } : { err: error };
+    if (refused) log.warn(fields, reason);
+    else faults.warn(reason, fields);
+  };
   const running = retry(attempt, {
     signal: closing.signal,
     login: loginWith(password, isLoginRefused),
-    onFailure(error, waitMs) {
-      reason = error instanceof QcError ? error.line : String(error);
-      const refused = isLoginRefused(error);
-      if (refused) reason = `${reason}; ${nextLogin(config, waitMs)}`;
-      const fields = error instanceof QcError ? { code: error.code } : { err: error };
-      if (refused) log.warn(fields, reason);
-      else faults.warn(reason, fields);
-    },
+    onFailure,
   });
 
   return {
@@ -148,5 +189,14 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
           'stopped before the broker had everything: the rest is sent after the next start',
         );
     },
+  };
+}
+
+/** Limits that are worth a word. */
+function toldLimits({ limits }: Session): Record<string, number | boolean> {
+  return {
+    ...(Number.isFinite(limits.maximumPacketSize) && { maximumPacketSize: limits.maximumPacketSize }),
+    ...(limits.maximumQos === 0 && { qos: 0 }),
+    ...(!limits.retain && { retain: false }),
   };
 }

@@ -3,6 +3,8 @@ export interface Topics {
   readonly status: string;
   /** Subscribed: one level, so that replies are not received. */
   readonly commands: string;
+  /** Of one command, for a broker without wildcards. */
+  command(name: string): string;
   result(camera: string): string;
   verdict(camera: string): string;
   handshake(camera: string): string;
@@ -19,6 +21,7 @@ export function topicsUnder(base: string): Topics {
   return {
     status: `${base}/status`,
     commands: `${command}+`,
+    command: (name) => `${command}${name}`,
     result: (camera) => `${base}/${camera}/result`,
     verdict: (camera) => `${base}/${camera}/verdict`,
     handshake: (camera) => `${base}/${camera}/handshake`,

@@ -25,6 +25,8 @@ export interface MosquittoOptions {
   readonly certificates?: Certificates;
   /** Lines of mosquitto.acl(5). */
   readonly acl?: readonly string[];
+  /** Bytes of the largest packet that it takes. */
+  readonly maxPacketSize?: number;
   /** A folder where it keeps sessions and what waits for them, written after every change; default: nowhere. */
   readonly persistence?: string;
 }
@@ -69,6 +71,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   } else {
     lines.push('allow_anonymous true');
   }
+  if (options.maxPacketSize !== undefined) lines.push(`max_packet_size ${options.maxPacketSize}`);
   if (options.acl) {
     const acl = join(folder, 'acl');
     await writeFile(acl, `${options.acl.join('\n')}\n`, { mode: 0o600 });

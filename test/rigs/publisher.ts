@@ -21,6 +21,9 @@ export interface PublisherRig extends AsyncDisposable {
   readonly obeyed: { readonly name: string; readonly command: unknown }[];
   readonly log: string[];
   readonly published: string[];
+  /** Kind and reason of what the broker refused, and what was said of it, newest last. */
+  readonly refused: string[];
+  readonly notices: string[];
   /** What was recorded, newest last. */
   readonly recorded: AuditDraft[];
   status: Status;
@@ -30,10 +33,13 @@ export interface PublisherRig extends AsyncDisposable {
 export async function openPublisherRig(
   config: Partial<PublisherConfig> & { url: string },
   store: OutboxStore = openMemoryOutbox(config.outboxMessages ?? 1_000),
+  options: { readonly needsCommands?: boolean } = {},
 ): Promise<PublisherRig> {
   const obeyed: { name: string; command: unknown }[] = [];
   const log: string[] = [];
   const published: string[] = [];
+  const refused: string[] = [];
+  const notices: string[] = [];
   const recorded: AuditDraft[] = [];
   const outbox = openMqttOutbox(store);
   const obey = (name: string) => async (command: unknown) => {
@@ -62,6 +68,8 @@ export async function openPublisherRig(
     obeyed,
     log,
     published,
+    refused,
+    notices,
     recorded,
   };
   const { url, protocol, ...rest } = config;
@@ -72,7 +80,13 @@ export async function openPublisherRig(
       outbox,
       commands,
       audit: { record: async (draft) => void recorded.push(draft), ready: async () => undefined },
-      observer: { connected: () => undefined, published: (kind) => void published.push(kind) },
+      needsCommands: options.needsCommands ?? false,
+      observer: {
+        connected: () => undefined,
+        published: (kind) => void published.push(kind),
+        refused: (kind, reason) => void refused.push(`${kind} ${reason}`),
+        notice: (text) => void notices.push(text),
+      },
       status: () => rig.status,
       handshakes: () => rig.handshakes,
     },

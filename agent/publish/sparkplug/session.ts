@@ -1,12 +1,13 @@
 /** One attempt: connect, wait for the primary host, be born, send what waits, until connection or host is lost. */
-import { setImmediate as thisTurn } from 'node:timers/promises';
 import { QcError } from '../../../config/errors.ts';
 import type { FaultLog } from '../../lifecycle/log.ts';
-import { type BrokerLink, type BrokerOptions, connectBroker, type Incoming } from '../broker.ts';
+import { type BrokerOptions, connectBroker } from '../broker.ts';
 import { drain, type Lane } from '../drain.ts';
+import type { BrokerLink, Incoming } from '../link.ts';
 import type { Result } from '../messages.ts';
 import { afterAbort } from '../mqtt.ts';
 import { Waiting } from '../outbox/waiting.ts';
+import { Window } from '../window.ts';
 import type { BdSeq } from './bd-seq.ts';
 import { EdgeNode, type EdgeNodeOptions, type MessageType } from './edge-node.ts';
 import { atMostEvery } from './limit.ts';
@@ -85,7 +86,7 @@ export async function runSession(
     ...options,
     bdSeq,
     send(type, topic, payload) {
-      link.publish(topic, payload, { qos: 0 }).then(
+      link.write(topic, payload).then(
         () => deps.published(type),
         (error) => ended.abort(error),
       );
@@ -95,13 +96,14 @@ export async function runSession(
   host?.connecting();
   const told = new Waiting();
   const filters = [topics.nodeCommand, ...devices.map(({ camera }) => topics.deviceCommand(camera))];
-  await link.subscribe(host ? [...filters, topics.state(host.id)] : filters, (message) => {
+  link.onMessage((message) => {
     if (!host || message.topic !== topics.state(host.id))
       return obey(message, topics.nodeCommand, () => node.isBorn && rebirths.ask(), deps);
     hear(message, host, deps);
     told.wake();
     if (node.isBorn && !host.isOnline) ended.abort(offline(host));
   });
+  await link.subscribe(host ? [...filters, topics.state(host.id)] : filters);
 
   if (host && !(await comesOnline(host, told, deps, over.signal))) {
     // Not born, so there is no death to publish; cut off, the broker publishes the will.
@@ -111,20 +113,21 @@ export async function runSession(
   deps.onBirth({ version: link.version, bdSeq, changed: () => node.changed() });
   node.birth();
   const left = new Waiting();
-  const confirmed = sharedPings(link);
   for (const device of devices) {
     const lane: Lane<Result> = {
       outbox: device.outbox,
       after: 0,
       upTo: Number.POSITIVE_INFINITY,
       urgent: false,
+      topic: () => topics.deviceData(device.camera),
       async send(entry) {
         await node.data(device, entry, ended.signal);
-        await confirmed();
+        await link.confirm();
+        return 'sent';
       },
     };
-    const onLeft = () => left.wake();
-    void drain([lane as Lane<never>], { window: windowSize, ended, isUnacceptable: () => false, onLeft });
+    const window = new Window(windowSize, ended.signal);
+    drain([lane as Lane<never>], { window, ended, onLeft: () => left.wake() });
   }
   await aborted(over.signal);
   if (signal.aborted) {
@@ -194,18 +197,6 @@ async function comesOnline(
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** What is published in one turn of the loop shares one ping. */
-function sharedPings(link: BrokerLink): () => Promise<void> {
-  let next: Promise<void> | undefined;
-  return () => {
-    next ??= thisTurn().then(() => {
-      next = undefined;
-      return link.confirm();
-    });
-    return next;
-  };
 }
 
 /** Aborts with the first of the two. Not AbortSignal.any: Node 20 may collect it, and then nothing ever ends. */

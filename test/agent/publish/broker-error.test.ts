@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  isMessageUnacceptable,
-  isVersionRefused,
-  toBrokerError,
-} from '../../../agent/publish/broker-error.ts';
+import { isVersionRefused, toBrokerError } from '../../../agent/publish/broker-error.ts';
+import { isOfMessage, lossReasonOf, refusalReasonOf, toRefusal } from '../../../agent/publish/refusal.ts';
 
 const at = 'broker.local:1883';
 const codeOf = (error: unknown, when: 'connecting' | 'connected' = 'connecting') =>
@@ -37,8 +34,23 @@ describe('what a broker or a socket reports', () => {
     expect(isVersionRefused(toBrokerError(coded('ECONNREFUSED'), at, 'connecting'))).toBe(false);
   });
 
-  it('tells a message that will never be taken from one that may be taken later', () => {
-    expect(isMessageUnacceptable(toBrokerError(coded(149), at, 'connected'))).toBe(true);
-    expect(isMessageUnacceptable(toBrokerError(coded(151), at, 'connected'))).toBe(false);
+  it('tells what is refused: a message, its topic, or nothing in particular', () => {
+    const answered = (code: number) => refusalReasonOf(toRefusal({ code }, at, 'qc/press-3/top/result'));
+    const ended = (error: unknown) => lossReasonOf(toBrokerError(error, at, 'connected'));
+    const reasons = [135, 144, 149, 151, 153, 128, 0].map(answered);
+    expect(reasons).toEqual(['not-authorized', 'topic', 'too-large', 'quota', 'payload', 'other', undefined]);
+    expect(reasons.filter((reason) => reason && isOfMessage(reason))).toEqual(['too-large', 'payload']);
+    expect([135, 149, 154, 155].map((code) => ended(coded(code)))).toEqual([
+      'not-authorized',
+      'too-large',
+      'retain',
+      'qos',
+    ]);
+    // A broker that hangs up may mean a message; one that shuts down, or a link that is lost, does not.
+    expect([new Error('hung up'), coded('ECONNRESET'), coded(128)].map(ended)).toEqual(
+      Array(3).fill('disconnected'),
+    );
+    const unrelated = [new Error('Keepalive timeout'), coded('ETIMEDOUT'), coded(139), coded(142)];
+    expect(unrelated.map(ended)).toEqual(Array(4).fill(undefined));
   });
 });

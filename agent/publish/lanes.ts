@@ -1,0 +1,66 @@
+/**
+ * What waits for the broker, as lanes: results keep their order, whatever has waited. A live verdict does not wait
+ * behind verdicts that have: those are too late for whoever acts on them, and follow in an order of their own, marked.
+ */
+import type { Lane } from './drain.ts';
+import type { CameraVerdict, MqttOutbox } from './letters.ts';
+import type { Before } from './live.ts';
+import type { Result } from './messages.ts';
+import type { Numbered } from './outbox/outbox.ts';
+import type { Sender } from './sender.ts';
+import type { Topics } from './topics.ts';
+
+export interface LaneDeps {
+  readonly outbox: MqttOutbox;
+  /** @param part whose verdict it is, where that did not wait for the broker */
+  published(kind: 'result' | 'verdict', part?: Numbered): void;
+}
+
+export function lanesOver(
+  sender: Pick<Sender, 'send'>,
+  topics: Topics,
+  { outbox, published }: LaneDeps,
+  before: Before,
+): Lane<never>[] {
+  const { results, verdicts } = outbox;
+  const result: Lane<Result> = {
+    outbox: results,
+    after: 0,
+    upTo: Number.POSITIVE_INFINITY,
+    urgent: false,
+    topic: ({ camera }) => topics.result(camera),
+    async send({ id, message }, wasHeld) {
+      const publishedAt = new Date().toISOString();
+      const payload = JSON.stringify({
+        ...message,
+        publishedAt,
+        historical: wasHeld || id <= before.results,
+      });
+      const topic = topics.result(message.camera);
+      const outcome = await sender.send({ kind: 'result', topic, payload, key: `result ${id}` });
+      if (outcome === 'sent') published('result');
+      return outcome;
+    },
+  };
+  const verdict: Pick<Lane<CameraVerdict>, 'outbox' | 'topic' | 'send'> = {
+    outbox: verdicts,
+    topic: ({ camera }) => topics.verdict(camera),
+    async send({ id, message: { camera, verdict } }, wasHeld) {
+      const historical = wasHeld || id <= before.verdicts;
+      const payload = JSON.stringify(historical ? { ...verdict, historical } : verdict);
+      const topic = topics.verdict(camera);
+      const outcome = await sender.send({ kind: 'verdict', topic, payload, key: `verdict ${id}` });
+      const { sequence } = verdict;
+      if (outcome === 'sent') published('verdict', historical ? undefined : { camera, sequence });
+      return outcome;
+    },
+  };
+  const late: Lane<CameraVerdict> = { ...verdict, after: 0, upTo: before.verdicts, urgent: false };
+  const live: Lane<CameraVerdict> = {
+    ...verdict,
+    after: before.verdicts,
+    upTo: Number.POSITIVE_INFINITY,
+    urgent: true,
+  };
+  return [live, result, late] as Lane<never>[];
+}

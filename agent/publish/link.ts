@@ -1,0 +1,251 @@
+/** A connection to a broker in use: messages out, acknowledgements and messages in, until it is lost. */
+import { setImmediate as thisTurn } from 'node:timers/promises';
+import { TLSSocket } from 'node:tls';
+import type { IPublishPacket, MqttClient } from 'mqtt';
+import { QcError } from '../../config/errors.ts';
+import { toBrokerError } from './broker-error.ts';
+import { type BrokerLimits, publishBytes } from './limits.ts';
+import { toRefusal } from './refusal.ts';
+
+export interface BrokerLink extends AsyncDisposable {
+  readonly version: '5' | '3.1.1';
+  readonly limits: BrokerLimits;
+  /** Until when the broker's certificate is valid; undefined without TLS. */
+  readonly certificateValidTo: Date | undefined;
+  /**
+   * Publishes with QoS 1, or with QoS 0 where that is all that is possible, and resolves once the broker has the
+   * message: with its PUBACK, or once it has answered a ping sent after it. What it cannot take is not sent.
+   * @throws QcError broker-message-refused, broker-topic-refused: this message only; else the link is lost
+   */
+  publish(topic: string, payload: string | Buffer, options?: PublishOptions): Promise<void>;
+  /** Publishes with QoS 0 and resolves once the message is written, without any sign that the broker has it. */
+  write(topic: string, payload: Buffer): Promise<void>;
+  /** Bytes of the packet that `publish` would send. */
+  bytes(topic: string, payload: string | Buffer, options?: PublishOptions): number;
+  /**
+   * Resolves with the SUBACK, or after a while without one: with why each filter that was refused was. Retained
+   * messages arrive marked as such.
+   */
+  subscribe(filters: readonly string[]): Promise<ReadonlyMap<string, QcError>>;
+  /** Takes what arrives on any subscription. */
+  onMessage(listener: (message: Incoming) => void): void;
+  /**
+   * Resolves once the broker has read all that was sent before, QoS 0 included: it answers a ping after it,
+   * since a connection is read in order (MQTT 3.1.1 §3.12, §4.2). Calls in one turn of the loop share one ping.
+   */
+  confirm(): Promise<void>;
+  /** Told once when the connection ends by anything but closing it here, before any pending call is rejected. */
+  onLost(listener: (error: QcError) => void): void;
+  /** Cuts the connection without a goodbye: the broker sends the will. */
+  cut(): void;
+}
+
+export interface PublishOptions {
+  readonly retain?: boolean;
+  /** MQTT 5 §3.3.2.3.6, handed back as it came; needs a version 5 link. */
+  readonly correlationData?: Buffer;
+}
+
+export interface Incoming {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly retained: boolean;
+  readonly responseTopic?: string;
+  readonly correlationData?: Buffer;
+}
+
+export interface LinkOptions {
+  readonly version: '5' | '3.1.1';
+  /** Host and port, for messages. */
+  readonly where: string;
+  readonly limits: BrokerLimits;
+  readonly willOnClose: boolean;
+  /** The longest that an acknowledgement may take, ms. */
+  readonly patienceMs: number;
+}
+
+const closeTimeoutMs = 1_000;
+/** For a SUBACK; a broker that ignores a subscription still takes messages, ms. */
+const subackMs = 10_000;
+
+export function linkOver(
+  client: MqttClient,
+  { version, where, limits, willOnClose, patienceMs }: LinkOptions,
+): BrokerLink {
+  /** What waits for an acknowledgement, the oldest first, and since when. */
+  const pending = new Map<(error: QcError) => void, number>();
+  const listeners: ((error: QcError) => void)[] = [];
+  let lost: QcError | undefined;
+  let closing = false;
+
+  const lose = (cause: unknown) => {
+    if (lost) return;
+    lost = toBrokerError(cause, where, 'connected');
+    clearInterval(watch);
+    if (!closing) for (const listener of listeners) listener(lost);
+    for (const reject of pending.keys()) reject(lost);
+    pending.clear();
+    client.stream.destroy();
+  };
+  // A broker that answers pings and forgets a message would keep a place in the window for ever, and what waits with it.
+  const watch = setInterval(() => {
+    const [oldest = Number.POSITIVE_INFINITY] = pending.values();
+    if (performance.now() - oldest > patienceMs) {
+      lose(new Error(`a message was not acknowledged within ${patienceMs / 1000} s`));
+    }
+  }, 1_000);
+  watch.unref();
+  client.on('disconnect', (packet) => lose({ code: packet.reasonCode, disconnect: true }));
+  client.on('error', lose);
+  client.on('close', () => lose(new Error('hung up')));
+
+  const pings = createPings(client);
+
+  /** Settles with the broker's acknowledgement, or with the loss of the link. */
+  const acknowledged = (start: (done: (error?: unknown) => void) => void, topic?: string) =>
+    new Promise<void>((resolve, reject) => {
+      if (lost) return reject(lost);
+      pending.set(reject, performance.now());
+      start((error) => {
+        if (!pending.delete(reject)) return;
+        if (!error) return resolve();
+        const refusal = topic === undefined ? undefined : toRefusal(error, where, topic);
+        reject(refusal ?? toBrokerError(error, where, 'connected'));
+      });
+    });
+
+  const propertiesOf = (payload: string | Buffer, { correlationData }: PublishOptions) => ({
+    ...(typeof payload === 'string' && { contentType: 'application/json', payloadFormatIndicator: true }),
+    ...(correlationData && { correlationData }),
+  });
+  const bytes: BrokerLink['bytes'] = (topic, payload, options = {}) => {
+    const qos = limits.maximumQos;
+    return publishBytes({ topic, payload, qos, version, ...propertiesOf(payload, options) });
+  };
+  const put = (topic: string, payload: string | Buffer, qos: 0 | 1, options: PublishOptions) => {
+    const size = publishBytes({ topic, payload, qos, version, ...propertiesOf(payload, options) });
+    if (size > limits.maximumPacketSize) {
+      const error = { code: 149, message: `${size} bytes, at most ${limits.maximumPacketSize}` };
+      return Promise.reject(toRefusal(error, where, topic));
+    }
+    const retain = options.retain === true && limits.retain;
+    const properties = propertiesOf(payload, options);
+    return acknowledged((done) => client.publish(topic, payload, { qos, retain, properties }, done), topic);
+  };
+
+  let nextConfirm: Promise<void> | undefined;
+  const confirm = () => {
+    nextConfirm ??= thisTurn().then(() => {
+      nextConfirm = undefined;
+      return acknowledged(pings.next);
+    });
+    return nextConfirm;
+  };
+
+  return {
+    version,
+    limits,
+    certificateValidTo: validToOf(client),
+    bytes,
+    async publish(topic, payload, options = {}) {
+      await put(topic, payload, limits.maximumQos, options);
+      if (limits.maximumQos === 0) await confirm();
+    },
+    write: (topic, payload) => put(topic, payload, 0, {}),
+    confirm,
+    subscribe: (filters) =>
+      new Promise((resolve, reject) => {
+        if (lost) return reject(lost);
+        const refused = (error: unknown) => {
+          const why = (filter: string) =>
+            toRefusal(error, where, filter, 'subscription') ??
+            new QcError(
+              'broker-subscription-refused',
+              `broker ${where} does not answer the subscription to ${filter}`,
+            );
+          return new Map(filters.map((filter) => [filter, why(filter)]));
+        };
+        const late = setTimeout(() => resolve(refused(undefined)), subackMs);
+        listeners.push((error) => {
+          clearTimeout(late);
+          reject(error);
+        });
+        // rap, MQTT 5 §3.8.3.1: see the retain flag also on what is published while we are subscribed.
+        const options = { qos: limits.maximumQos, rap: true } as const;
+        client.subscribe([...filters], options, (error, _granted, packet) => {
+          clearTimeout(late);
+          if (!error) return resolve(new Map());
+          const codes = (packet ?? (error as { packet?: typeof packet }).packet)?.granted as
+            | number[]
+            | undefined;
+          if (!codes) return;
+          const all = filters.map((filter, i) => [
+            filter,
+            toRefusal({ code: codes[i] }, where, filter, 'subscription'),
+          ]);
+          resolve(new Map(all.filter((one): one is [string, QcError] => one[1] !== undefined)));
+        });
+      }),
+    onMessage(listener) {
+      client.on('message', (topic, payload, packet) => listener(incoming(topic, payload, packet)));
+    },
+    onLost(listener) {
+      if (lost) listener(lost);
+      else listeners.push(listener);
+    },
+    cut() {
+      client.stream.destroy();
+    },
+    async [Symbol.asyncDispose]() {
+      closing = true;
+      clearInterval(watch);
+      if (lost) {
+        client.end(true);
+        return;
+      }
+      // DISCONNECT tells the broker not to send the will; a broker that never hangs up is cut off.
+      const timer = setTimeout(() => client.stream.destroy(), closeTimeoutMs);
+      await new Promise<void>((resolve) => {
+        client.stream.once('close', () => resolve());
+        client.end(pending.size > 0, willOnClose && version === '5' ? { reasonCode: 0x04 } : {});
+      });
+      clearTimeout(timer);
+    },
+  };
+}
+
+function validToOf({ stream }: MqttClient): Date | undefined {
+  if (!(stream instanceof TLSSocket)) return undefined;
+  const validTo = stream.getPeerX509Certificate()?.validTo;
+  return validTo === undefined ? undefined : new Date(validTo);
+}
+
+/** Pings are answered in order, also those that keep the connection alive. */
+function createPings(client: MqttClient): { next(answered: () => void): void } {
+  const waiting: (() => void)[][] = [];
+  client.on('packetsend', ({ cmd }) => {
+    if (cmd === 'pingreq') waiting.push([]);
+  });
+  client.on('packetreceive', ({ cmd }) => {
+    if (cmd === 'pingresp') for (const answered of waiting.shift() ?? []) answered();
+  });
+  return {
+    next(answered) {
+      const before = waiting.length;
+      client.sendPing();
+      // Nothing is sent, and so nothing answered, over a link that is being lost.
+      if (waiting.length > before) waiting.at(-1)!.push(answered);
+    },
+  };
+}
+
+function incoming(topic: string, payload: Buffer, packet: IPublishPacket): Incoming {
+  const { responseTopic, correlationData } = packet.properties ?? {};
+  return {
+    topic,
+    payload,
+    retained: packet.retain,
+    ...(responseTopic !== undefined && { responseTopic }),
+    ...(correlationData !== undefined && { correlationData }),
+  };
+}

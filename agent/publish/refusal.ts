@@ -1,0 +1,105 @@
+/** What a broker refuses and why: one message, a topic, or a subscription. */
+import { QcError } from '../../config/errors.ts';
+import { isClosed, reasonOf } from './broker-error.ts';
+
+/** Label of a metric: never rename one. */
+export const refusalReasons = [
+  'too-large',
+  'payload',
+  'not-authorized',
+  'topic',
+  'quota',
+  'retain',
+  'qos',
+  'disconnected',
+  'other',
+] as const;
+export type RefusalReason = (typeof refusalReasons)[number];
+
+/** Reason codes of PUBACK, SUBACK and DISCONNECT (MQTT 5 §2.4). */
+const byCode: Readonly<Record<number, RefusalReason>> = {
+  135: 'not-authorized',
+  143: 'topic',
+  144: 'topic',
+  149: 'too-large',
+  151: 'quota',
+  153: 'payload',
+  154: 'retain',
+  155: 'qos',
+  162: 'topic',
+};
+/** Reason codes of a DISCONNECT that say no more than a closed connection does: unspecified, malformed, protocol, implementation. */
+const unspecific: readonly unknown[] = [0x80, 0x81, 0x82, 0x83];
+
+const texts: Readonly<Record<RefusalReason, string>> = {
+  'too-large': 'the message is too large',
+  payload: 'payload format invalid',
+  'not-authorized': 'not authorized',
+  topic: 'the name is not valid there',
+  quota: 'quota exceeded',
+  retain: 'retained messages are not supported',
+  qos: 'QoS 1 is not supported',
+  disconnected: 'the broker closes the connection each time',
+  other: 'no reason given',
+};
+export const textOf = (reason: RefusalReason): string => texts[reason];
+
+const refusals = new WeakMap<QcError, RefusalReason>();
+
+/** The refusal that an acknowledgement tells of; undefined where it is something else. */
+export function toRefusal(
+  error: unknown,
+  where: string,
+  topic: string,
+  what: 'message' | 'subscription' = 'message',
+): QcError | undefined {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: string };
+  if (typeof code !== 'number' || code < 0x80) return undefined;
+  const reason = byCode[code] ?? 'other';
+  // Before anything is sent, the size is known: it is said.
+  const made = refusalError(topic, what, reason, code === 0x95 ? message : undefined, where);
+  refusals.set(made, reason);
+  return made;
+}
+
+/** @param where host and port, where the broker has answered */
+export function refusalError(
+  topic: string,
+  what: 'message' | 'subscription',
+  reason: RefusalReason,
+  detail?: string,
+  where?: string,
+): QcError {
+  const broker = where === undefined ? 'the broker' : `broker ${where}`;
+  const why = detail ? `${texts[reason]} (${detail})` : texts[reason];
+  if (what === 'subscription') {
+    return new QcError(
+      'broker-subscription-refused',
+      `${broker} refuses the subscription to ${topic}: ${why}`,
+    );
+  }
+  const text = `${broker} refuses messages on ${topic}: ${why}`;
+  if (isOfMessage(reason)) return new QcError('broker-message-refused', text);
+  const remedy =
+    reason === 'disconnected'
+      ? 'look at the log of the broker: its access list may forbid the topic, or its limit for the size of a message'
+      : undefined;
+  return new QcError('broker-topic-refused', text, remedy === undefined ? {} : { remedy });
+}
+
+/** Whether the message itself is refused and would be again, rather than everything on its topic for a while. */
+export function isOfMessage(reason: RefusalReason): boolean {
+  return reason === 'too-large' || reason === 'payload';
+}
+
+/** Why this message or subscription was refused; undefined where the error is another one. */
+export function refusalReasonOf(error: unknown): RefusalReason | undefined {
+  return error instanceof QcError ? refusals.get(error) : undefined;
+}
+
+/** Why the broker may have ended the connection over a message; undefined where the loss has another cause. */
+export function lossReasonOf(error: unknown): RefusalReason | undefined {
+  const code = reasonOf(error);
+  if (code === undefined) return isClosed(error) ? 'disconnected' : undefined;
+  return unspecific.includes(code) ? 'disconnected' : byCode[code];
+}
