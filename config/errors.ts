@@ -62,6 +62,26 @@ export const errors = {
   },
   'camera-unauthorized': { exit: 1, remedy: 'check the user in the url and the password in passwordFile' },
   'camera-not-found': { exit: 1, remedy: 'check the path in the url: the camera has no such stream' },
+  'camera-host-unknown': {
+    exit: 1,
+    remedy: 'check the host name in the url and the name servers of this machine, or write the IP address',
+  },
+  'camera-tls': { exit: 1, remedy: 'check the port in the url and the certificate of the camera' },
+  'camera-not-rtsp': {
+    exit: 1,
+    remedy: 'check the port in the url: RTSP is usually on 554, not on 80 or 443',
+  },
+  'camera-busy': {
+    exit: 1,
+    remedy:
+      'close other viewers of the camera (recorder, browser, a second agent) or allow more of them; a session that was not closed ends by itself within a minute or two',
+  },
+  'camera-redirect': { exit: 1, remedy: 'write the address of the stream itself into url' },
+  'camera-transport': { exit: 1, remedy: 'set the other transport for this camera: tcp or udp' },
+  'camera-no-key-frame': {
+    exit: 1,
+    remedy: 'set the I-frame interval of the camera to 1 or 2 s, and switch its smart codec off',
+  },
   'camera-protocol': {
     exit: 1,
     remedy: 'check that the url is the RTSP stream of the camera, and try the other transport',

@@ -8,8 +8,8 @@ import { wantedFps } from '../camera/rate.ts';
 import type { StreamFacts } from '../camera/source.ts';
 import { type Finding, failure, failureOf, good, warning } from './finding.ts';
 
-/** Longest wait for the first frame; key frames can be rare, ms. */
-const firstFrameMs = 15_000;
+/** Longest wait for the first frame, ms: longer than a source needs to give up and say why. */
+const firstFrameMs = 25_000;
 /**
  * How long is read on from there: for the frame rate, for damage, and for the first sender report, which tells
  * the camera's clock and comes within 3.1 s (RFC 3550 clause 6.3.1: 2.5 s × 1.5 / 1.218), ms.

@@ -58,7 +58,7 @@ export async function runDoctor(
         add,
       ),
       ...Object.entries(cameras).map(([name, camera]) =>
-        checkWithin(`camera ${name}`, within(20_000, 'camera-stalled'), (limit) =>
+        checkWithin(`camera ${name}`, within(35_000, 'camera-stalled'), (limit) =>
           checkCamera(name, camera, { side, signal: limit }),
         ).then(add),
       ),

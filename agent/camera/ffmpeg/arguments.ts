@@ -3,50 +3,24 @@ import type { Region } from '../../../models/image.ts';
 import { SHORTER_SIDE } from '../geometry.ts';
 import type { Installed } from './installed.ts';
 
-/** How ffmpeg is called: its arguments, and what it reads from standard input. */
-export interface Call {
-  readonly args: readonly string[];
-  readonly stdin: string;
-  /** The address, password included, stands on the command line and is seen in `ps`. */
-  readonly exposed: boolean;
-}
-
-/**
- * The input. From ffmpeg 5 on, an address with a password travels as a list of one entry (ffconcat) over standard
- * input, so that no password is seen in `ps`; ffmpeg 4 has no options in such lists and gets it as an argument.
- * Through a list each frame comes one handed-over frame late (measured with ffmpeg 5.1), so not without need.
- */
-export function inputCall(
+/** The input. @param address of the relay to the camera: it holds no password, and `ps` shows it */
+export function inputArguments(
   address: string,
-  secret: boolean,
-  config: CameraConfig,
+  { transport, stallMs }: Pick<CameraConfig, 'transport' | 'stallMs'>,
   installed: Installed,
-): Call {
-  const options: [string, string][] = [
-    ['rtsp_transport', config.transport],
-    // ffmpeg 4 calls the socket timeout stimeout; its timeout would make it a server. µs.
-    [installed.major >= 5 ? 'timeout' : 'stimeout', String(config.stallMs * 1000)],
-    ['allowed_media_types', 'video'],
-    ['analyzeduration', '1000000'],
-    ['fflags', 'nobuffer'],
-    ['max_delay', '200000'],
+): string[] {
+  return [
+    ...['-rtsp_transport', transport],
+    // ffmpeg 4 calls the socket timeout stimeout; its timeout would make it a server. µs. The agent notices silence
+    // earlier, and the relay a camera that does not answer.
+    installed.major >= 5 ? '-timeout' : '-stimeout',
+    String(4_000 * stallMs + 10_000_000),
+    ...['-allowed_media_types', 'video'],
+    ...['-analyzeduration', '1000000'],
+    ...['-fflags', 'nobuffer'],
+    ...['-max_delay', '200000'],
+    ...['-i', address],
   ];
-  if (!secret || installed.major < 5) {
-    const args = [...options.flatMap(([name, value]) => [`-${name}`, value]), '-i', address];
-    return { args, stdin: '', exposed: secret };
-  }
-  const list = [
-    'ffconcat version 1.0',
-    `file '${address.replaceAll("'", '%27')}'`,
-    ...options.map(([name, value]) => `option ${name} ${value}`),
-    '',
-  ].join('\n');
-  const protocols = 'pipe,fd,tcp,udp,rtp,rtsp,rtsps,tls,crypto';
-  return {
-    args: ['-f', 'concat', '-safe', '0', '-protocol_whitelist', protocols, '-i', 'pipe:0'],
-    stdin: list,
-    exposed: false,
-  };
 }
 
 /**
@@ -61,7 +35,7 @@ export function readArguments(
     decoder,
     fps,
     installed,
-  }: { input: Call; decoder: readonly string[]; fps: number; installed: Installed },
+  }: { input: readonly string[]; decoder: readonly string[]; fps: number; installed: Installed },
 ): string[] {
   const filters = [
     'showinfo@all=checksum=0',
@@ -78,7 +52,7 @@ export function readArguments(
   return [
     ...['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'level+info', '-copyts', '-threads', '1'],
     ...decoder,
-    ...input.args,
+    ...input,
     ...['-map', '0:v:0', '-an', '-filter_threads', '1', '-vf', filters.join(',')],
     // Frames as they come, none invented or dropped to keep a rate; sizes as they come, none scaled back.
     ...(installed.atLeast(5, 1) ? ['-fps_mode', 'passthrough'] : ['-vsync', '0']),

@@ -3,6 +3,7 @@ import type { Image } from '../../../models/image.ts';
 import { monotonicMs } from '../../../models/monotonic.ts';
 import { StreamClock } from '../clock.ts';
 import { regionPixels, type Size } from '../geometry.ts';
+import type { FirstImage } from '../rtsp/first-image.ts';
 import type { SourceContext } from '../source.ts';
 import { Watchdog } from '../watchdog.ts';
 import { PixelStream } from './pixels.ts';
@@ -25,6 +26,7 @@ export class Conversation {
   readonly failure: Promise<QcError>;
   readonly #context: SourceContext;
   readonly #followsSize: boolean;
+  readonly #firstImage: FirstImage;
   readonly #clock: StreamClock;
   readonly #dog: Watchdog;
   readonly #images: PixelStream<Written>;
@@ -38,9 +40,13 @@ export class Conversation {
   #over = false;
 
   /** @param followsSize whether this ffmpeg writes frames in a new size when the camera changes it */
-  constructor(context: SourceContext, { followsSize }: { followsSize: boolean }) {
+  constructor(
+    context: SourceContext,
+    { followsSize, firstImage }: { followsSize: boolean; firstImage: FirstImage },
+  ) {
     this.#context = context;
     this.#followsSize = followsSize;
+    this.#firstImage = firstImage;
     this.#clock = new StreamClock(context.config.latencyMs);
     this.failure = new Promise((resolve) => {
       this.#fail = (error) => {
@@ -48,7 +54,7 @@ export class Conversation {
         resolve(error);
       };
     });
-    this.#dog = new Watchdog(context.config.stallMs, (error) => this.#fail(error));
+    this.#dog = new Watchdog(context.config.stallMs, (error) => this.#fail(firstImage.explain(error)));
     this.#images = new PixelStream((image, written) => this.#frame(image, written));
   }
 
@@ -88,7 +94,9 @@ export class Conversation {
       case 'error':
         this.#errors.push(line.text);
         if (this.#errors.length > KEPT_ERRORS) this.#errors.shift();
+        // Before the first image: data that no image can begin with.
         if (line.decoder && this.#size) this.#damaged();
+        else if (line.decoder) this.#firstImage.packets(1);
     }
   }
 
@@ -105,11 +113,12 @@ export class Conversation {
       pictures: this.#size !== undefined,
       timedOut: !this.#opened && performance.now() - this.#startedAt >= stallMs,
     });
-    this.#fail(new QcError(code, message));
+    this.#fail(this.#firstImage.explain(new QcError(code, message)));
   }
 
   #decoded({ width, height, key }: FrameLine): void {
     this.#dog.picture();
+    this.#firstImage.image();
     this.#context.received(1);
     if (key) this.#damagedUntil = 0;
     const size = `${width} × ${height}`;

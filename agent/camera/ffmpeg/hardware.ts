@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { CameraConfig } from '../../../config/schema.ts';
-import type { Call } from './arguments.ts';
 
 const run = promisify(execFile);
 
@@ -13,7 +12,7 @@ const TRY_CUDA = '-v error -init_hw_device cuda -f lavfi -i nullsrc -t 0 -f null
  */
 export async function hardwareDecoder(
   hardware: CameraConfig['hardware'],
-  input: Call,
+  input: readonly string[],
   signal: AbortSignal,
 ): Promise<{ args: string[]; fault?: string }> {
   const options = { signal, timeout: 15_000 };
@@ -25,13 +24,12 @@ export async function hardwareDecoder(
     if (hardware === 'jetson') {
       const { stdout: decoders } = await run('ffmpeg', ['-hide_banner', '-decoders'], options);
       if (!decoders.includes('_nvv4l2dec')) throw new Error("this is not NVIDIA's ffmpeg for Jetson");
-      const asked = run(
+      const { stdout: asked } = await run(
         'ffprobe',
-        ['-v', 'error', ...input.args, '-show_entries', 'stream=codec_name', '-of', 'csv=p=0'],
+        ['-v', 'error', ...input, '-show_entries', 'stream=codec_name', '-of', 'csv=p=0'],
         options,
       );
-      asked.child.stdin?.end(input.stdin);
-      const codec = (await asked).stdout.trim().split('\n')[0];
+      const codec = asked.trim().split('\n')[0];
       const decoder = `${codec}_nvv4l2dec`;
       if (!decoders.includes(decoder)) throw new Error(`it has no ${decoder}`);
       return { args: ['-c:v', decoder] };

@@ -2,10 +2,12 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { childEnvironment } from '../../../config/child-environment.ts';
 import { QcError } from '../../../config/errors.ts';
-import { addressWithPassword, scrub } from '../address.ts';
+import { scrub } from '../address.ts';
 import { wantedFps } from '../rate.ts';
+import { awaitFirstImage } from '../rtsp/first-image.ts';
+import { failureOf, openRelay } from '../rtsp/open.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
-import { type Call, inputCall, readArguments } from './arguments.ts';
+import { inputArguments, readArguments } from './arguments.ts';
 import { Conversation } from './conversation.ts';
 import { hardwareDecoder } from './hardware.ts';
 import { type Installed, installedFfmpeg } from './installed.ts';
@@ -22,70 +24,65 @@ export const readWithFfmpeg: CameraSource = async (context) => {
     await attempt(context);
   } catch (error) {
     if (signal.aborted) return;
-    const { code, message } = error instanceof QcError ? error : new QcError('internal', String(error));
-    throw new QcError(code, scrub(`${config.url}: ${message}`, [password]));
+    const { code, message, remedy } =
+      error instanceof QcError ? error : new QcError('internal', String(error));
+    throw new QcError(code, scrub(`${config.url}: ${message}`, [password]), { remedy });
   }
 };
 
 async function attempt(context: SourceContext): Promise<void> {
-  const { config, password, signal } = context;
+  const { config, signal } = context;
   const installed = await installedFfmpeg(signal);
-  const input = inputCall(
-    addressWithPassword(config.url, password),
-    password !== undefined,
-    config,
-    installed,
-  );
-  if (input.exposed) {
-    context.fault(
-      'camera-decoder-missing',
-      'ffmpeg before version 5 shows the camera password in `ps`; install a newer one',
-    );
-  }
-  const decoder = await hardwareDecoder(config.hardware, input, signal);
-  if (decoder.fault) context.fault('camera-hardware', scrub(decoder.fault, [password]));
+  const decoder = await decoderFor(context, installed);
 
   // The command cuts one region for as long as it lives: for another one it is started anew, which is no loss.
   while (!signal.aborted) {
     const region = context.cut?.value ?? config.region;
-    const call = readArguments(
-      { ...config, region },
-      { input, decoder: decoder.args, fps: wantedFps(config), installed },
-    );
-    await read(call, { ...context, config: { ...config, region } }, input, installed);
+    await read({ ...context, config: { ...config, region } }, decoder, installed);
   }
 }
 
+/** The arguments for a hardware decoder. */
+async function decoderFor(context: SourceContext, installed: Installed): Promise<readonly string[]> {
+  const { config, password, signal } = context;
+  if (config.hardware === 'none') return [];
+  await using relay = await openRelay(config, password);
+  const input = inputArguments(relay.address, config, installed);
+  const { args, fault } = await hardwareDecoder(config.hardware, input, signal);
+  // A log-in that was refused is not tried again with the decoder.
+  const refusal = fault && (await relay.fault());
+  if (refusal) throw refusal;
+  if (fault) context.fault('camera-hardware', scrub(fault, [password]));
+  return args;
+}
+
 /** One run of the command: throws why it ended, or returns because another region is to be cut. */
-async function read(
-  args: readonly string[],
-  context: SourceContext,
-  input: Call,
-  installed: Installed,
-): Promise<void> {
-  const { signal, cut } = context;
+async function read(context: SourceContext, decoder: readonly string[], installed: Installed): Promise<void> {
+  const { signal, cut, config, password } = context;
+  await using relay = await openRelay(config, password);
+  using firstImage = awaitFirstImage(relay, context);
+  const input = inputArguments(relay.address, config, installed);
+  const args = readArguments(config, { input, decoder, fps: wantedFps(config), installed });
   const child = spawn('ffmpeg', args, {
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: childEnvironment(),
   });
   const gone = new Promise<void>((resolve) => {
     child.once('close', () => resolve());
     child.once('error', () => resolve());
   });
-  const conversation = new Conversation(context, { followsSize: installed.atLeast(4, 4) });
+  const conversation = new Conversation(context, { followsSize: installed.atLeast(4, 4), firstImage });
   // SIGTERM is not always heard by an ffmpeg that hangs.
   const stop = () => void child.kill('SIGKILL');
   const recut = new AbortController();
   using _recut = cut?.onChange(() => recut.abort());
   signal.addEventListener('abort', stop, { once: true });
   try {
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(input.stdin);
     child.stdout.on('data', (chunk: Buffer) => conversation.pixels(chunk));
     createInterface({ input: child.stderr }).on('line', (line) => conversation.line(line));
     void gone.then(() => conversation.ended());
-    const failure = await Promise.race([conversation.failure, aborted(recut.signal)]);
-    if (failure) throw failure;
+    const failure = await Promise.race([relay.failure, conversation.failure, aborted(recut.signal)]);
+    if (failure) throw signal.aborted ? failure : await failureOf(relay, failure);
     conversation.end();
   } finally {
     signal.removeEventListener('abort', stop);

@@ -5,11 +5,11 @@ import type { FrameTimes, Region } from '../../../models/image.ts';
 import type { Size } from '../geometry.ts';
 import type { StreamFacts } from '../source.ts';
 
-/** Everything the child needs; the address holds the password, so it travels here and never on argv. */
+/** Everything the child needs. */
 export interface OpenMessage {
   readonly kind: 'open';
+  /** Of the relay to the camera. */
   readonly address: string;
-  readonly password: string | undefined;
   readonly fps: number;
   readonly watched: boolean;
   readonly config: Pick<

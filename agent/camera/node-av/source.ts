@@ -4,8 +4,10 @@ import { childEnvironment } from '../../../config/child-environment.ts';
 import { QcError } from '../../../config/errors.ts';
 import type { Frame } from '../../../models/image.ts';
 import { monotonicMs } from '../../../models/monotonic.ts';
-import { addressWithPassword, scrub } from '../address.ts';
+import { scrub } from '../address.ts';
 import { wantedFps } from '../rate.ts';
+import { awaitFirstImage, type FirstImage } from '../rtsp/first-image.ts';
+import { failureOf, type OpenRelay, openRelay } from '../rtsp/open.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
 import { Watchdog } from '../watchdog.ts';
 import type { FrameMessage, FromChild, ToChild } from './messages.ts';
@@ -30,6 +32,8 @@ export const readWithNodeAv: CameraSource = async (context) => {
 
 async function readInto(pixels: number, context: SourceContext): Promise<void> {
   const { config, password, signal, cut } = context;
+  await using relay = await openRelay(config, password);
+  using firstImage = awaitFirstImage(relay, context);
   const child = fork(new URL('./child.js', import.meta.url), {
     serialization: 'advanced',
     // Small heaps: pictures live outside them.
@@ -45,20 +49,19 @@ async function readInto(pixels: number, context: SourceContext): Promise<void> {
   const stop = () => void child.kill('SIGKILL');
   signal.addEventListener('abort', stop, { once: true });
   try {
-    const failure = conversation(child, pixels, context);
+    const failure = conversation(child, pixels, { context, relay, firstImage });
     using _recut = cut?.onChange(() => send(child, { kind: 'region', region: cut.value }));
     send(child, {
       kind: 'open',
-      address: addressWithPassword(config.url, password),
-      password,
+      address: relay.address,
       fps: wantedFps(config),
       watched: context.watched(),
       config: { ...config, region: cut?.value ?? config.region },
     });
     const error = await failure;
     if (!signal.aborted) {
-      const message = scrub(`${config.url}: ${error.message}`, [password]);
-      throw new QcError(error.code, message);
+      const { code, message, remedy } = await failureOf(relay, error);
+      throw new QcError(code, scrub(`${config.url}: ${message}`, [password]), { remedy });
     }
   } finally {
     signal.removeEventListener('abort', stop);
@@ -68,14 +71,19 @@ async function readInto(pixels: number, context: SourceContext): Promise<void> {
 }
 
 /** Takes what the child says until it says that it failed, falls silent, or is gone. Settles with the reason. */
-function conversation(child: ChildProcess, pixels: number, context: SourceContext): Promise<QcError> {
+function conversation(
+  child: ChildProcess,
+  pixels: number,
+  { context, relay, firstImage }: { context: SourceContext; relay: OpenRelay; firstImage: FirstImage },
+): Promise<QcError> {
   return new Promise((resolve) => {
-    const dog = new Watchdog(context.config.stallMs, finish);
+    const dog = new Watchdog(context.config.stallMs, (error) => finish(firstImage.explain(error)));
     function finish(error: QcError): void {
       dog.stop();
       child.off('message', take);
       resolve(error);
     }
+    void relay.failure.then(finish);
     function take(message: FromChild): void {
       switch (message.kind) {
         case 'opened':
@@ -86,6 +94,7 @@ function conversation(child: ChildProcess, pixels: number, context: SourceContex
           return;
         case 'frame': {
           dog.picture();
+          firstImage.image();
           try {
             context.deliver(frameOf(message, pixels, context));
           } catch (cause) {
@@ -98,6 +107,7 @@ function conversation(child: ChildProcess, pixels: number, context: SourceContex
         }
         case 'progress':
           if (message.packets > 0) dog.data();
+          firstImage.packets(message.packets);
           if (message.received > 0) {
             dog.picture();
             context.received(message.received);
@@ -112,7 +122,7 @@ function conversation(child: ChildProcess, pixels: number, context: SourceContex
           context.fault(message.code, message.message);
           return;
         case 'failed':
-          finish(new QcError(message.code, message.message));
+          finish(firstImage.explain(new QcError(message.code, message.message)));
       }
     }
     child.on('message', take);

@@ -19,7 +19,6 @@ import {
   type Stream,
 } from 'node-av/lib';
 import { QcError } from '../../../config/errors.ts';
-import { scrub } from '../address.ts';
 import { openingFailure } from './failure.ts';
 import type { OpenMessage } from './messages.ts';
 
@@ -49,7 +48,7 @@ export async function openStream(open: OpenMessage): Promise<OpenStream> {
   let lastWords = '';
   Log.setLevel(AV_LOG_ERROR);
   Log.setCallback((_level, line) => {
-    lastWords = scrub(line.trim(), [open.password]);
+    lastWords = line.trim();
   });
   const input = new FormatContext();
   const startedAt = performance.now();
@@ -89,8 +88,8 @@ function inputOptions({ config }: OpenMessage): Dictionary {
     rtsp_transport: config.transport,
     // The camera's microphone is none of our business, and would only cost bandwidth.
     allowed_media_types: 'video',
-    // Socket timeout, µs. A read without one cannot be ended but by killing the process.
-    timeout: String(config.stallMs * 1000),
+    // Socket timeout, µs. The agent notices silence earlier, and the relay a camera that does not answer.
+    timeout: String(4_000 * config.stallMs + 10_000_000),
     fflags: 'nobuffer',
     // UDP: how long a packet that overtook another waits for it, µs; and room for a key frame's burst.
     max_delay: '200000',

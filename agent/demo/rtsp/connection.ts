@@ -1,8 +1,8 @@
 /** One RTSP client: answers its requests (RFC 2326 §10) and sends it pictures while it plays. */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { RequestReader, type RtspRequest } from '../../camera/rtsp/request.ts';
 import { type Credentials, DigestGuard } from './digest.ts';
-import { RequestReader, type RtspRequest } from './request.ts';
 import { senderReport } from './rtcp.ts';
 import { type PayloadFormat, RtpStream } from './rtp.ts';
 import { openTransport, type Transport } from './transport.ts';

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { CameraCondition } from '../../../agent/camera/condition.ts';
 import type { CameraSource, DropReason } from '../../../agent/camera/source.ts';
 import { QcError } from '../../../config/errors.ts';
 import { cameraSchema } from '../../../config/schema.ts';
@@ -10,6 +11,8 @@ export interface Attempt extends AsyncDisposable {
   readonly frames: Frame[];
   readonly faults: { code: string; message: string }[];
   readonly dropped: Record<DropReason, number>;
+  /** The text of each condition that was set last. */
+  readonly conditions: Map<CameraCondition, string>;
   readonly received: number;
   watched: boolean;
   /** Waits for so many frames in all; throws the attempt's error where it ended before. */
@@ -27,6 +30,7 @@ export function attempt(source: CameraSource, settings: Record<string, unknown>,
     frames: [] as Frame[],
     faults: [] as { code: string; message: string }[],
     dropped: { overwritten: 0, busy: 0, corrupt: 0, recut: 0, overload: 0 },
+    conditions: new Map<CameraCondition, string>(),
     received: 0,
     watched: false,
   };
@@ -44,6 +48,7 @@ export function attempt(source: CameraSource, settings: Record<string, unknown>,
     dropped(reason, frames) {
       state.dropped[reason] += frames;
     },
+    condition: (condition, text) => void state.conditions.set(condition, text),
     fault: (code, message) => void state.faults.push({ code, message }),
   }).then(
     () => {

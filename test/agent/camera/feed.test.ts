@@ -54,7 +54,7 @@ it.skipIf(missing)(
     await using feed = await openCameraFeed('top', config, { log, observer });
     await until(() => said.includes('down camera-refused'));
     expect(feed.up).toBe(false);
-    expect(feed.reason).toContain('Connection refused');
+    expect(feed.reason).toContain('connection refused');
 
     server = await openGstRtsp({ user: 'qc', password: 'geheim', port });
     expect(await feed.next(signal)).toMatchObject({ kind: 'frame' });

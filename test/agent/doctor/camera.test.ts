@@ -75,7 +75,7 @@ describe.skipIf(missing)('the doctor looks at a camera', () => {
       {
         what: 'a codec we do not read',
         settings: () => ({ url: foreign.url }),
-        detail: /neither H\.264/,
+        detail: /the video is VP8, which is not supported/,
         remedy: /H\.264, H\.265 or MJPEG/,
       },
       {
