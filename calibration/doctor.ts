@@ -6,33 +6,11 @@ import { openSession } from '../models/session.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
 import { readFrame } from './dataset/read-frame.ts';
+import type { Finding } from './finding.ts';
+import { emptyFindings, labelFindings } from './import-findings.ts';
 import { type Described, describeFrames } from './train/features.ts';
 import { fitHead } from './train/fit.ts';
 import { alike, groupsOf } from './train/groups.ts';
-
-export interface Finding {
-  readonly kind:
-    | 'no-frames'
-    | 'one-label'
-    | 'no-good'
-    | 'too-few'
-    | 'imbalance'
-    | 'unreadable'
-    | 'odd-size'
-    | 'near-duplicates'
-    | 'likely-mistake';
-  /** error: training is impossible or misled; warning: it will be poor; hint: worth a look. */
-  readonly severity: 'error' | 'warning' | 'hint';
-  /** In an operator's words. */
-  readonly text: string;
-  readonly remedy: string;
-  /** Ids of the frames it is about. */
-  readonly frames: string[];
-  /** The label they probably should have. */
-  readonly suggestion?: string;
-  /** The likest frame that has this label. */
-  readonly beside?: string;
-}
 
 export interface DoctorDeps {
   readonly onProgress: (done: number, total: number) => void;
@@ -55,7 +33,7 @@ export async function examine(
   { onProgress, onNotice, signal }: DoctorDeps,
 ): Promise<Finding[]> {
   const { frames } = await readDataset(storage.directory, onNotice);
-  const findings = countFindings(frames, good);
+  const findings = [...countFindings(frames, good), ...labelFindings(frames, good)];
   if (frames.length === 0) return findings;
   const looked = frames.slice(-mostFrames);
   if (looked.length < frames.length)
@@ -83,6 +61,7 @@ export async function examine(
     });
   }
   findings.push(...sizeFindings(await sizesOf(described)), ...crossDuplicates(described));
+  findings.push(...(await emptyFindings(looked, signal)));
   findings.push(...(await likelyMistakes(described, signal)));
   const order = ['error', 'warning', 'hint'];
   return findings.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));

@@ -1,6 +1,6 @@
 /** Training and examining beside the line, each in a process of its own, one training at a time. */
 
-import type { Finding } from '../../calibration/doctor.ts';
+import type { Finding } from '../../calibration/finding.ts';
 import { type JobProcess, openJobProcess } from '../../calibration/jobs/job-process.ts';
 import type { JobConfig } from '../../calibration/jobs/messages.ts';
 import type { TrainingView, TrainOptions } from '../../calibration/views.ts';

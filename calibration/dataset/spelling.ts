@@ -75,7 +75,7 @@ export function spellingIssues(
       say('means-good', `would be a defect: labels.good names ${good.map(shown).join(', ')}`, asGood);
     else if (unclear.test(label)) say('unclear', 'does not say what is meant by it');
     else if (near !== undefined)
-      say('typo', `is nearly ${named(near)}: it stays a defect of its own unless --map joins them`, near);
+      say('typo', `is nearly ${named(near)}: as it is, it counts as a defect of its own`, near);
   }
   return issues;
 }

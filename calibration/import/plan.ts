@@ -212,7 +212,7 @@ function requireSpelling(
       remedy: `nothing was imported; say what is meant: ${stops.map((issue) => mapping(issue)).join(' ')} (the same name on both sides keeps a label, unless only case tells it apart)`,
     });
   }
-  return issues.map(({ text }) => text);
+  return issues.map(({ text }) => `${text}; --map joins them`);
 }
 
 function mapping({ kind, label, other }: SpellingIssue): string {

@@ -8,7 +8,7 @@ import { readWhole, type SourceFile } from './source.ts';
 /** A larger file is no image of a part, bytes. */
 const largestFile = 100_000_000;
 /** An image whose brightest value is below this one of 255 shows nothing. */
-const nearlyBlack = 8;
+export const nearlyBlack = 8;
 
 export interface ReadOptions {
   /** Bits that the camera really gives in images of 16 bits: 9 to 16. */
@@ -34,8 +34,7 @@ export async function readImage(file: SourceFile, { bits, isOwn }: ReadOptions =
     .catch(() => undefined);
   requireReadable(bytes, facts);
   const image = await decodePicture(bytes, { formats: accepted, bits });
-  let brightest = 0;
-  for (const value of image.data) if (value > brightest) brightest = value;
+  const brightest = brightestOf(image);
   if (brightest < nearlyBlack && !isOwn)
     throw new Error(
       `nearly black: its largest value is ${brightest} of 255 (a mask of class numbers, or fewer bits than the file says)`,
@@ -74,7 +73,15 @@ function unreadableKind(bytes: Buffer): string | undefined {
   return undefined;
 }
 
-function isTwoLevel({ data }: Image): boolean {
+/** The largest value of any channel. */
+export function brightestOf({ data }: Image): number {
+  let brightest = 0;
+  for (const value of data) if (value > brightest) brightest = value;
+  return brightest;
+}
+
+/** At most two values, and no colours. */
+export function isTwoLevel({ data }: Image): boolean {
   const levels: number[] = [];
   for (let i = 0; i < data.length; i += 3) {
     const value = data[i]!;

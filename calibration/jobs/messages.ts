@@ -3,7 +3,7 @@
 import type { ErrorCode } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
-import type { Finding } from '../doctor.ts';
+import type { Finding } from '../finding.ts';
 import type { TuneOptions } from '../tune.ts';
 
 /** What these jobs need of the config: no address, no secret. */

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { openDataset, readDataset } from '../../calibration/dataset/dataset.ts';
 import { frameId } from '../../calibration/dataset/frame.ts';
 import { readFrame } from '../../calibration/dataset/read-frame.ts';
-import { examine, type Finding } from '../../calibration/doctor.ts';
+import { examine } from '../../calibration/doctor.ts';
+import type { Finding } from '../../calibration/finding.ts';
 import { modelSchema, storageSchema } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
 import { tempFolder } from '../models/temp-folder.ts';
@@ -53,6 +54,37 @@ describe('the dataset doctor', () => {
     await using folder = await tempFolder();
     const { findings } = await doctor(folder.path, [...many('good', 14), ...many('bright', 12)]);
     expect(findings).toEqual([]);
+  });
+
+  it('finds what an import refuses today, in what was imported before', async () => {
+    await using folder = await tempFolder();
+    const flat = (value: number, other: number): Image => {
+      const { width, height } = surface('good', 1);
+      const data = new Uint8Array(width * height * 3).fill(value);
+      return { width, height, data: data.fill(other, 0, 300) };
+    };
+    const { findings } = await doctor(folder.path, [
+      ...many('good', 12),
+      ...many('bright', 10),
+      ...many('stain', 12, 30).map(([, image], i) => {
+        const label = ['OK', 'train', '2026-11-29', 'bright_', 'bright ones', 'goood'][i % 6]!;
+        return [label, image] as const;
+      }),
+      ['bright', flat(0, 255)],
+      ['good', flat(1, 3)],
+    ]);
+    const told = (kind: Finding['kind']) => of(findings, kind).map(({ text }) => text);
+    expect(told('label-spelling')).toEqual([
+      '"OK" (2 images) would be a defect: labels.good names "good"',
+      '"bright_" (2 images) differs only in spelling from "bright"',
+      '"goood" (2 images) is nearly "good", which means good: as it is, it counts as a defect of its own',
+    ]);
+    expect(told('label-is-folder')).toEqual([
+      'train (2) is the name of a split, a container or a day, and counts as a defect',
+      '2026-11-29 (2) is the name of a split, a container or a day, and counts as a defect',
+    ]);
+    expect(told('looks-like-mask')).toEqual(['1 frames have two grey values: masks, no images of parts?']);
+    expect(told('nearly-black')).toEqual(['1 frames are nearly black']);
   });
 
   it('finds nothing unreadable while frames get other labels, and passes over those that are removed', async () => {
