@@ -57,7 +57,7 @@ export function createControl(deps: ControlDeps): Control {
       return {};
     },
     async label({ resultId, label }) {
-      await deps.calibration.label({ resultId, label }, 'mqtt');
+      await deps.calibration.label({ resultId, label }, { by: 'mqtt' });
       return {};
     },
     async recipe({ recipe }) {

@@ -11,6 +11,8 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import sharp from 'sharp';
 import { z } from 'zod';
 import { QcError } from '../config/errors.ts';
+import type { LabelChange } from './dataset/label-change.ts';
+import type { Author } from './dataset/state.ts';
 import * as views from './views.ts';
 
 type App = FastifyInstance<
@@ -25,11 +27,13 @@ type App = FastifyInstance<
 export interface Person {
   readonly name: string;
   readonly role: 'viewer' | 'operator' | 'engineer';
+  /** The browser, as it names itself in `x-qc-client`. */
+  readonly client?: string | undefined;
 }
 
-/** Calibration as others see it. Everything throws QcError; `by` is the person's name, for the record. */
+/** Calibration as others see it. Everything throws QcError; `by` and `author` say who asks, for the record. */
 export interface Calibration {
-  overview(): Promise<views.Overview>;
+  overview(author: Author): Promise<views.Overview>;
   /** Parts worth a label, the most instructive first. */
   candidates(limit: number): Promise<views.CandidateView[]>;
   /** PNG of a candidate or of a result whose picture is still kept. @throws QcError label-unavailable */
@@ -44,7 +48,7 @@ export interface Calibration {
       readonly label: string;
       readonly ifUnlabelled?: boolean | undefined;
     },
-    by: string,
+    author: Author,
   ): Promise<{ readonly id: string; readonly outcome: 'added' | 'relabelled' | 'same' }>;
   /** The candidate is not offered again. */
   skip(resultId: string): Promise<void>;
@@ -57,11 +61,19 @@ export interface Calibration {
   /** PNG. @throws QcError frame-unknown */
   picture(id: string): Promise<Buffer>;
   /** All of them or none, and one step to undo. @throws QcError frame-unknown, label-invalid */
-  relabel(ids: readonly string[], label: string, by: string): Promise<void>;
+  relabel(ids: readonly string[], label: string, author: Author): Promise<void>;
   /** All of them or none, and one step to undo. @throws QcError frame-unknown */
-  remove(ids: readonly string[], by: string): Promise<void>;
-  /** Takes the last change back; says in words what it was. @throws QcError nothing-to-undo */
-  undo(by: string): Promise<{ readonly undone: string }>;
+  remove(ids: readonly string[], author: Author): Promise<void>;
+  /**
+   * Renames, merges or deletes a label; a dry run only says what would happen. One step to undo.
+   * @throws QcError label-unknown, label-exists, label-invalid, label-configured
+   */
+  changeLabel(change: LabelChange, author: Author, isDryRun: boolean): Promise<views.LabelChangeView>;
+  /**
+   * Undoes the author's own last change; says in words what it was.
+   * @param change which one is meant, as the overview numbers it @throws QcError nothing-to-undo, undo-overtaken
+   */
+  undo(author: Author, change?: number): Promise<{ readonly undone: string }>;
   doctor(): Promise<readonly z.output<typeof views.finding>[]>;
   /** PNG: where on the part the active head sees a label. @throws QcError frame-unknown, why-unavailable */
   why(of: { readonly frame: string } | { readonly resultId: string }, label?: string): Promise<Buffer>;
@@ -107,8 +119,12 @@ export function addCalibration(app: App, deps: CalibrationDeps): void {
 }
 
 const read = { config: { role: 'viewer' as const } };
-const change = (audit: string) => ({ bodyLimit, config: { role: 'operator' as const, audit } });
+const change = (audit: string, role: 'operator' | 'engineer' = 'operator') => ({
+  bodyLimit,
+  config: { role, audit },
+});
 const width = z.object({ width: z.coerce.number().int().min(32).max(512).optional() });
+const authorOf = ({ name, client }: Person): Author => ({ by: name, client });
 const ids = z.array(views.frameId).min(1).max(maxIds);
 
 function addLabelling(app: App, { calibration, errorBody, whoIs }: CalibrationDeps): void {
@@ -125,7 +141,7 @@ function addLabelling(app: App, { calibration, errorBody, whoIs }: CalibrationDe
         response: { 200: views.overview, 503: errorBody },
       },
     },
-    () => calibration.overview(),
+    (request) => calibration.overview(authorOf(whoIs(request))),
   );
   app.get(
     '/api/v1/candidates',
@@ -188,7 +204,7 @@ function addLabelling(app: App, { calibration, errorBody, whoIs }: CalibrationDe
         },
       },
     },
-    (request) => calibration.label(request.body, whoIs(request).name),
+    (request) => calibration.label(request.body, authorOf(whoIs(request))),
   );
   app.get(
     '/api/v1/results/:resultId/why.png',
@@ -281,7 +297,7 @@ function addDataset(app: App, { calibration, errorBody, whoIs }: CalibrationDeps
       },
     },
     async (request) => {
-      await calibration.relabel(request.body.ids, request.body.label, whoIs(request).name);
+      await calibration.relabel(request.body.ids, request.body.label, authorOf(whoIs(request)));
       return ok;
     },
   );
@@ -297,21 +313,46 @@ function addDataset(app: App, { calibration, errorBody, whoIs }: CalibrationDeps
       },
     },
     async (request) => {
-      await calibration.remove(request.body.ids, whoIs(request).name);
+      await calibration.remove(request.body.ids, authorOf(whoIs(request)));
       return ok;
     },
   );
+  const labelChanges = {
+    rename: 'Give a label another name',
+    merge: 'Give all frames of a label another label that is in use',
+    delete: 'Take all frames of a label out of the dataset',
+  } as const;
+  for (const [kind, summary] of Object.entries(labelChanges) as [LabelChange['kind'], string][]) {
+    const dryRun = z.boolean().default(false).describe('only say what would happen');
+    const body =
+      kind === 'delete'
+        ? z.strictObject({ label: views.labelName, dryRun })
+        : z.strictObject({ label: views.labelName, to: views.labelName, dryRun });
+    app.post(
+      `/api/v1/dataset/labels/${kind}`,
+      {
+        ...change(`label-${kind}`, 'engineer'),
+        schema: { tags, summary, body, response: { 200: views.labelChangeView, ...failures } },
+      },
+      (request) => {
+        // The kind and the fields of its body belong together, which the compiler cannot follow.
+        const { dryRun, ...asked } = request.body as { dryRun: boolean; label: string; to: string };
+        return calibration.changeLabel({ kind, ...asked }, authorOf(whoIs(request)), dryRun);
+      },
+    );
+  }
   app.post(
     '/api/v1/dataset/undo',
     {
       ...change('undo'),
       schema: {
         tags,
-        summary: 'Take the last change back',
+        summary: 'Undo your own last change',
+        body: z.strictObject({ change: z.number().int().min(1).optional() }).nullish(),
         response: { 200: z.object({ undone: z.string() }), ...failures },
       },
     },
-    (request) => calibration.undo(whoIs(request).name),
+    (request) => calibration.undo(authorOf(whoIs(request)), request.body?.change),
   );
   app.get(
     '/api/v1/dataset/doctor',

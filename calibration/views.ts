@@ -91,6 +91,26 @@ export const estimateView = z.object({
 });
 export type EstimateView = z.output<typeof estimateView>;
 
+export const undoView = z.object({
+  change: z.number().int().describe('sent along with undo: nothing else is undone'),
+  words: z.string().describe('what undo would revert'),
+  at: isoTime.describe('when it was done'),
+  by: z.string().describe('who did it'),
+  overtakenBy: z
+    .string()
+    .nullable()
+    .describe('who has changed it since, because of which it cannot be undone'),
+});
+export type UndoView = z.output<typeof undoView>;
+
+export const labelChangeView = z.object({
+  done: z.boolean().describe('false for a dry run'),
+  frames: count.describe('frames that get another label, or go'),
+  others: count.describe('frames that the other label had before'),
+  effects: z.array(z.string()).describe('what else follows from it, a sentence each'),
+});
+export type LabelChangeView = z.output<typeof labelChangeView>;
+
 export const overview = z.object({
   calibrating: z.boolean(),
   labels: z
@@ -106,7 +126,8 @@ export const overview = z.object({
   candidate: z.string().nullable().describe('the newest version that was neither promoted nor discarded'),
   shadow: shadowView.nullable(),
   estimate: estimateView,
-  undoable: z.string().nullable().describe('what undo would take back, in words'),
+  undoable: z.string().nullable().describe('what undo would revert, in words'),
+  undo: undoView.nullable().describe('the last change of whoever asks, from the same browser'),
 });
 export type Overview = z.output<typeof overview>;
 

@@ -203,6 +203,12 @@ export const errors = {
   'command-busy': { exit: 1, remedy: 'wait for the replies to earlier commands' },
   // dataset
   'label-invalid': { exit: 2, remedy: 'use another name for it, short and plain, such as "scratch"' },
+  'label-unknown': { exit: 1, remedy: 'choose a label that has frames: qc-agent dataset stats lists them' },
+  'label-exists': { exit: 1, remedy: 'merge the two labels if they mean the same, or choose another name' },
+  'label-configured': {
+    exit: 1,
+    remedy: 'first add the new name to labels.good in the configuration and restart the agent',
+  },
   'dataset-busy': { exit: 1, remedy: 'stop the other one, or let it do the work' },
   'dataset-write-failed': {
     exit: 1,
@@ -219,6 +225,7 @@ export const errors = {
     remedy: 'go on with the next part; correct its label in the gallery if it is wrong',
   },
   'nothing-to-undo': { exit: 1, remedy: 'nothing needs to be done' },
+  'undo-overtaken': { exit: 1, remedy: 'correct the label in the gallery if it is wrong' },
   'why-unavailable': { exit: 1, remedy: 'use a base with average pooling, and a linear head' },
   'training-busy': { exit: 1, remedy: 'wait for the training that runs, or cancel it' },
   'gate-refused': {

@@ -81,8 +81,8 @@ export async function readRecords(storage: string): Promise<Records> {
       files.set(path, path.endsWith('.jsonl') ? bytes.subarray(0, bytes.lastIndexOf(0x0a) + 1) : bytes);
   }
   const state = emptyState();
-  for (const change of parseJournal(files.get(journal) ?? Buffer.alloc(0), () => undefined))
-    apply(state, change);
+  const { changes } = parseJournal(files.get(journal) ?? Buffer.alloc(0), () => undefined);
+  for (const one of changes) apply(state, one);
   return {
     files,
     pictures: new Set([...state.entries.keys(), ...undoable(state)]),

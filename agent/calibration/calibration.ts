@@ -3,9 +3,12 @@
 import sharp from 'sharp';
 import type { Calibration } from '../../calibration/api.ts';
 import { estimateOf } from '../../calibration/collect/estimate.ts';
+import { labelUsers } from '../../calibration/dataset/label-change.ts';
 import { readFrame } from '../../calibration/dataset/read-frame.ts';
+import { undoView } from '../../calibration/dataset/undo-view.ts';
 import type { JobConfig } from '../../calibration/jobs/messages.ts';
 import { QcError } from '../../config/errors.ts';
+import type { Config } from '../../config/schema.ts';
 import { decodePicture } from '../../models/picture.ts';
 import type { Past } from '../evidence/past.ts';
 import type { Seen } from '../inspect.ts';
@@ -14,7 +17,7 @@ import type { LiveModel } from '../live-model.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Result } from '../publish/messages.ts';
 import { createExplainer } from './explainer.ts';
-import { inWords, openLabels } from './labels.ts';
+import { openLabels } from './labels.ts';
 import { createShadow } from './shadow.ts';
 import { createTrainingDesk } from './training.ts';
 import { createVersions } from './versions.ts';
@@ -39,7 +42,7 @@ const mostShown = 9;
 
 /** Nothing is locked and no process runs until somebody labels, trains or asks why. */
 export function openCalibration(
-  { model, labels: { good }, thresholds, storage, training }: JobConfig,
+  { model, labels: { good }, thresholds, storage, training, recipes }: JobConfig & Pick<Config, 'recipes'>,
   deps: CalibrationDeps,
 ): StationCalibration {
   const { metrics, past } = deps;
@@ -61,7 +64,7 @@ export function openCalibration(
   const explainer = createExplainer(jobs);
   const shadow = createShadow(metrics);
   /** Labels in the order of their number keys: a key that fingers know must not change its meaning. */
-  const names = new Set(good);
+  let names: readonly string[] = good;
 
   async function showScore(version: string): Promise<void> {
     const report = await versions.report(version).catch(() => undefined);
@@ -107,15 +110,18 @@ export function openCalibration(
       });
     },
 
-    async overview() {
+    async overview(author) {
       const dataset = await labels.view();
       const all = await versions.list();
       const judging = all.find((one) => one.active);
       const active = judging?.version ?? null;
-      for (const name of [...(judging?.labels ?? []), ...labels.counts.keys()]) names.add(name);
+      // The active head may know a label that was renamed since: it is no longer offered.
+      const inUse = [...names, ...(judging?.labels ?? []), ...dataset.counts.keys()];
+      names = [...new Set(inUse)].filter((name) => good.includes(name) || !dataset.retired.has(name));
+      const undo = undoView(dataset, author);
       return {
         calibrating: deps.station.calibrating,
-        labels: Array.from(names, (name) => ({
+        labels: names.map((name) => ({
           name,
           count: labels.counts.get(name) ?? 0,
           good: good.includes(name),
@@ -128,7 +134,7 @@ export function openCalibration(
         candidate: await versions.candidate(all),
         shadow: shadow.view(),
         estimate: estimateOf(dataset.frames, good, active ?? undefined),
-        undoable: dataset.last ? inWords(dataset.last) : null,
+        ...{ undo, undoable: undo?.words ?? null },
       };
     },
     candidates: async (limit) =>
@@ -144,7 +150,7 @@ export function openCalibration(
         .png({ compressionLevel: 2 })
         .toBuffer();
     },
-    label: (asked, by) => labels.label(asked, by),
+    label: (asked, author) => labels.label(asked, author),
     skip: async (resultId) => labels.queue.remove(resultId),
     async frames({ label, after, limit }) {
       const all = (await labels.newestFirst()).filter((one) => label === undefined || one.label === label);
@@ -157,9 +163,20 @@ export function openCalibration(
       return { items, total: all.length, next: isMore ? (items.at(-1)?.id ?? null) : null };
     },
     picture,
-    relabel: (ids, label, by) => labels.relabel(ids, label, by),
-    remove: (ids, by) => labels.remove(ids, by),
-    undo: (by) => labels.undo(by),
+    relabel: (ids, label, author) => labels.relabel(ids, label, author),
+    remove: (ids, author) => labels.remove(ids, author),
+    async changeLabel(change, author, isDryRun) {
+      const users = labelUsers({ labels: { good }, recipes }, await versions.list());
+      const done = await labels.changeLabel(change, users, author, isDryRun);
+      if (!isDryRun && 'to' in change) {
+        // The new name takes the number key of the old one.
+        const { label, to } = change;
+        names = names.includes(to) ? names : names.map((name) => (name === label ? to : name));
+      }
+      if (!isDryRun) log.info({ ...change, by: author.by, frames: done.frames }, 'a label was changed');
+      return { ...done, effects: [...done.effects], done: !isDryRun };
+    },
+    undo: (author, change) => labels.undo(author, change),
     doctor: () => trainings.examine(),
     async why(of, label) {
       const version = deps.active();

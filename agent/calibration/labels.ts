@@ -3,6 +3,15 @@ import { type Candidate, createQueue, type Queue } from '../../calibration/colle
 import { type DatasetView, mendDataset } from '../../calibration/dataset/dataset.ts';
 import { createDatasetDesk } from '../../calibration/dataset/desk.ts';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
+import {
+  changeLabel,
+  type LabelChange,
+  type LabelChangePreview,
+  type LabelUsers,
+  previewLabelChange,
+} from '../../calibration/dataset/label-change.ts';
+import type { Author } from '../../calibration/dataset/state.ts';
+import { inWords } from '../../calibration/dataset/undo-view.ts';
 import { QcError } from '../../config/errors.ts';
 import type { Image } from '../../models/image.ts';
 import type { Past } from '../evidence/past.ts';
@@ -20,12 +29,19 @@ export interface Labels extends AsyncDisposable {
   /** @throws QcError candidate-gone, label-unavailable, label-invalid, dataset-… */
   label(
     asked: { readonly resultId: string; readonly label: string; readonly ifUnlabelled?: boolean | undefined },
-    by: string,
+    author: Author,
   ): Promise<{ readonly id: string; readonly outcome: 'added' | 'relabelled' | 'same' }>;
-  relabel(ids: readonly string[], label: string, by: string): Promise<void>;
-  remove(ids: readonly string[], by: string): Promise<void>;
-  /** @throws QcError nothing-to-undo */
-  undo(by: string): Promise<{ readonly undone: string }>;
+  relabel(ids: readonly string[], label: string, author: Author): Promise<void>;
+  remove(ids: readonly string[], author: Author): Promise<void>;
+  /** @throws QcError label-unknown, label-exists, label-invalid, label-configured */
+  changeLabel(
+    change: LabelChange,
+    users: LabelUsers,
+    author: Author,
+    isDryRun: boolean,
+  ): Promise<LabelChangePreview>;
+  /** @throws QcError nothing-to-undo, undo-overtaken */
+  undo(author: Author, change: number | undefined): Promise<{ readonly undone: string }>;
 }
 
 export interface LabelsDeps {
@@ -45,7 +61,6 @@ const mostPictures = 30;
 
 interface Labelled {
   readonly id: string;
-  readonly label: string;
   readonly by: string;
 }
 
@@ -53,7 +68,6 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
   const options = { onNotice, labels: good };
   const desk = createDatasetDesk(directory, options);
   let counts: ReadonlyMap<string, number> = new Map();
-  let counted: readonly LabelledFrame[] | undefined;
   let sorted:
     | { readonly of: readonly LabelledFrame[]; readonly frames: readonly LabelledFrame[] }
     | undefined;
@@ -64,12 +78,9 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
 
   async function view(): Promise<DatasetView> {
     const now = await desk.view();
-    if (now.frames !== counted) {
-      const byLabel = new Map<string, number>();
-      for (const { label } of now.frames) byLabel.set(label, (byLabel.get(label) ?? 0) + 1);
-      counts = byLabel;
-      counted = now.frames;
-      metrics.labelledFrames(byLabel);
+    if (now.counts !== counts) {
+      counts = now.counts;
+      metrics.labelledFrames(counts);
     }
     return now;
   }
@@ -90,7 +101,7 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
   }
 
   /** A new frame, with the facts that stay with it. */
-  async function add(resultId: string, label: string, by: string) {
+  async function add(resultId: string, label: string, author: Author) {
     const candidate = candidateOf(resultId);
     const result = await past.result(resultId);
     const image = await pictureOf(resultId);
@@ -107,17 +118,19 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
         drawn: candidate?.drawn ?? false,
       },
     };
-    return desk.write((dataset) => dataset.add({ image, label, by, ...facts }));
+    return desk.write((dataset) => dataset.add({ image, label, ...author, ...facts }));
   }
 
   /** Another label for a frame that is in the dataset already. */
-  function change(id: string, label: string, by: string) {
+  function change(id: string, label: string, author: Author) {
     return desk.write(async (dataset) => {
-      const isSame = dataset.frames.find((frame) => frame.id === id)?.label === label;
-      if (!isSame) await dataset.relabel([id], label, by);
-      return { id, outcome: isSame ? ('same' as const) : ('relabelled' as const) };
+      const { revision } = dataset;
+      await dataset.relabel([id], label, author);
+      return { id, outcome: dataset.revision === revision ? ('same' as const) : ('relabelled' as const) };
     });
   }
+
+  const labelOf = async (id: string) => (await view()).frames.find((frame) => frame.id === id)?.label;
 
   function remember(resultId: string, known: Labelled): void {
     labelled.delete(resultId);
@@ -145,23 +158,27 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
       return sorted.frames;
     },
     pictureOf,
-    async label({ resultId, label, ifUnlabelled }, by) {
+    async label({ resultId, label, ifUnlabelled }, author) {
       const known = labelled.get(resultId);
+      const current = known && (await labelOf(known.id));
       if (known && ifUnlabelled) {
-        throw new QcError('candidate-gone', `${known.by} has labelled this part ${known.label}`);
+        const what = current === undefined ? 'and it was removed since' : current;
+        throw new QcError('candidate-gone', `${known.by} has labelled this part ${what}`);
       }
-      const before = known?.label ?? candidateOf(resultId)?.label ?? (await past.result(resultId))?.label;
-      const isKept = known && (await view()).frames.some(({ id }) => id === known.id);
-      const stored = isKept ? await change(known.id, label, by) : await add(resultId, label, by);
-      const kept = (await view()).frames.find(({ id }) => id === stored.id)?.label ?? label;
-      remember(resultId, { id: stored.id, label: kept, by });
+      const before = current ?? candidateOf(resultId)?.label ?? (await past.result(resultId))?.label;
+      const stored =
+        known && current !== undefined
+          ? await change(known.id, label, author)
+          : await add(resultId, label, author);
+      const kept = (await labelOf(stored.id)) ?? label;
+      remember(resultId, { id: stored.id, by: author.by });
       if (before !== undefined && before !== kept) metrics.corrected(before ?? 'none', kept);
       return stored;
     },
-    async relabel(ids, label, by) {
+    async relabel(ids, label, author) {
       await desk.write(async (dataset) => {
         const before = new Map(dataset.frames.map((frame) => [frame.id, frame.label]));
-        await dataset.relabel(ids, label, by);
+        await dataset.relabel(ids, label, author);
         for (const id of ids) {
           const was = before.get(id);
           if (was !== undefined && was !== label) metrics.corrected(was, label);
@@ -169,33 +186,33 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
       });
       await view();
     },
-    async remove(ids, by) {
-      await desk.write((dataset) => dataset.remove(ids, by));
+    async remove(ids, author) {
+      await desk.write((dataset) => dataset.remove(ids, author));
       await view();
     },
-    async undo(by) {
-      const undone = await desk.write((dataset) => dataset.undo(by));
-      if (!undone) throw new QcError('nothing-to-undo', 'there is no change that could be taken back');
-      const ids = new Set((await view()).frames.map(({ id }) => id));
+    async changeLabel(change, users, author, isDryRun) {
+      if (isDryRun) return previewLabelChange(await view(), change, users);
+      const changed = await desk.write((dataset) => changeLabel(dataset, change, author, users));
+      await view();
+      return changed;
+    },
+    async undo(author, change) {
+      const before = (await view()).frames;
+      const undone = await desk.write((dataset) => dataset.undo(author, change));
+      const { frames } = await view();
+      const gone = new Set(undone.ids.filter((id) => !frames.some((frame) => frame.id === id)));
       for (const [resultId, { id }] of labelled) {
-        if (ids.has(id)) continue;
+        if (!gone.has(id)) continue;
         labelled.delete(resultId);
         const back = taken.find((one) => one.resultId === resultId);
         taken = taken.filter((one) => one !== back);
         if (back) queue.putBack(back);
       }
-      return { undone: inWords(undone) };
+      return { undone: inWords(undone, before) };
     },
     async [Symbol.asyncDispose]() {
       await begun;
       await desk[Symbol.asyncDispose]();
     },
   };
-}
-
-/** A change of the dataset as an operator would say it. */
-export function inWords(change: NonNullable<DatasetView['last']>): string {
-  if (change.kind === 'label') return `label ${change.label}`;
-  const parts = change.ids.length === 1 ? 'one part' : `${change.ids.length} parts`;
-  return change.kind === 'remove' ? `removing ${parts}` : `relabelling ${parts} as ${change.label}`;
 }

@@ -8,11 +8,13 @@ import {
 } from '../../calibration/dataset/commands.ts';
 import { datasetImportCommand, type ImportRequest } from '../../calibration/import/command.ts';
 import { layoutNames } from '../../calibration/import/layouts.ts';
+import type { LabelChange } from '../../calibration/dataset/label-change.ts';
+import { datasetLabelCommand, datasetUndoCommand } from '../../calibration/dataset/label-commands.ts';
 import { standBack } from '../../calibration/jobs/stand-back.ts';
 import type { Config } from '../../config/schema.ts';
 import { answer, answerRecorded } from './answer.ts';
 import { cameraBits, configFile, type FileOptions, json, mapping } from './options.ts';
-import { exitWithFailure, isWatched, pid, showProgress, untilSignal, warn } from './shell.ts';
+import { exitWithFailure, isWatched, pid, showProgress, untilSignal, warn, whoami } from './shell.ts';
 
 export function addDataset(program: Command): void {
   const dataset = program
@@ -85,6 +87,57 @@ export function addDataset(program: Command): void {
     .addHelpText('after', '\nExample:\n  qc-agent dataset export press-3.zip --config agent.yaml')
     .action((target: string, options: FileOptions) =>
       answer(options, (config) => datasetExportCommand(config, target, depsOf(options))),
+    );
+  addLabelCommands(dataset);
+}
+
+interface LabelOptions extends FileOptions {
+  readonly dryRun?: true;
+  readonly yes?: true;
+}
+
+function addLabelCommands(dataset: Command): void {
+  const changeOf = (name: string, description: string) =>
+    dataset
+      .command(name)
+      .description(description)
+      .addOption(configFile())
+      .option('--dry-run', 'only say how many frames it is about, and what follows')
+      .addOption(json('the counts'));
+  const carryOut = (options: LabelOptions, change: LabelChange, dryRun = options.dryRun) =>
+    answerRecorded(options, `label-${change.kind}`, { ...change, dryRun }, (config) =>
+      datasetLabelCommand(config, change, { by: whoami(), dryRun }, { onNotice: warn }),
+    );
+  changeOf('rename <old> <new>', 'give a label another name')
+    .addHelpText('after', '\nExample:\n  qc-agent dataset rename scrach scratch --config agent.yaml')
+    .action((label: string, to: string, options: LabelOptions) =>
+      carryOut(options, { kind: 'rename', label, to }),
+    );
+  changeOf('merge <label> <into>', 'give all frames of a label another label that is in use')
+    .addHelpText(
+      'after',
+      '\nExample:\n  qc-agent dataset merge kratzer scratch --dry-run --config agent.yaml',
+    )
+    .action((label: string, to: string, options: LabelOptions) =>
+      carryOut(options, { kind: 'merge', label, to }),
+    );
+  changeOf('delete <label>', 'take all frames of a label out of the dataset')
+    .option('--yes', 'do it; without this it is a dry run that exits with 1')
+    .addHelpText('after', '\nExample:\n  qc-agent dataset delete test --yes --config agent.yaml')
+    .action(async (label: string, options: LabelOptions) => {
+      await carryOut(options, { kind: 'delete', label }, options.yes ? options.dryRun : true);
+      if (!options.yes && !options.dryRun) exitWithFailure();
+    });
+  dataset
+    .command('undo')
+    .description('undo your own last change that was made on the command line')
+    .addOption(configFile())
+    .addOption(json('what was undone'))
+    .addHelpText('after', '\nExample:\n  qc-agent dataset undo --config agent.yaml')
+    .action((options: FileOptions) =>
+      answerRecorded(options, 'undo', {}, (config) =>
+        datasetUndoCommand(config, whoami(), { onNotice: warn }),
+      ),
     );
 }
 

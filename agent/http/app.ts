@@ -111,7 +111,10 @@ export async function buildApp(config: HttpConfig, locks: Locks, deps: HttpDeps)
     addEvents(routes, deps);
     if (deps.calibration) {
       // Without tokens everybody on this machine may do everything.
-      const whoIs = ({ holder }: FastifyRequest): Person => holder ?? { name: 'operator', role: 'engineer' };
+      const whoIs = ({ holder, headers }: FastifyRequest): Person => ({
+        ...(holder ?? { name: 'operator', role: 'engineer' }),
+        client: clientOf(headers['x-qc-client']),
+      });
       addCalibration(routes, { calibration: deps.calibration, errorBody, whoIs });
     }
     await addPage(routes);
@@ -122,6 +125,10 @@ export async function buildApp(config: HttpConfig, locks: Locks, deps: HttpDeps)
   await app.ready();
   return app;
 }
+
+/** The name that a browser gives itself; anything else is none. */
+const clientOf = (header: string | string[] | undefined) =>
+  typeof header === 'string' && /^[A-Za-z0-9-]{8,64}$/.test(header) ? header : undefined;
 
 function createServer({ maxBodyMb }: HttpConfig, certificate: ServedCertificate | undefined): App {
   const options = {

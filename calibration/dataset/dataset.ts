@@ -23,15 +23,22 @@ import {
   writePicture,
 } from './folders.ts';
 import { frameId, type LabelledFrame, revisionOf } from './frame.ts';
-import { type Change, openJournal, readJournal } from './journal.ts';
+import { type Change, type JournalLine, openJournal, readJournal } from './journal.ts';
 import type { Shape } from './shapes.ts';
-import { apply, type Done, effectOf, emptyState, type State } from './state.ts';
+import {
+  type Author,
+  apply,
+  type Done,
+  effectOf,
+  emptyState,
+  newestOf,
+  overtaking,
+  type State,
+} from './state.ts';
 
-export interface NewFrame {
+export interface NewFrame extends Author {
   readonly image: Image;
   readonly label: string;
-  /** Who says so. */
-  readonly by: string;
   readonly partId?: string | undefined;
   readonly camera?: string | undefined;
   /** ISO 8601 */
@@ -48,19 +55,48 @@ export interface DatasetView {
   readonly revision: string;
   /** In the order in which they came. */
   readonly frames: readonly LabelledFrame[];
-  /** The last change that stands: what undo would take back. */
-  readonly last: Done['change'] | undefined;
+  /** Frames of each label that has any. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** Labels that were renamed, merged or deleted and have no frames. */
+  readonly retired: ReadonlySet<string>;
+  /** What `undo` would do for this author; undefined if there is nothing. */
+  undoable(author: Author): Undoable | undefined;
+}
+
+/** The last change of an author that stands. */
+export interface Undoable {
+  /** Its line in the journal. */
+  readonly line: number;
+  readonly change: Done['change'];
+  /** The frames that it changed. */
+  readonly ids: readonly string[];
+  /** The label that they had before, where they all had one and the same. */
+  readonly before: string | undefined;
+  /** A later change of one of these frames by somebody else, because of which it cannot be undone. */
+  readonly overtakenBy: Done['change'] | undefined;
 }
 
 export interface Dataset extends DatasetView, AsyncDisposable {
   /** `same`: that picture had that label already. @throws QcError label-invalid, dataset-write-failed */
   add(frame: NewFrame): Promise<{ readonly id: string; readonly outcome: 'added' | 'relabelled' | 'same' }>;
-  /** @throws QcError frame-unknown, label-invalid, dataset-write-failed */
-  relabel(ids: readonly string[], label: string, by: string): Promise<void>;
+  /** Frames that have the label already are left alone. @throws QcError frame-unknown, label-invalid, dataset-write-failed */
+  relabel(ids: readonly string[], label: string, author: Author): Promise<void>;
   /** @throws QcError frame-unknown, dataset-write-failed */
-  remove(ids: readonly string[], by: string): Promise<void>;
-  /** Takes the last change back that stands, at most 200 of them; returns it, or undefined where there is none. */
-  undo(by: string): Promise<Done['change'] | undefined>;
+  remove(ids: readonly string[], author: Author): Promise<void>;
+  /**
+   * All frames of a label get another one: a new one (`rename`), or one that is in use (`merge`). Returns how many.
+   * @throws QcError label-unknown, label-exists, label-invalid, dataset-write-failed
+   */
+  rename(from: string, to: string, author: Author): Promise<number>;
+  merge(from: string, to: string, author: Author): Promise<number>;
+  /** Removes all frames of a label. Returns how many. @throws QcError label-unknown, dataset-write-failed */
+  deleteLabel(label: string, author: Author): Promise<number>;
+  /**
+   * Undoes the last change of this author among the newest 200 that stand.
+   * @param line the change that is meant; default: whatever is the last
+   * @throws QcError nothing-to-undo, undo-overtaken, dataset-write-failed
+   */
+  undo(author: Author, line?: number): Promise<Undoable>;
 }
 
 const journalName = 'labels.jsonl';
@@ -72,7 +108,7 @@ export async function readDataset(
 ): Promise<DatasetView> {
   const folder = resolve(storageDirectory, 'dataset');
   const state = emptyState();
-  for (const change of (await readJournal(join(folder, journalName), onNotice)).changes) apply(state, change);
+  for (const one of (await readJournal(join(folder, journalName), onNotice)).changes) apply(state, one);
   return viewOf(folder, state);
 }
 
@@ -98,11 +134,11 @@ export async function openDataset(
     does: 'is writing to the dataset',
   });
   try {
-    const { changes, length, torn } = await readJournal(file, onNotice);
+    const { changes, ...end } = await readJournal(file, onNotice);
     const state = emptyState();
-    for (const change of changes) apply(state, change);
+    for (const one of changes) apply(state, one);
     await mend(folder, state, onNotice);
-    const journal = await openJournal(file, length, torn);
+    const journal = await openJournal(file, end);
     return writer(folder, state, labels, {
       append: (change) => journal.append(change),
       async close() {
@@ -127,7 +163,7 @@ export async function mendDataset(storageDirectory: string, options: DatasetOpti
 }
 
 interface Paper {
-  append(change: Change): Promise<void>;
+  append(change: Change): Promise<JournalLine>;
   close(): Promise<void>;
 }
 
@@ -141,8 +177,6 @@ function writer(folder: string, state: State, labels: readonly string[], journal
     last = done.catch(() => undefined);
     return done;
   };
-  const now = () => new Date().toISOString();
-
   /**
    * Moves the pictures to where the change wants them, then writes it down.
    * @throws QcError dataset-write-failed, and everything is as it was
@@ -153,18 +187,27 @@ function writer(folder: string, state: State, labels: readonly string[], journal
       to: placeOf(folder, id, entry),
     })).filter(({ from, to }) => from !== to && change.kind !== 'label');
     await movePictures(moves);
+    let written: JournalLine;
     try {
-      await journal.append(change);
+      written = await journal.append(change);
     } catch (error) {
       await moveBack(moves);
       throw error;
     }
     view = undefined;
-    apply(state, change);
+    apply(state, written);
+    // The change stands, whether or not this can be cleared away now.
+    if (change.kind !== 'label' && change.kind !== 'relabel') {
+      await emptyTrash(folder, state).catch(() => undefined);
+    }
   }
 
-  /** @throws QcError label-invalid */
-  const check = (label: string) => checkLabelName(label, [...labels, ...state.counts.keys()]);
+  /** @throws QcError label-invalid. @param gone a label that no frame will have */
+  const check = (label: string, gone?: string) =>
+    checkLabelName(
+      label,
+      [...labels, ...state.counts.keys()].filter((one) => one !== gone),
+    );
 
   function known(ids: readonly string[]): string[] {
     const unknown = ids.find((id) => !state.entries.has(id));
@@ -172,66 +215,135 @@ function writer(folder: string, state: State, labels: readonly string[], journal
     return [...ids];
   }
 
+  /** @throws QcError label-unknown */
+  function framesOf(label: string): number {
+    const count = state.counts.get(label);
+    if (count === undefined) throw new QcError('label-unknown', `no frame has the label "${label}"`);
+    return count;
+  }
+
+  async function renameTo(from: string, to: string, author: Author): Promise<number> {
+    const count = framesOf(from);
+    if (from !== to) await commit({ ...stamp(author), kind: 'rename', from, to });
+    return count;
+  }
+
+  const now = () => (view ??= viewOf(folder, state));
   return {
     get revision() {
-      view ??= viewOf(folder, state);
-      return view.revision;
+      return now().revision;
     },
     get frames() {
-      view ??= viewOf(folder, state);
-      return view.frames;
+      return now().frames;
     },
-    get last() {
-      return state.done.at(-1)?.change;
+    get counts() {
+      return now().counts;
     },
+    get retired() {
+      return now().retired;
+    },
+    undoable: (author) => now().undoable(author),
     add: (frame) =>
       inTurn(async () => {
         const label = check(frame.label);
         const id = frameId(frame.image);
         const before = state.entries.get(id);
-        const { by, partId, camera, capturedAt, judged, marks, at = now() } = frame;
-        if (marks && marks.shapes.length > 0) await annotations.put(id, marks.shapes, marks.source, now());
+        const { partId, camera, capturedAt, judged, marks, at } = frame;
+        const common = { ...stamp(frame), ...(at && { at }) };
+        if (marks && marks.shapes.length > 0) {
+          await annotations.put(id, marks.shapes, marks.source, common.at);
+        }
         if (before?.label === label) return { id, outcome: 'same' as const };
         if (before) {
-          await commit({ schema: 1, at, by, kind: 'relabel', ids: [id], label });
+          await commit({ ...common, kind: 'relabel', ids: [id], label });
           return { id, outcome: 'relabelled' as const };
         }
         const place = placeOf(folder, id, { label });
         await writePicture(place, frame.image);
         try {
-          await commit({ schema: 1, at, by, kind: 'label', id, label, partId, camera, capturedAt, judged });
+          await commit({ ...common, kind: 'label', id, label, partId, camera, capturedAt, judged });
         } catch (error) {
           await deletePicture(place);
           throw error;
         }
         return { id, outcome: 'added' as const };
       }),
-    relabel: (ids, text, by) =>
+    relabel: (ids, text, author) =>
       inTurn(async () => {
         const label = check(text);
-        if (ids.length > 0)
-          await commit({ schema: 1, at: now(), by, kind: 'relabel', ids: known(ids), label });
+        const others = known(ids).filter((id) => state.entries.get(id)!.label !== label);
+        if (others.length > 0) await commit({ ...stamp(author), kind: 'relabel', ids: others, label });
       }),
-    remove: (ids, by) =>
+    remove: (ids, author) =>
       inTurn(async () => {
-        if (ids.length === 0) return;
-        await commit({ schema: 1, at: now(), by, kind: 'remove', ids: known(ids) });
-        await emptyTrash(folder, state);
+        if (ids.length > 0) await commit({ ...stamp(author), kind: 'remove', ids: known(ids) });
       }),
-    undo: (by) =>
+    rename: (from, text, author) =>
       inTurn(async () => {
-        const undone = state.done.at(-1)?.change;
-        if (undone) await commit({ schema: 1, at: now(), by, kind: 'undo' });
-        return undone;
+        framesOf(from);
+        const to = check(text, from);
+        if (to !== from && state.counts.has(to)) {
+          throw new QcError('label-exists', `${state.counts.get(to)} frames have the label "${to}" already`);
+        }
+        return renameTo(from, to, author);
+      }),
+    merge: (from, to, author) =>
+      inTurn(async () => {
+        framesOf(to);
+        return renameTo(from, to, author);
+      }),
+    deleteLabel: (label, author) =>
+      inTurn(async () => {
+        const count = framesOf(label);
+        await commit({ ...stamp(author), kind: 'delete', label });
+        return count;
+      }),
+    undo: (author, line) =>
+      inTurn(async () => {
+        const last = now().undoable(author);
+        if (!last) throw new QcError('nothing-to-undo', 'you have made no change that can be undone');
+        if (line !== undefined && line !== last.line) {
+          throw new QcError('undo-overtaken', 'your last change is another one by now');
+        }
+        if (last.overtakenBy) {
+          const { by, at } = last.overtakenBy;
+          throw new QcError('undo-overtaken', `${by} has changed it since, at ${at}: nothing was undone`);
+        }
+        await commit({ ...stamp(author), kind: 'undo', line: last.line });
+        return last;
       }),
     [Symbol.asyncDispose]: () => inTurn(() => journal.close()),
   };
 }
 
-function viewOf(folder: string, { entries, done }: State): DatasetView {
-  const frames = Array.from(entries.values(), (entry) => ({
+/** What every change begins with. */
+const stamp = ({ by, client }: Author) => ({
+  ...{ schema: 1 as const, at: new Date().toISOString(), by },
+  ...(client !== undefined && { client }),
+});
+
+function viewOf(folder: string, state: State): DatasetView {
+  const frames = Array.from(state.entries.values(), (entry) => ({
     ...entry,
     file: placeOf(folder, entry.id, entry),
   }));
-  return { frames, revision: revisionOf(frames), last: done.at(-1)?.change };
+  return {
+    frames,
+    revision: revisionOf(frames),
+    counts: new Map(state.counts),
+    retired: new Set([...state.retired].filter((label) => !state.counts.has(label))),
+    undoable: (author) => undoableOf(state, author),
+  };
+}
+
+function undoableOf(state: State, author: Author): Undoable | undefined {
+  const last = newestOf(state, author);
+  if (!last) return undefined;
+  const { line, change, before } = last;
+  const labels = new Set(before.map(([, entry]) => entry?.label));
+  return {
+    ...{ line, change, ids: before.map(([id]) => id) },
+    before: labels.size === 1 ? [...labels][0] : undefined,
+    overtakenBy: overtaking(state, last)?.change,
+  };
 }

@@ -37,8 +37,9 @@ export function createDatasetDesk(
   return {
     async view() {
       if (open) {
-        const { revision, frames, last } = await open;
-        return { revision, frames, last };
+        const dataset = await open;
+        const { revision, frames, counts, retired } = dataset;
+        return { revision, frames, counts, retired, undoable: (author) => dataset.undoable(author) };
       }
       const stamp = await stat(journal).then(
         ({ size, mtimeMs }) => `${size} ${mtimeMs}`,

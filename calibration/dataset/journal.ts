@@ -12,6 +12,7 @@ const common = {
   schema: z.literal(1),
   at: z.iso.datetime().describe('when it was done'),
   by: z.string().min(1).max(200).describe('who did it'),
+  client: z.string().min(1).max(64).optional().describe('in which browser'),
 };
 export const changeSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -39,50 +40,73 @@ export const changeSchema = z.discriminatedUnion('kind', [
     label: z.string().min(1),
   }),
   z.strictObject({ ...common, kind: z.literal('remove'), ids: z.array(id).min(1) }),
-  z.strictObject({ ...common, kind: z.literal('undo') }).describe('takes back the last change that stands'),
+  z.strictObject({ ...common, kind: z.literal('rename'), from: z.string().min(1), to: z.string().min(1) }),
+  z.strictObject({ ...common, kind: z.literal('delete'), label: z.string().min(1) }),
+  z
+    .strictObject({ ...common, kind: z.literal('undo'), line: z.number().int().min(1).optional() })
+    .describe('undoes the change of that line; without a line the last one that stands'),
 ]);
 export type Change = z.output<typeof changeSchema>;
 
+export interface JournalLine {
+  /** From 1; damaged lines count. */
+  readonly line: number;
+  readonly change: Change;
+}
+
 export interface Journal extends AsyncDisposable {
-  /** Resolves once the change is on the disk. @throws QcError internal, dataset-write-failed; then nothing was added */
-  append(change: Change): Promise<void>;
+  /** On the disk when it resolves. @throws QcError internal, dataset-write-failed; then nothing was added */
+  append(change: Change): Promise<JournalLine>;
+}
+
+/** What a journal holds when it is opened. */
+export interface JournalContent {
+  /** Oldest first. */
+  readonly changes: readonly JournalLine[];
+  /** Whole lines, damaged ones included. */
+  readonly lines: number;
+  /** Of the whole lines, bytes. */
+  readonly length: number;
+  /** A last line without its end. */
+  readonly torn: Buffer;
 }
 
 /**
- * The changes of a journal, oldest first. A last line without its end was being written when the power went: it was
- * never acknowledged and is left out. A damaged line elsewhere is left out with a notice; one with a label that cannot be
- * stored is noticed too: frames keep the label they had before it.
- * @returns also the length of what is whole, bytes
+ * Reads a journal. A last line without its end was being written when the power went: it was never acknowledged and is
+ * left out. A damaged line elsewhere is left out with a notice; one with a label that cannot be stored is noticed too:
+ * frames keep the label they had before it.
  */
-export async function readJournal(
-  file: string,
-  onNotice: (text: string) => void,
-): Promise<{ readonly changes: Change[]; readonly length: number; readonly torn: Buffer }> {
+export async function readJournal(file: string, onNotice: (text: string) => void): Promise<JournalContent> {
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return Buffer.alloc(0);
     throw error;
   });
   const length = bytes.lastIndexOf(0x0a) + 1;
-  const changes = parseJournal(bytes.subarray(0, length), (line, why) =>
+  const { changes, lines } = parseJournal(bytes.subarray(0, length), (line, why) =>
     onNotice(`${file}, line ${line} ${why}`),
   );
-  return { changes, length, torn: bytes.subarray(length) };
+  return { changes, lines, length, torn: bytes.subarray(length) };
 }
 
-/** The changes in whole lines, oldest first. @param onDamaged told the number of a line that has no effect, and why */
-export function parseJournal(bytes: Buffer, onDamaged: (line: number, why: string) => void): Change[] {
+/** Parses whole lines. @param onDamaged told the number of a line that has no effect, and why */
+export function parseJournal(
+  bytes: Buffer,
+  onDamaged: (line: number, why: string) => void,
+): Pick<JournalContent, 'changes' | 'lines'> {
   const lines = bytes.toString('utf8').split('\n').slice(0, -1);
-  return lines.flatMap((line, index) => {
-    const change = parse(line);
+  const changes = lines.flatMap((text, index) => {
+    const line = index + 1;
+    const change = parse(text);
     if (!change) {
-      onDamaged(index + 1, 'is damaged and left out');
+      onDamaged(line, 'is damaged and left out');
       return [];
     }
-    const why = 'label' in change ? whyUnstorable(change.label) : undefined;
-    if (why !== undefined)
-      onDamaged(index + 1, `has a label that cannot be stored and has no effect: ${why}`);
-    return [change];
+    const label = newLabelOf(change);
+    const why = label === undefined ? undefined : whyUnstorable(label);
+    if (why !== undefined) onDamaged(line, `has a label that cannot be stored and has no effect: ${why}`);
+    return [{ line, change }];
   });
+  return { changes, lines: lines.length };
 }
 
 function parse(line: string): Change | undefined {
@@ -93,8 +117,17 @@ function parse(line: string): Change | undefined {
   }
 }
 
-/** Opens a journal for adding to it, after `length` whole bytes; a torn end is set aside beside it. */
-export async function openJournal(file: string, length: number, torn: Buffer): Promise<Journal> {
+/** The label that frames get from a change. */
+export function newLabelOf(change: Change): string | undefined {
+  if (change.kind === 'rename') return change.to;
+  return change.kind === 'label' || change.kind === 'relabel' ? change.label : undefined;
+}
+
+/** Opens a journal for adding to it, after its whole lines; a torn end is set aside beside it. */
+export async function openJournal(
+  file: string,
+  { lines, length, torn }: Omit<JournalContent, 'changes'>,
+): Promise<Journal> {
   if (torn.length > 0) await writeFile(`${file}.torn`, torn);
   const handle = await open(file, 'a');
   try {
@@ -105,10 +138,15 @@ export async function openJournal(file: string, length: number, torn: Buffer): P
     await handle.close();
     throw error;
   }
-  return { append: appender(file, handle, length), [Symbol.asyncDispose]: () => handle.close() };
+  return { append: appender(file, handle, { lines, length }), [Symbol.asyncDispose]: () => handle.close() };
 }
 
-function appender(file: string, handle: FileHandle, length: number): Journal['append'] {
+function appender(
+  file: string,
+  handle: FileHandle,
+  { lines, length }: Pick<JournalContent, 'lines' | 'length'>,
+): Journal['append'] {
+  let last = lines;
   let end = length;
   return async (change) => {
     const readable = check(changeSchema, change);
@@ -123,6 +161,7 @@ function appender(file: string, handle: FileHandle, length: number): Journal['ap
       await handle.appendFile(line);
       await handle.datasync();
       end += line.length;
+      return { line: ++last, change };
     } catch (cause) {
       // Half a line would swallow the next one.
       await handle.truncate(end).catch(() => undefined);

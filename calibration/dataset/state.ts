@@ -1,15 +1,23 @@
 /** What the journal's changes add up to. Pure. */
 import { whyUnstorable } from '../../config/label-name.ts';
 import type { LabelledFrame } from './frame.ts';
-import type { Change } from './journal.ts';
+import { type Change, type JournalLine, newLabelOf } from './journal.ts';
 
 export type Entry = Omit<LabelledFrame, 'file'>;
 
-/** Changes that can be taken back; what is older stands. */
+/** Changes that can be undone; older ones stand for good. */
 const mostUndone = 200;
+
+/** Who makes a change: a person, and the browser, because people may share a name. */
+export interface Author {
+  readonly by: string;
+  readonly client?: string | undefined;
+}
 
 /** One change that stands, and what was there before. */
 export interface Done {
+  /** Its line in the journal, from 1. */
+  readonly line: number;
   readonly change: Exclude<Change, { kind: 'undo' }>;
   readonly before: readonly (readonly [string, Entry | undefined])[];
 }
@@ -19,33 +27,60 @@ export interface State {
   readonly entries: ReadonlyMap<string, Entry>;
   /** Frames of each label that has any. */
   readonly counts: ReadonlyMap<string, number>;
-  /** What can be taken back, oldest first. */
+  /** What can be undone, oldest first. */
   readonly done: Done[];
+  /** Labels that were renamed, merged or deleted; one with frames is in use again. */
+  readonly retired: Set<string>;
 }
 
-export const emptyState = (): State => ({ entries: new Map(), counts: new Map(), done: [] });
+export const emptyState = (): State => ({
+  ...{ entries: new Map(), counts: new Map(), done: [], retired: new Set() },
+});
 
 /**
  * What a change does to the entries that are there: id → entry afterwards, undefined for one that goes. Ids that are not
  * there are passed over, and so is a label that no folder can be named after, which earlier versions wrote down.
  */
-export function effectOf({ entries, done }: State, change: Change): ReadonlyMap<string, Entry | undefined> {
-  if (change.kind === 'undo') return new Map(done.at(-1)?.before);
-  if (change.kind !== 'remove' && whyUnstorable(change.label) !== undefined) return new Map();
-  const ids = 'ids' in change ? change.ids.filter((id) => entries.has(id)) : [change.id];
-  return new Map(ids.map((id) => [id, after(change, entries.get(id))]));
+export function effectOf(state: State, change: Change): ReadonlyMap<string, Entry | undefined> {
+  const { entries } = state;
+  if (change.kind === 'undo') return new Map(undoneBy(state, change)?.before);
+  const label = newLabelOf(change);
+  if (label !== undefined && whyUnstorable(label) !== undefined) return new Map();
+  return new Map(idsOf(state, change).map((id) => [id, after(change, entries.get(id))]));
 }
 
 /** Applies one change to the state. */
-export function apply(state: State, change: Change): void {
-  const { entries, done } = state;
+export function apply(state: State, { line, change }: JournalLine): void {
+  const { entries, done, retired } = state;
   const effect = effectOf(state, change);
-  if (change.kind === 'undo') done.pop();
-  else {
-    done.push({ change, before: Array.from(effect.keys(), (id) => [id, entries.get(id)] as const) });
+  if (change.kind === 'undo') {
+    const undone = undoneBy(state, change);
+    if (undone) done.splice(done.indexOf(undone), 1);
+  } else {
+    done.push({ line, change, before: Array.from(effect.keys(), (id) => [id, entries.get(id)] as const) });
     if (done.length > mostUndone) done.shift();
+    if (change.kind === 'rename') retired.add(change.from);
+    if (change.kind === 'delete') retired.add(change.label);
   }
   for (const [id, entry] of effect) put(state, id, entry);
+}
+
+/** The newest change of an author that stands and did something. */
+export function newestOf({ done }: State, { by, client }: Author): Done | undefined {
+  return done.findLast(
+    ({ change, before }) => before.length > 0 && change.by === by && change.client === client,
+  );
+}
+
+/** The first later change that stands and touched a frame of this one: undoing this one would revert it as well. */
+export function overtaking({ done }: State, one: Done): Done | undefined {
+  const ids = new Set(one.before.map(([id]) => id));
+  return done.slice(done.indexOf(one) + 1).find(({ before }) => before.some(([id]) => ids.has(id)));
+}
+
+/** Pictures that an undo may bring back, or that a change which can be undone brought. */
+export function undoable({ done }: State): Set<string> {
+  return new Set(done.flatMap(({ before }) => before.map(([id]) => id)));
 }
 
 /** Sets one entry, or deletes it. */
@@ -64,21 +99,41 @@ export function put(state: State, id: string, entry: Entry | undefined): void {
   } else entries.delete(id);
 }
 
+/** Journals of earlier versions do not say which change an undo is about: it is the last one that stands. */
+function undoneBy({ done }: State, { line }: Extract<Change, { kind: 'undo' }>): Done | undefined {
+  return line === undefined ? done.at(-1) : done.find((one) => one.line === line);
+}
+
+/** Ids that a change is about and that are there; the new one of a `label`. */
+function idsOf({ entries }: State, change: Done['change']): string[] {
+  switch (change.kind) {
+    case 'label':
+      return [change.id];
+    case 'relabel':
+    case 'remove':
+      return change.ids.filter((id) => entries.has(id));
+    case 'rename':
+    case 'delete': {
+      const label = change.kind === 'rename' ? change.from : change.label;
+      return [...entries.values()].filter((entry) => entry.label === label).map(({ id }) => id);
+    }
+  }
+}
+
 function after(change: Done['change'], entry: Entry | undefined): Entry | undefined {
   const { at: labelledAt, by: labelledBy } = change;
   switch (change.kind) {
     case 'remove':
+    case 'delete':
       return undefined;
     case 'relabel':
       return entry && { ...entry, label: change.label, labelledAt, labelledBy };
+    case 'rename':
+      // Who said what it is stays who said it.
+      return entry && { ...entry, label: change.to };
     case 'label': {
       const { id, label, partId, camera, capturedAt, judged } = change;
       return { ...entry, id, label, partId, camera, capturedAt, judged, labelledAt, labelledBy };
     }
   }
-}
-
-/** Pictures that an undo may bring back, or that a change which can be undone brought. */
-export function undoable({ done }: State): Set<string> {
-  return new Set(done.flatMap(({ before }) => before.map(([id]) => id)));
 }

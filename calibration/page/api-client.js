@@ -1,4 +1,5 @@
 /** Talks to the agent. What fails does so as an ApiError with words for the operator. */
+import { browserId } from './browser-id.js';
 import { toLogin } from './person.js';
 
 const patienceMs = 15_000;
@@ -33,7 +34,8 @@ function setLink(isUp) {
 async function ask(path, options, timeoutMs = patienceMs) {
   let response;
   try {
-    response = await fetch(path, { ...options, signal: AbortSignal.timeout(timeoutMs) });
+    const headers = { ...options.headers, 'x-qc-client': browserId };
+    response = await fetch(path, { ...options, headers, signal: AbortSignal.timeout(timeoutMs) });
   } catch {
     setLink(false);
     throw new ApiError({

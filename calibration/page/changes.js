@@ -1,5 +1,6 @@
-/** What is changed from this page: sent one after the other as it was made, and taken back newest first. */
+/** What is changed from this page: sent one after the other as it was made, and undone newest first. */
 import { post } from './api-client.js';
+import { shortTimeOf } from './figures.js';
 
 const kept = 50;
 
@@ -60,12 +61,20 @@ export function createChanges({ store, toasts }) {
   return {
     /** @param {'change' | 'back' | 'away'} name back: an undone part; away: its undo failed @param {Function} listener */
     on: (name, listener) => void listeners[name].push(listener),
-    /** What undo would take back, in words; empty where there is nothing. */
-    get undoWords() {
-      if (heldSkip) return `skipped ${heldSkip.part.partId}`;
+    /** What undo would revert, or why it cannot; empty words where there is nothing. */
+    get undoable() {
+      if (heldSkip) return { words: `skipped ${heldSkip.part.partId}`, canUndo: true };
       // What is on its way is not in the overview yet.
-      if (inFlight > 0 && made.length > 0) return made.at(-1).words;
-      return store.value?.undoable ?? '';
+      if (inFlight > 0 && made.length > 0) return { words: made.at(-1).words, canUndo: true };
+      const last = store.value?.undo;
+      if (!last) return { words: '', canUndo: false };
+      if (last.overtakenBy !== null) {
+        return {
+          words: `${last.words}: not possible, ${last.overtakenBy} has changed it since`,
+          canUndo: false,
+        };
+      }
+      return { words: `${last.words} (you, ${shortTimeOf(last.at)})`, canUndo: true };
     },
     label(entry, label) {
       const { resultId, partId } = entry.part;
@@ -81,6 +90,9 @@ export function createChanges({ store, toasts }) {
       make({ words: `${framesOf(ids)} to ${label}` }, () => post('api/v1/dataset/relabel', { ids, label })),
     remove: (ids) =>
       make({ words: `removed ${framesOf(ids)}` }, () => post('api/v1/dataset/remove', { ids })),
+    /** @param {{label: string, to?: string}} asked @param {'rename' | 'merge' | 'delete'} kind */
+    changeLabel: (kind, asked) =>
+      make({ words: `${kind} ${asked.label}` }, () => post(`api/v1/dataset/labels/${kind}`, asked)),
     async undo() {
       if (heldSkip) {
         const entry = heldSkip;
@@ -90,14 +102,18 @@ export function createChanges({ store, toasts }) {
         return;
       }
       const last = made.pop();
-      if (!last && !store.value?.undoable) {
+      // What was shown is what is meant; what is on its way has no number yet, but it is the last one.
+      const shown = inFlight === 0 ? store.value?.undo : undefined;
+      if (!last && !shown) {
         toasts.note('There is nothing to undo.');
         return;
       }
       // At once, so that a quick next key meets the part it is meant for.
       if (last?.entry) tell('back', last.entry, 'label');
       try {
-        const answer = await send(async () => (last?.isVain ? undefined : post('api/v1/dataset/undo')));
+        const answer = await send(async () =>
+          last?.isVain ? undefined : post('api/v1/dataset/undo', { change: shown?.change }),
+        );
         if (answer) toasts.note(`Undone: ${answer.undone}`);
       } catch (error) {
         if (last) made.push(last);

@@ -19,10 +19,11 @@ export function openDialog(props, ...content) {
 }
 
 /**
- * Asks once. @param {{title: string, text: string, yes: string, no?: string, isDanger?: boolean}} question
+ * Asks once. @param {{title: string, text: string, more?: string[], yes: string, no?: string, isDanger?: boolean}} question
+ * more: what else follows from it, a sentence each
  * @returns {Promise<boolean>}
  */
-export async function confirmInPage({ title, text, yes, no = 'No, go back', isDanger = false }) {
+export async function confirmInPage({ title, text, more = [], yes, no = 'No, go back', isDanger = false }) {
   let isYes = false;
   const answer = (value) => () => {
     isYes = value;
@@ -32,6 +33,7 @@ export async function confirmInPage({ title, text, yes, no = 'No, go back', isDa
     { 'aria-label': title },
     h('h2', {}, title),
     h('p', {}, text),
+    more.length > 0 && h('ul', { class: 'follows' }, ...more.map((one) => h('li', {}, one))),
     h(
       'div',
       { class: 'row' },

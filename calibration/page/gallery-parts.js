@@ -9,11 +9,7 @@ export function createFilter(row, onFilter) {
   const chip = ({ name, good }) => {
     const tone = name === undefined ? 'all' : good ? 'good' : 'bad';
     const symbol = { all: '', good: '✓ ', bad: '✕ ' }[tone];
-    const onclick = () => {
-      chosen = name;
-      press();
-      onFilter(name);
-    };
+    const onclick = () => choose(name);
     const words = `${symbol}${name ?? 'All'} `;
     return h(
       'button',
@@ -23,12 +19,18 @@ export function createFilter(row, onFilter) {
     );
   };
   let names = [];
+  const choose = (name) => {
+    chosen = name;
+    press();
+    onFilter(name);
+  };
   const press = () => {
     names.forEach((name, i) => {
       row.children[i].setAttribute('aria-pressed', String(name === chosen));
     });
   };
   return {
+    choose,
     /** @param {{labels: {name: string, count: number, good: boolean}[], frames: number}} overview */
     show({ labels, frames }) {
       const chips = [{ name: undefined, count: frames }, ...labels];

@@ -7,6 +7,7 @@ import { openFrameViewer } from './frame-viewer.js';
 import { createFilter, frameItem } from './gallery-parts.js';
 import { followGrid } from './grid-keys.js';
 import { byId, setText } from './h.js';
+import { changeLabel } from './label-dialog.js';
 import { person } from './person.js';
 import { createSelection } from './selection.js';
 
@@ -64,10 +65,11 @@ export function createGallery({ store, changes, toasts }) {
     for (const id of ['gallery-relabel', 'gallery-remove', 'gallery-none']) byId(id).disabled = count === 0;
     byId('gallery-open').disabled = items.length === 0;
     byId('gallery-all').disabled = items.length === 0;
+    byId('gallery-label').hidden = filter === undefined || items.length === 0;
   };
   const drawUndo = () => {
-    const words = changes.undoWords;
-    byId('gallery-undo').disabled = words === '';
+    const { words, canUndo } = changes.undoable;
+    byId('gallery-undo').disabled = !canUndo;
     setText(byId('gallery-undo').querySelector('small'), words);
   };
   const draw = (total) => {
@@ -84,12 +86,19 @@ export function createGallery({ store, changes, toasts }) {
         : `No frame is labelled ${filter}.`,
     );
   };
-  const filterRow = createFilter(byId('gallery-filter'), (label) => {
+  const showLabel = (label) => {
     filter = label;
     items = [];
     selection.clear();
     void load();
-  });
+  };
+  const filterRow = createFilter(byId('gallery-filter'), showLabel);
+  const changeShownLabel = async () => {
+    const now = await changeLabel(filter, { store, changes, toasts });
+    if (now === undefined) return;
+    await store.refresh();
+    filterRow.choose(now === '' ? undefined : now);
+  };
 
   /** Does it, says so, and shows what is there now. */
   const doIt = async (work, words) => {
@@ -163,6 +172,7 @@ export function createGallery({ store, changes, toasts }) {
   byId('gallery-open').addEventListener('click', () => open(selection.ids.at(-1) ?? grid.activeId));
   byId('gallery-relabel').addEventListener('click', relabel);
   byId('gallery-remove').addEventListener('click', remove);
+  byId('gallery-label').addEventListener('click', changeShownLabel);
   byId('gallery-undo').addEventListener('click', undo);
   changes.on('change', drawUndo);
   store.subscribe((overview) => {

@@ -119,9 +119,9 @@ export function createLabelView({ store, changes, toasts, say }) {
       byId('tally'),
       `${labelledHere} labelled in this session · ${more} waiting · ${frames} in the dataset`,
     );
-    const words = changes.undoWords;
+    const { words, canUndo } = changes.undoable;
     setText(byId('undo-words'), words);
-    byId('undo').disabled = words === '';
+    byId('undo').disabled = !canUndo;
   };
   function draw() {
     drawPicture();

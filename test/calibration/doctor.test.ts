@@ -96,9 +96,9 @@ describe('the dataset doctor', () => {
     let over = false;
     const others = (async () => {
       for (let turn = 0; !over; turn++) {
-        await dataset.relabel(ids, turn % 2 === 0 ? 'glossy' : 'bright', 'somebody else');
-        await dataset.remove([dataset.frames[0]!.id], 'somebody else');
-        await dataset.undo('somebody else');
+        await dataset.relabel(ids, turn % 2 === 0 ? 'glossy' : 'bright', { by: 'somebody else' });
+        await dataset.remove([dataset.frames[0]!.id], { by: 'somebody else' });
+        await dataset.undo({ by: 'somebody else' });
       }
     })();
     const { findings } = await doctor(folder.path, undefined);

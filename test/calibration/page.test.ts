@@ -235,6 +235,40 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     expect(opened.complaints).toEqual([]);
   });
 
+  it('renames, merges and deletes a label, and says before what follows from it', async () => {
+    const rig = createCalibrationRig();
+    await using opened = await open(rig, '#gallery');
+    const { page } = opened;
+    await until(async () => (await frame(page).count()) === 24, { what: 'the gallery' });
+    expect(await button(page, 'Edit label …').isVisible()).toBe(false);
+    await button(page, /✕ dent/).click();
+    const dents = () => rig.labelled().filter(({ label }) => label === 'dent').length;
+    const count = dents();
+    await button(page, 'Edit label …').click();
+    await shoot(page, 'change-label');
+    await page.getByLabel('New name').fill('Delle');
+    await button(page, 'Rename …').click();
+    await page.getByText('Rename dent to Delle?').waitFor();
+    await page.getByText('2026-11-23.1 still says "dent".').waitFor();
+    await shoot(page, 'rename-label');
+    expect(rig.asked).toEqual([]);
+    await button(page, 'Rename').click();
+    await button(page, new RegExp(`✕ Delle ${count}`)).waitFor();
+    await until(async () => (await frame(page).count()) === count, { what: 'the renamed frames' });
+    await button(page, 'Edit label …').click();
+    await button(page, 'Merge into scratch …').click();
+    await page.getByText('Merge Delle into scratch?').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Merge', exact: true }).click();
+    await until(() => rig.asked.at(-1) === 'merge Delle to scratch');
+    await button(page, 'Edit label …').click();
+    await button(page, 'Delete all its frames …').click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
+    await until(() => rig.asked.at(-1) === 'delete scratch');
+    for (const _ of 'zzz') await page.keyboard.press('z');
+    await until(() => dents() === count, { what: 'the label to be back' });
+    expect(opened.complaints).toEqual([]);
+  });
+
   it('repairs a likely mistake by one key, keeps another, and lists the other findings', async () => {
     const rig = createCalibrationRig();
     const [a, b, c] = rig.labelled();

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { ulid } from 'ulid';
 import type { Calibration } from '../../calibration/api.ts';
+import type { Author } from '../../calibration/dataset/state.ts';
 import type { Report } from '../../calibration/report.ts';
 import type {
   CandidateView,
@@ -60,7 +61,9 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
   let frames = new Map<string, Frame>();
   let versions = [versionOf('2026-11-23.1', 0.93), versionOf('2026-11-22.1', 0.88)];
   let active: string | null = '2026-11-23.1';
-  const undoable: { readonly words: string; readonly back: () => void }[] = [];
+  const undoable: { readonly author: Author; readonly words: string; readonly back: () => void }[] = [];
+  const lastOf = ({ by, client }: Author) =>
+    undoable.findLast(({ author }) => author.by === by && author.client === client);
   const discarded = new Set<string>();
   const partNumbers = new Map<string, number>();
   let parts = 0;
@@ -73,11 +76,16 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
     camera: 'top',
     partId: `A-${n}`,
   });
-  const change = (words: string, next: Map<string, Frame>, also: () => void = () => undefined) => {
+  const change = (
+    author: Author,
+    words: string,
+    next: Map<string, Frame>,
+    also: () => void = () => undefined,
+  ) => {
     const before = frames;
     frames = next;
     undoable.push({
-      words,
+      ...{ author, words },
       back() {
         frames = before;
         also();
@@ -149,7 +157,8 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
   };
 
   const rig: CalibrationRig = Object.assign(script, {
-    async overview() {
+    async overview(author) {
+      const last = lastOf(author);
       const counts = new Map([['good', 0]]);
       for (const { label } of frames.values()) counts.set(label, (counts.get(label) ?? 0) + 1);
       return {
@@ -163,12 +172,18 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
         candidate: candidate()?.version ?? null,
         shadow: rig.shadowed,
         estimate: rig.estimate,
-        undoable: undoable.at(-1)?.words ?? null,
+        undoable: last?.words ?? null,
+        undo: last
+          ? {
+              ...{ change: undoable.indexOf(last) + 1, words: last.words, by: author.by },
+              ...{ at: new Date().toISOString(), overtakenBy: null },
+            }
+          : null,
       };
     },
     candidates: async (limit) => rig.waiting.slice(0, limit),
     resultPicture: async (resultId) => pictureOf(resultId),
-    async label({ resultId, label, ifUnlabelled }, by) {
+    async label({ resultId, label, ifUnlabelled }, author) {
       rig.arrived.push({ resultId, label, ifUnlabelled: ifUnlabelled === true });
       const { failure } = rig;
       rig.failure = undefined;
@@ -179,9 +194,9 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
       }
       const at = rig.waiting.findIndex((one) => one.resultId === resultId);
       const part = take(resultId);
-      const frame = newFrame(partNumbers.get(resultId) ?? 0, label, by);
+      const frame = newFrame(partNumbers.get(resultId) ?? 0, label, author.by);
       const back = () => part && rig.waiting.splice(at, 0, part);
-      change(`label ${label} of part ${frame.partId}`, new Map(frames).set(frame.id, frame), back);
+      change(author, `label ${label} of part ${frame.partId}`, new Map(frames).set(frame.id, frame), back);
       return { id: frame.id, outcome: part ? 'added' : 'relabelled' };
     },
     async skip(resultId) {
@@ -202,21 +217,43 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
       const { partId, label } = frames.get(id)!;
       return drawPart(Number(partId?.slice(2)), label);
     },
-    async relabel(ids, label, by) {
+    async relabel(ids, label, author) {
       refuseUnknown(ids);
       rig.asked.push(`relabel ${ids.length} as ${label}`);
       const next = new Map(frames);
-      for (const id of ids) next.set(id, { ...frames.get(id)!, label, labelledBy: by });
-      change(`${ids.length} frames relabelled ${label}`, next);
+      for (const id of ids) next.set(id, { ...frames.get(id)!, label, labelledBy: author.by });
+      change(author, `${ids.length} frames relabelled ${label}`, next);
     },
-    async remove(ids) {
+    async remove(ids, author) {
       refuseUnknown(ids);
       rig.asked.push(`remove ${ids.length}`);
-      change(`${ids.length} frames removed`, new Map([...frames].filter(([id]) => !ids.includes(id))));
+      const kept = new Map([...frames].filter(([id]) => !ids.includes(id)));
+      change(author, `${ids.length} frames removed`, kept);
     },
-    async undo() {
-      const last = undoable.pop();
-      if (!last) throw new QcError('nothing-to-undo', 'there is no change to take back');
+    async changeLabel(asked, author, isDryRun) {
+      const { kind, label } = asked;
+      const to = asked.kind === 'delete' ? undefined : asked.to;
+      const count = (name: string | undefined) => rig.labelled().filter((one) => one.label === name).length;
+      const preview = {
+        frames: count(label),
+        others: count(to),
+        effects: [`2026-11-23.1 still says "${label}".`],
+      };
+      if (preview.frames === 0) throw new QcError('label-unknown', `no frame has the label "${label}"`);
+      if (kind === 'rename' && preview.others > 0) throw new QcError('label-exists', `"${to}" is in use`);
+      if (isDryRun) return { done: false, ...preview };
+      rig.asked.push(`${kind} ${label}${to === undefined ? '' : ` to ${to}`}`);
+      const next = [...frames].flatMap(([id, frame]): [string, Frame][] => {
+        if (frame.label !== label) return [[id, frame]];
+        return to === undefined ? [] : [[id, { ...frame, label: to }]];
+      });
+      change(author, `${kind} ${label}`, new Map(next));
+      return { done: true, ...preview };
+    },
+    async undo(author) {
+      const last = lastOf(author);
+      if (!last) throw new QcError('nothing-to-undo', 'you have made no change that can be undone');
+      undoable.splice(undoable.indexOf(last), 1);
       last.back();
       rig.asked.push(`undo ${last.words}`);
       return { undone: last.words };

@@ -51,6 +51,9 @@ export const roleTable: Readonly<Record<string, Least>> = {
   'POST /api/v1/models/shadow': 'operator',
   'POST /api/v1/models/{version}/discard': 'operator',
 
+  'POST /api/v1/dataset/labels/rename': 'engineer',
+  'POST /api/v1/dataset/labels/merge': 'engineer',
+  'POST /api/v1/dataset/labels/delete': 'engineer',
   'GET /api/v1/audit': 'engineer',
 };
 

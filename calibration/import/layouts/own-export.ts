@@ -41,7 +41,7 @@ async function entriesIn(file: SourceFile, notes: string[]): Promise<ReadonlyMap
   const bytes = await readWhole(file, largestFile).catch(() => Buffer.alloc(0));
   // A file from a person's own hand may lack the last line break.
   const whole = bytes.at(-1) === 0x0a ? bytes : Buffer.concat([bytes, Buffer.from('\n')]);
-  for (const change of parseJournal(whole, () => damaged++)) apply(state, change);
+  for (const one of parseJournal(whole, () => damaged++).changes) apply(state, one);
   if (damaged > 0 && state.entries.size > 0) notes.push(`${file.name}: damaged lines, left out: ${damaged}`);
   return state.entries;
 }

@@ -40,8 +40,8 @@ async function fill(storage: string): Promise<void> {
     const label = seed % 2 ? 'scratch' : 'good';
     ids.push((await dataset.add({ image: plate(label, seed, 16), label, by: 'anna' })).id);
   }
-  await dataset.relabel([ids[0]!], 'dent', 'ben');
-  await dataset.remove([ids[2]!], 'ben');
+  await dataset.relabel([ids[0]!], 'dent', { by: 'ben' });
+  await dataset.remove([ids[2]!], { by: 'ben' });
   await addHead(storage);
   const version = await addHead(storage, { promote: true });
   await recordDecision(storage, { by: 'anna', version, action: 'promote' });
@@ -50,7 +50,7 @@ async function fill(storage: string): Promise<void> {
 
 /** What a backup promises of a storage directory. */
 async function state(storage: string) {
-  const { revision, frames, last } = await readDataset(storage, (text) => expect.fail(text));
+  const { revision, frames, undoable } = await readDataset(storage, (text) => expect.fail(text));
   const pictures = await Promise.all(
     frames.map(async ({ file }) => (await readFile(file)).toString('base64')),
   );
@@ -58,7 +58,7 @@ async function state(storage: string) {
   return {
     revision,
     frames: frames.map(({ file: _, ...facts }) => facts),
-    last,
+    last: [undoable({ by: 'anna' }), undoable({ by: 'ben' })],
     pictures,
     versions: await store.list(),
     active: await store.active(),
@@ -118,7 +118,7 @@ describe('backup and restore', () => {
     });
     expect(await state(fresh)).toEqual(before);
     await using dataset = await openDataset(fresh, { onNotice: (text) => expect.fail(text) });
-    await dataset.undo('anna');
+    await dataset.undo({ by: 'ben' });
     expect(dataset.frames).toHaveLength(12);
     await using zip = await openZip(file, 1_000);
     expect(await buffer(await zip.open('config.yaml'))).toEqual(await readFile(configFile));
@@ -187,9 +187,9 @@ describe('backup and restore', () => {
     const labelling = (async () => {
       for (let seed = 100; !stop.signal.aborted; seed++) {
         const { id } = await dataset.add({ image: plate('good', seed, 16), label: 'good', by: 'anna' });
-        if (seed % 3 === 0) await dataset.relabel([id], 'scratch', 'ben');
-        if (seed % 5 === 0) await dataset.remove([id], 'ben');
-        if (seed % 7 === 0) await dataset.undo('ben');
+        if (seed % 3 === 0) await dataset.relabel([id], 'scratch', { by: 'ben' });
+        if (seed % 5 === 0) await dataset.remove([id], { by: 'ben' });
+        if (seed % 7 === 0) await dataset.undo({ by: 'ben' });
         await sleep(2);
       }
     })();

@@ -64,24 +64,27 @@ test('relabelling, removing and undoing move the picture, and outlive a restart'
     const { id: a } = await dataset.add({ image: drawn(1), label: 'good', by: 'anna' });
     const { id: b } = await dataset.add({ image: drawn(2), label: 'good', by: 'anna' });
     note();
-    await dataset.relabel([a, b], 'scratch', 'ben');
+    await dataset.relabel([a, b], 'scratch', { by: 'ben' });
     note();
-    await dataset.remove([a], 'ben');
+    await dataset.remove([a], { by: 'ben' });
     note();
     expect((await imageFolder(folder.path)).map((file) => file.split('/').at(-2))).toEqual(['scratch']);
   }
   await using dataset = await open(folder.path);
   expect(dataset.revision).toBe(revisions[2]);
-  expect(await dataset.undo('ben')).toMatchObject({ kind: 'remove', by: 'ben' });
+  expect(await dataset.undo({ by: 'ben' })).toMatchObject({ change: { kind: 'remove', by: 'ben' } });
   expect(dataset.revision).toBe(revisions[1]);
-  expect(await dataset.undo('ben')).toMatchObject({ kind: 'relabel' });
+  expect(await dataset.undo({ by: 'ben' })).toMatchObject({ change: { kind: 'relabel' } });
   expect(dataset.revision).toBe(revisions[0]);
   expect(dataset.frames.every(({ file, labelledBy }) => existsSync(file) && labelledBy === 'anna')).toBe(
     true,
   );
-  await dataset.undo('ben');
-  await dataset.undo('ben');
-  expect([await dataset.undo('ben'), dataset.frames]).toEqual([undefined, []]);
+  const nothing = { code: 'nothing-to-undo' };
+  await expect(dataset.undo({ by: 'ben' })).rejects.toMatchObject(nothing);
+  await dataset.undo({ by: 'anna' });
+  await dataset.undo({ by: 'anna' });
+  await expect(dataset.undo({ by: 'anna' })).rejects.toMatchObject(nothing);
+  expect(dataset.frames).toEqual([]);
   expect(await imageFolder(folder.path)).toEqual([]);
   expect(dataset.notices).toEqual([]);
 });
@@ -101,7 +104,7 @@ test('a label with a slash or an emoji is kept as it is; 300 characters and othe
     await refused(' ');
     await refused('..');
     await refused('a\nb');
-    await expect(dataset.relabel(['0'.repeat(64)], 'good', 'anna')).rejects.toMatchObject({
+    await expect(dataset.relabel(['0'.repeat(64)], 'good', { by: 'anna' })).rejects.toMatchObject({
       code: 'frame-unknown',
     });
   }
@@ -222,8 +225,8 @@ async function changesAfter(storage: string, revision: string): Promise<number> 
   const { changes } = await readJournal(join(storage, 'dataset', 'labels.jsonl'), () => undefined);
   const state = emptyState();
   const revisions = [revisionOf([])];
-  for (const change of changes) {
-    apply(state, change);
+  for (const one of changes) {
+    apply(state, one);
     revisions.push(revisionOf(state.entries.values()));
   }
   const at = revisions.lastIndexOf(revision);

@@ -50,10 +50,10 @@ test('a label that cannot be stored is refused before anything is written, and t
     for (const label of odd) {
       const invalid = { code: 'label-invalid' };
       await expect(dataset.add({ image: image(2), label, by: 'anna' })).rejects.toMatchObject(invalid);
-      await expect(dataset.relabel([id], label, 'anna')).rejects.toMatchObject(invalid);
+      await expect(dataset.relabel([id], label, { by: 'anna' })).rejects.toMatchObject(invalid);
     }
     expect(await readFile(journalOf(folder.path), 'utf8')).toBe(before);
-    await dataset.relabel([id], 'scratch', 'anna');
+    await dataset.relabel([id], 'scratch', { by: 'anna' });
   }
   await using dataset = await open(folder.path);
   expect([dataset.frames.map(({ label }) => label), dataset.notices]).toEqual([['scratch'], []]);
@@ -71,16 +71,18 @@ test('a change that the disk refuses leaves everything as it was', async () => {
   // Something of this name is there, and no folder.
   await writeFile(join(folder.path, 'dataset', 'dent'), '');
   const failed = { code: 'dataset-write-failed' };
-  await expect(dataset.relabel(ids, 'dent', 'anna')).rejects.toMatchObject(failed);
+  await expect(dataset.relabel(ids, 'dent', { by: 'anna' })).rejects.toMatchObject(failed);
   await expect(dataset.add({ image: image(9), label: 'dent', by: 'anna' })).rejects.toMatchObject(failed);
   // Nothing can be written that could not be read again.
-  await expect(dataset.relabel(ids, 'scratch', 'x'.repeat(201))).rejects.toMatchObject({ code: 'internal' });
+  await expect(dataset.relabel(ids, 'scratch', { by: 'x'.repeat(201) })).rejects.toMatchObject({
+    code: 'internal',
+  });
   expect(dataset.revision).toBe(revision);
   expect((await readDataset(folder.path, (text) => expect.fail(text))).revision).toBe(revision);
   for (const { file } of dataset.frames) await readFile(file);
   expect(await foldersOf(folder.path)).toEqual(['dent', 'good']);
-  await dataset.remove(ids, 'anna');
-  expect(await dataset.undo('anna')).toMatchObject({ kind: 'remove' });
+  await dataset.remove(ids, { by: 'anna' });
+  expect(await dataset.undo({ by: 'anna' })).toMatchObject({ change: { kind: 'remove' } });
 });
 
 test('a dataset with such labels is repaired when it is opened, and its backup can be restored', async () => {
@@ -139,13 +141,13 @@ test('the folder of a label is gone with its last picture, also one that an earl
   {
     await using dataset = await open(folder.path);
     const { id } = await dataset.add({ image: image(1), label: 'good', by: 'anna' });
-    for (let i = 0; i < 100; i++) await dataset.relabel([id], `defect ${i}`, 'anna');
+    for (let i = 0; i < 100; i++) await dataset.relabel([id], `defect ${i}`, { by: 'anna' });
     expect(await foldersOf(folder.path)).toEqual(['defect 99']);
-    await dataset.undo('anna');
+    await dataset.undo({ by: 'anna' });
     expect(await foldersOf(folder.path)).toEqual(['defect 98']);
-    await dataset.remove([id], 'anna');
+    await dataset.remove([id], { by: 'anna' });
     expect(await foldersOf(folder.path)).toEqual([]);
-    await dataset.undo('anna');
+    await dataset.undo({ by: 'anna' });
   }
   for (let i = 0; i < 20; i++) await mkdir(join(folder.path, 'dataset', `left ${i}`));
   await using dataset = await open(folder.path);

@@ -19,8 +19,11 @@ for (;;) {
     const data = new Uint8Array(4 * 4 * 3).fill(7);
     new DataView(data.buffer).setUint32(0, fresh++);
     await dataset.add({ image: { width: 4, height: 4, data }, label, by: 'storm' });
-  } else if (dice < 7) await dataset.relabel([id], label, 'storm');
-  else if (dice < 9) await dataset.remove([id], 'storm');
-  else await dataset.undo('storm');
+  } else if (dice < 7) await dataset.relabel([id], label, { by: 'storm' });
+  else if (dice < 8) await dataset.remove([id], { by: 'storm' });
+  else if (dice < 9) {
+    const from = dataset.frames.find((frame) => frame.id === id)!.label;
+    await dataset[dataset.counts.has(label) ? 'merge' : 'rename'](from, label, { by: 'storm' });
+  } else if (dataset.undoable({ by: 'storm' })) await dataset.undo({ by: 'storm' });
   await say(`done ${dataset.revision}`);
 }

@@ -1,0 +1,52 @@
+/** What undo would do for somebody, in the words of an operator. */
+import type { UndoView } from '../views.ts';
+import type { DatasetView, Undoable } from './dataset.ts';
+import type { Author } from './state.ts';
+
+/** Null if the author has no change that stands. */
+export function undoView(dataset: Pick<DatasetView, 'undoable' | 'frames'>, author: Author): UndoView | null {
+  const last = dataset.undoable(author);
+  if (!last) return null;
+  const { change, line, overtakenBy } = last;
+  return {
+    change: line,
+    words: inWords(last, dataset.frames),
+    at: change.at,
+    by: change.by,
+    overtakenBy: overtakenBy?.by ?? null,
+  };
+}
+
+/** A change as an operator would say it: "scratch instead of good on part A-17". */
+export function inWords({ change, ids, before }: Undoable, frames: DatasetView['frames']): string {
+  const count = ids.length === 1 ? '1 frame' : `${ids.length} frames`;
+  switch (change.kind) {
+    case 'label':
+      return `label ${change.label}${onPart(change)}`;
+    case 'relabel': {
+      const what = `label ${change.label}${before === undefined ? '' : ` instead of ${before}`}`;
+      const one = ids.length === 1 ? frames.find(({ id }) => id === ids[0]) : undefined;
+      return one ? `${what}${onPart(one)}` : `${what} on ${count}`;
+    }
+    case 'remove':
+      return `removal of ${count}`;
+    case 'rename':
+      return `${change.from} renamed to ${change.to} (${count})`;
+    case 'delete':
+      return `label ${change.label} deleted (${count})`;
+  }
+}
+
+interface OfPart {
+  readonly partId?: string | undefined;
+  readonly camera?: string | undefined;
+  readonly capturedAt?: string | undefined;
+}
+
+/** The number of a part as the line knows it: frames keep it with camera and time. */
+function onPart({ partId, camera, capturedAt }: OfPart): string {
+  if (partId === undefined) return '';
+  const [start, end] = [`${camera} `, ` ${capturedAt}`];
+  const isWhole = partId.startsWith(start) && partId.endsWith(end);
+  return ` on part ${isWhole ? partId.slice(start.length, -end.length) : partId}`;
+}
