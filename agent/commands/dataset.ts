@@ -6,10 +6,10 @@ import {
   datasetExportCommand,
   datasetStatsCommand,
 } from '../../calibration/dataset/commands.ts';
-import { datasetImportCommand, type ImportRequest } from '../../calibration/import/command.ts';
-import { layoutNames } from '../../calibration/import/layouts.ts';
 import type { LabelChange } from '../../calibration/dataset/label-change.ts';
 import { datasetLabelCommand, datasetUndoCommand } from '../../calibration/dataset/label-commands.ts';
+import { datasetImportCommand, type ImportRequest } from '../../calibration/import/command.ts';
+import { layoutNames } from '../../calibration/import/layouts.ts';
 import { standBack } from '../../calibration/jobs/stand-back.ts';
 import type { Config } from '../../config/schema.ts';
 import { answer, answerRecorded } from './answer.ts';
