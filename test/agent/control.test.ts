@@ -92,5 +92,5 @@ it('switches mode and model', async () => {
 it('takes the label of a past result, as the end of the line tells it', async () => {
   const { asked, commands } = control();
   expect(await commands.label({ resultId: '01JD0000000000000000000000', label: 'dent' })).toEqual({});
-  expect(asked).toEqual([{ resultId: '01JD0000000000000000000000', label: 'dent', by: 'mqtt' }]);
+  expect(asked).toEqual([{ resultId: '01JD0000000000000000000000', label: 'dent', by: { by: 'mqtt' } }]);
 });
