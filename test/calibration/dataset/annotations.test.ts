@@ -42,9 +42,9 @@ test('what is marked stays with its frame through another label, removal and und
   expect(await shapesOf(storage)).toEqual({ [id]: [box(0.5), box(0.75)] });
 
   await using dataset = await openDataset(storage, { onNotice, labels: ['good'] });
-  await dataset.relabel([id], 'hole', 'ben');
-  await dataset.remove([id], 'ben');
-  await dataset.undo('ben');
+  await dataset.relabel([id], 'hole', { by: 'ben' });
+  await dataset.remove([id], { by: 'ben' });
+  await dataset.undo({ by: 'ben' });
   expect(dataset.frames.map(({ label }) => label)).toEqual(['hole']);
   expect(await shapesOf(storage)).toEqual({ [id]: [box(0.5), box(0.75)] });
   const config = {
