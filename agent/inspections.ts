@@ -8,6 +8,7 @@ import { sameRegion } from './camera/live-region.ts';
 import { type Handshake, type HandshakeDeps, openHandshake } from './handshake/handshake.ts';
 import type { CameraView } from './http/deps.ts';
 import { inspect, type Line } from './inspect.ts';
+import { openJudgedImages } from './part/judged.ts';
 import { type OpenParts, openParts } from './part/parts.ts';
 import type { Result } from './publish/messages.ts';
 
@@ -49,6 +50,7 @@ export async function openInspection(
   deps: InspectionDeps,
 ): Promise<Inspection> {
   const regionInForce = () => deps.region(deps.recipe());
+  const judged = await openJudgedImages(deps.handshake.storageDirectory, camera, deps.log);
   const feed = await openCameraFeed(camera, { ...config, region: regionInForce() }, deps);
   let handshake: Handshake | undefined;
   const parts = openParts(config.trigger, config.vote, feed, {
@@ -58,6 +60,7 @@ export async function openInspection(
     onAcquired: (jobId) => handshake?.acquired(jobId),
     onNotice: deps.onNotice,
     condition: (condition, text) => feed.condition(condition, text),
+    judged,
     maxWaitMs: config.maxWaitMs,
     onShed: (frames) => deps.observer.dropped(camera, 'overload', frames),
   });
@@ -107,6 +110,9 @@ export async function openInspection(
       await running.catch(() => undefined);
       await handshake?.[Symbol.asyncDispose]();
       await feed[Symbol.asyncDispose]();
+      // Whoever shows it again after a restart shows nothing new.
+      if (feed.newestPrint !== undefined) judged.add([feed.newestPrint]);
+      await judged[Symbol.asyncDispose]();
     },
   };
 }

@@ -39,6 +39,12 @@ export function resolveCamera(camera: CameraConfig, name: string, scope: Scope):
       `leave only the user in it; put the password in a file and name it with passwordFile, or set QC_CAMERAS__${variable(name)}__PASSWORD`,
     );
   }
+  if (camera.latencyMs >= camera.maxAgeMs)
+    scope.problem(
+      [...path, 'latencyMs'],
+      `a delay of ${camera.latencyMs} ms is not below maxAgeMs (${camera.maxAgeMs}): no part would pass`,
+      'make the camera faster, or raise maxAgeMs if an image may be that old',
+    );
   if (!camera.url.startsWith('file:')) return resolved;
   const source = absolute(scope, filePath(camera.url));
   const fault = fileFault(source);

@@ -148,9 +148,16 @@ export const cameraSchema = z.strictObject({
     .describe(
       'capture time: arrival (smoothed by the stream time) or the camera clock (RTCP sender reports; needs NTP on the camera)',
     ),
+  maxAgeMs: milliseconds(100, 600_000)
+    .default(2_000)
+    .describe(
+      'ms from capture to the agent beyond which an image cannot make a part pass; a camera whose images are all older is not ready',
+    ),
   latencyMs: milliseconds(0, 10_000)
     .default(0)
-    .describe('known delay from shutter to arrival, ms, subtracted with clock: arrival'),
+    .describe(
+      'known delay from shutter to arrival, ms, subtracted with clock: arrival (qc-agent latency measures it); less than maxAgeMs',
+    ),
   stallMs: milliseconds(200, 600_000)
     .default(5_000)
     .describe('ms without a frame after which the stream counts as stalled and is reopened'),

@@ -34,7 +34,7 @@ export interface Frame {
   readonly preview?: Image;
   /** By which region it was cut; absent where it is no cut of a camera's picture. */
   readonly region?: Region;
-  /** When the shutter closed, ms since the epoch by this machine's clock (see `cameras.*.clock`). */
+  /** When the shutter closed, ms since the epoch by this machine's clock: to be shown; `times` are what is compared. */
   readonly capturedAt: number;
   /** When the agent had the decoded pixels, ms since the epoch. */
   readonly receivedAt: number;
@@ -44,6 +44,10 @@ export interface Frame {
   readonly simulated: boolean;
   /** Why a part must not pass on this frame: the image may not show it as it is now. */
   readonly doubt?: string;
+  /** The same for the same pixels, to the last bit; absent if they do not come from a camera. */
+  readonly print?: string;
+  /** When an image of this print came first, by `monotonicMs`: an image that repeats is as old as that. */
+  readonly firstSeenAt?: number;
   /** Which file the picture is, where it comes from one (`file:`); relative to the folder. */
   readonly source?: string;
 }

@@ -27,6 +27,14 @@ export interface CameraFeed extends CameraEvents, AsyncDisposable {
   readonly condition: SetCondition;
   /** When the newest frame was captured, ms since the epoch. */
   readonly newestAt: number | undefined;
+  /** How long ago that is by the monotonic clock, ms. */
+  readonly newestAgeMs: number | undefined;
+  /** `Frame.print` of the newest frame. */
+  readonly newestPrint: string | undefined;
+  /** Age of the youngest frames on arrival, ms; undefined until it is known. */
+  readonly lagMs: number | undefined;
+  /** How much slower (−: faster) the timestamps of the stream run than this machine's clock, ms per ms. */
+  readonly drift: number;
   /** What is cut now. */
   readonly region: Region;
   /** @throws QcError camera-region where it is too small for the picture, as far as that is known */

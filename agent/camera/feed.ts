@@ -1,17 +1,20 @@
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
 import type { Frame, Region } from '../../models/image.ts';
+import { monotonicMs } from '../../models/monotonic.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import { retry } from '../lifecycle/retry.ts';
 import { type Credentials, loginWith, nextLogin, openSecret, type Secret } from '../lifecycle/secret.ts';
 import type { CameraEvent, CameraFeed } from './camera.ts';
-import { type CameraCondition, Conditions } from './condition.ts';
+import { type CameraCondition, Conditions, type SetCondition } from './condition.ts';
 import { readWithFfmpeg } from './ffmpeg/source.ts';
 import { readFiles } from './file/source.ts';
 import { regionPixels, type Size } from './geometry.ts';
+import { Lateness } from './lateness.ts';
 import { LiveRegion, sameRegion } from './live-region.ts';
 import { readWithNodeAv } from './node-av/source.ts';
 import { wantedFps } from './rate.ts';
+import { Repeats } from './repeats.ts';
 import { FrameSlot } from './slot.ts';
 import type { CameraSource, DropReason, SourceContext } from './source.ts';
 
@@ -28,8 +31,6 @@ export interface CameraObserver {
   fault(camera: string, code: ErrorCode): void;
   /** A condition was set, or cleared with an empty text. */
   condition(camera: string, condition: CameraCondition, text: string): void;
-  /** A frame was handed over; `capturedAt` in ms since the epoch. */
-  newest(camera: string, capturedAt: number): void;
 }
 
 export interface CameraFeedDeps {
@@ -72,7 +73,9 @@ class Feed implements CameraFeed {
   #up = false;
   #wasUp = false;
   #reason = 'connecting';
-  #newestAt: number | undefined;
+  #newest: Frame | undefined;
+  readonly #lateness: Lateness;
+  readonly #repeats: Repeats;
   #watched = false;
   readonly #observer: CameraObserver;
   readonly #log: Log;
@@ -98,6 +101,9 @@ class Feed implements CameraFeed {
     this.#observer = observer;
     this.#log = log.child({ component: 'camera', camera });
     this.#faults = new FaultLog(this.#log);
+    const condition: SetCondition = (kind, text) => this.condition(kind, text);
+    this.#lateness = new Lateness(config.maxAgeMs, condition);
+    this.#repeats = new Repeats(config.freezeMs, condition);
     this.#slot = new FrameSlot(() => observer.dropped(camera, 'overwritten', 1));
   }
 
@@ -122,6 +128,8 @@ class Feed implements CameraFeed {
       },
       dropped: (reason, frames) => observer.dropped(camera, reason, frames),
       condition: (condition, text) => this.condition(condition, text),
+      clock: (report) => this.#lateness.clock(report),
+      reference: this.#lateness.reference,
       fault: (code, message) => {
         this.#turned();
         observer.fault(camera, code);
@@ -164,7 +172,23 @@ class Feed implements CameraFeed {
   }
 
   get newestAt(): number | undefined {
-    return this.#newestAt;
+    return this.#newest?.capturedAt;
+  }
+
+  get newestAgeMs(): number | undefined {
+    return this.#newest && monotonicMs() - this.#newest.times.capturedAt;
+  }
+
+  get newestPrint(): string | undefined {
+    return this.#repeats.newest;
+  }
+
+  get lagMs(): number | undefined {
+    return this.#lateness.lagMs;
+  }
+
+  get drift(): number {
+    return this.#lateness.drift;
   }
 
   get turnedAt(): number {
@@ -222,9 +246,10 @@ class Feed implements CameraFeed {
     }
     this.#settleCut();
     if (!this.#up) this.#cameUp(frame);
-    this.#newestAt = frame.capturedAt;
-    this.#observer.newest(this.camera, frame.capturedAt);
-    this.#slot.put(frame);
+    const late = this.#lateness.see(frame.times.capturedAt, frame.times.takenAt);
+    const doubt = frame.doubt ?? late;
+    this.#newest = { ...frame, ...this.#repeats.see(frame), ...(doubt !== undefined && { doubt }) };
+    this.#slot.put(this.#newest);
   }
 
   #cameUp({ image }: Frame): void {

@@ -26,6 +26,18 @@ export interface StreamFacts {
   readonly height: number;
 }
 
+/** What is known of the timestamps and of the camera's clock. */
+export interface ClockReport {
+  /** How much slower (−: faster) the timestamps run than this machine's clock, ms per ms. */
+  readonly drift: number;
+  /** What is wrong with the timestamps, in words; empty if nothing is. */
+  readonly fault: string;
+  /** Why the camera's clock is not used, in words; empty while it is, or need not be. */
+  readonly cameraFault: string;
+  /** Arrival (monotonic) less capture by the camera's clock of the fastest frames, ms: also holds for the next connection. */
+  readonly reference: number | undefined;
+}
+
 /** What an attempt is given, and whom it tells. */
 export interface SourceContext {
   /** The camera's name in the configuration. */
@@ -47,6 +59,10 @@ export interface SourceContext {
   described?(stream: StreamFacts): void;
   /** Something is wrong with the stream while frames arrive; an empty text clears it. */
   readonly condition?: SetCondition;
+  /** Told several times a second. */
+  clock?(report: ClockReport): void;
+  /** The newest `ClockReport.reference`, also of an earlier attempt. */
+  readonly reference?: number | undefined;
   /** Something wrong that does not end the attempt. The message never contains a password. */
   fault(code: ErrorCode, message: string): void;
 }

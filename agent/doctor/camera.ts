@@ -5,20 +5,22 @@ import type { Frame, Image } from '../../models/image.ts';
 import { sourceFor } from '../camera/feed.ts';
 import { regionPixels } from '../camera/geometry.ts';
 import { wantedFps } from '../camera/rate.ts';
-import type { StreamFacts } from '../camera/source.ts';
+import type { ClockReport, StreamFacts } from '../camera/source.ts';
 import { type Finding, failure, failureOf, good, warning } from './finding.ts';
 
 /** Longest wait for the first frame, ms: longer than a source needs to give up and say why. */
 const firstFrameMs = 25_000;
 /**
- * How long is read on from there: for the frame rate, for damage, and for the first sender report, which tells
- * the camera's clock and comes within 3.1 s (RFC 3550 clause 6.3.1: 2.5 s × 1.5 / 1.218), ms.
+ * How long is read on from there: for the frame rate, for damage, for the first sender report, which tells the camera's
+ * clock and comes within 3.1 s (RFC 3550 clause 6.3.1: 2.5 s × 1.5 / 1.218), and for the rate of the timestamps, ms.
  */
-const watchMs = 3_500;
+const watchMs = 4_500;
 /** Frames that came while the decoder started are read in a burst, ms. */
 const backlogMs = 1_000;
 /** A camera that says nothing for this long is not waited for, whatever stallMs says, ms. */
 const longestSilenceMs = 5_000;
+/** Timestamps may run slow or fast by this much, ms per ms. */
+const driftTolerance = 0.005;
 /** A camera clock may be this far from ours, ms. */
 const clockToleranceMs = 1_000;
 
@@ -26,6 +28,7 @@ const clockToleranceMs = 1_000;
 interface Look {
   readonly stream: StreamFacts | undefined;
   readonly newest: Frame | undefined;
+  readonly clock: ClockReport | undefined;
   /** From the start of the attempt to its first frame, ms. */
   readonly firstAfterMs: number;
   readonly fps: number | undefined;
@@ -57,6 +60,7 @@ export async function checkCamera(
     ...rateFindings(check, config, look.fps),
     ...lightFindings(check, newest.image),
     ...clockFindings(name, config, look),
+    ...driftFindings(check, look.clock),
   ];
 }
 
@@ -68,6 +72,7 @@ async function lookAt(name: string, config: CameraConfig, signal: AbortSignal): 
   const startedAt = performance.now();
   let stream: StreamFacts | undefined;
   let newest: Frame | undefined;
+  let clock: ClockReport | undefined;
   let firstAfterMs = 0;
   const counted: { at: number; frames: number }[] = [];
   const faults = new Map<ErrorCode, string>();
@@ -98,6 +103,9 @@ async function lookAt(name: string, config: CameraConfig, signal: AbortSignal): 
       },
       received: (frames) => void counted.push({ at: performance.now(), frames }),
       dropped: () => undefined,
+      clock(report) {
+        clock = report;
+      },
       fault: (code, message) => void faults.set(code, message),
     });
   } catch (cause) {
@@ -106,7 +114,7 @@ async function lookAt(name: string, config: CameraConfig, signal: AbortSignal): 
     clearTimeout(timer);
     signal.removeEventListener('abort', stop);
   }
-  return { stream, newest, firstAfterMs, fps: rateOf(counted), faults, error };
+  return { stream, newest, clock, firstAfterMs, fps: rateOf(counted), faults, error };
 }
 
 /** Frames a second once what had waited at the start is read; undefined where it was too short to tell. */
@@ -131,9 +139,7 @@ function description(config: CameraConfig, stream: StreamFacts, { fps, firstAfte
 }
 
 function faultFindings(check: string, faults: ReadonlyMap<ErrorCode, string>): Finding[] {
-  return [...faults]
-    .filter(([code]) => code !== 'camera-clock')
-    .map(([code, message]) => warning(check, message, errors[code].remedy));
+  return [...faults].map(([code, message]) => warning(check, message, errors[code].remedy));
 }
 
 function regionFindings(
@@ -174,13 +180,29 @@ function lightFindings(check: string, { data }: Image): Finding[] {
 }
 
 /** A wrong clock matters where capture times are the camera's; elsewhere it is good to know. */
-function clockFindings(name: string, { clock }: CameraConfig, { newest, faults }: Look): Finding[] {
-  const what = faults.get('camera-clock') ?? (newest && clockFault(newest));
+function clockFindings(name: string, { clock }: CameraConfig, { newest, clock: report }: Look): Finding[] {
+  const what = report?.cameraFault || (newest && clockFault(newest));
   if (what === undefined) return [];
   const check = `camera ${name} clock`;
   return clock === 'camera'
     ? [failure(check, what, errors['camera-clock'].remedy)]
     : [warning(check, what, 'set the clock of the camera by NTP; it is not used while clock is arrival')];
+}
+
+/** Timestamps that run slow or fast do no harm, but a growing delay looks the same. */
+function driftFindings(check: string, report: ClockReport | undefined): Finding[] {
+  if (!report) return [];
+  const { drift, fault } = report;
+  if (Math.abs(drift) < driftTolerance && fault === '') return [];
+  const percent = `${Math.abs(drift * 100).toFixed(1)} %`;
+  const runs = `the timestamps of the stream run ${percent} ${drift > 0 ? 'slow' : 'fast'}`;
+  return [
+    warning(
+      check,
+      Math.abs(drift) < driftTolerance ? fault : runs,
+      'set the frame rate that the camera can hold, or look whether something between it and the agent delays the stream more and more',
+    ),
+  ];
 }
 
 /** What is too far to be the way from the camera; undefined where the stream does not tell the camera's clock. */

@@ -8,8 +8,9 @@ import type { Declare } from './declare.ts';
 export interface CameraReading {
   readonly camera: string;
   readonly up: boolean;
-  /** When the newest frame was captured, ms since the epoch. */
-  readonly newestAt: number | undefined;
+  readonly newestAgeMs: number | undefined;
+  readonly lagMs: number | undefined;
+  readonly drift: number;
 }
 
 const dropReasons = [
@@ -32,10 +33,32 @@ export function declareCameras({ counter, gauge }: Declare) {
   });
   gauge('qc_frame_age_seconds', 'Age of the newest frame, from its capture', ['camera'], function () {
     for (const read of cameras.values()) {
-      const { camera, newestAt } = read();
-      if (newestAt !== undefined) this.set({ camera }, Math.max(0, Date.now() - newestAt) / 1000);
+      const { camera, newestAgeMs } = read();
+      if (newestAgeMs !== undefined) this.set({ camera }, newestAgeMs / 1000);
     }
   });
+  gauge(
+    'qc_camera_lag_seconds',
+    'From capture to arrival of the youngest frames of the last second, as far as the stream shows it',
+    ['camera'],
+    function () {
+      for (const read of cameras.values()) {
+        const { camera, lagMs } = read();
+        if (lagMs !== undefined) this.set({ camera }, lagMs / 1000);
+      }
+    },
+  );
+  gauge(
+    'qc_camera_clock_drift_ratio',
+    'How much slower the timestamps of the stream run than the clock of this machine; negative: faster',
+    ['camera'],
+    function () {
+      for (const read of cameras.values()) {
+        const { camera, drift } = read();
+        this.set({ camera }, drift);
+      }
+    },
+  );
   const metrics = {
     cameraReconnects: counter('qc_camera_reconnects_total', 'Times a camera was opened again', ['camera']),
     cameraFaults: counter('qc_camera_faults_total', 'Losses of a camera by reason', ['camera', 'reason']),

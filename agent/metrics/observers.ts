@@ -17,7 +17,6 @@ export function cameraObserver(metrics: Metrics, onChange: () => void): CameraOb
       metrics.cameraCondition.set({ camera, condition }, text ? 1 : 0);
       onChange();
     },
-    newest: () => undefined,
   };
 }
 

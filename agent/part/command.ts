@@ -57,11 +57,12 @@ export function commandFinder(
   };
   const finish = (failure?: string) => {
     if (!job) return;
-    const { request, jobId, frames } = job;
+    const { request, jobId, frames, triggeredAt: since } = job;
     const { partId, recipe, until } = request;
     over();
     give({
       frames,
+      since,
       jobId,
       until,
       ...(partId !== undefined && { partId }),
@@ -111,7 +112,7 @@ export function commandFinder(
     idle: () => (job ? new Promise((resolve) => idle.push(resolve)) : Promise.resolve()),
     frame(frame) {
       down = undefined;
-      if (!job || frame.capturedAt < job.triggeredAt) return;
+      if (!job || frame.times.capturedAt < job.triggeredAt) return;
       if (job.frames.length === 0) {
         clearTimeout(timer);
         job.accept();

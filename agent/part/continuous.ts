@@ -11,21 +11,23 @@ type ContinuousConfig = Extract<TriggerConfig, { kind: 'continuous' }>;
 export function continuousFinder({ everyMs }: ContinuousConfig, votes: number, give: Give): Finder {
   let frames: Frame[] = [];
   let dueAt: number | undefined;
+  let since: number | undefined;
 
   return {
     frame(frame) {
-      const at = frame.capturedAt;
-      // The first frame sets the grid; so does the first one after the clock was set back.
-      if (dueAt === undefined || dueAt - at > everyMs) dueAt = at;
+      const at = frame.times.capturedAt;
+      // The first frame sets the grid.
+      dueAt ??= at;
       frames = [...frames, frame].slice(-votes);
       if (at < dueAt || frames.length < votes) return;
       dueAt += everyMs * (Math.floor((at - dueAt) / everyMs) + 1);
-      give({ frames });
+      give({ frames, since });
+      since = at;
       frames = [];
     },
     lost(reason) {
       const newest = frames.at(-1);
-      if (newest && dueAt !== undefined && newest.capturedAt >= dueAt) {
+      if (newest && dueAt !== undefined && newest.times.capturedAt >= dueAt) {
         dueAt += everyMs;
         give({ frames, failure: `camera lost: ${reason}` });
       }

@@ -4,6 +4,8 @@ import type { Frame } from '../../models/image.ts';
 export interface FoundPart {
   /** The frames that vote, in order of capture. */
   readonly frames: readonly Frame[];
+  /** When the part came, or was asked for, by `monotonicMs`: an image from before does not show it. */
+  readonly since?: number | undefined;
   /** Why it cannot be judged. */
   readonly failure?: string;
   /** Why it must not pass, whatever its frames show. */

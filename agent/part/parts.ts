@@ -10,6 +10,7 @@ import { newId } from '../lifecycle/id.ts';
 import { type CommandFinder, commandFinder, type TriggerRequest } from './command.ts';
 import { continuousFinder } from './continuous.ts';
 import type { Finder, FoundPart } from './finder.ts';
+import type { JudgedImages } from './judged.ts';
 import { presenceFinder } from './presence.ts';
 import { PartQueue } from './queue.ts';
 
@@ -30,7 +31,9 @@ export interface PartsDeps {
   readonly maxWaitMs: number;
   /** Told of frames that are not judged because the model is too slow. */
   readonly onShed?: (frames: number) => void;
-  /** Now, ms since the epoch, on the clock of `Frame.capturedAt`. */
+  /** Which images were judged for earlier parts. */
+  readonly judged?: Pick<JudgedImages, 'has' | 'add'>;
+  /** On the clock of `Frame.times`; default `monotonicMs`. */
   readonly now?: () => number;
 }
 
@@ -46,6 +49,19 @@ export interface OpenParts extends Parts, AsyncDisposable {
   recipeChanged(recut: boolean): void;
   /** Resolves once no frames are being collected for a trigger. */
   idle(): Promise<void>;
+}
+
+const neverJudged: Pick<JudgedImages, 'has' | 'add'> = { has: () => false, add: () => undefined };
+
+/** Why images that came before do not show this part; undefined if all of them are new. */
+function repeated({ frames, since }: FoundPart, judged: Pick<JudgedImages, 'has'>): string | undefined {
+  if (frames.some(({ print }) => print !== undefined && judged.has(print)))
+    return 'the image is bit by bit one that was judged for an earlier part: is the camera frozen?';
+  if (
+    frames.some(({ firstSeenAt }) => firstSeenAt !== undefined && since !== undefined && firstSeenAt < since)
+  )
+    return 'the image has not changed, not even by noise, since before this part: is the camera frozen?';
+  return undefined;
 }
 
 /**
@@ -66,13 +82,16 @@ export function openParts(
     onNotice = () => undefined,
     maxWaitMs,
     onShed = () => undefined,
-    now = Date.now,
+    judged = neverJudged,
+    now = monotonicMs,
   } = deps;
   const queue = new PartQueue({ maxWaitMs, onShed });
   const stop = new AbortController();
 
   const give = (found: FoundPart): string => {
-    const { frames, failure, doubt } = found;
+    const { frames, failure } = found;
+    const doubt = found.doubt ?? repeated(found, judged);
+    judged.add(frames.flatMap(({ print }) => print ?? []));
     const partId = found.partId ?? `${camera}-${newId()}`;
     queue.push({
       partId,

@@ -63,7 +63,12 @@ export function presenceFinder(
   const giveOnce = (failure?: string) => {
     if (!part || part.given) return;
     part.given = true;
-    give({ frames: part.views.frames, recipe: part.recipe, ...(failure !== undefined && { failure }) });
+    give({
+      frames: part.views.frames,
+      since: part.enteredAt,
+      recipe: part.recipe,
+      ...(failure !== undefined && { failure }),
+    });
   };
   const startOver = () => {
     background.reset();
@@ -95,7 +100,7 @@ export function presenceFinder(
       if (solid.share > enter) {
         part = {
           recipe: recipe(),
-          enteredAt: frame.capturedAt,
+          enteredAt: frame.times.capturedAt,
           views: new BestViews(votes),
           beganInside: inside,
           given: false,
@@ -137,7 +142,7 @@ export function presenceFinder(
   };
 
   const watchStuck = (current: PartInView, frame: Frame) => {
-    const sinceMs = frame.capturedAt - current.enteredAt;
+    const sinceMs = frame.times.capturedAt - current.enteredAt;
     if (sinceMs >= STUCK_MS && !current.stuckSaid) {
       current.stuckSaid = true;
       onNotice(

@@ -99,6 +99,6 @@ export class BestViews {
     const whole = this.#views.filter((view) => view.whole);
     return (whole.length > 0 ? whole : this.#views)
       .map(({ frame }) => frame)
-      .sort((a, b) => a.capturedAt - b.capturedAt);
+      .sort((a, b) => a.times.capturedAt - b.times.capturedAt);
   }
 }

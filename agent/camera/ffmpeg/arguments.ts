@@ -39,9 +39,9 @@ export function readArguments(
 ): string[] {
   const filters = [
     'showinfo@all=checksum=0',
-    ...(config.freezeMs > 0 ? [`freezedetect@freeze=n=0:d=${config.freezeMs}ms`] : []),
     thinFilter(fps),
     cropFilter(config.region),
+    ...(config.freezeMs > 0 ? [`freezedetect@freeze=n=0:d=${config.freezeMs}ms`] : []),
     `scale=w='${scaled('iw')}':h='${scaled('ih')}':${SCALE_FLAGS}`,
     // In planes first, as cutter.ts does.
     'format=gbrp',

@@ -1,21 +1,23 @@
 import { QcError } from '../../../config/errors.ts';
 import type { Image } from '../../../models/image.ts';
 import { monotonicMs } from '../../../models/monotonic.ts';
-import { StreamClock } from '../clock.ts';
+import { BACKLOG, StreamClock, type StreamTime } from '../clock.ts';
 import { regionPixels, type Size } from '../geometry.ts';
 import type { FirstImage } from '../rtsp/first-image.ts';
 import type { SourceContext } from '../source.ts';
+import { wallTimes } from '../wall-times.ts';
 import { Watchdog } from '../watchdog.ts';
 import { PixelStream } from './pixels.ts';
 import { endOf, type FrameLine, readLine } from './report.ts';
 
 const KEPT_ERRORS = 8;
+const CLOCK_MS = 250;
 /** Damage spreads from frame to frame until the next key frame, or for this long where none comes, ms. */
 const DAMAGE_MS = 5_000;
 
 interface Written extends FrameLine {
-  readonly capturedAt: number;
-  /** When the command said so, by `monotonicMs`. */
+  readonly time: StreamTime;
+  /** When the command said that it was decoded, by `monotonicMs`. */
   readonly saidAt: number;
   readonly damaged: boolean;
 }
@@ -37,6 +39,12 @@ export class Conversation {
   #size: string | undefined;
   #codec: string | undefined;
   #damagedUntil = 0;
+  /** Of the newest decoded frame: a written one follows at once. */
+  #decodedAt: Pick<Written, 'time' | 'saidAt'> = {
+    time: { capturedAt: 0, lagMs: 0, isBacklog: false },
+    saidAt: 0,
+  };
+  #clockToldAt = 0;
   #over = false;
 
   /** @param followsSize whether this ffmpeg writes frames in a new size when the camera changes it */
@@ -78,16 +86,17 @@ export class Conversation {
         this.#decoded(line);
         return;
       case 'written': {
-        const toEpoch = Date.now() - performance.now();
-        const capturedAt = this.#clock.capturedAt(line.streamMs, performance.now()) + toEpoch;
         const damaged = performance.now() < this.#damagedUntil;
-        this.#images.expect({ ...line, capturedAt, saidAt: monotonicMs(), damaged });
+        this.#images.expect({ ...line, ...this.#decodedAt, damaged });
         return;
       }
       case 'frozen': {
         const { freezeMs } = this.#context.config;
         this.#fail(
-          new QcError('camera-frozen', `the picture has not changed for ${freezeMs} ms, not even by noise`),
+          new QcError(
+            'camera-frozen',
+            `the image of the region has not changed for ${freezeMs} ms, not even by noise`,
+          ),
         );
         return;
       }
@@ -116,7 +125,10 @@ export class Conversation {
     this.#fail(this.#firstImage.explain(new QcError(code, message)));
   }
 
-  #decoded({ width, height, key }: FrameLine): void {
+  #decoded({ width, height, key, streamMs }: FrameLine): void {
+    const saidAt = monotonicMs();
+    this.#decodedAt = { time: this.#clock.at(streamMs, saidAt), saidAt };
+    if (saidAt - this.#clockToldAt >= CLOCK_MS) this.#tellClock(saidAt);
     this.#dog.picture();
     this.#firstImage.image();
     this.#context.received(1);
@@ -134,6 +146,12 @@ export class Conversation {
     this.#size = size;
   }
 
+  #tellClock(now: number): void {
+    this.#clockToldAt = now;
+    const { drift, fault } = this.#clock;
+    this.#context.clock?.({ drift, fault, cameraFault: '', reference: undefined });
+  }
+
   #checkRegion(picture: Size): void {
     try {
       regionPixels(this.#context.config.region, picture, true);
@@ -147,26 +165,21 @@ export class Conversation {
     this.#context.fault('camera-corrupt', 'damaged frames; they are not judged');
   }
 
-  #frame(image: Image, { capturedAt, saidAt, damaged }: Written): void {
+  #frame(image: Image, { time, saidAt, damaged }: Written): void {
     if (this.#over) return;
     if (damaged) {
       this.#context.dropped('corrupt', 1);
       return;
     }
     const { camera, config } = this.#context;
-    const takenAt = monotonicMs();
+    const { capturedAt, isBacklog } = time;
     this.#context.deliver({
       camera,
       image,
       region: config.region,
-      capturedAt,
-      receivedAt: Date.now(),
-      times: {
-        capturedAt: takenAt - (Date.now() - capturedAt),
-        arrivedAt: saidAt,
-        decodedAt: saidAt,
-        takenAt,
-      },
+      ...wallTimes(capturedAt),
+      times: { capturedAt, arrivedAt: saidAt, decodedAt: saidAt, takenAt: monotonicMs() },
+      ...(isBacklog && { doubt: BACKLOG }),
       simulated: config.simulated,
     });
   }

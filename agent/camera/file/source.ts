@@ -7,6 +7,7 @@ import type { Image } from '../../../models/image.ts';
 import { monotonicMs } from '../../../models/monotonic.ts';
 import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
+import { wallTimes } from '../wall-times.ts';
 import { cutPicture, previewOf, readPicture } from './picture.ts';
 
 const PICTURE = /\.(png|jpe?g|bmp)$/i;
@@ -40,7 +41,6 @@ export const readFiles: CameraSource = async (context) => {
 /** Reads and delivers one picture; false where it cannot be read. */
 async function show(file: string, context: SourceContext, bad: Set<string>): Promise<boolean> {
   // A file is captured when its reading begins: all of the work on it is decoding.
-  const capturedAt = Date.now();
   const startedAt = monotonicMs();
   let picture: Image;
   try {
@@ -65,8 +65,7 @@ async function show(file: string, context: SourceContext, bad: Set<string>): Pro
     image,
     region,
     ...(preview ? { preview } : {}),
-    capturedAt,
-    receivedAt: Date.now(),
+    ...wallTimes(startedAt),
     times: { capturedAt: startedAt, arrivedAt: startedAt, decodedAt: takenAt, takenAt },
     simulated: true,
     source: basename(file),

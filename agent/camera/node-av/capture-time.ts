@@ -1,37 +1,35 @@
 import { AV_NOPTS_VALUE, AV_PKT_DATA_PRFT } from 'node-av/constants';
 import type { Packet } from 'node-av/lib';
 import type { CameraConfig } from '../../../config/schema.ts';
-import { StreamClock } from '../clock.ts';
+import { CameraClock } from '../camera-clock.ts';
+import { StreamClock, type StreamTime } from '../clock.ts';
+import type { ClockReport } from '../source.ts';
 
-/** A camera clock further off than this is not believed, ms. */
-const BELIEVABLE_MS = 10_000;
 /** Frames a decoder may hold back, and more. */
 const REMEMBERED = 64;
 
-/** When the frames of one stream were captured. */
+/** When the frames of one stream were captured: by the timestamps of the stream, and by the clock of the camera. */
 export class CaptureTime {
   readonly #config: Pick<CameraConfig, 'clock' | 'latencyMs'>;
   readonly #msPerTick: number;
-  readonly #arrivals: StreamClock;
-  readonly #onUnbelievable: (message: string) => void;
+  readonly #stream: StreamClock;
+  readonly #camera: CameraClock;
   readonly #cameraTimes = new Map<bigint, number>();
-  #last = 0;
-  #believed = true;
 
+  /** @param reference what the reports of the connection before said of the camera's clock */
   constructor(
     config: Pick<CameraConfig, 'clock' | 'latencyMs'>,
     timeBase: { num: number; den: number },
-    onUnbelievable: (message: string) => void,
+    reference: number | undefined,
   ) {
     this.#config = config;
     this.#msPerTick = (1000 * timeBase.num) / timeBase.den;
-    this.#arrivals = new StreamClock(config.latencyMs);
-    this.#onUnbelievable = onUnbelievable;
+    this.#stream = new StreamClock(config.clock === 'camera' ? 0 : config.latencyMs);
+    this.#camera = new CameraClock(reference);
   }
 
   /** Remembers the camera's own time of a packet (RTCP sender report, RFC 3550 clause 6.4.1). */
   note(packet: Packet): void {
-    if (this.#config.clock !== 'camera') return;
     const side = packet.getSideData(AV_PKT_DATA_PRFT);
     if (!side || side.length < 8) return;
     // AVProducerReferenceTime: int64 wallclock, µs since the epoch
@@ -39,31 +37,31 @@ export class CaptureTime {
     if (this.#cameraTimes.size > REMEMBERED) this.#cameraTimes.delete(this.#cameraTimes.keys().next().value!);
   }
 
-  /** Stream time, ms; undefined where the frame has none. */
+  /** Stream time, ms; undefined if the frame has none. */
   streamMs(pts: bigint): number | undefined {
     return pts === AV_NOPTS_VALUE ? undefined : Number(pts) * this.#msPerTick;
   }
 
-  /**
-   * When the frame of this stream time was captured, ms since the epoch by this machine's clock.
-   * @param arrivalMs when its packet came, by `performance.now()`
-   */
-  capturedAt(pts: bigint, arrivalMs: number): number {
-    const toEpoch = Date.now() - performance.now();
-    const arrival = this.#arrivals.capturedAt(this.streamMs(pts), arrivalMs) + toEpoch;
-    const camera = this.#cameraTimes.get(pts);
-    if (camera === undefined) return arrival;
+  /** When the frame of this stream time was captured. @param arrivalMs when its packet came, by `monotonicMs` */
+  at(pts: bigint, arrivalMs: number): StreamTime {
+    const time = this.#stream.at(this.streamMs(pts), arrivalMs);
+    const cameraMs = this.#cameraTimes.get(pts);
     this.#cameraTimes.delete(pts);
-    if (Math.abs(camera - arrival) > BELIEVABLE_MS) {
-      if (this.#believed) {
-        const seconds = Math.round((camera - arrival) / 1000);
-        this.#onUnbelievable(`the camera clock is ${seconds} s off; capture times are those of arrival`);
-      }
-      this.#believed = false;
-      return arrival;
+    if (cameraMs !== undefined) {
+      const assumedMs = this.#camera.see(cameraMs, arrivalMs, time.lagMs);
+      if (assumedMs !== undefined) this.#stream.assumeLag(assumedMs);
     }
-    this.#believed = true;
-    this.#last = Math.max(this.#last, camera);
-    return this.#last;
+    if (this.#config.clock === 'arrival') return time;
+    return { ...time, capturedAt: time.capturedAt - this.#camera.delayMs };
+  }
+
+  get report(): ClockReport {
+    const fault = this.#stream.fault;
+    return {
+      drift: this.#stream.drift,
+      fault,
+      cameraFault: this.#config.clock === 'camera' ? this.#camera.fault : '',
+      reference: this.#camera.reference(this.#stream.lagMs),
+    };
   }
 }

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../../config/errors.ts';
 import type { CameraConfig } from '../../../config/schema.ts';
 import type { FrameTimes, Region } from '../../../models/image.ts';
 import type { Size } from '../geometry.ts';
-import type { StreamFacts } from '../source.ts';
+import type { ClockReport, StreamFacts } from '../source.ts';
 
 /** Everything the child needs. */
 export interface OpenMessage {
@@ -12,6 +12,8 @@ export interface OpenMessage {
   readonly address: string;
   readonly fps: number;
   readonly watched: boolean;
+  /** `ClockReport.reference` of the connection before. */
+  readonly reference: number | undefined;
   readonly config: Pick<
     CameraConfig,
     'transport' | 'hardware' | 'region' | 'clock' | 'latencyMs' | 'stallMs' | 'freezeMs'
@@ -39,9 +41,8 @@ export interface FrameMessage {
   readonly image: Size;
   readonly preview?: Size;
   readonly region: Region;
-  readonly capturedAt: number;
-  readonly receivedAt: number;
   readonly times: Omit<FrameTimes, 'takenAt'>;
+  readonly doubt?: string;
 }
 
 /** What happened since the last progress message. */
@@ -58,4 +59,5 @@ export type FromChild =
   | ({ readonly kind: 'described' } & StreamFacts)
   | FrameMessage
   | ProgressMessage
+  | ({ readonly kind: 'clock' } & ClockReport)
   | { readonly kind: 'fault' | 'failed'; readonly code: ErrorCode; readonly message: string };

@@ -3,18 +3,21 @@ import { FFmpegError, Frame, Packet } from 'node-av/lib';
 import { QcError } from '../../../config/errors.ts';
 import type { Region } from '../../../models/image.ts';
 import { monotonicMs } from '../../../models/monotonic.ts';
-import { FreezeWatch } from '../freeze.ts';
+import { BACKLOG } from '../clock.ts';
+import { FreezeWatch, type Plane } from '../freeze.ts';
+import { regionPixels } from '../geometry.ts';
 import { Thinner } from '../rate.ts';
 import { CaptureTime } from './capture-time.ts';
 import { type Cutter, openCutter } from './cutter.ts';
 import { readingFailure } from './failure.ts';
-import type { FrameMessage, FromChild, OpenMessage } from './messages.ts';
+import type { FromChild, OpenMessage } from './messages.ts';
 import { Outlet } from './outlet.ts';
 import { type OpenStream, openStream } from './stream.ts';
 
 /** Damage spreads from frame to frame until the next key frame, or for this long where none comes, ms. */
 const DAMAGE_MS = 5_000;
 const PROGRESS_MS = 100;
+const CLOCK_MS = 250;
 
 /** Reads one stream to its end: decodes every frame, checks it, and hands over those that are wanted. */
 export class Reader {
@@ -25,6 +28,7 @@ export class Reader {
   readonly #freeze: FreezeWatch;
   #tally = { packets: 0, received: 0, corrupt: 0, busy: 0 };
   #toldAt = 0;
+  #clockToldAt = performance.now();
   #watched: boolean;
   #region: Region;
   #cutter: Cutter | undefined;
@@ -63,9 +67,7 @@ export class Reader {
     if (stream.hardwareFault) {
       this.#send({ kind: 'fault', code: 'camera-hardware', message: stream.hardwareFault });
     }
-    const time = new CaptureTime(this.#open.config, stream.video.timeBase, (message) =>
-      this.#send({ kind: 'fault', code: 'camera-clock', message }),
-    );
+    const time = new CaptureTime(this.#open.config, stream.video.timeBase, this.#open.reference);
     const packet = new Packet();
     packet.alloc();
     const frame = new Frame();
@@ -81,11 +83,12 @@ export class Reader {
       }
       packet.unref();
       if (performance.now() - this.#toldAt >= PROGRESS_MS) this.#tellProgress();
+      if (performance.now() - this.#clockToldAt >= CLOCK_MS) this.#tellClock(time);
     }
   }
 
   #decode({ decoder }: OpenStream, packet: Packet, frame: Frame, time: CaptureTime): void {
-    const arrivalMs = performance.now();
+    const arrivalMs = monotonicMs();
     this.#tally.packets++;
     time.note(packet);
     // A damaged packet is the decoder's everyday life: it says so, and the next one may be good.
@@ -110,15 +113,14 @@ export class Reader {
     const luma = frame.data?.[0];
     const stride = frame.linesize[0];
     if (luma && stride) {
-      const plane = { data: luma, stride, width: frame.width, height: frame.height };
-      if (this.#freeze.frozen(plane, arrivalMs)) {
+      if (this.#freeze.frozen(this.#regionOf(luma, stride, frame), arrivalMs)) {
         throw new QcError(
           'camera-frozen',
-          `the picture has not changed for ${this.#open.config.freezeMs} ms, not even by noise`,
+          `the image of the region has not changed for ${this.#open.config.freezeMs} ms, not even by noise`,
         );
       }
     }
-    const capturedAt = time.capturedAt(pts, arrivalMs);
+    const { capturedAt, isBacklog } = time.at(pts, arrivalMs);
     if (!this.#thinner.take(time.streamMs(pts) ?? arrivalMs)) return;
     const cutter = this.#cutterFor(frame);
     const image = cutter.cut(frame);
@@ -126,10 +128,16 @@ export class Reader {
       image,
       region: this.#region,
       ...(this.#watched ? { preview: cutter.preview(frame) } : {}),
-      capturedAt,
-      receivedAt: Date.now(),
-      times: timesOf(capturedAt, arrivalMs),
+      ...(isBacklog && { doubt: BACKLOG }),
+      times: { capturedAt, arrivedAt: arrivalMs, decodedAt: monotonicMs() },
     });
+  }
+
+  /** The region's brightness: a clock in the corner of the picture changes even if the camera hangs. */
+  #regionOf(luma: Buffer, stride: number, { width, height }: Frame): Plane {
+    const area = regionPixels(this.#region, { width, height }, false);
+    const data = luma.subarray(area.y * stride + area.x);
+    return { data, stride, width: area.width, height: area.height };
   }
 
   #cutterFor(frame: Frame): Cutter {
@@ -175,23 +183,14 @@ export class Reader {
     this.#damagedUntil = performance.now() + DAMAGE_MS;
   }
 
+  #tellClock(time: CaptureTime): void {
+    this.#clockToldAt = performance.now();
+    this.#send({ kind: 'clock', ...time.report });
+  }
+
   #tellProgress(): void {
     this.#toldAt = performance.now();
     this.#send({ kind: 'progress', ...this.#tally });
     this.#tally = { packets: 0, received: 0, corrupt: 0, busy: 0 };
   }
-}
-
-/**
- * Times of a frame that has just been cut, on the clock that the agent shares.
- * @param capturedAt ms since the epoch
- * @param arrivalMs by `performance.now()`
- */
-function timesOf(capturedAt: number, arrivalMs: number): FrameMessage['times'] {
-  const now = monotonicMs();
-  return {
-    capturedAt: now - (Date.now() - capturedAt),
-    arrivedAt: now - (performance.now() - arrivalMs),
-    decodedAt: now,
-  };
 }

@@ -9,6 +9,7 @@ import { wantedFps } from '../rate.ts';
 import { awaitFirstImage, type FirstImage } from '../rtsp/first-image.ts';
 import { failureOf, type OpenRelay, openRelay } from '../rtsp/open.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
+import { wallTimes } from '../wall-times.ts';
 import { Watchdog } from '../watchdog.ts';
 import type { FrameMessage, FromChild, ToChild } from './messages.ts';
 import { openPixelFile, readPixels } from './pixels.ts';
@@ -56,6 +57,7 @@ async function readInto(pixels: number, context: SourceContext): Promise<void> {
       address: relay.address,
       fps: wantedFps(config),
       watched: context.watched(),
+      reference: context.reference,
       config: { ...config, region: cut?.value ?? config.region },
     });
     const error = await failure;
@@ -118,6 +120,9 @@ function conversation(
             context.fault('camera-corrupt', 'damaged frames; they are not judged');
           }
           return;
+        case 'clock':
+          context.clock?.(message);
+          return;
         case 'fault':
           context.fault(message.code, message.message);
           return;
@@ -142,6 +147,7 @@ function frameOf(message: FrameMessage, pixels: number, { camera, config }: Sour
     camera,
     simulated: config.simulated,
     ...facts,
+    ...wallTimes(facts.times.capturedAt),
     times: { ...facts.times, takenAt: monotonicMs() },
     image: image!,
     ...(preview && { preview }),

@@ -33,7 +33,6 @@ function witness() {
     },
     fault: (_camera, code) => void said.push(`fault ${code}`),
     condition: () => undefined,
-    newest: () => undefined,
   };
   const lines: string[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });

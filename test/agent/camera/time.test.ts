@@ -1,35 +1,7 @@
 import { expect, it } from 'vitest';
-import { StreamClock } from '../../../agent/camera/clock.ts';
 import { FreezeWatch } from '../../../agent/camera/freeze.ts';
 import { Thinner, wantedFps } from '../../../agent/camera/rate.ts';
 import { cameraSchema } from '../../../config/schema.ts';
-
-const jitter = (n: number) => ((n * 7919) % 13) * 2; // 0 … 24 ms, the same every time
-
-it('takes the jitter of the network out of capture times, and the known latency', () => {
-  const clock = new StreamClock(5);
-  const times = Array.from({ length: 100 }, (_, n) => clock.capturedAt(n * 40, 1_000 + n * 40 + jitter(n)));
-  for (let n = 20; n < 100; n++) expect(times[n]! - times[n - 1]!).toBe(40);
-  expect(times[99]).toBe(1_000 + 99 * 40 - 5);
-});
-
-it('keeps capture times when frames come seconds late, and learns a stream time that jumps', () => {
-  const clock = new StreamClock(0);
-  for (let n = 0; n < 10; n++) clock.capturedAt(n * 40, n * 40);
-  expect(clock.capturedAt(400, 5_400)).toBe(400);
-  expect(clock.capturedAt(-90_000_000, 5_500)).toBe(5_500);
-  expect(clock.capturedAt(-90_000_000 + 40, 5_560)).toBe(5_540);
-});
-
-it('follows a camera whose crystal is slow', () => {
-  const clock = new StreamClock(0);
-  let error = 0;
-  for (let n = 0; n < 10_000; n++) {
-    const arrival = n * 40 * 1.0002;
-    error = arrival - clock.capturedAt(n * 40, arrival);
-  }
-  expect(error).toBeLessThan(10);
-});
 
 it.each([
   [25, 25, 250],

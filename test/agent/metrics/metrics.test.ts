@@ -46,7 +46,7 @@ function filled() {
   metrics.stationState('inspecting');
   metrics.modelInfo({ version: 'v1', base: 'b', precision: 'int8', provider: 'cpu' });
   metrics.modelInfo({ version: 'v2', base: 'b', precision: 'int8', provider: 'cpu' });
-  metrics.watchCamera('top', () => ({ camera: 'top', up: true, newestAt: Date.now() - 1_500 }));
+  metrics.watchCamera('top', () => ({ camera: 'top', up: true, newestAgeMs: 1_500, lagMs: 80, drift: 0.16 }));
   metrics.watchOutbox(() => ({ size: 3, oldestAgeMs: 2_500, dropped: 7 }));
   metrics.cameraReconnects.inc({ camera: 'top' });
   metrics.cameraFaults.inc({ camera: 'top', reason: 'stalled' });
@@ -125,7 +125,13 @@ it('shows the figures of the newest ten versions', async () => {
 
 it('starts what may never happen to a camera at 0, so that the first time is an increase', async () => {
   const metrics = createMetrics({ version: '1' });
-  metrics.watchCamera('top', () => ({ camera: 'top', up: false, newestAt: undefined }));
+  metrics.watchCamera('top', () => ({
+    camera: 'top',
+    up: false,
+    newestAgeMs: undefined,
+    lagMs: undefined,
+    drift: 0,
+  }));
   const found = samples(await metrics.text());
   expect(found.get('qc_camera_reconnects_total{camera="top"}')).toBe(0);
   expect(found.get('qc_camera_faults_total{camera="top",reason="camera-frozen"}')).toBe(0);

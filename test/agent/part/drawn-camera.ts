@@ -71,7 +71,7 @@ export class DrawnCamera implements CameraEvents {
       image: { width: SIZE, height: SIZE, data },
       capturedAt: this.now,
       receivedAt: this.now + 5,
-      times: frameTimes(),
+      times: { ...frameTimes(), capturedAt: this.now },
       simulated: true,
     };
     this.truth.set(frame, { squares, light });

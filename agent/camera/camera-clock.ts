@@ -1,0 +1,103 @@
+import { monotonicMs } from '../../models/monotonic.ts';
+import { StreamClock } from './clock.ts';
+
+/** A camera that claims a larger delay has a wrong clock, ms. */
+const BELIEVABLE_MS = 10_000;
+/** A camera's clock may be ahead of ours by this much, ms. */
+const AHEAD_MS = 500;
+/** The delay by the camera's clock changes by no more than this unless a clock was set, ms. */
+const STEP_MS = 500;
+/** How fast the delay follows clocks that are slewed, share per frame. */
+const SLEW = 0.02;
+/** A stream that is later than this after it was opened again is late, ms; and longest that is believed, ms. */
+const LATE_MS = 500;
+const LONGEST_LATE_MS = 60_000;
+
+/**
+ * What the camera's clock (NTP times of its sender reports) says about the delay of its frames.
+ * - `delayMs` is the delay that the timestamps of the stream cannot show because it was there from the first frame. It is
+ *   compared on the wall clock, so it is believed only while neither clock is set: after a step it stays as it was,
+ *   or grows.
+ * - The reference (monotonic arrival − camera time) outlives the connection: a stream that is opened again and arrives later
+ *   than before is late.
+ */
+export class CameraClock {
+  readonly #before: number | undefined;
+  readonly #clock = new StreamClock(0);
+  #compared = false;
+  #delayMs: number | undefined;
+  #fault = '';
+  #wallOffsetMs: number | undefined;
+
+  /** @param before the reference of the connection before, ms */
+  constructor(before: number | undefined) {
+    this.#before = before;
+  }
+
+  /** Delay that the stream's timestamps do not show, ms; 0 until the camera's clock is known. */
+  get delayMs(): number {
+    return this.#delayMs ?? 0;
+  }
+
+  /** Why the camera's clock is not used, in words; empty while it is. */
+  get fault(): string {
+    return this.#fault;
+  }
+
+  /** The reference for the next connection; undefined while this one does not know a good one. */
+  reference(lagMs: number): number | undefined {
+    return lagMs < LATE_MS / 4 && this.#compared ? this.#clock.offsetMs : undefined;
+  }
+
+  /**
+   * @param cameraMs the frame's capture by the camera's clock, ms since the epoch
+   * @param arrivalMs monotonic
+   * @param lagMs by the timestamps of the stream
+   * @param wallOffsetMs this machine's clock (ms since the epoch) less the monotonic time, now
+   * @returns a lag that the stream has had since it was opened, once, if it is known to have one
+   */
+  see(
+    cameraMs: number,
+    arrivalMs: number,
+    lagMs: number,
+    wallOffsetMs = Date.now() - monotonicMs(),
+  ): number | undefined {
+    this.#clock.at(cameraMs, arrivalMs);
+    this.#weigh(arrivalMs + wallOffsetMs - cameraMs - lagMs, wallOffsetMs);
+    if (this.#compared) return undefined;
+    this.#compared = true;
+    if (this.#before === undefined) return undefined;
+    const lateMs = arrivalMs - cameraMs - this.#before;
+    return lateMs > LATE_MS && lateMs < LONGEST_LATE_MS ? lateMs : undefined;
+  }
+
+  /** @param delayMs by both wall clocks, beyond the lag of the stream */
+  #weigh(delayMs: number, wallOffsetMs: number): void {
+    this.#wallOffsetMs ??= wallOffsetMs;
+    const setMs = wallOffsetMs - this.#wallOffsetMs;
+    const known = this.#delayMs;
+    const isBelievable = delayMs > -AHEAD_MS && delayMs < BELIEVABLE_MS;
+    if (known === undefined) {
+      if (isBelievable) this.#delayMs = Math.max(0, delayMs);
+      this.#fault = isBelievable ? '' : offBy(delayMs);
+      return;
+    }
+    if (Math.abs(delayMs - known) < STEP_MS) {
+      this.#delayMs = Math.max(0, known + SLEW * (delayMs - known));
+      this.#wallOffsetMs += SLEW * setMs;
+      this.#fault = '';
+      return;
+    }
+    // One of the clocks was set. Which of them is right now is not known: the longer delay is the safe one.
+    if (isBelievable && delayMs > known) this.#delayMs = delayMs;
+    const which =
+      Math.abs(setMs) > STEP_MS ? `this machine's clock was set by ${seconds(setMs)}` : offBy(delayMs);
+    this.#fault = `${which}; capture times follow the arrival of the frames`;
+  }
+}
+
+function offBy(delayMs: number): string {
+  return `the camera clock is ${seconds(Math.abs(delayMs))} ${delayMs < 0 ? 'ahead' : 'behind'}`;
+}
+
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;

@@ -1,0 +1,11 @@
+import { monotonicMs } from '../../models/monotonic.ts';
+
+/**
+ * The times of a frame that has just been taken, as people read them: by the wall clock of now, ms since the epoch. They
+ * are for messages only; ages and orders are compared by `Frame.times`, which no one can set.
+ * @param capturedAt by `monotonicMs`
+ */
+export function wallTimes(capturedAt: number): { readonly capturedAt: number; readonly receivedAt: number } {
+  const now = Date.now();
+  return { capturedAt: now - (monotonicMs() - capturedAt), receivedAt: now };
+}
