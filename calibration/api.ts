@@ -27,15 +27,31 @@ type App = FastifyInstance<
 export interface Person {
   readonly name: string;
   readonly role: 'viewer' | 'operator' | 'engineer';
+  readonly isLoggedIn: boolean;
   /** The browser, as it names itself in `x-qc-client`. */
   readonly client?: string | undefined;
+}
+
+/** A part of the queue was answered, and by whom. */
+export interface Answered {
+  readonly resultId: string;
+  readonly author: Author;
+  /** Null: skipped. */
+  readonly label: string | null;
 }
 
 /** Calibration as others see it. Everything throws QcError; `by` and `author` say who asks, for the record. */
 export interface Calibration {
   overview(author: Author): Promise<views.Overview>;
-  /** Parts worth a label, the most instructive first. */
-  candidates(limit: number): Promise<views.CandidateView[]>;
+  /**
+   * Parts worth a label, the most instructive first, without those that are kept for others.
+   * @param holder for whom the first ones are to be kept, so that nobody else is offered them meanwhile
+   */
+  candidates(limit: number, holder: Author | undefined): Promise<views.CandidateView[]>;
+  /** Whoever it was does not label any more: what was kept for them is offered to others. */
+  leave(holder: Author): void;
+  /** Told of every answer until the handle is disposed of. */
+  onAnswer(listener: (answered: Answered) => void): Disposable;
   /** PNG of a candidate or of a result whose picture is still kept. @throws QcError label-unavailable */
   resultPicture(resultId: string): Promise<Buffer>;
   /**
@@ -51,7 +67,7 @@ export interface Calibration {
     author: Author,
   ): Promise<{ readonly id: string; readonly outcome: 'added' | 'relabelled' | 'same' }>;
   /** The candidate is not offered again. */
-  skip(resultId: string): Promise<void>;
+  skip(resultId: string, author: Author): Promise<void>;
   /** Newest first; `after` is the `next` of the page before. */
   frames(query: {
     readonly label?: string | undefined;
@@ -124,7 +140,12 @@ const change = (audit: string, role: 'operator' | 'engineer' = 'operator') => ({
   config: { role, audit },
 });
 const width = z.object({ width: z.coerce.number().int().min(32).max(512).optional() });
-const authorOf = ({ name, client }: Person): Author => ({ by: name, client });
+export const authorOf = ({ name, client }: Person): Author => ({ by: name, client });
+/** For whom parts are kept: somebody who may label and can be told from others. */
+const holderOf = (person: Person): Author | undefined =>
+  person.role !== 'viewer' && (person.isLoggedIn || person.client !== undefined)
+    ? authorOf(person)
+    : undefined;
 const ids = z.array(views.frameId).min(1).max(maxIds);
 
 function addLabelling(app: App, { calibration, errorBody, whoIs }: CalibrationDeps): void {
@@ -149,12 +170,12 @@ function addLabelling(app: App, { calibration, errorBody, whoIs }: CalibrationDe
       ...read,
       schema: {
         tags,
-        summary: 'Parts worth a label, the most instructive first',
+        summary: 'Parts worth a label, the most instructive first; the first ones are kept for whoever asks',
         querystring: z.object({ limit: z.coerce.number().int().min(1).max(100).default(20) }),
         response: { 200: z.array(views.candidateView), ...failures },
       },
     },
-    (request) => calibration.candidates(request.query.limit),
+    (request) => calibration.candidates(request.query.limit, holderOf(whoIs(request))),
   );
   app.get(
     '/api/v1/candidates/:resultId(^[0-9A-HJKMNP-TV-Z]{26}).png',
@@ -182,7 +203,7 @@ function addLabelling(app: App, { calibration, errorBody, whoIs }: CalibrationDe
       },
     },
     async (request) => {
-      await calibration.skip(request.params.resultId);
+      await calibration.skip(request.params.resultId, authorOf(whoIs(request)));
       return ok;
     },
   );

@@ -62,6 +62,7 @@ export const candidateView = z.object({
   label: z.string().nullable().describe('what the head said; null without a head'),
   probability: share.nullable(),
   why: z.string().describe('why it is worth a label, in words'),
+  held: z.boolean().describe('kept for whoever asked, for half a minute after each request'),
 });
 export type CandidateView = z.output<typeof candidateView>;
 
@@ -121,6 +122,7 @@ export const overview = z.object({
   revision: z.string(),
   frames: count,
   waiting: count.describe('candidates that wait for a label'),
+  heldByOthers: count.describe('of these, those that others are labelling'),
   training: trainingView,
   active: z.string().nullable(),
   candidate: z.string().nullable().describe('the newest version that was neither promoted nor discarded'),

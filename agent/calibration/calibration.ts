@@ -3,6 +3,7 @@
 import sharp from 'sharp';
 import type { Calibration } from '../../calibration/api.ts';
 import { estimateOf } from '../../calibration/collect/estimate.ts';
+import type { Candidate } from '../../calibration/collect/queue.ts';
 import { labelUsers } from '../../calibration/dataset/label-change.ts';
 import { readFrame } from '../../calibration/dataset/read-frame.ts';
 import { undoView } from '../../calibration/dataset/undo-view.ts';
@@ -129,6 +130,7 @@ export function openCalibration(
         revision: dataset.revision,
         frames: dataset.frames.length,
         waiting: labels.queue.size,
+        heldByOthers: labels.heldByOthers(author),
         training: trainings.view,
         active,
         candidate: await versions.candidate(all),
@@ -137,13 +139,16 @@ export function openCalibration(
         ...{ undo, undoable: undo?.words ?? null },
       };
     },
-    candidates: async (limit) =>
-      labels.queue
-        .list()
-        .slice(0, limit)
-        .map(({ resultId, camera, partId, capturedAt, verdict, label, probability, why }) => {
-          return { resultId, camera, partId, capturedAt, verdict, label, probability, why };
-        }),
+    async candidates(limit, holder) {
+      const { kept, others } = labels.share(holder);
+      const view = (held: boolean) => (one: Candidate) => {
+        const { resultId, camera, partId, capturedAt, verdict, label, probability, why } = one;
+        return { resultId, camera, partId, capturedAt, verdict, label, probability, why, held };
+      };
+      return [...kept.map(view(true)), ...others.map(view(false))].slice(0, limit);
+    },
+    leave: (holder) => labels.leave(holder),
+    onAnswer: (listener) => labels.onAnswer(listener),
     async resultPicture(resultId) {
       const { width, height, data } = await labels.pictureOf(resultId);
       return sharp(data, { raw: { width, height, channels: 3 } })
@@ -151,7 +156,7 @@ export function openCalibration(
         .toBuffer();
     },
     label: (asked, author) => labels.label(asked, author),
-    skip: async (resultId) => labels.queue.remove(resultId),
+    skip: async (resultId, author) => labels.skip(resultId, author),
     async frames({ label, after, limit }) {
       const all = (await labels.newestFirst()).filter((one) => label === undefined || one.label === label);
       const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;

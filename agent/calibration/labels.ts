@@ -1,4 +1,6 @@
 /** Labels of parts that the line has judged: candidates, past results, corrections, and undo. */
+import type { Answered } from '../../calibration/api.ts';
+import { createLeases } from '../../calibration/collect/leases.ts';
 import { type Candidate, createQueue, type Queue } from '../../calibration/collect/queue.ts';
 import { type DatasetView, mendDataset } from '../../calibration/dataset/dataset.ts';
 import { createDatasetDesk } from '../../calibration/dataset/desk.ts';
@@ -19,6 +21,17 @@ import type { Metrics } from '../metrics/metrics.ts';
 
 export interface Labels extends AsyncDisposable {
   readonly queue: Queue;
+  /** The queue as somebody sees it: parts that are kept for them, then those that are kept for nobody. */
+  share(holder: Author | undefined): {
+    readonly kept: readonly Candidate[];
+    readonly others: readonly Candidate[];
+  };
+  /** Parts that are kept for others. */
+  heldByOthers(holder: Author): number;
+  leave(holder: Author): void;
+  /** The candidate is not offered again. */
+  skip(resultId: string, author: Author): void;
+  onAnswer(listener: (answered: Answered) => void): Disposable;
   /** Frames of each label. */
   readonly counts: ReadonlyMap<string, number>;
   view(): Promise<DatasetView>;
@@ -73,6 +86,11 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
     | undefined;
   const queue = createQueue({ random, countOf: (label) => counts.get(label) ?? 0 });
   metrics.watchCandidates(() => queue.size);
+  const leases = createLeases();
+  const listeners = new Set<(answered: Answered) => void>();
+  const answered = (one: Answered) => {
+    for (const listener of listeners) listener(one);
+  };
   const labelled = new Map<string, Labelled>();
   let taken: readonly Candidate[] = [];
 
@@ -144,6 +162,30 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
 
   return {
     queue,
+    share(holder) {
+      const all = queue.list();
+      if (!holder) return { kept: [], others: all };
+      const name = nameOf(holder);
+      const byId = new Map(all.map((one) => [one.resultId, one]));
+      const kept = leases.renew(name, [...byId.keys()]);
+      const others = all.filter(
+        ({ resultId }) => !kept.includes(resultId) && !leases.isTaken(resultId, name),
+      );
+      return { kept: kept.map((resultId) => byId.get(resultId)!), others };
+    },
+    heldByOthers(holder) {
+      const name = nameOf(holder);
+      return queue.list().filter(({ resultId }) => leases.isTaken(resultId, name)).length;
+    },
+    leave: (holder) => leases.release(nameOf(holder)),
+    skip(resultId, author) {
+      queue.remove(resultId);
+      answered({ resultId, author, label: null });
+    },
+    onAnswer(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
     get counts() {
       return counts;
     },
@@ -172,6 +214,7 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
           : await add(resultId, label, author);
       const kept = (await labelOf(stored.id)) ?? label;
       remember(resultId, { id: stored.id, by: author.by });
+      answered({ resultId, author, label: kept });
       if (before !== undefined && before !== kept) metrics.corrected(before ?? 'none', kept);
       return stored;
     },
@@ -216,3 +259,5 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
     },
   };
 }
+
+const nameOf = ({ by, client }: Author) => `${by}\n${client ?? ''}`;

@@ -2,9 +2,9 @@
 import cookies from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
-import { type FastifyRequest, fastify } from 'fastify';
+import { fastify } from 'fastify';
 import { jsonSchemaTransform, serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import { addCalibration, type Person } from '../../calibration/api.ts';
+import { addCalibration } from '../../calibration/api.ts';
 import { QcError } from '../../config/errors.ts';
 import type { HttpConfig } from '../../config/schema.ts';
 import type { App, HttpDeps } from './deps.ts';
@@ -12,6 +12,7 @@ import { createErrorHandler, errorBody } from './errors.ts';
 import { createGuard } from './guard.ts';
 import { securityHeaders } from './headers.ts';
 import { addLimits } from './limits.ts';
+import { personOf } from './person.ts';
 import { createGate, createRecorder } from './record.ts';
 import { addAudit } from './routes/audit.ts';
 import { addClassify } from './routes/classify.ts';
@@ -110,12 +111,7 @@ export async function buildApp(config: HttpConfig, locks: Locks, deps: HttpDeps)
     addClassify(routes, deps);
     addEvents(routes, deps);
     if (deps.calibration) {
-      // Without tokens everybody on this machine may do everything.
-      const whoIs = ({ holder, headers }: FastifyRequest): Person => ({
-        ...(holder ?? { name: 'operator', role: 'engineer' }),
-        client: clientOf(headers['x-qc-client']),
-      });
-      addCalibration(routes, { calibration: deps.calibration, errorBody, whoIs });
+      addCalibration(routes, { calibration: deps.calibration, errorBody, whoIs: personOf });
     }
     await addPage(routes);
     routes.get('/api/v1/openapi.json', { config: { role: 'viewer' }, schema: { hide: true } }, () =>
@@ -125,10 +121,6 @@ export async function buildApp(config: HttpConfig, locks: Locks, deps: HttpDeps)
   await app.ready();
   return app;
 }
-
-/** The name that a browser gives itself; anything else is none. */
-const clientOf = (header: string | string[] | undefined) =>
-  typeof header === 'string' && /^[A-Za-z0-9-]{8,64}$/.test(header) ? header : undefined;
 
 function createServer({ maxBodyMb }: HttpConfig, certificate: ServedCertificate | undefined): App {
   const options = {

@@ -1,7 +1,9 @@
 /** The calibration page: the parts list. Each view shows the agent's state and changes it through the API. */
 import { link } from './api-client.js';
+import { browserId } from './browser-id.js';
 import { createChanges } from './changes.js';
 import { createDoctorView } from './doctor-view.js';
+import { followEvents } from './events.js';
 import { createGallery } from './gallery.js';
 import { byId, setText } from './h.js';
 import { createHistoryView } from './history-view.js';
@@ -25,16 +27,6 @@ function showMode(state) {
   byId('mode').dataset.state = state;
   setText(byId('mode').querySelector('.state-symbol'), symbol);
   setText(byId('mode').querySelector('.state-word'), word);
-}
-
-/** The name of the station comes with its events, and never changes: one is enough. */
-function showStationName() {
-  const source = new EventSource('api/v1/events');
-  source.addEventListener('station', (event) => {
-    setText(byId('station-name'), JSON.parse(event.data).station);
-    source.close();
-  });
-  source.addEventListener('error', () => source.close());
 }
 
 const toasts = createToasts(byId('toasts'));
@@ -63,16 +55,24 @@ link.onChange((isUp) => {
 });
 
 await meetPerson();
-showStationName();
 void store.refresh();
 await store.ready;
 byId('asking')?.remove();
+const labelView = createLabelView(tools);
 const tabs = createTabs(byId('tabs'), {
-  label: createLabelView(tools),
+  label: labelView,
   gallery: createGallery(tools),
   doctor: createDoctorView(tools),
   train: createTrainView(tools),
   history: createHistoryView(tools),
+});
+// When this stream ends, the agent offers the parts of this browser to others.
+followEvents(`api/v1/events?only=labelling&client=${browserId}`, {
+  onLink: () => undefined,
+  onEvent(name, data) {
+    if (name === 'station') setText(byId('station-name'), data.station);
+    else if (name === 'answer') labelView.answered(data);
+  },
 });
 /** Keys that change nothing. */
 const isHarmless = ({ key, ctrlKey }) =>

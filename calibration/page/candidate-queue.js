@@ -1,11 +1,12 @@
-/** The parts that wait for a label, with the next pictures at hand before they are asked for. */
+/** The parts that this browser labels next: the agent keeps them for it, so that others see different ones. */
 import { ApiError, candidatePicture, fetchPicture, get, link } from './api-client.js';
+import { person } from './person.js';
 
-/** Pictures loaded before they are needed. */
-const ahead = 6;
-/** Fewer than this wait here: ask for more. */
-const low = 12;
 const asked = 30;
+/** Fewer parts than this are here: ask for more. The agent keeps four at most. */
+const low = 4;
+/** What is kept has to be asked for again within half a minute, ms. */
+const renewMs = 10_000;
 /** For so long an answer that was on its way may still offer a part that is done, ms. */
 const settleMs = 30_000;
 
@@ -18,6 +19,7 @@ export function createCandidateQueue({ onChange, onGone, onError }) {
   let entries = [];
   const settled = new Set();
   let isFilling = false;
+  let filledAt = -renewMs;
 
   const remove = (entry) => {
     entries = entries.filter((one) => one !== entry);
@@ -39,26 +41,22 @@ export function createCandidateQueue({ onChange, onGone, onError }) {
     onChange();
   };
   const changed = () => {
-    for (const entry of entries.slice(0, ahead)) void load(entry);
+    for (const entry of entries) void load(entry);
     onChange();
   };
   link.onChange((isUp) => isUp && changed());
 
   /** @param {object[]} offered */
   const merge = (offered) => {
-    const ids = new Set(offered.map(({ resultId }) => resultId));
-    const isWhole = offered.length < asked;
-    // What others labelled meanwhile is not offered again; the part in sight stays until it is answered.
-    if (isWhole) {
-      entries = entries.filter(
-        (one, i) => i === 0 || one.isCorrection || one.problem || ids.has(one.part.resultId),
-      );
-    }
+    // For who only looks nothing is kept.
+    const held = offered.filter((part) => (part.held || !person.canChange) && !settled.has(part.resultId));
+    const ids = new Set(held.map(({ resultId }) => resultId));
+    // What is kept for others is not shown; the part in sight stays until it is answered.
+    entries = entries.filter(
+      (one, i) => i === 0 || one.isCorrection || one.problem || ids.has(one.part.resultId),
+    );
     const known = new Set(entries.map(({ part }) => part.resultId));
-    for (const part of offered) {
-      if (!known.has(part.resultId) && !settled.has(part.resultId))
-        entries.push({ part, isCorrection: false });
-    }
+    for (const part of held) if (!known.has(part.resultId)) entries.push({ part, isCorrection: false });
   };
 
   return {
@@ -68,11 +66,13 @@ export function createCandidateQueue({ onChange, onGone, onError }) {
     get size() {
       return entries.length;
     },
-    /** Asks for more where few are left. @param {number} waiting what the agent says waits */
+    /** Asks for more where few are left, and again for those that are here. @param {number} waiting what the agent says waits */
     async fill(waiting) {
-      const isEnough = entries.length >= low || (waiting <= entries.length && waiting >= entries.length);
-      if (isFilling || isEnough) return;
+      const isDue = performance.now() - filledAt > renewMs;
+      if (isFilling || (waiting === 0 && entries.length === 0)) return;
+      if (!isDue && (entries.length >= low || waiting <= entries.length)) return;
       isFilling = true;
+      filledAt = performance.now();
       try {
         merge(await get(`api/v1/candidates?limit=${asked}`));
       } catch (error) {
@@ -102,6 +102,15 @@ export function createCandidateQueue({ onChange, onGone, onError }) {
       entry.problem = problem;
       entries.splice(problem === undefined ? 0 : 1, 0, entry);
       changed();
+    },
+    /** Somebody else has answered it. @param {string} resultId @returns {Entry | undefined} what was in sight, if it is gone */
+    answeredElsewhere(resultId) {
+      const entry = entries.find(({ part }) => part.resultId === resultId);
+      if (!entry || entry.isCorrection) return undefined;
+      const wasInSight = entries[0] === entry;
+      remove(entry);
+      changed();
+      return wasInSight ? entry : undefined;
     },
     /** @param {Entry} entry no longer to be answered here */
     drop(entry) {

@@ -22,7 +22,7 @@ export function followEvents(url, { onEvent, onLink }) {
     source?.close();
     source = new EventSource(url);
     heardAt = performance.now();
-    for (const name of ['station', 'result']) {
+    for (const name of ['station', 'result', 'answer']) {
       source.addEventListener(name, (event) => {
         heardAt = performance.now();
         tellLink(true);

@@ -3,6 +3,7 @@ import { ApiError, get, link, post } from './api-client.js';
 import { createCandidateQueue } from './candidate-queue.js';
 import { byId, h, setText } from './h.js';
 import { createLabelButtons } from './label-buttons.js';
+import { person } from './person.js';
 import { createPictureBox } from './picture-box.js';
 import { ageOf, labelOf, percentOf, verdictWords } from './words.js';
 
@@ -40,6 +41,18 @@ export function createLabelView({ store, changes, toasts, say }) {
       }
     }
     draw();
+  };
+  /** @param {{resultId: string, label: string | null, by: string, isOwn: boolean}} answer */
+  const answered = ({ resultId, label, by, isOwn }) => {
+    if (isOwn) return;
+    const gone = queue.answeredElsewhere(resultId);
+    if (!gone) return;
+    const who = by === person.name ? 'somebody else' : by;
+    toasts.warn(
+      label === null
+        ? `Part ${gone.part.partId} was skipped by ${who}.`
+        : `Part ${gone.part.partId} was labelled ${label} by ${who}.`,
+    );
   };
   const skip = () => {
     const entry = queue.current;
@@ -96,7 +109,9 @@ export function createLabelView({ store, changes, toasts, say }) {
       const words = link.isUp ? 'The picture is on its way …' : 'No connection: the picture comes later.';
       sayInstead(words, () => [h('p', {}, words)]);
     } else {
-      sayInstead(`empty ${store.value?.calibrating}`, () => emptyWords(store.value, switchMode));
+      sayInstead(`empty ${store.value?.calibrating} ${store.value?.heldByOthers}`, () =>
+        emptyWords(store.value, switchMode),
+      );
     }
     buttons.disable(!entry?.image || !link.isUp);
     byId('skip').disabled = !entry || !link.isUp;
@@ -142,7 +157,8 @@ export function createLabelView({ store, changes, toasts, say }) {
     buttons.show(overview.labels);
     drawMode(overview);
     draw();
-    void queue.fill(overview.waiting);
+    // Elsewhere on this page nobody labels: others may have the parts.
+    if (!byId('view-label').hidden && !document.hidden) void queue.fill(overview.waiting);
   });
   link.onChange(() => draw());
   draw();
@@ -150,6 +166,7 @@ export function createLabelView({ store, changes, toasts, say }) {
   return {
     element: byId('view-label'),
     title: 'Label',
+    answered,
     /** @param {string} resultId a past part to correct, from a link */
     async show(resultId) {
       if (!/^[0-9A-HJKMNP-TV-Z]{26}$/.test(resultId)) return;
@@ -191,6 +208,16 @@ const factsOf = ({ camera, partId, capturedAt }) =>
 /** What to do when nothing waits. */
 function emptyWords(overview, switchMode) {
   if (!overview) return [h('p', {}, 'Asking the agent …')];
+  if (overview.heldByOthers > 0) {
+    return [
+      h('h2', {}, 'Others are at it'),
+      h(
+        'p',
+        {},
+        `Somebody else is labelling what waits (${overview.heldByOthers}). The next part appears here by itself.`,
+      ),
+    ];
+  }
   if (overview.calibrating) {
     return [
       h('h2', {}, 'Waiting for parts'),

@@ -140,6 +140,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
           verdict: !isSure ? 'uncertain' : kindOf(n) === 'good' ? 'pass' : 'fail',
           label: kindOf(n),
           probability: isSure ? 0.94 : 0.52,
+          held: true,
           why: isSure ? 'drawn by chance, to measure how the line does' : 'the head is unsure what it is',
         });
       }
@@ -167,6 +168,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
         revision: idOf(JSON.stringify([...frames.values()])),
         frames: frames.size,
         waiting: rig.waiting.length,
+        heldByOthers: 0,
         training,
         active,
         candidate: candidate()?.version ?? null,
@@ -182,6 +184,8 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
       };
     },
     candidates: async (limit) => rig.waiting.slice(0, limit),
+    leave: () => undefined,
+    onAnswer: () => ({ [Symbol.dispose]: () => undefined }),
     resultPicture: async (resultId) => pictureOf(resultId),
     async label({ resultId, label, ifUnlabelled }, author) {
       rig.arrived.push({ resultId, label, ifUnlabelled: ifUnlabelled === true });

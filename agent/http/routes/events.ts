@@ -1,7 +1,11 @@
 import type { ServerResponse } from 'node:http';
+import { z } from 'zod';
+import { type Answered, authorOf } from '../../../calibration/api.ts';
+import type { Author } from '../../../calibration/dataset/state.ts';
 import { QcError } from '../../../config/errors.ts';
 import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
+import { personOf } from '../person.ts';
 import { camerasWithCounts } from './station.ts';
 
 const maxClients = 32;
@@ -17,16 +21,19 @@ interface Client {
   /** Not any more once the session is over or the token revoked. */
   readonly stillAllowed: () => boolean;
   missedBeats: number;
+  readonly author: Author;
+  /** Not results, and no previews. */
+  readonly isOnlyLabelling: boolean;
 }
 
 /**
- * Server-sent events (WHATWG HTML §9.2): `result` with each result, `station` with status and cameras every
- * second. Previews are taken only while somebody listens here.
+ * Server-sent events (WHATWG HTML §9.2): `result` with each result, `answer` with each part that was labelled or skipped,
+ * `station` with status and cameras every second. Previews are taken only while somebody listens for results.
  */
 export function addEvents(app: App, deps: HttpDeps): void {
   const clients = new Set<Client>();
   let beat: NodeJS.Timeout | undefined;
-  let subscription: Disposable | undefined;
+  let subscriptions: readonly Disposable[] = [];
 
   const send = (client: Client, event: string): boolean => {
     if (client.response.writableLength > maxUnreadBytes) return false;
@@ -52,20 +59,32 @@ export function addEvents(app: App, deps: HttpDeps): void {
       if (client.missedBeats > maxMissedBeats) client.response.destroy();
     }
   };
+  const sendResult = (result: unknown) => {
+    const event = eventOf('result', result);
+    for (const client of clients) if (!client.isOnlyLabelling) send(client, event);
+  };
+  const sendAnswer = ({ resultId, label, author }: Answered) => {
+    for (const client of clients) {
+      const isOwn = isSame(client.author, author);
+      send(client, eventOf('answer', { resultId, label, by: author.by, isOwn }));
+    }
+  };
+  let isWatching = false;
   const startOrStop = () => {
     if (clients.size > 0 && !beat) {
       beat = setInterval(tick, beatMs);
-      subscription = deps.recent.subscribe((result) => {
-        const event = eventOf('result', result);
-        for (const client of clients) send(client, event);
-      });
-      deps.watch(true);
+      subscriptions = [
+        deps.recent.subscribe(sendResult),
+        ...(deps.calibration ? [deps.calibration.onAnswer(sendAnswer)] : []),
+      ];
     } else if (clients.size === 0 && beat) {
       clearInterval(beat);
       beat = undefined;
-      subscription?.[Symbol.dispose]();
-      deps.watch(false);
+      for (const one of subscriptions) one[Symbol.dispose]();
     }
+    const isWatched = [...clients].some(({ isOnlyLabelling }) => !isOnlyLabelling);
+    if (isWatched !== isWatching) deps.watch(isWatched);
+    isWatching = isWatched;
   };
 
   app.get(
@@ -74,7 +93,12 @@ export function addEvents(app: App, deps: HttpDeps): void {
       config: { role: 'viewer' },
       schema: {
         tags: ['results'],
-        summary: 'Server-sent events: result with each result, station every second',
+        summary:
+          'Server-sent events: result with each result, answer with each labelled part, station every second',
+        querystring: z.object({
+          client: z.string().max(64).optional().describe('as x-qc-client, which a browser cannot send here'),
+          only: z.enum(['labelling']).optional().describe('labelling: no results, and no previews are taken'),
+        }),
         produces: ['text/event-stream'],
         response: { 503: errorBody },
       },
@@ -91,7 +115,9 @@ export function addEvents(app: App, deps: HttpDeps): void {
         'x-accel-buffering': 'no',
       });
       const stillAllowed = request.stillAllowed ?? (() => true);
-      const client: Client = { response, stillAllowed, missedBeats: 0 };
+      const author = authorOf(personOf(request, request.query.client));
+      const isOnlyLabelling = request.query.only === 'labelling';
+      const client: Client = { response, stillAllowed, missedBeats: 0, author, isOnlyLabelling };
       clients.add(client);
       startOrStop();
       send(client, `retry: 2000\n\n${station()}`);
@@ -99,6 +125,8 @@ export function addEvents(app: App, deps: HttpDeps): void {
       response.on('error', () => undefined);
       response.on('close', () => {
         clients.delete(client);
+        const isStillThere = [...clients].some((one) => isSame(one.author, author));
+        if (!isStillThere) deps.calibration?.leave(author);
         startOrStop();
       });
     },
@@ -109,4 +137,5 @@ export function addEvents(app: App, deps: HttpDeps): void {
   });
 }
 
+const isSame = (a: Author, b: Author) => a.by === b.by && a.client === b.client;
 const eventOf = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;

@@ -1,0 +1,69 @@
+/** Calibration as the agent runs it, on a folder, with parts that a test says have been judged. */
+import { pino } from 'pino';
+import { openCalibration, type StationCalibration } from '../../agent/calibration/calibration.ts';
+import { newId } from '../../agent/lifecycle/id.ts';
+import { createMetrics } from '../../agent/metrics/metrics.ts';
+import { seededRandom } from '../../calibration/random.ts';
+import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
+import type { Image } from '../../models/image.ts';
+import { frameTimes } from './frame-times.ts';
+import { result } from './publisher.ts';
+
+export interface RealCalibration extends AsyncDisposable {
+  readonly calibration: StationCalibration;
+  readonly station: { calibrating: boolean };
+  readonly log: string[];
+  /** A part of this number is judged, and its image is of one colour; returns the id of its result. */
+  judge(n: number): string;
+}
+
+export async function openRealCalibration(directory: string, calibrating = true): Promise<RealCalibration> {
+  const log: string[] = [];
+  const station = { calibrating };
+  const calibration = await openCalibration(
+    {
+      model: modelSchema.parse({}),
+      labels: { good: ['good'] },
+      thresholds: { pass: 0.7, fail: 0.6 },
+      storage: storageSchema.parse({ directory }),
+      training: trainingSchema.parse({}),
+      recipes: {},
+    },
+    {
+      log: pino({ level: 'info' }, { write: (line: string) => void log.push(line) }),
+      metrics: createMetrics({ version: '0' }),
+      station,
+      past: { result: async () => undefined, image: async () => undefined },
+      model: () => Promise.reject(new Error('there is no model here')),
+      active: () => undefined,
+    },
+  );
+  return {
+    calibration,
+    station,
+    log,
+    judge(n) {
+      const resultId = newId();
+      const capturedAt = Date.now();
+      const judged = result(n, {
+        ...{ resultId, camera: 'top', partId: `A-${n}`, state: 'completed', label: null, probability: null },
+        ...{ verdict: 'uncertain', capturedAt: new Date(capturedAt).toISOString() },
+      });
+      const random = seededRandom(n + 1);
+      const frame = {
+        ...{ camera: 'top', image: colour(n), capturedAt, receivedAt: capturedAt },
+        ...{ times: frameTimes(), simulated: false },
+      };
+      const features = Float32Array.from({ length: 32 }, () => random.next());
+      calibration.see(judged, { frame, features } as unknown as Parameters<StationCalibration['see']>[1]);
+      return resultId;
+    },
+    [Symbol.asyncDispose]: () => calibration[Symbol.asyncDispose](),
+  };
+}
+
+const colour = (n: number): Image => ({
+  width: 120,
+  height: 90,
+  data: new Uint8Array(120 * 90 * 3).map((_, i) => [n * 37, n * 91, n * 13][i % 3]! % 256),
+});
