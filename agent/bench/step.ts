@@ -72,16 +72,17 @@ export async function runStep(cameras: number, options: StepOptions): Promise<St
   await Promise.race([agent.failed, settle(agent.arrived, { ...warmUp, signal })]);
 
   const from = agent.arrived.length;
-  const startedAt = Date.now();
+  const startedAt = new Date();
+  const startedMs = performance.now();
   const before = usage(agent.pid, [options.pid, world.pid]);
   await Promise.race([agent.failed, sleep(seconds * 1000, undefined, { signal })]);
   const after = usage(agent.pid, [options.pid, world.pid]);
   const arrived = agent.arrived.slice(from);
-  const elapsed = (Date.now() - startedAt) / 1000;
+  const elapsed = (performance.now() - startedMs) / 1000;
   const memory = pssMb(processTree(agent.pid));
   return judged({
     cameras,
-    startedAt: new Date(startedAt).toISOString(),
+    startedAt: startedAt.toISOString(),
     seconds: elapsed,
     ...figuresOf(arrived, elapsed),
     asked: cameras * rate,

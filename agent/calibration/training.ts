@@ -53,6 +53,7 @@ export function createTrainingDesk(
 
   async function train({ seed, ...asked }: TrainOptions, by: string, signal: AbortSignal): Promise<void> {
     const startedAt = new Date();
+    const startedMs = performance.now();
     view = { ...idle, state: 'running', step: 'starting', by, startedAt: startedAt.toISOString() };
     log.info({ by }, 'training begins');
     // What was not asked for is as the config says.
@@ -91,7 +92,7 @@ export function createTrainingDesk(
       }
     } finally {
       stop = undefined;
-      metrics.trained(view.state, (Date.now() - startedAt.getTime()) / 1000);
+      metrics.trained(view.state, (performance.now() - startedMs) / 1000);
     }
   }
 

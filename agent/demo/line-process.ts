@@ -15,7 +15,9 @@ function tell(message: FromLine): void {
 
 async function open(options: LineOptions): Promise<PretendCamera> {
   const { codec = 'h264', width = 640, height = 480, fps = 12, partsPerMinute = 60, seed = 1 } = options;
-  const conveyor = openConveyor({ partsPerMinute, seed, startedAt: Date.now() });
+  const startedAt = Date.now();
+  const startedMs = performance.now();
+  const conveyor = openConveyor({ partsPerMinute, seed, startedAt });
   const { user, password, port } = options;
   const camera = await openPretendCamera({
     codec,
@@ -28,15 +30,18 @@ async function open(options: LineOptions): Promise<PretendCamera> {
     port,
   });
   tell({ kind: 'opened', url: camera.url, region: regionOf(width, height) });
-  void tellTruths(conveyor.truthOf);
+  void tellTruths(conveyor.truthOf, () => startedAt + performance.now() - startedMs);
   return camera;
 }
 
 /** Tells of each part as it enters the region: its further way is known already. */
-async function tellTruths(truthOf: ReturnType<typeof openConveyor>['truthOf']): Promise<never> {
+async function tellTruths(
+  truthOf: ReturnType<typeof openConveyor>['truthOf'],
+  now: () => number,
+): Promise<never> {
   for (let serial = 1; ; serial++) {
     const truth = truthOf(serial);
-    await sleep(Math.max(0, truth.enteredAt - Date.now()));
+    await sleep(Math.max(0, truth.enteredAt - now()));
     tell({ kind: 'truth', truth });
   }
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StorageConfig } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
+import { idsGoOnAfter } from '../lifecycle/id.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Result } from '../publish/messages.ts';
@@ -82,6 +83,8 @@ export function openEvidence(
       await room.look();
       const opened = await openShelf(folder, evidenceQuotaMb * 1e6);
       shelf = opened.shelf;
+      const newest = shelf.ids.at(-1);
+      if (newest !== undefined) idsGoOnAfter(newest);
       const { files, bytes } = shelf;
       log.debug({ files, megabytes: Math.round(bytes / 1e6) }, 'evidence is there');
       if (opened.removed > 0) log.warn(`${opened.removed} half-written pictures were removed`);

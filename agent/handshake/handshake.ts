@@ -1,11 +1,12 @@
 /** Trigger, answer, result, acknowledgement: one camera's side of the talk with a PLC, and the clock of every step. */
 import { QcError } from '../../config/errors.ts';
 import type { TriggerConfig } from '../../config/schema.ts';
+import { monotonicMs } from '../../models/monotonic.ts';
 import { newId } from '../lifecycle/id.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { TriggerRequest } from '../part/command.ts';
 import type { Handshake as HandshakeMessage, Result } from '../publish/messages.ts';
-import { type Job, Jobs } from './jobs.ts';
+import { type Job, Jobs, type Moment } from './jobs.ts';
 import { openJobJournal } from './journal.ts';
 
 export interface HandshakeRequest {
@@ -35,6 +36,8 @@ export interface HandshakeDeps {
   readonly onChange: () => void;
   /** Shown until it is taken back with an empty text. */
   readonly onNotice: (text: string) => void;
+  /** Default: the clocks of this machine. */
+  readonly now?: () => Moment;
 }
 
 export interface Handshake extends AsyncDisposable {
@@ -66,7 +69,7 @@ export async function openHandshake(
   config: CommandConfig,
   deps: HandshakeDeps,
 ): Promise<Handshake> {
-  const { observer, onChange } = deps;
+  const { observer, onChange, now = moment } = deps;
   const log = deps.log.child({ component: 'handshake', camera });
   const jobs = new Jobs({
     places: config.jobs,
@@ -97,7 +100,7 @@ export async function openHandshake(
   async function begin(request: HandshakeRequest): Promise<{ jobId: string }> {
     const jobId = newId();
     const { partId = `${camera}-${newId()}`, recipe = deps.recipe(), requestId } = request;
-    jobs.request({ jobId, partId, recipe, requestId }, Date.now());
+    jobs.request({ jobId, partId, recipe, requestId }, now());
     const until = new AbortController();
     const late = () =>
       until.abort(new QcError('no-result', `there was no result within ${config.resultMs} ms`));
@@ -107,7 +110,7 @@ export async function openHandshake(
     changed();
     try {
       await answer;
-      jobs.accept(jobId, Date.now());
+      jobs.accept(jobId, now());
     } catch (error) {
       endsWith(jobId);
       jobs.refuse(jobId);
@@ -148,7 +151,7 @@ export async function openHandshake(
       };
     },
     async trigger(request) {
-      const before = jobs.repeated(request.requestId, Date.now());
+      const before = jobs.repeated(request.requestId, now());
       try {
         if (before === undefined) return await begin(request);
         await answers.get(before);
@@ -171,14 +174,14 @@ export async function openHandshake(
       }
     },
     acquired(jobId) {
-      jobs.acquired(jobId, Date.now());
+      jobs.acquired(jobId, now());
       changed();
     },
     done(result) {
       const { jobId } = result;
       if (!ends.has(jobId)) return;
       endsWith(jobId);
-      jobs.finish(result, Date.now());
+      jobs.finish(result, now());
       observer.done(camera, result.state);
       const job = jobs.open.find((one) => one.jobId === jobId);
       if (job) {
@@ -217,6 +220,8 @@ export async function openHandshake(
     },
   };
 }
+
+const moment = (): Moment => ({ wallMs: Date.now(), monotonicMs: monotonicMs() });
 
 function viewOf({ jobId, partId, recipe, state, since, result }: Job): HandshakeMessage['jobs'][number] {
   const at = new Date(since).toISOString();

@@ -21,6 +21,12 @@ export interface Job {
   readonly result?: Result;
 }
 
+/** A moment on two clocks: the one that is shown, ms since the epoch, and the one that nobody sets, by `monotonicMs`. */
+export interface Moment {
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
 export interface JobsOptions {
   /** Jobs that may be open at one time. */
   readonly places: number;
@@ -37,7 +43,7 @@ export class Jobs {
   readonly #options: JobsOptions;
   readonly #open = new Map<string, Job>();
   readonly #finished = new Map<string, Result>();
-  readonly #requests = new Map<string, { readonly jobId: string; readonly at: number }>();
+  readonly #requests = new Map<string, { readonly jobId: string; readonly atMs: number }>();
 
   constructor(options: JobsOptions) {
     this.#options = options;
@@ -63,20 +69,20 @@ export class Jobs {
   }
 
   /** The job that the same request was given before; undefined where it is a new one. */
-  repeated(requestId: string | undefined, now: number): string | undefined {
+  repeated(requestId: string | undefined, { monotonicMs }: Moment): string | undefined {
     const before = requestId === undefined ? undefined : this.#requests.get(requestId);
-    return before && now - before.at < this.#options.repeatMs ? before.jobId : undefined;
+    return before && monotonicMs - before.atMs < this.#options.repeatMs ? before.jobId : undefined;
   }
 
   /** @throws QcError busy */
-  request(job: Pick<Job, 'jobId' | 'partId' | 'recipe' | 'requestId'>, now: number): void {
+  request(job: Pick<Job, 'jobId' | 'partId' | 'recipe' | 'requestId'>, now: Moment): void {
     const { busy } = this;
     if (busy) throw new QcError('busy', busy);
-    this.#open.set(job.jobId, { ...job, state: 'requested', since: now });
+    this.#open.set(job.jobId, { ...job, state: 'requested', since: now.wallMs });
     if (job.requestId === undefined) return;
-    this.#requests.set(job.requestId, { jobId: job.jobId, at: now });
-    for (const [id, { at }] of this.#requests)
-      if (now - at >= this.#options.repeatMs) this.#requests.delete(id);
+    this.#requests.set(job.requestId, { jobId: job.jobId, atMs: now.monotonicMs });
+    for (const [id, { atMs }] of this.#requests)
+      if (now.monotonicMs - atMs >= this.#options.repeatMs) this.#requests.delete(id);
   }
 
   /** There is no such job after all: the same request may be made again. */
@@ -87,17 +93,17 @@ export class Jobs {
   }
 
   /** Its first picture is there: from now on it has a result, whatever happens. */
-  accept(jobId: string, now: number): void {
+  accept(jobId: string, now: Moment): void {
     this.#advance(jobId, 'acquiring', now);
   }
 
   /** All its pictures are there, or will never be. */
-  acquired(jobId: string, now: number): void {
+  acquired(jobId: string, now: Moment): void {
     this.#advance(jobId, 'judging', now);
   }
 
   /** Its one result is published. */
-  finish(result: Result, now: number): void {
+  finish(result: Result, { wallMs }: Moment): void {
     const { jobId } = result;
     const job = this.#open.get(jobId);
     if (!job || job.result) return;
@@ -105,7 +111,7 @@ export class Jobs {
     for (const old of this.#finished.keys())
       if (this.#finished.size > mostRemembered) this.#finished.delete(old);
     if (this.#options.acknowledges) {
-      this.#open.set(jobId, { ...job, state: 'result-ready', since: now, result });
+      this.#open.set(jobId, { ...job, state: 'result-ready', since: wallMs, result });
     } else this.#open.delete(jobId);
   }
 
@@ -134,10 +140,10 @@ export class Jobs {
     return this.open.filter((job) => !job.result && (jobId === undefined || job.jobId === jobId));
   }
 
-  #advance(jobId: string, to: JobState, now: number): void {
+  #advance(jobId: string, to: JobState, { wallMs }: Moment): void {
     const job = this.#open.get(jobId);
     if (!job || states.indexOf(to) <= states.indexOf(job.state)) return;
-    this.#open.set(jobId, { ...job, state: to, since: now });
+    this.#open.set(jobId, { ...job, state: to, since: wallMs });
   }
 
   #unknown(jobId: string): QcError {

@@ -3,6 +3,7 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { QcError } from '../../config/errors.ts';
 import type { App } from './deps.ts';
+import { RateLimitStore } from './rate-limit-store.ts';
 
 export interface Limits {
   /** @throws QcError http-rate-limited */
@@ -16,13 +17,16 @@ export interface Limits {
 }
 
 const failuresPerMinute = 10;
-/** Addresses and tokens that are counted at one time; the longest unseen makes room. */
-const cache = 5_000;
 /** Whoever has one address of a network has as many as they want (RFC 6177). */
 const ipv6Subnet = 64;
 
 export async function addLimits(app: App, requestsPerMinute: number): Promise<Limits> {
-  await app.register(rateLimit, { global: false, cache, ipv6Subnet, timeWindow: 60_000 });
+  await app.register(rateLimit, {
+    global: false,
+    ipv6Subnet,
+    timeWindow: 60_000,
+    store: RateLimitStore,
+  });
   const failures = app.createRateLimit({ max: failuresPerMinute });
   const byAddress = app.createRateLimit({ max: requestsPerMinute });
   const byToken = app.createRateLimit({

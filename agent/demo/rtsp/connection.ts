@@ -53,7 +53,7 @@ export class Connection {
   #playing = false;
   #waitsForKey = true;
   #slow = false;
-  #reportedAt = 0;
+  #reportedAt = Number.NEGATIVE_INFINITY;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket;
@@ -100,8 +100,8 @@ export class Connection {
     }
     const now = Date.now();
     this.#socket.cork();
-    if (now - this.#reportedAt >= reportEveryMs) {
-      this.#reportedAt = now;
+    if (performance.now() - this.#reportedAt >= reportEveryMs) {
+      this.#reportedAt = performance.now();
       transport.sendRtcp(senderReport(this.#stream, now));
     }
     for (const [index, payload] of payloads.entries()) {
