@@ -46,6 +46,7 @@ interface Sample {
   /** min */
   readonly at: number;
   readonly rssMb: number;
+  readonly mainRssMb: number;
   readonly files: number;
   readonly processes: number;
 }
@@ -89,7 +90,7 @@ async function report({ plant, sequences }: ChaosPlant): Promise<void> {
   const { newest, missing, repeated } = sequences();
   const metrics = await plant.metrics();
   const warm = samples.filter(({ at }) => at >= warmUp);
-  const growth = (key: 'rssMb' | 'files' | 'processes') =>
+  const growth = (key: 'rssMb' | 'mainRssMb' | 'files' | 'processes') =>
     slope(warm.map((one) => ({ x: one.at, y: one[key] })));
   const rows: Row[] = [
     { what: 'time', figure: elapsed(), unit: 'min' },
@@ -118,6 +119,7 @@ async function report({ plant, sequences }: ChaosPlant): Promise<void> {
       unit: 'MB/min',
       target: { below: 1 },
     },
+    { what: 'slope of the main process alone', figure: growth('mainRssMb'), unit: 'MB/min' },
     { what: 'open files after the first fault', figure: samples[0]?.files ?? Number.NaN, unit: '' },
     { what: 'open files at the end', figure: samples.at(-1)?.files ?? Number.NaN, unit: '' },
     { what: 'their slope', figure: growth('files'), unit: '1/min', target: { below: 0.5 } },

@@ -12,6 +12,8 @@ import { openValve, type Valve } from './valve.ts';
 /** What the agent's processes hold. */
 export interface Vitals {
   readonly rssMb: number;
+  /** Of the process that inspects alone, MB. */
+  readonly mainRssMb: number;
   readonly files: number;
   readonly processes: number;
 }
@@ -65,7 +67,8 @@ export async function openChaosPlant(options: ChaosOptions = {}): Promise<ChaosP
       // A half-open connection is noticed by silence alone: soon, that is.
       mqtt: { keepaliveSeconds: 2 },
       storage: { ...(disk && { directory: disk.directory, minFreeMb: 5 }), ...options.storage },
-      ...(shim && { env: shim.env }),
+      // As the service and the images start it: with a heap for each thread, memory grows for minutes.
+      env: { MALLOC_ARENA_MAX: '2', ...shim?.env },
       async settings(_storage, settings) {
         const { mqtt } = settings;
         const { port, protocol } = new URL(mqtt.url);
@@ -94,7 +97,12 @@ export async function openChaosPlant(options: ChaosOptions = {}): Promise<ChaosP
     disk,
     vitals() {
       const pids = plant.agent.processes();
-      return { rssMb: rssMb(pids), files: openFiles(pids), processes: pids.length };
+      return {
+        rssMb: rssMb(pids),
+        mainRssMb: rssMb([plant.agent.pid]),
+        files: openFiles(pids),
+        processes: pids.length,
+      };
     },
     async readyz() {
       const answer = await fetch(`${plant.url}/readyz`, { signal: AbortSignal.timeout(5_000) });
