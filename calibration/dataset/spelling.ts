@@ -11,10 +11,14 @@ export interface SpellingIssue {
 }
 
 const goodWords = new Set(
-  'good ok okay pass passed normal nodefect nodefects defectfree nondefective undamaged accept accepted io gut conform'.split(
+  'good ok okay pass passed normal nodefect nodefects defectfree nondefective undamaged accept accepted io gut bon bueno buono conform conforme 合格 良品 正常'.split(
     ' ',
   ),
 );
+/** `ok_front`, `good part`: the word among others; `not good` and `no pass` are something else. */
+const goodWord = /(?:^|[^\p{L}])(?:good|ok|okay|normal|passed)(?:$|[^\p{L}])/iu;
+const notWord =
+  /(?:^|[^\p{L}])(?:not|no|non|never|un|in|ab|bad|ng|nok|fail|failed|defect|defective)(?:$|[^\p{L}])/iu;
 /** What a number or a yes means is not said. */
 const unclear = /^(?:[+-]?\d+(?:\.\d+)?|true|false|yes|no|y|n|none|null|nan|n\/a|unknown|unlabell?ed)$/i;
 
@@ -26,7 +30,8 @@ export const spellingKey = (label: string) =>
     .replace(/ß/g, 'ss')
     .replace(/[\s_.\-–—]+/g, '');
 
-export const meansGood = (label: string) => goodWords.has(spellingKey(label));
+export const meansGood = (label: string) =>
+  goodWords.has(spellingKey(label)) || (goodWord.test(label) && !notWord.test(label));
 
 /**
  * @param labels to look at, with the number of their images

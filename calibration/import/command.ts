@@ -57,7 +57,7 @@ function textOf(imported: Imported, isStopped: boolean, isNothing: boolean): str
     ({ label, count, good }) => `${label} ${count} (${good ? 'good' : 'defect'})`,
   );
   return [
-    `layout: ${what || 'images without labels'}`,
+    `layout: ${what || 'none: nothing says what the images show'}`,
     ...(labels.length > 0 ? [`labels: ${labels.join(', ')}`] : []),
     ...(marked > 0 ? [`${marked} images with boxes, polygons or masks, kept with them`] : []),
     `${found} files found: ${added} ${would}added, ${relabelled} ${would}relabelled, ${same} there already, ` +

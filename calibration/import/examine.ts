@@ -24,6 +24,8 @@ export interface Examined {
 }
 
 export interface ExamineOptions extends ReadOptions {
+  /** `labels.good` of the configuration. */
+  readonly good: readonly string[];
   /** Frames of the dataset, with their labels. */
   readonly frames: readonly Pick<LabelledFrame, 'id' | 'label'>[];
   /** The source's label replaces that of the dataset. */
@@ -34,24 +36,26 @@ export interface ExamineOptions extends ReadOptions {
 
 /** An abort ends it between two images; those that were not reached are skipped. */
 export async function examineImages(plan: Plan, options: ExamineOptions): Promise<Examined> {
-  const { bits, signal, onProgress, frames, relabel } = options;
+  const { good, bits, signal, onProgress, frames, relabel } = options;
   const skipped: Skipped[] = [];
   const notes = createCounter();
-  const masks = await twinMasks(plan.twins, { bits });
-  const isMask = new Set([...masks.values()].map(({ name }) => name));
+  const twins = await twinMasks(plan.twins, { bits });
+  const isMask = new Set([...twins.values()].flat().map(({ name }) => name));
   const images: ExaminedImage[] = [];
   const isOwn = plan.layout === 'export';
   for (const [index, found] of plan.images.entries()) {
     if (signal?.aborted) skipped.push({ file: found.file.name, reason: 'stopped before it was read' });
     if (signal?.aborted || isMask.has(found.file.name)) continue;
     onProgress(index);
-    const twin = masks.get(found.file.name);
-    const planned = twin ? { ...found, masks: [...found.masks, twin] } : found;
+    const twin = twins.get(found.file.name) ?? [];
+    const planned = { ...found, masks: [...found.masks, ...twin] };
     try {
       const { image, isTransparent, isTwoLevel } = await readImage(planned.file, { bits, isOwn });
       const { shapes, problems } = await shapesOf(planned, image);
       if (isTransparent)
         notes.add('has transparent pixels: read with the colour that is stored below', planned.file.name);
+      if (good.includes(planned.label) && planned.masks.length > 0 && shapes.length > 0)
+        throw new Error(`is labelled ${planned.label}, but its mask marks something`);
       for (const problem of problems) notes.add(problem, planned.file.name);
       const size = `${image.width} × ${image.height}`;
       images.push({ ...planned, id: frameId(image), marks: shapes.length, isTwoLevel, size });
@@ -59,10 +63,13 @@ export async function examineImages(plan: Plan, options: ExamineOptions): Promis
       skipped.push({ file: planned.file.name, reason: messageOf(error) });
     }
   }
-  const unplanned = [...masks].filter(([image]) => !plan.images.some(({ file }) => file.name === image));
-  for (const [, mask] of unplanned)
-    skipped.push({ file: mask.name, reason: 'a mask whose image is skipped' });
   const clear = dropContradictions(dropMasks(images, skipped), { frames, relabel }, skipped);
+  const kept = new Set(clear.map(({ file }) => file.name));
+  const attached = [...plan.images.map(({ file, masks }) => [file.name, masks] as const), ...twins];
+  for (const [image, files] of attached) {
+    if (kept.has(image)) continue;
+    for (const { name } of files) skipped.push({ file: name, reason: 'a mask whose image is skipped' });
+  }
   return { images: clear, skipped, notes: notes.lines() };
 }
 
@@ -107,8 +114,8 @@ function dropContradictions(
 async function twinMasks(
   twins: Plan['twins'],
   options: ReadOptions,
-): Promise<ReadonlyMap<string, SourceFile>> {
-  const masks = new Map<string, SourceFile>();
+): Promise<ReadonlyMap<string, readonly SourceFile[]>> {
+  const masks = new Map<string, readonly SourceFile[]>();
   for (const group of twins) {
     const read = await Promise.all(
       group.map(async (file) => ({
@@ -122,7 +129,7 @@ async function twinMasks(
     );
     const images = read.filter(({ isTwoLevel }) => isTwoLevel === false);
     const flat = read.filter(({ isTwoLevel }) => isTwoLevel === true);
-    if (images.length === 1 && flat.length === 1) masks.set(images[0]!.file.name, flat[0]!.file);
+    if (images.length === 1 && flat.length === 1) masks.set(images[0]!.file.name, [flat[0]!.file]);
   }
   return masks;
 }

@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 const splits = words('train training trn val valid validation dev test testing tst eval evaluation holdout');
 const containers = words(
   'image images img imgs picture pictures photo photos frames jpegimages imagesets data dataset datasets obj_train_data ' +
-    'obj_valid_data obj_test_data labels annotations raw export exports import upload uploads all archive media files ' +
+    'obj_valid_data obj_test_data label labels annotations raw export exports import upload uploads all archive media files ' +
     'input inputs original originals',
 );
 const maskFolders = words(
@@ -16,7 +16,7 @@ const day =
   /^(?:(?:19|20)\d\d(?:[-_. ]?(?:0?[1-9]|1[0-2])(?:[-_. ]?(?:0?[1-9]|[12]\d|3[01]))?)?|(?:0?[1-9]|[12]\d|3[01])[-_.](?:0?[1-9]|1[0-2])[-_.](?:19|20)?\d\d|(?:19|20)\d\d[-_]?[wW]\d\d)(?:[T _-]\d\d[-_:.]?\d\d.*)?$/;
 /** Numbered runs of something: never a kind of defect where the path offers another name. */
 const numbered =
-  /^(?:day|lot|batch|shift|week|run|part|session|cam|camera|line|station|series|set|fold|split|group|seq|sequence|roll|pallet|tray|order)?[ _-]*\d+$/i;
+  /^(?:day|lot|batch|shift|week|run|part|session|cam|camera|line|station|series|class|set|fold|split|group|seq|sequence|roll|pallet|tray|order)?[ _-]*\d+$/i;
 /** `scratch_masks` holds the masks of `scratch`. */
 const maskFolderEnding = /[-_ ](?:masks?|gt|ground[-_ ]?truth|segmentations?)$/i;
 const maskEnding =

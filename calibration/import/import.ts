@@ -58,6 +58,7 @@ export async function importImages(
     relabel,
     signal,
     frames: dataset.frames,
+    good: options.good,
     onProgress: (done) => onProgress?.(done, total),
   });
   const skipped = [...plan.skipped, ...examined.skipped];
@@ -144,10 +145,7 @@ function summary(of: {
   const count = (outcome: Outcome) => [...outcomes.values()].filter((one) => one === outcome).length;
   const labels = new Map<string, number>();
   for (const { label } of outcomes.keys()) labels.set(label, (labels.get(label) ?? 0) + 1);
-  const told = new Set(skipped.map(({ file }) => file));
-  const masks = new Set(
-    [...plan.images, ...examined.images].flatMap((one) => one.masks.map(({ name }) => name)),
-  );
+  const masks = examined.images.reduce((sum, one) => sum + one.masks.length, 0);
   return {
     layout: plan.layout,
     what: plan.what,
@@ -156,7 +154,7 @@ function summary(of: {
     added: count('added'),
     relabelled: count('relabelled'),
     same: count('same'),
-    masks: [...masks].filter((name) => !told.has(name)).length,
+    masks,
     annotations: plan.used.length,
     skipped,
     marked: [...outcomes.keys()].filter(({ marks }) => marks > 0).length,

@@ -1,4 +1,5 @@
 /** Which image files are masks of other images: they lie in a folder for masks, or are named after an image. */
+import { posix } from 'node:path';
 import { foldersOf, hasMaskEnding, isMaskFolder, partKey, stemOf } from './folder-names.ts';
 import { indexBy } from './locate.ts';
 import type { Skipped, SourceFile } from './source.ts';
@@ -38,6 +39,8 @@ export function findMasks(files: readonly SourceFile[]): FoundMasks {
 /** By the whole path without splits and containers; then by its end; then, for several masks in a folder, by the folder. */
 function finder(images: readonly SourceFile[]): (mask: SourceFile) => SourceFile | undefined {
   const byKey = indexBy(images, ({ name }) => partKey(name));
+  // MVTec 3D-AD keeps images in `rgb` and masks in `gt`, side by side.
+  const byOuter = indexBy(images, ({ name }) => outer(partKey(name)));
   const byStem = indexBy(images, ({ name }) => partKey(name).split('/').at(-1)!);
   const one = (found: readonly SourceFile[] | undefined) => {
     // Training images of MVTec AD have the numbers of test images, and no masks.
@@ -54,6 +57,10 @@ function finder(images: readonly SourceFile[]): (mask: SourceFile) => SourceFile
   return ({ name }) => {
     const key = partKey(name);
     const folder = key.split('/').slice(0, -1).join('/');
-    return one(byKey.get(key)) ?? byEnd(key) ?? one(byKey.get(folder));
+    const alike = byOuter.get(key)?.filter((image) => posix.extname(image.name) === posix.extname(name));
+    return one(byKey.get(key)) ?? byEnd(key) ?? one(byKey.get(folder)) ?? one(alike);
   };
 }
+
+/** A key without the folder that the image lies in. */
+const outer = (key: string) => key.split('/').toSpliced(-2, 1).join('/');

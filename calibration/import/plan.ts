@@ -2,7 +2,7 @@
 import { posix } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 import { checkLabelName, normalise } from '../../config/label-name.ts';
-import { meansGood, type SpellingIssue, spellingIssues } from '../dataset/spelling.ts';
+import { meansGood, type SpellingIssue, spellingIssues, spellingKey } from '../dataset/spelling.ts';
 import { decideLabel } from './decide.ts';
 import { type FolderLabels, folderLabels, type LabelFrom } from './folder-labels.ts';
 import { isImageName, stemOf } from './folder-names.ts';
@@ -150,7 +150,7 @@ function foldersOf(
   if (!areLabels) return undefined;
   for (const [name, folder] of found.labels) {
     const other = decided.get(name);
-    if (other === undefined || other === folder) continue;
+    if (other === undefined || spellingKey(other) === spellingKey(folder)) continue;
     throw new QcError(
       'dataset-layout',
       `${name} is ${folder} by its folder and ${other} according to ${reading.what}`,
@@ -212,7 +212,15 @@ function requireSpelling(
       remedy: `nothing was imported; say what is meant: ${stops.map((issue) => mapping(issue)).join(' ')} (the same name on both sides keeps a label, unless only case tells it apart)`,
     });
   }
-  return issues.map(({ text }) => `${text}; --map joins them`);
+  const hasGood = [...counts.keys(), ...existing].some((label) => good.includes(label));
+  return [
+    ...issues.map(({ text }) => `${text}; --map joins them`),
+    ...(hasGood || counts.size === 0
+      ? []
+      : [
+          `no label here or in the dataset means good (labels.good: ${good.join(', ')}): all count as defects`,
+        ]),
+  ];
 }
 
 function mapping({ kind, label, other }: SpellingIssue): string {
@@ -274,7 +282,9 @@ function whatOf(
   const parts = [
     ...(reading ? [reading.what] : []),
     ...(label !== undefined ? [`every image labelled ${label}`] : []),
-    ...(folders ? [labelFrom ? `labels from the folders (${labelFrom})` : 'labels from the folders'] : []),
+    ...(folders?.labels.size
+      ? [labelFrom ? `labels from the folders (${labelFrom})` : 'labels from the folders']
+      : []),
     ...(masks > 0 ? [`${masks} masks beside the images`] : []),
   ];
   return parts.join(', ');

@@ -42,6 +42,23 @@ export function createTableReader(
   const used = new Set<string>();
   const missing = new Set<string>();
   let problem: QcError | undefined;
+  let hasConflict = false;
+  const said = new Map<string, { readonly file: string; readonly label: string }>();
+
+  /** Two tables may have different images; if they label one differently, only a person knows which counts. */
+  function compare(file: SourceFile, image: SourceFile, label: string | undefined): void {
+    if (label === undefined) return;
+    const before = said.get(image.name);
+    said.set(image.name, before ?? { file: file.name, label });
+    if (!before || before.file === file.name || before.label === label) return;
+    hasConflict = true;
+    problem = new QcError(
+      'dataset-layout',
+      `${image.name} is ${before.label} in ${before.file} and ${label} in ${file.name}`,
+      { remedy: 'move one of the two tables away, or use --layout folders' },
+    );
+  }
+
   return {
     get problem() {
       return problem;
@@ -62,6 +79,7 @@ export function createTableReader(
           continue;
         }
         const { labels, shapes, unit, size } = factsOf(row, columns);
+        compare(file, image, labels[0]);
         const part = columns.part === undefined ? undefined : row[columns.part];
         const maskName = columns.mask === undefined ? undefined : row[columns.mask];
         const mask = maskName ? anyImage.find(maskName, folder) : undefined;
@@ -77,8 +95,11 @@ export function createTableReader(
       }
       return true;
     },
-    finish: () =>
-      used.size === 0 ? undefined : { layout: 'csv', what: 'table', facts, used, notes: [], missing },
+    finish() {
+      if (used.size === 0 || hasConflict) return undefined;
+      const what = used.size === 1 ? `table ${[...used][0]}` : `${used.size} tables`;
+      return { layout: 'csv', what, facts, used, notes: [], missing };
+    },
   };
 }
 

@@ -116,6 +116,14 @@ test('masks are never images, and are kept with the image they belong to', async
       ...(await images('NG/scratch/00.png', 'good/00.png')),
       'mask/scratch/00.png': mask,
     },
+    'MVTec 3D-AD: images and masks side by side': {
+      ...(await images(
+        'b/test/good/rgb/000.png',
+        'b/test/scratch/rgb/000.png',
+        'b/test/scratch/rgb/001.png',
+      )),
+      'b/test/scratch/gt/001.png': mask,
+    },
     'KolektorSDD: named after the image': {
       ...(await images('good/a.png', 'scratch/b.png')),
       'scratch/b_GT.png': mask,
@@ -156,14 +164,17 @@ test('a mask without its image, an empty mask and a mask in an unnamed folder do
     ...(await images('good/1.png', 'good/2.png', 'scratch/3.png')),
     'ground_truth/scratch/9_mask.png': await maskOf(1, 1, 2, 2),
     'ground_truth/scratch/3_mask.png': await maskOf(0, 0, 0, 0),
+    'ground_truth/good/2_mask.png': await maskOf(1, 1, 2, 2),
     'painted/3.png': await maskOf(1, 1, 3, 3),
   });
-  expect(taken.inDataset).toEqual(['good', 'good', 'scratch']);
+  expect(taken.inDataset).toEqual(['good', 'scratch']);
   expect(taken.shapes).toEqual([]);
   expect(reasonsOf(taken)).toEqual({
     'ground_truth/scratch/9_mask.png': expect.stringContaining(
       'a mask (by its folder or name) whose image is not there',
     ),
+    'good/2.png': 'is labelled good, but its mask marks something',
+    'ground_truth/good/2_mask.png': 'a mask whose image is skipped',
     'painted/3.png': expect.stringContaining(
       'two grey values, and the name and size of scratch/3.png: a mask',
     ),

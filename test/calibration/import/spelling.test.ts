@@ -25,6 +25,10 @@ test.each([
     ['normal', 'no defect', 'i.O.'],
     ['means-good normal → good', 'means-good no defect → good', 'means-good i.O. → good'],
   ],
+  [['ok_front', 'def_front'], ['means-good ok_front → good']],
+  [['not good', 'not_ok', 'nok', 'abnormal', 'book'], []],
+  [['ok_front', 'def_front'], ['means-good ok_front → good']],
+  [['not good', 'not_ok', 'nok', 'abnormal', 'book'], []],
   [
     ['0', '1'],
     ['unclear 0', 'unclear 1'],
