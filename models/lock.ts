@@ -1,8 +1,14 @@
-/** One owner of a folder at a time, whichever process it is. */
-import { readFileSync } from 'node:fs';
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
+/**
+ * One owner of a folder at a time, whichever process it is and whichever container it runs in: a lock of the operating
+ * system on an open file (fcntl, open file description), which ends with its process. The file names the owner for
+ * whoever finds it locked; while it is not locked, it means nothing.
+ */
+import { close, constants, fstat, ftruncate, open, readFileSync, write } from 'node:fs';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { kill, pid } from 'node:process';
+import { promisify } from 'node:util';
+import { tryLock } from 'fs-native-extensions';
 import { type ErrorCode, QcError } from '../config/errors.ts';
 
 /** Held by this process. */
@@ -16,83 +22,108 @@ export interface Busy {
 }
 
 /**
- * Takes the lock file until it is disposed of. One whose process is gone is taken over.
- * @throws QcError of the given code where another one holds it
+ * Takes the lock file until it is disposed of.
+ * @throws QcError of the given code if another one holds it, or what the operating system says
  */
 export async function takeLock(path: string, { code, does }: Busy): Promise<AsyncDisposable> {
   const file = resolve(path);
   for (;;) {
     if (held.has(file)) throw new QcError(code, `this process (${pid}) ${does} already (${file})`);
+    // A number, not a FileHandle: nothing may close it because nobody refers to it any more.
+    const fd = await promisify(open)(file, constants.O_RDWR | constants.O_CREAT, 0o640);
     try {
-      held.add(file);
-      // Linked into place, so that nobody ever sees it empty.
-      const draft = `${file}.${pid}`;
-      await writeFile(draft, `${pid} ${startOf(pid)}\n`);
-      await link(draft, file).finally(() => rm(draft, { force: true }));
-      return {
-        async [Symbol.asyncDispose]() {
-          await rm(file, { force: true });
-          held.delete(file);
-        },
-      };
+      const isMine = isLocked(fd);
+      const owner = await ownerOf(file);
+      // Versions up to 0.1 do not lock the file: there, the process that it names holds it as long as it runs.
+      if (!isMine || (owner.number !== pid && isRunning(owner))) {
+        throw new QcError(code, `${nameOf(owner)} ${does} (${file})`);
+      }
+      if (await isThere(fd, file)) {
+        held.add(file);
+        await sign(fd);
+        return {
+          async [Symbol.asyncDispose]() {
+            // Removed while it is still locked: whoever has opened it meanwhile notices that it is another file.
+            await rm(file, { force: true }).catch(() => undefined);
+            await promisify(close)(fd);
+            held.delete(file);
+          },
+        };
+      }
     } catch (error) {
-      held.delete(file);
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      await promisify(close)(fd);
+      throw error;
     }
-    const owner = await ownerOf(file);
-    // Given back meanwhile: there is nothing to take over, and what lies there by now is somebody else's.
-    if (owner === undefined) continue;
-    if (isRunning(owner)) throw new QcError(code, `process ${owner.number} ${does} (${file})`);
-    await takeOver(file, owner, { code, does });
+    await promisify(close)(fd);
   }
 }
 
-/**
- * Removes what a process that is gone left behind. One process at a time, and only that owner's lock: whoever comes
- * later would remove the lock of whoever came first.
- */
-async function takeOver(file: string, gone: Owner, busy: Busy): Promise<void> {
-  await using _ = await takeLock(`${file}.${gone.number || 'nobody'}-${gone.start}`, busy);
-  if ((await ownerOf(file))?.text === gone.text) await rm(file, { force: true });
+/** Whether this process has it now. A file system that knows no locks leaves it to what the file says. */
+function isLocked(fd: number): boolean {
+  try {
+    return tryLock(fd);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (['ENOLCK', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'].includes(code)) return true;
+    throw error;
+  }
+}
+
+/** Whether the file at that path is still the one that is open: its last owner may have removed it. */
+async function isThere(fd: number, file: string): Promise<boolean> {
+  const [mine, there] = await Promise.all([promisify(fstat)(fd), stat(file).catch(() => undefined)]);
+  return there !== undefined && mine?.ino === there.ino && mine.dev === there.dev;
+}
+
+/** Writes down who has it; a disk without room keeps nobody from having it. */
+async function sign(fd: number): Promise<void> {
+  try {
+    await promisify(ftruncate)(fd, 0);
+    await new Promise<void>((done, failed) => {
+      write(fd, `${pid} ${startOf(pid)}\n`, 0, (error) => (error ? failed(error) : done()));
+    });
+  } catch {
+    // The lock is what counts.
+  }
 }
 
 /** Who a lock file names. */
 interface Owner {
-  readonly text: string;
-  /** 0 where it names none. */
+  /** 0 if it names none. */
   readonly number: number;
-  /** When the process started; empty where that could not be read. */
+  /** When the process started; empty if that could not be read. */
   readonly start: string;
 }
 
-/** Undefined where there is no lock. */
-async function ownerOf(file: string): Promise<Owner | undefined> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (text === undefined) return undefined;
+async function ownerOf(file: string): Promise<Owner> {
+  const text = await readFile(file, 'utf8').catch(() => '');
   const [, number = '0', start = ''] = /^(\d+) ?(\d*)\s*$/.exec(text) ?? [];
-  return { text, number: Number(number), start };
+  return { number: Number(number), start };
+}
+
+function nameOf(owner: Owner): string {
+  if (owner.number === 0) return 'another process';
+  return isRunning(owner)
+    ? `process ${owner.number}`
+    : `a process of another container (number ${owner.number} there)`;
 }
 
 /** A process of that number that started at that time: numbers come again, above all in containers. */
-function isRunning({ number: owner, start }: Owner): boolean {
-  // A lock of our own number that we do not hold was left by an earlier process.
-  if (!(owner > 0) || owner === pid) return false;
+function isRunning({ number, start }: Owner): boolean {
+  if (!(number > 0)) return false;
   try {
-    kill(owner, 0);
+    kill(number, 0);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  return start === '' || startOf(owner) === start;
+  return start === '' || startOf(number) === start;
 }
 
-/** When a process started, clock ticks since the machine did (proc(5), field 22); empty where that cannot be read. */
+/** When a process started, clock ticks since the machine did (proc(5), field 22); empty if that cannot be read. */
 function startOf(owner: number): string {
   try {
-    const stat = readFileSync(`/proc/${owner}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const text = readFileSync(`/proc/${owner}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
   } catch {
     return '';
   }

@@ -15,7 +15,7 @@ export async function checkOutbox(directory: string): Promise<Finding[]> {
 async function storeFinding(store: string): Promise<Finding> {
   if (!existsSync(join(store, 'data.mdb')))
     return good('outbox', 'nothing waits; it is made when the agent starts');
-  const examined = await examine({ directory: store, write: false }).catch((error: Error) => error);
+  const examined = await examine(store, false).catch((error: Error) => error);
   if (examined instanceof Error) {
     return warning('outbox', `${store}: ${examined.message}`, 'run this as the user who runs the agent');
   }
@@ -26,8 +26,8 @@ async function storeFinding(store: string): Promise<Finding> {
       'start the agent: it sets it aside and begins a new one; look for a failing disk',
     );
   }
-  const { found, unreadable } = examined;
-  const lost = unreadable + found.setAside;
+  const { found, unreadable, missing } = examined;
+  const lost = unreadable + missing + found.setAside;
   if (lost > 0) {
     const remedy = 'look for a failing disk; what cannot be read is never sent';
     return warning('outbox', `${waitingIn(found)}; ${lost} cannot be read`, remedy);

@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -72,4 +73,66 @@ it('takes over what a power cut left empty', async () => {
   writeFileSync(file, '');
   await using _ = await takeLock(file, busy);
   expect(readdirSync(folder.path)).toEqual(['lock']);
+});
+
+it('leaves nothing behind, and is taken at once, where the holder was killed', async () => {
+  await using folder = await tempFolder();
+  const file = join(folder.path, 'lock');
+  const holder = spawn(process.execPath, ['--input-type=module', '-e', holding(file)]);
+  await once(holder.stdout, 'data');
+  await expect(takeLock(file, busy)).rejects.toMatchObject({
+    message: expect.stringContaining(`process ${holder.pid} is writing to the dataset`),
+  });
+  holder.kill('SIGKILL');
+  await once(holder, 'close');
+  {
+    await using _ = await takeLock(file, busy);
+    expect(readdirSync(folder.path)).toEqual(['lock']);
+  }
+  expect(readdirSync(folder.path)).toEqual([]);
+});
+
+/** Takes the lock, says so and keeps it. */
+const holding = (file: string) => `
+  import { takeLock } from ${JSON.stringify(fileURLToPath(new URL('../../models/lock.js', import.meta.url)))};
+  await takeLock(${JSON.stringify(file)}, { code: 'dataset-busy', does: 'has it' });
+  console.log('held');
+  setInterval(() => undefined, 1_000);`;
+
+// Another container that shares the folder: there, the numbers of processes mean something else.
+const container = ['--pid', '--fork', '--mount-proc', '--kill-child'];
+const canUnshare = spawnSync('unshare', [...container, 'true']).status === 0;
+
+it.skipIf(!canUnshare)(
+  'is kept by a process of another container as long as that lives, and no longer',
+  async () => {
+    await using folder = await tempFolder();
+    const file = join(folder.path, 'lock');
+    const node = [process.execPath, '--input-type=module', '-e', holding(file)];
+    const holder = spawn('unshare', [...container, ...node]);
+    await once(holder.stdout, 'data');
+    for (let n = 0; n < 3; n++) {
+      await expect(takeLock(file, busy)).rejects.toMatchObject({
+        code: 'dataset-busy',
+        message: expect.stringContaining('a process of another container (number 1 there)'),
+      });
+    }
+    // Nor does a third container take it, where the first process has the same number as the holder.
+    const third = spawnSync('unshare', [...container, ...node], { timeout: 10_000 });
+    expect([third.status, String(third.stderr)]).toEqual([1, expect.stringContaining('dataset-busy')]);
+    holder.kill('SIGKILL');
+    await once(holder, 'close');
+    await using _ = await takeLock(file, busy);
+  },
+);
+
+it('honours the lock of an earlier version, which only names its process', async () => {
+  await using folder = await tempFolder();
+  const file = join(folder.path, 'lock');
+  const other = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1_000)']);
+  writeFileSync(file, `${other.pid}\n`);
+  await expect(takeLock(file, busy)).rejects.toMatchObject({ code: 'dataset-busy' });
+  other.kill('SIGKILL');
+  await once(other, 'close');
+  await using _ = await takeLock(file, busy);
 });

@@ -1,10 +1,28 @@
-/** Lets the agent's wall clock jump and its disk be slow, by a small library loaded before the C library (shim.c). */
+/** Lets the agent's wall clock jump and its disk be slow or fail, by a small library loaded before the C library (shim.c). */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+/** Calls on files that fail; only absolute paths are matched. */
+export interface FileFault {
+  /** For example `constants.errno.EIO` of node:os. */
+  readonly errno: number;
+  /** Part of the path of the files; default: every file. */
+  readonly path?: string;
+  /** How many calls fail; default: all until the fault is taken back. */
+  readonly times?: number;
+  /**
+   * Writes that wait for the disk by themselves (O_DSYNC), other writes, fsync and fdatasync, and whatever opens a file
+   * for writing or changes names; default: all of them.
+   */
+  readonly calls?: readonly (keyof typeof callBits)[];
+}
+
+const callBits = { synced: 1, plain: 2, sync: 4, name: 8 } as const;
+const knobsBytes = 512;
 
 export interface Shim extends AsyncDisposable {
   /** For the agent that is to be disturbed. */
@@ -15,6 +33,10 @@ export interface Shim extends AsyncDisposable {
   fsync(delayMs: number): Promise<void>;
   /** How many took longer so far. */
   slowed(): Promise<number>;
+  /** Calls on files fail from now on, until undefined is given. */
+  fail(fault: FileFault | undefined): Promise<void>;
+  /** How many failed so far. */
+  failed(): Promise<number>;
 }
 
 /** Why there can be none here; undefined where there can. */
@@ -44,20 +66,37 @@ export async function openShim(): Promise<Shim> {
   const folder = await mkdtemp(join(tmpdir(), 'qc-knobs-'));
   const knobs = join(folder, 'knobs');
   const handle = await open(knobs, 'w+');
-  await handle.write(Buffer.alloc(24));
-  const turn = async (which: 0 | 1, value: number) => {
+  await handle.write(Buffer.alloc(knobsBytes));
+  const turn = async (which: number, value: number) => {
     const bytes = Buffer.alloc(8);
     bytes.writeBigInt64LE(BigInt(Math.round(value)));
     await handle.write(bytes, 0, 8, which * 8);
+  };
+  const read = async (which: number) => {
+    const { buffer } = await handle.read(Buffer.alloc(8), 0, 8, which * 8);
+    return Number(buffer.readBigInt64LE());
   };
   return {
     env: { LD_PRELOAD: compiled(), SHIM_KNOBS: knobs },
     clock: (offsetMs) => turn(0, offsetMs),
     fsync: (delayMs) => turn(1, delayMs),
-    async slowed() {
-      const { buffer } = await handle.read(Buffer.alloc(8), 0, 8, 16);
-      return Number(buffer.readBigInt64LE());
+    slowed: () => read(2),
+    async fail(fault) {
+      // Nothing fails while the rest is changed.
+      await turn(3, 0);
+      if (!fault) return;
+      const { errno, path = '', times = -1, calls = Object.keys(callBits) as never } = fault;
+      const text = Buffer.alloc(knobsBytes - 64);
+      text.write(path);
+      await handle.write(text, 0, text.length, 64);
+      await turn(4, times);
+      await turn(
+        5,
+        (calls as readonly (keyof typeof callBits)[]).reduce((bits, call) => bits | callBits[call], 0),
+      );
+      await turn(3, errno);
     },
+    failed: () => read(6),
     async [Symbol.asyncDispose]() {
       await handle.close();
       await rm(folder, { recursive: true });

@@ -1,38 +1,50 @@
 /** The thread that waits for the disk, so that the agent's loop does not. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openDisk } from './disk.ts';
+import { type Disk, openDisk } from './disk.ts';
 import type { Answer, OpenDisk, Request } from './disk-thread.ts';
 
 const port = parentPort!;
 const { directory, bytes } = workerData as OpenDisk;
 
-function attempt(id: number, call: () => Answer['value']): Answer {
+/** Undefined after a failure: lmdb refuses everything once a write of its meta page has failed, until it is opened again. */
+let disk: Disk | undefined;
+let isOpen = false;
+
+async function attempt(id: number, call: (open: Disk) => Answer['value']): Promise<Answer> {
   try {
-    return { id, value: call() };
+    disk ??= openDisk(directory, { bytes });
+    isOpen = true;
+    return { id, value: call(disk) };
   } catch (error) {
     const { message, code } = error as Error & { code?: unknown };
+    await reopenNextTime();
     return { id, failed: { message, code: typeof code === 'number' ? code : undefined } };
   }
 }
 
-let disk: ReturnType<typeof openDisk> | undefined;
-port.postMessage(
-  attempt(0, () => {
-    disk = openDisk(directory, { bytes });
-    return disk.found();
-  }),
-);
-port.on('message', async ({ id, call }: Request) => {
-  if (!disk || call.kind === 'close') {
+/** A change that failed is asked for again; it may be on the disk already, and making it twice does no harm. */
+async function reopenNextTime(): Promise<void> {
+  const broken = disk;
+  disk = undefined;
+  await broken?.close().catch(() => undefined);
+}
+
+async function answer({ id, call }: Request): Promise<void> {
+  if (!isOpen || call.kind === 'close') {
     await disk?.close();
     port.postMessage({ id, value: undefined } satisfies Answer);
     port.close();
     return;
   }
-  const open = disk;
   port.postMessage(
-    attempt(id, () =>
+    await attempt(id, (open) =>
       call.kind === 'change' ? open.change(call.change) : open.read(call.queue, call.after, call.limit),
     ),
   );
+}
+
+let last = attempt(0, (open) => open.found()).then((first) => port.postMessage(first));
+port.on('message', (request: Request) => {
+  // One after the other: the store may have to be opened again in between.
+  last = last.then(() => answer(request));
 });

@@ -1,9 +1,8 @@
 /** The store on disk: the only importer of lmdb. Every call blocks until it is done; it lives in a thread of its own. */
-import { crc32 } from 'node:zlib';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { decodeRow, encodeRow, timeOf } from './row-code.ts';
+import { readState, type StoreState, writeState } from './store-state.ts';
 
-/** Version of what is written here; a store of a later version is not touched. */
-const version = 1;
 const pageBytes = 4096;
 /** Most entries that one transaction throws away, so that none takes long. */
 const evictedAtOnce = 1_000;
@@ -64,10 +63,18 @@ export interface Found {
   /** Entries that could not be read, kept for whoever wants to look. */
   readonly setAside: number;
   readonly bytes: number;
+  /** lmdb's number of the transaction that the store's record of itself is of, and of the newest one in the file. */
+  readonly transaction: number;
+  readonly newestTransaction: number;
+  /** Why what the store says about itself cannot be trusted; undefined if it can. */
+  readonly damage: string | undefined;
 }
 
 export interface FoundQueue {
+  /** Entries, as lmdb counts them. */
   readonly messages: number;
+  /** Entries as of the last transaction, by the store's own record; undefined if that record does not say. */
+  readonly expected?: number | undefined;
   readonly newestId: number;
   readonly dropped: number;
   readonly oldestAt: number | undefined;
@@ -82,11 +89,6 @@ export interface Disk {
   /** At most `limit` rows with an id above `after`, in order. */
   read(queue: string, after: number, limit: number): Read[];
   close(): Promise<void>;
-}
-
-interface QueueMark {
-  readonly newestId: number;
-  readonly dropped: number;
 }
 
 type Entries = Database<Buffer, number>;
@@ -109,7 +111,7 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
     // Address space, no disk: with room for what is written anew before the old is free.
     ...(!readOnly && { mapSize: 4 * bytes + 64e6 }),
   });
-  const marks = env.openDB<unknown, string>('marks', { encoding: 'json' });
+  const marks = env.openDB<Buffer, string>('marks', { encoding: 'binary' });
   const aside = env.openDB<Buffer, string>('set aside', { encoding: 'binary' });
   const queues = new Map<string, Entries>();
   const queueOf = (name: string): Entries => {
@@ -117,50 +119,54 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
     queues.set(name, known);
     return known;
   };
-  const written = marks.get('version');
-  if (written !== undefined && written !== version) {
-    throw new Error(`the outbox is of version ${written}, this agent reads ${version}`);
-  }
+  const read = readState(marks);
+  let state = read.state;
   // All names first: opening one ends the reading.
   for (const name of [...env.getKeys()]) if (name.startsWith(prefix)) queueOf(name.slice(prefix.length));
 
+  const lostRecord = () =>
+    read.isNew && [...queues.values()].some((entries) => statsOf(entries).entryCount > 0)
+      ? 'its record of itself is missing'
+      : undefined;
   const found = (): Found => ({
     queues: new Map(
-      [...queues].map(([name, entries]) => {
-        const mark = marks.get(`queue ${name}`) as QueueMark | undefined;
-        const newest = [...entries.getKeys({ reverse: true, limit: 1 })][0] ?? 0;
+      [...new Set([...queues.keys(), ...Object.keys(state.queues)])].map((name) => {
+        const entries = queues.get(name);
+        const mark = state.queues[name];
+        const newest = entries ? ([...entries.getKeys({ reverse: true, limit: 1 })][0] ?? 0) : 0;
         return [
           name,
           {
-            messages: statsOf(entries).entryCount,
-            newestId: Math.max(mark?.newestId ?? 0, newest),
+            messages: entries ? statsOf(entries).entryCount : 0,
+            expected: mark?.messages,
+            // A damaged key may be anything.
+            newestId: mark?.newestId ?? (Number.isSafeInteger(newest) ? newest : 0),
             dropped: mark?.dropped ?? 0,
-            oldestAt: oldestAt(entries),
+            oldestAt: entries && oldestOf(entries)?.at,
           },
         ];
       }),
     ),
-    sequences: new Map(
-      [...marks.getRange({ start: 'sequence ', end: 'sequence~' })].map(({ key, value }) => [
-        key.slice('sequence '.length),
-        value as number,
-      ]),
-    ),
-    time: marks.get('time') as number | undefined,
-    journal: (marks.get('journal') as number | undefined) ?? 0,
+    sequences: new Map(Object.entries(state.sequences)),
+    time: state.time,
+    journal: state.journal,
     setAside: statsOf(aside).entryCount,
     bytes: bytesIn(queues.values()),
+    transaction: state.transaction,
+    newestTransaction: newestTransaction(env),
+    damage: read.damage ?? lostRecord(),
   });
 
   function change({ now, limits, sequences, queues: changes, journal }: Change): Map<string, Changed> {
     for (const name of changes.keys()) queueOf(name);
-    return env.transactionSync(() => {
+    const next: StoreState = { ...state, transaction: newestTransaction(env) + 1, time: now, journal };
+    const changed = env.transactionSync(() => {
       const evicted = new Map([...queues.keys()].map((name) => [name, [] as number[]]));
       for (const [name, { put, remove, setAside }] of changes) {
         const entries = queueOf(name);
         // Appending fills the pages; without it they stay half empty.
         for (const row of put) {
-          const bytes = encode(row);
+          const bytes = encodeRow(name, row);
           // It says whether the row came last, which its types do not know.
           const appended = entries.putSync(row.id, bytes, { append: true }) as unknown as boolean;
           if (!appended) entries.putSync(row.id, bytes);
@@ -173,20 +179,26 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
       }
       for (const [name, entries] of queues) evicted.get(name)!.push(...tooMany(entries, limits, now));
       evictBytes(queues, limits.bytes, evicted);
-      for (const [camera, sequence] of sequences) marks.putSync(`sequence ${camera}`, sequence);
-      for (const [name, { newestId, dropped }] of changes) {
-        marks.putSync(`queue ${name}`, { newestId, dropped: dropped + evicted.get(name)!.length });
+      next.sequences = { ...state.sequences, ...Object.fromEntries(sequences) };
+      next.queues = { ...state.queues };
+      const done = new Map<string, Changed>();
+      for (const [name, entries] of queues) {
+        const change = changes.get(name);
+        const oldest = oldestOf(entries);
+        const gone = evicted.get(name)!;
+        next.queues[name] = {
+          newestId: change?.newestId ?? state.queues[name]?.newestId ?? 0,
+          dropped: (change?.dropped ?? state.queues[name]?.dropped ?? 0) + gone.length,
+          messages: statsOf(entries).entryCount,
+        };
+        done.set(name, { oldestAt: oldest?.at, evicted: gone });
       }
-      marks.putSync('time', now);
-      marks.putSync('journal', journal);
-      marks.putSync('version', version);
-      return new Map(
-        [...queues].map(([name, entries]) => [
-          name,
-          { oldestAt: oldestAt(entries), evicted: evicted.get(name)! },
-        ]),
-      );
+      writeState(marks, next);
+      return done;
     });
+    // Only once it is on the disk.
+    state = next;
+    return changed;
   }
 
   return {
@@ -196,7 +208,9 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
       // One that is not there yet is made by the first put.
       const entries = queues.get(queue);
       if (!entries) return [];
-      return [...entries.getRange({ start: after + 1, limit })].map(({ key, value }) => decode(key, value));
+      return [...entries.getRange({ start: after + 1, limit })].map(({ key, value }) =>
+        decodeRow(queue, key, value),
+      );
     },
     close: () => env.close(),
   };
@@ -211,6 +225,9 @@ interface Stats {
 
 const statsOf = (entries: Entries | Database<Buffer, string>) => entries.getStats() as unknown as Stats;
 
+const newestTransaction = (env: RootDatabase<Buffer, string>) =>
+  (env.getStats() as unknown as { readonly lastTxnId: number }).lastTxnId;
+
 function bytesIn(queues: Iterable<Entries>): number {
   let pages = 0;
   for (const entries of queues) {
@@ -220,8 +237,8 @@ function bytesIn(queues: Iterable<Entries>): number {
   return pages * pageBytes;
 }
 
-function oldestAt(entries: Entries): number | undefined {
-  for (const { value } of entries.getRange({ limit: 1 })) return timeOf(value);
+function oldestOf(entries: Entries): { readonly id: number; readonly at: number } | undefined {
+  for (const { key, value } of entries.getRange({ limit: 1 })) return { id: key, at: timeOf(value) };
   return undefined;
 }
 
@@ -245,7 +262,7 @@ function evictBytes(
 ): void {
   for (let n = 0; n < evictedAtOnce && bytesIn(queues.values()) > most; n++) {
     const filled = [...queues].filter(([, entries]) => statsOf(entries).entryCount > 0);
-    const [oldest] = filled.toSorted(([, a], [, b]) => (oldestAt(a) ?? 0) - (oldestAt(b) ?? 0));
+    const [oldest] = filled.toSorted(([, a], [, b]) => (oldestOf(a)?.at ?? 0) - (oldestOf(b)?.at ?? 0));
     if (!oldest) return;
     const [name, entries] = oldest;
     for (const id of [...entries.getKeys({ limit: 16 })]) {
@@ -254,19 +271,3 @@ function evictBytes(
     }
   }
 }
-
-/** CRC-32 of the rest, time as a 64-bit float, JSON in UTF-8: lmdb does not notice bits that fall over. */
-function encode({ at, json }: Row): Buffer {
-  const bytes = Buffer.allocUnsafe(12 + Buffer.byteLength(json));
-  bytes.writeDoubleLE(at, 4);
-  bytes.write(json, 12);
-  bytes.writeUInt32LE(crc32(bytes.subarray(4)), 0);
-  return bytes;
-}
-
-function decode(id: number, bytes: Buffer): Read {
-  if (bytes.length < 12 || bytes.readUInt32LE(0) !== crc32(bytes.subarray(4))) return { id, damaged: true };
-  return { id, at: timeOf(bytes), json: bytes.toString('utf8', 12) };
-}
-
-const timeOf = (bytes: Buffer) => (bytes.length < 12 ? 0 : bytes.readDoubleLE(4));

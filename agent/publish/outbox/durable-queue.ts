@@ -10,6 +10,8 @@ const readAtOnce = 64;
 /** Rows remembered for those who ask next. */
 const remembered = 256;
 
+const olderFound = 'older messages were found on the disk: they are sent first';
+
 export interface QueueDeps {
   readonly clock: OutboxClock;
   read(after: number, limit: number): Promise<Read[]>;
@@ -39,6 +41,12 @@ export class DurableQueue<M> implements Outbox<M> {
   /** What the store has not got yet, in order: it is in the journal, or the disk takes nothing. */
   readonly #inMemory = new Map<number, Row>();
   #newestKept = 0;
+  /** How often older messages were found. */
+  #adoptions = 0;
+  /** Calls of `next` that have not ended. */
+  #reading = 0;
+  /** Whoever reads on from newer messages must begin anew. */
+  #rejectsNext = false;
   #onDiskUpTo: number;
   #oldestAt: number | undefined;
   newestId: number;
@@ -64,13 +72,38 @@ export class DurableQueue<M> implements Outbox<M> {
     this.#oldestAt = found?.oldestAt;
   }
 
+  /** The disk is there at last: it has older messages. Whoever has read on from newer ones must begin anew. */
+  adopt({ messages, dropped, oldestAt }: FoundQueue): void {
+    this.size += messages;
+    this.dropped += dropped;
+    if (messages === 0) return;
+    if (oldestAt !== undefined) this.#oldestAt = oldestAt;
+    this.#adoptions++;
+    this.#rejectsNext = this.#reading === 0;
+    this.#waiting.wake();
+  }
+
   letter(message: M): Letter {
     return { queue: this.name, message };
   }
 
   async next(after: number, signal: AbortSignal): Promise<OutboxEntry<M>> {
+    const beginsAnew = after > 0 && this.#rejectsNext;
+    this.#rejectsNext = false;
+    if (beginsAnew) throw new Error(olderFound);
+    this.#reading++;
+    try {
+      return await this.#nextOf(after, signal);
+    } finally {
+      this.#reading--;
+    }
+  }
+
+  async #nextOf(after: number, signal: AbortSignal): Promise<OutboxEntry<M>> {
+    const adoptions = this.#adoptions;
     for (let at = after; ; ) {
       signal.throwIfAborted();
+      if (adoptions !== this.#adoptions) throw new Error(olderFound);
       // Before looking: what comes while the disk is read must not be missed.
       const before = this.#newestVisible;
       const upTo = this.#onDiskUpTo;
@@ -79,7 +112,8 @@ export class DurableQueue<M> implements Outbox<M> {
       if (!onDisk && this.#onDiskUpTo !== upTo) continue;
       const row = onDisk ?? this.#kept(at);
       if (!row) {
-        await this.#waiting.until(() => (this.#newestVisible > before ? true : undefined), signal);
+        const isNews = () => this.#newestVisible > before || adoptions !== this.#adoptions || undefined;
+        await this.#waiting.until(isNews, signal);
         continue;
       }
       at = row.id;

@@ -6,10 +6,11 @@ import type { z } from 'zod';
 import { QcError } from '../../../config/errors.ts';
 import { FaultLog, type Log } from '../../lifecycle/log.ts';
 import { type OutboxClock, outboxClock } from './clock.ts';
-import type { Found, Limits, QueueChange, Row } from './disk.ts';
+import type { Found, FoundQueue, Limits, QueueChange, Row } from './disk.ts';
 import { DurableQueue, type Leaving } from './durable-queue.ts';
 import type { Journal } from './journal.ts';
 import type { LastingDisk } from './lasting-disk.ts';
+import type { Numbers } from './numbers.ts';
 import type { Letter, Numbered, Outbox, OutboxStore } from './outbox.ts';
 import { type Replayed, replay } from './replay.ts';
 
@@ -38,6 +39,16 @@ interface Group {
   record: number;
 }
 
+/** What the outbox runs over; closing it closes disk and journal. */
+export interface Backing {
+  readonly disk: LastingDisk;
+  /** Undefined if there is none: then everything waits for the store. */
+  readonly journal: Journal | undefined;
+  readonly numbers: Numbers;
+  /** Whether the newest sequence numbers that were found are the newest that were used. */
+  readonly areCertain: boolean;
+}
+
 export interface DurableDeps {
   readonly log: Log;
   /** Told when it begins or ends that messages are kept in memory only. */
@@ -54,13 +65,19 @@ export interface DurableOptions {
 export class DurableOutbox implements OutboxStore {
   readonly #disk: LastingDisk;
   readonly #journal: Journal | undefined;
+  readonly #numbers: Numbers;
+  #areCertain: boolean;
   readonly #options: DurableOptions;
   readonly #deps: DurableDeps;
   readonly #faults: FaultLog;
-  readonly #found: Found;
+  #found: Found;
+  /** Id after which the messages of a queue begin of which nothing is known. */
+  #idsAfter = 0;
   readonly #clock: OutboxClock;
   readonly #queues = new Map<string, DurableQueue<unknown>>();
   readonly #sequences: Map<string, number>;
+  /** Cameras whose first number has been decided. */
+  readonly #asked = new Set<string>();
   /** Not in the store yet, oldest first: … */
   #groups: Group[] = [];
   /** … as many of them are in the journal, … */
@@ -73,6 +90,8 @@ export class DurableOutbox implements OutboxStore {
   #taken: number;
   /** The newest message of each queue that the store has, or has had. */
   readonly #newestTaken: Map<string, number>;
+  /** The store did not take what it was given last: the journal grows meanwhile. */
+  #storeFails = false;
   /** What is in no journal goes to the store as well. */
   #direct = false;
   #storing: Promise<void> | undefined;
@@ -81,10 +100,11 @@ export class DurableOutbox implements OutboxStore {
   readonly #ageing: NodeJS.Timeout;
   #fault = '';
 
-  /** @param journal undefined where there is none: then everything waits for the store */
-  constructor(disk: LastingDisk, journal: Journal | undefined, options: DurableOptions, deps: DurableDeps) {
+  constructor({ disk, journal, numbers, areCertain }: Backing, options: DurableOptions, deps: DurableDeps) {
     this.#disk = disk;
     this.#journal = journal;
+    this.#numbers = numbers;
+    this.#areCertain = areCertain;
     this.#options = options;
     this.#deps = deps;
     this.#faults = new FaultLog(deps.log);
@@ -100,6 +120,25 @@ export class DurableOutbox implements OutboxStore {
     this.#ageing.unref();
   }
 
+  /** The disk takes nothing yet, and what it holds is not known. */
+  startWithout(why: string): void {
+    // Above every id that it can hold: ids count messages.
+    this.#idsAfter = Date.now();
+    this.#failed(why);
+    this.#writeSoon(retryMs);
+  }
+
+  /** The disk is there at last. @param found with everything that the journal had */
+  adopt(found: Found): void {
+    this.#taken = found.journal;
+    const newestId = this.#idsAfter;
+    this.#found = {
+      ...found,
+      queues: new Map([...found.queues].map(([name, queue]) => [name, { ...queue, newestId }])),
+    };
+    for (const [name, queue] of found.queues) this.#queues.get(name)?.adopt(queue);
+  }
+
   /** What the journal had and the store has not. */
   #adopt(parts: Replayed['parts']): void {
     this.#groups = parts.map(({ part, ...rest }) => ({ ...rest, part, stored: () => undefined }));
@@ -111,7 +150,7 @@ export class DurableOutbox implements OutboxStore {
     const opened = this.#queues.get(name) as DurableQueue<M> | undefined;
     if (opened) return opened;
     const journaled = this.#groups.flatMap(({ rows, at }) => rowsOf(name, rows, at));
-    const queue = new DurableQueue<M>(name, schema, this.#found.queues.get(name), journaled, {
+    const queue = new DurableQueue<M>(name, schema, this.#foundOf(name), journaled, {
       clock: this.#clock,
       read: (after, limit) => this.#disk.read(name, after, limit),
       onGone: () => this.#writeSoon(takeOverAfterMs),
@@ -123,8 +162,16 @@ export class DurableOutbox implements OutboxStore {
     return queue;
   }
 
+  #foundOf(name: string): FoundQueue {
+    const nothing = { messages: 0, newestId: this.#idsAfter, dropped: 0, oldestAt: undefined };
+    return this.#found.queues.get(name) ?? nothing;
+  }
+
   put(letters: readonly Letter[], part?: Numbered): Promise<void> {
-    if (part) this.#sequences.set(part.camera, part.sequence);
+    if (part) {
+      this.#sequences.set(part.camera, part.sequence);
+      this.#numbers.used(part.camera, part.sequence);
+    }
     const at = this.#clock.now();
     const rows = letters.map(({ queue, message }) => ({
       queue,
@@ -139,7 +186,18 @@ export class DurableOutbox implements OutboxStore {
   }
 
   newestSequence(camera: string): number {
-    return this.#sequences.get(camera) ?? 0;
+    const known = this.#sequences.get(camera) ?? 0;
+    if (this.#areCertain || this.#asked.has(camera)) return known;
+    const after = this.#numbers.startAfter(camera, known);
+    this.#asked.add(camera);
+    this.#sequences.set(camera, after);
+    if (known > 0 && after > known) {
+      this.#deps.log.warn(
+        { camera, newest: known, after },
+        'the newest sequence number is uncertain: the next one comes after a gap',
+      );
+    }
+    return after;
   }
 
   get fault(): string {
@@ -177,7 +235,7 @@ export class DurableOutbox implements OutboxStore {
       await Promise.resolve();
       const slow = setTimeout(() => this.#failed(`it has not answered for ${slowMs / 1000} s`), slowMs);
       try {
-        if (this.#isFull || !(await this.#toJournal())) {
+        if ((this.#isFull && !this.#storeFails) || !(await this.#toJournal())) {
           this.#direct = true;
           await this.#write();
         }
@@ -200,7 +258,10 @@ export class DurableOutbox implements OutboxStore {
     if (groups.length === 0) return true;
     this.#journaling = groups.length;
     try {
-      const record = await this.#journal?.write(groups.map(({ at, part, rows }) => ({ at, part, rows })));
+      const record = await this.#journal?.write(
+        groups.map(({ at, part, rows }) => ({ at, part, rows })),
+        this.#storeFails,
+      );
       if (record === undefined) return false;
       for (const group of groups) group.record = record;
       this.#journaled += groups.length;
@@ -214,7 +275,8 @@ export class DurableOutbox implements OutboxStore {
       for (const { queue, id, json } of rows) this.#queues.get(queue)!.keep({ id, at, json });
       stored();
     }
-    if (this.#journal?.isFilling) void this.#write();
+    if (this.#storeFails) this.#writeSoon(retryMs);
+    else if (this.#journal?.isFilling) void this.#write();
     else this.#writeSoon(takeOverAfterMs);
     return true;
   }
@@ -250,6 +312,7 @@ export class DurableOutbox implements OutboxStore {
         await this.#commit(groups);
       } catch (error) {
         this.#inFlight = 0;
+        this.#storeFails = true;
         this.#notTaken((error as Error).message);
         this.#writeSoon(retryMs);
         return;
@@ -260,6 +323,7 @@ export class DurableOutbox implements OutboxStore {
       for (const { stored } of groups) stored();
     } while (most === groupSize || this.#takeable > this.#journaled);
     this.#direct = false;
+    this.#storeFails = false;
     if (this.#groups.length === this.#journaled) this.#recovered();
     // What was journaled meanwhile has time.
     if (this.#journaled > 0) this.#writeSoon(takeOverAfterMs);
@@ -271,7 +335,7 @@ export class DurableOutbox implements OutboxStore {
     const queues = new Map<string, QueueChange>();
     for (const name of new Set([...this.#queues.keys(), ...groups.flatMap(({ rows }) => namesOf(rows))])) {
       const rows = groups.flatMap(({ rows, at }) => rowsOf(name, rows, at));
-      const newestId = rows.at(-1)?.id ?? this.#newestTaken.get(name) ?? 0;
+      const newestId = rows.at(-1)?.id ?? this.#newestTaken.get(name) ?? this.#idsAfter;
       const queue = this.#queues.get(name);
       const put = rows.filter(({ id }) => !queue?.isGone(id));
       // What is gone and yet to be taken over is remembered until then.
@@ -322,6 +386,7 @@ export class DurableOutbox implements OutboxStore {
 
   #failed(why: string): void {
     const first = this.#fault === '';
+    if (first) this.#numbers.uncertain(true);
     this.#fault = `the disk takes no results (${firstLine(why)}): they are kept in memory, and lost if the agent ends; make room, and check the disk`;
     this.#faults.warn(`outbox: ${this.#fault}`);
     this.#keepInMemory();
@@ -331,6 +396,7 @@ export class DurableOutbox implements OutboxStore {
   #recovered(): void {
     if (this.#fault === '') return;
     this.#fault = '';
+    this.#numbers.uncertain(false);
     this.#faults.clear();
     this.#deps.log.info('outbox: results are on the disk again');
     this.#deps.onFault();
@@ -364,6 +430,7 @@ export class DurableOutbox implements OutboxStore {
     clearTimeout(this.#timer);
     await this.#disk.close();
     await this.#journal?.close();
+    await this.#numbers.close();
     const isGone = ({ queue, id }: Group['rows'][number]) => this.#queues.get(queue)!.isGone(id);
     const lost = this.#groups.slice(this.#journaled).filter(({ rows }) => !rows.every(isGone));
     if (lost.length > 0) {

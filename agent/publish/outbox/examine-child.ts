@@ -1,42 +1,57 @@
-/** Reads a whole store, and dies of it where it is damaged, so that the agent does not. */
+/** Reads a whole store, and dies of it if it is damaged, so that the agent does not. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Disk, type Found, openDisk } from './disk.ts';
-import type { Examine, Examined, Refused } from './examine.ts';
+import type { ExamineAnswer, Examined, ExamineRequest } from './examine.ts';
 import { type JournalRecord, scan, unreadable } from './journal-record.ts';
+import { entriesOf, isOlder, lostOf, rebuildStore } from './rebuild.ts';
 import { replay } from './replay.ts';
 
 const endless = Number.MAX_SAFE_INTEGER;
-const readAtOnce = 256;
 
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
-process.once('message', (options: Examine) => {
-  process.send?.(examine(options), () => process.exit());
+const say = (said: ExamineAnswer) => process.send?.(said, () => process.exit());
+// lmdb's binding throws some of what it finds where nobody waits for it.
+process.on('uncaughtException', (error) => say({ damage: error.message }));
+process.once('message', async (request: ExamineRequest) => {
+  say(await answer(request));
 });
 
-function examine({ directory, write }: Examine): Examined | Refused {
+async function answer(request: ExamineRequest): Promise<ExamineAnswer> {
   try {
-    const disk = openDisk(directory, { readOnly: !write });
-    const found = disk.found();
-    let damaged = 0;
-    for (const [queue, { newestId }] of found.queues) {
-      for (let after = 0; after < newestId; ) {
-        const rows = disk.read(queue, after, readAtOnce);
-        damaged += rows.filter((row) => 'damaged' in row).length;
-        after = rows.at(-1)?.id ?? endless;
-      }
-    }
-    if (write && found.time !== undefined) tryToWrite(disk, found);
-    return { found: replay(found, journaledIn(directory, found.journal)).found, unreadable: damaged };
+    return { value: request.kind === 'examine' ? examine(request) : await rebuildStore(request) };
   } catch (error) {
-    const { message } = error as Error;
-    if (isOfTheSystem(error)) return { refused: message };
+    const { message, code } = error as Error & { code?: unknown };
+    if (isOfTheSystem(error)) return { refused: message, code: code as number };
     return { damage: message };
   }
 }
 
-/** What the store has yet to take over; nothing where the journal cannot be read. */
+function examine({ directory, write }: Extract<ExamineRequest, { kind: 'examine' }>): Examined {
+  const disk = openDisk(directory, { readOnly: !write });
+  const found = disk.found();
+  if (found.damage !== undefined) throw new Error(found.damage);
+  // Not beside a running agent, which goes on meanwhile.
+  if (write && isOlder(directory, found)) throw new Error('a page of it is an older one');
+  let damaged = 0;
+  let missing = 0;
+  for (const [name, queue] of found.queues) {
+    let entries = 0;
+    for (const row of entriesOf(disk, name)) {
+      entries++;
+      if ('damaged' in row) damaged++;
+    }
+    missing += lostOf(queue, entries);
+  }
+  // Beside a running agent the entries may be of a later transaction than the count.
+  if (disk.found().time !== found.time) missing = 0;
+  if (write && found.time !== undefined) tryToWrite(disk, found);
+  const journaled = journaledIn(directory, found.journal);
+  return { found: replay(found, journaled).found, unreadable: damaged, missing };
+}
+
+/** What the store has yet to take over; nothing if the journal cannot be read. */
 function journaledIn(directory: string, taken: number): readonly JournalRecord[] {
   try {
     const bytes = readFileSync(join(directory, 'journal'));
@@ -58,6 +73,6 @@ function tryToWrite(disk: Disk, { time = 0, journal }: Found): void {
 
 /** lmdb's own codes are below 0; those of the operating system say nothing of what is in the file. */
 function isOfTheSystem(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'number' && code > 0;
+  const { code, errno } = error as { code?: unknown; errno?: unknown };
+  return (typeof code === 'number' && code > 0) || typeof errno === 'number';
 }

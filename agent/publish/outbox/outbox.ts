@@ -20,7 +20,10 @@ export interface Letter {
 export interface Outbox<M> {
   /** Addresses a message to this queue, for `OutboxStore.put`. */
   letter(message: M): Letter;
-  /** The oldest entry with an id above `after`, waiting for one; rejects only when the signal aborts. */
+  /**
+   * The oldest entry with an id above `after`, waiting for one; rejects when the signal aborts, and once if older messages
+   * are found later: then whoever reads begins anew with 0.
+   */
   next(after: number, signal: AbortSignal): Promise<OutboxEntry<M>>;
   /**
    * The other side has it: never handed out again by this process. The disk forgets it a moment later, so that

@@ -1,0 +1,146 @@
+/**
+ * Keeps a sequence number from being used twice if the outbox cannot say which was the newest.
+ *
+ * `<storage>/numbers.json` holds a ceiling for each camera that no number has reached, written ahead in large steps. It is
+ * only used at a start after which the newest number is uncertain: the store was damaged, the storage cannot be written,
+ * or the last process had to keep results in memory when it ended. That process leaves a mark for it, also on a file
+ * system in memory, since the disk may have taken nothing at all.
+ */
+import { createHash } from 'node:crypto';
+import { constants, existsSync } from 'node:fs';
+import { open, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { writeDurably } from '../../../models/durable.ts';
+
+const fileSchema = z.object({
+  schema: z.literal(1),
+  /** By camera: above every number that was used. */
+  ceilings: z.record(z.string(), z.number().int()),
+});
+type Ceilings = Map<string, number>;
+
+/** Numbers that are reserved at once; the next block follows when half of it is used. */
+const block = 10_000;
+/** A disk that took nothing is asked again after this time, ms. */
+const retryAfterMs = 1_000;
+/** Used as the first number if nothing at all is known: more than one part a second since then has never been made. */
+const epoch = Date.UTC(2020, 0, 1);
+
+export interface Numbers {
+  /**
+   * The number after which a camera goes on if there may have been newer ones than those that are known.
+   * @param known the newest in store and journal
+   */
+  startAfter(camera: string, known: number): number;
+  /** The last process ended while it used numbers that are on no disk. */
+  readonly wasUncertain: boolean;
+  used(camera: string, sequence: number): void;
+  /** Numbers are used from now on that are on no disk, or no longer. */
+  uncertain(on: boolean): void;
+  /** Waits for what is being written. */
+  close(): Promise<void>;
+}
+
+/** Reads what there is; never throws. */
+export async function openNumbers(directory: string): Promise<Numbers> {
+  const file = join(directory, 'numbers.json');
+  const hash = createHash('sha256').update(resolve(directory)).digest('hex').slice(0, 16);
+  const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+  const marks = [join(memory, `qc-agent-numbers-${hash}.json`), join(directory, 'numbers-uncertain.json')];
+  const readable = await readCeilings(file);
+  const ceilings: Ceilings = new Map(readable);
+  let wasUncertain = false;
+  for (const mark of marks) {
+    const found = await readCeilings(mark);
+    if (!found) continue;
+    wasUncertain = true;
+    for (const [camera, ceiling] of found) raise(ceilings, camera, ceiling);
+  }
+  const written: Ceilings = new Map(readable);
+  let isUncertain = false;
+  let changed = false;
+  let failedAt = Number.NEGATIVE_INFINITY;
+  let writing: Promise<void> | undefined;
+
+  async function writeAll(): Promise<void> {
+    while (changed) {
+      changed = false;
+      const text = `${JSON.stringify({ schema: 1, ceilings: Object.fromEntries(ceilings) })}\n`;
+      const now = new Map(ceilings);
+      if (isUncertain) {
+        // One of them is enough. The one in memory comes first: it cannot hang.
+        for (const mark of marks) await writeMark(mark, text).catch(() => undefined);
+      }
+      try {
+        await writeDurably(file, text);
+        for (const [camera, ceiling] of now) written.set(camera, ceiling);
+        if (!isUncertain) for (const mark of marks) await rm(mark, { force: true });
+      } catch {
+        failedAt = performance.now();
+      }
+    }
+  }
+  function write(): void {
+    changed = true;
+    writing ??= writeAll().finally(() => {
+      writing = undefined;
+    });
+  }
+
+  return {
+    wasUncertain,
+    startAfter(camera, known) {
+      const ceiling = ceilings.get(camera) ?? Math.floor((Date.now() - epoch) / 1_000);
+      const after = Math.max(known, ceiling);
+      // Whoever starts after this one must not begin here again.
+      raise(ceilings, camera, after + block);
+      write();
+      return after;
+    },
+    used(camera, sequence) {
+      if (sequence > (ceilings.get(camera) ?? 0) - block / 2) {
+        raise(ceilings, camera, (Math.floor(sequence / block) + 2) * block);
+        return write();
+      }
+      const isWritten = (written.get(camera) ?? 0) >= ceilings.get(camera)!;
+      if (!isWritten && performance.now() - failedAt > retryAfterMs) write();
+    },
+    uncertain(on) {
+      if (on === isUncertain) return;
+      isUncertain = on;
+      write();
+    },
+    async close() {
+      await writing;
+    },
+  };
+}
+
+function raise(ceilings: Ceilings, camera: string, to: number): void {
+  ceilings.set(camera, Math.max(to, ceilings.get(camera) ?? 0));
+}
+
+/** Undefined if there is none that can be read. */
+async function readCeilings(file: string): Promise<Ceilings | undefined> {
+  try {
+    return new Map(Object.entries(fileSchema.parse(JSON.parse(await readFile(file, 'utf8'))).ceilings));
+  } catch (error) {
+    // A mark that was cut short is a mark.
+    return (error as NodeJS.ErrnoException).code === undefined ? new Map() : undefined;
+  }
+}
+
+/** Not by a rename: a disk without room may still have an empty file to write to. */
+async function writeMark(file: string, text: string): Promise<void> {
+  // No symbolic link that somebody else has put there is followed.
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);
+  const handle = await open(file, flags, 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}

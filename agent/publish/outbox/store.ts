@@ -1,0 +1,123 @@
+/** The outbox's files, opened for writing: the store and its journal. */
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncFolder } from '../../../models/durable.ts';
+import type { Log } from '../../lifecycle/log.ts';
+import { makeAside } from './aside.ts';
+import type { Found } from './disk.ts';
+import type { OpenDisk } from './disk-thread.ts';
+import { type Examined, examine, rebuild } from './examine.ts';
+import { type Journal, openJournal, UnreadableJournal } from './journal.ts';
+import type { Scanned } from './journal-record.ts';
+import { type LastingDisk, openLastingDisk } from './lasting-disk.ts';
+
+export interface OpenStore {
+  readonly disk: LastingDisk;
+  /** Undefined if there can be none: without it everything is as safe and takes a little longer. */
+  readonly journal: Journal | undefined;
+  /** Whether the newest sequence numbers found are those that were used; false after damage. */
+  readonly numbersAreKnown: boolean;
+}
+
+/** @throws what the operating system or lmdb says; nothing is open then */
+export async function openStore(options: OpenDisk, log: Log): Promise<OpenStore> {
+  const { directory } = options;
+  await mkdir(directory, { recursive: true });
+  const numbersAreKnown = await makeWhole(options, log);
+  const disk = await openLastingDisk(options, log);
+  try {
+    const { journal, isWhole } = await journalIn(directory, disk.found, log);
+    return { disk, journal, numbersAreKnown: numbersAreKnown && isWhole };
+  } catch (error) {
+    await disk.close();
+    throw error;
+  }
+}
+
+/** The newest numbers in a store that cannot be written; none if it cannot be read either. */
+export async function peekAtSequences(directory: string): Promise<ReadonlyMap<string, number>> {
+  if (!existsSync(join(directory, 'data.mdb'))) return new Map();
+  const examined = await examine(directory, false).catch(() => undefined);
+  return examined && 'found' in examined ? examined.found.sequences : new Map();
+}
+
+/** Replaces a damaged store. @returns whether the newest sequence numbers are known */
+async function makeWhole({ directory, bytes }: OpenDisk, log: Log): Promise<boolean> {
+  if (!existsSync(join(directory, 'data.mdb'))) return true;
+  const examined = await examine(directory, true);
+  if ('found' in examined && examined.missing === 0) {
+    sayWaiting(examined, log);
+    return true;
+  }
+  const damage = 'damage' in examined ? examined.damage : `${examined.missing} messages are missing`;
+  // Made whole beside it first: the disk may be full.
+  // No dot in its name: lmdb takes a path with one for a file.
+  const draft = `${directory}-draft`;
+  await rm(draft, { recursive: true, force: true });
+  await mkdir(draft);
+  let made = await rebuild(directory, draft, bytes, true);
+  if ('damage' in made) {
+    await rm(draft, { recursive: true });
+    await mkdir(draft);
+    made = await rebuild(directory, draft, bytes, false);
+  }
+  if ('damage' in made) throw new Error(`no new store could be made (${made.damage})`);
+  const aside = await makeAside(directory);
+  await rename(directory, aside);
+  await rename(draft, directory);
+  await syncFolder(join(directory, '..'));
+  const { kept, lost, numbersAreKnown } = made;
+  log.warn(
+    { damage, kept, lost: lost ?? 'unknown' },
+    `the outbox was damaged and set aside as ${aside}: ${lost ?? 'an unknown number of'} messages are lost and not sent, ${kept} were kept${numbersAreKnown ? '' : '; sequence numbers go on behind a gap'}`,
+  );
+  return numbersAreKnown;
+}
+
+function sayWaiting({ found }: Examined, log: Log): void {
+  const waiting = [...found.queues.values()].reduce((sum, { messages }) => sum + messages, 0);
+  if (waiting > 0) log.info({ waiting }, 'messages from before are sent once the broker is there');
+}
+
+interface FoundJournal {
+  readonly journal: Journal | undefined;
+  /** Whether the newest number of each camera is among what could be read. */
+  readonly isWhole: boolean;
+}
+
+async function journalIn(directory: string, found: Found, log: Log): Promise<FoundJournal> {
+  const path = join(directory, 'journal');
+  try {
+    const journal = await openJournal(path, found.journal);
+    const { damaged } = journal.found;
+    if (damaged > 0) {
+      const aside = await makeAside(directory);
+      await copyFile(path, join(aside, 'journal'));
+      log.warn(
+        { damaged },
+        `records of the outbox's journal cannot be read: a copy was set aside as ${aside}, their results are not sent`,
+      );
+    }
+    return { journal, isWhole: damaged === 0 || camerasIn(found, journal.found).size === 1 };
+  } catch (error) {
+    const why = (error as Error).message;
+    if (error instanceof UnreadableJournal) {
+      const aside = await makeAside(directory);
+      await rename(path, join(aside, 'journal'));
+      log.warn(
+        { damage: why },
+        `the outbox's journal could not be read and was set aside as ${aside}: results of the last moment before the end are not sent`,
+      );
+      return { ...(await journalIn(directory, found, log)), isWhole: false };
+    }
+    log.warn({ err: error }, 'the outbox has no journal: each result waits a little longer for the disk');
+    return { journal: undefined, isWhole: true };
+  }
+}
+
+/** Records count up: what is damaged between others of the same camera was not its newest. */
+function camerasIn({ sequences }: Found, { records }: Scanned): ReadonlySet<string> {
+  const parts = records.flatMap(({ parts }) => parts);
+  return new Set([...sequences.keys(), ...parts.flatMap(({ part }) => part?.camera ?? [])]);
+}

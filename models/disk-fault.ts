@@ -1,0 +1,38 @@
+/** What a disk refuses now and may take later: it is full, read-only, away or broken, or the rights are missing. */
+import { constants } from 'node:os';
+
+const codes = [
+  'ENOSPC',
+  'EDQUOT',
+  'EFBIG',
+  'EROFS',
+  'EACCES',
+  'EPERM',
+  'EIO',
+  'ENXIO',
+  'ENODEV',
+  'ENOENT',
+  'ENOMEDIUM',
+  'ENOTCONN',
+  'ESTALE',
+  'ESHUTDOWN',
+  'EHOSTDOWN',
+  'ETIMEDOUT',
+  'EBUSY',
+  'EMFILE',
+  'ENFILE',
+  'ENOLCK',
+  'EOPNOTSUPP',
+  'ENOSYS',
+] as const;
+const numbers = new Set(codes.map((code) => (constants.errno as Record<string, number>)[code]));
+/** Not in Node's own list: the Linux numbers of ENOMEDIUM, EHOSTDOWN and ESHUTDOWN. */
+for (const number of [108, 112, 123]) numbers.add(number);
+
+/** Whether an error of the file system or of lmdb (which has errno as a number) says so. */
+export function isDiskFault(error: unknown): boolean {
+  const { code, cause } = error as { code?: unknown; cause?: unknown };
+  if (typeof code === 'number') return numbers.has(code);
+  if (typeof code === 'string' && (codes as readonly string[]).includes(code)) return true;
+  return cause !== undefined && cause !== error && isDiskFault(cause);
+}
