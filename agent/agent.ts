@@ -11,7 +11,7 @@ import { openHttp } from './http/http.ts';
 import { createRecent } from './http/recent.ts';
 import { type Inspection, openInspection, resultOfJob } from './inspections.ts';
 import { Closer } from './lifecycle/closer.ts';
-import { openDataDirectory } from './lifecycle/data-directory.ts';
+import { openDataDirectoryInTime } from './lifecycle/data-directory.ts';
 import { Liveness } from './lifecycle/liveness.ts';
 import type { Log } from './lifecycle/log.ts';
 import { Station } from './lifecycle/station.ts';
@@ -67,7 +67,6 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   let sparkplug: Sparkplug | undefined;
   let stored: OutboxStore | undefined;
 
-  opened.use(await openDataDirectory(config.storage.directory, version));
   const metrics = createMetrics({ version });
   metrics.unitCosts(config.training.costs);
   metrics.watchStorage(config.storage.directory);
@@ -85,6 +84,15 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   const storing = liveness.job('the storing of a result', storingMs);
   liveness.fault('the model', modelFaultMs, () => model?.fault);
   const changed = () => station.changed();
+  const storage = opened.use(
+    await openDataDirectoryInTime(config.storage.directory, version, {
+      onFault(text) {
+        if (text) log.warn(text);
+        else log.info('storage: the directory is in use again');
+        station.notice('storage', text);
+      },
+    }),
+  );
   const book = openBook(config);
   const recipes = await openRecipes(book, {
     log,
@@ -267,6 +275,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
     liveness,
     failed: new Promise((_, reject) => {
       for (const inspection of running) inspection.catch(reject);
+      storage.refused.catch(reject);
     }),
     [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
   };

@@ -64,9 +64,11 @@ export async function openCompiled(
       if (!(await isWhole(folder))) throw error;
     }
   }
+  // A disk that takes nothing just now does not keep the graph from being used.
   const now = new Date();
-  await utimes(folder, now, now);
-  await tidy(cache, key);
+  await utimes(folder, now, now)
+    .then(() => tidy(cache, key))
+    .catch(() => undefined);
   return join(folder, graphFile);
 }
 

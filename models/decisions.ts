@@ -1,8 +1,9 @@
 /** Who let which head judge, and why: `<storage>/models/decisions.jsonl`, only ever added to. */
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { QcError } from '../config/errors.ts';
+import { readLines } from './lines.ts';
 import type { HeadManifest } from './manifest.ts';
 
 export const decisionSchema = z.strictObject({
@@ -15,6 +16,9 @@ export const decisionSchema = z.strictObject({
 });
 export type Decision = z.output<typeof decisionSchema>;
 
+/** Bytes. */
+const longestDecision = 100_000;
+
 const fileOf = (storageDirectory: string) => join(storageDirectory, 'models', 'decisions.jsonl');
 
 /** Durable once it resolves. */
@@ -24,10 +28,14 @@ export async function recordDecision(
 ): Promise<void> {
   const file = fileOf(storageDirectory);
   await mkdir(dirname(file), { recursive: true });
-  const handle = await open(file, 'a');
+  const handle = await open(file, 'a+');
   try {
     const line: Decision = { schema: 1, at: new Date().toISOString(), ...decision };
-    await handle.appendFile(`${JSON.stringify(line)}\n`);
+    // Half a line of an earlier attempt must not swallow this one.
+    const { size } = await handle.stat();
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
+    const isTorn = bytesRead > 0 && buffer[0] !== 0x0a;
+    await handle.appendFile(`${isTorn ? '\n' : ''}${JSON.stringify(line)}\n`);
     await handle.datasync();
   } finally {
     await handle.close();
@@ -36,10 +44,10 @@ export async function recordDecision(
 
 /** Oldest first; damaged lines are passed over. */
 export async function readDecisions(storageDirectory: string): Promise<Decision[]> {
-  const text = await readFile(fileOf(storageDirectory), 'utf8').catch(() => '');
-  return text.split('\n').flatMap((line) => {
+  const { lines } = await readLines(fileOf(storageDirectory), longestDecision).catch(() => ({ lines: [] }));
+  return lines.flatMap((line) => {
     try {
-      return [decisionSchema.parse(JSON.parse(line))];
+      return line ? [decisionSchema.parse(JSON.parse(line.toString('utf8')))] : [];
     } catch {
       return [];
     }

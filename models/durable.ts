@@ -1,19 +1,24 @@
 /** Files that are whole or not there at all, also after a power cut. */
-import { open, rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { platform } from 'node:process';
 
-/** Writes beside the file, waits for the disk, then renames over it. */
+/** Writes beside the file, waits for the disk, then renames over it. @throws what the disk says; nothing has changed then */
 export async function writeDurably(file: string, content: string | Uint8Array): Promise<void> {
   const draft = `${file}.draft`;
-  const handle = await open(draft, 'w');
   try {
-    await handle.writeFile(content);
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(draft, 'w');
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(draft, file);
+  } catch (error) {
+    await rm(draft, { force: true }).catch(() => undefined);
+    throw error;
   }
-  await rename(draft, file);
   await syncFolder(dirname(file));
 }
 

@@ -31,8 +31,11 @@ const versionSchema = z.object({
 export async function requireReadable(storageDirectory: string): Promise<void> {
   const file = join(storageDirectory, 'version');
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-    throw error;
+    if (error.code === 'ENOENT') return undefined;
+    if (error.code !== 'ENOTDIR') throw error;
+    throw new QcError('data-damaged', `${storageDirectory} is not a directory, or lies below a file`, {
+      remedy: 'correct storage.directory',
+    });
   });
   // Data from before there was such a file is of the first layout.
   if (text === undefined) return;

@@ -62,7 +62,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
   async function names(): Promise<string[]> {
     const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return [];
-      throw error;
+      throw unreadable(folder, error);
     });
     const found = entries.filter((name) => versionName.test(name));
     const key = (name: string) => name.replace(versionName, (_, day, n) => `${day}.${n.padStart(9, '0')}`);
@@ -75,7 +75,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
       text = await readFile(activeFile, 'utf8');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
+      throw unreadable(activeFile, error);
     }
     try {
       return activeSchema.parse(JSON.parse(text));
@@ -175,6 +175,11 @@ export async function openStore(storageDirectory: string): Promise<Store> {
       return previous;
     },
   };
+}
+
+function unreadable(path: string, cause: unknown): QcError {
+  const what = `${path} cannot be read, so that the head is not known: ${(cause as Error).message}`;
+  return new QcError('head-damaged', what, { remedy: 'check the disk and the rights', cause });
 }
 
 async function copyIfThere(from: string, to: string): Promise<boolean> {

@@ -33,13 +33,12 @@ const mostWaiting = 10_000;
 /** How long after a failure the entries that wait are written again, ms. */
 const retryMs = 5_000;
 
-/** @throws where the directory cannot be made */
+/** The directory may be missing until the first entry. */
 export async function openAudit(
   { directory, auditMb }: { readonly directory: string; readonly auditMb: number },
   deps: AuditDeps,
 ): Promise<Audit & AsyncDisposable> {
   const log = deps.log.child({ component: 'audit' });
-  await mkdir(directory, { recursive: true });
   const limits = { maxBytes: auditMb * 1e6, onNotice: (text: string) => log.warn(text) };
   const waiting: { readonly draft: AuditDraft; readonly at: Date; isLogged?: true }[] = [];
   let writing: Promise<void> | undefined;
@@ -57,6 +56,7 @@ export async function openAudit(
   async function writeAll(): Promise<void> {
     clearTimeout(timer);
     try {
+      await mkdir(directory, { recursive: true });
       while (waiting.length > 0) await appendAudit(directory, [...waiting], { ...limits, onWritten });
       fault = '';
     } catch (error) {

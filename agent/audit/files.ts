@@ -1,9 +1,10 @@
 /** The files of the audit log: `audit.jsonl`, and before it `audit-<last sequence>.jsonl`, the oldest thrown away. */
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QcError } from '../../config/errors.ts';
 import { syncFolder } from '../../models/durable.ts';
+import { readLines } from '../../models/lines.ts';
 import { takeLock } from '../../models/lock.ts';
 import { type AuditDraft, type AuditEntry, nextLine, noHash, readLine } from './entry.ts';
 
@@ -104,8 +105,9 @@ function lastOf(tail: Buffer): AuditEntry | undefined {
   return readLine(tail.toString('utf8').split('\n').at(-2) ?? '');
 }
 
-/** Longer than any line. */
+/** Longer than any line, bytes. */
 const tailBytes = 65_536;
+const longestEntry = 1e6;
 
 async function readTail(file: string): Promise<{ readonly size: number; readonly tail: Buffer }> {
   const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
@@ -143,12 +145,9 @@ async function rotate(directory: string, lastSequence: number): Promise<void> {
 
 /** The lines of one file, the oldest first; empty where the file has just been thrown away. */
 export async function linesOf(file: string): Promise<string[]> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
-  });
-  // What has no line end yet is being written.
-  return text.split('\n').slice(0, -1);
+  // What has no line end yet is being written; what is longer than any entry is no entry.
+  const { lines } = await readLines(file, longestEntry);
+  return lines.map((line) => line?.toString('utf8') ?? '');
 }
 
 async function lockSoon(file: string): Promise<AsyncDisposable> {

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { QcError } from '../../config/errors.ts';
 import { syncFolder } from '../../models/durable.ts';
 
 const ready = /^\.restore-([0-9A-Z]{26})$/;
@@ -16,12 +17,22 @@ export const readyFolder = (storage: string, id: string) => join(storage, `.rest
 /** Where what was there before is kept. */
 export const beforeFolder = (storage: string, id: string) => join(storage, `before-restore-${id}`);
 
-/** Finishes every restore that was decided and clears away those that were not. Nobody else may use the directory. */
+/**
+ * Finishes every restore that was decided and clears away those that were not. Nobody else may use the directory.
+ * @throws QcError data-damaged
+ */
 export async function finishRestore(storage: string): Promise<void> {
   for (const name of (await readdir(storage)).sort()) {
     if (draft.test(name)) await rm(join(storage, name), { recursive: true, force: true });
     const id = ready.exec(name)?.[1];
-    if (id !== undefined) await place(storage, id);
+    if (id === undefined) continue;
+    await place(storage, id).catch((cause: Error) => {
+      const what = `a restore of ${storage} was cut off and cannot be finished: ${cause.message}`;
+      throw new QcError('data-damaged', what, {
+        remedy: 'make room, or check the disk, and start again',
+        cause,
+      });
+    });
   }
 }
 

@@ -21,6 +21,9 @@ export interface DriftWatchDeps {
 /** Heads whose examples are kept: recipes come and go. Each is some MB. */
 const mostHeads = 8;
 
+/** A head that could not be read is read again after this time, ms. */
+const retryMs = 60_000;
+
 /** How far a camera has drifted, in the eyes of the head that judges it. */
 interface Watched {
   readonly version: string;
@@ -56,6 +59,7 @@ export function createDriftWatch(storageDirectory: string, deps: DriftWatchDeps)
       else log.info({ version }, 'drift is not watched: the head knows too few of its examples');
     } catch (error) {
       log.warn({ version }, `drift is not watched: ${(error as Error).message}`);
+      setTimeout(() => references.delete(version), retryMs).unref();
     }
   }
 

@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { writeDurably } from '../../models/durable.ts';
-import type { Log } from '../lifecycle/log.ts';
+import { FaultLog, type Log } from '../lifecycle/log.ts';
 
 const journalSchema = z.strictObject({ schema: z.literal(1), jobs: z.array(z.string()).max(64) });
 
@@ -32,6 +32,7 @@ export async function openJobJournal(
   let wanted: readonly string[] = left;
   let written = JSON.stringify(left);
   let busy = false;
+  const faults = new FaultLog(log);
   let writing: Promise<void> = Promise.resolve();
 
   async function write(): Promise<void> {
@@ -41,7 +42,10 @@ export async function openJobJournal(
         await mkdir(dirname(file), { recursive: true });
         await writeDurably(file, `${JSON.stringify({ schema: 1, jobs: wanted })}\n`);
       } catch (error) {
-        log.warn({ file, err: error }, 'the open jobs cannot be written down');
+        // What lies there is not known now: the next change is written in any case.
+        written = '';
+        faults.warn(`the open jobs cannot be written down (${file}): ${(error as Error).message}`);
+        break;
       }
     }
     busy = false;

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { QcError } from '../../config/errors.ts';
 import { defaultRecipe } from '../../config/resolve.ts';
 import { regionSchema } from '../../config/schema.ts';
+import { isDiskFault } from '../../models/disk-fault.ts';
 import { writeDurably } from '../../models/durable.ts';
 import type { Region } from '../../models/image.ts';
 import type { Log } from '../lifecycle/log.ts';
@@ -152,7 +153,10 @@ async function recordedIn(file: string, book: RecipeBook): Promise<string> {
     text = await readFile(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return defaultRecipe;
-    throw error;
+    // With a choice of recipes, parts may be judged by none but the one that was put in force.
+    if (isDiskFault(error) && book.names.length === 1) return book.names[0]!;
+    const what = `${file} cannot be read, so that the recipe in force is not known: ${(error as Error).message}`;
+    throw new QcError('data-damaged', what, { remedy: 'check the disk and the rights', cause: error });
   }
   const remedy = `correct the configuration, or remove ${file} to start with the recipe ${defaultRecipe}`;
   let recipe: string;

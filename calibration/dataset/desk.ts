@@ -46,7 +46,12 @@ export function createDatasetDesk(
         () => 'none',
       );
       if (read?.stamp !== stamp) read = { stamp, view: readDataset(storageDirectory, options.onNotice) };
-      return read.view;
+      const { view } = read;
+      // What could not be read is read again.
+      view.catch(() => {
+        if (read?.view === view) read = undefined;
+      });
+      return view;
     },
     async write(work) {
       clearTimeout(release);

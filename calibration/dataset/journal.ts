@@ -1,11 +1,14 @@
 /** `labels.jsonl`: every change of the dataset, one line each, only ever added to; what it says is the truth. */
-import { type FileHandle, open, readFile, writeFile } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
 import { whyUnstorable } from '../../config/label-name.ts';
 import { syncFolder } from '../../models/durable.ts';
+import { type Lines, longestLine, readLines, splitLines } from '../../models/lines.ts';
 
 const id = z.string().regex(/^[0-9a-f]{64}$/, 'must be a sha256: 64 hex digits in lower case');
 const common = {
@@ -67,8 +70,8 @@ export interface JournalContent {
   readonly lines: number;
   /** Of the whole lines, bytes. */
   readonly length: number;
-  /** A last line without its end. */
-  readonly torn: Buffer;
+  /** Of a last line without its end, bytes. */
+  readonly torn: number;
 }
 
 /**
@@ -77,15 +80,9 @@ export interface JournalContent {
  * frames keep the label they had before it.
  */
 export async function readJournal(file: string, onNotice: (text: string) => void): Promise<JournalContent> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return Buffer.alloc(0);
-    throw error;
-  });
-  const length = bytes.lastIndexOf(0x0a) + 1;
-  const { changes, lines } = parseJournal(bytes.subarray(0, length), (line, why) =>
-    onNotice(`${file}, line ${line} ${why}`),
-  );
-  return { changes, lines, length, torn: bytes.subarray(length) };
+  const read = await readLines(file);
+  const changes = changesIn(read, (line, why) => onNotice(`${file}, line ${line} ${why}`));
+  return { changes, lines: read.lines.length, length: read.length, torn: read.size - read.length };
 }
 
 /** Parses whole lines. @param onDamaged told the number of a line that has no effect, and why */
@@ -93,12 +90,17 @@ export function parseJournal(
   bytes: Buffer,
   onDamaged: (line: number, why: string) => void,
 ): Pick<JournalContent, 'changes' | 'lines'> {
-  const lines = bytes.toString('utf8').split('\n').slice(0, -1);
-  const changes = lines.flatMap((text, index) => {
+  const read = splitLines(bytes);
+  return { changes: changesIn(read, onDamaged), lines: read.lines.length };
+}
+
+function changesIn({ lines }: Lines, onDamaged: (line: number, why: string) => void): JournalLine[] {
+  return lines.flatMap((text, index) => {
     const line = index + 1;
-    const change = parse(text);
+    const change = text && parse(text.toString('utf8'));
     if (!change) {
-      onDamaged(line, 'is damaged and left out');
+      const why = text ? 'is damaged' : `is longer than ${longestLine / 1e6} MB`;
+      onDamaged(line, `${why} and left out`);
       return [];
     }
     const label = newLabelOf(change);
@@ -106,7 +108,6 @@ export function parseJournal(
     if (why !== undefined) onDamaged(line, `has a label that cannot be stored and has no effect: ${why}`);
     return [{ line, change }];
   });
-  return { changes, lines: lines.length };
 }
 
 function parse(line: string): Change | undefined {
@@ -128,7 +129,10 @@ export async function openJournal(
   file: string,
   { lines, length, torn }: Omit<JournalContent, 'changes'>,
 ): Promise<Journal> {
-  if (torn.length > 0) await writeFile(`${file}.torn`, torn);
+  if (torn > 0) {
+    const end = length + Math.min(torn, longestLine) - 1;
+    await pipeline(createReadStream(file, { start: length, end }), createWriteStream(`${file}.torn`));
+  }
   const handle = await open(file, 'a');
   try {
     await handle.truncate(length);
@@ -148,6 +152,7 @@ function appender(
 ): Journal['append'] {
   let last = lines;
   let end = length;
+  let hasRest = false;
   return async (change) => {
     const readable = check(changeSchema, change);
     // What could not be read again would be lost at the next start.
@@ -158,13 +163,21 @@ function appender(
       );
     const line = Buffer.from(`${JSON.stringify(change)}\n`);
     try {
+      // Half a line would swallow the next one.
+      if (hasRest) await handle.truncate(end);
+      hasRest = true;
       await handle.appendFile(line);
       await handle.datasync();
       end += line.length;
+      hasRest = false;
       return { line: ++last, change };
     } catch (cause) {
-      // Half a line would swallow the next one.
-      await handle.truncate(end).catch(() => undefined);
+      await handle.truncate(end).then(
+        () => {
+          hasRest = false;
+        },
+        () => undefined,
+      );
       const what = `cannot write ${file}: ${(cause as Error).message}`;
       throw new QcError('dataset-write-failed', what, { cause });
     }

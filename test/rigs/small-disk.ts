@@ -12,6 +12,8 @@ export interface SmallDisk extends AsyncDisposable {
   readonly directory: string;
   /** Somebody else fills it, but for so many bytes. */
   fill(leave: number): Promise<void>;
+  /** Mounted again, for reading only or for writing too. */
+  readOnly(on: boolean): Promise<void>;
   /** What fill wrote is gone. */
   clear(): Promise<void>;
 }
@@ -51,6 +53,7 @@ export async function openSmallDisk(megabytes: number): Promise<SmallDisk> {
         await handle.close();
       }
     },
+    readOnly: async (on) => void (await run('mount', ['-o', `remount,${on ? 'ro' : 'rw'}`, directory])),
     clear: () => rm(filler, { force: true }),
     async [Symbol.asyncDispose]() {
       // Lazily: whoever still has a file open there must not keep the test from ending.

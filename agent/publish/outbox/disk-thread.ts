@@ -1,6 +1,7 @@
 /** The store's thread as the agent's loop sees it: requests are answered in their order. */
 import { Worker } from 'node:worker_threads';
-import type { Change, Changed, Found, Read } from './disk.ts';
+import type { Change, Changed, Found } from './disk.ts';
+import type { Read } from './row-code.ts';
 
 export interface OpenDisk {
   readonly directory: string;
@@ -21,15 +22,15 @@ export interface Request {
 export interface Answer {
   readonly id: number;
   readonly value?: Found | Map<string, Changed> | Read[] | undefined;
-  readonly failed?: { readonly message: string; readonly code: number | undefined };
+  readonly failed?: { readonly message: string; readonly code: string | number | undefined };
 }
 
 /** What the store could not do. */
 export class DiskError extends Error {
   /** Of the operating system or of lmdb, where there is one. */
-  readonly code: number | undefined;
+  readonly code: string | number | undefined;
 
-  constructor(message: string, code?: number) {
+  constructor(message: string, code?: string | number) {
     super(message);
     this.code = code;
   }

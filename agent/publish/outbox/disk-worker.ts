@@ -16,9 +16,9 @@ async function attempt(id: number, call: (open: Disk) => Answer['value']): Promi
     isOpen = true;
     return { id, value: call(disk) };
   } catch (error) {
-    const { message, code } = error as Error & { code?: unknown };
+    const { message, code } = error as Error & { code?: string | number };
     await reopenNextTime();
-    return { id, failed: { message, code: typeof code === 'number' ? code : undefined } };
+    return { id, failed: { message, code } };
   }
 }
 

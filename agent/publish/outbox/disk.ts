@@ -1,19 +1,12 @@
 /** The store on disk: the only importer of lmdb. Every call blocks until it is done; it lives in a thread of its own. */
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { decodeRow, encodeRow, timeOf } from './row-code.ts';
+import { reserveLockFile } from './lock-file.ts';
+import { decodeRow, encodeRow, type Read, type Row, timeOf } from './row-code.ts';
 import { readState, type StoreState, writeState } from './store-state.ts';
 
 const pageBytes = 4096;
 /** Most entries that one transaction throws away, so that none takes long. */
 const evictedAtOnce = 1_000;
-
-export interface Row {
-  /** Counts up within its queue. */
-  readonly id: number;
-  /** When it was put, by the outbox's clock, ms. */
-  readonly at: number;
-  readonly json: string;
-}
 
 export interface Limits {
   /** In each queue. */
@@ -80,14 +73,16 @@ export interface FoundQueue {
   readonly oldestAt: number | undefined;
 }
 
-/** A row, or the id of one that is damaged. */
-export type Read = Row | { readonly id: number; readonly damaged: true };
-
 export interface Disk {
   found(): Found;
   change(change: Change): Map<string, Changed>;
   /** At most `limit` rows with an id above `after`, in order. */
   read(queue: string, after: number, limit: number): Read[];
+  /** An entry as it lies there; undefined if there is none. */
+  raw(queue: string, id: number): Buffer | undefined;
+  /** What was set aside, by a name of its own; `setAside` adds to it. */
+  aside(): [string, Buffer][];
+  setAside(entries: readonly [string, Buffer][]): void;
   close(): Promise<void>;
 }
 
@@ -101,6 +96,7 @@ const prefix = 'queue ';
  * leaves no trace. @throws what lmdb throws
  */
 export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}): Disk {
+  reserveLockFile(directory, readOnly);
   const env: RootDatabase<Buffer, string> = open({
     path: directory,
     // Not the binding's own way of syncing after the commit: returned means on the disk.
@@ -211,6 +207,13 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
       return [...entries.getRange({ start: after + 1, limit })].map(({ key, value }) =>
         decodeRow(queue, key, value),
       );
+    },
+    raw: (queue, id) => queues.get(queue)?.get(id),
+    aside: () => Array.from(aside.getRange({}), ({ key, value }) => [key, Buffer.from(value)]),
+    setAside(entries) {
+      env.transactionSync(() => {
+        for (const [name, bytes] of entries) aside.putSync(name, bytes);
+      });
     },
     close: () => env.close(),
   };

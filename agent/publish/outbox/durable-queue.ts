@@ -1,8 +1,9 @@
 /** One queue of the outbox on disk: what is handed out, what was acknowledged, and what waits. */
 import type { z } from 'zod';
 import type { OutboxClock } from './clock.ts';
-import type { FoundQueue, Read, Row } from './disk.ts';
+import type { FoundQueue } from './disk.ts';
 import type { Letter, Outbox, OutboxEntry } from './outbox.ts';
+import type { Read, Row } from './row-code.ts';
 import { Waiting } from './waiting.ts';
 
 /** Rows read from the disk at once. */

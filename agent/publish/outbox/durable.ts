@@ -6,13 +6,14 @@ import type { z } from 'zod';
 import { QcError } from '../../../config/errors.ts';
 import { FaultLog, type Log } from '../../lifecycle/log.ts';
 import { type OutboxClock, outboxClock } from './clock.ts';
-import type { Found, FoundQueue, Limits, QueueChange, Row } from './disk.ts';
+import type { Found, FoundQueue, Limits, QueueChange } from './disk.ts';
 import { DurableQueue, type Leaving } from './durable-queue.ts';
 import type { Journal } from './journal.ts';
 import type { LastingDisk } from './lasting-disk.ts';
 import type { Numbers } from './numbers.ts';
 import type { Letter, Numbered, Outbox, OutboxStore } from './outbox.ts';
 import { type Replayed, replay } from './replay.ts';
+import type { Row } from './row-code.ts';
 
 /** After this time the store takes over what was put, and forgets what was acknowledged, ms. */
 const takeOverAfterMs = 200;

@@ -23,7 +23,7 @@ async function answer(request: ExamineRequest): Promise<ExamineAnswer> {
     return { value: request.kind === 'examine' ? examine(request) : await rebuildStore(request) };
   } catch (error) {
     const { message, code } = error as Error & { code?: unknown };
-    if (isOfTheSystem(error)) return { refused: message, code: code as number };
+    if (isOfTheSystem(error)) return { refused: message, code: code as string | number };
     return { damage: message };
   }
 }

@@ -36,9 +36,9 @@ export type ExamineRequest =
 /** From the child. */
 export type ExamineAnswer =
   | { readonly value: Examined | Rebuilt }
-  | { readonly damage: string }
+  | Damage
   /** The operating system refused, which says nothing about the file. */
-  | { readonly refused: string; readonly code: number };
+  | { readonly refused: string; readonly code: string | number };
 
 export interface Damage {
   readonly damage: string;
@@ -51,10 +51,10 @@ const patienceMs = 300_000;
 
 /** What the operating system refused. */
 export class RefusedError extends Error {
-  /** errno */
-  readonly code: number;
+  /** errno, or its name. */
+  readonly code: string | number;
 
-  constructor(message: string, code: number) {
+  constructor(message: string, code: string | number) {
     super(message);
     this.code = code;
   }

@@ -1,25 +1,22 @@
 /** A new store of what can be read of a damaged one; only called in a process that may die of it. */
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type Disk,
-  type Found,
-  type FoundQueue,
-  openDisk,
-  type QueueChange,
-  type Read,
-  type Row,
-} from './disk.ts';
+import { type Disk, type Found, type FoundQueue, openDisk, type QueueChange } from './disk.ts';
+import type { Read, Row } from './row-code.ts';
 import { findState } from './store-state.ts';
 
 const endless = Number.MAX_SAFE_INTEGER;
-const atOnce = 256;
+const atOnce = 500;
 
 export interface Rebuilt {
   /** Messages in the new store. */
   readonly kept: number;
-  /** Messages that are lost; they count as dropped. Undefined if nobody knows how many there were. */
+  /** Messages that are there, but damaged: set aside in the new store, and counted as dropped. */
+  readonly unreadable: number;
+  /** Messages that are gone; they count as dropped. Undefined if nobody knows how many there were. */
   readonly lost: number | undefined;
+  /** What is wrong with the pages; undefined if they are whole. */
+  readonly damage: string | undefined;
   /** Whether the newest sequence numbers are those that were used. */
   readonly numbersAreKnown: boolean;
 }
@@ -43,7 +40,8 @@ export function lostOf({ messages, expected = messages }: FoundQueue, entries: n
 }
 
 /**
- * @returns what became of it; the new store has the numbers, the count of dropped messages and the journal of the old one
+ * Copies a store, so that nothing is ever written into pages that are damaged: lmdb does not notice, and may end the process.
+ * The new one has the numbers, the count of dropped messages and the journal of the old one.
  * @throws what lmdb throws
  */
 export async function rebuildStore({
@@ -59,30 +57,35 @@ export async function rebuildStore({
 }): Promise<Rebuilt> {
   const source = withEntries ? openDisk(directory, { readOnly: true }) : undefined;
   const direct = source?.found();
-  const numbersAreKnown = direct !== undefined && !isOlder(directory, direct) && direct.damage === undefined;
+  let damage = direct?.damage;
+  if (direct && isOlder(directory, direct)) damage ??= 'a page of it is an older one';
+  const numbersAreKnown = direct !== undefined && damage === undefined;
   const found = numbersAreKnown ? direct : foundIn(join(directory, 'data.mdb'));
   const journal = join(directory, 'journal');
   if (existsSync(journal)) copyFileSync(journal, join(to, 'journal'));
   const disk = openDisk(to, { bytes });
-  const names = new Set([...(found?.queues.keys() ?? []), ...(direct?.queues.keys() ?? [])]);
-  let kept = 0;
-  let lost: number | undefined = found ? 0 : undefined;
-  for (const name of names) {
-    const rows = source ? intactOf(source, name) : [];
+  if (source) disk.setAside(source.aside());
+  let [kept, unreadable, lost] = [0, 0, found ? 0 : undefined];
+  write(disk, found, new Map());
+  for (const name of new Set([...(found?.queues.keys() ?? []), ...(direct?.queues.keys() ?? [])])) {
+    const { rows, damaged, why } = source ? entriesIn(source, name) : nothing;
+    damage ??= why;
+    disk.setAside(damaged.map((id) => [`${name} ${id}`, source?.raw(name, id) ?? Buffer.alloc(0)]));
     const queue = found?.queues.get(name);
+    const gone = queue ? lostOf(queue, rows.length + damaged.length) : 0;
+    if (gone > 0) damage ??= `${gone} messages of ${name} are missing`;
     kept += rows.length;
-    const gone = queue ? lostOf(queue, rows.length) : 0;
+    unreadable += damaged.length;
     if (lost !== undefined) lost += gone;
     const newestId = Math.max(queue?.newestId ?? 0, rows.at(-1)?.id ?? 0);
-    const dropped = (queue?.dropped ?? 0) + gone;
+    const dropped = (queue?.dropped ?? 0) + gone + damaged.length;
     for (let from = 0; from === 0 || from < rows.length; from += atOnce) {
       const put = rows.slice(from, from + atOnce);
       write(disk, found, new Map([[name, { put, remove: [], setAside: [], newestId, dropped }]]));
     }
   }
-  if (names.size === 0) write(disk, found, new Map());
   await disk.close();
-  return { kept, lost, numbersAreKnown };
+  return { kept, unreadable, lost, damage, numbersAreKnown };
 }
 
 function write(disk: Disk, found: Found | undefined, queues: ReadonlyMap<string, QueueChange>): void {
@@ -91,15 +94,27 @@ function write(disk: Disk, found: Found | undefined, queues: ReadonlyMap<string,
   disk.change({ now: time, limits, sequences, queues, journal });
 }
 
-/** The rows that can be read, as far as their order holds. */
-function intactOf(disk: Disk, queue: string): Row[] {
-  const rows: Row[] = [];
+interface Entries {
+  readonly rows: Row[];
+  /** Ids of those whose content does not fit its checksum. */
+  readonly damaged: number[];
+  /** Why there may be more; undefined if that is all. */
+  readonly why?: string;
+}
+const nothing: Entries = { rows: [], damaged: [] };
+
+function entriesIn(disk: Disk, queue: string): Entries {
+  const entries: Entries = { rows: [], damaged: [] };
   try {
-    for (const row of entriesOf(disk, queue)) if (!('damaged' in row)) rows.push(row);
-  } catch {
+    for (const row of entriesOf(disk, queue)) {
+      if ('damaged' in row) entries.damaged.push(row.id);
+      else entries.rows.push(row);
+    }
+    return entries;
+  } catch (error) {
     // What lies behind the damage cannot be found.
+    return { ...entries, why: (error as Error).message };
   }
-  return rows;
 }
 
 /** Whether lmdb sees the store as it was some time ago: a page is an older one. */

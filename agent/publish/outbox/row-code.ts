@@ -1,6 +1,16 @@
 /** One message as the store holds it: lmdb does not notice bits that change on the disk. */
 import { crc32 } from 'node:zlib';
-import type { Read, Row } from './disk.ts';
+
+export interface Row {
+  /** Counts up within its queue. */
+  readonly id: number;
+  /** When it was put, by the outbox's clock, ms. */
+  readonly at: number;
+  readonly json: string;
+}
+
+/** A row, or the id of one that is damaged. */
+export type Read = Row | { readonly id: number; readonly damaged: true };
 
 /** CRC-32 of queue, id and the rest, then the time as a 64-bit float, then JSON in UTF-8. */
 export function encodeRow(queue: string, { id, at, json }: Row): Buffer {

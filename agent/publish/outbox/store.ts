@@ -2,15 +2,17 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDiskFault } from '../../../models/disk-fault.ts';
 import { syncFolder } from '../../../models/durable.ts';
 import type { Log } from '../../lifecycle/log.ts';
 import { makeAside } from './aside.ts';
 import type { Found } from './disk.ts';
 import type { OpenDisk } from './disk-thread.ts';
-import { type Examined, examine, rebuild } from './examine.ts';
+import { examine, rebuild } from './examine.ts';
 import { type Journal, openJournal, UnreadableJournal } from './journal.ts';
 import type { Scanned } from './journal-record.ts';
 import { type LastingDisk, openLastingDisk } from './lasting-disk.ts';
+import type { Rebuilt } from './rebuild.ts';
 
 export interface OpenStore {
   readonly disk: LastingDisk;
@@ -42,42 +44,60 @@ export async function peekAtSequences(directory: string): Promise<ReadonlyMap<st
   return examined && 'found' in examined ? examined.found.sequences : new Map();
 }
 
-/** Replaces a damaged store. @returns whether the newest sequence numbers are known */
+/**
+ * Puts a copy of what can be read in the place of the store, and sets a damaged one aside.
+ * @returns whether the newest sequence numbers are known
+ */
 async function makeWhole({ directory, bytes }: OpenDisk, log: Log): Promise<boolean> {
-  if (!existsSync(join(directory, 'data.mdb'))) return true;
-  const examined = await examine(directory, true);
-  if ('found' in examined && examined.missing === 0) {
-    sayWaiting(examined, log);
-    return true;
-  }
-  const damage = 'damage' in examined ? examined.damage : `${examined.missing} messages are missing`;
-  // Made whole beside it first: the disk may be full.
+  const file = join(directory, 'data.mdb');
+  if (!existsSync(file)) return true;
   // No dot in its name: lmdb takes a path with one for a file.
   const draft = `${directory}-draft`;
-  await rm(draft, { recursive: true, force: true });
-  await mkdir(draft);
-  let made = await rebuild(directory, draft, bytes, true);
-  if ('damage' in made) {
+  const made = await copyTo(draft, { directory, bytes }).catch(async (error: unknown) => {
+    await rm(draft, { recursive: true, force: true }).catch(() => undefined);
+    // Without room for a copy the store is used as it is.
+    if (!isDiskFault(error) || !(await isWhole(directory))) throw error;
+    log.warn(`the outbox is used without a copy of it: ${(error as Error).message}`);
+    return undefined;
+  });
+  if (!made) return true;
+  const { kept, unreadable, lost, damage, numbersAreKnown } = made;
+  if (damage === undefined) {
+    await rename(join(draft, 'data.mdb'), file);
     await rm(draft, { recursive: true });
-    await mkdir(draft);
-    made = await rebuild(directory, draft, bytes, false);
+    if (kept > 0) log.info({ waiting: kept }, 'messages from before are sent once the broker is there');
+  } else {
+    const aside = await makeAside(directory);
+    await rename(directory, aside);
+    await rename(draft, directory);
+    log.warn(
+      { damage, kept, lost: lost ?? 'unknown' },
+      `the outbox was damaged and set aside as ${aside}: ${lost ?? 'an unknown number of'} messages are lost and not sent, ${kept} were kept${numbersAreKnown ? '' : '; sequence numbers go on after a gap'}`,
+    );
   }
-  if ('damage' in made) throw new Error(`no new store could be made (${made.damage})`);
-  const aside = await makeAside(directory);
-  await rename(directory, aside);
-  await rename(draft, directory);
+  await syncFolder(directory);
   await syncFolder(join(directory, '..'));
-  const { kept, lost, numbersAreKnown } = made;
-  log.warn(
-    { damage, kept, lost: lost ?? 'unknown' },
-    `the outbox was damaged and set aside as ${aside}: ${lost ?? 'an unknown number of'} messages are lost and not sent, ${kept} were kept${numbersAreKnown ? '' : '; sequence numbers go on behind a gap'}`,
-  );
+  if (unreadable > 0)
+    log.warn(`${unreadable} messages of the outbox cannot be read and were set aside in it`);
   return numbersAreKnown;
 }
 
-function sayWaiting({ found }: Examined, log: Log): void {
-  const waiting = [...found.queues.values()].reduce((sum, { messages }) => sum + messages, 0);
-  if (waiting > 0) log.info({ waiting }, 'messages from before are sent once the broker is there');
+async function copyTo(draft: string, { directory, bytes }: OpenDisk): Promise<Rebuilt> {
+  let unopened = '';
+  for (const withEntries of [true, false]) {
+    await rm(draft, { recursive: true, force: true });
+    await mkdir(draft);
+    const made = await rebuild(directory, draft, bytes, withEntries);
+    // What cannot even be opened is damage as well.
+    if ('numbersAreKnown' in made) return withEntries ? made : { ...made, damage: made.damage ?? unopened };
+    unopened = made.damage;
+  }
+  throw new Error(`no new store could be made (${unopened})`);
+}
+
+async function isWhole(directory: string): Promise<boolean> {
+  const examined = await examine(directory, true);
+  return 'found' in examined && examined.missing === 0;
 }
 
 interface FoundJournal {

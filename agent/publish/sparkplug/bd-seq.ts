@@ -3,7 +3,7 @@ import { mkdir, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { writeDurably } from '../../../models/durable.ts';
-import type { Log } from '../../lifecycle/log.ts';
+import { FaultLog, type Log } from '../../lifecycle/log.ts';
 
 const fileSchema = z.strictObject({
   schema: z.literal(1),
@@ -13,7 +13,7 @@ const fileSchema = z.strictObject({
 
 export interface BdSeq {
   /**
-   * The number for the CONNECT about to be sent; on disk before it is handed out, so that a death left behind by
+   * The number for the CONNECT about to be sent; on disk before it is handed out, if the disk takes it, so that a death left behind by
    * a crash can never be taken for one of a later birth. The same again while none was sent with it.
    */
   forConnect(): Promise<number>;
@@ -23,14 +23,21 @@ export interface BdSeq {
 
 /** Begins with 0 where the file is missing. A damaged file is set aside. */
 export async function openBdSeq(file: string, log: Log): Promise<BdSeq> {
-  await mkdir(dirname(file), { recursive: true });
   let current = (await read(file, log)) ?? 255;
   let isUsed = true;
+  const faults = new FaultLog(log);
   return {
     async forConnect() {
       if (!isUsed) return current;
       const next = (current + 1) % 256;
-      await writeDurably(file, `${JSON.stringify({ schema: 1, bdSeq: next })}\n`);
+      try {
+        await mkdir(dirname(file), { recursive: true });
+        await writeDurably(file, `${JSON.stringify({ schema: 1, bdSeq: next })}\n`);
+        faults.clear();
+      } catch (error) {
+        // Two of the last 256 connections may have the same number after a kill; without a number there would be none.
+        faults.warn(`the Sparkplug sequence number is not on the disk: ${(error as Error).message}`);
+      }
       current = next;
       isUsed = false;
       return current;
@@ -47,12 +54,13 @@ async function read(file: string, log: Log): Promise<number | undefined> {
     text = await readFile(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    log.warn({ file, err: error }, 'the Sparkplug sequence number cannot be read: it begins anywhere');
+    return Math.floor(Math.random() * 256);
   }
   try {
     return fileSchema.parse(JSON.parse(text)).bdSeq;
   } catch {
-    await rename(file, `${file}.damaged`);
+    await rename(file, `${file}.damaged`).catch(() => undefined);
     log.warn({ file }, 'the Sparkplug sequence number was damaged: set aside, and begun again with 0');
     return undefined;
   }

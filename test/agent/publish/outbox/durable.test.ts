@@ -177,7 +177,8 @@ describe('a damaged outbox on disk', () => {
       expect([other.size, other.dropped]).toEqual([0, 1]);
       expect(await readAll(again.outbox)).toEqual([1, 2, 4, 5]);
       expect([again.outbox.size, again.outbox.dropped]).toEqual([4, 1]);
-      expect(again.log.join('')).toContain('cannot be read and was set aside');
+      expect(again.log.join('')).toContain('a message of other cannot be read and was set aside');
+      expect(again.log.join('')).toContain('1 messages of the outbox cannot be read and were set aside');
     }
     const disk = openDisk(join(directory, 'outbox'), { readOnly: true });
     expect(disk.found().setAside).toBe(2);

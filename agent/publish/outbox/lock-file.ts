@@ -1,0 +1,32 @@
+/** lmdb's lock file is written through memory: without room for one of its pages the process would be killed (SIGBUS). */
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** For lmdb's 126 readers and some more, bytes. */
+const lockBytes = 16_384;
+
+/**
+ * Gives every page of it a place on the disk, before lmdb opens the store.
+ * @param mayBeReadOnly lmdb reads a store without a lock file where none can be written
+ * @throws what the operating system says: then the store must not be opened
+ */
+export function reserveLockFile(directory: string, mayBeReadOnly: boolean): void {
+  let fd: number;
+  try {
+    fd = openSync(join(directory, 'lock.mdb'), constants.O_RDWR | constants.O_CREAT, 0o664);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (mayBeReadOnly && ['EROFS', 'EACCES', 'EPERM'].includes(code)) return;
+    throw error;
+  }
+  try {
+    const { size, blocks } = fstatSync(fd);
+    if (size >= lockBytes && blocks * 512 >= lockBytes) return;
+    const bytes = Buffer.alloc(Math.max(size, lockBytes));
+    readSync(fd, bytes, 0, size, 0);
+    writeSync(fd, bytes, 0, bytes.length, 0);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
