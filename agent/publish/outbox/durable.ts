@@ -124,15 +124,19 @@ export class DurableOutbox implements OutboxStore {
   /** The disk takes nothing yet, and what it holds is not known. */
   startWithout(why: string): void {
     // Above every id that it can hold: ids count messages.
-    this.#idsAfter = Date.now();
+    this.#idsAfter = Math.floor(this.#clock.now());
     this.#failed(why);
     this.#writeSoon(retryMs);
   }
 
-  /** The disk is there at last. @param found with everything that the journal had */
+  /** The disk is there at last. @param found with everything that the journal had. @throws Error if the ids do not fit */
   adopt(found: Found): void {
-    this.#taken = found.journal;
     const newestId = this.#idsAfter;
+    if ([...found.queues.values()].some((queue) => queue.newestId >= newestId))
+      throw new Error(
+        'its messages have later ids than those in memory: the clock was set back; start again',
+      );
+    this.#taken = found.journal;
     this.#found = {
       ...found,
       queues: new Map([...found.queues].map(([name, queue]) => [name, { ...queue, newestId }])),

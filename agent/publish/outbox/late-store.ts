@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FaultLog, type Log } from '../../lifecycle/log.ts';
 import { retry } from '../../lifecycle/retry.ts';
+import { outboxClock } from './clock.ts';
 import type { Found, QueueChange } from './disk.ts';
 import { DiskError, type OpenDisk } from './disk-thread.ts';
 import type { Journal } from './journal.ts';
@@ -124,7 +125,7 @@ async function takeOver({ disk }: OpenStore, { found, parts }: Replayed): Promis
       if (newestId !== undefined) queues.set(name, { put, remove: [], setAside: [], newestId, dropped });
     }
     await disk.change({
-      now: found.time ?? Date.now(),
+      now: found.time ?? outboxClock(undefined).now(),
       limits: endless,
       sequences: found.sequences,
       queues,

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { writeDurably } from '../../../models/durable.ts';
+import { outboxClock } from './clock.ts';
 
 const fileSchema = z.object({
   schema: z.literal(1),
@@ -92,7 +93,7 @@ export async function openNumbers(directory: string): Promise<Numbers> {
   return {
     wasUncertain,
     startAfter(camera, known) {
-      const ceiling = ceilings.get(camera) ?? Math.floor((Date.now() - epoch) / 1_000);
+      const ceiling = ceilings.get(camera) ?? Math.floor((outboxClock(undefined).now() - epoch) / 1_000);
       const after = Math.max(known, ceiling);
       // Whoever starts after this one must not begin here again.
       raise(ceilings, camera, after + block);

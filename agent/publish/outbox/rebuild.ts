@@ -1,6 +1,7 @@
 /** A new store of what can be read of a damaged one; only called in a process that may die of it. */
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { outboxClock } from './clock.ts';
 import { type Disk, type Found, type FoundQueue, openDisk, type QueueChange } from './disk.ts';
 import type { Read, Row } from './row-code.ts';
 import { findState } from './store-state.ts';
@@ -90,7 +91,7 @@ export async function rebuildStore({
 
 function write(disk: Disk, found: Found | undefined, queues: ReadonlyMap<string, QueueChange>): void {
   const limits = { messages: endless, bytes: endless, ageMs: endless };
-  const { time = Date.now(), journal = 0, sequences = new Map() } = found ?? {};
+  const { time = outboxClock(undefined).now(), journal = 0, sequences = new Map() } = found ?? {};
   disk.change({ now: time, limits, sequences, queues, journal });
 }
 
