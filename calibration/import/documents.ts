@@ -71,6 +71,22 @@ export async function readTable(file: SourceFile): Promise<string[][] | undefine
   return rows as string[][] | undefined;
 }
 
+/** JSON lines of plain objects, as a table: `metadata.jsonl` of Hugging Face. */
+export async function readJsonLines(file: SourceFile): Promise<string[][] | undefined> {
+  const rows = await attempt(file, largestDocument, (text) => {
+    const records = text
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .map((line): Record<string, unknown> => JSON.parse(line));
+    if (!records.every((record) => typeof record === 'object' && record !== null)) return undefined;
+    const headers = [...new Set(records.flatMap((record) => Object.keys(record)))];
+    const cellOf = (value: unknown) =>
+      typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? `${value}` : '';
+    return [headers, ...records.map((record) => headers.map((header) => cellOf(record[header])))];
+  });
+  return rows as string[][] | undefined;
+}
+
 async function attempt(
   file: SourceFile,
   largest: number,

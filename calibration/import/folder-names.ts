@@ -8,7 +8,7 @@ const containers = words(
     'input inputs original originals',
 );
 const maskFolders = words(
-  'ground_truth groundtruth ground-truth gt mask masks segmentation segmentations segmentationclass seg ' +
+  'ground_truth groundtruth ground-truth gt mask masks segmentation segmentations segmentationclass segmentationobject seg ' +
     'mask_images anomaly_mask defect_masks',
 );
 /** 2026-11-29, 2026_11, 20261129, 29.11.2026, 2026-11-29T08-00, 2026-W48 */

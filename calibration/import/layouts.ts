@@ -2,7 +2,7 @@
 import { posix } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 import { decideLabel } from './decide.ts';
-import { type Element, readJson, readTable, readXml } from './documents.ts';
+import { type Element, readJson, readJsonLines, readTable, readXml } from './documents.ts';
 import { createCocoReader } from './layouts/coco.ts';
 import { createCvatReader } from './layouts/cvat.ts';
 import { createLabelStudioReader } from './layouts/label-studio.ts';
@@ -41,6 +41,7 @@ export async function readAnnotations(
   await offer<unknown>(files, ['.json'], readJson, json);
   await offer<Element>(files, ['.xml'], readXml, xml);
   await offer<readonly (readonly string[])[]>(files, ['.csv', '.tsv'], readTable, table);
+  await offer<readonly (readonly string[])[]>(files, ['.jsonl'], readJsonLines, table);
   const yolo = await readYolo(input);
   const found = [yolo, ...[...json, ...xml, ...table].map((reader) => reader.finish())];
   return {

@@ -17,19 +17,22 @@ const url = /^[a-z][a-z0-9+.-]*:\/\/[^/]*\//i;
 const uploaded = /^[0-9a-f]{8}-/;
 
 export function createLocator(images: readonly SourceFile[]): Locator {
-  const byPath = new Map<string, SourceFile>();
+  const byPath = new Map(images.map((image) => [image.name.normalize('NFC'), image]));
+  const byPathStem = indexBy(images, ({ name }) => name.slice(0, name.length - posix.extname(name).length));
   const byName = indexBy(images, ({ name }) => posix.basename(name));
   const byStem = indexBy(images, ({ name }) => posix.basename(name, posix.extname(name)));
   const byUpload = indexBy(images, ({ name }) => posix.basename(name).replace(uploaded, ''));
-  for (const image of images) byPath.set(image.name.normalize('NFC'), image);
+  // Windows does not tell cases apart.
+  const byLower = indexBy(images, ({ name }) => posix.basename(name).toLowerCase());
 
-  function look(written: string, folder: string): SourceFile | undefined {
-    const path = plain(written);
+  function look(path: string, folder: string): SourceFile | undefined {
+    const name = posix.basename(path);
+    const hasEnding = /\.[a-z]{3,4}$/i.test(name);
     for (const place of beside) {
-      const found = byPath.get(posix.join(folder, place, path));
+      const at = posix.join(folder, place, path);
+      const found = byPath.get(at) ?? (hasEnding ? undefined : only(byPathStem.get(at)));
       if (found) return found;
     }
-    const name = posix.basename(path);
     const same = byName.get(name) ?? [];
     const tails = same.filter((image) => `/${image.name.normalize('NFC')}`.endsWith(`/${path}`));
     return (
@@ -37,15 +40,20 @@ export function createLocator(images: readonly SourceFile[]): Locator {
       nearest(same, folder) ??
       only(byUpload.get(name)) ??
       only(byName.get(name.replace(uploaded, ''))) ??
-      (posix.extname(name) === '' || !/^\.[a-z]{3,4}$/i.test(posix.extname(name))
-        ? nearest(byStem.get(name) ?? [], folder)
-        : undefined)
+      nearest(byLower.get(name.toLowerCase()) ?? [], folder) ??
+      (hasEnding ? undefined : nearest(byStem.get(name) ?? [], folder))
     );
   }
 
-  return { find: look };
+  return {
+    find(written, folder) {
+      const path = written.normalize('NFC').trim().replaceAll('\\', '/');
+      return look(path, folder) ?? look(plain(written), folder);
+    },
+  };
 }
 
+/** A path out of a URL, without its query and the percent-encoding. */
 function plain(written: string): string {
   const path = written.normalize('NFC').trim().replaceAll('\\', '/').replace(url, '');
   const local = /[?&]d=([^&]+)/.exec(path)?.[1] ?? path.replace(/[?#].*$/, '');

@@ -100,7 +100,7 @@ export async function planImport(source: Source, options: PlanOptions): Promise<
   }
   if (largest > 0)
     notes.push(`images with several kinds of defects, labelled by the one with the largest area: ${largest}`);
-  notes.push(...labels.notes(), ...requireSpelling(planned, options));
+  notes.push(...labels.notes(), ...requireSpelling(planned, options, reading?.layout === 'export'));
 
   const used = reading ? [...reading.used] : [];
   const taken = new Set([...used, ...names, ...all.map(({ name }) => name)]);
@@ -202,11 +202,14 @@ function createLabelNames(map: ReadonlyMap<string, string>) {
 function requireSpelling(
   planned: readonly PlannedImage[],
   { good, existing, map = new Map() }: PlanOptions,
+  isOwn: boolean,
 ): string[] {
   const counts = new Map<string, number>();
   for (const { label } of planned) counts.set(label, (counts.get(label) ?? 0) + 1);
   const issues = spellingIssues(counts, { good, existing, confirmed: new Set(map.values()) });
-  const stops = issues.filter(({ kind }) => kind !== 'typo');
+  // A dataset may have a label 7: there somebody knew what it means.
+  const asked = (kind: SpellingIssue['kind']) => kind !== 'typo' && !(kind === 'unclear' && isOwn);
+  const stops = issues.filter(({ kind }) => asked(kind));
   if (stops.length > 0) {
     throw new QcError('label-ambiguous', stops.map(({ text }) => text).join('; '), {
       remedy: `nothing was imported; say what is meant: ${stops.map((issue) => mapping(issue)).join(' ')} (the same name on both sides keeps a label, unless only case tells it apart)`,
@@ -214,7 +217,7 @@ function requireSpelling(
   }
   const hasGood = [...counts.keys(), ...existing].some((label) => good.includes(label));
   return [
-    ...issues.map(({ text }) => `${text}; --map joins them`),
+    ...issues.filter(({ kind }) => kind === 'typo').map(({ text }) => `${text}; --map joins them`),
     ...(hasGood || counts.size === 0
       ? []
       : [

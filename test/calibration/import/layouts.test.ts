@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { tempFolder } from '../../models/temp-folder.ts';
-import { accountOf, type Files, images, lay, reasonsOf, take } from '../../rigs/image-folders.ts';
+import { accountOf, type Files, images, lay, maskOf, reasonsOf, take } from '../../rigs/image-folders.ts';
 
 async function takeFiles(files: Files, options: Parameters<typeof take>[1] = {}) {
   await using folder = await tempFolder();
@@ -170,11 +170,15 @@ test('Pascal VOC: an XML file for each image', async () => {
       'Annotations/a.xml': xml('other.jpg', scratch),
       'Annotations/b.xml': xml('b.jpg', ''),
       'ImageSets/Main/train.txt': 'a\nb\n',
+      'SegmentationClass/a.png': await maskOf(4, 2, 2, 4),
+      'SegmentationObject/b.png': await maskOf(0, 0, 0, 0),
     },
     { unannotated: 'good' },
   );
-  expect(taken).toMatchObject({ layout: 'voc', annotations: 2, inDataset: ['good', 'scratch'] });
-  expect(taken.shapes).toEqual([['scratch', [box]]]);
+  expect(taken).toMatchObject({ layout: 'voc', annotations: 2, masks: 2, inDataset: ['good', 'scratch'] });
+  expect(taken.shapes).toEqual([
+    ['scratch', [box, { kind: 'mask', label: 'scratch', png: expect.any(String) }]],
+  ]);
 });
 
 test('CVAT for images: tags, boxes, polygons, ellipses and masks', async () => {
@@ -334,6 +338,11 @@ test.each<[string, string | Buffer, string]>([
     'Riß good',
   ],
   ['Windows-1252', Buffer.from('file;label\na.jpg;good\nb.jpg;Gr\xe4te\n', 'latin1'), 'Gräte good'],
+  [
+    'names in another case, with signs of URLs',
+    'file,label\nSUB\\A.JPG,good\nB.jpg,scratch\n',
+    'good scratch',
+  ],
   ['no header', 'a.jpg,good\nb.jpg,scratch\n', 'good scratch'],
   [
     'a column for each label (Roboflow)',
@@ -350,6 +359,18 @@ test.each<[string, string | Buffer, string]>([
   expect(taken).toMatchObject({ layout: 'csv', annotations: 1 });
   expect(taken.inDataset.join(' ')).toBe(labels);
   expect(reasonsOf(taken)).toEqual({ 'c.jpg': expect.stringContaining('it has no annotation') });
+});
+
+test('JSON lines of plain objects are a table', async () => {
+  const lines = [
+    { file_name: 'train/part #1 50%.png', label: 'good', size: { w: 1 } },
+    { file_name: 'train/2.png', label: 'scratch' },
+  ];
+  const taken = await takeFiles({
+    ...(await images('train/part #1 50%.png', 'train/2.png')),
+    'metadata.jsonl': lines.map((line) => JSON.stringify(line)).join('\n'),
+  });
+  expect(taken).toMatchObject({ layout: 'csv', inDataset: ['good', 'scratch'], skipped: [] });
 });
 
 test('a table with boxes, masks and parts keeps them', async () => {
