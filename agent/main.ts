@@ -11,6 +11,7 @@ import { addConfig } from './commands/config.ts';
 import { addDataset } from './commands/dataset.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addLatency } from './commands/latency.ts';
 import { addModels } from './commands/models.ts';
 import { addRun } from './commands/run.ts';
 import { exitBecause } from './commands/shell.ts';
@@ -26,6 +27,7 @@ const program = new Command('qc-agent')
 // In the order in which the help lists them.
 addRun(program);
 addDoctor(program);
+addLatency(program);
 addDemo(program);
 addBench(program);
 addConfig(program);

@@ -109,6 +109,10 @@ export const errors = {
   },
   'camera-hardware': { exit: 1, remedy: 'install the driver of the graphics card, or set hardware: none' },
   'camera-clock': { exit: 1, remedy: 'set the clock of the camera by NTP, or use clock: arrival' },
+  'camera-latency': {
+    exit: 1,
+    remedy: 'make a change that fills much of the region (switch its lamp), at the moment that is told',
+  },
   // parts
   'camera-down': { exit: 1, remedy: 'trigger again once the camera is up; status says why it is down' },
   'no-fresh-frame': {

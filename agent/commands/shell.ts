@@ -1,6 +1,7 @@
 /** What commands see of the process they run in: its environment, signals, terminal and exit code. */
 import { once } from 'node:events';
 import { userInfo } from 'node:os';
+import { createInterface } from 'node:readline';
 import { CommanderError } from 'commander';
 
 import { QcError } from '../../config/errors.ts';
@@ -46,6 +47,11 @@ export function note(text: string): void {
 
 export function warn(text: string): void {
   note(`warning: ${text}`);
+}
+
+/** Lines of the standard input, as they come. */
+export function inputLines(): AsyncIterable<string> {
+  return createInterface({ input: process.stdin });
 }
 
 function lineOf(text: string): string {

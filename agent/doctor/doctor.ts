@@ -7,6 +7,7 @@ import { checkConfig } from './config.ts';
 import { checkDisk } from './disk.ts';
 import { type Finding, findingLine } from './finding.ts';
 import { checkHttp } from './http.ts';
+import { checkLatency } from './latency.ts';
 import { checkModel } from './model.ts';
 import { checkOutbox } from './outbox.ts';
 import { type CheckLimits, checkWithin } from './within.ts';
@@ -60,7 +61,10 @@ export async function runDoctor(
       ...Object.entries(cameras).map(([name, camera]) =>
         checkWithin(`camera ${name}`, within(35_000, 'camera-stalled'), (limit) =>
           checkCamera(name, camera, { side, signal: limit }),
-        ).then(add),
+        )
+          .then(add)
+          .then(() => checkLatency(name, camera, storage.directory))
+          .then(add),
       ),
     ]);
   }

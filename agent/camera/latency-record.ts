@@ -1,0 +1,47 @@
+/** What was measured of the delay of a camera, kept under the storage directory for the doctor. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { writeDurably } from '../../models/durable.ts';
+
+const latencySchema = z.strictObject({
+  schema: z.literal(1),
+  measuredAt: z.iso.datetime(),
+  /** From a change to the first frame that shows it, each measurement, ms. */
+  measurements: z.array(z.number()).min(1).max(100),
+});
+export type Latency = z.output<typeof latencySchema>;
+
+const fileOf = (storageDirectory: string, camera: string) =>
+  join(storageDirectory, 'latency', `${camera}.json`);
+
+export async function writeLatency(
+  storageDirectory: string,
+  camera: string,
+  measurements: readonly number[],
+): Promise<Latency> {
+  const file = fileOf(storageDirectory, camera);
+  const latency: Latency = {
+    schema: 1,
+    measuredAt: new Date().toISOString(),
+    measurements: measurements.map(Math.round),
+  };
+  await mkdir(dirname(file), { recursive: true });
+  await writeDurably(file, `${JSON.stringify(latency)}\n`);
+  return latency;
+}
+
+/** Undefined if it was never measured. Throws if the file cannot be read. */
+export async function readLatency(storageDirectory: string, camera: string): Promise<Latency | undefined> {
+  try {
+    return latencySchema.parse(JSON.parse(await readFile(fileOf(storageDirectory, camera), 'utf8')));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The median, ms. */
+export function typicalMs({ measurements }: Pick<Latency, 'measurements'>): number {
+  return measurements.toSorted((a, b) => a - b)[measurements.length >> 1]!;
+}
