@@ -101,7 +101,11 @@ export const errors = {
     remedy: 'nothing: reading goes on; if it was not you, look who changed the camera',
   },
   'camera-ended': { exit: 1, remedy: 'the camera closed the stream: look for a restart or too many viewers' },
-  'camera-corrupt': { exit: 1, remedy: 'check cable and network load; transport: tcp loses no packets' },
+  'camera-corrupt': {
+    exit: 1,
+    remedy:
+      'check cable, network load and relays on the way; use transport: tcp and a shorter key frame interval',
+  },
   'camera-files': { exit: 1, remedy: 'put png, jpg or bmp pictures where the file: url points' },
   'camera-decoder-missing': {
     exit: 1,

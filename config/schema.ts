@@ -161,6 +161,11 @@ export const cameraSchema = z.strictObject({
   stallMs: milliseconds(200, 600_000)
     .default(5_000)
     .describe('ms without a frame after which the stream counts as stalled and is reopened'),
+  damageMs: milliseconds(500, 600_000)
+    .default(5_000)
+    .describe(
+      'ms without a key frame after damage (lost packets), after which the stream is reopened; no damaged frame is judged',
+    ),
   freezeMs: milliseconds(0, 3_600_000)
     .default(10_000)
     .describe('ms of identical frames after which the stream counts as frozen and is reopened; 0 = off'),

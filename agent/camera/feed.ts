@@ -7,6 +7,7 @@ import { retry } from '../lifecycle/retry.ts';
 import { type Credentials, loginWith, nextLogin, openSecret, type Secret } from '../lifecycle/secret.ts';
 import type { CameraEvent, CameraFeed } from './camera.ts';
 import { type CameraCondition, Conditions, type SetCondition } from './condition.ts';
+import { DamagePatience } from './damage.ts';
 import { readWithFfmpeg } from './ffmpeg/source.ts';
 import { readFiles } from './file/source.ts';
 import { regionPixels, type Size } from './geometry.ts';
@@ -111,12 +112,14 @@ class Feed implements CameraFeed {
     const { camera } = this;
     const observer = this.#observer;
     const password = this.#password;
+    const patience = new DamagePatience(config.damageMs);
     const context = (signal: AbortSignal): SourceContext => ({
       camera,
       config,
       password: password.value,
       signal,
       cut: this.#cut,
+      damageMs: patience.start(performance.now()),
       described: (stream) => {
         this.#size = stream;
       },
@@ -136,9 +139,14 @@ class Feed implements CameraFeed {
         this.#faults.warn(message, { code });
       },
     });
-    const attempt = (signal: AbortSignal) => {
+    const attempt = async (signal: AbortSignal) => {
       this.#turned();
-      return source(context(signal));
+      try {
+        await source(context(signal));
+      } catch (error) {
+        if (error instanceof QcError && error.code === 'camera-corrupt') patience.reopened(performance.now());
+        throw error;
+      }
     };
     this.#finished = retry(attempt, {
       signal: this.#stop.signal,
@@ -166,8 +174,8 @@ class Feed implements CameraFeed {
 
   condition(condition: CameraCondition, text: string): void {
     if (!this.#conditions.set(condition, text)) return;
-    if (text) this.#log.warn({ condition }, text);
-    else this.#log.info({ condition }, 'the condition is over');
+    if (text) this.#faults.warn(text, { condition });
+    else this.#faults.info(`${condition}: the condition is over`, { condition });
     this.#observer.condition(this.camera, condition, text);
   }
 

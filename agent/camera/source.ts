@@ -57,6 +57,8 @@ export interface SourceContext {
   dropped(reason: DropReason, frames: number): void;
   /** Told before the first frame, and again when the camera changes its picture. */
   described?(stream: StreamFacts): void;
+  /** How long this attempt may go without a key frame after damage, ms; absent: what the configuration says. */
+  readonly damageMs?: number;
   /** Something is wrong with the stream while frames arrive; an empty text clears it. */
   readonly condition?: SetCondition;
   /** Told several times a second. */

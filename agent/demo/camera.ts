@@ -30,6 +30,7 @@ export async function openPretendCamera(
     disconnectAll: server.disconnectAll,
     stall: server.stall,
     corrupt: server.corrupt,
+    lose: server.lose,
     stop: server.stop,
     start: server.start,
     freeze: shutter.freeze,

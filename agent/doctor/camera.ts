@@ -2,6 +2,7 @@
 import { type ErrorCode, errors, QcError } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
 import type { Frame, Image } from '../../models/image.ts';
+import type { CameraCondition } from '../camera/condition.ts';
 import { sourceFor } from '../camera/feed.ts';
 import { regionPixels } from '../camera/geometry.ts';
 import { wantedFps } from '../camera/rate.ts';
@@ -34,6 +35,8 @@ interface Look {
   readonly fps: number | undefined;
   /** What did not end the attempt, the last message of each kind. */
   readonly faults: ReadonlyMap<ErrorCode, string>;
+  /** Texts of the conditions, empty where they are over. */
+  readonly conditions: ReadonlyMap<CameraCondition, string>;
   /** Why the attempt ended, where nobody ended it. */
   readonly error: unknown;
 }
@@ -56,6 +59,7 @@ export async function checkCamera(
   return [
     good(check, description(config, stream, look)),
     ...faultFindings(check, look.faults),
+    ...fieldFindings(check, look.conditions),
     ...regionFindings(check, config, stream, side),
     ...rateFindings(check, config, look.fps),
     ...lightFindings(check, newest.image),
@@ -76,6 +80,7 @@ async function lookAt(name: string, config: CameraConfig, signal: AbortSignal): 
   let firstAfterMs = 0;
   const counted: { at: number; frames: number }[] = [];
   const faults = new Map<ErrorCode, string>();
+  const conditions = new Map<CameraCondition, string>();
   let error: unknown;
   try {
     await sourceFor(config)({
@@ -106,6 +111,7 @@ async function lookAt(name: string, config: CameraConfig, signal: AbortSignal): 
       clock(report) {
         clock = report;
       },
+      condition: (condition, text) => void conditions.set(condition, text),
       fault: (code, message) => void faults.set(code, message),
     });
   } catch (cause) {
@@ -114,7 +120,7 @@ async function lookAt(name: string, config: CameraConfig, signal: AbortSignal): 
     clearTimeout(timer);
     signal.removeEventListener('abort', stop);
   }
-  return { stream, newest, clock, firstAfterMs, fps: rateOf(counted), faults, error };
+  return { stream, newest, clock, firstAfterMs, fps: rateOf(counted), faults, conditions, error };
 }
 
 /** Frames a second once what had waited at the start is read; undefined where it was too short to tell. */
@@ -140,6 +146,18 @@ function description(config: CameraConfig, stream: StreamFacts, { fps, firstAfte
 
 function faultFindings(check: string, faults: ReadonlyMap<ErrorCode, string>): Finding[] {
   return [...faults].map(([code, message]) => warning(check, message, errors[code].remedy));
+}
+
+function fieldFindings(check: string, conditions: ReadonlyMap<CameraCondition, string>): Finding[] {
+  const what = conditions.get('interlaced');
+  if (!what) return [];
+  return [
+    warning(
+      check,
+      what,
+      'set the camera to progressive video: one field has half of the rows, so fine defects may be missed',
+    ),
+  ];
 }
 
 function regionFindings(

@@ -48,13 +48,22 @@ export class FaultLog {
   }
 
   warn(fault: string, fields: Record<string, unknown> = {}): void {
+    this.#say('warn', fault, fields);
+  }
+
+  /** The same for what is no fault, such as its end. */
+  info(message: string, fields: Record<string, unknown> = {}): void {
+    this.#say('info', message, fields);
+  }
+
+  #say(level: 'warn' | 'info', fault: string, fields: Record<string, unknown>): void {
     const now = performance.now();
     const said = this.#said.get(fault);
     if (said && now - said.at < this.#everyMs) {
       said.unsaid++;
       return;
     }
-    this.#log.warn(
+    this.#log[level](
       fields,
       said?.unsaid ? `${fault} (and ${said.unsaid} times since it was last said)` : fault,
     );

@@ -17,15 +17,16 @@ export function inputArguments(
     String(4_000 * stallMs + 10_000_000),
     ...['-allowed_media_types', 'video'],
     ...['-analyzeduration', '1000000'],
-    ...['-fflags', 'nobuffer'],
     ...['-max_delay', '200000'],
+    // As node-av/stream.ts does.
+    ...(transport === 'tcp' ? ['-reorder_queue_size', '8'] : []),
     ...['-i', address],
   ];
 }
 
 /**
- * All arguments: raw RGB of the wanted frames on standard output; on standard error one line for every decoded
- * frame (`showinfo@all`), one for every written one (`showinfo@out`) and one when the picture freezes.
+ * All arguments: raw RGB of the wanted frames on standard output; on standard error one line for every packet that was
+ * read (`-debug_ts`), one for every decoded frame (`showinfo@all`), one for every written one (`showinfo@out`) and one when the picture freezes.
  * Never the fps filter: with -copyts it can hang, deaf to SIGTERM.
  */
 export function readArguments(
@@ -35,14 +36,23 @@ export function readArguments(
     decoder,
     fps,
     installed,
-  }: { input: readonly string[]; decoder: readonly string[]; fps: number; installed: Installed },
+    interlaced,
+  }: {
+    input: readonly string[];
+    decoder: readonly string[];
+    fps: number;
+    installed: Installed;
+    /** Use the upper field alone, as cutter.ts does. */
+    interlaced: boolean;
+  },
 ): string[] {
   const filters = [
     'showinfo@all=checksum=0',
     thinFilter(fps),
+    ...(interlaced ? ['field=type=top'] : []),
     cropFilter(config.region),
     ...(config.freezeMs > 0 ? [`freezedetect@freeze=n=0:d=${config.freezeMs}ms`] : []),
-    `scale=w='${scaled('iw')}':h='${scaled('ih')}':${SCALE_FLAGS}`,
+    scaleFilter(interlaced ? '2*ih' : 'ih'),
     // In planes first, as cutter.ts does.
     'format=gbrp',
     `scale=${SCALE_FLAGS}`,
@@ -50,7 +60,8 @@ export function readArguments(
     'showinfo@out=checksum=0',
   ];
   return [
-    ...['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'level+info', '-copyts', '-threads', '1'],
+    ...['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'level+debug', '-debug_ts'],
+    ...['-copyts', '-threads', '1'],
     ...decoder,
     ...input,
     ...['-map', '0:v:0', '-an', '-filter_threads', '1', '-vf', filters.join(',')],
@@ -81,8 +92,12 @@ function thinFilter(fps: number): string {
   return `select='if(${early},0,1+0*st(0,${next}))'`;
 }
 
-/** As `handedSize` of geometry.ts. */
-const SHORTER = 'min(iw,ih)';
-const scaled = (side: 'iw' | 'ih') =>
-  `if(gt(${SHORTER},${SHORTER_SIDE}),round(${side}*${SHORTER_SIDE}/${SHORTER}),${side})`;
+/** As `handedSize` of geometry.ts. @param height of the region in the whole frame */
+function scaleFilter(height: 'ih' | '2*ih'): string {
+  const shorter = `min(iw,${height})`;
+  const scaled = (side: string) =>
+    `if(gt(${shorter},${SHORTER_SIDE}),round(${side}*${SHORTER_SIDE}/${shorter}),${side})`;
+  return `scale=w='${scaled('iw')}':h='${scaled(height)}':${SCALE_FLAGS}`;
+}
+
 const SCALE_FLAGS = 'flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp';

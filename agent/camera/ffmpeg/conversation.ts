@@ -2,64 +2,74 @@ import { QcError } from '../../../config/errors.ts';
 import type { Image } from '../../../models/image.ts';
 import { monotonicMs } from '../../../models/monotonic.ts';
 import { BACKLOG, StreamClock, type StreamTime } from '../clock.ts';
+import { type Damage, damagedText, noKeyFrame } from '../damage.ts';
 import { regionPixels, type Size } from '../geometry.ts';
+import { interlacedText } from '../interlaced.ts';
 import type { FirstImage } from '../rtsp/first-image.ts';
 import type { SourceContext } from '../source.ts';
 import { wallTimes } from '../wall-times.ts';
 import { Watchdog } from '../watchdog.ts';
 import { PixelStream } from './pixels.ts';
+import { Recovery } from './recovery.ts';
 import { endOf, type FrameLine, readLine } from './report.ts';
 
 const KEPT_ERRORS = 8;
 const CLOCK_MS = 250;
-/** Damage spreads from frame to frame until the next key frame, or for this long where none comes, ms. */
-const DAMAGE_MS = 5_000;
 
 interface Written extends FrameLine {
   readonly time: StreamTime;
   /** When the command said that it was decoded, by `monotonicMs`. */
   readonly saidAt: number;
   readonly damaged: boolean;
+  /** It arrived while the stream was opened, nobody knows when. */
+  readonly stale: boolean;
+}
+
+export interface ConversationOptions {
+  /** Whether this ffmpeg writes frames in a new size when the camera changes it. */
+  readonly followsSize: boolean;
+  /** Whether one field alone is written. */
+  readonly interlaced: boolean;
+  readonly firstImage: FirstImage;
 }
 
 /** Makes frames of what one ffmpeg process writes and says, until it fails. */
 export class Conversation {
-  /** Settles with the reason why it is over. */
-  readonly failure: Promise<QcError>;
+  /** Settles with the reason why it is over: the video may be interlaced, and whole frames are written. */
+  readonly failure: Promise<QcError | 'interlaced'>;
   readonly #context: SourceContext;
   readonly #followsSize: boolean;
+  readonly #interlaced: boolean;
   readonly #firstImage: FirstImage;
   readonly #clock: StreamClock;
   readonly #dog: Watchdog;
   readonly #images: PixelStream<Written>;
   readonly #errors: string[] = [];
-  #fail!: (error: QcError) => void;
+  #fail!: (reason: QcError | 'interlaced') => void;
   readonly #startedAt = performance.now();
   #opened = false;
   #size: string | undefined;
   #codec: string | undefined;
-  #damagedUntil = 0;
+  readonly #recovery = new Recovery();
   /** Of the newest decoded frame: a written one follows at once. */
-  #decodedAt: Pick<Written, 'time' | 'saidAt'> = {
+  #decodedAt: Pick<Written, 'time' | 'saidAt' | 'stale'> = {
     time: { capturedAt: 0, lagMs: 0, isBacklog: false },
     saidAt: 0,
+    stale: true,
   };
   #clockToldAt = 0;
   #over = false;
 
-  /** @param followsSize whether this ffmpeg writes frames in a new size when the camera changes it */
-  constructor(
-    context: SourceContext,
-    { followsSize, firstImage }: { followsSize: boolean; firstImage: FirstImage },
-  ) {
+  constructor(context: SourceContext, { followsSize, interlaced, firstImage }: ConversationOptions) {
     this.#context = context;
     this.#followsSize = followsSize;
+    this.#interlaced = interlaced;
     this.#firstImage = firstImage;
     this.#clock = new StreamClock(context.config.latencyMs);
     this.failure = new Promise((resolve) => {
-      this.#fail = (error) => {
+      this.#fail = (reason) => {
         this.#dog.stop();
-        resolve(error);
+        resolve(reason);
       };
     });
     this.#dog = new Watchdog(context.config.stallMs, (error) => this.#fail(firstImage.explain(error)));
@@ -76,18 +86,25 @@ export class Conversation {
     switch (line.kind) {
       case 'opened':
         this.#opened = true;
+        this.#recovery.opened(performance.now());
         this.#dog.opened({ dataIsTold: false });
         return;
       case 'codec':
         // The output is told in the same words, after the input.
+        if (this.#codec === undefined) this.#recovery.coded(line.codec);
         this.#codec ??= line.codec;
+        return;
+      case 'packet':
+        this.#packet(line.pts);
+        return;
+      case 'damage':
+        this.#suffer(line.damage);
         return;
       case 'decoded':
         this.#decoded(line);
         return;
       case 'written': {
-        const damaged = performance.now() < this.#damagedUntil;
-        this.#images.expect({ ...line, ...this.#decodedAt, damaged });
+        this.#images.expect({ ...line, ...this.#decodedAt, damaged: !this.#recovery.intact });
         return;
       }
       case 'frozen': {
@@ -104,8 +121,8 @@ export class Conversation {
         this.#errors.push(line.text);
         if (this.#errors.length > KEPT_ERRORS) this.#errors.shift();
         // Before the first image: data that no image can begin with.
-        if (line.decoder && this.#size) this.#damaged();
-        else if (line.decoder) this.#firstImage.packets(1);
+        if (line.damage && !this.#size) this.#firstImage.packets(1);
+        if (line.damage) this.#suffer(line.damage);
     }
   }
 
@@ -125,14 +142,35 @@ export class Conversation {
     this.#fail(this.#firstImage.explain(new QcError(code, message)));
   }
 
-  #decoded({ width, height, key, streamMs }: FrameLine): void {
+  #packet(pts: string): void {
+    const now = performance.now();
+    this.#recovery.packet(pts, now);
+    const { damageMs = this.#context.config.damageMs } = this.#context;
+    if (this.#recovery.damagedMs(now) < damageMs) return;
+    this.#fail(new QcError('camera-corrupt', noKeyFrame(damageMs)));
+  }
+
+  #decoded({ width, height, key, pts, streamMs, firstField }: FrameLine): void {
     const saidAt = monotonicMs();
-    this.#decodedAt = { time: this.#clock.at(streamMs, saidAt), saidAt };
+    const stale = this.#recovery.opening(performance.now());
+    if (stale) this.#decodedAt = { ...this.#decodedAt, stale };
+    else this.#decodedAt = { time: this.#clock.at(streamMs, saidAt), saidAt, stale };
     if (saidAt - this.#clockToldAt >= CLOCK_MS) this.#tellClock(saidAt);
     this.#dog.picture();
     this.#firstImage.image();
     this.#context.received(1);
-    if (key) this.#damagedUntil = 0;
+    if (!this.#interlaced && (firstField || !this.#size)) {
+      this.#context.condition?.('interlaced', firstField ? interlacedText(firstField === 'top') : '');
+      if (firstField) {
+        this.#over = true;
+        this.#fail('interlaced');
+        return;
+      }
+    }
+    const wasIntact = this.#recovery.intact;
+    // The first intact image also ends the damage of an earlier attempt.
+    if (this.#recovery.decoded(pts, key) && (!wasIntact || !this.#size))
+      this.#context.condition?.('damaged', '');
     const size = `${width} × ${height}`;
     if (this.#size !== size) {
       this.#context.described?.({ codec: this.#codec, width, height });
@@ -160,13 +198,25 @@ export class Conversation {
     }
   }
 
-  #damaged(): void {
-    this.#damagedUntil = performance.now() + DAMAGE_MS;
+  #suffer(damage: Damage): void {
+    const now = performance.now();
+    if (damage === 'loss') {
+      this.#recovery.lost(now);
+      // Where a fragment of a JPEG is missing, the image is not put together.
+      if (this.#codec === 'MJPEG') this.#context.dropped('corrupt', 1);
+    } else {
+      // What is decoded to learn about the stream is decoded again later.
+      if (!this.#opened) return;
+      // Before the first image the decoder lacks what was sent before it started, and gives none that needs it.
+      if (damage === 'reference' && !this.#size) return;
+      this.#recovery.damaged(now);
+    }
+    this.#context.condition?.('damaged', damagedText);
     this.#context.fault('camera-corrupt', 'damaged frames; they are not judged');
   }
 
-  #frame(image: Image, { time, saidAt, damaged }: Written): void {
-    if (this.#over) return;
+  #frame(image: Image, { time, saidAt, damaged, stale }: Written): void {
+    if (this.#over || stale) return;
     if (damaged) {
       this.#context.dropped('corrupt', 1);
       return;

@@ -1,5 +1,6 @@
 /** What ffmpeg says on standard error, line by line. */
 import type { ErrorCode } from '../../../config/errors.ts';
+import { type Damage, damageInPassing, damageWhileDecoding, damageWhileReading } from '../damage.ts';
 
 export interface FrameLine {
   readonly kind: 'decoded' | 'written';
@@ -7,43 +8,58 @@ export interface FrameLine {
   readonly height: number;
   /** Presentation time, ms; undefined where the stream has none. */
   readonly streamMs: number | undefined;
+  /** The same in the units of the stream, as ffmpeg writes it. */
+  readonly pts: string;
   readonly key: boolean;
+  /** Which field of an interlaced frame was captured first; undefined for a whole frame. */
+  readonly firstField: 'top' | 'bottom' | undefined;
 }
 
 export type Line =
   | FrameLine
   | { readonly kind: 'opened' | 'frozen' }
+  /** A packet of the video was read. */
+  | { readonly kind: 'packet'; readonly pts: string }
   /** `codec` as people write it: H.264. */
   | { readonly kind: 'codec'; readonly codec: string }
-  /** `decoder`: it complains of the data, and goes on. */
-  | { readonly kind: 'error'; readonly text: string; readonly decoder: boolean };
+  | { readonly kind: 'damage'; readonly damage: Damage }
+  /** `damage`: the decoder complains of the data, and goes on. */
+  | { readonly kind: 'error'; readonly text: string; readonly damage: Damage | undefined };
 
 const CODECS: Readonly<Record<string, string>> = { h264: 'H.264', hevc: 'H.265', mjpeg: 'MJPEG' };
 
 /** Reads one line; undefined where it says nothing of interest. */
 export function readLine(line: string): Line | undefined {
-  const info = /^\[showinfo@(all|out) .*\bpts_time:\s*(\S+).*\bs:(\d+)x(\d+)/.exec(line);
+  const packet = /\[info\] demuxer -> .*\btype:video\b.* pkt_pts:(\S+)/.exec(line);
+  if (packet) return { kind: 'packet', pts: packet[1]! };
+  const info = /^\[showinfo@(all|out) .*\bpts:\s*(\S+) .*\bpts_time:\s*(\S+).*\bs:(\d+)x(\d+)/.exec(line);
   if (info) {
-    const seconds = Number(info[2]);
+    const seconds = Number(info[3]);
     return {
       kind: info[1] === 'all' ? 'decoded' : 'written',
-      width: Number(info[3]),
-      height: Number(info[4]),
+      width: Number(info[4]),
+      height: Number(info[5]),
+      pts: info[2]!,
       streamMs: Number.isFinite(seconds) ? seconds * 1000 : undefined,
       key: /\biskey:1\b/.test(line),
+      firstField: / i:T /.test(line) ? 'top' : / i:B /.test(line) ? 'bottom' : undefined,
     };
   }
   if (/freeze_start:/.test(line)) return { kind: 'frozen' };
   if (/^\[info\] Input #0/.test(line)) return { kind: 'opened' };
   const video = /^\[info\]\s+Stream #0:\d+.*?: Video: (\w+)/.exec(line);
   if (video) return { kind: 'codec', codec: CODECS[video[1]!] ?? video[1]! };
-  const error = /^(?:\[([^\]@]+)@ [^\]]+\] )?\[(?:error|fatal|panic)\] (.*)$/.exec(line);
-  if (!error) return undefined;
-  return {
-    kind: 'error',
-    text: error[2]!.trim(),
-    decoder: /^(h264|hevc|mjpeg)/.test(error[1] ?? '') || /decod/i.test(error[2]!),
-  };
+  const said = /^(?:\[([^\]@]+)@ [^\]]+\] )?\[(\w+)\] (.*)$/.exec(line);
+  if (!said) return undefined;
+  const [, who = '', level = '', words = ''] = said;
+  const text = words.trim();
+  const decoder = /^(h264|hevc|mjpeg)/.test(who);
+  if (/^(error|fatal|panic)$/.test(level) && !damageWhileReading(text)) {
+    const damage = decoder || /decod/i.test(text) ? damageWhileDecoding(text) : undefined;
+    return { kind: 'error', text, damage };
+  }
+  const damage = decoder ? damageInPassing(text) : damageWhileReading(text);
+  return damage && { kind: 'damage', damage };
 }
 
 const MEANINGS: readonly (readonly [RegExp, ErrorCode])[] = [

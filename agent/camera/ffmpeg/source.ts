@@ -35,10 +35,15 @@ async function attempt(context: SourceContext): Promise<void> {
   const installed = await installedFfmpeg(signal);
   const decoder = await decoderFor(context, installed);
 
-  // The command cuts one region for as long as it lives: for another one it is started anew, which is no loss.
+  let interlaced = false;
+  // The command cuts one region for as long as it lives: for another one it is started anew, which is no loss. The same
+  // holds when the video turns out to be interlaced.
   while (!signal.aborted) {
     const region = context.cut?.value ?? config.region;
-    await read({ ...context, config: { ...config, region } }, decoder, installed);
+    interlaced = await read(
+      { ...context, config: { ...config, region } },
+      { decoder, installed, interlaced },
+    );
   }
 }
 
@@ -56,13 +61,23 @@ async function decoderFor(context: SourceContext, installed: Installed): Promise
   return args;
 }
 
-/** One run of the command: throws why it ended, or returns because another region is to be cut. */
-async function read(context: SourceContext, decoder: readonly string[], installed: Installed): Promise<void> {
+/**
+ * One run of the command: throws why it ended, or returns because it must be started in another way.
+ * @returns whether the video is interlaced
+ */
+async function read(
+  context: SourceContext,
+  {
+    decoder,
+    installed,
+    interlaced,
+  }: { decoder: readonly string[]; installed: Installed; interlaced: boolean },
+): Promise<boolean> {
   const { signal, cut, config, password } = context;
   await using relay = await openRelay(config, password);
   using firstImage = awaitFirstImage(relay, context);
   const input = inputArguments(relay.address, config, installed);
-  const args = readArguments(config, { input, decoder, fps: wantedFps(config), installed });
+  const args = readArguments(config, { input, decoder, fps: wantedFps(config), installed, interlaced });
   const child = spawn('ffmpeg', args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: childEnvironment(),
@@ -71,7 +86,8 @@ async function read(context: SourceContext, decoder: readonly string[], installe
     child.once('close', () => resolve());
     child.once('error', () => resolve());
   });
-  const conversation = new Conversation(context, { followsSize: installed.atLeast(4, 4), firstImage });
+  const followsSize = installed.atLeast(4, 4);
+  const conversation = new Conversation(context, { followsSize, interlaced, firstImage });
   // SIGTERM is not always heard by an ffmpeg that hangs.
   const stop = () => void child.kill('SIGKILL');
   const recut = new AbortController();
@@ -81,9 +97,10 @@ async function read(context: SourceContext, decoder: readonly string[], installe
     child.stdout.on('data', (chunk: Buffer) => conversation.pixels(chunk));
     createInterface({ input: child.stderr }).on('line', (line) => conversation.line(line));
     void gone.then(() => conversation.ended());
-    const failure = await Promise.race([relay.failure, conversation.failure, aborted(recut.signal)]);
-    if (failure) throw signal.aborted ? failure : await failureOf(relay, failure);
+    const end = await Promise.race([relay.failure, conversation.failure, aborted(recut.signal)]);
+    if (end instanceof QcError) throw signal.aborted ? end : await failureOf(relay, end);
     conversation.end();
+    return interlaced || end === 'interlaced';
   } finally {
     signal.removeEventListener('abort', stop);
     stop();

@@ -6,12 +6,14 @@ import {
 } from 'node-av/constants';
 import { avGetPixFmtName, FFmpegError, Filter, FilterGraph, Frame } from 'node-av/lib';
 import type { Image, Region } from '../../../models/image.ts';
-import { handedSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
+import { fieldOf, handedSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
 
 /** Cuts and converts the frames of one size and format; another one needs another cutter. */
 export interface Cutter extends Disposable {
-  /** Whether it fits this frame. */
-  fits(frame: Frame): boolean;
+  /** Whether it fits this frame; `interlaced` as given to `openCutter`. */
+  fits(frame: Frame, interlaced: boolean): boolean;
+  /** Whether its frames have the size of this one. */
+  sized(frame: Size): boolean;
   /** The region, RGB. */
   cut(frame: Frame): Image;
   /** The whole picture, RGB, at most 480 wide. */
@@ -24,25 +26,34 @@ const SCALE_FLAGS = 'bilinear+accurate_rnd+full_chroma_int+full_chroma_inp';
 /**
  * Opens a cutter for frames like this one. Matrix (BT.601, BT.709 …) and range (full, limited) are those the
  * frame declares; an undeclared matrix is BT.601, an undeclared range limited, as swscale takes them.
+ * Of interlaced video only the upper field is used: both show a moving part at different places. Sizes stay those of the
+ * frame.
  * @throws QcError camera-region
  */
-export function openCutter(like: Frame, region: Region): Cutter {
+export function openCutter(like: Frame, region: Region, interlaced: boolean): Cutter {
   const { width, height, colorRange, colorSpace } = like;
   const format = like.format;
   const whole = { x: 0, y: 0, width, height };
-  const area = regionPixels(region, whole, isSubsampled(formatOf(like)));
-  const cut = openChain(like, area, handedSize(area));
+  const subsampled = isSubsampled(formatOf(like));
+  const source = interlaced ? fieldOf(whole) : whole;
+  const cut = openChain(like, {
+    interlaced,
+    area: regionPixels(region, source, subsampled),
+    size: handedSize(regionPixels(region, whole, subsampled)),
+  });
   let preview: Chain | undefined;
+  const sized = (frame: Size) => frame.width === width && frame.height === height;
   return {
-    fits: (frame) =>
-      frame.width === width &&
-      frame.height === height &&
+    sized,
+    fits: (frame, fields) =>
+      fields === interlaced &&
+      sized(frame) &&
       frame.format === format &&
       frame.colorRange === colorRange &&
       frame.colorSpace === colorSpace,
     cut: (frame) => cut.run(frame),
     preview(frame) {
-      preview ??= openChain(like, whole, previewSize(whole));
+      preview ??= openChain(frame, { interlaced, area: { ...whole, ...source }, size: previewSize(whole) });
       return preview.run(frame);
     },
     [Symbol.dispose]() {
@@ -56,8 +67,11 @@ interface Chain extends Disposable {
   run(frame: Frame): Image;
 }
 
-/** A libavfilter graph: crop (by pointer, no copy), scale, RGB. */
-function openChain(like: Frame, area: Rectangle, size: Size): Chain {
+/** A libavfilter graph: one field if asked for, and crop (both by pointer, no copy), scale, RGB. */
+function openChain(
+  like: Frame,
+  { interlaced, area, size }: { interlaced: boolean; area: Rectangle; size: Size },
+): Chain {
   const graph = new FilterGraph();
   graph.alloc();
   graph.nbThreads = 1;
@@ -82,6 +96,7 @@ function openChain(like: Frame, area: Rectangle, size: Size): Chain {
   );
   const links = [
     source,
+    ...(interlaced ? [add('field', 'type=top')] : []),
     add('crop', `w=${area.width}:h=${area.height}:x=${area.x}:y=${area.y}:exact=1`),
     ...steps.flatMap((format) => [
       add('scale', `w=${size.width}:h=${size.height}:flags=${SCALE_FLAGS}`),

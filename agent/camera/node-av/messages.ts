@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../../../config/errors.ts';
 import type { CameraConfig } from '../../../config/schema.ts';
 import type { FrameTimes, Region } from '../../../models/image.ts';
+import type { CameraCondition } from '../condition.ts';
 import type { Size } from '../geometry.ts';
 import type { ClockReport, StreamFacts } from '../source.ts';
 
@@ -14,6 +15,8 @@ export interface OpenMessage {
   readonly watched: boolean;
   /** `ClockReport.reference` of the connection before. */
   readonly reference: number | undefined;
+  /** How long a damaged stream may go without a key frame, ms. */
+  readonly damageMs: number;
   readonly config: Pick<
     CameraConfig,
     'transport' | 'hardware' | 'region' | 'clock' | 'latencyMs' | 'stallMs' | 'freezeMs'
@@ -60,4 +63,5 @@ export type FromChild =
   | FrameMessage
   | ProgressMessage
   | ({ readonly kind: 'clock' } & ClockReport)
+  | { readonly kind: 'condition'; readonly condition: CameraCondition; readonly text: string }
   | { readonly kind: 'fault' | 'failed'; readonly code: ErrorCode; readonly message: string };

@@ -1,21 +1,28 @@
-import { AV_FRAME_FLAG_CORRUPT, AVERROR_EAGAIN, AVERROR_EOF } from 'node-av/constants';
-import { FFmpegError, Frame, Packet } from 'node-av/lib';
+import {
+  AV_FRAME_FLAG_CORRUPT,
+  AV_FRAME_FLAG_INTERLACED,
+  AV_FRAME_FLAG_TOP_FIELD_FIRST,
+  AVERROR_EAGAIN,
+  AVERROR_EOF,
+} from 'node-av/constants';
+import { type CodecContext, FFmpegError, Frame, Packet } from 'node-av/lib';
 import { QcError } from '../../../config/errors.ts';
 import type { Region } from '../../../models/image.ts';
 import { monotonicMs } from '../../../models/monotonic.ts';
 import { BACKLOG } from '../clock.ts';
 import { FreezeWatch, type Plane } from '../freeze.ts';
 import { regionPixels } from '../geometry.ts';
+import { interlacedText } from '../interlaced.ts';
 import { Thinner } from '../rate.ts';
 import { CaptureTime } from './capture-time.ts';
 import { type Cutter, openCutter } from './cutter.ts';
+import { DecoderLog } from './decoder-log.ts';
 import { readingFailure } from './failure.ts';
+import { Integrity } from './integrity.ts';
 import type { FromChild, OpenMessage } from './messages.ts';
 import { Outlet } from './outlet.ts';
 import { type OpenStream, openStream } from './stream.ts';
 
-/** Damage spreads from frame to frame until the next key frame, or for this long where none comes, ms. */
-const DAMAGE_MS = 5_000;
 const PROGRESS_MS = 100;
 const CLOCK_MS = 250;
 
@@ -32,8 +39,10 @@ export class Reader {
   #watched: boolean;
   #region: Region;
   #cutter: Cutter | undefined;
+  /** Some frame was interlaced; unknown before the first. Cameras mix both kinds, so it stays so. */
+  #interlaced: boolean | undefined;
   #codec: string | undefined;
-  #damagedUntil = 0;
+  readonly #log = new DecoderLog();
   #download: Frame | undefined;
 
   constructor(open: OpenMessage, send: (message: FromChild) => void) {
@@ -68,10 +77,15 @@ export class Reader {
       this.#send({ kind: 'fault', code: 'camera-hardware', message: stream.hardwareFault });
     }
     const time = new CaptureTime(this.#open.config, stream.video.timeBase, this.#open.reference);
+    const integrity = new Integrity({
+      codec: stream.codec,
+      damageMs: this.#open.damageMs,
+      flush: () => stream.decoder.flushBuffers(),
+      onDamaged: (text) => this.#send({ kind: 'condition', condition: 'damaged', text }),
+    });
+    this.#log.listen();
     const packet = new Packet();
     packet.alloc();
-    const frame = new Frame();
-    frame.alloc();
     for (;;) {
       const read = await stream.input.readFrame(packet);
       if (read < 0 && read !== AVERROR_EAGAIN) {
@@ -79,7 +93,8 @@ export class Reader {
         return readingFailure(read, '');
       }
       if (read >= 0 && packet.streamIndex === stream.video.index) {
-        this.#decode(stream, packet, frame, time);
+        this.#lost(integrity.read(await this.#log.messages()));
+        await this.#take(packet, stream, integrity, time);
       }
       packet.unref();
       if (performance.now() - this.#toldAt >= PROGRESS_MS) this.#tellProgress();
@@ -87,27 +102,38 @@ export class Reader {
     }
   }
 
-  #decode({ decoder }: OpenStream, packet: Packet, frame: Frame, time: CaptureTime): void {
+  async #take(
+    packet: Packet,
+    { decoder }: OpenStream,
+    integrity: Integrity,
+    time: CaptureTime,
+  ): Promise<void> {
     const arrivalMs = monotonicMs();
     this.#tally.packets++;
     time.note(packet);
-    // A damaged packet is the decoder's everyday life: it says so, and the next one may be good.
-    if (decoder.sendPacketSync(packet) < 0) this.#damaged();
-    for (;;) {
-      const got = decoder.receiveFrameSync(frame);
-      if (got === AVERROR_EAGAIN || got === AVERROR_EOF) return;
-      if (got < 0) {
-        this.#damaged();
-        return;
+    const { decode, picture } = integrity.admit(packet.data);
+    if (!decode) {
+      if (integrity.damaged) this.#lost(1);
+      return;
+    }
+    const frames: Frame[] = [];
+    try {
+      const failed = decodeInto(frames, decoder, packet);
+      // The decoder says what it had to make up only in its log, and it may say so after it gave the image.
+      const messages = await this.#log.messages();
+      if (!picture) return;
+      if (integrity.decoded(messages, frames.length, failed)) {
+        this.#tally.received += frames.length;
+        for (const frame of frames) this.#look(frame, time, arrivalMs);
+      } else {
+        this.#lost(Math.max(1, frames.length));
       }
-      this.#tally.received++;
-      this.#look(frame, time, arrivalMs);
-      frame.unref();
+    } finally {
+      for (const frame of frames) frame.free();
     }
   }
 
   #look(decoded: Frame, time: CaptureTime, arrivalMs: number): void {
-    if (this.#isDamaged(decoded)) return;
     const { pts } = decoded;
     const frame = decoded.isHwFrame() ? this.#downloaded(decoded) : decoded;
     const luma = frame.data?.[0];
@@ -142,15 +168,26 @@ export class Reader {
 
   #cutterFor(frame: Frame): Cutter {
     const previous = this.#cutter;
-    if (previous?.fits(frame)) return previous;
+    const interlaced = this.#lookForFields(frame);
+    if (previous?.fits(frame, interlaced)) return previous;
     previous?.[Symbol.dispose]();
     this.#send({ kind: 'described', codec: this.#codec, width: frame.width, height: frame.height });
-    this.#cutter = openCutter(frame, this.#region);
-    if (previous) {
+    this.#cutter = openCutter(frame, this.#region, interlaced);
+    if (previous && !previous.sized(frame)) {
       const message = `the camera changed its picture; it is ${frame.width} × ${frame.height} now`;
       this.#send({ kind: 'fault', code: 'camera-resolution-changed', message });
     }
     return this.#cutter;
+  }
+
+  #lookForFields(frame: Frame): boolean {
+    const interlaced = this.#interlaced || frame.hasFlags(AV_FRAME_FLAG_INTERLACED);
+    if (interlaced !== this.#interlaced) {
+      const text = interlaced ? interlacedText(frame.hasFlags(AV_FRAME_FLAG_TOP_FIELD_FIRST)) : '';
+      this.#send({ kind: 'condition', condition: 'interlaced', text });
+    }
+    this.#interlaced = interlaced;
+    return interlaced;
   }
 
   #downloaded(frame: Frame): Frame {
@@ -167,20 +204,10 @@ export class Reader {
     return this.#download;
   }
 
-  #isDamaged(frame: Frame): boolean {
-    if (frame.decodeErrorFlags !== 0 || frame.hasFlags(AV_FRAME_FLAG_CORRUPT)) {
-      this.#damaged();
-      return true;
-    }
-    if (frame.keyFrame) this.#damagedUntil = 0;
-    if (performance.now() >= this.#damagedUntil) return false;
-    this.#tally.corrupt++;
-    return true;
-  }
-
-  #damaged(): void {
-    this.#tally.corrupt++;
-    this.#damagedUntil = performance.now() + DAMAGE_MS;
+  /** Frames arrived that are not judged. */
+  #lost(frames: number): void {
+    this.#tally.received += frames;
+    this.#tally.corrupt += frames;
   }
 
   #tellClock(time: CaptureTime): void {
@@ -192,5 +219,21 @@ export class Reader {
     this.#toldAt = performance.now();
     this.#send({ kind: 'progress', ...this.#tally });
     this.#tally = { packets: 0, received: 0, corrupt: 0, busy: 0 };
+  }
+}
+
+/** Decodes a packet. @returns whether the decoder refused it, or marked an image as damaged */
+function decodeInto(frames: Frame[], decoder: CodecContext, packet: Packet): boolean {
+  let failed = decoder.sendPacketSync(packet) < 0;
+  for (;;) {
+    const frame = new Frame();
+    frame.alloc();
+    const got = decoder.receiveFrameSync(frame);
+    if (got < 0) {
+      frame.free();
+      return failed || (got !== AVERROR_EAGAIN && got !== AVERROR_EOF);
+    }
+    failed ||= frame.decodeErrorFlags !== 0 || frame.hasFlags(AV_FRAME_FLAG_CORRUPT);
+    frames.push(frame);
   }
 }

@@ -58,6 +58,7 @@ async function readInto(pixels: number, context: SourceContext): Promise<void> {
       fps: wantedFps(config),
       watched: context.watched(),
       reference: context.reference,
+      damageMs: context.damageMs ?? config.damageMs,
       config: { ...config, region: cut?.value ?? config.region },
     });
     const error = await failure;
@@ -80,6 +81,7 @@ function conversation(
 ): Promise<QcError> {
   return new Promise((resolve) => {
     const dog = new Watchdog(context.config.stallMs, (error) => finish(firstImage.explain(error)));
+    let intact = false;
     function finish(error: QcError): void {
       dog.stop();
       child.off('message', take);
@@ -97,6 +99,9 @@ function conversation(
         case 'frame': {
           dog.picture();
           firstImage.image();
+          // The damage that ended an earlier attempt is over.
+          if (!intact) context.condition?.('damaged', '');
+          intact = true;
           try {
             context.deliver(frameOf(message, pixels, context));
           } catch (cause) {
@@ -122,6 +127,9 @@ function conversation(
           return;
         case 'clock':
           context.clock?.(message);
+          return;
+        case 'condition':
+          context.condition?.(message.condition, message.text);
           return;
         case 'fault':
           context.fault(message.code, message.message);

@@ -91,6 +91,8 @@ function inputOptions({ config }: OpenMessage): Dictionary {
     // Socket timeout, µs. The agent notices silence earlier, and the relay a camera that does not answer.
     timeout: String(4_000 * config.stallMs + 10_000_000),
     fflags: 'nobuffer',
+    // TCP: without a queue a gap in the sequence numbers is not reported. A relay on the way may have lost packets.
+    ...(config.transport === 'tcp' ? { reorder_queue_size: '8' } : {}),
     // UDP: how long a packet that overtook another waits for it, µs; and room for a key frame's burst.
     max_delay: '200000',
     buffer_size: String(4 * 1024 * 1024),

@@ -89,7 +89,19 @@ export class Connection {
   }
 
   /** Sends one picture, unless the client waits for a key picture or has not read the ones before. */
-  sendPicture(payloads: readonly Buffer[], key: boolean, capturedAt: number): void {
+  sendPicture(
+    payloads: readonly Buffer[],
+    {
+      key,
+      capturedAt,
+      lost,
+    }: {
+      key: boolean;
+      capturedAt: number;
+      /** Which of the packets are numbered but not sent. */
+      lost: readonly boolean[];
+    },
+  ): void {
     const transport = this.#transport;
     if (!this.#playing || !transport) return;
     if (transport.backlog > maxBacklogBytes) this.#slow = this.#waitsForKey = true;
@@ -105,7 +117,8 @@ export class Connection {
       transport.sendRtcp(senderReport(this.#stream, now));
     }
     for (const [index, payload] of payloads.entries()) {
-      transport.sendRtp(this.#stream.packet(payload, capturedAt, index === payloads.length - 1));
+      const packet = this.#stream.packet(payload, capturedAt, index === payloads.length - 1);
+      if (!lost[index]) transport.sendRtp(packet);
     }
     this.#socket.uncork();
   }

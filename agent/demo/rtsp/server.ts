@@ -29,6 +29,9 @@ export interface RtspServerOptions {
   readonly source: PictureSource;
 }
 
+/** Chooses packets of pictures, which are counted from the first that is sent after the choice is made. */
+export type PacketChoice = (packet: number, packets: number, picture: number) => boolean;
+
 export interface RtspServer {
   /** Without user and password. */
   readonly url: string;
@@ -42,6 +45,8 @@ export interface RtspServer {
   stall(on: boolean): void;
   /** Flips bytes in this share of the packets, 0 to 1; 0 ends it. */
   corrupt(share: number, seed?: number): void;
+  /** Loses the packets that are chosen: the `packet`th of the `packets` of a picture, all counted from 0; undefined ends it. */
+  lose(choose: PacketChoice | undefined): void;
   /** The camera is dead: nothing listens any more. */
   stop(): Promise<void>;
   /** It is back, on the same port. */
@@ -58,13 +63,16 @@ export async function openRtspServer(options: RtspServerOptions): Promise<RtspSe
   let port = options.port ?? 0;
   let stalled = false;
   let damage = (payload: Buffer) => payload;
+  let choice: { lost: PacketChoice; pictures: number } | undefined;
   let dropped = 0;
 
   function send(picture: EncodedPicture): void {
     if (stalled) return;
     const payloads = format.packetise(picture.data).map((payload) => damage(payload));
+    const number = choice ? choice.pictures++ : 0;
+    const lost = payloads.map((_, index) => choice?.lost(index, payloads.length, number) ?? false);
     for (const connection of connections) {
-      connection.sendPicture(payloads, picture.key, picture.capturedAt);
+      connection.sendPicture(payloads, { key: picture.key, capturedAt: picture.capturedAt, lost });
     }
   }
 
@@ -133,6 +141,9 @@ export async function openRtspServer(options: RtspServerOptions): Promise<RtspSe
     },
     corrupt: (share, seed = 1) => {
       damage = damager(share, seed);
+    },
+    lose: (lost) => {
+      choice = lost && { lost, pictures: 0 };
     },
     stop,
     start,

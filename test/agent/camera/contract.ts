@@ -164,7 +164,7 @@ export function rtspContract(name: string, source: CameraSource, missing: string
 
     it('when the picture freezes', async () => {
       await using server = await openGstRtsp({ source: 'pictures' });
-      await using camera = attempt(source, { url: server.url, freezeMs: 700 });
+      await using camera = attempt(source, { url: server.url, freezeMs: 2_000 });
       expect((await camera.failure()).code).toBe('camera-frozen');
       expect(camera.frames.length).toBeGreaterThan(0);
     });

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import { DamagePatience } from '../../../agent/camera/damage.ts';
 import { type CameraObserver, openCameraFeed } from '../../../agent/camera/feed.ts';
 import { cameraSchema } from '../../../config/schema.ts';
+import { makeClip, openClipCamera } from '../../rigs/clip-camera.ts';
 import { colourAt, difference, drawn } from '../../rigs/drawn.ts';
 import { gstMissing, openGstRtsp } from '../../rigs/gst-rtsp.ts';
 import { until } from '../../rigs/until.ts';
@@ -181,3 +183,45 @@ it.skipIf(missing).each(noFfmpeg ? (['node-av'] as const) : (['node-av', 'ffmpeg
     expect(said).toEqual(['up']);
   },
 );
+
+it.skipIf(noFfmpeg)(
+  'opens a damaged stream without key frames again, and waits longer each time',
+  async () => {
+    const { said, observer, log } = witness();
+    const conditions: string[] = [];
+    const clip = await makeClip({ parameters: 'keyint=1000' });
+    await using server = await openClipCamera(clip);
+    // Each session loses a fragment once it has shown some pictures.
+    server.lose((at, packets, picture) => picture % 20 === 19 && at === packets >> 1);
+    const config = cameraSchema.parse({ url: server.url, freezeMs: 0, damageMs: 500, maxFps: 50 });
+    await using feed = await openCameraFeed('top', config, {
+      log,
+      observer: { ...observer, condition: (_camera, kind, text) => void conditions.push(text && kind) },
+    });
+    await until(() => said.filter((line) => line === 'down camera-corrupt').length >= 2, {
+      timeoutMs: 20_000,
+    });
+    expect(conditions.filter((kind) => kind !== 'interlaced').slice(0, 3)).toEqual([
+      'damaged',
+      '',
+      'damaged',
+    ]);
+    expect(feed.blocked).toContain('damaged');
+  },
+);
+
+it('doubles the wait for a key frame from one damaged attempt to the next, until one was healthy', () => {
+  const patience = new DamagePatience(5_000);
+  expect(patience.start(0)).toBe(5_000);
+  patience.reopened(8_000);
+  expect(patience.start(8_000)).toBe(10_000);
+  patience.reopened(20_000);
+  expect(patience.start(20_000)).toBe(20_000);
+  for (const at of [50_000, 100_000, 170_000]) {
+    patience.reopened(at);
+    patience.start(at);
+  }
+  expect(patience.start(170_000)).toBe(60_000);
+  patience.reopened(170_000 + 600_000);
+  expect(patience.start(800_000)).toBe(5_000);
+});

@@ -4,9 +4,11 @@ import { readWithFfmpeg } from '../../../agent/camera/ffmpeg/source.ts';
 import { gstMissing } from '../../rigs/gst-rtsp.ts';
 import { attempt } from './attempt.ts';
 import { rtspContract } from './contract.ts';
+import { damageContract } from './damage-contract.ts';
 
 const noFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0 ? undefined : 'ffmpeg is not installed here';
 rtspContract('ffmpeg', readWithFfmpeg, noFfmpeg ?? gstMissing());
+damageContract('ffmpeg', readWithFfmpeg, false);
 
 it('says so where there is no ffmpeg', async () => {
   const { PATH } = process.env;

@@ -9,9 +9,11 @@ import { gstMissing, openGstRtsp } from '../../rigs/gst-rtsp.ts';
 import { until } from '../../rigs/until.ts';
 import { attempt } from './attempt.ts';
 import { rtspContract } from './contract.ts';
+import { damageContract } from './damage-contract.ts';
 
 const missing = gstMissing();
 rtspContract('node-av', readWithNodeAv, missing);
+damageContract('node-av', readWithNodeAv, true);
 
 it.skipIf(missing)('adds previews while somebody watches', async () => {
   await using server = await openGstRtsp({ width: 1280, height: 720 });

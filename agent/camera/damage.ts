@@ -1,0 +1,78 @@
+/** What FFmpeg's messages tell about damage. They are the only sign of a lost packet that its decoder can conceal. */
+
+/**
+ * - `loss`: packets are missing, so the images from here on may be damaged.
+ * - `data`: what arrived cannot be decoded as it should.
+ * - `reference`: an image or a parameter set is missing that others need; expected while decoding starts between two
+ *   key frames.
+ */
+export type Damage = 'loss' | 'data' | 'reference';
+
+const LOSS =
+  /^RTP: missed \d+ packets|^RTP: PT=\S+ bad cseq|too short data for|missing packets|got bad \w+ packet/i;
+const REFERENCE =
+  /missing reference|reference (picture|frame|count)|could not find ref|num gap|co located pocs|short term buffer|duplicate poc|non-existing [sp]ps|decode_slice_header error|^error while decoding stream|error submitting packet to decoder/i;
+/** About text, timing or colour beside the image, or what follows from a missing image that was already reported. */
+const HARMLESS =
+  /\bSEI\b|\bsei_|\bVUI\b|\bHRD\b|APP\d|APP fields|comment|deprecated pixel format|mmco: unref short|missing picture in access unit|no frame!|buffering period|picture_timing|Increasing reorder|AVOption/i;
+
+/** A message of the part that reads the stream; undefined if it says nothing about damage. */
+export function damageWhileReading(text: string): Damage | undefined {
+  return LOSS.test(text) ? 'loss' : undefined;
+}
+
+/** What the decoder says of damage at a level below an error; undefined for everything else. */
+export function damageInPassing(text: string): Damage | undefined {
+  if (/^concealing \d+ DC/.test(text)) return 'data';
+  return /^frame num gap/i.test(text) ? 'reference' : undefined;
+}
+
+/** An error message of the decoder; undefined if the image does not suffer from it. */
+export function damageWhileDecoding(text: string): Damage | undefined {
+  if (HARMLESS.test(text)) return undefined;
+  return REFERENCE.test(text) ? 'reference' : 'data';
+}
+
+export const damagedText = 'images are damaged; none is judged until the next key frame';
+
+export function noKeyFrame(waitedMs: number): string {
+  return `no key frame within ${waitedMs / 1000} s after damage; the stream is reopened to get one`;
+}
+
+/**
+ * After a loss, so many of the following pictures can lack data: the end of one, or the beginning of the next. A lost
+ * fragment of a JPEG costs that image alone, and it is discarded where the image is put together.
+ */
+export const suspectAfterLoss = (codec: string | undefined) => (codec === 'MJPEG' ? 0 : 2);
+
+/** Reopening is repeated at growing intervals, up to this one, ms. */
+const LONGEST_MS = 60_000;
+/** An attempt that lasted this many times its wait ends the growth. */
+const HEALTHY = 10;
+
+/**
+ * How long a damaged stream may go without a key frame until it is reopened, so that the camera sends one. Where loss
+ * goes on and key frames are rare, the wait doubles with each attempt.
+ */
+export class DamagePatience {
+  readonly #firstMs: number;
+  #waitMs: number;
+  #startedAt = 0;
+
+  constructor(firstMs: number) {
+    this.#firstMs = firstMs;
+    this.#waitMs = firstMs;
+  }
+
+  /** An attempt starts. @returns how long it may wait for a key frame, ms */
+  start(nowMs: number): number {
+    this.#startedAt = nowMs;
+    return this.#waitMs;
+  }
+
+  /** The attempt was ended because no key frame came. */
+  reopened(nowMs: number): void {
+    const healthy = nowMs - this.#startedAt >= HEALTHY * this.#waitMs;
+    this.#waitMs = healthy ? this.#firstMs : Math.min(Math.max(LONGEST_MS, this.#firstMs), this.#waitMs * 2);
+  }
+}

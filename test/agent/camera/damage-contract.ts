@@ -1,0 +1,174 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import type { CameraSource } from '../../../agent/camera/source.ts';
+import type { Image } from '../../../models/image.ts';
+import { type Clip, type ClipOptions, isDamaged, makeClip, openClipCamera } from '../../rigs/clip-camera.ts';
+import { until } from '../../rigs/until.ts';
+import { type Attempt, attempt } from './attempt.ts';
+
+const noFfmpeg = () =>
+  spawnSync('ffmpeg', ['-version']).status === 0 ? undefined : 'ffmpeg is not installed here';
+
+/** The middle packet of a picture, or its only one. */
+const middle = (packet: number, packets: number) => packet === packets >> 1;
+
+/** What lies below the first rows. */
+const from = ({ width, height, data }: Image, row: number): Image => ({
+  width,
+  height: height - row,
+  data: data.subarray(row * width * 3),
+});
+
+interface Case {
+  readonly clip?: ClipOptions;
+  readonly transport?: 'tcp' | 'udp';
+  /** Which packets are lost, of the pictures counted from the moment of the loss. */
+  readonly lose?: (packet: number, packets: number, picture: number) => boolean;
+  /** Which pictures the camera does not send at all: the sequence numbers have no gap. Some precede no key picture. */
+  readonly skip?: (picture: number) => boolean;
+}
+
+const key = { parameters: 'keyint=60' };
+const cases: Readonly<Record<string, Case>> = {
+  'a fragment of one picture': { clip: key, lose: (at, of, picture) => picture === 0 && middle(at, of) },
+  'a fragment of one picture over UDP': {
+    clip: key,
+    transport: 'udp',
+    lose: (at, of, picture) => picture === 0 && middle(at, of),
+  },
+  'the last fragment of one picture': {
+    clip: key,
+    lose: (at, of, picture) => picture === 0 && at === of - 1,
+  },
+  'a whole picture': { clip: key, lose: (_at, _of, picture) => picture === 0 },
+  'a whole picture that the camera left out': {
+    clip: key,
+    skip: (picture) => picture % 6 === 0 && picture < 12,
+  },
+  'the first slice of every picture for a while': {
+    clip: { parameters: 'keyint=30:slices=4' },
+    // Long enough to meet a key picture.
+    lose: (at, _of, picture) => picture < 40 && at <= 2,
+  },
+  'one slice of a picture that others are predicted from': {
+    clip: { parameters: 'keyint=30:slices=3:bframes=2:b-adapt=0:ref=3:open-gop=1' },
+    lose: (at, of, picture) => picture < 2 && middle(at, of),
+  },
+  'pictures of H.265': {
+    clip: { codec: 'h265', parameters: 'keyint=60:min-keyint=60' },
+    lose: (at, of, picture) => picture < 3 && middle(at, of),
+  },
+  'a picture of H.265 that the camera left out': {
+    clip: { codec: 'h265', parameters: 'keyint=60:min-keyint=60' },
+    // Some of them are needed by others.
+    skip: (picture) => picture % 8 < 4 && picture < 16,
+  },
+  'fragments of JPEG': {
+    clip: { codec: 'mjpeg' },
+    lose: (at, of, picture) => picture < 20 && middle(at, of),
+  },
+};
+
+/** What every source of an RTSP camera must do when packets are lost. */
+export function damageContract(name: string, source: CameraSource, recoversByItself: boolean): void {
+  const missing = noFfmpeg();
+  const settings = (url: string, more: Record<string, unknown> = {}) => ({
+    url,
+    maxFps: 50,
+    freezeMs: 0,
+    ...more,
+  });
+  const allIntact = ({ frames }: Pick<Attempt, 'frames'>, clip: Clip) => {
+    const damaged = frames.flatMap(({ image }, index) => (isDamaged(image, clip) ? [index] : []));
+    expect({ frames: frames.length, damaged }).toEqual({ frames: frames.length, damaged: [] });
+  };
+
+  describe.skipIf(missing)(`${name} hands over no image that suffers from the loss of`, () => {
+    it.each(Object.entries(cases))('%s', async (_name, { clip: options, transport, lose, skip }) => {
+      const clip = await makeClip(options);
+      await using server = await openClipCamera(clip);
+      await using camera = attempt(source, settings(server.url, { transport }));
+      await camera.reached(5);
+      server.lose(lose);
+      server.skip(skip);
+      await until(() => camera.dropped.corrupt > 0 || camera.conditions.get('damaged'), {
+        what: 'the damage',
+      });
+      const before = camera.frames.length;
+      await until(() => camera.conditions.get('damaged') === '', { what: 'the end of the damage' });
+      await camera.reached(before + 20);
+      allIntact(camera, clip);
+      expect(server.plays).toBe(1);
+    });
+  });
+
+  describe.skipIf(missing)(`${name} with damage`, () => {
+    it('reopens a stream that sends no key picture', async () => {
+      const clip = await makeClip({ parameters: 'keyint=1000' });
+      await using server = await openClipCamera(clip);
+      await using camera = attempt(source, settings(server.url, { damageMs: 700 }));
+      await camera.reached(5);
+      server.lose((at, of, picture) => picture === 0 && middle(at, of));
+      const error = await camera.failure();
+      expect(error.code).toBe('camera-corrupt');
+      expect(error.message).toContain('no key frame within 0.7 s after damage');
+      expect(camera.conditions.get('damaged')).toBeTruthy();
+      allIntact(camera, clip);
+    });
+
+    it('starts between two key pictures with an intact image', async () => {
+      for (const options of [
+        { parameters: 'keyint=40' },
+        { codec: 'h265', parameters: 'keyint=40:min-keyint=40' },
+        { parameters: 'keyint=40:intra-refresh=1:ref=1' },
+      ] satisfies ClipOptions[]) {
+        const clip = await makeClip(options);
+        await using server = await openClipCamera(clip, { from: 10 });
+        await using camera = attempt(source, settings(server.url));
+        await camera.reached(20);
+        allIntact(camera, clip);
+      }
+    });
+
+    it.skipIf(!recoversByItself)(
+      'goes on after a recovery point where the picture is refreshed little by little',
+      async () => {
+        const clip = await makeClip({ parameters: 'keyint=40:intra-refresh=1:ref=1' });
+        await using server = await openClipCamera(clip);
+        await using camera = attempt(source, settings(server.url));
+        await camera.reached(5);
+        server.lose((at, of, picture) => picture === 0 && middle(at, of));
+        await until(() => camera.conditions.get('damaged'), { what: 'the damage' });
+        await until(() => camera.conditions.get('damaged') === '', { what: 'its end' });
+        await camera.reached(camera.frames.length + 20);
+        allIntact(camera, clip);
+        expect(server.plays).toBe(1);
+      },
+    );
+  });
+  describe.skipIf(missing)(`${name} with interlaced video`, () => {
+    it('uses one field, at the right place and in the size of the frame, and says so', async () => {
+      const clip = await makeClip({ parameters: 'keyint=25', interlaced: true, fps: 25 });
+      await using server = await openClipCamera(clip);
+      await using whole = attempt(source, settings(server.url));
+      await using half = attempt(source, settings(server.url, { region: { y: 0.5, height: 0.5 } }));
+      await whole.reached(10);
+      await half.reached(10);
+      allIntact(whole, clip);
+      // Rows are made of their neighbours, which a cut lacks at its edge.
+      const inside = half.frames.map((frame) => ({ ...frame, image: from(frame.image, 8) }));
+      allIntact({ frames: inside }, { ...clip, images: clip.images.map((image) => from(image, 128)) });
+      expect(whole.conditions.get('interlaced')).toContain('top field first');
+      expect(whole.faults).toEqual([]);
+    });
+
+    it('says nothing of it where frames are whole', async () => {
+      const clip = await makeClip({ parameters: 'keyint=25' });
+      await using server = await openClipCamera(clip);
+      await using camera = attempt(source, settings(server.url));
+      await camera.reached(10);
+      expect(camera.conditions.get('interlaced')).toBe('');
+      expect(camera.conditions.get('damaged')).toBe('');
+    });
+  });
+}
