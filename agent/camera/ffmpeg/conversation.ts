@@ -68,7 +68,7 @@ export class Conversation {
     this.#clock = new StreamClock(context.config.latencyMs);
     this.failure = new Promise((resolve) => {
       this.#fail = (reason) => {
-        this.#dog.stop();
+        this.end();
         resolve(reason);
       };
     });
@@ -81,7 +81,7 @@ export class Conversation {
   }
 
   line(text: string): void {
-    const line = readLine(text);
+    const line = this.#over ? undefined : readLine(text);
     if (!line) return;
     switch (line.kind) {
       case 'opened':
@@ -162,7 +162,6 @@ export class Conversation {
     if (!this.#interlaced && (firstField || !this.#size)) {
       this.#context.condition?.('interlaced', firstField ? interlacedText(firstField === 'top') : '');
       if (firstField) {
-        this.#over = true;
         this.#fail('interlaced');
         return;
       }
