@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts';
 import { monotonicMs } from '../models/monotonic.ts';
 import { openAudit } from './audit/audit.ts';
 import { openCalibration } from './calibration/calibration.ts';
+import { readCalibrating, saveCalibrating } from './calibration/mode.ts';
 import { createControl } from './control.ts';
 import { createDriftWatch } from './drift/watch.ts';
 import { openEvidence } from './evidence/evidence.ts';
@@ -153,7 +154,15 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
     }),
   );
   const drift = createDriftWatch(config.storage.directory, { log, metrics });
-  const control = createControl({ station, inspections, model: loading, calibration, recipes });
+  station.calibrating = await readCalibrating(config.storage.directory, log);
+  const control = createControl({
+    ...{ station, inspections, model: loading, calibration, recipes },
+    saveMode: (calibrating) =>
+      saveCalibrating(config.storage.directory, calibrating).then(
+        () => station.notice('mode', ''),
+        (error: Error) => station.notice('mode', `the mode will not survive a restart: ${error.message}`),
+      ),
+  });
 
   const http = opened.use(
     await openHttp(config.http, {

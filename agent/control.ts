@@ -9,6 +9,8 @@ type TriggeredParts = Pick<Handshake, 'trigger' | 'acknowledge' | 'abort'>;
 
 export interface ControlDeps {
   readonly station: { calibrating: boolean };
+  /** Keeps the mode for the next start; what goes wrong is reported elsewhere. */
+  readonly saveMode: (calibrating: boolean) => Promise<void>;
   /** By camera; appears as cameras are opened. */
   readonly inspections: ReadonlyMap<string, { readonly handshake: TriggeredParts | undefined }>;
   /** Resolves once the model is loaded. */
@@ -53,7 +55,9 @@ export function createControl(deps: ControlDeps): Control {
       return {};
     },
     async mode({ mode }) {
-      deps.station.calibrating = mode === 'calibration';
+      const calibrating = mode === 'calibration';
+      deps.station.calibrating = calibrating;
+      await deps.saveMode(calibrating);
       return {};
     },
     async label({ resultId, label }) {
@@ -66,9 +70,9 @@ export function createControl(deps: ControlDeps): Control {
     },
     async model({ action, version }) {
       await deps.model;
-      if (action === 'rollback') await deps.calibration.rollback('mqtt');
+      if (action === 'rollback') await deps.calibration.rollback('mqtt', {});
       else if (version === undefined) throw new QcError('command-invalid', 'promote needs a version');
-      else await deps.calibration.promote(version, undefined, 'mqtt');
+      else await deps.calibration.promote(version, 'mqtt', {});
       return {};
     },
   };

@@ -32,6 +32,20 @@ export interface Person {
   readonly client?: string | undefined;
 }
 
+export interface PromotionReasons {
+  /** Why it is wanted although the gate refuses it. */
+  readonly override?: string | undefined;
+  /** Why, for the record. */
+  readonly reason?: string | undefined;
+}
+
+export interface RollbackRequest {
+  /** Nothing is done if another version would be active afterwards. */
+  readonly to?: string | undefined;
+  /** Why, for the record. */
+  readonly reason?: string | undefined;
+}
+
 /** A part of the queue was answered, and by whom. */
 export interface Answered {
   readonly resultId: string;
@@ -105,9 +119,9 @@ export interface Calibration {
   /** @throws QcError version-unknown where it has none */
   report(version: string): Promise<z.output<typeof views.report>>;
   /** @throws QcError version-unknown, head-damaged, gate-refused (an override says why it is wanted all the same) */
-  promote(version: string, override: string | undefined, by: string): Promise<void>;
-  /** To the version that was active before. @throws QcError version-unknown where there is none */
-  rollback(by: string): Promise<{ readonly version: string }>;
+  promote(version: string, by: string, why: PromotionReasons): Promise<void>;
+  /** To the version that was active before. @throws QcError version-unknown where there is none, rollback-moved */
+  rollback(by: string, asked: RollbackRequest): Promise<{ readonly version: string }>;
   /** Judges beside the active head, unpublished; null ends it. @throws QcError version-unknown, head-damaged */
   shadow(version: string | null): Promise<void>;
   /** A candidate is no longer offered. @throws QcError version-unknown */
@@ -121,6 +135,7 @@ export interface CalibrationDeps {
   readonly whoIs: (request: FastifyRequest) => Person;
 }
 
+const reason = z.string().trim().max(500).describe('for the record');
 const maxIds = 2_000;
 const bodyLimit = 262_144;
 const done = z.object({ ok: z.literal(true) });
@@ -466,17 +481,20 @@ function addModels(app: App, { calibration, errorBody, whoIs }: CalibrationDeps)
         tags,
         summary: 'Let a version judge; where the gate refuses it, an engineer may override with a reason',
         params,
-        body: z.object({ override: z.string().trim().min(3).max(500).optional() }),
+        body: z.object({
+          override: z.string().trim().min(3).max(500).optional(),
+          reason: reason.optional(),
+        }),
         response: { 200: done, ...failures },
       },
     },
     async (request) => {
       const { name, role } = whoIs(request);
-      const { override } = request.body;
+      const { override, reason } = request.body;
       if (override !== undefined && role !== 'engineer') {
         throw new QcError('http-forbidden', `${name} is ${role}; to override the gate needs engineer`);
       }
-      await calibration.promote(request.params.version, override, name);
+      await calibration.promote(request.params.version, name, { override, reason });
       return ok;
     },
   );
@@ -487,10 +505,11 @@ function addModels(app: App, { calibration, errorBody, whoIs }: CalibrationDeps)
       schema: {
         tags,
         summary: 'Back to the version before',
+        body: z.strictObject({ to: views.versionName.optional(), reason: reason.optional() }).nullish(),
         response: { 200: z.object({ version: z.string() }), ...failures },
       },
     },
-    (request) => calibration.rollback(whoIs(request).name),
+    (request) => calibration.rollback(whoIs(request).name, request.body ?? {}),
   );
   app.post(
     '/api/v1/models/shadow',

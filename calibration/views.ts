@@ -158,6 +158,13 @@ export const finding = z.object({
   beside: frameId.optional().describe('the likest frame that has this label'),
 });
 
+export const decisionView = z.object({
+  at: isoTime,
+  by: z.string(),
+  action: z.enum(['promote', 'override', 'rollback', 'discard']),
+  reason: z.string().nullable(),
+});
+
 export const versionView = z.object({
   version: z.string(),
   active: z.boolean(),
@@ -169,6 +176,10 @@ export const versionView = z.object({
   allowed: z.boolean().nullable().describe('whether the gate lets it'),
   gate: z.string().nullable().describe('why, in words'),
   damage: z.string().nullable().describe('why it cannot be used'),
+  isBefore: z.boolean().describe('a rollback goes back to it'),
+  decisions: z
+    .array(decisionView)
+    .describe('who let it judge, went back to it or discarded it, and why; newest first'),
 });
 export type VersionView = z.output<typeof versionView>;
 

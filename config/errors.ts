@@ -240,6 +240,7 @@ export const errors = {
     exit: 1,
     remedy: 'label more parts and train again; an engineer may override with a reason',
   },
+  'rollback-moved': { exit: 1, remedy: 'look at the versions again, and roll back if it is still right' },
   'agent-unreachable': {
     exit: 1,
     remedy: 'start the agent with the same config file, or name its address with --url',

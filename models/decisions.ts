@@ -12,7 +12,7 @@ export const decisionSchema = z.strictObject({
   by: z.string().min(1).max(200),
   version: z.string(),
   action: z.enum(['promote', 'override', 'rollback', 'discard']),
-  reason: z.string().max(500).optional().describe('why the gate was overridden'),
+  reason: z.string().max(500).optional().describe('why, in the words of who decided'),
 });
 export type Decision = z.output<typeof decisionSchema>;
 

@@ -57,7 +57,7 @@ export function openCalibration(
     training,
   };
   const labels = openLabels(storage.directory, {
-    ...{ good, metrics, past, random: Math.random },
+    ...{ good, metrics, past, random: Math.random, minFreeBytes: storage.minFreeMb * 1e6 },
     onNotice: (text) => log.warn(text),
   });
   const versions = createVersions(storage.directory, { log, model: deps.model });
@@ -105,7 +105,7 @@ export function openCalibration(
       const disputed = said !== undefined && shadow.see(result, said);
       if (!deps.station.calibrating || !frame || !features || result.state !== 'completed') return;
       const { resultId, camera, partId, capturedAt, verdict, label, probability, votes } = result;
-      labels.queue.offer({
+      labels.offer({
         ...{ resultId, camera, partId, capturedAt, verdict, label, probability, votes },
         ...{ version: result.model.version, image: frame.image, features, unfamiliar, disputed },
       });
@@ -129,7 +129,7 @@ export function openCalibration(
         })),
         revision: dataset.revision,
         frames: dataset.frames.length,
-        waiting: labels.queue.size,
+        waiting: labels.waiting,
         heldByOthers: labels.heldByOthers(author),
         training: trainings.view,
         active,
@@ -200,13 +200,13 @@ export function openCalibration(
 
     versions: () => versions.list(),
     report: (version) => versions.report(version),
-    async promote(version, override, by) {
-      await versions.promote(version, override, by);
+    async promote(version, by, why) {
+      await versions.promote(version, by, why);
       if (shadow.view()?.version === version) await setShadow(null);
       await showScore(version);
     },
-    async rollback(by) {
-      const back = await versions.rollback(by);
+    async rollback(by, asked) {
+      const back = await versions.rollback(by, asked);
       await showScore(back.version);
       return back;
     },

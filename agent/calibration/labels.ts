@@ -1,10 +1,12 @@
 /** Labels of parts that the line has judged: candidates, past results, corrections, and undo. */
+import { join } from 'node:path';
 import type { Answered } from '../../calibration/api.ts';
 import { createLeases } from '../../calibration/collect/leases.ts';
-import { type Candidate, createQueue, type Queue } from '../../calibration/collect/queue.ts';
+import { type Candidate, createQueue, type JudgedPart } from '../../calibration/collect/queue.ts';
+import { createSavedQueue } from '../../calibration/collect/saved-queue.ts';
 import { type DatasetView, mendDataset } from '../../calibration/dataset/dataset.ts';
 import { createDatasetDesk } from '../../calibration/dataset/desk.ts';
-import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
+import { frameId, type LabelledFrame } from '../../calibration/dataset/frame.ts';
 import {
   changeLabel,
   type LabelChange,
@@ -20,7 +22,10 @@ import type { Past } from '../evidence/past.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
 export interface Labels extends AsyncDisposable {
-  readonly queue: Queue;
+  /** Parts that wait for a label. */
+  readonly waiting: number;
+  /** Takes the part in if it is worth a label. */
+  offer(part: JudgedPart): void;
   /** The queue as somebody sees it: parts that are kept for them, then those that are kept for nobody. */
   share(holder: Author | undefined): {
     readonly kept: readonly Candidate[];
@@ -58,6 +63,8 @@ export interface Labels extends AsyncDisposable {
 }
 
 export interface LabelsDeps {
+  /** What must stay free on the disk, bytes. */
+  readonly minFreeBytes: number;
   /** Labels that the config names. */
   readonly good: readonly string[];
   readonly metrics: Pick<Metrics, 'labelledFrames' | 'corrected' | 'watchCandidates'>;
@@ -77,7 +84,10 @@ interface Labelled {
   readonly by: string;
 }
 
-export function openLabels(directory: string, { good, metrics, past, random, onNotice }: LabelsDeps): Labels {
+export function openLabels(
+  directory: string,
+  { good, metrics, minFreeBytes, past, random, onNotice }: LabelsDeps,
+): Labels {
   const options = { onNotice, labels: good };
   const desk = createDatasetDesk(directory, options);
   let counts: ReadonlyMap<string, number> = new Map();
@@ -85,10 +95,14 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
     | { readonly of: readonly LabelledFrame[]; readonly frames: readonly LabelledFrame[] }
     | undefined;
   const queue = createQueue({ random, countOf: (label) => counts.get(label) ?? 0 });
+  const saved = createSavedQueue(join(directory, 'calibration', 'candidates'), {
+    ...{ queue: () => queue.list(), minFreeBytes, onNotice },
+  });
   metrics.watchCandidates(() => queue.size);
   const leases = createLeases();
   const listeners = new Set<(answered: Answered) => void>();
   const answered = (one: Answered) => {
+    saved.changed();
     for (const listener of listeners) listener(one);
   };
   const labelled = new Map<string, Labelled>();
@@ -105,7 +119,16 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
   // The metrics and the queue know from the start what is labelled, and pictures lie where they belong.
   const begun = mendDataset(directory, options)
     .then(view)
+    .then(restoreQueue)
     .catch((error: Error) => onNotice(`the dataset cannot be read: ${error.message}`));
+
+  /** What waited for a label when the agent ended, without what was labelled just before. */
+  async function restoreQueue({ frames }: DatasetView): Promise<void> {
+    const known = new Set(frames.map(({ id }) => id));
+    const waiting = await saved.load();
+    queue.restore(waiting.filter(({ image }) => !known.has(frameId(image))));
+    saved.changed();
+  }
 
   const candidateOf = (resultId: string) =>
     queue.find(resultId) ?? taken.find((one) => one.resultId === resultId);
@@ -161,7 +184,13 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
   }
 
   return {
-    queue,
+    get waiting() {
+      return queue.size;
+    },
+    offer(part) {
+      queue.offer(part);
+      saved.changed();
+    },
     share(holder) {
       const all = queue.list();
       if (!holder) return { kept: [], others: all };
@@ -251,10 +280,12 @@ export function openLabels(directory: string, { good, metrics, past, random, onN
         taken = taken.filter((one) => one !== back);
         if (back) queue.putBack(back);
       }
+      saved.changed();
       return { undone: inWords(undone, before) };
     },
     async [Symbol.asyncDispose]() {
       await begun;
+      await saved[Symbol.asyncDispose]();
       await desk[Symbol.asyncDispose]();
     },
   };

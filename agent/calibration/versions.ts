@@ -1,10 +1,11 @@
 /** Which heads there are, which one judges, and who let it. */
 
+import type { PromotionReasons, RollbackRequest } from '../../calibration/api.ts';
 import { type Report, reportSchema } from '../../calibration/report.ts';
 import type { VersionView } from '../../calibration/views.ts';
 import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
-import { readDecisions, recordDecision, requireAllowed } from '../../models/decisions.ts';
+import { type Decision, readDecisions, recordDecision, requireAllowed } from '../../models/decisions.ts';
 import { type ListedVersion, openStore } from '../../models/store.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { LiveModel } from '../live-model.ts';
@@ -17,8 +18,9 @@ export interface Versions {
   /** @throws QcError version-unknown where it has none */
   report(version: string): Promise<Report>;
   /** @throws QcError version-unknown, head-damaged, gate-refused */
-  promote(version: string, override: string | undefined, by: string): Promise<void>;
-  rollback(by: string): Promise<{ readonly version: string }>;
+  promote(version: string, by: string, why: PromotionReasons): Promise<void>;
+  /** @throws QcError version-unknown, rollback-moved */
+  rollback(by: string, asked: RollbackRequest): Promise<{ readonly version: string }>;
   discard(version: string, by: string): Promise<void>;
 }
 
@@ -34,7 +36,14 @@ export function createVersions(
 
   return {
     async list() {
-      return (await (await open()).list()).toReversed().map(viewOf);
+      const listed = (await (await open()).list()).toReversed();
+      const [before] = await historyOf();
+      const decisions = await readDecisions(directory);
+      return listed.map((one) => ({
+        ...viewOf(one),
+        isBefore: one.version === before,
+        decisions: decisionsOf(one.version, decisions),
+      }));
     },
     async candidate([newest]) {
       if (!newest || newest.active || newest.damage !== null) return null;
@@ -47,7 +56,7 @@ export function createVersions(
       if (report.success) return report.data;
       throw new QcError('version-unknown', `version ${version} has no report`);
     },
-    async promote(version, override, by) {
+    async promote(version, by, { override, reason }) {
       const store = await open();
       const { manifest } = await store.read(version);
       if (override === undefined) {
@@ -55,14 +64,22 @@ export function createVersions(
       }
       await (await model()).promote(version);
       const action = override === undefined ? 'promote' : 'override';
-      await recordDecision(directory, { by, version, action, ...(override && { reason: override }) });
-      log.info({ version, by, override }, 'a head was promoted');
+      const why = override ?? (reason || undefined);
+      await recordDecision(directory, { by, version, action, ...(why !== undefined && { reason: why }) });
+      log.info({ version, by, override, reason }, 'a head was promoted');
     },
-    async rollback(by) {
+    async rollback(by, { to, reason }) {
+      const [before] = await historyOf();
+      if (to !== undefined && before !== undefined && before !== to) {
+        throw new QcError('rollback-moved', `a rollback goes to ${before} by now, not to ${to}`);
+      }
       await (await model()).rollback();
       const version = (await (await open()).active()) ?? 'none';
-      await recordDecision(directory, { by, version, action: 'rollback' });
-      log.info({ version, by }, 'rolled back');
+      await recordDecision(directory, {
+        ...{ by, version, action: 'rollback' as const },
+        ...(reason && { reason }),
+      });
+      log.info({ version, by, reason }, 'rolled back');
       return { version };
     },
     async discard(version, by) {
@@ -72,7 +89,15 @@ export function createVersions(
   };
 }
 
-function viewOf(listed: ListedVersion): VersionView {
+/** Decisions of one version that are shown. */
+const mostDecisions = 20;
+
+function decisionsOf(version: string, all: readonly Decision[]): VersionView['decisions'] {
+  const own = all.filter((one) => one.version === version).slice(-mostDecisions);
+  return own.toReversed().map(({ at, by, action, reason = null }) => ({ at, by, action, reason }));
+}
+
+function viewOf(listed: ListedVersion): Omit<VersionView, 'isBefore' | 'decisions'> {
   const { version, active } = listed;
   if ('damage' in listed) return { ...nothingKnown, version, active, damage: listed.damage };
   const { createdAt, labels, training } = listed.manifest;

@@ -40,6 +40,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   'label-configured': 409,
   'training-busy': 409,
   'gate-refused': 409,
+  'rollback-moved': 409,
   'label-unavailable': 404,
   'why-unavailable': 409,
   'dataset-busy': 409,

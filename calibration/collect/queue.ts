@@ -41,6 +41,8 @@ export interface Queue {
   find(resultId: string): Candidate | undefined;
   /** Labelled or skipped: it goes, and what looks the same is not offered again. */
   remove(resultId: string): void;
+  /** Takes back what an earlier run had collected, beside what has come since. */
+  restore(candidates: readonly Candidate[]): void;
   /** Back again after an undo, as the first. */
   putBack(candidate: Candidate): void;
 }
@@ -112,6 +114,13 @@ export function createQueue({ random, countOf }: QueueOptions): Queue {
       drawn = drawn.filter((one) => one !== gone);
       done.push(gone.features);
       if (done.length > mostRemembered) done.shift();
+    },
+    restore(candidates) {
+      const fresh = candidates.filter(({ resultId }) => !this.find(resultId));
+      drawn = [...fresh.filter((one) => one.drawn), ...drawn].slice(-mostDrawn);
+      picked = [...picked, ...fresh.filter((one) => !one.drawn)]
+        .sort((a, b) => b.score - a.score)
+        .slice(0, mostPicked);
     },
     putBack(candidate) {
       const at = done.indexOf(candidate.features);

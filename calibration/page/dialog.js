@@ -23,10 +23,24 @@ export function openDialog(props, ...content) {
  * more: what else follows from it, a sentence each
  * @returns {Promise<boolean>}
  */
-export async function confirmInPage({ title, text, more = [], yes, no = 'No, go back', isDanger = false }) {
-  let isYes = false;
-  const answer = (value) => () => {
-    isYes = value;
+export async function confirmInPage(question) {
+  return (await ask(question)) !== undefined;
+}
+
+/** As `confirmInPage`, with a field for the reason. @returns {Promise<string | undefined>} undefined: no */
+export const confirmWithReason = (question) => ask(question, true);
+
+async function ask({ title, text, more = [], yes, no = 'No, go back', isDanger = false }, hasReason = false) {
+  let answer;
+  const field = h('input', {
+    name: 'why',
+    maxlength: 500,
+    autocomplete: 'off',
+    placeholder: 'for the history, if you like',
+  });
+  const confirm = (event) => {
+    event.preventDefault();
+    answer = field.value.trim();
     dialog.close();
   };
   const { dialog, closed } = openDialog(
@@ -35,16 +49,19 @@ export async function confirmInPage({ title, text, more = [], yes, no = 'No, go 
     h('p', {}, text),
     more.length > 0 && h('ul', { class: 'follows' }, ...more.map((one) => h('li', {}, one))),
     h(
-      'div',
-      { class: 'row' },
+      'form',
+      { class: 'answers', onsubmit: confirm },
+      hasReason && h('label', { class: 'field' }, h('span', {}, 'Why'), field),
       h(
-        'button',
-        { class: `button ${isDanger ? 'is-danger' : 'is-primary'}`, type: 'button', onclick: answer(true) },
-        yes,
+        'div',
+        { class: 'row' },
+        h('button', { class: `button ${isDanger ? 'is-danger' : 'is-primary'}`, type: 'submit' }, yes),
+        h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, no),
       ),
-      h('button', { class: 'button', type: 'button', onclick: answer(false) }, no),
     ),
   );
+  // Enter gives the answer, not a word that nobody typed.
+  dialog.querySelector('[type=submit]').focus();
   await closed;
-  return isYes;
+  return answer;
 }

@@ -1,10 +1,10 @@
 /** Every version there is, newest first: which judges, which did, and how to go back. */
 import { get, post } from './api-client.js';
-import { confirmInPage, openDialog } from './dialog.js';
+import { confirmWithReason, openDialog } from './dialog.js';
 import { capital, counted, timeOf } from './figures.js';
 import { byId, h, setText } from './h.js';
 import { createReportPanel } from './report-view.js';
-import { promote } from './version-actions.js';
+import { askAndPromote } from './version-actions.js';
 import { percentOf } from './words.js';
 
 /** @param {{store: object, changes: object, toasts: object, say: (text: string) => void}} tools */
@@ -14,6 +14,8 @@ export function createHistoryView(tools) {
   const list = byId('history-versions');
   let seen = '';
   let openPanel;
+  /** Where a rollback goes. */
+  let before;
 
   const load = async () => {
     try {
@@ -26,19 +28,15 @@ export function createHistoryView(tools) {
       }
       const active = versions.find((one) => one.active);
       setText(byId('history-words'), wordsOf(versions, active));
-      byId('history-rollback').disabled = versions.length < 2 || !active;
+      before = active && versions.find((one) => one.isBefore && one.damage === null);
+      byId('history-rollback').disabled = !before;
+      setText(byId('history-rollback'), before ? `↶ Roll back to ${before.version} …` : '↶ Roll back …');
     } catch (error) {
       toasts.error(error);
     }
   };
-  const ask = async ({ version, gate, allowed }) => {
-    const isSure = await confirmInPage({
-      title: `Let ${version} judge?`,
-      text: `From the next part on it judges instead of ${store.value?.active ?? 'nothing'}.${allowed === false && gate ? ` The gate refused it: ${gate}.` : ''}`,
-      yes: 'Promote',
-    });
-    if (!isSure) return;
-    const refused = await promote(version, undefined, tools);
+  const ask = async ({ version }) => {
+    const refused = await askAndPromote(version, tools);
     if (refused) {
       // The report is where an engineer may override, with the figures in sight.
       toasts.warn(refused.words);
@@ -47,14 +45,22 @@ export function createHistoryView(tools) {
     await load();
   };
   const rollBack = async () => {
-    const isSure = await confirmInPage({
-      title: 'Roll back?',
-      text: `The version that was active before judges again, instead of ${store.value?.active}.`,
+    if (!before) return;
+    const reason = await confirmWithReason({
+      title: `Roll back to ${before.version}?`,
+      text: `From the next part on ${before.version} judges again, instead of ${store.value?.active}.`,
+      more: [
+        `It was made ${timeOf(before.createdAt)} and knows: ${before.labels.join(', ')}.`,
+        `${store.value?.active} is kept and can be promoted again.`,
+      ],
       yes: 'Roll back',
     });
-    if (!isSure) return;
+    if (reason === undefined) return;
     try {
-      const { version } = await post('api/v1/models/rollback');
+      const { version } = await post('api/v1/models/rollback', {
+        to: before.version,
+        ...(reason !== '' && { reason }),
+      });
       toasts.note(`Rolled back: ${version} judges again.`);
     } catch (error) {
       toasts.error(error);
@@ -94,12 +100,21 @@ function wordsOf(versions, active) {
   return active ? `${active.version} judges now.` : 'No version judges now.';
 }
 
+const deeds = {
+  promote: 'promoted',
+  override: 'promoted against its gate',
+  rollback: 'rolled back to it',
+  discard: 'discarded',
+};
+
+const decisionWords = ({ at, by, action, reason }) =>
+  `${timeOf(at)}: ${deeds[action]} by ${by}${reason ? `: ${reason}` : ''}`;
+
 function versionCard(one, overview, { ask, openReport }) {
-  const { version, active, createdAt, by, labels, frames, accuracy, gate, allowed, damage } = one;
+  const { version, active, createdAt, by, labels, frames, accuracy, gate, allowed, damage, decisions } = one;
   const isCandidate = overview?.candidate === version;
   const facts = [
-    createdAt && timeOf(createdAt),
-    by && `by ${by}`,
+    createdAt && `trained ${timeOf(createdAt)}${by ? ` by ${by}` : ''}`,
     frames !== null && counted(frames, 'frame'),
     labels.length > 0 && labels.join(', '),
   ].filter(Boolean);
@@ -120,6 +135,8 @@ function versionCard(one, overview, { ask, openReport }) {
       h('p', { class: 'hint' }, facts.join(' · ')),
       gate !== null &&
         h('p', { class: 'version-gate' }, `${allowed === false ? '✕' : '✓'} ${capital(gate)}.`),
+      decisions.length > 0 &&
+        h('ul', { class: 'version-decisions' }, ...decisions.map((each) => h('li', {}, decisionWords(each)))),
       damage !== null && h('p', { class: 'version-damage' }, `It cannot be used: ${damage}.`),
     ),
     accuracy !== null &&

@@ -1,15 +1,16 @@
 /** Promote, override, shadow, discard: what may be done with a version, each by one button. */
-import { ApiError, post } from './api-client.js';
-import { confirmInPage } from './dialog.js';
+import { ApiError, get, post } from './api-client.js';
+import { confirmInPage, confirmWithReason } from './dialog.js';
 import { h, setText } from './h.js';
+import { percentOf } from './words.js';
 
 /**
  * Asks the agent; shows what it says against it. @returns {Promise<ApiError | undefined>} why the gate refuses
- * @param {string} version @param {string | undefined} override
+ * @param {string} version @param {{override?: string, reason?: string}} why
  */
-export async function promote(version, override, { store, toasts }) {
+async function promote(version, why, { store, toasts }) {
   try {
-    await post(`api/v1/models/${version}/promote`, override === undefined ? {} : { override });
+    await post(`api/v1/models/${version}/promote`, why);
     toasts.note(`${version} judges from now on.`);
   } catch (error) {
     if (error instanceof ApiError && error.code === 'gate-refused') return error;
@@ -17,6 +18,39 @@ export async function promote(version, override, { store, toasts }) {
   }
   await store.refresh();
   return undefined;
+}
+
+/**
+ * Says what changes, asks once, and promotes. @param {string} version
+ * @returns {Promise<ApiError | undefined>} why the gate refuses
+ */
+export async function askAndPromote(version, tools) {
+  const versions = await get('api/v1/models').catch(() => []);
+  const next = versions.find((one) => one.version === version);
+  const active = versions.find((one) => one.active);
+  const gone = active?.labels.filter((label) => !next?.labels.includes(label)) ?? [];
+  const fresh = active ? (next?.labels.filter((label) => !active.labels.includes(label)) ?? []) : [];
+  const reason = await confirmWithReason({
+    title: `Let ${version} judge?`,
+    text: `From the next part on it judges instead of ${active?.version ?? 'nothing'}.`,
+    more: [
+      rightWords(next, active),
+      fresh.length > 0 && `It also knows: ${fresh.join(', ')}.`,
+      gone.length > 0 && `It no longer knows: ${gone.join(', ')}.`,
+      next?.allowed === false && next.gate && `The gate refused it: ${next.gate}.`,
+      'You can roll back at any time (History).',
+    ].filter(Boolean),
+    yes: 'Promote',
+  });
+  if (reason === undefined) return undefined;
+  return promote(version, reason === '' ? {} : { reason }, tools);
+}
+
+function rightWords(next, active) {
+  if (!next || next.accuracy === null) return false;
+  const before =
+    active && active.accuracy !== null ? `; ${active.version} had ${percentOf(active.accuracy)}` : '';
+  return `On parts that it had not seen it was right in ${percentOf(next.accuracy)}${before}.`;
 }
 
 /** @param {string} version @param {{store: object, toasts: object, say: (text: string) => void}} tools */
@@ -32,12 +66,12 @@ export function createVersionActions(version, tools) {
     await store.refresh();
   };
   const tryPromote = async () => {
-    const refused = await promote(version, undefined, tools);
+    const refused = await askAndPromote(version, tools);
     if (refused) showRefusal(refused.words);
   };
   const overriding = async (event) => {
     event.preventDefault();
-    const refused = await promote(version, reason.value.trim(), tools);
+    const refused = await promote(version, { override: reason.value.trim() }, tools);
     if (refused) showRefusal(refused.words);
   };
   const switchShadow = () =>
@@ -54,7 +88,7 @@ export function createVersionActions(version, tools) {
   };
   const button = (words, onclick, kind = '') =>
     h('button', { class: `button ${kind}`, type: 'button', onclick }, words);
-  const promoteButton = button('Promote: let it judge', tryPromote, 'is-primary is-big');
+  const promoteButton = button('Promote: let it judge …', tryPromote, 'is-primary is-big');
   const shadow = button('', switchShadow);
   const discard = button('Discard …', askDiscard, 'is-danger');
   const active = h('p', { class: 'is-active-note' }, '● This version judges now.');

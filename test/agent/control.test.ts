@@ -5,9 +5,11 @@ import { openBook } from '../../agent/recipes/book.ts';
 function control() {
   const asked: unknown[] = [];
   const station = { calibrating: false };
+  const saved: boolean[] = [];
   const { require } = openBook({ recipes: {}, cameras: {} });
   const commands = createControl({
     station,
+    saveMode: async (calibrating) => void saved.push(calibrating),
     recipes: {
       require: async (recipe) => require(recipe),
       async use(recipe) {
@@ -46,7 +48,7 @@ function control() {
       },
     },
   });
-  return { asked, station, commands };
+  return { asked, station, saved, commands };
 }
 
 it('triggers the camera that is named and answers with its job', async () => {
@@ -78,11 +80,12 @@ it('refuses a camera or a recipe that is not there, naming those that are', asyn
 });
 
 it('switches mode and model', async () => {
-  const { asked, station, commands } = control();
+  const { asked, station, saved, commands } = control();
   await commands.mode({ mode: 'calibration' });
   expect(station.calibrating).toBe(true);
   await commands.mode({ mode: 'inspection' });
   expect(station.calibrating).toBe(false);
+  expect(saved).toEqual([true, false]);
   await commands.model({ action: 'promote', version: '2026-11-23.2' });
   await commands.model({ action: 'rollback' });
   expect(asked).toEqual(['2026-11-23.2', 'rollback']);

@@ -356,7 +356,15 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
       .getByText('It has judged 120 parts along with the active head; they disagreed on 1.')
       .waitFor();
     await shoot(page, 'shadow');
-    await button(page, 'Promote: let it judge').click();
+    await button(page, 'Promote: let it judge …').click();
+    const question = page.getByRole('dialog');
+    await question.getByText('From the next part on it judges instead of 2026-11-23.1.').waitFor();
+    await question.getByText('right in 96.7 %; 2026-11-23.1 had 93.0 %').waitFor();
+    await shoot(page, 'promote');
+    expect(rig.asked.filter((one) => one.startsWith('promote'))).toEqual([]);
+    await question.getByRole('button', { name: 'No, go back' }).click();
+    await button(page, 'Promote: let it judge …').click();
+    await question.getByRole('button', { name: 'Promote' }).click();
     await until(() => rig.asked.includes('promote 2026-11-24.1'), { what: 'the promotion' });
     await page.getByText('active 2026-11-24.1').waitFor();
     expect(opened.complaints).toEqual([]);
@@ -372,7 +380,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     rig.finish();
     await page.getByText('Not shown to be as good as the active head').waitFor();
     await page.getByText('It is worse: of 61 parts').first().waitFor();
-    expect(await button(page, 'Promote: let it judge').isVisible()).toBe(false);
+    expect(await button(page, 'Promote: let it judge …').isVisible()).toBe(false);
     await page.getByText('Override as engineer').click();
     await shoot(page, 'refused');
     await button(page, 'Promote all the same').click();
@@ -393,13 +401,22 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await page.getByText('What was mistaken for what').waitFor();
     await page.screenshot({ path: join(pictures, 'history-report.png') });
     await page.keyboard.press('Escape');
-    await button(page, 'Roll back').click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Roll back' }).click();
+    await button(page, 'Roll back to 2026-11-22.1').click();
+    const question = page.getByRole('dialog');
+    await question
+      .getByText('From the next part on 2026-11-22.1 judges again, instead of 2026-11-23.1.')
+      .waitFor();
+    await question.getByLabel('Why').fill('too many good parts fail');
+    await shoot(page, 'rollback');
+    await question.getByRole('button', { name: 'Roll back' }).click();
     await page.getByText('2026-11-22.1 judges now.').waitFor();
     expect(rig.asked).toEqual(['roll back to 2026-11-22.1']);
+    await page.getByText(/rolled back to it by operator: too many good parts fail$/).waitFor();
     await button(page, 'Promote …').click();
-    await button(page, 'Promote').last().click();
+    await question.getByRole('button', { name: 'Promote' }).click();
     await page.getByText('2026-11-23.1 judges now.').waitFor();
+    await page.getByText(/promoted by operator$/).waitFor();
+    await shoot(page, 'history-decisions');
     expect(opened.complaints).toEqual([]);
   });
 

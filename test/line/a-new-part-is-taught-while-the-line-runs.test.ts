@@ -52,6 +52,23 @@ describe('a new part is taught while the line runs', () => {
     expect((await picture.arrayBuffer()).byteLength).toBeGreaterThan(1_000);
   });
 
+  it('goes on collecting after a restart of the agent, and still offers what waited', async () => {
+    const before = await get<CandidateView[]>('candidates?limit=100');
+    await plant.restart();
+    await plant.ready();
+    const offered = await until(
+      async () => {
+        const found = await get<CandidateView[]>('candidates?limit=100');
+        return found.some(({ resultId }) => resultId === before[0]!.resultId) ? found : undefined;
+      },
+      { what: 'what waited before the restart' },
+    );
+    expect(offered.length).toBeGreaterThanOrEqual(Math.min(before.length, 40));
+    expect(await get<Overview>('calibration')).toMatchObject({ calibrating: true });
+    const [result] = await plant.nextResults(1);
+    expect(result!.calibration).toBe(true);
+  }, 60_000);
+
   it('labels as an operator does, once each, with undo', async () => {
     const counted = new Map<string, number>();
     let done = 0;
@@ -69,7 +86,9 @@ describe('a new part is taught while the line runs', () => {
           if (++done === 1) {
             const quicker = await post('labels', { resultId, label: 'other', ifUnlabelled: true });
             expect(quicker).toMatchObject({ status: 409, body: { error: { code: 'candidate-gone' } } });
-            expect((await post('dataset/undo')).body).toEqual({ undone: `label ${label}` });
+            expect((await post('dataset/undo')).body).toEqual({
+              undone: `label ${label} on part ${candidate.partId}`,
+            });
             expect((await get<CandidateView[]>('candidates'))[0]).toMatchObject({ resultId });
             expect((await post('labels', { resultId, label, ifUnlabelled: true })).status).toBe(200);
           }

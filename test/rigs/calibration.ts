@@ -65,6 +65,13 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
   const lastOf = ({ by, client }: Author) =>
     undoable.findLast(({ author }) => author.by === by && author.client === client);
   const discarded = new Set<string>();
+  const decisions: ({ readonly version: string } & VersionView['decisions'][number])[] = [];
+  const decide = (
+    version: string,
+    by: string,
+    action: VersionView['decisions'][number]['action'],
+    reason: string | undefined,
+  ) => decisions.push({ version, at: new Date().toISOString(), by, action, reason: reason || null });
   const partNumbers = new Map<string, number>();
   let parts = 0;
 
@@ -286,20 +293,32 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
       rig.asked.push('cancel');
       training = { ...training, state: 'cancelled' };
     },
-    versions: async () => versions.map((one) => ({ ...one, active: one.version === active })),
+    versions: async () => {
+      const before = versions[versions.findIndex((one) => one.version === active) + 1]?.version;
+      return versions.map((one) => ({
+        ...one,
+        ...{ active: one.version === active, isBefore: one.version === before },
+        decisions: decisions.filter(({ version }) => version === one.version).toReversed(),
+      }));
+    },
     report: async (version) => reportOf(find(version), rig.labelled(), rig.gate),
-    async promote(version, override) {
+    async promote(version, by, { override, reason }) {
       const { allowed, gate } = find(version);
       if (allowed === false && override === undefined) throw new QcError('gate-refused', gate ?? '');
       rig.asked.push(`promote ${version}${override === undefined ? '' : ` because ${override}`}`);
+      const action = override === undefined ? ('promote' as const) : ('override' as const);
+      decide(version, by, action, override ?? reason);
       discarded.add(version);
       active = version;
     },
-    async rollback() {
+    async rollback(by, { to, reason }) {
       const at = versions.findIndex((one) => one.version === active);
       const before = versions[at + 1];
       if (!before) throw new QcError('version-unknown', 'there is no version before');
+      if (to !== undefined && to !== before.version)
+        throw new QcError('rollback-moved', 'it is another one by now');
       rig.asked.push(`roll back to ${before.version}`);
+      decide(before.version, by, 'rollback', reason);
       active = before.version;
       return { version: before.version };
     },
@@ -333,6 +352,8 @@ function versionOf(version: string, accuracy: number): VersionView {
     allowed: true,
     gate: 'it surely beats guessing',
     damage: null,
+    isBefore: false,
+    decisions: [],
   };
 }
 

@@ -1,0 +1,178 @@
+/**
+ * The queue on disk, so that parts which wait for a label survive a restart: `<id>.png` and `<id>.json` for each part, the
+ * image first, so that a record never lacks one. What the disk holds follows the queue a few seconds later.
+ */
+import { mkdir, readdir, readFile, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { z } from 'zod';
+import { check } from '../../config/check.ts';
+import { writeDurably } from '../../models/durable.ts';
+import { decodePicture } from '../../models/picture.ts';
+import type { Candidate } from './queue.ts';
+
+export interface SavedQueue extends AsyncDisposable {
+  /** What was saved by an earlier run. What cannot be read is deleted with a notice. */
+  load(): Promise<Candidate[]>;
+  /** The queue has changed: the disk follows soon. */
+  changed(): void;
+}
+
+export interface SavedQueueOptions {
+  /** The most instructive first. */
+  readonly queue: () => readonly Candidate[];
+  /** What must stay free on the disk, bytes. */
+  readonly minFreeBytes: number;
+  readonly onNotice: (text: string) => void;
+  /** Time between two passes, ms: encoding images takes time that the line may need. */
+  readonly everyMs?: number;
+}
+
+/** All images together, bytes. Parts beyond it are not saved. */
+const mostBytes = 100_000_000;
+/** Images that are written in one pass while the line runs. */
+const mostEachPass = 4;
+const defaultEveryMs = 2_000;
+const fileName = /^([0-9A-HJKMNP-TV-Z]{26})\.(?:json|png)(?:\.draft)?$/;
+
+const recordSchema = z.strictObject({
+  schema: z.literal(1),
+  resultId: z.ulid(),
+  camera: z.string(),
+  partId: z.string(),
+  capturedAt: z.iso.datetime(),
+  verdict: z.enum(['pass', 'fail', 'uncertain']),
+  label: z.string().nullable(),
+  probability: z.number().nullable(),
+  version: z.string(),
+  votes: z.strictObject({ frames: z.number(), agree: z.number() }),
+  unfamiliar: z.boolean(),
+  disputed: z.boolean(),
+  why: z.string(),
+  drawn: z.boolean(),
+  score: z.number(),
+  features: z.base64().describe('float32, little-endian'),
+});
+
+/** Nothing is read or written before `load`. */
+export function createSavedQueue(
+  directory: string,
+  { queue, minFreeBytes, onNotice, everyMs = defaultEveryMs }: SavedQueueOptions,
+): SavedQueue {
+  /** What is on the disk: id → bytes. */
+  const saved = new Map<string, number>();
+  let timer: NodeJS.Timeout | undefined;
+  let working: Promise<void> = Promise.resolve();
+  let isLoaded = false;
+  let fault = '';
+
+  async function drop(resultId: string): Promise<void> {
+    // The record first: an image without one is deleted at the next start.
+    await rm(join(directory, `${resultId}.json`), { force: true });
+    await rm(join(directory, `${resultId}.png`), { force: true });
+    saved.delete(resultId);
+  }
+
+  async function save(candidate: Candidate): Promise<void> {
+    const { image, features, ...facts } = candidate;
+    const { width, height, data } = image;
+    const png = await sharp(data, { raw: { width, height, channels: 3 } })
+      .png({ compressionLevel: 2 })
+      .toBuffer();
+    const used = [...saved.values()].reduce((sum, bytes) => sum + bytes, 0);
+    if (used + png.length > mostBytes) return;
+    const bytes = Buffer.from(features.buffer, features.byteOffset, features.byteLength);
+    const record = { schema: 1, ...facts, features: bytes.toString('base64') };
+    await writeDurably(join(directory, `${facts.resultId}.png`), png);
+    await writeDurably(join(directory, `${facts.resultId}.json`), `${JSON.stringify(record)}\n`);
+    saved.set(facts.resultId, png.length);
+  }
+
+  async function pass(most: number): Promise<void> {
+    const wanted = queue();
+    const ids = new Set(wanted.map(({ resultId }) => resultId));
+    for (const resultId of [...saved.keys()]) if (!ids.has(resultId)) await drop(resultId);
+    const missing = wanted.filter(({ resultId }) => !saved.has(resultId));
+    if (missing.length === 0) return;
+    await mkdir(directory, { recursive: true });
+    const { bavail, bsize } = await statfs(directory);
+    if (bavail * bsize < minFreeBytes) return;
+    for (const candidate of missing.slice(0, most)) await save(candidate);
+    if (missing.length > most) follow();
+  }
+
+  function work(most: number): Promise<void> {
+    working = working
+      .then(() => pass(most))
+      .then(
+        () => {
+          fault = '';
+        },
+        (error: Error) => {
+          // Once for each fault: it comes again with every pass.
+          const text = `parts that wait for a label are not saved: ${error.message}`;
+          if (text !== fault) onNotice(text);
+          fault = text;
+        },
+      );
+    return working;
+  }
+
+  function follow(): void {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      void work(mostEachPass);
+    }, everyMs).unref();
+  }
+
+  return {
+    async load() {
+      const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return [] as string[];
+        throw error;
+      });
+      const loaded: Candidate[] = [];
+      for (const resultId of new Set(names.flatMap((name) => fileName.exec(name)?.[1] ?? []))) {
+        try {
+          const { candidate, bytes } = await read(directory, resultId);
+          loaded.push(candidate);
+          saved.set(resultId, bytes);
+        } catch (error) {
+          // Without its record it was never whole.
+          if (names.includes(`${resultId}.json`)) {
+            onNotice(
+              `a part that waited for a label cannot be read and is left out: ${(error as Error).message}`,
+            );
+          }
+          await drop(resultId);
+          for (const kind of ['png', 'json'])
+            await rm(join(directory, `${resultId}.${kind}.draft`), { force: true });
+        }
+      }
+      isLoaded = true;
+      return loaded;
+    },
+    changed() {
+      if (isLoaded) follow();
+    },
+    async [Symbol.asyncDispose]() {
+      clearTimeout(timer);
+      if (isLoaded) await work(Number.POSITIVE_INFINITY);
+      // A pass may have asked for another one.
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function read(directory: string, resultId: string): Promise<{ candidate: Candidate; bytes: number }> {
+  const text = await readFile(join(directory, `${resultId}.json`), 'utf8');
+  const parsed = check(recordSchema, JSON.parse(text));
+  if (!parsed.success) throw new Error(`${resultId}.json is damaged: ${parsed.error.issues[0]?.message}`);
+  const { schema: _, features, ...facts } = parsed.data;
+  const png = await readFile(join(directory, `${resultId}.png`));
+  const image = await decodePicture(png);
+  const raw = Buffer.from(features, 'base64');
+  // A copy, because a buffer may begin anywhere and numbers may not.
+  const numbers = new Float32Array(new Uint8Array(raw).buffer, 0, Math.floor(raw.length / 4));
+  return { candidate: { ...facts, image, features: numbers }, bytes: png.length };
+}
