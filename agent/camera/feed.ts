@@ -161,7 +161,9 @@ class Feed implements CameraFeed {
   }
 
   get reason(): string {
-    return this.#reason;
+    const blocked = this.blocked;
+    if (this.#up || this.#reason.includes(blocked)) return this.#reason;
+    return `${this.#reason}; ${blocked}`;
   }
 
   get blocked(): string {

@@ -55,7 +55,10 @@ export class DigestCheck {
 
   allows(authorization: string | undefined, method: string): boolean {
     this.#isStale = false;
-    if (!authorization) return false;
+    if (!authorization) {
+      this.#renew();
+      return false;
+    }
     const isRight = /^Basic /.test(authorization)
       ? this.#basic(authorization)
       : this.#digest(authorization, method);
@@ -64,10 +67,14 @@ export class DigestCheck {
       return false;
     }
     if (++this.#uses <= (this.#login.nonceUses ?? Number.POSITIVE_INFINITY)) return true;
-    this.#uses = 0;
-    this.#nonce = randomBytes(12).toString('base64');
+    this.#renew();
     this.#isStale = true;
     return false;
+  }
+
+  #renew(): void {
+    this.#uses = 0;
+    this.#nonce = randomBytes(12).toString('base64');
   }
 
   #basic(authorization: string): boolean {

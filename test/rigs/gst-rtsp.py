@@ -16,7 +16,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--port", default="0")
@@ -33,6 +33,8 @@ arguments.add_argument("--clock", choices=["right", "wrong"], default="right", h
 arguments.add_argument("--cameras", type=int, default=1, help="more of them at PATH-2, PATH-3, …")
 arguments.add_argument("--user")
 arguments.add_argument("--password")
+arguments.add_argument("--cert", help="PEM file; needs --key and --user")
+arguments.add_argument("--key")
 options = arguments.parse_args()
 
 Gst.init(None)
@@ -137,6 +139,8 @@ if options.user:
     token.set_string("media.factory.role", options.user)
     auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
     auth.add_digest(options.user, options.password, token)
+    if options.cert:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(options.cert, options.key))
     server.set_auth(auth)
 for number in range(options.cameras):
     camera(options.path if number == 0 else f"{options.path}-{number + 1}")

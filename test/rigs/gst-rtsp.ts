@@ -53,6 +53,9 @@ export interface GstRtspOptions {
   cameras?: number;
   user?: string;
   password?: string;
+  /** PEM files, to serve rtsps; only with a user. */
+  cert?: string;
+  key?: string;
   /** 0: a free one. */
   port?: number;
 }
@@ -97,7 +100,7 @@ export async function openGstRtsp(options: GstRtspOptions = {}): Promise<GstRtsp
     if (!child.stdin.write(data)) await once(child.stdin, 'drain');
   }
 
-  const url = `rtsp://127.0.0.1:${port}/stream`;
+  const url = `rtsp${options.cert ? 's' : ''}://127.0.0.1:${port}/stream`;
   return {
     port,
     url,

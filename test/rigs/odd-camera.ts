@@ -12,6 +12,8 @@ import { openTransport, type Transport } from '../../agent/demo/rtsp/transport.t
 import type { Certificates } from './certificates.ts';
 import { type CameraLogin, DigestCheck } from './digest-check.ts';
 
+export type OddVideo = 'whole' | 'keyless' | 'large-jpeg' | 'none';
+
 export interface OddCameraOptions {
   readonly login?: CameraLogin;
   /** The answer to a method instead of the usual one: `453 Not Enough Bandwidth`. */
@@ -24,7 +26,7 @@ export interface OddCameraOptions {
   /** Changes the description. */
   readonly describe?: (usual: string) => string;
   /** What is sent: H.264 as usual, without its key frames, from the middle of a large MJPEG, or nothing. */
-  readonly video?: 'whole' | 'keyless' | 'large-jpeg' | 'none';
+  readonly video?: OddVideo;
   readonly tls?: Certificates;
   /** Sends the first packets in one piece with the reply to PLAY. */
   readonly hasty?: boolean;
@@ -33,6 +35,8 @@ export interface OddCameraOptions {
 export interface OddCamera extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
+  /** What it sends from the next viewer on. */
+  video: OddVideo;
   /** Methods that were asked for, oldest first. */
   readonly asked: string[];
   /** Sessions that were set up and not torn down. */
@@ -50,13 +54,14 @@ const everyMs = 40;
 
 /** Opens it on 127.0.0.1, at any free port. */
 export async function openOddCamera(options: OddCameraOptions = {}): Promise<OddCamera> {
-  const { video = 'whole', tls, login } = options;
+  const { tls, login } = options;
+  let video = options.video ?? 'whole';
   const { pictures, parameters } = await encoded();
   const asked: string[] = [];
   const sessions = new Set<string>();
   const sockets = new Set<Socket>();
   const check = login && new DigestCheck(login);
-  const sent = pictures.filter(({ key }) => video === 'whole' || !key);
+  const sent = { whole: pictures, keyless: pictures.filter(({ key }) => !key) };
 
   function serve(socket: Socket): void {
     const reader = new RequestReader();
@@ -73,11 +78,12 @@ export async function openOddCamera(options: OddCameraOptions = {}): Promise<Odd
       transport?.close();
     });
 
-    function send(): void {
-      const { payloads } = video === 'large-jpeg' ? { payloads: [largeJpeg] } : sent[next++ % sent.length]!;
+    function send(what: Exclude<OddVideo, 'none'>): void {
+      const isJpeg = what === 'large-jpeg';
+      const payloads = isJpeg ? [largeJpeg] : sent[what][next++ % sent[what].length]!.payloads;
       for (const [index, payload] of payloads.entries()) {
         const packet = stream.packet(payload, Date.now(), index === payloads.length - 1);
-        if (video === 'large-jpeg') packet[1] = 0x80 | 26;
+        if (isJpeg) packet[1] = 0x80 | 26;
         transport?.sendRtp(packet);
       }
     }
@@ -112,10 +118,11 @@ export async function openOddCamera(options: OddCameraOptions = {}): Promise<Odd
         return ['200 OK', `Transport: ${transport!.description}`, `Session: ${session};timeout=60`];
       }
       if (method === 'PLAY' && video !== 'none') {
-        timer = setInterval(send, everyMs);
+        const what = video;
+        timer = setInterval(send, everyMs, what);
         if (options.hasty) socket.cork();
         process.nextTick(() => {
-          send();
+          send(what);
           socket.uncork();
         });
       }
@@ -149,6 +156,12 @@ export async function openOddCamera(options: OddCameraOptions = {}): Promise<Odd
     url: `rtsp${tls ? 's' : ''}://127.0.0.1:${port}/stream`,
     port,
     asked,
+    get video() {
+      return video;
+    },
+    set video(what) {
+      video = what;
+    },
     get sessions() {
       return sessions.size;
     },

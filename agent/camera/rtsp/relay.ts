@@ -46,6 +46,8 @@ const notPassedOn = new Set([
   'authorization',
   'user-agent',
 ]);
+/** What a decoder that does not keep up may leave waiting here, bytes. */
+const mostWaiting = 1_000_000;
 /** A camera need not know it, and the decoder wants it first. */
 const optional = new Set([400, 404, 405, 454, 455, 459, 500, 501, 551]);
 
@@ -178,9 +180,7 @@ export class Relay {
       account: this.#account,
       timeoutMs: this.#options.timeoutMs,
       events: {
-        onPackets: (bytes) => {
-          if (this.#decoder?.write(bytes) === false) this.#camera?.pause();
-        },
+        onPackets: (bytes) => this.#passOn(bytes),
         // Even channels are media, odd ones RTCP, by custom of every camera.
         onPacket: (channel, data, start, end) => {
           if (channel % 2 === 0) this.#look(data, start, end);
@@ -229,6 +229,12 @@ export class Relay {
     this.#decoder?.write(
       Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), Buffer.from(reply.body)]),
     );
+  }
+
+  #passOn(bytes: Buffer): void {
+    const decoder = this.#decoder;
+    decoder?.write(bytes);
+    if (decoder && decoder.writableLength > mostWaiting) this.#camera?.pause();
   }
 
   /** UDP does not come through here: the decoder must know where from. */

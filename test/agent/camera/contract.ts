@@ -1,7 +1,11 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CameraSource } from '../../../agent/camera/source.ts';
+import { makeAuthority } from '../../rigs/certificates.ts';
 import { openDamage } from '../../rigs/damage.ts';
 import { type Colour, colourAt, difference, drawn } from '../../rigs/drawn.ts';
 import { type GstRtspOptions, openGstRtsp } from '../../rigs/gst-rtsp.ts';
@@ -49,6 +53,15 @@ export function rtspContract(name: string, source: CameraSource, missing: string
       const frames = await camera.reached(8);
       const [first, last] = [frames[2]!, frames[7]!];
       expect((last.capturedAt - first.capturedAt) / 5).toBeCloseTo(200, -2);
+    });
+
+    it('over TLS with digest authentication', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'qc-rtsps-'));
+      const { cert, key } = makeAuthority(folder).issue();
+      await using server = await openGstRtsp({ user: 'qc', password: 'geheim', cert, key });
+      await using camera = attempt(source, { url: server.url.replace('//', '//qc@') }, 'geheim');
+      await camera.reached(2);
+      rmSync(folder, { recursive: true });
     });
 
     it('with digest authentication, telling nobody the password', async () => {
