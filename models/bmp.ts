@@ -8,7 +8,7 @@ export function isBmp(bytes: Buffer): boolean {
   return bytes.length > 26 && bytes[0] === 0x42 && bytes[1] === 0x4d;
 }
 
-/** Reads 8-bit palette, 24-bit and 32-bit bitmaps. @throws QcError image-unreadable */
+/** Reads bitmaps of 1, 4 and 8 bits with a palette, of 24 and of 32 bits. @throws QcError image-unreadable */
 export function decodeBmp(bytes: Buffer, maxPixels: number): Image {
   const headerBytes = bytes.readUInt32LE(14);
   if (headerBytes < 40 || bytes.length < fileHeaderBytes + headerBytes)
@@ -21,7 +21,7 @@ export function decodeBmp(bytes: Buffer, maxPixels: number): Image {
   if (width <= 0 || height === 0 || width * height > maxPixels)
     throw unreadable(`its size is ${width} × ${height}`);
   // 3, BI_BITFIELDS, is how 32-bit bitmaps are commonly written; the usual masks are assumed.
-  if (![8, 24, 32].includes(bits) || !(compression === 0 || (compression === 3 && bits === 32))) {
+  if (![1, 4, 8, 24, 32].includes(bits) || !(compression === 0 || (compression === 3 && bits === 32))) {
     throw unreadable(`${bits} bits with compression ${compression} is not read here`);
   }
   const pixelsAt = bytes.readUInt32LE(10);
@@ -29,13 +29,16 @@ export function decodeBmp(bytes: Buffer, maxPixels: number): Image {
   if (bytes.length < pixelsAt + stride * height) throw unreadable('its pixels are cut off');
 
   const paletteAt = fileHeaderBytes + headerBytes;
-  const step = bits / 8;
+  const bytesPerPixel = bits / 8;
   const data = new Uint8Array(width * height * 3);
   for (let y = 0, to = 0; y < height; y++) {
     // Rows go bottom up unless the height is negative.
-    let from = pixelsAt + (signedHeight > 0 ? height - 1 - y : y) * stride;
-    for (let x = 0; x < width; x++, from += step) {
-      const bgr = bits === 8 ? paletteAt + bytes[from]! * 4 : from;
+    const row = pixelsAt + (signedHeight > 0 ? height - 1 - y : y) * stride;
+    for (let x = 0; x < width; x++) {
+      const from = row + Math.floor(x * bytesPerPixel);
+      // Several pixels share a byte, the first one in its highest bits.
+      const index = bits <= 8 ? (bytes[from]! >> (8 - bits - ((x * bits) % 8))) & (2 ** bits - 1) : 0;
+      const bgr = bits <= 8 ? paletteAt + index * 4 : from;
       data[to++] = bytes[bgr + 2]!;
       data[to++] = bytes[bgr + 1]!;
       data[to++] = bytes[bgr]!;

@@ -54,8 +54,16 @@ function requireReadable(bytes: Buffer, facts: Metadata | undefined): void {
     const what = facts.format === 'tiff' ? 'pages' : 'frames (animated)';
     throw new Error(`holds ${facts.pages} ${what}: save the one that shows the part as a file of its own`);
   }
+  if (facts.format === 'png' && isAnimatedPng(bytes))
+    throw new Error('holds several frames (animated): save the one that shows the part as a file of its own');
   if (facts.depth !== 'uchar' && facts.depth !== 'ushort')
     throw new Error(`has values of type ${facts.depth}: save it with 8 or 16 bits a channel`);
+}
+
+/** The decoder reads the first frame and does not tell of the others. */
+function isAnimatedPng(bytes: Buffer): boolean {
+  const at = bytes.indexOf('acTL', 0, 'latin1');
+  return at !== -1 && at < bytes.indexOf('IDAT', 0, 'latin1');
 }
 
 /** Formats that are known by their first bytes and not decoded here. */

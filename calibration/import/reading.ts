@@ -36,7 +36,7 @@ export type DraftShape =
       readonly label: string;
       /** In square pixels of the image. */
       readonly area: number;
-      readonly draw: () => Bitmap;
+      readonly draw: () => Bitmap | Promise<Bitmap>;
     };
 
 /** 0 outside, anything else inside; row by row. */

@@ -52,7 +52,7 @@ async function shapeOf(
   size: { readonly width: number; readonly height: number },
 ): Promise<Shape | undefined> {
   const label = [...draft.label].slice(0, 200).join('');
-  if (draft.kind === 'mask') return maskShape(label, draft.draw());
+  if (draft.kind === 'mask') return maskShape(label, await draft.draw());
   const [w, h] = unit === 'pixel' ? [size.width, size.height] : [1, 1];
   const within = (value: number) => round(Math.min(1, Math.max(0, value)));
   if (draft.kind === 'polygon') {

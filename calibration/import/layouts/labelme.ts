@@ -2,15 +2,28 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { check } from '../../../config/check.ts';
+import { decodePicture } from '../../../models/picture.ts';
 import { stemOf } from '../folder-names.ts';
 import { ellipse } from '../outlines.ts';
-import { createFacts, type DocumentReader, type DraftShape, type ReaderInput } from '../reading.ts';
+import {
+  type Bitmap,
+  createFacts,
+  type DocumentReader,
+  type DraftShape,
+  type ReaderInput,
+} from '../reading.ts';
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
 
 const flags = z.record(z.string(), z.boolean()).nullish();
 const shapeSchema = z.object({
   label: z.string(),
   points: z.array(z.tuple([z.number(), z.number()])).default([]),
   shape_type: z.string().nullish(),
+  mask: z.string().nullish(),
 });
 const schema = z.object({
   shapes: z.array(shapeSchema),
@@ -39,7 +52,8 @@ export function createLabelmeReader({ locator }: ReaderInput): DocumentReader<un
         return true;
       }
       const labels = Object.entries(flags ?? {}).flatMap(([label, isSet]) => (isSet ? label : []));
-      const drawn = shapes.flatMap((shape) => shapeOf(shape) ?? []);
+      const size = width && height ? { width, height } : undefined;
+      const drawn = shapes.flatMap((shape) => shapeOf(shape, size) ?? []);
       others += shapes.length - drawn.length;
       // A point or a line still says what the image shows.
       const marked = drawn.length === 0 ? shapes.map(({ label }) => label) : [];
@@ -47,7 +61,7 @@ export function createLabelmeReader({ locator }: ReaderInput): DocumentReader<un
         labels: [...labels, ...marked],
         shapes: drawn,
         isEmpty: labels.length + shapes.length === 0,
-        ...(width && height && { size: { width, height } }),
+        ...(size && { size }),
       });
       return true;
     },
@@ -59,7 +73,10 @@ export function createLabelmeReader({ locator }: ReaderInput): DocumentReader<un
   };
 }
 
-function shapeOf({ label, points, shape_type: kind }: z.output<typeof shapeSchema>): DraftShape | undefined {
+function shapeOf(
+  { label, points, shape_type: kind, mask }: z.output<typeof shapeSchema>,
+  size: Size | undefined,
+): DraftShape | undefined {
   const [first, second] = points;
   if (kind === 'rectangle' && first && second) {
     const [x, right] = [Math.min(first[0], second[0]), Math.max(first[0], second[0])];
@@ -72,8 +89,23 @@ function shapeOf({ label, points, shape_type: kind }: z.output<typeof shapeSchem
   }
   if ((kind === 'polygon' || kind === 'oriented_rectangle' || !kind) && points.length >= 3)
     return { kind: 'polygon', label, points };
-  // A mask's points are its two corners; its pixels are not read.
-  if (kind === 'mask' && first && second)
-    return shapeOf({ label, points: [first, second], shape_type: 'rectangle' });
+  if (kind === 'mask' && first && second) {
+    const box = shapeOf({ label, points: [first, second], shape_type: 'rectangle' }, size);
+    if (!size || !mask || box?.kind !== 'box') return box;
+    const draw = () => maskBitmap(Buffer.from(mask, 'base64'), box, size);
+    return { kind: 'mask', label, area: box.width * box.height, draw };
+  }
   return undefined;
+}
+
+/** A PNG that covers the rectangle of its two corners. */
+async function maskBitmap(png: Buffer, { x, y }: { x: number; y: number }, size: Size): Promise<Bitmap> {
+  const inner = await decodePicture(png);
+  const { width, height } = size;
+  const data = new Uint8Array(width * height);
+  for (let i = 0; i < inner.width * inner.height; i++) {
+    const [left, top] = [Math.round(x) + (i % inner.width), Math.round(y) + Math.floor(i / inner.width)];
+    if (inner.data[3 * i]! > 0 && left < width && top < height) data[top * width + left] = 255;
+  }
+  return { width, height, data };
 }

@@ -2,7 +2,16 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { tempFolder } from '../../models/temp-folder.ts';
-import { accountOf, type Files, images, lay, maskOf, reasonsOf, take } from '../../rigs/image-folders.ts';
+import {
+  accountOf,
+  type Files,
+  images,
+  lay,
+  maskOf,
+  png,
+  reasonsOf,
+  take,
+} from '../../rigs/image-folders.ts';
 
 async function takeFiles(files: Files, options: Parameters<typeof take>[1] = {}) {
   await using folder = await tempFolder();
@@ -287,6 +296,10 @@ test('labelme: a JSON file beside each image', async () => {
     shape_type,
     flags: {},
   });
+  const pixels = Buffer.from([0, 255, 255, 0]);
+  const small = await sharp(pixels, { raw: { width: 2, height: 2, channels: 1 } })
+    .png()
+    .toBuffer();
   const taken = await takeFiles({
     ...(await images('a.jpg', 'b.jpg', 'c.jpg', 'd.jpg')),
     'a.json': json('..\\x\\a.jpg', [
@@ -304,10 +317,22 @@ test('labelme: a JSON file beside each image', async () => {
     ]),
     'c.json': json('c.jpg', [], { good: true, bad: false }),
     'd.json': json('d.jpg', []),
+    'e.jpg': await png(9),
+    'e.json': json('e.jpg', [
+      {
+        ...shape('dent', 'mask', [
+          [3, 2],
+          [4, 3],
+        ]),
+        mask: small.toString('base64'),
+      },
+    ]),
   });
-  expect(taken).toMatchObject({ layout: 'labelme', added: 3, annotations: 4 });
-  expect(taken.inDataset).toEqual(['good', 'hole', 'scratch']);
-  expect(taken.shapes).toEqual([
+  expect(taken).toMatchObject({ layout: 'labelme', added: 4, annotations: 5 });
+  expect(taken.inDataset).toEqual(['dent', 'good', 'hole', 'scratch']);
+  const [, [mask]] = taken.shapes.find(([label]) => label === 'dent')!;
+  expect(await pixelsOf(mask as { png: string })).toEqual([2 * 16 + 4, 3 * 16 + 3]);
+  expect(taken.shapes.slice(0, 2)).toEqual([
     ['scratch', [box]],
     ['hole', [polygon]],
   ]);

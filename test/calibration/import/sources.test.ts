@@ -1,7 +1,9 @@
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
+import { decodeBmp } from '../../../models/bmp.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import {
   accountOf,
@@ -182,6 +184,12 @@ test('formats are read, or refused with what to do', async () => {
   const pages = await sharp([await png(20), await png(21)], { join: { animated: true } })
     .gif()
     .toBuffer();
+  const still = await png(22);
+  const control = Buffer.from('\0\0\0\x08acTL\0\0\0\x02\0\0\0\0', 'latin1');
+  const sum = Buffer.alloc(4);
+  sum.writeUInt32BE(crc32(control.subarray(4)));
+  // After the signature and the header.
+  const animatedPng = Buffer.concat([still.subarray(0, 33), control, sum, still.subarray(33)]);
   const heic = Buffer.from(`\0\0\0\x18ftypheic\0\0\0\0${'x'.repeat(60)}`, 'latin1');
   await lay(join(folder.path, 'in'), {
     'good/a.jfif': await drawn(1).jpeg().toBuffer(),
@@ -195,6 +203,7 @@ test('formats are read, or refused with what to do', async () => {
     'good/gray.png': await drawn(8).greyscale().png().toBuffer(),
     'scratch/alpha.png': await drawn(9).ensureAlpha(0.5).png().toBuffer(),
     'scratch/animated.gif': pages,
+    'scratch/animated.png': animatedPng,
     'scratch/phone.heic': heic,
     'scratch/half.jpg': (await drawn(10).jpeg().toBuffer()).subarray(0, 250),
     'scratch/half.tif': (await drawn(11).tiff().toBuffer()).subarray(0, 100),
@@ -216,6 +225,7 @@ test('formats are read, or refused with what to do', async () => {
   ]);
   expect(reasonsOf(taken)).toEqual({
     'scratch/animated.gif': expect.stringContaining('holds 2 frames (animated)'),
+    'scratch/animated.png': expect.stringContaining('holds several frames (animated)'),
     'scratch/phone.heic': 'HEIC is not read: save it as PNG or JPEG',
     'scratch/half.jpg': expect.stringContaining('cannot be read'),
     'scratch/half.tif': expect.stringContaining('cannot be read'),
@@ -243,4 +253,28 @@ test('12 bits in 16 are refused with the way out instead of becoming nearly blac
   const scaled = await take(join(folder.path, 'in'), { bits: 12, storage });
   expect(scaled.inDataset).toEqual(['good', 'good']);
   expect(reasonsOf(scaled)['scratch/c.png']).toMatch(/uses 16 bits \(largest value 65535\), not 12/);
+});
+
+test('bitmaps of 1 and 4 bits are read with their palette', () => {
+  const palette = [[10, 20, 30], [200, 210, 220], ...Array.from({ length: 14 }, (_, i) => [i, i, i])];
+  for (const [bits, row] of [
+    [1, [0b0110_0000]],
+    [4, [0x01, 0x10, 0x00]],
+  ] as const) {
+    const colours = palette.slice(0, 2 ** bits).flatMap(([r, g, b]) => [b!, g!, r!, 0]);
+    const head = Buffer.alloc(54);
+    head.write('BM');
+    head.writeUInt32LE(54 + colours.length, 10);
+    head.writeUInt32LE(40, 14);
+    head.writeInt32LE(5, 18);
+    head.writeInt32LE(-1, 22);
+    head.writeUInt16LE(bits, 28);
+    const { width, height, data } = decodeBmp(
+      Buffer.concat([head, Buffer.from(colours), Buffer.from(row), Buffer.alloc(4 - row.length)]),
+      100,
+    );
+    expect([bits, width, height]).toEqual([bits, 5, 1]);
+    const [dark, light] = palette as [number[], number[]];
+    expect([...data]).toEqual([dark, light, light, dark, dark].flat());
+  }
 });
