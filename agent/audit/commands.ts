@@ -1,4 +1,5 @@
 /** Records what is asked over MQTT; what belongs to every part would bury the changes and is not recorded. */
+import { readPayload } from '../publish/command-payload.ts';
 import type { CommandDesk, IncomingCommand } from '../publish/commands.ts';
 import type { Reply } from '../publish/messages.ts';
 import type { Audit } from './audit.ts';
@@ -45,7 +46,7 @@ function outcomeOf({ ok, error }: Reply): Pick<AuditDraft, 'outcome' | 'code'> {
 
 function payloadOf({ payload }: IncomingCommand): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(payload));
+    return readPayload(payload);
   } catch {
     return undefined;
   }

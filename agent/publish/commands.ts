@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { check } from '../../config/check.ts';
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 import type { Log } from '../lifecycle/log.ts';
+import { echoOf, readPayload } from './command-payload.ts';
 import { type CommandName, type Commands, commandMessages, type Reply } from './messages.ts';
 
 /** What carries the commands out; a refusal is thrown as a QcError and becomes the reply. */
@@ -13,7 +14,7 @@ export type CommandHandlers = {
 export interface IncomingCommand {
   /** Last level of the topic. */
   readonly name: string;
-  /** UTF-8 JSON, if the sender kept to the contract. */
+  /** JSON in UTF-8, if the sender kept to the contract. */
   readonly payload: Uint8Array;
   /** The broker delivered it from its store: nobody is asking now. */
   readonly retained: boolean;
@@ -43,6 +44,11 @@ export function createCommandDesk(
   let running = 0;
   return {
     async handle(command) {
+      const { jobId: about, ...echo } = command.payload.byteLength > maxBytes ? {} : echoOf(command.payload);
+      const refusal = (code: ErrorCode, message: string): Reply => ({
+        ...{ schema: 1, ok: false, ...echo, ...(about !== undefined && { jobId: about }) },
+        error: { code, message },
+      });
       if (running >= maxRunning) return refusal('command-busy', `${running} commands are still running`);
       running++;
       try {
@@ -50,8 +56,12 @@ export function createCommandDesk(
         await allow(name);
         // The table's key and the schema's output belong together, which the compiler cannot follow.
         const handler = handlers[name] as (message: unknown) => Promise<Pick<Reply, 'jobId' | 'repeated'>>;
-        const { jobId, repeated } = await handler(message);
-        return { schema: 1, ok: true, ...(jobId !== undefined && { jobId }), ...(repeated && { repeated }) };
+        const { jobId = about, repeated } = await handler(message);
+        return {
+          ...{ schema: 1, ok: true, ...echo },
+          ...(jobId !== undefined && { jobId }),
+          ...(repeated && { repeated }),
+        };
       } catch (error) {
         if (error instanceof QcError) return refusal(error.code, error.line);
         log.error({ err: error, command: command.name.slice(0, 64) }, 'a command failed');
@@ -79,7 +89,7 @@ function read(
   }
   const parsed = check<z.ZodType<Commands[CommandName]>>(
     commandMessages[name as CommandName],
-    parseJson(command.payload),
+    readPayload(command.payload),
   );
   if (!parsed.success) {
     const what = z.prettifyError(parsed.error).replaceAll(/\s+/g, ' ').slice(0, 500);
@@ -89,14 +99,6 @@ function read(
   return { name: name as CommandName, message: parsed.data };
 }
 
-function parseJson(payload: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
-  } catch (error) {
-    throw new QcError('command-invalid', 'the command is not JSON in UTF-8', { cause: error });
-  }
-}
-
 function refuseStale(issuedAt: string | undefined, maxAgeMs: number): void {
   if (issuedAt === undefined) return;
   const ageMs = Date.now() - Date.parse(issuedAt);
@@ -104,8 +106,4 @@ function refuseStale(issuedAt: string | undefined, maxAgeMs: number): void {
   // A time in the future would never grow stale, so it is refused just the same.
   const seconds = Math.round(Math.abs(ageMs) / 1000);
   throw new QcError('command-stale', `issuedAt is ${seconds} s in the ${ageMs > 0 ? 'past' : 'future'}`);
-}
-
-function refusal(code: ErrorCode, message: string): Reply {
-  return { schema: 1, ok: false, error: { code, message } };
 }

@@ -143,6 +143,7 @@ export const handshakeMessage = z
 
 const issuedAt = z.iso.datetime({ offset: true }).optional().describe('refused as stale when too old');
 const id = z.string().min(1).max(128);
+const requestId = id.optional().describe('repeated in the reply');
 export const commandMessages = {
   trigger: z.strictObject({
     camera: id,
@@ -150,21 +151,36 @@ export const commandMessages = {
     recipe: id.optional(),
     requestId: id
       .optional()
-      .describe('makes it safe to send the trigger again: the same one gets the same job, not another part'),
+      .describe(
+        'repeated in the reply, and makes it safe to send the trigger again: the same one gets the same job, not another part',
+      ),
     issuedAt,
   }),
-  acknowledge: z.strictObject({ camera: id, jobId: id, issuedAt }),
-  abort: z.strictObject({ camera: id, jobId: id.optional().describe('default: every job'), issuedAt }),
-  mode: z.strictObject({ mode: z.enum(['inspection', 'calibration']), issuedAt }),
-  label: z.strictObject({ resultId: z.ulid(), label: id, issuedAt }),
-  recipe: z.strictObject({ recipe: id, issuedAt }),
-  model: z.strictObject({ action: z.enum(['promote', 'rollback']), version: id.optional(), issuedAt }),
+  acknowledge: z.strictObject({ camera: id, jobId: id, requestId, issuedAt }),
+  abort: z.strictObject({
+    camera: id,
+    jobId: id.optional().describe('default: every job'),
+    requestId,
+    issuedAt,
+  }),
+  mode: z.strictObject({ mode: z.enum(['inspection', 'calibration']), requestId, issuedAt }),
+  label: z.strictObject({ resultId: z.ulid(), label: id, requestId, issuedAt }),
+  recipe: z.strictObject({ recipe: id, requestId, issuedAt }),
+  model: z.strictObject({
+    action: z.enum(['promote', 'rollback']),
+    version: id.optional(),
+    requestId,
+    issuedAt,
+  }),
 } as const;
 
 export const replyMessage = z
   .strictObject({
     schema,
     ok: z.boolean(),
+    camera: z.string().optional().describe('as in the command, also where it is refused'),
+    partId: z.string().optional().describe('as in the command, also where it is refused'),
+    requestId: z.string().optional().describe('as in the command, also where it is refused'),
     jobId: z.string().optional(),
     repeated: z.literal(true).optional().describe('the trigger had come before: this is the job of then'),
     error: z.strictObject({ code: z.string(), message: z.string() }).optional(),

@@ -18,8 +18,9 @@ describe('a PLC triggers a part', () => {
 
   it('by MQTT 3.1.1: answered with the job that its result carries', async () => {
     const askedAt = Date.now();
-    const reply = await plant.command('trigger', { camera: 'top', partId: 'A-1234' });
-    expect(reply).toEqual({ schema: 1, ok: true, jobId: expect.any(String) });
+    const sent = { camera: 'top', partId: 'A-1234', requestId: 'R-1' };
+    const reply = await plant.command('trigger', sent);
+    expect(reply).toEqual({ schema: 1, ok: true, ...sent, jobId: expect.any(String) });
     const result = await resultOf(plant, reply);
     expect(result).toMatchObject({ partId: 'A-1234', state: 'completed', votes: { frames: 5 } });
     expect(Date.parse(result.capturedAt)).toBeGreaterThanOrEqual(askedAt);

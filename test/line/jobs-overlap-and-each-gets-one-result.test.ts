@@ -49,7 +49,8 @@ describe('a PLC and the agent keep to the handshake', () => {
       what: 'its verdict',
     });
     expect(small).toMatchObject({ sequence, partId: 'A-1', verdict, evaluation });
-    expect(await plant.command('acknowledge', { camera: 'top', jobId })).toEqual({ schema: 1, ok: true });
+    const acknowledge = { camera: 'top', jobId };
+    expect(await plant.command('acknowledge', acknowledge)).toEqual({ schema: 1, ok: true, ...acknowledge });
     expect(await plant.command('acknowledge', { camera: 'top', jobId })).toMatchObject({ ok: true });
     await shows(plant, 'top', ({ jobs }) => jobs.length === 0);
 

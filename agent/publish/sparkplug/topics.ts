@@ -10,6 +10,8 @@ export interface SparkplugTopics {
   deviceCommand(device: string): string;
   /** STATE of a host application; its id is the last level. */
   state(host: string): string;
+  /** Where a host of Sparkplug 2.2 announces itself. */
+  state22(host: string): string;
 }
 
 const namespace = 'spBv1.0';
@@ -27,5 +29,6 @@ export function sparkplugTopics(groupId: string, edgeNodeId: string): SparkplugT
     deviceDeath: (device) => topic('DDEATH', device),
     deviceCommand: (device) => topic('DCMD', device),
     state: (host) => `${namespace}/STATE/${host}`,
+    state22: (host) => `STATE/${host}`,
   };
 }

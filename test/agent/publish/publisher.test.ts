@@ -162,7 +162,9 @@ for (const { name, missing, start, protocol } of counterparts) {
       const issuedAt = new Date().toISOString();
       await probe.publish(`${base}/command/trigger`, { camera: 'top', partId: 'A-1', issuedAt });
       const reply = await probe.hears(`${base}/command/trigger/reply`);
-      expect(replyMessage.parse(reply.json)).toEqual({ schema: 1, ok: true, jobId: 'job-1' });
+      expect(replyMessage.parse(reply.json)).toEqual({
+        ...{ schema: 1, ok: true, camera: 'top', partId: 'A-1', jobId: 'job-1' },
+      });
       await probe.publish(`${base}/command/mode`, { mode: 'calibration' });
       expect((await probe.hears(`${base}/command/mode/reply`)).json).toEqual({ schema: 1, ok: true });
       expect(rig.obeyed.map((o) => o.name)).toEqual(['trigger', 'mode']);
