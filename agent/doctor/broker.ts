@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { readKeyPair } from '../../config/certificate.ts';
 import { QcError } from '../../config/errors.ts';
-import type { MqttConfig } from '../../config/schema.ts';
+import type { Config, MqttConfig } from '../../config/schema.ts';
 import { redactUrl } from '../../config/secrets.ts';
-import { connectBroker } from '../publish/broker.ts';
 import type { BrokerLink } from '../publish/link.ts';
-import { expiring, type Finding, failure, good } from './finding.ts';
+import { expiring, type Finding, failure, good, warning } from './finding.ts';
+import { checkTopics, connector } from './topics.ts';
 
 /** For a message to come back, ms. */
 const echoMs = 4_000;
@@ -19,47 +19,54 @@ function hungUp(error: unknown): error is QcError {
   return (
     error instanceof QcError &&
     error.code === 'broker-unreachable' &&
-    /ECONNRESET|connection was closed/.test(error.message)
+    /ECONNRESET|closes the connection/.test(error.message)
   );
 }
 
 /**
- * Publishes below `<topic>/doctor/` and waits for the message to come back. The client id is its own: a running
- * agent, or its last will, is not disturbed.
+ * Publishes below `<topic>/doctor/`, waits for the message to come back, and tries every topic of the agent. The client
+ * ids are its own: a running agent, or its last will, is not disturbed; rights that are bound to the agent's client id
+ * are not those of the doctor.
+ * @param isRunning whether an agent works with these topics now
  * @throws QcError broker-… where it does not even get that far
  */
-export async function checkBroker(mqtt: MqttConfig, signal: AbortSignal): Promise<Finding[]> {
+export async function checkBroker(
+  config: Pick<Config, 'mqtt' | 'cameras'>,
+  isRunning: boolean,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const { mqtt } = config;
   const id = randomBytes(4).toString('hex');
   const topic = `${mqtt.topic}/doctor/${id}`;
   const startedAt = performance.now();
-  const connecting = connectBroker(
-    {
-      ...mqtt,
-      clientId: `${mqtt.clientId}-doctor-${id}`,
-      // Empty and retained: should the doctor die, nothing is left at the broker.
-      will: { topic, payload: '' },
-    },
-    signal,
-  );
-  await using link = await connecting.catch((error: unknown) => {
-    throw hungUp(error) ? new QcError('broker-unreachable', error.message, { remedy: otherPort }) : error;
+  const options = { ...mqtt, clientId: `${mqtt.clientId}-doctor` };
+  const connect = connector(options, signal);
+  // Empty and retained: should the doctor die, nothing is left at the broker.
+  const connectWithWill = connector({ ...options, will: { topic, payload: '' } }, signal);
+  await using link = await connectWithWill().catch(async (error: unknown) => {
+    throw hungUp(error) ? await whyHungUp(error, mqtt, topic, signal) : error;
   });
   const user = mqtt.username === undefined ? 'a client without a user' : `the user ${mqtt.username}`;
   const remedy = `let ${user} publish and subscribe below ${mqtt.topic}/# (the broker's access list)`;
+  const as = mqtt.username === undefined ? '' : ` as ${mqtt.username}`;
+  const url = `${redactUrl(mqtt.url)}${as}, MQTT ${link.version}`;
+  let there: Finding;
+  let topics: Finding[];
   try {
     await echo(link, topic, JSON.stringify(id), signal);
+    const tookMs = Math.round(performance.now() - startedAt);
+    there = good('broker', `${url}, a message went there and back in ${tookMs} ms`);
+    topics = await checkTopics(config, { connect, isRunning });
   } catch (error) {
-    // Brokers drop, refuse or hang up on what a user may not do; they seldom say so.
+    signal.throwIfAborted();
+    topics = await checkTopics(config, { connect, isRunning });
+    // Brokers drop, refuse or hang up on what a user may not do; they seldom say so. Some allow what the agent needs alone.
+    const isEnough = link.version === '5' && topics.every(({ ok }) => ok);
     const what = `connected, but no message went to ${topic} and back: ${(error as Error).message}`;
-    return [failure('broker', what, remedy)];
+    there = isEnough ? warning('broker', `${url}, ${what}`, remedy) : failure('broker', what, remedy);
   }
-  const tookMs = Math.round(performance.now() - startedAt);
-  const as = mqtt.username === undefined ? '' : ` as ${mqtt.username}`;
   return [
-    good(
-      'broker',
-      `${redactUrl(mqtt.url)}${as}, MQTT ${link.version}, a message went there and back in ${tookMs} ms`,
-    ),
+    there,
     ...expiring('broker', 'the certificate of the broker', link.certificateValidTo),
     ...(mqtt.cert && mqtt.key
       ? expiring(
@@ -68,7 +75,32 @@ export async function checkBroker(mqtt: MqttConfig, signal: AbortSignal): Promis
           (await readKeyPair({ cert: mqtt.cert, key: mqtt.key })).validTo,
         )
       : []),
+    ...topics,
   ];
+}
+
+/** A broker before MQTT 5 has no word for a will that it does not take. */
+async function whyHungUp(
+  error: QcError,
+  mqtt: MqttConfig,
+  topic: string,
+  signal: AbortSignal,
+): Promise<QcError> {
+  const allowed = [
+    { retain: false, qos: mqtt.qos, remedy: 'set mqtt.retain: false' },
+    { retain: false, qos: 0, remedy: 'set mqtt.retain: false and mqtt.qos: 0' },
+  ] as const;
+  for (const { remedy, ...other } of allowed) {
+    const options = { ...mqtt, ...other, clientId: `${mqtt.clientId}-doctor` };
+    const connect = connector({ ...options, will: { topic, payload: '' } }, signal);
+    try {
+      await using _ = await connect();
+      return new QcError('broker-refused', `${error.message} over the last will`, { remedy });
+    } catch {
+      signal.throwIfAborted();
+    }
+  }
+  return new QcError('broker-unreachable', error.message, { remedy: otherPort });
 }
 
 async function echo(link: BrokerLink, topic: string, text: string, signal: AbortSignal): Promise<void> {

@@ -6,10 +6,11 @@ import { checkClock } from './clock.ts';
 import { checkConfig } from './config.ts';
 import { checkDisk } from './disk.ts';
 import { type Finding, findingLine } from './finding.ts';
-import { checkHttp } from './http.ts';
+import { agentRuns, checkHttp } from './http.ts';
 import { checkLatency } from './latency.ts';
 import { checkModel } from './model.ts';
 import { checkOutbox } from './outbox.ts';
+import { checkSparkplug } from './sparkplug.ts';
 import { type CheckLimits, checkWithin } from './within.ts';
 
 export interface DoctorDeps {
@@ -40,7 +41,7 @@ export async function runDoctor(
   add(configFindings);
   add(await checkWithin('clock', within(10_000, 'internal'), () => checkClock(file, env)));
   if (config) {
-    const { storage, cameras, mqtt } = config;
+    const { storage, cameras } = config;
     add(await checkWithin('disk', within(10_000, 'internal'), () => checkDisk(storage.directory)));
     add(await checkWithin('outbox', within(60_000, 'outbox-failed'), () => checkOutbox(storage.directory)));
     add(await checkWithin('http', within(10_000, 'internal'), (limit) => checkHttp(config, limit)));
@@ -55,9 +56,12 @@ export async function runDoctor(
     add(await checkWithin('model', within(300_000, 'inference-stopped'), model));
 
     await Promise.all([
-      checkWithin('broker', within(15_000, 'broker-unreachable'), (limit) => checkBroker(mqtt, limit)).then(
-        add,
-      ),
+      checkWithin('broker', within(60_000, 'broker-unreachable'), async (limit) =>
+        checkBroker(config, await agentRuns(config, limit), limit),
+      ).then(add),
+      checkWithin('sparkplug', within(15_000, 'broker-unreachable'), (limit) =>
+        checkSparkplug(config, limit),
+      ).then(add),
       ...Object.entries(cameras).map(([name, camera]) =>
         checkWithin(`camera ${name}`, within(35_000, 'camera-stalled'), (limit) =>
           checkCamera(name, camera, { side, signal: limit }),

@@ -66,18 +66,29 @@ async function whyNotListening(host: string, port: number): Promise<string | und
   return undefined;
 }
 
-/** The agent of this very configuration may run already: its readiness names the same cameras. */
+/** Whether the agent of this very configuration runs. */
+export async function agentRuns(config: Config, signal: AbortSignal): Promise<boolean> {
+  const certificate = await readServedCertificate(config.http).catch(() => undefined);
+  return isOurs(config, await camerasServedAt(config.http, certificate, signal));
+}
+
+/** The readiness of our agent names the same cameras. */
+function isOurs({ cameras }: Config, theirs: readonly string[] | undefined): boolean {
+  const ours = Object.keys(cameras);
+  return theirs?.length === ours.length && ours.every((name) => theirs.includes(name));
+}
+
+/** The agent of this very configuration may run already. */
 async function taken(
-  { http, cameras }: Config,
+  config: Config,
   certificate: ServedCertificate | undefined,
   where: string,
   signal: AbortSignal,
 ): Promise<Finding> {
-  const theirs = await camerasServedAt(http, certificate, signal);
+  const theirs = await camerasServedAt(config.http, certificate, signal);
   const remedy = 'choose another http.port, or stop the program that uses this one';
   if (!theirs) return failure('http', `${where} is in use by another program`, remedy);
-  const ours = Object.keys(cameras);
-  if (theirs.length === ours.length && ours.every((name) => theirs.includes(name))) {
+  if (isOurs(config, theirs)) {
     return good('http', `${where} is used by this agent, which is running`);
   }
   return failure('http', `${where} is in use by an agent with other cameras (${theirs.join(', ')})`, remedy);

@@ -58,6 +58,7 @@ export function sparkplugObserver(
   return {
     connected: (on) => metrics.sparkplugConnected.set({ group, node }, on ? 1 : 0),
     published: (type) => metrics.sparkplugPublished.inc({ type }),
+    refused: (kind, reason) => metrics.mqttRefused.inc({ kind, reason }),
     notice,
   };
 }

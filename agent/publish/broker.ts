@@ -14,8 +14,8 @@ export type BrokerOptions = Pick<
   'url' | 'protocol' | 'username' | 'password' | 'ca' | 'cert' | 'key' | 'keepaliveSeconds' | 'retain' | 'qos'
 > & {
   readonly clientId: string;
-  /** Published by the broker, retained unless it says otherwise, when the connection is lost. */
-  readonly will: Will | (() => Promise<Will>);
+  /** Published by the broker, retained unless it says otherwise, when the connection is lost; nothing is where absent. */
+  readonly will?: Will | (() => Promise<Will>);
   /** Told when a CONNECT packet goes out with the will that was asked for last. */
   readonly onConnect?: () => void;
   /** Has the broker send the will also when the connection is closed here (MQTT 5 §3.14.2.1, 0x04). */
@@ -129,12 +129,14 @@ async function clientOptionsFor(options: BrokerOptions, version: '5' | '3.1.1') 
     // Retrying is done elsewhere, with back-off.
     reconnectPeriod: 0,
     connectTimeout: connectTimeoutMs,
-    will: {
-      topic: will.topic,
-      payload: Buffer.from(will.payload),
-      qos: options.qos,
-      retain: options.retain && (will.retain ?? true),
-    },
+    ...(will && {
+      will: {
+        topic: will.topic,
+        payload: Buffer.from(will.payload),
+        qos: options.qos,
+        retain: options.retain && (will.retain ?? true),
+      },
+    }),
     ...(username !== undefined && { username }),
     ...(options.password !== undefined && { password: options.password }),
     ...(version === '5' && { properties: { maximumPacketSize: maxIncomingBytes } }),

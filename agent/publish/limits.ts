@@ -7,6 +7,8 @@ export interface BrokerLimits {
   /** Unacknowledged QoS 1 messages (MQTT 5 §3.3.4); 65,535 before version 5. */
   readonly receiveMaximum: number;
   readonly maximumQos: 0 | 1;
+  /** Whether QoS 2 is possible as far as the broker says; only the doctor uses it. */
+  readonly qos2: boolean;
   /** Whether retained messages are published as such. */
   readonly retain: boolean;
   /** Whether a subscription may have wildcards. */
@@ -22,6 +24,7 @@ export function limitsOf(
     maximumPacketSize: told?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
     receiveMaximum: told?.receiveMaximum ?? 65_535,
     maximumQos: told?.maximumQoS === 0 ? 0 : allowed.qos,
+    qos2: (told?.maximumQoS ?? 2) === 2,
     retain: allowed.retain && told?.retainAvailable !== false,
     wildcards: told?.wildcardSubscriptionAvailable !== false,
   };

@@ -20,6 +20,14 @@ export interface BrokerLink extends AsyncDisposable {
   publish(topic: string, payload: string | Buffer, options?: PublishOptions): Promise<void>;
   /** Publishes with QoS 0 and resolves once the message is written, without any sign that the broker has it. */
   write(topic: string, payload: Buffer): Promise<void>;
+  /**
+   * Asks whether the broker takes this message without having it delivered: sends it with QoS 2 and cuts the connection
+   * instead of releasing it (MQTT 5 §4.3.3). A broker that delivers on PUBLISH rather than on PUBREL delivers it all the same.
+   * @throws QcError broker-topic-refused; else the broker ended the connection
+   */
+  offer(topic: string, payload: string): Promise<void>;
+  /** Why `write` would not send this; undefined where it would. */
+  obstacle(topic: string, payload: Buffer): QcError | undefined;
   /** Bytes of the packet that `publish` would send. */
   bytes(topic: string, payload: string | Buffer, options?: PublishOptions): number;
   /**
@@ -122,12 +130,15 @@ export function linkOver(
     const qos = limits.maximumQos;
     return publishBytes({ topic, payload, qos, version, ...propertiesOf(payload, options) });
   };
-  const put = (topic: string, payload: string | Buffer, qos: 0 | 1, options: PublishOptions) => {
+  const tooLarge = (topic: string, payload: string | Buffer, qos: 0 | 1, options: PublishOptions) => {
     const size = publishBytes({ topic, payload, qos, version, ...propertiesOf(payload, options) });
-    if (size > limits.maximumPacketSize) {
-      const error = { code: 149, message: `${size} bytes, at most ${limits.maximumPacketSize}` };
-      return Promise.reject(toRefusal(error, where, topic));
-    }
+    if (size <= limits.maximumPacketSize) return undefined;
+    const error = { code: 149, message: `${size} bytes, at most ${limits.maximumPacketSize}` };
+    return toRefusal(error, where, topic);
+  };
+  const put = (topic: string, payload: string | Buffer, qos: 0 | 1, options: PublishOptions) => {
+    const refusal = tooLarge(topic, payload, qos, options);
+    if (refusal) return Promise.reject(refusal);
     const retain = options.retain === true && limits.retain;
     const properties = propertiesOf(payload, options);
     return acknowledged((done) => client.publish(topic, payload, { qos, retain, properties }, done), topic);
@@ -151,6 +162,17 @@ export function linkOver(
       await put(topic, payload, limits.maximumQos, options);
       if (limits.maximumQos === 0) await confirm();
     },
+    offer: (topic, payload) =>
+      acknowledged((done) => {
+        // Told of a packet before the client answers it.
+        client.on('packetreceive', (packet) => {
+          if (packet.cmd !== 'pubrec' || (packet.reasonCode ?? 0) >= 0x80) return;
+          done();
+          client.stream.destroy();
+        });
+        client.publish(topic, payload, { qos: 2, properties: propertiesOf(payload, {}) }, done);
+      }, topic),
+    obstacle: (topic, payload) => tooLarge(topic, payload, 0, {}),
     write: (topic, payload) => put(topic, payload, 0, {}),
     confirm,
     subscribe: (filters) =>

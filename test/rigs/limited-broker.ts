@@ -14,6 +14,7 @@ export type Refusing = { readonly answer: number } | { readonly disconnect: numb
 export interface Limits {
   /** Where a larger packet ends the connection; `announced`: CONNACK says so. */
   maximumPacketSize?: { readonly bytes: number; readonly announced: boolean };
+  /** Default 2; a message of QoS 2 is never delivered. */
   maximumQos?: 0 | 1;
   /** Retained messages and wills are refused. */
   noRetain?: boolean;
@@ -132,12 +133,17 @@ export async function startLimitedBroker(limits: Limits = {}): Promise<LimitedBr
         (tooMany && { disconnect: 0x93 }) ||
         publish?.(packet);
       const acknowledge = (reasonCode = 0): Packet => ({
-        cmd: 'puback',
+        cmd: qos === 2 ? 'pubrec' : 'puback',
         messageId: messageId!,
         reasonCode,
       });
       if (refusing) {
         this.refuse(refusing, acknowledge);
+        return;
+      }
+      if (qos === 2) {
+        // Kept until it is released, which nobody here ever does.
+        this.write({ cmd: 'pubrec', messageId: messageId!, reasonCode: 0 });
         return;
       }
       const text = packet.payload.toString();

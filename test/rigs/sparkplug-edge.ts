@@ -34,6 +34,8 @@ export interface Edge extends AsyncDisposable {
   facts: NodeFacts;
   readonly log: string[];
   readonly notices: string[];
+  /** Type and reason of messages that the broker does not take. */
+  readonly refused: string[];
   /** Puts the next result of a camera. */
   put(camera: string, over?: Partial<Result>): Promise<Result>;
   /** A camera comes or goes. */
@@ -56,6 +58,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   const sequences = new Map<string, number>();
   const log: string[] = [];
   const notices: string[] = [];
+  const refused: string[] = [];
   const open = () =>
     openSparkplug(
       {
@@ -78,6 +81,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
         observer: {
           connected: () => undefined,
           published: () => undefined,
+          refused: (type, reason) => void refused.push(`${type} ${reason}`),
           notice: (text) => void notices.push(text),
         },
       },
@@ -97,6 +101,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     },
     log,
     notices,
+    refused,
     async put(camera, over = {}) {
       const sequence = (sequences.get(camera) ?? 0) + 1;
       sequences.set(camera, sequence);

@@ -16,8 +16,8 @@ export interface EdgeNodeOptions {
   readonly devices: readonly Device[];
   up(camera: string): boolean;
   facts(): NodeFacts;
-  /** Publishes with QoS 0 at once, in the order of the calls. */
-  send(type: MessageType, topic: string, payload: Buffer): void;
+  /** Publishes with QoS 0 at once, in the order of the calls; false where the broker would not take it. */
+  send(type: MessageType, topic: string, payload: Buffer): boolean;
 }
 
 export class EdgeNode {
@@ -47,15 +47,15 @@ export class EdgeNode {
   birth(): void {
     const { topics, bdSeq, devices, facts } = this.#options;
     const now = Date.now();
-    this.#isBorn = true;
     this.#seq = 0;
     this.#said.clear();
     const metrics = this.#changes(nodeMetrics(facts(), now));
-    this.#say('NBIRTH', topics.nodeBirth, {
+    this.#isBorn = this.#say('NBIRTH', topics.nodeBirth, {
       timestamp: now,
       metrics: [bdSeqMetric(bdSeq, now), rebirthMetric(now), ...metrics],
     });
     this.#historicalUpTo.clear();
+    if (!this.#isBorn) return;
     for (const device of devices) if (this.#options.up(device.camera)) this.#bear(device);
     this.#births.wake();
   }
@@ -80,11 +80,15 @@ export class EdgeNode {
     if (metrics.length > 0) this.#say('NDATA', topics.nodeData, { timestamp: now, metrics });
   }
 
-  /** Sends a result as soon as its camera is born; rejects when the signal aborts. */
-  async data({ camera }: Device, { id, message }: OutboxEntry<Result>, signal: AbortSignal): Promise<void> {
+  /** Sends a result as soon as its camera is born; false where the broker would not take it; rejects when the signal aborts. */
+  async data(
+    { camera }: Device,
+    { id, message }: OutboxEntry<Result>,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const historicalUpTo = await this.#births.until(() => this.#historicalUpTo.get(camera), signal);
     const now = Date.now();
-    this.#say('DDATA', this.#options.topics.deviceData(camera), {
+    return this.#say('DDATA', this.#options.topics.deviceData(camera), {
       timestamp: now,
       metrics: deviceMetrics(message, { now, isHistorical: id <= historicalUpTo }),
     });
@@ -98,17 +102,21 @@ export class EdgeNode {
 
   #bear({ camera, outbox, newest }: Device): void {
     const now = Date.now();
-    this.#historicalUpTo.set(camera, outbox.newestId);
-    this.#say('DBIRTH', this.#options.topics.deviceBirth(camera), {
-      timestamp: now,
-      metrics: deviceMetrics(newest, { now }),
-    });
+    const birth = (result: Result | undefined) =>
+      this.#say('DBIRTH', this.#options.topics.deviceBirth(camera), {
+        timestamp: now,
+        metrics: deviceMetrics(result, { now }),
+      });
+    // A result with much to say may not fit, while a birth without one does.
+    if (birth(newest) || (newest && birth(undefined))) this.#historicalUpTo.set(camera, outbox.newestId);
   }
 
-  #say(type: MessageType, topic: string, parts: Omit<PayloadParts, 'seq'>): void {
+  #say(type: MessageType, topic: string, parts: Omit<PayloadParts, 'seq'>): boolean {
     const payload = encodePayload({ ...parts, seq: this.#seq }, type.endsWith('BIRTH') ? 'defines' : 'data');
+    // What is not sent has no place in the sequence.
+    if (!this.#options.send(type, topic, payload)) return false;
     this.#seq = (this.#seq + 1) % 256;
-    this.#options.send(type, topic, payload);
+    return true;
   }
 
   /** Those that are different from when they were said last; they count as said. */

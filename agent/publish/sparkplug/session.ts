@@ -14,6 +14,7 @@ import { atMostEvery } from './limit.ts';
 import { bdSeqMetric, rebirthName } from './metrics.ts';
 import { decodeCommand, encodePayload, type Written } from './payload.ts';
 import type { PrimaryHost } from './primary-host.ts';
+import type { SparkplugTopics } from './topics.ts';
 
 export interface SessionOptions extends Pick<EdgeNodeOptions, 'topics' | 'devices' | 'up' | 'facts'> {
   readonly broker: Omit<BrokerOptions, 'will' | 'willOnClose' | 'onConnect'>;
@@ -30,6 +31,8 @@ export interface SessionDeps {
   onWaiting(host: PrimaryHost): void;
   /** Told just before the births. */
   onBirth(session: Session): void;
+  /** The broker does not take a message of this size: it was not sent. */
+  refused(type: MessageType, error: QcError): void;
   /** Sent with QoS 0, or acknowledged where it is a death. */
   published(type: MessageType): void;
 }
@@ -86,10 +89,18 @@ export async function runSession(
     ...options,
     bdSeq,
     send(type, topic, payload) {
+      const refusal = link.obstacle(topic, payload);
+      if (refusal) {
+        deps.refused(type, refusal);
+        // Without its birth a node has nothing to say.
+        if (type === 'NBIRTH') ended.abort(refusal);
+        return false;
+      }
       link.write(topic, payload).then(
         () => deps.published(type),
         (error) => ended.abort(error),
       );
+      return true;
     },
   });
   using rebirths = atMostEvery(rebirthMs, () => node.isBorn && node.birth());
@@ -97,15 +108,27 @@ export async function runSession(
   const told = new Waiting();
   const filters = [topics.nodeCommand, ...devices.map(({ camera }) => topics.deviceCommand(camera))];
   link.onMessage((message) => {
+    if (host && message.topic === topics.state22(host.id)) {
+      host.told22();
+      if (!host.isOnline) deps.onWaiting(host);
+      return;
+    }
     if (!host || message.topic !== topics.state(host.id))
       return obey(message, topics.nodeCommand, () => node.isBorn && rebirths.ask(), deps);
     hear(message, host, deps);
     told.wake();
     if (node.isBorn && !host.isOnline) ended.abort(offline(host));
   });
-  await link.subscribe(host ? [...filters, topics.state(host.id)] : filters);
+  const refused = await link.subscribe(host ? [...filters, topics.state(host.id)] : filters);
+  const unheard = host && refused.get(topics.state(host.id));
+  if (unheard) throw unheard;
+  for (const { line } of refused.values()) deps.faults.warn(`${line}; everything else goes on`);
 
-  if (host && !(await comesOnline(host, told, deps, over.signal))) {
+  const late = () => {
+    deps.onWaiting(host!);
+    if (host!.mayAsk22) void askFor22(host!, link, topics);
+  };
+  if (host && !(await comesOnline(host, told, late, over.signal))) {
     // Not born, so there is no death to publish; cut off, the broker publishes the will.
     link.cut();
     throw over.signal.reason;
@@ -121,7 +144,7 @@ export async function runSession(
       urgent: false,
       topic: () => topics.deviceData(device.camera),
       async send(entry) {
-        await node.data(device, entry, ended.signal);
+        if (!(await node.data(device, entry, ended.signal))) return 'refused';
         await link.confirm();
         return 'sent';
       },
@@ -182,14 +205,21 @@ function obey(message: Incoming, nodeCommand: string, rebirth: () => void, { fau
   if (written.some((one) => isRebirth(one) && one.value === true)) rebirth();
 }
 
-/** Waits for the host; false where the attempt is over before. */
+/** A host that is silent may speak Sparkplug 2.2. An access list that forbids to ask must not end every connection. */
+async function askFor22(host: PrimaryHost, link: BrokerLink, topics: SparkplugTopics): Promise<void> {
+  host.mayAsk22 = false;
+  const refused = await link.subscribe([topics.state22(host.id)]).catch(() => undefined);
+  host.mayAsk22 = refused !== undefined;
+}
+
+/** Waits for the host; false where the attempt is over before. @param late called where it takes a while */
 async function comesOnline(
   host: PrimaryHost,
   told: Waiting,
-  deps: SessionDeps,
+  late: () => void,
   over: AbortSignal,
 ): Promise<boolean> {
-  const timer = setTimeout(() => deps.onWaiting(host), stateMs);
+  const timer = setTimeout(late, stateMs);
   try {
     return await told.until(() => host.isOnline || undefined, over);
   } catch {

@@ -9,6 +9,7 @@ import type { BrokerOptions } from '../broker.ts';
 import { isLoginRefused } from '../broker-error.ts';
 import type { Result } from '../messages.ts';
 import type { Letter, OutboxStore } from '../outbox/outbox.ts';
+import { type RefusalReason, refusalReasonOf } from '../refusal.ts';
 import { openBdSeq } from './bd-seq.ts';
 import { openDevice } from './device.ts';
 import type { EdgeNodeOptions, MessageType } from './edge-node.ts';
@@ -35,6 +36,8 @@ export interface SparkplugObserver {
   /** Whether the edge node is born. */
   connected(on: boolean): void;
   published(type: MessageType): void;
+  /** The broker does not take a message. */
+  refused(type: MessageType, reason: RefusalReason): void;
   /** Why it is not connected, with what to do; empty when that is over. */
   notice(text: string): void;
 }
@@ -115,9 +118,16 @@ export async function openSparkplug(options: SparkplugOptions, deps: SparkplugDe
           bdSeq,
           host,
           published: observer.published,
-          onWaiting({ id }) {
-            log.info(`waiting for the primary host ${id} to be online`);
-            observer.notice(`waiting for the primary host ${id}`);
+          refused(type, error) {
+            observer.refused(type, refusalReasonOf(error) ?? 'other');
+            faults.warn(`${type}: ${error.line}; it is not sent`, { code: error.code });
+            observer.notice(`${type}: ${error.message}`);
+          },
+          onWaiting({ id, hint }) {
+            const text = `waiting for the primary host ${id}`;
+            if (hint) faults.warn(`${text}: ${hint}`);
+            else log.info(`${text} to be online`);
+            observer.notice(hint ? `${text}: ${hint}` : text);
           },
           onBirth(opened) {
             const { version: protocol, bdSeq } = opened;

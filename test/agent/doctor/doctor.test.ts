@@ -67,7 +67,7 @@ it('passes a set-up that is right: a line each, exit 0', async () => {
     'provider',
     'head',
   ]);
-  expect(checks.slice(8).sort()).toEqual(['broker', 'camera top']);
+  expect(checks.slice(8).sort()).toEqual(['broker', 'broker', 'camera top']);
   expect(stdout).toContain(`head: ${version} knows good, scratch; good is good`);
   expect(stdout).toMatch(/\nready to run\n$/);
   expect(code).toBe(0);

@@ -28,7 +28,7 @@ async function doctor(mqtt: MqttConfig) {
     late: 'broker-unreachable',
     signal: new AbortController().signal,
   } as const;
-  return checkWithin('broker', limits, (signal) => checkBroker(mqtt, signal));
+  return checkWithin('broker', limits, (signal) => checkBroker({ mqtt, cameras: {} }, false, signal));
 }
 
 /** The code that connecting fails with; `connected` where it does not. */
@@ -76,7 +76,7 @@ describe.skipIf(mosquittoMissing)('mqtts', () => {
       level: 'warn',
       detail: expect.stringMatching(/certificate of the broker expires in \d day/),
     });
-    expect(findings).toHaveLength(2);
+    expect(findings.slice(2).every(({ level }) => level === 'ok')).toBe(true);
   });
 
   it('refuses a broker whose certificate is for another host', async () => {

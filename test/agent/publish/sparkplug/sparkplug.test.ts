@@ -147,6 +147,52 @@ describe.skipIf(mosquittoMissing)('a Sparkplug edge node', () => {
   });
 });
 
+describe.skipIf(mosquittoMissing)('a message that is larger than the broker takes', () => {
+  it('is given up alone, and leaves no gap in the sequence', async () => {
+    await using broker = await startMosquitto({ maxPacketSize: 3_000 });
+    await using host = await openSparkplugHost(broker.url);
+    await using edge = await openEdge({ url: broker.url });
+    await host.hears('DBIRTH', 2);
+    await edge.put('top');
+    await edge.put('top', { reasons: ['x'.repeat(4_000)] });
+    await edge.put('top');
+    await edge.put('side');
+    await until(() => edge.store.size === 0);
+    expect(sequences([await host.hears('DDATA', 1, 'top'), await host.hears('DDATA', 2, 'top')])).toEqual([
+      1, 3,
+    ]);
+    await host.hears('DDATA', 1, 'side');
+    expect(host.heard.map(({ seq }) => seq)).toEqual(host.heard.map((_, i) => i));
+    expect([edge.refused, edge.store.dropped]).toEqual([['DDATA too-large'], 1]);
+    expect(edge.notices.at(-1)).toMatch(/^DDATA: .*the message is too large/);
+  });
+
+  it('names the birth without which the node has nothing to say', async () => {
+    await using broker = await startMosquitto({ maxPacketSize: 300 });
+    await using edge = await openEdge({ url: broker.url });
+    await until(() => edge.notices.at(-1)?.includes('NBIRTH/press-3: the message is too large'));
+  });
+});
+
+describe('a host that announces itself as in Sparkplug 2.2', () => {
+  it('is told apart from one that is away, on either topic', async () => {
+    await using broker = await openBroker({});
+    await using host = await openSparkplugHost(broker.url);
+    await using edge = await openEdge({ url: broker.url, primaryHost: 'scada' });
+    await until(() => edge.notices.at(-1) === 'waiting for the primary host scada');
+    await host.publish('STATE/scada', 'ONLINE', true);
+    await until(() => edge.notices.at(-1)?.includes('as in Sparkplug 2.2, on STATE/scada'));
+    expect(edge.log.join('')).toContain('remove mqtt.sparkplug.primaryHost');
+    expect(host.heard).toEqual([]);
+    await host.state(true);
+    await host.hears('NBIRTH');
+    expect(edge.notices.at(-1)).toBe('');
+    await using other = await openEdge({ url: broker.url, primaryHost: 'mes', clientId: 'other' });
+    await host.publish('spBv1.0/STATE/mes', 'ONLINE', true);
+    await until(() => other.notices.at(-1)?.includes('holds the text of Sparkplug 2.2'));
+  });
+});
+
 describe('the number that joins a birth to its death', () => {
   it('is another one for every CONNECT, also for one that was refused', async () => {
     // It speaks 3.1.1 only.

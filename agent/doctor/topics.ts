@@ -1,0 +1,200 @@
+/**
+ * What the broker lets the agent publish and subscribe to, topic by topic. A message is offered with QoS 2 and never
+ * released: brokers that keep it until its release check the access list and deliver nothing. Whether a broker is one
+ * of these is tried first, below `<topic>/doctor/`. Where it is not, or that cannot be tried, topics are left alone
+ * while an agent runs; without one, marked messages are published that no PLC can take for a good part.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { QcError } from '../../config/errors.ts';
+import type { Config } from '../../config/schema.ts';
+import { type BrokerOptions, connectBroker } from '../publish/broker.ts';
+import type { BrokerLink } from '../publish/link.ts';
+import type { Handshake, VerdictMessage, Will } from '../publish/messages.ts';
+import { lossReasonOf, refusalReasonOf, textOf } from '../publish/refusal.ts';
+import { topicsUnder } from '../publish/topics.ts';
+import { type Finding, failure, good, warning } from './finding.ts';
+
+/** For a message to come through that should not, and for an answer, ms. */
+const echoMs = 400;
+const answerMs = 3_000;
+/** A result with few labels takes about 850 bytes. */
+const resultBytes = 1_000;
+
+export interface TopicsDeps {
+  /** Connects as the doctor does, with a client id of its own. */
+  readonly connect: () => Promise<BrokerLink>;
+  /** Whether an agent works with these topics now. */
+  readonly isRunning: boolean;
+}
+
+interface Candidate {
+  readonly topic: string;
+  readonly payload: string;
+}
+
+export async function checkTopics(
+  { mqtt, cameras }: Pick<Config, 'mqtt' | 'cameras'>,
+  { connect, isRunning }: TopicsDeps,
+): Promise<Finding[]> {
+  const topics = topicsUnder(mqtt.topic);
+  const needsCommands = Object.values(cameras).some(({ trigger }) => trigger.kind === 'command');
+  await using first = await connect();
+  const { version, limits } = first;
+  const findings = limitFindings(mqtt, limits);
+  findings.push(...(await commandFindings(first, topics.commands, { wanted: mqtt.commands, needsCommands })));
+
+  const isHarmless = limits.qos2 && (await keepsUntilReleased(`${mqtt.topic}/doctor/`, connect));
+  const all = candidates(mqtt.topic, Object.entries(cameras), mqtt.commands);
+  if (!isHarmless && isRunning) {
+    const what = `not tried, since an agent runs and this broker delivers at once: ${listed(all)}`;
+    return [...findings, good('broker', `${what}. What is refused is named in the status of the agent`)];
+  }
+  const refused: string[] = [];
+  for (const candidate of all) {
+    const why = await whyRefused(candidate, connect, isHarmless);
+    if (why !== undefined) refused.push(`${candidate.topic} (${why})`);
+  }
+  const user = mqtt.username === undefined ? 'a client without a user' : `the user ${mqtt.username}`;
+  if (refused.length > 0) {
+    const remedy = `let ${user} publish there (the broker's access list); other messages are delivered meanwhile`;
+    findings.push(failure('broker', `refuses messages on ${refused.join(', ')}`, remedy));
+  } else if (version === '5') findings.push(good('broker', `takes messages on ${listed(all)}`));
+  else {
+    const what = `ends no connection over ${listed(all)}`;
+    findings.push(good('broker', `${what}; MQTT 3.1.1 does not tell whether they are delivered`));
+  }
+  return findings;
+}
+
+function limitFindings({ qos, retain }: Config['mqtt'], limits: BrokerLink['limits']): Finding[] {
+  const findings: Finding[] = [];
+  if (limits.maximumPacketSize < resultBytes) {
+    const what = `takes messages of ${limits.maximumPacketSize} bytes at most; a result takes about 850 or more`;
+    findings.push(
+      failure('broker', what, 'raise the limit of the broker; results that are too large are discarded'),
+    );
+  }
+  if (qos === 1 && limits.maximumQos === 0) {
+    const what = 'has QoS 0 only: a lost connection may lose messages';
+    findings.push(warning('broker', what, 'set mqtt.qos: 0 if that is acceptable, or use another broker'));
+  }
+  if (retain && !limits.retain) {
+    const what = 'has no retained messages: a client that connects later does not see status and handshakes';
+    findings.push(
+      warning('broker', what, 'set mqtt.retain: false if that is acceptable, or use another broker'),
+    );
+  }
+  return findings;
+}
+
+async function commandFindings(
+  link: BrokerLink,
+  filter: string,
+  { wanted, needsCommands }: { readonly wanted: boolean; readonly needsCommands: boolean },
+): Promise<Finding[]> {
+  if (!wanted) return [];
+  const error = await link.subscribe([filter]).then(
+    (refused) => refused.get(filter),
+    (cause: unknown) => new QcError('broker-subscription-refused', `${filter}: ${(cause as Error).message}`),
+  );
+  if (!error) return [];
+  if (needsCommands) return [failure('broker', error.message, error.remedy)];
+  return [warning('broker', `${error.message}; no camera is triggered by command`, error.remedy)];
+}
+
+function candidates(
+  base: string,
+  cameras: readonly (readonly [string, Config['cameras'][string]])[],
+  commands: boolean,
+): Candidate[] {
+  const topics = topicsUnder(base);
+  const reason = 'qc-agent doctor';
+  const offline = { schema: 1, online: false, reason } satisfies Will;
+  const verdict = (camera: string): Candidate => {
+    const message = {
+      ...{
+        schema: 1,
+        sequence: 1,
+        partId: 'qc-agent-doctor',
+        verdict: 'uncertain',
+        evaluation: 0,
+        historical: true,
+      },
+    } satisfies VerdictMessage;
+    return { topic: topics.verdict(camera), payload: JSON.stringify(message) };
+  };
+  const handshake = (camera: string): Candidate => {
+    const message = {
+      ...{ schema: 1, camera, session: '00000000000000000000000000', state: 'not-ready', reason, recipe: '' },
+      ...{ jobs: [], gone: [], unacknowledged: 0 },
+    } satisfies Handshake;
+    return { topic: topics.handshake(camera), payload: JSON.stringify(message) };
+  };
+  const note = JSON.stringify({ schema: 1, doctor: true, historical: true });
+  return [
+    { topic: topics.status, payload: JSON.stringify(offline) },
+    ...cameras.flatMap(([camera, { trigger }]) => [
+      { topic: topics.result(camera), payload: note },
+      verdict(camera),
+      ...(trigger.kind === 'command' ? [handshake(camera)] : []),
+    ]),
+    ...(commands ? [{ topic: topics.reply('trigger'), payload: note }] : []),
+  ];
+}
+
+/** Whether a message that is not released reaches nobody; false where it cannot be found out. */
+async function keepsUntilReleased(below: string, connect: TopicsDeps['connect']): Promise<boolean> {
+  const topic = below + randomBytes(4).toString('hex');
+  try {
+    await using ear = await connect();
+    let hasArrived = false;
+    ear.onMessage(() => {
+      hasArrived = true;
+    });
+    if ((await ear.subscribe([topic])).size > 0) return false;
+    await using mouth = await connect();
+    await within(mouth.offer(topic, '{}'));
+    await sleep(echoMs);
+    return !hasArrived;
+  } catch {
+    return false;
+  }
+}
+
+/** Each on a connection of its own: it may end over it. */
+async function whyRefused(
+  { topic, payload }: Candidate,
+  connect: TopicsDeps['connect'],
+  isHarmless: boolean,
+): Promise<string | undefined> {
+  try {
+    await using link = await connect();
+    await within(isHarmless ? link.offer(topic, payload) : link.publish(topic, payload));
+    // A broker that hangs up without an answer does so now.
+    if (!isHarmless) await within(link.confirm());
+    return undefined;
+  } catch (error) {
+    const reason = refusalReasonOf(error) ?? lossReasonOf(error);
+    return reason === undefined ? (error as Error).message : textOf(reason);
+  }
+}
+
+function within(answer: Promise<void>): Promise<void> {
+  const late = sleep(answerMs, undefined, { ref: false }).then(() => {
+    throw new Error('no answer');
+  });
+  return Promise.race([answer, late]);
+}
+
+function listed(all: readonly Candidate[]): string {
+  return all.map(({ topic }) => topic).join(', ');
+}
+
+/** Connects as often as asked, each time with another client id that begins with this one. */
+export function connector(options: BrokerOptions, signal: AbortSignal): () => Promise<BrokerLink> {
+  return () => {
+    const id = randomBytes(4).toString('hex');
+    return connectBroker({ ...options, clientId: `${options.clientId}-${id}` }, signal);
+  };
+}
