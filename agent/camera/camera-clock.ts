@@ -90,9 +90,10 @@ export class CameraClock {
     }
     // One of the clocks was set. Which of them is right now is not known: the longer delay is the safe one.
     if (isBelievable && delayMs > known) this.#delayMs = delayMs;
-    const which =
-      Math.abs(setMs) > STEP_MS ? `this machine's clock was set by ${seconds(setMs)}` : offBy(delayMs);
-    this.#fault = `${which}; capture times follow the arrival of the frames`;
+    const machineSet = Math.abs(setMs) > STEP_MS;
+    const which = machineSet ? "this machine's clock" : 'the camera clock';
+    const byMs = machineSet ? setMs : known - delayMs;
+    this.#fault = `${which} was set by ${seconds(byMs)}; capture times follow the arrival of the frames`;
   }
 }
 

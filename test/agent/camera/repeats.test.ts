@@ -1,0 +1,95 @@
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { Repeats } from '../../../agent/camera/repeats.ts';
+import { openJudgedImages } from '../../../agent/part/judged.ts';
+import { openParts } from '../../../agent/part/parts.ts';
+import { triggerSchema } from '../../../config/schema.ts';
+import type { Frame } from '../../../models/image.ts';
+import { tempFolder } from '../../models/temp-folder.ts';
+import { DrawnCamera, found } from '../part/drawn-camera.ts';
+
+/** A camera whose frames go through the watch, as in the agent. */
+function watched(freezeMs = 0) {
+  const camera = new DrawnCamera();
+  const texts: string[] = [];
+  const repeats = new Repeats(freezeMs, (condition, text) => void texts.push(text && condition));
+  const show = (image?: Frame['image']): Frame => {
+    const drawn = camera.draw();
+    const frame = {
+      ...drawn,
+      ...(image && { image }),
+      times: { ...drawn.times, takenAt: camera.now },
+    };
+    const known = { ...frame, ...repeats.see(frame) };
+    camera.push({ kind: 'frame', frame: known });
+    return known;
+  };
+  return { camera, show, texts, repeats };
+}
+
+it('an image that comes again is as old as its first one, however many came in between', () => {
+  const { show } = watched();
+  const first = show();
+  for (let n = 0; n < 50; n++) show();
+  expect(show(first.image)).toMatchObject({ print: first.print, firstSeenAt: first.times.capturedAt });
+  const other = show();
+  expect(other.firstSeenAt).toBe(other.times.capturedAt);
+  expect(other.print).not.toBe(first.print);
+});
+
+it('a camera that shows one image, or repeats its last few, is frozen until a new one comes', () => {
+  const { show, texts } = watched(1_000);
+  const images = [show(), show(), show()].map(({ image }) => image);
+  for (let n = 0; n < 24; n++) show(images[n % 3]);
+  expect(texts).toEqual([]);
+  for (let n = 0; n < 5; n++) show(images[0]);
+  expect(texts).toEqual(['frozen']);
+  show();
+  expect(texts).toEqual(['frozen', '']);
+});
+
+it('a file that is shown again and again is no frozen camera', () => {
+  const { repeats } = watched(1_000);
+  const file = { ...new DrawnCamera().draw(), source: '1.png' };
+  expect(repeats.see(file)).toEqual({});
+});
+
+it.each([
+  ['command', { kind: 'command', timeoutMs: 60_000 }],
+  ['continuous', { kind: 'continuous', everyMs: 40 }],
+])('no part passes on an image that came before it (%s)', async (kind, trigger) => {
+  const { camera, show } = watched();
+  await using parts = openParts(triggerSchema.parse(trigger), { frames: 1 }, camera, {
+    camera: 'top',
+    maxWaitMs: 60_000,
+    now: () => camera.now,
+  });
+  const part = async (image?: Frame['image']) => {
+    const answer = kind === 'command' ? parts.trigger({}) : undefined;
+    const { image: shown } = show(image);
+    await answer;
+    await camera.seen();
+    const [one] = await found(parts);
+    return { image: shown, doubt: one?.doubt };
+  };
+  const first = await part();
+  expect(first.doubt).toBeUndefined();
+  expect((await part()).doubt).toBeUndefined();
+  expect((await part(first.image)).doubt).toMatch(/frozen/);
+  expect((await part(first.image)).doubt).toMatch(/frozen/);
+  expect((await part()).doubt).toBeUndefined();
+});
+
+it('an image that was judged is known after a restart', async () => {
+  await using scratch = await tempFolder();
+  const log = pino({ level: 'silent' });
+  const open = () => openJudgedImages(scratch.path, 'top', log);
+  {
+    await using judged = await open();
+    judged.add(Array.from({ length: 600 }, (_, n) => `image ${n}`));
+    expect(judged.has('image 0')).toBe(true);
+  }
+  await using judged = await open();
+  expect(judged.has('image 599')).toBe(true);
+  expect(judged.has('image 600')).toBe(false);
+});
