@@ -4,7 +4,6 @@ import type { Answered } from '../../calibration/api.ts';
 import { createLeases } from '../../calibration/collect/leases.ts';
 import { type Candidate, createQueue, type JudgedPart } from '../../calibration/collect/queue.ts';
 import { createSavedQueue } from '../../calibration/collect/saved-queue.ts';
-import { type DatasetView, mendDataset } from '../../calibration/dataset/dataset.ts';
 import { createDatasetDesk } from '../../calibration/dataset/desk.ts';
 import { frameId, type LabelledFrame } from '../../calibration/dataset/frame.ts';
 import {
@@ -16,6 +15,7 @@ import {
 } from '../../calibration/dataset/label-change.ts';
 import type { Author } from '../../calibration/dataset/state.ts';
 import { inWords } from '../../calibration/dataset/undo-view.ts';
+import type { DatasetView } from '../../calibration/dataset/view.ts';
 import { QcError } from '../../config/errors.ts';
 import type { Image } from '../../models/image.ts';
 import type { Past } from '../evidence/past.ts';
@@ -88,8 +88,7 @@ export function openLabels(
   directory: string,
   { good, metrics, minFreeBytes, past, random, onNotice }: LabelsDeps,
 ): Labels {
-  const options = { onNotice, labels: good };
-  const desk = createDatasetDesk(directory, options);
+  const desk = createDatasetDesk(directory, { onNotice, labels: good });
   let counts: ReadonlyMap<string, number> = new Map();
   let sorted:
     | { readonly of: readonly LabelledFrame[]; readonly frames: readonly LabelledFrame[] }
@@ -117,7 +116,8 @@ export function openLabels(
     return now;
   }
   // The metrics and the queue know from the start what is labelled, and pictures lie where they belong.
-  const begun = mendDataset(directory, options)
+  const begun = desk
+    .mend()
     .then(view)
     .then(restoreQueue)
     .catch((error: Error) => onNotice(`the dataset cannot be read: ${error.message}`));

@@ -22,19 +22,11 @@ import {
   trashOf,
   writePicture,
 } from './folders.ts';
-import { frameId, type LabelledFrame, revisionOf } from './frame.ts';
+import { frameId, type LabelledFrame } from './frame.ts';
 import { type Change, type JournalLine, openJournal, readJournal } from './journal.ts';
 import type { Shape } from './shapes.ts';
-import {
-  type Author,
-  apply,
-  type Done,
-  effectOf,
-  emptyState,
-  newestOf,
-  overtaking,
-  type State,
-} from './state.ts';
+import { type Author, apply, effectOf, emptyState, type State } from './state.ts';
+import { type DatasetView, type Undoable, viewOf } from './view.ts';
 
 export interface NewFrame extends Author {
   readonly image: Image;
@@ -48,32 +40,6 @@ export interface NewFrame extends Author {
   readonly at?: string | undefined;
   /** What is marked on it, and where that comes from; nothing leaves what is there already. */
   readonly marks?: { readonly shapes: readonly Shape[]; readonly source: string } | undefined;
-}
-
-export interface DatasetView {
-  /** sha256 of which pictures have which label. */
-  readonly revision: string;
-  /** In the order in which they came. */
-  readonly frames: readonly LabelledFrame[];
-  /** Frames of each label that has any. */
-  readonly counts: ReadonlyMap<string, number>;
-  /** Labels that were renamed, merged or deleted and have no frames. */
-  readonly retired: ReadonlySet<string>;
-  /** What `undo` would do for this author; undefined if there is nothing. */
-  undoable(author: Author): Undoable | undefined;
-}
-
-/** The last change of an author that stands. */
-export interface Undoable {
-  /** Its line in the journal. */
-  readonly line: number;
-  readonly change: Done['change'];
-  /** The frames that it changed. */
-  readonly ids: readonly string[];
-  /** The label that they had before, where they all had one and the same. */
-  readonly before: string | undefined;
-  /** A later change of one of these frames by somebody else, because of which it cannot be undone. */
-  readonly overtakenBy: Done['change'] | undefined;
 }
 
 export interface Dataset extends DatasetView, AsyncDisposable {
@@ -321,29 +287,3 @@ const stamp = ({ by, client }: Author) => ({
   ...{ schema: 1 as const, at: new Date().toISOString(), by },
   ...(client !== undefined && { client }),
 });
-
-function viewOf(folder: string, state: State): DatasetView {
-  const frames = Array.from(state.entries.values(), (entry) => ({
-    ...entry,
-    file: placeOf(folder, entry.id, entry),
-  }));
-  return {
-    frames,
-    revision: revisionOf(frames),
-    counts: new Map(state.counts),
-    retired: new Set([...state.retired].filter((label) => !state.counts.has(label))),
-    undoable: (author) => undoableOf(state, author),
-  };
-}
-
-function undoableOf(state: State, author: Author): Undoable | undefined {
-  const last = newestOf(state, author);
-  if (!last) return undefined;
-  const { line, change, before } = last;
-  const labels = new Set(before.map(([, entry]) => entry?.label));
-  return {
-    ...{ line, change, ids: before.map(([id]) => id) },
-    before: labels.size === 1 ? [...labels][0] : undefined,
-    overtakenBy: overtaking(state, last)?.change,
-  };
-}

@@ -4,10 +4,13 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Dataset, type DatasetOptions, type DatasetView, openDataset, readDataset } from './dataset.ts';
+import { type Dataset, type DatasetOptions, mendDataset, openDataset, readDataset } from './dataset.ts';
+import type { DatasetView } from './view.ts';
 
 export interface DatasetDesk extends AsyncDisposable {
   view(): Promise<DatasetView>;
+  /** Puts right what a power cut or an earlier version left; writing waits for it. */
+  mend(): Promise<void>;
   /** @throws QcError dataset-busy, and what the work throws */
   write<T>(work: (dataset: Dataset) => Promise<T>): Promise<T>;
 }
@@ -23,6 +26,7 @@ export function createDatasetDesk(
   const journal = join(storageDirectory, 'dataset', 'labels.jsonl');
   let open: Promise<Dataset> | undefined;
   let working = 0;
+  let mending: Promise<void> = Promise.resolve();
   let release: NodeJS.Timeout | undefined;
   let read: { readonly stamp: string; readonly view: Promise<DatasetView> } | undefined;
 
@@ -53,10 +57,16 @@ export function createDatasetDesk(
       });
       return view;
     },
+    mend() {
+      const mended = mendDataset(storageDirectory, options);
+      mending = mended.catch(() => undefined);
+      return mended;
+    },
     async write(work) {
       clearTimeout(release);
       working++;
       try {
+        await mending;
         open ??= openDataset(storageDirectory, options).catch((error: unknown) => {
           open = undefined;
           throw error;
@@ -67,6 +77,9 @@ export function createDatasetDesk(
         if (working === 0 && open) release = setTimeout(() => void close(), heldMs);
       }
     },
-    [Symbol.asyncDispose]: close,
+    async [Symbol.asyncDispose]() {
+      await mending;
+      await close();
+    },
   };
 }

@@ -9,10 +9,10 @@ import { QcError } from '../../config/errors.ts';
 import { folderOfLabel } from '../../config/label-name.ts';
 import { syncFile } from '../../models/durable.ts';
 import { type AnnotationIndex, annotationsName, lineOf } from './annotations.ts';
-import type { DatasetView } from './dataset.ts';
 import type { LabelledFrame } from './frame.ts';
 import type { Change } from './journal.ts';
 import { readFrame } from './read-frame.ts';
+import type { DatasetView } from './view.ts';
 
 type Progress = (done: number, total: number) => void;
 

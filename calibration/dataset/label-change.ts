@@ -2,8 +2,9 @@
 import { QcError } from '../../config/errors.ts';
 import { checkLabelName } from '../../config/label-name.ts';
 import type { Config } from '../../config/schema.ts';
-import type { Dataset, DatasetView } from './dataset.ts';
+import type { Dataset } from './dataset.ts';
 import type { Author } from './state.ts';
+import type { DatasetView } from './view.ts';
 
 /** `rename` makes a new label, `merge` adds the frames to one that is in use. */
 export type LabelChange =

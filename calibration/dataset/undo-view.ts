@@ -1,7 +1,7 @@
 /** What undo would do for somebody, in the words of an operator. */
 import type { UndoView } from '../views.ts';
-import type { DatasetView, Undoable } from './dataset.ts';
 import type { Author } from './state.ts';
+import type { DatasetView, Undoable } from './view.ts';
 
 /** Null if the author has no change that stands. */
 export function undoView(dataset: Pick<DatasetView, 'undoable' | 'frames'>, author: Author): UndoView | null {

@@ -1,5 +1,6 @@
 /** Images that somebody brings → the dataset: planned, examined as a whole, and only then written. */
-import type { Dataset, DatasetView } from '../dataset/dataset.ts';
+import type { Dataset } from '../dataset/dataset.ts';
+import type { DatasetView } from '../dataset/view.ts';
 import { type Examined, type ExaminedImage, examineImages } from './examine.ts';
 import type { LayoutName } from './layouts.ts';
 import { type Plan, type PlanOptions, planImport } from './plan.ts';
