@@ -9,6 +9,7 @@ import { type Handshake, type HandshakeDeps, openHandshake } from './handshake/h
 import type { CameraView } from './http/deps.ts';
 import { inspect, type Line } from './inspect.ts';
 import { openJudgedImages } from './part/judged.ts';
+import { openKeptBackgrounds } from './part/kept-backgrounds.ts';
 import { type OpenParts, openParts } from './part/parts.ts';
 import type { Result } from './publish/messages.ts';
 
@@ -53,12 +54,19 @@ export async function openInspection(
   const judged = await openJudgedImages(deps.handshake.storageDirectory, camera, deps.log);
   const feed = await openCameraFeed(camera, { ...config, region: regionInForce() }, deps);
   let handshake: Handshake | undefined;
+  const kept = await openKeptBackgrounds({
+    storageDirectory: deps.handshake.storageDirectory,
+    camera,
+    url: config.url,
+    log: deps.log,
+  });
   const parts = openParts(config.trigger, config.vote, feed, {
     camera,
     recipe: deps.recipe,
     aim: (recipe) => void feed.cut(recipe === undefined ? regionInForce() : deps.region(recipe)),
     onAcquired: (jobId) => handshake?.acquired(jobId),
     onNotice: deps.onNotice,
+    kept,
     condition: (condition, text) => feed.condition(condition, text),
     judged,
     maxWaitMs: config.maxWaitMs,
@@ -107,6 +115,7 @@ export async function openInspection(
     async [Symbol.asyncDispose]() {
       stopping.abort();
       await parts[Symbol.asyncDispose]();
+      await kept[Symbol.asyncDispose]();
       await running.catch(() => undefined);
       await handshake?.[Symbol.asyncDispose]();
       await feed[Symbol.asyncDispose]();

@@ -62,7 +62,7 @@ const presenceSchema = z
     relearnAfterMs: milliseconds(0, 86_400_000)
       .default(600_000)
       .describe(
-        'ms a part may stay in view before the picture is taken for the new empty background; 0 = never',
+        'ms a part may stay in view before the image is taken for the empty background, until the one before is seen again; 0 = never',
       ),
   })
   .refine((t) => t.leave < t.enter, {

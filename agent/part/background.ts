@@ -4,15 +4,30 @@ import type { Thumbnail } from './thumbnail.ts';
 /** Frames whose median becomes the background: what moves through them leaves no trace. */
 const LEARN_FRAMES = 12;
 /** Least difference that counts, levels of 255 in the light of the background. */
-const LEAST_CONTRAST = 10;
+export const LEAST_CONTRAST = 10;
+/** A difference of so many times the noise is none of it. */
+const NOISES = 4.5;
 /** How fast the background follows slow changes while nothing is in view, share per frame. */
 const DRIFT = 0.02;
 /** The same where the picture differs: dirt is learned in a minute or two, the tip of a waiting part hardly. */
 const DRIFT_DIFFERING = 0.001;
 /** From this differing share on, a light step is considered. */
 const LARGE = 0.3;
-/** A light step that explains all but this share of the picture needs no other proof. */
+/** A light step that explains all but this share of the picture and keeps its structure needs no other proof. */
 const NEARLY_ALL = 0.02;
+/** Correlation with the background from which on a picture has its structure. */
+const SAME_STRUCTURE = 0.5;
+/** Standard deviation below which a picture has no structure, levels. */
+const PLAIN = 4;
+/** Noise of a background made from too few frames to measure it, levels. */
+const LEAST_NOISE = 1.5;
+const MOST_NOISE = 5;
+
+/** A background as it is kept: row by row, levels of 255 in the light it was learned in. */
+export interface BackgroundLevels {
+  readonly level: Float32Array;
+  readonly noise: Float32Array;
+}
 
 /** What differs from the empty background. */
 export interface Foreground {
@@ -39,17 +54,39 @@ export class Background {
   #noise = new Float32Array();
   #light: Light = sameLight;
   #share = 0;
+  #lightSteps = 0;
+
+  /** A background of one picture; its noise, the same everywhere, is what changed since the one before. */
+  static of(picture: Thumbnail, before: Thumbnail): Background {
+    const changed = median(picture.luma.map((level, at) => Math.abs(level - before.luma[at]!)));
+    const background = new Background();
+    background.#level = picture.luma.slice();
+    background.#noise = new Float32Array(picture.luma.length).fill(
+      Math.min(MOST_NOISE, Math.max(LEAST_NOISE, changed)),
+    );
+    return background;
+  }
+
+  /** A background that was kept. @param levels and noise of each pixel, in levels of 255 */
+  static from({ level, noise }: BackgroundLevels): Background {
+    const background = new Background();
+    background.#level = level.slice();
+    background.#noise = noise.slice();
+    return background;
+  }
 
   get learned(): boolean {
     return this.#level !== undefined;
   }
 
-  /** Forgets everything: the next pictures are learned. */
-  reset(): void {
-    this.#learning = [];
-    this.#level = undefined;
-    this.#light = sameLight;
-    this.#share = 0;
+  /** To be kept; undefined before it is learned. */
+  get levels(): BackgroundLevels | undefined {
+    return this.#level && { level: this.#level.slice(), noise: this.#noise.slice() };
+  }
+
+  /** How often all of the picture became brighter or darker at once. */
+  get lightSteps(): number {
+    return this.#lightSteps;
   }
 
   /** One of the pictures to learn from; `learned` after the last. */
@@ -64,28 +101,50 @@ export class Background {
       level[at] = median(samples);
       const spread = median(samples.map((value) => Math.abs(value - level[at]!)));
       // A part that moved through must not make its path blind; 1.48 makes a deviation of a median distance.
-      this.#noise[at] = Math.min(5, 1.48 * spread);
+      this.#noise[at] = Math.min(MOST_NOISE, 1.48 * spread);
     }
     this.#level = level;
     this.#learning = [];
   }
 
   /** Compares a picture with the background, in the light that explains most of it. */
-  compare({ width, height, luma }: Thumbnail): Foreground {
-    const level = this.#level!;
-    // From picture to picture light changes little: follow it by the pixels that show the background.
-    let light = refineLight(level, luma, this.#tolerance(this.#light), this.#light, [1.5, 1]);
-    let seen = this.#differ(luma, light, width, height);
-    if (seen.share > LARGE) {
-      for (const guess of guessLight(level, luma)) {
-        const stepped = refineLight(level, luma, this.#tolerance(guess), guess, [4, 2, 1]);
-        const other = this.#differ(luma, stepped, width, height);
-        if (other.share < seen.share && this.#isLightStep(seen, other)) [light, seen] = [stepped, other];
-      }
-    }
+  compare(picture: Thumbnail): Foreground {
+    const { light, seen, stepped } = this.#fit(picture);
     this.#light = light;
     this.#share = seen.share;
+    if (stepped) this.#lightSteps++;
     return seen;
+  }
+
+  /** Noise of its pixels, median, levels. */
+  get noise(): number {
+    return median(this.#noise);
+  }
+
+  /** What differs by more than the noise given, the same in any light; the light of the last picture is kept. */
+  differsFrom(picture: Thumbnail, noise: number): Foreground {
+    const tolerance = new Float32Array(picture.luma.length).fill(Math.max(LEAST_CONTRAST, NOISES * noise));
+    return this.#fit(picture, () => tolerance).seen;
+  }
+
+  #fit(
+    { width, height, luma }: Thumbnail,
+    toleranceIn: (light: Light) => Float32Array = (light) => this.#tolerance(light),
+  ): { light: Light; seen: Foreground; stepped: boolean } {
+    const level = this.#level!;
+    // From picture to picture light changes little: follow it by the pixels that show the background.
+    let light = refineLight(level, luma, toleranceIn(this.#light), this.#light, [1.5, 1]);
+    let seen = this.#differ(luma, light, toleranceIn(light), width, height);
+    const same = seen;
+    if (seen.share > LARGE) {
+      for (const guess of guessLight(level, luma)) {
+        const stepped = refineLight(level, luma, toleranceIn(guess), guess, [4, 2, 1]);
+        const other = this.#differ(luma, stepped, toleranceIn(stepped), width, height);
+        if (other.share < seen.share && this.#isLightStep(seen, other, luma))
+          [light, seen] = [stepped, other];
+      }
+    }
+    return { light, seen, stepped: seen !== same };
   }
 
   /** Follows slow changes; only while nothing is in view. */
@@ -110,18 +169,28 @@ export class Background {
 
   #tolerance({ gain }: Light): Float32Array {
     const least = LEAST_CONTRAST * Math.min(1.5, Math.max(0.4, gain));
-    return this.#noise.map((noise) => Math.max(least, 4.5 * noise));
+    return this.#noise.map((noise) => Math.max(least, NOISES * noise));
   }
 
   /** A part that covers the background also looks like other light to what it covers: ask more than a better fit. */
-  #isLightStep(before: Foreground, after: Foreground): boolean {
-    if (after.share < NEARLY_ALL) return true;
+  #isLightStep(before: Foreground, after: Foreground, luma: Float32Array): boolean {
     const sudden = before.share - this.#share > LARGE;
+    if (after.share < NEARLY_ALL) {
+      // A part that fills the region looks like other light, but has not the structure of the belt. A plain one does, but
+      // comes in over the rim.
+      const { plain, correlation } = structures(this.#level!, luma);
+      return plain ? sudden : correlation > SAME_STRUCTURE;
+    }
     return sudden && after.share < before.share / 2 && rim(after) < 0.4;
   }
 
-  #differ(luma: Float32Array, light: Light, width: number, height: number): Foreground {
-    const tolerance = this.#tolerance(light);
+  #differ(
+    luma: Float32Array,
+    light: Light,
+    tolerance: Float32Array,
+    width: number,
+    height: number,
+  ): Foreground {
     const expected = this.#level!.map((level) => inLight(light, level));
     const mask = differing(luma, expected, tolerance, width, height);
     return { width, height, mask, share: countOf(mask) / mask.length, expected, tolerance };
@@ -145,6 +214,26 @@ export function countOf(mask: Uint8Array): number {
   let count = 0;
   for (const value of mask) count += value;
   return count;
+}
+
+/** Whether both are plain, and their correlation (Pearson). */
+function structures(one: Float32Array, other: Float32Array): { plain: boolean; correlation: number } {
+  const n = one.length;
+  let [sumA, sumB, sumAA, sumBB, sumAB] = [0, 0, 0, 0, 0];
+  for (let at = 0; at < n; at++) {
+    const [a, b] = [one[at]!, other[at]!];
+    sumA += a;
+    sumB += b;
+    sumAA += a * a;
+    sumBB += b * b;
+    sumAB += a * b;
+  }
+  const [varianceA, varianceB] = [sumAA / n - (sumA / n) ** 2, sumBB / n - (sumB / n) ** 2];
+  const product = Math.sqrt(Math.max(0, varianceA * varianceB));
+  return {
+    plain: Math.max(varianceA, varianceB) < PLAIN ** 2,
+    correlation: product > 0 ? (sumAB / n - (sumA / n) * (sumB / n)) / product : 0,
+  };
 }
 
 /** Share of the outermost pixels that differ: light changes there as well, a part seldom covers it all. */

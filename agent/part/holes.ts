@@ -7,6 +7,8 @@ export interface Blob {
   readonly touchesRim: boolean;
   /** Its contour is in the background and not in the picture: something that was learned has gone. */
   readonly hole: boolean;
+  /** Its contour is in the picture and not in the background, all around: something in front of the background. */
+  readonly inFront: boolean;
 }
 
 /** Smallest area looked at, pixels of a thumbnail. */
@@ -56,8 +58,9 @@ export function blobs(seen: Foreground, { luma }: Thumbnail): Blob[] {
       }
     }
     if (pixels.length < LEAST_PIXELS) continue;
-    const hole = pairs >= LEAST_PIXELS && inBackground > 8 * pairs && inPicture < inBackground / 2;
-    found.push({ pixels, touchesRim, hole });
+    const clear = pairs >= LEAST_PIXELS && Math.max(inBackground, inPicture) > 8 * pairs;
+    const hole = clear && inPicture < inBackground / 2;
+    found.push({ pixels, touchesRim, hole, inFront: clear && !touchesRim && inBackground < inPicture / 2 });
   }
   return found;
 }

@@ -11,7 +11,7 @@ import { type CommandFinder, commandFinder, type TriggerRequest } from './comman
 import { continuousFinder } from './continuous.ts';
 import type { Finder, FoundPart } from './finder.ts';
 import type { JudgedImages } from './judged.ts';
-import { presenceFinder } from './presence.ts';
+import { type KeptBackgrounds, presenceFinder } from './presence.ts';
 import { PartQueue } from './queue.ts';
 
 export interface PartsDeps {
@@ -27,6 +27,8 @@ export interface PartsDeps {
   readonly onNotice?: (text: string) => void;
   /** Sets a condition of the camera, such as `blind`. */
   readonly condition?: SetCondition;
+  /** Where the empty backgrounds of `presence` outlive the agent; default: nowhere. */
+  readonly kept?: KeptBackgrounds;
   /** Longest that a part may wait to be judged, ms. */
   readonly maxWaitMs: number;
   /** Told of frames that are not judged because the model is too slow. */
@@ -80,6 +82,8 @@ export function openParts(
     aim = () => undefined,
     onAcquired = () => undefined,
     onNotice = () => undefined,
+    condition = () => undefined,
+    kept = { find: () => undefined, keep: () => undefined },
     maxWaitMs,
     onShed = () => undefined,
     judged = neverJudged,
@@ -121,7 +125,7 @@ export function openParts(
       break;
     }
     case 'presence':
-      finder = presenceFinder(trigger, vote.frames, give, onNotice, recipe);
+      finder = presenceFinder(trigger, vote.frames, { give, onNotice, condition, recipe, kept });
       break;
     case 'command':
       command = commandFinder(trigger, vote.frames, give, now, aim);

@@ -1,9 +1,12 @@
 import type { TriggerConfig } from '../../config/schema.ts';
-import type { Frame } from '../../models/image.ts';
-import { Background, countOf, differing, type Foreground } from './background.ts';
+import type { Frame, Region } from '../../models/image.ts';
+import type { SetCondition } from '../camera/condition.ts';
+import { type BackgroundLevels, countOf, differing, type Foreground } from './background.ts';
+import { EmptyScene } from './empty-scene.ts';
 import type { Finder, Give } from './finder.ts';
 import { type Blob, blobs, samePlace, widened } from './holes.ts';
 import { BestViews, rate } from './quality.ts';
+import { Sight } from './sight.ts';
 import { isDark, type Thumbnail, thumbnail } from './thumbnail.ts';
 
 type PresenceConfig = Extract<TriggerConfig, { kind: 'presence' }>;
@@ -17,8 +20,34 @@ const STILL_FRAMES = 3;
 const DARK_FRAMES = 5;
 /** Frames in a row that hardly differ from each other, with less than `enter` in view: dirt that a part left behind. */
 const RESIDUE_FRAMES = 12;
-/** A part in view for longer is worth a notice, ms. */
-const STUCK_MS = 30_000;
+/** The background is kept on disk when it is confirmed, and then at most this often, ms of capture time. */
+const KEEP_MS = 600_000;
+
+const whole: Region = { x: 0, y: 0, width: 1, height: 1 };
+
+/** Which empty region a background shows. */
+export interface BackgroundView {
+  readonly region: Region;
+  /** Size of the thumbnail, pixels. */
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Where backgrounds outlive the agent. */
+export interface KeptBackgrounds {
+  find(view: BackgroundView): BackgroundLevels | undefined;
+  keep(view: BackgroundView, levels: BackgroundLevels): void;
+}
+
+export interface PresenceDeps {
+  readonly give: Give;
+  /** Told in an operator's words what is odd. */
+  readonly onNotice: (text: string) => void;
+  readonly condition: SetCondition;
+  /** The recipe in force. */
+  readonly recipe: () => string;
+  readonly kept: KeptBackgrounds;
+}
 
 interface PartInView {
   /** The recipe that was in force when it came. */
@@ -27,8 +56,11 @@ interface PartInView {
   readonly views: BestViews;
   /** Its first picture showed something that did not come in over the rim. */
   readonly beganInside: boolean;
+  /** Seen with its whole contour in front of the background: a part even if the background is not confirmed. */
+  inFront: boolean;
+  /** Why its views may show something else. */
+  doubt?: string;
   given: boolean;
-  stuckSaid: boolean;
   gone: number;
   worse: number;
   still: number;
@@ -40,62 +72,96 @@ interface PartInView {
  * Dirt of less than `enter` that a part leaves behind does not keep it in view. It is given once, from its best
  * views: as soon as it is past its best or stands still whole, at the latest when it leaves.
  *
- * What is in view at the start: the background is the median of the first frames with light, so what moves
- * through leaves no trace in it; what stands there is learned with it. When that moves on it is a part like any
- * other, and the hole it leaves is recognised (its contour is in the background, not in the picture) and learned.
- * Holes are looked for only until something has come and gone and left the background as it was: from then on
- * the background is proven.
+ * What is in view at the start may be a part. Until the background is confirmed (`EmptyScene`), only what is seen
+ * with its whole contour in front of it is given; everything else is given when it leaves and thereby confirms the
+ * background. The hole that a part in the background leaves is recognised (its contour is in the background, not in
+ * the picture) and learned.
  */
 export function presenceFinder(
   { enter, leave, relearnAfterMs }: PresenceConfig,
   votes: number,
-  give: Give,
-  onNotice: (text: string) => void,
-  recipe: () => string,
+  { give, onNotice, condition, recipe, kept }: PresenceDeps,
 ): Finder {
-  const background = new Background();
-  let proven = false;
+  const empty = new EmptyScene(enter, leave);
+  const sight = new Sight(condition);
+  let view: BackgroundView | undefined;
+  let keptAt: number | undefined;
   let part: PartInView | undefined;
   let last: Thumbnail | undefined;
   let lastHoles: Blob[] = [];
   let dark = 0;
 
   const giveOnce = (failure?: string) => {
-    if (!part || part.given) return;
+    if (!part || part.given || !(empty.confirmed || part.inFront)) return;
     part.given = true;
+    const { views, enteredAt, recipe, doubt } = part;
     give({
-      frames: part.views.frames,
-      since: part.enteredAt,
-      recipe: part.recipe,
+      frames: views.frames,
+      since: enteredAt,
+      recipe,
       ...(failure !== undefined && { failure }),
+      ...(doubt !== undefined && { doubt }),
     });
   };
-  const startOver = () => {
-    background.reset();
-    proven = false;
+  const startOver = (next?: BackgroundView) => {
+    view = next;
+    keptAt = undefined;
+    empty.startOver(next && kept.find(next));
     part = undefined;
     lastHoles = [];
   };
+  const keep = (at: number) => {
+    const { levels } = empty.background;
+    if (!empty.confirmed || !view || !levels) return;
+    kept.keep(view, levels);
+    keptAt = at;
+  };
 
   /** Learns holes that stay where they are; what remains is the part. */
-  const withoutHoles = (seen: Foreground, picture: Thumbnail): { solid: Foreground; inside: boolean } => {
-    if (proven || seen.share <= leave) return { solid: seen, inside: false };
+  const withoutHoles = (seen: Foreground, picture: Thumbnail) => {
+    if (empty.confirmed || seen.share <= leave) return { solid: seen, inside: false, inFront: false };
     const areas = blobs(seen, picture);
     const inside = areas.some(({ touchesRim }) => !touchesRim);
-    if (!(part?.beganInside ?? inside)) return { solid: seen, inside };
+    const inFront = areas.some((area) => area.inFront && area.pixels.length > leave * seen.mask.length);
+    if (!(part?.beganInside ?? inside)) return { solid: seen, inside, inFront };
     const holes = areas.filter(({ hole }) => hole);
     const mask = seen.mask.slice();
     for (const hole of holes) {
       for (const at of hole.pixels) mask[at] = 0;
       if (lastHoles.some((earlier) => samePlace(earlier, hole)))
-        background.patch(widened(hole, seen), picture);
+        empty.background.patch(widened(hole, seen), picture);
     }
     lastHoles = holes;
-    return { solid: { ...seen, mask, share: countOf(mask) / mask.length }, inside };
+    return { solid: { ...seen, mask, share: countOf(mask) / mask.length }, inside, inFront };
   };
 
-  const look = (frame: Frame, picture: Thumbnail, seen: Foreground) => {
-    const { solid, inside } = withoutHoles(seen, picture);
+  const look = (frame: Frame, picture: Thumbnail) => {
+    const { lightSteps } = empty.background;
+    const seen = empty.background.compare(picture);
+    // Until now it was compared in another light: the best views may be those that show least of it.
+    if (part && empty.background.lightSteps > lightSteps && seen.share < leave)
+      part.doubt = 'the light changed while the part was in view';
+    const wasConfirmed = empty.confirmed;
+    const replaced = empty.look(picture, seen) === 'replaced';
+    if (replaced) {
+      // What seemed to be in view is the empty region.
+      part = undefined;
+      lastHoles = [];
+      onNotice('');
+    }
+    if (empty.confirmed && !wasConfirmed) keep(frame.times.capturedAt);
+    if (!replaced) follow(frame, picture, seen);
+    sight.see({
+      at: frame.times.capturedAt,
+      empty: replaced || (!part && seen.share < enter),
+      confirmed: empty.confirmed,
+      lightSteps: empty.background.lightSteps,
+      part,
+    });
+  };
+
+  const follow = (frame: Frame, picture: Thumbnail, seen: Foreground) => {
+    const { solid, inside, inFront } = withoutHoles(seen, picture);
     if (!part) {
       if (solid.share > enter) {
         part = {
@@ -103,24 +169,25 @@ export function presenceFinder(
           enteredAt: frame.times.capturedAt,
           views: new BestViews(votes),
           beganInside: inside,
+          inFront: false,
           given: false,
-          stuckSaid: false,
           gone: 0,
           worse: 0,
           still: 0,
         };
-      } else if (seen.share < enter) {
-        background.follow(picture, seen);
+      } else {
+        if (seen.share < enter) empty.background.follow(picture, seen);
         return;
-      } else return;
+      }
     }
+    part.inFront ||= inFront;
     part.still = last && isStill(last, picture, seen) ? part.still + 1 : 0;
     const residue = seen.share < enter && part.given && part.still >= RESIDUE_FRAMES;
     if (seen.share < leave || residue) {
       if (++part.gone < GONE_FRAMES) return;
       giveOnce();
       part = undefined;
-      proven = true;
+      if (keptAt === undefined || frame.times.capturedAt - keptAt > KEEP_MS) keep(frame.times.capturedAt);
       return;
     }
     part.gone = 0;
@@ -129,40 +196,36 @@ export function presenceFinder(
   };
 
   const weigh = (current: PartInView, frame: Frame, solid: Foreground) => {
-    const view = rate(frame, solid);
-    current.views.add(view);
+    const rated = rate(frame, solid);
+    current.views.add(rated);
     const { best, complete } = current.views;
     if (!best?.whole) return;
-    current.worse = !view.whole || view.quality < 0.9 * best.quality ? current.worse + 1 : 0;
+    current.worse = !rated.whole || rated.quality < 0.9 * best.quality ? current.worse + 1 : 0;
     // Cut by the rim after it was whole: it is leaving, and gets no better.
-    const leaving = !view.whole && (complete || current.worse >= PASSED_FRAMES);
+    const leaving = !rated.whole && (complete || current.worse >= PASSED_FRAMES);
     const passed = complete && current.worse >= PASSED_FRAMES;
     const stands = complete && current.still >= STILL_FRAMES;
     if (leaving || passed || stands) giveOnce();
   };
 
   const watchStuck = (current: PartInView, frame: Frame) => {
-    const sinceMs = frame.times.capturedAt - current.enteredAt;
-    if (sinceMs >= STUCK_MS && !current.stuckSaid) {
-      current.stuckSaid = true;
-      onNotice(
-        current.given
-          ? `a part has been in view for ${STUCK_MS / 1000} s; nothing else is judged until it leaves`
-          : `a part has been in view for ${STUCK_MS / 1000} s without being seen whole and at rest; it is judged when it leaves: is the region too small?`,
-      );
-    }
-    if (relearnAfterMs === 0 || sinceMs < relearnAfterMs) return;
+    if (relearnAfterMs === 0 || frame.times.capturedAt - current.enteredAt < relearnAfterMs) return;
     giveOnce();
-    startOver();
-    onNotice(`something stayed in view for ${relearnAfterMs / 1000} s and is now taken for the background`);
+    empty.relearn();
+    part = undefined;
+    lastHoles = [];
+    onNotice(
+      `something stayed in view for ${relearnAfterMs / 1000} s and is taken for the background until the one before is seen again`,
+    );
   };
 
   return {
     frame(frame) {
       const picture = thumbnail(frame.image);
-      if (last && (last.width !== picture.width || last.height !== picture.height)) {
+      const { width, height } = picture;
+      if (!view || view.width !== width || view.height !== height) {
         giveOnce('the picture changed its shape');
-        startOver();
+        startOver({ region: frame.region ?? whole, width, height });
         last = undefined;
       }
       if (isDark(picture)) {
@@ -170,8 +233,8 @@ export function presenceFinder(
         return;
       }
       dark = 0;
-      if (background.learned) look(frame, picture, background.compare(picture));
-      else background.learn(picture);
+      if (empty.background.learned) look(frame, picture);
+      else empty.background.learn(picture);
       last = picture;
     },
     recipeChanged(recut) {
@@ -183,10 +246,12 @@ export function presenceFinder(
     },
     lost(reason) {
       giveOnce(`camera lost: ${reason}`);
+      empty.interrupted();
       last = undefined;
     },
     stop() {
       giveOnce('the agent stopped');
+      if (!part) keep(0);
     },
   };
 }

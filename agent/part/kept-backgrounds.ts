@@ -1,0 +1,131 @@
+/** Empty backgrounds on disk: after a restart, what is in view then is not taken for one. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { regionSchema } from '../../config/schema.ts';
+import { writeDurably } from '../../models/durable.ts';
+import { sealed, sealOf } from '../../models/seal.ts';
+import { sameRegion } from '../camera/live-region.ts';
+import type { Log } from '../lifecycle/log.ts';
+import type { BackgroundView, KeptBackgrounds } from './presence.ts';
+
+/** Regions of one camera whose backgrounds are kept: one for each recipe with its own. */
+const MOST = 16;
+/** 16-bit fixed point: levels of 255 in steps of 1/256. */
+const STEPS = 256;
+
+const keptSchema = z.strictObject({
+  region: regionSchema,
+  width: z.int().min(1).max(256),
+  height: z.int().min(1).max(256),
+  /** Row by row, 16 bits little-endian each, base64. */
+  level: z.base64(),
+  noise: z.base64(),
+});
+const fileSchema = z.strictObject({
+  schema: z.literal(1),
+  /** Address of the camera: another camera shows another place. */
+  url: z.string(),
+  /** Newest first. */
+  backgrounds: z.array(keptSchema).max(MOST),
+  sha256: z.string(),
+});
+type Kept = z.output<typeof keptSchema>;
+
+/** Backgrounds that are read from disk and written to it; closed means that the last one is on disk. */
+export type OpenKeptBackgrounds = KeptBackgrounds & AsyncDisposable;
+
+export interface KeptBackgroundsDeps {
+  readonly storageDirectory: string;
+  readonly camera: string;
+  readonly url: string;
+  readonly log: Log;
+}
+
+/**
+ * Reads the backgrounds of a camera. A file that is damaged, of another version or of another camera is ignored, with a
+ * warning: then the background is learned again.
+ */
+export async function openKeptBackgrounds(deps: KeptBackgroundsDeps): Promise<OpenKeptBackgrounds> {
+  const { camera, url } = deps;
+  const log = deps.log.child({ component: 'presence', camera });
+  const file = join(deps.storageDirectory, 'presence', `${camera}.json`);
+  let kept = await readKept(file, url, log);
+  let writing: Promise<void> = Promise.resolve();
+  let pending = false;
+
+  const write = async () => {
+    pending = false;
+    try {
+      await mkdir(dirname(file), { recursive: true });
+      await writeDurably(file, `${JSON.stringify(sealed({ schema: 1, url, backgrounds: kept }))}\n`);
+    } catch (error) {
+      log.warn(`the empty background cannot be kept in ${file}: ${(error as Error).message}`);
+    }
+  };
+
+  return {
+    find(view) {
+      const found = kept.find((one) => isView(one, view));
+      return found && { level: decoded(found.level), noise: decoded(found.noise) };
+    },
+    keep(view, { level, noise }) {
+      const { region, width, height } = view;
+      const own: Kept = { region, width, height, level: encoded(level), noise: encoded(noise) };
+      kept = [own, ...kept.filter((one) => !isView(one, view))].slice(0, MOST);
+      if (pending) return;
+      pending = true;
+      writing = writing.then(write);
+    },
+    [Symbol.asyncDispose]: () => writing,
+  };
+}
+
+function isView(one: Kept, { region, width, height }: BackgroundView): boolean {
+  return one.width === width && one.height === height && sameRegion(one.region, region);
+}
+
+async function readKept(file: string, url: string, log: Log): Promise<readonly Kept[]> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      log.warn(`${file} cannot be read, the empty background is learned again: ${(error as Error).message}`);
+    return [];
+  }
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (sealOf(parsed) !== 'intact') throw new Error('its checksum does not match');
+    const content = fileSchema.parse(parsed);
+    if (content.backgrounds.some((one) => !isWhole(one))) throw new Error('a background is incomplete');
+    if (content.url !== url) {
+      log.info(`${file} belongs to ${content.url}: the empty background is learned again`);
+      return [];
+    }
+    return content.backgrounds;
+  } catch (error) {
+    log.warn(
+      { error: (error as Error).message },
+      `${file} is damaged or of another version: the empty background is learned again`,
+    );
+    return [];
+  }
+}
+
+function isWhole({ width, height, level, noise }: Kept): boolean {
+  const bytes = 2 * width * height;
+  return Buffer.from(level, 'base64').length === bytes && Buffer.from(noise, 'base64').length === bytes;
+}
+
+function encoded(values: Float32Array): string {
+  const bytes = Buffer.alloc(2 * values.length);
+  for (const [at, value] of values.entries())
+    bytes.writeUInt16LE(Math.min(65_535, Math.max(0, Math.round(value * STEPS))), 2 * at);
+  return bytes.toString('base64');
+}
+
+function decoded(text: string): Float32Array {
+  const bytes = Buffer.from(text, 'base64');
+  return Float32Array.from({ length: bytes.length / 2 }, (_, at) => bytes.readUInt16LE(2 * at) / STEPS);
+}
