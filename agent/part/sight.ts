@@ -7,7 +7,7 @@ const LIGHT_STEPS = 8;
 
 /** What a camera sees of its parts at one frame. */
 export interface Sighting {
-  /** When the frame was captured, ms since the epoch. */
+  /** When the frame was captured, ms by `monotonicMs`. */
   readonly at: number;
   readonly empty: boolean;
   /** The background is known to be the empty region. */
