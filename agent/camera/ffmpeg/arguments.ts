@@ -83,13 +83,16 @@ function cropFilter({ x, y, width, height }: Region): string {
   return `crop=w='${right}-${left}':h='${bottom}-${top}':x='${left}':y='${top}':exact=1`;
 }
 
-/** As `Thinner` of rate.ts; variable 0 is when the next frame is due, s. */
+/**
+ * As `Thinner` of rate.ts, by the timestamps: variable 0 is when the next frame is due, s. Constant ones must not end the stream:
+ * variable 1 is when the last frame was taken, by the wall clock.
+ */
 function thinFilter(fps: number): string {
   const period = (1 / fps).toFixed(6);
   const slack = (1 / fps / 4).toFixed(6);
-  const early = `lt(t,ld(0)-${slack})*gt(t,ld(0)-2*${period}-${slack})`;
+  const early = `lt(t,ld(0)-${slack})*gt(t,ld(0)-2*${period}-${slack})*lt(time(0)-ld(1),1.5*${period})`;
   const next = `if(lte(abs(t-ld(0)),${period}),ld(0),t)+${period}`;
-  return `select='if(${early},0,1+0*st(0,${next}))'`;
+  return `select='if(${early},0,1+0*st(0,${next})+0*st(1,time(0)))'`;
 }
 
 /** As `handedSize` of geometry.ts. @param height of the region in the whole frame */

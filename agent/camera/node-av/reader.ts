@@ -147,7 +147,7 @@ export class Reader {
       }
     }
     const { capturedAt, isBacklog } = time.at(pts, arrivalMs);
-    if (!this.#thinner.take(time.streamMs(pts) ?? arrivalMs)) return;
+    if (!this.#thinner.take(capturedAt)) return;
     const cutter = this.#cutterFor(frame);
     const image = cutter.cut(frame);
     this.#outlet.put({
