@@ -246,6 +246,10 @@ export const errors = {
     remedy: 'start the agent with the same config file, or name its address with --url',
   },
   // the storage directory, its backups, and who uses it
+  'storage-unusable': {
+    exit: 2,
+    remedy: 'name a directory on a disk that answers and can hold data (storage.directory)',
+  },
   'data-newer': {
     exit: 2,
     remedy: 'use the newer agent again, or restore a backup that this one wrote (docs/deploy.md)',

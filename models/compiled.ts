@@ -12,6 +12,7 @@ import { pipeline } from 'node:stream/promises';
 import { threadId } from 'node:worker_threads';
 import { z } from 'zod';
 import { syncFile } from './durable.ts';
+import { makeFolders } from './folders.ts';
 
 /** What lies beside the graph: without it, or where it does not fit, the graph is made anew. */
 const compiledSchema = z.strictObject({
@@ -48,7 +49,7 @@ export async function openCompiled(
     .slice(0, 16);
   const folder = join(cache, key);
   if (!(await isWhole(folder))) {
-    await mkdir(cache, { recursive: true });
+    await makeFolders(cache);
     const draft = join(cache, `${key}.draft-${pid}-${threadId}`);
     await rm(draft, { recursive: true, force: true });
     try {

@@ -1,8 +1,9 @@
 /** Who let which head judge, and why: `<storage>/models/decisions.jsonl`, only ever added to. */
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { QcError } from '../config/errors.ts';
+import { makeFolders } from './folders.ts';
 import { readLines } from './lines.ts';
 import type { HeadManifest } from './manifest.ts';
 
@@ -27,7 +28,7 @@ export async function recordDecision(
   decision: Omit<Decision, 'schema' | 'at'>,
 ): Promise<void> {
   const file = fileOf(storageDirectory);
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolders(dirname(file));
   const handle = await open(file, 'a+');
   try {
     const line: Decision = { schema: 1, at: new Date().toISOString(), ...decision };

@@ -2,11 +2,12 @@
  * Where things lie in the storage directory, and what it promises across versions of the agent: `<storage>/version` says in which layout the data
  * lies. An agent reads its own layout and every older one; data of a newer layout is refused before anything is touched.
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { QcError } from '../config/errors.ts';
 import { writeDurably } from './durable.ts';
+import { makeFolders } from './folders.ts';
 
 /** Raised by one whenever an older agent would misread or lose what a newer one wrote. */
 export const layout = 1;
@@ -62,7 +63,7 @@ export function requireLayout(found: number, what: string): void {
 export async function claimLayout(storageDirectory: string, version: string): Promise<void> {
   await requireReadable(storageDirectory);
   const file = join(storageDirectory, 'version');
-  await mkdir(storageDirectory, { recursive: true });
+  await makeFolders(storageDirectory);
   const said = await readFile(file, 'utf8').catch(() => '');
   if (said && (JSON.parse(said) as { layout: number }).layout === layout) return;
   await writeDurably(file, `${JSON.stringify({ schema: 1, layout, since: version })}\n`);

@@ -1,11 +1,12 @@
 /** onnxruntime's session over a base: its options, its compiled graph, its tensors. */
-import { mkdir } from 'node:fs/promises';
+
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
 import { QcError } from '../config/errors.ts';
 import type { Base, ProvedBase } from './base.ts';
 import { openCompiled } from './compiled.ts';
+import { makeFolders } from './folders.ts';
 import { bytesOverflow } from './overflow.ts';
 import { makePrepare } from './prepare.ts';
 import type { Provider } from './providers.ts';
@@ -107,7 +108,7 @@ async function create(
       },
     },
   };
-  if (profile !== undefined) await mkdir(profile, { recursive: true });
+  if (profile !== undefined) await makeFolders(profile);
   return native(() =>
     typeof graph === 'string'
       ? ort.InferenceSession.create(graph, options)

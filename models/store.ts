@@ -3,11 +3,12 @@
  * which of them is live and which were before. Every change is atomic and durable. One process writes.
  */
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { QcError } from '../config/errors.ts';
 import { syncFile, syncFolder, writeDurably } from './durable.ts';
+import { makeFolders } from './folders.ts';
 import { type HeadManifest, readHeadManifest } from './manifest.ts';
 
 const activeSchema = z.strictObject({
@@ -136,7 +137,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
     },
     async add(from) {
       const { manifest } = await readFolder(from, undefined);
-      await mkdir(folder, { recursive: true });
+      await makeFolders(folder);
       const day = manifest.createdAt.slice(0, 10);
       const taken = (await names()).flatMap((name) => {
         const [, nameDay, number] = versionName.exec(name)!;

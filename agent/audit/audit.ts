@@ -1,6 +1,7 @@
 /** The audit log of a running agent: changes are recorded in the order in which they came. */
-import { mkdir } from 'node:fs/promises';
+
 import { QcError } from '../../config/errors.ts';
+import { makeFolders } from '../../models/folders.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { AuditDraft, AuditEntry } from './entry.ts';
 import { appendAudit } from './files.ts';
@@ -56,7 +57,7 @@ export async function openAudit(
   async function writeAll(): Promise<void> {
     clearTimeout(timer);
     try {
-      await mkdir(directory, { recursive: true });
+      await makeFolders(directory);
       while (waiting.length > 0) await appendAudit(directory, [...waiting], { ...limits, onWritten });
       fault = '';
     } catch (error) {

@@ -1,8 +1,9 @@
 /** What `qc-agent audit` says, and the record of what the command line itself changes. */
-import { mkdir } from 'node:fs/promises';
+
 import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import type { CommandAnswer } from '../../models/commands.ts';
+import { makeFolders } from '../../models/folders.ts';
 import { type AuditDraft, type AuditEntry, factsOf } from './entry.ts';
 import { appendAudit } from './files.ts';
 import { type AuditQuery, readAudit, verifyAudit } from './read.ts';
@@ -74,7 +75,7 @@ export async function recordedCommand<T>(
       ...{ action, what: factsOf(what), outcome, code },
     };
     try {
-      await mkdir(directory, { recursive: true });
+      await makeFolders(directory);
       await appendAudit(directory, [{ draft, at: new Date() }], { maxBytes: auditMb * 1e6, onNotice });
     } catch (error) {
       onNotice(`this could not be recorded in audit.jsonl: ${(error as Error).message}`);

@@ -3,10 +3,11 @@
  * and each step can be taken again, so that a power cut in the middle is finished at the next start.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 import { syncFolder } from '../../models/durable.ts';
+import { makeFolders } from '../../models/folders.ts';
 
 const ready = /^\.restore-([0-9A-Z]{26})$/;
 const draft = /^\.restore-[0-9A-Z]{26}\.draft$/;
@@ -39,7 +40,7 @@ export async function finishRestore(storage: string): Promise<void> {
 async function place(storage: string, id: string): Promise<void> {
   const from = readyFolder(storage, id);
   const before = beforeFolder(storage, id);
-  await mkdir(before, { recursive: true });
+  await makeFolders(before);
   for (const name of await readdir(from)) {
     // What is still here was not put in place yet: what lies there is the old one.
     if (existsSync(join(storage, name))) await rename(join(storage, name), join(before, name));

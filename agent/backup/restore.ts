@@ -1,11 +1,12 @@
 /** `qc-agent restore`: a backup back into a storage directory that no agent uses; whole or not at all. */
-import { chown, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chown, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openDataset } from '../../calibration/dataset/dataset.ts';
 import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import type { CommandAnswer } from '../../models/commands.ts';
 import { syncFolder } from '../../models/durable.ts';
+import { makeFolders } from '../../models/folders.ts';
 import { claimLayout } from '../../models/layout.ts';
 import { openStore } from '../../models/store.ts';
 import { holdDataDirectory } from '../lifecycle/data-directory.ts';
@@ -71,13 +72,12 @@ export async function restoreCommand(
 /** A storage directory as it was, proved usable, below the draft. */
 async function unpack(backup: Backup, draft: string, deps: BackupDeps): Promise<void> {
   const { manifest } = backup;
-  for (const root of roots.filter((name) => !name.includes('.')))
-    await mkdir(join(draft, root), { recursive: true });
+  for (const root of roots.filter((name) => !name.includes('.'))) await makeFolders(join(draft, root));
   const files = manifest.files.filter(({ path }) => path !== configName);
   const folders = new Set<string>();
   await each(backup, files, deps, async (file) => {
     const target = join(draft, file.path);
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolders(dirname(target));
     folders.add(dirname(target));
     const handle = await open(target, 'wx');
     try {

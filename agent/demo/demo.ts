@@ -1,10 +1,11 @@
 /** The demo: a pretend line, a broker, and the same agent that production runs, on this machine. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import mqtt from 'mqtt';
 import { stringify } from 'yaml';
 import { loadConfig } from '../../config/load.ts';
+import { makeFolders } from '../../models/folders.ts';
 import { openAgent } from '../agent.ts';
 import { Closer } from '../lifecycle/closer.ts';
 import { openLog } from '../lifecycle/log.ts';
@@ -43,7 +44,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const line = opened.use(await openLine({ port: await portOr(8554), seed, partsPerMinute }));
 
   const configFile = join(directory, 'agent.yaml');
-  await mkdir(directory, { recursive: true });
+  await makeFolders(directory);
   await writeFile(configFile, demoConfig(line, broker.url, await portOr(8080)));
   const config = loadConfig(configFile, {});
   await provideDemoHead(config.storage.directory, {

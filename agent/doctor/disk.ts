@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { QcError } from '../../config/errors.ts';
+import { requireDataFileSystem } from '../../models/folders.ts';
 import { requireReadable } from '../../models/layout.ts';
 import { type Finding, failure, failureOf, good, warning } from './finding.ts';
 
@@ -12,7 +13,7 @@ const makeRoom = 'free some space, move storage.directory to a larger disk, or l
 
 /**
  * Makes nothing that stays: a directory that is not there yet is the agent's to make, with its own owner, so its
- * nearest parent is tried instead.
+ * nearest parent is tried instead. @throws QcError storage-unusable
  */
 export async function checkDisk(directory: string): Promise<Finding[]> {
   const place = await nearest(directory);
@@ -20,6 +21,7 @@ export async function checkDisk(directory: string): Promise<Finding[]> {
   if (!(await stat(place)).isDirectory()) {
     return [failure('disk', `${place} is a file, no directory`, 'correct storage.directory')];
   }
+  await requireDataFileSystem(place);
   const { bavail, bsize, files, ffree } = await statfs(place);
   const room = roomFinding(directory, bavail * bsize, files > 0 && ffree === 0);
   if (room.level === 'fail') return [room];

@@ -1,11 +1,12 @@
 /** Finds what a newcomer gets wrong, with the product's own attempts: what works here works in the agent. */
 import type { Environment } from '../../config/environment.ts';
+import { QcError } from '../../config/errors.ts';
 import { checkBroker } from './broker.ts';
 import { checkCamera } from './camera.ts';
 import { checkClock } from './clock.ts';
 import { checkConfig } from './config.ts';
-import { checkDisk } from './disk.ts';
-import { type Finding, findingLine } from './finding.ts';
+import { checkDiskInChild } from './disk-in-child.ts';
+import { type Finding, findingLine, warning } from './finding.ts';
 import { agentRuns, checkHttp } from './http.ts';
 import { checkLatency } from './latency.ts';
 import { checkModel } from './model.ts';
@@ -42,8 +43,17 @@ export async function runDoctor(
   add(await checkWithin('clock', within(10_000, 'internal'), () => checkClock(file, env)));
   if (config) {
     const { storage, cameras } = config;
-    add(await checkWithin('disk', within(10_000, 'internal'), () => checkDisk(storage.directory)));
-    add(await checkWithin('outbox', within(60_000, 'outbox-failed'), () => checkOutbox(storage.directory)));
+    // Whoever asks a directory that does not answer hangs with it.
+    let isUsable = true;
+    const onDisk = (limit: AbortSignal) =>
+      checkDiskInChild(storage.directory, limit).catch((error: unknown) => {
+        isUsable = !(error instanceof QcError && error.code === 'storage-unusable');
+        throw error;
+      });
+    add(await checkWithin('disk', within(10_000, 'storage-unusable'), onDisk));
+    if (isUsable) {
+      add(await checkWithin('outbox', within(60_000, 'outbox-failed'), () => checkOutbox(storage.directory)));
+    }
     add(await checkWithin('http', within(10_000, 'internal'), (limit) => checkHttp(config, limit)));
 
     let side: number | undefined;
@@ -53,7 +63,9 @@ export async function runDoctor(
       return found.findings;
     };
     // TensorRT builds its engine at the first start, which takes minutes.
-    add(await checkWithin('model', within(300_000, 'inference-stopped'), model));
+    if (isUsable) add(await checkWithin('model', within(300_000, 'inference-stopped'), model));
+    else
+      add([warning('model', 'not checked: the storage directory cannot be used', 'correct what disk says')]);
 
     await Promise.all([
       checkWithin('broker', within(60_000, 'broker-unreachable'), async (limit) =>

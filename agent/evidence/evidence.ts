@@ -3,10 +3,11 @@
  * Writing happens beside the inspection, one picture after the other; what the disk cannot take in time is dropped
  * and counted, and where the disk gets full evidence stops before anything that matters.
  */
-import { mkdir } from 'node:fs/promises';
+
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StorageConfig } from '../../config/schema.ts';
+import { makeFolders } from '../../models/folders.ts';
 import type { Image } from '../../models/image.ts';
 import { idsGoOnAfter } from '../lifecycle/id.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
@@ -79,7 +80,7 @@ export function openEvidence(
 
   async function look(): Promise<Shelf | undefined> {
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolders(folder);
       await room.look();
       const opened = await openShelf(folder, evidenceQuotaMb * 1e6);
       shelf = opened.shelf;

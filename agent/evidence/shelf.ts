@@ -1,7 +1,8 @@
 /** Pictures and their sidecars on disk, oldest first, within a quota: what is there is known, and what is half there goes. */
-import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeDurably } from '../../models/durable.ts';
+import { makeFolders } from '../../models/folders.ts';
 import { isResultId, type Place, placeOf } from './place.ts';
 
 export interface Shelf {
@@ -87,7 +88,7 @@ export async function openShelf(
       const size = onDisk(picture.byteLength) + onDisk(Buffer.byteLength(sidecar));
       if (size > quotaBytes) return false;
       await makeRoom(size);
-      await mkdir(place.folder, { recursive: true });
+      await makeFolders(place.folder);
       try {
         await writeDurably(place.picture, picture);
         await writeDurably(place.sidecar, sidecar);

@@ -1,8 +1,9 @@
 /** Which jobs are open, on disk: so that the next start can say which of them will never have a result. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { writeDurably } from '../../models/durable.ts';
+import { makeFolders } from '../../models/folders.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 
 const journalSchema = z.strictObject({ schema: z.literal(1), jobs: z.array(z.string()).max(64) });
@@ -39,7 +40,7 @@ export async function openJobJournal(
     for (let text = JSON.stringify(wanted); text !== written; text = JSON.stringify(wanted)) {
       written = text;
       try {
-        await mkdir(dirname(file), { recursive: true });
+        await makeFolders(dirname(file));
         await writeDurably(file, `${JSON.stringify({ schema: 1, jobs: wanted })}\n`);
       } catch (error) {
         // What lies there is not known now: the next change is written in any case.

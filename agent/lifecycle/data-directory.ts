@@ -1,8 +1,9 @@
 /** The storage directory as a running agent holds it: readable by this version, and nobody else's meanwhile. */
-import { mkdir } from 'node:fs/promises';
+
 import { join } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 import { isDiskFault } from '../../models/disk-fault.ts';
+import { makeFolders, requireDataFileSystem } from '../../models/folders.ts';
 import { claimLayout, requireReadable } from '../../models/layout.ts';
 import { takeLock } from '../../models/lock.ts';
 import { finishRestore } from '../backup/place.ts';
@@ -13,7 +14,7 @@ import { retry } from './retry.ts';
  * @throws QcError agent-running
  */
 export async function holdDataDirectory(directory: string): Promise<AsyncDisposable> {
-  await mkdir(directory, { recursive: true });
+  await makeFolders(directory);
   const lock = await takeLock(join(directory, 'agent.lock'), {
     code: 'agent-running',
     does: 'uses this storage',
@@ -29,9 +30,10 @@ export async function holdDataDirectory(directory: string): Promise<AsyncDisposa
 
 /**
  * Makes the directory where it is missing, and holds it until it is disposed of.
- * @throws QcError data-newer, data-damaged, agent-running, or what the file system says
+ * @throws QcError storage-unusable, data-newer, data-damaged, agent-running, or what the file system says
  */
 export async function openDataDirectory(directory: string, version: string): Promise<AsyncDisposable> {
+  await requireDataFileSystem(directory);
   await requireReadable(directory);
   const lock = await holdDataDirectory(directory);
   try {

@@ -1,7 +1,8 @@
 /** Which images were judged: on disk, so that a camera that shows them again after a restart of the agent is noticed. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { makeFolders } from '../../models/folders.ts';
 import type { Log } from '../lifecycle/log.ts';
 
 /** Remembered while the agent runs, and of those on disk. */
@@ -33,7 +34,7 @@ export async function openJudgedImages(
   async function write(): Promise<void> {
     const content = JSON.stringify({ schema: 1, prints: [...prints].slice(-KEPT) });
     try {
-      await mkdir(dirname(file), { recursive: true });
+      await makeFolders(dirname(file));
       await writeFile(`${file}.draft`, content);
       await rename(`${file}.draft`, file);
     } catch (error) {

@@ -1,5 +1,5 @@
 /** Which recipe is in force: changed by command, one change at a time, and kept on disk. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { QcError } from '../../config/errors.ts';
@@ -7,6 +7,7 @@ import { defaultRecipe } from '../../config/resolve.ts';
 import { regionSchema } from '../../config/schema.ts';
 import { isDiskFault } from '../../models/disk-fault.ts';
 import { writeDurably } from '../../models/durable.ts';
+import { makeFolders } from '../../models/folders.ts';
 import type { Region } from '../../models/image.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { RecipeBook } from './book.ts';
@@ -140,7 +141,7 @@ export async function openRecipes(book: RecipeBook, deps: RecipesDeps): Promise<
 }
 
 async function record(file: string, recipe: string): Promise<void> {
-  await mkdir(join(file, '..'), { recursive: true });
+  await makeFolders(join(file, '..'));
   await writeDurably(
     file,
     `${JSON.stringify({ schema: 1, recipe } satisfies z.input<typeof recordSchema>)}\n`,

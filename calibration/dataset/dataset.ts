@@ -5,10 +5,11 @@
  * power cut leaves out of place is put right at the next start.
  */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+
 import { join, resolve } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 import { checkLabelName } from '../../config/label-name.ts';
+import { makeFolders } from '../../models/folders.ts';
 import type { Image } from '../../models/image.ts';
 import { takeLock } from '../../models/lock.ts';
 import { createAnnotationBook } from './annotations.ts';
@@ -94,7 +95,7 @@ export async function openDataset(
 ): Promise<Dataset> {
   const folder = resolve(storageDirectory, 'dataset');
   const file = join(folder, journalName);
-  await mkdir(trashOf(folder), { recursive: true });
+  await makeFolders(trashOf(folder));
   const lock = await takeLock(join(folder, '.lock'), {
     code: 'dataset-busy',
     does: 'is writing to the dataset',

@@ -1,6 +1,6 @@
 /** The dataset → a folder or a zip that any training tool reads, and that `import` takes back as it was. */
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -8,6 +8,7 @@ import { ZipFile } from 'yazl';
 import { QcError } from '../../config/errors.ts';
 import { folderOfLabel } from '../../config/label-name.ts';
 import { syncFile } from '../../models/durable.ts';
+import { makeFolders } from '../../models/folders.ts';
 import { type AnnotationIndex, annotationsName, lineOf } from './annotations.ts';
 import type { LabelledFrame } from './frame.ts';
 import type { Change } from './journal.ts';
@@ -46,13 +47,13 @@ async function writeFolder(
   folder: string,
   onProgress: Progress,
 ): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolders(folder);
   await writeFile(join(folder, 'labels.jsonl'), journalOf(frames));
   if (isMarked(frames, annotations))
     await writeFile(join(folder, annotationsName), annotationLines(frames, annotations));
   for (const [index, frame] of frames.entries()) {
     onProgress(index, frames.length);
-    await mkdir(join(folder, folderOfLabel(frame.label)), { recursive: true });
+    await makeFolders(join(folder, folderOfLabel(frame.label)));
     await writeFile(join(folder, folderOfLabel(frame.label), `${frame.id}.png`), await readFrame(frame));
   }
   onProgress(frames.length, frames.length);

@@ -2,12 +2,13 @@
  * Where the pictures of a dataset lie: `<folder>/<label>/<id>.png`, and removed ones in `.trash` while an undo may bring
  * them back. What lies elsewhere after a power cut, or was moved by hand, is put right when the dataset is opened.
  */
-import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
 import { folderOfLabel, isKeptByDataset } from '../../config/label-name.ts';
 import { syncFolder, writeDurably } from '../../models/durable.ts';
+import { makeFolders } from '../../models/folders.ts';
 import type { Image } from '../../models/image.ts';
 import { type Entry, put, type State, undoable } from './state.ts';
 
@@ -167,7 +168,7 @@ async function labelFolders(folder: string): Promise<string[]> {
 }
 
 async function makeFolder(folder: string): Promise<void> {
-  if (await mkdir(folder, { recursive: true })) await syncFolder(dirname(folder));
+  if (await makeFolders(folder)) await syncFolder(dirname(folder));
 }
 
 async function move({ from, to }: Move): Promise<void> {

@@ -1,6 +1,7 @@
 /** Features of labelled frames, computed once for each picture and base: `<storage>/features/<base>.f32`. */
-import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolders } from '../../models/folders.ts';
 import type { Image } from '../../models/image.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
 import { decodePicture } from '../../models/picture.ts';
@@ -140,7 +141,7 @@ async function openCache(
   onNotice: (text: string) => void,
 ): Promise<FileHandle | undefined> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolders(folder);
     const handle = await open(file, 'a');
     await handle.truncate(length);
     return handle;

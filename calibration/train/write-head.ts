@@ -1,7 +1,8 @@
 /** A fitted head → a folder that `Store.add` copies in. */
 import { createHash } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolders } from '../../models/folders.ts';
 import { encodeHead, type HeadWeights } from '../../models/head.ts';
 import type { BaseManifest, HeadManifest } from '../../models/manifest.ts';
 
@@ -33,7 +34,7 @@ export async function writeHead(folder: string, head: HeadWeights, facts: HeadFa
     createdAt: createdAt.toISOString(),
     training,
   };
-  await mkdir(folder, { recursive: true });
+  await makeFolders(folder);
   await writeFile(join(folder, manifest.head.file), model);
   await writeFile(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 }

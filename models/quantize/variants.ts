@@ -1,7 +1,8 @@
 /** Variants of bases on disk: `<storage>/bases/<name>.<precision>.json` and the .onnx that it names; for int8 what came of the last attempt beside them. */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDurably } from '../durable.ts';
+import { makeFolders } from '../folders.ts';
 import { basesIn } from '../layout.ts';
 import type { BaseManifest } from '../manifest.ts';
 import type { Quantized } from './quantize.ts';
@@ -21,7 +22,7 @@ export async function keepQuantized(
   storageDirectory: string,
   { model, manifest, report }: Quantized,
 ): Promise<string | undefined> {
-  await mkdir(basesIn(storageDirectory), { recursive: true });
+  await makeFolders(basesIn(storageDirectory));
   await writeDurably(reportOf(storageDirectory, manifest.name), json(report));
   return report.passed ? keepVariant(storageDirectory, { model, manifest }) : undefined;
 }
@@ -36,7 +37,7 @@ export async function keepVariant(
   { model, manifest }: { readonly model: Uint8Array; readonly manifest: BaseManifest },
 ): Promise<string> {
   const folder = basesIn(storageDirectory);
-  await mkdir(folder, { recursive: true });
+  await makeFolders(folder);
   const name = `${manifest.name}.${manifest.precision}`;
   const file = join(folder, manifest.file);
   await writeDurably(file, model);

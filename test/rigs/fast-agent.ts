@@ -12,11 +12,13 @@ export const fastBase = 'plant/line-1/press-1/qc';
  * An agent that gives results much faster than pixels could be judged: two cameras made of pictures, and a model of two
  * kilobytes. What it writes is in `storage` under the folder. Every call starts it anew.
  * @param everyMs from one part to the next of each camera
+ * @param env added to its environment
  */
 export async function fastAgent(
   folder: string,
   broker: string,
   everyMs: number,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<() => AgentProcess> {
   const pictures = join(folder, 'pictures');
   await mkdir(pictures);
@@ -41,5 +43,5 @@ export async function fastAgent(
   };
   const file = join(folder, 'agent.yaml');
   await writeFile(file, JSON.stringify(config));
-  return () => startAgent(['run', '--config', file], { cwd: folder });
+  return () => startAgent(['run', '--config', file], { cwd: folder, env });
 }

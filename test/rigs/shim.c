@@ -2,7 +2,7 @@
  * Between the agent and the C library: a clock that jumps, a disk that is slow to say that it has written, and a disk that fails.
  * Numbers of 64 bits in a mapped file rule it while the agent runs: [0] ms added to the wall clock, [1] ms that every
  * fsync, fdatasync, msync and synchronous pwrite takes longer; [2] counts those that did. The monotonic clock, by which time-outs run, stays as it is.
- * [3] is the errno with which calls on files fail, 0 for none, [4] how many still do (below 0: all), [5] which (the bits
+ * [3] is the errno with which calls on files fail, 0 for none, below 0 the seconds for which they hang, [4] how many still do (below 0: all), [5] which (the bits
  * below), [6] counts those that did. From byte 64 on: a part of the path of the files that fail; empty for every file.
  */
 #define _GNU_SOURCE
@@ -84,6 +84,11 @@ static int fails_at(const char *path, int kind) {
   if (knobs[4] == 0) return 0;
   if (knobs[4] > 0) __sync_fetch_and_sub(&knobs[4], 1);
   __sync_fetch_and_add(&knobs[6], 1);
+  if (knobs[3] < 0) {
+    struct timespec wait = {-knobs[3], 0};
+    nanosleep(&wait, NULL);
+    return 0;
+  }
   errno = (int)knobs[3];
   return 1;
 }

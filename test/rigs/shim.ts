@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 /** Calls on files that fail; only absolute paths are matched. */
 export interface FileFault {
-  /** For example `constants.errno.EIO` of node:os. */
+  /** For example `constants.errno.EIO` of node:os; below 0: no error, but the call hangs for so many seconds. */
   readonly errno: number;
   /** Part of the path of the files; default: every file. */
   readonly path?: string;

@@ -4,6 +4,7 @@ import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDiskFault } from '../../../models/disk-fault.ts';
 import { syncFolder } from '../../../models/durable.ts';
+import { makeFolders } from '../../../models/folders.ts';
 import type { Log } from '../../lifecycle/log.ts';
 import { makeAside } from './aside.ts';
 import type { Found } from './disk.ts';
@@ -25,7 +26,7 @@ export interface OpenStore {
 /** @throws what the operating system or lmdb says; nothing is open then */
 export async function openStore(options: OpenDisk, log: Log): Promise<OpenStore> {
   const { directory } = options;
-  await mkdir(directory, { recursive: true });
+  await makeFolders(directory);
   const numbersAreKnown = await makeWhole(options, log);
   const disk = await openLastingDisk(options, log);
   try {

@@ -1,8 +1,9 @@
 /** The birth/death sequence number: another one at every CONNECT, also after a crash (Sparkplug 3.0 §4.4.1). */
-import { mkdir, readFile, rename } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { writeDurably } from '../../../models/durable.ts';
+import { makeFolders } from '../../../models/folders.ts';
 import { FaultLog, type Log } from '../../lifecycle/log.ts';
 
 const fileSchema = z.strictObject({
@@ -31,7 +32,7 @@ export async function openBdSeq(file: string, log: Log): Promise<BdSeq> {
       if (!isUsed) return current;
       const next = (current + 1) % 256;
       try {
-        await mkdir(dirname(file), { recursive: true });
+        await makeFolders(dirname(file));
         await writeDurably(file, `${JSON.stringify({ schema: 1, bdSeq: next })}\n`);
         faults.clear();
       } catch (error) {

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -11,7 +11,9 @@ import { checkDisk, roomFinding } from '../../../agent/doctor/disk.ts';
 import { checkHttp } from '../../../agent/doctor/http.ts';
 import { type Config, configSchema } from '../../../config/schema.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
+import { openShim, shimMissing } from '../../rigs/shim.ts';
 import { openStationRig } from '../../rigs/station.ts';
+import { until } from '../../rigs/until.ts';
 
 const never = new AbortController().signal;
 
@@ -51,6 +53,62 @@ describe('the clock', () => {
 });
 
 describe('the disk', () => {
+  /** The doctor's answer about a storage directory, in a process of its own. */
+  async function diagnose(directory: string, env: Readonly<Record<string, string>> = {}) {
+    const main = fileURLToPath(new URL('../../../agent/main.js', import.meta.url));
+    const scratch = await tempFolder();
+    const file = join(scratch.path, 'agent.yaml');
+    const pictures = join(scratch.path, 'pictures');
+    await mkdir(pictures);
+    const config = {
+      station: 'press-1',
+      cameras: { top: { url: `file:${pictures}`, trigger: { kind: 'continuous', everyMs: 500 } } },
+      mqtt: { url: 'mqtt://127.0.0.1:1' },
+      http: { port: 0 },
+      storage: { directory },
+    };
+    await writeFile(file, JSON.stringify(config));
+    const child = spawn(process.execPath, [main, 'doctor', '--config', file], {
+      env: { ...process.env, ...env },
+    });
+    let said = '';
+    child.stdout.on('data', (text) => {
+      said += text;
+    });
+    return {
+      child,
+      closed: once(child, 'close').then(async () => {
+        await scratch[Symbol.asyncDispose]();
+        return said;
+      }),
+      said: () => said,
+    };
+  }
+
+  it.skipIf(process.platform !== 'linux').each(['/proc/qc', '/proc', '/sys/qc'])(
+    'is no place for data at %s, and the doctor comes to its end',
+    async (directory) => {
+      const { closed } = await diagnose(directory);
+      expect(await closed).toMatch(/^FAIL +disk: .* is not on a file system that can hold data/m);
+    },
+  );
+
+  it.skipIf(shimMissing)(
+    'hangs: the doctor says so, and ends at once when it is told to',
+    async () => {
+      await using scratch = await tempFolder();
+      await using shim = await openShim();
+      await shim.fail({ errno: -3_600, path: scratch.path });
+      const late = await diagnose(scratch.path, shim.env);
+      expect(await late.closed).toMatch(/^FAIL +disk: no answer within 10 s/m);
+      const stopped = await diagnose(scratch.path, shim.env);
+      await until(() => stopped.said().includes('clock'), { what: 'the doctor to come to the disk' });
+      stopped.child.kill('SIGTERM');
+      expect(await stopped.closed).toContain('stopped');
+    },
+    60_000,
+  );
+
   it('has room, little, or none', () => {
     expect(roomFinding('/data', 82.9e9)).toMatchObject({ level: 'ok', detail: '/data: 82.9 GB free' });
     expect(roomFinding('/data', 1.9e9)).toMatchObject({ level: 'warn' });

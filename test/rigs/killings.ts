@@ -1,0 +1,188 @@
+/** An agent and a broker that are killed at random moments, and what must hold once it is over. */
+import { mkdir } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Closer } from '../../agent/lifecycle/closer.ts';
+import { openDisk } from '../../agent/publish/outbox/disk.ts';
+import type { Random } from '../../calibration/random.ts';
+import { fastAgent, fastBase, fastCameras } from './fast-agent.ts';
+import { freePort } from './free-port.ts';
+import { type Historian, openHistorian } from './historian.ts';
+import { startMosquitto } from './mosquitto.ts';
+import type { AgentProcess } from './plant-agent.ts';
+import { scrape } from './plant-metrics.ts';
+import { openShim, type Shim } from './shim.ts';
+import { until } from './until.ts';
+
+export interface Killings extends AsyncDisposable {
+  readonly historian: Historian;
+  /** Kinds of events; each kills something at least once. */
+  readonly kinds: readonly string[];
+  /** So far. */
+  readonly killed: { readonly agents: number; readonly brokers: number };
+  happens(kind: string): Promise<void>;
+  /** Waits until so many more results have come. */
+  flows(results: number): Promise<void>;
+  /** Results that came, each counted once. */
+  readonly results: number;
+  /** Waits until everything is sent, and stops the agent. @throws where it does not end well */
+  finish(): Promise<Outcome>;
+}
+
+export interface Outcome {
+  /** By camera: the newest number that the store knows. */
+  readonly newest: ReadonlyMap<string, number>;
+  /** Messages that wait in the store, and that it has dropped. */
+  readonly waiting: number;
+  readonly dropped: number;
+}
+
+export interface KillingsOptions {
+  readonly folder: string;
+  readonly random: Random;
+  /** From one part to the next of each camera, ms. */
+  readonly everyMs?: number;
+  /** Adds events in which the store fails (shim.c). */
+  readonly shimmed?: boolean;
+}
+
+export async function openKillings({
+  folder,
+  random,
+  everyMs = 10,
+  shimmed = false,
+}: KillingsOptions): Promise<Killings> {
+  await using opened = new Closer();
+  const persistence = join(folder, 'broker');
+  await mkdir(persistence);
+  const port = await freePort();
+  const startBroker = () => startMosquitto({ port, persistence });
+  let broker = await startBroker();
+  opened.defer(() => broker[Symbol.asyncDispose]());
+  const historian = opened.use(await openHistorian(broker.url, fastBase));
+  const shim: Shim | undefined = shimmed ? opened.use(await openShim()) : undefined;
+  const start = await fastAgent(folder, broker.url, everyMs, shim?.env);
+  const agents: AgentProcess[] = [];
+  const startOne = () => {
+    const agent = start();
+    agents.push(agent);
+    return agent;
+  };
+  opened.defer(async () => {
+    for (const agent of agents) await agent[Symbol.asyncDispose]();
+  });
+  let agent = startOne();
+  const killed = { agents: 0, brokers: 0 };
+
+  const killAgent = async () => {
+    killed.agents++;
+    agent.kill('SIGKILL');
+    await agent.exited;
+  };
+  const killBroker = async () => {
+    killed.brokers++;
+    await broker.kill();
+  };
+  // mosquitto saves only now and then, so what it has acknowledged and not yet passed on may die with it. That is not
+  // ours to prove: it never gets anything while its subscriber is away.
+  const brokerBack = async () => {
+    broker = await startBroker();
+    await until(() => historian.connected, { timeoutMs: 20_000, what: 'the subscriber to be back' });
+  };
+  const upTo = (most: number) => random.next() * most;
+  const events: Record<string, () => Promise<void>> = {
+    async agent() {
+      await killAgent();
+      agent = startOne();
+    },
+    async broker() {
+      await killBroker();
+      await sleep(upTo(1_500));
+      agent.kill('SIGSTOP');
+      await brokerBack();
+      agent.kill('SIGCONT');
+    },
+    async both() {
+      await Promise.all([killAgent(), killBroker()]);
+      await brokerBack();
+      agent = startOne();
+    },
+    async agentWithoutBroker() {
+      await killBroker();
+      await sleep(upTo(800));
+      await killAgent();
+      agent = startOne();
+      await sleep(upTo(2_500));
+      await killAgent();
+      await brokerBack();
+      agent = startOne();
+    },
+    ...(shim && {
+      async agentWhileStoreFails() {
+        await shim.fail({ errno: constants.errno.EIO, path: 'data.mdb' });
+        await sleep(upTo(3_000));
+        await killAgent();
+        await shim.fail(undefined);
+        agent = startOne();
+      },
+      async agentAfterOneFailure() {
+        await shim.fail({ errno: constants.errno.EIO, path: '/outbox/', times: 1 });
+        await sleep(upTo(2_000));
+        await killAgent();
+        await shim.fail(undefined);
+        agent = startOne();
+      },
+    }),
+  };
+  const all = opened.move();
+  const seen = () =>
+    fastCameras.reduce((sum, camera) => sum + (historian.results.get(camera)?.length ?? 0), 0);
+  return {
+    historian,
+    kinds: Object.keys(events),
+    killed,
+    happens: (kind) => events[kind]!(),
+    async flows(results) {
+      const before = seen();
+      await until(() => seen() >= before + results, { timeoutMs: 60_000, what: 'results to flow' });
+    },
+    get results() {
+      return seen();
+    },
+    async finish() {
+      const url = String((await agent.logs('page, API and metrics are served')).url);
+      await until(
+        async () => {
+          const metrics = await scrape(url);
+          return metrics.value('qc_mqtt_connected') === 1 && metrics.value('qc_outbox_messages')! < 20;
+        },
+        { timeoutMs: 60_000, everyMs: 100, what: 'the backlog to be sent' },
+      );
+      const { code } = await agent.stop('SIGTERM');
+      if (code !== 0) throw new Error(`the agent ended with code ${code}`);
+      const disk = openDisk(join(folder, 'storage', 'outbox'), { readOnly: true });
+      const { sequences, queues } = disk.found();
+      await disk.close();
+      const sum = (of: 'messages' | 'dropped') =>
+        [...queues.values()].reduce((sum, queue) => sum + queue[of], 0);
+      for (const camera of fastCameras) {
+        for (const came of [historian.results, historian.verdicts]) {
+          const newest = sequences.get(camera)!;
+          await until(() => came.get(camera)!.length >= newest, {
+            timeoutMs: 20_000,
+            what: `message ${newest} of ${camera}; ${came.get(camera)!.length} have come`,
+          });
+        }
+      }
+      return { newest: sequences, waiting: sum('messages'), dropped: sum('dropped') };
+    },
+    [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
+  };
+}
+
+/** Numbers up to the newest that never came, and that came out of their order. */
+export function gapsIn(came: readonly { readonly sequence: number }[], newest: number): number[] {
+  const known = new Set(came.map(({ sequence }) => sequence));
+  return Array.from({ length: newest }, (_, index) => index + 1).filter((number) => !known.has(number));
+}
