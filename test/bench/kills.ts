@@ -40,20 +40,18 @@ try {
     await killings.happens(kind);
   }
   const { newest, waiting, dropped } = await killings.finish();
-  const missing = (came: typeof historian.results | typeof historian.verdicts) =>
-    fastCameras.reduce(
-      (sum, camera) => sum + gapsIn(came.get(camera) ?? [], newest.get(camera) ?? 0).length,
-      0,
-    );
+  const over = (of: 'missing' | 'gaps', came: typeof historian.results | typeof historian.verdicts) =>
+    fastCameras.reduce((sum, camera) => sum + gapsIn(came.get(camera) ?? [], newest.get(camera) ?? 0)[of], 0);
   const none = { atMost: 0 };
   const rows: Row[] = [
     { what: 'kills of the agent', figure: killed.agents, unit: '' },
     { what: 'kills of the broker', figure: killed.brokers, unit: '' },
     { what: 'results', figure: killings.results, unit: '' },
     { what: 'deliveries of results and verdicts', figure: historian.deliveries, unit: '' },
-    { what: 'results that never came', figure: missing(historian.results), unit: '', target: none },
-    { what: 'verdicts that never came', figure: missing(historian.verdicts), unit: '', target: none },
+    { what: 'results that never came', figure: over('missing', historian.results), unit: '', target: none },
+    { what: 'verdicts that never came', figure: over('missing', historian.verdicts), unit: '', target: none },
     { what: 'numbers that stand for two parts', figure: historian.ambiguous.length, unit: '', target: none },
+    { what: 'gaps where the newest number was uncertain', figure: over('gaps', historian.results), unit: '' },
     { what: 'messages that the outbox dropped', figure: dropped, unit: '', target: none },
     { what: 'messages left in the outbox', figure: waiting, unit: '', target: none },
   ];

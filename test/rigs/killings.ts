@@ -169,9 +169,9 @@ export async function openKillings({
       for (const camera of fastCameras) {
         for (const came of [historian.results, historian.verdicts]) {
           const newest = sequences.get(camera)!;
-          await until(() => came.get(camera)!.length >= newest, {
+          await until(() => came.get(camera)!.some(({ sequence }) => sequence === newest), {
             timeoutMs: 20_000,
-            what: `message ${newest} of ${camera}; ${came.get(camera)!.length} have come`,
+            what: `message ${newest} of ${camera}`,
           });
         }
       }
@@ -181,8 +181,20 @@ export async function openKillings({
   };
 }
 
-/** Numbers up to the newest that never came, and that came out of their order. */
-export function gapsIn(came: readonly { readonly sequence: number }[], newest: number): number[] {
-  const known = new Set(came.map(({ sequence }) => sequence));
-  return Array.from({ length: newest }, (_, index) => index + 1).filter((number) => !known.has(number));
+/** Smallest gap that the agent leaves where the newest number was uncertain; docs/outbox.md. */
+const leastGap = 5_000;
+
+/** Numbers between the first and the newest that never came, those in such a gap apart. */
+export function gapsIn(
+  came: readonly { readonly sequence: number }[],
+  newest: number,
+): { readonly missing: number; readonly gaps: number } {
+  let [missing, gaps, before] = [0, 0, 0];
+  for (const sequence of [...came.map(({ sequence }) => sequence), newest + 1].sort((a, b) => a - b)) {
+    const skipped = sequence - before - 1;
+    if (skipped >= leastGap) gaps++;
+    else missing += Math.max(0, skipped);
+    before = sequence;
+  }
+  return { missing, gaps };
 }

@@ -21,6 +21,8 @@ const takeOverAfterMs = 200;
 const retryMs = 1_000;
 /** A write that takes longer counts as failed until it ends: a verdict cannot wait for a disk that hangs, ms. */
 const slowMs = 3_000;
+/** For an answer that is there already to be read, ms. */
+const answerMs = 100;
 /** How often it is looked for what has become too old, ms. */
 const ageEveryMs = 60_000;
 /** Parts in one transaction, and in one record of the journal. */
@@ -238,7 +240,10 @@ export class DurableOutbox implements OutboxStore {
     do {
       // Those that came in one turn share a record.
       await Promise.resolve();
-      const slow = setTimeout(() => this.#failed(`it has not answered for ${slowMs / 1000} s`), slowMs);
+      let slow = setTimeout(() => {
+        // The process may have been stopped meanwhile: then the answer is there already.
+        slow = setTimeout(() => this.#failed(`it has not answered for ${slowMs / 1000} s`), answerMs);
+      }, slowMs);
       try {
         if ((this.#isFull && !this.#storeFails) || !(await this.#toJournal())) {
           this.#direct = true;

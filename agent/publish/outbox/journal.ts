@@ -51,8 +51,17 @@ export interface Journal {
  * @throws UnreadableJournal, or what the operating system says
  */
 export async function openJournal(path: string, taken: number): Promise<Journal> {
-  let file: OpenFile | undefined = await openFileAt(path, taken);
-  const { found } = file;
+  return journalOver(path, taken, await openFileAt(path, taken));
+}
+
+/** A journal that could not be made yet: it is made as soon as the disk takes it. */
+export function openJournalLater(path: string, taken: number): Journal {
+  return journalOver(path, taken, undefined);
+}
+
+function journalOver(path: string, taken: number, opened: OpenFile | undefined): Journal {
+  let file = opened;
+  const found = opened?.found ?? { records: [], end: pageBytes, damaged: 0 };
   let newest = found.records.at(-1)?.number ?? taken;
   let takenUpTo = taken;
   let isWriting = false;

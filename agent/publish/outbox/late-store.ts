@@ -42,15 +42,15 @@ export function openLateStore(
   async function attempt(): Promise<void> {
     const opened = await openStore(options, log);
     try {
-      const replayed = replay(opened.disk.found, opened.journal?.found.records ?? []);
+      const replayed = replay(opened.disk.found, opened.journal.found.records ?? []);
       await takeOver(opened, replayed);
-      const journal = opened.journal?.found.records.at(-1)?.number ?? opened.disk.found.journal;
+      const journal = opened.journal.found.records.at(-1)?.number ?? opened.disk.found.journal;
       tell({ ...replayed.found, journal });
       store = opened;
       isOpen.abort();
     } catch (error) {
       await opened.disk.close();
-      await opened.journal?.close();
+      await opened.journal.close();
       throw error;
     }
   }
@@ -85,11 +85,11 @@ export function openLateStore(
     journal: {
       found: { records: [], end: 0, damaged: 0 },
       get isFilling() {
-        return store?.journal?.isFilling ?? false;
+        return store?.journal.isFilling ?? false;
       },
-      write: (parts, mayGrow) => store?.journal?.write(parts, mayGrow),
-      taken: (number) => store?.journal?.taken(number),
-      close: async () => store?.journal?.close(),
+      write: (parts, mayGrow) => store?.journal.write(parts, mayGrow),
+      taken: (number) => store?.journal.taken(number),
+      close: async () => store?.journal.close(),
     },
     onOpen(listener) {
       tell = listener;

@@ -4,12 +4,13 @@ import { QcError } from '../../../config/errors.ts';
 import { isDiskFault } from '../../../models/disk-fault.ts';
 import type { Log } from '../../lifecycle/log.ts';
 import type { Limits } from './disk.ts';
+import type { OpenDisk } from './disk-thread.ts';
 import { DurableOutbox } from './durable.ts';
 import { RefusedError } from './examine.ts';
 import { openLateStore } from './late-store.ts';
 import { openNumbers } from './numbers.ts';
 import type { OutboxStore } from './outbox.ts';
-import { openStore, peekAtSequences } from './store.ts';
+import { type OpenStore, openStore, peekAtSequences } from './store.ts';
 
 export interface OutboxConfig extends Limits {
   /** The agent's; the store is `outbox` under it. */
@@ -38,19 +39,32 @@ export async function openOutbox(config: OutboxConfig, deps: OutboxDeps): Promis
   const options = { limits: { messages, bytes, ageMs }, memoryParts };
   const numbers = await openNumbers(config.directory);
   try {
-    const { disk, journal, numbersAreKnown } = await openStore({ directory, bytes }, log);
+    const { disk, journal, numbersAreKnown } = await openSoon({ directory, bytes }, log);
     const areCertain = numbersAreKnown && !numbers.wasUncertain;
     return new DurableOutbox({ disk, journal, areCertain, numbers }, options, { ...deps, log });
   } catch (cause) {
+    if (!isForLater(cause))
+      throw new QcError('outbox-failed', `${directory}: ${(cause as Error).message}`, { cause });
     const why = (cause as Error).message;
-    if (!isDiskFault(cause) && !(cause instanceof RefusedError)) {
-      throw new QcError('outbox-failed', `${directory}: ${why}`, { cause });
-    }
-    const sequences = await peekAtSequences(directory);
-    const late = openLateStore({ directory, bytes, retryMs, why, sequences }, log);
-    const outbox = new DurableOutbox({ ...late, areCertain: false, numbers }, options, { ...deps, log });
+    const known = await peekAtSequences(directory);
+    const late = openLateStore({ directory, bytes, retryMs, why, sequences: known ?? new Map() }, log);
+    const areCertain = known !== undefined && !numbers.wasUncertain;
+    const outbox = new DurableOutbox({ ...late, areCertain, numbers }, options, { ...deps, log });
     late.onOpen((found) => outbox.adopt(found));
     outbox.startWithout(why);
     return outbox;
+  }
+}
+
+const isForLater = (error: unknown) => isDiskFault(error) || error instanceof RefusedError;
+
+/** A single failure is no reason to begin without the disk. */
+async function openSoon(options: OpenDisk, log: Log): Promise<OpenStore> {
+  try {
+    return await openStore(options, log);
+  } catch (error) {
+    if (!isForLater(error)) throw error;
+    log.warn(`outbox: it is opened again after a failure: ${(error as Error).message}`);
+    return openStore(options, log);
   }
 }

@@ -10,15 +10,14 @@ import { makeAside } from './aside.ts';
 import type { Found } from './disk.ts';
 import type { OpenDisk } from './disk-thread.ts';
 import { examine, rebuild } from './examine.ts';
-import { type Journal, openJournal, UnreadableJournal } from './journal.ts';
+import { type Journal, openJournal, openJournalLater, readStart, UnreadableJournal } from './journal.ts';
 import type { Scanned } from './journal-record.ts';
 import { type LastingDisk, openLastingDisk } from './lasting-disk.ts';
 import type { Rebuilt } from './rebuild.ts';
 
 export interface OpenStore {
   readonly disk: LastingDisk;
-  /** Undefined if there can be none: without it everything is as safe and takes a little longer. */
-  readonly journal: Journal | undefined;
+  readonly journal: Journal;
   /** Whether the newest sequence numbers found are those that were used; false after damage. */
   readonly numbersAreKnown: boolean;
 }
@@ -38,11 +37,11 @@ export async function openStore(options: OpenDisk, log: Log): Promise<OpenStore>
   }
 }
 
-/** The newest numbers in a store that cannot be written; none if it cannot be read either. */
-export async function peekAtSequences(directory: string): Promise<ReadonlyMap<string, number>> {
-  if (!existsSync(join(directory, 'data.mdb'))) return new Map();
+/** The newest numbers in a store that cannot be written; undefined if it cannot be read either, or there is none. */
+export async function peekAtSequences(directory: string): Promise<ReadonlyMap<string, number> | undefined> {
+  if (!existsSync(join(directory, 'data.mdb'))) return undefined;
   const examined = await examine(directory, false).catch(() => undefined);
-  return examined && 'found' in examined ? examined.found.sequences : new Map();
+  return examined && 'found' in examined && examined.missing === 0 ? examined.found.sequences : undefined;
 }
 
 /**
@@ -102,7 +101,7 @@ async function isWhole(directory: string): Promise<boolean> {
 }
 
 interface FoundJournal {
-  readonly journal: Journal | undefined;
+  readonly journal: Journal;
   /** Whether the newest number of each camera is among what could be read. */
   readonly isWhole: boolean;
 }
@@ -123,7 +122,9 @@ async function journalIn(directory: string, found: Found, log: Log): Promise<Fou
     return { journal, isWhole: damaged === 0 || camerasIn(found, journal.found).size === 1 };
   } catch (error) {
     const why = (error as Error).message;
-    if (error instanceof UnreadableJournal) {
+    // What cannot be read twice is damaged, by the disk if not by its content.
+    const isDamaged = (error as NodeJS.ErrnoException).code === 'EIO' && (await cannotBeRead(path));
+    if (error instanceof UnreadableJournal || isDamaged) {
       const aside = await makeAside(directory);
       await rename(path, join(aside, 'journal'));
       log.warn(
@@ -132,10 +133,18 @@ async function journalIn(directory: string, found: Found, log: Log): Promise<Fou
       );
       return { ...(await journalIn(directory, found, log)), isWhole: false };
     }
+    // What may be in it must not be written over.
+    if (existsSync(path)) throw error;
     log.warn({ err: error }, 'the outbox has no journal: each result waits a little longer for the disk');
-    return { journal: undefined, isWhole: true };
+    return { journal: openJournalLater(path, found.journal), isWhole: true };
   }
 }
+
+const cannotBeRead = (path: string) =>
+  readStart(path).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === 'EIO',
+  );
 
 /** Records count up: what is damaged between others of the same camera was not its newest. */
 function camerasIn({ sequences }: Found, { records }: Scanned): ReadonlySet<string> {

@@ -123,7 +123,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
     expect(left).toEqual({ waiting: paced.stored.length, dropped: 0 });
     await using again = await openIn(directory);
     expect(await readAll(again.outbox)).toEqual(upTo(paced.stored.length));
-  });
+  }, 90_000);
 
   for (const [name, errno] of Object.entries({ EIO, ENOSPC, EROFS })) {
     it(`it takes nothing at all (${name}) when the process is killed: no number stands for two parts`, async () => {
@@ -159,7 +159,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
       expect([1, 2]).toContain(paced.stored[0]! - used.at(-1)!);
       used.push(...paced.stored);
       expect(new Set(used).size).toBe(used.length);
-    });
+    }, 90_000);
   }
 
   it('it takes nothing at the start: results wait in memory, and are on the disk once it takes them', async () => {
@@ -188,5 +188,5 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
     expect(kept).toEqual(expect.arrayContaining(stored));
     expect(kept).toEqual([...new Set(kept)].toSorted((a, b) => a - b));
     expect(kept).toHaveLength(left!.waiting);
-  });
+  }, 90_000);
 });

@@ -1,5 +1,5 @@
 /** The outbox on a real disk: what is there after a restart, after damage, and while the disk takes nothing. */
-import { mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -249,6 +249,7 @@ describe('a disk that hangs', () => {
   it('holds up results for three seconds, and then they go from memory until it is back', async () => {
     const directory = await temporary();
     const limits = { messages: 1_000, bytes: 100e6, ageMs: 3_600_000 };
+    await mkdir(join(directory, 'outbox'));
     const disk = await openDiskThread({ directory: join(directory, 'outbox'), bytes: limits.bytes });
     let hang = Promise.resolve();
     const hanging = {

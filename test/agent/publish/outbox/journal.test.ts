@@ -253,7 +253,7 @@ describe.skipIf(fileLimitMissing)('a disk that is full', () => {
     await until(async () => (await taken(directory)).queues.get('one')?.messages === 20);
   });
 
-  it('when there is no journal yet: results wait for the store, until the next start makes one', async () => {
+  it('when there is no journal yet: results wait for the store, until it can be made', async () => {
     const directory = await temporary();
     limitFiles(process.pid, 200_000);
     try {
