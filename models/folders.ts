@@ -1,7 +1,7 @@
 /** Folders that hold data. */
 import { mkdir, stat, statfs } from 'node:fs/promises';
+import { platform } from 'node:os';
 import { dirname } from 'node:path';
-import { platform } from 'node:process';
 import { QcError } from '../config/errors.ts';
 
 /**
@@ -59,7 +59,7 @@ const notForData = new Map([
  * @throws QcError storage-unusable, or what the file system says
  */
 export async function requireDataFileSystem(directory: string): Promise<void> {
-  if (platform !== 'linux') return;
+  if (platform() !== 'linux') return;
   const found = await statfs(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT' || dirname(directory) === directory) throw error;
     return undefined;

@@ -107,6 +107,7 @@ const entries = [
   'agent/commands/shell.ts',
   'agent/camera/node-av/child.ts',
   'agent/demo/line-process.ts',
+  'agent/doctor/disk-child.ts',
   'agent/bench/world-process.ts',
   'agent/publish/outbox/examine-child.ts',
   'calibration/jobs/child.ts',
