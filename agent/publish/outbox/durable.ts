@@ -323,6 +323,7 @@ export class DurableOutbox implements OutboxStore {
       } catch (error) {
         this.#inFlight = 0;
         this.#storeFails = true;
+        if (this.#fault && (await this.#allToJournal())) this.#recovered();
         this.#notTaken((error as Error).message);
         this.#writeSoon(retryMs);
         return;
@@ -385,9 +386,18 @@ export class DurableOutbox implements OutboxStore {
     return this.#groups[groups.length]?.record === newest ? newest - 1 : newest;
   }
 
-  /** No fault as long as the journal has what was put. */
+  /** Whether the journal has everything, now that the store does not take it. */
+  async #allToJournal(): Promise<boolean> {
+    if (this.#storing) return false;
+    while (this.#groups.length > this.#journaled) if (!(await this.#toJournal())) return false;
+    this.#direct = false;
+    return true;
+  }
+
+  /** No fault as long as the journal takes what is put. */
   #notTaken(why: string): void {
-    if (this.#groups.length > this.#journaled + this.#journaling) this.#failed(why);
+    const isWaiting = this.#groups.length > this.#journaled + this.#journaling;
+    if (isWaiting && (this.#direct || this.#fault || !this.#journal)) this.#failed(why);
     else
       this.#faults.warn(
         `outbox: the store takes nothing (${firstLine(why)}): its journal does, while it has room`,

@@ -125,6 +125,28 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
     expect(await readAll(again.outbox)).toEqual(upTo(paced.stored.length));
   }, 90_000);
 
+  it('store and journal fail, then the store alone: the journal has the results, and a kill leaves no gap', async () => {
+    const directory = await temporary();
+    await using shim = await openShim();
+    const stored: number[] = [];
+    {
+      await using paced = startPaced(directory, shim, 2);
+      await grows(paced, 20);
+      await shim.fail({ errno: EIO, path: directory });
+      await until(() => paced.fault !== '', { what: 'the fault to be said' });
+      await grows(paced, 20);
+      await shim.fail({ errno: EIO, path: 'data.mdb' });
+      await until(() => paced.fault === '', { what: 'the journal to be in use' });
+      await grows(paced, 50);
+      expect(paced.fault).toBe('');
+      stored.push(...paced.stored);
+    }
+    await shim.fail(undefined);
+    await using again = await openIn(directory);
+    expect(await readAll(again.outbox)).toEqual(expect.arrayContaining(stored));
+    expect([1, 0]).toContain(again.store.newestSequence('top') - stored.at(-1)!);
+  }, 90_000);
+
   for (const [name, errno] of Object.entries({ EIO, ENOSPC, EROFS })) {
     it(`it takes nothing at all (${name}) when the process is killed: no number stands for two parts`, async () => {
       const directory = await temporary();
