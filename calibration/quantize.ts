@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { QcError } from '../config/errors.ts';
 import type { Config } from '../config/schema.ts';
-import { openBase } from '../models/base.ts';
+import { type Base, openBase } from '../models/base.ts';
 import type { Image } from '../models/image.ts';
 import { decodePicture } from '../models/picture.ts';
 import type { Picture } from '../models/quantize/float.ts';
@@ -52,7 +52,7 @@ export async function quantize(
 ): Promise<QuantizeResult> {
   const { model, storage } = config;
   const storageDirectory = storage.directory;
-  const base = await openBase({ base: model.base, precision: 'fp32', storageDirectory });
+  const base = await openOrigin(model.base, storageDirectory);
   const { frames, revision, isLabelled, pictures } = await shown(storageDirectory, most, deps);
   const judge = isLabelled ? await judgeOf(config, base.manifest, frames, deps) : undefined;
   const made = await quantizeBase(base, pictures, {
@@ -66,6 +66,16 @@ export async function quantize(
   });
   deps.signal?.throwIfAborted();
   return { report: made.report, file: await keepQuantized(storage.directory, made) };
+}
+
+/** What variants are made of: the base itself in float32, or in float16 if it was exported so. */
+async function openOrigin(name: string, storageDirectory: string): Promise<Base> {
+  const base = await openBase({ base: name, precision: 'auto', storageDirectory });
+  const { precision, variantOf } = base.manifest;
+  if (precision === 'fp32' || (precision === 'fp16' && variantOf === undefined)) return base;
+  throw new QcError('quantize-impossible', `${base.file} is a variant itself (${precision})`, {
+    remedy: 'set model.base to the float model that it was made of',
+  });
 }
 
 export interface HalveResult {
@@ -82,7 +92,12 @@ export async function halve(
 ): Promise<HalveResult> {
   const { model, storage } = config;
   const storageDirectory = storage.directory;
-  const base = await openBase({ base: model.base, precision: 'fp32', storageDirectory });
+  const base = await openOrigin(model.base, storageDirectory);
+  if (base.manifest.precision === 'fp16') {
+    throw new QcError('quantize-impossible', `${base.file} is in half precision already`, {
+      remedy: 'leave model.precision at auto: it runs as it is',
+    });
+  }
   const { pictures } = await shown(storageDirectory, most, deps);
   const halved = await halveBase(base, pictures, { ...deps, threads: model.threads });
   deps.signal?.throwIfAborted();

@@ -1,12 +1,13 @@
 /** The frozen base on disk: found, proved to be what its manifest says, and cut to its features. */
 import { createHash } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { QcError } from '../config/errors.ts';
-import { fitGraph } from './fit.ts';
+import { fedGraph, fitGraph } from './fit.ts';
 import { basesIn } from './layout.ts';
 import { type BaseManifest, readBaseManifest } from './manifest.ts';
+import { readExternalData, withExternalData } from './onnx/external.ts';
 import { decodeModel, encodeModel, type OnnxGraph, type OnnxModel } from './onnx/proto.ts';
 
 export interface BaseRequest {
@@ -57,18 +58,66 @@ export async function openBase(request: BaseRequest): Promise<Base> {
   }
   if (wanted === 'int8' || wanted === 'fp16') await requireSameOrigin(request, manifest);
   const file = join(dirname(manifestFile), manifest.file);
+  const { model, isWhole, sha256 } = await readGraph(file);
+  if (sha256.all !== manifest.sha256) throw otherFile(file, manifest, sha256);
+  const { cut, ...fitted } = fitGraph(file, manifest, model, request.maps);
+  const built = cut ?? (isWhole ? undefined : model);
+  return { manifest, file, model: built ? encodeModel(built) : file, ...fitted };
+}
+
+/** The graph of a proved base before it is cut, with all weights in it, as it is fed. @throws QcError as `openBase` */
+export async function wholeGraph({ file, manifest }: ProvedBase): Promise<OnnxModel & { graph: OnnxGraph }> {
+  const { model, sha256 } = await readGraph(file);
+  if (sha256.all !== manifest.sha256) throw otherFile(file, manifest, sha256);
+  return fedGraph(file, manifest, model);
+}
+
+interface Sha256 {
+  /** Of the .onnx, followed by the files that hold its weights: all that decides. */
+  readonly all: string;
+  readonly alone: string;
+  readonly files: readonly string[];
+}
+
+async function readGraph(file: string) {
   const bytes = await readModel(file);
-  const found = createHash('sha256').update(bytes).digest('hex');
-  if (found !== manifest.sha256) {
-    // Say what it is where it is not even ONNX: more use than two hashes.
-    parseModel(file, bytes);
-    throw new QcError(
-      'model-damaged',
-      `${file} is not the file its manifest describes: sha256 ${found}, expected ${manifest.sha256}`,
+  const parsed = parseModel(file, bytes);
+  const damaged = (cause: unknown) =>
+    new QcError('model-damaged', `${file}: ${(cause as Error).message}`, {
+      cause,
+      remedy:
+        'put the file with its weights beside it, or export the model as one file (torch.onnx.export: external_data=False)',
+    });
+  const data = await readExternalData(file, parsed).catch((cause) => {
+    throw damaged(cause);
+  });
+  const hash = createHash('sha256').update(bytes);
+  const alone = hash.copy().digest('hex');
+  for (const one of data.values()) hash.update(one);
+  const sha256: Sha256 = { all: hash.digest('hex'), alone, files: [...data.keys()] };
+  try {
+    const model = withExternalData(parsed, data) as OnnxModel & { graph: OnnxGraph };
+    return { model, isWhole: data.size === 0, sha256 };
+  } catch (cause) {
+    throw damaged(cause);
+  }
+}
+
+function otherFile(file: string, { sha256 }: BaseManifest, { all, alone, files }: Sha256): QcError {
+  if (alone === sha256) {
+    const names = [basename(file), ...files];
+    return new QcError(
+      'model-mismatch',
+      `${file}: its weights lie in ${files.join(', ')}, which the sha256 of the manifest does not cover`,
+      {
+        remedy: `set sha256 in the manifest to ${all} (cat ${names.join(' ')} | sha256sum), or export the model as one file (torch.onnx.export: external_data=False)`,
+      },
     );
   }
-  const { cut, ...fitted } = fitGraph(file, manifest, parseModel(file, bytes), request.maps);
-  return { manifest, file, model: cut ? encodeModel(cut) : file, ...fitted };
+  return new QcError(
+    'model-damaged',
+    `${[file, ...files].join(' with ')} is not the file its manifest describes: sha256 ${all}, expected ${sha256}`,
+  );
 }
 
 async function findManifest({ base, precision, storageDirectory }: BaseRequest): Promise<string> {

@@ -5,6 +5,7 @@ import { openBase } from './base.ts';
 import { writeDurably } from './durable.ts';
 import { requireHeadGraph, requireSameBase } from './head.ts';
 import type { BaseManifest } from './manifest.ts';
+import { withWeightsApart } from './onnx/adapt.ts';
 import { valueInfo } from './onnx/build.ts';
 import { join as joined } from './onnx/join.ts';
 import { changed, decodeModel, encodeModel } from './onnx/proto.ts';
@@ -34,7 +35,9 @@ export async function exportModel(
   const { manifest } = base;
   requireSameBase(head.manifest, manifest);
   requireHeadGraph(head.model, head.manifest, manifest.features.size);
-  const body = decodeModel(typeof base.model === 'string' ? await readFile(base.model) : base.model);
+  const bare = decodeModel(typeof base.model === 'string' ? await readFile(base.model) : base.model);
+  // The head's weights are no inputs.
+  const body = withWeightsApart(bare);
   const whole = joined(body, base.output, decodeModel(head.model), {
     labels: JSON.stringify(head.manifest.labels),
     version,

@@ -69,9 +69,3 @@ export function reads(node: OnnxNode): string[] {
   }
   return names;
 }
-
-/** The first weight that lies in another file (TensorProto.data_location EXTERNAL), which no hash covers. */
-export function externalWeight(graph: OnnxGraph): string | undefined {
-  return graph.initializer.find((tensor) => tensor.dataLocation === 1 || tensor.externalData.length > 0)
-    ?.name;
-}

@@ -23,7 +23,9 @@ export function halfModel(model: OnnxModel): OnnxModel {
   if (!graph) throw new Error('the model has no graph');
   const inputs = graphInputs(graph).flatMap(({ name, type }) => (type === 'float32' ? [name] : []));
   const outputs = graph.output.map(({ name }) => name ?? '');
-  const halves = new Map([...inputs, ...outputs].map((name) => [name, `${name}_half`]));
+  const taken = new Set(graph.node.flatMap((one) => one.output));
+  const unused = (name: string): string => (taken.has(name) ? unused(`${name}_`) : name);
+  const halves = new Map([...inputs, ...outputs].map((name) => [name, unused(`${name}_half`)]));
   const half = (name: string) => halves.get(name) ?? name;
   return changed(model, {
     graph: changed(graph, {

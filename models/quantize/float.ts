@@ -1,14 +1,14 @@
 /** The float base as quantization sees it: plain, with its pictures and what can be asked of it. */
-import { readFile } from 'node:fs/promises';
 import { QcError } from '../../config/errors.ts';
-import type { Base } from '../base.ts';
+import { type Base, wholeGraph } from '../base.ts';
 import { averageOf } from '../head.ts';
 import type { Image } from '../image.ts';
 import type { BaseManifest } from '../manifest.ts';
+import { inFloat32, withWeightsApart } from '../onnx/adapt.ts';
 import { valueInfo } from '../onnx/build.ts';
 import { cutAt } from '../onnx/cut.ts';
 import { producers } from '../onnx/graph.ts';
-import { changed, decodeModel, type OnnxModel } from '../onnx/proto.ts';
+import { changed, type OnnxModel } from '../onnx/proto.ts';
 import { foldModel } from '../onnx/quantize/fold.ts';
 import { exactPixels, pixelsTensor } from '../onnx/quantize/pixels.ts';
 import type { Range } from '../onnx/quantize/ranges.ts';
@@ -41,12 +41,25 @@ export async function readFloat(base: Base): Promise<FloatBase> {
   const { input, features } = base.manifest;
   let model: OnnxModel;
   try {
-    const whole = decodeModel(await readFile(base.file));
+    // An int8 or half variant is made of float32.
+    const whole = withWeightsApart(inFloat32(await wholeGraph(base)));
     const isAlone = whole.graph?.output.length === 1 && whole.graph.output[0]?.name === features.tensor;
     model = foldModel(isAlone ? whole : cutAt(whole, features.tensor, featureDims(whole, features)));
   } catch (cause) {
+    if (cause instanceof QcError) throw cause;
     throw new QcError('quantize-impossible', `${base.file}: ${(cause as Error).message}`, { cause });
   }
+  const refused = (cause: unknown): never => {
+    const said = (cause as Error).message.trim().split('\n')[0];
+    throw new QcError(
+      'quantize-impossible',
+      `${base.file}: onnxruntime refuses the graph made of it: ${said}`,
+      {
+        cause,
+        remedy: 'export the model in float32 with opset 13 or later; the base itself can still be used',
+      },
+    );
+  };
   const exact = exactPixels(model, input);
   const dims =
     input.layout === 'NCHW' ? [1, 3, input.height, input.width] : [1, input.height, input.width, 3];
@@ -55,10 +68,8 @@ export async function readFloat(base: Base): Promise<FloatBase> {
   function described(graph: Graph): Described {
     async function tensors(image: Image, wanted: readonly string[]) {
       const values = prepare(image);
-      const outputs = await graph.run(
-        values,
-        wanted.filter((name) => name !== input.name),
-      );
+      const others = wanted.filter((name) => name !== input.name);
+      const outputs = await graph.run(values, others).catch(refused);
       return wanted.includes(input.name) ? new Map([...outputs, [input.name, values]]) : outputs;
     }
     return {
@@ -78,7 +89,11 @@ export async function readFloat(base: Base): Promise<FloatBase> {
     model: exact?.model ?? model,
     known: new Map(exact ? [[pixelsTensor, exact.range]] : []),
     open: async (opened, threads) =>
-      described(await openGraph(opened, { input: input.name, dims, dimensions: base.dimensions, threads })),
+      described(
+        await openGraph(opened, { input: input.name, dims, dimensions: base.dimensions, threads }).catch(
+          refused,
+        ),
+      ),
   };
 }
 

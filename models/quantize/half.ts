@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { QcError } from '../../config/errors.ts';
 import type { Base } from '../base.ts';
 import type { BaseManifest } from '../manifest.ts';
+import { floatTensors } from '../onnx/float-tensors.ts';
 import { halfModel } from '../onnx/half.ts';
 import { encodeModel, type OnnxModel } from '../onnx/proto.ts';
 import { each, type Watch } from './attempts.ts';
@@ -45,7 +46,7 @@ export async function halveBase(base: Base, pictures: readonly Picture[], option
   }
   const model = encodeModel(half);
   // A processor computes float16 in float, and would never overflow: whether a GPU will is seen in the float graph.
-  const tensors = float.plain.graph!.node.flatMap(({ output }) => output);
+  const tensors = floatTensors(float.plain.graph!);
   await using exact = await float.open(exposing(float.plain, tensors), options.threads);
   await using rounded = await float.open(model, options.threads);
   let least = 1;

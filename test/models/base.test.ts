@@ -152,14 +152,6 @@ describe('a model that does not fit its manifest is refused with what was found'
     const error = await refusal(await writeTiny(folder.path, {}, table));
     expect(error.message).toContain('row [N,10] float32');
   });
-
-  test('weights in another file', async () => {
-    await using folder = await tempFolder();
-    const model = tinyClassifier();
-    model.graph!.initializer[0]!.dataLocation = 1;
-    const error = await refusal(await writeTiny(folder.path, {}, model));
-    expect(error.message).toContain('kernel lies in another file');
-  });
 });
 
 describe('what is missing is said', () => {

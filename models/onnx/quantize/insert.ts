@@ -13,9 +13,10 @@ import type { Range } from './ranges.ts';
 const leastOpset = 13;
 /** Operators that mean the same in operator set 13 as in 7 to 12. */
 const unchanged = new Set(
-  'Add AveragePool BatchNormalization Concat Conv Flatten Gemm GlobalAveragePool MaxPool Mul Relu Reshape'.split(
-    ' ',
-  ),
+  (
+    'Add AveragePool BatchNormalization Cast Concat Conv Div Flatten Floor Gemm GlobalAveragePool GlobalMaxPool Identity ' +
+    'LeakyRelu LRN MatMul MaxPool Mul Relu Reshape Sigmoid Sub Sum Tanh Transpose'
+  ).split(' '),
 );
 
 /** The tensor that readers in 8 bits read instead: the same values told in levels. */
@@ -115,7 +116,8 @@ export function insertQdq(
       continue;
     }
     const { nodes: two, before, after } = pair(result);
-    nodes.push({ ...one, input, output: [before, ...one.output.slice(1)] }, ...two);
+    const renamed = before === result ? one : { ...one, name: before };
+    nodes.push({ ...renamed, input, output: [before, ...one.output.slice(1)] }, ...two);
     read.set(result, after);
     if (!plan.results.has(result)) inFloat.set(result, before);
   }
