@@ -6,6 +6,7 @@ import type { Config, MqttConfig } from '../../config/schema.ts';
 import { redactUrl } from '../../config/secrets.ts';
 import type { BrokerLink } from '../publish/link.ts';
 import { expiring, type Finding, failure, good, warning } from './finding.ts';
+import type { RunningAgent } from './http.ts';
 import { checkTopics, connector } from './topics.ts';
 
 /** For a message to come back, ms. */
@@ -27,12 +28,12 @@ function hungUp(error: unknown): error is QcError {
  * Publishes below `<topic>/doctor/`, waits for the message to come back, and tries every topic of the agent. The client
  * ids are its own: a running agent, or its last will, is not disturbed; rights that are bound to the agent's client id
  * are not those of the doctor.
- * @param isRunning whether an agent works with these topics now
+ * @param running the agent that works with these topics now; undefined where none runs
  * @throws QcError broker-… where it does not even get that far
  */
 export async function checkBroker(
   config: Pick<Config, 'mqtt' | 'cameras'>,
-  isRunning: boolean,
+  running: RunningAgent | undefined,
   signal: AbortSignal,
 ): Promise<Finding[]> {
   const { mqtt } = config;
@@ -56,10 +57,10 @@ export async function checkBroker(
     await echo(link, topic, JSON.stringify(id), signal);
     const tookMs = Math.round(performance.now() - startedAt);
     there = good('broker', `${url}, a message went there and back in ${tookMs} ms`);
-    topics = await checkTopics(config, { connect, isRunning });
+    topics = await checkTopics(config, { connect, running });
   } catch (error) {
     signal.throwIfAborted();
-    topics = await checkTopics(config, { connect, isRunning });
+    topics = await checkTopics(config, { connect, running });
     // Brokers drop, refuse or hang up on what a user may not do; they seldom say so. Some allow what the agent needs alone.
     const isEnough = link.version === '5' && topics.every(({ ok }) => ok);
     const what = `connected, but no message went to ${topic} and back: ${(error as Error).message}`;

@@ -7,7 +7,7 @@ import { checkClock } from './clock.ts';
 import { checkConfig } from './config.ts';
 import { checkDiskInChild } from './disk-in-child.ts';
 import { type Finding, findingLine, warning } from './finding.ts';
-import { agentRuns, checkHttp } from './http.ts';
+import { checkHttp, runningAgent } from './http.ts';
 import { checkLatency } from './latency.ts';
 import { checkModel } from './model.ts';
 import { checkOutbox } from './outbox.ts';
@@ -69,7 +69,7 @@ export async function runDoctor(
 
     await Promise.all([
       checkWithin('broker', within(60_000, 'broker-unreachable'), async (limit) =>
-        checkBroker(config, await agentRuns(config, limit), limit),
+        checkBroker(config, await runningAgent(config, limit), limit),
       ).then(add),
       checkWithin('sparkplug', within(15_000, 'broker-unreachable'), (limit) =>
         checkSparkplug(config, limit),

@@ -66,16 +66,25 @@ async function whyNotListening(host: string, port: number): Promise<string | und
   return undefined;
 }
 
-/** Whether the agent of this very configuration runs. */
-export async function agentRuns(config: Config, signal: AbortSignal): Promise<boolean> {
+/** What a running agent tells of itself. */
+export interface RunningAgent {
+  /** What its broker refuses; empty where that is nothing. */
+  readonly refused: string;
+}
+
+/** The agent of this very configuration; undefined where it does not run. */
+export async function runningAgent(config: Config, signal: AbortSignal): Promise<RunningAgent | undefined> {
   const certificate = await readServedCertificate(config.http).catch(() => undefined);
-  return isOurs(config, await camerasServedAt(config.http, certificate, signal));
+  const checks = await checksServedAt(config.http, certificate, signal);
+  if (!checks || !isOurs(config, camerasOf(checks))) return undefined;
+  const broker = checks.find(({ name }) => name === 'broker');
+  return { refused: broker?.ready ? (broker.reason ?? '') : '' };
 }
 
 /** The readiness of our agent names the same cameras. */
-function isOurs({ cameras }: Config, theirs: readonly string[] | undefined): boolean {
+function isOurs({ cameras }: Config, theirs: readonly string[]): boolean {
   const ours = Object.keys(cameras);
-  return theirs?.length === ours.length && ours.every((name) => theirs.includes(name));
+  return theirs.length === ours.length && ours.every((name) => theirs.includes(name));
 }
 
 /** The agent of this very configuration may run already. */
@@ -85,27 +94,38 @@ async function taken(
   where: string,
   signal: AbortSignal,
 ): Promise<Finding> {
-  const theirs = await camerasServedAt(config.http, certificate, signal);
+  const checks = await checksServedAt(config.http, certificate, signal);
   const remedy = 'choose another http.port, or stop the program that uses this one';
-  if (!theirs) return failure('http', `${where} is in use by another program`, remedy);
+  if (!checks) return failure('http', `${where} is in use by another program`, remedy);
+  const theirs = camerasOf(checks);
   if (isOurs(config, theirs)) {
     return good('http', `${where} is used by this agent, which is running`);
   }
   return failure('http', `${where} is in use by an agent with other cameras (${theirs.join(', ')})`, remedy);
 }
 
-async function camerasServedAt(
+interface Check {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly reason?: string;
+}
+
+function camerasOf(checks: readonly Check[]): string[] {
+  return checks.flatMap(({ name }) => (name.startsWith('camera ') ? [name.slice(7)] : []));
+}
+
+async function checksServedAt(
   { host, port }: HttpConfig,
   certificate: ServedCertificate | undefined,
   signal: AbortSignal,
-): Promise<string[] | undefined> {
+): Promise<Check[] | undefined> {
   const name =
     host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.replace(/^([^[].*:.*)$/, '[$1]');
   try {
     const url = new URL(`${certificate ? 'https' : 'http'}://${name}:${port}/readyz`);
     const answer = await askAgent(url, { signal, certificate: certificate?.cert });
-    const { checks } = JSON.parse(answer.body) as { checks: { name: string }[] };
-    return checks.flatMap((check) => (check.name.startsWith('camera ') ? [check.name.slice(7)] : []));
+    const { checks } = JSON.parse(answer.body) as { checks: Check[] };
+    return Array.isArray(checks) ? checks : undefined;
   } catch {
     return undefined;
   }

@@ -14,6 +14,7 @@ import type { Handshake, VerdictMessage, Will } from '../publish/messages.ts';
 import { lossReasonOf, refusalReasonOf, textOf } from '../publish/refusal.ts';
 import { topicsUnder } from '../publish/topics.ts';
 import { type Finding, failure, good, warning } from './finding.ts';
+import type { RunningAgent } from './http.ts';
 
 /** For a message to come through that should not, and for an answer, ms. */
 const echoMs = 400;
@@ -24,8 +25,8 @@ const resultBytes = 1_000;
 export interface TopicsDeps {
   /** Connects as the doctor does, with a client id of its own. */
   readonly connect: () => Promise<BrokerLink>;
-  /** Whether an agent works with these topics now. */
-  readonly isRunning: boolean;
+  /** The agent that works with these topics now; undefined where none runs. */
+  readonly running: RunningAgent | undefined;
 }
 
 interface Candidate {
@@ -35,7 +36,7 @@ interface Candidate {
 
 export async function checkTopics(
   { mqtt, cameras }: Pick<Config, 'mqtt' | 'cameras'>,
-  { connect, isRunning }: TopicsDeps,
+  { connect, running }: TopicsDeps,
 ): Promise<Finding[]> {
   const topics = topicsUnder(mqtt.topic);
   const needsCommands = Object.values(cameras).some(({ trigger }) => trigger.kind === 'command');
@@ -44,12 +45,10 @@ export async function checkTopics(
   const findings = limitFindings(mqtt, limits);
   findings.push(...(await commandFindings(first, topics.commands, { wanted: mqtt.commands, needsCommands })));
 
-  const isHarmless = limits.qos2 && (await keepsUntilReleased(`${mqtt.topic}/doctor/`, connect));
   const all = candidates(mqtt.topic, Object.entries(cameras), mqtt.commands);
-  if (!isHarmless && isRunning) {
-    const what = `not tried, since an agent runs and this broker delivers at once: ${listed(all)}`;
-    return [...findings, good('broker', `${what}. What is refused is named in the status of the agent`)];
-  }
+  const delivery = limits.qos2 ? await deliveryOf(`${mqtt.topic}/doctor/`, connect) : 'at once';
+  const isHarmless = delivery === 'on release';
+  if (running && !isHarmless) return [...findings, leftAlone(all, running, delivery)];
   const refused: string[] = [];
   for (const candidate of all) {
     const why = await whyRefused(candidate, connect, isHarmless);
@@ -143,8 +142,23 @@ function candidates(
   ];
 }
 
-/** Whether a message that is not released reaches nobody; false where it cannot be found out. */
-async function keepsUntilReleased(below: string, connect: TopicsDeps['connect']): Promise<boolean> {
+/** The running agent knows by itself what is refused. */
+function leftAlone(all: readonly Candidate[], { refused }: RunningAgent, delivery: Delivery): Finding {
+  if (refused)
+    return failure(
+      'broker',
+      `the running agent says: ${refused}`,
+      'correct the access list or the limits of the broker',
+    );
+  const why = delivery === 'at once' ? 'delivers at once' : 'may deliver at once';
+  const what = `not tried, since an agent runs and this broker ${why}: ${listed(all)}`;
+  return good('broker', `${what}; the running agent says of none that it is refused`);
+}
+
+/** When a message of QoS 2 reaches a subscriber; `unknown` where that cannot be tried. */
+type Delivery = 'on release' | 'at once' | 'unknown';
+
+async function deliveryOf(below: string, connect: TopicsDeps['connect']): Promise<Delivery> {
   const topic = below + randomBytes(4).toString('hex');
   try {
     await using ear = await connect();
@@ -152,13 +166,13 @@ async function keepsUntilReleased(below: string, connect: TopicsDeps['connect'])
     ear.onMessage(() => {
       hasArrived = true;
     });
-    if ((await ear.subscribe([topic])).size > 0) return false;
+    if ((await ear.subscribe([topic])).size > 0) return 'unknown';
     await using mouth = await connect();
     await within(mouth.offer(topic, '{}'));
     await sleep(echoMs);
-    return !hasArrived;
+    return hasArrived ? 'at once' : 'on release';
   } catch {
-    return false;
+    return 'unknown';
   }
 }
 

@@ -55,7 +55,7 @@ export interface PublisherDeps {
 export interface Publisher extends AsyncDisposable {
   /** Announced and subscribed; false while the broker is away. */
   readonly connected: boolean;
-  /** Why it is not connected, with what to do; empty while connected. Never contains a password. */
+  /** Why it is not connected, with what to do; while connected what the broker refuses, empty for nothing. Never contains a password. */
   readonly reason: string;
   /** Publishes the status again; nothing to do while the broker is away, since connecting publishes it. */
   statusChanged(): void;
@@ -171,7 +171,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
       return session !== undefined;
     },
     get reason() {
-      return reason;
+      return session ? refusals.lines(needed).join('; ') : reason;
     },
     statusChanged() {
       session?.statusChanged();

@@ -8,6 +8,7 @@ import { openBroker } from '../../../agent/demo/broker.ts';
 import { checkBroker } from '../../../agent/doctor/broker.ts';
 import { checkConfig } from '../../../agent/doctor/config.ts';
 import type { Finding } from '../../../agent/doctor/finding.ts';
+import type { RunningAgent } from '../../../agent/doctor/http.ts';
 import { checkSparkplug } from '../../../agent/doctor/sparkplug.ts';
 import { checkWithin } from '../../../agent/doctor/within.ts';
 import { cameraSchema, type MqttConfig, mqttSchema } from '../../../config/schema.ts';
@@ -22,19 +23,19 @@ if (mosquittoMissing) console.warn(`doctor: brokers of others skipped, ${mosquit
 
 interface Circumstances {
   readonly timeoutMs?: number;
-  readonly isRunning?: boolean;
+  readonly running?: RunningAgent;
   readonly trigger?: 'command' | 'continuous';
 }
 
 function check(
   settings: Partial<MqttConfig>,
-  { timeoutMs = 10_000, isRunning = false, trigger = 'continuous' }: Circumstances = {},
+  { timeoutMs = 10_000, running, trigger = 'continuous' }: Circumstances = {},
 ): Promise<Finding[]> {
   const { url, ...rest } = settings;
   const cameras = { top: cameraSchema.parse({ url: 'rtsp://127.0.0.1/a', trigger: { kind: trigger } }) };
   const mqtt = { ...mqttSchema.parse({ url }), topic: base, clientId: 'qc-press-3', ...rest };
   const limits = { timeoutMs, late: 'broker-unreachable', signal: new AbortController().signal } as const;
-  return checkWithin('broker', limits, (signal) => checkBroker({ mqtt, cameras }, isRunning, signal));
+  return checkWithin('broker', limits, (signal) => checkBroker({ mqtt, cameras }, running, signal));
 }
 
 it('sends a message there and back, beside a running agent, and leaves nothing', async () => {
@@ -43,7 +44,7 @@ it('sends a message there and back, beside a running agent, and leaves nothing',
   await until(() => agent.publisher.connected);
   await using probe = await openProbe(broker.url);
   await probe.hears(`${base}/status`);
-  const [finding] = await check({ url: broker.url }, { isRunning: true, trigger: 'command' });
+  const [finding] = await check({ url: broker.url }, { running: { refused: '' }, trigger: 'command' });
   expect(finding).toMatchObject({
     level: 'ok',
     detail: expect.stringMatching(/MQTT 3\.1\.1, a message went/),
@@ -92,7 +93,7 @@ describe('a broker with limits', () => {
     { suffix: '/trigger/reply', how: 'hang-up' },
   ] as const)('is found to refuse $suffix, beside a running agent', async ({ suffix, how }) => {
     await using broker = await startLimitedBroker(refusing(suffix, how));
-    const findings = await check({ url: broker.url }, { isRunning: true, trigger: 'command' });
+    const findings = await check({ url: broker.url }, { running: { refused: '' }, trigger: 'command' });
     expect(failures(findings)).toEqual([
       expect.stringContaining(
         `refuses messages on ${base}${suffix.startsWith('/trigger') ? '/command' : ''}${suffix} (`,
@@ -104,10 +105,14 @@ describe('a broker with limits', () => {
 
   it('that delivers at once gets marked messages, and none while an agent runs', async () => {
     await using broker = await startLimitedBroker({ maximumQos: 1 });
-    const beside = await check({ url: broker.url }, { isRunning: true, trigger: 'command' });
+    const beside = await check({ url: broker.url }, { running: { refused: '' }, trigger: 'command' });
     expect(beside.map(({ detail }) => detail)).toContainEqual(
       expect.stringContaining('not tried, since an agent runs'),
     );
+    const knows = { refused: `the broker refuses messages on ${base}/top/result: not authorized` };
+    expect(failures(await check({ url: broker.url }, { running: knows }))).toEqual([
+      expect.stringContaining(knows.refused),
+    ]);
     const topics = () => broker.taken.filter(({ topic }) => !topic.includes('/doctor/'));
     expect(topics()).toEqual([]);
     await check({ url: broker.url }, { trigger: 'command' });
@@ -200,7 +205,7 @@ describe.skipIf(mosquittoMissing)('with mosquitto', () => {
     });
     const findings = await check(
       { url: broker.url, username: 'press', password: 'right' },
-      { isRunning: true },
+      { running: { refused: '' } },
     );
     expect(findings.filter(({ ok }) => !ok)).toMatchObject([
       {

@@ -98,6 +98,7 @@ describe('a topic on which nothing may be published', () => {
     expect(verdicts.filter(({ json }) => json.historical)).toEqual([]);
     expect(broker.connects.length).toBeLessThanOrEqual(5);
     expect(rig.notices.at(-1)).toContain(`refuses messages on ${resultTopic}`);
+    expect(rig.publisher.reason).toBe(rig.notices.at(-1));
     expect(rig.refused).toHaveLength(1);
     // What waits is kept.
     expect([rig.outbox.results.size > 0, rig.store.dropped]).toEqual([true, 0]);

@@ -28,7 +28,7 @@ async function doctor(mqtt: MqttConfig) {
     late: 'broker-unreachable',
     signal: new AbortController().signal,
   } as const;
-  return checkWithin('broker', limits, (signal) => checkBroker({ mqtt, cameras: {} }, false, signal));
+  return checkWithin('broker', limits, (signal) => checkBroker({ mqtt, cameras: {} }, undefined, signal));
 }
 
 /** The code that connecting fails with; `connected` where it does not. */
