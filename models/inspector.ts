@@ -94,6 +94,15 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   };
   try {
     head = await activeHead(store, facts.manifest, onNotice);
+    for (const [what, manifest] of [
+      [`base ${facts.manifest.name}`, facts.manifest],
+      [`head ${head?.version}`, head?.manifest],
+    ] as const) {
+      if (manifest?.schema !== 1) continue;
+      onNotice(
+        `the manifest of ${what} has no checksum, so that damage to it is not noticed; add one with: qc-agent models seal`,
+      );
+    }
     remember(head);
     await session.useHead(loaded(head));
   } catch (error) {

@@ -1,10 +1,11 @@
-/** What lies beside a model on disk: the manifest of a base and that of a head version, version 1 of both. */
+/** What lies beside a model on disk: the manifest of a base and that of a head version. */
 
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { check } from '../config/check.ts';
 import { QcError } from '../config/errors.ts';
 import { quantizationSchema } from './quantize/report.ts';
+import { sealed, unsealed } from './seal.ts';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a sha256: 64 hex digits in lower case');
 const plainFile = z.string().regex(/^[^/\\]+$/, 'must be a file name without folders');
@@ -40,8 +41,10 @@ export const checkSchema = z.strictObject({
   norm: z.number().positive().describe('Euclidean length of all features'),
 });
 
+const version = z.literal([1, 2]).describe('2: with a checksum of all that it says; 1: without');
+
 export const baseManifestSchema = z.strictObject({
-  schema: z.literal(1),
+  schema: version,
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, dot, - and _'),
   file: plainFile.describe('the .onnx beside this manifest'),
   sha256,
@@ -70,7 +73,7 @@ export const thresholdsSchema = z.strictObject({
 });
 
 export const headManifestSchema = z.strictObject({
-  schema: z.literal(1),
+  schema: version,
   version: z.string().regex(/^\d{4}-\d{2}-\d{2}\.\d+$/, 'must look like 2026-11-23.2'),
   base: z.strictObject({
     name: z.string().min(1),
@@ -113,6 +116,11 @@ export function readHeadManifest(file: string): Promise<HeadManifest> {
   return readManifest(file, headManifestSchema);
 }
 
+/** What is written for a manifest: JSON with its checksum. */
+export function manifestText(manifest: BaseManifest | HeadManifest): string {
+  return `${JSON.stringify(sealed(manifest), null, 2)}\n`;
+}
+
 async function readManifest<T>(file: string, schema: z.ZodType<T>): Promise<T> {
   let text: string;
   try {
@@ -127,6 +135,15 @@ async function readManifest<T>(file: string, schema: z.ZodType<T>): Promise<T> {
     content = JSON.parse(text);
   } catch (cause) {
     throw new QcError('model-damaged', `${file} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  try {
+    content = unsealed(content);
+  } catch (cause) {
+    throw new QcError('model-damaged', `${file} ${(cause as Error).message}`, {
+      remedy:
+        'restore it from a backup; instead of a damaged head, another version can be promoted; if you edited the file, set "schema" to 1, remove "checksum" and run: qc-agent models seal',
+      cause,
+    });
   }
   const parsed = check(schema, content);
   if (parsed.success) return parsed.data;

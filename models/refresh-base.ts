@@ -7,7 +7,7 @@ import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { embeddedBases } from './base.ts';
 import { checkImage, recordCheck } from './check.ts';
-import { type BaseManifest, readBaseManifest } from './manifest.ts';
+import { type BaseManifest, manifestText, readBaseManifest } from './manifest.ts';
 import { decodeModel, toNumber } from './onnx/proto.ts';
 import { openSession } from './session.ts';
 
@@ -42,7 +42,7 @@ async function refresh(manifestFile: string, folder: string): Promise<boolean> {
 /** JSON as the formatter wants it: lists of numbers on one line. */
 function text(manifest: BaseManifest): string {
   const list = /\[\s+([^[\]{}]*?)\s+\]/g;
-  const json = JSON.stringify(manifest, null, 2);
+  const json = manifestText(manifest).trimEnd();
   return `${json.replace(list, (_, items: string) => `[${items.replace(/\s+/g, ' ')}]`)}\n`;
 }
 

@@ -9,15 +9,16 @@ import { z } from 'zod';
 import { QcError } from '../config/errors.ts';
 import { syncFile, syncFolder, writeDurably } from './durable.ts';
 import { makeFolders } from './folders.ts';
-import { type HeadManifest, readHeadManifest } from './manifest.ts';
+import { type HeadManifest, manifestText, readHeadManifest } from './manifest.ts';
+import { sealed, unsealed } from './seal.ts';
 
 const activeSchema = z.strictObject({
-  schema: z.literal(1),
+  schema: z.literal([1, 2]),
   active: z.string(),
   /** What was active before, oldest first; rolling back takes the last. */
   history: z.array(z.string()).max(1_000),
 });
-type Active = z.output<typeof activeSchema>;
+type Active = Omit<z.output<typeof activeSchema>, 'schema'>;
 
 /** A version that was read and is whole. */
 export interface HeadVersion {
@@ -47,6 +48,8 @@ export interface Store {
   add(folder: string): Promise<string>;
   /** Makes a version the live one; a damaged one is refused and the present one stays. */
   promote(version: string): Promise<void>;
+  /** Gives what was written without a checksum one. @returns the files; damaged ones are left as they are */
+  seal(): Promise<string[]>;
   /** Makes the version live that was before this one; returns its name. */
   rollback(): Promise<string>;
 }
@@ -70,7 +73,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
     return found.sort((a, b) => (key(a) < key(b) ? -1 : 1));
   }
 
-  async function readActive(): Promise<Active | undefined> {
+  async function readActive(): Promise<z.output<typeof activeSchema> | undefined> {
     let text: string;
     try {
       text = await readFile(activeFile, 'utf8');
@@ -79,7 +82,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
       throw unreadable(activeFile, error);
     }
     try {
-      return activeSchema.parse(JSON.parse(text));
+      return activeSchema.parse(unsealed(JSON.parse(text)));
     } catch (cause) {
       throw new QcError('head-damaged', `${activeFile} does not say which version is active`, {
         remedy: 'promote a version again (qc-agent models promote)',
@@ -89,7 +92,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
   }
 
   function writeActive(content: Active): Promise<void> {
-    return writeDurably(activeFile, `${JSON.stringify(content)}\n`);
+    return writeDurably(activeFile, `${JSON.stringify(sealed(content))}\n`);
   }
 
   async function read(version: string): Promise<HeadVersion> {
@@ -106,7 +109,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
     const before = await readActive().catch(() => undefined);
     if (before?.active === version) return;
     const history = before ? [...before.history, before.active].slice(-1_000) : [];
-    await writeActive({ schema: 1, active: version, history });
+    await writeActive({ active: version, history });
   }
 
   return {
@@ -148,10 +151,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
       const staging = await mkdtemp(join(folder, '.adding-'));
       try {
         await copyFile(join(from, manifest.head.file), join(staging, manifest.head.file));
-        await writeFile(
-          join(staging, 'manifest.json'),
-          `${JSON.stringify({ ...manifest, version }, null, 2)}\n`,
-        );
+        await writeFile(join(staging, 'manifest.json'), manifestText({ ...manifest, version }));
         const report = await copyIfThere(join(from, reportFile), join(staging, reportFile));
         if (report) await syncFile(join(staging, reportFile));
         await syncFile(join(staging, manifest.head.file));
@@ -165,6 +165,22 @@ export async function openStore(storageDirectory: string): Promise<Store> {
       await syncFolder(folder);
       return version;
     },
+    async seal() {
+      const done: string[] = [];
+      for (const version of await names()) {
+        const head = await read(version).catch(() => undefined);
+        if (head?.manifest.schema !== 1) continue;
+        const file = join(folder, version, 'manifest.json');
+        await writeDurably(file, manifestText(head.manifest));
+        done.push(file);
+      }
+      const active = await readActive().catch(() => undefined);
+      if (active?.schema === 1) {
+        await writeActive(active);
+        done.push(activeFile);
+      }
+      return done;
+    },
     async rollback() {
       const present = await readActive();
       const previous = present?.history.at(-1);
@@ -172,7 +188,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
         throw new QcError('version-unknown', 'there is no earlier version to roll back to');
       }
       await read(previous);
-      await writeActive({ schema: 1, active: previous, history: present.history.slice(0, -1) });
+      await writeActive({ active: previous, history: present.history.slice(0, -1) });
       return previous;
     },
   };

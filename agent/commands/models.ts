@@ -9,6 +9,7 @@ import {
   modelsRollbackCommand,
   modelsShowCommand,
 } from '../../models/commands.ts';
+import { modelsSealCommand } from '../../models/seal-command.ts';
 import { answer, answerRecorded } from './answer.ts';
 import { configFile, type FileOptions, json } from './options.ts';
 import { addQuantize } from './quantize.ts';
@@ -79,5 +80,12 @@ export function addModels(program: Command): void {
     .action((file: string, options: FileOptions) =>
       answer(options, (config) => modelsExportBaseCommand(config, file)),
     );
+  models
+    .command('seal')
+    .description('add a checksum to manifests that an earlier version, or a person, wrote without one')
+    .addOption(configFile())
+    .addOption(json('the files'))
+    .addHelpText('after', '\nExample:\n  qc-agent models seal --config agent.yaml')
+    .action((options: FileOptions) => answerRecorded(options, 'seal', {}, modelsSealCommand));
   addQuantize(models);
 }

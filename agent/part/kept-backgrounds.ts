@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { regionSchema } from '../../config/schema.ts';
 import { writeDurably } from '../../models/durable.ts';
-import { sealed, sealOf } from '../../models/seal.ts';
+import { sealed, unsealed } from '../../models/seal.ts';
 import { sameRegion } from '../camera/live-region.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { BackgroundView, KeptBackgrounds } from './presence.ts';
@@ -23,12 +23,11 @@ const keptSchema = z.strictObject({
   noise: z.base64(),
 });
 const fileSchema = z.strictObject({
-  schema: z.literal(1),
+  schema: z.literal(2),
   /** Address of the camera: another camera shows another place. */
   url: z.string(),
   /** Newest first. */
   backgrounds: z.array(keptSchema).max(MOST),
-  sha256: z.string(),
 });
 type Kept = z.output<typeof keptSchema>;
 
@@ -58,7 +57,7 @@ export async function openKeptBackgrounds(deps: KeptBackgroundsDeps): Promise<Op
     pending = false;
     try {
       await mkdir(dirname(file), { recursive: true });
-      await writeDurably(file, `${JSON.stringify(sealed({ schema: 1, url, backgrounds: kept }))}\n`);
+      await writeDurably(file, `${JSON.stringify(sealed({ url, backgrounds: kept }))}\n`);
     } catch (error) {
       log.warn(`the empty background cannot be kept in ${file}: ${(error as Error).message}`);
     }
@@ -95,9 +94,7 @@ async function readKept(file: string, url: string, log: Log): Promise<readonly K
     return [];
   }
   try {
-    const parsed: unknown = JSON.parse(text);
-    if (sealOf(parsed) !== 'intact') throw new Error('its checksum does not match');
-    const content = fileSchema.parse(parsed);
+    const content = fileSchema.parse(unsealed(JSON.parse(text)));
     if (content.backgrounds.some((one) => !isWhole(one))) throw new Error('a background is incomplete');
     if (content.url !== url) {
       log.info(`${file} belongs to ${content.url}: the empty background is learned again`);

@@ -9,6 +9,7 @@ import { isDiskFault } from '../../models/disk-fault.ts';
 import { writeDurably } from '../../models/durable.ts';
 import { makeFolders } from '../../models/folders.ts';
 import type { Region } from '../../models/image.ts';
+import { sealed, unsealed } from '../../models/seal.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { RecipeBook } from './book.ts';
 
@@ -57,7 +58,7 @@ export interface Recipes {
   use(recipe: string): Promise<void>;
 }
 
-const recordSchema = z.strictObject({ schema: z.literal(1), recipe: z.string() });
+const recordSchema = z.strictObject({ schema: z.literal([1, 2]), recipe: z.string() });
 
 /** @throws QcError recipe-unknown where the recipe in force is no longer in the configuration */
 export async function openRecipes(book: RecipeBook, deps: RecipesDeps): Promise<Recipes> {
@@ -144,7 +145,8 @@ async function record(file: string, recipe: string): Promise<void> {
   await makeFolders(join(file, '..'));
   await writeDurably(
     file,
-    `${JSON.stringify({ schema: 1, recipe } satisfies z.input<typeof recordSchema>)}\n`,
+    `${JSON.stringify(sealed({ recipe }))}
+`,
   );
 }
 
@@ -162,7 +164,7 @@ async function recordedIn(file: string, book: RecipeBook): Promise<string> {
   const remedy = `correct the configuration, or remove ${file} to start with the recipe ${defaultRecipe}`;
   let recipe: string;
   try {
-    ({ recipe } = recordSchema.parse(JSON.parse(text)));
+    ({ recipe } = recordSchema.parse(unsealed(JSON.parse(text))));
   } catch (cause) {
     throw new QcError('data-damaged', `${file} does not say which recipe is in force`, { remedy, cause });
   }

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolders } from '../../models/folders.ts';
 import { encodeHead, type HeadWeights } from '../../models/head.ts';
-import type { BaseManifest, HeadManifest } from '../../models/manifest.ts';
+import { type BaseManifest, type HeadManifest, manifestText } from '../../models/manifest.ts';
 
 export interface HeadFacts {
   /** The base whose features it was fitted on. */
@@ -23,7 +23,7 @@ export async function writeHead(folder: string, head: HeadWeights, facts: HeadFa
   const model = encodeHead(head);
   const { base, createdAt, thresholds, familiar, training = {} } = facts;
   const manifest: HeadManifest = {
-    schema: 1,
+    schema: 2,
     version: `${createdAt.toISOString().slice(0, 10)}.0`,
     base: { name: base.name, sha256: base.variantOf ?? base.sha256, features: base.features.tensor },
     labels: [...head.labels],
@@ -36,5 +36,5 @@ export async function writeHead(folder: string, head: HeadWeights, facts: HeadFa
   };
   await makeFolders(folder);
   await writeFile(join(folder, manifest.head.file), model);
-  await writeFile(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  await writeFile(join(folder, 'manifest.json'), manifestText(manifest));
 }

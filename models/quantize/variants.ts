@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeDurably } from '../durable.ts';
 import { makeFolders } from '../folders.ts';
 import { basesIn } from '../layout.ts';
-import type { BaseManifest } from '../manifest.ts';
+import { type BaseManifest, manifestText } from '../manifest.ts';
 import type { Quantized } from './quantize.ts';
 import { type QuantizationReport, reportSchema } from './report.ts';
 
@@ -41,7 +41,7 @@ export async function keepVariant(
   const name = `${manifest.name}.${manifest.precision}`;
   const file = join(folder, manifest.file);
   await writeDurably(file, model);
-  await writeDurably(join(folder, `${name}.json`), json(manifest));
+  await writeDurably(join(folder, `${name}.json`), manifestText(manifest));
   const isMine = (one: string) => one.startsWith(`${name}-`) && one.endsWith('.onnx');
   const old = (await readdir(folder)).filter((one) => isMine(one) && one !== manifest.file);
   await Promise.all(old.map((name) => rm(join(folder, name), { force: true })));

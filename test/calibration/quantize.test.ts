@@ -6,7 +6,7 @@ import { type QuantizeConfig, quantize, whyNotQuantize } from '../../calibration
 import type { Config } from '../../config/schema.ts';
 import { openBase } from '../../models/base.ts';
 import type { Image } from '../../models/image.ts';
-import { readBaseManifest } from '../../models/manifest.ts';
+import { manifestText, readBaseManifest } from '../../models/manifest.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
 import { keepQuantized, lastReport } from '../../models/quantize/variants.ts';
 import { openSession } from '../../models/session.ts';
@@ -24,9 +24,9 @@ const variantFile = (folder: string) => join(folder, 'bases', 'tiny.int8.json');
 
 /** What another machine might have found. */
 async function sayFaster(folder: string, speedup: number): Promise<void> {
-  const manifest = JSON.parse(await readFile(variantFile(folder), 'utf8'));
-  manifest.quantization.speedup = speedup;
-  await writeFile(variantFile(folder), JSON.stringify(manifest));
+  const manifest = await readBaseManifest(variantFile(folder));
+  manifest.quantization!.speedup = speedup;
+  await writeFile(variantFile(folder), manifestText(manifest));
 }
 
 describe('an int8 variant', () => {

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -36,6 +36,15 @@ const damages: readonly Damage[] = [
       return base;
     },
     found: /is not the file its manifest describes: sha256 [0-9a-f]{64}, expected [0-9a-f]{64}/,
+  },
+  {
+    kind: 'whole, but its manifest prepares images in another way than it was written',
+    async damage(_folder, base) {
+      const file = base.replace(/\.onnx$/, '.json');
+      await writeFile(file, (await readFile(file, 'utf8')).replace('0.485', '0.385'));
+      return base;
+    },
+    found: /resnet50-synthetic\.json does not match its checksum/,
   },
   {
     kind: 'no ONNX file at all',

@@ -8,6 +8,7 @@ import { modelSchema } from '../../config/schema.ts';
 import { exportBase, exportModel } from '../../models/export.ts';
 import { activationMap, type HeadWeights, hellinger, probabilitiesOf } from '../../models/head.ts';
 import { openInspector } from '../../models/inspector.ts';
+import { manifestText, readHeadManifest } from '../../models/manifest.ts';
 import { describe as describeTensors, graphOutputs } from '../../models/onnx/graph.ts';
 import { decodeModel } from '../../models/onnx/proto.ts';
 import { makePrepare } from '../../models/prepare.ts';
@@ -88,12 +89,12 @@ describe('a head that knows its examples', () => {
     await using folder = await tempFolder();
     const { head, version } = await storedHead(folder.path);
     const place = join(folder.path, 'models', version);
-    const manifest = JSON.parse(await readFile(join(place, 'manifest.json'), 'utf8'));
+    const manifest = await readHeadManifest(join(place, 'manifest.json'));
     const { encodeHead } = await import('../../models/head.ts');
     const bytes = encodeHead({ ...head, exemplars: undefined });
     await writeFile(join(place, 'head.onnx'), bytes);
     manifest.head.sha256 = createHash('sha256').update(bytes).digest('hex');
-    await writeFile(join(place, 'manifest.json'), JSON.stringify(manifest));
+    await writeFile(join(place, 'manifest.json'), manifestText(manifest));
     await expect(
       openInspector({ model, storageDirectory: folder.path, onNotice: () => undefined }),
     ).rejects.toMatchObject({ code: 'head-damaged', message: expect.stringContaining('familiarity') });

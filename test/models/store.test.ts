@@ -88,7 +88,11 @@ test('an unreadable record of the active version is said, and a promotion mends 
   await writeFile(record, '{"schema":1,"act');
   await expect(store.active()).rejects.toMatchObject({ code: 'head-damaged' });
   await store.promote(version);
-  expect(JSON.parse(await readFile(record, 'utf8'))).toEqual({ schema: 1, active: version, history: [] });
+  expect(JSON.parse(await readFile(record, 'utf8'))).toMatchObject({
+    schema: 2,
+    active: version,
+    history: [],
+  });
   expect(await readdir(join(folder.path, 'models'))).toEqual([version, 'active']);
 });
 

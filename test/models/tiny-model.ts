@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { seededRandom } from '../../calibration/random.ts';
-import type { BaseManifest } from '../../models/manifest.ts';
+import { type BaseManifest, manifestText } from '../../models/manifest.ts';
 import { buildModel, floatTensor, node, valueInfo } from '../../models/onnx/build.ts';
 import { encodeModel, type OnnxModel } from '../../models/onnx/proto.ts';
 
@@ -68,6 +68,6 @@ export async function writeTiny(
 ): Promise<string> {
   const bytes = model instanceof Uint8Array ? model : encodeModel(model);
   await writeFile(join(folder, 'tiny.onnx'), bytes);
-  await writeFile(join(folder, 'tiny.json'), JSON.stringify(tinyManifest(bytes, changes)));
+  await writeFile(join(folder, 'tiny.json'), manifestText(tinyManifest(bytes, changes)));
   return join(folder, 'tiny.onnx');
 }
