@@ -12,6 +12,16 @@ const SLEW = 0.02;
 /** A stream that is later than this after it was opened again is late, ms; and longest that is believed, ms. */
 const LATE_MS = 500;
 const LONGEST_LATE_MS = 60_000;
+/** How far the clocks of camera and machine drift apart, ms per ms: twice what quartz does. */
+const DRIFT = 0.0002;
+
+/** What one connection knows of the camera's clock, for the next one. */
+export interface ClockReference {
+  /** Arrival (monotonic) less capture by the camera's clock of the fastest frames, ms. */
+  readonly offsetMs: number;
+  /** When this held last, by `monotonicMs`. */
+  readonly at: number;
+}
 
 /**
  * What the camera's clock (NTP times of its sender reports) says about the delay of its frames.
@@ -19,18 +29,19 @@ const LONGEST_LATE_MS = 60_000;
  *   compared on the wall clock, so it is believed only while neither clock is set: after a step it stays as it was,
  *   or grows.
  * - The reference (monotonic arrival − camera time) outlives the connection: a stream that is opened again and arrives later
- *   than before is late.
+ *   than before is late. Not so if the clocks may have drifted apart by as much meanwhile, or agree now: the camera's was set.
  */
 export class CameraClock {
-  readonly #before: number | undefined;
+  readonly #before: ClockReference | undefined;
   readonly #clock = new StreamClock(0);
   #compared = false;
   #delayMs: number | undefined;
   #fault = '';
   #wallOffsetMs: number | undefined;
+  #arrivedAt = 0;
 
-  /** @param before the reference of the connection before, ms */
-  constructor(before: number | undefined) {
+  /** @param before the reference of the connection before */
+  constructor(before: ClockReference | undefined) {
     this.#before = before;
   }
 
@@ -45,8 +56,10 @@ export class CameraClock {
   }
 
   /** The reference for the next connection; undefined while this one does not know a good one. */
-  reference(lagMs: number): number | undefined {
-    return lagMs < LATE_MS / 4 && this.#compared ? this.#clock.offsetMs : undefined;
+  reference(lagMs: number): ClockReference | undefined {
+    const { offsetMs } = this.#clock;
+    if (lagMs >= LATE_MS / 4 || !this.#compared || offsetMs === undefined) return undefined;
+    return { offsetMs, at: this.#arrivedAt };
   }
 
   /**
@@ -63,12 +76,15 @@ export class CameraClock {
     wallOffsetMs = Date.now() - monotonicMs(),
   ): number | undefined {
     this.#clock.at(cameraMs, arrivalMs);
-    this.#weigh(arrivalMs + wallOffsetMs - cameraMs - lagMs, wallOffsetMs);
+    this.#arrivedAt = arrivalMs;
+    const delayMs = arrivalMs + wallOffsetMs - cameraMs;
+    this.#weigh(delayMs - lagMs, wallOffsetMs);
     if (this.#compared) return undefined;
     this.#compared = true;
-    if (this.#before === undefined) return undefined;
-    const lateMs = arrivalMs - cameraMs - this.#before;
-    return lateMs > LATE_MS && lateMs < LONGEST_LATE_MS ? lateMs : undefined;
+    if (this.#before === undefined || Math.abs(delayMs) < AHEAD_MS) return undefined;
+    const lateMs = arrivalMs - cameraMs - this.#before.offsetMs;
+    const leastMs = LATE_MS + DRIFT * (arrivalMs - this.#before.at);
+    return lateMs > leastMs && lateMs < LONGEST_LATE_MS ? lateMs : undefined;
   }
 
   /** @param delayMs by both wall clocks, beyond the lag of the stream */

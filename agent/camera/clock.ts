@@ -1,3 +1,4 @@
+import { QcError } from '../../config/errors.ts';
 import { lineThrough, type Point } from './trend.ts';
 
 /** The least offset within this time is taken as free of the jitter of the network, ms. */
@@ -26,6 +27,12 @@ const LEAST_ERROR_MS = 40;
 const DRAINED_AT_ONCE_MS = 100;
 const DRAINED_MS = 50;
 const HELD_MS = 10_000;
+/** No network holds frames back for longer, ms. */
+const LONGEST_LAG_MS = 60_000;
+/** A rate that was learned wrongly shows while the stream seems to be late, in windows of so much together, ms. */
+const REVIEW_MS = 20_000;
+/** Windows whose jitter is looked at. */
+const NOISE_WINDOWS = 16;
 /** While a stream opens: falling of the reference, averaged over this time, and how much of it is a backlog, ms. */
 const FALL_MS = 300;
 const BACKLOG_FALL_MS = 75;
@@ -54,6 +61,9 @@ export interface StreamTime {
  * - Timestamps that no delay can cause (back, constant, into the future) move the reference by as much as they moved, keep
  *   the lag, and are reported.
  *
+ * - A lag that grows by just what the timestamps were thought to run fast, while they follow the time, is none: the rate was
+ *   learned from a backlog or from jitter. Nothing else is taken back.
+ *
  * A delay that is constant from the first frame on is not visible here.
  */
 export class StreamClock {
@@ -79,6 +89,9 @@ export class StreamClock {
   #lagMs = 0;
   /** While late: the largest lag since a backlog was last delivered, and what was taken back since `at`. */
   #held = { lagMs: 0, at: 0, takenBackMs: 0 };
+  /** The least offset since the timestamps jumped, and the windows while late, for the review of the rate. */
+  #lowest = Number.POSITIVE_INFINITY;
+  #lateWindows: Point[] = [];
   /** Lag of the window before. */
   #windowLagMs = 0;
   #fallMs = 0;
@@ -120,9 +133,15 @@ export class StreamClock {
     return `the timestamps of the stream run ${percent} % ${how}; frames are dated by their arrival`;
   }
 
+  /** Why the stream must be opened again: the timestamps are further behind than any delay; undefined if they are not. */
+  get failure(): QcError | undefined {
+    return this.#lagMs > LONGEST_LAG_MS ? tooFarBehind() : undefined;
+  }
+
   /** This stream is known to be late by so much, from what is not in its timestamps, ms. */
   assumeLag(lagMs: number): void {
     this.#line.level -= lagMs - this.#lagMs;
+    this.#lowest -= lagMs - this.#lagMs;
     this.#windows = [];
     this.#window = undefined;
     this.#lagMs = lagMs;
@@ -155,6 +174,7 @@ export class StreamClock {
     const offset = arrivalMs - streamMs;
     if (last === undefined) {
       this.#line = { at: arrivalMs, level: offset - this.#lagMs, slope: 0 };
+      this.#lowest = this.#line.level;
       this.#learningSince = this.#windowSince = arrivalMs;
       return this.#lagMs;
     }
@@ -170,8 +190,11 @@ export class StreamClock {
       // What was remembered cannot be joined to what follows; the rate is still known.
       this.#windows = [];
       this.#window = undefined;
+      this.#lowest = offset - this.#lagMs;
+      this.#lateWindows = [];
       return this.#lagMs;
     }
+    this.#lowest = Math.min(this.#lowest, offset);
     if (!wasUnstamped && this.#isStall(stepMs, waitedMs) && !this.#learned) {
       this.#learned = true;
       this.#windows = [];
@@ -235,9 +258,14 @@ export class StreamClock {
     }
     const beforeMs = this.#windowLagMs;
     this.#lagMs = this.#height(window);
+    this.#lateWindows.push(window);
     if (this.#lagMs >= LOCK_MS || this.#held.lagMs >= LOCK_MS) this.#holdLag(at, beforeMs);
     this.#windowLagMs = this.#lagMs;
-    if (this.#lagMs >= LOCK_MS) return;
+    if (this.#lagMs >= LOCK_MS) {
+      this.#review(window, at);
+      return;
+    }
+    this.#lateWindows = this.#lateWindows.slice(-NOISE_WINDOWS);
     this.#held = { lagMs: 0, at, takenBackMs: 0 };
     this.#windows.push(window);
     if (this.#windows.length > MOST_WINDOWS) this.#forget();
@@ -266,12 +294,40 @@ export class StreamClock {
       this.#held = { lagMs: this.#lagMs, at, takenBackMs: 0 };
       return;
     }
-    const takenBackMs = Math.max(0, shrunkMs - DRAINED_MS);
+    // Jitter is no shrinking: what was taken back for it would add up.
+    const noiseMs = this.#noise();
+    const takenBackMs = Math.max(0, shrunkMs - DRAINED_MS - (noiseMs < LOCK_MS ? 0 : noiseMs));
     this.#line.level -= takenBackMs * (1 - slope);
     this.#lagMs += takenBackMs;
     held.takenBackMs += takenBackMs;
     held.lagMs = Math.max(held.lagMs, this.#lagMs);
     if (at - held.at > HELD_MS) this.#held = { lagMs: held.lagMs, at, takenBackMs: 0 };
+  }
+
+  /** How far the least offsets of the newest windows lie apart, whichever way they move as a whole, ms. */
+  #noise(): number {
+    const windows = this.#lateWindows.slice(-NOISE_WINDOWS);
+    if (windows.length < 2) return 0;
+    const { slope } = lineThrough(windows);
+    const heights = windows.map(({ at, offset }) => offset - slope * at);
+    return Math.max(...heights) - Math.min(...heights);
+  }
+
+  /** Takes back a rate that was learned wrongly: the timestamps run fast no longer, and the lag is nothing but that rate. */
+  #review(window: Point, at: number): void {
+    const { slope } = this.#line;
+    const spanMs = at - this.#lateWindows[0]!.at;
+    if (spanMs < REVIEW_MS) return;
+    const found = lineThrough(this.#lateWindows);
+    this.#lateWindows = this.#lateWindows.slice(-NOISE_WINDOWS);
+    const error = QUARTZ + (LEAST_ERROR_MS + found.spreadMs) / spanMs;
+    if (Math.abs(found.slope) > error || slope > -2 * error) return;
+    this.#slopes = { least: -error, most: error };
+    this.#line = { at, level: this.#lowest, slope: 0 };
+    this.#learnedSlope = 0;
+    this.#windows = [];
+    this.#lagMs = this.#windowLagMs = this.#height(window);
+    this.#held = { lagMs: this.#lagMs, at, takenBackMs: 0 };
   }
 
   /** Until the rate is known, the last window is the reference: a frame's lag is its jitter. */
@@ -319,4 +375,11 @@ export class StreamClock {
     }
     this.#windows = merged;
   }
+}
+
+function tooFarBehind(): QcError {
+  const what = `the timestamps of the stream are more than ${LONGEST_LAG_MS / 1000} s behind the time, which no delay explains`;
+  const remedy =
+    'the stream is opened again; set a constant frame rate in the camera, also at night (switch slow shutter off)';
+  return new QcError('camera-clock', what, { remedy });
 }

@@ -1,3 +1,4 @@
+import type { ClockReference } from './camera-clock.ts';
 import type { SetCondition } from './condition.ts';
 import type { ClockReport } from './source.ts';
 
@@ -16,7 +17,7 @@ export class Lateness {
   #clockText = '';
   drift = 0;
   /** `ClockReport.reference`, for the next connection. */
-  reference: number | undefined;
+  reference: ClockReference | undefined;
 
   /** @param maxAgeMs from this age on, a part must not pass */
   constructor(maxAgeMs: number, condition: SetCondition) {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Frame, Image } from '../../models/image.ts';
+import type { Frame, Image, Region } from '../../models/image.ts';
 import type { SetCondition } from './condition.ts';
+import { sameRegion } from './live-region.ts';
 
 /** Images that are remembered: some seconds, so that a recorder that repeats its last images is noticed as well. */
 const REMEMBERED = 100;
@@ -22,6 +23,8 @@ export class Repeats {
   #newAt: number | undefined;
   #frozen = false;
   #newest: string | undefined;
+  /** Of the newest frame: its region, whether its image came before, and when it came first. */
+  #last: { region: Region | undefined; repeated: boolean; firstSeenAt: number } | undefined;
 
   /** @param freezeMs the camera is frozen when no new image came for so long; 0: never */
   constructor(freezeMs: number, condition: SetCondition) {
@@ -35,18 +38,27 @@ export class Repeats {
   }
 
   /** What is known of this frame's image. Files repeat by nature: nothing, for a frame that comes from one. */
-  see({ image, source, times }: Frame): Pick<Frame, 'print' | 'firstSeenAt'> {
+  see({ image, source, times, region }: Frame): Pick<Frame, 'print' | 'firstSeenAt'> {
     if (source !== undefined) return {};
     const print = printOf(image);
     const before = this.#seen.get(print);
-    const firstSeenAt = before ?? times.capturedAt;
+    const firstSeenAt = before ?? this.#unseen(region) ?? times.capturedAt;
     this.#seen.delete(print);
     this.#seen.set(print, firstSeenAt);
     if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.keys().next().value!);
     this.#newest = print;
-    if (before === undefined || this.#newAt === undefined) this.#newAt = times.takenAt;
+    const repeated = firstSeenAt < times.capturedAt;
+    this.#last = { region, repeated, firstSeenAt };
+    if (!repeated || this.#newAt === undefined) this.#newAt = times.takenAt;
     this.#watch(times.takenAt - this.#newAt);
     return { print, firstSeenAt };
+  }
+
+  /** Since when an image was there that another region shows first now; undefined if nothing stood still before. */
+  #unseen(region: Region | undefined): number | undefined {
+    const last = this.#last;
+    if (!last?.repeated || !region || !last.region || sameRegion(region, last.region)) return undefined;
+    return last.firstSeenAt;
   }
 
   #watch(sinceMs: number): void {

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
 import type { Frame } from '../../models/image.ts';
+import type { ClockReference } from './camera-clock.ts';
 import type { SetCondition } from './condition.ts';
 import type { LiveRegion } from './live-region.ts';
 
@@ -34,8 +35,8 @@ export interface ClockReport {
   readonly fault: string;
   /** Why the camera's clock is not used, in words; empty while it is, or need not be. */
   readonly cameraFault: string;
-  /** Arrival (monotonic) less capture by the camera's clock of the fastest frames, ms: also holds for the next connection. */
-  readonly reference: number | undefined;
+  /** Also holds for the next connection; undefined while this one does not know it. */
+  readonly reference: ClockReference | undefined;
 }
 
 /** What an attempt is given, and whom it tells. */
@@ -64,7 +65,7 @@ export interface SourceContext {
   /** Told several times a second. */
   clock?(report: ClockReport): void;
   /** The newest `ClockReport.reference`, also of an earlier attempt. */
-  readonly reference?: number | undefined;
+  readonly reference?: ClockReference | undefined;
   /** Something wrong that does not end the attempt. The message never contains a password. */
   fault(code: ErrorCode, message: string): void;
 }

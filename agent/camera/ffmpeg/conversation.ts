@@ -155,6 +155,10 @@ export class Conversation {
     const stale = this.#recovery.opening(performance.now());
     if (stale) this.#decodedAt = { ...this.#decodedAt, stale };
     else this.#decodedAt = { time: this.#clock.at(streamMs, saidAt), saidAt, stale };
+    if (this.#clock.failure) {
+      this.#fail(this.#clock.failure);
+      return;
+    }
     if (saidAt - this.#clockToldAt >= CLOCK_MS) this.#tellClock(saidAt);
     this.#dog.picture();
     this.#firstImage.image();

@@ -1,7 +1,7 @@
 import { AV_NOPTS_VALUE, AV_PKT_DATA_PRFT } from 'node-av/constants';
 import type { Packet } from 'node-av/lib';
 import type { CameraConfig } from '../../../config/schema.ts';
-import { CameraClock } from '../camera-clock.ts';
+import { CameraClock, type ClockReference } from '../camera-clock.ts';
 import { StreamClock, type StreamTime } from '../clock.ts';
 import type { ClockReport } from '../source.ts';
 
@@ -20,7 +20,7 @@ export class CaptureTime {
   constructor(
     config: Pick<CameraConfig, 'clock' | 'latencyMs'>,
     timeBase: { num: number; den: number },
-    reference: number | undefined,
+    reference: ClockReference | undefined,
   ) {
     this.#config = config;
     this.#msPerTick = (1000 * timeBase.num) / timeBase.den;
@@ -42,9 +42,14 @@ export class CaptureTime {
     return pts === AV_NOPTS_VALUE ? undefined : Number(pts) * this.#msPerTick;
   }
 
-  /** When the frame of this stream time was captured. @param arrivalMs when its packet came, by `monotonicMs` */
+  /**
+   * When the frame of this stream time was captured.
+   * @param arrivalMs when its packet came, by `monotonicMs`
+   * @throws QcError camera-clock if the stream must be opened again
+   */
   at(pts: bigint, arrivalMs: number): StreamTime {
     const time = this.#stream.at(this.streamMs(pts), arrivalMs);
+    if (this.#stream.failure) throw this.#stream.failure;
     const cameraMs = this.#cameraTimes.get(pts);
     this.#cameraTimes.delete(pts);
     if (cameraMs !== undefined) {

@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../../../config/errors.ts';
 import type { CameraConfig } from '../../../config/schema.ts';
 import type { FrameTimes, Region } from '../../../models/image.ts';
+import type { ClockReference } from '../camera-clock.ts';
 import type { CameraCondition } from '../condition.ts';
 import type { Size } from '../geometry.ts';
 import type { ClockReport, StreamFacts } from '../source.ts';
@@ -14,7 +15,7 @@ export interface OpenMessage {
   readonly fps: number;
   readonly watched: boolean;
   /** `ClockReport.reference` of the connection before. */
-  readonly reference: number | undefined;
+  readonly reference: ClockReference | undefined;
   /** How long a damaged stream may go without a key frame, ms. */
   readonly damageMs: number;
   readonly config: Pick<

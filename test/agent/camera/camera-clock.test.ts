@@ -57,6 +57,19 @@ describe('the clock of the camera', () => {
     expect(watch(new CameraClock(reference))(100, { delayMs: 4_080 })).toBeCloseTo(4_000, -1);
     expect(watch(new CameraClock(reference))(100)).toBeUndefined();
   });
+
+  it('makes no stream late that was away while the clocks drifted apart, or whose camera was set to the time', () => {
+    const before = new CameraClock(undefined);
+    watch(before)(200);
+    const known = before.reference(0)!;
+    const weekend = { ...known, at: known.at - 60 * hour };
+    expect(watch(new CameraClock(weekend))(100, { cameraSet: -4_300 })).toBeUndefined();
+    const minute = { ...known, at: known.at - hour / 60 };
+    expect(watch(new CameraClock(minute))(100, { cameraSet: -4_300 })).toBeCloseTo(4_300, -1);
+    const ahead = new CameraClock(undefined);
+    watch(ahead)(200, { cameraSet: 5_000 });
+    expect(watch(new CameraClock(ahead.reference(0)))(100)).toBeUndefined();
+  });
 });
 
 it('a camera is late when no frame is young enough for a second, and a part never passes on an old one', () => {

@@ -189,6 +189,26 @@ describe('a delay is noticed, and not forgotten until the backlog is gone', () =
     expect(seen.doubtful(20, 21)).toBe(false);
   });
 
+  it('unless it is nothing but a rate that was learned from a backlog or from jitter', () => {
+    const backlog = (second: number) => Math.max(0, 3_000 - second * 150);
+    const drained = watch(new StreamClock(0), { seconds: 120, delay: backlog });
+    expect(drained.oldest(60)).toBeLessThan(60);
+    expect(watch(new StreamClock(0), { seconds: 300, jitterMs: 300 }).oldest(100)).toBeLessThan(500);
+  });
+
+  it('until it is longer than any delay: then the timestamps are wrong, and the stream must be opened again', () => {
+    const night = (ms: number) => Math.min(ms, 20_000) + Math.max(0, ms - 20_000) / 2;
+    const clock = new StreamClock(0);
+    watch(clock, { seconds: 130, stamp: night });
+    expect(clock.failure).toBeUndefined();
+    const later = new StreamClock(0);
+    watch(later, { seconds: 145, stamp: night });
+    expect(later.failure).toMatchObject({
+      code: 'camera-clock',
+      message: expect.stringContaining('more than 60 s behind'),
+    });
+  });
+
   it('if it is told that the stream is late from the start', () => {
     const clock = new StreamClock(0);
     watch(clock, { seconds: 1 });

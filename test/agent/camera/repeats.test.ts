@@ -48,6 +48,25 @@ it('a camera that shows one image, or repeats its last few, is frozen until a ne
   expect(texts).toEqual(['frozen', '']);
 });
 
+it('a camera that stands still is no younger where another region is cut from it', () => {
+  const { show, texts, repeats } = watched(1_000);
+  const [half, other] = [0, 0.5].map((x) => ({ x, y: 0, width: 0.5, height: 1 }));
+  const still = { ...show(), region: half! };
+  const cut = (frame: Frame, region: typeof half) => ({ ...frame, region: region! });
+  repeats.see(still);
+  // Recipes take turns; each region looks different, and the camera hangs.
+  const seen = Array.from({ length: 40 }, (_, n) => {
+    const { image } = n % 2 ? still : new DrawnCamera().draw();
+    const later = still.times.takenAt + (n + 1) * 40;
+    const times = { ...still.times, capturedAt: later, takenAt: later };
+    return repeats.see(cut({ ...still, image, times }, n % 2 ? half : other));
+  });
+  expect(seen.every(({ firstSeenAt }) => firstSeenAt! <= still.times.capturedAt)).toBe(true);
+  expect(texts).toEqual(['frozen']);
+  const fresh = show();
+  expect(fresh.firstSeenAt).toBe(fresh.times.capturedAt);
+});
+
 it('a file that is shown again and again is no frozen camera', () => {
   const { repeats } = watched(1_000);
   const file = { ...new DrawnCamera().draw(), source: '1.png' };
