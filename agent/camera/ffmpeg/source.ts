@@ -74,8 +74,12 @@ async function read(
   }: { decoder: readonly string[]; installed: Installed; interlaced: boolean },
 ): Promise<boolean> {
   const { signal, cut, config, password } = context;
+  const recut = new AbortController();
+  using _recut = cut?.onChange(() => recut.abort());
   await using relay = await openRelay(config, password);
-  using firstImage = awaitFirstImage(relay, context);
+  // From here on the listeners below hear it.
+  if (signal.aborted || recut.signal.aborted) return interlaced;
+  using firstImage = awaitFirstImage(relay, context, { counts: false });
   const input = inputArguments(relay.address, config, installed);
   const args = readArguments(config, { input, decoder, fps: wantedFps(config), installed, interlaced });
   const child = spawn('ffmpeg', args, {
@@ -90,8 +94,6 @@ async function read(
   const conversation = new Conversation(context, { followsSize, interlaced, firstImage });
   // SIGTERM is not always heard by an ffmpeg that hangs.
   const stop = () => void child.kill('SIGKILL');
-  const recut = new AbortController();
-  using _recut = cut?.onChange(() => recut.abort());
   signal.addEventListener('abort', stop, { once: true });
   try {
     child.stdout.on('data', (chunk: Buffer) => conversation.pixels(chunk));

@@ -34,7 +34,9 @@ export const readWithNodeAv: CameraSource = async (context) => {
 async function readInto(pixels: number, context: SourceContext): Promise<void> {
   const { config, password, signal, cut } = context;
   await using relay = await openRelay(config, password);
-  using firstImage = awaitFirstImage(relay, context);
+  // From here on the listener below hears it.
+  if (signal.aborted) return;
+  using firstImage = awaitFirstImage(relay, context, { counts: true });
   const child = fork(new URL('./child.js', import.meta.url), {
     serialization: 'advanced',
     // Small heaps: pictures live outside them.

@@ -10,16 +10,20 @@ const lookEveryMs = 500;
 export interface FirstImage extends Disposable {
   /** It came. */
   image(): void;
-  /** The decoder's own count of packets, where it has one: by UDP they do not pass the relay. */
+  /** Packets that the decoder has taken: by UDP they do not pass the relay. */
   packets(count: number): void;
   /** A decoder's failure, with what the stream held where that says more. */
   explain(error: QcError): QcError;
 }
 
-/** Sets the condition `no-key-frame` while data arrives that no image can begin with. */
+/**
+ * Sets the condition `no-key-frame` while data arrives that no image can begin with.
+ * @param counts whether the decoder tells every packet by `packets`
+ */
 export function awaitFirstImage(
   relay: Pick<OpenRelay, 'facts'>,
   { config: { transport }, condition }: Pick<SourceContext, 'config' | 'condition'>,
+  { counts }: { counts: boolean },
 ): FirstImage {
   let counted = 0;
   let playingAt: number | undefined;
@@ -53,7 +57,7 @@ export function awaitFirstImage(
     explain(error) {
       const { isPlaying, keyPackets } = relay.facts;
       if (isThere || !isPlaying || !explainable.has(error.code)) return error;
-      if (total() === 0) return waited.has(error.code) ? noData(transport) : error;
+      if (total() === 0) return waited.has(error.code) ? noData(transport, counts) : error;
       if (keyPackets > 0) return error.code === 'camera-codec' ? error : undecodable();
       // It stays until a later attempt brings an image.
       isSet = false;
@@ -69,7 +73,13 @@ const explainable = new Set([...waited, 'camera-protocol', 'camera-ended', 'came
 const noKeyFrame = () =>
   new QcError('camera-no-key-frame', 'data arrives, but no key frame to begin an image with');
 
-function noData(transport: 'tcp' | 'udp'): QcError {
+function noData(transport: 'tcp' | 'udp', counts: boolean): QcError {
+  if (transport === 'udp' && !counts) {
+    return new QcError('camera-stalled', 'the camera accepts PLAY, but no image arrives by UDP', {
+      remedy:
+        'let UDP from the camera through the firewalls; set transport: tcp to see whether data or a key frame is missing',
+    });
+  }
   const what = 'the camera accepts PLAY, but no data arrives';
   return transport === 'udp'
     ? new QcError('camera-stalled', `${what} by UDP`, {

@@ -5,6 +5,7 @@ import { createServer as createHttp } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readWithFfmpeg } from '../../../../agent/camera/ffmpeg/source.ts';
 import { readWithNodeAv } from '../../../../agent/camera/node-av/source.ts';
@@ -37,7 +38,7 @@ async function refusalOf(
 
 describe.each([
   { name: 'node-av', source: readWithNodeAv, process: /child\.js/, isMissing: false },
-  { name: 'ffmpeg', source: readWithFfmpeg, process: /^ffmpeg/, isMissing: noFfmpeg },
+  { name: 'ffmpeg', source: readWithFfmpeg, process: /^ffmpeg -hide_banner/, isMissing: noFfmpeg },
 ])('$name', ({ source, process: decoder, isMissing }) => {
   it.skipIf(isMissing)('logs in with SHA-256, tells nobody the password, and ends the session', async () => {
     const login = { ...account, offers: ['MD5', 'SHA-256', 'Basic'], qop: 'auth', nonceUses: 2 } as const;
@@ -68,6 +69,17 @@ describe.each([
       await again.reached(2);
     },
   );
+
+  it.skipIf(isMissing)('stops at once, whatever it is opening when it is told to', async () => {
+    await using camera = await openOddCamera({ mostSessions: 1 });
+    for (const afterMs of [0, 5, 30, 60, 120, 250]) {
+      const reading = attempt(source, { url: camera.url });
+      await sleep(afterMs);
+      await reading.stop();
+      expect([...children().values()].filter((line) => decoder.test(line))).toEqual([]);
+      expect(camera.sessions).toBe(0);
+    }
+  });
 
   it.skipIf(isMissing)('reads a camera that sends by UDP only', async () => {
     await using camera = await openOddCamera({ only: 'udp' });
