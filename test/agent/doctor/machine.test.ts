@@ -102,7 +102,10 @@ describe('the disk', () => {
       const late = await diagnose(scratch.path, shim.env);
       expect(await late.closed).toMatch(/^FAIL +disk: no answer within 10 s/m);
       const stopped = await diagnose(scratch.path, shim.env);
-      await until(() => stopped.said().includes('clock'), { what: 'the doctor to come to the disk' });
+      await until(() => stopped.said().includes('clock'), {
+        timeoutMs: 30_000,
+        what: 'the doctor to come to the disk',
+      });
       stopped.child.kill('SIGTERM');
       expect(await stopped.closed).toContain('stopped');
     },

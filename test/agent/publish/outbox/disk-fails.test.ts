@@ -96,9 +96,9 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
         await using paced = startPaced(directory, shim, 2);
         await grows(paced, 50);
         await shim.fail({ errno: EIO, times: 1, ...fault });
-        await until(async () => (await shim.failed()) === 1, { what: 'a call to fail' });
+        await until(async () => (await shim.failed()) === 1, { timeoutMs: 30_000, what: 'a call to fail' });
         await grows(paced, 50);
-        await until(() => paced.fault === '', { what: 'the fault to be over' });
+        await until(() => paced.fault === '', { timeoutMs: 30_000, what: 'the fault to be over' });
         paced.child.kill('SIGKILL');
         await once(paced.child, 'close');
         await using again = await openIn(directory);
@@ -133,10 +133,10 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
       await using paced = startPaced(directory, shim, 2);
       await grows(paced, 20);
       await shim.fail({ errno: EIO, path: directory });
-      await until(() => paced.fault !== '', { what: 'the fault to be said' });
+      await until(() => paced.fault !== '', { timeoutMs: 30_000, what: 'the fault to be said' });
       await grows(paced, 20);
       await shim.fail({ errno: EIO, path: 'data.mdb' });
-      await until(() => paced.fault === '', { what: 'the journal to be in use' });
+      await until(() => paced.fault === '', { timeoutMs: 30_000, what: 'the journal to be in use' });
       await grows(paced, 50);
       expect(paced.fault).toBe('');
       stored.push(...paced.stored);
@@ -156,7 +156,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
         await using paced = startPaced(directory, shim, 2, true);
         await grows(paced, 50);
         await shim.fail({ errno, path: directory });
-        await until(() => paced.fault !== '', { what: 'the fault to be said' });
+        await until(() => paced.fault !== '', { timeoutMs: 30_000, what: 'the fault to be said' });
         await grows(paced, 50);
         used.push(...paced.stored);
       }
@@ -170,7 +170,8 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
       await shim.fail(undefined);
       {
         await using paced = startPaced(directory, shim, 2, true);
-        await grows(paced, 20);
+        // By then the mark of the second process is gone.
+        await grows(paced, 200);
         expect(paced.fault).toBe('');
         used.push(...paced.stored);
       }
@@ -200,7 +201,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
     await grows(paced, 30);
     expect(paced.fault).toContain('the disk takes no results');
     await shim.fail(undefined);
-    await until(() => paced.fault === '', { what: 'the disk to be in use' });
+    await until(() => paced.fault === '', { timeoutMs: 30_000, what: 'the disk to be in use' });
     await grows(paced, 10);
     stored.push(...paced.stored);
     const left = await paced.stop();
