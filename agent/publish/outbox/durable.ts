@@ -102,6 +102,8 @@ export class DurableOutbox implements OutboxStore {
   #timer: NodeJS.Timeout | undefined;
   readonly #ageing: NodeJS.Timeout;
   #fault = '';
+  /** The fault that is over, until a kill would leave no uncertain number any more. */
+  #ending = '';
 
   constructor({ disk, journal, numbers, areCertain }: Backing, options: DurableOptions, deps: DurableDeps) {
     this.#disk = disk;
@@ -208,7 +210,7 @@ export class DurableOutbox implements OutboxStore {
   }
 
   get fault(): string {
-    return this.#fault;
+    return this.#fault || this.#ending;
   }
 
   get size(): number {
@@ -406,7 +408,7 @@ export class DurableOutbox implements OutboxStore {
 
   #failed(why: string): void {
     const first = this.#fault === '';
-    if (first) this.#numbers.uncertain(true);
+    if (first) void this.#numbers.uncertain(true);
     this.#fault = `the disk takes no results (${firstLine(why)}): they are kept in memory, and lost if the agent ends; make room, and check the disk`;
     this.#faults.warn(`outbox: ${this.#fault}`);
     this.#keepInMemory();
@@ -415,11 +417,15 @@ export class DurableOutbox implements OutboxStore {
 
   #recovered(): void {
     if (this.#fault === '') return;
+    this.#ending = this.#fault;
     this.#fault = '';
-    this.#numbers.uncertain(false);
     this.#faults.clear();
-    this.#deps.log.info('outbox: results are on the disk again');
-    this.#deps.onFault();
+    void this.#numbers.uncertain(false).then(() => {
+      this.#ending = '';
+      if (this.#fault !== '') return;
+      this.#deps.log.info('outbox: results are on the disk again');
+      this.#deps.onFault();
+    });
   }
 
   /** What the disk does not take is sent from memory, as much of it as is kept there. */

@@ -38,8 +38,8 @@ export interface Numbers {
   /** The last process ended while it used numbers that are on no disk. */
   readonly wasUncertain: boolean;
   used(camera: string, sequence: number): void;
-  /** Numbers are used from now on that are on no disk, or no longer. */
-  uncertain(on: boolean): void;
+  /** Numbers are used from now on that are on no disk, or no longer. Resolves once that was tried to be noted. */
+  uncertain(on: boolean): Promise<void>;
   /** Waits for what is being written. */
   close(): Promise<void>;
 }
@@ -108,10 +108,11 @@ export async function openNumbers(directory: string): Promise<Numbers> {
       const isWritten = (written.get(camera) ?? 0) >= ceilings.get(camera)!;
       if (!isWritten && performance.now() - failedAt > retryAfterMs) write();
     },
-    uncertain(on) {
+    async uncertain(on) {
       if (on === isUncertain) return;
       isUncertain = on;
       write();
+      await writing;
     },
     async close() {
       await writing;
