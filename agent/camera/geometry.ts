@@ -46,11 +46,6 @@ export function regionPixels(region: Region, picture: Size, aligned: boolean): R
   return { x, y, width, height };
 }
 
-/** The size of the upper field of an interlaced picture. */
-export function fieldOf({ width, height }: Size): Size {
-  return { width, height: Math.ceil(height / 2) };
-}
-
 /** The size a region is handed over in: its own, or smaller with the shorter side at 320. */
 export function handedSize({ width, height }: Size): Size {
   const scale = SHORTER_SIDE / Math.min(width, height);

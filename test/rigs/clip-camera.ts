@@ -27,7 +27,7 @@ export interface ClipOptions {
   readonly codec?: Codec;
   /** Options of x264 or x265, as `keyint=50:bframes=2`. */
   readonly parameters?: string;
-  /** Two fields of different moments in each picture; `images` are made of the upper one. */
+  /** Two fields of different moments in each frame, in H.265 a picture each; `images` are made of the upper ones. */
   readonly interlaced?: boolean;
   readonly fps?: number;
   readonly frames?: number;
@@ -40,12 +40,15 @@ export async function makeClip(options: ClipOptions = {}): Promise<Clip> {
   const { codec = 'h264', fps = 50, frames = 100, width = 320, height = 240 } = options;
   const { parameters = '', interlaced = false } = options;
   const rate = interlaced ? 2 * fps : fps;
-  const fields = interlaced ? ['-vf', 'tinterlace=interleave_top,setfield=tff'] : [];
+  const apart = interlaced && codec === 'h265';
+  const woven = `tinterlace=interleave_top,setfield=tff${apart ? ',separatefields' : ''}`;
+  const fields = interlaced ? ['-vf', woven] : [];
   const source = `testsrc2=s=${width}x${height}:r=${rate},noise=alls=6:allf=t`;
-  const encoder = interlaced ? ['-flags', '+ildct+ilme'] : [];
-  const upper = interlaced ? `field=top,scale=${width}:${height}:${EXACT},` : '';
+  const encoder = interlaced && !apart ? ['-flags', '+ildct+ilme'] : [];
+  const topField = apart ? "select='eq(interlace_type,TOPFIRST)'" : 'field=top';
+  const upper = interlaced ? `${topField},scale=${width}:${height}:${EXACT},` : '';
   const input = ['-v', 'error', '-f', 'lavfi', '-i', source, '-frames:v', String(frames), ...fields];
-  const common = `scenecut=0:aud=1:${parameters}`;
+  const common = `scenecut=0:aud=1:${apart ? 'interlace=tff:' : ''}${parameters}`;
   const quick = ['-preset', 'ultrafast', '-pix_fmt', 'yuv420p'];
   const output = {
     h264: ['-c:v', 'libx264', ...quick, '-x264-params', `rc-lookahead=0:sync-lookahead=0:${common}`],
@@ -69,6 +72,8 @@ export async function makeClip(options: ClipOptions = {}): Promise<Clip> {
       'pipe:0',
       '-vf',
       `${upper}scale=${EXACT},format=gbrp`,
+      '-fps_mode',
+      'passthrough',
       '-f',
       'rawvideo',
       '-pix_fmt',
@@ -85,7 +90,7 @@ export async function makeClip(options: ClipOptions = {}): Promise<Clip> {
     data: pixels.subarray(index * bytes, (index + 1) * bytes),
   }));
   const places = times.map((time) => shown.indexOf(time));
-  return { codec, fps, pictures: picturesOf(stream, codec), places, images };
+  return { codec, fps: apart ? 2 * fps : fps, pictures: picturesOf(stream, codec), places, images };
 }
 
 function picturesOf(stream: Buffer, codec: Codec): Buffer[] {

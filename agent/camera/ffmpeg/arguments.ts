@@ -1,6 +1,7 @@
 import type { CameraConfig } from '../../../config/schema.ts';
 import type { Region } from '../../../models/image.ts';
 import { SHORTER_SIDE } from '../geometry.ts';
+import type { Scan } from '../interlaced.ts';
 import type { Installed } from './installed.ts';
 
 /** The input. @param address of the relay to the camera: it holds no password, and `ps` shows it */
@@ -36,23 +37,24 @@ export function readArguments(
     decoder,
     fps,
     installed,
-    interlaced,
+    scan,
   }: {
     input: readonly string[];
     decoder: readonly string[];
     fps: number;
     installed: Installed;
-    /** Use the upper field alone, as cutter.ts does. */
-    interlaced: boolean;
+    /** Of interlaced video the upper field alone is used, as node-av/reader.ts does. */
+    scan: Scan;
   },
 ): string[] {
   const filters = [
     'showinfo@all=checksum=0',
+    ...(scan === 'fields' ? ["select='not(eq(interlace_type,BOTTOMFIRST))'"] : []),
     thinFilter(fps),
-    ...(interlaced ? ['field=type=top'] : []),
+    ...(scan === 'woven' ? ['field=type=top'] : []),
     cropFilter(config.region),
     ...(config.freezeMs > 0 ? [`freezedetect@freeze=n=0:d=${config.freezeMs}ms`] : []),
-    scaleFilter(interlaced ? '2*ih' : 'ih'),
+    scaleFilter(scan === 'progressive' ? 'ih' : '2*ih'),
     // In planes first, as cutter.ts does.
     'format=gbrp',
     `scale=${SCALE_FLAGS}`,

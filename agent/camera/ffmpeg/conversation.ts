@@ -4,7 +4,7 @@ import { monotonicMs } from '../../../models/monotonic.ts';
 import { BACKLOG, StreamClock, type StreamTime } from '../clock.ts';
 import { type Damage, damagedText, noKeyFrame } from '../damage.ts';
 import { regionPixels, type Size } from '../geometry.ts';
-import { interlacedText } from '../interlaced.ts';
+import { frameSize, interlacedScan, interlacedText, type Scan } from '../interlaced.ts';
 import type { FirstImage } from '../rtsp/first-image.ts';
 import type { SourceContext } from '../source.ts';
 import { wallTimes } from '../wall-times.ts';
@@ -28,24 +28,24 @@ interface Written extends FrameLine {
 export interface ConversationOptions {
   /** Whether this ffmpeg writes frames in a new size when the camera changes it. */
   readonly followsSize: boolean;
-  /** Whether one field alone is written. */
-  readonly interlaced: boolean;
+  /** What the command was told of the video. */
+  readonly scan: Scan;
   readonly firstImage: FirstImage;
 }
 
 /** Makes frames of what one ffmpeg process writes and says, until it fails. */
 export class Conversation {
-  /** Settles with the reason why it is over: the video may be interlaced, and whole frames are written. */
-  readonly failure: Promise<QcError | 'interlaced'>;
+  /** Settles with the reason why it is over, or with how the video is scanned if the command was told otherwise. */
+  readonly failure: Promise<QcError | Scan>;
   readonly #context: SourceContext;
   readonly #followsSize: boolean;
-  readonly #interlaced: boolean;
+  readonly #scan: Scan;
   readonly #firstImage: FirstImage;
   readonly #clock: StreamClock;
   readonly #dog: Watchdog;
   readonly #images: PixelStream<Written>;
   readonly #errors: string[] = [];
-  #fail!: (reason: QcError | 'interlaced') => void;
+  #fail!: (reason: QcError | Scan) => void;
   readonly #startedAt = performance.now();
   #opened = false;
   #size: string | undefined;
@@ -60,10 +60,10 @@ export class Conversation {
   #clockToldAt = 0;
   #over = false;
 
-  constructor(context: SourceContext, { followsSize, interlaced, firstImage }: ConversationOptions) {
+  constructor(context: SourceContext, { followsSize, scan, firstImage }: ConversationOptions) {
     this.#context = context;
     this.#followsSize = followsSize;
-    this.#interlaced = interlaced;
+    this.#scan = scan;
     this.#firstImage = firstImage;
     this.#clock = new StreamClock(context.config.latencyMs);
     this.failure = new Promise((resolve) => {
@@ -163,10 +163,10 @@ export class Conversation {
     this.#dog.picture();
     this.#firstImage.image();
     this.#context.received(1);
-    if (!this.#interlaced && (firstField || !this.#size)) {
+    if (this.#scan === 'progressive' && (firstField || !this.#size)) {
       this.#context.condition?.('interlaced', firstField ? interlacedText(firstField === 'top') : '');
       if (firstField) {
-        this.#fail('interlaced');
+        this.#fail(interlacedScan(this.#codec));
         return;
       }
     }
@@ -174,10 +174,11 @@ export class Conversation {
     // The first intact image also ends the damage of an earlier attempt.
     if (this.#recovery.decoded(pts, key) && (!wasIntact || !this.#size))
       this.#context.condition?.('damaged', '');
-    const size = `${width} × ${height}`;
+    const frame = frameSize({ width, height }, this.#scan);
+    const size = `${frame.width} × ${frame.height}`;
     if (this.#size !== size) {
-      this.#context.described?.({ codec: this.#codec, width, height });
-      this.#checkRegion({ width, height });
+      this.#context.described?.({ codec: this.#codec, ...frame });
+      this.#checkRegion(frame);
     }
     if (this.#size && this.#size !== size) {
       const message = `the camera changed its picture; it is ${size} now`;

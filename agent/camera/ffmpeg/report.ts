@@ -49,11 +49,12 @@ export function readLine(line: string): Line | undefined {
   if (/^\[info\] Input #0/.test(line)) return { kind: 'opened' };
   const video = /^\[info\]\s+Stream #0:\d+.*?: Video: (\w+)/.exec(line);
   if (video) return { kind: 'codec', codec: CODECS[video[1]!] ?? video[1]! };
-  const said = /^(?:\[([^\]@]+)@ [^\]]+\] )?\[(\w+)\] (.*)$/.exec(line);
+  // ffmpeg 7 and later name the stream before the decoder.
+  const said = /^((?:\[[^\]]+ @ \w+\] )*)\[(\w+)\] (.*)$/.exec(line);
   if (!said) return undefined;
   const [, who = '', level = '', words = ''] = said;
   const text = words.trim();
-  const decoder = /^(h264|hevc|mjpeg)/.test(who);
+  const decoder = /\[(dec:)?(h264|hevc|mjpeg)/.test(who);
   if (/^(error|fatal|panic)$/.test(level) && !damageWhileReading(text)) {
     const damage = decoder || /decod/i.test(text) ? damageWhileDecoding(text) : undefined;
     return { kind: 'error', text, damage };

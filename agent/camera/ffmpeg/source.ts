@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import { childEnvironment } from '../../../config/child-environment.ts';
 import { QcError } from '../../../config/errors.ts';
 import { scrub } from '../address.ts';
+import type { Scan } from '../interlaced.ts';
 import { wantedFps } from '../rate.ts';
 import { awaitFirstImage } from '../rtsp/first-image.ts';
 import { failureOf, openRelay } from '../rtsp/open.ts';
@@ -35,15 +36,12 @@ async function attempt(context: SourceContext): Promise<void> {
   const installed = await installedFfmpeg(signal);
   const decoder = await decoderFor(context, installed);
 
-  let interlaced = false;
+  let scan: Scan = 'progressive';
   // The command cuts one region for as long as it lives: for another one it is started anew, which is no loss. The same
   // holds when the video turns out to be interlaced.
   while (!signal.aborted) {
     const region = context.cut?.value ?? config.region;
-    interlaced = await read(
-      { ...context, config: { ...config, region } },
-      { decoder, installed, interlaced },
-    );
+    scan = await read({ ...context, config: { ...config, region } }, { decoder, installed, scan });
   }
 }
 
@@ -63,16 +61,12 @@ async function decoderFor(context: SourceContext, installed: Installed): Promise
 
 /**
  * One run of the command: throws why it ended, or returns because it must be started in another way.
- * @returns whether the video is interlaced
+ * @returns how the video is scanned, as far as that is known
  */
 async function read(
   context: SourceContext,
-  {
-    decoder,
-    installed,
-    interlaced,
-  }: { decoder: readonly string[]; installed: Installed; interlaced: boolean },
-): Promise<boolean> {
+  { decoder, installed, scan }: { decoder: readonly string[]; installed: Installed; scan: Scan },
+): Promise<Scan> {
   const { signal, cut, config, password } = context;
   const recut = new AbortController();
   using _recut = cut?.onChange(() => recut.abort());
@@ -81,7 +75,7 @@ async function read(
   if (signal.aborted || recut.signal.aborted) return interlaced;
   using firstImage = awaitFirstImage(relay, context, { counts: false });
   const input = inputArguments(relay.address, config, installed);
-  const args = readArguments(config, { input, decoder, fps: wantedFps(config), installed, interlaced });
+  const args = readArguments(config, { input, decoder, fps: wantedFps(config), installed, scan });
   const child = spawn('ffmpeg', args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: childEnvironment(),
@@ -91,7 +85,7 @@ async function read(
     child.once('error', () => resolve());
   });
   const followsSize = installed.atLeast(4, 4);
-  const conversation = new Conversation(context, { followsSize, interlaced, firstImage });
+  const conversation = new Conversation(context, { followsSize, scan, firstImage });
   // SIGTERM is not always heard by an ffmpeg that hangs.
   const stop = () => void child.kill('SIGKILL');
   signal.addEventListener('abort', stop, { once: true });
@@ -102,7 +96,7 @@ async function read(
     const end = await Promise.race([relay.failure, conversation.failure, aborted(recut.signal)]);
     if (end instanceof QcError) throw signal.aborted ? end : await failureOf(relay, end);
     conversation.end();
-    return interlaced || end === 'interlaced';
+    return end ?? scan;
   } finally {
     signal.removeEventListener('abort', stop);
     stop();

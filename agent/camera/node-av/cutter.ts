@@ -6,12 +6,13 @@ import {
 } from 'node-av/constants';
 import { avGetPixFmtName, FFmpegError, Filter, FilterGraph, Frame } from 'node-av/lib';
 import type { Image, Region } from '../../../models/image.ts';
-import { fieldOf, handedSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
+import { handedSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
+import { frameSize, type Scan, usedSize } from '../interlaced.ts';
 
 /** Cuts and converts the frames of one size and format; another one needs another cutter. */
 export interface Cutter extends Disposable {
-  /** Whether it fits this frame; `interlaced` as given to `openCutter`. */
-  fits(frame: Frame, interlaced: boolean): boolean;
+  /** Whether it fits this frame; `scan` as given to `openCutter`. */
+  fits(frame: Frame, scan: Scan): boolean;
   /** Whether its frames have the size of this one. */
   sized(frame: Size): boolean;
   /** The region, RGB. */
@@ -30,30 +31,30 @@ const SCALE_FLAGS = 'bilinear+accurate_rnd+full_chroma_int+full_chroma_inp';
  * frame.
  * @throws QcError camera-region
  */
-export function openCutter(like: Frame, region: Region, interlaced: boolean): Cutter {
+export function openCutter(like: Frame, region: Region, scan: Scan): Cutter {
   const { width, height, colorRange, colorSpace } = like;
   const format = like.format;
-  const whole = { x: 0, y: 0, width, height };
+  const whole = frameSize(like, scan);
+  const used = usedSize(like, scan);
   const subsampled = isSubsampled(formatOf(like));
-  const source = interlaced ? fieldOf(whole) : whole;
   const cut = openChain(like, {
-    interlaced,
-    area: regionPixels(region, source, subsampled),
+    scan,
+    area: regionPixels(region, used, subsampled),
     size: handedSize(regionPixels(region, whole, subsampled)),
   });
   let preview: Chain | undefined;
   const sized = (frame: Size) => frame.width === width && frame.height === height;
   return {
     sized,
-    fits: (frame, fields) =>
-      fields === interlaced &&
+    fits: (frame, wanted) =>
+      wanted === scan &&
       sized(frame) &&
       frame.format === format &&
       frame.colorRange === colorRange &&
       frame.colorSpace === colorSpace,
     cut: (frame) => cut.run(frame),
     preview(frame) {
-      preview ??= openChain(frame, { interlaced, area: { ...whole, ...source }, size: previewSize(whole) });
+      preview ??= openChain(frame, { scan, area: { x: 0, y: 0, ...used }, size: previewSize(whole) });
       return preview.run(frame);
     },
     [Symbol.dispose]() {
@@ -68,10 +69,7 @@ interface Chain extends Disposable {
 }
 
 /** A libavfilter graph: one field if asked for, and crop (both by pointer, no copy), scale, RGB. */
-function openChain(
-  like: Frame,
-  { interlaced, area, size }: { interlaced: boolean; area: Rectangle; size: Size },
-): Chain {
+function openChain(like: Frame, { scan, area, size }: { scan: Scan; area: Rectangle; size: Size }): Chain {
   const graph = new FilterGraph();
   graph.alloc();
   graph.nbThreads = 1;
@@ -96,7 +94,7 @@ function openChain(
   );
   const links = [
     source,
-    ...(interlaced ? [add('field', 'type=top')] : []),
+    ...(scan === 'woven' ? [add('field', 'type=top')] : []),
     add('crop', `w=${area.width}:h=${area.height}:x=${area.x}:y=${area.y}:exact=1`),
     ...steps.flatMap((format) => [
       add('scale', `w=${size.width}:h=${size.height}:flags=${SCALE_FLAGS}`),

@@ -12,7 +12,7 @@ import { monotonicMs } from '../../../models/monotonic.ts';
 import { BACKLOG } from '../clock.ts';
 import { FreezeWatch, type Plane } from '../freeze.ts';
 import { regionPixels } from '../geometry.ts';
-import { interlacedText } from '../interlaced.ts';
+import { frameSize, interlacedScan, interlacedText, type Scan } from '../interlaced.ts';
 import { Thinner } from '../rate.ts';
 import { CaptureTime } from './capture-time.ts';
 import { type Cutter, openCutter } from './cutter.ts';
@@ -39,8 +39,8 @@ export class Reader {
   #watched: boolean;
   #region: Region;
   #cutter: Cutter | undefined;
-  /** Some frame was interlaced; unknown before the first. Cameras mix both kinds, so it stays so. */
-  #interlaced: boolean | undefined;
+  /** Unknown before the first frame. Cameras mix progressive and interlaced frames: once interlaced, it stays so. */
+  #scan: Scan | undefined;
   #codec: string | undefined;
   readonly #log = new DecoderLog();
   #download: Frame | undefined;
@@ -147,8 +147,11 @@ export class Reader {
       }
     }
     const { capturedAt, isBacklog } = time.at(pts, arrivalMs);
+    const scan = this.#lookForFields(frame);
+    // The lower fields show every part half a row higher.
+    if (scan === 'fields' && !frame.hasFlags(AV_FRAME_FLAG_TOP_FIELD_FIRST)) return;
     if (!this.#thinner.take(capturedAt)) return;
-    const cutter = this.#cutterFor(frame);
+    const cutter = this.#cutterFor(frame, scan);
     const image = cutter.cut(frame);
     this.#outlet.put({
       image,
@@ -166,28 +169,31 @@ export class Reader {
     return { data, stride, width: area.width, height: area.height };
   }
 
-  #cutterFor(frame: Frame): Cutter {
+  #cutterFor(frame: Frame, scan: Scan): Cutter {
     const previous = this.#cutter;
-    const interlaced = this.#lookForFields(frame);
-    if (previous?.fits(frame, interlaced)) return previous;
+    if (previous?.fits(frame, scan)) return previous;
     previous?.[Symbol.dispose]();
-    this.#send({ kind: 'described', codec: this.#codec, width: frame.width, height: frame.height });
-    this.#cutter = openCutter(frame, this.#region, interlaced);
+    const size = frameSize(frame, scan);
+    this.#send({ kind: 'described', codec: this.#codec, ...size });
+    this.#cutter = openCutter(frame, this.#region, scan);
     if (previous && !previous.sized(frame)) {
-      const message = `the camera changed its picture; it is ${frame.width} × ${frame.height} now`;
+      const message = `the camera changed its picture; it is ${size.width} × ${size.height} now`;
       this.#send({ kind: 'fault', code: 'camera-resolution-changed', message });
     }
     return this.#cutter;
   }
 
-  #lookForFields(frame: Frame): boolean {
-    const interlaced = this.#interlaced || frame.hasFlags(AV_FRAME_FLAG_INTERLACED);
-    if (interlaced !== this.#interlaced) {
-      const text = interlaced ? interlacedText(frame.hasFlags(AV_FRAME_FLAG_TOP_FIELD_FIRST)) : '';
+  #lookForFields(frame: Frame): Scan {
+    const isKnown = this.#scan === 'woven' || this.#scan === 'fields';
+    if (isKnown) return this.#scan!;
+    const isInterlaced = frame.hasFlags(AV_FRAME_FLAG_INTERLACED);
+    const scan = isInterlaced ? interlacedScan(this.#codec) : 'progressive';
+    if (scan !== this.#scan) {
+      const text = isInterlaced ? interlacedText(frame.hasFlags(AV_FRAME_FLAG_TOP_FIELD_FIRST)) : '';
       this.#send({ kind: 'condition', condition: 'interlaced', text });
     }
-    this.#interlaced = interlaced;
-    return interlaced;
+    this.#scan = scan;
+    return scan;
   }
 
   #downloaded(frame: Frame): Frame {
