@@ -1,10 +1,15 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { resultMessage } from '../../agent/publish/messages.ts';
+import { makeClip, openClipCamera } from '../rigs/clip-camera.ts';
 import { openPlant, type Plant } from '../rigs/plant.ts';
 import { until } from '../rigs/until.ts';
+
+const noFfmpeg = spawnSync('ffmpeg', ['-version']).status !== 0;
+if (noFfmpeg) console.warn('lost packets: skipped, ffmpeg is not installed here');
 
 it('counts and leaves out damaged pictures, and goes on when the line is clean again', async () => {
   await using plant = await openPlant({ trigger: { kind: 'continuous', everyMs: 200 }, vote: 2 });
@@ -36,6 +41,37 @@ it('counts and leaves out damaged pictures, and goes on when the line is clean a
   expect((await fetch(`${plant.url}/healthz`)).ok).toBe(true);
   expect(await plant.stop()).toBe(0);
 });
+
+it.skipIf(noFfmpeg)(
+  'judges nothing from a lost packet on until a reopened stream brings a key frame',
+  async () => {
+    const size = { width: 160, height: 120, fps: 12, frames: 360 };
+    await using camera = await openClipCamera(await makeClip({ ...size, parameters: 'keyint=1000' }));
+    const settings = { url: camera.url, damageMs: 3_000, freezeMs: 0 };
+    await using plant = await openPlant({
+      trigger: { kind: 'continuous', everyMs: 200 },
+      camera: { ...settings, region: { x: 0, y: 0, width: 1, height: 1 } },
+    });
+    await plant.says((status) => status.online && status.state === 'inspecting', 'inspecting');
+    await plant.nextResults(3);
+    const readyz = async () => (await fetch(`${plant.url}/readyz`)).text();
+    const ended = Date.now();
+    camera.lose((packet, packets, picture) => picture === 0 && packet === packets >> 1);
+    await plant.says((status) => status.online && status.state === 'degraded', 'damaged');
+    expect(await readyz()).toContain('images are damaged');
+    const damaged = await plant.metrics();
+    expect(damaged.value('qc_camera_condition', { camera: 'top', condition: 'damaged' })).toBe(1);
+    await until(() => camera.plays === 2, { timeoutMs: 20_000, what: 'the stream to be reopened' });
+    const reopened = Date.now();
+    await plant.nextResults(3, 20_000);
+    expect(await readyz()).not.toContain('damaged');
+    const captured = plant.results.map(({ capturedAt }) => Date.parse(capturedAt));
+    // The decoder holds one image, and the agent judges another.
+    expect(captured.filter((at) => at > ended + 500 && at < reopened)).toEqual([]);
+    expect(await corrupt(plant)).toBeGreaterThan(10);
+    expect(await plant.stop()).toBe(0);
+  },
+);
 
 it('bears a camera that talks rubbish', async () => {
   const talks: ((socket: Socket) => void)[] = [
