@@ -72,7 +72,7 @@ async function read(
   using _recut = cut?.onChange(() => recut.abort());
   await using relay = await openRelay(config, password);
   // From here on the listeners below hear it.
-  if (signal.aborted || recut.signal.aborted) return interlaced;
+  if (signal.aborted || recut.signal.aborted) return scan;
   using firstImage = awaitFirstImage(relay, context, { counts: false });
   const input = inputArguments(relay.address, config, installed);
   const args = readArguments(config, { input, decoder, fps: wantedFps(config), installed, scan });
