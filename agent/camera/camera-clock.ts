@@ -114,6 +114,7 @@ export class CameraClock {
 }
 
 function offBy(delayMs: number): string {
+  if (delayMs > 1e12) return 'the camera clock is not set';
   return `the camera clock is ${seconds(Math.abs(delayMs))} ${delayMs < 0 ? 'ahead' : 'behind'}`;
 }
 

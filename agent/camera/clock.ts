@@ -1,4 +1,5 @@
 import { QcError } from '../../config/errors.ts';
+import { LastGood } from './last-good.ts';
 import { lineThrough, type Point } from './trend.ts';
 
 /** The least offset within this time is taken as free of the jitter of the network, ms. */
@@ -36,6 +37,9 @@ const NOISE_WINDOWS = 16;
 /** While a stream opens: falling of the reference, averaged over this time, and how much of it is a backlog, ms. */
 const FALL_MS = 300;
 const BACKLOG_FALL_MS = 75;
+
+/** After timestamps stepped ahead while late, it shows within this time whether the sender discarded a backlog, ms. */
+const DISCARDED_MS = 10_000;
 
 /** Why a part must not pass on a frame that is delivered faster than its timestamps say. */
 export const BACKLOG = 'the stream was just opened and delivers frames that were captured before';
@@ -77,6 +81,7 @@ export class StreamClock {
   #lastCapturedAt = Number.NEGATIVE_INFINITY;
   /** The reference: the offset is `level` at `at`, and grows by `slope`. */
   #line = { at: 0, level: 0, slope: 0 };
+  readonly #lastGood = new LastGood();
   #learned = false;
   #learnedSlope: number | undefined;
   #learningSince = 0;
@@ -178,6 +183,8 @@ export class StreamClock {
       this.#learningSince = this.#windowSince = arrivalMs;
       return this.#lagMs;
     }
+    if (this.#lagMs >= LOCK_MS && this.#jump && arrivalMs - this.#jump.at < DISCARDED_MS)
+      this.#recover({ at: arrivalMs, offset });
     const stepMs = streamMs - last;
     const waitedMs = arrivalMs - this.#lastArrivalMs;
     const early = this.#expected(arrivalMs) - offset;
@@ -203,6 +210,20 @@ export class StreamClock {
     if (early > 0) this.#line.level -= early;
     this.#collect({ at: arrivalMs, offset });
     return this.#learned ? lagMs : Math.min(lagMs, 2 * this.#usualStepMs);
+  }
+
+  /** Ends a lag whose backlog the sender has discarded: frames arrive again as before it. */
+  #recover(point: Point): void {
+    const line = this.#lastGood.confirmedBy(point);
+    if (!line) return;
+    this.#line = { ...line };
+    this.#lagMs = this.#windowLagMs = 0;
+    this.#held = { lagMs: 0, at: point.at, takenBackMs: 0 };
+    this.#jump = undefined;
+    this.#windows = [];
+    this.#window = undefined;
+    this.#lateWindows = [];
+    this.#lowest = point.offset;
   }
 
   /** How late a frame of this offset is, ms. */
@@ -270,6 +291,7 @@ export class StreamClock {
     this.#windows.push(window);
     if (this.#windows.length > MOST_WINDOWS) this.#forget();
     this.#fit(at);
+    this.#lastGood.keep(this.#line);
   }
 
   /**

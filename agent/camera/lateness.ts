@@ -78,7 +78,7 @@ export class Lateness {
       ageMs === undefined
         ? ''
         : `frames arrive ${seconds(ageMs)} after their capture, more than maxAgeMs (${this.#maxAgeMs}) allows, and no part passes: ` +
-            'look for what delays the stream (network, switch, recorder, proxy) and open it again',
+            'look for what delays the stream (network, switch, recorder, proxy), remove it, and restart the camera or the agent',
     );
   }
 }

@@ -36,7 +36,12 @@ async function run(open: OpenMessage): Promise<void> {
     failure = error instanceof QcError ? error : new QcError('internal', String(error), { cause: error });
   }
   if (!process.connected) return;
-  const failed: FromChild = { kind: 'failed', code: failure.code, message: failure.message };
+  const failed: FromChild = {
+    kind: 'failed',
+    code: failure.code,
+    message: failure.message,
+    remedy: failure.remedy,
+  };
   process.send?.(failed, undefined, undefined, () => process.exit(0));
   await sleep(1_000);
   process.exit(1);

@@ -65,4 +65,5 @@ export type FromChild =
   | ProgressMessage
   | ({ readonly kind: 'clock' } & ClockReport)
   | { readonly kind: 'condition'; readonly condition: CameraCondition; readonly text: string }
-  | { readonly kind: 'fault' | 'failed'; readonly code: ErrorCode; readonly message: string };
+  | { readonly kind: 'fault'; readonly code: ErrorCode; readonly message: string }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string; readonly remedy: string };

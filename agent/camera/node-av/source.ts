@@ -136,8 +136,10 @@ function conversation(
         case 'fault':
           context.fault(message.code, message.message);
           return;
-        case 'failed':
-          finish(firstImage.explain(new QcError(message.code, message.message)));
+        case 'failed': {
+          const { code, remedy } = message;
+          finish(firstImage.explain(new QcError(code, message.message, { remedy })));
+        }
       }
     }
     child.on('message', take);

@@ -7,6 +7,8 @@ interface Stream {
   /** Frames a second, and what the timestamps claim. */
   readonly fps?: number;
   readonly stampFps?: number;
+  /** Whether the sender discards the frame captured after so many seconds. */
+  readonly discard?: (second: number) => boolean;
   /** Delay of the frame captured after so many seconds, ms. */
   readonly delay?: (second: number) => number;
   /** The timestamp, from the right one, ms. */
@@ -24,6 +26,7 @@ function watch(clock: StreamClock, stream: Stream) {
   let last = 0;
   for (let n = 0; n < seconds * fps; n++) {
     const captured = (n * 1000) / fps;
+    if (stream.discard?.(captured / 1000)) continue;
     const arrival = Math.max(last + 0.2, captured + 5 + random() * jitterMs + delay(captured / 1000));
     last = arrival;
     const { capturedAt, isBacklog } = clock.at(stamp((n * 1000) / stampFps, n), 1e6 + arrival);
@@ -156,6 +159,31 @@ describe('a delay is noticed, and not forgotten until the backlog is gone', () =
     const seen = watch(new StreamClock(0), { seconds: 80, delay });
     expect(seen.youngest(15, 43.9)).toBeGreaterThan(3_900);
     expect(seen.oldest(45)).toBeLessThan(60);
+  });
+
+  it.each([2, 4, 6])('and over once the sender has discarded the backlog, after %d s', (seconds) => {
+    const until = 20 + seconds;
+    // What the network held comes slowly, what the sender held is discarded but for the newest.
+    const delay = (second: number) => {
+      if (second <= 20 || second > until + 4) return 0;
+      if (second <= 20.6) return (until - second + 2 * (second - 20)) * 1_000;
+      return Math.max(0, 1_200 + (until - second) * 300);
+    };
+    const discard = (second: number) => second > 20.6 && second < until;
+    const clock = new StreamClock(0);
+    const seen = watch(clock, { seconds: 60, delay, discard });
+    expect(seen.oldest(until + 8)).toBeLessThan(60);
+    expect(clock.fault).toBe('');
+    expect(seen.tooYoung(5)).toBeLessThan(60);
+  });
+
+  it('but not if timestamps that jump only come near to where they were', () => {
+    const delay = (second: number) => (second > 20 ? 4_000 : 0);
+    for (const jump of [3_500, 3_750, 4_300, 4_500]) {
+      const stamp = (ms: number) => ms + (ms > 40_000 ? jump : 0);
+      const seen = watch(new StreamClock(0), { seconds: 100, delay, stamp });
+      expect(seen.youngest(45)).toBeGreaterThan(3_700);
+    }
   });
 
   it.each([25, 21, 30])('again and again, at %d frames a second stamped as 25', (fps) => {
