@@ -1,19 +1,14 @@
-import {
-  Background,
-  type BackgroundLevels,
-  countOf,
-  differing,
-  type Foreground,
-  LEAST_CONTRAST,
-} from './background.ts';
+import { Background, type BackgroundLevels, type Foreground } from './background.ts';
 import type { Thumbnail } from './thumbnail.ts';
 
 /** Still scenes remembered beside the background: the newest, and of the older ones those that lasted longest. */
-const NEWEST = 6;
-const LONGEST = 6;
+const NEWEST = 4;
+const LONGEST = 4;
 /** Images in which something moves, by which scenes are compared with each other: each clearly differs from the last. */
-const MOVING = 24;
+const MOVING = 16;
 const CLEARLY = 0.1;
+/** An image that roughly differs by this share is no scene that is known. */
+const MUCH = 0.3;
 /** An image shows a scene partly if this share of it differs. */
 const PARTLY = { least: 0.08, most: 0.75 };
 /** Fewer of them decide nothing. */
@@ -111,13 +106,12 @@ export class EmptyScene {
       this.#visit(current);
       for (const other of this.#others) other.away = true;
       this.#anchor = undefined;
-      current.confirmed ||=
-        current.visits >= 2 && (current.kept || !this.#others.some((other) => this.#isClearer(other)));
+      current.confirmed ||= current.visits >= 2 && (current.kept || !this.#isClearer(...this.#others));
       return undefined;
     }
     if (seen.share > this.#enter) current.away = true;
     const anchor = this.#anchor;
-    const changed = anchor ? anchor.background.compare(picture).share : 1;
+    const changed = anchor ? anchor.background.roughShareOf(picture) : 1;
     if (!anchor || changed > this.#leave) {
       if (anchor && anchor.frames === 1) this.#remember(anchor.picture);
       if (anchor && changed > this.#enter) for (const other of this.#others) other.away = true;
@@ -141,7 +135,8 @@ export class EmptyScene {
     let shown: Scene | undefined;
     let least = this.#leave;
     for (const other of this.#others) {
-      const { share } = other.background.compare(picture);
+      const rough = other.background.roughShareOf(picture);
+      const share = rough > MUCH ? rough : other.background.compare(picture).share;
       if (share > this.#enter) other.away = true;
       if (share < least) [shown, least] = [other, share];
     }
@@ -178,11 +173,15 @@ export class EmptyScene {
     return this.#current.visits === 0 || this.#isClearer(scene);
   }
 
-  /** Whether what moves differs in much plainer areas from this scene than from the background. */
-  #isClearer(scene: Scene): boolean {
-    // A background learned from moving parts tolerates nearly everything: compare both with the same tolerance.
-    const noise = Math.max(scene.background.noise, this.#current.background.noise);
-    return RAGGED * this.#raggedness(scene, noise) < this.#raggedness(this.#current, noise);
+  /** Whether what moves differs in much plainer areas from one of these scenes than from the background. */
+  #isClearer(...scenes: readonly Scene[]): boolean {
+    // A background learned from moving parts tolerates nearly everything: compare all with the same tolerance.
+    const noise = Math.max(
+      this.#current.background.noise,
+      ...scenes.map(({ background }) => background.noise),
+    );
+    const current = this.#raggedness(this.#current, noise);
+    return scenes.some((scene) => RAGGED * this.#raggedness(scene, noise) < current);
   }
 
   #raggedness({ background }: Scene, noise: number): number {
@@ -198,13 +197,9 @@ export class EmptyScene {
   }
 
   #remember(picture: Thumbnail): void {
-    const { width, height, luma } = picture;
     const last = this.#moving.at(-1);
     // While a part creeps, its images resemble each other, and not only in what they show of the empty region.
-    if (last) {
-      const tolerance = new Float32Array(luma.length).fill(LEAST_CONTRAST);
-      if (countOf(differing(luma, last.luma, tolerance, width, height)) < CLEARLY * luma.length) return;
-    }
+    if (last && Background.of(last, last).roughShareOf(picture) < CLEARLY) return;
     this.#moving.push(picture);
     if (this.#moving.length > MOVING) this.#moving.shift();
   }

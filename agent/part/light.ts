@@ -60,11 +60,16 @@ export function refineLight(
 
 /** Guesses after a light step: all brightness changed by a factor, or by an amount. */
 export function guessLight(background: Float32Array, luma: Float32Array): Light[] {
-  const [b, i] = [median(background), median(luma)];
+  const [b, i] = [median(sample(background)), median(sample(luma))];
   return [
     { gain: b > 0 ? i / b : 1, offset: 0 },
     { gain: 1, offset: i - b },
   ];
+}
+
+/** Every seventh value: enough for a median, and a tenth of the time to sort. */
+export function sample(values: Float32Array): Float32Array {
+  return Float32Array.from({ length: Math.ceil(values.length / 7) }, (_, n) => values[7 * n]!);
 }
 
 export function median(values: Float32Array): number {
