@@ -167,8 +167,8 @@ export class EmptyScene {
 
   #replaces(scene: Scene): boolean {
     if (scene.confirmed && !this.#current.confirmed) return true;
-    // Every time would be too often: a part that stops returns with every part.
-    if (scene.visits < 2 || !isPowerOfTwo(scene.visits)) return false;
+    // A part that stops returns with every part: once the background is confirmed, every time would be too often.
+    if (scene.visits < 2 || (this.#current.confirmed && !isPowerOfTwo(scene.visits))) return false;
     // Learned from what moved, and never shown.
     return this.#current.visits === 0 || this.#isClearer(scene);
   }

@@ -149,7 +149,7 @@ export function presenceFinder(
       lastHoles = [];
       onNotice('');
     }
-    if (empty.confirmed && !wasConfirmed) keep(frame.times.capturedAt);
+    if (replaced || (empty.confirmed && !wasConfirmed)) keep(frame.times.capturedAt);
     if (!replaced) follow(frame, picture, seen);
     sight.see({
       at: frame.times.capturedAt,

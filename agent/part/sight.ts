@@ -41,11 +41,6 @@ export class Sight {
     else if (empty && confirmed && at > this.#steps.at) this.#set('');
   }
 
-  /** A part was found and has left. */
-  found(): void {
-    this.#set('');
-  }
-
   #set(text: string): void {
     if (text === this.#text) return;
     this.#text = text;
