@@ -33,7 +33,11 @@ export function damageWhileDecoding(text: string): Damage | undefined {
   return REFERENCE.test(text) ? 'reference' : 'data';
 }
 
-export const damagedText = 'images are damaged; none is judged until the next key frame';
+/** @param sign what FFmpeg said of it; without its numbers, so that the same fault is the same text */
+export function damagedText(sign = 'errors were concealed'): string {
+  const kind = sign.replace(/[-+]?\d+/g, 'n').slice(0, 80);
+  return `images are damaged (${kind}); none is judged until the next key frame`;
+}
 
 export function noKeyFrame(waitedMs: number): string {
   return `no key frame within ${waitedMs / 1000} s after damage; the stream is reopened to get one`;

@@ -103,7 +103,10 @@ export function featureDims(
   { tensor, size, pool }: BaseManifest['features'],
 ): (number | string)[] | undefined {
   if (pool === 'average') return ['N', size, 'height', 'width'];
-  switch (graph && producers(graph).get(tensor)?.opType) {
+  const made = graph && producers(graph);
+  let maker = made?.get(tensor);
+  while (maker?.opType === 'Cast') maker = made?.get(maker.input[0] ?? '');
+  switch (maker?.opType) {
     case 'GlobalAveragePool':
       return ['N', size, 1, 1];
     case 'Flatten':

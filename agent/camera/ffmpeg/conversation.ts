@@ -98,7 +98,7 @@ export class Conversation {
         this.#packet(line.pts);
         return;
       case 'damage':
-        this.#suffer(line.damage);
+        this.#suffer(line.damage, line.text);
         return;
       case 'decoded':
         this.#decoded(line);
@@ -122,7 +122,7 @@ export class Conversation {
         if (this.#errors.length > KEPT_ERRORS) this.#errors.shift();
         // Before the first image: data that no image can begin with.
         if (line.damage && !this.#size) this.#firstImage.packets(1);
-        if (line.damage) this.#suffer(line.damage);
+        if (line.damage) this.#suffer(line.damage, line.text);
     }
   }
 
@@ -202,8 +202,9 @@ export class Conversation {
     }
   }
 
-  #suffer(damage: Damage): void {
+  #suffer(damage: Damage, sign: string): void {
     const now = performance.now();
+    const wasDamaged = this.#recovery.isDamaged;
     if (damage === 'loss') {
       this.#recovery.lost(now);
       // Where a fragment of a JPEG is missing, the image is not put together.
@@ -215,7 +216,8 @@ export class Conversation {
       if (damage === 'reference' && !this.#size) return;
       this.#recovery.damaged(now);
     }
-    this.#context.condition?.('damaged', damagedText);
+    // The first sign says most: others follow from it.
+    if (!wasDamaged) this.#context.condition?.('damaged', damagedText(sign));
     this.#context.fault('camera-corrupt', 'damaged frames; they are not judged');
   }
 

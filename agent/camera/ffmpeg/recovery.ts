@@ -75,6 +75,10 @@ export class Recovery {
     return this.#from === undefined;
   }
 
+  get isDamaged(): boolean {
+    return this.#since !== undefined;
+  }
+
   /** How long images have been damaged, ms; 0 if they are not. */
   damagedMs(nowMs: number): number {
     return this.#since === undefined ? 0 : nowMs - this.#since;

@@ -22,7 +22,7 @@ export type Line =
   | { readonly kind: 'packet'; readonly pts: string }
   /** `codec` as people write it: H.264. */
   | { readonly kind: 'codec'; readonly codec: string }
-  | { readonly kind: 'damage'; readonly damage: Damage }
+  | { readonly kind: 'damage'; readonly text: string; readonly damage: Damage }
   /** `damage`: the decoder complains of the data, and goes on. */
   | { readonly kind: 'error'; readonly text: string; readonly damage: Damage | undefined };
 
@@ -60,7 +60,7 @@ export function readLine(line: string): Line | undefined {
     return { kind: 'error', text, damage };
   }
   const damage = decoder ? damageInPassing(text) : damageWhileReading(text);
-  return damage && { kind: 'damage', damage };
+  return damage && { kind: 'damage', text, damage };
 }
 
 const MEANINGS: readonly (readonly [RegExp, ErrorCode])[] = [

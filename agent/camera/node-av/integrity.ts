@@ -49,8 +49,9 @@ export class Integrity {
 
   /** What FFmpeg said while it read the next packet. @returns how many images were lost that did not become packets */
   read(messages: readonly Message[]): number {
-    if (!messages.some(({ text }) => damageWhileReading(text))) return 0;
-    this.#damage();
+    const loss = messages.find(({ text }) => damageWhileReading(text));
+    if (!loss) return 0;
+    this.#damage(loss.text);
     this.#suspect = suspectAfterLoss(this.#options.codec);
     return this.#suspect === 0 ? 1 : 0;
   }
@@ -82,11 +83,12 @@ export class Integrity {
    * @param failed whether the decoder refused it, or marked an image as damaged
    */
   decoded(messages: readonly Message[], images: number, failed: boolean): boolean {
-    const said = messages.map(({ error, text }) =>
-      error ? damageWhileDecoding(text) : damageInPassing(text),
-    );
-    if (failed || said.includes('data') || (said.includes('reference') && !this.#recovering)) {
-      this.#damage();
+    const sign = messages.find(({ error, text }) => {
+      const damage = error ? damageWhileDecoding(text) : damageInPassing(text);
+      return damage === 'data' || (damage === 'reference' && !this.#recovering);
+    });
+    if (failed || sign) {
+      this.#damage(sign?.text);
       return false;
     }
     if (images === 0) return true;
@@ -96,12 +98,12 @@ export class Integrity {
     return true;
   }
 
-  #damage(): void {
+  #damage(sign?: string): void {
     if (this.#decoding) this.#options.flush();
     this.#decoding = false;
     if (this.#damagedAt === undefined) {
       this.#damagedAt = performance.now();
-      this.#options.onDamaged(damagedText);
+      this.#options.onDamaged(damagedText(sign));
     }
   }
 }
