@@ -22,6 +22,8 @@ const DRIFT = 0.02;
 const DRIFT_DIFFERING = 0.001;
 /** From this differing share on, a light step is considered. */
 const LARGE = 0.3;
+/** From this differing share on, too little of the background is left to follow the light by. */
+const COVERED = 0.5;
 /** A light step that explains all but this share of the picture and keeps its structure needs no other proof. */
 const NEARLY_ALL = 0.02;
 /** Correlation with the background from which on a picture has its structure. */
@@ -119,7 +121,7 @@ export class Background {
 
   /** Compares a picture with the background, in the light that explains most of it. */
   compare(picture: Thumbnail): Foreground {
-    const { light, seen, stepped } = this.#fit(picture);
+    const { light, seen, stepped } = this.#fit(picture, this.#share > COVERED);
     this.#light = light;
     this.#share = seen.share;
     if (stepped) this.#lightSteps++;
@@ -141,9 +143,13 @@ export class Background {
     }
     const gain = Math.min(2, Math.max(0.5, own > 0 ? sum / own : 1));
     let differing = 0;
+    let before = false;
     for (let at = 0; at < luma.length; at++) {
       const tolerance = Math.max(LEAST_CONTRAST, NOISES * this.#noise[at]!);
-      if (Math.abs(luma[at]! - gain * level[at]!) > tolerance) differing++;
+      const differs = Math.abs(luma[at]! - gain * level[at]!) > tolerance;
+      // A single pixel is noise.
+      if (differs && before) differing++;
+      before = differs;
     }
     return differing / luma.length;
   }
@@ -151,16 +157,20 @@ export class Background {
   /** What differs by more than the noise given, the same in any light; the light of the last picture is kept. */
   differsFrom(picture: Thumbnail, noise: number): Foreground {
     const tolerance = new Float32Array(picture.luma.length).fill(Math.max(LEAST_CONTRAST, NOISES * noise));
-    return this.#fit(picture, () => tolerance).seen;
+    return this.#fit(picture, false, () => tolerance).seen;
   }
 
   #fit(
     { width, height, luma }: Thumbnail,
+    covered: boolean,
     toleranceIn: (light: Light) => Float32Array = (light) => this.#tolerance(light),
   ): { light: Light; seen: Foreground; stepped: boolean } {
     const level = this.#level!;
     // From picture to picture light changes little: follow it by the pixels that show the background.
-    let light = refineLight(level, luma, toleranceIn(this.#light), this.#light, [1.5, 1]);
+    // Where a part covers most of it, the pixels that seem to show the background may be the part's.
+    let light = covered
+      ? this.#light
+      : refineLight(level, luma, toleranceIn(this.#light), this.#light, [1.5, 1]);
     let seen = this.#differ(luma, light, toleranceIn(light), width, height);
     const same = seen;
     if (seen.share > LARGE) {

@@ -15,6 +15,8 @@ const PARTLY = { least: 0.08, most: 0.75 };
 const LEAST_PARTLY = 3;
 /** So many times as ragged is what differs from a scene that is not the empty region. */
 const RAGGED = 1.3;
+/** Visits without one of the background, after which any difference counts: something lies in the region now. */
+const UNRIVALLED = 3;
 
 /** An image that the region showed at least twice in a row. */
 interface Scene {
@@ -23,6 +25,8 @@ interface Scene {
   visits: number;
   /** Something clearly different is shown, or was since its last visit. */
   away: boolean;
+  /** Visits since the background was shown. */
+  unrivalled: number;
   /** It was the confirmed background and has not been refuted. */
   confirmed: boolean;
   /** It was confirmed in an earlier run. */
@@ -104,9 +108,9 @@ export class EmptyScene {
     const current = this.#current;
     if (seen.share < this.#leave) {
       this.#visit(current);
-      for (const other of this.#others) other.away = true;
+      for (const other of this.#others) Object.assign(other, { away: true, unrivalled: 0 });
       this.#anchor = undefined;
-      current.confirmed ||= current.visits >= 2 && (current.kept || !this.#isClearer(...this.#others));
+      current.confirmed ||= current.visits >= 2 && (current.kept || !this.#isClearer(this.#others));
       return undefined;
     }
     if (seen.share > this.#enter) current.away = true;
@@ -161,27 +165,32 @@ export class EmptyScene {
   }
 
   #visit(scene: Scene): void {
-    if (scene.away || scene.visits === 0) scene.visits++;
+    if (scene.away || scene.visits === 0) {
+      scene.visits++;
+      scene.unrivalled++;
+    }
     scene.away = false;
   }
 
   #replaces(scene: Scene): boolean {
     if (scene.confirmed && !this.#current.confirmed) return true;
     // A part that stops returns with every part: once the background is confirmed, every time would be too often.
-    if (scene.visits < 2 || (this.#current.confirmed && !isPowerOfTwo(scene.visits))) return false;
+    const often = this.#current.confirmed && scene.unrivalled !== UNRIVALLED && !isPowerOfTwo(scene.visits);
+    if (scene.visits < 2 || often) return false;
     // Learned from what moved, and never shown.
-    return this.#current.visits === 0 || this.#isClearer(scene);
+    if (this.#current.visits === 0) return true;
+    return this.#isClearer([scene], scene.unrivalled >= UNRIVALLED ? 1 : RAGGED);
   }
 
-  /** Whether what moves differs in much plainer areas from one of these scenes than from the background. */
-  #isClearer(...scenes: readonly Scene[]): boolean {
+  /** Whether what moves differs in plainer areas from one of these scenes than from the background, by a factor. */
+  #isClearer(scenes: readonly Scene[], factor = RAGGED): boolean {
     // A background learned from moving parts tolerates nearly everything: compare all with the same tolerance.
     const noise = Math.max(
       this.#current.background.noise,
       ...scenes.map(({ background }) => background.noise),
     );
     const current = this.#raggedness(this.#current, noise);
-    return scenes.some((scene) => RAGGED * this.#raggedness(scene, noise) < current);
+    return scenes.some((scene) => factor * this.#raggedness(scene, noise) < current);
   }
 
   #raggedness({ background }: Scene, noise: number): number {
@@ -230,7 +239,16 @@ function raggedness({ width, height, mask, share }: Foreground): number {
 }
 
 function newScene(background: Background): Scene {
-  return { background, visits: 0, away: false, confirmed: false, kept: false, frames: 2, lastAt: 0 };
+  return {
+    background,
+    visits: 0,
+    unrivalled: 0,
+    away: false,
+    confirmed: false,
+    kept: false,
+    frames: 2,
+    lastAt: 0,
+  };
 }
 
 function isPowerOfTwo(value: number): boolean {

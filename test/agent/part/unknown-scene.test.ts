@@ -53,6 +53,7 @@ const starts: [string, () => Belt][] = [
     'parts larger than the region that stop in it',
     () => plainBelt({ ...tight, length: 1.1, speed: 2, dwellMs: 600 }),
   ],
+  ['parts on a belt whose texture moves', () => plainBelt({ ...tight, beltMoves: true })],
   ['the parts of the demo', () => demoBelt({ seed: 2, side: 130 })],
 ];
 
@@ -152,6 +153,15 @@ test('another region and a lost camera with a part in view cost at most three pa
   const { shown, found, madeUp } = line.tally;
   expect(found).toBeGreaterThanOrEqual(shown - 3);
   expect(madeUp).toBe(0);
+});
+
+test('something that is put down in the region and stays costs at most three parts', () => {
+  const { line, finder } = warm({ length: 0.5, across: 0.5 });
+  const box = ({ width, data }: Image) => {
+    for (let y = 0; y < 13; y++) data.fill(30, (y * width + 20) * 3, (y * width + 54) * 3);
+  };
+  line.run(finder, 12, { change: box });
+  expect(line.tally.found).toBeGreaterThanOrEqual(line.tally.shown - 3);
 });
 
 test('a shadow that comes and goes costs at most three parts', () => {
