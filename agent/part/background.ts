@@ -143,13 +143,9 @@ export class Background {
     }
     const gain = Math.min(2, Math.max(0.5, own > 0 ? sum / own : 1));
     let differing = 0;
-    let before = false;
     for (let at = 0; at < luma.length; at++) {
       const tolerance = Math.max(LEAST_CONTRAST, NOISES * this.#noise[at]!);
-      const differs = Math.abs(luma[at]! - gain * level[at]!) > tolerance;
-      // A single pixel is noise.
-      if (differs && before) differing++;
-      before = differs;
+      if (Math.abs(luma[at]! - gain * level[at]!) > tolerance) differing++;
     }
     return differing / luma.length;
   }
@@ -212,12 +208,11 @@ export class Background {
   /** A part that covers the background also looks like other light to what it covers: ask more than a better fit. */
   #isLightStep(before: Foreground, after: Foreground, luma: Float32Array): boolean {
     const sudden = before.share - this.#share > LARGE;
-    if (after.share < NEARLY_ALL) {
-      // A part that fills the region looks like other light, but has not the structure of the belt. A plain one does, but
-      // comes in over the rim.
-      const { plain, correlation } = structures(this.#level!, luma);
-      return plain ? sudden : correlation > SAME_STRUCTURE;
-    }
+    // A part that fills the region looks like other light, but has not the structure of the belt. A plain one does, but
+    // comes in over the rim.
+    const { plain, correlation } = structures(this.#level!, luma, after.mask);
+    if (plain ? !sudden : correlation < SAME_STRUCTURE) return false;
+    if (after.share < NEARLY_ALL) return true;
     return sudden && after.share < before.share / 2 && rim(after) < 0.4;
   }
 
@@ -253,12 +248,17 @@ export function countOf(mask: Uint8Array): number {
   return count;
 }
 
-/** Whether both are plain, and their correlation (Pearson). */
-function structures(one: Float32Array, other: Float32Array): { plain: boolean; correlation: number } {
-  const n = one.length;
-  let [sumA, sumB, sumAA, sumBB, sumAB] = [0, 0, 0, 0, 0];
-  for (let at = 0; at < n; at++) {
+/** Whether both are plain, and their correlation (Pearson), outside of a mask. */
+function structures(
+  one: Float32Array,
+  other: Float32Array,
+  mask: Uint8Array,
+): { plain: boolean; correlation: number } {
+  let [n, sumA, sumB, sumAA, sumBB, sumAB] = [0, 0, 0, 0, 0, 0];
+  for (let at = 0; at < one.length; at++) {
+    if (mask[at]) continue;
     const [a, b] = [one[at]!, other[at]!];
+    n++;
     sumA += a;
     sumB += b;
     sumAA += a * a;

@@ -67,6 +67,16 @@ test.each(starts)('started with a part in view, it finds them after at most thre
   expect({ madeUp, doubled }).toEqual({ madeUp: 0, doubled: 0 });
 });
 
+test('on a slow belt, whose parts hardly move from frame to frame, it finds them as well', () => {
+  const { line, finder } = startInView(plainBelt({ ...tight, speed: 0.25 }), 4_000);
+  line.fps = 15;
+  line.run(finder, 55);
+  const { shown, found, madeUp } = line.tally;
+  expect(shown).toBeGreaterThan(3);
+  expect(found).toBeGreaterThanOrEqual(shown - 2);
+  expect(madeUp).toBe(0);
+});
+
 test('started with a part on a belt that stands, it finds the parts once the belt moves', () => {
   const { line, finder, conditions } = startInView(plainBelt(tight));
   line.fps = 5;
