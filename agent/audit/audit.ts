@@ -1,5 +1,4 @@
 /** The audit log of a running agent: changes are recorded in the order in which they came. */
-
 import { QcError } from '../../config/errors.ts';
 import { makeFolders } from '../../models/folders.ts';
 import type { Log } from '../lifecycle/log.ts';

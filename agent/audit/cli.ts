@@ -1,5 +1,4 @@
 /** What `qc-agent audit` says, and the record of what the command line itself changes. */
-
 import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import type { CommandAnswer } from '../../models/commands.ts';

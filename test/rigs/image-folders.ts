@@ -4,12 +4,14 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import sharp, { type Sharp } from 'sharp';
+import { expect } from 'vitest';
 import { ZipFile } from 'yazl';
 import { indexAnnotations } from '../../calibration/dataset/annotations.ts';
 import { openDataset, readDataset } from '../../calibration/dataset/dataset.ts';
 import type { Shape } from '../../calibration/dataset/shapes.ts';
 import { type Imported, type ImportOptions, importImages } from '../../calibration/import/import.ts';
 import { openSource } from '../../calibration/import/source.ts';
+import { tempFolder } from '../models/temp-folder.ts';
 
 export type Files = Readonly<Record<string, Buffer | string | object>>;
 
@@ -100,3 +102,12 @@ export function accountOf(imported: Imported): number {
 
 export const reasonsOf = ({ skipped }: Pick<Imported, 'skipped'>) =>
   Object.fromEntries(skipped.map(({ file, reason }) => [file, reason]));
+
+/** Lays the files into a folder and imports it; every file that was found is accounted for. */
+export async function takeFiles(files: Files, options: Parameters<typeof take>[1] = {}) {
+  await using folder = await tempFolder();
+  await lay(join(folder.path, 'in'), files);
+  const taken = await take(join(folder.path, 'in'), options);
+  expect(accountOf(taken)).toBe(taken.found);
+  return taken;
+}

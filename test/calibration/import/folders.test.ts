@@ -3,7 +3,6 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { tempFolder } from '../../models/temp-folder.ts';
 import {
-  accountOf,
   type Files,
   images,
   lay,
@@ -11,15 +10,8 @@ import {
   png,
   reasonsOf,
   take,
+  takeFiles,
 } from '../../rigs/image-folders.ts';
-
-async function takeFiles(files: Files, options: Parameters<typeof take>[1] = {}) {
-  await using folder = await tempFolder();
-  await lay(join(folder.path, 'in'), files);
-  const taken = await take(join(folder.path, 'in'), options);
-  expect(accountOf(taken)).toBe(taken.found);
-  return taken;
-}
 
 test.each([
   [

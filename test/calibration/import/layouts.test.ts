@@ -1,25 +1,6 @@
-import { join } from 'node:path';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
-import { tempFolder } from '../../models/temp-folder.ts';
-import {
-  accountOf,
-  type Files,
-  images,
-  lay,
-  maskOf,
-  png,
-  reasonsOf,
-  take,
-} from '../../rigs/image-folders.ts';
-
-async function takeFiles(files: Files, options: Parameters<typeof take>[1] = {}) {
-  await using folder = await tempFolder();
-  await lay(join(folder.path, 'in'), files);
-  const taken = await take(join(folder.path, 'in'), options);
-  expect(accountOf(taken)).toBe(taken.found);
-  return taken;
-}
+import { images, maskOf, png, reasonsOf, takeFiles } from '../../rigs/image-folders.ts';
 
 /** All images here have 16 × 8 pixels. */
 const box = { kind: 'box', label: 'scratch', x: 0.25, y: 0.25, width: 0.125, height: 0.5 } as const;
