@@ -5,6 +5,7 @@ import { QcError } from '../../config/errors.ts';
 import { embeddedBases, openBase } from '../../models/base.ts';
 import { buildModel, node, valueInfo } from '../../models/onnx/build.ts';
 import { decodeModel, encodeModel } from '../../models/onnx/proto.ts';
+import { sealed } from '../../models/seal.ts';
 import { tempFolder } from './temp-folder.ts';
 import { tinyClassifier, tinyManifest, weights, writeTiny } from './tiny-model.ts';
 
@@ -168,10 +169,11 @@ describe('what is missing is said', () => {
     await using folder = await tempFolder();
     const path = await writeTiny(folder.path);
     const file = join(folder.path, 'tiny.json');
-    const manifest = JSON.parse(await readFile(file, 'utf8'));
+    const { checksum, ...manifest } = JSON.parse(await readFile(file, 'utf8'));
+    expect(checksum).toBeDefined();
     delete manifest.licence;
     manifest.input.layout = 'NCWH';
-    await writeFile(file, JSON.stringify(manifest));
+    await writeFile(file, JSON.stringify(sealed(manifest)));
     const error = await refusal(path);
     expect(error.code).toBe('model-damaged');
     expect(error.message).toMatch(/tiny\.json.*licence.*input\.layout/);

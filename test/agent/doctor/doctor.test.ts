@@ -8,6 +8,7 @@ import { openBroker } from '../../../agent/demo/broker.ts';
 import { runDoctor } from '../../../agent/doctor/doctor.ts';
 import type { Finding } from '../../../agent/doctor/finding.ts';
 import { embeddedBases } from '../../../models/base.ts';
+import { sealed } from '../../../models/seal.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { freePort } from '../../rigs/free-port.ts';
 import { addHead } from '../../rigs/heads.ts';
@@ -146,10 +147,8 @@ const models: {
     async prepare(scratch) {
       const name = 'resnet50-synthetic';
       const manifest = await readFile(join(embeddedBases, `${name}.json`), 'utf8');
-      await writeFile(
-        join(scratch.path, `${name}.json`),
-        manifest.replace(/"sha256": "..../, '"sha256": "0000'),
-      );
+      const { checksum, ...other } = JSON.parse(manifest.replace(/"sha256": "..../, '"sha256": "0000'));
+      await writeFile(join(scratch.path, `${name}.json`), JSON.stringify(sealed(other)));
       await copyFile(join(embeddedBases, `${name}.onnx`), join(scratch.path, `${name}.onnx`));
       return { model: { base: `./${name}.onnx` } };
     },
