@@ -1,13 +1,13 @@
 /** The parts list: opens everything in order, closes it in reverse. */
 import type { Config } from '../config/schema.ts';
-import { monotonicMs } from '../models/monotonic.ts';
+import { monotonicMs } from '../models/run/monotonic.ts';
 import { openAudit } from './audit/audit.ts';
 import { openCalibration } from './calibration/calibration.ts';
 import { readCalibrating, saveCalibrating } from './calibration/mode.ts';
 import { createControl } from './control.ts';
 import { createDriftWatch } from './drift/watch.ts';
 import { openEvidence } from './evidence/evidence.ts';
-import { createPast } from './evidence/past.ts';
+import { createPast } from './evidence/result-history.ts';
 import { openHttp } from './http/http.ts';
 import { createRecent } from './http/recent.ts';
 import { type Inspection, openInspection, resultOfJob } from './inspections.ts';
@@ -24,9 +24,9 @@ import {
   publisherObserver,
   sparkplugObserver,
 } from './metrics/observers.ts';
-import { lettersOf, openMqttOutbox } from './publish/letters.ts';
 import { type OutboxConfig, openOutbox } from './publish/outbox/open.ts';
 import type { OutboxStore } from './publish/outbox/outbox.ts';
+import { lettersOf, openMqttOutbox } from './publish/part-messages.ts';
 import { openPublisher, type Publisher } from './publish/publisher.ts';
 import { openSparkplug, type Sparkplug, sparkplugOptions } from './publish/sparkplug/sparkplug.ts';
 import { openBook } from './recipes/book.ts';

@@ -4,9 +4,9 @@
  */
 import { QcError } from '../config/errors.ts';
 import type { Frame, Image } from '../models/image.ts';
-import { monotonicMs } from '../models/monotonic.ts';
+import { monotonicMs } from '../models/run/monotonic.ts';
+import type { RunTimes } from '../models/run/worker.ts';
 import { type Decision, decide, failed, isUnfamiliar, type Rules, withhold } from '../models/verdict.ts';
-import type { RunTimes } from '../models/worker.ts';
 import { composeResult, type Facts } from './publish/compose.ts';
 import type { Result } from './publish/messages.ts';
 import { type PartTimes, timingsOf } from './timings.ts';

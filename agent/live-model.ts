@@ -2,8 +2,8 @@
 import type { Config } from '../config/schema.ts';
 import type { Image } from '../models/image.ts';
 import { type Inspector, openInspector } from '../models/inspector.ts';
-import { openStore, type Store } from '../models/store.ts';
 import { decide, type Rules } from '../models/verdict.ts';
+import { openStore, type Store } from '../models/versions/store.ts';
 import type { Classification } from './http/deps.ts';
 import type { Judgement } from './inspect.ts';
 import type { Log } from './lifecycle/log.ts';

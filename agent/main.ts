@@ -3,20 +3,20 @@
 import { Command } from 'commander';
 
 import { version } from '../config/package.ts';
-import { addAudit } from './commands/audit.ts';
-import { addBackup, addRestore } from './commands/backup.ts';
-import { addBench } from './commands/bench.ts';
-import { addCalibrate } from './commands/calibrate.ts';
-import { addConfig } from './commands/config.ts';
-import { addDataset } from './commands/dataset.ts';
-import { addDemo } from './commands/demo.ts';
-import { addDoctor } from './commands/doctor.ts';
-import { addLatency } from './commands/latency.ts';
-import { addModels } from './commands/models.ts';
-import { addRun } from './commands/run.ts';
-import { exitBecause } from './commands/shell.ts';
-import { addToken } from './commands/token.ts';
-import { addTrain } from './commands/train.ts';
+import { addAudit } from './cli/audit.ts';
+import { addBackup, addRestore } from './cli/backup.ts';
+import { addBench } from './cli/bench.ts';
+import { addCalibrate } from './cli/calibrate.ts';
+import { addConfig } from './cli/config.ts';
+import { addDataset } from './cli/dataset.ts';
+import { addDemo } from './cli/demo.ts';
+import { addDoctor } from './cli/doctor.ts';
+import { addLatency } from './cli/latency.ts';
+import { addModels } from './cli/models.ts';
+import { addRun } from './cli/run.ts';
+import { exitBecause } from './cli/shell.ts';
+import { addToken } from './cli/token.ts';
+import { addTrain } from './cli/train.ts';
 
 const program = new Command('qc-agent')
   .description('Quality control beside the line: camera frames in, verdicts out over MQTT.')

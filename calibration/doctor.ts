@@ -1,8 +1,8 @@
 /** What is wrong with the labelled frames, and what to do about it: before training, not after. */
 import sharp from 'sharp';
 import type { Config } from '../config/schema.ts';
-import { onThisMachine } from '../models/providers.ts';
-import { openSession } from '../models/session.ts';
+import { onThisMachine } from '../models/run/providers.ts';
+import { openSession } from '../models/run/session.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
 import { readFrame } from './dataset/read-frame.ts';

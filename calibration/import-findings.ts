@@ -1,6 +1,6 @@
 /** What an import would have refused or asked about, in frames that are in the dataset already. */
 import sharp from 'sharp';
-import { decodePicture } from '../models/picture.ts';
+import { decodePicture } from '../models/prepare/decode.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
 import { readFrame } from './dataset/read-frame.ts';
 import { spellingIssues } from './dataset/spelling.ts';

@@ -7,7 +7,7 @@ import { QcError } from '../config/errors.ts';
 import type { Config } from '../config/schema.ts';
 import { type Base, openBase } from '../models/base.ts';
 import type { Image } from '../models/image.ts';
-import { decodePicture } from '../models/picture.ts';
+import { decodePicture } from '../models/prepare/decode.ts';
 import type { Picture } from '../models/quantize/float.ts';
 import { type Halved, halveBase } from '../models/quantize/half.ts';
 import { type QuantizeOptions as HowTo, quantizeBase } from '../models/quantize/quantize.ts';

@@ -1,7 +1,7 @@
 /** What calibration shows over HTTP: every shape once, as a schema; the types follow. Rates are shares, 0 to 1. */
 import { z } from 'zod';
 import { trainingSchema } from '../config/schema.ts';
-import { reportSchema } from './report.ts';
+import { reportSchema } from './train/report.ts';
 
 const share = z.number().min(0).max(1);
 const count = z.number().int().min(0);

@@ -1,6 +1,6 @@
 /** The audit log of a running agent: changes are recorded in the order in which they came. */
 import { QcError } from '../../config/errors.ts';
-import { makeFolders } from '../../models/folders.ts';
+import { makeFolders } from '../../models/disk/folders.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { AuditDraft, AuditEntry } from './entry.ts';
 import { appendAudit } from './files.ts';

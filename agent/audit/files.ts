@@ -3,9 +3,9 @@ import { open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QcError } from '../../config/errors.ts';
-import { syncFolder } from '../../models/durable.ts';
-import { readLines } from '../../models/lines.ts';
-import { takeLock } from '../../models/lock.ts';
+import { syncFolder } from '../../models/disk/durable.ts';
+import { readLines } from '../../models/disk/lines.ts';
+import { takeLock } from '../../models/disk/lock.ts';
 import { type AuditDraft, type AuditEntry, nextLine, noHash, readLine } from './entry.ts';
 
 /** Files that the whole log is spread over: when the newest is full, the oldest goes. */

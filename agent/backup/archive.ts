@@ -6,7 +6,7 @@ import { dirname, extname } from 'node:path';
 import { Transform } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
-import { syncFile, syncFolder } from '../../models/durable.ts';
+import { syncFile, syncFolder } from '../../models/disk/durable.ts';
 import type { BackupFile } from './contents.ts';
 
 export interface Archive extends AsyncDisposable {

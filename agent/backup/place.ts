@@ -6,8 +6,8 @@ import { existsSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QcError } from '../../config/errors.ts';
-import { syncFolder } from '../../models/durable.ts';
-import { makeFolders } from '../../models/folders.ts';
+import { syncFolder } from '../../models/disk/durable.ts';
+import { makeFolders } from '../../models/disk/folders.ts';
 
 const ready = /^\.restore-([0-9A-Z]{26})$/;
 const draft = /^\.restore-[0-9A-Z]{26}\.draft$/;

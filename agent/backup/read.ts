@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
-import { requireLayout } from '../../models/layout.ts';
-import { openZip } from '../../models/zip.ts';
+import { requireLayout } from '../../models/disk/layout.ts';
+import { openZip } from '../../models/disk/zip.ts';
 import { type BackupFile, type BackupManifest, manifestName, manifestSchema, mostFiles } from './contents.ts';
 
 export interface Backup extends AsyncDisposable {

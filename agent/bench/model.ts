@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { quantize } from '../../calibration/quantize.ts';
 import type { Config, ModelConfig } from '../../config/schema.ts';
 import { openBase } from '../../models/base.ts';
-import { basesIn, requireReadable } from '../../models/layout.ts';
-import { openStore } from '../../models/store.ts';
+import { basesIn, requireReadable } from '../../models/disk/layout.ts';
+import { openStore } from '../../models/versions/store.ts';
 import { fitsBase, shippedHead } from '../demo/head.ts';
 import { drawSamples, samplesPerRound } from '../demo/samples.ts';
 

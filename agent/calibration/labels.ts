@@ -18,7 +18,7 @@ import { inWords } from '../../calibration/dataset/undo-view.ts';
 import type { DatasetView } from '../../calibration/dataset/view.ts';
 import { QcError } from '../../config/errors.ts';
 import type { Image } from '../../models/image.ts';
-import type { Past } from '../evidence/past.ts';
+import type { Past } from '../evidence/result-history.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
 export interface Labels extends AsyncDisposable {

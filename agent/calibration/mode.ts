@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { check } from '../../config/check.ts';
-import { writeDurably } from '../../models/durable.ts';
+import { writeDurably } from '../../models/disk/durable.ts';
 import type { Log } from '../lifecycle/log.ts';
 
 const recordSchema = z.strictObject({ schema: z.literal(1), calibrating: z.boolean() });

@@ -1,7 +1,7 @@
 /** After a training that was accepted: an int8 variant of the base where there is none that was judged with labelled frames. */
 import type { JobProcess } from '../../calibration/jobs/job-process.ts';
 import type { JobConfig } from '../../calibration/jobs/messages.ts';
-import { openStore } from '../../models/store.ts';
+import { openStore } from '../../models/versions/store.ts';
 import type { Log } from '../lifecycle/log.ts';
 
 export interface Quantizing {

@@ -1,12 +1,17 @@
 /** Which heads there are, which one judges, and who let it. */
 
 import type { PromotionReasons, RollbackRequest } from '../../calibration/api.ts';
-import { type Report, reportSchema } from '../../calibration/report.ts';
+import { type Report, reportSchema } from '../../calibration/train/report.ts';
 import type { VersionView } from '../../calibration/views.ts';
 import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
-import { type Decision, readDecisions, recordDecision, requireAllowed } from '../../models/decisions.ts';
-import { type ListedVersion, openStore } from '../../models/store.ts';
+import {
+  type Decision,
+  readDecisions,
+  recordDecision,
+  requireAllowed,
+} from '../../models/versions/decisions.ts';
+import { type ListedVersion, openStore } from '../../models/versions/store.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { LiveModel } from '../live-model.ts';
 

@@ -1,4 +1,4 @@
-import { monotonicMs } from '../../models/monotonic.ts';
+import { monotonicMs } from '../../models/run/monotonic.ts';
 import { StreamClock } from './clock.ts';
 
 /** A camera that claims a larger delay has a wrong clock, ms. */

@@ -1,7 +1,7 @@
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
 import type { Frame, Region } from '../../models/image.ts';
-import { monotonicMs } from '../../models/monotonic.ts';
+import { monotonicMs } from '../../models/run/monotonic.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import { retry } from '../lifecycle/retry.ts';
 import { type Credentials, loginWith, nextLogin, openSecret, type Secret } from '../lifecycle/secret.ts';

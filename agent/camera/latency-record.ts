@@ -2,7 +2,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { writeDurably } from '../../models/durable.ts';
+import { writeDurably } from '../../models/disk/durable.ts';
 
 const latencySchema = z.strictObject({
   schema: z.literal(1),

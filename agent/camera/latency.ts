@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { QcError } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
-import { monotonicMs } from '../../models/monotonic.ts';
+import { monotonicMs } from '../../models/run/monotonic.ts';
 import type { CameraSource } from './source.ts';
 
 /** A pixel has changed when it differs by more than this from the frame before, levels of 255. */

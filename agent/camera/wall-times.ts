@@ -1,4 +1,4 @@
-import { monotonicMs } from '../../models/monotonic.ts';
+import { monotonicMs } from '../../models/run/monotonic.ts';
 
 /**
  * The times of a frame that has just been taken, as people read them: by the wall clock of now, ms since the epoch. They

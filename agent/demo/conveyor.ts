@@ -1,6 +1,6 @@
 /** The moving line: which part is where at any instant, and what the camera sees of it. */
 
-import { mixSeeds, seededRandom } from '../../calibration/random.ts';
+import { mixSeeds, seededRandom } from '../../calibration/train/random.ts';
 import type { Image } from '../../models/image.ts';
 import { defectKinds } from './defects.ts';
 import { layoutOf } from './layout.ts';

@@ -1,6 +1,6 @@
 /** What can be wrong with a part. Sizes are in part radii: each kind is plain to see, but varies in size and place. */
 
-import type { Random } from '../../calibration/random.ts';
+import type { Random } from '../../calibration/train/random.ts';
 import { rough, valueNoise } from './noise.ts';
 import { bump, distanceTo, length, type Point, smoothstep } from './plane.ts';
 import type { Shape } from './shapes.ts';

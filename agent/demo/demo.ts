@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import mqtt from 'mqtt';
 import { stringify } from 'yaml';
 import { loadConfig } from '../../config/load.ts';
-import { makeFolders } from '../../models/folders.ts';
+import { makeFolders } from '../../models/disk/folders.ts';
 import { openAgent } from '../agent.ts';
 import { Closer } from '../lifecycle/closer.ts';
 import { openLog } from '../lifecycle/log.ts';

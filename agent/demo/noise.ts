@@ -1,6 +1,6 @@
 /** Smooth noise on the plane, drawn from a seed. */
 
-import { seededRandom } from '../../calibration/random.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
 import { mix, smooth } from './plane.ts';
 
 /** Value at a point, about -1 to 1; its features are about 1 wide. */

@@ -1,6 +1,6 @@
 /** One drawn part: chosen from its seed, then painted once and moved over the belt as a sprite. */
 
-import { type Random, seededRandom } from '../../calibration/random.ts';
+import { type Random, seededRandom } from '../../calibration/train/random.ts';
 import { type DefectKind, defectKinds, defectOn } from './defects.ts';
 import { smoothstep } from './plane.ts';
 import { type ShapeKind, shapeKinds, shapeOf } from './shapes.ts';

@@ -1,6 +1,6 @@
 /** Labelled still images, as the camera of the demo line shows its region: enough to fit a first head. */
 
-import { mixSeeds, seededRandom } from '../../calibration/random.ts';
+import { mixSeeds, seededRandom } from '../../calibration/train/random.ts';
 import type { Image } from '../../models/image.ts';
 import { openDecoder } from './decode.ts';
 import { openEncoder } from './encode.ts';

@@ -1,6 +1,6 @@
 /** What the camera sees: a belt between two rails, parts on it, light on all of it, and the sensor's noise. */
 
-import { mixSeeds, type Random, seededRandom } from '../../calibration/random.ts';
+import { mixSeeds, type Random, seededRandom } from '../../calibration/train/random.ts';
 import type { Image } from '../../models/image.ts';
 import { rough, valueNoise } from './noise.ts';
 import type { Sprite } from './part.ts';

@@ -1,6 +1,6 @@
 /** Outlines of parts as signed distances: negative inside, 0 on the edge. No part reaches further than 1 from its centre. */
 
-import type { Random } from '../../calibration/random.ts';
+import type { Random } from '../../calibration/train/random.ts';
 import { length } from './plane.ts';
 
 /** Distance of a point to the edge of the part, in part radii. */

@@ -1,6 +1,6 @@
 /** What parts are made of: colour, relief and gloss at each point of their surface. */
 
-import type { Random } from '../../calibration/random.ts';
+import type { Random } from '../../calibration/train/random.ts';
 import { rough, valueNoise } from './noise.ts';
 import { length } from './plane.ts';
 

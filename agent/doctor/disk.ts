@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { QcError } from '../../config/errors.ts';
-import { requireDataFileSystem } from '../../models/folders.ts';
-import { requireReadable } from '../../models/layout.ts';
+import { requireDataFileSystem } from '../../models/disk/folders.ts';
+import { requireReadable } from '../../models/disk/layout.ts';
 import { type Finding, failure, failureOf, good, warning } from './finding.ts';
 
 const leastBytes = 200e6;

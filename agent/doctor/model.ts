@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
-import { checkImage } from '../../models/check.ts';
 import { type Inspector, openInspector } from '../../models/inspector.ts';
+import { checkImage } from '../../models/run/warm-up-check.ts';
 import { type Finding, failure, good, warning } from './finding.ts';
 
 export interface ModelFindings {

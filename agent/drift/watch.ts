@@ -1,6 +1,6 @@
 /** Watches the parts of each camera for drift, against whichever head judges them. */
 import { decodeHead } from '../../models/head.ts';
-import { openStore } from '../../models/store.ts';
+import { openStore } from '../../models/versions/store.ts';
 import type { Seen } from '../inspect.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';

@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StorageConfig } from '../../config/schema.ts';
-import { makeFolders } from '../../models/folders.ts';
+import { makeFolders } from '../../models/disk/folders.ts';
 import type { Image } from '../../models/image.ts';
 import { idsGoOnAfter } from '../lifecycle/id.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';

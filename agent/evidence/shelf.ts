@@ -1,8 +1,8 @@
 /** Pictures and their sidecars on disk, oldest first, within a quota: what is there is known, and what is half there goes. */
 import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { writeDurably } from '../../models/durable.ts';
-import { makeFolders } from '../../models/folders.ts';
+import { writeDurably } from '../../models/disk/durable.ts';
+import { makeFolders } from '../../models/disk/folders.ts';
 import { isResultId, type Place, placeOf } from './place.ts';
 
 export interface Shelf {

@@ -1,7 +1,7 @@
 /** Trigger, answer, result, acknowledgement: one camera's side of the talk with a PLC, and the clock of every step. */
 import { QcError } from '../../config/errors.ts';
 import type { TriggerConfig } from '../../config/schema.ts';
-import { monotonicMs } from '../../models/monotonic.ts';
+import { monotonicMs } from '../../models/run/monotonic.ts';
 import { newId } from '../lifecycle/id.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { TriggerRequest } from '../part/command.ts';

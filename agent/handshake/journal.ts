@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { writeDurably } from '../../models/durable.ts';
-import { makeFolders } from '../../models/folders.ts';
+import { writeDurably } from '../../models/disk/durable.ts';
+import { makeFolders } from '../../models/disk/folders.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 
 const journalSchema = z.strictObject({ schema: z.literal(1), jobs: z.array(z.string()).max(64) });

@@ -8,7 +8,7 @@ import type { Frame, Image } from '../../models/image.ts';
 import type { Decision } from '../../models/verdict.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Evidence } from '../evidence/evidence.ts';
-import type { Past } from '../evidence/past.ts';
+import type { Past } from '../evidence/result-history.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { CommandHandlers } from '../publish/commands.ts';
 import type { Handshake, Result, Status } from '../publish/messages.ts';

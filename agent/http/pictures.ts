@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import type { Image } from '../../models/image.ts';
-import { decodePicture } from '../../models/picture.ts';
+import { decodePicture } from '../../models/prepare/decode.ts';
 import { encodeJudged } from '../evidence/jpeg.ts';
 
 export interface Pictures {

@@ -2,10 +2,10 @@
 
 import { join } from 'node:path';
 import { QcError } from '../../config/errors.ts';
-import { isDiskFault } from '../../models/disk-fault.ts';
-import { makeFolders, requireDataFileSystem } from '../../models/folders.ts';
-import { claimLayout, requireReadable } from '../../models/layout.ts';
-import { takeLock } from '../../models/lock.ts';
+import { isDiskFault } from '../../models/disk/disk-fault.ts';
+import { makeFolders, requireDataFileSystem } from '../../models/disk/folders.ts';
+import { claimLayout, requireReadable } from '../../models/disk/layout.ts';
+import { takeLock } from '../../models/disk/lock.ts';
 import { finishRestore } from '../backup/place.ts';
 import { retry } from './retry.ts';
 

@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { decodeTime, monotonicFactory } from 'ulid';
-import { monotonicMs } from '../../models/monotonic.ts';
+import { monotonicMs } from '../../models/run/monotonic.ts';
 
 const pool = new Uint8Array(4096);
 let used = pool.length;

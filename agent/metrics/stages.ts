@@ -1,5 +1,5 @@
 /** Where the time of a part goes (docs/timings.md). */
-import { monotonicMs } from '../../models/monotonic.ts';
+import { monotonicMs } from '../../models/run/monotonic.ts';
 import { type Result, stageNames } from '../publish/messages.ts';
 import type { Numbered } from '../publish/outbox/outbox.ts';
 import type { Declare } from './declare.ts';

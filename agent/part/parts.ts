@@ -2,7 +2,7 @@
 
 import { QcError } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
-import { monotonicMs } from '../../models/monotonic.ts';
+import { monotonicMs } from '../../models/run/monotonic.ts';
 import type { CameraEvents } from '../camera/camera.ts';
 import type { SetCondition } from '../camera/condition.ts';
 import type { Parts } from '../inspect.ts';

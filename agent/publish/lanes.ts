@@ -3,10 +3,10 @@
  * behind verdicts that have: those are too late for whoever acts on them, and follow in an order of their own, marked.
  */
 import type { Lane } from './drain.ts';
-import type { CameraVerdict, MqttOutbox } from './letters.ts';
 import type { Before } from './live.ts';
 import type { Result } from './messages.ts';
 import type { Numbered } from './outbox/outbox.ts';
+import type { CameraVerdict, MqttOutbox } from './part-messages.ts';
 import type { Sender } from './sender.ts';
 import type { Topics } from './topics.ts';
 

@@ -5,11 +5,11 @@ import { z } from 'zod';
 import { QcError } from '../../config/errors.ts';
 import { defaultRecipe } from '../../config/resolve.ts';
 import { regionSchema } from '../../config/schema.ts';
-import { isDiskFault } from '../../models/disk-fault.ts';
-import { writeDurably } from '../../models/durable.ts';
-import { makeFolders } from '../../models/folders.ts';
+import { sealed, unsealed } from '../../models/disk/checksum.ts';
+import { isDiskFault } from '../../models/disk/disk-fault.ts';
+import { writeDurably } from '../../models/disk/durable.ts';
+import { makeFolders } from '../../models/disk/folders.ts';
 import type { Region } from '../../models/image.ts';
-import { sealed, unsealed } from '../../models/seal.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { RecipeBook } from './book.ts';
 

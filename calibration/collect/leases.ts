@@ -2,7 +2,7 @@
  * Which parts of the queue are kept for whom, so that two people who label at the same time see different parts. A lease
  * ends by itself when its holder stops asking; nothing is locked: whoever answers first decides.
  */
-import { monotonicMs } from '../../models/monotonic.ts';
+import { monotonicMs } from '../../models/run/monotonic.ts';
 
 export interface Leases {
   /**

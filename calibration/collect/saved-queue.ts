@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { z } from 'zod';
 import { check } from '../../config/check.ts';
-import { writeDurably } from '../../models/durable.ts';
-import { decodePicture } from '../../models/picture.ts';
+import { writeDurably } from '../../models/disk/durable.ts';
+import { decodePicture } from '../../models/prepare/decode.ts';
 import type { Candidate } from './queue.ts';
 
 export interface SavedQueue extends AsyncDisposable {

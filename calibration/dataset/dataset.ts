@@ -9,9 +9,9 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 import { checkLabelName } from '../../config/label-name.ts';
-import { makeFolders } from '../../models/folders.ts';
+import { makeFolders } from '../../models/disk/folders.ts';
+import { takeLock } from '../../models/disk/lock.ts';
 import type { Image } from '../../models/image.ts';
-import { takeLock } from '../../models/lock.ts';
 import { createAnnotationBook } from './annotations.ts';
 import {
   deletePicture,

@@ -7,8 +7,8 @@ import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
 import { folderOfLabel, isKeptByDataset } from '../../config/label-name.ts';
-import { syncFolder, writeDurably } from '../../models/durable.ts';
-import { makeFolders } from '../../models/folders.ts';
+import { syncFolder, writeDurably } from '../../models/disk/durable.ts';
+import { makeFolders } from '../../models/disk/folders.ts';
 import type { Image } from '../../models/image.ts';
 import { type Entry, put, type State, undoable } from './state.ts';
 

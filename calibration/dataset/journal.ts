@@ -7,8 +7,8 @@ import { z } from 'zod';
 import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
 import { whyUnstorable } from '../../config/label-name.ts';
-import { syncFolder } from '../../models/durable.ts';
-import { type Lines, longestLine, readLines, splitLines } from '../../models/lines.ts';
+import { syncFolder } from '../../models/disk/durable.ts';
+import { type Lines, longestLine, readLines, splitLines } from '../../models/disk/lines.ts';
 
 const id = z.string().regex(/^[0-9a-f]{64}$/, 'must be a sha256: 64 hex digits in lower case');
 const common = {

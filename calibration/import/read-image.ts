@@ -1,7 +1,7 @@
 /** Pixels of a file that a person brings: more formats than the line reads, and refused where they would mislead a head. */
 import sharp, { type Metadata } from 'sharp';
 import type { Image } from '../../models/image.ts';
-import { decodePicture, maxPixels } from '../../models/picture.ts';
+import { decodePicture, maxPixels } from '../../models/prepare/decode.ts';
 import type { Bitmap } from './reading.ts';
 import { readWhole, type SourceFile } from './source.ts';
 

@@ -3,7 +3,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { extname, join, posix } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { QcError } from '../../config/errors.ts';
-import { openZip } from '../../models/zip.ts';
+import { openZip } from '../../models/disk/zip.ts';
 
 const mostFiles = 500_000;
 const megabyte = 1_000_000;

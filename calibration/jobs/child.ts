@@ -3,9 +3,9 @@ import { QcError } from '../../config/errors.ts';
 import { examine } from '../doctor.ts';
 import { quantize, whyNotQuantize } from '../quantize.ts';
 import { tune } from '../tune.ts';
+import { explain } from './explain.ts';
+import { standBack } from './lower-priority.ts';
 import type { Answers, FromChild, JobKind, ToChild } from './messages.ts';
-import { standBack } from './stand-back.ts';
-import { explain } from './why.ts';
 
 let running: AbortController | undefined;
 

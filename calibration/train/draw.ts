@@ -1,5 +1,5 @@
 /** Fewer frames than there are, fairly. */
-import { seededRandom } from '../random.ts';
+import { seededRandom } from './random.ts';
 
 /** All frames, or an even draw over the labels where they are too many; the same seed, the same frames. */
 export function drawEvenly<Frame extends { readonly label: string }>(

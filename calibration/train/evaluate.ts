@@ -1,7 +1,7 @@
 /** What a head is worth on parts that it had not seen. Pure. */
 import { decide, type Probabilities, type Rules } from '../../models/verdict.ts';
-import type { Report } from '../report.ts';
 import { interval95 } from './interval.ts';
+import type { Report } from './report.ts';
 
 export type Evaluation = Pick<
   Report,

@@ -1,10 +1,10 @@
 /** Features of labelled frames, computed once for each picture and base: `<storage>/features/<base>.f32`. */
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolders } from '../../models/folders.ts';
+import { makeFolders } from '../../models/disk/folders.ts';
 import type { Image } from '../../models/image.ts';
-import type { BaseManifest } from '../../models/manifest.ts';
-import { decodePicture } from '../../models/picture.ts';
+import { decodePicture } from '../../models/prepare/decode.ts';
+import type { BaseManifest } from '../../models/versions/manifest.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
 import { readFrame } from '../dataset/read-frame.ts';
 import { statisticsOf, statisticsSize } from './statistics.ts';

@@ -1,5 +1,5 @@
 /** Which pictures are held out together. */
-import { seededRandom } from '../random.ts';
+import { seededRandom } from './random.ts';
 
 export interface Grouped {
   readonly label: string;

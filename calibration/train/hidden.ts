@@ -1,6 +1,7 @@
 /** One hidden layer on the same features, for labels that no straight line tells apart. */
-import { seededRandom } from '../random.ts';
+
 import type { Basis } from './basis.ts';
+import { seededRandom } from './random.ts';
 import type { Tensors } from './tensors.ts';
 
 export interface HiddenOptions {

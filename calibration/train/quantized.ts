@@ -2,16 +2,15 @@
 import type { Config } from '../../config/schema.ts';
 import { hellinger, probabilitiesOf } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
-import type { BaseManifest } from '../../models/manifest.ts';
-import { decodePicture } from '../../models/picture.ts';
-import { onThisMachine } from '../../models/providers.ts';
+import { decodePicture } from '../../models/prepare/decode.ts';
 import type { Judgement } from '../../models/quantize/quantize.ts';
-import { openSession } from '../../models/session.ts';
-import { openStore } from '../../models/store.ts';
+import { onThisMachine } from '../../models/run/providers.ts';
+import { openSession } from '../../models/run/session.ts';
 import { decide, type Thresholds } from '../../models/verdict.ts';
+import type { BaseManifest } from '../../models/versions/manifest.ts';
+import { openStore } from '../../models/versions/store.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
 import { readFrame } from '../dataset/read-frame.ts';
-import { considerate } from './considerate.ts';
 import { drawEvenly } from './draw.ts';
 import { mostProbable } from './evaluate.ts';
 import { type Familiar, familiarOf } from './familiar.ts';
@@ -19,6 +18,7 @@ import { type Described, type DescribeOptions, describeFrames } from './features
 import { fitHead, type TrainedHead } from './fit.ts';
 import { foldsOf } from './folds.ts';
 import { groupsOf } from './groups.ts';
+import { considerate } from './throttle.ts';
 
 /** Half a point of accuracy, and of bad parts that pass. */
 const mostLost = 0.005;

@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import { cpuUsage } from 'node:process';
 import type { Base } from '../base.ts';
-import { checkImage, recordCheck } from '../check.ts';
 import type { Image } from '../image.ts';
-import type { BaseManifest } from '../manifest.ts';
 import type { OnnxModel } from '../onnx/proto.ts';
 import { afterLevels } from '../onnx/quantize/insert.ts';
+import { checkImage, recordCheck } from '../run/warm-up-check.ts';
+import type { BaseManifest } from '../versions/manifest.ts';
 import { type Attempt, each, type Watch } from './attempts.ts';
 import { median, Noise } from './compare.ts';
 import { type Described, exposing, type FloatBase, type Picture } from './float.ts';

@@ -1,10 +1,10 @@
 /** Variants of bases on disk: `<storage>/bases/<name>.<precision>.json` and the .onnx that it names; for int8 what came of the last attempt beside them. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeDurably } from '../durable.ts';
-import { makeFolders } from '../folders.ts';
-import { basesIn } from '../layout.ts';
-import { type BaseManifest, manifestText } from '../manifest.ts';
+import { writeDurably } from '../disk/durable.ts';
+import { makeFolders } from '../disk/folders.ts';
+import { basesIn } from '../disk/layout.ts';
+import { type BaseManifest, manifestText } from '../versions/manifest.ts';
 import type { Quantized } from './quantize.ts';
 import { type QuantizationReport, reportSchema } from './report.ts';
 

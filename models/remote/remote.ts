@@ -5,13 +5,13 @@
 import { QcError } from '../../config/errors.ts';
 import type { RemoteConfig } from '../../config/schema.ts';
 import { openBase } from '../base.ts';
-import { checkImage, recordCheck } from '../check.ts';
 import type { Image } from '../image.ts';
-import { openLocally } from '../local.ts';
-import { makePrepare } from '../prepare.ts';
-import type { RanOn } from '../providers.ts';
-import type { Described, Native, Runner } from '../runner.ts';
-import type { Opened, RemoteNews, WorkerRequest } from '../worker.ts';
+import { makePrepare } from '../prepare/prepare.ts';
+import { openLocally } from '../run/local.ts';
+import type { RanOn } from '../run/providers.ts';
+import type { Described, Native, Runner } from '../run/runner.ts';
+import { checkImage, recordCheck } from '../run/warm-up-check.ts';
+import type { Opened, RemoteNews, WorkerRequest } from '../run/worker.ts';
 import { openCircuit } from './circuit.ts';
 import { openServer, type RemoteBase, type Server } from './server.ts';
 

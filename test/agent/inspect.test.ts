@@ -4,7 +4,7 @@ import { inspect, type Judgement, type Line, type Part } from '../../agent/inspe
 import { type Result, resultMessage } from '../../agent/publish/messages.ts';
 import { QcError } from '../../config/errors.ts';
 import type { Frame, Image } from '../../models/image.ts';
-import { monotonicMs } from '../../models/monotonic.ts';
+import { monotonicMs } from '../../models/run/monotonic.ts';
 import { frameTimes } from '../rigs/frame-times.ts';
 
 const image: Image = { width: 1, height: 1, data: new Uint8Array(3) };

@@ -1,12 +1,12 @@
 /** `fit-head.js BASE STORAGE`: a head on noise with and without stripes, stored and live, so that verdicts are whole. */
 import { join } from 'node:path';
-import { seededRandom } from '../../calibration/random.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
 import { modelSchema } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
-import { openStore } from '../../models/store.ts';
+import { openStore } from '../../models/versions/store.ts';
 
 const [base = '', storageDirectory = ''] = process.argv.slice(2);
 const perLabel = 6;

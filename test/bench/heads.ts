@@ -15,18 +15,18 @@ import { version } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
-import { seededRandom } from '../../calibration/random.ts';
 import { drawEvenly } from '../../calibration/train/draw.ts';
 import { familiarOf } from '../../calibration/train/familiar.ts';
 import { type Described, describeFrames } from '../../calibration/train/features.ts';
 import { fitHead } from '../../calibration/train/fit.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
 import { viewSets } from '../../calibration/train/views.ts';
 import { openBase } from '../../models/base.ts';
 import { type HeadWeights, hellinger, probabilitiesOf } from '../../models/head.ts';
-import { decodePicture } from '../../models/picture.ts';
+import { decodePicture } from '../../models/prepare/decode.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
 import { keepQuantized } from '../../models/quantize/variants.ts';
-import { openSession, type Session } from '../../models/session.ts';
+import { openSession, type Session } from '../../models/run/session.ts';
 import { placeImagenetBase } from './real/imagenet-base.ts';
 
 const { values } = parseArgs({

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { seededRandom } from '../../calibration/random.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
 import { fastCameras } from '../rigs/fast-agent.ts';
 import { gapsIn, openKillings } from '../rigs/killings.ts';
 import { mosquittoMissing } from '../rigs/mosquitto.ts';

@@ -17,7 +17,7 @@ import { writeHead } from '../../calibration/train/write-head.ts';
 import { modelSchema } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
-import { openStore } from '../../models/store.ts';
+import { openStore } from '../../models/versions/store.ts';
 import { openGstRtsp } from '../rigs/gst-rtsp.ts';
 import { mosquittoMissing, startMosquitto } from '../rigs/mosquitto.ts';
 import { until } from '../rigs/until.ts';

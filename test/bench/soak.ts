@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { percentile } from '../../agent/bench/figures.ts';
 import { describeMachine } from '../../agent/bench/machine.ts';
-import { mixSeeds, seededRandom } from '../../calibration/random.ts';
+import { mixSeeds, seededRandom } from '../../calibration/train/random.ts';
 import {
   type ChaosPlant,
   type Fault,

@@ -1,15 +1,15 @@
 import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { modelsHalveCommand, modelsQuantizeCommand } from '../../calibration/commands.ts';
+import { modelsHalveCommand, modelsQuantizeCommand } from '../../agent/cli/calibration-commands.ts';
 import { type QuantizeConfig, quantize, whyNotQuantize } from '../../calibration/quantize.ts';
 import type { Config } from '../../config/schema.ts';
 import { openBase } from '../../models/base.ts';
 import type { Image } from '../../models/image.ts';
-import { manifestText, readBaseManifest } from '../../models/manifest.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
 import { keepQuantized, lastReport } from '../../models/quantize/variants.ts';
-import { openSession } from '../../models/session.ts';
+import { openSession } from '../../models/run/session.ts';
+import { manifestText, readBaseManifest } from '../../models/versions/manifest.ts';
 import { tempFolder } from '../models/temp-folder.ts';
 import { site } from './site.ts';
 import { type Label, surface } from './surface.ts';

@@ -1,5 +1,5 @@
 /** Drawn parts that a tiny base can tell apart. */
-import { seededRandom } from '../../calibration/random.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
 import type { Image } from '../../models/image.ts';
 
 export type Label = 'good' | 'stain' | 'bright';

@@ -7,7 +7,7 @@ import { type TuneOptions, tune } from '../../calibration/tune.ts';
 import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
 import { decodeHead, probabilitiesOf } from '../../models/head.ts';
 import { openInspector } from '../../models/inspector.ts';
-import { openStore } from '../../models/store.ts';
+import { openStore } from '../../models/versions/store.ts';
 import { tempFolder } from '../models/temp-folder.ts';
 import { tinyClassifier, writeTiny } from '../models/tiny-model.ts';
 import { type Label, surface } from './surface.ts';

@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { configCheckCommand, configReferenceCommand, configSchemaCommand } from '../../config/commands.ts';
+import {
+  configCheckCommand,
+  configReferenceCommand,
+  configSchemaCommand,
+} from '../../agent/cli/config-commands.ts';
 import { loadConfig } from '../../config/load.ts';
 
 const committed = (name: string) => fileURLToPath(new URL(`../../../config/${name}`, import.meta.url));

@@ -56,7 +56,7 @@ describe('the house rules', () => {
         readFileSync(join(packageRoot, file), 'utf8').includes('.safeParse('),
     );
     // Its input is the command line of whoever starts it.
-    expect(direct).toEqual(['agent/commands/options.ts']);
+    expect(direct).toEqual(['agent/cli/options.ts']);
   });
 
   it('has no import cycles, type imports included', () => {
@@ -81,9 +81,9 @@ describe('the house rules', () => {
   it('imports onnxruntime only where it runs: in the worker, and in a process that does nothing else', () => {
     const users = new Set(imports.filter((i) => i.target.startsWith('onnxruntime-')).map((i) => i.file));
     expect([...users].filter((file) => !file.startsWith('test/')).sort()).toEqual([
-      'models/heads.ts',
-      'models/onnx-session.ts',
-      'models/session-graph.ts',
+      'models/run/head-sessions.ts',
+      'models/run/onnx-session.ts',
+      'models/run/session-graph.ts',
     ]);
   });
 
@@ -104,7 +104,7 @@ describe('the house rules', () => {
  * cannot do their work without it, with the reason.
  */
 const entries = [
-  'agent/commands/shell.ts',
+  'agent/cli/shell.ts',
   'agent/camera/node-av/child.ts',
   'agent/demo/line-process.ts',
   'agent/doctor/disk-child.ts',
@@ -117,23 +117,23 @@ const entries = [
   'agent/demo/refresh-head.ts',
   'models/refresh-base.ts',
   // Which native library fits: the platform is a property of the process.
-  'models/providers.ts',
-  'models/overflow.ts',
-  'models/durable.ts',
+  'models/run/providers.ts',
+  'models/run/int8-overflow.ts',
+  'models/disk/durable.ts',
   // Native code reads the environment of the process.
-  'models/session-graph.ts',
+  'models/run/session-graph.ts',
   // What an inference costs is the CPU time of its process.
   'models/quantize/figures.ts',
   // Native inference must have ended before the process does.
-  'models/worker.ts',
+  'models/run/worker.ts',
   // What a compiled graph is made for, and who makes it.
-  'models/compiled.ts',
+  'models/run/compiled.ts',
   // What a forked decoder may see of the environment: no secrets.
   'config/child-environment.ts',
   // Which runtime is measured is a property of the process.
   'agent/bench/machine.ts',
-  'models/monotonic.ts', // the clock that processes share
-  'models/lock.ts', // whether the process that left a lock still runs
+  'models/run/monotonic.ts', // the clock that processes share
+  'models/disk/lock.ts', // whether the process that left a lock still runs
 ];
 
 function withoutComments(text: string): string {

@@ -6,7 +6,7 @@ import { sources } from './sources.ts';
 
 /** Who may read the wall clock, and why. Everything that lasts or expires is counted by `monotonicMs` or `performance.now`. */
 const allowed: Readonly<Record<string, string>> = {
-  'agent/audit/cli.ts': 'since when entries are listed, as somebody writes it on the command line',
+  'agent/cli/audit-commands.ts': 'since when entries are listed, as somebody writes it on the command line',
   'agent/bench/clip.ts': 'timestamp of a drawn frame',
   'agent/bench/results.ts': 'compared with capture times that another process wrote',
   'agent/camera/camera-clock.ts': 'compared with the clock of the camera; steps of either are noticed',
@@ -25,10 +25,10 @@ const allowed: Readonly<Record<string, string>> = {
   'agent/publish/outbox/clock.ts': 'starts a clock that never runs backwards and does not jump',
   'agent/publish/sparkplug/edge-node.ts': 'timestamps of payloads',
   'agent/publish/sparkplug/session.ts': 'timestamps of payloads',
-  'calibration/page/labelling.js': 'age of an image, shown',
-  'calibration/page/page.js': 'compared with the clock of the agent, for ages that are shown',
+  'agent/page/labelling.js': 'age of an image, shown',
+  'agent/page/page.js': 'compared with the clock of the agent, for ages that are shown',
   'config/certificate.ts': 'a certificate expires by the wall clock',
-  'models/compiled.ts': 'age of a file left by another process; only its removal depends on it',
+  'models/run/compiled.ts': 'age of a file left by another process; only its removal depends on it',
 };
 
 const folders = ['config', 'models', 'calibration', 'agent'];

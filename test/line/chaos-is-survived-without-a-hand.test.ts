@@ -1,7 +1,7 @@
 /** One plant, everything that may go wrong, one after the other; nobody helps the agent, and nothing may stay behind. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { seededRandom } from '../../calibration/random.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
 import { type ChaosPlant, nothingIsMissing, openChaosPlant, type Vitals } from '../rigs/chaos.ts';
 import { sendGarbageCommands, sendGarbageRequests } from '../rigs/garbage.ts';
 import { shimMissing } from '../rigs/shim.ts';

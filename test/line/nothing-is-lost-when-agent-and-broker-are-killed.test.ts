@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Closer } from '../../agent/lifecycle/closer.ts';
-import { seededRandom } from '../../calibration/random.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
 import { fastCameras as cameras } from '../rigs/fast-agent.ts';
 import { openKillings } from '../rigs/killings.ts';
 import { mosquittoMissing } from '../rigs/mosquitto.ts';

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { QcError } from '../../config/errors.ts';
 import { embeddedBases, openBase } from '../../models/base.ts';
+import { sealed } from '../../models/disk/checksum.ts';
 import { buildModel, node, valueInfo } from '../../models/onnx/build.ts';
 import { decodeModel, encodeModel } from '../../models/onnx/proto.ts';
-import { sealed } from '../../models/seal.ts';
 import { tempFolder } from './temp-folder.ts';
 import { tinyClassifier, tinyManifest, weights, writeTiny } from './tiny-model.ts';
 

@@ -1,5 +1,5 @@
 /** Run as a process of its own by session.test.ts: exits with 7 while the model runs. */
-import { openSession } from '../../models/session.ts';
+import { openSession } from '../../models/run/session.ts';
 import { formulaImage } from './formula-image.ts';
 
 const session = await openSession({

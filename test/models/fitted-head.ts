@@ -1,11 +1,11 @@
 /** A head fitted on drawn pictures, stored as a version, the way training will do it. */
 import { join } from 'node:path';
-import { seededRandom } from '../../calibration/random.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
 import type { Image } from '../../models/image.ts';
-import type { BaseManifest, HeadManifest } from '../../models/manifest.ts';
-import { openStore } from '../../models/store.ts';
+import type { BaseManifest, HeadManifest } from '../../models/versions/manifest.ts';
+import { openStore } from '../../models/versions/store.ts';
 
 /** A grey plate with noise; `scratch` draws a bright line across it. */
 export function plate(label: 'good' | 'scratch', seed: number, size = 64): Image {

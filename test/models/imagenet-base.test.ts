@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import type { Image } from '../../models/image.ts';
-import { openSession } from '../../models/session.ts';
+import { openSession } from '../../models/run/session.ts';
 import { tempFolder } from './temp-folder.ts';
 import { tinyManifest } from './tiny-model.ts';
 

@@ -1,6 +1,7 @@
 /** Run as a process of its own by webgpu.test.ts: WebGPU beside the CPU on the base named in its argument, as JSON. */
-import { checkFailure, recordCheck } from '../../models/check.ts';
-import { openSession } from '../../models/session.ts';
+
+import { openSession } from '../../models/run/session.ts';
+import { checkFailure, recordCheck } from '../../models/run/warm-up-check.ts';
 import { formulaImage } from './formula-image.ts';
 
 const [, , base, ending] = process.argv;

@@ -1,5 +1,5 @@
 /** A small residual network as torchvision exports one: batch normalisation, Identity for shared weights, Constant, a classifier. */
-import { seededRandom } from '../../calibration/random.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
 import { buildModel, floatTensor, node, valueInfo } from '../../models/onnx/build.ts';
 import { changed, type OnnxModel, type OnnxNode, type OnnxTensor } from '../../models/onnx/proto.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { seededRandom } from '../../calibration/random.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
 import { decide, type Probabilities, type Thresholds } from '../../models/verdict.ts';
 
 const thresholds: Thresholds = { pass: 0.7, fail: 0.6 };

@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { ulid } from 'ulid';
 import type { Calibration } from '../../calibration/api.ts';
 import type { Author } from '../../calibration/dataset/state.ts';
-import type { Report } from '../../calibration/report.ts';
+import type { Report } from '../../calibration/train/report.ts';
 import type {
   CandidateView,
   EstimateView,

@@ -5,7 +5,7 @@ import { layoutOf } from '../../agent/demo/layout.ts';
 import type { BackgroundLevels } from '../../agent/part/background.ts';
 import type { Finder, FoundPart } from '../../agent/part/finder.ts';
 import type { KeptBackgrounds } from '../../agent/part/presence.ts';
-import { seededRandom } from '../../calibration/random.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
 import type { Frame, Image } from '../../models/image.ts';
 import { frameTimes } from './frame-times.ts';
 

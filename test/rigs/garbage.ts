@@ -1,6 +1,6 @@
 /** What no sane client sends: commands over MQTT and requests over HTTP, drawn by chance that can be repeated. */
 import { connect } from 'node:net';
-import type { Random } from '../../calibration/random.ts';
+import type { Random } from '../../calibration/train/random.ts';
 import type { Probe } from './mqtt-probe.ts';
 
 const commands = [

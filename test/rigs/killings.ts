@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Closer } from '../../agent/lifecycle/closer.ts';
 import { openDisk } from '../../agent/publish/outbox/disk.ts';
-import type { Random } from '../../calibration/random.ts';
+import type { Random } from '../../calibration/train/random.ts';
 import { fastAgent, fastBase, fastCameras } from './fast-agent.ts';
 import { freePort } from './free-port.ts';
 import { type Historian, openHistorian } from './historian.ts';

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { openCalibration, type StationCalibration } from '../../agent/calibration/calibration.ts';
 import { newId } from '../../agent/lifecycle/id.ts';
 import { createMetrics } from '../../agent/metrics/metrics.ts';
-import { seededRandom } from '../../calibration/random.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
 import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
 import { frameTimes } from './frame-times.ts';

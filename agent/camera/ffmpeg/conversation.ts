@@ -1,6 +1,6 @@
 import { QcError } from '../../../config/errors.ts';
 import type { Image } from '../../../models/image.ts';
-import { monotonicMs } from '../../../models/monotonic.ts';
+import { monotonicMs } from '../../../models/run/monotonic.ts';
 import { BACKLOG, StreamClock, type StreamTime } from '../clock.ts';
 import { type Damage, damagedText, noKeyFrame } from '../damage.ts';
 import { regionPixels, type Size } from '../geometry.ts';

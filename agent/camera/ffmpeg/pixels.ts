@@ -1,5 +1,5 @@
 import type { Image } from '../../../models/image.ts';
-import { madePixels } from '../young.ts';
+import { madePixels } from '../pixel-gc.ts';
 
 /** Cuts a stream of raw RGB bytes into images whose sizes are told beside it, in order. */
 export class PixelStream<T extends { readonly width: number; readonly height: number }> {

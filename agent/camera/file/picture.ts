@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import type { Image, Region } from '../../../models/image.ts';
-import { decodePicture } from '../../../models/picture.ts';
+import { decodePicture } from '../../../models/prepare/decode.ts';
 import { handedSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
 
 /** @throws QcError image-unreadable, image-too-large; Error where the file cannot be read */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { QcError } from '../../../config/errors.ts';
 import type { Image } from '../../../models/image.ts';
-import { monotonicMs } from '../../../models/monotonic.ts';
+import { monotonicMs } from '../../../models/run/monotonic.ts';
 import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
 import { wallTimes } from '../wall-times.ts';

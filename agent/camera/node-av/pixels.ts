@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { ulid } from 'ulid';
 import type { Image } from '../../../models/image.ts';
 import type { Size } from '../geometry.ts';
-import { madePixels } from '../young.ts';
+import { madePixels } from '../pixel-gc.ts';
 
 /** Where the decoding process finds the file: after its standard streams and the channel. */
 export const pixelDescriptor = 4;

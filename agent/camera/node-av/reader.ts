@@ -8,7 +8,7 @@ import {
 import { type CodecContext, FFmpegError, Frame, Packet } from 'node-av/lib';
 import { QcError } from '../../../config/errors.ts';
 import type { Region } from '../../../models/image.ts';
-import { monotonicMs } from '../../../models/monotonic.ts';
+import { monotonicMs } from '../../../models/run/monotonic.ts';
 import { BACKLOG } from '../clock.ts';
 import { FreezeWatch, type Plane } from '../freeze.ts';
 import { regionPixels } from '../geometry.ts';

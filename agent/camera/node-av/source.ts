@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { childEnvironment } from '../../../config/child-environment.ts';
 import { QcError } from '../../../config/errors.ts';
 import type { Frame } from '../../../models/image.ts';
-import { monotonicMs } from '../../../models/monotonic.ts';
+import { monotonicMs } from '../../../models/run/monotonic.ts';
 import { scrub } from '../address.ts';
 import { wantedFps } from '../rate.ts';
 import { awaitFirstImage, type FirstImage } from '../rtsp/first-image.ts';

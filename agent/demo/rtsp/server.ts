@@ -1,7 +1,7 @@
 /** A small RTSP 1.0 server with one camera behind it, and handles to make it misbehave. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
-import { seededRandom } from '../../../calibration/random.ts';
+import { seededRandom } from '../../../calibration/train/random.ts';
 import { Connection } from './connection.ts';
 import { type Codec, type EncodedPicture, payloadFormats } from './payload.ts';
 import { describe } from './sdp.ts';

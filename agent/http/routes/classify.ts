@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { QcError } from '../../../config/errors.ts';
-import { decodePicture } from '../../../models/picture.ts';
+import { decodePicture } from '../../../models/prepare/decode.ts';
 import { evaluationValue, resultMessage, verdictValue } from '../../publish/messages.ts';
 import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';

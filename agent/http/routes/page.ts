@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { App } from '../deps.ts';
 
-const folder = new URL('../../../../calibration/page/', import.meta.url);
+const folder = new URL('../../../../agent/page/', import.meta.url);
 
 const contentTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',

@@ -6,7 +6,7 @@
 import { close, constants, ftruncate, open as openFile, write } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { writeDurably } from '../../../models/durable.ts';
+import { writeDurably } from '../../../models/disk/durable.ts';
 import {
   encodeRecord,
   firstPage,

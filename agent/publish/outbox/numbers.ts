@@ -12,7 +12,7 @@ import { open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { writeDurably } from '../../../models/durable.ts';
+import { writeDurably } from '../../../models/disk/durable.ts';
 import { outboxClock } from './clock.ts';
 
 const fileSchema = z.object({

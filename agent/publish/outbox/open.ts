@@ -1,7 +1,7 @@
 /** Opens the outbox under the storage directory: stopped neither by a damaged file nor by a disk that takes nothing. */
 import { join } from 'node:path';
 import { QcError } from '../../../config/errors.ts';
-import { isDiskFault } from '../../../models/disk-fault.ts';
+import { isDiskFault } from '../../../models/disk/disk-fault.ts';
 import type { Log } from '../../lifecycle/log.ts';
 import type { Limits } from './disk.ts';
 import type { OpenDisk } from './disk-thread.ts';

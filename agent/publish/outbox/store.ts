@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDiskFault } from '../../../models/disk-fault.ts';
-import { syncFolder } from '../../../models/durable.ts';
-import { makeFolders } from '../../../models/folders.ts';
+import { isDiskFault } from '../../../models/disk/disk-fault.ts';
+import { syncFolder } from '../../../models/disk/durable.ts';
+import { makeFolders } from '../../../models/disk/folders.ts';
 import type { Log } from '../../lifecycle/log.ts';
 import { makeAside } from './aside.ts';
 import type { Found } from './disk.ts';

@@ -2,8 +2,8 @@
 import { readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { writeDurably } from '../../../models/durable.ts';
-import { makeFolders } from '../../../models/folders.ts';
+import { writeDurably } from '../../../models/disk/durable.ts';
+import { makeFolders } from '../../../models/disk/folders.ts';
 import { FaultLog, type Log } from '../../lifecycle/log.ts';
 
 const fileSchema = z.strictObject({

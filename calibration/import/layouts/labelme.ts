@@ -2,7 +2,7 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { check } from '../../../config/check.ts';
-import { decodePicture } from '../../../models/picture.ts';
+import { decodePicture } from '../../../models/prepare/decode.ts';
 import { stemOf } from '../folder-names.ts';
 import { ellipse } from '../outlines.ts';
 import {

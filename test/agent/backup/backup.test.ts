@@ -15,9 +15,9 @@ import { checkBackupCommand, restoreCommand } from '../../../agent/backup/restor
 import { openDataDirectory } from '../../../agent/lifecycle/data-directory.ts';
 import { openDataset, readDataset } from '../../../calibration/dataset/dataset.ts';
 import { modelSchema, storageSchema } from '../../../config/schema.ts';
-import { readDecisions, recordDecision } from '../../../models/decisions.ts';
-import { openStore } from '../../../models/store.ts';
-import { openZip } from '../../../models/zip.ts';
+import { openZip } from '../../../models/disk/zip.ts';
+import { readDecisions, recordDecision } from '../../../models/versions/decisions.ts';
+import { openStore } from '../../../models/versions/store.ts';
 import { plate } from '../../models/fitted-head.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { addHead } from '../../rigs/heads.ts';

@@ -8,7 +8,7 @@ import { openBroker } from '../../../agent/demo/broker.ts';
 import { runDoctor } from '../../../agent/doctor/doctor.ts';
 import type { Finding } from '../../../agent/doctor/finding.ts';
 import { embeddedBases } from '../../../models/base.ts';
-import { sealed } from '../../../models/seal.ts';
+import { sealed } from '../../../models/disk/checksum.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { freePort } from '../../rigs/free-port.ts';
 import { addHead } from '../../rigs/heads.ts';

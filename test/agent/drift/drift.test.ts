@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createDrift } from '../../../agent/drift/drift.ts';
 import { referenceOf } from '../../../agent/drift/reference.ts';
-import { type Random, seededRandom } from '../../../calibration/random.ts';
 import { fitHead } from '../../../calibration/train/fit.ts';
+import { type Random, seededRandom } from '../../../calibration/train/random.ts';
 import { hellinger } from '../../../models/head.ts';
 
 const size = 128;

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import { createDriftWatch } from '../../../agent/drift/watch.ts';
 import { openLog } from '../../../agent/lifecycle/log.ts';
-import { seededRandom } from '../../../calibration/random.ts';
 import { fitHead } from '../../../calibration/train/fit.ts';
+import { seededRandom } from '../../../calibration/train/random.ts';
 import { writeHead } from '../../../calibration/train/write-head.ts';
 import { hellinger } from '../../../models/head.ts';
-import { readBaseManifest } from '../../../models/manifest.ts';
-import { openStore } from '../../../models/store.ts';
+import { readBaseManifest } from '../../../models/versions/manifest.ts';
+import { openStore } from '../../../models/versions/store.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { writeTiny } from '../../models/tiny-model.ts';
 import { until } from '../../rigs/until.ts';

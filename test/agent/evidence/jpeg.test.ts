@@ -5,7 +5,7 @@ import { drawSamples } from '../../../agent/demo/samples.ts';
 import { encodeJudged } from '../../../agent/evidence/jpeg.ts';
 import { modelSchema } from '../../../config/schema.ts';
 import { openInspector } from '../../../models/inspector.ts';
-import { decodePicture } from '../../../models/picture.ts';
+import { decodePicture } from '../../../models/prepare/decode.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 
 it('is to base and head as good as the judged picture itself', async () => {

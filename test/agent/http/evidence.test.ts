@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { openEvidence } from '../../../agent/evidence/evidence.ts';
-import { createPast } from '../../../agent/evidence/past.ts';
+import { createPast } from '../../../agent/evidence/result-history.ts';
 import { createRecent } from '../../../agent/http/recent.ts';
 import { Closer } from '../../../agent/lifecycle/closer.ts';
 import { createMetrics } from '../../../agent/metrics/metrics.ts';

@@ -90,7 +90,7 @@ describe('who may call what', () => {
   });
 
   it('sends people to the log-in page, which is all that a stranger sees of the pages', async () => {
-    const folder = join(packageRoot, 'calibration/page');
+    const folder = join(packageRoot, 'agent/page');
     const open = ['login.html', 'login.js', 'login.css', 'page.css', 'icon.svg'];
     for (const name of readdirSync(folder)) {
       const path = name === 'index.html' ? '/' : `/${name}`;

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { openBroker } from '../../../agent/demo/broker.ts';
-import { lettersOf } from '../../../agent/publish/letters.ts';
 import {
   replyMessage,
   resultMessage,
@@ -13,6 +12,7 @@ import {
   verdictMessage,
   willMessage,
 } from '../../../agent/publish/messages.ts';
+import { lettersOf } from '../../../agent/publish/part-messages.ts';
 import type { PublisherConfig } from '../../../agent/publish/publisher.ts';
 import { type Broker, mosquittoMissing, startMosquitto } from '../../rigs/mosquitto.ts';
 import { openProbe } from '../../rigs/mqtt-probe.ts';

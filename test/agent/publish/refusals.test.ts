@@ -1,6 +1,6 @@
 /** What a broker refuses is given up alone: a message, a topic or a subscription; everything else goes on. */
 import { describe, expect, it } from 'vitest';
-import { lettersOf } from '../../../agent/publish/letters.ts';
+import { lettersOf } from '../../../agent/publish/part-messages.ts';
 import {
   type LimitedBroker,
   type Limits,

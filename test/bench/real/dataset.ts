@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { seededRandom } from '../../../calibration/random.ts';
+import { seededRandom } from '../../../calibration/train/random.ts';
 import type { Image } from '../../../models/image.ts';
 
 export interface Labelled {

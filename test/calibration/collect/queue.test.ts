@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createQueue, type JudgedPart, type Queue } from '../../../calibration/collect/queue.ts';
-import { seededRandom } from '../../../calibration/random.ts';
+import { seededRandom } from '../../../calibration/train/random.ts';
 
 const image = { width: 1, height: 1, data: new Uint8Array(3) };
 let made = 0;

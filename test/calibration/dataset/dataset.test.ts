@@ -11,7 +11,7 @@ import { revisionOf } from '../../../calibration/dataset/frame.ts';
 import { readJournal } from '../../../calibration/dataset/journal.ts';
 import { apply, emptyState } from '../../../calibration/dataset/state.ts';
 import type { Image } from '../../../models/image.ts';
-import { decodePicture } from '../../../models/picture.ts';
+import { decodePicture } from '../../../models/prepare/decode.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 
 function drawn(value: number, width = 6, height = 4): Image {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
-import { decodeBmp } from '../../../models/bmp.ts';
+import { decodeBmp } from '../../../models/prepare/bmp.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import {
   accountOf,

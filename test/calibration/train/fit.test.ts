@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../../calibration/random.ts';
 import { type Example, fitHead } from '../../../calibration/train/fit.ts';
 import { foldsOf } from '../../../calibration/train/folds.ts';
+import { seededRandom } from '../../../calibration/train/random.ts';
 import { openTensors } from '../../../calibration/train/tensors.ts';
 import { viewOf, viewsOf } from '../../../calibration/train/views.ts';
 import { decodeHead, encodeHead, type HeadWeights, probabilitiesOf } from '../../../models/head.ts';

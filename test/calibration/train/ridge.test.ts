@@ -1,6 +1,6 @@
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 import { describe, expect, test } from 'vitest';
-import { seededRandom } from '../../../calibration/random.ts';
+import { seededRandom } from '../../../calibration/train/random.ts';
 import { fitRidge } from '../../../calibration/train/ridge.ts';
 
 /** Clouds around one point a class; `spread` is the noise relative to the distance between points. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { seededRandom } from '../../../calibration/random.ts';
+import { seededRandom } from '../../../calibration/train/random.ts';
 import { chooseThresholds, promiseRisk, thresholdsFromCosts } from '../../../calibration/train/thresholds.ts';
 
 const fallback = { pass: 0.7, fail: 0.6 };

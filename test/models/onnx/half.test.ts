@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../../calibration/random.ts';
+import { seededRandom } from '../../../calibration/train/random.ts';
 import { floatTensor, tensorDims } from '../../../models/onnx/build.ts';
 import { graphInputs, graphOutputs } from '../../../models/onnx/graph.ts';
 import { halfModel } from '../../../models/onnx/half.ts';
 import { changed, dataType, encodeModel, type OnnxModel } from '../../../models/onnx/proto.ts';
 import { foldModel } from '../../../models/onnx/quantize/fold.ts';
 import { fromFloat16, toFloat16, weightValues } from '../../../models/onnx/tensors.ts';
-import { openGraph } from '../../../models/session-graph.ts';
+import { openGraph } from '../../../models/run/session-graph.ts';
 import { side, tinyResnet } from '../tiny-resnet.ts';
 
 describe('a number as float16', () => {

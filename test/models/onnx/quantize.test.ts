@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../../calibration/random.ts';
+import { seededRandom } from '../../../calibration/train/random.ts';
 import { floatValues, tensorDims } from '../../../models/onnx/build.ts';
 import { cutAt } from '../../../models/onnx/cut.ts';
 import { dataType, decodeModel, encodeModel, type OnnxModel } from '../../../models/onnx/proto.ts';
@@ -14,7 +14,7 @@ import { exactPixels } from '../../../models/onnx/quantize/pixels.ts';
 import { planOf } from '../../../models/onnx/quantize/plan.ts';
 import { entropyBin, rangeOf } from '../../../models/onnx/quantize/ranges.ts';
 import { fromFloat16 } from '../../../models/onnx/tensors.ts';
-import { openGraph } from '../../../models/session-graph.ts';
+import { openGraph } from '../../../models/run/session-graph.ts';
 import { channels, side, tinyResnet } from '../tiny-resnet.ts';
 
 const normalisation = {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openDisk } from '../../../../agent/publish/outbox/disk.ts';
-import { mixSeeds, type Random, seededRandom } from '../../../../calibration/random.ts';
+import { mixSeeds, type Random, seededRandom } from '../../../../calibration/train/random.ts';
 import { readAll } from './contract.ts';
 import { openIn, upTo } from './opened.ts';
 

@@ -10,7 +10,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { checkOutbox } from '../../../../agent/doctor/outbox.ts';
 import { openDisk } from '../../../../agent/publish/outbox/disk.ts';
 import { pageBytes, scan } from '../../../../agent/publish/outbox/journal-record.ts';
-import { seededRandom } from '../../../../calibration/random.ts';
+import { seededRandom } from '../../../../calibration/train/random.ts';
 import { fileLimitMissing, limitFiles } from '../../../rigs/file-limit.ts';
 import { until } from '../../../rigs/until.ts';
 import { readAll } from './contract.ts';

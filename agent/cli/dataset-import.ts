@@ -1,0 +1,85 @@
+/** What `qc-agent dataset import` says and does; the command line wires it. */
+
+import { openDataset, readDataset } from '../../calibration/dataset/dataset.ts';
+import { type Imported, type ImportOptions, importImages } from '../../calibration/import/import.ts';
+import { openSource, type Skipped } from '../../calibration/import/source.ts';
+import type { Config } from '../../config/schema.ts';
+import type { DatasetCommandDeps } from './dataset-commands.ts';
+import type { CommandAnswer } from './models-commands.ts';
+
+export type ImportRequest = Pick<
+  ImportOptions,
+  'layout' | 'labelFrom' | 'labelColumn' | 'label' | 'unannotated' | 'map' | 'bits' | 'relabel'
+> & { readonly followLinks?: boolean; readonly dryRun?: boolean };
+
+export interface ImportAnswer extends CommandAnswer {
+  /** Nothing of what the source holds is in the dataset. */
+  readonly isNothing: boolean;
+}
+
+/** Files that are named for each reason; the rest are counted. */
+const mostNamed = 5;
+
+/** @throws QcError dataset-source, dataset-layout, label-ambiguous, dataset-busy, dataset-write-failed */
+export async function datasetImportCommand(
+  { storage, labels }: Pick<Config, 'storage' | 'labels'>,
+  path: string,
+  { followLinks, dryRun, ...request }: ImportRequest,
+  { onNotice, signal, onProgress }: DatasetCommandDeps,
+): Promise<ImportAnswer> {
+  await using source = await openSource(path, { followLinks: followLinks ?? false });
+  const options = { ...request, good: labels.good, by: 'import', signal, onProgress };
+  if (dryRun) {
+    const dataset = await readDataset(storage.directory, onNotice);
+    return answerOf(await importImages(source, dataset, options), dataset, signal);
+  }
+  await using dataset = await openDataset(storage.directory, { onNotice, labels: labels.good });
+  return answerOf(await importImages(source, dataset, options), dataset, signal);
+}
+
+function answerOf(
+  imported: Imported,
+  { revision, frames }: { readonly revision: string; readonly frames: { readonly length: number } },
+  signal: AbortSignal | undefined,
+): ImportAnswer {
+  const { added, relabelled, same } = imported;
+  const isNothing = added + relabelled + same === 0;
+  return {
+    text: textOf(imported, signal?.aborted ?? false, isNothing),
+    json: { ...imported, revision, total: frames.length },
+    isNothing,
+  };
+}
+
+function textOf(imported: Imported, isStopped: boolean, isNothing: boolean): string {
+  const { what, isDryRun, found, added, relabelled, same, masks, annotations, skipped, marked } = imported;
+  const would = isDryRun ? 'would be ' : '';
+  const labels = imported.labels.map(
+    ({ label, count, good }) => `${label} ${count} (${good ? 'good' : 'defect'})`,
+  );
+  return [
+    `layout: ${what || 'none: nothing says what the images show'}`,
+    ...(labels.length > 0 ? [`labels: ${labels.join(', ')}`] : []),
+    ...(marked > 0 ? [`${marked} images with boxes, polygons or masks, kept with them`] : []),
+    `${found} files found: ${added} ${would}added, ${relabelled} ${would}relabelled, ${same} there already, ` +
+      `${masks} masks and ${annotations} annotation files read, ${skipped.length} skipped` +
+      (isStopped ? '; stopped before the end, run it again for the rest' : ''),
+    ...skippedLines(skipped),
+    ...imported.notes.map((note) => `note: ${note}`),
+    ...(isNothing ? ['nothing was imported'] : isDryRun ? ['nothing was written: this was a dry run'] : []),
+  ].join('\n');
+}
+
+/** The name of a file must not steer a terminal. */
+const printable = (name: string) => name.replace(/[\p{Cc}\p{Cf}]/gu, '\ufffd');
+
+function skippedLines(skipped: readonly Skipped[]): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const { file, reason } of skipped) byReason.set(reason, [...(byReason.get(reason) ?? []), file]);
+  return [...byReason].map(([reason, files]) => {
+    const more = files.length - mostNamed;
+    const named =
+      files.slice(0, mostNamed).map(printable).join(', ') + (more > 0 ? ` and ${more} more (--json)` : '');
+    return `  skipped ${files.length}: ${reason}\n    ${named}`;
+  });
+}

@@ -1,0 +1,34 @@
+/** Parts that were judged: the newest from memory, older ones from the evidence that was kept of them. */
+import type { Image } from '../../models/image.ts';
+import { decodePicture } from '../../models/prepare/decode.ts';
+import type { Result } from '../publish/messages.ts';
+import type { Evidence } from './evidence.ts';
+
+export interface Past {
+  /** Undefined where nothing is kept of it. */
+  result(resultId: string): Promise<Result | undefined>;
+  /** The judged picture, as it was where it is still in memory, else from its JPEG; undefined where none is kept. */
+  image(resultId: string): Promise<Image | undefined>;
+  /** The judged picture as JPEG; undefined where none is kept. */
+  picture(resultId: string): Promise<Buffer | undefined>;
+}
+
+/** The newest results, in memory. */
+interface Memory {
+  result(resultId: string): Result | undefined;
+  image(resultId: string): Promise<Image | undefined>;
+  picture(resultId: string): Promise<Buffer | undefined>;
+}
+
+export function createPast(recent: Memory, evidence: Pick<Evidence, 'result' | 'picture'>): Past {
+  return {
+    result: async (resultId) => recent.result(resultId) ?? evidence.result(resultId),
+    async image(resultId) {
+      const image = await recent.image(resultId);
+      if (image) return image;
+      const jpeg = await evidence.picture(resultId);
+      return jpeg && decodePicture(jpeg);
+    },
+    picture: async (resultId) => (await recent.picture(resultId)) ?? evidence.picture(resultId),
+  };
+}

@@ -1,0 +1,62 @@
+/** Where on a part a head sees a label: a heat map over the picture. */
+import sharp from 'sharp';
+import { QcError } from '../../config/errors.ts';
+import { activationMap, averageOf, decodeHead, probabilitiesOf, requireSameBase } from '../../models/head.ts';
+import type { Image } from '../../models/image.ts';
+import { openSession, type Session } from '../../models/run/session.ts';
+import { openStore } from '../../models/versions/store.ts';
+import type { Jobs } from './messages.ts';
+
+/** Kept open while this process lives: opening the base takes longer than all the rest. */
+let session: Promise<Session> | undefined;
+
+/** PNG of the picture with what speaks for the label in red; the label that the head says where none is named. */
+export async function explain({ config, image, version, label }: Jobs['why']): Promise<Uint8Array> {
+  const store = await openStore(config.storage.directory);
+  const { manifest, model } = await store.read(version);
+  const head = decodeHead(model, manifest.labels);
+  if (!head) throw new QcError('why-unavailable', `version ${version} was not made here`);
+  session ??= openSession({
+    ...config.model,
+    provider: 'cpu',
+    threads: 1,
+    maps: true,
+    storageDirectory: config.storage.directory,
+  });
+  const open = await session;
+  requireSameBase(manifest, open.facts.manifest);
+  const { data, height, width } = await open.map(image);
+  const places = height * width;
+  const said = probabilitiesOf(head, averageOf(data, places));
+  const shown = label ?? head.labels[said.indexOf(Math.max(...said))]!;
+  if (!head.labels.includes(shown)) {
+    throw new QcError('why-unavailable', `version ${version} knows no label ${shown}`, {
+      remedy: `use one of: ${head.labels.join(', ')}`,
+    });
+  }
+  return overlay(image, activationMap(head, data, places, shown), width, height);
+}
+
+/** The picture in grey, with what speaks for the label from yellow to red; what speaks against it stays grey. */
+async function overlay(image: Image, heat: Float32Array, columns: number, rows: number): Promise<Buffer> {
+  const { width, height, data } = image;
+  const most = Math.max(...heat, 1e-9);
+  const small = Uint8Array.from(heat, (value) => Math.round((255 * Math.max(0, value)) / most));
+  const warm = await sharp(small, { raw: { width: columns, height: rows, channels: 1 } })
+    .resize(width, height, { kernel: 'cubic', fit: 'fill' })
+    .extractChannel(0)
+    .raw()
+    .toBuffer();
+  const out = Buffer.alloc(width * height * 3);
+  for (let i = 0; i < width * height; i++) {
+    const grey = 0.299 * data[3 * i]! + 0.587 * data[3 * i + 1]! + 0.114 * data[3 * i + 2]!;
+    const share = warm[i]! / 255;
+    const cover = 0.65 * share;
+    out[3 * i] = Math.round((1 - cover) * grey + cover * 255);
+    out[3 * i + 1] = Math.round((1 - cover) * grey + cover * 255 * (1 - share));
+    out[3 * i + 2] = Math.round((1 - cover) * grey);
+  }
+  return sharp(out, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
+}

@@ -1,0 +1,45 @@
+/** Heads run by onnxruntime over features: tiny, one thread each. */
+import ort from 'onnxruntime-node';
+import { QcError } from '../../config/errors.ts';
+import type { Native } from './runner.ts';
+import type { HeadAnswer, LoadedHead } from './worker.ts';
+
+export interface Head {
+  readonly session: ort.InferenceSession;
+  readonly version: string;
+  readonly labels: readonly string[];
+}
+
+/** @throws QcError head-damaged */
+export async function openHead({ model, version, labels }: LoadedHead, native: Native): Promise<Head> {
+  try {
+    const options = { executionProviders: ['cpu'], intraOpNumThreads: 1, logSeverityLevel: 4 } as const;
+    return { session: await native(() => ort.InferenceSession.create(model, options)), version, labels };
+  } catch (error) {
+    throw new QcError('head-damaged', `onnxruntime refuses the head: ${brief(error)}`);
+  }
+}
+
+/** @param features [D]. @throws QcError head-damaged where it answers with another number of labels */
+export async function classify(
+  { session, version, labels }: Head,
+  features: Float32Array,
+  native: Native,
+): Promise<HeadAnswer> {
+  const feeds = { [session.inputNames[0]!]: new ort.Tensor('float32', features, [1, features.length]) };
+  const outputs = await native(() => session.run(feeds));
+  const values = outputs[session.outputNames[0]!]!.data as Float32Array;
+  const [familiarity] = (outputs.familiarity?.data as Float32Array | undefined) ?? [];
+  if (values.length !== labels.length) {
+    throw new QcError('head-damaged', `the head gives ${values.length} values for ${labels.length} labels`);
+  }
+  const probabilities = Object.fromEntries(labels.map((label, i) => [label, values[i]!]));
+  return { version, probabilities, ...(familiarity !== undefined && { familiarity }) };
+}
+
+/** The first sentence of onnxruntime's message, without source locations. */
+export function brief(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const line = message.split('\n')[0]!.replace(/^\S*onnxruntime_src\S*\s.*?(was false\.\s*|:\s)/, '');
+  return line.length > 160 ? `${line.slice(0, 157)}…` : line;
+}

@@ -1,0 +1,172 @@
+/** The thread of worker.ts: opens base and heads, and answers what it is asked one batch after the other. */
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import { QcError } from '../../config/errors.ts';
+import { openRemotely } from '../remote/remote.ts';
+import { classify, type Head, openHead } from './head-sessions.ts';
+import { openLocally } from './local.ts';
+import { monotonicMs } from './monotonic.ts';
+import type { Described, Native, Runner } from './runner.ts';
+import type {
+  Answer,
+  Asked,
+  FromWorker,
+  HeadTask,
+  Outcome,
+  PictureTask,
+  SentError,
+  ToWorker,
+  WorkerData,
+} from './worker.ts';
+
+const { request, guard } = workerData as WorkerData;
+const port = parentPort!;
+const send = (message: FromWorker) => port.postMessage(message);
+
+standBack();
+
+/**
+ * Event loop and cameras come first where cores are scarce: this thread, and those of onnxruntime that it starts
+ * and that inherit from it, are nicer (Linux keeps niceness by thread; elsewhere it stays as it is).
+ */
+function standBack(): void {
+  try {
+    const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+    setPriority(thread, 10);
+  } catch {
+    // Only a courtesy.
+  }
+}
+
+let calls: Promise<unknown> = Promise.resolve();
+
+/**
+ * Native code may not be torn down with its thread: says when it runs, and starts none once the process exits. One call
+ * after the other: they would not run at the same time anyhow.
+ */
+const native: Native = (call) => {
+  const called = calls.then(async () => {
+    Atomics.store(guard, 0, 1);
+    try {
+      if (Atomics.load(guard, 1) === 1) throw new QcError('inference-stopped', 'the process is exiting');
+      return await call();
+    } finally {
+      Atomics.store(guard, 0, 0);
+      Atomics.notify(guard, 0);
+    }
+  });
+  calls = called.catch(() => undefined);
+  return called;
+};
+
+function toSend(error: unknown): SentError {
+  if (error instanceof QcError) return { code: error.code, message: error.message, remedy: error.remedy };
+  const { code, remedy } = new QcError('internal', '');
+  return { code, remedy, message: error instanceof Error ? error.message : String(error) };
+}
+
+/** What one run has spent so far, ms. */
+interface Spent {
+  prepareMs: number;
+  headMs: number;
+}
+
+/** Answers what it is asked until told to close: in that order, or several at a time where the runner waits for others. */
+function serve(runner: Runner): void {
+  const heads = new Map<string, Head>();
+  let last: Promise<void> = Promise.resolve();
+  async function answersOf(tasks: readonly PictureTask[], wide: boolean, spent: Spent): Promise<Answer[]> {
+    const images = tasks.map(({ image }) => image);
+    const described = await runner.run(images, wide);
+    for (const one of described) spent.prepareMs += one.prepareMs ?? 0;
+    const describedAt = performance.now();
+    const answers: Answer[] = [];
+    for (const [n, task] of tasks.entries()) answers.push(await answerOf(task, described[n]!));
+    spent.headMs += performance.now() - describedAt;
+    return answers;
+  }
+
+  async function answerOf(task: PictureTask, { features, map, ranOn }: Described): Promise<Answer> {
+    if (task.kind === 'features') return { features };
+    if (task.kind === 'map') {
+      if (!map) throw new QcError('why-unavailable', 'this base has no map before its pooled features');
+      return { map };
+    }
+    const head = task.head === undefined ? undefined : heads.get(task.head);
+    const shadow = task.shadow === undefined ? undefined : heads.get(task.shadow);
+    if (task.head !== undefined && !head) {
+      throw new QcError('internal', `the head ${task.head} was not loaded`);
+    }
+    return {
+      features,
+      ranOn,
+      active: head && (await classify(head, features, native)),
+      // What is tried out must never cost the part its verdict.
+      shadow: shadow && (await classify(shadow, features, native).catch(() => undefined)),
+    };
+  }
+
+  /** One that fails must not cost the others of its batch their answer. */
+  async function pictures(tasks: readonly PictureTask[], wide: boolean, spent: Spent): Promise<Outcome[]> {
+    try {
+      return await answersOf(tasks, wide, spent);
+    } catch (error) {
+      if (tasks.length === 1) return [{ failed: toSend(error) }];
+      const outcomes: Outcome[] = [];
+      for (const task of tasks) outcomes.push(...(await pictures([task], wide, spent)));
+      return outcomes;
+    }
+  }
+
+  async function headTask(task: HeadTask): Promise<Outcome> {
+    try {
+      if (task.kind === 'load') {
+        heads.set(task.head.version, await openHead(task.head, native));
+      } else {
+        await heads.get(task.version)?.session.release();
+        heads.delete(task.version);
+      }
+      return {};
+    } catch (error) {
+      return { failed: toSend(error) };
+    }
+  }
+
+  async function reply({ id, tasks, wide }: Asked): Promise<void> {
+    const startedAt = monotonicMs();
+    const spent: Spent = { prepareMs: 0, headMs: 0 };
+    const outcomes = isHeadTask(tasks) ? [await headTask(tasks[0])] : await pictures(tasks, wide, spent);
+    send({ id, outcomes, times: { startedAt, inferenceMs: monotonicMs() - startedAt, ...spent } });
+  }
+
+  function close(): void {
+    runner.close?.();
+    port.close();
+  }
+
+  port.on('message', (message: ToWorker) => {
+    // Nobody closes it while an answer is due.
+    if ('close' in message) last = last.then(close);
+    else if (runner.parallel !== undefined && !isHeadTask(message.tasks)) void reply(message);
+    else last = last.then(() => reply(message));
+  });
+}
+
+const isHeadTask = (tasks: Asked['tasks']): tasks is readonly [HeadTask] =>
+  tasks[0]?.kind === 'load' || tasks[0]?.kind === 'unload';
+
+function open() {
+  const { provider, remote } = request;
+  if (provider !== 'remote') return openLocally({ ...request, provider }, native);
+  if (!remote) throw new QcError('provider-unavailable', 'no inference server is configured');
+  return openRemotely({ ...request, remote }, native, (news) => send({ remote: news }));
+}
+
+try {
+  const { opened, runner } = await open();
+  serve(runner);
+  send({ opened });
+} catch (error) {
+  send({ failed: toSend(error) });
+}

@@ -1,0 +1,99 @@
+/** Base and head as one plain ONNX file, for other runtimes. */
+import { readFile } from 'node:fs/promises';
+import type { ModelConfig } from '../../config/schema.ts';
+import { openBase } from '../base.ts';
+import { writeDurably } from '../disk/durable.ts';
+import { requireHeadGraph, requireSameBase } from '../head.ts';
+import { withWeightsApart } from '../onnx/adapt.ts';
+import { valueInfo } from '../onnx/build.ts';
+import { join as joined } from '../onnx/join.ts';
+import { changed, decodeModel, encodeModel } from '../onnx/proto.ts';
+import { featureDims } from '../quantize/float.ts';
+import type { BaseManifest } from './manifest.ts';
+import { openStore } from './store.ts';
+
+export interface Exported {
+  readonly version: string;
+  readonly labels: readonly string[];
+  readonly bytes: number;
+}
+
+/**
+ * Writes one model whose input is the base's and whose outputs are the head's (`probabilities`, and `familiarity` where the
+ * head tells it); labels, version and how a picture is prepared are in its metadata.
+ * @throws QcError version-unknown, head-damaged, head-base-mismatch, model-…
+ */
+export async function exportModel(
+  model: Pick<ModelConfig, 'base' | 'precision'>,
+  storageDirectory: string,
+  version: string,
+  file: string,
+): Promise<Exported> {
+  const store = await openStore(storageDirectory);
+  const head = await store.read(version);
+  const base = await openBase({ ...model, storageDirectory });
+  const { manifest } = base;
+  requireSameBase(head.manifest, manifest);
+  requireHeadGraph(head.model, head.manifest, manifest.features.size);
+  const bare = decodeModel(typeof base.model === 'string' ? await readFile(base.model) : base.model);
+  // The head's weights are no inputs.
+  const body = withWeightsApart(bare);
+  const whole = joined(body, base.output, decodeModel(head.model), {
+    labels: JSON.stringify(head.manifest.labels),
+    version,
+    base: `${manifest.name} ${manifest.sha256}`,
+    input: JSON.stringify(manifest.input),
+    ...(head.manifest.thresholds && { thresholds: JSON.stringify(head.manifest.thresholds) }),
+    ...(head.manifest.familiar !== undefined && { familiar: String(head.manifest.familiar) }),
+  });
+  const bytes = encodeModel(whole);
+  await writeDurably(file, bytes);
+  return { version, labels: head.manifest.labels, bytes: bytes.length };
+}
+
+export interface ExportedBase {
+  readonly base: string;
+  readonly input: string;
+  readonly output: string;
+  /** Features of one picture. */
+  readonly size: number;
+  readonly bytes: number;
+}
+
+/**
+ * Writes the base as an inference server has to run it: one model from prepared pixels to features.
+ * @throws QcError model-…, precision-unavailable
+ */
+export async function exportBase(
+  model: Pick<ModelConfig, 'base' | 'precision'>,
+  storageDirectory: string,
+  file: string,
+): Promise<ExportedBase> {
+  const base = await openBase({ ...model, storageDirectory });
+  const { manifest, output, model: graph, batch } = base;
+  const bytes =
+    typeof graph === 'string' ? await readFile(graph) : withShape({ model: graph, output, manifest, batch });
+  await writeDurably(file, bytes);
+  const { size } = manifest.features;
+  return { base: manifest.name, input: manifest.input.name, output, size, bytes: bytes.length };
+}
+
+/** Servers want to be told the shape of an output; a graph that was cut has none for it. */
+function withShape({
+  model,
+  output,
+  manifest,
+  batch = 1,
+}: {
+  readonly model: Uint8Array;
+  readonly output: string;
+  readonly manifest: BaseManifest;
+  readonly batch: string | number | undefined;
+}): Uint8Array {
+  const whole = decodeModel(model);
+  const dims = featureDims(whole, { tensor: output, size: manifest.features.size, pool: 'none' });
+  if (!dims) return model;
+  const shape = valueInfo(output, [batch, ...dims.slice(1)]);
+  const outputs = whole.graph!.output.map((one) => (one.name === output ? shape : one));
+  return encodeModel(changed(whole, { graph: changed(whole.graph!, { output: outputs }) }));
+}

@@ -1,0 +1,154 @@
+/** What lies beside a model on disk: the manifest of a base and that of a head version. */
+
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { check } from '../../config/check.ts';
+import { QcError } from '../../config/errors.ts';
+import { sealed, unsealed } from '../disk/checksum.ts';
+import { quantizationSchema } from '../quantize/report.ts';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a sha256: 64 hex digits in lower case');
+const plainFile = z.string().regex(/^[^/\\]+$/, 'must be a file name without folders');
+const finite = z.number();
+const three = z.tuple([finite, finite, finite]);
+const probability = z.number().min(0).max(1);
+
+export const precisionSchema = z.enum(['fp32', 'fp16', 'int8']);
+
+export const baseInputSchema = z.strictObject({
+  name: z.string().min(1).describe('name of the graph input'),
+  layout: z.enum(['NCHW', 'NHWC']),
+  width: z.number().int().min(1).max(4096),
+  height: z.number().int().min(1).max(4096),
+  channels: z.enum(['RGB', 'BGR']),
+  scale: z
+    .number()
+    .positive()
+    .default(1 / 255)
+    .describe('each 8-bit value is multiplied by this first'),
+  mean: three.describe('subtracted after scaling, in the order of `channels`'),
+  std: three
+    .refine((std) => std.every((value) => value > 0), 'must be positive')
+    .describe('divided by after the mean, in the order of `channels`'),
+});
+
+export const checkSchema = z.strictObject({
+  image: z.literal('gradient-1').describe('the drawn picture that is fed: see models/run/warm-up-check.ts'),
+  features: z
+    .record(z.string().regex(/^\d+$/, 'must be the index of a feature'), finite)
+    .refine((features) => Object.keys(features).length >= 4, 'must hold at least 4 features')
+    .describe('some of the features that the CPU gives for it, by index'),
+  norm: z.number().positive().describe('Euclidean length of all features'),
+});
+
+const version = z.literal([1, 2]).describe('2: with a checksum of all that it says; 1: without');
+
+export const baseManifestSchema = z.strictObject({
+  schema: version,
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, dot, - and _'),
+  file: plainFile.describe('the .onnx beside this manifest'),
+  sha256,
+  licence: z.string().min(1),
+  origin: z.string().min(1).describe('where the weights come from'),
+  opset: z.number().int().positive(),
+  precision: precisionSchema,
+  variantOf: sha256.optional().describe('the fp32 base that this is a smaller form of: its heads fit too'),
+  input: baseInputSchema,
+  features: z.strictObject({
+    tensor: z.string().min(1).describe('an output of the graph, or a tensor inside it where it is cut'),
+    pool: z.enum(['none', 'average']).describe('average: [N,C,H,W] is averaged over height and width'),
+    size: z.number().int().min(1).max(65_536).describe('features of one picture'),
+  }),
+  quantization: quantizationSchema
+    .optional()
+    .describe('int8 made here: how, and what it was like when it passed its gate'),
+  check: checkSchema.optional().describe('proof that weights, preparation and provider fit together'),
+  figures: z.record(z.string(), z.union([z.number(), z.string()])).default({}),
+});
+
+export const thresholdsSchema = z.strictObject({
+  pass: probability.min(0.5),
+  fail: probability.gt(0),
+  failByLabel: z.record(z.string(), probability.gt(0)).optional(),
+});
+
+export const headManifestSchema = z.strictObject({
+  schema: version,
+  version: z.string().regex(/^\d{4}-\d{2}-\d{2}\.\d+$/, 'must look like 2026-11-23.2'),
+  base: z.strictObject({
+    name: z.string().min(1),
+    sha256,
+    features: z.string().min(1).describe('the tensor the head was fitted on'),
+  }),
+  labels: z
+    .array(z.string().min(1))
+    .min(2)
+    .refine((labels) => new Set(labels).size === labels.length, 'must not repeat a label'),
+  thresholds: thresholdsSchema.optional().describe('default: those of the config'),
+  familiar: z
+    .number()
+    .min(-1)
+    .max(1)
+    .optional()
+    .describe('cosine with the nearest labelled part, below which a part is unfamiliar; default: nothing is'),
+  head: z.strictObject({ file: plainFile, sha256 }),
+  temperature: z.number().positive().describe('already folded into the weights; for the record'),
+  createdAt: z.iso.datetime(),
+  training: z
+    .record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.record(z.string(), z.number())]))
+    .default({})
+    .describe('facts about how it was fitted: method, images, figures'),
+});
+
+export type BaseManifest = z.output<typeof baseManifestSchema>;
+export type BaseInput = z.output<typeof baseInputSchema>;
+export type Check = z.output<typeof checkSchema>;
+export type Precision = z.output<typeof precisionSchema>;
+export type HeadManifest = z.output<typeof headManifestSchema>;
+
+/** Reads the manifest of a base. Throws `model-missing` or `model-damaged`, naming file and field. */
+export function readBaseManifest(file: string): Promise<BaseManifest> {
+  return readManifest(file, baseManifestSchema);
+}
+
+/** Reads the manifest of a head version. Throws `model-missing` or `model-damaged`, naming file and field. */
+export function readHeadManifest(file: string): Promise<HeadManifest> {
+  return readManifest(file, headManifestSchema);
+}
+
+/** What is written for a manifest: JSON with its checksum. */
+export function manifestText(manifest: BaseManifest | HeadManifest): string {
+  return `${JSON.stringify(sealed(manifest), null, 2)}\n`;
+}
+
+async function readManifest<T>(file: string, schema: z.ZodType<T>): Promise<T> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new QcError('model-missing', `cannot read the manifest ${file}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (cause) {
+    throw new QcError('model-damaged', `${file} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  try {
+    content = unsealed(content);
+  } catch (cause) {
+    throw new QcError('model-damaged', `${file} ${(cause as Error).message}`, {
+      remedy:
+        'restore it from a backup; instead of a damaged head, another version can be promoted; if you edited the file, set "schema" to 1, remove "checksum" and run: qc-agent models seal',
+      cause,
+    });
+  }
+  const parsed = check(schema, content);
+  if (parsed.success) return parsed.data;
+  const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'manifest'}: ${issue.message}`);
+  throw new QcError('model-damaged', `${file} does not describe a model: ${wrong.join('; ')}`, {
+    remedy: 'correct the named fields of the manifest',
+  });
+}
