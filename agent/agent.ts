@@ -2,6 +2,7 @@
 import type { Config } from '../config/schema.ts';
 import { monotonicMs } from '../models/run/monotonic.ts';
 import { openAudit } from './audit/audit.ts';
+import { commandRecorder } from './audit/record-commands.ts';
 import { openCalibration } from './calibration/calibration.ts';
 import { readCalibrating, saveCalibrating } from './calibration/mode.ts';
 import { createControl } from './control.ts';
@@ -15,7 +16,6 @@ import { Closer } from './lifecycle/closer.ts';
 import { openDataDirectoryInTime } from './lifecycle/data-directory.ts';
 import { Liveness } from './lifecycle/liveness.ts';
 import type { Log } from './lifecycle/log.ts';
-import { Station } from './lifecycle/station.ts';
 import { type LiveModel, openLiveModel } from './live-model.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import {
@@ -31,6 +31,7 @@ import { openPublisher, type Publisher } from './publish/publisher.ts';
 import { openSparkplug, type Sparkplug, sparkplugOptions } from './publish/sparkplug/sparkplug.ts';
 import { openBook } from './recipes/book.ts';
 import { openRecipes } from './recipes/recipes.ts';
+import { Station } from './station.ts';
 
 export interface AgentDeps {
   readonly log: Log;
@@ -192,7 +193,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       log,
       outbox: mqttOutbox,
       commands: control,
-      audit,
+      recorder: commandRecorder(audit, config.mqtt.topic),
       status: () => station.status,
       handshakes,
       needsCommands: Object.values(config.cameras).some(({ trigger }) => trigger.kind === 'command'),

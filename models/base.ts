@@ -5,10 +5,10 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { QcError } from '../config/errors.ts';
 import { basesIn } from './disk/layout.ts';
+import { type BaseManifest, readBaseManifest } from './manifest.ts';
 import { readExternalData, withExternalData } from './onnx/external.ts';
 import { fedGraph, fitGraph } from './onnx/fit-manifest.ts';
 import { decodeModel, encodeModel, type OnnxGraph, type OnnxModel } from './onnx/proto.ts';
-import { type BaseManifest, readBaseManifest } from './versions/manifest.ts';
 
 export interface BaseRequest {
   /** An embedded or pulled name, or a path to an .onnx with its manifest beside it. */

@@ -3,10 +3,10 @@
  * `probabilities` [N,K] and, where it knows its examples, `familiarity` [N].
  */
 import { QcError } from '../config/errors.ts';
+import type { BaseManifest, HeadManifest } from './manifest.ts';
 import { buildModel, floatTensor, floatValues, node, tensorDims, valueInfo } from './onnx/build.ts';
 import { describe, graphInputs, graphOutputs, type TensorFacts } from './onnx/graph.ts';
 import { decodeModel, encodeModel, type OnnxModel, type OnnxTensor } from './onnx/proto.ts';
-import type { BaseManifest, HeadManifest } from './versions/manifest.ts';
 
 /** softmax((W·h + b) / temperature) with h = t(x), or relu(V·t(x) + c) where there is a hidden layer; any standardisation is folded in. */
 export interface HeadWeights {

@@ -3,10 +3,10 @@ import { QcError } from '../config/errors.ts';
 import type { ModelConfig } from '../config/schema.ts';
 import { requireHeadGraph, requireSameBase } from './head.ts';
 import type { Image } from './image.ts';
+import type { BaseManifest, HeadManifest } from './manifest.ts';
 import type { RanOn } from './run/providers.ts';
 import { type Judged, type JudgeOptions, openSession, type Session } from './run/session.ts';
 import type { LoadedHead, RemoteNews, SessionFacts } from './run/worker.ts';
-import type { BaseManifest, HeadManifest } from './versions/manifest.ts';
 import { type HeadVersion, openStore, type Store } from './versions/store.ts';
 
 export interface InspectorOptions {

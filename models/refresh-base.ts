@@ -6,10 +6,10 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { embeddedBases } from './base.ts';
+import { type BaseManifest, manifestText, readBaseManifest } from './manifest.ts';
 import { decodeModel, toNumber } from './onnx/proto.ts';
 import { openSession } from './run/session.ts';
 import { checkImage, recordCheck } from './run/warm-up-check.ts';
-import { type BaseManifest, manifestText, readBaseManifest } from './versions/manifest.ts';
 
 /** The manifest for the .onnx that lies beside it now; its features are measured on the CPU. */
 async function refresh(manifestFile: string, folder: string): Promise<boolean> {

@@ -10,10 +10,10 @@ import { claimLayout } from '../../models/disk/layout.ts';
 import { openStore } from '../../models/versions/store.ts';
 import type { CommandAnswer } from '../cli/models-commands.ts';
 import { holdDataDirectory } from '../lifecycle/data-directory.ts';
+import { beforeFolder, draftFolder, finishRestore, readyFolder } from '../lifecycle/finish-restore.ts';
 import { newId } from '../lifecycle/id.ts';
 import type { BackupDeps } from './backup.ts';
 import { type BackupFile, configName, requireRoom, roots } from './contents.ts';
-import { beforeFolder, draftFolder, finishRestore, readyFolder } from './place.ts';
 import { type Backup, openBackup } from './read.ts';
 
 type RestoreConfig = Pick<Config, 'station' | 'storage'>;

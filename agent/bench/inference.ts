@@ -3,9 +3,9 @@ import { setImmediate } from 'node:timers/promises';
 import { QcError } from '../../config/errors.ts';
 import type { ModelConfig } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
+import type { BaseInput } from '../../models/manifest.ts';
 import { makePrepare } from '../../models/prepare/prepare.ts';
 import { openSession } from '../../models/run/session.ts';
-import type { BaseInput } from '../../models/versions/manifest.ts';
 import { percentile } from './figures.ts';
 
 export interface InferenceFigures {

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import type { Config } from '../../config/schema.ts';
 import { openBase } from '../../models/base.ts';
 import { requireHeadGraph, requireSameBase } from '../../models/head.ts';
+import type { HeadManifest } from '../../models/manifest.ts';
 import { fastestOf } from '../../models/run/fastest.ts';
 import { recordDecision, requireAllowed } from '../../models/versions/decisions.ts';
 import { exportBase, exportModel } from '../../models/versions/export.ts';
-import type { HeadManifest } from '../../models/versions/manifest.ts';
 import { type HeadVersion, type ListedVersion, openStore, type Store } from '../../models/versions/store.ts';
 
 type ModelsConfig = Pick<Config, 'model' | 'storage' | 'mqtt'>;

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import type { Config } from '../../config/schema.ts';
 import { writeDurably } from '../../models/disk/durable.ts';
 import { basesIn } from '../../models/disk/layout.ts';
-import { manifestText, readBaseManifest } from '../../models/versions/manifest.ts';
+import { manifestText, readBaseManifest } from '../../models/manifest.ts';
 import { openStore } from '../../models/versions/store.ts';
 import type { CommandAnswer } from './models-commands.ts';
 

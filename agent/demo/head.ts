@@ -9,7 +9,7 @@ import { packageRoot } from '../../config/package.ts';
 import type { ModelConfig } from '../../config/schema.ts';
 import { embeddedBases } from '../../models/base.ts';
 import { openInspector } from '../../models/inspector.ts';
-import { readBaseManifest, readHeadManifest } from '../../models/versions/manifest.ts';
+import { readBaseManifest, readHeadManifest } from '../../models/manifest.ts';
 import { openStore } from '../../models/versions/store.ts';
 import { labels } from './part.ts';
 import { drawSamples } from './samples.ts';

@@ -6,7 +6,7 @@ import { isDiskFault } from '../../models/disk/disk-fault.ts';
 import { makeFolders, requireDataFileSystem } from '../../models/disk/folders.ts';
 import { claimLayout, requireReadable } from '../../models/disk/layout.ts';
 import { takeLock } from '../../models/disk/lock.ts';
-import { finishRestore } from '../backup/place.ts';
+import { finishRestore } from './finish-restore.ts';
 import { retry } from './retry.ts';
 
 /**

@@ -29,46 +29,64 @@ export interface CommandDesk {
   handle(command: IncomingCommand): Promise<Reply>;
 }
 
+/** Keeps a record of the commands. */
+export interface CommandRecorder {
+  /** Called before a valid command is carried out. @throws QcError if the command could not be recorded */
+  allow(name: CommandName): Promise<void>;
+  /** Called with every command, also a refused one, before its reply is sent. Never throws. */
+  record(command: IncomingCommand, reply: Reply): Promise<void>;
+}
+
 export interface CommandDeskDeps {
   readonly log: Log;
   /** A command whose `issuedAt` is further from now is refused as stale, ms. */
   readonly maxAgeMs: number;
-  /** Called before a valid command is carried out; throws a QcError if it must not be. */
-  readonly allow?: (name: CommandName) => Promise<void>;
+  /** Absent: commands are not recorded. */
+  readonly recorder?: CommandRecorder | undefined;
 }
 
 export function createCommandDesk(
   handlers: CommandHandlers,
-  { log, maxAgeMs, allow = async () => undefined }: CommandDeskDeps,
+  { log, maxAgeMs, recorder }: CommandDeskDeps,
 ): CommandDesk {
   let running = 0;
+  async function replyTo(command: IncomingCommand): Promise<Reply> {
+    const { jobId: about, ...echo } = command.payload.byteLength > maxBytes ? {} : echoOf(command.payload);
+    const refusal = (code: ErrorCode, message: string): Reply => ({
+      schema: 1,
+      ok: false,
+      ...echo,
+      ...(about !== undefined && { jobId: about }),
+      error: { code, message },
+    });
+    if (running >= maxRunning) return refusal('command-busy', `${running} commands are still running`);
+    running++;
+    try {
+      const { name, message } = read(command, maxAgeMs);
+      await recorder?.allow(name);
+      // The table's key and the schema's output belong together, which the compiler cannot follow.
+      const handler = handlers[name] as (message: unknown) => Promise<Pick<Reply, 'jobId' | 'repeated'>>;
+      const { jobId = about, repeated } = await handler(message);
+      return {
+        schema: 1,
+        ok: true,
+        ...echo,
+        ...(jobId !== undefined && { jobId }),
+        ...(repeated && { repeated }),
+      };
+    } catch (error) {
+      if (error instanceof QcError) return refusal(error.code, error.line);
+      log.error({ err: error, command: command.name.slice(0, 64) }, 'a command failed');
+      return refusal('internal', 'the command failed inside the agent; its log says why');
+    } finally {
+      running--;
+    }
+  }
   return {
     async handle(command) {
-      const { jobId: about, ...echo } = command.payload.byteLength > maxBytes ? {} : echoOf(command.payload);
-      const refusal = (code: ErrorCode, message: string): Reply => ({
-        ...{ schema: 1, ok: false, ...echo, ...(about !== undefined && { jobId: about }) },
-        error: { code, message },
-      });
-      if (running >= maxRunning) return refusal('command-busy', `${running} commands are still running`);
-      running++;
-      try {
-        const { name, message } = read(command, maxAgeMs);
-        await allow(name);
-        // The table's key and the schema's output belong together, which the compiler cannot follow.
-        const handler = handlers[name] as (message: unknown) => Promise<Pick<Reply, 'jobId' | 'repeated'>>;
-        const { jobId = about, repeated } = await handler(message);
-        return {
-          ...{ schema: 1, ok: true, ...echo },
-          ...(jobId !== undefined && { jobId }),
-          ...(repeated && { repeated }),
-        };
-      } catch (error) {
-        if (error instanceof QcError) return refusal(error.code, error.line);
-        log.error({ err: error, command: command.name.slice(0, 64) }, 'a command failed');
-        return refusal('internal', 'the command failed inside the agent; its log says why');
-      } finally {
-        running--;
-      }
+      const reply = await replyTo(command);
+      await recorder?.record(command, reply);
+      return reply;
     },
   };
 }

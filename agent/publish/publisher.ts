@@ -2,13 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QcError } from '../../config/errors.ts';
 import type { MqttConfig } from '../../config/schema.ts';
-import type { Audit } from '../audit/audit.ts';
-import { allowRecorded, recordCommands } from '../audit/record-commands.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import { retry } from '../lifecycle/retry.ts';
 import { loginWith, nextLogin, openSecret } from '../lifecycle/secret.ts';
 import { isLoginRefused } from './broker-error.ts';
-import { type CommandHandlers, createCommandDesk } from './commands.ts';
+import { type CommandHandlers, type CommandRecorder, createCommandDesk } from './commands.ts';
 import { LiveMessages } from './live.ts';
 import type { Handshake, Status } from './messages.ts';
 import { type PublishedKind, runSession, type Session } from './mqtt.ts';
@@ -43,8 +41,7 @@ export interface PublisherDeps {
   readonly commands: CommandHandlers;
   /** Whether parts are triggered by command: then the station is degraded while it cannot subscribe. */
   readonly needsCommands: boolean;
-  /** Where commands are recorded. */
-  readonly audit: Pick<Audit, 'record' | 'ready'>;
+  readonly recorder: CommandRecorder;
   readonly observer: PublisherObserver;
   /** The retained status, read whenever it is about to be published. */
   status(): Status;
@@ -78,12 +75,11 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
   const faults = new FaultLog(log);
   const closing = new AbortController();
   const password = await openSecret(config, log);
-  const commandDesk = createCommandDesk(deps.commands, {
+  const desk = createCommandDesk(deps.commands, {
     log,
     maxAgeMs: config.commandMaxAgeMs,
-    allow: allowRecorded(deps.audit),
+    recorder: deps.recorder,
   });
-  const desk = recordCommands(commandDesk, deps.audit, config.topic);
   const topics = topicsUnder(config.topic);
   const options = {
     broker: {

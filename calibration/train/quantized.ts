@@ -2,12 +2,12 @@
 import type { Config } from '../../config/schema.ts';
 import { hellinger, probabilitiesOf } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
+import type { BaseManifest } from '../../models/manifest.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import type { Judgement } from '../../models/quantize/quantize.ts';
 import { onThisMachine } from '../../models/run/providers.ts';
 import { openSession } from '../../models/run/session.ts';
 import { decide, type Thresholds } from '../../models/verdict.ts';
-import type { BaseManifest } from '../../models/versions/manifest.ts';
 import { openStore } from '../../models/versions/store.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
 import { readFrame } from '../dataset/read-frame.ts';

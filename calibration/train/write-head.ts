@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolders } from '../../models/disk/folders.ts';
 import { encodeHead, type HeadWeights } from '../../models/head.ts';
-import { type BaseManifest, type HeadManifest, manifestText } from '../../models/versions/manifest.ts';
+import { type BaseManifest, type HeadManifest, manifestText } from '../../models/manifest.ts';
 
 export interface HeadFacts {
   /** The base whose features it was fitted on. */

@@ -1,6 +1,6 @@
 /** Comparing a base's graph with its manifest, and making it one that can be run. Pure. */
 import { QcError } from '../../config/errors.ts';
-import type { BaseManifest } from '../versions/manifest.ts';
+import type { BaseManifest } from '../manifest.ts';
 import { computesInFloat16, withFloatInput, withFloatOutput, withFreeBatch } from './adapt.ts';
 import { valueInfo } from './build.ts';
 import { appendAveragePool, cutAt } from './cut.ts';

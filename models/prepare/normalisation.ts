@@ -1,5 +1,5 @@
 /** What torchvision's ToTensor and Normalize make of each of the 256 values of a channel. */
-import type { BaseInput } from '../versions/manifest.ts';
+import type { BaseInput } from '../manifest.ts';
 
 /** Which channel of RGB each channel of the tensor is. */
 export const channelOrder = ({ channels }: BaseInput): readonly number[] =>

@@ -1,6 +1,6 @@
 /** The preparation in plain JavaScript: the reference for vector.ts, and what runs where there is no WebAssembly with vectors. */
 import type { Image } from '../image.ts';
-import type { BaseInput } from '../versions/manifest.ts';
+import type { BaseInput } from '../manifest.ts';
 import { type Filter, makeFilter, precisionBits } from './filter.ts';
 import { channelOrder, makeTables } from './normalisation.ts';
 import type { Preparation } from './preparation.ts';

@@ -4,7 +4,7 @@
  */
 import { QcError } from '../../config/errors.ts';
 import type { Image } from '../image.ts';
-import type { BaseInput } from '../versions/manifest.ts';
+import type { BaseInput } from '../manifest.ts';
 import { makePlain } from './plain.ts';
 import { hasVectors, makeVector } from './vector.ts';
 

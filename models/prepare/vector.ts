@@ -1,6 +1,6 @@
 /** The preparation on vectors: what kernel.wat does in WebAssembly, around a memory of its own. */
 import type { Image } from '../image.ts';
-import type { BaseInput } from '../versions/manifest.ts';
+import type { BaseInput } from '../manifest.ts';
 import { type Filter, makeFilter } from './filter.ts';
 import { kernel } from './kernel.ts';
 import { channelOrder, makeTables } from './normalisation.ts';

@@ -3,6 +3,7 @@ import { QcError } from '../../config/errors.ts';
 import { type Base, wholeGraph } from '../base.ts';
 import { averageOf } from '../head.ts';
 import type { Image } from '../image.ts';
+import type { BaseManifest } from '../manifest.ts';
 import { inFloat32, withWeightsApart } from '../onnx/adapt.ts';
 import { valueInfo } from '../onnx/build.ts';
 import { cutAt } from '../onnx/cut.ts';
@@ -13,7 +14,6 @@ import { exactPixels, pixelsTensor } from '../onnx/quantize/pixels.ts';
 import type { Range } from '../onnx/quantize/ranges.ts';
 import { makePrepare } from '../prepare/prepare.ts';
 import { type Graph, openGraph } from '../run/session-graph.ts';
-import type { BaseManifest } from '../versions/manifest.ts';
 
 /** A picture that is read when it is looked at: only one is in memory at a time. */
 export type Picture = () => Promise<Image>;

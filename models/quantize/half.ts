@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { QcError } from '../../config/errors.ts';
 import type { Base } from '../base.ts';
+import type { BaseManifest } from '../manifest.ts';
 import { floatTensors } from '../onnx/float-tensors.ts';
 import { halfModel } from '../onnx/half.ts';
 import { encodeModel, type OnnxModel } from '../onnx/proto.ts';
-import type { BaseManifest } from '../versions/manifest.ts';
 import { each, type Watch } from './attempts.ts';
 import { correlation } from './compare.ts';
 import { checkOf } from './figures.ts';

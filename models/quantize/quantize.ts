@@ -6,10 +6,10 @@ import { createHash } from 'node:crypto';
 import { QcError } from '../../config/errors.ts';
 import type { Base } from '../base.ts';
 import type { Image } from '../image.ts';
+import type { BaseManifest } from '../manifest.ts';
 import { encodeModel, toNumber } from '../onnx/proto.ts';
 import { planOf } from '../onnx/quantize/plan.ts';
 import type { Method } from '../onnx/quantize/ranges.ts';
-import type { BaseManifest } from '../versions/manifest.ts';
 import {
   type Attempt,
   attempt,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeDurably } from '../disk/durable.ts';
 import { makeFolders } from '../disk/folders.ts';
 import { basesIn } from '../disk/layout.ts';
-import { type BaseManifest, manifestText } from '../versions/manifest.ts';
+import { type BaseManifest, manifestText } from '../manifest.ts';
 import type { Quantized } from './quantize.ts';
 import { type QuantizationReport, reportSchema } from './report.ts';
 

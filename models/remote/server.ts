@@ -1,9 +1,9 @@
 /** An inference server that was proved to run our base: its model fits the manifest, and a known picture gives the known features. */
 import { QcError } from '../../config/errors.ts';
 import type { RemoteConfig } from '../../config/schema.ts';
+import type { BaseManifest, Check, Precision } from '../manifest.ts';
 import { makePrepare } from '../prepare/prepare.ts';
 import { checkFailure, checkImage } from '../run/warm-up-check.ts';
-import type { BaseManifest, Check, Precision } from '../versions/manifest.ts';
 import { type Client, NotKept, openClient } from './client.ts';
 import {
   describeTensors,

@@ -2,7 +2,7 @@
 import { QcError } from '../../config/errors.ts';
 import { type Base, openBase } from '../base.ts';
 import { cacheIn } from '../disk/layout.ts';
-import type { Check, Precision } from '../versions/manifest.ts';
+import type { Check, Precision } from '../manifest.ts';
 import { type Choice, fastestOf } from './fastest.ts';
 import { brief } from './head-sessions.ts';
 import {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { arch, env, platform } from 'node:process';
-import type { Precision } from '../versions/manifest.ts';
+import type { Precision } from '../manifest.ts';
 
 export const providers = ['tensorrt', 'cuda', 'webgpu', 'cpu'] as const;
 export type Provider = (typeof providers)[number];

@@ -1,6 +1,6 @@
 /** How the pictures are spread over the processor. */
 import { availableParallelism } from 'node:os';
-import type { Precision } from '../versions/manifest.ts';
+import type { Precision } from '../manifest.ts';
 
 export interface Spread {
   /** Workers that run a picture each at a time. */

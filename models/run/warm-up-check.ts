@@ -1,6 +1,6 @@
 /** The warm-up check: a drawn picture goes in, known features must come out. Pure. */
 import type { Image } from '../image.ts';
-import type { Check, Precision } from '../versions/manifest.ts';
+import type { Check, Precision } from '../manifest.ts';
 
 /** How far features may be off, relative to their length: rounding of a provider, never a wrong weight. */
 const tolerance: Readonly<Record<Precision, number>> = { fp32: 0.01, fp16: 0.03, int8: 0.15 };

@@ -7,7 +7,7 @@ import { type ErrorCode, QcError } from '../../config/errors.ts';
 import type { RemoteConfig } from '../../config/schema.ts';
 import type { BaseRequest, ProvedBase } from '../base.ts';
 import type { Image } from '../image.ts';
-import type { BaseManifest, Check, Precision } from '../versions/manifest.ts';
+import type { BaseManifest, Check, Precision } from '../manifest.ts';
 import type { Provider, RanOn } from './providers.ts';
 
 export interface WorkerRequest extends BaseRequest {
@@ -179,7 +179,7 @@ interface Job {
  */
 export async function openWorker(
   request: WorkerRequest,
-  script = new URL('./session-worker.js', import.meta.url),
+  script = new URL('../session-worker.js', import.meta.url),
   onRemote: (news: RemoteNews) => void = () => undefined,
 ): Promise<InferenceWorker> {
   // From 1.29 on onnxruntime reports models, hardware and use to its maker unless told not to before it is loaded.

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { QcError } from '../../config/errors.ts';
 import { makeFolders } from '../disk/folders.ts';
 import { readLines } from '../disk/lines.ts';
-import type { HeadManifest } from './manifest.ts';
+import type { HeadManifest } from '../manifest.ts';
 
 export const decisionSchema = z.strictObject({
   schema: z.literal(1),

@@ -4,12 +4,12 @@ import type { ModelConfig } from '../../config/schema.ts';
 import { openBase } from '../base.ts';
 import { writeDurably } from '../disk/durable.ts';
 import { requireHeadGraph, requireSameBase } from '../head.ts';
+import type { BaseManifest } from '../manifest.ts';
 import { withWeightsApart } from '../onnx/adapt.ts';
 import { valueInfo } from '../onnx/build.ts';
 import { join as joined } from '../onnx/join.ts';
 import { changed, decodeModel, encodeModel } from '../onnx/proto.ts';
 import { featureDims } from '../quantize/float.ts';
-import type { BaseManifest } from './manifest.ts';
 import { openStore } from './store.ts';
 
 export interface Exported {

@@ -10,7 +10,7 @@ import { QcError } from '../../config/errors.ts';
 import { sealed, unsealed } from '../disk/checksum.ts';
 import { syncFile, syncFolder, writeDurably } from '../disk/durable.ts';
 import { makeFolders } from '../disk/folders.ts';
-import { type HeadManifest, manifestText, readHeadManifest } from './manifest.ts';
+import { type HeadManifest, manifestText, readHeadManifest } from '../manifest.ts';
 
 const activeSchema = z.strictObject({
   schema: z.literal([1, 2]),

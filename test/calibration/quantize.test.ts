@@ -6,10 +6,10 @@ import { type QuantizeConfig, quantize, whyNotQuantize } from '../../calibration
 import type { Config } from '../../config/schema.ts';
 import { openBase } from '../../models/base.ts';
 import type { Image } from '../../models/image.ts';
+import { manifestText, readBaseManifest } from '../../models/manifest.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
 import { keepQuantized, lastReport } from '../../models/quantize/variants.ts';
 import { openSession } from '../../models/run/session.ts';
-import { manifestText, readBaseManifest } from '../../models/versions/manifest.ts';
 import { tempFolder } from '../models/temp-folder.ts';
 import { site } from './site.ts';
 import { type Label, surface } from './surface.ts';

@@ -39,7 +39,7 @@ describe('the package', () => {
       'dist/agent/main.js',
       'dist/agent/demo/line-process.js',
       'dist/agent/camera/node-av/child.js',
-      'dist/models/run/session-worker.js',
+      'dist/models/session-worker.js',
       'models/base/resnet50-synthetic.onnx',
       'agent/demo/head/head.onnx',
       'agent/page/index.html',

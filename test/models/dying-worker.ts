@@ -9,4 +9,4 @@ parentPort!.on('message', (message: ToWorker) => {
     if (kind === 'judge' && ++pictures === last) throw new Error('killed by the test');
   }
 });
-await import('../../models/run/session-worker.ts');
+await import('../../models/session-worker.ts');

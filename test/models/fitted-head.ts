@@ -4,7 +4,7 @@ import { seededRandom } from '../../calibration/train/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
 import type { Image } from '../../models/image.ts';
-import type { BaseManifest, HeadManifest } from '../../models/versions/manifest.ts';
+import type { BaseManifest, HeadManifest } from '../../models/manifest.ts';
 import { openStore } from '../../models/versions/store.ts';
 
 /** A grey plate with noise; `scratch` draws a bright line across it. */

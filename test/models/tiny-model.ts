@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { seededRandom } from '../../calibration/train/random.ts';
+import { type BaseManifest, manifestText } from '../../models/manifest.ts';
 import { buildModel, floatTensor, node, valueInfo } from '../../models/onnx/build.ts';
 import { encodeModel, type OnnxModel } from '../../models/onnx/proto.ts';
-import { type BaseManifest, manifestText } from '../../models/versions/manifest.ts';
 
 export function weights(name: string, dims: number[], seed = 1) {
   const next = seededRandom(seed).next;

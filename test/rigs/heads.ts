@@ -1,7 +1,7 @@
 /** Versions in a store whose weights mean nothing: everything else is right. */
 import { join } from 'node:path';
 import { embeddedBases } from '../../models/base.ts';
-import { type HeadManifest, readBaseManifest } from '../../models/versions/manifest.ts';
+import { type HeadManifest, readBaseManifest } from '../../models/manifest.ts';
 import { storeHead } from '../models/fitted-head.ts';
 
 export interface HeadOptions {

@@ -2,6 +2,7 @@
 import { pino } from 'pino';
 import { ulid } from 'ulid';
 import type { AuditDraft } from '../../agent/audit/entry.ts';
+import { commandRecorder } from '../../agent/audit/record-commands.ts';
 import type { CommandHandlers } from '../../agent/publish/commands.ts';
 import type { Handshake, Result, Status } from '../../agent/publish/messages.ts';
 import { openMemoryOutbox } from '../../agent/publish/outbox/memory.ts';
@@ -79,7 +80,10 @@ export async function openPublisherRig(
       log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
       outbox,
       commands,
-      audit: { record: async (draft) => void recorded.push(draft), ready: async () => undefined },
+      recorder: commandRecorder(
+        { record: async (draft) => void recorded.push(draft), ready: async () => undefined },
+        base,
+      ),
       needsCommands: options.needsCommands ?? false,
       observer: {
         connected: () => undefined,

@@ -20,7 +20,7 @@ import { openAudit } from '../../../agent/audit/audit.ts';
 import { type AuditDraft, auditDraft, factsOf } from '../../../agent/audit/entry.ts';
 import { listAuditFiles } from '../../../agent/audit/files.ts';
 import { readAudit, verifyAudit } from '../../../agent/audit/read.ts';
-import { recordCommands } from '../../../agent/audit/record-commands.ts';
+import { commandRecorder } from '../../../agent/audit/record-commands.ts';
 import { openBroker } from '../../../agent/demo/broker.ts';
 import { createCommandDesk } from '../../../agent/publish/commands.ts';
 import { deepJson, hostileJson, hostileValues } from '../../rigs/hostile.ts';
@@ -277,8 +277,12 @@ describe('commands over MQTT', () => {
     };
     const handlers = new Proxy({}, { get: () => fails }) as Parameters<typeof createCommandDesk>[0];
     const log = pino({ level: 'silent' });
-    const inner = createCommandDesk(handlers, { log, maxAgeMs: 1_000 });
-    const desk = recordCommands(inner, { record: async (one) => void recorded.push(one) }, 'qc');
+    const audit = {
+      record: async (one: AuditDraft) => void recorded.push(one),
+      ready: async () => undefined,
+    };
+    const recorder = commandRecorder(audit, 'qc');
+    const desk = createCommandDesk(handlers, { log, maxAgeMs: 1_000, recorder });
     const payload = Buffer.from('{"mode":"calibration"}');
     expect(await desk.handle({ name: 'mode', payload, retained: false })).toMatchObject({ ok: false });
     expect(recorded).toMatchObject([{ outcome: 'failed', code: 'internal' }]);

@@ -5,7 +5,7 @@ import { fitHead } from '../../../calibration/train/fit.ts';
 import { seededRandom } from '../../../calibration/train/random.ts';
 import { writeHead } from '../../../calibration/train/write-head.ts';
 import { hellinger } from '../../../models/head.ts';
-import { readBaseManifest } from '../../../models/versions/manifest.ts';
+import { readBaseManifest } from '../../../models/manifest.ts';
 import { openStore } from '../../../models/versions/store.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { writeTiny } from '../../models/tiny-model.ts';

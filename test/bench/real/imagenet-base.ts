@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
-import type { baseManifestSchema } from '../../../models/versions/manifest.ts';
+import type { baseManifestSchema } from '../../../models/manifest.ts';
 
 /**
  * Puts an ImageNet ResNet50 v2 that ends after stage 3 into the folder, with a manifest beside it.

@@ -15,7 +15,7 @@ import {
   manifestText,
   readBaseManifest,
   readHeadManifest,
-} from '../../../models/versions/manifest.ts';
+} from '../../../models/manifest.ts';
 import { openStore } from '../../../models/versions/store.ts';
 import { tempFolder } from '../temp-folder.ts';
 

@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import type { BaseInput } from '../../../models/manifest.ts';
 import { makePlain } from '../../../models/prepare/plain.ts';
 import { makePrepare } from '../../../models/prepare/prepare.ts';
 import { hasVectors, makeVector } from '../../../models/prepare/vector.ts';
-import type { BaseInput } from '../../../models/versions/manifest.ts';
 import { formulaImage } from '../formula-image.ts';
 
 const size = z.tuple([z.number(), z.number()]);

@@ -2,10 +2,10 @@
 
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { check } from '../../config/check.ts';
-import { QcError } from '../../config/errors.ts';
-import { sealed, unsealed } from '../disk/checksum.ts';
-import { quantizationSchema } from '../quantize/report.ts';
+import { check } from '../config/check.ts';
+import { QcError } from '../config/errors.ts';
+import { sealed, unsealed } from './disk/checksum.ts';
+import { quantizationSchema } from './quantize/report.ts';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a sha256: 64 hex digits in lower case');
 const plainFile = z.string().regex(/^[^/\\]+$/, 'must be a file name without folders');

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Station } from '../../../agent/lifecycle/station.ts';
-import { statusMessage } from '../../../agent/publish/messages.ts';
+import { statusMessage } from '../../agent/publish/messages.ts';
+import { Station } from '../../agent/station.ts';
 
 describe('the state of the station', () => {
   let cameras: { camera: string; up: boolean; reason: string; blocked: string; remarks: string }[];

@@ -2,12 +2,12 @@
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { QcError } from '../../config/errors.ts';
-import { openRemotely } from '../remote/remote.ts';
-import { classify, type Head, openHead } from './head-sessions.ts';
-import { openLocally } from './local.ts';
-import { monotonicMs } from './monotonic.ts';
-import type { Described, Native, Runner } from './runner.ts';
+import { QcError } from '../config/errors.ts';
+import { openRemotely } from './remote/remote.ts';
+import { classify, type Head, openHead } from './run/head-sessions.ts';
+import { openLocally } from './run/local.ts';
+import { monotonicMs } from './run/monotonic.ts';
+import type { Described, Native, Runner } from './run/runner.ts';
 import type {
   Answer,
   Asked,
@@ -18,7 +18,7 @@ import type {
   SentError,
   ToWorker,
   WorkerData,
-} from './worker.ts';
+} from './run/worker.ts';
 
 const { request, guard } = workerData as WorkerData;
 const port = parentPort!;

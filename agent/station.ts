@@ -1,4 +1,4 @@
-import type { StationState, Status } from '../publish/messages.ts';
+import type { StationState, Status } from './publish/messages.ts';
 
 /** What the station's state is derived from, read anew at every question. */
 export interface StationSources {
