@@ -6,7 +6,7 @@ import type { CameraFeed } from './camera/camera.ts';
 import { type CameraFeedDeps, openCameraFeed } from './camera/feed.ts';
 import { sameRegion } from './camera/live-region.ts';
 import { type Handshake, type HandshakeDeps, openHandshake } from './handshake/handshake.ts';
-import type { CameraView } from './http/deps.ts';
+import type { CameraView } from './http/views.ts';
 import { inspect, type Line } from './inspect.ts';
 import { openJudgedImages } from './part/judged.ts';
 import { openKeptBackgrounds } from './part/kept-backgrounds.ts';

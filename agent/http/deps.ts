@@ -2,7 +2,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import { z } from 'zod';
 import type { Calibration } from '../../calibration/api.ts';
 import type { Frame, Image } from '../../models/image.ts';
 import type { Decision } from '../../models/verdict.ts';
@@ -13,6 +12,7 @@ import type { Log } from '../lifecycle/log.ts';
 import type { CommandHandlers } from '../publish/commands.ts';
 import type { Handshake, Result, Status } from '../publish/messages.ts';
 import type { RecipeView } from '../recipes/recipes.ts';
+import type { CameraView, Counts } from './views.ts';
 
 /** Schemas of a route are zod, and its handler's types follow from them. */
 export type App = FastifyInstance<
@@ -30,26 +30,6 @@ export interface ReadyCheck {
   /** Why not, in words; empty when ready. */
   readonly reason: string;
 }
-
-const fraction = z.number().min(0).max(1);
-export const cameraView = z.object({
-  name: z.string(),
-  up: z.boolean(),
-  reason: z.string().describe('why it is down, empty while up'),
-  region: z.object({ x: fraction, y: fraction, width: fraction, height: fraction }),
-  trigger: z.enum(['continuous', 'presence', 'command']),
-  newestAt: z.number().nullable().describe('when the newest frame was captured, ms since the epoch'),
-  simulated: z.boolean(),
-});
-export type CameraView = z.output<typeof cameraView>;
-
-export const counts = z.object({
-  pass: z.number().int(),
-  fail: z.number().int(),
-  uncertain: z.number().int(),
-});
-/** Parts by verdict since the agent started. */
-export type Counts = z.output<typeof counts>;
 
 export interface Classification {
   readonly decision: Decision;

@@ -3,8 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { QcError } from '../../config/errors.ts';
 import type { Limits } from './limits.ts';
 import { isChange, refuseForeignHost, refuseForeignOrigin } from './origin.ts';
+import { mayAct, type Role } from './roles.ts';
 import type { Sessions } from './sessions.ts';
-import { type Holder, type Known, mayAct, type Role, type Tokens } from './tokens.ts';
+import type { Holder, Known, Tokens } from './tokens.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -1,8 +1,9 @@
 /** The newest results and their pictures, in bounded memory; pictures are encoded only when somebody looks. */
 import type { Frame, Image } from '../../models/image.ts';
 import type { Result } from '../publish/messages.ts';
-import type { Counts, Recent } from './deps.ts';
+import type { Recent } from './deps.ts';
 import { createPictures, encode } from './pictures.ts';
+import type { Counts } from './views.ts';
 
 export interface RecentOptions {
   /** Results kept for each camera. */
@@ -36,8 +37,7 @@ export function createRecent(options: RecentOptions = {}): RecentStore {
       results.set(camera, ofCamera);
       ofCamera.push(result);
       if (ofCamera.length > resultsPerCamera) ofCamera.shift();
-      const tally = tallies.get(camera) ?? { pass: 0, fail: 0, uncertain: 0 };
-      tallies.set(camera, { ...tally, [result.verdict]: tally[result.verdict] + 1 });
+      tallies.set(camera, countWith(tallies.get(camera) ?? nothingCounted, result));
       if (frame) pictures.add(result.resultId, frame.image);
       if (frame?.preview) previews.set(camera, { frame, jpeg: once(frame.preview) });
       for (const listener of listeners) listener(result);
@@ -50,7 +50,7 @@ export function createRecent(options: RecentOptions = {}): RecentStore {
     },
     result: (resultId) => [...results.values()].flat().find((one) => one.resultId === resultId),
     image: (resultId) => pictures.image(resultId),
-    counts: (camera) => tallies.get(camera) ?? { pass: 0, fail: 0, uncertain: 0 },
+    counts: (camera) => tallies.get(camera) ?? nothingCounted,
     picture: async (resultId) => pictures.jpeg(resultId),
     async preview(camera) {
       const found = previews.get(camera);
@@ -61,6 +61,15 @@ export function createRecent(options: RecentOptions = {}): RecentStore {
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
   };
+}
+
+const nothingCounted: Counts = { pass: 0, fail: 0, uncertain: 0, judged: 0, judgedSince: null };
+
+/** Without a label no head judged the part: none was active, or the part was lost before it could be judged. */
+function countWith(counts: Counts, { verdict, label, capturedAt }: Result): Counts {
+  const next = { ...counts, [verdict]: counts[verdict] + 1 };
+  if (label === null) return next;
+  return { ...next, judged: counts.judged + 1, judgedSince: counts.judgedSince ?? capturedAt };
 }
 
 /** Encodes at the first call and keeps only the JPEG from then on. */

@@ -3,10 +3,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { QcError } from '../../config/errors.ts';
 import { textOf } from '../../config/secrets.ts';
-
-/** Each may do what those before it may. */
-export const roles = ['viewer', 'operator', 'engineer'] as const;
-export type Role = (typeof roles)[number];
+import { isRole, type Role } from './roles.ts';
 
 export interface Holder {
   readonly name: string;
@@ -85,15 +82,6 @@ export function parseTokens(text: string, file: string): Tokens {
     holderOfHash: (hash) => show(known.findLast((one) => one.hash === hash)),
     count: known.length,
   };
-}
-
-export function isRole(text: string): text is Role {
-  return (roles as readonly string[]).includes(text);
-}
-
-/** Whether a holder of `has` may do what asks for `needs`. */
-export function mayAct(has: Role | 'none', needs: Role): boolean {
-  return has !== 'none' && roles.indexOf(has) >= roles.indexOf(needs);
 }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest();

@@ -25,8 +25,8 @@ const allowed: Readonly<Record<string, string>> = {
   'agent/publish/outbox/clock.ts': 'starts a clock that never runs backwards and does not jump',
   'agent/publish/sparkplug/edge-node.ts': 'timestamps of payloads',
   'agent/publish/sparkplug/session.ts': 'timestamps of payloads',
-  'agent/page/labelling.js': 'age of an image, shown',
-  'agent/page/page.js': 'compared with the clock of the agent, for ages that are shown',
+  'agent/page/calibrate/label-view.js': 'age of an image, shown',
+  'agent/page/live/live.js': 'compared with the clock of the agent, for ages that are shown',
   'config/certificate.ts': 'a certificate expires by the wall clock',
   'models/run/compiled.ts': 'age of a file left by another process; only its removal depends on it',
 };

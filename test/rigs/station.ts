@@ -2,9 +2,10 @@
 import { pino } from 'pino';
 import sharp, { type Sharp } from 'sharp';
 import type { AuditDraft } from '../../agent/audit/entry.ts';
-import type { CameraView, HttpDeps, ReadyCheck } from '../../agent/http/deps.ts';
+import type { HttpDeps, ReadyCheck } from '../../agent/http/deps.ts';
 import { type Http, openHttp } from '../../agent/http/http.ts';
 import { createRecent, type RecentStore } from '../../agent/http/recent.ts';
+import type { CameraView } from '../../agent/http/views.ts';
 import { createMetrics } from '../../agent/metrics/metrics.ts';
 import type { Result, Status } from '../../agent/publish/messages.ts';
 import { type ErrorCode, QcError } from '../../config/errors.ts';

@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createToken, type Role, roles } from '../../agent/http/tokens.ts';
+import { type Role, roles } from '../../agent/http/roles.ts';
+import { createToken } from '../../agent/http/tokens.ts';
 
 export interface TokenRig extends Disposable {
   readonly file: string;

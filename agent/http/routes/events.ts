@@ -6,6 +6,7 @@ import { QcError } from '../../../config/errors.ts';
 import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 import { personOf } from '../person.ts';
+import type { AnswerEvent, StationEvent } from '../views.ts';
 import { camerasWithCounts } from './station.ts';
 
 const maxClients = 32;
@@ -43,11 +44,10 @@ export function addEvents(app: App, deps: HttpDeps): void {
   const station = () =>
     eventOf('station', {
       station: deps.station,
-      // Ages are told by this clock: the browser's may be off.
       at: Date.now(),
       status: deps.status(),
       cameras: camerasWithCounts(deps),
-    });
+    } satisfies StationEvent);
   const tick = () => {
     const event = station();
     for (const client of clients) {
@@ -66,7 +66,7 @@ export function addEvents(app: App, deps: HttpDeps): void {
   const sendAnswer = ({ resultId, label, author }: Answered) => {
     for (const client of clients) {
       const isOwn = isSame(client.author, author);
-      send(client, eventOf('answer', { resultId, label, by: author.by, isOwn }));
+      send(client, eventOf('answer', { resultId, label, by: author.by, isOwn } satisfies AnswerEvent));
     }
   };
   let isWatching = false;

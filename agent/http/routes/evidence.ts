@@ -4,6 +4,7 @@ import { resultMessage, verdictValue } from '../../publish/messages.ts';
 import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 import { jpegBody } from '../jpeg-body.ts';
+import { evidencePage } from '../views.ts';
 
 /** A ULID, so no other path can be meant. */
 const resultId = '/api/v1/evidence/:resultId(^[0-7][0-9A-HJKMNP-TV-Z]{25})';
@@ -73,12 +74,7 @@ export function addEvidence(app: App, deps: HttpDeps): void {
           limit: z.coerce.number().int().min(1).max(200).default(60),
         }),
         response: {
-          200: z.object({
-            items: z
-              .array(resultMessage)
-              .describe('may be fewer than the limit, or none, and yet there is a next'),
-            next: z.string().nullable().describe('where the next page begins; null: there is none'),
-          }),
+          200: evidencePage,
           400: errorBody,
         },
       },

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { extname } from 'node:path';
+import { extname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { App } from '../deps.ts';
 
-const folder = new URL('../../../../agent/page/', import.meta.url);
+const folder = fileURLToPath(new URL('../../../../agent/page/', import.meta.url));
 
 const contentTypes: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -12,15 +13,18 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 };
 
-/** What the log-in page consists of. */
-const open = new Set(['login.html', 'login.js', 'login.css', 'page.css', 'icon.svg']);
+/** The files of the log-in page, served to everybody. */
+const open = new Set(['login.html', 'login/login.js', 'login/login.css', 'shared/base.css', 'icon.svg']);
 
-/** The operator's page: a few small files, read once and served from memory. */
+/** Adds one route per file of `agent/page`. The files are few and small: they are read once and served from memory. */
 export async function addPage(app: App): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const type = contentTypes[extname(name)];
-    if (!type) continue;
-    const content = await readFile(new URL(name, folder));
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  for (const entry of entries) {
+    const type = contentTypes[extname(entry.name)];
+    if (!entry.isFile() || !type) continue;
+    const file = join(entry.parentPath, entry.name);
+    const name = relative(folder, file).replaceAll(sep, '/');
+    const content = await readFile(file);
     const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 27)}"`;
     const path = name === 'index.html' ? '/' : `/${name}`;
     const config = {

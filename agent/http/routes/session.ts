@@ -6,7 +6,8 @@ import { errorBody } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { whoIs } from '../record.ts';
 import type { Sessions } from '../sessions.ts';
-import { roles, type Tokens } from '../tokens.ts';
+import type { Tokens } from '../tokens.ts';
+import { type UserView, userView } from '../views.ts';
 
 export interface SessionDeps {
   readonly tokens: Tokens | undefined;
@@ -20,15 +21,7 @@ export interface SessionDeps {
 
 const maxLoginBytes = 1_024;
 
-const whoView = z.object({
-  name: z.string().describe('whose token it is; local where no tokens are configured'),
-  role: z.enum(roles),
-  tokens: z.boolean().describe('whether tokens are configured at all'),
-  session: z.boolean().describe('whether a log-in on the page stands behind it, which can be ended'),
-});
-type Who = z.output<typeof whoView>;
-
-const local: Who = { name: 'local', role: 'engineer', tokens: false, session: false };
+const local: UserView = { name: 'local', role: 'engineer', tokens: false, session: false };
 
 /** Log-in for the page: a token is exchanged for a cookie that scripts cannot read and other sites cannot use. */
 export function addSession(app: App, { tokens, sessions, limits, audit, cookie, secure }: SessionDeps): void {
@@ -40,9 +33,13 @@ export function addSession(app: App, { tokens, sessions, limits, audit, cookie, 
     '/api/v1/session',
     {
       config: { role: 'viewer' },
-      schema: { tags, summary: 'Who asks, and what they may do', response: { 200: whoView, 401: errorBody } },
+      schema: {
+        tags,
+        summary: 'Who asks, and what they may do',
+        response: { 200: userView, 401: errorBody },
+      },
     },
-    ({ holder, headers }): Who =>
+    ({ holder, headers }): UserView =>
       holder ? { ...holder, tokens: true, session: headers.authorization === undefined } : local,
   );
 
@@ -56,10 +53,10 @@ export function addSession(app: App, { tokens, sessions, limits, audit, cookie, 
         tags,
         summary: 'Log in: a token becomes a session cookie',
         body: z.object({ token: z.string().trim().min(1).max(200) }),
-        response: { 200: whoView, 400: errorBody, 401: errorBody, 429: errorBody },
+        response: { 200: userView, 400: errorBody, 401: errorBody, 429: errorBody },
       },
     },
-    async (request, reply): Promise<Who> => {
+    async (request, reply): Promise<UserView> => {
       if (!tokens) return local;
       const known = tokens.holderOf(request.body.token);
       if (!known) {

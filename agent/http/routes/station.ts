@@ -1,14 +1,13 @@
 import { z } from 'zod';
 import { QcError } from '../../../config/errors.ts';
 import { statusMessage } from '../../publish/messages.ts';
-import { type App, cameraView, counts, type HttpDeps } from '../deps.ts';
+import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 import { jpegBody } from '../jpeg-body.ts';
-
-export const cameraWithCounts = cameraView.extend({ counts });
+import { type CameraWithCounts, cameraWithCounts } from '../views.ts';
 
 /** The cameras as the page and the API show them. */
-export function camerasWithCounts(deps: HttpDeps): z.output<typeof cameraWithCounts>[] {
+export function camerasWithCounts(deps: HttpDeps): CameraWithCounts[] {
   return deps.cameras().map((camera) => ({ ...camera, counts: deps.recent.counts(camera.name) }));
 }
 

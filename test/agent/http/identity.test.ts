@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { askAgent } from '../../../agent/http/ask.ts';
-import type { Role } from '../../../agent/http/tokens.ts';
+import type { Role } from '../../../agent/http/roles.ts';
 import { makeAuthority } from '../../rigs/certificates.ts';
 import { openStationRig, type StationRig } from '../../rigs/station.ts';
 import { makeTokens, type TokenRig } from '../../rigs/tokens.ts';

@@ -32,7 +32,7 @@ it('keeps the newest pictures within its memory, and more of them once they are 
 it('counts by verdict, and does not forget when results go', () => {
   const recent = createRecent({ resultsPerCamera: 5 });
   for (let i = 1; i <= 20; i++) recent.add(result(i, { verdict: i % 2 ? 'pass' : 'fail' }));
-  expect(recent.counts('top')).toEqual({ pass: 10, fail: 10, uncertain: 0 });
+  expect(recent.counts('top')).toMatchObject({ pass: 10, fail: 10, uncertain: 0, judged: 20 });
   expect(recent.results({ camera: 'top', limit: 100 }).map((r) => r.sequence)).toEqual([20, 19, 18, 17, 16]);
-  expect(recent.counts('nobody')).toEqual({ pass: 0, fail: 0, uncertain: 0 });
+  expect(recent.counts('nobody')).toEqual({ pass: 0, fail: 0, uncertain: 0, judged: 0, judgedSince: null });
 });

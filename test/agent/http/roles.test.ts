@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mayAct, type Role, roles } from '../../../agent/http/tokens.ts';
+import { mayAct, type Role, roles } from '../../../agent/http/roles.ts';
 import { packageRoot } from '../../../config/package.ts';
 import { createCalibrationRig } from '../../rigs/calibration.ts';
 import { type Least, notRecorded, roleTable } from '../../rigs/role-table.ts';
@@ -91,8 +91,12 @@ describe('who may call what', () => {
 
   it('sends people to the log-in page, which is all that a stranger sees of the pages', async () => {
     const folder = join(packageRoot, 'agent/page');
-    const open = ['login.html', 'login.js', 'login.css', 'page.css', 'icon.svg'];
-    for (const name of readdirSync(folder)) {
+    const open = ['login.html', 'login/login.js', 'login/login.css', 'shared/base.css', 'icon.svg'];
+    const served = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      /\.(html|css|js|svg)$/.test(name),
+    );
+    expect(served.length).toBeGreaterThan(40);
+    for (const name of served) {
       const path = name === 'index.html' ? '/' : `/${name}`;
       const status = await ask('GET', path, {});
       const wanted = open.includes(name) ? 200 : name.endsWith('.html') ? 303 : 401;

@@ -1,0 +1,66 @@
+/** What the HTTP interface and its events show, as schemas; the types follow. The pages import these types. */
+import { z } from 'zod';
+import { resultMessage, statusMessage } from '../publish/messages.ts';
+import { roles } from './roles.ts';
+
+const fraction = z.number().min(0).max(1);
+const count = z.number().int().min(0);
+
+export const cameraView = z.object({
+  name: z.string(),
+  up: z.boolean(),
+  reason: z.string().describe('why it is down, empty while up'),
+  region: z.object({ x: fraction, y: fraction, width: fraction, height: fraction }),
+  trigger: z.enum(['continuous', 'presence', 'command']),
+  newestAt: z.number().nullable().describe('when the newest frame was captured, ms since the epoch'),
+  simulated: z.boolean(),
+});
+export type CameraView = z.output<typeof cameraView>;
+
+export const counts = z.object({
+  pass: count,
+  fail: count,
+  uncertain: count,
+  judged: count.describe('parts that a head judged; a defect rate is fail of these'),
+  judgedSince: z
+    .string()
+    .nullable()
+    .describe('when the first of these was captured, ISO 8601 UTC; null before the first'),
+});
+/** Parts by verdict since the agent started. */
+export type Counts = z.output<typeof counts>;
+
+export const cameraWithCounts = cameraView.extend({ counts });
+export type CameraWithCounts = z.output<typeof cameraWithCounts>;
+
+export const userView = z.object({
+  name: z.string().describe('whose token it is; local where no tokens are configured'),
+  role: z.enum(roles),
+  tokens: z.boolean().describe('whether tokens are configured at all'),
+  session: z.boolean().describe('whether the request belongs to a page log-in, which can be ended'),
+});
+export type UserView = z.output<typeof userView>;
+
+export const evidencePage = z.object({
+  items: z.array(resultMessage).describe('may be fewer than the limit, or none, although there is a next'),
+  next: z.string().nullable().describe('where the next page begins; null: there is none'),
+});
+export type EvidencePage = z.output<typeof evidencePage>;
+
+/** Event `station`: sent every second. */
+export const stationEvent = z.object({
+  station: z.string(),
+  at: z.number().describe('clock of the agent, ms since the epoch: the clock of the browser may be wrong'),
+  status: statusMessage,
+  cameras: z.array(cameraWithCounts),
+});
+export type StationEvent = z.output<typeof stationEvent>;
+
+/** Event `answer`: sent for each part that somebody labels or skips. */
+export const answerEvent = z.object({
+  resultId: z.string(),
+  label: z.string().nullable().describe('null: skipped'),
+  by: z.string(),
+  isOwn: z.boolean().describe('answered in the browser that listens'),
+});
+export type AnswerEvent = z.output<typeof answerEvent>;
