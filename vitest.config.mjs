@@ -15,6 +15,11 @@ const shared = {
 
 export default defineConfig({
   test: {
+    reporters: ['default', './dist/test/rigs/retried-tests.js'],
+    coverage: {
+      include: ['dist/{config,models,calibration,agent}/**/*.js'],
+      reporter: ['text-summary', 'html'],
+    },
     projects: [
       {
         test: {

@@ -33,7 +33,7 @@ export interface DemoOptions {
 
 const topic = 'demo/line-1/press-1/qc';
 
-/** Runs the whole line until it ends, printing each verdict beside the truth; the summary counts finished parts only. */
+/** Runs the whole line until it ends, printing each verdict next to the truth; the summary counts exactly the results that were printed. */
 export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const { print, signal, seed, partsPerMinute } = options;
   const directory = resolve(options.directory);
@@ -58,7 +58,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const subscriber = await mqtt.connectAsync(broker.url, { clientId: 'demo-printer', reconnectPeriod: 500 });
   opened.defer(() => subscriber.endAsync(true));
   const score = openScore(line, print);
-  subscriber.on('message', (_topic, payload) => score.add(JSON.parse(payload.toString()) as Result));
+  const onMessage = (_topic: string, payload: Buffer) => score.add(JSON.parse(payload.toString()) as Result);
+  subscriber.on('message', onMessage);
   await subscriber.subscribeAsync(`${topic}/+/result`, { qos: 1 });
 
   const log = openLog(config.log, options.terminal, { station: config.station });
@@ -67,6 +68,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   score.begin();
   await Promise.race([ended(signal, options.seconds), agent.failed]);
 
+  // The agent finishes parts while it closes: their results come after the summary and are not printed.
+  subscriber.off('message', onMessage);
   const summary = score.end();
   print(score.text(summary));
   return summary;

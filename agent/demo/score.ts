@@ -3,7 +3,7 @@ import type { Result } from '../publish/messages.ts';
 import { matchTruth, type Truth } from './truth.ts';
 
 export interface DemoSummary {
-  /** Parts that passed the camera from the first inspection to the last. */
+  /** Parts with a result, and parts that passed the camera without one while the agent inspected. */
   readonly parts: number;
   /** Parts with a result. */
   readonly judged: number;
@@ -20,10 +20,10 @@ export interface DemoSummary {
 }
 
 export interface Score {
-  /** Parts that enter from now on count. */
-  begin(): void;
+  /** A part that enters after `at` (ms since the epoch, default now) must get a result. */
+  begin(at?: number): void;
   add(result: Result): void;
-  /** What was scored so far; a part that left only just now may still be on its way and does not count. */
+  /** What was scored so far: every result that was printed, and the parts that should have had one by now. */
   end(): DemoSummary;
   text(summary: DemoSummary): string;
 }
@@ -38,8 +38,8 @@ export function openScore(line: { readonly truths: readonly Truth[] }, print: (t
   let beganAt = Number.POSITIVE_INFINITY;
 
   return {
-    begin() {
-      beganAt = Date.now();
+    begin(at = Date.now()) {
+      beganAt = at;
     },
     add(result) {
       results.push(result);
@@ -50,10 +50,11 @@ export function openScore(line: { readonly truths: readonly Truth[] }, print: (t
     end() {
       const now = Date.now();
       const oldest = results.length === keptResults ? Date.parse(results[0]!.capturedAt) : 0;
-      const finished = line.truths.filter(
-        (truth) => truth.enteredAt >= Math.max(beganAt, oldest) && truth.leftAt < now - graceMs,
-      );
-      const { matches, missed, doubled } = matchTruth(results, finished);
+      const due = ({ enteredAt, leftAt }: Truth) =>
+        enteredAt >= Math.max(beganAt, oldest) && leftAt < now - graceMs;
+      const matched = matchTruth(results, line.truths);
+      const { matches, doubled } = matched;
+      const missed = matched.missed.filter(due);
       const scored = matches.filter((match) => match.truth !== undefined);
       const verdicts = { pass: 0, fail: 0, uncertain: 0 };
       for (const { result } of scored) verdicts[result.verdict]++;
@@ -62,11 +63,13 @@ export function openScore(line: { readonly truths: readonly Truth[] }, print: (t
       );
       for (const truth of doubled) correct.delete(truth);
       const totals = scored.map(({ result }) => result.timingsMs.total).sort((a, b) => a - b);
+      const judged = new Set(scored.map(({ truth }) => truth)).size;
+      const parts = judged + missed.length;
       return {
-        parts: finished.length,
-        judged: finished.length - missed.length,
+        parts,
+        judged,
         correct: correct.size,
-        accuracy: finished.length ? Number((correct.size / finished.length).toFixed(4)) : 0,
+        accuracy: parts ? Number((correct.size / parts).toFixed(4)) : 0,
         verdicts,
         missed: missed.length,
         doubled: doubled.length,

@@ -12,6 +12,7 @@ import { openSession } from '../../models/run/session.ts';
 import { addHead } from '../rigs/heads.ts';
 import { until } from '../rigs/until.ts';
 import { firstVerdict, type RunningAgent } from './agent-process.ts';
+import { clipCameraMissing } from './clip.ts';
 import { type Benchmark, interleaved, median, type Row } from './harness.ts';
 import { observe } from './observe.ts';
 import type { Workshop } from './workshop.ts';
@@ -26,6 +27,7 @@ const clip = { width: 640, height: 480, fps: 30 };
 /** What calibration costs the line, and how soon a new head judges. */
 export const calibration: Benchmark = {
   name: 'calibration',
+  missing: clipCameraMissing,
   async run(workshop) {
     await fillDataset(workshop.storage);
     const threads = availableParallelism();

@@ -6,6 +6,7 @@ import { unjudged } from '../../agent/bench/results.ts';
 import { latencyOf, settle } from '../../agent/bench/settle.ts';
 import { until } from '../rigs/until.ts';
 import type { Precision, RunningAgent } from './agent-process.ts';
+import { clipCameraMissing } from './clip.ts';
 import { type Benchmark, type Row, slope } from './harness.ts';
 import { type Observed, observe } from './observe.ts';
 import type { Workshop } from './workshop.ts';
@@ -32,6 +33,7 @@ const settings: readonly Setting[] = [
 /** What one computer does for more and more cameras of 1280 × 720, each with 5 parts a second. */
 export const cameras: Benchmark = {
   name: 'cameras',
+  missing: clipCameraMissing,
   async run(workshop) {
     const rows: Row[] = [];
     const memory: { x: number; y: number }[] = [];

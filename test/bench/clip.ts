@@ -1,8 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { gstMissing } from '../rigs/gst-rtsp.ts';
 
 const run = promisify(execFile);
 
@@ -12,6 +13,12 @@ export interface ClipOptions {
   readonly fps: number;
   /** At least so long, s. */
   readonly seconds: number;
+}
+
+/** Why no camera can play a clip here, and what to install; undefined where one can. */
+export function clipCameraMissing(): string | undefined {
+  if (spawnSync('ffmpeg', ['-version']).error) return 'there is no ffmpeg command (apt-get install ffmpeg)';
+  return gstMissing();
 }
 
 /** Encoded once, then repeated without encoding: making a long clip costs no more than a short one. */

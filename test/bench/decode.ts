@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstVerdict } from './agent-process.ts';
+import { clipCameraMissing } from './clip.ts';
 import { decodesOnly, receivesOnly } from './decode-only.ts';
 import { type Benchmark, interleaved, median, type Row } from './harness.ts';
 import { observe } from './observe.ts';
@@ -17,6 +18,7 @@ const regions = {
 /** What a full-HD camera costs: 25 frames a second decoded, 8 cut, converted and handed over. */
 export const decode: Benchmark = {
   name: 'decode',
+  missing: clipCameraMissing,
   async run(workshop) {
     const { seconds } = workshop;
     await using camera = await workshop.camera({ ...clip, seconds: seconds + 60 });

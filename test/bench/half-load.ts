@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from '../../agent/bench/figures.ts';
 import { latencyOf, settle } from '../../agent/bench/settle.ts';
 import { firstVerdict, type Precision } from './agent-process.ts';
+import { clipCameraMissing } from './clip.ts';
 import { type Benchmark, interleaved, type Row } from './harness.ts';
 import { observe } from './observe.ts';
 import { stageRows } from './stages.ts';
@@ -18,6 +19,7 @@ const size = { width: 1280, height: 720 };
  */
 export const halfLoad: Benchmark = {
   name: 'half-load',
+  missing: clipCameraMissing,
   async run(workshop) {
     const rows: Row[] = [];
     for (const precision of workshop.precisions) rows.push(...(await measured(workshop, precision)));

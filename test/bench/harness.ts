@@ -20,6 +20,8 @@ export interface Point {
 export interface Benchmark {
   /** As it is asked for on the command line. */
   readonly name: string;
+  /** Why it cannot run here and what to install; undefined where it can. */
+  missing?(): string | undefined;
   run(workshop: Workshop): Promise<Row[]>;
 }
 

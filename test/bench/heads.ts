@@ -13,7 +13,6 @@ import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { version } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
 import { drawEvenly } from '../../calibration/train/draw.ts';
 import { familiarOf } from '../../calibration/train/familiar.ts';
@@ -27,9 +26,13 @@ import { decodePicture } from '../../models/prepare/decode.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
 import { keepQuantized } from '../../models/quantize/variants.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
+import { readOptions } from './options.ts';
 import { placeImagenetBase } from './real/imagenet-base.ts';
 
-const { values } = parseArgs({
+const usage = `Usage: node dist/test/bench/heads.js [--per-label 5,10,20] [--seeds 5] [--base imagenet|embedded] [--sets x_sdd,neu_det] [--cache DIR] [--int8]
+
+Trains heads on few labels of photographs and reports their accuracy (docs/benchmarks.md).`;
+const { values } = readOptions(usage, {
   options: {
     'per-label': { type: 'string', default: '5,10,20' },
     seeds: { type: 'string', default: '5' },

@@ -7,22 +7,25 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { fastCameras } from '../rigs/fast-agent.ts';
 import { gapsIn, openKillings } from '../rigs/killings.ts';
 import { mosquittoMissing } from '../rigs/mosquitto.ts';
 import { shimMissing } from '../rigs/shim.ts';
 import { type Row, reached, table } from './harness.ts';
+import { readOptions, refuse } from './options.ts';
 
-const { values } = parseArgs({
+const usage = `Usage: npm run kills -- [--kills 60] [--seed N] [--json FILE]
+
+Kills agent and broker at random moments and reports lost results and repeated numbers (docs/benchmarks.md).`;
+const { values } = readOptions(usage, {
   options: {
     kills: { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
     json: { type: 'string' },
   },
 });
-if (mosquittoMissing) throw new Error(mosquittoMissing);
+if (mosquittoMissing) refuse(mosquittoMissing, 1);
 const random = seededRandom(Number(values.seed));
 const folder = await mkdtemp(join(tmpdir(), 'qc-kills-'));
 const counts = new Map<string, number>();

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from '../../agent/bench/figures.ts';
 import { latencyOf } from '../../agent/bench/settle.ts';
 import { firstVerdict } from './agent-process.ts';
+import { clipCameraMissing } from './clip.ts';
 import { type Benchmark, interleaved } from './harness.ts';
 import { observe } from './observe.ts';
 import { stageRows } from './stages.ts';
@@ -16,6 +17,7 @@ const everyMs = 100;
  */
 export const latency: Benchmark = {
   name: 'latency',
+  missing: clipCameraMissing,
   async run(workshop) {
     const threads = availableParallelism();
     const seconds = Math.max(10, workshop.seconds);

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstVerdict } from './agent-process.ts';
+import { clipCameraMissing } from './clip.ts';
 import { type Benchmark, median, type Row } from './harness.ts';
 import type { Gaps } from './loop-monitor.ts';
 import type { Workshop } from './workshop.ts';
@@ -13,6 +14,7 @@ const nodeOptions = ['--import', new URL('./loop-monitor.js', import.meta.url).h
 /** The longest time that MQTT, HTTP and the watchdog have to wait for the agent's event loop while it inspects. */
 export const loop: Benchmark = {
   name: 'loop',
+  missing: clipCameraMissing,
   async run(workshop) {
     return [
       ...(await measured(workshop, 200, 'at 5 parts/s', { below: 20 })),

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Proportional, proportionalMb } from '../../agent/bench/proc.ts';
 import { firstVerdict } from './agent-process.ts';
+import { clipCameraMissing } from './clip.ts';
 import { type Benchmark, median, slope } from './harness.ts';
 
 const clip = { width: 1920, height: 1080, fps: 25 };
@@ -11,6 +12,7 @@ const everyMs = 2_000;
 /** Memory of all the agent's processes with one full-HD camera at work, beside the bare loop, and whether it grows. */
 export const memory: Benchmark = {
   name: 'memory',
+  missing: clipCameraMissing,
   async run(workshop) {
     const threads = availableParallelism();
     const bare = await workshop.bare({ threads, options: 'agent', seconds: workshop.seconds });

@@ -14,6 +14,7 @@ import { decodeModel, encodeModel } from '../../models/onnx/proto.ts';
 import { foldModel } from '../../models/onnx/quantize/fold.ts';
 import { openSession } from '../../models/run/session.ts';
 import { firstVerdict, type Precision } from './agent-process.ts';
+import { clipCameraMissing } from './clip.ts';
 import { decodesOnly } from './decode-only.ts';
 import { type Benchmark, interleaved, median, type Row } from './harness.ts';
 import { observe } from './observe.ts';
@@ -26,9 +27,8 @@ const size = { width: 640, height: 480 };
 /** The agent beside what else could be put before the same camera, with the same weights, all at full speed. */
 export const peers: Benchmark = {
   name: 'peers',
+  missing: () => clipCameraMissing() ?? opencvMissing(),
   async run(workshop) {
-    const missing = opencvMissing();
-    if (missing) throw new Error(`${missing}: apt-get install python3-opencv python3-paho-mqtt`);
     const folder = await mkdtemp(join(workshop.storage, '..', 'peers-'));
     const files = await writeForOthers(workshop, folder);
     return [...(await sameLabels(folder, files)), ...(await fullSpeed(workshop, files))];

@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import type { Arrived } from '../../agent/bench/results.ts';
 import { openBroker } from '../../agent/demo/broker.ts';
@@ -22,6 +21,7 @@ import { openGstRtsp } from '../rigs/gst-rtsp.ts';
 import { mosquittoMissing, startMosquitto } from '../rigs/mosquitto.ts';
 import { until } from '../rigs/until.ts';
 import { startAgent } from './agent-process.ts';
+import { readOptions } from './options.ts';
 import { distance, draw, framed, middle, readImage } from './real/dataset.ts';
 import { placeImagenetBase } from './real/imagenet-base.ts';
 import { type Answer, accuracy, byLabel, confusion, margin } from './real/score.ts';
@@ -33,7 +33,10 @@ const side = 128;
 const frame = { width: 320, height: 240 };
 const region = { x: 96 / 320, y: 56 / 240, width: side / 320, height: side / 240 };
 
-const { values } = parseArgs({
+const usage = `Usage: node dist/test/bench/shown-on-real.js [--per-class N] [--each-ms N] [--seed N] [--json FILE]
+
+Shows photographs to a running agent and reports the accuracy of its labels (docs/benchmarks.md).`;
+const { values } = readOptions(usage, {
   options: {
     'per-class': { type: 'string', default: 'Infinity' },
     'each-ms': { type: 'string', default: '250' },

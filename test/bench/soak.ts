@@ -4,7 +4,6 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { percentile } from '../../agent/bench/figures.ts';
 import { describeMachine } from '../../agent/bench/machine.ts';
 import { mixSeeds, seededRandom } from '../../calibration/train/random.ts';
@@ -19,8 +18,12 @@ import {
 import { sendGarbageCommands, sendGarbageRequests } from '../rigs/garbage.ts';
 import { madeHead } from '../rigs/plant-head.ts';
 import { type Row, reached, slope, table } from './harness.ts';
+import { readOptions } from './options.ts';
 
-const { values } = parseArgs({
+const usage = `Usage: npm run soak -- [--minutes 30] [--seed N] [--json FILE]
+
+Runs a station under random faults and reports what was lost and what leaked (docs/benchmarks.md).`;
+const { values } = readOptions(usage, {
   options: {
     minutes: { type: 'string', default: '30' },
     seed: { type: 'string', default: '1' },

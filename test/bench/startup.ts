@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Arrived } from '../../agent/bench/results.ts';
 import { firstVerdict, milestones, type RunningAgent } from './agent-process.ts';
+import { clipCameraMissing } from './clip.ts';
 import { type Benchmark, median } from './harness.ts';
 
 const rounds = 5;
@@ -9,6 +10,7 @@ const clip = { width: 640, height: 480, fps: 25 };
 /** From starting `qc-agent run` to the first verdict at a subscriber, on a warm disk. */
 export const startup: Benchmark = {
   name: 'startup',
+  missing: clipCameraMissing,
   async run(workshop) {
     await using camera = await workshop.camera({ ...clip, seconds: 180 });
     const trigger = { kind: 'continuous', everyMs: 200 };

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstVerdict, type Precision } from './agent-process.ts';
+import { clipCameraMissing } from './clip.ts';
 import { type Benchmark, interleaved, median, type Row } from './harness.ts';
 import { observe } from './observe.ts';
 import type { Workshop } from './workshop.ts';
@@ -11,6 +12,7 @@ const size = { width: 640, height: 480 };
 /** Parts a second from an RTSP camera to an MQTT subscriber, beside onnxruntime alone on the same model and threads. */
 export const throughput: Benchmark = {
   name: 'throughput',
+  missing: clipCameraMissing,
   async run(workshop) {
     const rows: Row[] = [];
     for (const precision of workshop.precisions) {

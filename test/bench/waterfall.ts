@@ -5,10 +5,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from '../../agent/bench/figures.ts';
 import { describeMachine } from '../../agent/bench/machine.ts';
 import { firstVerdict } from './agent-process.ts';
+import { clipCameraMissing } from './clip.ts';
 import { drawWaterfall } from './draw-waterfall.ts';
 import { observe } from './observe.ts';
+import { readOptions, refuse } from './options.ts';
 import { stageTimes } from './stages.ts';
 import { openWorkshop } from './workshop.ts';
+
+const usage = `Usage: npm run waterfall -- [FILE]
+
+Measures where the time of a part goes and draws it (default: docs/waterfall.svg). docs/timings.md explains the picture.`;
+const { positionals } = readOptions(usage, { allowPositionals: true });
+const missing = clipCameraMissing();
+if (missing) refuse(missing, 1);
 
 const everyMs = 200;
 const seconds = 25;
@@ -44,4 +53,4 @@ const svg = drawWaterfall({
     `${judged.length} parts, one camera 640 × 480, 5 parts a second, fp32, ${threads} threads; ` +
     `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, load before ${machine.loadBefore.toFixed(1)}`,
 });
-await writeFile(process.argv[2] ?? 'docs/waterfall.svg', svg);
+await writeFile(positionals[0] ?? 'docs/waterfall.svg', svg);

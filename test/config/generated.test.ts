@@ -10,6 +10,7 @@ import {
   configSchemaCommand,
 } from '../../agent/cli/config-commands.ts';
 import { loadConfig } from '../../config/load.ts';
+import { packageRoot } from '../../config/package.ts';
 
 const committed = (name: string) => fileURLToPath(new URL(`../../../config/${name}`, import.meta.url));
 
@@ -39,11 +40,12 @@ test('the JSON Schema explains every key and offers no password', () => {
 
 test('the example is good as it is, and points at the demo line', () => {
   const config = loadConfig(committed('agent.yaml'), {});
-  expect(config.cameras.line).toMatchObject({
+  expect(config.cameras.top).toMatchObject({
     url: 'rtsp://127.0.0.1:8554/camera',
     trigger: { kind: 'presence' },
     vote: { frames: 3 },
   });
+  expect(config.storage.directory).toBe(join(packageRoot, 'config/data'));
   expect(config.mqtt.url).toBe('mqtt://127.0.0.1:1883');
   expect(config.http).toMatchObject({ host: '127.0.0.1', port: 8080 });
 });

@@ -55,7 +55,9 @@ describe('the package', () => {
     ];
     expect(wanted.filter((path) => !paths.has(path))).toEqual([]);
     expect(
-      [...paths].filter((path) => /^(dist\/)?test\/|\.ts$|compose\/secrets|\.png$|^\./.test(path)),
+      [...paths].filter((path) =>
+        /^(dist\/)?test\/|\.ts$|compose\/secrets|\.png$|^\.|^deploy\/[^/]*\.mjs$/.test(path),
+      ),
     ).toEqual([]);
     expect(size).toBeLessThan(80_000_000);
   });
@@ -73,6 +75,14 @@ describe('the package', () => {
         folder,
       ).toBe(true);
     }
+  });
+
+  it('every package of the lock file supports the Node.js that runs here', () => {
+    const { stderr } = spawnSync('npm', ['ci', '--dry-run', '--offline', '--ignore-scripts'], {
+      cwd: packageRoot,
+      encoding: 'utf8',
+    });
+    expect(stderr).not.toContain('EBADENGINE');
   });
 
   it('runs from where it was unpacked: what it says of model and configuration is right', async () => {

@@ -24,6 +24,15 @@ it('every link of the documentation leads somewhere', () => {
   expect(broken).toEqual([]);
 });
 
+it('every documented global installation leaves install scripts out: they download from the internet', () => {
+  const commands = pages.flatMap((page) =>
+    readFileSync(join(packageRoot, page), 'utf8').match(/npm (install|i) (--global|-g)[^\n`]*/g),
+  );
+  const installs = commands.filter((command) => command !== null);
+  expect(installs.length).toBeGreaterThan(0);
+  expect(installs.filter((command) => !command.includes('--ignore-scripts'))).toEqual([]);
+});
+
 it('the README names every dependency once, with a reason', () => {
   const { dependencies } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;

@@ -38,6 +38,12 @@ describe('the demo shows a whole line with one command', () => {
     expect(stderr).toMatch(/(PASS|FAIL|UNCERTAIN) .* truth: /);
   });
 
+  it('counts in its summary each part that it printed', () => {
+    const { judged, doubled } = summary();
+    const lines = stderr.match(/ (PASS|FAIL|UNCERTAIN) .* truth: (?!no part)/g) ?? [];
+    expect(lines).toHaveLength(judged + doubled);
+  });
+
   it('is right in at least 90 % of the parts', () => {
     expect(summary().accuracy).toBeGreaterThanOrEqual(0.9);
   });

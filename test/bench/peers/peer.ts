@@ -24,7 +24,7 @@ export const python = '/usr/bin/python3';
 /** Why the OpenCV script cannot run here; undefined where it can. */
 export function opencvMissing(): string | undefined {
   const { status } = spawnSync(python, ['-c', 'import cv2, numpy, paho.mqtt.client']);
-  return status === 0 ? undefined : 'python3-opencv and python3-paho-mqtt are not installed here';
+  return status === 0 ? undefined : 'apt-get install python3-opencv python3-paho-mqtt';
 }
 
 /** Watches a command for a while, after it has warmed up. @throws where it ends meanwhile */
