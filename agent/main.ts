@@ -4,7 +4,7 @@ import { Command } from 'commander';
 
 import { version } from '../config/package.ts';
 import { addAudit } from './cli/audit.ts';
-import { addBackup, addRestore } from './cli/backup.ts';
+import { addBackup } from './cli/backup.ts';
 import { addBench } from './cli/bench.ts';
 import { addCalibrate } from './cli/calibrate.ts';
 import { addConfig } from './cli/config.ts';
@@ -13,6 +13,7 @@ import { addDemo } from './cli/demo.ts';
 import { addDoctor } from './cli/doctor.ts';
 import { addLatency } from './cli/latency.ts';
 import { addModels } from './cli/models.ts';
+import { addRestore } from './cli/restore.ts';
 import { addRun } from './cli/run.ts';
 import { exitBecause } from './cli/shell.ts';
 import { addToken } from './cli/token.ts';

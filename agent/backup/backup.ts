@@ -1,11 +1,10 @@
-/** `qc-agent backup`: dataset, models, bases, recipe and configuration in one file, while the agent runs. */
+/** Dataset, models, bases, recipe and configuration in one file, while the agent runs. */
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import { layout, requireReadable } from '../../models/disk/layout.ts';
-import type { CommandAnswer } from '../cli/models-commands.ts';
 import { type Archive, createArchive } from './archive.ts';
 import { type BackupFile, type BackupManifest, configName, manifestName, requireRoom } from './contents.ts';
 import { missing, pieces, type Records, readRecords, versionOf } from './snapshot.ts';
@@ -18,6 +17,11 @@ export interface BackupDeps {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** What is in a backup; `files` is their number. */
+export type BackupContent = Omit<BackupManifest, 'files'> & { readonly files: number };
+
+export type BackupFacts = BackupContent & { readonly file: string; readonly bytes: number };
+
 /** Times that what came meanwhile is taken as well before giving up. */
 const mostPasses = 20;
 /** What is named and cannot be found so often is gone for good: what merely moved is there the next time. */
@@ -28,11 +32,11 @@ const lostAfter = 4;
  * meanwhile are in it or not, but never half.
  * @throws QcError backup-target, disk-too-small, backup-failed, backup-unsteady, data-newer
  */
-export async function backupCommand(
+export async function backup(
   { station, storage: { directory }, model }: Pick<Config, 'station' | 'storage' | 'model'>,
   { configFile, target: given }: { readonly configFile: string; readonly target: string },
   deps: BackupDeps,
-): Promise<CommandAnswer> {
+): Promise<BackupFacts> {
   await requireReadable(directory);
   const target = resolve(given);
   await requireTarget(target);
@@ -67,14 +71,7 @@ export async function backupCommand(
   }
   const { size } = await stat(target);
   const { files: _, ...facts } = manifest;
-  return {
-    text: [
-      `${target}: ${(size / 1e6).toFixed(1)} MB, ${manifest.files.length} files, each with its hash`,
-      `${facts.frames} labelled frames, ${facts.versions.length} versions, active: ${facts.active ?? 'none'}`,
-      'Check it with: qc-agent restore FILE --check',
-    ].join('\n'),
-    json: { file: target, bytes: size, files: manifest.files.length, ...facts },
-  };
+  return { file: target, bytes: size, files: manifest.files.length, ...facts };
 }
 
 async function requireTarget(target: string): Promise<void> {

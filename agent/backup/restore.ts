@@ -1,4 +1,4 @@
-/** `qc-agent restore`: a backup back into a storage directory that no agent uses; whole or not at all. */
+/** A backup back into a storage directory that no agent uses; whole or not at all. */
 import { chown, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openDataset } from '../../calibration/dataset/dataset.ts';
@@ -8,27 +8,28 @@ import { syncFolder } from '../../models/disk/durable.ts';
 import { makeFolders } from '../../models/disk/folders.ts';
 import { claimLayout } from '../../models/disk/layout.ts';
 import { openStore } from '../../models/versions/store.ts';
-import type { CommandAnswer } from '../cli/models-commands.ts';
 import { holdDataDirectory } from '../lifecycle/data-directory.ts';
 import { beforeFolder, draftFolder, finishRestore, readyFolder } from '../lifecycle/finish-restore.ts';
 import { newId } from '../lifecycle/id.ts';
-import type { BackupDeps } from './backup.ts';
+import type { BackupContent, BackupDeps } from './backup.ts';
 import { type BackupFile, configName, requireRoom, roots } from './contents.ts';
 import { type Backup, openBackup } from './read.ts';
 
 type RestoreConfig = Pick<Config, 'station' | 'storage'>;
 
+export type Restored = BackupContent & {
+  /** The folder with what was there until now. */
+  readonly before: string;
+};
+
 /**
  * Reads the whole backup and proves every hash; changes nothing.
  * @throws QcError backup-unreadable, backup-damaged, data-newer
  */
-export async function checkBackupCommand(
-  file: string,
-  deps: Omit<BackupDeps, 'version'>,
-): Promise<CommandAnswer> {
+export async function checkBackup(file: string, deps: Omit<BackupDeps, 'version'>): Promise<BackupContent> {
   await using backup = await openBackup(file);
   await each(backup, backup.manifest.files, deps, (one) => backup.read(one, async () => undefined));
-  return told(`${file} is whole`, backup);
+  return contentOf(backup);
 }
 
 /**
@@ -37,11 +38,11 @@ export async function checkBackupCommand(
  * @throws QcError agent-running, dataset-busy, backup-unreadable, backup-damaged, data-newer, disk-too-small,
  * restore-failed; then everything is as it was
  */
-export async function restoreCommand(
+export async function restore(
   { station, storage: { directory } }: RestoreConfig,
   file: string,
   deps: BackupDeps,
-): Promise<CommandAnswer> {
+): Promise<Restored> {
   await using backup = await openBackup(file);
   const { manifest } = backup;
   if (manifest.station !== station)
@@ -66,7 +67,7 @@ export async function restoreCommand(
     throw new QcError('restore-failed', `cannot write ${directory}: ${(cause as Error).message}`, { cause });
   }
   await finishRestore(directory);
-  return told(`restored from ${file}`, backup, beforeFolder(directory, id));
+  return { ...contentOf(backup), before: beforeFolder(directory, id) };
 }
 
 /** A storage directory as it was, proved usable, below the draft. */
@@ -123,13 +124,6 @@ async function each(
   onProgress?.(manifest.files.length, manifest.files.length);
 }
 
-function told(what: string, { manifest }: Backup, before?: string): CommandAnswer {
-  const { files, ...facts } = manifest;
-  const { station, createdAt, agent, frames, versions, active = 'none' } = facts;
-  const lines = [
-    `${what}: ${files.length} files, every hash is right`,
-    `station ${station}, ${createdAt}, qc-edge-agent ${agent}: ${frames} labelled frames, ${versions.length} versions, active: ${active}`,
-    ...(before ? [`what was there before lies in ${before}: delete it when all is well`] : []),
-  ];
-  return { text: lines.join('\n'), json: { ...facts, files: files.length, ...(before && { before }) } };
+function contentOf({ manifest: { files, ...facts } }: Backup): BackupContent {
+  return { ...facts, files: files.length };
 }

@@ -2,10 +2,15 @@
 import { loadConfig } from '../../config/load.ts';
 import type { Config } from '../../config/schema.ts';
 import { requireReadable } from '../../models/disk/layout.ts';
-import { recordedCommand } from './audit-commands.ts';
-import type { CommandAnswer } from './models-commands.ts';
 import type { FileOptions } from './options.ts';
-import { environment, print, warn, whoami } from './shell.ts';
+import { recorded } from './recorded.ts';
+import { environment, print } from './shell.ts';
+
+/** For a person, and for a script. */
+export interface CommandAnswer {
+  readonly text: string;
+  readonly json: unknown;
+}
 
 /** @throws QcError config-…, and what the command throws */
 export async function answer(
@@ -26,16 +31,6 @@ export function answerRecorded(
     await requireReadable(config.storage.directory);
     return recorded(config, action, what, () => command(config));
   });
-}
-
-/** Does it, and writes who did what, and how it ended, into the audit log. */
-export function recorded<T>(
-  config: Config,
-  action: string,
-  what: object,
-  work: () => Promise<T>,
-): Promise<T> {
-  return recordedCommand(config, { user: whoami(), action, what }, work, warn);
 }
 
 export function give({ text, json }: CommandAnswer, asJson: boolean | undefined): void {

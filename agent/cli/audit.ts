@@ -1,10 +1,14 @@
 /** `qc-agent audit`: the log of changes. */
 import { type Command, Option } from 'commander';
-import { outcomes } from '../audit/entry.ts';
-import { answer } from './answer.ts';
-import { auditCommand, auditVerifyCommand, sinceOf } from './audit-commands.ts';
+import { QcError } from '../../config/errors.ts';
+import type { Config } from '../../config/schema.ts';
+import { type AuditEntry, outcomes } from '../audit/entry.ts';
+import { type AuditQuery, readAudit, verifyAudit } from '../audit/read.ts';
+import { answer, type CommandAnswer } from './answer.ts';
 import { configFile, json, positive } from './options.ts';
 import { exitWithFailure } from './shell.ts';
+
+type StorageConfig = Pick<Config, 'storage'>;
 
 export function addAudit(program: Command): void {
   program
@@ -35,4 +39,46 @@ export function addAudit(program: Command): void {
         return verified;
       }),
     );
+}
+
+/** Newest last, as logs are read. */
+async function auditCommand({ storage }: StorageConfig, query: AuditQuery): Promise<CommandAnswer> {
+  const entries = (await readAudit(storage.directory, query)).toReversed();
+  const text = entries.length > 0 ? entries.map(lineOf).join('\n') : 'nothing is recorded that fits';
+  return { text, json: entries };
+}
+
+/** `whole`: the chain holds. @param head of an earlier look */
+async function auditVerifyCommand(
+  { storage }: StorageConfig,
+  head: string | undefined,
+): Promise<CommandAnswer & { readonly whole: boolean }> {
+  const proof = await verifyAudit(storage.directory, head);
+  const { whole, entries, first, problems } = proof;
+  const since = first ? ` since ${first.at}, number ${first.sequence}` : '';
+  const lines = problems.map((problem) => `PROBLEM  ${problem}`);
+  lines.push(whole ? `whole: ${entries} entries${since}` : `NOT WHOLE: ${entries} entries can be read`);
+  if (proof.head) {
+    lines.push(`head: number ${proof.head.sequence}, ${proof.head.hash}`);
+    lines.push('Keep the head elsewhere: --head then proves that nothing up to it was changed or cut off.');
+  }
+  return { text: lines.join('\n'), json: proof, whole };
+}
+
+function lineOf({ at, who, role, from, action, what, outcome, code }: AuditEntry): string {
+  const facts = Object.entries(what).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const by = role === null ? who : `${who} (${role})`;
+  const came = outcome === 'done' ? '' : `: ${outcome.toUpperCase()}${code === null ? '' : ` ${code}`}`;
+  return `${at}  ${by} from ${from}: ${[action, ...facts].join(' ')}${came}`;
+}
+
+/** `24h`, `7d`, or a time in ISO 8601. @throws QcError command-invalid */
+function sinceOf(text: string, now = Date.now()): Date {
+  const [, count, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
+  const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000 }[unit];
+  const date = unitMs ? new Date(now - Number(count) * unitMs) : new Date(text);
+  if (!Number.isNaN(date.getTime())) return date;
+  throw new QcError('command-invalid', `"${text}" is no time`, {
+    remedy: 'write 24h, 7d or 2026-11-24T06:00Z',
+  });
 }

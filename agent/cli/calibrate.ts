@@ -1,7 +1,13 @@
-/** `qc-agent calibrate`: asks a running agent. */
+/** `qc-agent calibrate`: asks a running agent over HTTP. */
+import { readFile } from 'node:fs/promises';
 import { Argument, type Command } from 'commander';
-import { answer } from './answer.ts';
-import { calibrateCommand } from './calibrate-command.ts';
+import { overview } from '../../calibration/views.ts';
+import { check } from '../../config/check.ts';
+import { isErrorCode, QcError } from '../../config/errors.ts';
+import type { HttpConfig } from '../../config/schema.ts';
+import { askAgent } from '../http/ask.ts';
+import { errorBody } from '../http/errors.ts';
+import { answer, type CommandAnswer } from './answer.ts';
 import { configFile, type FileOptions, json } from './options.ts';
 
 export function addCalibrate(program: Command): void {
@@ -20,4 +26,71 @@ export function addCalibrate(program: Command): void {
     .action((mode: 'on' | 'off' | undefined, options: FileOptions & { url?: string; tokenFile?: string }) =>
       answer(options, (config) => calibrateCommand(config.http, mode, options)),
     );
+}
+
+interface CalibrateOptions {
+  /** Default: where the config says that the agent listens. */
+  readonly url?: string | undefined;
+  readonly tokenFile?: string | undefined;
+}
+
+const timeoutMs = 10_000;
+
+/** @throws QcError agent-unreachable, and what the agent answers */
+async function calibrateCommand(
+  { host, port, cert }: HttpConfig,
+  mode: 'on' | 'off' | undefined,
+  { url: given, tokenFile }: CalibrateOptions,
+): Promise<CommandAnswer> {
+  const url = given ?? `${cert ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  // What the config names is what the agent of this very config shows.
+  const certificate = given === undefined && cert !== undefined ? await readFile(cert) : undefined;
+  const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, 'utf8')).trim();
+  const ask = async (path: string, body?: object): Promise<unknown> => {
+    const address = new URL(`/api/v1/${path}`, url);
+    const answered = await askAgent(address, {
+      ...(body && { method: 'POST' as const, body: JSON.stringify(body) }),
+      headers: {
+        ...(body && { 'content-type': 'application/json' }),
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
+      signal: AbortSignal.timeout(timeoutMs),
+      certificate,
+    }).catch((cause: Error) => {
+      throw new QcError('agent-unreachable', `no agent answers at ${address.origin}: ${cause.message}`, {
+        cause,
+      });
+    });
+    const answer = parseJson(answered.body);
+    if (answered.status === 200) return answer;
+    const failed = check(errorBody, answer);
+    if (!failed.success) throw new QcError('agent-unreachable', `${address.origin} is no qc-agent`);
+    const { code, message, remedy } = failed.data.error;
+    // An agent of another version may know other codes.
+    throw new QcError(isErrorCode(code) ? code : 'internal', message, { remedy });
+  };
+  if (mode !== undefined) await ask('mode', { mode: mode === 'on' ? 'calibration' : 'inspection' });
+  const overviewed = check(overview, await ask('calibration'));
+  if (!overviewed.success) {
+    throw new QcError('agent-unreachable', `${url} is a qc-agent of another version`);
+  }
+  const now = overviewed.data;
+  const { calibrating, frames, labels, waiting, training, active, candidate } = now;
+  const progress = training.total > 0 ? ` ${training.done} of ${training.total}` : '';
+  const lines = [
+    calibrating ? 'calibrating: results go on, marked; parts worth a label are collected' : 'inspecting',
+    `${waiting} parts wait for a label, ${frames} frames are labelled: ${labels.map(({ name, count }) => `${name} ${count}`).join(', ')}`,
+    `training ${training.state}${training.state === 'running' ? `: ${training.step}${progress}` : ''}`,
+    `active ${active ?? 'none'}${candidate ? `; ${candidate} waits to be promoted` : ''}`,
+    `label and train at ${new URL('/calibrate.html', url)}`,
+  ];
+  return { text: lines.join('\n'), json: now };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,7 +1,11 @@
 /** `qc-agent config …`: the settings themselves. */
 import type { Command } from 'commander';
 
-import { configCheckCommand, configReferenceCommand, configSchemaCommand } from './config-commands.ts';
+import type { Environment } from '../../config/environment.ts';
+import { loadConfig } from '../../config/load.ts';
+import { referenceText, schemaText } from '../../config/reference.ts';
+import type { CameraConfig } from '../../config/schema.ts';
+import { redactUrl } from '../../config/secrets.ts';
 import { environment, print } from './shell.ts';
 
 export function addConfig(program: Command): void {
@@ -15,9 +19,43 @@ export function addConfig(program: Command): void {
   config
     .command('schema')
     .description('the JSON Schema of the config file, for editors')
-    .action(() => print(configSchemaCommand()));
+    .action(() => print(schemaText()));
   config
     .command('reference')
     .description('every setting, with default, unit and meaning')
-    .action(() => print(configReferenceCommand()));
+    .action(() => print(referenceText()));
 }
+
+/**
+ * What the agent would run with, a line each, without a secret; warnings last.
+ * @throws ConfigError with everything that is wrong
+ */
+export function configCheckCommand(file: string, env: Environment): string {
+  const warnings: string[] = [];
+  const config = loadConfig(file, env, (warning) => warnings.push(`warning: ${warning}`));
+  const { mqtt, http, model } = config;
+  const secured = http.tokensFile ? 'with tokens' : 'loopback only';
+  const scheme = http.cert ? 'https' : 'http';
+  return [
+    `${file}: good`,
+    `station ${config.station}`,
+    ...Object.entries(config.cameras).map(([name, camera]) => cameraLine(name, camera)),
+    `broker ${redactUrl(mqtt.url)} as ${mqtt.username ?? 'nobody (no user)'}${password(mqtt)}, topics under ${mqtt.topic}`,
+    `${scheme} ${http.host}:${http.port}, ${secured}`,
+    `model ${model.base} on ${model.provider === 'remote' ? redactUrl(model.remote!.url) : model.provider}, precision ${model.precision}`,
+    `good means ${config.labels.good.join(', ')}`,
+    `storage ${config.storage.directory}`,
+    ...warnings,
+    '',
+  ].join('\n');
+}
+
+function cameraLine(name: string, camera: CameraConfig): string {
+  const { region, trigger, vote } = camera;
+  const frames = vote.frames === 1 ? '1 frame' : `${vote.frames} frames`;
+  const area = `${Math.round(region.width * region.height * 100)} % of the picture`;
+  return `camera ${name}: ${redactUrl(camera.url)}${password(camera)}, ${trigger.kind}, ${frames} a part, ${area}`;
+}
+
+const password = (section: { readonly password?: string | undefined }) =>
+  section.password === undefined ? '' : ' with a password';

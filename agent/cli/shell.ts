@@ -81,6 +81,21 @@ export function steps(json: boolean | undefined) {
   };
 }
 
+export interface WorkDeps {
+  readonly onNotice: (text: string) => void;
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** For work that counts what is done: warnings, the signal that stops it, and progress on a terminal. */
+export function workDeps(json: boolean | undefined): WorkDeps {
+  return {
+    onNotice: warn,
+    signal: untilSignal(),
+    ...(!json && isWatched && { onProgress: showProgress }),
+  };
+}
+
 export function whoami(): string {
   try {
     return userInfo().username;

@@ -2,10 +2,14 @@
 import { type Command, Option } from 'commander';
 
 import { standBack } from '../../calibration/jobs/lower-priority.ts';
+import type { Interval } from '../../calibration/train/interval.ts';
+import type { Report } from '../../calibration/train/report.ts';
+import type { TuneDeps, TuneOptions } from '../../calibration/tune.ts';
 import { loadConfig } from '../../config/load.ts';
-import type { TrainingConfig } from '../../config/schema.ts';
+import type { Config, TrainingConfig } from '../../config/schema.ts';
 import { requireReadable } from '../../models/disk/layout.ts';
-import { give, recorded } from './answer.ts';
+import { type CommandAnswer, give } from './answer.ts';
+import { modelsPromoteCommand } from './models/promote.ts';
 import {
   augmentations,
   configFile,
@@ -15,6 +19,8 @@ import {
   share,
   wholeNumber,
 } from './options.ts';
+import { percent } from './percent.ts';
+import { recorded } from './recorded.ts';
 import { environment, exitWithFailure, pid, steps, unlessStopped, untilSignal, whoami } from './shell.ts';
 
 export function addTrain(program: Command): void {
@@ -50,8 +56,6 @@ type Options = FileOptions & Partial<TrainingConfig> & { readonly promote?: true
 
 async function train(options: Options): Promise<void> {
   standBack(pid);
-  // TensorFlow.js takes a third of a second to load: only where it is used.
-  const { trainCommand } = await import('./calibration-commands.ts');
   const signal = untilSignal();
   const config = loadConfig(options.config, environment);
   await requireReadable(config.storage.directory);
@@ -68,4 +72,69 @@ async function train(options: Options): Promise<void> {
 /** Without what was not given: the config decides there. */
 function given(options: Record<string, unknown>): Partial<TrainingConfig> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+interface TrainOptions extends TuneOptions {
+  /** Makes the candidate the active one, if the gate lets it. */
+  readonly promote: boolean;
+}
+
+/** `refused`: it was to be promoted and the gate did not let it. @throws what `tune` and promoting throw */
+async function trainCommand(
+  config: Config,
+  { promote, ...options }: TrainOptions,
+  deps: TuneDeps,
+): Promise<CommandAnswer & { readonly refused: boolean }> {
+  // TensorFlow.js takes a third of a second to load: only where it is used.
+  const { tune } = await import('../../calibration/tune.ts');
+  const { version, report } = await tune(config, options, deps);
+  const { gate } = report;
+  const promoted = promote && gate.allowed ? await modelsPromoteCommand(config, version, options) : undefined;
+  const lines = [
+    ...describe(version, report),
+    '',
+    `gate       ${gate.allowed ? 'may be promoted' : 'REFUSED'}: ${gate.reason}`,
+    promoted?.text ??
+      (gate.allowed
+        ? `To let it judge: qc-agent models promote ${version}`
+        : `The active head stays. An engineer may override: qc-agent models promote ${version} --override REASON`),
+  ];
+  return {
+    text: lines.join('\n'),
+    json: { version, promoted: promoted !== undefined, ...report },
+    refused: promote && !gate.allowed,
+  };
+}
+
+function describe(version: string, report: Report): string[] {
+  const { labels, perLabel, frames, folds, accuracy, macroF1, active, seconds } = report;
+  const width = Math.max(5, ...labels.map(({ length }) => length));
+  const against = active ? `; ${active.version}, which is active, gets ${percent(active.accuracy)}` : '';
+  return [
+    `candidate  ${version}: ${percent(accuracy)} right on parts it had not seen (${frames} frames, ${folds} folds)${against}`,
+    `escapes    ${rate(report.escapes, 'bad parts pass')}`,
+    `rejects    ${rate(report.falseRejects, 'good parts fail')}`,
+    `uncertain  ${rate(report.uncertain, 'parts')}`,
+    `limits     pass ${report.thresholds.pass}, fail ${Object.entries(report.thresholds.failByLabel ?? {})
+      .map(([label, value]) => `${label} ${value}`)
+      .concat(report.thresholds.failByLabel ? [] : [String(report.thresholds.fail)])
+      .join(', ')}`,
+    ...report.promise.map(({ kept, text }) => `${kept ? '          ' : 'MISSING   '} ${text}`),
+    ...report.checks.map(
+      ({ name, ok, sentence }) => `${ok ? 'ok        ' : 'WARNING   '} ${name}: ${sentence}`,
+    ),
+    `took       ${seconds.features} s for features, ${seconds.training} s for training (${report.backend}, views: ${[report.views, ...report.augment].join(', ')}${report.hidden > 0 ? `, hidden layer of ${report.hidden}` : ''}); one picture takes ${report.latencyMs ?? '?'} ms`,
+    '',
+    `${'label'.padEnd(width)}  count  precision  recall     F1`,
+    ...perLabel.map(
+      (row) =>
+        `${row.label.padEnd(width)}  ${String(row.count).padStart(5)}  ${percent(row.precision).padStart(9)}  ${percent(row.recall).padStart(6)}  ${percent(row.f1).padStart(6)}`,
+    ),
+    `macro-F1 ${percent(macroF1)}`,
+  ];
+}
+
+function rate({ wrong, of, rate: share, low, high }: Interval, what: string): string {
+  if (of === 0) return `no such parts are labelled (${what})`;
+  return `${wrong} of ${of} ${what}: ${percent(share)} (95 %: ${percent(low)} to ${percent(high)})`;
 }

@@ -14,7 +14,7 @@ import { openBroker } from './broker.ts';
 import { portOr } from './free-port.ts';
 import { provideDemoHead } from './head.ts';
 import { openLine } from './line.ts';
-import { type DemoSummary, openScore } from './score.ts';
+import { type DemoSummary, openScore, type ScoredResult } from './score.ts';
 
 export interface DemoOptions {
   /** Ends by itself after so many seconds; otherwise when the signal aborts. */
@@ -27,19 +27,34 @@ export interface DemoOptions {
   readonly version: string;
   /** Whether standard error is a terminal. */
   readonly terminal: boolean;
-  readonly print: (text: string) => void;
   readonly signal: AbortSignal;
+  /** What is being done, one line. */
+  readonly onStep: (text: string) => void;
+  /** Called once everything runs. */
+  readonly onReady: (places: DemoPlaces) => void;
+  readonly onResult: (scored: ScoredResult) => void;
+  /** Called before everything is closed. */
+  readonly onEnd: (summary: DemoSummary) => void;
+}
+
+/** Where to look while the demo runs. */
+export interface DemoPlaces {
+  readonly page: string;
+  readonly broker: string;
+  readonly topic: string;
+  readonly camera: string;
+  readonly configFile: string;
 }
 
 const topic = 'demo/line-1/press-1/qc';
 
-/** Runs the whole line until it ends, printing each verdict next to the truth; the summary counts exactly the results that were printed. */
+/** Runs the whole line until it ends; the summary counts exactly the results that `onResult` got. */
 export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
-  const { print, signal, seed, partsPerMinute } = options;
+  const { onStep, onResult, signal, seed, partsPerMinute } = options;
   const directory = resolve(options.directory);
   await using opened = new Closer();
 
-  print('Starting a pretend line: RTSP camera, MQTT broker, agent …');
+  onStep('Starting a pretend line: RTSP camera, MQTT broker, agent …');
   const broker = opened.use(await openBroker({ port: await portOr(1883) }));
   const line = opened.use(await openLine({ port: await portOr(8554), seed, partsPerMinute }));
 
@@ -50,28 +65,29 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   await provideDemoHead(config.storage.directory, {
     model: config.model,
     onProgress: (done, total) => {
-      if (done === 1) print(`Fitting the head on ${total} drawn parts (once; about a minute) …`);
-      if (done % 40 === 0 || done === total) print(`  ${done} of ${total}`);
+      if (done === 1) onStep(`Fitting the head on ${total} drawn parts (once; about a minute) …`);
+      if (done % 40 === 0 || done === total) onStep(`  ${done} of ${total}`);
     },
   });
 
   const subscriber = await mqtt.connectAsync(broker.url, { clientId: 'demo-printer', reconnectPeriod: 500 });
   opened.defer(() => subscriber.endAsync(true));
-  const score = openScore(line, print);
-  const onMessage = (_topic: string, payload: Buffer) => score.add(JSON.parse(payload.toString()) as Result);
+  const score = openScore(line);
+  const onMessage = (_topic: string, payload: Buffer) =>
+    onResult(score.add(JSON.parse(payload.toString()) as Result));
   subscriber.on('message', onMessage);
   await subscriber.subscribeAsync(`${topic}/+/result`, { qos: 1 });
 
   const log = openLog(config.log, options.terminal, { station: config.station });
   const agent = opened.use(await openAgent(config, { log, version: options.version }));
-  print(whereToLook({ page: agent.url, broker: broker.url, camera: line.url, configFile }));
+  options.onReady({ page: agent.url, broker: broker.url, topic, camera: line.url, configFile });
   score.begin();
   await Promise.race([ended(signal, options.seconds), agent.failed]);
 
   // The agent finishes parts while it closes: their results come after the summary and are not printed.
   subscriber.off('message', onMessage);
   const summary = score.end();
-  print(score.text(summary));
+  options.onEnd(summary);
   return summary;
 }
 
@@ -101,25 +117,4 @@ function demoConfig({ url, region }: LineAddress, broker: string, port: number):
     log: { level: 'warn' },
   };
   return `# Written by qc-agent demo, which overwrites it. Copy it, put in the addresses of your camera and your broker,\n# and run: qc-agent run --config FILE\n${stringify(settings)}`;
-}
-
-interface Places {
-  readonly page: string;
-  readonly broker: string;
-  readonly camera: string;
-  readonly configFile: string;
-}
-
-function whereToLook({ page, broker, camera, configFile }: Places): string {
-  return [
-    '',
-    `  page      ${page}/`,
-    `  metrics   ${page}/metrics   health ${page}/healthz ${page}/readyz`,
-    `  topics    ${broker} ${topic}/#`,
-    `  camera    ${camera}`,
-    `  config    ${configFile}`,
-    '',
-    'Every part gets one verdict; beside it what the line really made. Ctrl-C ends it.',
-    '',
-  ].join('\n');
 }

@@ -1,4 +1,4 @@
-/** Results beside the truth: a line each as they come, and the summary at the end. */
+/** Compares results with the truth as they come, and sums up at the end. */
 import type { Result } from '../publish/messages.ts';
 import { matchTruth, type Truth } from './truth.ts';
 
@@ -19,13 +19,20 @@ export interface DemoSummary {
   readonly latencyMs: { readonly p50: number; readonly p99: number };
 }
 
+/** A result next to the part that the line really made. */
+export interface ScoredResult {
+  readonly result: Result;
+  /** Undefined if there was no part in the region. */
+  readonly truth: Truth | undefined;
+  readonly isRight: boolean;
+}
+
 export interface Score {
   /** A part that enters after `at` (ms since the epoch, default now) must get a result. */
   begin(at?: number): void;
-  add(result: Result): void;
-  /** What was scored so far: every result that was printed, and the parts that should have had one by now. */
+  add(result: Result): ScoredResult;
+  /** What was scored so far: every result that was added, and the parts that should have had one by now. */
   end(): DemoSummary;
-  text(summary: DemoSummary): string;
 }
 
 /** How long after a part has left its result may take, ms. */
@@ -33,7 +40,7 @@ const graceMs = 1_500;
 /** The demo may run for days: the summary speaks of the newest. */
 const keptResults = 1_000;
 
-export function openScore(line: { readonly truths: readonly Truth[] }, print: (text: string) => void): Score {
+export function openScore(line: { readonly truths: readonly Truth[] }): Score {
   const results: Result[] = [];
   let beganAt = Number.POSITIVE_INFINITY;
 
@@ -45,7 +52,7 @@ export function openScore(line: { readonly truths: readonly Truth[] }, print: (t
       results.push(result);
       if (results.length > keptResults) results.shift();
       const truth = matchTruth([result], line.truths).matches[0]?.truth;
-      print(verdictLine(result, truth));
+      return { result, truth, isRight: isRight(result, truth) };
     },
     end() {
       const now = Date.now();
@@ -76,14 +83,6 @@ export function openScore(line: { readonly truths: readonly Truth[] }, print: (t
         latencyMs: { p50: quantile(totals, 0.5), p99: quantile(totals, 0.99) },
       };
     },
-    text({ parts, judged, correct, accuracy, verdicts, missed, doubled, latencyMs }) {
-      return [
-        '',
-        `${parts} parts passed, ${judged} judged (${missed} missed, ${doubled} twice)`,
-        `${correct} right: ${(accuracy * 100).toFixed(1)} %   pass ${verdicts.pass}, fail ${verdicts.fail}, uncertain ${verdicts.uncertain}`,
-        `capture to verdict: median ${latencyMs.p50} ms, p99 ${latencyMs.p99} ms`,
-      ].join('\n');
-    },
   };
 }
 
@@ -91,23 +90,6 @@ export function openScore(line: { readonly truths: readonly Truth[] }, print: (t
 function isRight(result: Result, truth: Truth | undefined): boolean {
   if (!truth || result.label !== truth.label) return false;
   return result.verdict === (truth.label === 'good' ? 'pass' : 'fail');
-}
-
-function verdictLine(result: Result, truth: Truth | undefined): string {
-  const { verdict, label, probability, votes, timingsMs, sequence } = result;
-  const sure = probability === null ? '' : probability.toFixed(2);
-  const reasons = verdict === 'uncertain' ? `  ${result.reasons.join('; ')}` : '';
-  return [
-    String(sequence).padStart(4),
-    verdict.toUpperCase().padEnd(9),
-    (label ?? '-').padEnd(9),
-    sure.padStart(4),
-    `${votes.agree}/${votes.frames}`,
-    `${Math.round(timingsMs.total)} ms`.padStart(7),
-    ` truth: ${truth?.label ?? 'no part'}`.padEnd(17),
-    isRight(result, truth) ? 'right' : 'WRONG',
-    reasons,
-  ].join(' ');
 }
 
 function quantile(sorted: readonly number[], q: number): number {

@@ -6,7 +6,7 @@ import { checkCamera } from './camera.ts';
 import { checkClock } from './clock.ts';
 import { checkConfig } from './config.ts';
 import { checkDiskInChild } from './disk-in-child.ts';
-import { type Finding, findingLine, warning } from './finding.ts';
+import { type Finding, warning } from './finding.ts';
 import { checkHttp, runningAgent } from './http.ts';
 import { checkLatency } from './latency.ts';
 import { checkModel } from './model.ts';
@@ -16,8 +16,14 @@ import { type CheckLimits, checkWithin } from './within.ts';
 
 export interface DoctorDeps {
   readonly signal: AbortSignal;
-  /** Takes each finding as a line of text, as soon as it is known. */
-  tell(line: string): void;
+  /** Called with each finding as soon as it is known. */
+  readonly onFinding: (finding: Finding) => void;
+}
+
+export interface Findings {
+  readonly findings: readonly Finding[];
+  /** False if the configuration is wrong: nothing else was checked. */
+  readonly isComplete: boolean;
 }
 
 /**
@@ -29,12 +35,12 @@ export interface DoctorDeps {
 export async function runDoctor(
   file: string,
   env: Environment,
-  { signal, tell }: DoctorDeps,
-): Promise<Finding[]> {
+  { signal, onFinding }: DoctorDeps,
+): Promise<Findings> {
   const findings: Finding[] = [];
   const add = (found: readonly Finding[]) => {
     findings.push(...found);
-    for (const finding of found) tell(findingLine(finding));
+    for (const finding of found) onFinding(finding);
   };
   const within = (timeoutMs: number, late: CheckLimits['late']): CheckLimits => ({ timeoutMs, late, signal });
 
@@ -84,15 +90,5 @@ export async function runDoctor(
       ),
     ]);
   }
-  tell(signal.aborted ? '\nstopped' : summary(findings, config !== undefined));
-  return findings;
-}
-
-function summary(findings: readonly Finding[], wasAll: boolean): string {
-  const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
-  const [failed, warned] = [count('fail'), count('warn')];
-  const plural = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
-  if (!wasAll) return `\n${plural(failed, 'problem')}; the rest is checked once the configuration is right`;
-  if (failed > 0) return `\n${plural(failed, 'problem')}, ${plural(warned, 'warning')}`;
-  return warned > 0 ? `\nready to run, ${plural(warned, 'warning')}` : '\nready to run';
+  return { findings, isComplete: config !== undefined };
 }

@@ -1,4 +1,4 @@
-/** What a check found: one line for a person, one object for a script. */
+/** What a check of the doctor found. */
 import { dayOf, daysUntil } from '../../config/certificate.ts';
 import { QcError } from '../../config/errors.ts';
 
@@ -41,11 +41,4 @@ export function expiring(check: string, what: string, validTo: Date | undefined)
   const days = daysUntil(validTo);
   const detail = `${what} expires in ${days} day${days === 1 ? '' : 's'}, on ${dayOf(validTo)}`;
   return [warning(check, detail, 'renew it in time: the new file is used at the next connection')];
-}
-
-const marks = { ok: 'ok   ', warn: 'warn ', fail: 'FAIL ' } as const;
-
-/** `FAIL  broker: … — what to do` */
-export function findingLine({ check, level, detail, remedy }: Finding): string {
-  return `${marks[level]} ${check}: ${detail}${remedy === undefined ? '' : ` — ${remedy}`}`;
 }

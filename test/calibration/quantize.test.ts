@@ -1,7 +1,7 @@
 import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { modelsHalveCommand, modelsQuantizeCommand } from '../../agent/cli/calibration-commands.ts';
+import { modelsHalveCommand, modelsQuantizeCommand } from '../../agent/cli/models/quantize.ts';
 import { type QuantizeConfig, quantize, whyNotQuantize } from '../../calibration/quantize.ts';
 import type { Config } from '../../config/schema.ts';
 import { openBase } from '../../models/base.ts';

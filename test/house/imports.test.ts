@@ -87,6 +87,16 @@ describe('the house rules', () => {
     ]);
   });
 
+  it('keeps the command line in agent/cli', () => {
+    const main = 'agent/main.ts';
+    const isCli = (path: string) => path.startsWith('agent/cli/');
+    const product = imports.filter(({ file }) => !file.startsWith('test/') && !isCli(file));
+    expect([...new Set(product.filter(({ target }) => isCli(target)).map(({ file }) => file))]).toEqual([
+      main,
+    ]);
+    expect(product.filter(({ target }) => target === 'commander').map(({ file }) => file)).toEqual([main]);
+  });
+
   it('uses the process object only where a process begins', () => {
     const users = files
       .filter((file) => !file.startsWith('test/'))

@@ -6,7 +6,7 @@ import { sources } from './sources.ts';
 
 /** Who may read the wall clock, and why. Everything that lasts or expires is counted by `monotonicMs` or `performance.now`. */
 const allowed: Readonly<Record<string, string>> = {
-  'agent/cli/audit-commands.ts': 'since when entries are listed, as somebody writes it on the command line',
+  'agent/cli/audit.ts': 'since when entries are listed, as somebody writes it on the command line',
   'agent/bench/clip.ts': 'timestamp of a drawn frame',
   'agent/bench/results.ts': 'compared with capture times that another process wrote',
   'agent/camera/camera-clock.ts': 'compared with the clock of the camera; steps of either are noticed',

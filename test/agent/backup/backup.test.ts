@@ -8,9 +8,9 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ZipFile } from 'yazl';
-import { type BackupDeps, backupCommand } from '../../../agent/backup/backup.ts';
+import { type BackupDeps, backup } from '../../../agent/backup/backup.ts';
 import type { BackupManifest } from '../../../agent/backup/contents.ts';
-import { checkBackupCommand, restoreCommand } from '../../../agent/backup/restore.ts';
+import { checkBackup, restore } from '../../../agent/backup/restore.ts';
 import { openDataDirectory } from '../../../agent/lifecycle/data-directory.ts';
 import { finishRestore } from '../../../agent/lifecycle/finish-restore.ts';
 import { openDataset, readDataset } from '../../../calibration/dataset/dataset.ts';
@@ -84,7 +84,7 @@ describe('backup and restore', () => {
     await writeFile(configFile, 'station: press-3 # as it was written\n');
     await fill(storage);
     before = await state(storage);
-    await backupCommand(configFor(storage), { configFile, target: file }, deps);
+    await backup(configFor(storage), { configFile, target: file }, deps);
   });
   afterAll(() => scratch[Symbol.asyncDispose]());
 
@@ -109,8 +109,8 @@ describe('backup and restore', () => {
 
   it('gives back what there was on an empty machine, undo included, and says what it holds', async () => {
     const fresh = place('fresh');
-    const { json } = await restoreCommand(configFor(fresh), file, deps);
-    expect(json).toMatchObject({
+    const restored = await restore(configFor(fresh), file, deps);
+    expect(restored).toMatchObject({
       station: 'press-3',
       frames: 11,
       active: before.active,
@@ -132,10 +132,10 @@ describe('backup and restore', () => {
       await using dataset = await openDataset(used, { onNotice });
       await dataset.add({ image: plate('good', 99, 16), label: 'other', by: 'ben' });
     }
-    const { json } = await restoreCommand(configFor(used), file, deps);
+    const restored = await restore(configFor(used), file, deps);
     expect(await state(used)).toEqual(before);
     expect(await readFile(join(used, 'evidence/a.jpg'), 'utf8')).toBe('a picture');
-    const old = await readDataset((json as { before: string }).before, onNotice);
+    const old = await readDataset(restored.before, onNotice);
     expect(old.frames).toMatchObject([{ label: 'other' }]);
   });
 
@@ -144,7 +144,7 @@ describe('backup and restore', () => {
     const used = place('service');
     await mkdir(used);
     await chown(used, 61_234, 61_234);
-    await restoreCommand(configFor(used), file, deps);
+    await restore(configFor(used), file, deps);
     for (const name of [
       'version',
       'dataset',
@@ -156,7 +156,7 @@ describe('backup and restore', () => {
   it('is refused over an agent that runs, and changes nothing', async () => {
     const used = place('held');
     await using _agent = await openDataDirectory(used, '0.1.0');
-    await expect(restoreCommand(configFor(used), file, deps)).rejects.toMatchObject({
+    await expect(restore(configFor(used), file, deps)).rejects.toMatchObject({
       code: 'agent-running',
     });
     expect((await readdir(used)).sort()).toEqual(['agent.lock', 'version']);
@@ -174,7 +174,7 @@ describe('backup and restore', () => {
       message: expect.stringContaining('written by qc-edge-agent 3.0.0'),
     });
     // The way back to an older agent: its own backup.
-    await restoreCommand(configFor(used), file, deps);
+    await restore(configFor(used), file, deps);
     await using _agent = await openDataDirectory(used, '0.1.0');
     expect(await state(used)).toEqual(before);
   });
@@ -196,10 +196,10 @@ describe('backup and restore', () => {
     try {
       for (let n = 0; n < 4; n++) {
         const target = place(`busy-${n}.zip`);
-        const { json } = await backupCommand(configFor(busy), { configFile, target }, deps);
+        const saved = await backup(configFor(busy), { configFile, target }, deps);
         const fresh = place(`busy-${n}`);
-        await restoreCommand(configFor(fresh), target, { ...deps, onNotice: (text) => expect.fail(text) });
-        expect((await state(fresh)).frames).toHaveLength((json as { frames: number }).frames);
+        await restore(configFor(fresh), target, { ...deps, onNotice: (text) => expect.fail(text) });
+        expect((await state(fresh)).frames).toHaveLength(saved.frames);
       }
     } finally {
       stop.abort();
@@ -216,9 +216,7 @@ describe('backup and restore', () => {
       spoilt[at] = spoilt[at]! ^ bit;
       await writeFile(place('spoilt.zip'), n % 8 === 0 ? whole.subarray(0, at) : spoilt);
       const fresh = place('spoilt');
-      const failure = await restoreCommand(configFor(fresh), place('spoilt.zip'), deps).catch(
-        (error) => error,
-      );
+      const failure = await restore(configFor(fresh), place('spoilt.zip'), deps).catch((error) => error);
       // A bit of the zip's own frame (a time, an attribute) may mean nothing: then all is as it was.
       if (failure instanceof Error) {
         expect((failure as { code?: string }).code, `byte ${at}, bit ${bit}: ${failure.message}`).toMatch(
@@ -258,7 +256,7 @@ describe('backup and restore', () => {
   ])('%s is refused', async (what, code, change) => {
     const bad = await forged(`${what}.zip`, change);
     const fresh = place('forged');
-    await expect(restoreCommand(configFor(fresh), bad, deps)).rejects.toMatchObject({ code });
+    await expect(restore(configFor(fresh), bad, deps)).rejects.toMatchObject({ code });
     expect(existsSync(join(fresh, 'models'))).toBe(false);
     await rm(fresh, { recursive: true, force: true });
   });
@@ -268,17 +266,17 @@ describe('backup and restore', () => {
     // A name of the same length, so that the rest of the archive stays right.
     const bytes = (await readFile(file)).toString('latin1').replaceAll('recipe.json', '../../x.jso');
     await writeFile(bad, Buffer.from(bytes, 'latin1'));
-    await expect(checkBackupCommand(bad, deps)).rejects.toMatchObject({
+    await expect(checkBackup(bad, deps)).rejects.toMatchObject({
       code: 'backup-damaged',
       message: expect.stringContaining('../../x.jso'),
     });
   });
 
   it('what is no backup, is there already or lies nowhere is refused', async () => {
-    await expect(checkBackupCommand(place('nothing.zip'), deps)).rejects.toMatchObject({
+    await expect(checkBackup(place('nothing.zip'), deps)).rejects.toMatchObject({
       code: 'backup-unreadable',
     });
-    const to = (target: string) => backupCommand(configFor(storage), { configFile, target }, deps);
+    const to = (target: string) => backup(configFor(storage), { configFile, target }, deps);
     await expect(to(file)).rejects.toMatchObject({ code: 'backup-target' });
     await expect(to(place('no/such/folder.zip'))).rejects.toMatchObject({ code: 'backup-target' });
   });
@@ -289,11 +287,11 @@ describe('backup and restore', () => {
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=600k', 'tmpfs', small]);
     if (mounted.status !== 0) return ctx.skip('a small disk cannot be mounted here');
     try {
-      await expect(restoreCommand(configFor(small), file, deps)).rejects.toMatchObject({
+      await expect(restore(configFor(small), file, deps)).rejects.toMatchObject({
         code: 'disk-too-small',
       });
       const target = join(small, 'b.zip');
-      await expect(backupCommand(configFor(storage), { configFile, target }, deps)).rejects.toMatchObject({
+      await expect(backup(configFor(storage), { configFile, target }, deps)).rejects.toMatchObject({
         code: 'disk-too-small',
       });
       expect((await readdir(small)).filter((name) => /zip|restore|models/.test(name))).toEqual([]);

@@ -17,21 +17,18 @@ const judgedAt = (sequence: number, at: number) =>
 test('the summary counts as many parts as lines were printed, also parts in view at the start and at the end', () => {
   const now = Date.now();
   const truths = [part(1, now + 100), part(2, now + 1_100), part(3, now + 2_100)];
-  const printed: string[] = [];
-  const score = openScore({ truths }, (line) => printed.push(line));
+  const score = openScore({ truths });
   score.begin();
-  truths.forEach(({ serial, centredAt }) => {
-    score.add(judgedAt(serial, centredAt));
-  });
+  const printed = truths.map(({ serial, centredAt }) => score.add(judgedAt(serial, centredAt)));
   expect(score.end()).toMatchObject({ parts: 3, judged: 3, correct: 3, accuracy: 1, missed: 0, doubled: 0 });
-  expect(printed).toHaveLength(3);
+  expect(printed.map(({ truth }) => truth?.serial)).toEqual([1, 2, 3]);
 });
 
 test('a part without a result is missed once it had time to get one, if it entered after the start', async () => {
   const now = Date.now();
   // Before the start; long gone without a result; still in view.
   const truths = [part(1, now - 20_000), part(2, now - 5_000), part(3, now)];
-  const score = openScore({ truths }, () => undefined);
+  const score = openScore({ truths });
   score.begin(now - 10_000);
   score.add(judgedAt(1, now - 20_000));
   expect(score.end()).toMatchObject({ parts: 2, judged: 1, correct: 1, accuracy: 0.5, missed: 1 });

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
+import { doctorCommand } from '../../../agent/cli/doctor.ts';
 import { openBroker } from '../../../agent/demo/broker.ts';
-import { runDoctor } from '../../../agent/doctor/doctor.ts';
 import type { Finding } from '../../../agent/doctor/finding.ts';
 import { embeddedBases } from '../../../models/base.ts';
 import { sealed } from '../../../models/disk/checksum.ts';
@@ -213,7 +213,7 @@ it.each(models)('finds $what', async ({ prepare, check, detail, remedy }) => {
   const file = await writeConfig(scratch, { mqtt: { url: broker.url }, ...(await prepare(scratch)) });
   const lines: string[] = [];
   const tell = (line: string) => void lines.push(line);
-  const findings = await runDoctor(file, {}, { signal: new AbortController().signal, tell });
+  const findings = await doctorCommand(file, {}, { signal: new AbortController().signal, tell });
   const failed = findings.filter(({ ok }) => !ok);
   expect(failed).toMatchObject([{ check }]);
   expect(failed[0]?.detail).toMatch(detail);
@@ -225,7 +225,7 @@ it('tells what it knows when it is stopped', async () => {
   await using scratch = await tempFolder();
   const stop = new AbortController();
   const lines: string[] = [];
-  const findings = await runDoctor(
+  const findings = await doctorCommand(
     await writeConfig(scratch),
     {},
     {

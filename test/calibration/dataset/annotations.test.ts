@@ -1,9 +1,9 @@
 import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { backupCommand } from '../../../agent/backup/backup.ts';
-import { restoreCommand } from '../../../agent/backup/restore.ts';
-import { datasetStatsCommand } from '../../../agent/cli/dataset-commands.ts';
+import { backup } from '../../../agent/backup/backup.ts';
+import { restore } from '../../../agent/backup/restore.ts';
+import { datasetStatsCommand } from '../../../agent/cli/dataset/stats.ts';
 import { indexAnnotations } from '../../../calibration/dataset/annotations.ts';
 import { openDataset, readDataset } from '../../../calibration/dataset/dataset.ts';
 import type { Shape } from '../../../calibration/dataset/shapes.ts';
@@ -87,8 +87,8 @@ test('a backup brings what is marked back', async () => {
   });
   const configFile = join(folder.path, 'agent.yaml');
   await writeFile(configFile, 'station: s\n');
-  await backupCommand(configOf(from), { configFile, target: file }, deps);
-  await restoreCommand(configOf(to), file, deps);
+  await backup(configOf(from), { configFile, target: file }, deps);
+  await restore(configOf(to), file, deps);
   expect((await readDataset(to, onNotice)).frames.map((frame) => frame.id)).toEqual([id]);
   expect(await shapesOf(to)).toEqual({ [id]: [box(0.25)] });
 });

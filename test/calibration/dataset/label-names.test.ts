@@ -1,8 +1,8 @@
 import { appendFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { backupCommand } from '../../../agent/backup/backup.ts';
-import { restoreCommand } from '../../../agent/backup/restore.ts';
+import { backup } from '../../../agent/backup/backup.ts';
+import { restore } from '../../../agent/backup/restore.ts';
 import { openDataset, readDataset } from '../../../calibration/dataset/dataset.ts';
 import type { Change } from '../../../calibration/dataset/journal.ts';
 import { importImages } from '../../../calibration/import/import.ts';
@@ -116,9 +116,9 @@ test('a dataset with such labels is repaired when it is opened, and its backup c
   };
   const target = join(folder.path, 'backup.zip');
   // As it was damaged, before anybody opened it.
-  await backupCommand(configFor(storage), { configFile, target }, deps);
+  await backup(configFor(storage), { configFile, target }, deps);
   const restored = join(folder.path, 'restored');
-  await restoreCommand(configFor(restored), target, deps);
+  await restore(configFor(restored), target, deps);
 
   for (const directory of [storage, restored]) {
     {

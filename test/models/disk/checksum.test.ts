@@ -3,7 +3,6 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { modelsSealCommand } from '../../../agent/cli/models-seal.ts';
 import { shippedHead } from '../../../agent/demo/head.ts';
 import { openBook } from '../../../agent/recipes/book.ts';
 import { openRecipes } from '../../../agent/recipes/recipes.ts';
@@ -16,6 +15,7 @@ import {
   readBaseManifest,
   readHeadManifest,
 } from '../../../models/manifest.ts';
+import { sealManifests } from '../../../models/versions/seal.ts';
 import { openStore } from '../../../models/versions/store.ts';
 import { tempFolder } from '../temp-folder.ts';
 
@@ -149,8 +149,8 @@ test('what an earlier version wrote is read, and sealed by a command', async () 
     storage: { directory: folder.path },
   });
   const files = [manifestFile, join(folder.path, 'models', 'active'), baseFile];
-  expect((await modelsSealCommand(config)).json).toEqual({ sealed: files });
-  expect((await modelsSealCommand(config)).json).toEqual({ sealed: [] });
+  expect(await sealManifests(config)).toEqual(files);
+  expect(await sealManifests(config)).toEqual([]);
   for (const file of files) expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ schema: 2 });
   expect((await store.read(version)).manifest).toEqual({ ...before, schema: 2 });
   expect(await store.active()).toBe(version);

@@ -1,18 +1,71 @@
-/** What `qc-agent dataset import` says and does; the command line wires it. */
+/** `qc-agent dataset import` */
+import { type Command, Option } from 'commander';
+import { openDataset, readDataset } from '../../../calibration/dataset/dataset.ts';
+import { type Imported, type ImportOptions, importImages } from '../../../calibration/import/import.ts';
+import { layoutNames } from '../../../calibration/import/layouts.ts';
+import { openSource, type Skipped } from '../../../calibration/import/source.ts';
+import type { Config } from '../../../config/schema.ts';
+import { answer, answerRecorded, type CommandAnswer } from '../answer.ts';
+import { cameraBits, configFile, type FileOptions, json, mapping } from '../options.ts';
+import { exitWithFailure, type WorkDeps, workDeps } from '../shell.ts';
 
-import { openDataset, readDataset } from '../../calibration/dataset/dataset.ts';
-import { type Imported, type ImportOptions, importImages } from '../../calibration/import/import.ts';
-import { openSource, type Skipped } from '../../calibration/import/source.ts';
-import type { Config } from '../../config/schema.ts';
-import type { DatasetCommandDeps } from './dataset-commands.ts';
-import type { CommandAnswer } from './models-commands.ts';
+export function addImport(dataset: Command): void {
+  dataset
+    .command('import <path>')
+    .description(
+      'take in labelled images from a folder or .zip: one folder for each label, MVTec AD, COCO, YOLO, Pascal VOC, CVAT, Label Studio, labelme, CSV',
+    )
+    .addOption(configFile())
+    .addOption(json('what was taken in and what was skipped'))
+    .option('--dry-run', 'tell what would be taken in, and write nothing')
+    .addOption(
+      new Option('--layout <name>', 'read it as this layout, where it could be several').choices(layoutNames),
+    )
+    .addOption(
+      new Option(
+        '--label-from <folder>',
+        'the folder that is the label: the one an image lies in (parent), or the outermost (top)',
+      ).choices(['parent', 'top']),
+    )
+    .option('--label-column <name>', 'the column of a table that holds the label')
+    .option('--label <name>', 'the label of every image')
+    .option(
+      '--map <written=label>',
+      'a label as it is written, and what it becomes; may be repeated',
+      mapping,
+    )
+    .option('--unannotated <label>', 'the label of images without any annotation, for example good')
+    .option('--bits <number>', 'bits that the camera gives in images of 16 bits: 9 to 16', cameraBits)
+    .option('--relabel', 'frames that are in the dataset already get the label from here')
+    .option('--follow-links', 'read what symbolic links lead to')
+    .addHelpText(
+      'after',
+      [
+        '\nExamples:',
+        '  qc-agent dataset import ./pictures --dry-run --config agent.yaml',
+        '  qc-agent dataset import coco.zip --unannotated good --map OK=good --config agent.yaml',
+      ].join('\n'),
+    )
+    .action((path: string, options: FileOptions & ImportRequest) =>
+      options.dryRun
+        ? answer(options, (config) => importFrom(config, path, options))
+        : answerRecorded(options, 'import', { path }, (config) => importFrom(config, path, options)),
+    );
+}
 
-export type ImportRequest = Pick<
+async function importFrom(config: Config, path: string, options: FileOptions & ImportRequest) {
+  const { config: _, json: __, ...request } = options;
+  const imported = await datasetImportCommand(config, path, request, workDeps(options.json));
+  if (imported.isNothing) exitWithFailure();
+  return imported;
+}
+
+type ImportRequest = Pick<
   ImportOptions,
   'layout' | 'labelFrom' | 'labelColumn' | 'label' | 'unannotated' | 'map' | 'bits' | 'relabel'
 > & { readonly followLinks?: boolean; readonly dryRun?: boolean };
 
-export interface ImportAnswer extends CommandAnswer {
+interface ImportAnswer extends CommandAnswer {
   /** Nothing of what the source holds is in the dataset. */
   readonly isNothing: boolean;
 }
@@ -21,11 +74,11 @@ export interface ImportAnswer extends CommandAnswer {
 const mostNamed = 5;
 
 /** @throws QcError dataset-source, dataset-layout, label-ambiguous, dataset-busy, dataset-write-failed */
-export async function datasetImportCommand(
+async function datasetImportCommand(
   { storage, labels }: Pick<Config, 'storage' | 'labels'>,
   path: string,
   { followLinks, dryRun, ...request }: ImportRequest,
-  { onNotice, signal, onProgress }: DatasetCommandDeps,
+  { onNotice, signal, onProgress }: WorkDeps,
 ): Promise<ImportAnswer> {
   await using source = await openSource(path, { followLinks: followLinks ?? false });
   const options = { ...request, good: labels.good, by: 'import', signal, onProgress };

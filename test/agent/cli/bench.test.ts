@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { BenchReport } from '../../../agent/bench/bench.ts';
-import { textOf } from '../../../agent/bench/report.ts';
+import { benchText } from '../../../agent/cli/bench.ts';
 
 const step: BenchReport['steps'][number] = {
   cameras: 3,
@@ -38,7 +38,7 @@ const report: BenchReport = {
 };
 
 describe('the report of a measurement, as text', () => {
-  const lines = textOf(report).split('\n');
+  const lines = benchText(report).split('\n');
   const line = (start: string) => lines.find((one) => one.trimStart().startsWith(start));
 
   it('names the machine, the model alone and why something was not measured', () => {
@@ -61,7 +61,7 @@ describe('the report of a measurement, as text', () => {
   });
 
   it('says so where not even one camera fits, and that others used the machine', () => {
-    const busy = textOf({ ...report, fits: 0, machine: { ...report.machine, loadBefore: 3 } });
+    const busy = benchText({ ...report, fits: 0, machine: { ...report.machine, loadBefore: 3 } });
     expect(busy).toContain('Not even one camera fits');
     expect(busy).toContain('trust coarse ratios only');
   });

@@ -1,18 +1,17 @@
-/** `qc-agent models seal`: gives what an earlier version or a person wrote a checksum. */
+/** Adds a checksum to the manifests that an earlier version, or a person, wrote without one. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Config } from '../../config/schema.ts';
-import { writeDurably } from '../../models/disk/durable.ts';
-import { basesIn } from '../../models/disk/layout.ts';
-import { manifestText, readBaseManifest } from '../../models/manifest.ts';
-import { openStore } from '../../models/versions/store.ts';
-import type { CommandAnswer } from './models-commands.ts';
+import { writeDurably } from '../disk/durable.ts';
+import { basesIn } from '../disk/layout.ts';
+import { manifestText, readBaseManifest } from '../manifest.ts';
+import { openStore } from './store.ts';
 
-/** Damaged files are left as they are. */
-export async function modelsSealCommand({
+/** @returns the files that got a checksum; damaged ones are left as they are */
+export async function sealManifests({
   model,
   storage,
-}: Pick<Config, 'model' | 'storage'>): Promise<CommandAnswer> {
+}: Pick<Config, 'model' | 'storage'>): Promise<string[]> {
   const files = await (await openStore(storage.directory)).seal();
   const folder = basesIn(storage.directory);
   const pulled = await readdir(folder).catch((): string[] => []);
@@ -21,11 +20,7 @@ export async function modelsSealCommand({
   for (const file of [...own, ...manifests.map((name) => join(folder, name))]) {
     if (await sealBase(file)) files.push(file);
   }
-  const text =
-    files.length > 0
-      ? files.map((file) => `${file}: checksum added`).join('\n')
-      : 'every file has its checksum';
-  return { text, json: { sealed: files } };
+  return files;
 }
 
 async function sealBase(file: string): Promise<boolean> {

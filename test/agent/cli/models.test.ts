@@ -1,12 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import {
-  modelsListCommand,
-  modelsPromoteCommand,
-  modelsRollbackCommand,
-  modelsShowCommand,
-} from '../../../agent/cli/models-commands.ts';
+import { modelsListCommand } from '../../../agent/cli/models/list.ts';
+import { modelsPromoteCommand } from '../../../agent/cli/models/promote.ts';
+import { modelsRollbackCommand } from '../../../agent/cli/models/rollback.ts';
+import { modelsShowCommand } from '../../../agent/cli/models/show.ts';
 import { modelSchema, mqttSchema, storageSchema } from '../../../config/schema.ts';
 import { readDecisions } from '../../../models/versions/decisions.ts';
 import { openStore } from '../../../models/versions/store.ts';

@@ -1,0 +1,49 @@
+/** `qc-agent dataset doctor` */
+import type { Command } from 'commander';
+import type { DoctorDeps } from '../../../calibration/doctor.ts';
+import { standBack } from '../../../calibration/jobs/lower-priority.ts';
+import type { Config } from '../../../config/schema.ts';
+import { answer, type CommandAnswer } from '../answer.ts';
+import { configFile, type FileOptions, json } from '../options.ts';
+import { exitWithFailure, pid, workDeps } from '../shell.ts';
+
+export function addDoctor(dataset: Command): void {
+  dataset
+    .command('doctor')
+    .description(
+      'what is wrong with the labelled frames, and what to do; exit 1 where training is impossible',
+    )
+    .addOption(configFile())
+    .addOption(json('the findings'))
+    .addHelpText('after', '\nExample:\n  qc-agent dataset doctor --config agent.yaml')
+    .action(doctor);
+}
+
+async function doctor(options: FileOptions): Promise<void> {
+  standBack(pid);
+  const deps = { onProgress: () => undefined, ...workDeps(options.json) };
+  await answer(options, async (config) => {
+    const examined = await datasetDoctorCommand(config, deps);
+    if (examined.impossible) exitWithFailure();
+    return examined;
+  });
+}
+
+/** What `qc-agent dataset doctor` says. `impossible`: nothing can be trained as it is. @throws what `examine` throws */
+async function datasetDoctorCommand(
+  config: Config,
+  deps: DoctorDeps,
+): Promise<CommandAnswer & { readonly impossible: boolean }> {
+  const { examine } = await import('../../../calibration/doctor.ts');
+  const findings = await examine(config, deps);
+  const lines = findings.map(({ severity, text, remedy, frames }) => {
+    const named =
+      frames.length > 0 && frames.length <= 2 ? ` [${frames.map((id) => id.slice(0, 12)).join(', ')}]` : '';
+    return `${severity.padEnd(7)}  ${text}${named}: ${remedy}`;
+  });
+  return {
+    text: lines.length > 0 ? lines.join('\n') : 'nothing is wrong with the labelled frames',
+    json: findings,
+    impossible: findings.some(({ severity }) => severity === 'error'),
+  };
+}

@@ -1,0 +1,37 @@
+/** `qc-agent models export-base` */
+import type { Command } from 'commander';
+import type { Config } from '../../../config/schema.ts';
+import { exportBase } from '../../../models/versions/export.ts';
+import { answer, type CommandAnswer } from '../answer.ts';
+import { configFile, type FileOptions, json } from '../options.ts';
+
+export function addExportBase(models: Command): void {
+  models
+    .command('export-base <file>')
+    .description('write the base as an inference server has to run it (docs/remote.md)')
+    .addOption(configFile())
+    .addOption(json('what was written'))
+    .addHelpText(
+      'after',
+      '\nExample:\n  qc-agent models export-base repository/base/1/model.onnx --config agent.yaml',
+    )
+    .action((file: string, options: FileOptions) =>
+      answer(options, (config) => modelsExportBaseCommand(config, file)),
+    );
+}
+
+/** The base for an inference server. @throws QcError what `exportBase` throws */
+async function modelsExportBaseCommand(
+  { model, storage }: Pick<Config, 'model' | 'storage'>,
+  file: string,
+): Promise<CommandAnswer> {
+  const exported = await exportBase(model, storage.directory, file);
+  const { base, input, output, size, bytes } = exported;
+  return {
+    text: [
+      `${base} written to ${file}: ${(bytes / 1e6).toFixed(1)} MB of plain ONNX`,
+      `input ${input}: prepared pixels; output ${output}: ${size} features a picture; docs/remote.md says how a server runs it`,
+    ].join('\n'),
+    json: { file, ...exported },
+  };
+}

@@ -1,0 +1,38 @@
+/** `qc-agent models export` */
+import type { Command } from 'commander';
+import type { Config } from '../../../config/schema.ts';
+import { exportModel } from '../../../models/versions/export.ts';
+import { answer, type CommandAnswer } from '../answer.ts';
+import { configFile, type FileOptions, json } from '../options.ts';
+
+export function addExport(models: Command): void {
+  models
+    .command('export <version> <file>')
+    .description('write base and head as one plain ONNX file that other runtimes read')
+    .addOption(configFile())
+    .addOption(json('what was written'))
+    .addHelpText(
+      'after',
+      '\nExample:\n  qc-agent models export 2026-11-23.2 press-3.onnx --config agent.yaml',
+    )
+    .action((version: string, file: string, options: FileOptions) =>
+      answer(options, (config) => modelsExportCommand(config, version, file)),
+    );
+}
+
+/** Base and head of a version as one ONNX file. @throws QcError what `exportModel` throws */
+async function modelsExportCommand(
+  { model, storage }: Pick<Config, 'model' | 'storage'>,
+  version: string,
+  file: string,
+): Promise<CommandAnswer> {
+  const exported = await exportModel(model, storage.directory, version, file);
+  const { labels, bytes } = exported;
+  return {
+    text: [
+      `${version} with its base written to ${file}: ${(bytes / 1e6).toFixed(1)} MB of plain ONNX`,
+      `outputs: probabilities of ${labels.join(', ')}, in this order; how a picture is prepared is in its metadata ("input")`,
+    ].join('\n'),
+    json: { file, ...exported },
+  };
+}

@@ -1,0 +1,45 @@
+/** `qc-agent restore` */
+import type { Command } from 'commander';
+import { version } from '../../config/package.ts';
+import type { BackupContent } from '../backup/backup.ts';
+import { checkBackup, type Restored, restore } from '../backup/restore.ts';
+import { answer, type CommandAnswer } from './answer.ts';
+import { configFile, type FileOptions, json } from './options.ts';
+import { recorded } from './recorded.ts';
+import { unlessStopped, workDeps } from './shell.ts';
+
+export function addRestore(program: Command): void {
+  program
+    .command('restore <file>')
+    .description('put a backup in the place of dataset, models, bases and recipe, while no agent runs')
+    .addOption(configFile())
+    .option('--check', 'only prove that the backup is whole; change nothing')
+    .addOption(json('what was restored'))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  qc-agent restore press-3.zip --check --config agent.yaml\n  qc-agent restore press-3.zip --config agent.yaml\n  unzip -p press-3.zip config.yaml > agent.yaml',
+    )
+    .action((file: string, options: FileOptions & { check?: boolean }) => {
+      const deps = { version, ...workDeps(options.json) };
+      // Not `answerRecorded`: over what a newer agent wrote, this is the way back.
+      return answer(options, async (config) => {
+        const work: Promise<BackupContent | Restored> = options.check
+          ? checkBackup(file, deps)
+          : recorded(config, 'restore', { file }, () => restore(config, file, deps));
+        const found = await unlessStopped(deps.signal, 'nothing was kept or changed', work);
+        return described(options.check ? `${file} is whole` : `restored from ${file}`, found);
+      });
+    });
+}
+
+function described(what: string, found: BackupContent | Restored): CommandAnswer {
+  const { files, station, createdAt, agent, frames, versions, active = 'none' } = found;
+  const lines = [
+    `${what}: ${files} files, every hash is right`,
+    `station ${station}, ${createdAt}, qc-edge-agent ${agent}: ${frames} labelled frames, ${versions.length} versions, active: ${active}`,
+    ...('before' in found
+      ? [`what was there before lies in ${found.before}: delete it when all is well`]
+      : []),
+  ];
+  return { text: lines.join('\n'), json: found };
+}

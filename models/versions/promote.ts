@@ -1,0 +1,66 @@
+/** Makes another version the active one while no agent runs; a version that the next start would refuse is refused here. */
+import type { Config } from '../../config/schema.ts';
+import { openBase } from '../base.ts';
+import { requireHeadGraph, requireSameBase } from '../head.ts';
+import { recordDecision, requireAllowed } from './decisions.ts';
+import { type HeadVersion, openStore, type Store } from './store.ts';
+
+type PromoteConfig = Pick<Config, 'model' | 'storage'>;
+
+export interface Promoted {
+  readonly active: string;
+  /** Active until now; undefined if no head was. Equal to `active` if nothing changed. */
+  readonly before: string | undefined;
+}
+
+/**
+ * @param override why an engineer wants a version that its gate refuses
+ * @throws QcError version-unknown, head-damaged, head-base-mismatch, model-…, gate-refused; then the active version stays
+ */
+export async function promoteVersion(
+  config: PromoteConfig,
+  version: string,
+  { by, override }: { readonly by: string; readonly override?: string | undefined },
+): Promise<Promoted> {
+  const { directory } = config.storage;
+  const store = await openStore(directory);
+  const before = await store.active().catch(() => undefined);
+  if (before === version) return { active: version, before };
+  const { manifest } = await requireUsable(store, version, config);
+  if (override === undefined) {
+    requireAllowed(manifest, before, await store.history().catch((): string[] => []));
+  }
+  await store.promote(version);
+  const action = override === undefined ? 'promote' : 'override';
+  await recordDecision(directory, { by, version, action, ...(override && { reason: override }) });
+  return { active: version, before };
+}
+
+/** @throws QcError version-unknown if no version was active before, and what promoting throws */
+export async function rollbackVersion(
+  config: PromoteConfig,
+  { by }: { readonly by: string },
+): Promise<Promoted> {
+  const { directory } = config.storage;
+  const store = await openStore(directory);
+  const before = await store.active();
+  const [previous] = await store.history();
+  if (previous !== undefined) await requireUsable(store, previous, config);
+  const version = await store.rollback();
+  await recordDecision(directory, { by, version, action: 'rollback' });
+  return { active: version, before };
+}
+
+/** Refuses what the next start would refuse. */
+async function requireUsable(
+  store: Store,
+  version: string,
+  { model, storage }: PromoteConfig,
+): Promise<HeadVersion> {
+  const head = await store.read(version);
+  const { base: name, precision } = model;
+  const base = await openBase({ base: name, precision, storageDirectory: storage.directory });
+  requireSameBase(head.manifest, base.manifest);
+  requireHeadGraph(head.model, head.manifest, base.manifest.features.size);
+  return head;
+}
