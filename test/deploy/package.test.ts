@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../agent/doctor/finding.ts';
 import { packageRoot, version } from '../../config/package.ts';
+import { sources } from '../house/sources.ts';
 import { tempFolder } from '../models/temp-folder.ts';
 
 interface Packed {
@@ -24,6 +25,9 @@ function pack(...args: readonly string[]): Packed {
   ) as Packed[] | Record<string, Packed>;
   return Object.values(said)[0]!;
 }
+
+/** An image, a package, a release folder or a tag of ours. */
+const ownVersion = /(?:qc-edge-agent[:-]|\/opt\/qc-agent\/|newTag: |ln -sfn )(\d+\.\d+\.\d+)/g;
 
 describe('the package', () => {
   let paths: Set<string>;
@@ -83,6 +87,21 @@ describe('the package', () => {
       encoding: 'utf8',
     });
     expect(stderr).not.toContain('EBADENGINE');
+  });
+
+  it('every version in README, docs and deploy is the one in package.json', () => {
+    const pages = ['README.md', ...sources(['docs', 'deploy'], '')];
+    const named = pages.flatMap((page) =>
+      [...readFileSync(join(packageRoot, page), 'latin1').matchAll(ownVersion)].map(
+        (match) => `${page}: ${match[1]}`,
+      ),
+    );
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter((one) => !one.endsWith(`: ${version}`))).toEqual([]);
+    const lock = JSON.parse(readFileSync(join(packageRoot, 'package-lock.json'), 'utf8')) as {
+      version: string;
+    };
+    expect(lock.version).toBe(version);
   });
 
   it('runs from where it was unpacked: what it says of model and configuration is right', async () => {

@@ -9,17 +9,33 @@ const pages = [
   'README.md',
   'CHANGELOG.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   ...sources(['config', 'models', 'calibration', 'agent', 'deploy', 'docs'], '.md'),
 ];
+
+it('the README stays short: everything else is a page of its own', () => {
+  expect(readFileSync(join(packageRoot, 'README.md')).length).toBeLessThanOrEqual(7_000);
+});
+
+it('every page is in the index of the README', () => {
+  const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');
+  const missing = sources(['docs'], '.md').filter(
+    (page) => !page.startsWith('docs/decisions/') && !readme.includes(`](${page})`),
+  );
+  expect(missing).toEqual([]);
+});
 
 it('every link of the documentation leads somewhere', () => {
   const broken = pages.flatMap((page) => {
     const text = readFileSync(join(packageRoot, page), 'utf8');
-    return [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
-      .map((match) => match[1] ?? '')
-      .filter((link) => !/^(https?|mailto):/.test(link))
-      .filter((link) => !existsSync(join(packageRoot, dirname(page), link)))
-      .map((link) => `${page}: ${link}`);
+    return [...text.matchAll(/\]\(([^)#\s]*)(?:#([^)]*))?\)/g)]
+      .filter(([, link]) => !/^(https?|mailto):/.test(link ?? ''))
+      .filter(([, link = '', anchor]) => {
+        const target = link === '' ? page : join(dirname(page), link);
+        if (!existsSync(join(packageRoot, target))) return true;
+        return anchor !== undefined && target.endsWith('.md') && !anchorsOf(target).includes(anchor);
+      })
+      .map(([, link, anchor]) => `${page}: ${link}${anchor === undefined ? '' : `#${anchor}`}`);
   });
   expect(broken).toEqual([]);
 });
@@ -33,12 +49,12 @@ it('every documented global installation leaves install scripts out: they downlo
   expect(installs.filter((command) => !command.includes('--ignore-scripts'))).toEqual([]);
 });
 
-it('the README names every dependency once, with a reason', () => {
+it('docs/dependencies.md names every dependency once, with a reason', () => {
   const { dependencies } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
   };
-  const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8');
-  const rows = readme.split('\n').filter((line) => line.startsWith('| `'));
+  const page = readFileSync(join(packageRoot, 'docs/dependencies.md'), 'utf8');
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'));
   const unnamed = Object.keys(dependencies).filter(
     (name) => !rows.some((row) => row.includes(`\`${name}\``)),
   );
@@ -49,3 +65,15 @@ it('the waterfall of the documentation shows every stage there is', () => {
   const svg = readFileSync(join(packageRoot, 'docs/waterfall.svg'), 'utf8');
   expect(stageNames.filter((stage) => !svg.includes(`>${stage}</text>`))).toEqual([]);
 });
+
+/** The anchors that GitHub gives to the headings of a page. */
+function anchorsOf(page: string): string[] {
+  const text = readFileSync(join(packageRoot, page), 'utf8').replace(/^```[\s\S]*?^```/gm, '');
+  return [...text.matchAll(/^#+ (.*)$/gm)].map((match) =>
+    (match[1] ?? '')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replaceAll(' ', '-'),
+  );
+}
