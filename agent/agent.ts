@@ -1,10 +1,11 @@
 /** The parts list: opens everything in order, closes it in reverse. */
+
+import { openCalibration } from '../calibration/station/calibration.ts';
+import { readCalibrating, saveCalibrating } from '../calibration/station/mode.ts';
 import type { Config } from '../config/schema.ts';
 import { monotonicMs } from '../models/run/monotonic.ts';
 import { openAudit } from './audit/audit.ts';
 import { commandRecorder } from './audit/record-commands.ts';
-import { openCalibration } from './calibration/calibration.ts';
-import { readCalibrating, saveCalibrating } from './calibration/mode.ts';
 import { createControl } from './control.ts';
 import { createDriftWatch } from './drift/watch.ts';
 import { openEvidence } from './evidence/evidence.ts';

@@ -1,12 +1,11 @@
 /** Calibration as the agent runs it, on a folder, with parts that a test says have been judged. */
 import { pino } from 'pino';
-import { openCalibration, type StationCalibration } from '../../agent/calibration/calibration.ts';
 import { newId } from '../../agent/lifecycle/id.ts';
 import { createMetrics } from '../../agent/metrics/metrics.ts';
+import { openCalibration, type StationCalibration } from '../../calibration/station/calibration.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
-import { frameTimes } from './frame-times.ts';
 import { result } from './publisher.ts';
 
 export interface RealCalibration extends AsyncDisposable {
@@ -44,18 +43,13 @@ export async function openRealCalibration(directory: string, calibrating = true)
     log,
     judge(n) {
       const resultId = newId();
-      const capturedAt = Date.now();
       const judged = result(n, {
         ...{ resultId, camera: 'top', partId: `A-${n}`, state: 'completed', label: null, probability: null },
-        ...{ verdict: 'uncertain', capturedAt: new Date(capturedAt).toISOString() },
+        ...{ verdict: 'uncertain', capturedAt: new Date().toISOString() },
       });
       const random = seededRandom(n + 1);
-      const frame = {
-        ...{ camera: 'top', image: colour(n), capturedAt, receivedAt: capturedAt },
-        ...{ times: frameTimes(), simulated: false },
-      };
       const features = Float32Array.from({ length: 32 }, () => random.next());
-      calibration.see(judged, { frame, features } as unknown as Parameters<StationCalibration['see']>[1]);
+      calibration.see(judged, { frame: { image: colour(n) }, features });
       return resultId;
     },
     [Symbol.asyncDispose]: () => calibration[Symbol.asyncDispose](),

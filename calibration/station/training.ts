@@ -1,12 +1,11 @@
 /** Training and examining beside the line, each in a process of its own, one training at a time. */
 
-import type { Finding } from '../../calibration/finding.ts';
-import { type JobProcess, openJobProcess } from '../../calibration/jobs/job-process.ts';
-import type { JobConfig } from '../../calibration/jobs/messages.ts';
-import type { TrainingView, TrainOptions } from '../../calibration/views.ts';
 import { QcError } from '../../config/errors.ts';
-import type { Log } from '../lifecycle/log.ts';
-import type { Metrics } from '../metrics/metrics.ts';
+import type { Finding } from '../finding.ts';
+import { type JobProcess, openJobProcess } from '../jobs/job-process.ts';
+import type { JobConfig } from '../jobs/messages.ts';
+import type { TrainingView, TrainOptions } from '../views.ts';
+import type { Log } from './log.ts';
 import { createQuantizing } from './quantizing.ts';
 
 export interface TrainingDesk extends AsyncDisposable {
@@ -18,9 +17,14 @@ export interface TrainingDesk extends AsyncDisposable {
   examine(): Promise<readonly Finding[]>;
 }
 
+export interface TrainingMetrics {
+  /** @param seconds from the start to the end */
+  trained(outcome: string, seconds: number): void;
+}
+
 export interface TrainingDeps {
   readonly log: Log;
-  readonly metrics: Pick<Metrics, 'trained'>;
+  readonly metrics: TrainingMetrics;
   /** A candidate was made. */
   readonly onCandidate: (version: string) => Promise<void>;
 }

@@ -1,8 +1,8 @@
 /** Why a part was judged so, from a process that is kept while people ask. */
 
-import { type JobProcess, openJobProcess } from '../../calibration/jobs/job-process.ts';
-import type { JobConfig } from '../../calibration/jobs/messages.ts';
 import type { Image } from '../../models/image.ts';
+import { type JobProcess, openJobProcess } from '../jobs/job-process.ts';
+import type { JobConfig } from '../jobs/messages.ts';
 
 export interface Explainer extends AsyncDisposable {
   /** PNG. @throws QcError what `explain` throws */

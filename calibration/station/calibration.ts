@@ -1,38 +1,45 @@
-/** Calibration beside the running line, joined: labels, training, versions, the shadow, and why. */
-
+/** Calibration of a running line: labels, training, versions, the shadow candidate, and heat maps. */
 import sharp from 'sharp';
-import type { Calibration } from '../../calibration/api.ts';
-import { estimateOf } from '../../calibration/collect/estimate.ts';
-import type { Candidate } from '../../calibration/collect/queue.ts';
-import { labelUsers } from '../../calibration/dataset/label-change.ts';
-import { readFrame } from '../../calibration/dataset/read-frame.ts';
-import { undoView } from '../../calibration/dataset/undo-view.ts';
-import type { JobConfig } from '../../calibration/jobs/messages.ts';
 import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
-import type { Past } from '../evidence/result-history.ts';
-import type { Seen } from '../inspect.ts';
-import type { Log } from '../lifecycle/log.ts';
-import type { LiveModel } from '../live-model.ts';
-import type { Metrics } from '../metrics/metrics.ts';
-import type { Result } from '../publish/messages.ts';
+import type { Calibration } from '../api.ts';
+import { estimateOf } from '../collect/estimate.ts';
+import type { Candidate } from '../collect/queue.ts';
+import { labelUsers } from '../dataset/label-change.ts';
+import { readFrame } from '../dataset/read-frame.ts';
+import { undoView } from '../dataset/undo-view.ts';
+import type { JobConfig } from '../jobs/messages.ts';
+import type { Report } from '../train/report.ts';
 import { createExplainer } from './explainer.ts';
-import { openLabels } from './labels.ts';
-import { createShadow } from './shadow.ts';
-import { createTrainingDesk } from './training.ts';
-import { createVersions } from './versions.ts';
+import { type LabelMetrics, openLabels, type PastResults } from './labels.ts';
+import type { Log } from './log.ts';
+import type { Observation, PublishedResult } from './observation.ts';
+import { createShadow, type ShadowMetrics } from './shadow.ts';
+import { createTrainingDesk, type TrainingMetrics } from './training.ts';
+import { createVersions, type LiveHead } from './versions.ts';
 
 export interface StationCalibration extends Calibration, AsyncDisposable {
   /** A part was judged. */
-  see(result: Result, seen: Seen): void;
+  see(result: PublishedResult, seen: Observation): void;
+}
+
+export interface CalibrationMetrics extends LabelMetrics, ShadowMetrics, TrainingMetrics {
+  readonly unfamiliarParts: { inc(labels: { readonly camera: string }): void };
+  modelScore(version: string, report: Report): void;
+}
+
+/** The model that judges. */
+export interface LiveModel extends LiveHead {
+  /** A version that judges beside the active one, unpublished, or none. @throws QcError version-unknown, head-damaged */
+  shadow(version: string | undefined): Promise<void>;
 }
 
 export interface CalibrationDeps {
   readonly log: Log;
-  readonly metrics: Metrics;
+  readonly metrics: CalibrationMetrics;
   readonly station: { readonly calibrating: boolean };
-  readonly past: Pick<Past, 'result' | 'image'>;
+  readonly past: PastResults;
   readonly model: () => Promise<LiveModel>;
   /** Which head judges now; undefined while none does. */
   readonly active: () => string | undefined;

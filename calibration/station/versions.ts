@@ -1,8 +1,5 @@
 /** Which heads there are, which one judges, and who let it. */
 
-import type { PromotionReasons, RollbackRequest } from '../../calibration/api.ts';
-import { type Report, reportSchema } from '../../calibration/train/report.ts';
-import type { VersionView } from '../../calibration/views.ts';
 import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
 import {
@@ -12,8 +9,17 @@ import {
   requireAllowed,
 } from '../../models/versions/decisions.ts';
 import { type ListedVersion, openStore } from '../../models/versions/store.ts';
-import type { Log } from '../lifecycle/log.ts';
-import type { LiveModel } from '../live-model.ts';
+import type { PromotionReasons, RollbackRequest } from '../api.ts';
+import { type Report, reportSchema } from '../train/report.ts';
+import type { VersionView } from '../views.ts';
+import type { Log } from './log.ts';
+
+/** The head that judges on the line, which a promotion changes without a restart. */
+export interface LiveHead {
+  /** A version that does not fit is refused, and the active one stays. */
+  promote(version: string): Promise<void>;
+  rollback(): Promise<void>;
+}
 
 export interface Versions {
   /** Newest first. */
@@ -31,10 +37,7 @@ export interface Versions {
 
 export function createVersions(
   directory: string,
-  {
-    log,
-    model,
-  }: { readonly log: Log; readonly model: () => Promise<Pick<LiveModel, 'promote' | 'rollback'>> },
+  { log, model }: { readonly log: Log; readonly model: () => Promise<LiveHead> },
 ): Versions {
   const open = () => openStore(directory);
   const historyOf = async () => (await open()).history().catch((): string[] => []);

@@ -1,12 +1,14 @@
 /** How a candidate in the shadow agrees with the active head, part by part. */
-import type { ShadowView } from '../../calibration/views.ts';
-import type { Decision } from '../../models/verdict.ts';
-import type { Metrics } from '../metrics/metrics.ts';
-import type { Result } from '../publish/messages.ts';
+import type { ShadowView } from '../views.ts';
+import type { PublishedResult, ShadowDecision } from './observation.ts';
+
+export interface ShadowMetrics {
+  readonly shadowParts: { inc(labels: { readonly outcome: 'agrees' | 'disagrees' }): void };
+}
 
 export interface Shadow {
   /** Counts one part; true where the candidate decided otherwise. */
-  see(result: Result, said: { readonly version: string; readonly decision: Decision }): boolean;
+  see(result: PublishedResult, said: ShadowDecision): boolean;
   /** A version that is tried out from now on, or none. */
   begin(version: string | null): void;
   view(): ShadowView | null;
@@ -14,7 +16,7 @@ export interface Shadow {
 
 const mostShown = 20;
 
-export function createShadow(metrics: Pick<Metrics, 'shadowParts'>): Shadow {
+export function createShadow(metrics: ShadowMetrics): Shadow {
   let now: ShadowView | null = null;
   return {
     see({ resultId, camera, verdict, label }, { version, decision }) {

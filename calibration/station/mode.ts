@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { check } from '../../config/check.ts';
 import { writeDurably } from '../../models/disk/durable.ts';
-import type { Log } from '../lifecycle/log.ts';
+import type { Log } from './log.ts';
 
 const recordSchema = z.strictObject({ schema: z.literal(1), calibrating: z.boolean() });
 const fileOf = (storageDirectory: string) => join(storageDirectory, 'calibration', 'mode.json');
 
 /** What was in force when the agent ended; inspection if nothing can be read. */
-export async function readCalibrating(storageDirectory: string, log: Log): Promise<boolean> {
+export async function readCalibrating(storageDirectory: string, log: Pick<Log, 'warn'>): Promise<boolean> {
   const file = fileOf(storageDirectory);
   try {
     const record = check(recordSchema, JSON.parse(await readFile(file, 'utf8')));

@@ -2,11 +2,11 @@ import { readdir } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { createTrainingDesk } from '../../../agent/calibration/training.ts';
+import { createTrainingDesk } from '../../../calibration/station/training.ts';
 import { trainingSchema } from '../../../config/schema.ts';
-import { site } from '../../calibration/site.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { until } from '../../rigs/until.ts';
+import { site } from '../site.ts';
 
 it('makes an int8 variant by itself once a training was accepted, and not a second time', async () => {
   await using folder = await tempFolder();

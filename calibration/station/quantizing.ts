@@ -1,8 +1,9 @@
 /** After a training that was accepted: an int8 variant of the base where there is none that was judged with labelled frames. */
-import type { JobProcess } from '../../calibration/jobs/job-process.ts';
-import type { JobConfig } from '../../calibration/jobs/messages.ts';
+
 import { openStore } from '../../models/versions/store.ts';
-import type { Log } from '../lifecycle/log.ts';
+import type { JobProcess } from '../jobs/job-process.ts';
+import type { JobConfig } from '../jobs/messages.ts';
+import type { Log } from './log.ts';
 
 export interface Quantizing {
   /** Returns at once; what comes of it is in the log. */

@@ -1,25 +1,24 @@
 /** Labels of parts that the line has judged: candidates, past results, corrections, and undo. */
 import { join } from 'node:path';
-import type { Answered } from '../../calibration/api.ts';
-import { createLeases } from '../../calibration/collect/leases.ts';
-import { type Candidate, createQueue, type JudgedPart } from '../../calibration/collect/queue.ts';
-import { createSavedQueue } from '../../calibration/collect/saved-queue.ts';
-import { createDatasetDesk } from '../../calibration/dataset/desk.ts';
-import { frameId, type LabelledFrame } from '../../calibration/dataset/frame.ts';
+import { QcError } from '../../config/errors.ts';
+import type { Image } from '../../models/image.ts';
+import type { Answered } from '../api.ts';
+import { createLeases } from '../collect/leases.ts';
+import { type Candidate, createQueue, type JudgedPart } from '../collect/queue.ts';
+import { createSavedQueue } from '../collect/saved-queue.ts';
+import { createDatasetDesk } from '../dataset/desk.ts';
+import { frameId, type LabelledFrame } from '../dataset/frame.ts';
 import {
   changeLabel,
   type LabelChange,
   type LabelChangePreview,
   type LabelUsers,
   previewLabelChange,
-} from '../../calibration/dataset/label-change.ts';
-import type { Author } from '../../calibration/dataset/state.ts';
-import { inWords } from '../../calibration/dataset/undo-view.ts';
-import type { DatasetView } from '../../calibration/dataset/view.ts';
-import { QcError } from '../../config/errors.ts';
-import type { Image } from '../../models/image.ts';
-import type { Past } from '../evidence/result-history.ts';
-import type { Metrics } from '../metrics/metrics.ts';
+} from '../dataset/label-change.ts';
+import type { Author } from '../dataset/state.ts';
+import { inWords } from '../dataset/undo-view.ts';
+import type { DatasetView } from '../dataset/view.ts';
+import type { PublishedResult } from './observation.ts';
 
 export interface Labels extends AsyncDisposable {
   /** Parts that wait for a label. */
@@ -62,13 +61,28 @@ export interface Labels extends AsyncDisposable {
   undo(author: Author, change: number | undefined): Promise<{ readonly undone: string }>;
 }
 
+export interface LabelMetrics {
+  labelledFrames(counts: ReadonlyMap<string, number>): void;
+  corrected(from: string, to: string): void;
+  /** @param read how many parts wait for a label; called at every scrape */
+  watchCandidates(read: () => number): void;
+}
+
+/** Results that were published before. */
+export interface PastResults {
+  /** Undefined if it is not kept any more. */
+  result(resultId: string): Promise<PublishedResult | undefined>;
+  /** The judged image; undefined if it is not kept any more. */
+  image(resultId: string): Promise<Image | undefined>;
+}
+
 export interface LabelsDeps {
   /** What must stay free on the disk, bytes. */
   readonly minFreeBytes: number;
   /** Labels that the config names. */
   readonly good: readonly string[];
-  readonly metrics: Pick<Metrics, 'labelledFrames' | 'corrected' | 'watchCandidates'>;
-  readonly past: Pick<Past, 'result' | 'image'>;
+  readonly metrics: LabelMetrics;
+  readonly past: PastResults;
   /** 0 ≤ x < 1 */
   readonly random: () => number;
   readonly onNotice: (text: string) => void;
