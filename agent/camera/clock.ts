@@ -15,12 +15,16 @@ const BACKLOG_MS = 15_000;
 const LOCK_MS = 150;
 /** A timestamp that is ahead of the reference by more than this has jumped, ms. */
 const JUMP_MS = 200;
+/** A jump is reported for this long, ms. */
+const JUMP_REPORTED_MS = 30_000;
 /** So many frames in a row without a new timestamp: the stream has none. */
 const UNSTAMPED_FRAMES = 5;
 /** Rate error that quartz does not exceed, ms per ms; reported, and the most that a known rate may change. */
 const QUARTZ = 0.0003;
 /** The rate is not known better than this after a time `T`, plus the jitter that was seen: this / T, ms. */
 const LEAST_ERROR_MS = 40;
+/** A rate below what was taken as certain is believed after this time, ms. */
+const RELEARN_MS = 10_000;
 /**
  * A lag that shrinks must do so faster than an error of the rate explains: by more than the first within a window, or the
  * second within `HELD_MS`, beyond what the error explains, ms.
@@ -60,8 +64,9 @@ export interface StreamTime {
  * Invariants:
  * - Arrival bounds capture: no timestamp makes a frame younger than its arrival.
  * - The reference goes down at once (a frame that came faster proves that the others were late) and up only along its
- *   slope. The slope is learned when the stream opens and then only gets more certain, so a growing delay is not
- *   taken for a slow clock. While the lag is above `LOCK_MS` nothing is learned: a delay is never forgotten.
+ *   slope. The slope is learned when the stream opens and then only gets more certain or smaller, so a growing delay is
+ *   not taken for a slow clock. A slope that was learned from a growing delay shows later: no frame can arrive before its
+ *   capture. While the lag is above `LOCK_MS` nothing is learned: a delay is never forgotten.
  * - Timestamps that no delay can cause (back, constant, into the future) move the reference by as much as they moved, keep
  *   the lag, and are reported.
  *
@@ -127,7 +132,11 @@ export class StreamClock {
     if (this.#unstamped >= UNSTAMPED_FRAMES) {
       return 'the stream has no usable timestamps; frames are dated by their arrival';
     }
-    if (this.#jump && Math.abs(this.#jump.ms) >= 100 && this.#lastArrivalMs - this.#jump.at < 60_000) {
+    if (
+      this.#jump &&
+      Math.abs(this.#jump.ms) >= 100 &&
+      this.#lastArrivalMs - this.#jump.at < JUMP_REPORTED_MS
+    ) {
       const seconds = (this.#jump.ms / 1000).toFixed(1);
       return `the timestamps of the stream jumped by ${seconds} s; frames are dated by their arrival`;
     }
@@ -371,6 +380,13 @@ export class StreamClock {
     if (spanMs < LEARN_MS) return;
     const found = lineThrough(this.#windows);
     const error = QUARTZ + (LEAST_ERROR_MS + 4 * found.spreadMs) / spanMs;
+    if (spanMs >= RELEARN_MS && found.slope + error < this.#slopes.least && found.slope > -QUARTZ - error) {
+      // The frames that were late when the stream opened say nothing about its rate.
+      this.#windows = this.#windows.slice(this.#windows.length >> 1);
+      this.#slopes = { least: Number.NEGATIVE_INFINITY, most: this.#slopes.least };
+      this.#fit(at);
+      return;
+    }
     const { least, most } = this.#slopes;
     const slope = Math.min(most, Math.max(least, found.slope));
     this.#slopes = {

@@ -129,6 +129,23 @@ describe('a delay is noticed, and not forgotten until the backlog is gone', () =
     expect(seen.youngest(at + 4.2)).toBeGreaterThan(3_900);
   });
 
+  it('with a delay that grew while the stream was opened, and is gone', () => {
+    for (const [growth, end] of [
+      [0.08, 4],
+      [0.02, 8],
+      [0.3, 3.5],
+    ] as const) {
+      const clock = new StreamClock(0);
+      const delay = (second: number) =>
+        second < end ? 1000 * growth * second : second < 60 ? 0 : Math.min(1000, 50 * (second - 60));
+      const seen = watch(clock, { seconds: 60, delay });
+      expect(clock.fault, `${growth}`).toBe('');
+      expect(Math.abs(clock.drift), `${growth}`).toBeLessThan(0.002);
+      expect(seen.oldest(20)).toBeLessThan(80);
+      expect(watch(new StreamClock(0), { seconds: 120, delay }).tooYoung(90), `${growth}`).toBeLessThan(100);
+    }
+  });
+
   it('with timestamps that run slow or jump meanwhile', () => {
     const delay = (second: number) => (second > 20 ? 4_000 : 0);
     const stamp = (ms: number) => ms + (ms > 60_000 ? 2_000 : 0) - (ms > 80_000 ? 1e6 : 0);
