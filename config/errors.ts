@@ -47,6 +47,11 @@ export const errors = {
     exit: 3,
     remedy: 'train a new head for this base, or set model.base to the one the head was made for',
   },
+  'maps-unavailable': {
+    exit: 3,
+    remedy:
+      'use a convolutional base, or name its maps at strides 8 and 16 in its manifest ("maps"); or promote a head that takes features only',
+  },
   'version-unknown': { exit: 2, remedy: 'qc-agent models list shows the versions there are' },
   'inference-stopped': { exit: 1, remedy: 'restart the agent; if it happens again, report it with the log' },
   overloaded: { exit: 1, remedy: 'judge fewer pictures a second, or use a faster machine or provider' },
@@ -234,7 +239,10 @@ export const errors = {
   },
   'nothing-to-undo': { exit: 1, remedy: 'nothing needs to be done' },
   'undo-overtaken': { exit: 1, remedy: 'correct the label in the gallery if it is wrong' },
-  'why-unavailable': { exit: 1, remedy: 'use a base with average pooling, and a linear head' },
+  'why-unavailable': {
+    exit: 1,
+    remedy: 'use a base whose features are averages or maxima of maps, and a linear head',
+  },
   'training-busy': { exit: 1, remedy: 'wait for the training that runs, or cancel it' },
   'gate-refused': {
     exit: 1,

@@ -330,7 +330,7 @@ export const modelSchema = z.strictObject({
   base: z
     .string()
     .min(1)
-    .default('resnet50-synthetic')
+    .default('resnet50-embedded')
     .describe('an embedded or pulled base by name, or a path to an .onnx with its manifest beside it'),
   provider: z
     .enum(['auto', 'tensorrt', 'cuda', 'webgpu', 'cpu', 'remote'])

@@ -1,4 +1,10 @@
-/** The frozen base on disk: found, proved to be what its manifest says, and cut to its features. */
+/**
+ * The frozen base on disk: found, proved to be what its manifest says, and cut to its features.
+ *
+ * Besides pooled features a base can give the maps of stages 2 and 3 (strides 8 and 16), for heads that look at places. They are
+ * called `stage2` and `stage3` whatever the graph calls them; `mapShapes` says their sizes. Its manifest names them, or they are
+ * found in the graph (onnx/maps.ts). A session computes them only while something needs them (run/mapped.ts).
+ */
 import { createHash } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -7,7 +13,8 @@ import { QcError } from '../config/errors.ts';
 import { basesIn } from './disk/layout.ts';
 import { type BaseManifest, readBaseManifest } from './manifest.ts';
 import { readExternalData, withExternalData } from './onnx/external.ts';
-import { fedGraph, fitGraph } from './onnx/fit-manifest.ts';
+import { type Besides, fedGraph, fitGraph } from './onnx/fit-manifest.ts';
+import type { MapTensor, Pool, Stride } from './onnx/maps.ts';
 import { decodeModel, encodeModel, type OnnxGraph, type OnnxModel } from './onnx/proto.ts';
 
 export interface BaseRequest {
@@ -16,8 +23,6 @@ export interface BaseRequest {
   readonly precision: 'auto' | 'fp32' | 'fp16' | 'int8';
   /** Where bases lie besides the embedded ones, and variants that were made here; none are looked for without it. */
   readonly storageDirectory?: string;
-  /** Also give out the map before pooling. */
-  readonly maps?: boolean;
 }
 
 /** What is known of a base once it is proved: one float32 input of a fixed size, features as the output. */
@@ -25,8 +30,13 @@ export interface ProvedBase {
   readonly manifest: BaseManifest;
   readonly file: string;
   readonly output: string;
-  /** The map that is averaged to the features, [N,D,H,W], also an output; undefined where it was not asked for or is none. */
-  readonly map: string | undefined;
+  readonly besides: Besides | undefined;
+  /** Outputs for what was asked for besides, [N,C,H,W] each, in the order of `maps` or, once each, of `pools`. */
+  readonly also: readonly string[];
+  /** Maps of stages 2 and 3, by stride; empty where the base has none. */
+  readonly maps: readonly MapTensor[];
+  /** What the features are pooled from, in their order; undefined where that is not known. */
+  readonly pools: readonly Pool[] | undefined;
   /** Names of free dimensions and the sizes to fix them at. */
   readonly dimensions: Readonly<Record<string, number>>;
   /** Which of them is the number of pictures; undefined where the graph takes one at a time. */
@@ -39,14 +49,39 @@ export interface Base extends ProvedBase {
   readonly model: string | Uint8Array;
 }
 
+/** What heads call a map. */
+export type MapName = 'stage2' | 'stage3';
+const mapNames: Readonly<Record<Stride, MapName>> = { 8: 'stage2', 16: 'stage3' };
+export const isMapName = (name: string): name is MapName => name === 'stage2' || name === 'stage3';
+
+/** A map of one image, [channels,height,width]. */
+export interface MapShape {
+  readonly name: MapName;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** The maps that a base gives for one image, in the order of `maps`. */
+export function mapShapes({ maps, manifest }: Pick<ProvedBase, 'maps' | 'manifest'>): readonly MapShape[] {
+  const { width, height } = manifest.input;
+  return maps.map(({ stride, channels }) => ({
+    name: mapNames[stride],
+    channels,
+    height: Math.ceil(height / stride),
+    width: Math.ceil(width / stride),
+  }));
+}
+
 /** Where the bases of this package lie, seen from dist/models. */
 export const embeddedBases = fileURLToPath(new URL('../../models/base/', import.meta.url));
 
 /**
  * Opens a base and proves hash, inputs and outputs against its manifest. Throws `model-missing`,
  * `model-damaged`, `model-mismatch` (saying what was found) or `precision-unavailable`.
+ * @param besides what its graph is to give besides the features
  */
-export async function openBase(request: BaseRequest): Promise<Base> {
+export async function openBase(request: BaseRequest, besides?: Besides): Promise<Base> {
   const manifestFile = await findManifest(request);
   const manifest = await readBaseManifest(manifestFile);
   const wanted = request.precision;
@@ -60,9 +95,9 @@ export async function openBase(request: BaseRequest): Promise<Base> {
   const file = join(dirname(manifestFile), manifest.file);
   const { model, isWhole, sha256 } = await readGraph(file);
   if (sha256.all !== manifest.sha256) throw otherFile(file, manifest, sha256);
-  const { cut, ...fitted } = fitGraph(file, manifest, model, request.maps);
+  const { cut, ...fitted } = fitGraph(file, manifest, model, besides);
   const built = cut ?? (isWhole ? undefined : model);
-  return { manifest, file, model: built ? encodeModel(built) : file, ...fitted };
+  return { manifest, file, model: built ? encodeModel(built) : file, besides, ...fitted };
 }
 
 /** The graph of a proved base before it is cut, with all weights in it, as it is fed. @throws QcError as `openBase` */

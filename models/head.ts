@@ -1,8 +1,13 @@
 /**
  * The head: features → class probabilities, and how familiar the part is. On disk it is plain ONNX: `features` [N,D] →
  * `probabilities` [N,K] and, where it knows its examples, `familiarity` [N].
+ *
+ * A head that looks at places takes maps of the base as well, or instead: `stage2` [N,C,H/8,W/8] and `stage3` [N,C,H/16,W/16],
+ * float32, in the same graph. Inputs are told by these names; any other is the features. The worker feeds it views of what the
+ * base gave for the same image, one image a run, and computes maps only while such a head is loaded (run/mapped.ts).
  */
 import { QcError } from '../config/errors.ts';
+import { isMapName, type MapShape, mapShapes, type ProvedBase } from './base.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
 import { buildModel, floatTensor, floatValues, node, tensorDims, valueInfo } from './onnx/build.ts';
 import { describe, graphInputs, graphOutputs, type TensorFacts } from './onnx/graph.ts';
@@ -74,7 +79,7 @@ export function encodeHead(head: HeadWeights): Uint8Array {
 }
 
 /** A picture without any feature has no direction: its sum is taken for this. */
-const leastSum = 1e-12;
+export const leastSum = 1e-12;
 const hellingerNodes = [
   node('Abs', ['features'], ['sizes']),
   node('ReduceL1', ['features'], ['sum'], { axes: [1], keepdims: 1 }),
@@ -153,70 +158,15 @@ export function probabilitiesOf(head: HeadWeights, features: Float32Array): numb
 }
 
 /** W·x + b, one value for each row of W. */
-function product({ weights, bias }: Pick<HeadWeights, 'weights' | 'bias'>, x: ArrayLike<number>): number[] {
+export function product(
+  { weights, bias }: Pick<HeadWeights, 'weights' | 'bias'>,
+  x: ArrayLike<number>,
+): number[] {
   return Array.from(bias, (constant, row) => {
     let sum = constant;
     for (let d = 0; d < x.length; d++) sum += weights[row * x.length + d]! * x[d]!;
     return sum;
   });
-}
-
-/**
- * Class-activation map (Zhou et al., "Learning deep features for discriminative localization", CVPR 2016): what each place
- * adds to the score of a label against the mean of all labels, [H·W]. Exact for a linear head: with x the average of the map
- * over all places, hellinger's √(x/Σ) is x / √(x·Σ), linear in the map once x is known, so that the places sum to the score
- * without its bias. Behind a hidden layer the units that are active at x count, as they do there.
- * @param map [D,H,W], before pooling; its average are the features
- */
-export function activationMap(
-  head: HeadWeights,
-  map: Float32Array,
-  places: number,
-  label: string,
-): Float32Array {
-  const size = map.length / places;
-  const features = averageOf(map, places);
-  const sum = Math.max(
-    leastSum,
-    features.reduce((total, value) => total + Math.abs(value), 0),
-  );
-  const slope = slopeOf(head, features, label);
-  const heat = new Float32Array(places);
-  for (let d = 0; d < size; d++) {
-    const root = Math.sqrt(Math.abs(features[d]!) * sum);
-    const share = head.transform ? (root > leastSum ? 1 / root : 0) : 1;
-    for (let p = 0; p < places; p++) heat[p]! += (slope[d]! * share * map[d * places + p]!) / places;
-  }
-  return heat;
-}
-
-/** [D,H,W] → [D], the average over all places. */
-export function averageOf(map: Float32Array, places: number): Float32Array {
-  return Float32Array.from({ length: map.length / places }, (_, d) => {
-    let sum = 0;
-    for (let p = 0; p < places; p++) sum += map[d * places + p]!;
-    return sum / places;
-  });
-}
-
-/** [D], how the score of a label against the mean of all grows with each transformed feature, at these features. */
-function slopeOf(head: HeadWeights, features: Float32Array, label: string): Float64Array {
-  const { hidden, weights, labels, temperature } = head;
-  const chosen = labels.indexOf(label);
-  const width = weights.length / labels.length;
-  const slope = Float64Array.from({ length: width }, (_, d) => {
-    let mean = 0;
-    for (let k = 0; k < labels.length; k++) mean += weights[k * width + d]! / labels.length;
-    return (weights[chosen * width + d]! - mean) / temperature;
-  });
-  if (!hidden) return slope;
-  const x = head.transform ? hellinger(features) : features;
-  const through = new Float64Array(x.length);
-  product(hidden, x).forEach((value, unit) => {
-    if (value <= 0) return;
-    for (let d = 0; d < x.length; d++) through[d]! += slope[unit]! * hidden.weights[unit * x.length + d]!;
-  });
-  return through;
 }
 
 /** Scores over temperature → probabilities that sum to 1. */
@@ -245,8 +195,24 @@ export function requireSameBase({ version, base: made }: HeadManifest, base: Bas
   }
 }
 
-/** Refuses a head.onnx whose inputs, outputs or labels are not what its manifest says (`head-damaged`). */
-export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, size: number): void {
+/** What a head may take. */
+export interface HeadInputs {
+  /** Number of features. */
+  readonly size: number;
+  readonly maps: readonly MapShape[];
+}
+
+/** What a proved base gives to heads. */
+export const headInputs = (base: Pick<ProvedBase, 'manifest' | 'maps'>): HeadInputs => ({
+  size: base.manifest.features.size,
+  maps: mapShapes(base),
+});
+
+/**
+ * Refuses a head.onnx whose inputs, outputs or labels are not what its manifest says (`head-damaged`), and one that takes maps
+ * from a base that has none (`maps-unavailable`).
+ */
+export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, given: HeadInputs): void {
   const damaged = (found: string) => new QcError('head-damaged', `head ${manifest.version}: ${found}`);
   let model: OnnxModel;
   try {
@@ -257,8 +223,19 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, size
   if (!model.graph) throw damaged('not a whole ONNX file: it has no graph');
   const inputs = graphInputs(model.graph);
   const outputs = graphOutputs(model.graph);
-  if (!isTable(inputs, size)) {
-    throw damaged(`its inputs are ${describe(inputs)}, the base gives [N,${size}] float32`);
+  const absent = inputs.find(({ name }) => isMapName(name) && !given.maps.some((map) => map.name === name));
+  if (absent) {
+    throw new QcError(
+      'maps-unavailable',
+      `head ${manifest.version} takes the map ${absent.name}, which the base does not give`,
+    );
+  }
+  if (!areHeadInputs(inputs, given)) {
+    const maps = given.maps.map(
+      ({ name, channels, height, width }) => `${name} [N,${channels},${height},${width}]`,
+    );
+    const offered = [`[N,${given.size}]`, ...maps].join(', ');
+    throw damaged(`its inputs are ${describe(inputs)}, the base gives ${offered} float32`);
   }
   const { labels } = manifest;
   const [probabilities, familiarity, ...more] = outputs;
@@ -274,6 +251,23 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, size
   if (named !== undefined && named !== JSON.stringify(labels)) {
     throw damaged(`its labels are ${named}, its manifest says ${JSON.stringify(labels)}`);
   }
+}
+
+/** Features at most once, and maps of the base in their shapes. */
+function areHeadInputs(inputs: readonly TensorFacts[], { size, maps }: HeadInputs): boolean {
+  const features = inputs.filter(({ name }) => !isMapName(name));
+  const fits = ({ type, shape }: TensorFacts, wanted: readonly number[]) =>
+    type === 'float32' &&
+    shape?.length === wanted.length + 1 &&
+    wanted.every((dim, i) => typeof shape[i + 1] !== 'number' || shape[i + 1] === dim);
+  return (
+    inputs.length > 0 &&
+    (features.length === 0 || isTable(features, size)) &&
+    inputs.every((input) => {
+      const map = maps.find(({ name }) => name === input.name);
+      return !map || fits(input, [map.channels, map.height, map.width]);
+    })
+  );
 }
 
 /** One float32 tensor of rows with `columns` values. */

@@ -1,7 +1,7 @@
 /** Base, head and thread together: judges pictures, swaps heads without missing one, survives its thread. */
 import { QcError } from '../config/errors.ts';
 import type { ModelConfig } from '../config/schema.ts';
-import { requireHeadGraph, requireSameBase } from './head.ts';
+import { type HeadInputs, requireHeadGraph, requireSameBase } from './head.ts';
 import type { Image } from './image.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
 import type { RanOn } from './run/providers.ts';
@@ -93,7 +93,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     for (const old of rules.keys()) if (rules.size > mostRules) rules.delete(old);
   };
   try {
-    head = await activeHead(store, facts.manifest, onNotice);
+    head = await activeHead(store, facts, onNotice);
     for (const [what, manifest] of [
       [`base ${facts.manifest.name}`, facts.manifest],
       [`head ${head?.version}`, head?.manifest],
@@ -209,14 +209,14 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     },
     async swapHead(version) {
       const next = await store.read(version);
-      requireFit(next, facts.manifest);
+      requireFit(next, facts);
       remember(next);
       await (await ready()).useHead(loaded(next));
       head = next;
     },
     async useShadow(version) {
       const next = version === undefined ? undefined : await store.read(version);
-      if (next) requireFit(next, facts.manifest);
+      if (next) requireFit(next, facts);
       remember(next);
       remember(head);
       await (await ready()).useShadow(loaded(next));
@@ -225,7 +225,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     async keepHead(version) {
       // Read even where it is kept already: the disk may have lost it since, and then nobody should rely on it.
       const next = await store.read(version);
-      requireFit(next, facts.manifest);
+      requireFit(next, facts);
       if (kept.has(version)) return;
       await (await ready()).keepHead(loaded(next));
       kept.set(version, next);
@@ -244,15 +244,16 @@ function loaded(head: HeadVersion | undefined): LoadedHead | undefined {
   return head && { version: head.version, labels: head.manifest.labels, model: head.model };
 }
 
-function requireFit({ manifest, model }: HeadVersion, base: BaseManifest): void {
+function requireFit({ manifest, model }: HeadVersion, { manifest: base, maps }: SessionFacts): void {
   requireSameBase(manifest, base);
-  requireHeadGraph(model, manifest, base.features.size);
+  const given: HeadInputs = { size: base.features.size, maps };
+  requireHeadGraph(model, manifest, given);
 }
 
 /** The active head, or the last whole one before it where it is damaged; undefined where there never was one. */
 async function activeHead(
   store: Store,
-  base: BaseManifest,
+  facts: SessionFacts,
   onNotice: (text: string) => void,
 ): Promise<HeadVersion | undefined> {
   const active = await store.active();
@@ -261,7 +262,7 @@ async function activeHead(
   for (const version of [active, ...(await store.history())]) {
     try {
       const head = await store.read(version);
-      requireFit(head, base);
+      requireFit(head, facts);
       if (first) onNotice(`${(first as Error).message}; judging with version ${version} instead`);
       return head;
     } catch (error) {

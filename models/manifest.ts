@@ -59,6 +59,18 @@ export const baseManifestSchema = z.strictObject({
     pool: z.enum(['none', 'average']).describe('average: [N,C,H,W] is averaged over height and width'),
     size: z.number().int().min(1).max(65_536).describe('features of one picture'),
   }),
+  maps: z
+    .array(
+      z.strictObject({
+        tensor: z.string().min(1).describe('a tensor of the graph, [N,C,H/stride,W/stride]'),
+        stride: z.literal([8, 16]).describe('pixels of the input per cell: 8 is stage 2, 16 is stage 3'),
+        channels: z.number().int().min(1).max(65_536),
+      }),
+    )
+    .max(2)
+    .refine((maps) => new Set(maps.map(({ stride }) => stride)).size === maps.length, 'one map per stride')
+    .optional()
+    .describe('feature maps for heads that look at places; default: found in the graph; []: none'),
   quantization: quantizationSchema
     .optional()
     .describe('int8 made here: how, and what it was like when it passed its gate'),

@@ -7,7 +7,7 @@ import { openRemotely } from './remote/remote.ts';
 import { classify, type Head, openHead } from './run/head-sessions.ts';
 import { openLocally } from './run/local.ts';
 import { monotonicMs } from './run/monotonic.ts';
-import type { Described, Native, Runner } from './run/runner.ts';
+import type { Described, FeatureMap, FeatureMaps, Native, Runner } from './run/runner.ts';
 import type {
   Answer,
   Asked,
@@ -78,7 +78,9 @@ function serve(runner: Runner): void {
   let last: Promise<void> = Promise.resolve();
   async function answersOf(tasks: readonly PictureTask[], wide: boolean, spent: Spent): Promise<Answer[]> {
     const images = tasks.map(({ image }) => image);
-    const described = await runner.run(images, wide);
+    const maps = tasks.some(needsMaps);
+    if (maps) await runner.openMaps();
+    const described = await runner.run(images, { wide, maps });
     for (const one of described) spent.prepareMs += one.prepareMs ?? 0;
     const describedAt = performance.now();
     const answers: Answer[] = [];
@@ -87,11 +89,18 @@ function serve(runner: Runner): void {
     return answers;
   }
 
-  async function answerOf(task: PictureTask, { features, map, ranOn }: Described): Promise<Answer> {
+  function needsMaps(task: PictureTask): boolean {
+    if (task.kind !== 'judge') return task.kind === 'maps';
+    return [task.head, task.shadow].some((head) => head !== undefined && heads.get(head)?.needsMaps);
+  }
+
+  async function answerOf(task: PictureTask, described: Described): Promise<Answer> {
+    const { features, maps = {}, pooled, ranOn } = described;
     if (task.kind === 'features') return { features };
-    if (task.kind === 'map') {
-      if (!map) throw new QcError('why-unavailable', 'this base has no map before its pooled features');
-      return { map };
+    if (task.kind === 'maps') return { features, maps: copied(maps) };
+    if (task.kind === 'pooled') {
+      if (!pooled) throw new QcError('why-unavailable', 'the features of this base are not pooled from maps');
+      return { pooled: pooled.map(({ kind, map }) => ({ kind, map: copiedMap(map) })) };
     }
     const head = task.head === undefined ? undefined : heads.get(task.head);
     const shadow = task.shadow === undefined ? undefined : heads.get(task.shadow);
@@ -101,9 +110,9 @@ function serve(runner: Runner): void {
     return {
       features,
       ranOn,
-      active: head && (await classify(head, features, native)),
+      active: head && (await classify(head, described, native)),
       // What is tried out must never cost the part its verdict.
-      shadow: shadow && (await classify(shadow, features, native).catch(() => undefined)),
+      shadow: shadow && (await classify(shadow, described, native).catch(() => undefined)),
     };
   }
 
@@ -122,7 +131,14 @@ function serve(runner: Runner): void {
   async function headTask(task: HeadTask): Promise<Outcome> {
     try {
       if (task.kind === 'load') {
-        heads.set(task.head.version, await openHead(task.head, native));
+        const head = await openHead(task.head, native);
+        try {
+          if (head.needsMaps) await runner.openMaps();
+        } catch (error) {
+          await head.session.release();
+          throw error;
+        }
+        heads.set(task.head.version, head);
       } else {
         await heads.get(task.version)?.session.release();
         heads.delete(task.version);
@@ -152,6 +168,11 @@ function serve(runner: Runner): void {
     else last = last.then(() => reply(message));
   });
 }
+
+/** A message carries the whole buffer behind a view, which holds the maps of all images of a run. */
+const copiedMap = (map: FeatureMap): FeatureMap => ({ ...map, data: map.data.slice() });
+const copied = (maps: FeatureMaps): FeatureMaps =>
+  Object.fromEntries(Object.entries(maps).map(([name, map]) => [name, copiedMap(map)]));
 
 const isHeadTask = (tasks: Asked['tasks']): tasks is readonly [HeadTask] =>
   tasks[0]?.kind === 'load' || tasks[0]?.kind === 'unload';

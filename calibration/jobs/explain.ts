@@ -1,7 +1,8 @@
 /** Where on a part a head sees a label: a heat map over the picture. */
 import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
-import { activationMap, averageOf, decodeHead, probabilitiesOf, requireSameBase } from '../../models/head.ts';
+import { activationMap, type Heat, pooledFeatures } from '../../models/activation.ts';
+import { decodeHead, probabilitiesOf, requireSameBase } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { openStore } from '../../models/versions/store.ts';
@@ -20,29 +21,28 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
     ...config.model,
     provider: 'cpu',
     threads: 1,
-    maps: true,
+    pooled: true,
     storageDirectory: config.storage.directory,
   });
   const open = await session;
   requireSameBase(manifest, open.facts.manifest);
-  const { data, height, width } = await open.map(image);
-  const places = height * width;
-  const said = probabilitiesOf(head, averageOf(data, places));
+  const pooled = await open.pooled(image);
+  const said = probabilitiesOf(head, pooledFeatures(pooled));
   const shown = label ?? head.labels[said.indexOf(Math.max(...said))]!;
   if (!head.labels.includes(shown)) {
     throw new QcError('why-unavailable', `version ${version} knows no label ${shown}`, {
       remedy: `use one of: ${head.labels.join(', ')}`,
     });
   }
-  return overlay(image, activationMap(head, data, places, shown), width, height);
+  return overlay(image, activationMap(head, pooled, shown));
 }
 
 /** The picture in grey, with what speaks for the label from yellow to red; what speaks against it stays grey. */
-async function overlay(image: Image, heat: Float32Array, columns: number, rows: number): Promise<Buffer> {
+async function overlay(image: Image, heat: Heat): Promise<Buffer> {
   const { width, height, data } = image;
-  const most = Math.max(...heat, 1e-9);
-  const small = Uint8Array.from(heat, (value) => Math.round((255 * Math.max(0, value)) / most));
-  const warm = await sharp(small, { raw: { width: columns, height: rows, channels: 1 } })
+  const most = Math.max(...heat.data, 1e-9);
+  const small = Uint8Array.from(heat.data, (value) => Math.round((255 * Math.max(0, value)) / most));
+  const warm = await sharp(small, { raw: { width: heat.width, height: heat.height, channels: 1 } })
     .resize(width, height, { kernel: 'cubic', fit: 'fill' })
     .extractChannel(0)
     .raw()

@@ -5,18 +5,26 @@ import { changed, type OnnxModel, type OnnxNode } from './proto.ts';
 
 /**
  * The part of the model that makes `tensor`, with `tensor` as its only output. Weights are shared with
- * the given model, which is left as it is. Throws where no node makes the tensor.
+ * the given model, which is left as it is. Throws where no node makes a tensor.
  * @param dims of the tensor, where the model does not say: ONNX wants a shape for every output, onnxruntime does not
+ * @param others tensors that stay as well, without becoming outputs
  */
-export function cutAt(model: OnnxModel, tensor: string, dims?: readonly (number | string)[]): OnnxModel {
+export function cutAt(
+  model: OnnxModel,
+  tensor: string,
+  dims?: readonly (number | string)[],
+  others: readonly string[] = [],
+): OnnxModel {
   const graph = model.graph;
   if (!graph) throw new Error('the model has no graph');
   const made = producers(graph);
-  if (!made.has(tensor)) throw new Error(`no node of the graph makes a tensor named "${tensor}"`);
+  for (const name of [tensor, ...others]) {
+    if (!made.has(name)) throw new Error(`no node of the graph makes a tensor named "${name}"`);
+  }
 
   const nodes = new Set<OnnxNode>();
   const tensors = new Set<string>();
-  const open = [tensor];
+  const open = [tensor, ...others];
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     if (tensors.has(name)) continue;
     tensors.add(name);

@@ -4,20 +4,28 @@ import type { BaseManifest } from '../manifest.ts';
 import { computesInFloat16, withFloatInput, withFloatOutput, withFreeBatch } from './adapt.ts';
 import { valueInfo } from './build.ts';
 import { appendAveragePool, cutAt } from './cut.ts';
-import { describe, graphInputs, graphOutputs, producers, type TensorFacts } from './graph.ts';
+import { describe, graphInputs, graphOutputs, type TensorFacts } from './graph.ts';
+import { findMaps, type MapTensor, type Pool, poolsOf } from './maps.ts';
 import { changed, type OnnxGraph, type OnnxModel } from './proto.ts';
 
 export interface Fit {
   /** The graph cut at its features or adapted; undefined where the file can be run as it is. */
   readonly cut: OnnxModel | undefined;
   readonly output: string;
-  /** The map before pooling, an output too; undefined where it was not asked for, or there is none. */
-  readonly map: string | undefined;
+  /** Outputs for what was asked for besides, in its order. */
+  readonly also: readonly string[];
+  /** Maps of stages 2 and 3, as the manifest names them or the graph shows them; none where there are none. */
+  readonly maps: readonly MapTensor[];
+  /** What the features are pooled from; undefined where they are not. */
+  readonly pools: readonly Pool[] | undefined;
   /** Names of free dimensions and the sizes to fix them at. */
   readonly dimensions: Readonly<Record<string, number>>;
   /** Which of them is the number of pictures; undefined where the graph takes one at a time. */
   readonly batch: string | undefined;
 }
+
+/** What a base can give besides its features: the maps of stages 2 and 3, or those that the features are pooled from. */
+export type Besides = 'maps' | 'pooled';
 
 /**
  * The graph as it is fed: float32 images, as many as one likes. Throws `model-mismatch` with the remedy if the graph takes
@@ -63,7 +71,7 @@ export function fitGraph(
   file: string,
   manifest: BaseManifest,
   model: OnnxModel & { graph: OnnxGraph },
-  maps = false,
+  wanted?: Besides,
 ): Fit {
   const mismatch = (found: string, remedy = 'correct the manifest beside it') =>
     new QcError('model-mismatch', `${file}: ${found}`, { remedy });
@@ -92,7 +100,19 @@ export function fitGraph(
       `the graph has outputs ${outputs} and no tensor "${features.tensor}", which the manifest says`,
     );
   }
+  const pools: readonly Pool[] | undefined =
+    features.pool === 'average'
+      ? [{ kind: 'average', tensor: features.tensor }]
+      : poolsOf(graph, features.tensor);
+  const maps = manifest.maps ?? findMaps(graph, input);
+  const absent = maps.find(({ tensor }) => !graph.node.some(({ output }) => output.includes(tensor)));
+  if (absent) {
+    throw mismatch(`the graph has no tensor "${absent.tensor}", which the manifest names as a map`);
+  }
+  const besides = new Set((wanted === 'maps' ? maps : wanted === 'pooled' ? (pools ?? []) : []).map(nameOf));
   const isHalf = computesInFloat16(graph);
+  const also = [...besides].map((tensor) => (isHalf ? inFloat(tensor) : tensor));
+  const common = { also, maps, pools, dimensions, batch };
   if (isOutput && features.pool === 'none' && graph.output.length === 1) {
     const outputs = graphOutputs(graph);
     if (!givesFeatures(outputs[0]!, features.size)) {
@@ -101,31 +121,23 @@ export function fitGraph(
       );
     }
     if (outputs[0]!.type === 'float32') {
-      const map = maps ? pooledMap(graph, features.tensor) : undefined;
-      const whole = ready === model ? undefined : ready;
-      const cut = map === undefined ? whole : withMap(ready, map, isHalf);
-      return { cut, output: features.tensor, map: map && mapName(map, isHalf), dimensions, batch };
+      const isAsItIs = ready === model && besides.size === 0;
+      const cut = isAsItIs ? undefined : withOutputs(ready, besides, isHalf);
+      return { cut, output: features.tensor, ...common };
     }
   }
-  let cut = cutAt(ready, features.tensor);
+  let cut = cutAt(ready, features.tensor, undefined, [...besides]);
   let output = features.tensor;
   if (isHalf) {
     output = inFloat(output);
     cut = withFloatOutput(cut, features.tensor, output);
   }
+  const isCast = isHalf ? features.tensor : undefined;
   if (features.pool === 'average') {
     cut = appendAveragePool(cut, `${features.tensor}/average`);
     output = `${features.tensor}/average`;
   }
-  const map = maps
-    ? features.pool === 'average'
-      ? features.tensor
-      : pooledMap(graph, features.tensor)
-    : undefined;
-  if (map === undefined) return { cut, output, map, dimensions, batch };
-  const isThere = isHalf && map === features.tensor;
-  const both = isThere ? withOutput(cut, inFloat(map)) : withMap(cut, map, isHalf);
-  return { cut: both, output, map: mapName(map, isHalf), dimensions, batch };
+  return { cut: withOutputs(cut, besides, isHalf, isCast), output, ...common };
 }
 
 /** What to change so that the graph can be fed. */
@@ -148,23 +160,18 @@ function inputRemedy(inputs: readonly TensorFacts[], { input }: BaseManifest): s
   return 'correct the manifest beside it';
 }
 
-/** What is averaged to make a tensor, seen through reshaping alone; undefined where it is no average. */
-function pooledMap(graph: OnnxGraph, tensor: string): string | undefined {
-  const made = producers(graph);
-  for (let name: string | undefined = tensor; name !== undefined; ) {
-    const maker = made.get(name);
-    if (maker?.opType === 'GlobalAveragePool') return maker.input[0];
-    name = ['Flatten', 'Squeeze', 'Reshape', 'Identity'].includes(maker?.opType ?? '')
-      ? maker!.input[0]
-      : undefined;
-  }
-  return undefined;
-}
-
+const nameOf = ({ tensor }: { readonly tensor: string }) => tensor;
 const inFloat = (tensor: string) => `${tensor}/float32`;
-const mapName = (map: string, isHalf: boolean) => (isHalf ? inFloat(map) : map);
-const withMap = (model: OnnxModel, map: string, isHalf: boolean) =>
-  isHalf ? withFloatOutput(model, map, inFloat(map)) : withOutput(model, map);
+
+/** @param cast a tensor that was cast to float32 already */
+function withOutputs(model: OnnxModel, tensors: Iterable<string>, isHalf: boolean, cast?: string): OnnxModel {
+  return [...tensors].reduce((made, tensor) => {
+    if (!isHalf) return withOutput(made, tensor);
+    return tensor === cast
+      ? withOutput(made, inFloat(tensor))
+      : withFloatOutput(made, tensor, inFloat(tensor));
+  }, model);
+}
 
 const withOutput = (model: OnnxModel, tensor: string): OnnxModel =>
   changed(model, {

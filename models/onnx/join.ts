@@ -3,27 +3,34 @@ import type { OnnxModel, OnnxNode, OnnxTensor } from './proto.ts';
 import { changed } from './proto.ts';
 
 /**
- * One model: `second`, whose only input is fed from `tensor` of `first`. Names inside `second` are prefixed, so that they meet
+ * One model: `second`, whose inputs are fed from tensors of `first`. Names inside `second` are prefixed, so that they meet
  * none of `first`; its outputs keep theirs. The operator set is that of `first`.
- * Throws where `second` has other inputs, or where `first` uses an older operator set.
+ * Throws if `second` has inputs that `feed` does not know.
+ * @param feed the tensor of `first` for an input of `second`
  */
 export function join(
   first: OnnxModel,
-  tensor: string,
+  feed: (input: string) => string | undefined,
   second: OnnxModel,
   metadata: Readonly<Record<string, string>>,
 ): OnnxModel {
   const [front, back] = [first.graph, second.graph];
   if (!front || !back) throw new Error('both models need a graph');
   const weights = new Set(back.initializer.map(({ name }) => name));
-  const inputs = back.input.filter(({ name }) => !weights.has(name));
-  if (inputs.length !== 1) throw new Error(`the second graph has ${inputs.length} inputs, not one`);
+  const inputs = new Map<string, string>();
+  for (const { name = '' } of back.input) {
+    if (weights.has(name)) continue;
+    const tensor = feed(name);
+    if (tensor === undefined) throw new Error(`nothing feeds the input "${name}" of the second graph`);
+    inputs.set(name, tensor);
+  }
   const outputs = new Set(back.output.map(({ name }) => name));
   const taken = new Set(front.node.flatMap(({ output }) => output));
   const clash = [...outputs].find((name) => name !== undefined && taken.has(name));
   if (clash !== undefined) throw new Error(`both graphs make a tensor named "${clash}"`);
   const rename = (name: string): string => {
-    if (name === inputs[0]!.name) return tensor;
+    const fed = inputs.get(name);
+    if (fed !== undefined) return fed;
     return name === '' || outputs.has(name) ? name : `head/${name}`;
   };
   const nodes = back.node.map(

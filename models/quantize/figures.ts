@@ -1,16 +1,47 @@
 /** What a quantized base is worth besides its features: what each layer lost, how fast it is, how it is known again. */
 import { readFile } from 'node:fs/promises';
 import { cpuUsage } from 'node:process';
-import type { Base } from '../base.ts';
+import { type Base, type MapName, mapShapes, type ProvedBase } from '../base.ts';
 import type { Image } from '../image.ts';
 import type { BaseManifest } from '../manifest.ts';
 import type { OnnxModel } from '../onnx/proto.ts';
 import { afterLevels } from '../onnx/quantize/insert.ts';
+import type { Plan } from '../onnx/quantize/plan.ts';
 import { checkImage, recordCheck } from '../run/warm-up-check.ts';
 import { type Attempt, each, type Watch } from './attempts.ts';
-import { median, Noise } from './compare.ts';
+import { correlation, median, Noise } from './compare.ts';
 import { type Described, exposing, type FloatBase, type Picture } from './float.ts';
 import type { QuantizationReport } from './report.ts';
+
+/** What a tensor of the float graph is called in the quantized one, where it holds what comes back from 8 bits. */
+export function told(float: FloatBase, plan: Plan, tensor: string): string {
+  const isOutput = float.model.graph!.output.some(({ name }) => name === tensor);
+  return isOutput || !plan.tensors.has(tensor) ? tensor : afterLevels(tensor);
+}
+
+/** How like the float ones the maps of stages 2 and 3 are, by name: mean over the images. */
+export async function likenessOfMaps(
+  float: FloatBase,
+  base: ProvedBase,
+  { plan, model }: Attempt,
+  pictures: readonly Picture[],
+  options: Watch,
+): Promise<Partial<Record<MapName, number>>> {
+  if (float.maps.length === 0) return {};
+  const before = float.maps.map(({ tensor }) => tensor);
+  const after = before.map((name) => told(float, plan, name));
+  await using exact = await float.open(exposing(float.model, before), options.threads);
+  await using changed = await float.open(exposing(model, after), options.threads);
+  const sums = before.map(() => 0);
+  for await (const { image } of each(pictures, 'comparing maps', options)) {
+    const maps = await exact.tensors(image, before);
+    const now = await changed.tensors(image, after);
+    before.forEach((name, i) => {
+      sums[i]! += correlation(maps.get(name)!, now.get(after[i]!)!);
+    });
+  }
+  return Object.fromEntries(mapShapes(base).map(({ name }, i) => [name, sums[i]! / pictures.length]));
+}
 
 /** What each tensor in 8 bits lost, with all that was lost before it. */
 export async function lossOfLayers(
@@ -20,9 +51,8 @@ export async function lossOfLayers(
   options: Watch,
 ): Promise<QuantizationReport['layers']> {
   const inputs = new Set(float.model.graph!.input.map(({ name }) => name));
-  const outputs = new Set(float.model.graph!.output.map(({ name }) => name));
   const tensors = [...plan.tensors].filter((name) => !inputs.has(name));
-  const after = (name: string) => (outputs.has(name) ? name : afterLevels(name));
+  const after = (name: string) => told(float, plan, name);
   await using exact = await float.open(exposing(float.model, tensors), options.threads);
   await using changed = await float.open(exposing(model, tensors.map(after)), options.threads);
   const losses = new Map(tensors.map((name) => [name, new Noise()]));

@@ -1,13 +1,13 @@
 /** The float base as quantization sees it: plain, with its pictures and what can be asked of it. */
 import { QcError } from '../../config/errors.ts';
 import { type Base, wholeGraph } from '../base.ts';
-import { averageOf } from '../head.ts';
 import type { Image } from '../image.ts';
 import type { BaseManifest } from '../manifest.ts';
 import { inFloat32, withWeightsApart } from '../onnx/adapt.ts';
 import { valueInfo } from '../onnx/build.ts';
 import { cutAt } from '../onnx/cut.ts';
 import { producers } from '../onnx/graph.ts';
+import type { MapTensor } from '../onnx/maps.ts';
 import { changed, type OnnxModel } from '../onnx/proto.ts';
 import { foldModel } from '../onnx/quantize/fold.ts';
 import { exactPixels, pixelsTensor } from '../onnx/quantize/pixels.ts';
@@ -19,6 +19,8 @@ import { type Graph, openGraph } from '../run/session-graph.ts';
 export type Picture = () => Promise<Image>;
 
 export interface FloatBase {
+  /** Maps of stages 2 and 3; their tensors are in the graph. */
+  readonly maps: readonly MapTensor[];
   /** Folded, ending in the tensor that the manifest names. */
   readonly plain: OnnxModel;
   /** The same on whole pixels, where that is possible. */
@@ -43,8 +45,11 @@ export async function readFloat(base: Base): Promise<FloatBase> {
   try {
     // An int8 or half variant is made of float32.
     const whole = withWeightsApart(inFloat32(await wholeGraph(base)));
-    const isAlone = whole.graph?.output.length === 1 && whole.graph.output[0]?.name === features.tensor;
-    model = foldModel(isAlone ? whole : cutAt(whole, features.tensor, featureDims(whole, features)));
+    const maps = base.maps.map(({ tensor }) => tensor);
+    const cut = cutAt(whole, features.tensor, featureDims(whole, features), maps);
+    // Folding keeps the names of outputs; here the features are the only one.
+    const folded = foldModel(exposing(cut, maps));
+    model = changed(folded, { graph: changed(folded.graph!, { output: cut.graph!.output }) });
   } catch (cause) {
     if (cause instanceof QcError) throw cause;
     throw new QcError('quantize-impossible', `${base.file}: ${(cause as Error).message}`, { cause });
@@ -69,22 +74,21 @@ export async function readFloat(base: Base): Promise<FloatBase> {
     async function tensors(image: Image, wanted: readonly string[]) {
       const values = prepare(image);
       const others = wanted.filter((name) => name !== input.name);
-      const outputs = await graph.run(values, others).catch(refused);
+      const outputs = others.length > 0 ? await graph.run(values, others).catch(refused) : new Map();
       return wanted.includes(input.name) ? new Map([...outputs, [input.name, values]]) : outputs;
     }
     return {
       tensors,
       async features(image) {
         const found = (await tensors(image, [features.tensor])).get(features.tensor)!;
-        return features.pool === 'average'
-          ? averageOf(found, found.length / features.size)
-          : found.slice(0, features.size);
+        return features.pool === 'average' ? averages(found, features.size) : found.slice(0, features.size);
       },
       [Symbol.asyncDispose]: () => graph[Symbol.asyncDispose](),
     };
   }
 
   return {
+    maps: base.maps,
     plain: model,
     model: exact?.model ?? model,
     known: new Map(exact ? [[pixelsTensor, exact.range]] : []),
@@ -95,6 +99,16 @@ export async function readFloat(base: Base): Promise<FloatBase> {
         ),
       ),
   };
+}
+
+/** [size,…] → [size] */
+function averages(map: Float32Array, size: number): Float32Array {
+  const places = map.length / size;
+  return Float32Array.from({ length: size }, (_, d) => {
+    let sum = 0;
+    for (let p = 0; p < places; p++) sum += map[d * places + p]!;
+    return sum / places;
+  });
 }
 
 /** What shape the features have where they are cut out of a graph; undefined where their operator does not tell. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { QcError } from '../../config/errors.ts';
 import type { Base } from '../base.ts';
 import type { BaseManifest } from '../manifest.ts';
+import { withFloatOutput } from '../onnx/adapt.ts';
 import { floatTensors } from '../onnx/float-tensors.ts';
 import { halfModel } from '../onnx/half.ts';
 import { encodeModel, type OnnxModel } from '../onnx/proto.ts';
@@ -21,7 +22,7 @@ export interface Halved {
   /** The .onnx. */
   readonly model: Uint8Array;
   readonly manifest: BaseManifest;
-  /** Of the features with the float ones, the least of all pictures. */
+  /** Of features and maps with the float ones, the least of all pictures. */
   readonly correlation: number;
   readonly largest: Largest;
   readonly pictures: number;
@@ -48,16 +49,24 @@ export async function halveBase(base: Base, pictures: readonly Picture[], option
   // A processor computes float16 in float, and would never overflow: whether a GPU will is seen in the float graph.
   const tensors = floatTensors(float.plain.graph!);
   await using exact = await float.open(exposing(float.plain, tensors), options.threads);
-  await using rounded = await float.open(model, options.threads);
+  const maps = float.maps.map(({ tensor }) => tensor);
+  const inFloat = (tensor: string) => `${tensor}/float32`;
+  const giving = maps.reduce((made, tensor) => withFloatOutput(made, tensor, inFloat(tensor)), half);
+  await using rounded = await float.open(giving, options.threads);
   let least = 1;
   let largest: Largest = { tensor: '', value: 0 };
   for await (const { image } of each(pictures, 'comparing features', options)) {
     const before = await exact.features(image);
-    for (const [tensor, values] of await exact.tensors(image, tensors)) {
+    const exactly = await exact.tensors(image, tensors);
+    for (const [tensor, values] of exactly) {
       const value = values.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
       if (value > largest.value) largest = { tensor, value };
     }
     least = Math.min(least, correlation(before, await rounded.features(image)));
+    const now = await rounded.tensors(image, maps.map(inFloat));
+    for (const tensor of maps) {
+      least = Math.min(least, correlation(exactly.get(tensor)!, now.get(inFloat(tensor))!));
+    }
   }
   const sha256 = createHash('sha256').update(model).digest('hex');
   return {
@@ -68,6 +77,7 @@ export async function halveBase(base: Base, pictures: readonly Picture[], option
       sha256,
       precision: 'fp16',
       variantOf: manifest.sha256,
+      maps: [...float.maps],
       check: await checkOf(float, model, manifest, options),
       figures: { leastCorrelation: least, largestValue: largest.value, pictures: pictures.length },
     },
@@ -83,5 +93,5 @@ function refusalOf(least: number, { tensor, value }: Largest): string | undefine
     return `${tensor} reaches ${value.toPrecision(3)}, ${mostValue} is the most: float16 ends at 65504`;
   }
   if (least >= leastCorrelation) return undefined;
-  return `its features correlate ${least.toFixed(4)} with the float ones, ${leastCorrelation} is the least`;
+  return `its features or maps correlate ${least.toFixed(4)} with the float ones, ${leastCorrelation} is the least`;
 }

@@ -21,7 +21,7 @@ import {
   probes,
   type Watch,
 } from './attempts.ts';
-import { checkOf, lossOfLayers, measureSpeed } from './figures.ts';
+import { checkOf, likenessOfMaps, lossOfLayers, measureSpeed, told } from './figures.ts';
 import { type FloatBase, type Picture, readFloat } from './float.ts';
 import type { HeldOut, Quantization, QuantizationReport } from './report.ts';
 
@@ -51,6 +51,8 @@ export interface Quantized {
 
 /** Features must correlate so much with the float ones, mean over the pictures that no range was chosen on. */
 export const leastCorrelation = 0.99;
+/** Single cells of a map carry the noise that the features average away. */
+const leastMapCorrelation = 0.97;
 const fewestPictures = 8;
 /** Every so many pictures one is kept from choosing ranges, to compare on. */
 const keptEvery = 4;
@@ -106,13 +108,15 @@ export async function quantizeBase(
 
   const layers = await lossOfLayers(float, best, kept.slice(0, probes), options);
   const speedup = await measureSpeed(base, float, best.model, await kept[0]!(), options);
-  const refusal = refusalOf(best, judged);
+  const maps = await likenessOfMaps(float, base, best, kept, options);
+  const refusal = refusalOf(best, judged) ?? refusalOfMaps(maps);
   const quantization: Quantization = {
     method: best.method,
     frames: shown.length,
     source: options.source,
     correlation: best.correlation,
     leastCorrelation: best.leastCorrelation,
+    maps,
     speedup,
     threads: options.threads,
     float: [...best.float],
@@ -132,6 +136,7 @@ export async function quantizeBase(
       opset: toNumber(best.model.opsetImport.find(({ domain }) => (domain ?? '') === '')?.version ?? 0),
       precision: 'int8',
       variantOf: manifest.sha256,
+      maps: float.maps.map((map) => ({ ...map, tensor: told(float, best.plan, map.tensor) })),
       check: await checkOf(float, model, manifest, options),
       figures: {},
       quantization,
@@ -165,6 +170,12 @@ function refusalOf({ correlation }: Attempt, judged: Judgement | undefined): str
     return `its features correlate ${correlation.toFixed(4)} with the float ones, ${leastCorrelation} is the least`;
   }
   return judged?.refusal;
+}
+
+function refusalOfMaps(maps: Quantization['maps']): string | undefined {
+  const [name, least] = Object.entries(maps ?? {}).find(([, value]) => value < leastMapCorrelation) ?? [];
+  if (name === undefined || least === undefined) return undefined;
+  return `its map ${name} correlates ${least.toFixed(4)} with the float one, ${leastMapCorrelation} is the least`;
 }
 
 function passedBecause({ correlation, speedup, heldOut }: Quantization): string {

@@ -23,6 +23,10 @@ export const quantizationSchema = z.strictObject({
   source: z.string().describe('where they came from'),
   correlation: z.number().describe('of features with those of the float base, mean over other pictures'),
   leastCorrelation: z.number().describe('of the picture where it is least'),
+  maps: z
+    .partialRecord(z.enum(['stage2', 'stage3']), z.number())
+    .optional()
+    .describe('correlation of the maps with those of the float base, mean over the same pictures'),
   speedup: z
     .number()
     .positive()

@@ -46,8 +46,8 @@ export async function openRemotely(
 
   let turn: Promise<unknown> = Promise.resolve();
   /** One run after the other: they share their tensors. */
-  function runHere(images: readonly Image[]): Promise<Described[]> {
-    const run = turn.then(() => local.run(images, true));
+  function runHere(images: readonly Image[], maps = false): Promise<Described[]> {
+    const run = turn.then(() => local.run(images, { wide: true, maps }));
     turn = run.catch(() => undefined);
     return run.then((described) => described.map((one) => ({ ...one, ranOn: here })));
   }
@@ -119,7 +119,10 @@ export async function openRemotely(
     },
     runner: {
       parallel: remote.parallel,
-      async run(images) {
+      openMaps: () => local.openMaps(),
+      async run(images, { maps = false } = {}) {
+        // A server gives features only.
+        if (maps) return runHere(images, maps);
         const described: Described[] = [];
         while (described.length < images.length) {
           const left = images.slice(described.length);

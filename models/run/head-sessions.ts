@@ -1,32 +1,36 @@
-/** Heads run by onnxruntime over features: tiny, one thread each. */
+/** Heads run by onnxruntime over features and maps of one image: tiny, one thread each. */
 import ort from 'onnxruntime-node';
 import { QcError } from '../../config/errors.ts';
-import type { Native } from './runner.ts';
+import { isMapName } from '../base.ts';
+import type { Described, Native } from './runner.ts';
 import type { HeadAnswer, LoadedHead } from './worker.ts';
 
 export interface Head {
   readonly session: ort.InferenceSession;
   readonly version: string;
   readonly labels: readonly string[];
+  /** Whether it takes maps of stage 2 or 3. */
+  readonly needsMaps: boolean;
 }
 
 /** @throws QcError head-damaged */
 export async function openHead({ model, version, labels }: LoadedHead, native: Native): Promise<Head> {
   try {
     const options = { executionProviders: ['cpu'], intraOpNumThreads: 1, logSeverityLevel: 4 } as const;
-    return { session: await native(() => ort.InferenceSession.create(model, options)), version, labels };
+    const session = await native(() => ort.InferenceSession.create(model, options));
+    return { session, version, labels, needsMaps: session.inputNames.some(isMapName) };
   } catch (error) {
     throw new QcError('head-damaged', `onnxruntime refuses the head: ${brief(error)}`);
   }
 }
 
-/** @param features [D]. @throws QcError head-damaged where it answers with another number of labels */
+/** @throws QcError head-damaged where it answers with another number of labels */
 export async function classify(
   { session, version, labels }: Head,
-  features: Float32Array,
+  described: Pick<Described, 'features' | 'maps'>,
   native: Native,
 ): Promise<HeadAnswer> {
-  const feeds = { [session.inputNames[0]!]: new ort.Tensor('float32', features, [1, features.length]) };
+  const feeds = Object.fromEntries(session.inputNames.map((name) => [name, inputOf(name, described)]));
   const outputs = await native(() => session.run(feeds));
   const values = outputs[session.outputNames[0]!]!.data as Float32Array;
   const [familiarity] = (outputs.familiarity?.data as Float32Array | undefined) ?? [];
@@ -35,6 +39,14 @@ export async function classify(
   }
   const probabilities = Object.fromEntries(labels.map((label, i) => [label, values[i]!]));
   return { version, probabilities, ...(familiarity !== undefined && { familiarity }) };
+}
+
+/** Views of what the base gave; nothing is copied. */
+function inputOf(name: string, { features, maps = {} }: Pick<Described, 'features' | 'maps'>): ort.Tensor {
+  if (!isMapName(name)) return new ort.Tensor('float32', features, [1, features.length]);
+  const map = maps[name];
+  if (!map) throw new QcError('maps-unavailable', `the base gives no map ${name}, which the head takes`);
+  return new ort.Tensor('float32', map.data, [1, map.channels, map.height, map.width]);
 }
 
 /** The first sentence of onnxruntime's message, without source locations. */

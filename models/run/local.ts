@@ -1,10 +1,11 @@
 /** A base on this machine: the first provider that opens it and passes the check. */
 import { QcError } from '../../config/errors.ts';
-import { type Base, openBase } from '../base.ts';
+import { type Base, mapShapes, openBase } from '../base.ts';
 import { cacheIn } from '../disk/layout.ts';
 import type { Check, Precision } from '../manifest.ts';
 import { type Choice, fastestOf } from './fastest.ts';
 import { brief } from './head-sessions.ts';
+import { openMappedBase, requireMaps, withMaps } from './mapped.ts';
 import {
   type OnnxSession,
   openAsItIs,
@@ -48,7 +49,7 @@ async function candidates(request: LocalRequest, base: Base): Promise<Candidate[
       found.push({ provider, base, because, optional: true });
       continue;
     }
-    const choice = await fastestOf(request, base);
+    const choice = await fastestOf(request, base, besidesOf(request));
     found.push({ ...choice, provider, optional: choice.base !== base });
     if (choice.base !== base) {
       found.push({ provider, base, because: 'its int8 variant does not run here', optional: false });
@@ -57,10 +58,12 @@ async function candidates(request: LocalRequest, base: Base): Promise<Candidate[
   return found;
 }
 
+const besidesOf = ({ pooled }: LocalRequest) => (pooled ? ('pooled' as const) : undefined);
+
 /** Its fp16 variant for a GPU, where there is one of this very base: the binding has no switch for it. */
 async function halfOf(request: LocalRequest, base: Base): Promise<Base | undefined> {
   if (request.precision !== 'auto' || request.provider === 'cpu') return undefined;
-  const half = await openBase({ ...request, precision: 'fp16' }).catch(() => undefined);
+  const half = await openBase({ ...request, precision: 'fp16' }, besidesOf(request)).catch(() => undefined);
   const isItsOwn = half?.manifest.precision === 'fp16' && half.manifest.variantOf === base.manifest.sha256;
   return isItsOwn ? half : undefined;
 }
@@ -83,9 +86,9 @@ export interface OpenedHere {
  * @throws QcError what `openBase` throws, model-damaged, model-check-failed, provider-unavailable
  */
 export async function openLocally(request: LocalRequest, native: Native, opened?: Base): Promise<OpenedHere> {
-  const again = request.compiled && (await openAgain(request.compiled, request.threads, native));
+  const again = request.compiled && (await openAgain(request, request.compiled, native));
   if (again) return again;
-  const float = opened ?? (await openBase(request));
+  const float = opened ?? (await openBase(request, besidesOf(request)));
   const why: string[] = [];
   for (const { provider, base, because, optional } of await candidates(request, float)) {
     const { manifest } = base;
@@ -105,7 +108,7 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
           profile: request.profile,
           native,
         };
-        const session = await open(setup, wide);
+        const session = await open(request, setup, wide, why);
         const proof = await prove(setup, session);
         reason = proof.failure;
         if (reason === undefined) {
@@ -113,10 +116,10 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
           if (provider === 'webgpu' && request.gpu?.deviceId) {
             why.push('model.gpu.deviceId: WebGPU takes the first adapter');
           }
-          const facts = { manifest, precision, because, provider, batch, why };
+          const facts = { manifest, precision, because, provider, batch, why, maps: mapShapes(base) };
           return {
             opened: { facts, compiled: compiledOf(session, facts, base, proof.check) },
-            runner: session,
+            runner: withMaps(session, () => openMapped(request, setup, wide, proof.check)),
           };
         }
         await session.release();
@@ -135,29 +138,12 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
     return provider === 'cpu' ? spreadOnCpu(threads, precision) : { narrow: threads, wide: threads };
   }
 
-  function batchOf(provider: Provider, { batch, map }: Base): number {
+  function batchOf(provider: Provider, { batch, besides }: Base): number {
     const wanted = request.batch || usualBatch[provider];
-    if (wanted === 1 || map !== undefined) return 1;
+    if (wanted === 1 || besides === 'pooled') return 1;
     if (batch !== undefined) return wanted;
     if (request.batch) why.push('batches: the graph of the base takes one picture at a time');
     return 1;
-  }
-
-  /**
-   * On the CPU from a compiled graph where one can be had; without one nothing is shared, and all runs are wide. So they are where
-   * they are profiled, one after the other in one session.
-   */
-  async function open(setup: SessionSetup, wide: number): Promise<OnnxSession> {
-    const { storageDirectory } = request;
-    const isPlain = setup.provider === 'cpu' && setup.base.map === undefined && setup.profile === undefined;
-    if (isPlain && storageDirectory !== undefined) {
-      try {
-        return await openWider(await openFromCache(setup, cacheIn(storageDirectory)), setup, wide);
-      } catch (error) {
-        why.push(`a compiled graph: ${brief(error)}`);
-      }
-    }
-    return openAsItIs({ ...setup, threads: wide });
   }
 
   /** The CPU provider is the reference: where it fails, the model is wrong, not the provider. */
@@ -198,6 +184,54 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
   }
 }
 
+/**
+ * On the CPU from a compiled graph where one can be had; without one nothing is shared, and all runs are wide. So they are where
+ * they are profiled, one after the other in one session.
+ * @param why told why there is no compiled graph
+ */
+async function open(
+  { storageDirectory }: LocalRequest,
+  setup: SessionSetup,
+  wide: number,
+  why: string[],
+): Promise<OnnxSession> {
+  const { provider, base, profile } = setup;
+  const isPlain = provider === 'cpu' && base.besides !== 'pooled' && profile === undefined;
+  if (isPlain && storageDirectory !== undefined) {
+    try {
+      return await openWider(await openFromCache(setup, cacheIn(storageDirectory)), setup, wide);
+    } catch (error) {
+      why.push(`a compiled graph: ${brief(error)}`);
+    }
+  }
+  return openAsItIs({ ...setup, threads: wide });
+}
+
+/** The session for runs with maps. @param like the one without, which passed. @throws QcError as `openMappedBase`, model-… */
+async function openMapped(
+  request: LocalRequest,
+  like: ProvedSetup,
+  wide: number,
+  check: Check,
+): Promise<OnnxSession> {
+  const base = await openMappedBase(request, like.base.manifest);
+  const setup = { ...like, base, profile: undefined };
+  const session = await open(request, setup, wide, []);
+  try {
+    for (const described of await warmUp(setup, session)) {
+      const reason = checkFailure(check, described.features, base.manifest.precision);
+      if (reason !== undefined) {
+        throw new QcError('model-check-failed', `${base.file} with its maps on ${like.provider}: ${reason}`);
+      }
+      requireMaps(base, described);
+    }
+    return session;
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
 /** The pictures of the check, in all sizes of a batch: the first run of each takes longer. */
 async function warmUp({ base, batch }: ProvedSetup, session: OnnxSession): Promise<Described[]> {
   const { width, height } = base.manifest.input;
@@ -212,11 +246,10 @@ async function warmUp({ base, batch }: ProvedSetup, session: OnnxSession): Promi
 function compiledOf(
   { graph }: OnnxSession,
   facts: SessionFacts,
-  { manifest, file, output, map, dimensions, batch }: Base,
+  { model: _, ...base }: Base,
   check: Check,
 ): Compiled | undefined {
-  if (graph === undefined) return undefined;
-  return { graph, facts, check, base: { manifest, file, output, map, dimensions, batch } };
+  return graph === undefined ? undefined : { graph, facts, check, base };
 }
 
 /**
@@ -224,12 +257,12 @@ function compiledOf(
  * Undefined where it does not give here what it gave there; the whole way then finds out why.
  */
 async function openAgain(
+  request: LocalRequest,
   compiled: Compiled,
-  wanted: number,
   native: Native,
 ): Promise<OpenedHere | undefined> {
   const { base, check, facts, graph } = compiled;
-  const { narrow: threads, wide } = spreadOnCpu(wanted, base.manifest.precision);
+  const { narrow: threads, wide } = spreadOnCpu(request.threads, base.manifest.precision);
   const setup = { provider: 'cpu' as const, base, threads, batch: facts.batch, native };
   const session = await openGraphFile(setup, graph)
     .then((narrow) => openWider(narrow, setup, wide))
@@ -239,7 +272,10 @@ async function openAgain(
   const { features, precision } = base.manifest;
   const holds = (one: Described) =>
     one.features.length === features.size && checkFailure(check, one.features, precision) === undefined;
-  if (described?.every(holds)) return { opened: { facts: { ...facts, why: [] }, compiled }, runner: session };
+  if (described?.every(holds)) {
+    const runner = withMaps(session, () => openMapped(request, setup, wide, check));
+    return { opened: { facts: { ...facts, why: [] }, compiled }, runner };
+  }
   await session.release();
   return undefined;
 }

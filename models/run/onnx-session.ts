@@ -3,15 +3,15 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
-import { QcError } from '../../config/errors.ts';
-import type { Base, ProvedBase } from '../base.ts';
+import { type Base, mapShapes, type ProvedBase } from '../base.ts';
 import { makeFolders } from '../disk/folders.ts';
+import type { Image } from '../image.ts';
 import { makePrepare } from '../prepare/prepare.ts';
 import { openCompiled } from './compiled.ts';
 import { bytesOverflow } from './int8-overflow.ts';
 import type { Provider } from './providers.ts';
-import type { Described, Native, Runner } from './runner.ts';
-import type { FeatureMap, Gpu } from './worker.ts';
+import type { Described, FeatureMap, Native } from './runner.ts';
+import type { Gpu } from './worker.ts';
 
 // What fails is said by our own errors; onnxruntime's coloured lines would only alarm an operator.
 ort.env.logLevel = 'fatal';
@@ -35,7 +35,11 @@ export interface SessionSetup extends ProvedSetup {
   readonly base: Base;
 }
 
-export interface OnnxSession extends Runner {
+export interface OnnxSession {
+  /** One for each image, in their order. @param wide with all threads, where it has a choice */
+  run(images: readonly Image[], wide?: boolean): Promise<Described[]>;
+  /** Lets go of what would keep the thread alive. */
+  close?(): void;
   /** The compiled graph that runs, where one does. */
   readonly graph: string | undefined;
   /** Whether a wide run takes more threads than another one. */
@@ -148,7 +152,7 @@ async function compiledGraph(setup: SessionSetup, cache: string): Promise<string
   const { base, batch } = setup;
   const identity = [
     base.manifest.sha256,
-    base.output,
+    [base.output, ...base.also].join(),
     JSON.stringify(dimensions(base, batch)),
     ort.env.versions.node!,
   ];
@@ -192,7 +196,8 @@ function runner(
       return [size, { pixels, tensor: new ort.Tensor('float32', pixels, dims) }];
     }),
   );
-  const wanted = base.map === undefined ? [base.output] : [base.output, base.map];
+  const wanted = [base.output, ...base.also];
+  const besides = describing(base);
 
   let toProfile = profile === undefined ? 0 : profiledRuns;
   function endProfile(): void {
@@ -222,7 +227,7 @@ function runner(
         for (let n = 0; n < size; n++) {
           described.push({
             features: rows.slice(n * each, (n + 1) * each),
-            map: base.map === undefined ? undefined : mapOf(outputs[base.map]!, n),
+            ...besides(base.also.map((name) => mapOf(outputs[name]!, n))),
             prepareMs,
           });
         }
@@ -233,12 +238,23 @@ function runner(
   };
 }
 
-/** @param n which picture of the run */
-function mapOf(map: ort.Tensor, n: number): FeatureMap {
-  const [, size = 0, height = 0, width = 0] = map.dims;
-  const length = size * height * width;
-  if (height * width === 0) {
-    throw new QcError('why-unavailable', 'this base has no map before its pooled features');
+/** What the tensors besides the features are, in their order. */
+function describing(base: ProvedBase): (maps: readonly FeatureMap[]) => Pick<Described, 'maps' | 'pooled'> {
+  const { also, maps, pools } = base;
+  if (also.length === 0) return () => ({});
+  if (base.besides === 'pooled') {
+    const sources = [...new Set(pools?.map(({ tensor }) => tensor))];
+    return (found) => ({
+      pooled: pools?.map(({ kind, tensor }) => ({ kind, map: found[sources.indexOf(tensor)]! })),
+    });
   }
-  return { data: (map.data as Float32Array).slice(n * length, (n + 1) * length), height, width };
+  const names = mapShapes({ maps, manifest: base.manifest }).map(({ name }) => name);
+  return (found) => ({ maps: Object.fromEntries(found.map((map, i) => [names[i]!, map])) });
+}
+
+/** A view into the output. @param n which image of the run */
+function mapOf({ data, dims }: ort.Tensor, n: number): FeatureMap {
+  const [, channels = 0, height = 0, width = 0] = dims;
+  const length = channels * height * width;
+  return { data: (data as Float32Array).subarray(n * length, (n + 1) * length), channels, height, width };
 }

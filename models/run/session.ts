@@ -3,9 +3,9 @@ import { QcError } from '../../config/errors.ts';
 import type { Image } from '../image.ts';
 import { type BatchOptions, openBatcher } from './batcher.ts';
 import type { RanOn } from './providers.ts';
+import type { FeatureMaps, PooledMap } from './runner.ts';
 import { type Spread, spreadOnCpu } from './threads.ts';
 import {
-  type FeatureMap,
   type HeadAnswer,
   type HeadTask,
   type InferenceWorker,
@@ -66,8 +66,10 @@ export interface Session extends AsyncDisposable {
   judge(image: Image, by?: JudgeOptions): Promise<Judged>;
   /** Pooled features of the base, [size]. */
   features(image: Image): Promise<Float32Array>;
-  /** @throws QcError why-unavailable where the session was opened without maps */
-  map(image: Image): Promise<FeatureMap>;
+  /** Features with the maps of stages 2 and 3, copied out of the thread: for training. @throws QcError maps-unavailable */
+  maps(image: Image): Promise<{ readonly features: Float32Array; readonly maps: FeatureMaps }>;
+  /** What the features are pooled from, in their order. @throws QcError why-unavailable where it was opened without */
+  pooled(image: Image): Promise<readonly PooledMap[]>;
   /**
    * What is asked once this has resolved is judged by the new head, what was asked before by the old one.
    * A head that does not open is refused, and the old one stays. @throws QcError head-damaged
@@ -85,8 +87,8 @@ export interface Session extends AsyncDisposable {
  * A GPU takes one run after the other, and maps are looked at one by one. Without a compiled graph all runs are wide, and each
  * worker has the weights for itself.
  */
-function spreadOf({ threads, maps }: WorkerRequest, { facts, compiled }: Opened): Spread {
-  if (facts.provider !== 'cpu' || maps || !compiled) return { workers: 1, narrow: 1, wide: 1 };
+function spreadOf({ threads, pooled }: WorkerRequest, { facts, compiled }: Opened): Spread {
+  if (facts.provider !== 'cpu' || pooled || !compiled) return { workers: 1, narrow: 1, wide: 1 };
   return spreadOnCpu(threads, facts.precision);
 }
 
@@ -162,7 +164,11 @@ function share(
       }
     },
     features: async (image) => (await batcher.ask({ kind: 'features', image }, other)).answer.features!,
-    map: async (image) => (await batcher.ask({ kind: 'map', image }, other)).answer.map!,
+    async maps(image) {
+      const { features, maps } = (await batcher.ask({ kind: 'maps', image }, other)).answer;
+      return { features: features!, maps: maps! };
+    },
+    pooled: async (image) => (await batcher.ask({ kind: 'pooled', image }, other)).answer.pooled!,
     async useHead(head) {
       const before = active;
       active = await heads.load(head);

@@ -5,17 +5,18 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 import type { RemoteConfig } from '../../config/schema.ts';
-import type { BaseRequest, ProvedBase } from '../base.ts';
+import type { BaseRequest, MapShape, ProvedBase } from '../base.ts';
 import type { Image } from '../image.ts';
 import type { BaseManifest, Check, Precision } from '../manifest.ts';
 import type { Provider, RanOn } from './providers.ts';
+import type { FeatureMaps, PooledMap } from './runner.ts';
 
 export interface WorkerRequest extends BaseRequest {
   /** `remote` needs the server; where it is away, what `auto` takes. */
   readonly provider: 'auto' | Provider | 'remote';
   readonly remote?: RemoteConfig | undefined;
-  /** Also keep the map before pooling, for the task `map`; costs memory. */
-  readonly maps?: boolean;
+  /** Also keep what the features are pooled from, for the task `pooled`; costs memory. */
+  readonly pooled?: boolean;
   /** CPU threads of one inference; 0 = one a core. */
   readonly threads: number;
   /** Most pictures in one run; 0 or absent: what suits the provider. */
@@ -53,6 +54,8 @@ export interface SessionFacts {
   readonly batch: number;
   /** Runs under way at a time; absent: one. */
   readonly parallel?: number;
+  /** Maps that a head may take; none where the base has none. */
+  readonly maps: readonly MapShape[];
   /** Why what was tried first does not run: "cuda: no NVIDIA device on this machine". */
   readonly why: readonly string[];
 }
@@ -71,14 +74,6 @@ export interface HeadAnswer {
   readonly familiarity?: number | undefined;
 }
 
-/** The base's last map before pooling. */
-export interface FeatureMap {
-  /** [D,height,width] */
-  readonly data: Float32Array;
-  readonly height: number;
-  readonly width: number;
-}
-
 export type PictureTask =
   | {
       readonly kind: 'judge';
@@ -88,7 +83,9 @@ export type PictureTask =
       readonly shadow: string | undefined;
     }
   | { readonly kind: 'features'; readonly image: Image }
-  | { readonly kind: 'map'; readonly image: Image };
+  /** Features with the maps of stages 2 and 3. */
+  | { readonly kind: 'maps'; readonly image: Image }
+  | { readonly kind: 'pooled'; readonly image: Image };
 export type HeadTask =
   | { readonly kind: 'load'; readonly head: LoadedHead }
   | { readonly kind: 'unload'; readonly version: string };
@@ -130,7 +127,8 @@ export interface Opened {
 /** Which fields there are follows from the task. */
 export interface Answer {
   readonly features?: Float32Array;
-  readonly map?: FeatureMap;
+  readonly maps?: FeatureMaps;
+  readonly pooled?: readonly PooledMap[];
   readonly active?: HeadAnswer | undefined;
   readonly shadow?: HeadAnswer | undefined;
   /** Where that is not what the facts say. */

@@ -1,9 +1,9 @@
 /** Base and head as one plain ONNX file, for other runtimes. */
 import { readFile } from 'node:fs/promises';
 import type { ModelConfig } from '../../config/schema.ts';
-import { openBase } from '../base.ts';
+import { type Base, isMapName, mapShapes, openBase } from '../base.ts';
 import { writeDurably } from '../disk/durable.ts';
-import { requireHeadGraph, requireSameBase } from '../head.ts';
+import { headInputs, requireHeadGraph, requireSameBase } from '../head.ts';
 import type { BaseManifest } from '../manifest.ts';
 import { withWeightsApart } from '../onnx/adapt.ts';
 import { valueInfo } from '../onnx/build.ts';
@@ -31,14 +31,14 @@ export async function exportModel(
 ): Promise<Exported> {
   const store = await openStore(storageDirectory);
   const head = await store.read(version);
-  const base = await openBase({ ...model, storageDirectory });
+  const base = await openBase({ ...model, storageDirectory }, 'maps');
   const { manifest } = base;
   requireSameBase(head.manifest, manifest);
-  requireHeadGraph(head.model, head.manifest, manifest.features.size);
+  requireHeadGraph(head.model, head.manifest, headInputs(base));
   const bare = decodeModel(typeof base.model === 'string' ? await readFile(base.model) : base.model);
   // The head's weights are no inputs.
   const body = withWeightsApart(bare);
-  const whole = joined(body, base.output, decodeModel(head.model), {
+  const whole = joined(body, (input) => tensorFor(base, input), decodeModel(head.model), {
     labels: JSON.stringify(head.manifest.labels),
     version,
     base: `${manifest.name} ${manifest.sha256}`,
@@ -49,6 +49,12 @@ export async function exportModel(
   const bytes = encodeModel(whole);
   await writeDurably(file, bytes);
   return { version, labels: head.manifest.labels, bytes: bytes.length };
+}
+
+/** What feeds an input of a head. */
+function tensorFor(base: Base, input: string): string | undefined {
+  if (!isMapName(input)) return base.output;
+  return base.also[mapShapes(base).findIndex(({ name }) => name === input)];
 }
 
 export interface ExportedBase {

@@ -1,7 +1,7 @@
 /** Makes another version the active one while no agent runs; a version that the next start would refuse is refused here. */
 import type { Config } from '../../config/schema.ts';
 import { openBase } from '../base.ts';
-import { requireHeadGraph, requireSameBase } from '../head.ts';
+import { headInputs, requireHeadGraph, requireSameBase } from '../head.ts';
 import { recordDecision, requireAllowed } from './decisions.ts';
 import { type HeadVersion, openStore, type Store } from './store.ts';
 
@@ -61,6 +61,6 @@ async function requireUsable(
   const { base: name, precision } = model;
   const base = await openBase({ base: name, precision, storageDirectory: storage.directory });
   requireSameBase(head.manifest, base.manifest);
-  requireHeadGraph(head.model, head.manifest, base.manifest.features.size);
+  requireHeadGraph(head.model, head.manifest, headInputs(base));
   return head;
 }

@@ -61,7 +61,7 @@ async function extraction({ storage }: Workshop): Promise<Row[]> {
   const some = frames.slice(0, 60);
   const image = await decodePicture(await readFile(some[0]!.file));
   await using session = await openSession({
-    base: 'resnet50-synthetic',
+    base: 'resnet50-embedded',
     provider: 'cpu',
     precision: 'auto',
     threads: 0,

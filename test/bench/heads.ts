@@ -55,7 +55,7 @@ console.log(`${availableParallelism()} cores ${cpus()[0]?.model ?? ''}, Node ${v
 const folder = values.cache ?? (await mkdtemp(join(tmpdir(), 'qc-heads-')));
 await mkdir(folder, { recursive: true });
 try {
-  const base = values.base === 'imagenet' ? await placeImagenetBase(folder, weights) : 'resnet50-synthetic';
+  const base = values.base === 'imagenet' ? await placeImagenetBase(folder, weights) : 'resnet50-embedded';
   await using session = await openSession({ base, provider: 'cpu', precision: 'fp32', threads: 0 });
   const describe = (frames: readonly LabelledFrame[], views: readonly number[]) =>
     describeFrames(frames, {

@@ -67,7 +67,7 @@ async function sameLabels(folder: string, { model, head }: Files): Promise<Row[]
   await mkdir(pictures);
   const weights = await demoHead();
   await using session = await openSession({
-    base: 'resnet50-synthetic',
+    base: 'resnet50-embedded',
     provider: 'cpu',
     precision: 'fp32',
     threads: 0,

@@ -5,7 +5,7 @@ import { type Benchmark, interleaved, median, type Row } from './harness.ts';
 import { variantOf } from './variant.ts';
 
 const rounds = 3;
-const base = 'resnet50-synthetic';
+const base = 'resnet50-embedded';
 
 /** The embedded base in float, in 8 bits and in half precision, each in a loop around onnxruntime alone. */
 export const precision: Benchmark = {

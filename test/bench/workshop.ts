@@ -37,7 +37,7 @@ export interface Workshop extends WorkshopOptions, AsyncDisposable {
   bare(options: Omit<BareOptions, 'base'> & { readonly precision?: Precision }): Promise<BareResult>;
 }
 
-const baseName = 'resnet50-synthetic';
+const baseName = 'resnet50-embedded';
 
 export async function openWorkshop(options: WorkshopOptions): Promise<Workshop> {
   const folder = await mkdtemp(join(tmpdir(), 'qc-bench-'));

@@ -44,7 +44,7 @@ describe('the package', () => {
       'dist/agent/demo/line-process.js',
       'dist/agent/camera/node-av/child.js',
       'dist/models/session-worker.js',
-      'models/base/resnet50-synthetic.onnx',
+      'models/base/resnet50-embedded.onnx',
       'agent/demo/head/head.onnx',
       'agent/page/index.html',
       'config/agent.yaml',

@@ -6,7 +6,7 @@ import { embeddedBases } from '../../models/base.ts';
 import { writeTiny } from '../models/tiny-model.ts';
 import { startAgent } from '../rigs/plant-agent.ts';
 
-const name = 'resnet50-synthetic';
+const name = 'resnet50-embedded';
 
 interface Damage {
   readonly kind: string;
@@ -44,7 +44,7 @@ const damages: readonly Damage[] = [
       await writeFile(file, (await readFile(file, 'utf8')).replace('0.485', '0.385'));
       return base;
     },
-    found: /resnet50-synthetic\.json does not match its checksum/,
+    found: /resnet50-embedded\.json does not match its checksum/,
   },
   {
     kind: 'no ONNX file at all',

@@ -21,7 +21,7 @@ async function refusal(base: string, precision: 'auto' | 'int8' = 'auto'): Promi
 
 describe('a base that is accepted', () => {
   test('the embedded one, as it is', async () => {
-    const base = await openBase({ base: 'resnet50-synthetic', precision: 'auto' });
+    const base = await openBase({ base: 'resnet50-embedded', precision: 'auto' });
     expect(base.model).toBe(base.file);
     expect(Object.values(base.dimensions)).toContain(base.manifest.input.width);
   });
@@ -96,12 +96,12 @@ describe('a file that is no model is refused as damaged', () => {
 
   test('the embedded base with one bit changed', async () => {
     await using folder = await tempFolder();
-    const bytes = await readFile(join(embeddedBases, 'resnet50-synthetic.onnx'));
+    const bytes = await readFile(join(embeddedBases, 'resnet50-embedded.onnx'));
     bytes[bytes.length >> 1]! ^= 1;
-    await writeFile(join(folder.path, 'resnet50-synthetic.onnx'), bytes);
-    const manifest = await readFile(join(embeddedBases, 'resnet50-synthetic.json'));
-    await writeFile(join(folder.path, 'resnet50-synthetic.json'), manifest);
-    const error = await refusal(join(folder.path, 'resnet50-synthetic.onnx'));
+    await writeFile(join(folder.path, 'resnet50-embedded.onnx'), bytes);
+    const manifest = await readFile(join(embeddedBases, 'resnet50-embedded.json'));
+    await writeFile(join(folder.path, 'resnet50-embedded.json'), manifest);
+    const error = await refusal(join(folder.path, 'resnet50-embedded.onnx'));
     expect(error.code).toBe('model-damaged');
     expect(error.message).toMatch(/sha256 [0-9a-f]{64}, expected [0-9a-f]{64}/);
   });
@@ -162,7 +162,7 @@ describe('what is missing is said', () => {
     expect((await refusal(join(folder.path, 'a.onnx'))).code).toBe('model-missing');
     await writeFile(join(folder.path, 'a.onnx'), encodeModel(tinyClassifier()));
     expect((await refusal(join(folder.path, 'a.onnx'))).message).toContain('a.json is missing');
-    expect((await refusal('resnet50-synthetic', 'int8')).code).toBe('precision-unavailable');
+    expect((await refusal('resnet50-embedded', 'int8')).code).toBe('precision-unavailable');
   });
 
   test('a manifest with wrong fields names them all', async () => {

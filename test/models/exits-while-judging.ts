@@ -3,7 +3,7 @@ import { openSession } from '../../models/run/session.ts';
 import { formulaImage } from './formula-image.ts';
 
 const session = await openSession({
-  base: 'resnet50-synthetic',
+  base: 'resnet50-embedded',
   precision: 'auto',
   provider: 'cpu',
   threads: 0,

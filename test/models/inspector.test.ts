@@ -9,7 +9,7 @@ import { writeTiny } from './tiny-model.ts';
 
 async function open(
   storageDirectory: string,
-  { base = 'resnet50-synthetic', ...rest }: Partial<InspectorOptions> & { base?: string } = {},
+  { base = 'resnet50-embedded', ...rest }: Partial<InspectorOptions> & { base?: string } = {},
 ): Promise<Inspector & { readonly notices: string[] }> {
   const notices: string[] = [];
   const model = modelSchema.parse({ base, provider: 'cpu' });
@@ -35,7 +35,7 @@ describe('with the embedded base', () => {
     await using folder = await tempFolder();
     {
       await using inspector = await open(folder.path);
-      expect(inspector.model).toMatchObject({ version: 'none', base: 'resnet50-synthetic', provider: 'cpu' });
+      expect(inspector.model).toMatchObject({ version: 'none', base: 'resnet50-embedded', provider: 'cpu' });
       expect(inspector.labels).toEqual([]);
       expect(await inspector.judge(plate('good', 1))).toMatchObject({ probabilities: {}, version: 'none' });
       const version = await storeHead(folder.path, inspector.manifest, inspector.features);

@@ -17,7 +17,7 @@ export async function addHead(
   storage: string,
   { promote = false, base: sha256, training }: HeadOptions = {},
 ): Promise<string> {
-  const base = await readBaseManifest(join(embeddedBases, 'resnet50-synthetic.json'));
+  const base = await readBaseManifest(join(embeddedBases, 'resnet50-embedded.json'));
   const { size } = base.features;
   return storeHead(
     storage,

@@ -77,7 +77,7 @@ it('passes a set-up that is right: a line each, exit 0', async () => {
 it('shows the inference server, what it runs and how long a picture takes', async () => {
   await using scratch = await tempFolder();
   await using server = await openInferenceServer({
-    model: await readFile(join(embeddedBases, 'resnet50-synthetic.onnx')),
+    model: await readFile(join(embeddedBases, 'resnet50-embedded.onnx')),
   });
   const remote = { url: server.url, model: 'base', timeoutMs: 5_000 };
   const file = await writeConfig(scratch, { model: { provider: 'remote', threads: 1, remote } });
@@ -145,7 +145,7 @@ const models: {
   {
     what: 'a base with a wrong hash',
     async prepare(scratch) {
-      const name = 'resnet50-synthetic';
+      const name = 'resnet50-embedded';
       const manifest = await readFile(join(embeddedBases, `${name}.json`), 'utf8');
       const { checksum, ...other } = JSON.parse(manifest.replace(/"sha256": "..../, '"sha256": "0000'));
       await writeFile(join(scratch.path, `${name}.json`), JSON.stringify(sealed(other)));

@@ -58,7 +58,7 @@ const decisive: Record<string, Decisive> = {
   },
   'manifest of a base': {
     async write(folder) {
-      const { check, ...manifest } = await readBaseManifest(join(embeddedBases, 'resnet50-synthetic.json'));
+      const { check, ...manifest } = await readBaseManifest(join(embeddedBases, 'resnet50-embedded.json'));
       await writeFile(join(folder, 'base.json'), manifestText(manifest));
       return join(folder, 'base.json');
     },
@@ -139,7 +139,7 @@ test('what an earlier version wrote is read, and sealed by a command', async () 
   );
   await mkdir(join(folder.path, 'bases'));
   const baseFile = join(folder.path, 'bases', 'other.json');
-  const base = await readBaseManifest(join(embeddedBases, 'resnet50-synthetic.json'));
+  const base = await readBaseManifest(join(embeddedBases, 'resnet50-embedded.json'));
   await writeFile(baseFile, JSON.stringify({ ...base, name: 'other', schema: 1 }));
 
   const before = (await store.read(version)).manifest;

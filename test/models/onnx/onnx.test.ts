@@ -17,7 +17,7 @@ import {
 import { tinyClassifier, weights } from '../tiny-model.ts';
 
 test('a model of half a hundred megabytes is read without copying its weights and written back the same', () => {
-  const bytes = readFileSync(join(embeddedBases, 'resnet50-synthetic.onnx'));
+  const bytes = readFileSync(join(embeddedBases, 'resnet50-embedded.onnx'));
   const model = decodeModel(bytes);
   const largest = model.graph!.initializer.toSorted((a, b) => b.rawData!.length - a.rawData!.length)[0]!;
   expect(largest.rawData!.buffer).toBe(bytes.buffer);

@@ -84,7 +84,7 @@ describe('a session', () => {
     const image = formulaImage(224, 224);
     const storageDirectory = folder.path;
     const cache = join(storageDirectory, 'cache');
-    for (const base of ['resnet50-synthetic', await writeTiny(folder.path)]) {
+    for (const base of ['resnet50-embedded', await writeTiny(folder.path)]) {
       await using plain = await openSession({ ...on, base });
       const expected = await plain.features(image);
       for (const round of ['made', 'found']) {
@@ -101,7 +101,7 @@ describe('a session', () => {
     await using folder = await tempFolder();
     await using session = await openSession({
       ...on,
-      base: 'resnet50-synthetic',
+      base: 'resnet50-embedded',
       storageDirectory: folder.path,
     });
     expect(session.facts.why).toEqual([]);

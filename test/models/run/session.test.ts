@@ -25,7 +25,7 @@ const on = (base: string, changes: Partial<SessionRequest> = {}): SessionRequest
 
 describe('the embedded base in its thread', () => {
   test('the main loop stays free while it judges', async () => {
-    await using session = await openSession(on('resnet50-synthetic'));
+    await using session = await openSession(on('resnet50-embedded'));
     const image = formulaImage(224, 224);
     await session.judge(image);
     const delay = monitorEventLoopDelay({ resolution: 1 });
@@ -41,7 +41,7 @@ describe('the embedded base in its thread', () => {
   });
 
   test('the caller keeps its picture, in plain or in shared memory', async () => {
-    await using session = await openSession(on('resnet50-synthetic'));
+    await using session = await openSession(on('resnet50-embedded'));
     const image = formulaImage(300, 200);
     const before = image.data.slice();
     const shared = new Uint8Array(new SharedArrayBuffer(image.data.length));
@@ -53,7 +53,7 @@ describe('the embedded base in its thread', () => {
   });
 
   test('a picture that is none is refused, and the next one judged', async () => {
-    await using session = await openSession(on('resnet50-synthetic'));
+    await using session = await openSession(on('resnet50-embedded'));
     await expect(session.judge({ width: 9, height: 9, data: new Uint8Array(5) })).rejects.toMatchObject({
       code: 'image-invalid',
     });
@@ -160,7 +160,7 @@ describe('the warm-up check', () => {
   });
 
   test('the manifest of the embedded base is fresh', async () => {
-    const manifest = JSON.parse(readFileSync(join(embeddedBases, 'resnet50-synthetic.json'), 'utf8'));
+    const manifest = JSON.parse(readFileSync(join(embeddedBases, 'resnet50-embedded.json'), 'utf8'));
     const { opsetImport } = decodeModel(readFileSync(join(embeddedBases, manifest.file)));
     expect(Number(opsetImport[0]!.version)).toBe(manifest.opset);
     expect(manifest.check).toBeDefined();

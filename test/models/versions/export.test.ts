@@ -5,7 +5,8 @@ import ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { writeHead } from '../../../calibration/train/write-head.ts';
 import { modelSchema } from '../../../config/schema.ts';
-import { activationMap, type HeadWeights, hellinger, probabilitiesOf } from '../../../models/head.ts';
+import { activationMap, pooledFeatures } from '../../../models/activation.ts';
+import { type HeadWeights, hellinger, probabilitiesOf } from '../../../models/head.ts';
 import { openInspector } from '../../../models/inspector.ts';
 import { manifestText, readHeadManifest } from '../../../models/manifest.ts';
 import { describe as describeTensors, graphOutputs } from '../../../models/onnx/graph.ts';
@@ -122,11 +123,19 @@ describe('the activation map', () => {
   test('sums, over all places, to the score of the label against the mean of all', async () => {
     await using folder = await tempFolder();
     const { head } = await storedHead(folder.path);
-    await using session = await openSession({ ...model, maps: true });
-    const { data, height, width } = await session.map(pictures[1]!);
-    expect([height, width]).toEqual([7, 7]);
-    const heat = activationMap(head, data, height * width, 'scratch');
-    const x = hellinger(await session.features(pictures[1]!));
+    await using session = await openSession({ ...model, pooled: true });
+    const pooled = await session.pooled(pictures[1]!);
+    expect(pooled.map(({ kind, map }) => [kind, map.channels, map.height, map.width])).toEqual([
+      ['average', 512, 28, 28],
+      ['maximum', 512, 28, 28],
+      ['average', 1024, 14, 14],
+      ['maximum', 1024, 14, 14],
+    ]);
+    const { data: heat, ...size } = activationMap(head, pooled, 'scratch');
+    expect(size).toEqual({ height: 28, width: 28 });
+    const features = await session.features(pictures[1]!);
+    expect(pooledFeatures(pooled)[700]).toBeCloseTo(features[700]!, 4);
+    const x = hellinger(features);
     const scores = head.labels.map((_, k) =>
       x.reduce((sum, value, d) => sum + (head.weights[k * x.length + d]! * value) / head.temperature, 0),
     );
@@ -135,9 +144,9 @@ describe('the activation map', () => {
     expect(Math.max(...heat)).toBeGreaterThan(Math.min(...heat));
   });
 
-  test('is refused where the session keeps no maps', async () => {
+  test('is refused if the session was opened without what the features are pooled from', async () => {
     await using session = await openSession(model);
-    await expect(session.map(pictures[0]!)).rejects.toMatchObject({ code: 'why-unavailable' });
+    await expect(session.pooled(pictures[0]!)).rejects.toMatchObject({ code: 'why-unavailable' });
   });
 });
 

@@ -21,6 +21,7 @@ import {
 import { integerTensor } from '../../../models/onnx/tensors.ts';
 import { halveBase } from '../../../models/quantize/half.ts';
 import { quantizeBase } from '../../../models/quantize/quantize.ts';
+import type { PooledMap } from '../../../models/run/runner.ts';
 import { openSession } from '../../../models/run/session.ts';
 import { formulaImage } from '../formula-image.ts';
 import { tempFolder } from '../temp-folder.ts';
@@ -177,9 +178,9 @@ describe('a base as exporters leave it', () => {
       precision: 'auto',
       provider: 'cpu',
       threads: 1,
-      maps: true,
+      pooled: true,
     });
-    const map = await session.map(formulaImage(32, 32));
+    const [{ map }] = (await session.pooled(formulaImage(32, 32))) as [PooledMap];
     expect(map.data).toBeInstanceOf(Float32Array);
     expect(map.data).toHaveLength(8 * map.height * map.width);
   });

@@ -1,0 +1,105 @@
+/** Where on an image a linear head sees a label: what each place of the maps that are pooled to features adds to its score. */
+import { type HeadWeights, hellinger, leastSum, product } from './head.ts';
+import type { FeatureMap, PooledMap } from './run/runner.ts';
+
+/** [height,width], row by row. */
+export interface Heat {
+  readonly data: Float32Array;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** The features that the maps are pooled to, [D]. */
+export function pooledFeatures(pooled: readonly PooledMap[]): Float32Array {
+  return Float32Array.from(pooled.flatMap(({ kind, map }) => valuesOf(kind, map)));
+}
+
+function valuesOf(kind: PooledMap['kind'], { data, channels }: FeatureMap): number[] {
+  const places = data.length / channels;
+  return Array.from({ length: channels }, (_, d) => {
+    const cells = data.subarray(d * places, (d + 1) * places);
+    return kind === 'maximum'
+      ? cells.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY)
+      : cells.reduce((sum, value) => sum + value, 0) / places;
+  });
+}
+
+/**
+ * Class-activation map (Zhou et al., "Learning deep features for discriminative localization", CVPR 2016): what each place
+ * adds to the score of a label against the mean of all labels. Exact for a linear head: hellinger's √(x/Σ) is x / √(x·Σ), linear
+ * in x once x is known, and x is the average over places, or the value of one place, so that the places sum to the score
+ * without its bias. Behind a hidden layer the units that are active at x count, as they do there. Maps of different sizes are
+ * added up at the size of the finest; a coarse place is shared out over the fine ones in it.
+ * @param pooled what the features are pooled from, in their order; at least one
+ */
+export function activationMap(head: HeadWeights, pooled: readonly PooledMap[], label: string): Heat {
+  const features = pooledFeatures(pooled);
+  const sum = Math.max(
+    leastSum,
+    features.reduce((total, value) => total + Math.abs(value), 0),
+  );
+  const slope = slopeOf(head, features, label);
+  const height = Math.max(...pooled.map(({ map }) => map.height));
+  const width = Math.max(...pooled.map(({ map }) => map.width));
+  const heat = new Float32Array(height * width);
+  let first = 0;
+  for (const { kind, map } of pooled) {
+    const places = map.height * map.width;
+    const own = new Float32Array(places);
+    for (let c = 0; c < map.channels; c++) {
+      const value = features[first + c]!;
+      const root = Math.sqrt(Math.abs(value) * sum);
+      const share = head.transform ? (root > leastSum ? 1 / root : 0) : 1;
+      const factor = slope[first + c]! * share;
+      const cells = map.data.subarray(c * places, (c + 1) * places);
+      if (kind === 'maximum') own[cells.indexOf(value)]! += factor * value;
+      else for (let p = 0; p < places; p++) own[p]! += (factor * cells[p]!) / places;
+    }
+    first += map.channels;
+    spread(own, map, heat, { height, width });
+  }
+  return { data: heat, height, width };
+}
+
+/** Adds a coarse map to a fine one; its sum stays. */
+function spread(
+  own: Float32Array,
+  from: { readonly height: number; readonly width: number },
+  heat: Float32Array,
+  to: { readonly height: number; readonly width: number },
+): void {
+  const row = (y: number) => Math.floor((y * from.height) / to.height);
+  const column = (x: number) => Math.floor((x * from.width) / to.width);
+  const within = (size: number, index: (i: number) => number, of: number) => {
+    const counts = new Uint32Array(size);
+    for (let i = 0; i < of; i++) counts[index(i)]!++;
+    return counts;
+  };
+  const [rows, columns] = [within(from.height, row, to.height), within(from.width, column, to.width)];
+  for (let y = 0; y < to.height; y++) {
+    for (let x = 0; x < to.width; x++) {
+      const [v, u] = [row(y), column(x)];
+      heat[y * to.width + x]! += own[v * from.width + u]! / (rows[v]! * columns[u]!);
+    }
+  }
+}
+
+/** [D], how the score of a label against the mean of all grows with each transformed feature, at these features. */
+function slopeOf(head: HeadWeights, features: Float32Array, label: string): Float64Array {
+  const { hidden, weights, labels, temperature } = head;
+  const chosen = labels.indexOf(label);
+  const width = weights.length / labels.length;
+  const slope = Float64Array.from({ length: width }, (_, d) => {
+    let mean = 0;
+    for (let k = 0; k < labels.length; k++) mean += weights[k * width + d]! / labels.length;
+    return (weights[chosen * width + d]! - mean) / temperature;
+  });
+  if (!hidden) return slope;
+  const x = head.transform ? hellinger(features) : features;
+  const through = new Float64Array(x.length);
+  product(hidden, x).forEach((value, unit) => {
+    if (value <= 0) return;
+    for (let d = 0; d < x.length; d++) through[d]! += slope[unit]! * hidden.weights[unit * x.length + d]!;
+  });
+  return through;
+}
