@@ -1,5 +1,5 @@
 /** What a PLC, a script or a person may ask of the running agent; refusals are thrown as QcError. */
-import type { Calibration } from '../calibration/api.ts';
+import type { Calibration } from '../calibration/calibration.ts';
 import { QcError } from '../config/errors.ts';
 import type { Handshake } from './handshake/handshake.ts';
 import type { Commands } from './publish/messages.ts';

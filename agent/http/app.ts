@@ -4,7 +4,7 @@ import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import { fastify } from 'fastify';
 import { jsonSchemaTransform, serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import { addCalibration } from '../../calibration/api.ts';
+import { addCalibration } from '../../calibration/routes.ts';
 import { QcError } from '../../config/errors.ts';
 import type { HttpConfig } from '../../config/schema.ts';
 import type { App, HttpDeps } from './deps.ts';

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { Calibration } from '../../calibration/api.ts';
+import type { Calibration } from '../../calibration/calibration.ts';
 import type { Frame, Image } from '../../models/image.ts';
 import type { Decision } from '../../models/verdict.ts';
 import type { Audit } from '../audit/audit.ts';

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import type { Calibration } from '../../calibration/api.ts';
+import type { Calibration } from '../../calibration/calibration.ts';
 import { httpSchema } from '../../config/schema.ts';
 import { buildApp } from './app.ts';
 import type { HttpDeps } from './deps.ts';

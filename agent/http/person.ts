@@ -1,6 +1,6 @@
 /** The person behind a request, and their browser. */
 import type { FastifyRequest } from 'fastify';
-import type { Person } from '../../calibration/api.ts';
+import type { Person } from '../../calibration/routes/person.ts';
 
 /** Without tokens everybody on this machine may do everything. */
 const nobodyLogsIn = { name: 'operator', role: 'engineer' } as const;

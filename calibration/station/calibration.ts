@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
-import type { Calibration } from '../api.ts';
+import type { Calibration } from '../calibration.ts';
 import { estimateOf } from '../collect/estimate.ts';
 import type { Candidate } from '../collect/queue.ts';
 import { labelUsers } from '../dataset/label-change.ts';

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 import type { Image } from '../../models/image.ts';
-import type { Answered } from '../api.ts';
 import { createLeases } from '../collect/leases.ts';
 import { type Candidate, createQueue, type JudgedPart } from '../collect/queue.ts';
 import { createSavedQueue } from '../collect/saved-queue.ts';
@@ -19,6 +18,14 @@ import type { Author } from '../dataset/state.ts';
 import { inWords } from '../dataset/undo-view.ts';
 import type { DatasetView } from '../dataset/view.ts';
 import type { PublishedResult } from './observation.ts';
+
+/** A part of the queue was answered, and by whom. */
+export interface Answered {
+  readonly resultId: string;
+  readonly author: Author;
+  /** Null: skipped. */
+  readonly label: string | null;
+}
 
 export interface Labels extends AsyncDisposable {
   /** Parts that wait for a label. */

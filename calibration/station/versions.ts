@@ -9,7 +9,7 @@ import {
   requireAllowed,
 } from '../../models/versions/decisions.ts';
 import { type ListedVersion, openStore } from '../../models/versions/store.ts';
-import type { PromotionReasons, RollbackRequest } from '../api.ts';
+import type { PromotionReasons, RollbackRequest } from '../calibration.ts';
 import { type Report, reportSchema } from '../train/report.ts';
 import type { VersionView } from '../views.ts';
 import type { Log } from './log.ts';

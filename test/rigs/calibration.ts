@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { ulid } from 'ulid';
-import type { Calibration } from '../../calibration/api.ts';
+import type { Calibration } from '../../calibration/calibration.ts';
 import type { Author } from '../../calibration/dataset/state.ts';
 import type { Report } from '../../calibration/train/report.ts';
 import type {

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { type Answered, authorOf } from '../../../calibration/api.ts';
 import type { Author } from '../../../calibration/dataset/state.ts';
+import { authorOf } from '../../../calibration/routes/person.ts';
+import type { Answered } from '../../../calibration/station/labels.ts';
 import { QcError } from '../../../config/errors.ts';
 import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';

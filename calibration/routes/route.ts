@@ -1,0 +1,51 @@
+/** What the routes have in common: who may use them, the limits of a request, and answers. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  RawServerDefault,
+} from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { Calibration } from '../calibration.ts';
+import type { Person } from './person.ts';
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+export interface RouteDeps {
+  readonly calibration: Calibration;
+  readonly errorBody: z.ZodType<{ error: { code: string; message: string; remedy: string } }>;
+  /** The person behind a request. */
+  readonly whoIs: (request: FastifyRequest) => Person;
+}
+
+const bodyLimit = 262_144;
+
+/** A route that changes nothing. */
+export const read = { config: { role: 'viewer' as const } };
+
+/** A route that changes something. @param audit the name of the action in the audit log */
+export const change = (audit: string, role: 'operator' | 'engineer' = 'operator') => ({
+  bodyLimit,
+  config: { role, audit },
+});
+
+/** The body of an answer that says only that it was done. */
+export const done = z.object({ ok: z.literal(true) });
+export const ok = { ok: true as const };
+
+export const png = z
+  .custom<Buffer>((body) => Buffer.isBuffer(body))
+  .meta({ type: 'string', format: 'binary' });
+
+/** What the address names never changes: ids are hashes, or results. */
+export const sendPicture = (reply: FastifyReply, picture: Buffer) =>
+  reply.type('image/png').header('cache-control', 'private, max-age=86400, immutable').send(picture);
