@@ -81,7 +81,7 @@ export function whyUnstorable(label: string): string | undefined {
   if (label === '') return 'it is empty';
   if (label.startsWith('.')) return 'it begins with a dot';
   if (isKeptByDataset(label)) return 'the dataset has a file or folder of this name';
-  const bytes = Buffer.byteLength(folderOfLabel(label));
+  const bytes = new TextEncoder().encode(folderOfLabel(label)).length;
   if (bytes <= longestFolder) return undefined;
   return `it takes ${bytes} bytes as the name of a folder, at most ${longestFolder} are allowed`;
 }

@@ -159,7 +159,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
       const version = `2026-11-24.${versions.length - 1}`;
       const { allowed, reason } = rig.gate;
       versions = [{ ...versionOf(version, 0.967), allowed, gate: reason }, ...versions];
-      const notices = ['1 picture cannot be read and was left out'];
+      const notices = ['1 image cannot be read and was left out'];
       training = { ...training, state: 'done', version, notices };
     },
   };
@@ -284,7 +284,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
       training = {
         ...idle,
         state: 'running',
-        step: 'reading the pictures',
+        step: 'reading the images',
         by,
         startedAt: new Date().toISOString(),
       };

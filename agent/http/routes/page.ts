@@ -14,7 +14,14 @@ const contentTypes: Readonly<Record<string, string>> = {
 };
 
 /** The files of the log-in page, served to everybody. */
-const open = new Set(['login.html', 'login/login.js', 'login/login.css', 'shared/base.css', 'icon.svg']);
+const open = new Set([
+  'login.html',
+  'login/login.js',
+  'login/login.css',
+  'shared/base.css',
+  'shared/dom.js',
+  'icon.svg',
+]);
 
 /** Adds one route per file of `agent/page`. The files are few and small: they are read once and served from memory. */
 export async function addPage(app: App): Promise<void> {

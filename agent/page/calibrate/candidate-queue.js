@@ -1,57 +1,76 @@
-/** The parts that this browser labels next: the agent keeps them for it, so that others see different ones. */
-import { ApiError, candidatePicture, fetchPicture, get, link } from '../shared/api-client.js';
-import { person } from '../shared/user.js';
+/** The parts that this browser labels next. The agent reserves them, so that other browsers get different parts. */
+import { ApiError, candidateImagePath, connection, fetchImage, get } from '../shared/api-client.js';
+import { user } from '../shared/user.js';
 
-const asked = 30;
-/** Fewer parts than this are here: ask for more. The agent keeps four at most. */
-const low = 4;
-/** What is kept has to be asked for again within half a minute, ms. */
+/** @import { CandidateView } from '../../../calibration/views.ts' */
+
+/** A part to label; one that is corrected may no longer be known to the agent, so most of it is optional. */
+/** @typedef {Pick<CandidateView, 'resultId' | 'partId'> & Partial<CandidateView>} Part */
+
+/**
+ * @typedef {object} CandidateEntry
+ * @property {Part} part
+ * @property {boolean} isCorrection an earlier part, opened by a link, whose label may be wrong
+ * @property {HTMLImageElement} [image]
+ * @property {boolean} [isLoading]
+ * @property {string | undefined} [problem] why its label could not be saved
+ */
+
+const limit = 30;
+/** More parts are requested if fewer than this are left. The agent reserves four at most. */
+const minEntries = 4;
+/** The agent drops a reservation after half a minute, so it is renewed this often, ms. */
 const renewMs = 10_000;
-/** For so long an answer that was on its way may still offer a part that is done, ms. */
+/** How long an answer sent earlier may still list a part that was labelled meanwhile, ms. */
 const settleMs = 30_000;
 
 /**
- * @typedef {{part: object, isCorrection: boolean, image?: HTMLImageElement, loading?: boolean, problem?: string}} Entry
- * @param {{onChange: () => void, onGone: (entry: Entry, error: ApiError) => void, onError: (error: unknown) => void}} handlers
+ * @param {object} handlers
+ * @param {() => void} handlers.onChange
+ * @param {(entry: CandidateEntry, error: ApiError) => void} handlers.onGone the image of a part is no longer available
+ * @param {(error: unknown) => void} handlers.onError
  */
 export function createCandidateQueue({ onChange, onGone, onError }) {
-  /** @type {Entry[]} */
+  /** @type {CandidateEntry[]} */
   let entries = [];
+  /** Results answered here. @type {Set<string>} */
   const settled = new Set();
   let isFilling = false;
   let filledAt = -renewMs;
 
+  /** @param {CandidateEntry} entry */
   const remove = (entry) => {
     entries = entries.filter((one) => one !== entry);
   };
+  /** @param {CandidateEntry} entry */
   const load = async (entry) => {
-    if (entry.image || entry.loading) return;
-    entry.loading = true;
+    if (entry.image || entry.isLoading) return;
+    entry.isLoading = true;
     try {
-      entry.image = await fetchPicture(candidatePicture(entry.part.resultId));
+      entry.image = await fetchImage(candidateImagePath(entry.part.resultId));
     } catch (error) {
-      // With the link the picture comes back; what is no longer kept never does.
+      // After a lost connection the image is loaded again; one that was deleted never comes back.
       if (error instanceof ApiError && error.code !== 'link-lost' && entries.includes(entry)) {
         remove(entry);
         settled.add(entry.part.resultId);
         onGone(entry, error);
       }
     }
-    entry.loading = false;
+    entry.isLoading = false;
     onChange();
   };
   const changed = () => {
     for (const entry of entries) void load(entry);
     onChange();
   };
-  link.onChange((isUp) => isUp && changed());
+  connection.onChange((isUp) => isUp && changed());
 
-  /** @param {object[]} offered */
+  /** @param {readonly CandidateView[]} offered */
   const merge = (offered) => {
-    // For who only looks nothing is kept.
-    const held = offered.filter((part) => (part.held || !person.canChange) && !settled.has(part.resultId));
+    // The agent reserves nothing for a viewer.
+    const held = offered.filter((part) => (part.held || !user.canChange) && !settled.has(part.resultId));
     const ids = new Set(held.map(({ resultId }) => resultId));
-    // What is kept for others is not shown; the part in sight stays until it is answered.
+    // Parts reserved for others are dropped, except the part on the screen, which stays until it is answered.
     entries = entries.filter(
       (one, i) => i === 0 || one.isCorrection || one.problem || ids.has(one.part.resultId),
     );
@@ -60,21 +79,22 @@ export function createCandidateQueue({ onChange, onGone, onError }) {
   };
 
   return {
+    /** The part on the screen. */
     get current() {
       return entries[0];
     },
     get size() {
       return entries.length;
     },
-    /** Asks for more where few are left, and again for those that are here. @param {number} waiting what the agent says waits */
+    /** Requests parts if few are left, and renews the reservations. @param {number} waiting parts that the agent has */
     async fill(waiting) {
       const isDue = performance.now() - filledAt > renewMs;
       if (isFilling || (waiting === 0 && entries.length === 0)) return;
-      if (!isDue && (entries.length >= low || waiting <= entries.length)) return;
+      if (!isDue && (entries.length >= minEntries || waiting <= entries.length)) return;
       isFilling = true;
       filledAt = performance.now();
       try {
-        merge(await get(`api/v1/candidates?limit=${asked}`));
+        merge(await get(`api/v1/candidates?limit=${limit}`));
       } catch (error) {
         onError(error);
       } finally {
@@ -82,19 +102,20 @@ export function createCandidateQueue({ onChange, onGone, onError }) {
       }
       changed();
     },
-    /** It is answered, and the next one comes up. @param {Entry} entry */
+    /** The part is answered; the next one is shown. @param {CandidateEntry} entry */
     take(entry) {
       remove(entry);
       settled.add(entry.part.resultId);
       changed();
     },
-    /** The agent has taken the answer: soon it offers the part no more. @param {Entry} entry */
+    /** The agent has stored the answer and will stop offering the part. @param {CandidateEntry} entry */
     settle(entry) {
       setTimeout(() => settled.delete(entry.part.resultId), settleMs);
     },
     /**
-     * Comes back right away after an undo, but only as the next one after a failure: the picture must not change
-     * under a finger that is about to press. @param {Entry} entry @param {string} [problem]
+     * Shows the part again: at once after an undo, but as the next part after a failure, because the image must not
+     * change while the user is about to press a button.
+     * @param {CandidateEntry} entry @param {string} [problem] why its label could not be saved
      */
     bringBack(entry, problem) {
       remove(entry);
@@ -103,25 +124,29 @@ export function createCandidateQueue({ onChange, onGone, onError }) {
       entries.splice(problem === undefined ? 0 : 1, 0, entry);
       changed();
     },
-    /** Somebody else has answered it. @param {string} resultId @returns {Entry | undefined} what was in sight, if it is gone */
+    /**
+     * Another browser has answered the part.
+     * @param {string} resultId
+     * @returns {CandidateEntry | undefined} the part if it was on the screen and is gone now
+     */
     answeredElsewhere(resultId) {
       const entry = entries.find(({ part }) => part.resultId === resultId);
       if (!entry || entry.isCorrection) return undefined;
-      const wasInSight = entries[0] === entry;
+      const wasShown = entries[0] === entry;
       remove(entry);
       changed();
-      return wasInSight ? entry : undefined;
+      return wasShown ? entry : undefined;
     },
-    /** @param {Entry} entry no longer to be answered here */
+    /** The part is not to be answered here any more. @param {CandidateEntry} entry */
     drop(entry) {
       remove(entry);
       changed();
     },
-    /** A past part whose label was wrong, whatever waits. @param {string} resultId */
+    /** Shows an earlier part whose label may be wrong, before all others. @param {string} resultId @param {Partial<Part>} [part] */
     correct(resultId, part = {}) {
       entries = entries.filter((one) => one.part.resultId !== resultId);
       settled.delete(resultId);
-      entries.unshift({ part: { resultId, partId: 'this part', ...part }, isCorrection: true });
+      entries.unshift({ part: { partId: 'this part', ...part, resultId }, isCorrection: true });
       changed();
     },
   };

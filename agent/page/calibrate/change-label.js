@@ -1,55 +1,80 @@
-/** A label is renamed, merged into another one, or deleted: each is shown with its consequences before it is done. */
+/** Renames, merges or deletes a label. The consequences are shown before anything is changed. */
 import { post } from '../shared/api-client.js';
-import { confirmInPage, openDialog } from '../shared/dialog.js';
+import { confirm, openDialog } from '../shared/dialog.js';
 import { h } from '../shared/dom.js';
-import { counted } from './rates.js';
+import { counted } from '../shared/format.js';
 
-const titles = {
-  rename: ({ label, to }) => `Rename ${label} to ${to}?`,
-  merge: ({ label, to }) => `Merge ${label} into ${to}?`,
-  delete: ({ label }) => `Delete the label ${label}?`,
-};
-const words = {
-  rename: ({ to }, { frames }) => `${counted(frames, 'frame')} will be labelled ${to}.`,
-  merge: ({ to }, { frames, others }) =>
-    `${counted(frames, 'frame')} will be labelled ${to}, like the ${others} that are already.`,
-  delete: (_, { frames }) =>
-    `${counted(frames, 'frame')} will be removed: no head learns from them any more.`,
-};
-const yes = { rename: 'Rename', merge: 'Merge', delete: 'Delete' };
+/** @import { LabelChangeView } from '../../../calibration/views.ts' */
+/** @import { Label } from './overview.js' */
+/** @import { Tools } from './tools.js' */
+
+/** @typedef {{kind: 'rename' | 'merge', label: string, to: string} | {kind: 'delete', label: string}} LabelChange */
 
 /**
  * Asks what to do with a label, and does it.
- * @param {string} label @param {{store: object, changes: object, toasts: object}} tools
- * @returns {Promise<string | undefined>} the label that its frames have now; undefined if none was changed
+ * @param {string} label
+ * @param {Tools} tools
+ * @returns {Promise<string | undefined>} the label that its images have now, empty if they were deleted; undefined if
+ * nothing was changed
  */
-export async function changeLabel(label, { store, changes, toasts }) {
-  const chosen = await choose(label, store.value.labels);
+export async function changeLabel(label, { overview, changes, toasts }) {
+  const chosen = await chooseChange(label, overview.value?.labels ?? []);
   if (!chosen) return undefined;
-  const { kind, ...asked } = chosen;
+  const { kind, ...body } = chosen;
+  const to = chosen.kind === 'delete' ? '' : chosen.to;
   try {
-    const preview = await post(`api/v1/dataset/labels/${kind}`, { ...asked, dryRun: true });
-    const isSure = await confirmInPage({
-      title: titles[kind](asked),
-      text: words[kind](asked, preview),
-      more: [...preview.effects, 'Undo reverts it.'],
-      yes: yes[kind],
+    /** @type {LabelChangeView} */
+    const preview = await post(`api/v1/dataset/labels/${kind}`, { ...body, dryRun: true });
+    const isSure = await confirm({
+      ...questionOf(chosen, preview),
+      details: [...preview.effects, 'Undo restores the label.'],
       isDanger: kind === 'delete',
     });
     if (!isSure) return undefined;
-    const { frames } = await changes.changeLabel(kind, asked);
-    toasts.note(kind === 'delete' ? `${label} is deleted.` : `${counted(frames, 'frame')} now ${asked.to}.`);
-    return asked.to ?? '';
+    const { frames } = await changes.changeLabel(kind, body);
+    toasts.note(
+      kind === 'delete' ? `Label ${label} deleted.` : `${counted(frames, 'frame')} now labelled ${to}.`,
+    );
+    return to;
   } catch (error) {
     toasts.error(error);
     return undefined;
   }
 }
 
-async function choose(label, labels) {
+/** @param {LabelChange} change @param {LabelChangeView} preview */
+function questionOf(change, { frames, others }) {
+  const framesText = counted(frames, 'frame');
+  const { label } = change;
+  switch (change.kind) {
+    case 'rename':
+      return {
+        title: `Rename ${label} to ${change.to}?`,
+        text: `${framesText} will be labelled ${change.to}.`,
+        yes: 'Rename',
+      };
+    case 'merge':
+      return {
+        title: `Merge ${label} into ${change.to}?`,
+        text: `${framesText} will be labelled ${change.to}, which ${others} already are.`,
+        yes: 'Merge',
+      };
+    case 'delete':
+      return {
+        title: `Delete the label ${label}?`,
+        text: `${framesText} will be deleted: the next training will not use them.`,
+        yes: 'Delete',
+      };
+  }
+}
+
+/** @param {string} label @param {readonly Label[]} labels @returns {Promise<LabelChange | undefined>} */
+async function chooseChange(label, labels) {
+  /** @type {LabelChange | undefined} */
   let chosen;
-  const pick = (choice) => {
-    chosen = { label, ...choice };
+  /** @param {LabelChange} change */
+  const choose = (change) => {
+    chosen = change;
     dialog.close();
   };
   const field = h('input', {
@@ -59,16 +84,18 @@ async function choose(label, labels) {
     autocomplete: 'off',
     'aria-label': 'New name',
   });
+  /** @param {Event} event */
   const rename = (event) => {
     event.preventDefault();
     const to = field.value.trim();
-    if (to !== '' && to !== label) pick({ kind: 'rename', to });
+    if (to !== '' && to !== label) choose({ kind: 'rename', label, to });
   };
   const others = labels.filter(({ name, count }) => name !== label && count > 0);
+  /** @param {string} text @param {() => void} onclick */
   const button = (text, onclick, kind = '') =>
     h('button', { class: `button ${kind}`, type: 'button', onclick }, text);
   const { dialog, closed } = openDialog(
-    { 'aria-label': `Change the label ${label}` },
+    { 'aria-label': `Edit the label ${label}` },
     h('h2', {}, `Label ${label}`),
     h(
       'form',
@@ -76,18 +103,20 @@ async function choose(label, labels) {
       field,
       h('button', { class: 'button', type: 'submit' }, 'Rename …'),
     ),
-    others.length > 0 && h('p', { class: 'hint' }, 'It means the same as:'),
+    others.length > 0 && h('p', { class: 'hint' }, 'If it means the same as another label:'),
     others.length > 0 &&
       h(
         'div',
         { class: 'row' },
-        ...others.map(({ name }) => button(`Merge into ${name} …`, () => pick({ kind: 'merge', to: name }))),
+        ...others.map(({ name }) =>
+          button(`Merge into ${name} …`, () => choose({ kind: 'merge', label, to: name })),
+        ),
       ),
     h(
       'div',
       { class: 'row' },
-      button('Delete all its frames …', () => pick({ kind: 'delete' }), 'is-danger'),
-      button('Leave it as it is', () => dialog.close()),
+      button('Delete all its frames …', () => choose({ kind: 'delete', label }), 'is-danger'),
+      button('Cancel', () => dialog.close()),
     ),
   );
   await closed;

@@ -1,25 +1,55 @@
-/** What is changed from this page: sent one after the other as it was made, and undone newest first. */
+/** Changes made on this page: sent one at a time in the order they were made, and undone newest first. */
 import { post } from '../shared/api-client.js';
-import { shortTimeOf } from './rates.js';
+import { counted, shortTimeOf } from '../shared/format.js';
 
-const kept = 50;
+/** @import { CandidateEntry } from './candidate-queue.js' */
+/** @import { OverviewStore } from './overview.js' */
+/** @import { Toasts } from './toast.js' */
+
+/** @typedef {ReturnType<typeof createChanges>} Changes */
 
 /**
- * @typedef {{words: string, entry?: object, isVain?: boolean}} Change isVain: it changed nothing in the end
- * @param {{store: object, toasts: object}} deps
+ * @typedef {object} Change
+ * @property {string} text what it did
+ * @property {CandidateEntry} [entry] the part that was labelled
+ * @property {boolean} [hadNoEffect] it failed, or the label was the same before
  */
-export function createChanges({ store, toasts }) {
+
+/**
+ * changed: something was made, sent or undone; restored: an undone part is to be shown again;
+ * removed: that undo failed, so the part is not to be shown.
+ * @typedef {object} Listeners
+ * @property {() => void} changed
+ * @property {(entry: CandidateEntry, what: 'label' | 'skip') => void} restored
+ * @property {(entry: CandidateEntry) => void} removed
+ */
+
+const maxChanges = 50;
+
+/** @param {{overview: OverviewStore, toasts: Toasts}} deps */
+export function createChanges({ overview, toasts }) {
+  /** @type {Promise<unknown>} */
   let chain = Promise.resolve();
   let inFlight = 0;
   /** @type {Change[]} */
   let made = [];
-  /** Sent with the next answer only, so that a slip of the finger can be undone. */
-  let heldSkip;
-  const listeners = { change: [], back: [], away: [] };
-  const tell = (name, ...args) => {
-    for (const listener of listeners[name]) listener(...args);
+  /** A skip is sent only with the next answer, so that it can be undone. @type {CandidateEntry | undefined} */
+  let pendingSkip;
+  /** @type {Listeners[]} */
+  const listeners = [];
+  const notifyChanged = () => {
+    for (const { changed } of listeners) changed();
+  };
+  /** @param {CandidateEntry} entry @param {'label' | 'skip'} what */
+  const notifyRestored = (entry, what) => {
+    for (const { restored } of listeners) restored(entry, what);
   };
 
+  /**
+   * @template Answer
+   * @param {() => Promise<Answer>} work
+   * @returns {Promise<Answer>}
+   */
   const send = (work) => {
     inFlight++;
     const sent = chain.then(work);
@@ -27,23 +57,23 @@ export function createChanges({ store, toasts }) {
       .catch(() => undefined)
       .then(() => {
         inFlight--;
-        if (inFlight === 0) return store.refresh();
+        return inFlight === 0 ? overview.refresh() : undefined;
       })
-      .then(() => tell('change'));
+      .then(notifyChanged);
     return sent;
   };
   const sendSkip = () => {
-    const entry = heldSkip;
-    heldSkip = undefined;
+    const entry = pendingSkip;
+    pendingSkip = undefined;
     if (entry) send(() => post(`api/v1/candidates/${entry.part.resultId}/skip`)).catch(toasts.error);
   };
-  /** @param {Change} change @param {() => Promise<object>} work */
-  const make = async (change, work) => {
+  /** @param {Change} change @param {() => Promise<any>} work @returns {Promise<any>} the agent's answer */
+  const make = (change, work) => {
     sendSkip();
-    made = [...made.slice(1 - kept), change];
-    tell('change');
+    made = [...made.slice(1 - maxChanges), change];
+    notifyChanged();
     const forget = () => {
-      change.isVain = true;
+      change.hadNoEffect = true;
       made = made.filter((one) => one !== change);
     };
     return send(async () => {
@@ -59,69 +89,78 @@ export function createChanges({ store, toasts }) {
   };
 
   return {
-    /** @param {'change' | 'back' | 'away'} name back: an undone part; away: its undo failed @param {Function} listener */
-    on: (name, listener) => void listeners[name].push(listener),
-    /** What undo would revert, or why it cannot; empty words where there is nothing. */
+    /** @param {Partial<Listeners>} listener */
+    subscribe({ changed = () => {}, restored = () => {}, removed = () => {} }) {
+      listeners.push({ changed, restored, removed });
+    },
+    /** What undo would revert, or why it cannot; the text is empty if there is nothing to undo. */
     get undoable() {
-      if (heldSkip) return { words: `skipped ${heldSkip.part.partId}`, canUndo: true };
-      // What is on its way is not in the overview yet.
-      if (inFlight > 0 && made.length > 0) return { words: made.at(-1).words, canUndo: true };
-      const last = store.value?.undo;
-      if (!last) return { words: '', canUndo: false };
+      if (pendingSkip) return { text: `skipped ${pendingSkip.part.partId}`, canUndo: true };
+      // A change that is still being sent is not part of the overview yet.
+      const newest = made.at(-1);
+      if (inFlight > 0 && newest) return { text: newest.text, canUndo: true };
+      const last = overview.value?.undo;
+      if (!last) return { text: '', canUndo: false };
       if (last.overtakenBy !== null) {
         return {
-          words: `${last.words}: not possible, ${last.overtakenBy} has changed it since`,
+          text: `${last.words}: not possible, ${last.overtakenBy} has changed it since`,
           canUndo: false,
         };
       }
-      return { words: `${last.words} (you, ${shortTimeOf(last.at)})`, canUndo: true };
+      return { text: `${last.words} (you, ${shortTimeOf(last.at)})`, canUndo: true };
     },
+    /** @param {CandidateEntry} entry @param {string} label */
     label(entry, label) {
       const { resultId, partId } = entry.part;
       const body = { resultId, label, ...(entry.isCorrection ? {} : { ifUnlabelled: true }) };
-      return make({ words: `${partId} is ${label}`, entry }, () => post('api/v1/labels', body));
+      return make({ text: `label ${label} of part ${partId}`, entry }, () => post('api/v1/labels', body));
     },
+    /** @param {CandidateEntry} entry */
     skip(entry) {
       sendSkip();
-      heldSkip = entry;
-      tell('change');
+      pendingSkip = entry;
+      notifyChanged();
     },
+    /** @param {string[]} ids @param {string} label */
     relabel: (ids, label) =>
-      make({ words: `${framesOf(ids)} to ${label}` }, () => post('api/v1/dataset/relabel', { ids, label })),
+      make({ text: `label ${label} of ${counted(ids.length, 'frame')}` }, () =>
+        post('api/v1/dataset/relabel', { ids, label }),
+      ),
+    /** @param {string[]} ids */
     remove: (ids) =>
-      make({ words: `removed ${framesOf(ids)}` }, () => post('api/v1/dataset/remove', { ids })),
-    /** @param {{label: string, to?: string}} asked @param {'rename' | 'merge' | 'delete'} kind */
-    changeLabel: (kind, asked) =>
-      make({ words: `${kind} ${asked.label}` }, () => post(`api/v1/dataset/labels/${kind}`, asked)),
+      make({ text: `removal of ${counted(ids.length, 'frame')}` }, () =>
+        post('api/v1/dataset/remove', { ids }),
+      ),
+    /** @param {'rename' | 'merge' | 'delete'} kind @param {{label: string, to?: string}} body */
+    changeLabel: (kind, body) =>
+      make({ text: `${kind} ${body.label}` }, () => post(`api/v1/dataset/labels/${kind}`, body)),
     async undo() {
-      if (heldSkip) {
-        const entry = heldSkip;
-        heldSkip = undefined;
-        tell('back', entry, 'skip');
-        tell('change');
+      if (pendingSkip) {
+        const entry = pendingSkip;
+        pendingSkip = undefined;
+        notifyRestored(entry, 'skip');
+        notifyChanged();
         return;
       }
       const last = made.pop();
-      // What was shown is what is meant; what is on its way has no number yet, but it is the last one.
-      const shown = inFlight === 0 ? store.value?.undo : undefined;
+      // The change shown is named to the agent; one that is still being sent has no number, but it is the last one.
+      const shown = inFlight === 0 ? overview.value?.undo : undefined;
       if (!last && !shown) {
         toasts.note('There is nothing to undo.');
         return;
       }
-      // At once, so that a quick next key meets the part it is meant for.
-      if (last?.entry) tell('back', last.entry, 'label');
+      // At once, so that the next key press applies to the restored part.
+      if (last?.entry) notifyRestored(last.entry, 'label');
       try {
         const answer = await send(async () =>
-          last?.isVain ? undefined : post('api/v1/dataset/undo', { change: shown?.change }),
+          last?.hadNoEffect ? undefined : post('api/v1/dataset/undo', { change: shown?.change }),
         );
         if (answer) toasts.note(`Undone: ${answer.undone}`);
       } catch (error) {
         if (last) made.push(last);
-        if (last?.entry) tell('away', last.entry);
+        if (last?.entry) for (const { removed } of listeners) removed(last.entry);
         toasts.error(error);
       }
     },
   };
 }
-
-const framesOf = (ids) => (ids.length === 1 ? '1 frame' : `${ids.length} frames`);

@@ -1,19 +1,24 @@
-/** Asks for one label, inside the page: by tap, by number key, or a new one. */
+/** Asks for a label in a dialog: by tap, by number key, or a new one. */
 import { openDialog } from '../shared/dialog.js';
-import { h } from '../shared/dom.js';
+import { closest, h } from '../shared/dom.js';
 import { createLabelButtons } from './label-buttons.js';
 
-/** @param {string} title @param {object[]} labels @returns {Promise<string | undefined>} */
+/** @import { Label } from './overview.js' */
+
+/** @param {string} title @param {readonly Label[]} labels @returns {Promise<string | undefined>} undefined: none chosen */
 export async function chooseLabel(title, labels) {
+  /** @type {string | undefined} */
   let chosen;
+  /** @param {string} label */
   const onPick = (label) => {
     chosen = label;
     dialog.close();
   };
   const buttons = createLabelButtons({ onPick });
   buttons.show(labels);
+  /** @param {KeyboardEvent} event */
   const onkeydown = (event) => {
-    if (event.target.closest('input')) return;
+    if (closest(event, 'input')) return;
     const label = buttons.labelOf(event);
     if (label !== undefined) onPick(label);
     else if (event.key.toLowerCase() === 'n') buttons.focusField();
@@ -24,7 +29,7 @@ export async function chooseLabel(title, labels) {
     { 'aria-label': title, onkeydown },
     h('h2', {}, title),
     buttons.element,
-    h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Leave them as they are'),
+    h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Cancel'),
   );
   await closed;
   return chosen;

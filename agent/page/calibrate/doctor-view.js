@@ -1,167 +1,199 @@
-/** What is wrong with the labelled frames; likely mistakes are repaired one key each. */
-import { ApiError, fetchPicture, framePicture, frameThumb, frameWhy, get } from '../shared/api-client.js';
+/** The Check tab: problems of the labelled frames. A likely mistake is repaired with one key. */
+import {
+  errorText,
+  fetchImage,
+  frameHeatMapPath,
+  frameImagePath,
+  frameThumbnailPath,
+  get,
+} from '../shared/api-client.js';
 import { byId, h, setText } from '../shared/dom.js';
+import { counted } from '../shared/format.js';
 import { openFrameViewer } from './frame-viewer.js';
-import { createPictureBox } from './image-box.js';
-import { counted } from './rates.js';
+import { createImageBox, heatMapButton } from './image-box.js';
 
-/** Thousands of pictures are looked at by the head. */
-const patienceMs = 15 * 60_000;
-const thumbs = 12;
-const severities = {
-  error: { symbol: '✕', title: 'In the way of training' },
-  warning: { symbol: '▲', title: 'Makes the head poorer' },
-  hint: { symbol: '●', title: 'Worth a look' },
+/** @import { Finding } from '../../../calibration/finding.ts' */
+/** @import { OverviewStore } from './overview.js' */
+/** @import { Tools } from './tools.js' */
+
+/** @typedef {Finding & {suggestion: string}} Repair a likely mistake */
+
+/** The agent judges thousands of images for the check. */
+const timeoutMs = 15 * 60_000;
+const maxThumbnails = 12;
+/** @type {[Finding['severity'], string][]} */
+const severities = [
+  ['error', '✕ Training is not possible'],
+  ['warning', '▲ The model will be worse'],
+  ['hint', '● Worth a look'],
+];
+/** What to do on this page, for findings whose remedy names a command or a setting. @type {Record<string, string>} */
+const remedies = {
+  'no-frames': 'label parts in the Label tab',
+  'no-good': 'label good parts, or ask an engineer to configure which labels are good',
+  'label-spelling':
+    'choose the label in the Gallery tab and press “Edit label …”, or keep it if it is meant so',
 };
 
-/** @param {{store: object, changes: object, toasts: object, say: (text: string) => void}} tools */
-export function createDoctorView({ store, changes, toasts, say }) {
+/** @param {Tools} tools */
+export function createDoctorView({ overview, changes, toasts, announce }) {
   const element = byId('view-doctor');
+  const checkButton = byId('doctor-check', HTMLButtonElement);
+  const undoButton = byId('doctor-undo', HTMLButtonElement);
+  /** @type {Finding[]} */
   let findings = [];
+  /** @type {Repair[]} */
   let repairs = [];
   let repaired = 0;
-  /** What somebody looked at and kept: not asked again until the page is loaded anew. */
-  const kept = new Set();
-  /** What was answered since the examination, newest last. */
-  let answered = [];
-  let isExamining = false;
-  let examined;
+  /** Labels that the user confirmed: they are not asked for again until the page is loaded anew. @type {Set<string>} */
+  const confirmed = new Set();
+  /** Answers since the last check, newest last. @type {{finding: Repair, isWrong: boolean}[]} */
+  let answers = [];
+  let isChecking = false;
+  /** Revision of the dataset that was checked. @type {string | undefined} */
+  let checkedRevision;
 
-  const examine = async () => {
-    if (isExamining) return;
-    isExamining = true;
+  const check = async () => {
+    if (isChecking) return;
+    isChecking = true;
     drawHead();
-    const revision = store.value?.revision;
+    const revision = overview.value?.revision;
     try {
-      const found = await get('api/v1/dataset/doctor', patienceMs);
+      /** @type {Finding[]} */
+      const found = await get('api/v1/dataset/doctor', timeoutMs);
       findings = found.filter((one) => one.suggestion === undefined);
-      repairs = found.filter((one) => one.suggestion !== undefined && !kept.has(keyOf(one)));
+      repairs = found.filter(isRepair).filter((one) => !confirmed.has(keyOf(one)));
       repaired = 0;
-      answered = [];
-      examined = revision ?? '';
+      answers = [];
+      checkedRevision = revision ?? '';
     } catch (error) {
       toasts.error(error);
     }
-    isExamining = false;
+    isChecking = false;
     draw();
-    byId('doctor-findings').replaceChildren(...drawnFindings());
+    byId('doctor-findings').replaceChildren(...findingLists());
   };
 
   const drawHead = () => {
-    byId('doctor-again').disabled = isExamining;
-    byId('doctor-undo').disabled = answered.length === 0;
-    byId('doctor-progress').hidden = !isExamining;
-    const frames = counted(store.value?.frames ?? 0, 'frame');
-    setText(byId('doctor-words'), headWords(frames));
+    checkButton.disabled = isChecking;
+    undoButton.disabled = answers.length === 0;
+    byId('doctor-progress').hidden = !isChecking;
+    setText(byId('doctor-text'), headText(counted(overview.value?.frames ?? 0, 'frame')));
   };
-  const headWords = (frames) => {
-    if (isExamining) return `Looking at ${frames}: the head judges each one. This may take some seconds …`;
-    if (examined === undefined) return 'Nothing has been examined yet.';
+  /** @param {string} frames */
+  const headText = (frames) => {
+    if (isChecking) return `Checking ${frames}. This may take some seconds …`;
+    if (checkedRevision === undefined) return 'The labels have not been checked yet.';
     const open = findings.length + repairs.length;
     const done = repaired > 0 ? `${counted(repaired, 'label')} repaired. ` : '';
-    if (open === 0) return `${done}Nothing is wrong with the ${frames}. You can train.`;
-    return `${done}${counted(open, 'finding')} in ${frames}.`;
+    if (open === 0) return `${done}No problems found in ${frames}. You can train.`;
+    return `${done}${counted(open, 'problem')} in ${frames}.`;
   };
 
   const draw = () => {
     drawHead();
     drawRepair();
   };
+  /** @param {{finding: Repair, isWrong: boolean}} answer */
   const takeBack = ({ finding, isWrong }) => {
     if (isWrong) repaired--;
-    kept.delete(keyOf(finding));
+    confirmed.delete(keyOf(finding));
     repairs = [finding, ...repairs];
     draw();
   };
+  /** @param {Repair} finding @param {boolean} isWrong */
   const answer = (finding, isWrong) => {
     repairs = repairs.filter((one) => one !== finding);
     const given = { finding, isWrong };
-    answered.push(given);
+    answers.push(given);
     if (isWrong) {
       repaired++;
-      say(`Now ${finding.suggestion}.`);
+      announce(`Now labelled ${finding.suggestion}.`);
       changes.relabel(finding.frames, finding.suggestion).catch((error) => {
         toasts.error(error);
-        if (!answered.includes(given)) return;
-        answered = answered.filter((one) => one !== given);
+        if (!answers.includes(given)) return;
+        answers = answers.filter((one) => one !== given);
         takeBack(given);
       });
     } else {
-      kept.add(keyOf(finding));
-      say('Kept.');
+      confirmed.add(keyOf(finding));
+      announce('Label kept.');
     }
     draw();
   };
   const undo = () => {
-    const last = answered.pop();
-    // What was kept has changed nothing at the agent.
+    const last = answers.pop();
+    // A label that was kept changed nothing at the agent.
     if (!last || last.isWrong) void changes.undo();
     if (last) takeBack(last);
   };
+  /** @type {ReturnType<typeof repairCard> | undefined} */
   let card;
   const drawRepair = () => {
-    const [finding] = repairs;
+    const [finding, next] = repairs;
     if (card && card.finding === finding) return;
     card = finding && repairCard(finding, repairs.length, answer);
     byId('doctor-repair').replaceChildren(...(card ? [card.element] : []));
-    // The one after it is at hand when it is wanted.
-    if (repairs[1]) void fetchPicture(framePicture(repairs[1].frames[0])).catch(() => undefined);
+    // Loads the next image in advance, into the cache of the browser.
+    if (next?.frames[0]) void fetchImage(frameImagePath(next.frames[0])).catch(() => undefined);
   };
 
-  const drawnFindings = () =>
-    Object.entries(severities).flatMap(([severity, { symbol, title }]) => {
+  const findingLists = () =>
+    severities.flatMap(([severity, title]) => {
       const ones = findings.filter((one) => one.severity === severity);
       if (ones.length === 0) return [];
       return [
-        h('h2', { class: 'finding-title', data: { severity } }, `${symbol} ${title}`),
-        h('ul', { class: 'findings' }, ...ones.map((one) => drawnFinding(one, store))),
+        h('h2', { class: 'finding-title', data: { severity } }, title),
+        h('ul', { class: 'findings' }, ...ones.map((one) => findingItem(one, overview))),
       ];
     });
 
-  byId('doctor-again').addEventListener('click', examine);
-  byId('doctor-undo').addEventListener('click', undo);
+  checkButton.addEventListener('click', check);
+  undoButton.addEventListener('click', undo);
   return {
     element,
-    title: 'Doctor',
+    title: 'Check labels',
     show() {
-      // Not again for labels that have been looked at already.
-      if (examined === undefined || examined !== store.value?.revision) void examine();
+      drawHead();
+      // Labels that were checked already are not checked again.
+      if (checkedRevision === undefined || checkedRevision !== overview.value?.revision) void check();
     },
+    /** @param {KeyboardEvent} event */
     onKey(event) {
       const key = event.key.toLowerCase();
       if (event.ctrlKey || event.repeat) return false;
       if (key === 'z' || key === 'backspace') undo();
       else if (!card) return false;
-      else if (key === 'enter') card.yes();
-      else if (key === 'k') card.no();
-      else if (key === 'w') card.why();
+      else if (key === 'enter') card.relabel();
+      else if (key === 'k') card.keep();
+      else if (key === 'w') void card.toggleHeatMap();
       else return false;
       return true;
     },
   };
 }
 
+/** @param {Finding} finding @returns {finding is Repair} */
+const isRepair = (finding) => finding.suggestion !== undefined && finding.frames.length > 0;
+
+/** @param {Repair} finding */
 const keyOf = ({ kind, frames, suggestion }) => `${kind} ${frames.join(' ')} ${suggestion}`;
 
+/** @param {Repair} finding @param {number} left @param {(finding: Repair, isWrong: boolean) => void} answer */
 function repairCard(finding, left, answer) {
-  const { text, remedy, frames, suggestion, beside } = finding;
+  const { text, frames, suggestion, beside } = finding;
+  const id = frames[0] ?? '';
   const frame = h('div', { class: 'look-frame' });
-  const why = h(
-    'button',
-    { class: 'button', type: 'button', 'aria-pressed': 'false' },
-    h('kbd', {}, 'W'),
-    ' Show why',
+  const why = heatMapButton();
+  const box = createImageBox(frame, why);
+  box.showText(h('p', {}, 'Loading the image …'));
+  fetchImage(frameImagePath(id)).then(
+    (image) => box.show(image, text, frameHeatMapPath(id)),
+    (error) => box.showText(h('p', {}, errorText(error))),
   );
-  const box = createPictureBox(frame, why);
-  why.addEventListener('click', box.toggleWhy);
-  box.say(h('p', {}, 'The picture is on its way …'));
-  fetchPicture(framePicture(frames[0])).then(
-    (image) => box.show(image, text, frameWhy(frames[0])),
-    (error) => box.say(h('p', {}, error instanceof ApiError ? error.words : String(error))),
-  );
-  // What has not been seen is not judged.
-  const yes = () => box.image && answer(finding, true);
-  const no = () => box.image && answer(finding, false);
+  // An answer counts only while the image is shown.
+  const relabel = () => box.image && answer(finding, true);
+  const keep = () => box.image && answer(finding, false);
   const element = h(
     'section',
     { class: 'panel repair', 'aria-label': 'Likely mistake' },
@@ -171,62 +203,64 @@ function repairCard(finding, left, answer) {
       { class: 'repair-side' },
       h('p', { class: 'hint' }, left === 1 ? 'The last likely mistake' : `${left} likely mistakes left`),
       h('h2', {}, `Is this ${suggestion}?`),
-      h('p', {}, text),
-      h('p', { class: 'hint' }, remedy),
+      h('p', { class: 'hint' }, text),
       h(
         'button',
-        { class: 'button is-primary is-big', type: 'button', onclick: yes },
-        h('kbd', {}, 'Enter'),
-        ` It is ${suggestion}`,
+        { class: 'button is-primary is-big', type: 'button', onclick: relabel },
+        h('kbd', { 'aria-hidden': 'true' }, 'Enter'),
+        ` Yes, label it ${suggestion}`,
       ),
       h(
         'button',
-        { class: 'button is-big', type: 'button', onclick: no },
-        h('kbd', {}, 'K'),
-        ' Keep its label',
+        { class: 'button is-big', type: 'button', onclick: keep },
+        h('kbd', { 'aria-hidden': 'true' }, 'K'),
+        ' No, keep its label',
       ),
       why,
       beside &&
         h(
           'figure',
           { class: 'repair-beside' },
-          h('img', { src: frameThumb(beside), alt: '', width: 160, height: 120 }),
-          h('figcaption', {}, `The likest part that is labelled ${suggestion}`),
+          h('img', { src: frameThumbnailPath(beside), alt: '', width: 160, height: 120 }),
+          h('figcaption', {}, `The most similar part that is labelled ${suggestion}`),
         ),
     ),
   );
-  return { finding, element, yes, no, why: box.toggleWhy };
+  return { finding, element, relabel, keep, toggleHeatMap: box.toggleHeatMap };
 }
 
-function drawnFinding({ severity, text, remedy, frames }, store) {
+/** @param {Finding} finding @param {OverviewStore} overview */
+function findingItem({ kind, text, severity, remedy, frames }, overview) {
+  /** @param {number} index */
   const open = (index) =>
     openFrameViewer(
-      frames.map((id) => ({ id, words: text })),
+      frames.map((id) => ({ id, text })),
       index,
-      { labels: store.value?.labels ?? [] },
+      { labels: overview.value?.labels ?? [] },
     );
   return h(
     'li',
     { class: 'finding', data: { severity } },
     h('p', { class: 'finding-text' }, h('strong', {}, text)),
-    h('p', { class: 'finding-remedy' }, `→ ${remedy}`),
+    h('p', { class: 'finding-remedy' }, `→ ${remedies[kind] ?? remedy}`),
     frames.length > 0 &&
       h(
         'div',
         { class: 'finding-frames' },
-        ...frames.slice(0, thumbs).map((id, index) =>
+        ...frames.slice(0, maxThumbnails).map((id, index) =>
           h(
             'button',
             {
               class: 'mini',
               type: 'button',
-              'aria-label': `Look at frame ${id.slice(0, 12)}`,
+              'aria-label': `Open frame ${id.slice(0, 12)}`,
               onclick: () => open(index),
             },
-            h('img', { src: frameThumb(id), alt: '', loading: 'lazy', width: 88, height: 72 }),
+            h('img', { src: frameThumbnailPath(id), alt: '', loading: 'lazy', width: 88, height: 72 }),
           ),
         ),
-        frames.length > thumbs && h('span', { class: 'hint' }, `and ${frames.length - thumbs} more`),
+        frames.length > maxThumbnails &&
+          h('span', { class: 'hint' }, `and ${frames.length - maxThumbnails} more`),
       ),
   );
 }

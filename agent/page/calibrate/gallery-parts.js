@@ -1,54 +1,64 @@
-/** What the gallery is made of: the filter above, a frame in the list. */
-import { frameThumb } from '../shared/api-client.js';
-import { h, setText } from '../shared/dom.js';
+/** The elements of the gallery: the filter at the top, and one image of the list. */
+import { frameThumbnailPath } from '../shared/api-client.js';
+import { find, h, setText } from '../shared/dom.js';
 
-/** @param {HTMLElement} row @param {(label: string | undefined) => void} onFilter undefined: all of them */
+/** @import { FramesPage, Overview } from '../../../calibration/views.ts' */
+
+/** @typedef {FramesPage['items'][number]} Frame a labelled image */
+
+/**
+ * @param {HTMLElement} row
+ * @param {(label: string | undefined) => void} onFilter undefined: all labels
+ */
 export function createFilter(row, onFilter) {
+  /** @type {string | undefined} */
   let chosen;
   let drawn = '';
-  const chip = ({ name, good }) => {
-    const tone = name === undefined ? 'all' : good ? 'good' : 'bad';
-    const symbol = { all: '', good: '✓ ', bad: '✕ ' }[tone];
-    const onclick = () => choose(name);
-    const words = `${symbol}${name ?? 'All'} `;
-    return h(
-      'button',
-      { class: 'chip', type: 'button', data: { tone }, onclick },
-      words,
-      h('span', { class: 'chip-count' }),
-    );
+  /** @type {{name: string | undefined, button: HTMLButtonElement}[]} */
+  let chips = [];
+  const press = () => {
+    for (const { name, button } of chips) button.setAttribute('aria-pressed', String(name === chosen));
   };
-  let names = [];
+  /** @param {string | undefined} name */
   const choose = (name) => {
     chosen = name;
     press();
     onFilter(name);
   };
-  const press = () => {
-    names.forEach((name, i) => {
-      row.children[i].setAttribute('aria-pressed', String(name === chosen));
-    });
+  /** @param {string | undefined} name @param {'all' | 'good' | 'bad'} tone */
+  const chip = (name, tone) => {
+    const symbol = { all: '', good: '✓ ', bad: '✕ ' }[tone];
+    const button = h(
+      'button',
+      { class: 'chip', type: 'button', data: { tone }, onclick: () => choose(name) },
+      `${symbol}${name ?? 'All'} `,
+      h('span', { class: 'chip-count' }),
+    );
+    return { name, button };
   };
   return {
     choose,
-    /** @param {{labels: {name: string, count: number, good: boolean}[], frames: number}} overview */
+    /** @param {Overview} overview */
     show({ labels, frames }) {
-      const chips = [{ name: undefined, count: frames }, ...labels];
       const wanted = JSON.stringify(labels.map(({ name, good }) => [name, good]));
       if (wanted !== drawn) {
         drawn = wanted;
-        names = chips.map(({ name }) => name);
-        row.replaceChildren(...chips.map(chip));
+        chips = [
+          chip(undefined, 'all'),
+          ...labels.map(({ name, good }) => chip(name, good ? 'good' : 'bad')),
+        ];
+        row.replaceChildren(...chips.map(({ button }) => button));
         press();
       }
-      chips.forEach(({ count }, i) => {
-        setText(row.children[i].querySelector('.chip-count'), String(count));
-      });
+      for (const { name, button } of chips) {
+        const count = name === undefined ? frames : labels.find((one) => one.name === name)?.count;
+        setText(find(button, '.chip-count'), String(count ?? 0));
+      }
     },
   };
 }
 
-/** One frame of the list. */
+/** @param {Frame} frame @param {boolean} isGood */
 export function frameItem({ id, label, labelledBy, partId }, isGood) {
   return h(
     'div',
@@ -60,7 +70,14 @@ export function frameItem({ id, label, labelledBy, partId }, isGood) {
       'aria-label': `${label}${partId ? `, part ${partId}` : ''}, labelled by ${labelledBy}`,
       data: { id, label, tone: isGood ? 'good' : 'bad' },
     },
-    h('img', { src: frameThumb(id), alt: '', loading: 'lazy', decoding: 'async', width: 120, height: 96 }),
+    h('img', {
+      src: frameThumbnailPath(id),
+      alt: '',
+      loading: 'lazy',
+      decoding: 'async',
+      width: 120,
+      height: 96,
+    }),
     h('span', { class: 'frame-tick', 'aria-hidden': 'true' }, '✓'),
     h('span', { class: 'frame-label' }, `${isGood ? '✓' : '✕'} ${label}`),
   );

@@ -1,42 +1,53 @@
-/** The labelled frames: look through, select, relabel, delete. */
-import { get, link } from '../shared/api-client.js';
-import { confirmInPage } from '../shared/dialog.js';
-import { byId, setText } from '../shared/dom.js';
-import { person } from '../shared/user.js';
+/** The Gallery tab: browse, select, relabel and delete the labelled images. */
+import { connection, get } from '../shared/api-client.js';
+import { confirm } from '../shared/dialog.js';
+import { byId, find, setText } from '../shared/dom.js';
+import { counted } from '../shared/format.js';
+import { user } from '../shared/user.js';
 import { changeLabel } from './change-label.js';
 import { chooseLabel } from './choose-label.js';
 import { openFrameViewer } from './frame-viewer.js';
 import { createFilter, frameItem } from './gallery-parts.js';
 import { followGrid } from './grid-keys.js';
-import { counted } from './rates.js';
 import { createSelection } from './selection.js';
 
-const pageSize = 60;
-/** The agent gives no more at once. */
-const mostAtOnce = 200;
+/** @import { FramesPage } from '../../../calibration/views.ts' */
+/** @import { Frame } from './gallery-parts.js' */
+/** @import { Tools } from './tools.js' */
 
-/** @param {{store: object, changes: object, toasts: object}} tools */
-export function createGallery({ store, changes, toasts }) {
+const pageSize = 60;
+/** The agent returns no more at once. */
+const maxPageSize = 200;
+
+/** @param {Tools} tools */
+export function createGallery({ overview, changes, toasts, announce }) {
   const element = byId('view-gallery');
   const list = byId('gallery-frames');
+  /** @param {string} name */
+  const tool = (name) => byId(`gallery-${name}`, HTMLButtonElement);
+  /** @type {Frame[]} */
   let items = [];
+  /** @type {string | null} */
   let next = null;
+  /** @type {string | undefined} */
   let filter;
-  /** The revision that is shown. */
+  /** Revision of the dataset that is shown. @type {string | undefined} */
   let revision;
-  let turn = 0;
+  let requests = 0;
   const selection = createSelection(() => items.map(({ id }) => id));
+  const labels = () => overview.value?.labels ?? [];
 
   const load = async ({ isMore = false } = {}) => {
-    const mine = ++turn;
-    const limit = isMore ? pageSize : Math.min(mostAtOnce, Math.max(pageSize, items.length));
-    const query = new URLSearchParams({ limit });
+    const own = ++requests;
+    const limit = isMore ? pageSize : Math.min(maxPageSize, Math.max(pageSize, items.length));
+    const query = new URLSearchParams({ limit: String(limit) });
     if (filter !== undefined) query.set('label', filter);
-    if (isMore) query.set('after', next);
-    const asked = store.value?.revision;
+    if (isMore && next !== null) query.set('after', next);
+    const asked = overview.value?.revision;
     try {
+      /** @type {FramesPage} */
       const page = await get(`api/v1/dataset/frames?${query}`);
-      if (mine !== turn) return;
+      if (own !== requests) return;
       items = isMore ? [...items, ...page.items] : page.items;
       next = page.next;
       revision = asked;
@@ -47,11 +58,12 @@ export function createGallery({ store, changes, toasts }) {
   };
 
   const drawFrames = () => {
-    const known = new Map([...list.children].map((one) => [one.dataset.id, one]));
+    const known = new Map(
+      [...list.children].flatMap((one) => (one instanceof HTMLElement ? [[one.dataset.id, one]] : [])),
+    );
     const shown = items.map((frame) => {
       const old = known.get(frame.id);
-      if (old?.dataset.label === frame.label) return old;
-      return frameItem(frame, store.isGood(frame.label));
+      return old?.dataset.label === frame.label ? old : frameItem(frame, overview.isGood(frame.label));
     });
     const hadFocus = list.contains(document.activeElement);
     list.replaceChildren(...shown);
@@ -59,33 +71,38 @@ export function createGallery({ store, changes, toasts }) {
     if (hadFocus) grid.focus();
   };
   const drawSelection = () => {
-    for (const one of list.children) one.setAttribute('aria-selected', String(selection.has(one.dataset.id)));
+    for (const one of list.children) {
+      if (!(one instanceof HTMLElement)) continue;
+      one.setAttribute('aria-selected', String(selection.has(one.dataset.id ?? '')));
+    }
     const count = selection.ids.length;
     setText(byId('gallery-count'), count === 0 ? 'None selected' : `${count} selected`);
-    for (const id of ['gallery-relabel', 'gallery-remove', 'gallery-none']) byId(id).disabled = count === 0;
-    byId('gallery-open').disabled = items.length === 0;
-    byId('gallery-all').disabled = items.length === 0;
-    byId('gallery-label').hidden = filter === undefined || items.length === 0;
+    for (const name of ['relabel', 'remove', 'none']) tool(name).disabled = count === 0;
+    tool('open').disabled = items.length === 0;
+    tool('all').disabled = items.length === 0;
+    tool('label').hidden = filter === undefined || items.length === 0;
   };
   const drawUndo = () => {
-    const { words, canUndo } = changes.undoable;
-    byId('gallery-undo').disabled = !canUndo;
-    setText(byId('gallery-undo').querySelector('small'), words);
+    const { text, canUndo } = changes.undoable;
+    tool('undo').disabled = !canUndo;
+    setText(find(tool('undo'), 'small'), text);
   };
+  /** @param {number} total */
   const draw = (total) => {
     drawFrames();
     drawSelection();
-    byId('gallery-more').hidden = next === null;
-    setText(byId('gallery-more'), `More (${items.length} of ${total} shown)`);
+    tool('more').hidden = next === null;
+    setText(tool('more'), `More (${items.length} of ${total} shown)`);
     byId('gallery-empty').hidden = items.length > 0;
     byId('gallery-hint').hidden = items.length === 0;
     setText(
       byId('gallery-empty'),
       filter === undefined
-        ? 'No part has been labelled yet: label some first.'
+        ? 'No part is labelled yet. Label parts in the Label tab.'
         : `No frame is labelled ${filter}.`,
     );
   };
+  /** @param {string | undefined} label */
   const showLabel = (label) => {
     filter = label;
     items = [];
@@ -94,17 +111,18 @@ export function createGallery({ store, changes, toasts }) {
   };
   const filterRow = createFilter(byId('gallery-filter'), showLabel);
   const changeShownLabel = async () => {
-    const now = await changeLabel(filter, { store, changes, toasts });
+    if (filter === undefined) return;
+    const now = await changeLabel(filter, { overview, changes, toasts, announce });
     if (now === undefined) return;
-    await store.refresh();
+    await overview.refresh();
     filterRow.choose(now === '' ? undefined : now);
   };
 
-  /** Does it, says so, and shows what is there now. */
-  const doIt = async (work, words) => {
+  /** Runs a change, reports it, and shows the new state. @param {() => Promise<unknown>} work @param {string} done */
+  const run = async (work, done) => {
     try {
       await work();
-      toasts.note(words);
+      toasts.note(done);
       selection.clear();
     } catch (error) {
       toasts.error(error);
@@ -114,44 +132,49 @@ export function createGallery({ store, changes, toasts }) {
   const relabel = async () => {
     const { ids } = selection;
     if (ids.length === 0) return;
-    const label = await chooseLabel(
-      `What ${ids.length === 1 ? 'is it' : `are these ${ids.length}`}?`,
-      store.value.labels,
-    );
+    const title = ids.length === 1 ? 'New label for this frame' : `New label for these ${ids.length} frames`;
+    const label = await chooseLabel(title, labels());
     if (label === undefined) return;
-    await doIt(() => changes.relabel(ids, label), `${counted(ids.length, 'frame')} now ${label}`);
+    await run(() => changes.relabel(ids, label), `${counted(ids.length, 'frame')} now labelled ${label}`);
   };
   const remove = async () => {
     const { ids } = selection;
     if (ids.length === 0) return;
-    const isSure = await confirmInPage({
+    const isSure = await confirm({
       title: `Delete ${counted(ids.length, 'frame')}?`,
-      text: 'The head will no longer learn from them. Undo brings them back.',
+      text: 'The next training will not use them. Undo restores them.',
       yes: `Delete ${ids.length}`,
       no: 'Keep',
       isDanger: true,
     });
-    if (isSure) await doIt(() => changes.remove(ids), `${counted(ids.length, 'frame')} deleted`);
+    if (isSure) await run(() => changes.remove(ids), `${counted(ids.length, 'frame')} deleted`);
   };
   const undo = async () => {
     await changes.undo();
     await load();
   };
+  /** @param {string | undefined} id */
   const open = async (id) => {
-    const at = Math.max(
-      0,
-      items.findIndex((one) => one.id === id),
-    );
     if (items.length === 0) return;
-    await openFrameViewer([...items], at, {
-      labels: store.value.labels,
-      ...(person.canChange && {
-        relabel: (one, label) => changes.relabel([one], label).catch((error) => toasts.error(error)),
+    const at = items.findIndex((one) => one.id === id);
+    await openFrameViewer([...items], Math.max(0, at), {
+      labels: labels(),
+      ...(user.canChange && {
+        relabel: async (one, label) => {
+          try {
+            await changes.relabel([one], label);
+            return true;
+          } catch (error) {
+            toasts.error(error);
+            return false;
+          }
+        },
       }),
     });
     await load();
   };
 
+  /** @param {string} id @param {boolean} isRange */
   const tap = (id, isRange) => {
     if (isRange) selection.extendTo(id);
     else selection.toggle(id);
@@ -166,28 +189,29 @@ export function createGallery({ store, changes, toasts }) {
     drawSelection();
   };
   const grid = followGrid(list, { onTap: tap, onOpen: open });
-  byId('gallery-more').addEventListener('click', () => load({ isMore: true }));
-  byId('gallery-all').addEventListener('click', selectAll);
-  byId('gallery-none').addEventListener('click', clear);
-  byId('gallery-open').addEventListener('click', () => open(selection.ids.at(-1) ?? grid.activeId));
-  byId('gallery-relabel').addEventListener('click', relabel);
-  byId('gallery-remove').addEventListener('click', remove);
-  byId('gallery-label').addEventListener('click', changeShownLabel);
-  byId('gallery-undo').addEventListener('click', undo);
-  changes.on('change', drawUndo);
-  store.subscribe((overview) => {
-    filterRow.show(overview);
+  tool('more').addEventListener('click', () => load({ isMore: true }));
+  tool('all').addEventListener('click', selectAll);
+  tool('none').addEventListener('click', clear);
+  tool('open').addEventListener('click', () => open(selection.ids.at(-1) ?? grid.activeId));
+  tool('relabel').addEventListener('click', relabel);
+  tool('remove').addEventListener('click', remove);
+  tool('label').addEventListener('click', changeShownLabel);
+  tool('undo').addEventListener('click', undo);
+  changes.subscribe({ changed: drawUndo });
+  overview.subscribe((value) => {
+    filterRow.show(value);
     drawUndo();
-    // Others label too; but nothing moves under a selection that is being made.
-    const isStale = revision !== undefined && revision !== overview.revision;
+    // Shows the changes of others, but not while the user selects images or has a dialog open.
+    const isStale = revision !== undefined && revision !== value.revision;
     const isBusy = selection.ids.length > 0 || document.querySelector('dialog[open]');
-    if (!element.hidden && isStale && !isBusy && link.isUp) void load();
+    if (!element.hidden && isStale && !isBusy && connection.isUp) void load();
   });
 
   return {
     element,
     title: 'Gallery',
     show: () => void load(),
+    /** @param {KeyboardEvent} event */
     onKey(event) {
       const key = event.key.toLowerCase();
       if (event.ctrlKey) {

@@ -1,78 +1,89 @@
-/** Every version there is, newest first: which judges, which did, and how to go back. */
+/** The History tab: all versions, newest first, with the decisions about them, and the rollback. */
 import { get, post } from '../shared/api-client.js';
 import { confirmWithReason, openDialog } from '../shared/dialog.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { percentOf } from '../shared/verdicts.js';
-import { capital, counted, timeOf } from './rates.js';
+import { capital, counted, percentOf, timeOf } from '../shared/format.js';
 import { createReportPanel } from './report-view.js';
 import { askAndPromote } from './version-actions.js';
 
-/** @param {{store: object, changes: object, toasts: object, say: (text: string) => void}} tools */
+/** @import { Overview, VersionView } from '../../../calibration/views.ts' */
+/** @import { ReportPanel } from './report-view.js' */
+/** @import { Tools } from './tools.js' */
+
+/** @typedef {{promote: (version: string) => void, openReport: (version: string) => void}} CardActions */
+
+/** @param {Tools} tools */
 export function createHistoryView(tools) {
-  const { store, toasts } = tools;
+  const { overview, toasts } = tools;
   const element = byId('view-history');
   const list = byId('history-versions');
-  let seen = '';
+  const rollbackButton = byId('history-rollback', HTMLButtonElement);
+  let loadedKey = '';
+  /** @type {ReportPanel | undefined} */
   let openPanel;
-  /** Where a rollback goes. */
-  let before;
+  /** The version that a rollback activates. @type {VersionView | undefined} */
+  let previous;
 
   const load = async () => {
     try {
+      /** @type {VersionView[]} */
       const versions = await get('api/v1/models');
-      seen = keyOf(store.value);
-      const drawn = JSON.stringify([versions, store.value?.candidate]);
+      loadedKey = keyOf(overview.value);
+      const candidate = overview.value?.candidate;
+      const drawn = JSON.stringify([versions, candidate]);
       if (list.dataset.drawn !== drawn) {
         list.dataset.drawn = drawn;
-        list.replaceChildren(...versions.map((one) => versionCard(one, store.value, { ask, openReport })));
+        const actions = { promote, openReport };
+        list.replaceChildren(...versions.map((one) => versionCard(one, one.version === candidate, actions)));
       }
       const active = versions.find((one) => one.active);
-      setText(byId('history-words'), wordsOf(versions, active));
-      before = active && versions.find((one) => one.isBefore && one.damage === null);
-      byId('history-rollback').disabled = !before;
-      setText(byId('history-rollback'), before ? `↶ Roll back to ${before.version} …` : '↶ Roll back …');
+      setText(byId('history-text'), activeText(versions, active));
+      previous = active && versions.find((one) => one.isBefore && one.damage === null);
+      rollbackButton.disabled = !previous;
+      setText(rollbackButton, previous ? `↶ Roll back to ${previous.version} …` : '↶ Roll back …');
     } catch (error) {
       toasts.error(error);
     }
   };
-  const ask = async ({ version }) => {
+  /** @param {string} version */
+  const promote = async (version) => {
     const refused = await askAndPromote(version, tools);
     if (refused) {
-      // The report is where an engineer may override, with the figures in sight.
-      toasts.warn(refused.words);
-      openReport(version);
+      // An engineer can override in the report, which shows the figures.
+      toasts.warn(refused.text);
+      void openReport(version);
     }
     await load();
   };
   const rollBack = async () => {
-    if (!before) return;
+    if (!previous) return;
+    const { version: to, createdAt, labels } = previous;
+    const active = overview.value?.active;
     const reason = await confirmWithReason({
-      title: `Roll back to ${before.version}?`,
-      text: `From the next part on ${before.version} judges again, instead of ${store.value?.active}.`,
-      more: [
-        `It was made ${timeOf(before.createdAt)} and knows: ${before.labels.join(', ')}.`,
-        `${store.value?.active} is kept and can be promoted again.`,
+      title: `Roll back to ${to}?`,
+      text: `From the next part on, ${to} replaces ${active}.`,
+      details: [
+        `It was trained ${timeOf(createdAt)}. Its labels: ${labels.join(', ')}.`,
+        `${active} is kept and can be promoted again.`,
       ],
       yes: 'Roll back',
     });
     if (reason === undefined) return;
     try {
-      const { version } = await post('api/v1/models/rollback', {
-        to: before.version,
-        ...(reason !== '' && { reason }),
-      });
-      toasts.note(`Rolled back: ${version} judges again.`);
+      const { version } = await post('api/v1/models/rollback', { to, ...(reason !== '' && { reason }) });
+      toasts.note(`Rolled back: ${version} is the active model now.`);
     } catch (error) {
       toasts.error(error);
     }
-    await store.refresh();
+    await overview.refresh();
     await load();
   };
+  /** @param {string} version */
   const openReport = async (version) => {
     openPanel = createReportPanel(version, tools);
-    if (store.value) openPanel.update(store.value);
+    if (overview.value) openPanel.update(overview.value);
     const close = h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Close');
-    // A link inside leads to another view: the report must not stay on top of it.
+    // A link in the report opens another tab; the dialog must not cover it.
     const leave = () => dialog.close();
     addEventListener('hashchange', leave);
     const { dialog, closed } = openDialog(
@@ -84,35 +95,39 @@ export function createHistoryView(tools) {
     removeEventListener('hashchange', leave);
     openPanel = undefined;
   };
-  byId('history-rollback').addEventListener('click', rollBack);
-  store.subscribe((overview) => {
-    openPanel?.update(overview);
-    if (!element.hidden && seen !== keyOf(overview)) void load();
+  rollbackButton.addEventListener('click', rollBack);
+  overview.subscribe((value) => {
+    openPanel?.update(value);
+    if (!element.hidden && loadedKey !== keyOf(value)) void load();
   });
   return { element, title: 'History', show: () => void load() };
 }
 
+/** Changes if the list of versions may have changed. @param {Overview | undefined} overview */
 const keyOf = (overview) =>
   JSON.stringify([overview?.active, overview?.candidate, overview?.training.version]);
 
-function wordsOf(versions, active) {
-  if (versions.length === 0) return 'No version has been trained yet.';
-  return active ? `${active.version} judges now.` : 'No version judges now.';
+/** @param {readonly VersionView[]} versions @param {VersionView | undefined} active */
+function activeText(versions, active) {
+  if (versions.length === 0) return 'No model has been trained yet.';
+  return active ? `Active model: ${active.version}` : 'No model is active.';
 }
 
-const deeds = {
+/** @type {Record<VersionView['decisions'][number]['action'], string>} */
+const actionText = {
   promote: 'promoted',
-  override: 'promoted against its gate',
-  rollback: 'rolled back to it',
+  override: 'promoted against the quality gate',
+  rollback: 'rolled back to this version',
   discard: 'discarded',
 };
 
-const decisionWords = ({ at, by, action, reason }) =>
-  `${timeOf(at)}: ${deeds[action]} by ${by}${reason ? `: ${reason}` : ''}`;
+/** @param {VersionView['decisions'][number]} decision */
+const decisionText = ({ at, by, action, reason }) =>
+  `${timeOf(at)}: ${actionText[action]} by ${by}${reason ? `: ${reason}` : ''}`;
 
-function versionCard(one, overview, { ask, openReport }) {
+/** @param {VersionView} one @param {boolean} isCandidate @param {CardActions} actions */
+function versionCard(one, isCandidate, { promote, openReport }) {
   const { version, active, createdAt, by, labels, frames, accuracy, gate, allowed, damage, decisions } = one;
-  const isCandidate = overview?.candidate === version;
   const facts = [
     createdAt && `trained ${timeOf(createdAt)}${by ? ` by ${by}` : ''}`,
     frames !== null && counted(frames, 'frame'),
@@ -136,7 +151,7 @@ function versionCard(one, overview, { ask, openReport }) {
       gate !== null &&
         h('p', { class: 'version-gate' }, `${allowed === false ? '✕' : '✓'} ${capital(gate)}.`),
       decisions.length > 0 &&
-        h('ul', { class: 'version-decisions' }, ...decisions.map((each) => h('li', {}, decisionWords(each)))),
+        h('ul', { class: 'version-decisions' }, ...decisions.map((each) => h('li', {}, decisionText(each)))),
       damage !== null && h('p', { class: 'version-damage' }, `It cannot be used: ${damage}.`),
     ),
     accuracy !== null &&
@@ -144,7 +159,7 @@ function versionCard(one, overview, { ask, openReport }) {
         'p',
         { class: 'version-accuracy' },
         h('strong', {}, percentOf(accuracy)),
-        h('span', {}, 'right on new parts'),
+        h('span', {}, 'accuracy on new parts'),
       ),
     h(
       'div',
@@ -154,7 +169,7 @@ function versionCard(one, overview, { ask, openReport }) {
         damage === null &&
         h(
           'button',
-          { class: 'button', type: 'button', data: { needs: 'operator' }, onclick: () => ask(one) },
+          { class: 'button', type: 'button', data: { needs: 'operator' }, onclick: () => promote(version) },
           'Promote …',
         ),
     ),

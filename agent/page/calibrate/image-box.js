@@ -1,68 +1,82 @@
-/** A part's picture, and in its place on demand where the head looks. */
-import { ApiError, fetchPicture } from '../shared/api-client.js';
+/** An image, or in its place its heat map, or a text. */
+import { errorText, fetchImage } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
 
-/** @param {HTMLElement} frame @param {HTMLElement} [button] pressed while the heat map is shown */
-export function createPictureBox(frame, button) {
-  let shown;
-  let isWhy = false;
-  /** Counts up, so that what comes late is not shown over something newer. */
-  let turn = 0;
+/** @import { Child } from '../shared/dom.js' */
 
-  const setWhy = (value) => {
-    isWhy = value;
-    button?.setAttribute('aria-pressed', String(value));
+/** A button that shows and hides the heat map. */
+export const heatMapButton = () =>
+  h(
+    'button',
+    { class: 'button', type: 'button', 'aria-pressed': 'false' },
+    h('kbd', { 'aria-hidden': 'true' }, 'W'),
+    ' Show why',
+  );
+
+/** @param {HTMLElement} frame @param {HTMLButtonElement} button pressed while the heat map is shown */
+export function createImageBox(frame, button) {
+  /** @type {{image: HTMLImageElement, alt: string, heatMapPath: string, heatMap?: HTMLImageElement} | undefined} */
+  let shown;
+  let isHeatMap = false;
+  /** Incremented with each change, so that a late answer does not replace newer content. */
+  let changes = 0;
+
+  /** @param {boolean} value */
+  const setHeatMap = (value) => {
+    isHeatMap = value;
+    button.setAttribute('aria-pressed', String(value));
     frame.classList.toggle('is-why', value);
   };
+  /** @param {string} text */
   const note = (text) => h('p', { class: 'look-note', role: 'status' }, text);
-  const enableButton = (isOn) => {
-    if (button) button.disabled = !isOn;
+  const toggleHeatMap = async () => {
+    if (!shown) return;
+    const own = ++changes;
+    const current = shown;
+    const { image, alt } = current;
+    if (isHeatMap) {
+      setHeatMap(false);
+      frame.replaceChildren(image);
+      return;
+    }
+    setHeatMap(true);
+    if (!current.heatMap) frame.replaceChildren(image, note('Computing the heat map …'));
+    try {
+      current.heatMap ??= await fetchImage(current.heatMapPath);
+      if (own !== changes) return;
+      current.heatMap.alt = `Heat map: the areas that led to this label. ${alt}`;
+      frame.replaceChildren(current.heatMap, note('Warm colours: the areas that led to this label'));
+    } catch (error) {
+      if (own !== changes) return;
+      setHeatMap(false);
+      frame.replaceChildren(image, note(errorText(error)));
+    }
   };
+  button.addEventListener('click', toggleHeatMap);
 
   return {
-    /** The picture that is in sight now, if any: nobody may label what they have not seen. */
+    /** The image shown now, if any: a part may be labelled only while its image is shown. */
     get image() {
       return shown?.image;
     },
-    /** @param {HTMLImageElement} image @param {string} alt @param {string} whyPath */
-    show(image, alt, whyPath) {
+    /** @param {HTMLImageElement} image @param {string} alt @param {string} heatMapPath */
+    show(image, alt, heatMapPath) {
       if (shown?.image === image) return;
-      turn++;
+      changes++;
       image.alt = alt;
-      shown = { image, alt, whyPath };
-      setWhy(false);
-      enableButton(true);
+      shown = { image, alt, heatMapPath };
+      setHeatMap(false);
+      button.disabled = false;
       frame.replaceChildren(image);
     },
-    /** No picture, but words. @param {...(Node | string)} words */
-    say(...words) {
-      turn++;
+    /** Shows a text in place of an image. @param {...Child} content */
+    showText(...content) {
+      changes++;
       shown = undefined;
-      setWhy(false);
-      enableButton(false);
-      frame.replaceChildren(h('div', { class: 'look-none' }, ...words));
+      setHeatMap(false);
+      button.disabled = true;
+      frame.replaceChildren(h('div', { class: 'look-none' }, ...content));
     },
-    async toggleWhy() {
-      if (!shown) return;
-      const mine = ++turn;
-      const { image, alt, whyPath } = shown;
-      if (isWhy) {
-        setWhy(false);
-        frame.replaceChildren(image);
-        return;
-      }
-      setWhy(true);
-      if (!shown.why) frame.replaceChildren(image, note('Looking where the head looks …'));
-      try {
-        shown.why ??= await fetchPicture(whyPath);
-        if (mine !== turn) return;
-        shown.why.alt = `Heat map: where the head sees its label. ${alt}`;
-        frame.replaceChildren(shown.why, note('Warm colours: where the head sees its label'));
-      } catch (error) {
-        if (mine !== turn) return;
-        setWhy(false);
-        frame.replaceChildren(image, note(error instanceof ApiError ? error.words : String(error)));
-      }
-    },
+    toggleHeatMap,
   };
 }

@@ -1,21 +1,22 @@
-/** A button for each label, with its number key, and a field for a label that is new. */
-import { h, setText } from '../shared/dom.js';
+/** A button for each label, with its number key, and a field for a new label. */
+import { find, h, setText } from '../shared/dom.js';
 
-const keys = 9;
+/** @import { Label } from './overview.js' */
 
-/**
- * @param {{onPick: (label: string) => void, newWords?: string}} options
- */
-export function createLabelButtons({ onPick, newWords = 'New label' }) {
+const numberKeys = 9;
+
+/** @param {{onPick: (label: string) => void}} options */
+export function createLabelButtons({ onPick }) {
   const list = h('div', { class: 'picks', role: 'group', 'aria-label': 'Labels' });
   const field = h('input', {
     class: 'new-label-field',
     maxlength: 64,
     autocomplete: 'off',
     enterkeyhint: 'done',
-    placeholder: newWords,
-    'aria-label': newWords,
+    placeholder: 'New label',
+    'aria-label': 'New label',
   });
+  /** @param {Event} event */
   const submit = (event) => {
     event.preventDefault();
     const label = field.value.trim();
@@ -29,59 +30,66 @@ export function createLabelButtons({ onPick, newWords = 'New label' }) {
     { class: 'new-label', onsubmit: submit },
     h('kbd', { 'aria-hidden': 'true' }, 'N'),
     field,
-    h('button', { class: 'button', type: 'submit', 'aria-label': 'Give it this new label' }, 'Add'),
+    h('button', { class: 'button', type: 'submit', 'aria-label': 'Use this new label' }, 'Add'),
   );
   field.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape') return;
-    // Inside a dialog, Escape leaves the field and not the dialog.
+    // Inside a dialog, Escape leaves the field and keeps the dialog open.
     event.preventDefault();
     field.value = '';
     field.blur();
   });
-  let names = [];
+  /** @type {{name: string, button: HTMLButtonElement}[]} */
+  let buttons = [];
   let drawn = '';
+  let isDisabled = false;
 
   return {
     element: h('div', { class: 'pick-box' }, list, form),
     focusField: () => field.focus(),
-    /** @param {boolean} isOff nothing can be labelled now */
-    disable(isOff) {
-      for (const button of list.children) button.disabled = isOff;
-      list.classList.toggle('is-off', isOff);
+    /** @param {boolean} value true: nothing can be labelled now */
+    disable(value) {
+      isDisabled = value;
+      for (const { button } of buttons) button.disabled = value;
+      list.classList.toggle('is-off', value);
     },
-    /** @param {{name: string, count: number, good: boolean}[]} labels */
+    /** @param {readonly Label[]} labels */
     show(labels) {
-      names = labels.map(({ name }) => name);
       const wanted = JSON.stringify(labels.map(({ name, good }) => [name, good]));
       if (wanted !== drawn) {
-        // Only then: a button that is replaced under a finger would swallow the tap.
+        // Buttons are replaced only if the labels change: replacing one while it is pressed would lose the tap.
         drawn = wanted;
-        const isOff = list.classList.contains('is-off');
-        list.replaceChildren(...labels.map((label, index) => pick(label, index, isOff, onPick)));
+        buttons = labels.map((label, index) => ({
+          name: label.name,
+          button: labelButton(label, index, isDisabled, onPick),
+        }));
+        list.replaceChildren(...buttons.map(({ button }) => button));
       }
-      labels.forEach(({ count }, index) => {
-        setText(list.children[index].querySelector('.pick-count'), String(count));
-      });
+      for (const [index, { count }] of labels.entries()) {
+        const button = buttons[index]?.button;
+        if (button) setText(find(button, '.pick-count'), String(count));
+      }
     },
-    /** The label of a number key, if there is one. @param {KeyboardEvent} event */
-    labelOf: ({ key }) => (/^[1-9]$/.test(key) ? names[Number(key) - 1] : undefined),
+    /** The label of a number key. @param {KeyboardEvent} event @returns {string | undefined} */
+    labelOf: ({ key }) => (/^[1-9]$/.test(key) ? buttons[Number(key) - 1]?.name : undefined),
   };
 }
 
-function pick({ name, good }, index, isOff, onPick) {
+/** @param {Label} label @param {number} index @param {boolean} isDisabled @param {(label: string) => void} onPick */
+function labelButton({ name, good }, index, isDisabled, onPick) {
   return h(
     'button',
     {
       class: 'pick',
       type: 'button',
-      disabled: isOff,
+      disabled: isDisabled,
       data: { tone: good ? 'good' : 'bad' },
-      'aria-keyshortcuts': index < keys && String(index + 1),
+      'aria-keyshortcuts': index < numberKeys && String(index + 1),
       onclick: () => onPick(name),
     },
-    index < keys ? h('kbd', { 'aria-hidden': 'true' }, String(index + 1)) : h('span', {}),
+    index < numberKeys ? h('kbd', { 'aria-hidden': 'true' }, String(index + 1)) : h('span', {}),
     h('span', { class: 'pick-symbol', 'aria-hidden': 'true' }, good ? '✓' : '✕'),
     h('span', { class: 'pick-name', title: name }, name),
-    h('span', { class: 'pick-count', title: 'labelled so far' }),
+    h('span', { class: 'pick-count', title: 'Labelled parts' }),
   );
 }

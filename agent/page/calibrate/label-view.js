@@ -1,190 +1,207 @@
-/** The labelling desk: one part after the other, one key or tap a part. */
-import { ApiError, get, link, post } from '../shared/api-client.js';
+/** The Label tab: shows one part after the other; one key or tap labels it. */
+import { ApiError, connection, errorText, get, post } from '../shared/api-client.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { person } from '../shared/user.js';
-import { ageOf, labelOf, percentOf, verdictWords } from '../shared/verdicts.js';
+import { ageOf, percentOf } from '../shared/format.js';
+import { user } from '../shared/user.js';
+import { labelOf, verdictWords } from '../shared/verdicts.js';
 import { createCandidateQueue } from './candidate-queue.js';
-import { createPictureBox } from './image-box.js';
+import { createImageBox } from './image-box.js';
 import { createLabelButtons } from './label-buttons.js';
 
-/** @param {{store: object, changes: object, toasts: object, say: (text: string) => void}} tools */
-export function createLabelView({ store, changes, toasts, say }) {
-  const box = createPictureBox(byId('look-frame'), byId('look-why'));
+/** @import { Overview } from '../../../calibration/views.ts' */
+/** @import { AnswerEvent } from '../../http/views.ts' */
+/** @import { Result } from '../../publish/messages.ts' */
+/** @import { Child } from '../shared/dom.js' */
+/** @import { CandidateEntry, Part } from './candidate-queue.js' */
+/** @import { Tools } from './tools.js' */
+
+/** @param {Tools} tools */
+export function createLabelView({ overview, changes, toasts, announce }) {
+  const element = byId('view-label');
+  const skipButton = byId('skip', HTMLButtonElement);
+  const undoButton = byId('undo', HTMLButtonElement);
+  const modeSwitch = byId('mode-switch', HTMLButtonElement);
+  const box = createImageBox(byId('look-frame'), byId('look-why', HTMLButtonElement));
   let labelledHere = 0;
   const queue = createCandidateQueue({
     onChange: () => draw(),
-    onGone: ({ part }, error) => toasts.warn(`Part ${part.partId} is left out: ${error.words}`),
+    onGone: ({ part }, error) => toasts.warn(`Part ${part.partId} was left out: ${error.text}`),
     onError: (error) => toasts.error(error),
   });
 
+  /** @param {string} name */
   const label = async (name) => {
     const entry = queue.current;
-    if (!link.isUp || !entry || box.image !== entry.image || !entry.image) {
-      say('No picture yet: nothing was labelled.');
+    if (!connection.isUp || !entry?.image || box.image !== entry.image) {
+      announce('No image is shown: nothing was labelled.');
       return;
     }
     labelledHere++;
     const sent = changes.label(entry, name);
     queue.take(entry);
-    say(`${name}. ${queue.current ? nextWords(queue.current) : 'No more parts wait.'}`);
+    announce(`${name}. ${queue.current ? nextText(queue.current) : 'No more parts to label.'}`);
     try {
       await sent;
       queue.settle(entry);
     } catch (error) {
       labelledHere--;
       if (error instanceof ApiError && error.code === 'candidate-gone') {
-        toasts.warn(`Part ${entry.part.partId}: ${error.words}`);
+        toasts.warn(`Part ${entry.part.partId}: ${error.text}`);
         queue.settle(entry);
       } else {
-        queue.bringBack(entry, error instanceof ApiError ? error.words : String(error));
+        queue.bringBack(entry, errorText(error));
         toasts.error(error);
       }
     }
     draw();
   };
-  /** @param {{resultId: string, label: string | null, by: string, isOwn: boolean}} answer */
-  const answered = ({ resultId, label, by, isOwn }) => {
+  /** @param {AnswerEvent} answer */
+  const answered = ({ resultId, label: given, by, isOwn }) => {
     if (isOwn) return;
     const gone = queue.answeredElsewhere(resultId);
     if (!gone) return;
-    const who = by === person.name ? 'somebody else' : by;
-    toasts.warn(
-      label === null
-        ? `Part ${gone.part.partId} was skipped by ${who}.`
-        : `Part ${gone.part.partId} was labelled ${label} by ${who}.`,
-    );
+    const who = by === user.name ? 'somebody else' : by;
+    const what = given === null ? 'skipped' : `labelled ${given}`;
+    toasts.warn(`Part ${gone.part.partId} was ${what} by ${who}.`);
   };
   const skip = () => {
     const entry = queue.current;
-    if (!entry || !link.isUp) return;
-    // A correction was never offered, so there is nothing to skip at the agent.
+    if (!entry || !connection.isUp) return;
+    // The agent did not offer a correction, so there is nothing to skip there.
     if (!entry.isCorrection) changes.skip(entry);
     queue.take(entry);
-    say(`Skipped. ${queue.current ? nextWords(queue.current) : ''}`);
+    announce(`Skipped. ${queue.current ? nextText(queue.current) : ''}`);
   };
   const buttons = createLabelButtons({ onPick: label });
   byId('label-buttons').append(buttons.element);
-  byId('skip').addEventListener('click', skip);
-  byId('undo').addEventListener('click', changes.undo);
-  byId('look-why').addEventListener('click', box.toggleWhy);
+  skipButton.addEventListener('click', skip);
+  undoButton.addEventListener('click', changes.undo);
 
-  changes.on('change', () => draw());
-  changes.on('back', (entry, what) => {
-    if (what === 'label') labelledHere--;
-    queue.bringBack(entry);
-    say(`Undone: ${entry.part.partId} is back.`);
-  });
-  changes.on('away', (entry) => {
-    labelledHere++;
-    queue.drop(entry);
+  changes.subscribe({
+    changed: () => draw(),
+    restored(entry, what) {
+      if (what === 'label') labelledHere--;
+      queue.bringBack(entry);
+      announce(`Undone: ${entry.part.partId} is shown again.`);
+    },
+    removed(entry) {
+      labelledHere++;
+      queue.drop(entry);
+    },
   });
 
   const switchMode = async () => {
-    const mode = store.value?.calibrating ? 'inspection' : 'calibration';
-    byId('mode-switch').disabled = true;
+    const mode = overview.value?.calibrating ? 'inspection' : 'calibration';
+    modeSwitch.disabled = true;
     try {
       await post('api/v1/mode', { mode });
     } catch (error) {
       toasts.error(error);
     }
-    byId('mode-switch').disabled = false;
-    await store.refresh();
+    modeSwitch.disabled = false;
+    await overview.refresh();
   };
-  byId('mode-switch').addEventListener('click', switchMode);
+  modeSwitch.addEventListener('click', switchMode);
 
-  /** Words are drawn once: a button among them must not be replaced under a finger. */
-  let said;
-  const sayInstead = (key, words) => {
-    if (said === key) return;
-    said = key;
-    box.say(...words());
+  /** @type {string | undefined} */
+  let textKey;
+  /** Drawn once per key: a button in the text must not be replaced while it is pressed. @param {string} key @param {() => Child[]} content */
+  const showText = (key, content) => {
+    if (textKey === key) return;
+    textKey = key;
+    box.showText(...content());
   };
-  const drawPicture = () => {
+  const drawImage = () => {
     const entry = queue.current;
     if (entry?.image) {
       const { resultId, partId } = entry.part;
-      said = undefined;
+      textKey = undefined;
       box.show(entry.image, `Part ${partId}`, `api/v1/results/${resultId}/why.png`);
     } else if (entry) {
-      const words = link.isUp ? 'The picture is on its way …' : 'No connection: the picture comes later.';
-      sayInstead(words, () => [h('p', {}, words)]);
+      const text = connection.isUp ? 'Loading the image …' : 'No connection: the image is loaded later.';
+      showText(text, () => [h('p', {}, text)]);
     } else {
-      sayInstead(`empty ${store.value?.calibrating} ${store.value?.heldByOthers}`, () =>
-        emptyWords(store.value, switchMode),
-      );
+      const { calibrating, heldByOthers } = overview.value ?? {};
+      showText(`empty ${calibrating} ${heldByOthers}`, () => emptyContent(overview.value, switchMode));
     }
-    buttons.disable(!entry?.image || !link.isUp);
-    byId('skip').disabled = !entry || !link.isUp;
+    buttons.disable(!entry?.image || !connection.isUp);
+    skipButton.disabled = !entry || !connection.isUp;
   };
-  const drawWords = () => {
+  const drawText = () => {
     const { part, problem, isCorrection } = queue.current ?? {};
     const card = byId('said');
     card.hidden = !part;
     card.dataset.verdict = part?.verdict ?? 'none';
     setText(byId('look-facts'), part ? factsOf(part) : '');
-    setText(byId('said-head'), part ? headWords(part) : '');
-    const why = isCorrection ? 'You want to correct this one: choose what it is.' : (part?.why ?? '');
+    setText(byId('said-head'), part ? predictionText(part) : '');
+    const why = isCorrection
+      ? 'You opened this part to fix its label: choose the right one.'
+      : (part?.why ?? '');
     setText(byId('said-why'), problem === undefined ? why : `Not saved: ${problem}. Label it again.`);
     card.classList.toggle('is-problem', problem !== undefined);
   };
-  const drawTally = () => {
-    const { waiting = 0, frames = 0 } = store.value ?? {};
-    const more = Math.max(waiting, queue.size);
+  const drawCounts = () => {
+    const { waiting = 0, frames = 0 } = overview.value ?? {};
+    const left = Math.max(waiting, queue.size);
     setText(
       byId('tally'),
-      `${labelledHere} labelled in this session · ${more} waiting · ${frames} in the dataset`,
+      `You labelled ${labelledHere} since you opened this page · ${left} to label · ${frames} labelled in total`,
     );
-    const { words, canUndo } = changes.undoable;
-    setText(byId('undo-words'), words);
-    byId('undo').disabled = !canUndo;
+    const { text, canUndo } = changes.undoable;
+    setText(byId('undo-text'), text);
+    undoButton.disabled = !canUndo;
   };
   function draw() {
-    drawPicture();
-    drawWords();
-    drawTally();
+    drawImage();
+    drawText();
+    drawCounts();
   }
+  /** @param {Overview} value */
   const drawMode = ({ calibrating }) => {
-    const button = byId('mode-switch');
-    button.disabled = false;
-    button.setAttribute('aria-checked', String(calibrating));
+    modeSwitch.disabled = false;
+    modeSwitch.setAttribute('aria-checked', String(calibrating));
     setText(
-      byId('mode-words'),
-      calibrating ? 'On: parts worth a label are collected.' : 'Off: no new parts are collected.',
+      byId('mode-text'),
+      calibrating
+        ? 'On: parts that are worth labelling are collected. Inspection continues.'
+        : 'Off: no parts are collected for labelling.',
     );
   };
 
-  store.subscribe((overview) => {
-    buttons.show(overview.labels);
-    drawMode(overview);
+  overview.subscribe((value) => {
+    buttons.show(value.labels);
+    drawMode(value);
     draw();
-    // Elsewhere on this page nobody labels: others may have the parts.
-    if (!byId('view-label').hidden && !document.hidden) void queue.fill(overview.waiting);
+    // Parts are reserved only while this tab is on the screen; otherwise other browsers may have them.
+    if (!element.hidden && !document.hidden) void queue.fill(value.waiting);
   });
-  link.onChange(() => draw());
+  connection.onChange(() => draw());
   draw();
 
   return {
-    element: byId('view-label'),
+    element,
     title: 'Label',
     answered,
-    /** @param {string} resultId a past part to correct, from a link */
+    /** @param {string} resultId an earlier part to correct, from a link */
     async show(resultId) {
       if (!/^[0-9A-HJKMNP-TV-Z]{26}$/.test(resultId)) return;
       history.replaceState(undefined, '', '#label');
+      /** @type {Result | undefined} */
       const past = await get(`api/v1/evidence/${resultId}.json`).catch(() => undefined);
       queue.correct(resultId, past && { ...past, label: labelOf(past), why: '' });
     },
+    /** @param {KeyboardEvent} event */
     onKey(event) {
       if (event.ctrlKey) return false;
       const name = buttons.labelOf(event);
-      // A key that is held down is meant once.
+      // A key that is held down labels one part only.
       if (name !== undefined) {
         if (!event.repeat) void label(name);
         return true;
       }
       const key = event.key.toLowerCase();
       if (key === 'n') buttons.focusField();
-      else if (key === 'w') void box.toggleWhy();
+      else if (key === 'w') void box.toggleHeatMap();
       else if (event.repeat) return false;
       else if (key === 's' || key === ' ') skip();
       else if (key === 'z' || key === 'backspace') void changes.undo();
@@ -194,39 +211,43 @@ export function createLabelView({ store, changes, toasts, say }) {
   };
 }
 
-const headWords = ({ verdict, label, probability }) => {
+/** @param {Part} part */
+function predictionText({ verdict, label, probability }) {
   if (!verdict) return '';
-  if (label === null) return 'There is no head yet that could say anything.';
-  return `${verdictWords[verdict].symbol} The head says ${label}${probability === null ? '' : `, ${percentOf(probability, 0)} sure`}`;
-};
+  if (label === null) return 'No model has been trained yet.';
+  const confidence = typeof probability === 'number' ? ` (${percentOf(probability, 0)})` : '';
+  return `${verdictWords[verdict].symbol} The model says ${label}${confidence}`;
+}
 
-const nextWords = ({ part }) => `Next: ${part.partId}${part.label ? `, the head says ${part.label}` : ''}.`;
+/** @param {CandidateEntry} entry */
+const nextText = ({ part }) => `Next: ${part.partId}${part.label ? `, the model says ${part.label}` : ''}.`;
 
+/** @param {Part} part */
 const factsOf = ({ camera, partId, capturedAt }) =>
   [camera, partId, capturedAt && ageOf(Date.now() - Date.parse(capturedAt))].filter(Boolean).join(' · ');
 
-/** What to do when nothing waits. */
-function emptyWords(overview, switchMode) {
-  if (!overview) return [h('p', {}, 'Asking the agent …')];
-  if (overview.heldByOthers > 0) {
+/** What the user can do while there is no part to label. @param {Overview | undefined} value @param {() => void} switchMode @returns {Child[]} */
+function emptyContent(value, switchMode) {
+  if (!value) return [h('p', {}, 'Loading …')];
+  if (value.heldByOthers > 0) {
     return [
-      h('h2', {}, 'Others are at it'),
+      h('h2', {}, 'Others are labelling'),
       h(
         'p',
         {},
-        `Somebody else is labelling what waits (${overview.heldByOthers}). The next part appears here by itself.`,
+        `All parts that need a label (${value.heldByOthers}) are open in other browsers. The next one appears here.`,
       ),
     ];
   }
-  if (overview.calibrating) {
+  if (value.calibrating) {
     return [
       h('h2', {}, 'Waiting for parts'),
-      h('p', {}, 'Nothing waits for a label. The next part worth one appears here by itself.'),
+      h('p', {}, 'No part needs a label now. The next one appears here.'),
     ];
   }
   return [
     h('h2', {}, 'No parts to label'),
-    h('p', {}, 'Switch calibration on, and parts worth a label are collected while the line runs.'),
+    h('p', {}, 'Switch calibration on to collect parts while the line runs.'),
     h(
       'button',
       { class: 'button is-primary', type: 'button', data: { needs: 'operator' }, onclick: switchMode },

@@ -1,62 +1,59 @@
-/** The tables of a report: what was mistaken for what, and how well each label is found. */
+/** The tables of a report: confusion matrix, and precision and recall of each label. */
 import { h } from '../shared/dom.js';
-import { percentOf } from '../shared/verdicts.js';
+import { percentOf } from '../shared/format.js';
 
-/** @param {{labels: string[], confusion: number[][]}} report */
+/** @import { Report } from '../../../calibration/train/report.ts' */
+
+/** @param {Pick<Report, 'labels' | 'confusion'>} report */
 export function confusionTable({ labels, confusion }) {
-  const rows = confusion.map((row, is) => {
-    const all = Math.max(
+  const rows = confusion.map((row, actual) => {
+    const total = Math.max(
       1,
       row.reduce((sum, count) => sum + count, 0),
     );
     return h(
       'tr',
       {},
-      h('th', { scope: 'row' }, labels[is]),
-      ...row.map((count, said) => {
-        const kind = count === 0 ? 'zero' : is === said ? 'right' : 'wrong';
+      h('th', { scope: 'row' }, labels[actual]),
+      ...row.map((count, predicted) => {
+        const kind = count === 0 ? 'zero' : actual === predicted ? 'right' : 'wrong';
         const cell = h('td', { data: { kind } }, String(count));
-        // The fuller the cell, the stronger its tint.
-        cell.style.setProperty('--share', String(Math.round(20 + 60 * (count / all))));
+        // The larger the share of the row, the stronger the tint.
+        cell.style.setProperty('--share', String(Math.round(20 + 60 * (count / total))));
         return cell;
       }),
     );
   });
-  return wide(
-    'What was mistaken for what',
+  return tablePanel(
+    'Confusion matrix',
     h(
       'table',
       { class: 'confusion' },
-      h('caption', {}, 'Each row: what the parts are. Each column: what was said.'),
       h(
         'thead',
         {},
         h(
           'tr',
           {},
-          h('th', { scope: 'col' }, 'is ↓ said →'),
+          h('th', { scope: 'col' }, 'actual ↓ predicted →'),
           ...labels.map((label) => h('th', { scope: 'col' }, label)),
         ),
       ),
       h('tbody', {}, ...rows),
     ),
+    'Rows: what the part is. Columns: the most probable label, before the thresholds are applied.',
   );
 }
 
-/** @param {{perLabel: {label: string, precision: number, recall: number, f1: number, count: number}[]}} report */
+/** @param {Pick<Report, 'perLabel'>} report */
 export function labelTable({ perLabel }) {
-  const heads = ['Label', 'Parts', 'Precision', 'Recall', 'F1'];
-  return wide(
-    'How well each label is found',
+  const columns = ['Label', 'Parts', 'Precision', 'Recall', 'F1'];
+  return tablePanel(
+    'Accuracy of each label',
     h(
       'table',
       { class: 'per-label' },
-      h(
-        'caption',
-        {},
-        'Precision: of those called so, how many are. Recall: of those that are, how many were found.',
-      ),
-      h('thead', {}, h('tr', {}, ...heads.map((head) => h('th', { scope: 'col' }, head)))),
+      h('thead', {}, h('tr', {}, ...columns.map((column) => h('th', { scope: 'col' }, column)))),
       h(
         'tbody',
         {},
@@ -71,14 +68,16 @@ export function labelTable({ perLabel }) {
         ),
       ),
     ),
+    'Precision: share of the parts given this label that really have it. Recall: share of the parts with this label that were found.',
   );
 }
 
-/** With many labels the table scrolls, not the page. */
-const wide = (title, table) =>
+/** A table that scrolls by itself if it is wider than the page. @param {string} title @param {HTMLTableElement} table @param {string} note */
+const tablePanel = (title, table, note) =>
   h(
     'section',
     { class: 'panel' },
     h('h3', {}, title),
     h('div', { class: 'wide', tabindex: 0, role: 'group', 'aria-label': title }, table),
+    h('p', { class: 'hint' }, note),
   );

@@ -1,60 +1,64 @@
-/** How a candidate was judged, in sentences. Pure. */
+/** Describes the evaluation of a model. */
+import { counted, percentOf } from '../shared/format.js';
 
-import { percentOf } from '../shared/verdicts.js';
-import { counted } from './rates.js';
+/** @import { Report } from '../../../calibration/train/report.ts' */
 
-/** Closer together than this, two heads are as good as each other. */
-const hair = 0.005;
+/** A smaller difference in accuracy is not called better. */
+const minGain = 0.005;
 
 /**
- * The one sentence an operator needs.
- * @param {string} version @param {object} report @param {string | null | undefined} activeNow the version that judges now
+ * The result in one sentence.
+ * @param {string} version
+ * @param {Report} report
+ * @param {string | null | undefined} activeNow the active version
+ * @returns {{tone: 'good' | 'bad', text: string}}
  */
-export function verdictOf(version, { accuracy, active, gate, errorReduction }, activeNow) {
-  const right = `right in ${percentOf(accuracy)} of the parts it had not seen`;
+export function summaryOf(version, { accuracy, active, gate, errorReduction }, activeNow) {
+  const right = `right on ${percentOf(accuracy)} of the parts it was not trained on`;
   if (!active) {
     return gate.allowed
-      ? { tone: 'good', text: `${version} is the first head, and works: ${right}.` }
-      : { tone: 'bad', text: `${version} is not better than guessing yet: ${right}.` };
+      ? { tone: 'good', text: `${version} is the first model and it works: ${right}.` }
+      : { tone: 'bad', text: `${version} does not work yet; it is no better than guessing: ${right}.` };
   }
-  const other = `${active.version === activeNow ? 'the active head' : 'the head that was active then,'} ${active.version}`;
-  const compared = `${other}: ${right}, against ${percentOf(active.accuracy)}.`;
-  const by = accuracy - active.accuracy;
+  const other = `${active.version === activeNow ? 'the active model' : 'the model that was active then,'} ${active.version}`;
+  const comparison = `${other}: ${right}, compared with ${percentOf(active.accuracy)}.`;
+  const gain = accuracy - active.accuracy;
   if (!gate.allowed) {
-    return { tone: 'bad', text: `${by < 0 ? 'Worse than' : 'Not shown to be as good as'} ${compared}` };
+    return { tone: 'bad', text: `${gain < 0 ? 'Worse than' : 'Not shown to be as good as'} ${comparison}` };
   }
-  if (by < hair) return { tone: 'good', text: `No worse than ${compared}` };
+  if (gain < minGain) return { tone: 'good', text: `As good as ${comparison}` };
   const fewer = errorReduction.active;
-  const so = fewer !== null && fewer > 0 ? ` It makes ${percentOf(fewer, 0)} fewer mistakes.` : '';
-  return { tone: 'good', text: `Better than ${compared}${so}` };
+  const mistakes = fewer !== null && fewer > 0 ? ` It makes ${percentOf(fewer, 0)} fewer mistakes.` : '';
+  return { tone: 'good', text: `Better than ${comparison}${mistakes}` };
 }
 
-export const checkWords = {
+/** @type {Record<Report['checks'][number]['name'], string>} */
+export const checkNames = {
   'negative-transfer': 'Negative transfer',
   'over-fitting': 'Over-fitting',
   forgetting: 'Forgetting',
 };
 
-const viewWords = {
-  none: 'parts lie the same way',
+/** @type {Record<Report['views'], string>} */
+const viewText = {
+  none: 'parts always lie the same way',
   flips: 'parts may be mirrored',
   turns: 'parts may be turned',
 };
 
-/** How it came about, for those who want to know. */
-export function originWords({ augment = [], hidden = 0, latencyMs, seconds, ...report }) {
-  const { frames, revision, folds, seed, views, macroF1 } = report;
-  const took = Math.round(seconds.features + seconds.training);
+/** How the model was trained. @param {Report} report */
+export function originText({ frames, revision, folds, seed, views, macroF1, seconds, ...report }) {
+  const { augment = [], hidden = 0, latencyMs } = report;
   return [
     `${counted(frames, 'frame')} of revision ${revision.slice(0, 12)}`,
-    `judged in ${folds} folds`,
-    viewWords[views],
-    augment.length > 0 && `also with other ${augment.join(', ')}`,
-    hidden > 0 && `${hidden} hidden units`,
+    `evaluated in ${folds} folds`,
+    viewText[views],
+    augment.length > 0 && `augmented with ${augment.join(', ')}`,
+    hidden > 0 && counted(hidden, 'hidden unit'),
     `macro F1 ${percentOf(macroF1)}`,
-    latencyMs !== undefined && `${latencyMs.toFixed(0)} ms a picture`,
+    latencyMs !== undefined && `${latencyMs.toFixed(0)} ms per image`,
     `seed ${seed}`,
-    `trained in ${took} s`,
+    `trained in ${Math.round(seconds.features + seconds.training)} s`,
   ]
     .filter(Boolean)
     .join(' · ');

@@ -1,158 +1,178 @@
-/** How a version was judged, and what may be done with it. */
-import { ApiError, frameThumb, get } from '../shared/api-client.js';
+/** The evaluation of a version, and what the user can do with it. */
+import { errorText, frameThumbnailPath, get } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
-import { percentOf } from '../shared/verdicts.js';
+import { capital, percentOf } from '../shared/format.js';
 import { openFrameViewer } from './frame-viewer.js';
-import { capital, intervalFigures, intervalWords } from './rates.js';
+import { rateNumbers, rateText } from './rates.js';
 import { confusionTable, labelTable } from './report-tables.js';
-import { checkWords, originWords, verdictOf } from './report-text.js';
+import { checkNames, originText, summaryOf } from './report-text.js';
 import { createShadowPanel } from './shadow-panel.js';
 import { createVersionActions } from './version-actions.js';
 
-const worstShown = 12;
+/** @import { Overview } from '../../../calibration/views.ts' */
+/** @import { Report } from '../../../calibration/train/report.ts' */
+/** @import { Interval } from './rates.js' */
+/** @import { Tools } from './tools.js' */
+/** @typedef {ReturnType<typeof createReportPanel>} ReportPanel */
 
-/**
- * @param {string} version @param {{store: object, toasts: object, say: (text: string) => void}} tools
- * @returns {{version: string, element: HTMLElement, update: (overview: object) => void}}
- */
+const maxMistakes = 12;
+
+/** @param {string} version @param {Tools} tools */
 export function createReportPanel(version, tools) {
   const element = h(
     'article',
     { class: 'report', 'aria-label': `Report of ${version}` },
-    h('p', {}, 'Opening the report …'),
+    h('p', {}, 'Loading the report …'),
   );
   const actions = createVersionActions(version, tools);
-  const shadow = createShadowPanel(version, tools);
-  let overview;
+  const shadow = createShadowPanel(version);
+  /** @type {Overview | undefined} */
+  let latest;
   const load = async () => {
     try {
+      /** @type {Report} */
       const report = await get(`api/v1/models/${version}/report`);
-      actions.judge(report.gate);
-      element.replaceChildren(...sections(version, report, tools, [actions.element, shadow.element]));
+      actions.setGate(report.gate);
+      element.replaceChildren(
+        summaryPanel(version, report, tools, actions.element),
+        shadow.element,
+        ratesPanel(report),
+        checksPanel(report),
+        mistakesPanel(report, tools),
+        h('div', { class: 'tables' }, confusionTable(report), labelTable(report)),
+        h('p', { class: 'hint' }, originText(report)),
+      );
     } catch (error) {
-      const words = error instanceof ApiError ? error.words : String(error);
-      // It may still be promoted: older versions have no report.
+      // Versions of earlier releases have no report; they can still be promoted.
       element.replaceChildren(
         h('h2', {}, version),
-        h('p', { class: 'hint' }, `There is no report: ${words}`),
+        h('p', { class: 'hint' }, `There is no report: ${errorText(error)}`),
         actions.element,
         h('button', { class: 'button', type: 'button', onclick: load }, 'Try again'),
       );
     }
-    if (overview) update(overview);
+    if (latest) update(latest);
   };
-  const update = (value) => {
-    overview = value;
-    actions.update(value);
-    shadow.update(value);
+  /** @param {Overview} overview */
+  const update = (overview) => {
+    latest = overview;
+    actions.update(overview);
+    shadow.update(overview);
   };
   void load();
   return { version, element, update };
 }
 
-function sections(version, report, { store }, [actions, shadow]) {
-  const { tone, text } = verdictOf(version, report, store.value?.active);
-  return [
-    h(
-      'section',
-      { class: 'panel verdict-panel', data: { tone } },
-      h('h2', {}, `Version ${version}`),
-      h('p', { class: 'plain' }, h('span', { 'aria-hidden': 'true' }, tone === 'good' ? '✓ ' : '✕ '), text),
-      h('p', { class: 'gate' }, `${capital(report.gate.reason)}.`),
-      actions,
-    ),
-    shadow,
-    h(
-      'section',
-      { class: 'panel' },
-      h('h3', {}, 'On the line'),
-      h(
-        'dl',
-        { class: 'rates' },
-        rate('Escapes', report.escapes, 'bad parts', 'would pass'),
-        rate('False rejects', report.falseRejects, 'good parts', 'would fail'),
-        rate('Uncertain', report.uncertain, 'parts', 'would be uncertain'),
-      ),
-      h(
-        'ul',
-        { class: 'promises' },
-        ...report.promise.map(({ kept, text }) =>
-          h('li', { data: { kept } }, `${kept ? '✓' : '▲'} ${capital(text)}.`),
-        ),
-      ),
-    ),
-    h(
-      'section',
-      { class: 'panel' },
-      h('h3', {}, 'Checks'),
-      h(
-        'ul',
-        { class: 'checks' },
-        ...report.checks.map(({ name, ok, sentence }) =>
-          h(
-            'li',
-            { data: { ok } },
-            h(
-              'span',
-              { class: 'check-symbol', role: 'img', 'aria-label': ok ? 'passed' : 'failed' },
-              ok ? '✓' : '✕',
-            ),
-            h('span', {}, h('strong', {}, `${checkWords[name]}: `), `${sentence}.`),
-          ),
-        ),
-      ),
-    ),
-    worstMistakes(report, store),
-    h('div', { class: 'tables' }, confusionTable(report), labelTable(report)),
-    h('p', { class: 'hint' }, originWords(report)),
-  ];
+/** @param {string} version @param {Report} report @param {Tools} tools @param {HTMLElement} actions */
+function summaryPanel(version, report, { overview }, actions) {
+  const { tone, text } = summaryOf(version, report, overview.value?.active);
+  return h(
+    'section',
+    { class: 'panel verdict-panel', data: { tone } },
+    h('h2', {}, `Version ${version}`),
+    h('p', { class: 'plain' }, h('span', { 'aria-hidden': 'true' }, tone === 'good' ? '✓ ' : '✕ '), text),
+    h('p', { class: 'gate' }, `${capital(report.gate.reason)}.`),
+    actions,
+  );
 }
 
-function rate(name, interval, parts, happens) {
+/** @param {Report} report */
+function ratesPanel({ escapes, falseRejects, uncertain, promise }) {
+  return h(
+    'section',
+    { class: 'panel' },
+    h('h3', {}, 'Expected on the line'),
+    h(
+      'dl',
+      { class: 'rates' },
+      rateItem('Escapes', escapes, 'bad parts', 'would pass'),
+      rateItem('False rejects', falseRejects, 'good parts', 'would fail'),
+      rateItem('Uncertain', uncertain, 'parts', 'would be uncertain'),
+    ),
+    h(
+      'p',
+      { class: 'hint' },
+      'These rates apply the thresholds: a part whose label is not probable enough is uncertain. The confusion matrix below does not apply them, so it can show mistakes that would not pass or fail a part.',
+    ),
+    h(
+      'ul',
+      { class: 'promises' },
+      ...promise.map(({ kept, text }) =>
+        h('li', { data: { kept } }, `${kept ? '✓' : '▲'} ${capital(text)}.`),
+      ),
+    ),
+  );
+}
+
+/** @param {string} name @param {Interval} interval @param {string} parts @param {string} happens */
+function rateItem(name, interval, parts, happens) {
   return h(
     'div',
     {},
     h('dt', {}, name),
-    h('dd', { class: 'rate-words' }, `${capital(intervalWords(interval, parts, happens))}.`),
-    h('dd', { class: 'rate-figures' }, intervalFigures(interval, parts)),
+    h('dd', { class: 'rate-words' }, `${capital(rateText(interval, parts, happens))}.`),
+    h('dd', { class: 'rate-figures' }, rateNumbers(interval, parts)),
   );
 }
 
-function worstMistakes({ worst }, store) {
-  if (worst.length === 0) {
-    return h(
-      'section',
-      { class: 'panel' },
-      h('h3', {}, 'Worst mistakes'),
-      h('p', {}, 'None: every part was judged right.'),
-    );
-  }
-  const shown = worst.slice(0, worstShown);
-  const wordsOf = ({ label, said, probability }) =>
-    `is ${label}, said ${said} (${percentOf(probability, 0)})`;
-  const frames = shown.map((one) => ({ id: one.id, words: capital(wordsOf(one)) }));
-  const open = (index) => openFrameViewer(frames, index, { labels: store.value?.labels ?? [] });
+/** @param {Report} report */
+function checksPanel({ checks }) {
   return h(
     'section',
     { class: 'panel' },
-    h('h3', {}, 'Worst mistakes'),
+    h('h3', {}, 'Checks'),
+    h(
+      'ul',
+      { class: 'checks' },
+      ...checks.map(({ name, ok, sentence }) =>
+        h(
+          'li',
+          { data: { ok } },
+          h(
+            'span',
+            { class: 'check-symbol', role: 'img', 'aria-label': ok ? 'passed' : 'failed' },
+            ok ? '✓' : '✕',
+          ),
+          h('span', {}, h('strong', {}, `${checkNames[name]}: `), `${sentence}.`),
+        ),
+      ),
+    ),
+  );
+}
+
+/** @param {Report} report @param {Tools} tools */
+function mistakesPanel({ worst }, { overview }) {
+  const title = h('h3', {}, 'Worst mistakes');
+  if (worst.length === 0) {
+    return h('section', { class: 'panel' }, title, h('p', {}, 'None: every label was right.'));
+  }
+  const frames = worst.slice(0, maxMistakes).map(({ id, label, said, probability }) => ({
+    id,
+    text: `Labelled ${label}, predicted ${said} (${percentOf(probability, 0)})`,
+  }));
+  /** @param {number} index */
+  const open = (index) => openFrameViewer(frames, index, { labels: overview.value?.labels ?? [] });
+  return h(
+    'section',
+    { class: 'panel' },
+    title,
     h(
       'p',
       { class: 'hint' },
-      'The surest first. If one of these labels is wrong, correct it in the gallery and train again.',
+      'The most confident first. If one of these labels is wrong, fix it in the Gallery tab and train again.',
     ),
     h(
       'ul',
       { class: 'worst' },
-      ...shown.map((one, index) =>
+      ...frames.map(({ id, text }, index) =>
         h(
           'li',
           {},
           h(
             'button',
             { class: 'mini', type: 'button', onclick: () => open(index) },
-            h('img', { src: frameThumb(one.id), alt: '', loading: 'lazy', width: 132, height: 104 }),
-            h('span', { class: 'mini-words' }, wordsOf(one)),
+            h('img', { src: frameThumbnailPath(id), alt: '', loading: 'lazy', width: 132, height: 104 }),
+            h('span', { class: 'mini-words' }, text),
           ),
         ),
       ),

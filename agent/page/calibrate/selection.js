@@ -1,28 +1,32 @@
-/** Which of a list of frames are selected: by tap, by range, all. Knows nothing of the page. */
+/** Which items of a list are selected. */
 
-/** @param {() => readonly string[]} idsShown in their order */
-export function createSelection(idsShown) {
+/** @param {() => readonly string[]} listed the ids in the order shown */
+export function createSelection(listed) {
+  /** @type {Set<string>} */
   const selected = new Set();
-  /** Where a range begins. */
+  /** Where a range begins. @type {string | undefined} */
   let anchor;
   return {
+    /** Selected ids in the order shown. */
     get ids() {
-      return idsShown().filter((id) => selected.has(id));
+      return listed().filter((id) => selected.has(id));
     },
+    /** @param {string} id */
     has: (id) => selected.has(id),
+    /** @param {string} id */
     toggle(id) {
       if (!selected.delete(id)) selected.add(id);
       anchor = id;
     },
-    /** From the last one that was tapped up to this one. */
+    /** Selects the range from the item toggled last to this one. @param {string} id */
     extendTo(id) {
-      const ids = idsShown();
+      const ids = listed();
       const from = Math.max(0, ids.indexOf(anchor ?? id));
       const to = ids.indexOf(id);
       for (const one of ids.slice(Math.min(from, to), Math.max(from, to) + 1)) selected.add(one);
     },
     all() {
-      for (const id of idsShown()) selected.add(id);
+      for (const id of listed()) selected.add(id);
     },
     clear() {
       selected.clear();

@@ -1,68 +1,70 @@
-/** A version that judges in the shadow of the active one: how often they disagree, and where. */
-import { candidatePicture } from '../shared/api-client.js';
+/** A model in shadow mode: how often it disagrees with the active model, and on which parts. */
+import { candidateImagePath } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
+import { counted } from '../shared/format.js';
 import { verdictWords } from '../shared/verdicts.js';
-import { counted } from './rates.js';
 
-const shown = 8;
+/** @import { Overview, ShadowView } from '../../../calibration/views.ts' */
+
+const maxShown = 8;
 
 /** @param {string} version */
 export function createShadowPanel(version) {
-  const element = h('section', { class: 'panel shadow', hidden: true, 'aria-label': 'In the shadow' });
+  const element = h('section', { class: 'panel shadow', hidden: true, 'aria-label': 'Shadow mode' });
   let drawn = '';
   return {
     element,
-    /** @param {object} overview */
+    /** @param {Pick<Overview, 'shadow'>} overview */
     update({ shadow }) {
-      const isMine = shadow?.version === version;
-      element.hidden = !isMine;
-      const wanted = isMine ? JSON.stringify(shadow) : '';
+      const own = shadow?.version === version ? shadow : null;
+      element.hidden = own === null;
+      const wanted = JSON.stringify(own);
       if (wanted === drawn) return;
       drawn = wanted;
-      element.replaceChildren(...(isMine ? shadowSections(shadow) : []));
+      element.replaceChildren(...(own ? contentOf(own) : []));
     },
   };
 }
 
-function shadowSections({ judged, disagreements, newest }) {
-  const words =
-    judged === 0
-      ? 'It judges along, unpublished. No part has come yet.'
-      : `It has judged ${counted(judged, 'part')} along with the active head; they disagreed on ${disagreements}.`;
+/** @param {ShadowView} shadow */
+function contentOf({ judged, disagreements, newest }) {
   return [
-    h('h3', {}, '◐ In the shadow'),
-    h('p', {}, words),
+    h('h3', {}, '◐ Shadow mode'),
     h(
-      'ul',
-      { class: 'worst' },
-      ...newest.slice(0, shown).map((one) => {
-        const picture = h('img', {
-          src: candidatePicture(one.resultId),
-          alt: '',
-          loading: 'lazy',
-          width: 132,
-          height: 104,
-        });
-        // Pictures of parts that passed long ago are not kept.
-        picture.addEventListener('error', () => picture.remove());
-        return h(
-          'li',
-          {},
-          h(
-            'a',
-            { class: 'mini', href: `#label/${one.resultId}` },
-            picture,
-            h('span', { class: 'mini-words' }, `active ${saidOf(one.active, one.activeLabel)}`),
-            h('span', { class: 'mini-words' }, `shadow ${saidOf(one.shadow, one.shadowLabel)}`),
-            h('span', { class: 'mini-words is-link' }, 'Label it →'),
-          ),
-        );
-      }),
+      'p',
+      {},
+      judged === 0
+        ? 'It judges each part as well, but its results are not published. No part has arrived yet.'
+        : `It judged ${counted(judged, 'part')}. It disagreed with the active model on ${disagreements}. Its results are not published.`,
     ),
+    h('ul', { class: 'worst' }, ...newest.slice(0, maxShown).map((one) => h('li', {}, disagreement(one)))),
   ];
 }
 
-const saidOf = (verdict, label) => {
-  const { symbol = '?', word = verdict } = verdictWords[verdict] ?? {};
+/** @param {ShadowView['newest'][number]} one */
+function disagreement({ resultId, active, activeLabel, shadow, shadowLabel }) {
+  const image = h('img', {
+    src: candidateImagePath(resultId),
+    alt: '',
+    loading: 'lazy',
+    width: 132,
+    height: 104,
+  });
+  // Images of older parts that passed may have been deleted.
+  image.addEventListener('error', () => image.remove());
+  return h(
+    'a',
+    { class: 'mini', href: `#label/${resultId}` },
+    image,
+    h('span', { class: 'mini-words' }, `active: ${verdictText(active, activeLabel)}`),
+    h('span', { class: 'mini-words' }, `shadow: ${verdictText(shadow, shadowLabel)}`),
+    h('span', { class: 'mini-words is-link' }, 'Label it →'),
+  );
+}
+
+/** @param {string} verdict @param {string | null} label */
+function verdictText(verdict, label) {
+  const known = verdict === 'pass' || verdict === 'fail' || verdict === 'uncertain' ? verdict : undefined;
+  const { symbol, word } = known ? verdictWords[known] : { symbol: '?', word: verdict };
   return `${symbol} ${word.toLowerCase()}${label ? ` (${label})` : ''}`;
-};
+}

@@ -1,37 +1,46 @@
-/** One view at a time, named by the hash, so that back, reload and links work. */
+/** Shows one view at a time. The hash of the address names it, so that back, reload and links work. */
 
 /**
- * @typedef {{element: HTMLElement, title: string, show?: (rest: string) => void,
- *   onKey?: (event: KeyboardEvent) => boolean}} View onKey: true where it was meant for the view
- * @param {HTMLElement} nav links to `#name` @param {Record<string, View>} views the first is the one to begin with
+ * @typedef {object} View
+ * @property {HTMLElement} element
+ * @property {string} title
+ * @property {(rest: string) => void} [show] called each time the view is opened; rest: the hash after the name
+ * @property {(event: KeyboardEvent) => boolean} [onKey] true: the view used the key
+ */
+
+/**
+ * @param {HTMLElement} nav links to `#name`
+ * @param {Map<string, View>} views by name; the first is the default
  */
 export function createTabs(nav, views) {
+  const [first = ''] = views.keys();
+  /** @type {View | undefined} */
   let current;
-  for (const { element } of Object.values(views)) element.tabIndex = -1;
+  for (const { element } of views.values()) element.tabIndex = -1;
   const follow = () => {
-    const [asked, ...rest] = location.hash.slice(1).split('/');
-    const name = Object.hasOwn(views, asked) ? asked : Object.keys(views)[0];
-    if (current !== name) {
-      const isFirst = current === undefined;
-      if (!isFirst) views[current].element.hidden = true;
-      current = name;
-      views[name].element.hidden = false;
-      // Away from the tab, or Enter and Space would press it instead of what the view means by them.
-      if (!isFirst) views[name].element.focus({ preventScroll: true });
-      document.title = `${views[name].title} · Calibration`;
+    const [asked = '', ...rest] = location.hash.slice(1).split('/');
+    const name = views.has(asked) ? asked : first;
+    const view = views.get(name);
+    if (view && current !== view) {
+      if (current) current.element.hidden = true;
+      view.element.hidden = false;
+      // The focus leaves the tab; otherwise Enter and Space would press the tab and not act in the view.
+      if (current) view.element.focus({ preventScroll: true });
+      current = view;
+      document.title = `${view.title} · Calibration`;
       for (const tab of nav.querySelectorAll('a')) {
         if (tab.hash === `#${name}`) tab.setAttribute('aria-current', 'page');
         else tab.removeAttribute('aria-current');
       }
       scrollTo(0, 0);
     }
-    views[name].show?.(rest.join('/'));
+    view?.show?.(rest.join('/'));
   };
   addEventListener('hashchange', follow);
   follow();
   return {
     get current() {
-      return views[current];
+      return current;
     },
   };
 }

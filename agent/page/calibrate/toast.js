@@ -1,21 +1,28 @@
-/** Short messages on top of the page: errors until they are read, notes for a moment. */
-import { ApiError } from '../shared/api-client.js';
+/** Short messages on top of the page. Errors stay long enough to be read, notes for a moment. */
+import { ApiError, errorText } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
+
+/** @typedef {ReturnType<typeof createToasts>} Toasts */
+/** @typedef {'error' | 'warn' | 'note'} Kind */
 
 const errorMs = 12_000;
 const noteMs = 4_000;
-const most = 3;
+const maxToasts = 3;
+/** @type {Record<Kind, string>} */
 const symbols = { error: '✕', warn: '▲', note: '✓' };
 
 /** @param {HTMLElement} list */
 export function createToasts(list) {
-  const add = (text, role, kind, ms) => {
-    // The same words twice tell nothing new: the newer stays.
-    for (const one of list.children) if (one.dataset.text === text) one.remove();
+  /** @param {Kind} kind @param {string} text */
+  const add = (kind, text) => {
+    // A message that is shown already is replaced, not repeated.
+    for (const one of list.children) {
+      if (one instanceof HTMLElement && one.dataset.text === text) one.remove();
+    }
     const close = () => toast.remove();
     const toast = h(
       'div',
-      { class: 'toast', role, data: { kind, text } },
+      { class: 'toast', role: kind === 'note' ? 'status' : 'alert', data: { kind, text } },
       h('span', { 'aria-hidden': 'true', class: 'toast-symbol' }, symbols[kind]),
       h('p', {}, text),
       h(
@@ -25,22 +32,23 @@ export function createToasts(list) {
       ),
     );
     list.append(toast);
-    // On top of a question that may be open, too.
+    // Opened again, so that it lies on top of a dialog that was opened meanwhile.
     if (list.matches(':popover-open')) list.hidePopover();
     list.showPopover();
-    while (list.childElementCount > most) list.firstElementChild.remove();
-    setTimeout(close, ms);
+    while (list.childElementCount > maxToasts) list.firstElementChild?.remove();
+    setTimeout(close, kind === 'note' ? noteMs : errorMs);
   };
   return {
-    note: (text) => add(text, 'status', 'note', noteMs),
+    /** @param {string} text */
+    note: (text) => add('note', text),
     /** @param {unknown} error */
     error(error) {
-      // The banner already says that the link is lost.
+      // The banner already reports a lost connection.
       if (error instanceof ApiError && error.code === 'link-lost') return;
       if (!(error instanceof ApiError)) console.error(error);
-      add(error instanceof ApiError ? error.words : String(error), 'alert', 'error', errorMs);
+      add('error', errorText(error));
     },
-    /** Something to know that is nobody's fault. */
-    warn: (text) => add(text, 'alert', 'warn', errorMs),
+    /** @param {string} text something the user should know, although nothing failed */
+    warn: (text) => add('warn', text),
   };
 }

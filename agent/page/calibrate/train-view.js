@@ -1,103 +1,122 @@
-/** Train a candidate: start, follow, cancel, and its report when it is there. The agent remembers it all. */
+/** The Train tab: starts, follows and cancels a training, and shows the report of the candidate. */
 import { post } from '../shared/api-client.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { counted, estimateWords, timeOf } from './rates.js';
+import { capital, counted, timeOf } from '../shared/format.js';
+import { estimateText } from './rates.js';
 import { createReportPanel } from './report-view.js';
 
-/** The bars are full where a head learns well. */
-const plenty = 10;
+/** @import { Overview, TrainingView, TrainOptions } from '../../../calibration/views.ts' */
+/** @import { Label } from './overview.js' */
+/** @import { ReportPanel } from './report-view.js' */
+/** @import { Tools } from './tools.js' */
 
-/** @param {{store: object, changes: object, toasts: object, say: (text: string) => void}} tools */
+/** Parts per label from which a model usually trains well; the bars are full there. */
+const goodCount = 10;
+
+/** @param {Tools} tools */
 export function createTrainView(tools) {
-  const { store, toasts, say } = tools;
-  const form = byId('train-form');
+  const { overview, toasts, announce } = tools;
+  const form = byId('train-form', HTMLFormElement);
+  const startButton = byId('train-start', HTMLButtonElement);
+  const cancelButton = byId('train-cancel', HTMLButtonElement);
+  /** @type {ReportPanel | undefined} */
   let panel;
 
+  /** @param {Event} event */
   const start = async (event) => {
     event.preventDefault();
-    byId('train-start').disabled = true;
+    startButton.disabled = true;
     try {
       await post('api/v1/training/start', optionsOf(new FormData(form)));
-      say('Training has begun.');
+      announce('Training has started.');
     } catch (error) {
       toasts.error(error);
     }
-    await store.refresh();
+    await overview.refresh();
   };
   const cancel = async () => {
-    byId('train-cancel').disabled = true;
+    cancelButton.disabled = true;
     await post('api/v1/training/cancel').catch((error) => toasts.error(error));
-    await store.refresh();
+    await overview.refresh();
   };
   form.addEventListener('submit', start);
-  byId('train-cancel').addEventListener('click', cancel);
+  cancelButton.addEventListener('click', cancel);
 
+  /** @param {TrainingView} training */
   const drawProgress = ({ state, step, done, total, startedAt, by }) => {
     const isRunning = state === 'running';
     byId('train-progress').hidden = !isRunning;
     form.hidden = isRunning;
-    byId('train-start').disabled = isRunning;
+    startButton.disabled = isRunning;
     if (!isRunning) return;
-    byId('train-cancel').disabled = false;
-    const bar = byId('train-bar');
-    // Without a value it moves to and fro: something is done, nobody knows how long.
+    cancelButton.disabled = false;
+    const bar = byId('train-bar', HTMLProgressElement);
+    // Without a value the bar is indeterminate.
     if (total > 0) {
       bar.max = total;
       bar.value = done;
     } else bar.removeAttribute('value');
-    setText(byId('train-step'), total > 0 ? `${step} (${done} of ${total})` : step);
+    setText(byId('train-step'), capital(total > 0 ? `${step} (${done} of ${total})` : step));
     setText(byId('train-since'), [by && `started by ${by}`, timeOf(startedAt)].filter(Boolean).join(', '));
   };
+  /** @param {TrainingView} training */
   const drawOutcome = ({ state, error, notices, version }) => {
     const box = byId('train-outcome');
-    const words = outcomeWords(state, error, version);
+    const text = outcomeText(state, error, version);
     const list = state === 'done' || state === 'failed' ? notices : [];
-    const drawn = JSON.stringify([words, list]);
+    const drawn = JSON.stringify([text, list]);
     if (box.dataset.drawn === drawn) return;
     box.dataset.drawn = drawn;
     box.dataset.state = state;
-    box.hidden = words === '' && list.length === 0;
-    const said = h('p', { role: state === 'failed' ? 'alert' : 'status' }, words);
-    box.replaceChildren(...(words === '' ? [] : [said]));
+    box.hidden = text === '' && list.length === 0;
+    const message = h('p', { role: state === 'failed' ? 'alert' : 'status' }, text);
+    box.replaceChildren(...(text === '' ? [] : [message]));
     if (list.length > 0) box.append(h('ul', {}, ...list.map((notice) => h('li', {}, notice))));
   };
-  const drawReport = (overview) => {
-    const version = overview.training.state === 'running' ? null : overview.candidate;
+  /** @param {Overview} value */
+  const drawReport = (value) => {
+    const version = value.training.state === 'running' ? null : value.candidate;
     if (panel?.version !== (version ?? undefined)) {
       panel = version === null ? undefined : createReportPanel(version, tools);
       byId('train-report').replaceChildren(...(panel ? [panel.element] : []));
     }
-    panel?.update(overview);
+    panel?.update(value);
   };
 
-  store.subscribe((overview) => {
-    const { training, labels, frames, estimate } = overview;
+  overview.subscribe((value) => {
+    const { training, labels, frames, estimate } = value;
     drawCounts(labels);
     drawProgress(training);
     drawOutcome(training);
-    drawReport(overview);
+    drawReport(value);
     setText(byId('train-hint'), hintOf(labels, frames));
-    for (const line of document.querySelectorAll('[data-estimate]')) setText(line, estimateWords(estimate));
+    for (const line of document.querySelectorAll('[data-estimate]')) setText(line, estimateText(estimate));
   });
   return { element: byId('view-train'), title: 'Train' };
 }
 
-/** Percent on the page, shares at the agent; what is left empty is the agent's to choose. */
+/** The form shows percent, the agent takes shares; empty fields are left to the agent. @param {FormData} data @returns {TrainOptions} */
 function optionsOf(data) {
+  /** @param {'escapeRate' | 'falseRejectRate'} name */
   const share = (name) => {
     const text = data.get(name);
     return text === '' ? {} : { [name]: Number(text) / 100 };
   };
   const views = data.get('views');
-  return { ...(views === '' ? {} : { views }), ...share('escapeRate'), ...share('falseRejectRate') };
+  return {
+    ...(views === 'none' || views === 'flips' || views === 'turns' ? { views } : {}),
+    ...share('escapeRate'),
+    ...share('falseRejectRate'),
+  };
 }
 
+/** @param {readonly Label[]} labels */
 function drawCounts(labels) {
   const list = byId('train-counts');
   const drawn = JSON.stringify(labels);
   if (list.dataset.drawn === drawn) return;
   list.dataset.drawn = drawn;
-  const most = Math.max(plenty, ...labels.map(({ count }) => count));
+  const most = Math.max(goodCount, ...labels.map(({ count }) => count));
   list.replaceChildren(
     ...labels.map(({ name, count, good }) => {
       const bar = h('span', {});
@@ -113,23 +132,25 @@ function drawCounts(labels) {
   );
 }
 
+/** @param {readonly Label[]} labels @param {number} frames */
 function hintOf(labels, frames) {
-  const few = labels
-    .filter(({ count }) => count < plenty)
-    .map(({ name, count }) => `${plenty - count} more ${name}`);
-  const total = counted(frames, 'part');
-  if (few.length === 0) return `${total} labelled. That is enough to begin with; more make it surer.`;
-  return `${total} labelled. Better with ${few.slice(0, 4).join(', ')}.`;
+  const missing = labels
+    .filter(({ count }) => count < goodCount)
+    .map(({ name, count }) => `${goodCount - count} more ${name}`);
+  const total = `${counted(frames, 'part')} labelled.`;
+  if (missing.length === 0) return `${total} That is enough to train; more improve the model.`;
+  return `${total} For a better model, label ${missing.slice(0, 4).join(', ')}.`;
 }
 
-function outcomeWords(state, error, version) {
+/** @param {TrainingView['state']} state @param {TrainingView['error']} error @param {string | null} version */
+function outcomeText(state, error, version) {
   switch (state) {
     case 'failed':
       return error ? `Training failed: ${error.message} — ${error.remedy}` : 'Training failed.';
     case 'cancelled':
       return 'Training was cancelled. Nothing was changed.';
     case 'done':
-      return version ? `Training is done: ${version}` : 'Training is done.';
+      return version ? `Training finished: ${version}` : 'Training finished.';
     default:
       return '';
   }

@@ -1,152 +1,168 @@
-/** Promote, override, shadow, discard: what may be done with a version, each by one button. */
+/** What the user can do with a version: promote, override, run in shadow mode, discard. */
 import { ApiError, get, post } from '../shared/api-client.js';
-import { confirmInPage, confirmWithReason } from '../shared/dialog.js';
+import { confirm, confirmWithReason } from '../shared/dialog.js';
 import { h, setText } from '../shared/dom.js';
-import { percentOf } from '../shared/verdicts.js';
+import { percentOf } from '../shared/format.js';
+
+/** @import { Report } from '../../../calibration/train/report.ts' */
+/** @import { Overview, VersionView } from '../../../calibration/views.ts' */
+/** @import { Tools } from './tools.js' */
 
 /**
- * Asks the agent; shows what it says against it. @returns {Promise<ApiError | undefined>} why the gate refuses
- * @param {string} version @param {{override?: string, reason?: string}} why
+ * Promotes a version and reports errors.
+ * @param {string} version @param {{override?: string, reason?: string}} body @param {Tools} tools
+ * @returns {Promise<ApiError | undefined>} why the quality gate refuses it
  */
-async function promote(version, why, { store, toasts }) {
+async function promote(version, body, { overview, toasts }) {
   try {
-    await post(`api/v1/models/${version}/promote`, why);
-    toasts.note(`${version} judges from now on.`);
+    await post(`api/v1/models/${version}/promote`, body);
+    toasts.note(`${version} is the active model now.`);
   } catch (error) {
     if (error instanceof ApiError && error.code === 'gate-refused') return error;
     toasts.error(error);
   }
-  await store.refresh();
+  await overview.refresh();
   return undefined;
 }
 
 /**
- * Says what changes, asks once, and promotes. @param {string} version
- * @returns {Promise<ApiError | undefined>} why the gate refuses
+ * Shows what changes, asks, and promotes.
+ * @param {string} version @param {Tools} tools
+ * @returns {Promise<ApiError | undefined>} why the quality gate refuses it
  */
 export async function askAndPromote(version, tools) {
+  /** @type {VersionView[]} */
   const versions = await get('api/v1/models').catch(() => []);
   const next = versions.find((one) => one.version === version);
   const active = versions.find((one) => one.active);
-  const gone = active?.labels.filter((label) => !next?.labels.includes(label)) ?? [];
-  const fresh = active ? (next?.labels.filter((label) => !active.labels.includes(label)) ?? []) : [];
+  const removed = active?.labels.filter((label) => !next?.labels.includes(label)) ?? [];
+  const added = active ? (next?.labels.filter((label) => !active.labels.includes(label)) ?? []) : [];
   const reason = await confirmWithReason({
-    title: `Let ${version} judge?`,
-    text: `From the next part on it judges instead of ${active?.version ?? 'nothing'}.`,
-    more: [
-      rightWords(next, active),
-      fresh.length > 0 && `It also knows: ${fresh.join(', ')}.`,
-      gone.length > 0 && `It no longer knows: ${gone.join(', ')}.`,
-      next?.allowed === false && next.gate && `The gate refused it: ${next.gate}.`,
-      'You can roll back at any time (History).',
-    ].filter(Boolean),
+    title: `Promote ${version}?`,
+    text: active
+      ? `It replaces ${active.version} from the next part on.`
+      : 'It judges all parts from the next one on.',
+    details: [
+      accuracyText(next, active),
+      added.length > 0 && `New labels: ${added.join(', ')}.`,
+      removed.length > 0 && `Labels it no longer has: ${removed.join(', ')}.`,
+      next?.allowed === false && next.gate !== null && `The quality gate refused it: ${next.gate}.`,
+      'You can roll back at any time in the History tab.',
+    ].filter((text) => text !== false),
     yes: 'Promote',
   });
   if (reason === undefined) return undefined;
   return promote(version, reason === '' ? {} : { reason }, tools);
 }
 
-function rightWords(next, active) {
+/** @param {VersionView | undefined} next @param {VersionView | undefined} active @returns {string | false} */
+function accuracyText(next, active) {
   if (!next || next.accuracy === null) return false;
   const before =
     active && active.accuracy !== null ? `; ${active.version} had ${percentOf(active.accuracy)}` : '';
-  return `On parts that it had not seen it was right in ${percentOf(next.accuracy)}${before}.`;
+  return `Accuracy on parts it was not trained on: ${percentOf(next.accuracy)}${before}.`;
 }
 
-/** @param {string} version @param {{store: object, toasts: object, say: (text: string) => void}} tools */
+/** @param {string} version @param {Tools} tools */
 export function createVersionActions(version, tools) {
-  const { store, toasts } = tools;
+  const { overview, toasts } = tools;
   let isAllowed = true;
+  /** @param {() => Promise<unknown>} work */
   const attempt = async (work) => {
     try {
       await work();
     } catch (error) {
       toasts.error(error);
     }
-    await store.refresh();
+    await overview.refresh();
   };
   const tryPromote = async () => {
     const refused = await askAndPromote(version, tools);
-    if (refused) showRefusal(refused.words);
+    if (refused) showRefusal(refused.text);
   };
-  const overriding = async (event) => {
+  /** @param {Event} event */
+  const override = async (event) => {
     event.preventDefault();
     const refused = await promote(version, { override: reason.value.trim() }, tools);
-    if (refused) showRefusal(refused.words);
+    if (refused) showRefusal(refused.text);
   };
   const switchShadow = () =>
-    attempt(() => post('api/v1/models/shadow', { version: shadow.dataset.on === 'true' ? null : version }));
+    attempt(() => post('api/v1/models/shadow', { version: isShadow ? null : version }));
   const askDiscard = async () => {
-    const isSure = await confirmInPage({
+    const isSure = await confirm({
       title: `Discard ${version}?`,
-      text: 'It is no longer offered here. Your labels stay as they are.',
+      text: 'It is no longer offered for promotion. Your labels are not changed.',
       yes: 'Discard',
       no: 'Keep it',
       isDanger: true,
     });
     if (isSure) await attempt(() => post(`api/v1/models/${version}/discard`));
   };
-  const button = (words, onclick, kind = '') =>
-    h('button', { class: `button ${kind}`, type: 'button', onclick }, words);
-  const promoteButton = button('Promote: let it judge …', tryPromote, 'is-primary is-big');
-  const shadow = button('', switchShadow);
-  const discard = button('Discard …', askDiscard, 'is-danger');
-  const active = h('p', { class: 'is-active-note' }, '● This version judges now.');
+  /** @param {string} text @param {() => void} onclick */
+  const button = (text, onclick, kind = '') =>
+    h('button', { class: `button ${kind}`, type: 'button', onclick }, text);
+  let isShadow = false;
+  const promoteButton = button('Promote …', tryPromote, 'is-primary is-big');
+  const shadowButton = button('', switchShadow);
+  const discardButton = button('Discard …', askDiscard, 'is-danger');
+  const activeNote = h('p', { class: 'is-active-note' }, '● This version is active.');
   const reason = h('input', {
     name: 'reason',
     required: true,
     minlength: 3,
     maxlength: 500,
     autocomplete: 'off',
-    placeholder: 'why it is wanted all the same',
+    placeholder: 'why it is needed',
     'aria-label': 'Reason for the override',
   });
   const refusal = h('p', { class: 'refusal-words', role: 'alert' });
-  const refusalBox = h(
+  const overrideBox = h(
     'details',
     { class: 'refusal', data: { needs: 'engineer' } },
     h('summary', {}, 'Override as engineer'),
     h(
       'form',
-      { class: 'row', onsubmit: overriding },
+      { class: 'row', onsubmit: override },
       reason,
-      h('button', { class: 'button is-danger', type: 'submit' }, 'Promote all the same'),
+      h('button', { class: 'button is-danger', type: 'submit' }, 'Promote anyway'),
     ),
   );
-  const showRefusal = (words) => {
+  /** @param {string} text */
+  const showRefusal = (text) => {
     isAllowed = false;
-    setText(refusal, words);
-    draw(store.value);
+    setText(refusal, text);
+    draw(overview.value);
   };
-  const draw = (overview) => {
-    if (!overview) return;
-    const isActive = overview.active === version;
-    const isShadow = overview.shadow?.version === version;
-    active.hidden = !isActive;
+  /** @param {Overview | undefined} value */
+  const draw = (value) => {
+    if (!value) return;
+    const isActive = value.active === version;
+    isShadow = value.shadow?.version === version;
+    activeNote.hidden = !isActive;
     promoteButton.hidden = isActive || !isAllowed;
     refusal.hidden = isActive || isAllowed || refusal.textContent === '';
-    refusalBox.hidden = isActive || isAllowed;
-    shadow.hidden = isActive;
-    shadow.dataset.on = String(isShadow);
-    setText(shadow, isShadow ? '◐ Stop trying it' : '◐ Try it in the shadow');
-    discard.hidden = overview.candidate !== version;
+    overrideBox.hidden = isActive || isAllowed;
+    shadowButton.hidden = isActive;
+    setText(shadowButton, isShadow ? '◐ Stop shadow mode' : '◐ Run in shadow mode');
+    shadowButton.title = 'It judges each part as well; its results are not published.';
+    discardButton.hidden = value.candidate !== version;
   };
 
   return {
     element: h(
       'div',
       { class: 'actions' },
-      active,
+      activeNote,
       refusal,
-      h('div', { class: 'row', data: { needs: 'operator' } }, promoteButton, shadow, discard),
-      refusalBox,
+      h('div', { class: 'row', data: { needs: 'operator' } }, promoteButton, shadowButton, discardButton),
+      overrideBox,
     ),
-    /** @param {{allowed: boolean, reason: string}} gate as the report tells it */
-    judge(gate) {
+    /** @param {Report['gate']} gate */
+    setGate(gate) {
       isAllowed = gate.allowed;
       setText(
         refusal,
-        gate.allowed ? '' : 'The gate refuses it, for the reason above: label more parts and train again.',
+        gate.allowed ? '' : 'It cannot be promoted for the reason above. Label more parts and train again.',
       );
     },
     update: draw,

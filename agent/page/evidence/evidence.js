@@ -1,35 +1,37 @@
-/** Pictures of past parts that the agent kept: filter, look, correct. */
-
-import { shortTimeOf, timeOf } from '../calibrate/rates.js';
-import { ApiError, get } from '../shared/api-client.js';
+/** The evidence page: images of earlier parts that the agent kept. Filters them, shows one, leads to its correction. */
+import { errorText, evidenceImagePath, get } from '../shared/api-client.js';
 import { openDialog } from '../shared/dialog.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { meetPerson } from '../shared/user.js';
-import { labelOf, percentOf, verdictWords } from '../shared/verdicts.js';
+import { percentOf, shortTimeOf, timeOf } from '../shared/format.js';
+import { showUser } from '../shared/user.js';
+import { labelOf, verdictWords } from '../shared/verdicts.js';
+
+/** @import { CameraWithCounts, EvidencePage } from '../../http/views.ts' */
+/** @import { Result } from '../../publish/messages.ts' */
 
 const pageSize = 60;
 const list = byId('parts');
-const form = byId('filter');
+const form = byId('filter', HTMLFormElement);
+const more = byId('more', HTMLButtonElement);
+/** @type {string | null} */
 let next = null;
-/** Counts up, so that what comes late is not shown under another filter. */
-let turn = 0;
+/** Incremented with each request, so that a late answer does not appear under another filter. */
+let requests = 0;
 
-/** Only what was filled in; times of this browser's zone become UTC. */
+/** The fields that are filled in; local times become UTC. */
 function queryOf() {
-  const query = new URLSearchParams({ limit: pageSize });
+  const query = new URLSearchParams({ limit: String(pageSize) });
   for (const [name, value] of new FormData(form)) {
-    if (value === '') continue;
+    if (typeof value !== 'string' || value === '') continue;
     query.set(name, name === 'from' || name === 'to' ? new Date(value).toISOString() : value);
   }
   return query;
 }
 
-const pictureOf = ({ resultId }) => `api/v1/evidence/${resultId}.jpg`;
-
+/** @param {Result} result */
 function partItem(result) {
-  const { verdict, camera, partId, capturedAt } = result;
+  const { resultId, verdict, camera, partId, capturedAt } = result;
   const { word, symbol } = verdictWords[verdict];
-  const time = timeOf(capturedAt);
   return h(
     'li',
     {},
@@ -38,12 +40,12 @@ function partItem(result) {
       {
         class: 'evidence-part',
         type: 'button',
-        'aria-label': `${word}: ${labelOf(result)}, part ${partId} of ${camera}, ${time}`,
-        data: { verdict, resultId: result.resultId },
-        onclick: () => look(result),
+        'aria-label': `${word}: ${labelOf(result)}, part ${partId} of ${camera}, ${timeOf(capturedAt)}`,
+        data: { verdict, resultId },
+        onclick: () => showPart(result),
       },
       h('img', {
-        src: pictureOf(result),
+        src: evidenceImagePath(resultId),
         alt: '',
         loading: 'lazy',
         decoding: 'async',
@@ -57,24 +59,25 @@ function partItem(result) {
   );
 }
 
-function look(result) {
+/** @param {Result} result */
+function showPart(result) {
   const { resultId, verdict, probability, partId, camera, recipe, reasons, model, capturedAt } = result;
   const { word, symbol } = verdictWords[verdict];
-  const sure = probability === null ? '' : `, ${percentOf(probability, 0)} sure`;
-  const facts = [camera, recipe, timeOf(capturedAt), `head ${model.version}`].join(' · ');
+  const confidence = probability === null ? '' : ` (${percentOf(probability, 0)})`;
+  const facts = [`part ${partId}`, camera, `recipe ${recipe}`, timeOf(capturedAt), `model ${model.version}`];
   const { dialog } = openDialog(
-    { class: 'dialog is-wide evidence-look', 'aria-label': `Part ${partId}` },
-    h('h2', {}, `${symbol} ${word}: ${labelOf(result)}${sure}`),
-    h('img', { src: pictureOf(result), alt: `Part ${partId}` }),
+    { class: 'dialog is-wide evidence-detail', 'aria-label': `Part ${partId}` },
+    h('h2', {}, `${symbol} ${word}: ${labelOf(result)}${confidence}`),
+    h('img', { src: evidenceImagePath(resultId), alt: `Part ${partId}` }),
     h('p', {}, reasons.join(' · ')),
-    h('p', { class: 'hint' }, `${partId} · ${facts}`),
+    h('p', { class: 'hint' }, facts.join(' · ')),
     h(
       'div',
       { class: 'row' },
       h(
         'a',
         { class: 'button is-primary', href: `calibrate.html#label/${resultId}`, data: { needs: 'operator' } },
-        'Correct the label',
+        'Wrong? Fix it',
       ),
       h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Close'),
     ),
@@ -82,31 +85,33 @@ function look(result) {
 }
 
 async function load({ isMore = false } = {}) {
-  const mine = ++turn;
+  const own = ++requests;
   const query = queryOf();
-  if (isMore) query.set('before', next);
-  byId('more').disabled = true;
+  if (isMore && next !== null) query.set('before', next);
+  more.disabled = true;
   try {
+    /** @type {EvidencePage} */
     const page = await get(`api/v1/evidence?${query}`);
-    if (mine !== turn) return;
+    if (own !== requests) return;
     if (!isMore) list.replaceChildren();
     list.append(...page.items.map(partItem));
     next = page.next;
     const isNone = list.childElementCount === 0;
-    setText(byId('words'), isNone && next === null ? 'No picture is kept of such a part.' : '');
+    setText(byId('message'), isNone && next === null ? 'No stored image matches this filter.' : '');
     byId('banner').hidden = true;
   } catch (error) {
-    if (mine !== turn) return;
-    setText(byId('banner'), error instanceof ApiError ? error.words : String(error));
+    if (own !== requests) return;
+    setText(byId('banner'), errorText(error));
     byId('banner').hidden = false;
   }
-  byId('more').hidden = next === null;
-  byId('more').disabled = false;
+  more.hidden = next === null;
+  more.disabled = false;
 }
 
 async function fillCameras() {
+  /** @type {CameraWithCounts[]} */
   const cameras = await get('api/v1/cameras').catch(() => []);
-  form.elements.camera.append(...cameras.map(({ name }) => h('option', { value: name }, name)));
+  byId('camera').append(...cameras.map(({ name }) => h('option', { value: name }, name)));
 }
 
 form.addEventListener('submit', (event) => {
@@ -115,7 +120,7 @@ form.addEventListener('submit', (event) => {
   void load();
 });
 form.addEventListener('change', () => form.requestSubmit());
-byId('more').addEventListener('click', () => load({ isMore: true }));
-void meetPerson();
+more.addEventListener('click', () => load({ isMore: true }));
+void showUser();
 void fillCameras();
 void load();

@@ -1,69 +1,79 @@
-/** One camera: its whole picture with the region, the verdict on its newest part, and its counts. */
+/** One camera: its image with the region, the verdict on its newest part, and its counts. */
+import { evidenceImagePath } from '../shared/api-client.js';
+import { copyOf, find, setText } from '../shared/dom.js';
+import { ageOf, counted, countOf, percentOf, shortTimeOf } from '../shared/format.js';
+import { labelOf, verdictWords } from '../shared/verdicts.js';
+import { createLabelProbabilities } from './label-probabilities.js';
+import { createNewestImage } from './newest-image.js';
 
-import { ageOf, countOf, defectRateOf, labelOf, percentOf, verdictWords } from '../shared/verdicts.js';
-import { createLabelShares } from './label-probabilities.js';
-import { createPicture } from './newest-image.js';
+/** @import { CameraView, CameraWithCounts, Counts } from '../../http/views.ts' */
+/** @import { Result } from '../../publish/messages.ts' */
 
-/** A picture older than this is told apart from a live one, ms. */
+/** An older image is marked as old, ms. */
 const oldMs = 3_000;
 
-/** @param {{card: HTMLTemplateElement, labelShare: HTMLTemplateElement}} templates */
+/** @param {{card: HTMLTemplateElement, probability: HTMLTemplateElement}} templates @param {string} name */
 export function createCameraCard(templates, name) {
-  const card = templates.card.content.firstElementChild.cloneNode(true);
-  const find = (selector) => card.querySelector(selector);
-  const set = (selector, text) => {
-    const element = find(selector);
-    if (element.textContent !== text) element.textContent = text;
-  };
+  const card = copyOf(templates.card);
+  /** @param {string} selector @param {string} text */
+  const set = (selector, text) => setText(find(card, selector), text);
+  /** @type {CameraWithCounts | undefined} */
   let camera;
+  /** @type {Result | undefined} */
   let result;
-  let isLinked = true;
+  let isConnected = true;
+  /** @type {number | undefined} */
   let sceneCapturedAt;
 
-  const scene = createPicture(find('.scene-picture'), ({ capturedAt, width, height }) => {
-    sceneCapturedAt = capturedAt;
-    find('.scene-frame').style.aspectRatio = `${width} / ${height}`;
-    find('.card-grid').style.setProperty('--aspect', String(width / height));
-    find('.scene-none').hidden = true;
-    find('.scene-region').hidden = false;
-  });
-  const part = createPicture(find('.part-picture'));
-  const shares = createLabelShares(find('.labels'), templates.labelShare);
-  find('.card-name').textContent = name;
-  find('.scene-picture').setAttribute('aria-label', `Picture of camera ${name}`);
+  const scene = createNewestImage(
+    find(card, '.scene-image', HTMLCanvasElement),
+    ({ capturedAt, width, height }) => {
+      sceneCapturedAt = capturedAt;
+      find(card, '.scene-frame').style.aspectRatio = `${width} / ${height}`;
+      find(card, '.card-grid').style.setProperty('--aspect', String(width / height));
+      find(card, '.scene-none').hidden = true;
+      find(card, '.scene-region').hidden = false;
+    },
+  );
+  const part = createNewestImage(find(card, '.part-image', HTMLCanvasElement));
+  const probabilities = createLabelProbabilities(find(card, '.labels'), templates.probability);
+  set('.card-name', name);
+  find(card, '.scene-image', HTMLCanvasElement).setAttribute('aria-label', `Image of camera ${name}`);
 
-  const isLive = () => isLinked && camera?.up === true;
+  const isLive = () => isConnected && camera?.up === true;
 
+  /** @param {number} now */
   const drawVerdict = (now) => {
-    // No verdict is shown for a part that this camera or this page cannot see any more.
+    // A verdict is hidden while the camera or the connection is down: it could be about a part that has left.
     const shown = isLive() && result ? result.verdict : 'none';
     const { word, symbol } = verdictWords[shown];
-    const block = find('.verdict');
+    const block = find(card, '.verdict');
     block.dataset.verdict = shown;
     set('.verdict-symbol', symbol);
     set('.verdict-word', word);
     const age = result ? now - Date.parse(result.capturedAt) : undefined;
     block.classList.toggle('is-old', age !== undefined && age > oldMs);
-    if (!isLinked) set('.verdict-note', 'connection lost');
+    if (!isConnected) set('.verdict-note', 'connection lost');
     else if (camera && !camera.up) set('.verdict-note', 'camera down');
-    else if (!result) set('.verdict-note', waitingFor(camera));
+    else if (!result || age === undefined) set('.verdict-note', waitingText(camera));
     else set('.verdict-note', `${ageOf(age)} · ${result.partId}`);
   };
 
+  /** @param {number} now */
   const drawScene = (now) => {
     const isDown = camera !== undefined && !camera.up;
-    find('.scene-down').hidden = !isDown;
-    set('.scene-reason', isDown ? camera.reason || 'no frames arrive' : '');
-    set('.card-link', linkWords(camera, isLinked));
-    find('.card-link').dataset.up = isLinked ? String(!isDown) : 'unknown';
+    find(card, '.scene-down').hidden = !isDown;
+    set('.scene-reason', isDown ? camera?.reason || 'no frames arrive' : '');
+    set('.card-state', stateText(camera, isConnected));
+    find(card, '.card-state').dataset.up = isConnected ? String(!isDown) : 'unknown';
     const age = sceneCapturedAt === undefined ? undefined : now - sceneCapturedAt;
-    const isOther = result?.votes.frames === 0;
-    const isStale = !isLive() || isOther || (age !== undefined && age > oldMs);
-    const badge = find('.scene-age');
-    badge.hidden = age === undefined;
-    set('.scene-age', age === undefined ? '' : sceneWords(isOther, isStale, age));
+    // The newest part was not judged: the image still shows the part before it.
+    const isPrevious = result?.votes.frames === 0;
+    const isStale = !isLive() || isPrevious || (age !== undefined && age > oldMs);
+    find(card, '.scene-age').hidden = age === undefined;
+    set('.scene-age', age === undefined ? '' : sceneText(isPrevious, isStale, age));
     card.classList.toggle('is-stale', isStale);
-    card.classList.toggle('is-unseen', !isLive());
+    card.classList.toggle('is-not-live', !isLive());
     card.classList.toggle('is-down', isDown);
   };
 
@@ -73,58 +83,77 @@ export function createCameraCard(templates, name) {
     get newestId() {
       return result?.resultId;
     },
-    /** @param {object} view as `/api/v1/cameras` gives it */
+    /** @param {CameraWithCounts} view */
     showCamera(view) {
       camera = view;
-      place(find('.scene-region'), view.region);
-      for (const verdict of ['pass', 'fail', 'uncertain']) {
-        set(`[data-count=${verdict}] dd`, countOf(view.counts[verdict]));
-      }
-      set('[data-count=rate] dd', percentOf(defectRateOf(view.counts)));
+      place(find(card, '.scene-region'), view.region);
+      const { counts } = view;
+      set('[data-count=pass] dd', countOf(counts.pass));
+      set('[data-count=fail] dd', countOf(counts.fail));
+      set('[data-count=uncertain] dd', countOf(counts.uncertain));
+      set('[data-count=rate] dd', percentOf(counts.judged === 0 ? null : counts.fail / counts.judged));
+      set('.counts-note', countsText(counts));
     },
-    /** @param {object} newest a result of this camera */
+    /** @param {Result} newest a result of this camera */
     showResult(newest) {
       result = newest;
       const { probability, votes } = newest;
-      find('.scene-region').dataset.verdict = newest.verdict;
+      find(card, '.scene-region').dataset.verdict = newest.verdict;
       set('.part-label', labelOf(newest));
-      find('.part-meter').value = (probability ?? 0) * 100;
-      find('.part-meter').dataset.verdict = newest.verdict;
+      find(card, '.part-meter', HTMLMeterElement).value = (probability ?? 0) * 100;
+      find(card, '.part-meter', HTMLMeterElement).dataset.verdict = newest.verdict;
       set('.part-confidence', percentOf(probability));
       set('.part-votes', votes.frames === 0 ? '–' : `${votes.agree} of ${votes.frames} agree`);
       set('.part-latency', `${Math.round(newest.timingsMs.total)} ms`);
       set('.part-reasons', newest.reasons.join(' · '));
-      find('.part-picture').setAttribute('aria-label', `Part ${newest.partId}, ${newest.verdict}`);
-      shares.show(newest.probabilities);
+      find(card, '.part-image', HTMLCanvasElement).setAttribute(
+        'aria-label',
+        `Part ${newest.partId}, ${newest.verdict}`,
+      );
+      probabilities.show(newest.probabilities);
       if (votes.frames === 0) {
-        // Nothing was judged: the picture of the part before must not stand beside this verdict.
+        // Nothing was judged: the image of the part before must not appear next to this verdict.
         part.clear();
         return;
       }
-      void part.show(`api/v1/evidence/${newest.resultId}.jpg`);
+      void part.show(evidenceImagePath(newest.resultId));
       void scene.show(`api/v1/cameras/${name}/preview.jpg?part=${newest.resultId}`);
     },
-    /** Brings ages up to date. @param {number} now ms by the agent's clock */
-    tick(now, linked) {
-      isLinked = linked;
+    /** Updates the ages. @param {number} now ms by the agent's clock @param {boolean} connected */
+    tick(now, connected) {
+      isConnected = connected;
       drawScene(now);
       drawVerdict(now);
     },
   };
 }
 
-function sceneWords(isOther, isStale, age) {
-  if (isOther) return `The part before · ${ageOf(age)}`;
-  return isStale ? `Old picture · ${ageOf(age)}` : 'Newest part';
+/** Since when the parts are counted, and what the defect rate is a share of. @param {Counts} counts */
+function countsText({ pass, fail, uncertain, judged, judgedSince }) {
+  const total = pass + fail + uncertain;
+  if (total === 0) return 'No part since the agent started.';
+  const others = total - judged;
+  if (judgedSince === null)
+    return `No model has judged a part yet: ${counted(others, 'part')} without a verdict.`;
+  const rate = `Defect rate: fails of the ${counted(judged, 'part')} judged since ${shortTimeOf(judgedSince)}`;
+  return others === 0 ? `${rate}.` : `${rate}; ${counted(others, 'part')} not judged are left out.`;
 }
 
-function linkWords(camera, isLinked) {
-  if (!isLinked) return 'not known';
+/** @param {boolean} isPrevious @param {boolean} isStale @param {number} age */
+function sceneText(isPrevious, isStale, age) {
+  if (isPrevious) return `The part before · ${ageOf(age)}`;
+  return isStale ? `Old image · ${ageOf(age)}` : 'Newest part';
+}
+
+/** @param {CameraView | undefined} camera @param {boolean} isConnected */
+function stateText(camera, isConnected) {
+  if (!isConnected) return 'unknown';
   if (!camera?.up) return '✕ down';
   return camera.simulated ? '● up · simulated' : '● up';
 }
 
-function waitingFor(camera) {
+/** @param {CameraView | undefined} camera */
+function waitingText(camera) {
   switch (camera?.trigger) {
     case 'presence':
       return 'waiting for a part';
@@ -135,7 +164,7 @@ function waitingFor(camera) {
   }
 }
 
-/** Puts the box where the region is. @param {{x: number, y: number, width: number, height: number}} region */
+/** Moves the box to the region. @param {HTMLElement} box @param {CameraView['region']} region */
 function place(box, { x, y, width, height }) {
   box.style.left = `${x * 100}%`;
   box.style.top = `${y * 100}%`;

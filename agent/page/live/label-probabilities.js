@@ -1,19 +1,20 @@
-/** How the probability is shared among the labels, the most probable first. */
-import { percentOf } from '../shared/verdicts.js';
+/** The most probable labels with their probabilities. */
+import { copyOf, find } from '../shared/dom.js';
+import { percentOf } from '../shared/format.js';
 
-const shown = 4;
+const maxShown = 4;
 
 /** @param {HTMLElement} list @param {HTMLTemplateElement} template */
-export function createLabelShares(list, template) {
+export function createLabelProbabilities(list, template) {
   return {
     /** @param {Record<string, number>} probabilities */
     show(probabilities) {
       const sorted = Object.entries(probabilities).sort(([, a], [, b]) => b - a);
-      const rows = sorted.slice(0, shown).map(([label, share]) => {
-        const row = template.content.firstElementChild.cloneNode(true);
-        row.querySelector('.labels-name').textContent = label;
-        row.querySelector('.labels-bar > span').style.width = `${share * 100}%`;
-        row.querySelector('.labels-share').textContent = percentOf(share);
+      const rows = sorted.slice(0, maxShown).map(([label, probability]) => {
+        const row = copyOf(template);
+        find(row, '.labels-name').textContent = label;
+        find(row, '.labels-bar > span').style.width = `${probability * 100}%`;
+        find(row, '.labels-share').textContent = percentOf(probability);
         return row;
       });
       list.replaceChildren(...rows);

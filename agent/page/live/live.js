@@ -1,28 +1,34 @@
-/** The operator's page: follows the agent and hands each event to the parts of the page that show it. */
-
+/** The live page: follows the agent's events and passes each one to the parts of the page that show it. */
+import { byId } from '../shared/dom.js';
 import { followEvents } from '../shared/events.js';
-import { checkSession, meetPerson } from '../shared/user.js';
+import { checkSession, showUser } from '../shared/user.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
 import { createCameraCard } from './camera-card.js';
 import { createPartsStrip } from './parts-strip.js';
 import { createStationBar } from './station-bar.js';
 
-const byId = (id) => document.getElementById(id);
+/** @import { CameraWithCounts, StationEvent } from '../../http/views.ts' */
+/** @import { Result } from '../../publish/messages.ts' */
+
 const bar = createStationBar({
   name: byId('station-name'),
   state: byId('state'),
   facts: byId('facts'),
   banner: byId('banner'),
 });
-const strip = createPartsStrip(byId('strip'), byId('strip-part'), byId('strip-empty'));
-const templates = { card: byId('camera-card'), labelShare: byId('label-share') };
+const strip = createPartsStrip(byId('strip'), byId('strip-part', HTMLTemplateElement), byId('strip-empty'));
+const templates = {
+  card: byId('camera-card', HTMLTemplateElement),
+  probability: byId('label-probability', HTMLTemplateElement),
+};
 /** @type {Map<string, ReturnType<typeof createCameraCard>>} */
 const cards = new Map();
-let isLinked = false;
-let isPastMissing = true;
-/** What to add to this browser's clock to get the agent's, ms. */
+let isConnected = false;
+let needsHistory = true;
+/** Clock of the agent minus clock of this browser, ms. */
 let clockOffset = 0;
 
+/** @param {readonly CameraWithCounts[]} cameras */
 function showCameras(cameras) {
   const names = new Set(cameras.map((camera) => camera.name));
   for (const [name, card] of cards) {
@@ -31,75 +37,85 @@ function showCameras(cameras) {
     cards.delete(name);
   }
   for (const camera of cameras) {
-    if (!cards.has(camera.name)) {
-      const card = createCameraCard(templates, camera.name);
-      cards.set(camera.name, card);
-      byId('cameras').append(card.element);
-    }
-    cards.get(camera.name).showCamera(camera);
+    const card = cards.get(camera.name) ?? addCard(camera.name);
+    card.showCamera(camera);
   }
   byId('cameras').dataset.count = String(Math.min(cameras.length, 3));
 }
 
-/** Results that came while the past was asked for: its answer may be older than they are. */
-let cameMeanwhile;
+/** @param {string} name */
+function addCard(name) {
+  const card = createCameraCard(templates, name);
+  cards.set(name, card);
+  byId('cameras').append(card.element);
+  return card;
+}
 
-/** What was judged before this page looked, or while it could not. */
-async function showPast() {
-  const came = [];
-  cameMeanwhile = came;
+/**
+ * Results that arrived while the history was loading; the history may be older than they are.
+ * @type {Result[] | undefined}
+ */
+let arrivedMeanwhile;
+
+/** Shows the results from before the page was opened, or from while it was disconnected. */
+async function showHistory() {
+  /** @type {Result[]} */
+  const arrived = [];
+  arrivedMeanwhile = arrived;
   const response = await fetch('api/v1/results?limit=24').catch(() => undefined);
-  const past = response?.ok ? (await response.json()).reverse() : undefined;
-  if (cameMeanwhile === came) cameMeanwhile = undefined;
-  if (!past) return;
-  const newer = came.filter(({ resultId }) => !past.some((one) => one.resultId === resultId));
+  /** @type {Result[] | undefined} oldest first */
+  const history = response?.ok ? (await response.json()).reverse() : undefined;
+  if (arrivedMeanwhile === arrived) arrivedMeanwhile = undefined;
+  if (!history) return;
+  const newer = arrived.filter(({ resultId }) => !history.some((one) => one.resultId === resultId));
   strip.clear();
-  for (const result of [...past, ...newer]) {
+  for (const result of [...history, ...newer]) {
     strip.add(result);
     const card = cards.get(result.camera);
-    // Meanwhile a newer one may have come.
-    if (card && !(card.newestId > result.resultId)) card.showResult(result);
+    // A newer result may have arrived by event.
+    if (card && !(card.newestId !== undefined && card.newestId > result.resultId)) card.showResult(result);
   }
 }
 
 function tick() {
-  for (const card of cards.values()) card.tick(Date.now() + clockOffset, isLinked);
+  for (const card of cards.values()) card.tick(Date.now() + clockOffset, isConnected);
 }
 
-let saidAt = 0;
-/** For those who listen: a bad part at once, the rest once in a while. */
+let announcedAt = 0;
+/** Tells screen readers: a part that did not pass at once, other parts at intervals. @param {Result} result */
 function announce(result) {
-  if (result.verdict === 'pass' && performance.now() - saidAt < 10_000) return;
-  if (performance.now() - saidAt < 2_000) return;
-  saidAt = performance.now();
+  const elapsed = performance.now() - announcedAt;
+  if (elapsed < (result.verdict === 'pass' ? 10_000 : 2_000)) return;
+  announcedAt = performance.now();
   byId('announcer').textContent =
     `${result.camera}: ${verdictWords[result.verdict].word}, ${labelOf(result)}`;
 }
 
-await meetPerson();
+await showUser();
 followEvents('api/v1/events', {
-  onLink(up) {
-    isLinked = up;
-    if (!up) {
-      isPastMissing = true;
-      bar.lost();
+  onConnection(isUp) {
+    isConnected = isUp;
+    if (!isUp) {
+      needsHistory = true;
+      bar.showLost();
       void checkSession();
     }
     tick();
   },
-  onEvent(name, data) {
-    if (name === 'result') {
-      strip.add(data);
-      cameMeanwhile?.push(data);
-      cards.get(data.camera)?.showResult(data);
-      announce(data);
-    } else {
-      clockOffset = data.at - Date.now();
-      bar.show(data);
-      showCameras(data.cameras);
-      if (isPastMissing) void showPast();
-      isPastMissing = false;
-    }
+  onResult(result) {
+    strip.add(result);
+    arrivedMeanwhile?.push(result);
+    cards.get(result.camera)?.showResult(result);
+    announce(result);
+    tick();
+  },
+  /** @param {StationEvent} event */
+  onStation(event) {
+    clockOffset = event.at - Date.now();
+    bar.show(event);
+    showCameras(event.cameras);
+    if (needsHistory) void showHistory();
+    needsHistory = false;
     tick();
   },
 });

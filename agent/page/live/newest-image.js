@@ -1,51 +1,55 @@
-/** Shows the newest of the pictures asked for; those in between are never fetched. */
+/** Shows the newest requested image in a canvas; images requested while one is loading are skipped. */
 
-/** Pictures a second are for the eye; the line is faster. */
-const leastGapMs = 120;
+/** Least time between two images: a faster line would only flicker, ms. */
+const minIntervalMs = 120;
 
 /**
- * @param {HTMLCanvasElement} canvas takes the size of the picture
- * @param {(shown: {capturedAt: number, width: number, height: number}) => void} onShown
+ * @param {HTMLCanvasElement} canvas takes the size of the image
+ * @param {(shown: {capturedAt: number, width: number, height: number}) => void} [onShown] capturedAt: ms since the epoch
  */
-export function createPicture(canvas, onShown = () => {}) {
+export function createNewestImage(canvas, onShown = () => {}) {
+  const context = canvas.getContext('2d');
+  /** @type {string | undefined} */
   let wanted;
-  let busy = false;
-  /** Counts up when what was asked for before must not appear any more. */
+  let isLoading = false;
+  /** Incremented by `clear`, so that an image requested before is not shown afterwards. */
   let generation = 0;
 
-  const showOne = async (url) => {
-    const asked = generation;
+  /** @param {string} url */
+  const load = async (url) => {
+    const own = generation;
     const response = await fetch(url);
     if (response.status !== 200) return;
-    const picture = await createImageBitmap(await response.blob());
-    if (asked !== generation) return;
-    canvas.width = picture.width;
-    canvas.height = picture.height;
-    canvas.getContext('2d').drawImage(picture, 0, 0);
-    picture.close();
+    const image = await createImageBitmap(await response.blob());
+    if (own !== generation) return;
+    canvas.width = image.width;
+    canvas.height = image.height;
+    context?.drawImage(image, 0, 0);
+    image.close();
     const capturedAt = Date.parse(response.headers.get('qc-captured-at') ?? '');
     onShown({ capturedAt, width: canvas.width, height: canvas.height });
   };
 
   return {
+    /** @param {string} url */
     async show(url) {
       wanted = url;
-      if (busy) return;
-      busy = true;
+      if (isLoading) return;
+      isLoading = true;
       while (wanted !== undefined) {
         const next = wanted;
         wanted = undefined;
-        // A picture that is gone, or an agent that is: the page says so elsewhere.
-        await showOne(next).catch(() => undefined);
-        await new Promise((resolve) => setTimeout(resolve, leastGapMs));
+        // The page reports a lost connection elsewhere, and a deleted image stays empty.
+        await load(next).catch(() => undefined);
+        await new Promise((resolve) => setTimeout(resolve, minIntervalMs));
       }
-      busy = false;
+      isLoading = false;
     },
-    /** There is no picture of what is shown now. */
+    /** Empties the canvas: there is no image of what is shown now. */
     clear() {
       wanted = undefined;
       generation++;
-      canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height);
+      context?.clearRect(0, 0, canvas.width, canvas.height);
     },
   };
 }

@@ -1,60 +1,68 @@
-/** The latest parts, newest first. */
+/** The latest parts as thumbnails, newest first. */
+import { evidenceImagePath } from '../shared/api-client.js';
+import { copyOf, find } from '../shared/dom.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
 
-const kept = 24;
-/** New parts are added together this often, so that a fast line does not make the strip a blur, ms. */
-const everyMs = 250;
+/** @import { Result } from '../../publish/messages.ts' */
 
-/** @param {HTMLElement} list @param {HTMLTemplateElement} template @param {HTMLElement} empty */
+const maxParts = 24;
+/** Parts that arrive within this time are added together, so that a fast line stays readable, ms. */
+const intervalMs = 250;
+
+/** @param {HTMLElement} list @param {HTMLTemplateElement} template @param {HTMLElement} empty shown while there is no part */
 export function createPartsStrip(list, template, empty) {
-  let waiting = [];
-  let isWaiting = false;
+  /** @type {Result[]} */
+  let pending = [];
+  let isScheduled = false;
 
   const draw = () => {
-    isWaiting = false;
-    for (const result of waiting) {
-      const item = template.content.firstElementChild.cloneNode(true);
-      const link = item.querySelector('.thumb');
-      const { word, symbol } = verdictWords[result.verdict];
-      const picture = `api/v1/evidence/${result.resultId}.jpg`;
-      link.dataset.verdict = result.verdict;
-      const time = new Date(result.capturedAt).toLocaleTimeString();
-      link.setAttribute('aria-label', `${word}: ${labelOf(result)}, part ${result.partId}, ${time}`);
-      link.title = `${result.camera} · ${result.partId} · ${time}`;
-      item.querySelector('.thumb-symbol').textContent = symbol;
-      item.querySelector('.thumb-label').textContent = labelOf(result);
-      const image = item.querySelector('img');
-      image.addEventListener('error', () => image.remove());
-      if (result.votes.frames === 0) {
-        link.removeAttribute('href');
-        image.remove();
-      } else {
-        link.href = picture;
-        const correct = item.querySelector('.thumb-correct');
-        correct.href = `calibrate.html#label/${result.resultId}`;
-        correct.setAttribute('aria-label', `Correct the label of part ${result.partId}`);
-        correct.hidden = false;
-        image.src = picture;
-      }
-      list.prepend(item);
-    }
-    waiting = [];
-    while (list.childElementCount > kept) list.lastElementChild.remove();
+    isScheduled = false;
+    for (const result of pending) list.prepend(thumbnail(result, template));
+    pending = [];
+    while (list.childElementCount > maxParts) list.lastElementChild?.remove();
     empty.hidden = list.childElementCount > 0;
   };
 
   return {
-    /** @param {object} result newer than all before */
+    /** @param {Result} result newer than all before */
     add(result) {
-      waiting.push(result);
-      if (waiting.length > kept) waiting.shift();
-      if (isWaiting) return;
-      isWaiting = true;
-      setTimeout(draw, everyMs);
+      pending.push(result);
+      if (pending.length > maxParts) pending.shift();
+      if (isScheduled) return;
+      isScheduled = true;
+      setTimeout(draw, intervalMs);
     },
     clear() {
-      waiting = [];
+      pending = [];
       list.replaceChildren();
     },
   };
+}
+
+/** @param {Result} result @param {HTMLTemplateElement} template */
+function thumbnail(result, template) {
+  const { resultId, camera, partId, verdict, votes, capturedAt } = result;
+  const item = copyOf(template);
+  const link = find(item, '.thumb', HTMLAnchorElement);
+  const { word, symbol } = verdictWords[verdict];
+  const time = new Date(capturedAt).toLocaleTimeString();
+  link.dataset.verdict = verdict;
+  link.setAttribute('aria-label', `${word}: ${labelOf(result)}, part ${partId}, ${time}`);
+  link.title = `${camera} · ${partId} · ${time}`;
+  find(item, '.thumb-symbol').textContent = symbol;
+  find(item, '.thumb-label').textContent = labelOf(result);
+  const image = find(item, 'img', HTMLImageElement);
+  image.addEventListener('error', () => image.remove());
+  if (votes.frames === 0) {
+    link.removeAttribute('href');
+    image.remove();
+    return item;
+  }
+  link.href = evidenceImagePath(resultId);
+  image.src = evidenceImagePath(resultId);
+  const correct = find(item, '.thumb-correct', HTMLAnchorElement);
+  correct.href = `calibrate.html#label/${resultId}`;
+  correct.setAttribute('aria-label', `Wrong? Fix the label of part ${partId}`);
+  correct.hidden = false;
+  return item;
 }

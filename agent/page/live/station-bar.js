@@ -1,36 +1,53 @@
-/** The station's name and state at the top, and in plain words what is wrong. */
+/** The header: name and state of the station, and a banner that says what is wrong. */
+import { find, h, setText } from '../shared/dom.js';
 import { stateWords } from '../shared/verdicts.js';
 
+/** @import { Status } from '../../publish/messages.ts' */
+/** @import { ShownState } from '../shared/verdicts.js' */
+/** @import { Child } from '../shared/dom.js' */
+
+/** @param {{name: HTMLElement, state: HTMLElement, facts: HTMLElement, banner: HTMLElement}} elements */
 export function createStationBar({ name, state, facts, banner }) {
-  const set = (element, text) => {
-    if (element.textContent !== text) element.textContent = text;
-  };
+  /** @param {ShownState} value */
   const showState = (value) => {
-    const { word, symbol } = stateWords[value] ?? { word: value, symbol: '●' };
+    const { word, symbol } = stateWords[value];
     state.dataset.state = value;
-    set(state.querySelector('.state-symbol'), symbol);
-    set(state.querySelector('.state-word'), word);
+    setText(find(state, '.state-symbol'), symbol);
+    setText(find(state, '.state-word'), word);
   };
-  const showBanner = (text, kind) => {
-    banner.hidden = text === '';
+  /** @param {'' | 'reason' | 'setup' | 'lost'} kind empty: hidden @param {string} text @param {...Child} more */
+  const showBanner = (kind, text, ...more) => {
+    banner.hidden = kind === '';
+    // Written only when it changes: the banner is an alert, which a screen reader would repeat.
+    if (banner.dataset.kind === kind && banner.dataset.text === text) return;
     banner.dataset.kind = kind;
-    set(banner, text);
+    banner.dataset.text = text;
+    banner.replaceChildren(text, ...more.filter((child) => child instanceof Node));
   };
 
   return {
-    /** @param {{station: string, status: object}} event */
+    /** @param {{station: string, status: Status}} event */
     show({ station, status }) {
-      set(name, station);
-      document.title = `${station} · ${stateWords[status.state]?.word ?? status.state}`;
-      showState(status.state);
-      set(facts, `recipe ${status.recipe} · model ${status.model} · agent ${status.version}`);
-      showBanner(status.reasons.join(' · '), 'reason');
+      const shown = shownState(status);
+      setText(name, station);
+      document.title = `${station} · ${stateWords[shown].word}`;
+      showState(shown);
+      const model = status.model === 'none' ? 'no model' : `model ${status.model}`;
+      setText(facts, `recipe ${status.recipe ?? '–'} · ${model} · agent ${status.version}`);
+      if (shown === 'untrained') {
+        const link = h('a', { href: 'calibrate.html' }, 'Open Calibrate');
+        showBanner('setup', 'No model has been trained yet, so every part is uncertain. ', link);
+      } else showBanner(status.reasons.length > 0 ? 'reason' : '', status.reasons.join(' · '));
     },
-    /** The agent is not heard: nothing here is live. */
-    lost() {
+    showLost() {
       document.title = 'No connection to the agent';
       showState('lost');
-      showBanner('No connection to the agent. What you see is old. Reconnecting …', 'lost');
+      showBanner('lost', 'No connection to the agent. This page shows the last known values. Reconnecting …');
     },
   };
+}
+
+/** A station that only lacks a head works as it should: it is not shown as degraded. @param {Status} status @returns {ShownState} */
+function shownState({ state, model, reasons }) {
+  return state === 'degraded' && model === 'none' && reasons.length === 1 ? 'untrained' : state;
 }

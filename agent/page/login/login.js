@@ -1,42 +1,48 @@
-/** Exchanges a token for a session, then goes on to the page that was asked for. */
-const byId = (id) => document.getElementById(id);
+/** The login page: exchanges a token for a session, then opens the page that was asked for. */
+import { byId, setText } from '../shared/dom.js';
 
 const pages = ['calibrate.html', 'evidence.html'];
+const token = byId('token', HTMLInputElement);
+const send = byId('send', HTMLButtonElement);
 
-/** Only our own pages: an address somebody else made up leads to the line. */
-function goOn() {
-  const to = new URLSearchParams(location.search).get('to');
+/** Opens only pages of this agent, whatever the address names. */
+function openPage() {
+  const to = new URLSearchParams(location.search).get('to') ?? '';
   location.replace(`${pages.includes(to) ? to : './'}${location.hash}`);
 }
 
-function tell(problem) {
+/** @param {string} problem */
+function showProblem(problem) {
   byId('problem').hidden = problem === '';
-  byId('problem').textContent = problem;
+  setText(byId('problem'), problem);
 }
 
+/** @param {Event} event */
 async function logIn(event) {
   event.preventDefault();
-  byId('send').disabled = true;
-  tell('');
+  send.disabled = true;
+  showProblem('');
   try {
     const response = await fetch('api/v1/session', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ token: byId('token').value.trim() }),
+      body: JSON.stringify({ token: token.value.trim() }),
     });
-    if (response.ok) return goOn();
+    if (response.ok) return openPage();
     const { error } = await response.json();
-    tell(response.status === 401 ? 'Nobody has this token. Is all of it there?' : error.message);
-    byId('token').select();
+    showProblem(
+      response.status === 401 ? 'This token is not valid. Check that you copied all of it.' : error.message,
+    );
+    token.select();
   } catch {
-    tell('No connection to the agent.');
+    showProblem('No connection to the agent.');
   } finally {
-    byId('send').disabled = false;
+    send.disabled = false;
   }
 }
 
 byId('login').addEventListener('submit', logIn);
-// A link from elsewhere comes without the cookie, although there is a session (SameSite=Strict).
-const known = await fetch('api/v1/session').catch(() => undefined);
-if (known?.ok) goOn();
-else byId('token').focus();
+// A link from another site arrives without the cookie although there is a session (SameSite=Strict).
+const session = await fetch('api/v1/session').catch(() => undefined);
+if (session?.ok) openPage();
+else token.focus();

@@ -1,8 +1,8 @@
-/** Talks to the agent. What fails does so as an ApiError with words for the operator. */
+/** Sends requests to the agent. Failures are thrown as ApiError, with a text for the operator. */
 import { browserId } from './browser-id.js';
 import { toLogin } from './user.js';
 
-const patienceMs = 15_000;
+const defaultTimeoutMs = 15_000;
 
 export class ApiError extends Error {
   /** @param {{code: string, message: string, remedy?: string}} error */
@@ -11,62 +11,80 @@ export class ApiError extends Error {
     this.code = code;
     this.remedy = remedy;
   }
-  /** As the operator reads it. */
-  get words() {
+  /** What happened and what to do, for the operator. */
+  get text() {
     return this.remedy ? `${this.message} — ${this.remedy}` : this.message;
   }
 }
 
-const linkListeners = new Set();
-/** Whether the agent answers at all; what it answers is another matter. */
-export const link = {
+/** @param {unknown} error */
+export const errorText = (error) => (error instanceof ApiError ? error.text : String(error));
+
+/** @type {Set<(isUp: boolean) => void>} */
+const listeners = new Set();
+/** Whether the agent answers, whatever the answer is. */
+export const connection = {
   isUp: true,
   /** @param {(isUp: boolean) => void} listener */
-  onChange: (listener) => void linkListeners.add(listener),
+  onChange: (listener) => void listeners.add(listener),
 };
 
-function setLink(isUp) {
-  if (link.isUp === isUp) return;
-  link.isUp = isUp;
-  for (const listener of linkListeners) listener(isUp);
+/** @param {boolean} isUp */
+function setConnection(isUp) {
+  if (connection.isUp === isUp) return;
+  connection.isUp = isUp;
+  for (const listener of listeners) listener(isUp);
 }
 
-async function ask(path, options, timeoutMs = patienceMs) {
+/**
+ * @param {string} path @param {RequestInit} options @param {number} [timeoutMs]
+ * @throws {ApiError}
+ */
+async function request(path, options, timeoutMs = defaultTimeoutMs) {
+  /** @type {Response} */
   let response;
   try {
     const headers = { ...options.headers, 'x-qc-client': browserId };
     response = await fetch(path, { ...options, headers, signal: AbortSignal.timeout(timeoutMs) });
   } catch {
-    setLink(false);
+    setConnection(false);
     throw new ApiError({
       code: 'link-lost',
       message: 'no connection to the agent',
       remedy: 'nothing was changed',
     });
   }
-  setLink(true);
+  setConnection(true);
   if (response.ok) return response;
   if (response.status === 401) toLogin();
   const body = await response.json().catch(() => undefined);
-  throw new ApiError(body?.error ?? { code: 'internal', message: `the agent answered ${response.status}` });
+  throw new ApiError(
+    body?.error ?? { code: 'internal', message: `the agent answered with status ${response.status}` },
+  );
 }
 
-/** @param {string} path @param {number} [timeoutMs] */
-export const get = async (path, timeoutMs) => (await ask(path, {}, timeoutMs)).json();
+/**
+ * @param {string} path @param {number} [timeoutMs]
+ * @returns {Promise<any>} the body; the caller states its type
+ */
+export const get = async (path, timeoutMs) => (await request(path, {}, timeoutMs)).json();
 
-/** @param {string} path @param {object} [body] */
+/**
+ * @param {string} path @param {object} [body]
+ * @returns {Promise<any>} the body; the caller states its type
+ */
 export const post = async (path, body = {}) =>
   (
-    await ask(path, {
+    await request(path, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     })
   ).json();
 
-/** A picture, ready to be shown without a flash. @returns {Promise<HTMLImageElement>} */
-export async function fetchPicture(path) {
-  const response = await ask(path, {});
+/** An image that is decoded, so that it appears at once. @param {string} path @returns {Promise<HTMLImageElement>} */
+export async function fetchImage(path) {
+  const response = await request(path, {});
   const url = URL.createObjectURL(await response.blob());
   try {
     const image = new Image();
@@ -74,13 +92,19 @@ export async function fetchPicture(path) {
     await image.decode();
     return image;
   } catch {
-    throw new ApiError({ code: 'image-unreadable', message: 'the picture cannot be read' });
+    throw new ApiError({ code: 'image-unreadable', message: 'the image cannot be read' });
   } finally {
     URL.revokeObjectURL(url);
   }
 }
 
-export const candidatePicture = (resultId) => `api/v1/candidates/${resultId}.png`;
-export const framePicture = (id) => `api/v1/dataset/frames/${id}.png`;
-export const frameThumb = (id) => `${framePicture(id)}?width=160`;
-export const frameWhy = (id) => `api/v1/dataset/frames/${id}/why.png`;
+/** @param {string} resultId */
+export const candidateImagePath = (resultId) => `api/v1/candidates/${resultId}.png`;
+/** @param {string} resultId */
+export const evidenceImagePath = (resultId) => `api/v1/evidence/${resultId}.jpg`;
+/** @param {string} id */
+export const frameImagePath = (id) => `api/v1/dataset/frames/${id}.png`;
+/** @param {string} id */
+export const frameThumbnailPath = (id) => `${frameImagePath(id)}?width=160`;
+/** @param {string} id */
+export const frameHeatMapPath = (id) => `api/v1/dataset/frames/${id}/why.png`;

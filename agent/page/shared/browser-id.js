@@ -1,22 +1,22 @@
-/** The name of this browser: people who share a log-in, or need none, are told apart by it. */
+/** An id for this browser. The agent uses it to tell apart people who share a login or need none. */
 
 const key = 'qc-client';
 
-function made() {
-  // Not crypto.randomUUID: it is missing on pages that come without TLS.
+function createId() {
+  // Not crypto.randomUUID: browsers offer it only on pages served over TLS or from localhost.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-function kept() {
+function storedId() {
   try {
-    const known = localStorage.getItem(key) ?? made();
-    localStorage.setItem(key, known);
-    return known;
+    const id = localStorage.getItem(key) ?? createId();
+    localStorage.setItem(key, id);
+    return id;
   } catch {
-    // A browser that stores nothing gets a new name with each page.
-    return made();
+    // A browser that stores nothing gets a new id for each page.
+    return createId();
   }
 }
 
-export const browserId = kept();
+export const browserId = storedId();

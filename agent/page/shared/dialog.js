@@ -1,9 +1,16 @@
-/** Questions inside the page. The browser keeps the focus in the dialog and gives it back afterwards. */
-import { h } from './dom.js';
+/** Dialogs. The browser keeps the focus inside an open dialog and restores it afterwards. */
+import { find, h } from './dom.js';
 
-/** Shows the content; Escape and the backdrop close it. @returns {{dialog: HTMLDialogElement, closed: Promise<void>}} */
+/** @import { Child } from './dom.js' */
+
+/**
+ * Shows the content in a dialog, which Escape or a click on the backdrop closes.
+ * @param {Record<string, unknown>} props @param {...Child} content
+ * @returns {{dialog: HTMLDialogElement, closed: Promise<void>}}
+ */
 export function openDialog(props, ...content) {
   const dialog = h('dialog', { class: 'dialog', ...props }, ...content);
+  /** @type {Promise<void>} */
   const closed = new Promise((resolve) => {
     dialog.addEventListener('close', () => {
       dialog.remove();
@@ -19,26 +26,34 @@ export function openDialog(props, ...content) {
 }
 
 /**
- * Asks once. @param {{title: string, text: string, more?: string[], yes: string, no?: string, isDanger?: boolean}} question
- * more: what else follows from it, a sentence each
- * @returns {Promise<boolean>}
+ * @typedef {object} Question
+ * @property {string} title
+ * @property {string} text
+ * @property {string[]} [details] further consequences, one sentence each
+ * @property {string} yes
+ * @property {string} [no]
+ * @property {boolean} [isDanger]
  */
-export async function confirmInPage(question) {
-  return (await ask(question)) !== undefined;
+
+/** @param {Question} question @returns {Promise<boolean>} */
+export async function confirm(question) {
+  return (await ask(question, false)) !== undefined;
 }
 
-/** As `confirmInPage`, with a field for the reason. @returns {Promise<string | undefined>} undefined: no */
+/**
+ * Like `confirm`, with a field for the reason.
+ * @param {Question} question
+ * @returns {Promise<string | undefined>} the reason, which may be empty; undefined if the user said no
+ */
 export const confirmWithReason = (question) => ask(question, true);
 
-async function ask({ title, text, more = [], yes, no = 'No, go back', isDanger = false }, hasReason = false) {
+/** @param {Question} question @param {boolean} hasReason @returns {Promise<string | undefined>} */
+async function ask({ title, text, details = [], yes, no = 'Cancel', isDanger = false }, hasReason) {
+  /** @type {string | undefined} */
   let answer;
-  const field = h('input', {
-    name: 'why',
-    maxlength: 500,
-    autocomplete: 'off',
-    placeholder: 'for the history, if you like',
-  });
-  const confirm = (event) => {
+  const field = h('input', { name: 'reason', maxlength: 500, autocomplete: 'off' });
+  /** @param {Event} event */
+  const accept = (event) => {
     event.preventDefault();
     answer = field.value.trim();
     dialog.close();
@@ -47,11 +62,11 @@ async function ask({ title, text, more = [], yes, no = 'No, go back', isDanger =
     { 'aria-label': title },
     h('h2', {}, title),
     h('p', {}, text),
-    more.length > 0 && h('ul', { class: 'follows' }, ...more.map((one) => h('li', {}, one))),
+    details.length > 0 && h('ul', { class: 'details' }, ...details.map((one) => h('li', {}, one))),
     h(
       'form',
-      { class: 'answers', onsubmit: confirm },
-      hasReason && h('label', { class: 'field' }, h('span', {}, 'Why'), field),
+      { class: 'answers', onsubmit: accept },
+      hasReason && h('label', { class: 'field' }, h('span', {}, 'Reason (optional)'), field),
       h(
         'div',
         { class: 'row' },
@@ -60,8 +75,8 @@ async function ask({ title, text, more = [], yes, no = 'No, go back', isDanger =
       ),
     ),
   );
-  // Enter gives the answer, not a word that nobody typed.
-  dialog.querySelector('[type=submit]').focus();
+  // The focus starts on the answer, so that Enter confirms and no on-screen keyboard opens.
+  find(dialog, '[type=submit]').focus();
   await closed;
   return answer;
 }

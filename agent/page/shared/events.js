@@ -1,42 +1,58 @@
-/** Follows the agent's events for ever, and tells when the link is silent. */
+/** Follows the agent's events and reports when the connection is lost. */
 
-/** The agent speaks every second; this long without a word means that what is shown is old, ms. */
+/** @import { AnswerEvent, StationEvent } from '../../http/views.ts' */
+/** @import { Result } from '../../publish/messages.ts' */
+
+/**
+ * @typedef {object} Handlers
+ * @property {(event: StationEvent) => void} onStation
+ * @property {(result: Result) => void} [onResult]
+ * @property {(answer: AnswerEvent) => void} [onAnswer]
+ * @property {(isUp: boolean) => void} [onConnection]
+ */
+
+/** The agent sends an event every second; after this much silence the connection counts as lost, ms. */
 const silenceMs = 4_000;
 const reopenMs = 2_000;
 
-/**
- * @param {string} url
- * @param {{onEvent: (name: string, data: unknown) => void, onLink: (up: boolean) => void}} handlers
- */
-export function followEvents(url, { onEvent, onLink }) {
+/** @param {string} url @param {Handlers} handlers */
+export function followEvents(url, { onStation, onResult, onAnswer, onConnection }) {
+  /** @type {EventSource | undefined} */
   let source;
-  let heardAt = 0;
+  let lastEventAt = 0;
+  /** @type {boolean | undefined} */
   let isUp;
 
-  const tellLink = (up) => {
-    if (up === isUp) return;
-    isUp = up;
-    onLink(up);
+  /** @param {boolean} value */
+  const setUp = (value) => {
+    if (value === isUp) return;
+    isUp = value;
+    onConnection?.(value);
   };
+  /** @type {[string, ((data: any) => void) | undefined][]} */
+  const listeners = [
+    ['station', onStation],
+    ['result', onResult],
+    ['answer', onAnswer],
+  ];
   const open = () => {
     source?.close();
     source = new EventSource(url);
-    heardAt = performance.now();
-    for (const name of ['station', 'result', 'answer']) {
+    lastEventAt = performance.now();
+    for (const [name, listener] of listeners) {
       source.addEventListener(name, (event) => {
-        heardAt = performance.now();
-        tellLink(true);
-        onEvent(name, JSON.parse(event.data));
+        lastEventAt = performance.now();
+        setUp(true);
+        listener?.(JSON.parse(event.data));
       });
     }
-    source.addEventListener('error', () => tellLink(false));
+    source.addEventListener('error', () => setUp(false));
   };
   open();
   setInterval(() => {
-    const silentFor = performance.now() - heardAt;
-    if (silentFor < silenceMs) return;
-    tellLink(false);
-    // The browser gives up for good on some answers, and does not notice a dead link at all.
+    if (performance.now() - lastEventAt < silenceMs) return;
+    setUp(false);
+    // EventSource does not reconnect after some status codes and does not detect a dead connection.
     open();
   }, reopenMs);
 }

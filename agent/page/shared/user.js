@@ -1,38 +1,44 @@
-/** Who looks at this page and what they may do. The agent decides; the page only does not offer what it would refuse. */
+/** The user of this page and their role. The agent enforces roles; the page only hides what the agent would refuse. */
 import { byId, h } from './dom.js';
 
-/** Until the agent has said otherwise, everything is offered. */
-export const person = { name: '', role: 'engineer', canChange: true };
+/** @import { UserView } from '../../http/views.ts' */
 
-/** The session is over: back here once somebody has logged in. */
+/** Until the agent has answered, every control is shown. @type {{name: string, role: UserView['role'], canChange: boolean}} */
+export const user = { name: '', role: 'engineer', canChange: true };
+
+/** Opens the login page, which returns to this page afterwards. */
 export function toLogin() {
-  const here = location.pathname.split('/').at(-1);
+  const here = location.pathname.split('/').at(-1) ?? '';
   location.replace(`login.html?to=${encodeURIComponent(here)}${location.hash}`);
 }
 
-/** Nobody is logged in any more, or only the link is lost? */
+/**
+ * Opens the login page if the session has ended.
+ * @returns {Promise<UserView | undefined>} undefined if nobody is logged in or the agent does not answer
+ */
 export async function checkSession() {
   const response = await fetch('api/v1/session').catch(() => undefined);
   if (response?.status === 401) toLogin();
   return response?.ok ? response.json() : undefined;
 }
 
+/** @param {Event} event */
 async function logOut(event) {
-  event.currentTarget.disabled = true;
+  if (event.currentTarget instanceof HTMLButtonElement) event.currentTarget.disabled = true;
   await fetch('api/v1/session', { method: 'DELETE' }).catch(() => undefined);
   toLogin();
 }
 
-/** Asks who it is, shows it at the top, and hides what they may not do: see `data-needs` in page.css. */
-export async function meetPerson() {
-  const who = await checkSession();
-  if (!who) return;
-  Object.assign(person, { name: who.name, role: who.role, canChange: who.role !== 'viewer' });
-  document.body.dataset.role = who.role;
-  const box = byId('person');
-  box.hidden = !who.tokens;
-  box.replaceChildren(h('span', {}, `${who.name} · ${who.role}`));
-  if (who.session) {
-    box.append(h('button', { class: 'person-out', type: 'button', onclick: logOut }, 'Log out'));
+/** Shows the user in the header and hides the controls that their role does not allow: see `data-needs` in base.css. */
+export async function showUser() {
+  const session = await checkSession();
+  if (!session) return;
+  Object.assign(user, { name: session.name, role: session.role, canChange: session.role !== 'viewer' });
+  document.body.dataset.role = session.role;
+  const box = byId('user');
+  box.hidden = !session.tokens;
+  box.replaceChildren(h('span', {}, `${session.name} · ${session.role}`));
+  if (session.session) {
+    box.append(h('button', { class: 'log-out', type: 'button', onclick: logOut }, 'Log out'));
   }
 }

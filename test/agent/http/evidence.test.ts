@@ -95,12 +95,12 @@ it('shows them on a page: filter, look, correct', async (context) => {
   await until(async () => (await parts.count()) === 3, { what: 'three failed parts' });
   await page.getByLabel('Label', { exact: true }).fill('dent');
   await page.getByRole('button', { name: 'Show' }).click();
-  await page.getByText('No picture is kept of such a part.').waitFor();
+  await page.getByText('No stored image matches this filter.').waitFor();
   await page.getByLabel('Verdict').selectOption('');
   await until(async () => (await parts.count()) === 1, { what: 'the dent' });
   await parts.first().click();
   const dialog = page.getByRole('dialog');
-  await dialog.getByText('? Uncertain: dent, 98 % sure').waitFor();
+  await dialog.getByText('? Uncertain: dent (98 %)').waitFor();
   const { resultId } = station.results[2]!;
   expect(await dialog.getByRole('link').getAttribute('href')).toBe(`calibrate.html#label/${resultId}`);
   await until(() =>

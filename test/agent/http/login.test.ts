@@ -43,7 +43,7 @@ describe.skipIf(browserMissing)('the log-in page in a browser', () => {
     await at(page, 'login.html');
     await page.screenshot({ path: join(pictures, 'login.png') });
     await logIn(page, 'qc_nonsense');
-    await page.getByText('Nobody has this token').waitFor();
+    await page.getByText('This token is not valid').waitFor();
     await page.setViewportSize(phone);
     await page.screenshot({ path: join(pictures, 'login-phone.png') });
     await page.setViewportSize(touchPanel);
@@ -58,7 +58,7 @@ describe.skipIf(browserMissing)('the log-in page in a browser', () => {
       expect(await page.locator(`#${id}`).isVisible(), id).toBe(false);
     }
     await page.getByRole('link', { name: /^Label/ }).click();
-    await page.getByText('You may look. To label, log in with a token of an operator.').waitFor();
+    await page.getByText('You can only view. Log in as an operator to label parts.').waitFor();
     await page.screenshot({ path: join(pictures, 'viewer.png') });
     for (const id of ['mode-switch', 'label-buttons', 'skip', 'undo']) {
       expect(await page.locator(`#${id}`).isVisible(), id).toBe(false);

@@ -123,10 +123,10 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     const { page } = browser;
     const isBlank = () =>
       page.evaluate<boolean>(
-        `{ const c = document.querySelector('.part-picture');
+        `{ const c = document.querySelector('.part-image');
            c.getContext('2d').getImageData(0, 0, c.width, c.height).data.every((v) => v === 0) }`,
       );
-    await page.locator('.part-picture').waitFor();
+    await page.locator('.part-image').waitFor();
     await until(async () => !(await isBlank()), { what: 'the picture of the first part' });
     await until(() => rig.watching);
     rig.recent.add(
@@ -156,7 +156,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     await page.getByText('waiting for a part').waitFor();
     await page.screenshot({ path: join(pictures, 'waiting.png') });
     await judge(rig, 1, { capturedAt: new Date(Date.now() - 75_000).toISOString() });
-    await page.getByText('Old picture · 1 min ago').waitFor();
+    await page.getByText('Old image · 1 min ago').waitFor();
     expect(await seen(page.locator('.verdict'))).toMatch(/PASS\s+1 min ago · A-1/);
     expect(await page.locator('.verdict').getAttribute('class')).toContain('is-old');
     await page.screenshot({ path: join(pictures, 'old.png') });

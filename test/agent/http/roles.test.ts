@@ -91,7 +91,14 @@ describe('who may call what', () => {
 
   it('sends people to the log-in page, which is all that a stranger sees of the pages', async () => {
     const folder = join(packageRoot, 'agent/page');
-    const open = ['login.html', 'login/login.js', 'login/login.css', 'shared/base.css', 'icon.svg'];
+    const open = [
+      'login.html',
+      'login/login.js',
+      'login/login.css',
+      'shared/base.css',
+      'shared/dom.js',
+      'icon.svg',
+    ];
     const served = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
       /\.(html|css|js|svg)$/.test(name),
     );

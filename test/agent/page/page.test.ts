@@ -78,7 +78,9 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     expect(rig.arrived).toEqual(
       parts.slice(0, 20).map(({ resultId }, i) => ({ resultId, label: labels[i % 4], ifUnlabelled: true })),
     );
-    await page.getByText('20 labelled in this session · 10 waiting · 44 in the dataset').waitFor();
+    await page
+      .getByText('You labelled 20 since you opened this page · 10 to label · 44 labelled in total')
+      .waitFor();
     expect(opened.foreign).toEqual([]);
     expect(opened.complaints).toEqual([]);
   });
@@ -95,7 +97,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await page.keyboard.press('z');
     await picture(page, first).waitFor();
     await until(() => rig.asked.at(-1) === `undo label scratch of part ${first}`);
-    await page.getByText('0 labelled in this session').waitFor();
+    await page.getByText('You labelled 0 since you opened this page').waitFor();
     await page.keyboard.press('1');
     await picture(page, second).waitFor();
     // A skip is told to the agent with the next answer only, and can be undone until then.
@@ -135,7 +137,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await picture(page, fourth!.partId).waitFor();
     await until(() => rig.arrived.length === 4);
     expect(rig.arrived.at(-1)).toMatchObject({ resultId: second!.resultId, label: 'scratch' });
-    await page.getByText('2 labelled in this session').waitFor();
+    await page.getByText('You labelled 2 since you opened this page').waitFor();
   });
 
   it('corrects a past part that a link names, whoever labelled it before', async () => {
@@ -144,7 +146,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     const past = result(7, { resultId, partId });
     await using opened = await open(rig, `#label/${resultId}`, [past]);
     const { page } = opened;
-    await page.getByText('You want to correct this one').waitFor();
+    await page.getByText('You opened this part to fix its label').waitFor();
     expect(new URL(page.url()).hash).toBe('#label');
     await picture(page, partId).waitFor();
     await page.keyboard.press('1');
@@ -204,7 +206,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await page.getByText('3 selected').waitFor();
     await shoot(page, 'gallery');
     await button(page, 'Relabel …').click();
-    await page.getByText('What are these 3?').waitFor();
+    await page.getByText('New label for these 3 frames').waitFor();
     await page.screenshot({ path: join(pictures, 'gallery-relabel.png') });
     await page.keyboard.press('3');
     await until(() => rig.asked.length === 1, { what: 'the new labels' });
@@ -227,7 +229,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await until(() => rig.labelled().length === 100, { what: 'the frames to come back' });
     await until(async () => (await frame(page).count()) === dents, { what: 'the dents to be shown' });
     await frame(page).nth(1).click();
-    await button(page, 'Look closer').click();
+    await page.locator('#gallery-open').click();
     await page.getByRole('img', { name: /^Labelled/ }).waitFor();
     await page.keyboard.press('w');
     await page.getByRole('img', { name: 'Heat map' }).waitFor();
@@ -299,7 +301,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await page.getByText('The last likely mistake').waitFor();
     await page.getByRole('img', { name: b!.id.slice(0, 12) }).waitFor();
     await page.keyboard.press('k');
-    await page.getByText('1 label repaired. 2 findings in 24 frames.').waitFor();
+    await page.getByText('1 label repaired. 2 problems in 24 frames.').waitFor();
     expect(rig.asked).toEqual(['relabel 1 as scratch']);
     // Undo goes back through the answers: first the one that was kept, then the one that was repaired.
     await page.keyboard.press('z');
@@ -324,24 +326,24 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await using opened = await open(rig, '#train');
     const { page } = opened;
     await page.getByText('Settings (optional)').click();
-    await page.getByLabel('How parts may lie').selectOption('flips');
+    await page.getByLabel('How parts lie').selectOption('flips');
     await page.getByLabel('Bad parts that may pass').fill('2');
     await shoot(page, 'train');
-    await button(page, 'Train a new head').click();
+    await button(page, 'Train a new model').click();
     await until(() => rig.asked[0] === 'train {"views":"flips","escapeRate":0.02}', { what: 'training' });
-    rig.advance('describing the pictures', 12, 24);
-    await page.getByText('describing the pictures (12 of 24)').waitFor();
+    rig.advance('describing the images', 12, 24);
+    await page.getByText('Describing the images (12 of 24)').waitFor();
     await page.reload();
-    await page.getByText('describing the pictures (12 of 24)').waitFor();
+    await page.getByText('Describing the images (12 of 24)').waitFor();
     await shoot(page, 'train-running');
     rig.finish();
-    await page.getByText('Better than the active head').waitFor();
-    await page.getByText('Of 100 bad parts about 3 would pass; surely fewer than 8.').waitFor();
-    await page.getByText('1 picture cannot be read and was left out').waitFor();
+    await page.getByText('Better than the active model').waitFor();
+    await page.getByText('About 3 of 100 bad parts would pass; very likely fewer than 8.').waitFor();
+    await page.getByText('1 image cannot be read and was left out').waitFor();
     expect(await page.getByRole('row', { name: /^scratch 1 12 0 0/ }).count()).toBe(1);
-    expect(await page.getByText(/^is .*, said .* \(97 %\)/).count()).toBe(2);
+    expect(await page.getByText(/^Labelled .*, predicted .* \(97 %\)/).count()).toBe(2);
     await shoot(page, 'report');
-    await button(page, /Try it in the shadow/).click();
+    await button(page, /Run in shadow mode/).click();
     await until(() => rig.asked.includes('shadow 2026-11-24.1'));
     rig.shadowed = {
       ...{ version: '2026-11-24.1', judged: 120, disagreements: 1 },
@@ -352,21 +354,19 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
         },
       ],
     };
-    await page
-      .getByText('It has judged 120 parts along with the active head; they disagreed on 1.')
-      .waitFor();
+    await page.getByText('It judged 120 parts. It disagreed with the active model on 1.').waitFor();
     await shoot(page, 'shadow');
-    await button(page, 'Promote: let it judge …').click();
+    await button(page, 'Promote …').click();
     const question = page.getByRole('dialog');
-    await question.getByText('From the next part on it judges instead of 2026-11-23.1.').waitFor();
-    await question.getByText('right in 96.7 %; 2026-11-23.1 had 93.0 %').waitFor();
+    await question.getByText('It replaces 2026-11-23.1 from the next part on.').waitFor();
+    await question.getByText('not trained on: 96.7 %; 2026-11-23.1 had 93.0 %').waitFor();
     await shoot(page, 'promote');
     expect(rig.asked.filter((one) => one.startsWith('promote'))).toEqual([]);
-    await question.getByRole('button', { name: 'No, go back' }).click();
-    await button(page, 'Promote: let it judge …').click();
+    await question.getByRole('button', { name: 'Cancel' }).click();
+    await button(page, 'Promote …').click();
     await question.getByRole('button', { name: 'Promote' }).click();
     await until(() => rig.asked.includes('promote 2026-11-24.1'), { what: 'the promotion' });
-    await page.getByText('active 2026-11-24.1').waitFor();
+    await page.getByText('active model 2026-11-24.1').waitFor();
     expect(opened.complaints).toEqual([]);
   });
 
@@ -375,18 +375,18 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     rig.gate = { allowed: false, reason: 'it is worse: of 61 parts it gets 1 right and 4 wrong' };
     await using opened = await open(rig, '#train');
     const { page } = opened;
-    await button(page, 'Train a new head').click();
+    await button(page, 'Train a new model').click();
     await until(() => rig.asked.length === 1);
     rig.finish();
-    await page.getByText('Not shown to be as good as the active head').waitFor();
+    await page.getByText('Not shown to be as good as the active model').waitFor();
     await page.getByText('It is worse: of 61 parts').first().waitFor();
-    expect(await button(page, 'Promote: let it judge …').isVisible()).toBe(false);
+    expect(await button(page, 'Promote …').isVisible()).toBe(false);
     await page.getByText('Override as engineer').click();
     await shoot(page, 'refused');
-    await button(page, 'Promote all the same').click();
+    await button(page, 'Promote anyway').click();
     expect(rig.asked).toHaveLength(1);
     await page.getByLabel('Reason for the override').fill('new lamp, the old parts look different');
-    await button(page, 'Promote all the same').click();
+    await button(page, 'Promote anyway').click();
     await until(() => rig.asked[1] === 'promote 2026-11-24.1 because new lamp, the old parts look different');
     expect(opened.complaints).toEqual([]);
   });
@@ -395,26 +395,24 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     const rig = createCalibrationRig();
     await using opened = await open(rig, '#history');
     const { page } = opened;
-    await page.getByText('2026-11-23.1 judges now.').waitFor();
+    await page.getByText('Active model: 2026-11-23.1').waitFor();
     await shoot(page, 'history');
     await page.locator('.version').nth(1).getByRole('button', { name: 'Report' }).click();
-    await page.getByText('What was mistaken for what').waitFor();
+    await page.getByRole('heading', { name: 'Confusion matrix' }).waitFor();
     await page.screenshot({ path: join(pictures, 'history-report.png') });
     await page.keyboard.press('Escape');
     await button(page, 'Roll back to 2026-11-22.1').click();
     const question = page.getByRole('dialog');
-    await question
-      .getByText('From the next part on 2026-11-22.1 judges again, instead of 2026-11-23.1.')
-      .waitFor();
-    await question.getByLabel('Why').fill('too many good parts fail');
+    await question.getByText('From the next part on, 2026-11-22.1 replaces 2026-11-23.1.').waitFor();
+    await question.getByLabel('Reason').fill('too many good parts fail');
     await shoot(page, 'rollback');
     await question.getByRole('button', { name: 'Roll back' }).click();
-    await page.getByText('2026-11-22.1 judges now.').waitFor();
+    await page.getByText('Active model: 2026-11-22.1').waitFor();
     expect(rig.asked).toEqual(['roll back to 2026-11-22.1']);
-    await page.getByText(/rolled back to it by operator: too many good parts fail$/).waitFor();
+    await page.getByText(/rolled back to this version by operator: too many good parts fail$/).waitFor();
     await button(page, 'Promote …').click();
     await question.getByRole('button', { name: 'Promote' }).click();
-    await page.getByText('2026-11-23.1 judges now.').waitFor();
+    await page.getByText('Active model: 2026-11-23.1').waitFor();
     await page.getByText(/promoted by operator$/).waitFor();
     await shoot(page, 'history-decisions');
     expect(opened.complaints).toEqual([]);
@@ -447,7 +445,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await page.reload();
     await tabTo('Train');
     await page.keyboard.press('Enter');
-    await tabTo('Train a new head');
+    await tabTo('Train a new model');
     await page.keyboard.press('Enter');
     await until(() => rig.asked.includes('train {}'));
     await tabTo('Cancel training');
