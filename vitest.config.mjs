@@ -1,6 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
-
-const line = 'dist/test/line/**/*.test.js';
 
 // The tests run as compiled by tsc, against the compiled product: what is tested is what ships,
 // and worker threads and child processes start as they do in the plant.
@@ -13,6 +12,34 @@ const shared = {
   retry: process.env.CI ? 1 : 0,
 };
 
+const line = 'dist/test/line/**/*.test.js';
+
+/** Tests that take long although they start no other program: they train, quantize, draw or damage a lot. */
+const long = [
+  'agent/demo/samples',
+  'agent/part/presence',
+  'agent/publish/outbox/damaged-pages',
+  'agent/publish/outbox/durable',
+  'calibration/quantize',
+  'calibration/tune',
+  'models/imagenet-base',
+  'models/inspector',
+  'models/remote/remote',
+];
+
+/** Imports that start another program: a browser, a broker, a camera server, the agent itself. */
+const starts =
+  /'node:child_process'|\/rigs\/(browser|clip-camera|drawn-line|gst-rtsp|limited-broker|mosquitto|odd-camera|plant|prometheus|real-calibration|shim|small-disk|notify-socket)/;
+
+const tests = readdirSync('test', { recursive: true }).filter((file) => file.endsWith('.test.ts'));
+const slow = tests
+  .filter((file) => !file.startsWith('line/') && !file.startsWith('house/') && !file.startsWith('config/'))
+  .filter(
+    (file) =>
+      long.includes(file.slice(0, -'.test.ts'.length)) || starts.test(readFileSync(`test/${file}`, 'utf8')),
+  )
+  .map((file) => `dist/test/${file.slice(0, -'.ts'.length)}.js`);
+
 export default defineConfig({
   test: {
     reporters: ['default', './dist/test/rigs/retried-tests.js'],
@@ -22,13 +49,17 @@ export default defineConfig({
     },
     projects: [
       {
+        // What `npm run test:fast` runs.
         test: {
           ...shared,
           name: 'parts',
           include: ['dist/test/**/*.test.js'],
-          exclude: [line],
+          exclude: [line, ...slow],
           maxWorkers: 2,
         },
+      },
+      {
+        test: { ...shared, name: 'slow', include: slow, maxWorkers: 2 },
       },
       {
         test: {
