@@ -7,7 +7,9 @@ export interface Check {
 }
 
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
-const shareOf = (right: readonly boolean[]) => right.filter(Boolean).length / Math.max(1, right.length);
+/** Share of those that are right, 0 to 1. */
+export const shareOf = (right: readonly boolean[]) =>
+  right.filter(Boolean).length / Math.max(1, right.length);
 
 /** Does the frozen base help at all? Both judged on the same folds. */
 export function negativeTransfer(base: readonly boolean[], statistics: readonly boolean[]): Check {

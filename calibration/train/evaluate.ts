@@ -54,4 +54,13 @@ export function mostProbable(one: Probabilities): string {
   return Object.keys(one).reduce((best, label) => (one[label]! > one[best]! ? label : best));
 }
 
+/** Rows of probabilities, [n][K], by the labels of the head. */
+export function byLabel(labels: readonly string[], rows: readonly (readonly number[])[]): Probabilities[] {
+  return rows.map((row) => Object.fromEntries(labels.map((label, k) => [label, row[k]!])));
+}
+
+/** For each part, whether its most probable label is the true one. */
+export const rightOf = (said: readonly Probabilities[], truth: readonly string[]): boolean[] =>
+  said.map((one, i) => mostProbable(one) === truth[i]);
+
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

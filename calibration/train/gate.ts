@@ -1,4 +1,5 @@
 /** Whether a candidate may take the place of the active head, and why. Pure. */
+import { countLabels } from './choose-frames.ts';
 import { interval95, upperBound } from './interval.ts';
 
 export interface Gate {
@@ -30,7 +31,7 @@ export function judgeCandidate(
 ): Gate {
   const parts = right.length;
   const correct = right.filter(Boolean).length;
-  const commonest = Math.max(...Object.values(countOf(truth)));
+  const commonest = Math.max(...Object.values(countLabels(truth)));
   const { low } = interval95(correct, parts);
   if (low <= commonest / parts) {
     return {
@@ -48,10 +49,4 @@ export function judgeCandidate(
   return worst <= margin
     ? { allowed: true, reason: `it is no worse: ${told}` }
     : { allowed: false, reason: `it is not shown to be no worse: ${told}; label more parts` };
-}
-
-function countOf(labels: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
-  return counts;
 }

@@ -1,0 +1,55 @@
+/** How the active head judges the frames that a candidate is judged on. */
+import { z } from 'zod';
+import { decodeHead, probabilitiesOf, requireSameBase } from '../../models/head.ts';
+import type { BaseManifest } from '../../models/manifest.ts';
+import type { HeadVersion, Store } from '../../models/versions/store.ts';
+import type { Described } from './features.ts';
+import type { Compared } from './gate.ts';
+
+/** What a version's report.json keeps for later candidates: its answer to each frame before it had seen it, by frame id. */
+const heldOutSchema = z.object({ heldOut: z.record(z.string(), z.string()) });
+export type HeldOutAnswers = z.output<typeof heldOutSchema>['heldOut'];
+
+export interface JudgedByActive extends Compared {
+  /** For each frame, whether the active head was accepted with it. */
+  readonly knew: readonly boolean[];
+}
+
+/**
+ * Frames that the active head was trained on are judged as its own cross-validation judged them, so that neither head is
+ * judged on what it has seen; all others by the head itself. Undefined if there is no active head that can be compared on this base.
+ */
+export async function judgedByActive(
+  store: Store,
+  base: BaseManifest,
+  described: readonly Described[],
+  onNotice: (text: string) => void,
+): Promise<JudgedByActive | undefined> {
+  const version = await store.active().catch(() => undefined);
+  if (version === undefined) return undefined;
+  let head: HeadVersion;
+  try {
+    head = await store.read(version);
+    requireSameBase(head.manifest, base);
+  } catch (error) {
+    onNotice(`the candidate is not held against ${version}: ${(error as Error).message}`);
+    return undefined;
+  }
+  const { labels, createdAt } = head.manifest;
+  const linear = decodeHead(head.model, labels);
+  if (!linear) {
+    onNotice(`the candidate is not held against ${version}: it was not made here`);
+    return undefined;
+  }
+  const { heldOut } = heldOutSchema.catch({ heldOut: {} }).parse(await store.report(version));
+  const right = described.map(({ frame, features }) => {
+    const said = probabilitiesOf(linear, features);
+    const most = labels[said.indexOf(Math.max(...said))];
+    return (heldOut[frame.id] ?? most) === frame.label;
+  });
+  const recorded = Object.keys(heldOut).length > 0;
+  const knew = described.map(({ frame }) =>
+    recorded ? Object.hasOwn(heldOut, frame.id) : frame.labelledAt <= createdAt,
+  );
+  return { version, right, knew };
+}

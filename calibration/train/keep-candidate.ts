@@ -1,0 +1,74 @@
+/** A candidate → a version in the store. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { QcError } from '../../config/errors.ts';
+import type { BaseManifest } from '../../models/manifest.ts';
+import type { Store } from '../../models/versions/store.ts';
+import type { HeldOutAnswers } from './active.ts';
+import type { Familiar } from './familiar.ts';
+import type { TrainedHead } from './fit.ts';
+import type { Report } from './report.ts';
+import { writeHead } from './write-head.ts';
+
+export interface Candidate {
+  readonly base: BaseManifest;
+  readonly head: TrainedHead & Familiar;
+  readonly report: Report;
+  readonly heldOut: HeldOutAnswers;
+  /** Who asked for it. */
+  readonly by: string;
+}
+
+/**
+ * @returns its version; it is not promoted
+ * @throws QcError dataset-write-failed; then nothing is left of it
+ */
+export async function keepCandidate(
+  store: Store,
+  { base, head, report, heldOut, by }: Candidate,
+): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'qc-candidate-'));
+  try {
+    const { revision, frames, seed, folds, views, penalty, backend, accuracy, macroF1, promised } = report;
+    await writeHead(folder, head, {
+      base,
+      createdAt: new Date(),
+      thresholds: report.thresholds,
+      familiar: head.least,
+      training: {
+        ...{
+          method:
+            report.hidden > 0
+              ? `hidden layer of ${report.hidden}, least squares`
+              : 'least squares, cross-validated',
+          revision,
+          frames,
+          seed,
+          folds,
+          views,
+          penalty,
+          backend,
+          by,
+        },
+        ...{
+          accuracy,
+          macroF1,
+          promised,
+          gate: report.gate.reason,
+          allowed: report.gate.allowed,
+          against: report.active?.version ?? 'none',
+        },
+      },
+    });
+    await writeFile(join(folder, 'report.json'), `${JSON.stringify({ ...report, heldOut }, null, 2)}\n`);
+    return await store.add(folder);
+  } catch (cause) {
+    if (cause instanceof QcError) throw cause;
+    throw new QcError('dataset-write-failed', `the candidate cannot be kept: ${(cause as Error).message}`, {
+      cause,
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,89 @@
+/** What was measured of a candidate → its report. Pure. */
+import type { Probabilities } from '../../models/verdict.ts';
+import type { JudgedByActive } from './active.ts';
+import { forgetting, negativeTransfer, overFitting, shareOf } from './checks.ts';
+import { countLabels } from './choose-frames.ts';
+import { byLabel, type Evaluation, mostProbable, rightOf } from './evaluate.ts';
+import type { Described } from './features.ts';
+import type { TrainedHead } from './fit.ts';
+import type { Gate } from './gate.ts';
+import type { Report } from './report.ts';
+import type { Chosen } from './thresholds.ts';
+
+export interface Measured {
+  /** Labels of the frames that were drawn, those with an unreadable picture included. */
+  readonly drawn: readonly string[];
+  readonly described: readonly Described[];
+  readonly head: TrainedHead;
+  /** The same without the base: fitted on plain statistics of the pictures. */
+  readonly plain: TrainedHead;
+  /** What the head says of each frame without having seen it. */
+  readonly heldOut: readonly Probabilities[];
+  readonly limits: Chosen;
+  readonly evaluation: Evaluation;
+  readonly active: JudgedByActive | undefined;
+  readonly gate: Gate;
+  /** What goes into the report as it is. */
+  readonly facts: Pick<Report, 'revision' | 'seed' | 'augment' | 'hidden' | 'latencyMs'>;
+  readonly ms: { readonly features: number; readonly training: number };
+}
+
+const mostWorst = 24;
+
+export function makeReport(measured: Measured): Report {
+  const { drawn, described, head, plain, heldOut, limits, evaluation, active, gate, facts, ms } = measured;
+  const truth = described.map(({ frame }) => frame.label);
+  const right = rightOf(heldOut, truth);
+  const commonest = Math.max(...Object.values(countLabels(drawn)));
+  return {
+    ...evaluation,
+    revision: facts.revision,
+    frames: described.length,
+    counts: countLabels(truth),
+    folds: head.folds,
+    seed: facts.seed,
+    views: head.views,
+    augment: facts.augment,
+    hidden: facts.hidden,
+    penalty: head.penalty,
+    temperature: head.temperature,
+    backend: head.backend,
+    thresholds: limits.thresholds,
+    promised: limits.promised,
+    promise: [...limits.sentences],
+    checks: [
+      negativeTransfer(right, rightOf(byLabel(plain.labels, plain.heldOut), truth)),
+      overFitting(rightOf(byLabel(head.labels, head.seen), truth), right),
+      forgetting(
+        right.filter((_, i) => active?.knew[i]),
+        active?.right.filter((_, i) => active.knew[i]) ?? [],
+      ),
+    ],
+    active: active ? { version: active.version, accuracy: shareOf(active.right) } : null,
+    errorReduction: {
+      active: active ? reduction(evaluation.accuracy, shareOf(active.right)) : null,
+      commonest: reduction(evaluation.accuracy, commonest / drawn.length),
+    },
+    gate,
+    worst: worstMistakes(described, heldOut),
+    latencyMs: facts.latencyMs,
+    seconds: { features: seconds(ms.features), training: seconds(ms.training) },
+  };
+}
+
+function worstMistakes(described: readonly Described[], said: readonly Probabilities[]): Report['worst'] {
+  return described
+    .map(({ frame: { id, label } }, i) => {
+      const most = mostProbable(said[i]!);
+      return { id, label, said: most, probability: said[i]![most]! };
+    })
+    .filter(({ label, said: most }) => label !== most)
+    .sort((a, b) => b.probability - a.probability)
+    .slice(0, mostWorst);
+}
+
+const seconds = (ms: number) => Number((ms / 1000).toFixed(2));
+
+function reduction(accuracy: number, other: number): number | null {
+  return other >= 1 ? null : 1 - (1 - accuracy) / (1 - other);
+}
