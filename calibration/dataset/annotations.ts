@@ -1,7 +1,10 @@
 /**
- * `annotations.jsonl`: boxes, polygons and masks of labelled frames, one line for each frame; the newest line of a frame
- * counts. It lies beside `labels.jsonl`, so that the dataset holds no folder that is not a label. Lines are only ever
+ * `annotations.jsonl`: points, boxes, polygons and masks of labelled frames, one line for each frame; the newest line of a
+ * frame counts. It lies beside `labels.jsonl`, so that the dataset holds no folder that is not a label. Lines are only ever
  * added; those of removed frames stay, because an undo may bring the frame back.
+ *
+ * A line has schema 2 only if it holds a point, so that an older agent reads all others. It ignores the lines that it does not know and
+ * keeps them: it learns without these marks, and nothing else changes.
  */
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -14,7 +17,7 @@ import { type Shape, shapesSchema } from './shapes.ts';
 export const annotationsName = 'annotations.jsonl';
 
 const schema = z.strictObject({
-  schema: z.literal(1),
+  schema: z.literal([1, 2]),
   id: z.string().regex(/^[0-9a-f]{64}$/),
   at: z.iso.datetime().describe('when they were taken over'),
   source: z.string().max(1_000).describe('the layout and file they come from'),
@@ -32,7 +35,10 @@ export function parseAnnotation(line: string): Annotation | undefined {
   }
 }
 
-export const lineOf = (annotation: Annotation) => `${JSON.stringify(annotation)}\n`;
+export function lineOf({ id, at, source, shapes }: Omit<Annotation, 'schema'>): string {
+  const schema = shapes.some(({ kind }) => kind === 'point') ? 2 : 1;
+  return `${JSON.stringify({ schema, id, at, source, shapes } satisfies Annotation)}\n`;
+}
 
 export interface AnnotationIndex {
   /** Ids of the frames that have any. */
@@ -71,7 +77,7 @@ export function createAnnotationBook(folder: string): AnnotationBook {
       });
       const before = await readAt(file, places.get(id));
       if (isDeepStrictEqual(before?.shapes ?? [], shapes)) return;
-      const line = Buffer.from(lineOf({ schema: 1, id, at, source, shapes: [...shapes] }));
+      const line = Buffer.from(lineOf({ id, at, source, shapes: [...shapes] }));
       // Whatever was not acknowledged before is written over.
       scanned = undefined;
       try {
@@ -93,7 +99,7 @@ export function createAnnotationBook(folder: string): AnnotationBook {
   };
 }
 
-const idOfLine = /^\{"schema":1,"id":"([0-9a-f]{64})"/;
+const idOfLine = /^\{"schema":[12],"id":"([0-9a-f]{64})"/;
 /** Of a line, what names its frame, bytes. */
 const headBytes = 100;
 

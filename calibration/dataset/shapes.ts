@@ -1,4 +1,4 @@
-/** Boxes, polygons and masks of a frame: where on the image something is. */
+/** Points, boxes, polygons and masks of a frame: where on the image something is. */
 import { z } from 'zod';
 
 /** Of a whole mask, base64: larger ones are no plain areas. */
@@ -8,15 +8,18 @@ const mostPoints = 20_000;
 
 const fraction = z.number().min(0).max(1);
 const common = { label: z.string().min(1).max(200).describe('what it shows') };
+const point = z.strictObject({ ...common, kind: z.literal('point'), x: fraction, y: fraction });
+const box = z.strictObject({
+  ...common,
+  kind: z.literal('box'),
+  x: fraction,
+  y: fraction,
+  width: fraction,
+  height: fraction,
+});
 export const shapeSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    ...common,
-    kind: z.literal('box'),
-    x: fraction,
-    y: fraction,
-    width: fraction,
-    height: fraction,
-  }),
+  point,
+  box,
   z.strictObject({
     ...common,
     kind: z.literal('polygon'),

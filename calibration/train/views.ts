@@ -50,9 +50,46 @@ export async function viewOf(image: Image, view: number): Promise<Image> {
     case 12:
       return sampled(image, (x, y) => [1 - (1 - x) * cropped, 1 - (1 - y) * cropped]);
     default:
-      return rotated(image, view === 13 ? turnDegrees : -turnDegrees);
+      return rotated(image, turnOf(view));
   }
 }
+
+export interface ImagePoint {
+  readonly x: number;
+  readonly y: number;
+}
+
+/**
+ * Where a point of an image lies in one of its views; both in fractions.
+ * @returns undefined where the view does not show it
+ */
+export function pointInView(
+  { x, y }: ImagePoint,
+  { width, height }: Pick<Image, 'width' | 'height'>,
+  view: number,
+): ImagePoint | undefined {
+  if (view < 8) {
+    const [u, v] = [view & 1 ? 1 - x : x, view & 2 ? 1 - y : y];
+    return view & 4 ? { x: v, y: u } : { x: u, y: v };
+  }
+  switch (view) {
+    case 11:
+      return within({ x: x / cropped, y: y / cropped });
+    case 12:
+      return within({ x: 1 - (1 - x) / cropped, y: 1 - (1 - y) / cropped });
+    case 13:
+    case 14: {
+      const [sin, cos] = turnOf(view);
+      const [dx, dy] = [(x - 0.5) * width, (y - 0.5) * height];
+      return within({ x: 0.5 + (cos * dx + sin * dy) / width, y: 0.5 + (cos * dy - sin * dx) / height });
+    }
+    default:
+      return { x, y };
+  }
+}
+
+const within = (point: ImagePoint) =>
+  point.x >= 0 && point.x <= 1 && point.y >= 0 && point.y <= 1 ? point : undefined;
 
 /** View 0 to 7: bit 0 mirrors, bit 1 turns it upside down, bit 2 swaps rows and columns. */
 function symmetry(image: Image, view: number): Image {
@@ -93,9 +130,14 @@ async function blurred({ width, height, data }: Image): Promise<Image> {
   return { width, height, data: new Uint8Array(out.buffer, out.byteOffset, out.length) };
 }
 
-function rotated(image: Image, degrees: number): Image {
+/** Sine and cosine of the turn of view 13 or 14. */
+function turnOf(view: number): readonly [number, number] {
+  const angle = ((view === 13 ? turnDegrees : -turnDegrees) * Math.PI) / 180;
+  return [Math.sin(angle), Math.cos(angle)];
+}
+
+function rotated(image: Image, [sin, cos]: readonly [number, number]): Image {
   const { width, height } = image;
-  const [sin, cos] = [Math.sin((degrees * Math.PI) / 180), Math.cos((degrees * Math.PI) / 180)];
   return sampled(image, (x, y) => {
     const [dx, dy] = [(x - 0.5) * width, (y - 0.5) * height];
     return [0.5 + (cos * dx - sin * dy) / width, 0.5 + (sin * dx + cos * dy) / height];

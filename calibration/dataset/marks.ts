@@ -1,0 +1,76 @@
+/** Where the defects of labelled frames are: one place for each shape that is marked on them. */
+import { decodePicture } from '../../models/prepare/decode.ts';
+import type { AnnotationIndex } from './annotations.ts';
+import { centerOfBlob, centerOfPolygon } from './centers.ts';
+import type { LabelledFrame } from './frame.ts';
+import type { Shape } from './shapes.ts';
+
+/**
+ * The place of one defect, in fractions of the image that the dataset keeps, origin at the top left. That image is what the head
+ * sees: a camera's frame is cut to the region before it is judged and stored, and an imported image is used whole.
+ */
+export interface Place {
+  readonly x: number;
+  readonly y: number;
+  /** Extent of the shape about its own middle, fractions; 0 for a point. */
+  readonly width: number;
+  readonly height: number;
+  /** What was said to be there. */
+  readonly label: string;
+}
+
+/**
+ * The defects of a labelled frame. Shapes of the frame's own label count; if there are none, because the frame was relabelled, all that
+ * are not labelled good. None on a good frame, and none of a mask that is empty or cannot be read.
+ */
+export async function placesOf(
+  frame: Pick<LabelledFrame, 'label'>,
+  shapes: readonly Shape[],
+  good: readonly string[],
+): Promise<Place[]> {
+  if (good.includes(frame.label)) return [];
+  const own = shapes.filter(({ label }) => label === frame.label);
+  const defects = own.length > 0 ? own : shapes.filter(({ label }) => !good.includes(label));
+  const places = await Promise.all(defects.map((shape) => placeOf(shape)));
+  return places.filter((place) => place !== undefined);
+}
+
+/** The defects of all frames that have any, by id; damaged lines are passed over. */
+export async function placesOfFrames(
+  frames: readonly Pick<LabelledFrame, 'id' | 'label'>[],
+  annotations: AnnotationIndex,
+  good: readonly string[],
+): Promise<ReadonlyMap<string, readonly Place[]>> {
+  const found = new Map<string, readonly Place[]>();
+  for (const frame of frames) {
+    const annotation = annotations.ids.has(frame.id) ? await annotations.read(frame.id) : undefined;
+    const places = annotation ? await placesOf(frame, annotation.shapes, good) : [];
+    if (places.length > 0) found.set(frame.id, places);
+  }
+  return found;
+}
+
+/** Undefined for a mask that is empty or cannot be read. */
+export async function placeOf(shape: Shape): Promise<Place | undefined> {
+  const { label } = shape;
+  switch (shape.kind) {
+    case 'point':
+      return { x: shape.x, y: shape.y, width: 0, height: 0, label };
+    case 'box': {
+      const { x, y, width, height } = shape;
+      return { x: x + width / 2, y: y + height / 2, width, height, label };
+    }
+    case 'polygon':
+      return { ...centerOfPolygon(shape.points), label };
+    case 'mask': {
+      const mask = await maskOf(shape.png).catch(() => undefined);
+      const center = mask && centerOfBlob(mask);
+      return center && { ...center, label };
+    }
+  }
+}
+
+async function maskOf(png: string) {
+  const { data, width, height } = await decodePicture(Buffer.from(png, 'base64'));
+  return { width, height, data: data.filter((_, i) => i % 3 === 0) };
+}
