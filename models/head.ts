@@ -5,13 +5,17 @@
  * A head that looks at places takes maps of the base as well, or instead: `stage2` [N,C,H/8,W/8] and `stage3` [N,C,H/16,W/16],
  * float32, in the same graph. Inputs are told by these names; any other is the features. The worker feeds it views of what the
  * base gave for the same image, one image a run, and computes maps only while such a head is loaded (run/mapped.ts).
+ * The heads that are trained here take both maps or none (cells.ts).
  */
 import { QcError } from '../config/errors.ts';
 import { isMapName, type MapShape, mapShapes, type ProvedBase } from './base.ts';
+import { attended, type CellBlock, cellsOfMaps, windowed } from './cells.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
 import { buildModel, floatTensor, floatValues, node, tensorDims, valueInfo } from './onnx/build.ts';
+import { type CellGraph, cellGraph, readCellBlock } from './onnx/cell-graph.ts';
 import { describe, graphInputs, graphOutputs, type TensorFacts } from './onnx/graph.ts';
 import { decodeModel, encodeModel, type OnnxModel, type OnnxTensor } from './onnx/proto.ts';
+import type { FeatureMaps } from './run/runner.ts';
 
 /** softmax((W·h + b) / temperature) with h = t(x), or relu(V·t(x) + c) where there is a hidden layer; any standardisation is folded in. */
 export interface HeadWeights {
@@ -25,7 +29,9 @@ export interface HeadWeights {
   readonly hidden?:
     | { readonly weights: Float64Array | Float32Array; readonly bias: Float64Array | Float32Array }
     | undefined;
-  /** [K,D], or [K,H] behind a hidden layer, row-major: one row of weights per label. */
+  /** Looks at places as well: what it sees of them, C values, follows t(x). Only with `hellinger`, without a hidden layer. */
+  readonly cells?: CellBlock | undefined;
+  /** [K,D], [K,D+C] with cells, or [K,H] behind a hidden layer, row-major: one row of weights per label. */
   readonly weights: Float64Array | Float32Array;
   readonly bias: Float64Array | Float32Array;
   readonly temperature: number;
@@ -38,12 +44,14 @@ export interface HeadWeights {
 
 /** The bytes of head.onnx: Gemm and Softmax, the temperature folded into the weights. */
 export function encodeHead(head: HeadWeights): Uint8Array {
-  const { transform, labels, hidden, weights, bias, temperature, exemplars = [] } = head;
+  const { transform, labels, hidden, cells, weights, bias, temperature, exemplars = [] } = head;
   const knows = transform === 'hellinger' && exemplars.length > 0;
   const classes = labels.length;
   const inner = weights.length / classes;
-  const size = hidden ? hidden.weights.length / inner : inner;
-  const input = transform ? 'transformed' : 'features';
+  const size = hidden ? hidden.weights.length / inner : inner - (cells?.mean.length ?? 0);
+  const features = transform ? 'transformed' : 'features';
+  const input = cells ? 'evidence_and_features' : features;
+  const looks: CellGraph = cells ? cellGraph(cells) : { node: [], initializer: [], input: [], metadata: {} };
   const scaled = (values: Float64Array | Float32Array) =>
     Float32Array.from(values, (value) => value / temperature);
   return encodeModel(
@@ -51,6 +59,8 @@ export function encodeHead(head: HeadWeights): Uint8Array {
       name: 'head',
       node: [
         ...(transform ? hellingerNodes : []),
+        ...looks.node,
+        ...(cells ? [joinNode] : []),
         ...(hidden ? hiddenNodes(input) : []),
         node('Gemm', [hidden ? 'active' : input, 'weights', 'bias'], ['scores'], { transB: 1 }),
         node('Softmax', ['scores'], ['probabilities'], { axis: 1 }),
@@ -67,13 +77,14 @@ export function encodeHead(head: HeadWeights): Uint8Array {
           : []),
         ...(transform ? [floatTensor('least', [1], Float32Array.of(leastSum))] : []),
         ...(knows ? [floatTensor('exemplars', [exemplars.length, size], joined(exemplars, size))] : []),
+        ...looks.initializer,
       ],
-      input: [valueInfo('features', ['N', size])],
+      input: [valueInfo('features', ['N', size]), ...looks.input],
       output: [
         valueInfo('probabilities', ['N', classes]),
         ...(knows ? [valueInfo('familiarity', ['N'])] : []),
       ],
-      metadata: { labels: JSON.stringify(labels) },
+      metadata: { labels: JSON.stringify(labels), ...looks.metadata },
     }),
   );
 }
@@ -89,6 +100,8 @@ const hellingerNodes = [
   node('Sign', ['features'], ['signs']),
   node('Mul', ['roots', 'signs'], ['transformed']),
 ];
+
+const joinNode = node('Concat', ['transformed', 'seen'], ['evidence_and_features'], { axis: 1 });
 
 const hiddenNodes = (input: string) => [
   node('Gemm', [input, 'hidden_weights', 'hidden_bias'], ['inner'], { transB: 1 }),
@@ -118,7 +131,8 @@ export function hellinger(features: Float32Array): Float32Array {
 
 /** The weights in a head.onnx that `encodeHead` wrote; undefined for any other graph. Throws where it is no ONNX. */
 export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWeights | undefined {
-  const graph = decodeModel(bytes).graph;
+  const model = decodeModel(bytes);
+  const { graph } = model;
   const named = (name: string) => graph?.initializer.find((tensor) => tensor.name === name);
   const [weights, bias] = [named('weights'), named('bias')];
   const [hiddenWeights, hiddenBias] = [named('hidden_weights'), named('hidden_bias')];
@@ -128,15 +142,18 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
     nodes.map(({ opType }) => opType);
   // What stands before and behind Gemm and Softmax says what the head does; anything else is not ours.
   const before = operators.startsWith('Abs') ? types(hellingerNodes) : [];
+  const cells = readCellBlock(model);
+  const looks = cells ? types([...cellGraph(cells).node, joinNode]) : [];
   const layers = hiddenWeights ? types(hiddenNodes('')) : [];
   const behind = operators.endsWith('ReduceMax') ? types(familiarityNodes) : [];
-  const known = [...before, ...layers, 'Gemm', 'Softmax', ...behind].join();
+  const known = [...before, ...looks, ...layers, 'Gemm', 'Softmax', ...behind].join();
   if (!weights || !bias || (hiddenWeights && !hiddenBias) || operators !== known) return undefined;
   return {
     transform: before.length > 0 ? 'hellinger' : undefined,
     labels,
     ...(hiddenWeights &&
       hiddenBias && { hidden: { weights: floatValues(hiddenWeights), bias: floatValues(hiddenBias) } }),
+    ...(cells && { cells }),
     weights: floatValues(weights),
     bias: floatValues(bias),
     temperature: 1,
@@ -150,11 +167,22 @@ function rowsOf(tensor: OnnxTensor): Float32Array[] {
   return Array.from({ length: count }, (_, i) => values.subarray(i * size, (i + 1) * size));
 }
 
-/** What head.onnx answers for raw features, label by label, computed here. */
-export function probabilitiesOf(head: HeadWeights, features: Float32Array): number[] {
-  const x = head.transform ? hellinger(features) : features;
+/**
+ * What head.onnx answers for raw features, label by label, computed here.
+ * @param maps of the same image; without them the places count as those of an ordinary part
+ */
+export function probabilitiesOf(head: HeadWeights, features: Float32Array, maps?: FeatureMaps): number[] {
+  const global = head.transform ? hellinger(features) : features;
+  const x = head.cells ? Float32Array.of(...global, ...seenBy(head.cells, maps)) : global;
   const h = head.hidden ? product(head.hidden, x).map((value) => Math.max(0, value)) : x;
   return softmax(product(head, h), head.temperature);
+}
+
+/** What a block adds to the features, [C]: transformed, as the difference from an ordinary part. */
+function seenBy(block: CellBlock, maps: FeatureMaps | undefined): Float32Array {
+  if (!maps) return new Float32Array(block.mean.length);
+  const seen = attended(windowed(cellsOfMaps(maps), block.window), block.look);
+  return hellinger(seen).map((value, c) => value - block.mean[c]!);
 }
 
 /** W·x + b, one value for each row of W. */

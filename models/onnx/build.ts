@@ -29,6 +29,21 @@ export function floatTensor(name: string, dims: readonly number[], values: Float
   };
 }
 
+/** A list of int64: what Reshape and Slice take. */
+export function shapeTensor(name: string, values: readonly number[]): OnnxTensor {
+  const raw = BigInt64Array.from(values, BigInt);
+  return {
+    name,
+    dims: [values.length],
+    dataType: dataType.int64,
+    rawData: new Uint8Array(raw.buffer),
+    floatData: [],
+    int32Data: [],
+    int64Data: [],
+    externalData: [],
+  };
+}
+
 /** The values of a float32 weight, wherever the file keeps them. */
 export function floatValues(tensor: OnnxTensor): Float32Array {
   if (tensor.dataType !== dataType.float32) throw new Error(`${tensor.name ?? 'tensor'} is not float32`);

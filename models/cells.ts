@@ -1,0 +1,172 @@
+/**
+ * What a head sees of single places: the maps of stages 2 and 3 on one grid of cells, the largest value of each channel around
+ * each cell, and of these the ones that the head attends to, averaged to one vector. Computed here as head.onnx computes it.
+ */
+import { QcError } from '../config/errors.ts';
+import type { FeatureMap, FeatureMaps } from './run/runner.ts';
+
+/** The part of a head that looks at places. */
+export interface CellBlock {
+  /** Channels and sizes of the maps that it takes; cells are those of stage 3. */
+  readonly maps: { readonly stage2: MapSize; readonly stage3: MapSize };
+  /** Odd: a cell stands for so many cells in each direction, by the largest value of each channel. */
+  readonly window: number;
+  readonly look: Evidence | Spot;
+  /** [C], what it sees of an ordinary part, transformed; the head weighs the difference from it. */
+  readonly mean: Float32Array;
+}
+
+export type MapSize = Pick<FeatureMap, 'channels' | 'height' | 'width'>;
+
+/** Attends to each cell by softmax(sharpness · evidence), evidence = w·√cell + bias in deviations of ordinary cells. */
+export interface Evidence {
+  readonly by: 'evidence';
+  /** [C], channels of stage 2 first. */
+  readonly weights: Float32Array;
+  readonly bias: number;
+  readonly sharpness: number;
+}
+
+/** Attends to the same cells of every part: those from `row` and `column` on. */
+export interface Spot {
+  readonly by: 'spot';
+  readonly row: number;
+  readonly column: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** [rows·columns], sum 1. */
+  readonly weights: Float32Array;
+}
+
+/** [channels][height·width] of one image, channels of stage 2 first; nothing is negative. */
+export interface Cells extends MapSize {
+  readonly data: Float32Array;
+}
+
+/** Stage 2 by the largest of each 2 × 2 cells, and stage 3. @throws QcError maps-unavailable */
+export function cellsOfMaps({ stage2, stage3 }: FeatureMaps): Cells {
+  if (!stage2 || !stage3) throw new QcError('maps-unavailable', 'maps of stages 2 and 3 are needed');
+  const { height, width } = stage3;
+  const channels = stage2.channels + stage3.channels;
+  const data = new Float32Array(channels * height * width);
+  let to = 0;
+  for (let c = 0; c < stage2.channels; c++) {
+    const from = c * stage2.height * stage2.width;
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        let largest = 0;
+        for (let v = 2 * y; v < Math.min(stage2.height, 2 * y + 2); v++) {
+          for (let u = 2 * x; u < Math.min(stage2.width, 2 * x + 2); u++) {
+            largest = Math.max(largest, stage2.data[from + v * stage2.width + u]!);
+          }
+        }
+        data[to++] = largest;
+      }
+    }
+  }
+  for (const value of stage3.data) data[to++] = Math.max(0, value);
+  return { data, channels, height, width };
+}
+
+/** The largest value of each channel within a window around each cell. @param window odd */
+export function windowed(cells: Cells, window: number): Cells {
+  // A window of 5 is a window of 3 over windows of 3.
+  let { data } = cells;
+  for (let side = 1; side < window; side += 2) data = largestOfThree(data, cells);
+  return { ...cells, data };
+}
+
+function largestOfThree(data: Float32Array, { channels, height, width }: MapSize): Float32Array {
+  const across = new Float32Array(data.length);
+  const out = new Float32Array(data.length);
+  const size = height * width;
+  for (let row = 0; row < channels * height; row++) {
+    const first = row * width;
+    const last = first + width - 1;
+    for (let i = first; i <= last; i++) {
+      let largest = data[i]!;
+      if (i > first && data[i - 1]! > largest) largest = data[i - 1]!;
+      if (i < last && data[i + 1]! > largest) largest = data[i + 1]!;
+      across[i] = largest;
+    }
+  }
+  for (let c = 0; c < channels; c++) {
+    const first = c * size;
+    const end = first + size;
+    for (let i = first; i < end; i++) {
+      let largest = across[i]!;
+      if (i - width >= first && across[i - width]! > largest) largest = across[i - width]!;
+      if (i + width < end && across[i + width]! > largest) largest = across[i + width]!;
+      out[i] = largest;
+    }
+  }
+  return out;
+}
+
+/** Evidence of each cell, [height·width]. @param cells windowed */
+export function evidenceOf(
+  { data, channels, height, width }: Cells,
+  { weights, bias }: Pick<Evidence, 'weights' | 'bias'>,
+): Float64Array {
+  const size = height * width;
+  const sums = new Float64Array(size).fill(bias);
+  for (let c = 0; c < channels; c++) {
+    const weight = weights[c]!;
+    if (weight === 0) continue;
+    const from = c * size;
+    for (let p = 0; p < size; p++) sums[p]! += weight * Math.sqrt(data[from + p]!);
+  }
+  return sums;
+}
+
+/** What a block sees of an image, [C], not transformed. @param cells windowed as the block wants them */
+export function attended(cells: Cells, look: CellBlock['look']): Float32Array {
+  return averaged(cells, attentionOf(cells, look));
+}
+
+/** Share of each cell in what a block sees, [height·width], sum 1. @param cells windowed */
+export function attentionOf(cells: Cells, look: CellBlock['look']): Float64Array {
+  if (look.by === 'evidence') {
+    const evidence = evidenceOf(cells, look);
+    const top = evidence.reduce((a, b) => Math.max(a, b));
+    const powers = evidence.map((value) => Math.exp(look.sharpness * (value - top)));
+    const total = powers.reduce((a, b) => a + b);
+    return powers.map((power) => power / total);
+  }
+  const shares = new Float64Array(cells.height * cells.width);
+  look.weights.forEach((weight, i) => {
+    const y = look.row + Math.floor(i / look.columns);
+    shares[y * cells.width + look.column + (i % look.columns)] = weight;
+  });
+  return shares;
+}
+
+function averaged({ data, channels, height, width }: Cells, shares: Float64Array): Float32Array {
+  const size = height * width;
+  const seen = new Float32Array(channels);
+  const used = Array.from(shares.keys()).filter((p) => shares[p]! > 1e-9);
+  for (let c = 0; c < channels; c++) {
+    let sum = 0;
+    for (const p of used) sum += shares[p]! * data[c * size + p]!;
+    seen[c] = sum;
+  }
+  return seen;
+}
+
+/** The cells around a place and their shares, by its distance to their middles. @param place fractions of the image */
+export function spotAt(
+  { height, width }: Pick<MapSize, 'height' | 'width'>,
+  place: { readonly x: number; readonly y: number },
+): Spot {
+  const [x, y] = [clamped(place.x * width - 0.5, width - 1), clamped(place.y * height - 0.5, height - 1)];
+  const [column, row] = [Math.floor(x), Math.floor(y)];
+  const [right, down] = [x - column, y - row];
+  const across = right > 0 ? [1 - right, right] : [1];
+  const along = down > 0 ? [1 - down, down] : [1];
+  return {
+    ...{ by: 'spot', row, column, rows: along.length, columns: across.length },
+    weights: Float32Array.from(along.flatMap((a) => across.map((b) => a * b))),
+  };
+}
+
+const clamped = (value: number, most: number) => Math.min(most, Math.max(0, value));

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import ort from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../calibration/train/random.ts';
+import { type CellBlock, cellsOfMaps, spotAt, windowed } from '../../models/cells.ts';
+import { decodeHead, encodeHead, type HeadWeights, probabilitiesOf } from '../../models/head.ts';
+import type { FeatureMap } from '../../models/run/runner.ts';
+
+const labels = ['dent', 'good', 'scratch'];
+const sizes = {
+  stage2: { channels: 5, height: 9, width: 12 },
+  stage3: { channels: 7, height: 5, width: 6 },
+};
+const size = 9;
+const channels = 12;
+
+function drawn(seed: number, length: number, least = 0, most = 1): Float32Array {
+  const random = seededRandom(seed);
+  return Float32Array.from({ length }, () => random.between(least, most));
+}
+
+function map(seed: number, { channels, height, width }: CellBlock['maps']['stage2']): FeatureMap {
+  return { channels, height, width, data: drawn(seed, channels * height * width, -0.2, 1) };
+}
+
+const evidence = { by: 'evidence', weights: drawn(1, channels, -1, 1), bias: 0.3, sharpness: 3 } as const;
+
+function headWith(look: CellBlock['look'], window: number): HeadWeights {
+  const inner = size + channels;
+  return {
+    transform: 'hellinger',
+    labels,
+    cells: { maps: sizes, window, look, mean: drawn(2, channels) },
+    weights: drawn(3, labels.length * inner, -2, 2),
+    bias: drawn(4, labels.length),
+    temperature: 1,
+    exemplars: [drawn(5, size), drawn(6, size)],
+  };
+}
+
+describe('a head that looks at places', () => {
+  it.each([
+    ['by evidence', headWith(evidence, 3)],
+    ['by evidence, in wide windows', headWith(evidence, 5)],
+    ['at a spot', headWith(spotAt(sizes.stage3, { x: 0.45, y: 0.6 }), 3)],
+    ['at a spot in a corner', headWith(spotAt(sizes.stage3, { x: 1, y: 0 }), 7)],
+    ['at a spot of a single cell', headWith(spotAt(sizes.stage3, { x: 0.25, y: 0.5 }), 5)],
+  ])('answers in onnxruntime what is computed here, and is read again: %s', async (_, head) => {
+    const bytes = encodeHead(head);
+    const read = decodeHead(bytes, labels);
+    const session = await ort.InferenceSession.create(bytes);
+    expect(session.inputNames).toEqual(['features', 'stage2', 'stage3']);
+    for (let seed = 10; seed < 15; seed++) {
+      const features = drawn(seed, size, -1, 1);
+      const maps = { stage2: map(seed + 100, sizes.stage2), stage3: map(seed + 200, sizes.stage3) };
+      const tensor = ({ data, channels, height, width }: FeatureMap) =>
+        new ort.Tensor('float32', data, [1, channels, height, width]);
+      const { probabilities } = await session.run({
+        features: new ort.Tensor('float32', features, [1, size]),
+        stage2: tensor(maps.stage2),
+        stage3: tensor(maps.stage3),
+      });
+      const computed = probabilitiesOf(head, features, maps);
+      computed.forEach((value, k) => {
+        expect(probabilities!.data[k]).toBeCloseTo(value, 5);
+      });
+      expect(probabilitiesOf(read!, features, maps)).toEqual(computed);
+    }
+    await session.release();
+  });
+
+  it('weighs places as those of an ordinary part where it is given no maps', () => {
+    const { cells, ...head } = headWith(evidence, 3);
+    const weights = labels.flatMap((_, k) =>
+      Array.from(head.weights.subarray(k * (size + channels), k * (size + channels) + size)),
+    );
+    const features = drawn(20, size);
+    expect(probabilitiesOf({ ...head, cells }, features)).toEqual(
+      probabilitiesOf({ ...head, weights: Float32Array.from(weights) }, features),
+    );
+  });
+
+  it('takes the largest values around each cell', () => {
+    const stage2 = {
+      channels: 1,
+      height: 3,
+      width: 4,
+      data: Float32Array.of(0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0),
+    };
+    const stage3 = { channels: 1, height: 2, width: 2, data: Float32Array.of(-1, 2, 0, 0) };
+    const cells = cellsOfMaps({ stage2, stage3 });
+    expect([...cells.data]).toEqual([0, 0, 5, 0, 0, 2, 0, 0]);
+    expect([...windowed(cells, 3).data]).toEqual([5, 5, 5, 5, 2, 2, 2, 2]);
+  });
+});
+
+it('a head without places is the file that it always was', () => {
+  const { cells: _, ...head } = headWith(evidence, 3);
+  const bytes = encodeHead({ ...head, weights: drawn(7, labels.length * size) });
+  expect(createHash('sha256').update(bytes).digest('hex')).toBe(
+    'd703293bdaac065288de90535c7109e88ed8b2557912492b30d8618ed0785873',
+  );
+});
