@@ -2,7 +2,7 @@
  * Builds whenever a source file changes, then runs a command:
  *
  *   node deploy/watch.mjs run ARGS…    an agent, stopped and started anew after each build (npm run dev)
- *   node deploy/watch.mjs test ARGS…   the tests that the change concerns (npm run test:watch)
+ *   node deploy/watch.mjs test ARGS…   those of the fast tests that the change concerns (npm run test:watch)
  *
  * A change that does not compile is reported; the agent from before it continues.
  */
@@ -59,7 +59,17 @@ function startAgent() {
 
 function startTests(changed) {
   const files = changed.filter((file) => file.endsWith('.js')).map((file) => join('dist', file));
-  if (files.length > 0) start('npx', ['vitest', 'related', '--run', '--passWithNoTests', ...args, ...files]);
+  if (files.length > 0)
+    start('npx', [
+      'vitest',
+      'related',
+      '--run',
+      '--project',
+      'parts',
+      '--passWithNoTests',
+      ...args,
+      ...files,
+    ]);
 }
 
 async function onChange() {

@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -12,6 +13,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../../config/package.ts';
 import { tempFolder } from '../models/temp-folder.ts';
+import { until } from '../rigs/until.ts';
 
 const tsconfig = {
   compilerOptions: { module: 'nodenext', outDir: 'dist', rootDir: '.', types: [] },
@@ -52,3 +54,33 @@ test('a build replaces only what changed, deletes what is stale, and keeps dist 
   expect(readFileSync(at('dist/agent/two.js'), 'utf8')).toContain('22');
   expect(readdirSync(folder.path).filter((name) => name.startsWith('.dist'))).toEqual([]);
 });
+
+test('npm run dev starts the agent again after each change that compiles, and ends it with itself', async () => {
+  await using folder = await tempFolder();
+  const at = (...names: string[]) => join(folder.path, ...names);
+  for (const name of ['config', 'models', 'calibration', 'agent', 'test']) mkdirSync(at(name));
+  symlinkSync(join(packageRoot, 'node_modules'), at('node_modules'));
+  writeFileSync(at('package.json'), '{"type":"module"}');
+  writeFileSync(at('tsconfig.json'), JSON.stringify(tsconfig));
+  const write = (source: string) => writeFileSync(at('agent/main.ts'), source);
+  const program = (turn: number) => `console.log('turn ${turn}'); setInterval(() => undefined, 1_000);\n`;
+  write(program(1));
+
+  const watch = spawn(process.execPath, [join(packageRoot, 'deploy/watch.mjs'), 'run'], {
+    cwd: folder.path,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  for (const stream of [watch.stdout, watch.stderr]) stream.on('data', (data) => (said += data));
+  try {
+    await until(() => said.includes('turn 1'), { timeoutMs: 60_000 });
+    write('const wrong: string = 2;\n');
+    await until(() => said.includes('dist was not changed'), { timeoutMs: 60_000 });
+    write(program(3));
+    await until(() => said.includes('turn 3'), { timeoutMs: 60_000 });
+  } finally {
+    watch.kill('SIGTERM');
+  }
+  const [code] = await once(watch, 'exit');
+  expect(code).toBe(0);
+}, 200_000);

@@ -61,6 +61,18 @@ it('docs/dependencies.md names every dependency once, with a reason', () => {
   expect(unnamed).toEqual([]);
 });
 
+it('the code map names only files and folders that exist', () => {
+  const text = readFileSync(join(packageRoot, 'docs/architecture.md'), 'utf8');
+  const map = text.slice(text.indexOf('## Code map'), text.indexOf('## Invariants'));
+  const named = map.split(/^### /m).flatMap((section) => {
+    const folder = /^`([a-z]+)\/`/.exec(section)?.[1] ?? '';
+    const cells = [...section.matchAll(/^\| (`[^|]*) \|/gm)].map((match) => match[1] ?? '');
+    return cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map((match) => join(folder, match[1] ?? '')));
+  });
+  expect(named.length).toBeGreaterThan(30);
+  expect(named.filter((path) => !existsSync(join(packageRoot, path)))).toEqual([]);
+});
+
 it('the waterfall of the documentation shows every stage there is', () => {
   const svg = readFileSync(join(packageRoot, 'docs/waterfall.svg'), 'utf8');
   expect(stageNames.filter((stage) => !svg.includes(`>${stage}</text>`))).toEqual([]);
