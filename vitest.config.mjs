@@ -16,15 +16,28 @@ const line = 'dist/test/line/**/*.test.js';
 
 /** Tests that take long although they start no other program: they train, quantize, draw or damage a lot. */
 const long = [
+  'agent/demo/conveyor',
+  'agent/demo/line',
+  'agent/demo/part',
+  'agent/demo/rtsp/server',
   'agent/demo/samples',
+  'agent/drift/shown',
+  'agent/evidence/jpeg',
+  'agent/part/kept-backgrounds',
   'agent/part/presence',
   'agent/publish/outbox/damaged-pages',
   'agent/publish/outbox/durable',
+  'calibration/doctor',
   'calibration/quantize',
+  'calibration/station/quantizing',
   'calibration/tune',
+  'models/disk/checksum',
   'models/imagenet-base',
   'models/inspector',
   'models/remote/remote',
+  'models/run/compiled',
+  'models/versions/export',
+  'models/versions/exported',
 ];
 
 /** Imports that start another program: a browser, a broker, a camera server, the agent itself. */
