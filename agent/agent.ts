@@ -153,6 +153,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
       past,
       model: () => loading,
       active: () => model?.info.version,
+      misfit: () => model?.misfit,
     }),
   );
   const drift = createDriftWatch(config.storage.directory, { log, metrics });

@@ -1,4 +1,5 @@
 /** The model that judges now: its rules, its place in the metrics, and changing its head while the line runs. */
+
 import type { Config } from '../config/schema.ts';
 import type { Image } from '../models/image.ts';
 import { type Inspector, openInspector } from '../models/inspector.ts';
@@ -20,6 +21,8 @@ export interface LiveModel extends AsyncDisposable {
   readonly fault: string | undefined;
   /** Why it cannot tell good from bad although it runs: no head yet, no good label; empty where it can. */
   readonly notice: string;
+  /** The active head was trained on another base and does not judge: which bases, in words. */
+  readonly misfit: string | undefined;
   /** Of the head that judged, by a recipe. */
   rules(version: string, recipe: string): Rules;
   /** Judges with the head of a recipe. @param camera whose picture it is: cameras take turns */
@@ -116,10 +119,15 @@ export async function openLiveModel(
     },
     get notice() {
       const head = book.head(recipes.active);
+      const misfit = inspector.misfit(head);
+      if (misfit) return `${misfit.message}: every part is uncertain until a head is trained for it`;
       const labels = head === undefined ? inspector.labels : (inspector.rulesOf(head).labels ?? []);
       if (labels.length === 0) return 'no head has been trained yet: every part is uncertain';
       if (labels.some((label) => config.labels.good.includes(label))) return '';
       return `no label of the head is good (labels.good: ${config.labels.good.join(', ')}): no part can pass`;
+    },
+    get misfit() {
+      return inspector.misfit()?.message;
     },
     rules(version, recipe) {
       const { thresholds: own = config.thresholds, familiar } = inspector.rulesOf(version);
@@ -155,7 +163,8 @@ export async function openLiveModel(
   return model;
 }
 
-function infoOf({ model }: Inspector, head: string | undefined): Result['model'] {
-  const { version, base, precision, provider } = model;
-  return { version: head ?? version, base, precision, provider };
+function infoOf(inspector: Inspector, head: string | undefined): Result['model'] {
+  const { version, base, precision, provider } = inspector.model;
+  const isMisfit = inspector.misfit(head) !== undefined;
+  return { version: isMisfit ? 'none' : (head ?? version), base, precision, provider };
 }

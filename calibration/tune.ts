@@ -126,6 +126,7 @@ export async function tune(
     head: { ...head, ...familiarOf(described, groups) },
     report,
     heldOut: Object.fromEntries(described.map(({ frame }, i) => [frame.id, mostProbable(heldOut[i]!)])),
+    against: active?.version,
     by,
   });
   return { version, report };

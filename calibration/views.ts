@@ -50,6 +50,7 @@ export const trainOptions = z.object({
   hidden: trainingSchema.shape.hidden.unwrap().optional(),
   escapeRate: z.number().gt(0).lt(1).optional().describe('bad parts that may pass'),
   falseRejectRate: z.number().gt(0).lt(1).optional().describe('good parts that may fail'),
+  promote: z.boolean().optional().describe('make the candidate the active head if its gate allows it'),
 });
 export type TrainOptions = z.output<typeof trainOptions>;
 
@@ -125,6 +126,10 @@ export const overview = z.object({
   heldByOthers: count.describe('of these, those that others are labelling'),
   training: trainingView,
   active: z.string().nullable(),
+  misfit: z
+    .string()
+    .nullable()
+    .describe('the active head was trained on another base and does not judge: which bases, in words'),
   candidate: z.string().nullable().describe('the newest version that was neither promoted nor discarded'),
   shadow: shadowView.nullable(),
   estimate: estimateView,

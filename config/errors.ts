@@ -45,7 +45,8 @@ export const errors = {
   'head-damaged': { exit: 3, remedy: 'promote another version, or train a new head' },
   'head-base-mismatch': {
     exit: 3,
-    remedy: 'train a new head for this base, or set model.base to the one the head was made for',
+    remedy:
+      'train a new head for this base from your data set (qc-agent models refit, or "Train again" on the calibration page), or set model.base to the one the head was made for',
   },
   'maps-unavailable': {
     exit: 3,

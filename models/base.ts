@@ -73,6 +73,13 @@ export function mapShapes({ maps, manifest }: Pick<ProvedBase, 'maps' | 'manifes
   }));
 }
 
+/** Embedded bases of earlier versions, and what took their place. */
+const replacements: Readonly<Record<string, string>> = { 'resnet50-synthetic': 'resnet50-embedded' };
+
+/** What took the place of an embedded base that is no longer part of this package; undefined for any other name. */
+export const replacementOf = (base: string): string | undefined =>
+  Object.hasOwn(replacements, base) ? replacements[base] : undefined;
+
 /** Where the bases of this package lie, seen from dist/models. */
 export const embeddedBases = fileURLToPath(new URL('../../models/base/', import.meta.url));
 
@@ -172,6 +179,15 @@ async function findManifest({ base, precision, storageDirectory }: BaseRequest):
     });
   }
   const places = [embeddedBases, ...directories];
+  const replacement = replacementOf(base);
+  // Whoever keeps a copy of it below the storage directory goes on with that.
+  if (replacement !== undefined && !(await isIn(places, base))) {
+    return findManifest({
+      base: replacement,
+      precision,
+      ...(storageDirectory !== undefined && { storageDirectory }),
+    });
+  }
   for (const place of places) {
     if (await exists(join(place, `${base}${suffix}.json`))) return join(place, `${base}${suffix}.json`);
   }
@@ -181,6 +197,11 @@ async function findManifest({ base, precision, storageDirectory }: BaseRequest):
     }
   }
   throw new QcError('model-missing', `there is no base named "${base}" in ${places.join(' or ')}`);
+}
+
+async function isIn(places: readonly string[], base: string): Promise<boolean> {
+  const found = await Promise.all(places.map((place) => exists(join(place, `${base}.json`))));
+  return found.includes(true);
 }
 
 /** Of a base that lies anywhere: it is beside it, or was made here and lies among the pulled ones under its name. */

@@ -206,21 +206,26 @@ export function softmax(scores: readonly number[], temperature: number): number[
 }
 
 /** Refuses a head that was made for another base (`head-base-mismatch`). */
-export function requireSameBase({ version, base: made }: HeadManifest, base: BaseManifest): void {
+export function requireSameBase(manifest: HeadManifest, base: BaseManifest): void {
+  const misfit = misfitOf(manifest, base);
+  if (misfit) throw misfit;
+}
+
+/** Why a head cannot judge on this base (`head-base-mismatch`); undefined where it can. */
+export function misfitOf({ version, base: made }: HeadManifest, base: BaseManifest): QcError | undefined {
   const known = [base.sha256, base.variantOf];
   if (!known.includes(made.sha256)) {
-    throw new QcError(
+    return new QcError(
       'head-base-mismatch',
       `head ${version} was trained on the base ${made.name} (${made.sha256.slice(0, 12)}…), ` +
         `the base in use is ${base.name} (${base.sha256.slice(0, 12)}…)`,
     );
   }
-  if (made.features !== base.features.tensor) {
-    throw new QcError(
-      'head-base-mismatch',
-      `head ${version} was trained on the tensor ${made.features}, the base gives ${base.features.tensor}`,
-    );
-  }
+  if (made.features === base.features.tensor) return undefined;
+  return new QcError(
+    'head-base-mismatch',
+    `head ${version} was trained on the tensor ${made.features}, the base gives ${base.features.tensor}`,
+  );
 }
 
 /** What a head may take. */

@@ -1,6 +1,7 @@
 /** Base, head and thread together: judges pictures, swaps heads without missing one, survives its thread. */
 import { QcError } from '../config/errors.ts';
 import type { ModelConfig } from '../config/schema.ts';
+import { replacementOf } from './base.ts';
 import { type HeadInputs, requireHeadGraph, requireSameBase } from './head.ts';
 import type { Image } from './image.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
@@ -42,6 +43,11 @@ export interface Inspector extends AsyncDisposable {
   /** Why nothing can be judged at the moment; undefined while it can. */
   readonly fault: string | undefined;
   readonly manifest: BaseManifest;
+  /**
+   * Why a head does not judge that was trained on another base: the active one, or one that `keepHead` refused for it. Parts are
+   * judged without a head then, and so are uncertain. Undefined where there is no such head.
+   */
+  misfit(version?: string): QcError | undefined;
   /** Labels of the head; empty while there is none. */
   readonly labels: readonly string[];
   /** Thresholds that a head brings which judges or has judged; undefined where those of the config hold. */
@@ -71,8 +77,9 @@ const mostRules = 4;
 const mostHeld = 64;
 
 /**
- * Opens base, provider and the active head. A store without a head is legal; a damaged active head gives way
- * to the last whole one that was live before. Throws what `openSession` throws, `head-damaged` or `head-base-mismatch`.
+ * Opens base, provider and the active head. A store without a head is legal, and so is an active head of another base, which
+ * does not judge (`misfit`); a damaged active head gives way to the last whole one that was live before. Throws what
+ * `openSession` throws, or `head-damaged`.
  */
 export async function openInspector(options: InspectorOptions): Promise<Inspector> {
   const { model: config, storageDirectory, onNotice } = options;
@@ -84,6 +91,8 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   let head: HeadVersion | undefined;
   let shadow: HeadVersion | undefined;
   const kept = new Map<string, HeadVersion>();
+  let misfit: QcError | undefined;
+  const keptMisfits = new Map<string, QcError>();
   /** The newest last: what was asked before a swap is still to be judged by the rules of its own head. */
   const rules = new Map<string, HeadManifest>();
   const remember = (used: HeadVersion | undefined) => {
@@ -93,7 +102,14 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     for (const old of rules.keys()) if (rules.size > mostRules) rules.delete(old);
   };
   try {
-    head = await activeHead(store, facts, onNotice);
+    ({ head, misfit } = await activeHead(store, facts, onNotice));
+    if (misfit) onNotice(`${misfit.message}; every part is uncertain — ${misfit.remedy}`);
+    const replacement = replacementOf(config.base);
+    if (replacement !== undefined && facts.manifest.name === replacement) {
+      onNotice(
+        `model.base: ${config.base} is no longer part of qc-edge-agent, ${replacement} is used instead — set model.base to ${replacement}`,
+      );
+    }
     for (const [what, manifest] of [
       [`base ${facts.manifest.name}`, facts.manifest],
       [`head ${head?.version}`, head?.manifest],
@@ -198,9 +214,11 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     get labels() {
       return head?.manifest.labels ?? [];
     },
+    misfit: (version) => (version === undefined ? misfit : keptMisfits.get(version)),
     rulesOf: (version) => rules.get(version) ?? kept.get(version)?.manifest ?? {},
     async judge(image, by) {
-      const judged = await (await ready()).judge(image, by);
+      const isMisfit = typeof by?.head === 'string' && keptMisfits.has(by.head);
+      const judged = await (await ready()).judge(image, isMisfit ? { ...by, head: null } : by);
       deaths = 0;
       return judged;
     },
@@ -213,6 +231,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       remember(next);
       await (await ready()).useHead(loaded(next));
       head = next;
+      misfit = undefined;
     },
     async useShadow(version) {
       const next = version === undefined ? undefined : await store.read(version);
@@ -225,7 +244,13 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     async keepHead(version) {
       // Read even where it is kept already: the disk may have lost it since, and then nobody should rely on it.
       const next = await store.read(version);
-      requireFit(next, facts);
+      try {
+        requireFit(next, facts);
+        keptMisfits.delete(version);
+      } catch (error) {
+        if (isMismatch(error)) keptMisfits.set(version, error);
+        throw error;
+      }
       if (kept.has(version)) return;
       await (await ready()).keepHead(loaded(next));
       kept.set(version, next);
@@ -250,25 +275,29 @@ function requireFit({ manifest, model }: HeadVersion, { manifest: base, maps }: 
   requireHeadGraph(model, manifest, given);
 }
 
-/** The active head, or the last whole one before it where it is damaged; undefined where there never was one. */
+const isMismatch = (error: unknown): error is QcError =>
+  error instanceof QcError && error.code === 'head-base-mismatch';
+
+/** The active head, or the last whole one before it where it is damaged; none where there never was one, or it is a misfit. */
 async function activeHead(
   store: Store,
   facts: SessionFacts,
   onNotice: (text: string) => void,
-): Promise<HeadVersion | undefined> {
+): Promise<{ readonly head?: HeadVersion; readonly misfit?: QcError }> {
   const active = await store.active();
-  if (active === undefined) return undefined;
+  if (active === undefined) return {};
   let first: unknown;
   for (const version of [active, ...(await store.history())]) {
     try {
       const head = await store.read(version);
       requireFit(head, facts);
       if (first) onNotice(`${(first as Error).message}; judging with version ${version} instead`);
-      return head;
+      return { head };
     } catch (error) {
-      first ??= error;
       // Only damage gives way to an older version; another base is a decision of the operator.
-      if (!(error instanceof QcError) || error.code === 'head-base-mismatch') throw first;
+      if (isMismatch(error) && !first) return { misfit: error };
+      first ??= error;
+      if (!(error instanceof QcError) || isMismatch(error)) throw first;
     }
   }
   throw first;

@@ -5,6 +5,7 @@ import { addExportBase } from './models/export-base.ts';
 import { addList } from './models/list.ts';
 import { addPromote } from './models/promote.ts';
 import { addQuantize } from './models/quantize.ts';
+import { addRefit } from './models/refit.ts';
 import { addRollback } from './models/rollback.ts';
 import { addSeal } from './models/seal.ts';
 import { addShow } from './models/show.ts';
@@ -18,6 +19,7 @@ export function addModels(program: Command): void {
   addShow(models);
   addPromote(models);
   addRollback(models);
+  addRefit(models);
   addExport(models);
   addExportBase(models);
   addSeal(models);

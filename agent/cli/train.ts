@@ -80,7 +80,7 @@ interface TrainOptions extends TuneOptions {
 }
 
 /** `refused`: it was to be promoted and the gate did not let it. @throws what `tune` and promoting throw */
-async function trainCommand(
+export async function trainCommand(
   config: Config,
   { promote, ...options }: TrainOptions,
   deps: TuneDeps,

@@ -42,9 +42,17 @@ export async function checkModel(config: Config): Promise<ModelFindings> {
       providerFinding(provider, inspector.model.why),
       ...headFindings(version, inspector, config.labels.good),
       ...(await recipeFindings(inspector, config)),
-      ...notices.map((text) => warning('head', text, 'promote a whole version: qc-agent models list')),
+      ...notices.filter((text) => !text.startsWith(inspector.misfit()?.message ?? '\n')).map(noticeFinding),
     ],
   };
+}
+
+/** A notice may bring its own remedy. */
+function noticeFinding(text: string): Finding {
+  const [what = '', remedy] = text.split(' — ');
+  return remedy === undefined
+    ? warning('head', what, 'promote a whole version: qc-agent models list')
+    : warning('model', what, remedy);
 }
 
 /** A recipe whose head cannot be used is refused when it is asked for: better known before. */
@@ -85,7 +93,10 @@ function providerFinding(provider: string, why: readonly string[]): Finding {
   return good('provider', said);
 }
 
-function headFindings(version: string, { labels }: Inspector, goodLabels: readonly string[]): Finding[] {
+function headFindings(version: string, inspector: Inspector, goodLabels: readonly string[]): Finding[] {
+  const { labels } = inspector;
+  const misfit = inspector.misfit();
+  if (misfit) return [failure('head', `${misfit.message}: every part is uncertain`, misfit.remedy)];
   if (labels.length === 0) {
     const remedy =
       'label good parts and defects and train a head; the line runs without, but decides nothing';

@@ -47,7 +47,10 @@ export interface Recipes {
   /** The recipe in force. */
   readonly active: string;
   list(): RecipeView[];
-  /** Loads the heads of all recipes. @throws QcError where that of the recipe in force cannot be used */
+  /**
+   * Loads the heads of all recipes. @throws QcError where that of the recipe in force cannot be used; one of another base only
+   * does not judge, so that the line says what to do
+   */
   loadHeads(): Promise<void>;
   /** Whether a part may be judged by it. @throws QcError recipe-unknown, version-unknown, head-damaged, head-base-mismatch */
   require(recipe: string): Promise<void>;
@@ -123,7 +126,8 @@ export async function openRecipes(book: RecipeBook, deps: RecipesDeps): Promise<
     async loadHeads() {
       for (const name of book.names) {
         await load(name).catch((error: unknown) => {
-          if (name === active || !(error instanceof QcError)) throw error;
+          if (!(error instanceof QcError)) throw error;
+          if (name === active && error.code !== 'head-base-mismatch') throw error;
           log.warn({ recipe: name, code: error.code }, `the recipe ${name} cannot be used: ${error.line}`);
         });
       }

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
-import type { Calibration } from '../calibration.ts';
+import type { Calibration, PromotionReasons } from '../calibration.ts';
 import { estimateOf } from '../collect/estimate.ts';
 import type { Candidate } from '../collect/queue.ts';
 import { labelUsers } from '../dataset/label-change.ts';
@@ -43,6 +43,8 @@ export interface CalibrationDeps {
   readonly model: () => Promise<LiveModel>;
   /** Which head judges now; undefined while none does. */
   readonly active: () => string | undefined;
+  /** The active head was trained on another base and does not judge: which bases, in words. */
+  readonly misfit: () => string | undefined;
 }
 
 /** Newest versions whose figures are read at the start. */
@@ -68,7 +70,7 @@ export function openCalibration(
     onNotice: (text) => log.warn(text),
   });
   const versions = createVersions(storage.directory, { log, model: deps.model });
-  const trainings = createTrainingDesk(jobs, { log, metrics, onCandidate: showScore });
+  const trainings = createTrainingDesk(jobs, { log, metrics, onCandidate: showScore, promote });
   const explainer = createExplainer(jobs);
   const shadow = createShadow(metrics);
   /** Labels in the order of their number keys: a key that fingers know must not change its meaning. */
@@ -89,6 +91,12 @@ export function openCalibration(
     for (const { version } of all.slice(0, mostShown).toReversed()) await showScore(version);
     const active = all.find((one) => one.active);
     if (active) await showScore(active.version);
+  }
+
+  async function promote(version: string, by: string, why: PromotionReasons = {}): Promise<void> {
+    await versions.promote(version, by, why);
+    if (shadow.view()?.version === version) await setShadow(null);
+    await showScore(version);
   }
 
   async function setShadow(version: string | null): Promise<void> {
@@ -140,6 +148,7 @@ export function openCalibration(
         heldByOthers: labels.heldByOthers(author),
         training: trainings.view,
         active,
+        misfit: deps.misfit() ?? null,
         candidate: await versions.candidate(all),
         shadow: shadow.view(),
         estimate: estimateOf(dataset.frames, good, active ?? undefined),
@@ -207,11 +216,7 @@ export function openCalibration(
 
     versions: () => versions.list(),
     report: (version) => versions.report(version),
-    async promote(version, by, why) {
-      await versions.promote(version, by, why);
-      if (shadow.view()?.version === version) await setShadow(null);
-      await showScore(version);
-    },
+    promote,
     async rollback(by, asked) {
       const back = await versions.rollback(by, asked);
       await showScore(back.version);

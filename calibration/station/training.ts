@@ -27,6 +27,8 @@ export interface TrainingDeps {
   readonly metrics: TrainingMetrics;
   /** A candidate was made. */
   readonly onCandidate: (version: string) => Promise<void>;
+  /** Makes a candidate the active head. @throws QcError gate-refused */
+  readonly promote: (version: string, by: string) => Promise<void>;
 }
 
 /** Notices of one training that are kept. */
@@ -34,7 +36,7 @@ const mostNotices = 20;
 
 export function createTrainingDesk(
   config: JobConfig,
-  { log, metrics, onCandidate }: TrainingDeps,
+  { log, metrics, onCandidate, promote }: TrainingDeps,
 ): TrainingDesk {
   let view: TrainingView = idle;
   let stop: AbortController | undefined;
@@ -55,7 +57,8 @@ export function createTrainingDesk(
 
   const quantizing = createQuantizing(config, log, inProcess);
 
-  async function train({ seed, ...asked }: TrainOptions, by: string, signal: AbortSignal): Promise<void> {
+  async function train(options: TrainOptions, by: string, signal: AbortSignal): Promise<void> {
+    const { seed, promote: isWanted = false, ...asked } = options;
     const startedAt = new Date();
     const startedMs = performance.now();
     view = { ...idle, state: 'running', step: 'starting', by, startedAt: startedAt.toISOString() };
@@ -82,6 +85,7 @@ export function createTrainingDesk(
       );
       await onCandidate(version);
       log.info({ version }, 'training has made a candidate');
+      if (isWanted) await promoteIfAllowed(version, by);
       view = { ...view, state: 'done', step: 'done', version };
       quantizing.begin(version);
     } catch (error) {
@@ -97,6 +101,17 @@ export function createTrainingDesk(
     } finally {
       stop = undefined;
       metrics.trained(view.state, (performance.now() - startedMs) / 1000);
+    }
+  }
+
+  /** The candidate stays one if its gate refuses it. */
+  async function promoteIfAllowed(version: string, by: string): Promise<void> {
+    try {
+      await promote(version, by);
+    } catch (error) {
+      if (!(error instanceof QcError) || error.code !== 'gate-refused') throw error;
+      log.warn(error.message);
+      view = { ...view, notices: [...view.notices, error.message].slice(-mostNotices) };
     }
   }
 

@@ -1,6 +1,6 @@
 /** How the active head judges the frames that a candidate is judged on. */
 import { z } from 'zod';
-import { decodeHead, probabilitiesOf, requireSameBase } from '../../models/head.ts';
+import { decodeHead, misfitOf, probabilitiesOf } from '../../models/head.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
 import type { HeadVersion, Store } from '../../models/versions/store.ts';
 import type { Described } from './features.ts';
@@ -11,13 +11,15 @@ const heldOutSchema = z.object({ heldOut: z.record(z.string(), z.string()) });
 export type HeldOutAnswers = z.output<typeof heldOutSchema>['heldOut'];
 
 export interface JudgedByActive extends Compared {
+  readonly known: readonly boolean[];
   /** For each frame, whether the active head was accepted with it. */
   readonly knew: readonly boolean[];
 }
 
 /**
  * Frames that the active head was trained on are judged as its own cross-validation judged them, so that neither head is
- * judged on what it has seen; all others by the head itself. Undefined if there is no active head that can be compared on this base.
+ * judged on what it has seen; all others by the head itself. A head of another base cannot judge any more: of it only the answers
+ * count that its cross-validation left. Undefined if there is no active head, or none that was made here.
  */
 export async function judgedByActive(
   store: Store,
@@ -30,26 +32,30 @@ export async function judgedByActive(
   let head: HeadVersion;
   try {
     head = await store.read(version);
-    requireSameBase(head.manifest, base);
   } catch (error) {
-    onNotice(`the candidate is not held against ${version}: ${(error as Error).message}`);
+    onNotice(`the candidate is not compared with ${version}: ${(error as Error).message}`);
     return undefined;
+  }
+  const { heldOut } = heldOutSchema.catch({ heldOut: {} }).parse(await store.report(version));
+  const answered = described.map(({ frame }) => Object.hasOwn(heldOut, frame.id));
+  const misfit = misfitOf(head.manifest, base);
+  if (misfit) {
+    onNotice(`the candidate is compared with recorded answers only: ${misfit.message}`);
+    const right = described.map(({ frame }) => heldOut[frame.id] === frame.label);
+    return { version, right, knew: answered, known: answered };
   }
   const { labels, createdAt } = head.manifest;
   const linear = decodeHead(head.model, labels);
   if (!linear) {
-    onNotice(`the candidate is not held against ${version}: it was not made here`);
+    onNotice(`the candidate is not compared with ${version}: it was not made here`);
     return undefined;
   }
-  const { heldOut } = heldOutSchema.catch({ heldOut: {} }).parse(await store.report(version));
   const right = described.map(({ frame, features }) => {
     const said = probabilitiesOf(linear, features);
     const most = labels[said.indexOf(Math.max(...said))];
     return (heldOut[frame.id] ?? most) === frame.label;
   });
   const recorded = Object.keys(heldOut).length > 0;
-  const knew = described.map(({ frame }) =>
-    recorded ? Object.hasOwn(heldOut, frame.id) : frame.labelledAt <= createdAt,
-  );
-  return { version, right, knew };
+  const knew = described.map(({ frame }, i) => (recorded ? answered[i]! : frame.labelledAt <= createdAt));
+  return { version, right, knew, known: described.map(() => true) };
 }

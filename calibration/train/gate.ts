@@ -12,6 +12,8 @@ export interface Compared {
   readonly version: string;
   /** For each part, whether the active head was right. */
   readonly right: readonly boolean[];
+  /** For each part, whether its answer is known; the others are not compared. Default: all. */
+  readonly known?: readonly boolean[];
 }
 
 /** How much worse a candidate may be and still count as no worse. */
@@ -40,12 +42,20 @@ export function judgeCandidate(
     };
   }
   if (!active) return { allowed: true, reason: 'there is no active head yet, and it surely beats guessing' };
-  const won = right.filter((is, i) => is && !active.right[i]).length;
-  const lost = right.filter((is, i) => !is && active.right[i]).length;
-  const told = `of ${parts} parts it gets ${won} right that ${active.version} gets wrong, and ${lost} wrong that ${active.version} gets right`;
+  const known = right.map((_, i) => active.known?.[i] ?? true);
+  const compared = known.filter(Boolean).length;
+  if (compared === 0) {
+    return {
+      allowed: true,
+      reason: `${active.version} left no answers to compare with, and it surely beats guessing`,
+    };
+  }
+  const won = right.filter((is, i) => known[i] && is && !active.right[i]).length;
+  const lost = right.filter((is, i) => known[i] && !is && active.right[i]).length;
+  const told = `of ${compared} parts it gets ${won} right that ${active.version} gets wrong, and ${lost} wrong that ${active.version} gets right`;
   if (lost > won) return { allowed: false, reason: `it is worse: ${told}` };
   if (lost === 0 || won > lost) return { allowed: true, reason: told };
-  const worst = upperBound(lost, parts, risk) - won / parts;
+  const worst = upperBound(lost, compared, risk) - won / compared;
   return worst <= margin
     ? { allowed: true, reason: `it is no worse: ${told}` }
     : { allowed: false, reason: `it is not shown to be no worse: ${told}; label more parts` };

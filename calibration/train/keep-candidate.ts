@@ -16,6 +16,8 @@ export interface Candidate {
   readonly head: TrainedHead & Familiar;
   readonly report: Report;
   readonly heldOut: HeldOutAnswers;
+  /** The head that was active when its gate judged; undefined if none was. */
+  readonly against: string | undefined;
   /** Who asked for it. */
   readonly by: string;
 }
@@ -26,7 +28,7 @@ export interface Candidate {
  */
 export async function keepCandidate(
   store: Store,
-  { base, head, report, heldOut, by }: Candidate,
+  { base, head, report, heldOut, against = 'none', by }: Candidate,
 ): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'qc-candidate-'));
   try {
@@ -57,7 +59,7 @@ export async function keepCandidate(
           promised,
           gate: report.gate.reason,
           allowed: report.gate.allowed,
-          against: report.active?.version ?? 'none',
+          against,
         },
       },
     });

@@ -34,6 +34,8 @@ export function makeReport(measured: Measured): Report {
   const { drawn, described, head, plain, heldOut, limits, evaluation, active, gate, facts, ms } = measured;
   const truth = described.map(({ frame }) => frame.label);
   const right = rightOf(heldOut, truth);
+  const known = active?.right.filter((_, i) => active.known[i]) ?? [];
+  const compared = active && known.length > 0 ? { version: active.version, accuracy: shareOf(known) } : null;
   const commonest = Math.max(...Object.values(countLabels(drawn)));
   return {
     ...evaluation,
@@ -59,9 +61,9 @@ export function makeReport(measured: Measured): Report {
         active?.right.filter((_, i) => active.knew[i]) ?? [],
       ),
     ],
-    active: active ? { version: active.version, accuracy: shareOf(active.right) } : null,
+    active: compared,
     errorReduction: {
-      active: active ? reduction(evaluation.accuracy, shareOf(active.right)) : null,
+      active: compared ? reduction(evaluation.accuracy, compared.accuracy) : null,
       commonest: reduction(evaluation.accuracy, commonest / drawn.length),
     },
     gate,

@@ -52,8 +52,8 @@ export interface Judged extends RunTimes {
 }
 
 export interface JudgeOptions {
-  /** Version of a kept head that judges instead of the active one, without a shadow. */
-  readonly head?: string | undefined;
+  /** Version of a kept head that judges instead of the active one, without a shadow; null: no head. */
+  readonly head?: string | null | undefined;
   /** Who asks, a camera: those who ask take turns. */
   readonly lane?: string;
 }
@@ -143,10 +143,11 @@ function share(
     busyWith: batch * Math.max(2, workers.length * parallel) + 1,
     ended,
     async judge(image, { head: by, lane = other } = {}) {
-      if (by !== undefined && !heads.has(by)) {
+      if (typeof by === 'string' && !heads.has(by)) {
         throw new QcError('version-unknown', `the head ${by} is not loaded`);
       }
-      const asked = by === undefined ? { head: active, shadow } : { head: by, shadow: undefined };
+      const asked =
+        by === undefined ? { head: active, shadow } : { head: by ?? undefined, shadow: undefined };
       const held = [asked.head, asked.shadow];
       for (const version of held) heads.hold(version);
       try {

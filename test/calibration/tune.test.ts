@@ -1,4 +1,4 @@
-import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDataset } from '../../calibration/dataset/dataset.ts';
@@ -145,7 +145,7 @@ describe('training', () => {
     expect(report.worst.length).toBeGreaterThan(0);
   });
 
-  it('goes on with a head of another base as if there were none, saying so', async () => {
+  it('compares with a head of another base by the answers that it left', async () => {
     await using folder = await tempFolder();
     await using other = await tempFolder();
     const storage = folder.path;
@@ -155,8 +155,16 @@ describe('training', () => {
     await (await openStore(storage)).promote(first.version);
     const another = await writeTiny(other.path, {}, tinyClassifier(2));
     const { notices, report } = await train(storage, another);
-    expect(notices).toEqual([expect.stringMatching(/not held against .* was trained on the base tiny/)]);
-    expect(report.active).toBeNull();
+    expect(notices).toEqual([
+      expect.stringMatching(/recorded answers only: .* was trained on the base tiny/),
+    ]);
+    expect(report.active).toEqual({ version: first.version, accuracy: first.report.accuracy });
+    await rm(join(storage, 'models', first.version, 'report.json'));
+    const without = await train(storage, another);
+    expect(without.report.active).toBeNull();
+    if (without.report.gate.allowed) {
+      expect(without.report.gate.reason).toContain(`${first.version} left no answers to compare with`);
+    }
   });
 });
 

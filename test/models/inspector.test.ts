@@ -1,4 +1,4 @@
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { modelSchema } from '../../config/schema.ts';
@@ -180,13 +180,42 @@ describe('at the start', () => {
     await expect(open(folder.path, { base })).rejects.toMatchObject({ code: 'head-damaged', exitCode: 3 });
   });
 
-  test('a head of another base is refused, with the way out', async () => {
+  test('a head of another base does not judge: no head does, and the way out is told', async () => {
     await using folder = await tempFolder();
-    await tinyStore(folder.path);
-    await expect(open(folder.path)).rejects.toMatchObject({
+    const { version } = await tinyStore(folder.path);
+    await using inspector = await open(folder.path);
+    expect(inspector.misfit()).toMatchObject({
       code: 'head-base-mismatch',
+      message: expect.stringContaining(`head ${version} was trained on the base tiny`),
       remedy: expect.stringContaining('train a new head'),
     });
+    expect(inspector.notices).toEqual([expect.stringContaining('the base in use is resnet50-embedded')]);
+    expect(inspector.labels).toEqual([]);
+    expect(await inspector.judge(plate('good', 1))).toMatchObject({ probabilities: {}, version: 'none' });
+
+    await expect(inspector.keepHead(version)).rejects.toMatchObject({ code: 'head-base-mismatch' });
+    expect(inspector.misfit(version)?.code).toBe('head-base-mismatch');
+    const fitting = await storeHead(folder.path, inspector.manifest, inspector.features);
+    await inspector.swapHead(fitting);
+    expect(inspector.misfit()).toBeUndefined();
+    expect((await inspector.judge(plate('good', 1))).version).toBe(fitting);
+    // A recipe that names the old head is never judged by the active one.
+    expect((await inspector.judge(plate('good', 1), { head: version })).version).toBe('none');
+  });
+
+  test('an embedded base of an earlier version stands for the one that replaced it, unless it is kept', async () => {
+    await using folder = await tempFolder();
+    await using inspector = await open(folder.path, { base: 'resnet50-synthetic' });
+    expect(inspector.model.base).toBe('resnet50-embedded');
+    expect(inspector.notices).toEqual([
+      'model.base: resnet50-synthetic is no longer part of qc-edge-agent, resnet50-embedded is used instead — set model.base to resnet50-embedded',
+    ]);
+    const bases = join(folder.path, 'bases');
+    await mkdir(bases);
+    await writeTiny(bases, { name: 'resnet50-synthetic' });
+    await rename(join(bases, 'tiny.json'), join(bases, 'resnet50-synthetic.json'));
+    await using kept = await open(folder.path, { base: 'resnet50-synthetic' });
+    expect([kept.model.base, kept.notices]).toEqual(['resnet50-synthetic', []]);
   });
 });
 

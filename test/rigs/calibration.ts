@@ -30,6 +30,8 @@ interface Script {
   findings: Finding[];
   estimate: EstimateView;
   shadowed: ShadowView | null;
+  /** As `overview.misfit`. */
+  misfit: string | null;
   gate: Report['gate'];
   /** What the next label fails with. */
   failure: QcError | undefined;
@@ -126,6 +128,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
     findings: [],
     estimate: { escapes: unknownRate, falseRejects: unknownRate, corrections: 0 },
     shadowed: null,
+    misfit: null,
     gate: {
       allowed: true,
       reason: 'of 61 parts it gets 3 right that 2026-11-23.1 gets wrong, and 1 wrong that it gets right',
@@ -178,6 +181,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
         heldByOthers: 0,
         training,
         active,
+        misfit: rig.misfit,
         candidate: candidate()?.version ?? null,
         shadow: rig.shadowed,
         estimate: rig.estimate,

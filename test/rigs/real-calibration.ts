@@ -35,6 +35,7 @@ export async function openRealCalibration(directory: string, calibrating = true)
       past: { result: async () => undefined, image: async () => undefined },
       model: () => Promise.reject(new Error('there is no model here')),
       active: () => undefined,
+      misfit: () => undefined,
     },
   );
   return {

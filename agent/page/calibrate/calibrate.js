@@ -11,6 +11,7 @@ import { createGallery } from './gallery-view.js';
 import { createHistoryView } from './history-view.js';
 import { followKeys, releaseFocusAfterTaps } from './keys.js';
 import { createLabelView } from './label-view.js';
+import { createMisfitPanel } from './misfit-panel.js';
 import { createOverviewStore } from './overview.js';
 import { createTabs } from './tabs.js';
 import { createToasts } from './toast.js';
@@ -52,6 +53,7 @@ overview.subscribe(({ calibrating, active, waiting, frames, training, candidate 
   setText(byId('badge-gallery'), frames > 0 ? String(frames) : '');
   setText(byId('badge-train'), training.state === 'running' ? '…' : candidate ? '●' : '');
 });
+createMisfitPanel(tools);
 connection.onChange((isUp) => {
   if (isUp) showBanner('');
   else {

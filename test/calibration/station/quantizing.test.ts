@@ -22,6 +22,7 @@ it('makes an int8 variant by itself once a training was accepted, and not a seco
     log: pino({ level: 'info' }, sink),
     metrics: { trained: () => undefined },
     onCandidate: async () => undefined,
+    promote: async () => undefined,
   });
   const said = (text: string) => lines.some((line) => line.includes(text));
   desk.start({}, 'test');

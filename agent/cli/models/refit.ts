@@ -1,0 +1,71 @@
+/** `qc-agent models refit`: a head that was trained on another base is trained again, from the station's own data set. */
+import type { Command } from 'commander';
+import { standBack } from '../../../calibration/jobs/lower-priority.ts';
+import type { TuneDeps } from '../../../calibration/tune.ts';
+import { loadConfig } from '../../../config/load.ts';
+import type { Config } from '../../../config/schema.ts';
+import { openBase } from '../../../models/base.ts';
+import { requireReadable } from '../../../models/disk/layout.ts';
+import { misfitOf } from '../../../models/head.ts';
+import { openStore } from '../../../models/versions/store.ts';
+import { type CommandAnswer, give } from '../answer.ts';
+import { configFile, type FileOptions, json } from '../options.ts';
+import { recorded } from '../recorded.ts';
+import { environment, exitWithFailure, pid, steps, unlessStopped, untilSignal, whoami } from '../shell.ts';
+import { trainCommand } from '../train.ts';
+
+export function addRefit(models: Command): void {
+  models
+    .command('refit')
+    .description('after the base has changed: train the active head again and promote it if the gate lets it')
+    .addOption(configFile())
+    .addOption(json('the figures'))
+    .addHelpText(
+      'after',
+      '\nWithout a change of the base it does nothing. Exit 1 if the gate refuses the new head.\n\nExample:\n  qc-agent models refit --config agent.yaml',
+    )
+    .action(refit);
+}
+
+async function refit(options: FileOptions): Promise<void> {
+  standBack(pid);
+  const signal = untilSignal();
+  const config = loadConfig(options.config, environment);
+  await requireReadable(config.storage.directory);
+  const work = () => refitCommand(config, { by: whoami() }, { signal, ...steps(options.json) });
+  const done = await unlessStopped(
+    signal,
+    'the active head stays as it is',
+    recorded(config, 'refit', {}, work),
+  );
+  give(done, options.json);
+  if (done.refused) exitWithFailure();
+}
+
+/** @throws QcError version-unknown if there is no active head, head-damaged, and what training and promoting throw */
+async function refitCommand(
+  config: Config,
+  { by }: { readonly by: string },
+  deps: TuneDeps,
+): Promise<CommandAnswer & { readonly refused: boolean }> {
+  const { model, storage, recipes } = config;
+  const store = await openStore(storage.directory);
+  const { manifest: base } = await openBase({ ...model, storageDirectory: storage.directory });
+  const active = await store.active();
+  const misfit = active === undefined ? undefined : misfitOf((await store.read(active)).manifest, base);
+  if (active !== undefined && !misfit) {
+    const text = `nothing to do: ${active} was trained on ${base.name}, the base in use`;
+    return { text, json: { promoted: false, active }, refused: false };
+  }
+  if (misfit) deps.onNotice(misfit.message);
+  const trained = await trainCommand(config, { promote: true, by }, deps);
+  const stale: string[] = [];
+  for (const [name, { head }] of Object.entries(recipes)) {
+    const manifest =
+      head === undefined ? undefined : (await store.read(head).catch(() => undefined))?.manifest;
+    if (manifest && misfitOf(manifest, base)) stale.push(`recipes.${name}.head is ${head}`);
+  }
+  if (stale.length === 0) return trained;
+  const text = `${stale.join(', ')}: trained on another base as well; parts of such a recipe are uncertain until the configuration names a head for ${base.name}`;
+  return { ...trained, text: `${trained.text}\n${text}` };
+}

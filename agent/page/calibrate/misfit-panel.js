@@ -1,0 +1,42 @@
+/** The active model was trained on another base: says so above every tab, and trains it again with one tap. */
+import { post } from '../shared/api-client.js';
+import { byId, setText } from '../shared/dom.js';
+import { counted } from '../shared/format.js';
+
+/** @import { Tools } from './tools.js' */
+
+/** @param {Tools} tools */
+export function createMisfitPanel({ overview, toasts, announce }) {
+  const button = byId('misfit-refit', HTMLButtonElement);
+  button.addEventListener('click', async () => {
+    button.disabled = true;
+    try {
+      await post('api/v1/training/start', { promote: true });
+      announce('Training has started.');
+    } catch (error) {
+      toasts.error(error);
+    }
+    await overview.refresh();
+  });
+  overview.subscribe(({ misfit, training, frames }) => {
+    byId('misfit').hidden = misfit === null;
+    if (misfit === null) return;
+    const isRunning = training.state === 'running';
+    button.disabled = isRunning || frames === 0;
+    setText(
+      byId('misfit-text'),
+      `${misfit}. Every part is uncertain until a model is trained for this base.`,
+    );
+    setText(byId('misfit-hint'), hintOf(isRunning, frames));
+  });
+}
+
+/**
+ * @param {boolean} isRunning
+ * @param {number} frames
+ */
+function hintOf(isRunning, frames) {
+  if (isRunning) return 'It is being trained; the Train tab shows the progress.';
+  if (frames === 0) return 'No part is labelled on this station yet. Label parts first.';
+  return `Trains on ${counted(frames, 'labelled part')}. The new model is used at once if it passes its check; otherwise it waits in the Train tab.`;
+}
