@@ -30,3 +30,17 @@ it('refuses one that is not shown to be no worse: as many lost as won, of few pa
   expect(allowed).toBe(false);
   expect(reason).toMatch(/not shown to be no worse.*label more/);
 });
+
+it('compares only where an old head left its answer, and says so if it left none', () => {
+  const knownUntil = (end: number) => ({ ...active(3), known: truth.map((_, i) => i < end) });
+  const worseElsewhere = judgeCandidate(wrongAt(60, 61, 62), truth, knownUntil(50));
+  expect(worseElsewhere).toEqual({
+    allowed: true,
+    reason: expect.stringMatching(/^of 50 parts it gets 1 right that .* wrong, and 0 wrong/),
+  });
+  expect(judgeCandidate(wrongAt(1, 2), truth, knownUntil(50)).allowed).toBe(false);
+  expect(judgeCandidate(wrongAt(1, 2), truth, knownUntil(0))).toEqual({
+    allowed: true,
+    reason: '2026-11-23.1 left no answers to compare with, and it surely beats guessing',
+  });
+});
