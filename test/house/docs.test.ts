@@ -67,7 +67,9 @@ it('the code map names only files and folders that exist', () => {
   const named = map.split(/^### /m).flatMap((section) => {
     const folder = /^`([a-z]+)\/`/.exec(section)?.[1] ?? '';
     const cells = [...section.matchAll(/^\| (`[^|]*) \|/gm)].map((match) => match[1] ?? '');
-    return cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map((match) => join(folder, match[1] ?? '')));
+    return cells.flatMap((cell) =>
+      [...cell.matchAll(/`([^`]+)`/g)].map((match) => join(folder, match[1] ?? '')),
+    );
   });
   expect(named.length).toBeGreaterThan(30);
   expect(named.filter((path) => !existsSync(join(packageRoot, path)))).toEqual([]);
