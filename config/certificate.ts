@@ -1,15 +1,15 @@
-/** A certificate and its key as PEM files: read, and checked before anybody else finds fault with them. */
+/** Reads a certificate and its key from PEM files, and checks them before they are used. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 
 export interface KeyPair {
   readonly cert: Buffer;
   readonly key: Buffer;
-  /** Until when it is valid. */
+  /** End of its validity. */
   readonly validTo: Date;
 }
 
-/** Why a certificate cannot be used; `at` says which of the two files it is about. */
+/** Why a certificate cannot be used; `at` names the file. */
 export class CertificateFault extends Error {
   readonly at: 'cert' | 'key';
 
@@ -19,7 +19,7 @@ export class CertificateFault extends Error {
   }
 }
 
-/** @throws CertificateFault where a file cannot be read, the two do not belong together, or the time is not theirs */
+/** @throws CertificateFault if a file cannot be read, the two do not match, or the certificate is not valid now */
 export async function readKeyPair(
   files: { readonly cert: string; readonly key: string },
   now = new Date(),
@@ -65,5 +65,5 @@ function attempt<T>(at: 'cert' | 'key', what: string, work: () => T): T {
 
 export const dayOf = (date: Date) => date.toISOString().slice(0, 10);
 
-/** Whole days until then; below zero once it is over. */
+/** Whole days until then; negative afterwards. */
 export const daysUntil = (date: Date, now = Date.now()) => Math.floor((date.getTime() - now) / 86_400_000);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /**
  * Checks a value from outside (network, file, environment) against a schema. Use it instead of `schema.safeParse`: zod
- * compares the `length` of whatever it is given with a limit, which throws for `{"length": {"toString": 1}}`.
+ * compares the `length` of any value with a limit, which throws for `{"length": {"toString": 1}}`.
  * Never throws; such a value is a failed check.
  */
 export function check<S extends z.ZodType>(schema: S, value: unknown): z.ZodSafeParseResult<z.output<S>> {

@@ -1,4 +1,4 @@
-/** What a decoding process gets to know: where libraries and temporary files are, and none of the agent's secrets. */
+/** Environment of a decoding process: paths of libraries and temporary files, but no secrets of the agent. */
 export function childEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('QC_')));
 }

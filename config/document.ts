@@ -1,4 +1,4 @@
-/** YAML text in, plain values and the place of each out. */
+/** Parses YAML into plain values with the position of each. */
 import { readFileSync } from 'node:fs';
 import {
   type Document,
@@ -17,22 +17,22 @@ import { ConfigError, type Problem } from './problems.ts';
 import type { Path } from './tree.ts';
 
 export interface ConfigDocument {
-  /** What the file says, as plain objects. */
+  /** Content of the file as plain objects. */
   readonly value: Record<string, unknown>;
-  /** `file:line:column` of a key or its value; of the nearest parent where the key is not there. */
+  /** `file:line:column` of a key or its value; of the nearest parent if the key is missing. */
   where(path: Path, at: 'key' | 'value'): string;
-  /** Keys that are written twice in one mapping. */
+  /** Keys that occur twice in one mapping. */
   readonly duplicates: readonly Problem[];
 }
 
 /**
  * Reads a configuration file.
- * @throws ConfigError where there is no file, or what it holds is not one YAML mapping.
+ * @throws ConfigError if there is no file, or it is not one YAML mapping.
  */
 export function readDocument(file: string): ConfigDocument {
   const text = readText(file);
   const lines = new LineCounter();
-  // prettyErrors would quote the source line, and with it perhaps a password.
+  // prettyErrors would quote the source line, which may contain a password.
   const document = parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
@@ -47,7 +47,7 @@ export function readDocument(file: string): ConfigDocument {
   };
   if (document.errors.length > 0) {
     const first = document.errors[0]!;
-    // What follows the first syntax error is mostly its echo.
+    // Later syntax errors are usually consequences of the first.
     throw new ConfigError([{ where: at(first.pos[0]), key: '', ...syntax(first.code) }]);
   }
   const { contents } = document;
@@ -83,7 +83,7 @@ function readText(file: string): string {
     if (code === 'EISDIR')
       throw fileError(file, 'this is a folder', 'name the YAML file in it, as in --config DIR/agent.yaml');
     if (code === 'EACCES')
-      throw fileError(file, 'no permission to read it', 'let the user who runs the agent read it');
+      throw fileError(file, 'no permission to read it', 'allow the user who runs the agent to read it');
     throw fileError(file, `cannot be read (${code ?? 'unknown error'})`, 'check the disk and the path');
   }
   if (bytes.includes(0))
@@ -101,7 +101,7 @@ function plain(document: Document.Parsed, file: string): Record<string, unknown>
   } catch {
     throw fileError(
       file,
-      'a *name refers to an &anchor that is not above it, or too many of them nest',
+      'a *name refers to an &anchor that is not above it, or too many are nested',
       'put a value that starts with * in quotes, or define the anchor first',
     );
   }
@@ -123,7 +123,7 @@ function locate(document: Document.Parsed, path: Path, part: 'key' | 'value'): n
       offset = node.range?.[0] ?? offset;
     } else return offset;
   }
-  // A collection begins on the line below its key: the key says more.
+  // A collection starts on the line below its key: the position of the key is more useful.
   const own = part === 'value' && isNode(node) && !isCollection(node) ? node.range : undefined;
   return own && own[1] > own[0] ? own[0] : offset;
 }
@@ -161,31 +161,31 @@ function findDuplicates(
   return problems;
 }
 
-/** YAML's syntax errors in the words of somebody who edits a file once a year. */
+/** Explains YAML syntax errors to somebody who seldom edits such files. */
 function syntax(code: ErrorCode): { what: string; remedy: string } {
   switch (code) {
     case 'TAB_AS_INDENT':
-      return { what: 'a tab is used to indent', remedy: 'indent with spaces, two a level' };
+      return { what: 'a tab is used to indent', remedy: 'indent with spaces, two per level' };
     case 'BAD_INDENT':
       return {
-        what: 'the indentation does not fit, or a [ or { above is not closed',
-        remedy: 'line up keys of one level with spaces, and close brackets',
+        what: 'the indentation is inconsistent, or a [ or { above is not closed',
+        remedy: 'align keys of the same level with spaces, and close brackets',
       };
     case 'BLOCK_AS_IMPLICIT_KEY':
     case 'MULTILINE_IMPLICIT_KEY':
     case 'BLOCK_IN_FLOW':
       return {
         what: 'a key where a value was expected: wrong indentation, or two keys on one line',
-        remedy: 'one key a line; put a value that contains ": " in quotes',
+        remedy: 'write one key per line; put a value that contains ": " in quotes',
       };
     case 'MISSING_CHAR':
       return {
         what: 'something is missing: a closing quote or bracket, or the colon and space after a key',
-        remedy: 'close what was opened; write key: value',
+        remedy: 'close the quote or bracket; write key: value',
       };
     case 'BAD_SCALAR_START':
       return {
-        what: 'a value starts with a character that means something else in YAML (@, `, % …)',
+        what: 'a value starts with a character that has a special meaning in YAML (@, `, % …)',
         remedy: 'put the value in quotes',
       };
     case 'BAD_DQ_ESCAPE':

@@ -1,4 +1,4 @@
-/** Settings from the environment: `QC_MQTT__URL` is `mqtt.url`. They win over the file. */
+/** Settings from the environment: `QC_MQTT__URL` is `mqtt.url`. They take precedence over the file. */
 import { parse } from 'yaml';
 import type { Problem } from './problems.ts';
 import { childrenOf, configTree, type KeyNode, nearest, type Path } from './tree.ts';
@@ -6,21 +6,21 @@ import { childrenOf, configTree, type KeyNode, nearest, type Path } from './tree
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Overlay {
-  /** The file's values with those of the environment over them; the file's own object is left alone. */
+  /** The values of the file, overridden by those of the environment; the object of the file is not changed. */
   readonly value: Record<string, unknown>;
   /** The variable that decided a key or something below or above it. */
   variable(path: Path): string | undefined;
   readonly problems: readonly Problem[];
 }
 
-/** QC_TEST_… belongs to our tests; the rest is what Kubernetes sets for a service whose name starts with qc-. */
+/** QC_TEST_… is used by our tests; the rest is set by Kubernetes for services whose name starts with qc-. */
 const foreign = /^QC_TEST_|^QC_(?!.*__).*_(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/i;
 const serviceLink = /^QC_(?!.*__).*_PORT$/i;
 
 /**
- * Lays the `QC_` variables over what the file says. Names are matched ignoring case and with - as _, against
+ * Overrides the values of the file with the `QC_` variables. Names are matched ignoring case and with - as _, against
  * the schema's keys and the file's camera names. An empty variable counts as not set.
- * Numbers, booleans and lists are read as YAML; where a text is expected the value is taken as it is.
+ * Numbers, booleans and lists are parsed as YAML; if a text is expected, the value is used unchanged.
  */
 export function overlayEnvironment(fromFile: Record<string, unknown>, env: Environment): Overlay {
   const value = copy(fromFile) as Record<string, unknown>;
@@ -80,7 +80,7 @@ interface Match {
   readonly node: KeyNode;
 }
 
-/** Every setting a folded name may mean: more than one only where camera names differ in case or in - and _. */
+/** Every setting a folded name may mean: more than one only if camera names differ in case or in - and _. */
 function match(name: string, node: KeyNode, value: unknown): Match[] {
   return candidates(node, value).flatMap(([key, child]) => {
     const folded = fold(key);
@@ -132,7 +132,7 @@ function assign(root: Record<string, unknown>, path: readonly string[], value: u
   let parent = root;
   for (const key of path.slice(0, -1)) {
     const below = parent[key];
-    // Something else than a mapping is replaced only where there is nothing; the schema names the rest.
+    // Only a missing value is replaced by a mapping; the schema reports any other value.
     if (below === undefined || below === null) parent[key] = {};
     else if (!isObject(below)) return;
     parent = parent[key] as Record<string, unknown>;
@@ -140,7 +140,7 @@ function assign(root: Record<string, unknown>, path: readonly string[], value: u
   parent[path.at(-1)!] = value;
 }
 
-/** Unlike structuredClone, gives each use of a YAML *alias an object of its own. */
+/** Unlike structuredClone, copies the object for each use of a YAML *alias. */
 function copy(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copy);
   if (!isObject(value)) return value;

@@ -1,6 +1,6 @@
 /**
- * Every error code in one table, with what the person who reads it does about it.
- * A code is part of the contract (replies, HTTP, logs, doctor): never reuse or rename one.
+ * All error codes, each with its exit code and with what the operator has to do.
+ * A code is part of the external interface (replies, HTTP, logs, doctor): never rename or reuse one.
  */
 export const errors = {
   // configuration
@@ -11,13 +11,13 @@ export const errors = {
   'model-mismatch': { exit: 3, remedy: 'correct the manifest so that it describes the graph' },
   'model-check-failed': {
     exit: 3,
-    remedy: 'the weights are not those the manifest describes: copy or pull the base again',
+    remedy: 'copy or pull the base again: its weights differ from those that the manifest describes',
   },
   'precision-unavailable': {
     exit: 3,
-    remedy: 'set model.precision to auto, or make the int8 variant: qc-agent models quantize',
+    remedy: 'set model.precision to auto, or create the int8 variant: qc-agent models quantize',
   },
-  'quantize-impossible': { exit: 1, remedy: 'leave model.precision at auto: the base runs in float' },
+  'quantize-impossible': { exit: 1, remedy: 'keep model.precision at auto: the base then runs in float' },
   'provider-unavailable': {
     exit: 3,
     remedy: 'set model.provider to auto or cpu, or install what is missing',
@@ -26,11 +26,11 @@ export const errors = {
   'inference-server-unreachable': {
     exit: 1,
     remedy:
-      'check model.remote.url and ca, the network, and that the server runs; parts are judged here meanwhile',
+      'check model.remote.url and ca, the network, and that the server runs; the agent judges parts locally meanwhile',
   },
   'inference-server-timeout': {
     exit: 1,
-    remedy: 'look for load on the server and the network, or raise model.remote.timeoutMs',
+    remedy: 'reduce the load on the server and the network, or raise model.remote.timeoutMs',
   },
   'inference-server-unauthorized': { exit: 1, remedy: 'check the token in model.remote.tokenFile' },
   'inference-server-refused': {
@@ -40,26 +40,26 @@ export const errors = {
   'inference-server-failed': { exit: 1, remedy: 'read the log of the inference server' },
   'inference-server-invalid': {
     exit: 1,
-    remedy: 'check that model.remote.url is a server that speaks the Open Inference Protocol',
+    remedy: 'check that the server at model.remote.url supports the Open Inference Protocol',
   },
   'head-damaged': { exit: 3, remedy: 'promote another version, or train a new head' },
   'head-base-mismatch': {
     exit: 3,
     remedy:
-      'train a new head for this base from your data set (qc-agent models refit, or "Train again" on the calibration page), or set model.base to the one the head was made for',
+      'train a new head for this base from your dataset (qc-agent models refit, or "Train again" on the calibration page), or set model.base to the base that the head was trained with',
   },
   'maps-unavailable': {
     exit: 3,
     remedy:
-      'use a convolutional base, or name its maps at strides 8 and 16 in its manifest ("maps"); or promote a head that takes features only',
+      'use a convolutional base, name its feature maps at strides 8 and 16 in its manifest ("maps"), or promote a head that needs features only',
   },
-  'version-unknown': { exit: 2, remedy: 'qc-agent models list shows the versions there are' },
+  'version-unknown': { exit: 2, remedy: 'list the versions with: qc-agent models list' },
   'inference-stopped': { exit: 1, remedy: 'restart the agent; if it happens again, report it with the log' },
-  overloaded: { exit: 1, remedy: 'judge fewer pictures a second, or use a faster machine or provider' },
-  // pictures
-  'image-invalid': { exit: 1, remedy: 'send whole 8-bit RGB pictures' },
+  overloaded: { exit: 1, remedy: 'judge fewer images per second, or use a faster machine or provider' },
+  // images
+  'image-invalid': { exit: 1, remedy: 'send complete 8-bit RGB images' },
   'image-too-large': { exit: 1, remedy: 'use a smaller image' },
-  'image-unreadable': { exit: 1, remedy: 'use a whole PNG, JPEG, WebP or BMP image' },
+  'image-unreadable': { exit: 1, remedy: 'use a complete PNG, JPEG, WebP or BMP image' },
   // cameras
   'camera-unreachable': { exit: 1, remedy: 'check address, cable and power of the camera' },
   'camera-refused': {
@@ -67,7 +67,7 @@ export const errors = {
     remedy: 'check the port in the url, and that RTSP is switched on in the camera',
   },
   'camera-unauthorized': { exit: 1, remedy: 'check the user in the url and the password in passwordFile' },
-  'camera-not-found': { exit: 1, remedy: 'check the path in the url: the camera has no such stream' },
+  'camera-not-found': { exit: 1, remedy: 'check the path in the url: the camera has no stream there' },
   'camera-host-unknown': {
     exit: 1,
     remedy: 'check the host name in the url and the name servers of this machine, or write the IP address',
@@ -80,13 +80,13 @@ export const errors = {
   'camera-busy': {
     exit: 1,
     remedy:
-      'close other viewers of the camera (recorder, browser, a second agent) or allow more of them; a session that was not closed ends by itself within a minute or two',
+      'close other clients of the camera (recorder, browser, a second agent), or allow more of them in the camera; the camera ends an abandoned session within one or two minutes',
   },
-  'camera-redirect': { exit: 1, remedy: 'write the address of the stream itself into url' },
-  'camera-transport': { exit: 1, remedy: 'set the other transport for this camera: tcp or udp' },
+  'camera-redirect': { exit: 1, remedy: 'set url to the address of the stream itself' },
+  'camera-transport': { exit: 1, remedy: 'set transport of this camera to the other value: tcp or udp' },
   'camera-no-key-frame': {
     exit: 1,
-    remedy: 'set the I-frame interval of the camera to 1 or 2 s, and switch its smart codec off',
+    remedy: 'set the I-frame interval of the camera to 1 or 2 s, and switch off its smart codec',
   },
   'camera-protocol': {
     exit: 1,
@@ -95,59 +95,66 @@ export const errors = {
   'camera-codec': { exit: 1, remedy: 'set the stream of the camera to H.264, H.265 or MJPEG' },
   'camera-region': {
     exit: 1,
-    remedy: 'make region larger: it is too small for the picture the camera sends',
+    remedy: 'make region larger: it is too small for the image size of the camera',
   },
   'camera-stalled': {
     exit: 1,
-    remedy: 'check the network to the camera; a busy camera may need a larger stallMs',
+    remedy: 'check the network to the camera, or raise stallMs if the camera pauses under load',
   },
-  'camera-frozen': { exit: 1, remedy: 'restart the camera; set freezeMs: 0 if its picture may stand still' },
+  'camera-frozen': {
+    exit: 1,
+    remedy: 'restart the camera; set freezeMs: 0 if its image may legitimately stay the same',
+  },
   'camera-resolution-changed': {
     exit: 1,
-    remedy: 'nothing: reading goes on; if it was not you, look who changed the camera',
+    remedy: 'no action needed: the agent continues; check who changed the camera if it was not you',
   },
-  'camera-ended': { exit: 1, remedy: 'the camera closed the stream: look for a restart or too many viewers' },
+  'camera-ended': {
+    exit: 1,
+    remedy: 'check whether the camera restarted or has too many clients: it closed the stream',
+  },
   'camera-corrupt': {
     exit: 1,
     remedy:
-      'check cable, network load and relays on the way; use transport: tcp and a shorter key frame interval',
+      'check the cable, the network load and any relays; use transport: tcp and a shorter key frame interval',
   },
-  'camera-files': { exit: 1, remedy: 'put png, jpg or bmp pictures where the file: url points' },
+  'camera-files': { exit: 1, remedy: 'put PNG, JPEG or BMP images where the file: url points' },
   'camera-decoder-missing': {
     exit: 1,
-    remedy: 'install ffmpeg, or use decoder: node-av, which brings its own',
+    remedy: 'install ffmpeg, or set decoder: node-av, which includes its own decoder',
   },
   'camera-hardware': { exit: 1, remedy: 'install the driver of the graphics card, or set hardware: none' },
-  'camera-clock': { exit: 1, remedy: 'set the clock of the camera by NTP, or use clock: arrival' },
+  'camera-clock': { exit: 1, remedy: 'synchronize the clock of the camera by NTP, or set clock: arrival' },
   'camera-latency': {
     exit: 1,
-    remedy: 'make a change that fills much of the region (switch its lamp), at the moment that is told',
+    remedy:
+      'change most of the region (for example switch its lamp) at the moment that the command asks for it',
   },
   // parts
-  'camera-down': { exit: 1, remedy: 'trigger again once the camera is up; status says why it is down' },
+  'camera-down': { exit: 1, remedy: 'trigger again when the camera is up; status says why it is down' },
   'no-fresh-frame': {
     exit: 1,
     remedy: 'check the frame rate and clock of the camera, or raise trigger.timeoutMs',
   },
-  busy: { exit: 1, remedy: 'trigger again after the result of the job before' },
+  busy: { exit: 1, remedy: 'trigger again after the result of the previous job' },
   'no-result': {
     exit: 1,
-    remedy: 'treat the part as bad; judge fewer parts a second, or raise trigger.resultMs',
+    remedy: 'treat the part as bad; judge fewer parts per second, or raise trigger.resultMs',
   },
   'job-aborted': { exit: 1, remedy: 'treat the part as bad, or trigger it again' },
   'job-unknown': {
     exit: 1,
-    remedy: 'look at the handshake topic: a job of an earlier session is gone, treat its part as bad',
+    remedy: 'read the handshake topic; jobs of an earlier session are lost: treat their parts as bad',
   },
-  'job-unfinished': { exit: 1, remedy: 'acknowledge a job once its result is ready' },
+  'job-unfinished': { exit: 1, remedy: 'acknowledge the job when its result is ready' },
   'not-triggered': { exit: 2, remedy: 'set trigger: {kind: command} for this camera' },
-  stopping: { exit: 1, remedy: 'trigger again once the agent is back' },
+  stopping: { exit: 1, remedy: 'trigger again when the agent has restarted' },
   // broker
   'broker-unreachable': { exit: 1, remedy: 'check mqtt.url, the network, and that the broker runs' },
-  'broker-refused': { exit: 1, remedy: 'read the log of the broker: it names the reason' },
+  'broker-refused': { exit: 1, remedy: 'read the log of the broker, which names the reason' },
   'broker-unauthorized': {
     exit: 1,
-    remedy: 'check mqtt.username and the password file, and what the broker lets this user do',
+    remedy: 'check mqtt.username, the password file, and the permissions of this user in the broker',
   },
   'broker-tls': {
     exit: 1,
@@ -156,7 +163,7 @@ export const errors = {
   'broker-tls-name': {
     exit: 1,
     remedy:
-      'write in mqtt.url a name that the certificate of the broker holds, or have it made anew for this one',
+      'set mqtt.url to a host name that the certificate of the broker contains, or issue a new certificate for this name',
   },
   'broker-tls-expired': {
     exit: 1,
@@ -164,113 +171,121 @@ export const errors = {
   },
   'broker-tls-untrusted': {
     exit: 1,
-    remedy: 'name in mqtt.ca the PEM file of the authority that signed the certificate of the broker',
+    remedy: 'set mqtt.ca to the PEM file of the authority that signed the certificate of the broker',
   },
   'broker-tls-client': {
     exit: 1,
     remedy:
-      'set mqtt.cert and mqtt.key to a valid client certificate that an authority signed which the broker trusts',
+      'set mqtt.cert and mqtt.key to a valid client certificate signed by an authority that the broker trusts',
   },
   'broker-lost': {
     exit: 1,
     remedy:
-      'the agent reconnects by itself; if it happens again and again, check network, broker, and that no other client uses the same mqtt.clientId',
+      'the agent reconnects; if this repeats, check the network, the broker, and that no other client uses the same mqtt.clientId',
   },
   'broker-client-taken': {
     exit: 1,
-    remedy: 'another client uses the same client id: give each station its own mqtt.clientId',
+    remedy: 'give each station its own mqtt.clientId: another client uses the same one',
   },
   'broker-topic-refused': {
     exit: 1,
-    remedy: 'let the user of the agent publish there (access list or policy of the broker)',
+    remedy: 'allow the user of the agent to publish on this topic (access list or policy of the broker)',
   },
   'broker-subscription-refused': {
     exit: 1,
     remedy:
-      'let the user of the agent subscribe to it (access list or policy of the broker), or set mqtt.commands: false',
+      'allow the user of the agent to subscribe to this topic (access list or policy of the broker), or set mqtt.commands: false',
   },
   'broker-message-refused': {
     exit: 1,
-    remedy: 'raise the limit of the broker for the size of a message',
+    remedy: 'raise the maximum message size of the broker',
   },
   'sparkplug-host-offline': {
     exit: 1,
-    remedy: 'nothing: results wait until it is back; mqtt.sparkplug.primaryHost names the host to wait for',
+    remedy:
+      'no action needed: results wait until the host named in mqtt.sparkplug.primaryHost is online again',
   },
   // outbox
   'outbox-failed': {
     exit: 1,
-    remedy: 'check that the agent may write in storage.directory, and that the disk has room',
+    remedy: 'check that the agent can write to storage.directory and that the disk is not full',
   },
   // commands
-  'command-invalid': { exit: 2, remedy: 'send the fields that the schema names' },
+  'command-invalid': { exit: 2, remedy: 'send the fields that the schema defines' },
   'command-unknown': { exit: 2, remedy: 'use trigger, acknowledge, abort, mode, label, recipe or model' },
   'command-too-large': { exit: 2, remedy: 'send at most 16 kB of JSON' },
-  'command-retained': { exit: 2, remedy: 'publish commands without the retain flag; clear the retained one' },
-  'command-stale': { exit: 2, remedy: 'check both clocks; send the command again with a fresh issuedAt' },
+  'command-retained': {
+    exit: 2,
+    remedy: 'publish commands without the retain flag, and clear the retained command',
+  },
+  'command-stale': { exit: 2, remedy: 'check both clocks, and send the command again with a new issuedAt' },
   'camera-unknown': { exit: 2, remedy: 'name a camera of this station' },
   'recipe-unknown': { exit: 2, remedy: 'name a recipe of this station' },
   'label-unavailable': {
     exit: 1,
-    remedy: 'label a part while its picture is kept: soon after its result, or as long as its evidence',
+    remedy:
+      'label a part while its image is stored: soon after its result, or as long as its evidence is kept',
   },
   'command-busy': { exit: 1, remedy: 'wait for the replies to earlier commands' },
   // dataset
-  'label-invalid': { exit: 2, remedy: 'use another name for it, short and plain, such as "scratch"' },
-  'label-unknown': { exit: 1, remedy: 'choose a label that has frames: qc-agent dataset stats lists them' },
+  'label-invalid': { exit: 2, remedy: 'use a short, simple name such as "scratch"' },
+  'label-unknown': {
+    exit: 1,
+    remedy: 'choose a label that has frames; list them with: qc-agent dataset stats',
+  },
   'label-exists': { exit: 1, remedy: 'merge the two labels if they mean the same, or choose another name' },
   'label-configured': {
     exit: 1,
     remedy: 'first add the new name to labels.good in the configuration and restart the agent',
   },
-  'dataset-busy': { exit: 1, remedy: 'stop the other one, or let it do the work' },
+  'dataset-busy': { exit: 1, remedy: 'stop the other process, or use it to make the change' },
   'dataset-write-failed': {
     exit: 1,
-    remedy: 'look for a full disk or missing permissions; nothing was changed',
+    remedy: 'check for a full disk or missing permissions; nothing was changed',
   },
-  'label-ambiguous': { exit: 2, remedy: 'say what is meant: --map WRITTEN=LABEL' },
+  'label-ambiguous': { exit: 2, remedy: 'say which label is meant: --map WRITTEN=LABEL' },
   'dataset-source': { exit: 2, remedy: 'name a folder or a .zip with images' },
-  'dataset-layout': { exit: 2, remedy: 'say how it is to be read: docs/dataset.md lists the layouts' },
+  'dataset-layout': { exit: 2, remedy: 'name the layout with --layout; docs/dataset.md lists the layouts' },
   'dataset-target': { exit: 2, remedy: 'name a folder or a .zip that does not exist yet' },
-  'frame-unknown': { exit: 1, remedy: 'load the list again: somebody may have removed it' },
+  'frame-unknown': { exit: 1, remedy: 'reload the list: somebody may have removed the frame' },
   // calibration
   'candidate-gone': {
     exit: 1,
-    remedy: 'go on with the next part; correct its label in the gallery if it is wrong',
+    remedy: 'continue with the next part; correct this label in the gallery if it is wrong',
   },
-  'nothing-to-undo': { exit: 1, remedy: 'nothing needs to be done' },
+  'nothing-to-undo': { exit: 1, remedy: 'no action needed' },
   'undo-overtaken': { exit: 1, remedy: 'correct the label in the gallery if it is wrong' },
   'why-unavailable': {
     exit: 1,
-    remedy: 'use a base whose features are averages or maxima of maps, and a linear head',
+    remedy: 'use a base whose features are averages or maxima of feature maps, and a linear head',
   },
-  'training-busy': { exit: 1, remedy: 'wait for the training that runs, or cancel it' },
+  'training-busy': { exit: 1, remedy: 'wait until the current training ends, or cancel it' },
   'gate-refused': {
     exit: 1,
-    remedy: 'label more parts and train again; an engineer may override with a reason',
+    remedy: 'label more parts and train again; an engineer can override it with a reason',
   },
-  'rollback-moved': { exit: 1, remedy: 'look at the versions again, and roll back if it is still right' },
+  'rollback-moved': { exit: 1, remedy: 'reload the versions, and roll back if it is still right' },
   'agent-unreachable': {
     exit: 1,
-    remedy: 'start the agent with the same config file, or name its address with --url',
+    remedy: 'start the agent with the same config file, or give its address with --url',
   },
-  // the storage directory, its backups, and who uses it
+  // storage directory and backups
   'storage-unusable': {
     exit: 2,
-    remedy: 'name a directory on a disk that answers and can hold data (storage.directory)',
+    remedy: 'set storage.directory to a writable directory on a disk that responds',
   },
   'data-newer': {
     exit: 2,
-    remedy: 'use the newer agent again, or restore a backup that this one wrote (docs/deploy.md)',
+    remedy: 'use the newer agent, or restore a backup that this version wrote (docs/deploy.md)',
   },
-  'data-damaged': { exit: 1, remedy: 'restore a backup, or move the named file away' },
-  'agent-running': { exit: 1, remedy: 'stop that agent first, or give each its own storage.directory' },
-  'backup-target': { exit: 2, remedy: 'name a file that does not exist yet, in a folder that does' },
+  'data-damaged': { exit: 1, remedy: 'restore a backup, or move the named file to another place' },
+  'agent-running': { exit: 1, remedy: 'stop that agent first, or give each agent its own storage.directory' },
+  'backup-target': { exit: 2, remedy: 'name a file that does not exist yet, in an existing folder' },
   'backup-unreadable': { exit: 2, remedy: 'name a file that qc-agent backup wrote' },
   'backup-damaged': { exit: 1, remedy: 'copy the backup again, or use another one; nothing was changed' },
-  'backup-failed': { exit: 1, remedy: 'look for a full disk or missing permissions; nothing was kept' },
-  'backup-unsteady': { exit: 1, remedy: 'run it again when fewer parts are being labelled' },
-  'restore-failed': { exit: 1, remedy: 'look for a full disk or missing permissions; nothing was changed' },
+  'backup-failed': { exit: 1, remedy: 'check for a full disk or missing permissions; nothing was kept' },
+  'backup-unsteady': { exit: 1, remedy: 'run the backup again when fewer parts are being labelled' },
+  'restore-failed': { exit: 1, remedy: 'check for a full disk or missing permissions; nothing was changed' },
   'disk-too-small': { exit: 1, remedy: 'free some space, or use a larger disk; nothing was changed' },
   // training
   'training-impossible': {
@@ -281,41 +296,47 @@ export const errors = {
   // HTTP
   'http-tokens-missing': {
     exit: 2,
-    remedy: 'set http.tokensFile (qc-agent token makes its lines), or listen on 127.0.0.1',
+    remedy: 'set http.tokensFile (qc-agent token creates its lines), or listen on 127.0.0.1',
   },
-  'http-tokens-invalid': { exit: 2, remedy: 'each line is: name role sha256; qc-agent token makes one' },
-  'http-port-taken': { exit: 1, remedy: 'choose another http.port, or stop the program that uses this one' },
+  'http-tokens-invalid': {
+    exit: 2,
+    remedy: 'write each line as: name role sha256; qc-agent token creates one',
+  },
+  'http-port-taken': { exit: 1, remedy: 'choose another http.port, or stop the program that uses this port' },
   'http-listen-failed': { exit: 1, remedy: 'check http.host and http.port' },
   'http-certificate': {
     exit: 2,
-    remedy: 'set http.cert and http.key to a valid certificate in PEM form and its key without a passphrase',
+    remedy: 'set http.cert and http.key to a valid PEM certificate and its key without a passphrase',
   },
   'http-rate-limited': {
     exit: 1,
-    remedy: 'wait a minute and send less; http.requestsPerMinute sets the limit',
+    remedy: 'wait a minute and send fewer requests; http.requestsPerMinute sets the limit',
   },
   'audit-unavailable': {
     exit: 1,
     remedy:
-      'nothing was changed: make room on the disk or mend it (see the status and qc-agent doctor), then try again',
+      'nothing was changed; free space on the disk or repair it (see the status and qc-agent doctor), then try again',
   },
-  'audit-busy': { exit: 1, remedy: 'try again; if it stays so, look for a process that hangs' },
-  'http-unauthorized': { exit: 1, remedy: 'log in on the page, or send a token as Bearer' },
+  'audit-busy': { exit: 1, remedy: 'try again; if it persists, look for a process that hangs' },
+  'http-unauthorized': {
+    exit: 1,
+    remedy: 'log in on the page, or send a token in the Authorization header (Bearer)',
+  },
   'http-forbidden': { exit: 1, remedy: 'use a token of a higher role: viewer, operator, engineer' },
-  'http-origin-refused': { exit: 1, remedy: 'open the page by the address the agent listens on' },
-  'http-not-found': { exit: 1, remedy: 'see /api/v1/openapi.json for what there is' },
+  'http-origin-refused': { exit: 1, remedy: 'open the page under the address that the agent listens on' },
+  'http-not-found': { exit: 1, remedy: 'see /api/v1/openapi.json for the available paths' },
   'http-invalid': { exit: 1, remedy: 'see /api/v1/openapi.json for the expected fields' },
-  'http-too-large': { exit: 1, remedy: 'send less, or raise http.maxBodyMb' },
+  'http-too-large': { exit: 1, remedy: 'send a smaller body, or raise http.maxBodyMb' },
   'http-media-unsupported': { exit: 1, remedy: 'send a PNG, JPEG, WebP or BMP with its content type' },
   'http-busy': { exit: 1, remedy: 'try again in a moment' },
   // anything else
-  internal: { exit: 1, remedy: 'this is a defect in the agent: report it with the log' },
+  internal: { exit: 1, remedy: 'report this defect of the agent, with the log' },
 } as const satisfies Record<string, { exit: number; remedy: string }>;
 
 export type ErrorCode = keyof typeof errors;
 export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(errors, code);
 
-/** An error somebody can act on: what is wrong and where in the message, what to do in the remedy. */
+/** An error that the operator can act on: the message says what is wrong and where, the remedy what to do. */
 export class QcError extends Error {
   readonly code: ErrorCode;
   readonly remedy: string;
@@ -331,7 +352,7 @@ export class QcError extends Error {
     return errors[this.code].exit;
   }
 
-  /** One line for a person. */
+  /** Message and remedy in one line. */
   get line(): string {
     return `${this.message} — ${this.remedy}`;
   }

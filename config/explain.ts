@@ -1,11 +1,11 @@
-/** What zod found wrong, in the words of somebody who edits the file. */
+/** Explains the issues of zod to somebody who edits the file. */
 import type { z } from 'zod';
 import { redactUrl } from './secrets.ts';
 import { childrenOf, configTree, expected, type KeyNode, nearest, nodeAt, type Path } from './tree.ts';
 
 export interface Finding {
   readonly path: Path;
-  /** Whether the key itself is wrong or the value it has. */
+  /** Whether the key or its value is wrong. */
   readonly at: 'key' | 'value';
   readonly what: string;
   readonly remedy: string;
@@ -49,7 +49,7 @@ export function explain(issue: z.core.$ZodIssue, root: unknown): Finding[] {
     case 'invalid_format':
       return value(`${issue.message}; found ${describe(found, node)}`, `write ${meaning(node)}`);
     default:
-      // Our own rules (refine) say what they want in their message.
+      // The messages of our own rules (refine) explain themselves.
       return value(issue.message, `correct ${path.at(-1) ?? 'the file'}`);
   }
 }
@@ -71,7 +71,7 @@ function unknownKey(path: Path, root: unknown): Finding {
   const own = (node.oneOf ?? []).find((variant) => kindOf(variant) === kind) ?? node;
   const known = [...childrenOf(own)].filter(([, child]) => !child.secret).map(([name]) => name);
   const near = nearest(key, known);
-  // A key that is right, but one level off, is the commonest slip of indentation.
+  // A valid key on the wrong level is the most common indentation error.
   const home = near ? undefined : homeOf(key, configTree, []);
   return {
     path,
@@ -81,7 +81,7 @@ function unknownKey(path: Path, root: unknown): Finding {
       : home
         ? `unknown key here; it belongs under ${home}`
         : 'unknown key',
-    remedy: near ? `write ${near}` : home ? 'check the indentation' : `known here: ${known.join(', ')}`,
+    remedy: near ? `write ${near}` : home ? 'check the indentation' : `allowed here: ${known.join(', ')}`,
   };
 }
 
@@ -102,7 +102,7 @@ function describe(value: unknown, node: KeyNode | undefined): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
   if (typeof value !== 'string') return `${typeof value === 'boolean' ? '' : 'the number '}${String(value)}`;
-  // A mistyped address may hide its password from redactUrl: nothing before an @ is shown.
+  // redactUrl may miss the password in a mistyped address, so nothing before an @ is shown.
   const shown = redactUrl(value).replace(/^.*@/s, '***@');
   return `the text ${JSON.stringify(shown.length > 60 ? `${shown.slice(0, 60)}…` : shown)}`;
 }

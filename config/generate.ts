@@ -1,6 +1,6 @@
 /**
- * Writes what is made from the schema: `node dist/config/generate.js`.
- * With `--check` it writes nothing and fails where a committed file is not fresh.
+ * Writes the files generated from the schema: `node dist/config/generate.js`.
+ * With `--check` it writes nothing and fails if a committed file is not up to date.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { argv } from 'node:process';

@@ -1,25 +1,25 @@
 /**
- * What a label may be called. Labels are shown to people, name folders on any file system, and are keys of messages and
- * metrics, so every name that comes in passes here: HTTP, MQTT, the command line, an import and the configuration.
+ * Valid names of labels. Labels are shown to people, name folders on any file system, and are keys of messages and
+ * metrics, so every name is checked here: from HTTP, MQTT, the command line, an import and the configuration.
  */
 import { QcError } from './errors.ts';
 
 /** Code points. */
 const longest = 64;
-/** What ext4, XFS, Btrfs, NTFS and APFS store as one name, bytes. */
+/** Longest file name of ext4, XFS, Btrfs, NTFS and APFS, bytes. */
 const longestFolder = 255;
-/** Files and folders that the dataset keeps beside those of its labels. */
+/** Files and folders of the dataset next to those of its labels. */
 const ownNames: ReadonlySet<string> = new Set(['labels.jsonl', 'labels.jsonl.torn', 'annotations.jsonl']);
 
-/** Characters that file systems or tools give a meaning of their own, and the sign that encodes them. */
+/** Characters with a special meaning in file systems or tools, and the escape character. */
 const reserved = /[%/\\:*?"<>|]/g;
-/** Names that Windows keeps for devices, also before a dot. */
+/** Names that Windows reserves for devices, also before a dot. */
 const device = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?=$|\.)/i;
 
-/** What cannot be seen, or changes how the rest is shown. U+2800 is a Braille pattern without dots. */
+/** Invisible characters and those that change how other text is shown. U+2800 is a Braille pattern without dots. */
 const invisible =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]/u;
-/** Only chooses between the text and the emoji form of the character before it. */
+/** Only selects the text or emoji form of the preceding character. */
 const presentation = /[\ufe0e\ufe0f]/g;
 
 /**
@@ -33,14 +33,14 @@ export function checkLabelName(text: string, existing: Iterable<string> = []): s
   if (why === undefined) return label;
   const characters = [...label];
   const shown = characters.length > 40 ? `${characters.slice(0, 40).join('')}…` : label;
-  // What cannot be seen must not hide in a log either.
+  // Invisible characters must not be hidden in a log either.
   const visible = Array.from(shown, (sign) => (invisible.test(sign) ? `<${codePoint(sign)}>` : sign)).join(
     '',
   );
   throw new QcError('label-invalid', `"${visible}" cannot be a label: ${why}`);
 }
 
-/** A label as it is stored, which need not be allowed. */
+/** A label as it is stored; it may be invalid. */
 export function normalise(text: string): string {
   return text
     .normalize('NFC')
@@ -55,14 +55,14 @@ export function whyNot(label: string, existing: Iterable<string> = []): string |
   if (length === 0) return 'it is empty';
   if (length > longest) return `it has ${length} characters, at most ${longest} are allowed`;
   const hidden = invisible.exec(label)?.[0];
-  if (hidden !== undefined) return `it contains ${codePoint(hidden)}, a character that cannot be seen`;
-  if (label.includes('\ufffd')) return 'it contains U+FFFD, which stands for text that could not be read';
-  if (!/[\p{L}\p{N}\p{P}\p{S}]/u.test(label)) return 'it contains nothing that can be seen';
+  if (hidden !== undefined) return `it contains ${codePoint(hidden)}, an invisible character`;
+  if (label.includes('\ufffd')) return 'it contains U+FFFD, which replaces text that could not be decoded';
+  if (!/[\p{L}\p{N}\p{P}\p{S}]/u.test(label)) return 'it contains only invisible characters';
   if (label in {}) return 'programs reserve this word';
   const unstorable = whyUnstorable(label);
   if (unstorable !== undefined) return unstorable;
   const twin = twinOf(label, existing);
-  return twin === undefined ? undefined : `there is the label ${JSON.stringify(twin)} already; use that one`;
+  return twin === undefined ? undefined : `the label ${JSON.stringify(twin)} exists already; use that one`;
 }
 
 /** A label that differs from this one only in case or width; undefined if there is none, or if the label itself exists. */
@@ -76,7 +76,7 @@ export function twinOf(label: string, existing: Iterable<string>): string | unde
   return twin;
 }
 
-/** Why no folder can have this label's name, whoever wrote it down; undefined if one can. */
+/** Why no folder can have the name of this label; undefined if one can. */
 export function whyUnstorable(label: string): string | undefined {
   if (label === '') return 'it is empty';
   if (label.startsWith('.')) return 'it begins with a dot';
@@ -86,11 +86,11 @@ export function whyUnstorable(label: string): string | undefined {
   return `it takes ${bytes} bytes as the name of a folder, at most ${longestFolder} are allowed`;
 }
 
-/** Whether the dataset keeps a file or folder of this name for itself. */
+/** Whether the dataset reserves this name for a file or folder. */
 export const isKeptByDataset = (name: string) => name.startsWith('.') || ownNames.has(name.toLowerCase());
 
 /**
- * The folder of a label: the label itself, with percent-encoding for what some file system does not store as it is:
+ * The folder of a label: the label itself, with percent-encoding for characters that some file systems do not support:
  * reserved characters, a dot or space at the end, the first letter of a device name.
  */
 export function folderOfLabel(label: string): string {
@@ -98,7 +98,7 @@ export function folderOfLabel(label: string): string {
   return device.test(plain) ? `${encode(plain[0]!)}${plain.slice(1)}` : plain;
 }
 
-/** The label whose folder this is; a folder that was named elsewhere is taken as it is. */
+/** The label of a folder; a folder that was not created by the dataset is used unchanged. */
 export function labelOfFolder(folder: string): string {
   const label = folder.replace(/%([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
   return folderOfLabel(label) === folder.normalize('NFC') ? label : folder;

@@ -1,4 +1,4 @@
-/** A YAML file and the environment in; a complete, frozen Config out, or everything that is wrong with it. */
+/** Loads a YAML file and the environment into a complete, frozen Config, or reports everything that is wrong. */
 import { check } from './check.ts';
 import { readDocument } from './document.ts';
 import { type Environment, overlayEnvironment } from './environment.ts';
@@ -27,10 +27,10 @@ import {
 import { configTree, nodeAt, type Path } from './tree.ts';
 
 /**
- * Loads a configuration: file, then `QC_` variables over it, then passwords from their files.
- * Paths come back absolute (relative ones are relative to the file), passwords in `password`.
- * @param onWarning told of what works, but should be looked at (a password file that everybody may read)
- * @throws ConfigError listing every problem with place, key and remedy; it never quotes a secret
+ * Loads a configuration: the file, overridden by `QC_` variables, then passwords from their files.
+ * Returned paths are absolute (relative ones are relative to the file); passwords are in `password`.
+ * @param onWarning called for settings that work but should be corrected (a password file that everybody can read)
+ * @throws ConfigError listing every problem with position, key and remedy; it never quotes a secret
  */
 export function loadConfig(
   file: string,
@@ -40,7 +40,7 @@ export function loadConfig(
   try {
     return load(file, env, onWarning);
   } catch (error) {
-    // Parser and checks call themselves for each level: the stack ends before any level of a real configuration.
+    // Parser and checks recurse per level; the stack suffices for any real configuration.
     if (!(error instanceof RangeError)) throw error;
     const remedy = 'start from config/agent.yaml, the commented example';
     throw new ConfigError([{ where: file, key: '', what: 'the values are nested too deeply', remedy }]);
@@ -64,8 +64,8 @@ function load(file: string, env: Environment, onWarning: (text: string) => void)
     problems.push({
       where: document.where(path, 'key'),
       key: path.join('.'),
-      what: 'a password must not stand in this file',
-      remedy: 'put it in a file of its own and name that with passwordFile, or set it in the environment',
+      what: 'a password must not be in this file',
+      remedy: 'put it in a separate file and set passwordFile to that file, or set it in the environment',
     });
   }
   const parsed = check(configSchema, raw);
@@ -75,12 +75,12 @@ function load(file: string, env: Environment, onWarning: (text: string) => void)
   }
   const resolved = resolveSections(raw, scope);
   if (!parsed.success || problems.length > 0) throw new ConfigError(inOrder(firstOfEach(problems)));
-  // Everything was well-formed, so every section was resolved.
+  // Without problems, every section was resolved.
   return freeze({ ...parsed.data, ...(resolved as Config) });
 }
 
 /**
- * Every section that is well-formed by itself, resolved: so that one mistake elsewhere hides no other.
+ * Resolves every section that is valid by itself, so that a mistake in one does not hide those in others.
  */
 function resolveSections(raw: Record<string, unknown>, scope: Scope): Partial<Config> {
   const station = check(stationSchema, raw.station).data ?? 'station';
@@ -104,7 +104,7 @@ function resolveSections(raw: Record<string, unknown>, scope: Scope): Partial<Co
   };
 }
 
-/** `mqtt:` with every key below it commented out means the defaults, not "nothing". */
+/** `mqtt:` with every key below it commented out means the defaults, not null. */
 function emptySections(value: Record<string, unknown>): Record<string, unknown> {
   const optional = (key: string) => configTree.properties?.[key]?.default !== undefined;
   return Object.fromEntries(
@@ -120,13 +120,13 @@ function writtenPasswords(value: unknown, path: string[] = []): string[][] {
   });
 }
 
-/** A value that is out of range often breaks a second rule as well: the first says enough. */
+/** A value that is out of range often violates a second rule as well: only the first is reported. */
 function firstOfEach(problems: readonly Problem[]): Problem[] {
   const id = ({ where, key }: Problem) => `${where} ${key}`;
   return [...new Map(problems.toReversed().map((problem) => [id(problem), problem])).values()];
 }
 
-/** As they stand in the file, from top to bottom; those of the environment last. */
+/** In the order of the file; those of the environment last. */
 function inOrder(problems: readonly Problem[]): Problem[] {
   const line = ({ where }: Problem) => Number(/:(\d+):\d+$/.exec(where)?.[1] ?? Number.POSITIVE_INFINITY);
   return [...problems].sort((a, b) => (line(a) === line(b) ? 0 : line(a) - line(b)));

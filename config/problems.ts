@@ -1,10 +1,10 @@
 import { errors, QcError } from './errors.ts';
 
-/** One thing wrong with the configuration: where, which key, what, and what to do about it. */
+/** One problem of the configuration: where, which key, what, and what to do about it. */
 export interface Problem {
   /** `file:line:column`, `file`, or the environment variable. */
   readonly where: string;
-  /** Dotted, as in `cameras.top.region.width`; empty where it is about the whole file. */
+  /** Dotted, as in `cameras.top.region.width`; empty for the whole file. */
   readonly key: string;
   readonly what: string;
   readonly remedy: string;
@@ -15,7 +15,7 @@ export function problemLine({ where, key, what, remedy }: Problem): string {
   return `${where}${key ? ` ${key}` : ''}: ${what} — ${remedy}`;
 }
 
-/** Everything that is wrong with a configuration at once, a line each; never holds a secret. */
+/** All problems of a configuration, one per line; never contains a secret. */
 export class ConfigError extends QcError {
   readonly problems: readonly Problem[];
 
@@ -25,14 +25,14 @@ export class ConfigError extends QcError {
     this.problems = problems;
   }
 
-  /** A base that is not there is a missing model, not a wrong setting: see the exit codes of `run`. */
+  /** A missing base has the exit code of a missing model, not of a wrong setting: see the exit codes of `run`. */
   override get exitCode(): number {
     return this.problems.every(({ key, what }) => key === 'model.base' && what.startsWith('there is no file'))
       ? errors['model-missing'].exit
       : super.exitCode;
   }
 
-  /** Each problem brings its own remedy. */
+  /** Each problem has its own remedy. */
   override get line(): string {
     return this.message;
   }

@@ -1,9 +1,9 @@
-/** The two documents made from the schema: for editors, and for people. */
+/** The two documents generated from the schema: JSON Schema for editors, and a reference for people. */
 import { z } from 'zod';
 import { configSchema } from './schema.ts';
 import { configTree, expected, type KeyNode, written } from './tree.ts';
 
-/** JSON Schema (draft 2020-12) of the YAML file, for editors: no `password`, which is refused there. */
+/** JSON Schema (draft 2020-12) of the YAML file, for editors: without `password`, which is refused there. */
 export function schemaText(): string {
   const schema = z.toJSONSchema(configSchema, {
     io: 'input',
@@ -25,13 +25,13 @@ export function referenceText(): string {
   return [
     '# Configuration reference',
     '',
-    'Made from `config/schema.ts` by `npm run generate`; do not edit. `agent.yaml` beside it is an example that runs.',
+    'Generated from `config/schema.ts` by `npm run generate`; do not edit. `agent.yaml` in the same folder is a working example.',
     '',
     'An unknown key is an error. Relative paths are relative to the configuration file. Every setting can also come',
-    'from the environment, which wins: `QC_`, then the keys joined by `__`, in capitals, with `_` for a `-` in a',
+    'from the environment, which takes precedence: `QC_`, then the keys joined by `__`, in capitals, with `_` for a `-` in a',
     'camera name: `QC_MQTT__URL`, `QC_CAMERAS__TOP__VOTE__FRAMES`. An empty variable counts as not set.',
     '',
-    'Passwords stand in files of their own (`passwordFile`) or in the environment, never in this file.',
+    'Passwords belong in separate files (`passwordFile`) or in the environment, never in this file.',
     ...sections.flatMap(([key, node]) => section(key, node)),
     '',
   ].join('\n');
@@ -88,7 +88,7 @@ function type(node: KeyNode): string {
   return cell(expected(node).replace(/^an? /, ''));
 }
 
-/** A default as it is written in YAML. */
+/** A default in YAML syntax. */
 function inline(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(inline).join(', ')}]`;
   if (typeof value === 'object' && value !== null)

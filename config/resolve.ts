@@ -1,4 +1,4 @@
-/** What a schema cannot check: files, secrets, and keys that depend on each other. Fills in what follows from others. */
+/** Checks what a schema cannot: files, secrets, and keys that depend on each other. Fills in derived settings. */
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
@@ -14,7 +14,7 @@ import type {
 import { exposure, fileFault, hasPassword, openness, readSecret } from './secrets.ts';
 import type { Path } from './tree.ts';
 
-/** Where findings go while a section is resolved. */
+/** Receives the problems while a section is resolved. */
 export interface Findings {
   problem(path: Path, what: string, remedy: string): void;
   warn(path: Path, what: string): void;
@@ -35,8 +35,8 @@ export function resolveCamera(camera: CameraConfig, name: string, scope: Scope):
   if (hasPassword(camera.url)) {
     scope.problem(
       url,
-      'the address holds a password',
-      `leave only the user in it; put the password in a file and name it with passwordFile, or set QC_CAMERAS__${variable(name)}__PASSWORD`,
+      'the address contains a password',
+      `leave only the user in it; put the password in a file and set passwordFile to that file, or set QC_CAMERAS__${variable(name)}__PASSWORD`,
     );
   }
   if (camera.latencyMs >= camera.maxAgeMs)
@@ -61,8 +61,8 @@ export function resolveMqtt(mqtt: z.output<typeof mqttSchema>, station: string, 
   if (/^\w+:\/\/[^/]*@/.test(mqtt.url)) {
     scope.problem(
       ['mqtt', 'url'],
-      hasPassword(mqtt.url) ? 'the address holds a password' : 'the address holds a user',
-      'write mqtt.username, and put the password in a file named with passwordFile, or in QC_MQTT__PASSWORD',
+      hasPassword(mqtt.url) ? 'the address contains a password' : 'the address contains a user',
+      'set mqtt.username, and put the password in a file named by passwordFile or in QC_MQTT__PASSWORD',
     );
   }
   for (const key of ['ca', 'cert', 'key'] as const) {
@@ -87,7 +87,7 @@ export function resolveMqtt(mqtt: z.output<typeof mqttSchema>, station: string, 
   return resolved;
 }
 
-/** The listener; refused where others could reach it without a token. */
+/** The listener; refused if other machines could reach it without a token. */
 export function resolveHttp(http: HttpConfig, scope: Scope): HttpConfig {
   const { tokensFile, cert, key, ...rest } = http;
   const others = !isLoopback(http.host);
@@ -103,15 +103,15 @@ export function resolveHttp(http: HttpConfig, scope: Scope): HttpConfig {
   if (key !== undefined && cert === undefined)
     scope.problem(['http', 'key'], 'a key without its certificate', 'add cert: its PEM file');
   if (tokensFile !== undefined && others && cert === undefined)
-    scope.warn(['http', 'host'], 'tokens travel in the clear: add cert and key, or a proxy with TLS');
-  // The tokens file holds hashes, which nobody can turn back.
+    scope.warn(['http', 'host'], 'tokens are sent unencrypted: add cert and key, or a proxy with TLS');
+  // The tokens file contains only hashes.
   const looks = { tokensFile: openness, cert: undefined, key: exposure };
   const file = (name: keyof typeof looks, given: string | undefined) =>
     given === undefined ? {} : { [name]: useFile(scope, ['http', name], given, looks[name]) };
   return { ...rest, ...file('tokensFile', tokensFile), ...file('cert', cert), ...file('key', key) };
 }
 
-/** The model; a base given as a path is made absolute and must be there. */
+/** The model; a base given as a path is made absolute and must exist. */
 export function resolveModel(model: ModelConfig, scope: Scope): ModelConfig {
   if (model.provider === 'remote' && !model.remote) {
     scope.problem(['model', 'provider'], 'remote without a server', 'add model.remote with url and model');
@@ -125,14 +125,14 @@ export function resolveModel(model: ModelConfig, scope: Scope): ModelConfig {
   };
 }
 
-/** The inference server. Its token stays in its file, to be read when it is needed: others may change it while we run. */
+/** The inference server. Its token is read from its file when it is needed, because it may change while the agent runs. */
 function resolveRemote(remote: RemoteConfig, scope: Scope): RemoteConfig {
   const path = ['model', 'remote'];
   const resolved: Writable<RemoteConfig> = { ...remote };
   const isSecure = remote.url.startsWith('https:');
   if (/^\w+:\/\/[^/]*@/.test(remote.url)) {
-    const remedy = 'write it without; put a token in a file named with tokenFile';
-    scope.problem([...path, 'url'], 'the address holds a user', remedy);
+    const remedy = 'remove it; put a token in a file named by tokenFile';
+    scope.problem([...path, 'url'], 'the address contains a user', remedy);
   }
   if (remote.ca !== undefined) {
     resolved.ca = useFile(scope, [...path, 'ca'], remote.ca);
@@ -150,7 +150,7 @@ function resolveRemote(remote: RemoteConfig, scope: Scope): RemoteConfig {
   const key = remote.tokenFile === undefined ? 'token' : 'tokenFile';
   const host = URL.canParse(remote.url) ? new URL(remote.url).hostname : '';
   if (remote[key] !== undefined && !isSecure && !isLoopback(host)) {
-    scope.warn([...path, key], 'the token travels in the clear: use https:// in url');
+    scope.warn([...path, key], 'the token is sent unencrypted: use https:// in url');
   }
   return resolved;
 }
@@ -159,14 +159,14 @@ export function resolveStorage(storage: Config['storage'], scope: Scope): Config
   return { ...storage, directory: absolute(scope, storage.directory) };
 }
 
-/** What every product is inspected by where no recipe says otherwise. */
+/** The settings of a product without a recipe. */
 export const defaultRecipe = 'default';
 
-/** Recipes name cameras that there are, and leave the name of the default alone. */
+/** Recipes must name existing cameras and must not use the name of the default. */
 export function checkRecipes(recipes: unknown, cameras: readonly string[], scope: Findings): void {
   for (const [recipe, section] of Object.entries(recipes ?? {})) {
     if (recipe === defaultRecipe) {
-      const what = `"${defaultRecipe}" is always there: what cameras, active head and thresholds say`;
+      const what = `the recipe "${defaultRecipe}" always exists: it uses the cameras, the active head and the thresholds`;
       scope.problem(['recipes', recipe], what, 'give it another name, or change those');
     }
     for (const camera of Object.keys((section as { cameras?: object } | null)?.cameras ?? {})) {
@@ -177,21 +177,18 @@ export function checkRecipes(recipes: unknown, cameras: readonly string[], scope
   }
 }
 
-/** Sparkplug 3.0 §5.2: hosts may not tell device ids apart that differ only in case. */
+/** Sparkplug 3.0 §5.2: hosts may treat device ids that differ only in case as the same. */
 export function warnOfCase(cameras: readonly string[], scope: Findings): void {
   const first = new Map<string, string>();
   for (const camera of cameras) {
     const other = first.get(camera.toLowerCase());
     if (other === undefined) first.set(camera.toLowerCase(), camera);
     else
-      scope.warn(
-        ['cameras', camera],
-        `differs from ${other} only in case, which Sparkplug hosts may not see`,
-      );
+      scope.warn(['cameras', camera], `differs from ${other} only in case, which Sparkplug hosts may ignore`);
   }
 }
 
-/** Addresses that only this machine reaches (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3). */
+/** Loopback addresses (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3). */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);
 }
@@ -201,7 +198,7 @@ interface WithPassword {
   readonly passwordFile?: string | undefined;
 }
 
-/** A password from the environment wins over its file, which is then not even opened, nor named in what is resolved. */
+/** A password from the environment takes precedence over its file, which is then neither opened nor part of the result. */
 function withPassword<T extends WithPassword>(section: T, path: Path, scope: Scope): T {
   if (section.passwordFile === undefined) return { ...section };
   const passwordFile = absolute(scope, section.passwordFile);
@@ -217,7 +214,7 @@ function withPassword<T extends WithPassword>(section: T, path: Path, scope: Sco
   return { ...section, passwordFile, password: read.secret };
 }
 
-/** @param look what may be said against a file that is there */
+/** @param look checks a file that exists */
 function useFile(
   scope: Scope,
   path: Path,

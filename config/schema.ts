@@ -1,4 +1,4 @@
-/** Every setting once: its type, default, unit and description. Types, JSON Schema and reference come from here. */
+/** All settings with type, default, unit and description. Types, JSON Schema and reference are derived from them. */
 import { z } from 'zod';
 import { normalise, twinOf, whyNot } from './label-name.ts';
 
@@ -24,7 +24,7 @@ const labelName = z
     if (why !== undefined) context.addIssue({ code: 'custom', message: `cannot be a label: ${why}` });
   });
 
-/** No two names that differ only in case or width. */
+/** No two names may differ only in case or width. */
 const areDistinct = (labels: readonly string[]) =>
   labels.every((label, i) => twinOf(label, labels.slice(0, i)) === undefined);
 
@@ -45,52 +45,54 @@ export const regionSchema = z
   });
 
 const continuousSchema = z.strictObject({
-  kind: z.literal('continuous').describe('a part every so many ms, whatever is in view'),
-  everyMs: milliseconds(1, 3_600_000).default(200).describe('ms from one judged part to the next'),
+  kind: z.literal('continuous').describe('a part at a fixed interval, whatever is in view'),
+  everyMs: milliseconds(1, 3_600_000).default(200).describe('ms between two parts'),
 });
 
 const presenceSchema = z
   .strictObject({
     kind: z
       .literal('presence')
-      .describe('whatever enters the region is a part, judged once from its best frames'),
+      .describe('a part is whatever enters the region; it is judged once, from its best frames'),
     enter: fraction
       .gt(0)
       .default(0.06)
-      .describe('share of the region that must differ from the empty background for a part to be there'),
-    leave: fraction.default(0.03).describe('share below which the part has left; less than enter'),
+      .describe('share of the region that must differ from the empty background for a part to be present'),
+    leave: fraction.default(0.03).describe('share below which the part has left; must be less than enter'),
     relearnAfterMs: milliseconds(0, 86_400_000)
       .default(600_000)
       .describe(
-        'ms a part may stay in view before the image is taken for the empty background, until the one before is seen again; 0 = never',
+        'ms a part may stay in view before the image becomes the new empty background, until the previous background is seen again; 0 = never',
       ),
   })
   .refine((t) => t.leave < t.enter, {
     path: ['leave'],
-    message: 'leave must be smaller than enter, or a part on the edge would be judged twice',
+    message: 'leave must be smaller than enter; otherwise a part on the edge would be judged twice',
   });
 
 const commandSchema = z.strictObject({
-  kind: z.literal('command').describe('a part when a PLC says so, by MQTT or HTTP'),
+  kind: z.literal('command').describe('a part for each command of a PLC, over MQTT or HTTP'),
   timeoutMs: milliseconds(10, 60_000)
     .default(1_000)
-    .describe('ms to wait for a frame captured after the trigger before the job is refused'),
+    .describe('ms to wait for a frame captured after the trigger; then the job is refused'),
   resultMs: milliseconds(100, 600_000)
     .default(10_000)
-    .describe('ms from the trigger to its result; then the result is failed, never late'),
+    .describe('ms from the trigger to its result; after that the result is failed'),
   acknowledgeMs: milliseconds(0, 3_600_000)
     .default(0)
-    .describe('ms the PLC has to acknowledge a result before its place is given away; 0 = it need not'),
+    .describe(
+      'ms the PLC has to acknowledge a result before its slot is freed; 0 = no acknowledgement needed',
+    ),
   jobs: z
     .number()
     .int()
     .min(1)
     .max(16)
     .default(4)
-    .describe('jobs accepted and not finished at a time; one more is refused as busy'),
+    .describe('most unfinished jobs at a time; further triggers are refused as busy'),
   repeatMs: milliseconds(0, 600_000)
     .default(10_000)
-    .describe('ms in which a trigger that is sent again (same requestId) gets the same job; 0 = off'),
+    .describe('ms in which a repeated trigger (same requestId) gets the same job; 0 = off'),
 });
 
 export const triggerSchema = z.discriminatedUnion('kind', [continuousSchema, presenceSchema, commandSchema]);
@@ -103,38 +105,38 @@ export const cameraSchema = z.strictObject({
       'url must start with rtsp://, rtsps:// or file: (an image, or a folder of images)',
     )
     .describe(
-      'rtsp://user@host/path, or file:FOLDER to let images stand in for a camera; never put the password here',
+      'rtsp://user@host/path, or file:FOLDER to use images instead of a camera; never put the password here',
     ),
   passwordFile: z.string().min(1).optional().describe('file that holds the camera password'),
   password: z
     .string()
     .optional()
     .meta({ secret: true })
-    .describe('only from the environment: QC_CAMERAS__<NAME>__PASSWORD'),
+    .describe('from the environment only: QC_CAMERAS__<NAME>__PASSWORD'),
   transport: z
     .enum(['tcp', 'udp'])
     .default('tcp')
-    .describe('how RTP travels: tcp inside the RTSP connection, or udp'),
+    .describe('transport of RTP: tcp (inside the RTSP connection) or udp'),
   decoder: z
     .enum(['node-av', 'ffmpeg'])
     .default('node-av')
-    .describe('node-av: bundled FFmpeg; ffmpeg: the command line of this machine'),
+    .describe('node-av: bundled FFmpeg; ffmpeg: the ffmpeg command of this machine'),
   hardware: z
     .enum(['none', 'cuda', 'jetson'])
     .default('none')
-    .describe('hardware decoding; falls back to software, and says so, where it is not available'),
-  region: regionSchema.prefault({}).describe('which part of the picture is inspected'),
-  trigger: triggerSchema.prefault({ kind: 'continuous' }).describe('when there is a part'),
+    .describe('hardware decoding; falls back to software with a warning if it is not available'),
+  region: regionSchema.prefault({}).describe('region of the image that is inspected'),
+  trigger: triggerSchema.prefault({ kind: 'continuous' }).describe('what makes a part'),
   vote: z
     .strictObject({
       frames: z.number().int().min(1).max(25).default(1).describe('frames judged for one part'),
     })
     .prefault({})
-    .describe('several frames may vote on one part'),
+    .describe('number of frames that vote on one part'),
   maxWaitMs: milliseconds(100, 600_000)
     .default(5_000)
     .describe(
-      'ms a part may wait to be judged; then its result is failed, so that those after it are in time',
+      'ms a part may wait to be judged; after that its result is failed, so that later parts are judged in time',
     ),
   maxFps: z
     .number()
@@ -151,28 +153,28 @@ export const cameraSchema = z.strictObject({
   maxAgeMs: milliseconds(100, 600_000)
     .default(2_000)
     .describe(
-      'ms from capture to the agent beyond which an image cannot make a part pass; a camera whose images are all older is not ready',
+      'greatest age of an image on arrival, ms; an older image cannot make a part pass, and a camera that only sends older images is not ready',
     ),
   latencyMs: milliseconds(0, 10_000)
     .default(0)
     .describe(
-      'known delay from shutter to arrival, ms, subtracted with clock: arrival (qc-agent latency measures it); less than maxAgeMs',
+      'known delay from shutter to arrival, ms, subtracted with clock: arrival (measure it with qc-agent latency); must be less than maxAgeMs',
     ),
   stallMs: milliseconds(200, 600_000)
     .default(5_000)
-    .describe('ms without a frame after which the stream counts as stalled and is reopened'),
+    .describe('ms without a frame after which the stream is reopened as stalled'),
   damageMs: milliseconds(500, 600_000)
     .default(5_000)
     .describe(
-      'ms without a key frame after damage (lost packets), after which the stream is reopened; no damaged frame is judged',
+      'ms to wait for a key frame after damage (lost packets) before the stream is reopened; damaged frames are never judged',
     ),
   freezeMs: milliseconds(0, 3_600_000)
     .default(10_000)
-    .describe('ms of identical frames after which the stream counts as frozen and is reopened; 0 = off'),
+    .describe('ms of identical frames after which the stream is reopened as frozen; 0 = off'),
   simulated: z
     .boolean()
     .default(false)
-    .describe('mark results as simulated (pretend lines; always true for file:)'),
+    .describe('mark results as simulated (test lines; always true for file:)'),
 });
 
 /** Sparkplug 3.0 §4.1: ids become topic levels. */
@@ -184,14 +186,14 @@ const sparkplugId = z
   );
 
 export const sparkplugSchema = z.strictObject({
-  groupId: sparkplugId.describe('group of this edge node: often the plant or the area'),
+  groupId: sparkplugId.describe('group of this edge node, often the plant or the area'),
   edgeNodeId: sparkplugId
     .optional()
     .describe('name of this agent as an edge node, unique within its group; default <station>'),
   primaryHost: sparkplugId
     .optional()
     .describe(
-      'id of the host application to wait for: results are kept while it is offline; default: wait for none',
+      'id of the host application to wait for: results are queued while it is offline; default: do not wait',
     ),
   clientId: z.string().min(1).max(64).optional().describe('default <mqtt.clientId>-sparkplug'),
 });
@@ -207,15 +209,15 @@ export const mqttSchema = z.strictObject({
     .string()
     .regex(/^[^#+\s/][^#+\0\s]*[^#+\s/]$|^[^#+\s/]$/, 'topic: no wildcards, spaces, or slash at either end')
     .optional()
-    .describe('all topics start with this, ISA-95 style; default qc/<station>'),
+    .describe('prefix of all topics, ISA-95 style; default qc/<station>'),
   clientId: z.string().min(1).max(64).optional().describe('default qc-<station>'),
-  username: z.string().min(1).optional().describe('user at the broker'),
+  username: z.string().min(1).optional().describe('user name at the broker'),
   passwordFile: z.string().min(1).optional().describe('file that holds the broker password'),
   password: z
     .string()
     .optional()
     .meta({ secret: true })
-    .describe('only from the environment: QC_MQTT__PASSWORD'),
+    .describe('from the environment only: QC_MQTT__PASSWORD'),
   ca: z.string().min(1).optional().describe('PEM file of the authority that signed the broker certificate'),
   cert: z.string().min(1).optional().describe('PEM file of the client certificate'),
   key: z.string().min(1).optional().describe('PEM file of the client key'),
@@ -223,32 +225,34 @@ export const mqttSchema = z.strictObject({
     .union([z.literal(0), z.literal(1)])
     .default(1)
     .describe(
-      'quality of service of messages and subscriptions; 0 only for a broker without QoS 1, where a lost connection may lose what it had not read',
+      'quality of service of messages and subscriptions; use 0 only for a broker without QoS 1: messages in transit are lost with the connection',
     ),
   retain: z
     .boolean()
     .default(true)
     .describe(
-      'publish status, handshakes and the last will retained; false only for a broker without retained messages',
+      'publish status, handshakes and the last will as retained messages; use false only for a broker that does not support them',
     ),
   commands: z
     .boolean()
     .default(true)
-    .describe('subscribe to commands; false for a station that takes none over MQTT'),
-  keepaliveSeconds: z.number().int().min(1).max(3_600).default(15).describe('s between two signs of life'),
+    .describe('subscribe to commands; use false for a station that receives none over MQTT'),
+  keepaliveSeconds: z.number().int().min(1).max(3_600).default(15).describe('keep-alive interval, s'),
   outboxMessages: z
     .number()
     .int()
     .min(10)
     .max(1_000_000)
     .default(50_000)
-    .describe('results kept while the broker is away, and as many verdicts; the oldest go first'),
+    .describe(
+      'most results (and verdicts) queued while the broker is unavailable; the oldest are discarded first',
+    ),
   commandMaxAgeMs: milliseconds(100, 3_600_000)
     .default(5_000)
     .describe('a command with an older issuedAt is refused as stale'),
   sparkplug: sparkplugSchema
     .optional()
-    .describe('publish as a Sparkplug B edge node as well, each camera a device; absent: not at all'),
+    .describe('publish also as a Sparkplug B edge node, with one device per camera; absent: off'),
 });
 
 export const httpSchema = z.strictObject({
@@ -256,74 +260,78 @@ export const httpSchema = z.strictObject({
     .string()
     .min(1)
     .default('127.0.0.1')
-    .describe('address to listen on; any other than loopback needs tokensFile'),
+    .describe('address to listen on; any address other than loopback needs tokensFile'),
   port: z.number().int().min(0).max(65_535).default(8080).describe('0 = any free port'),
   tokensFile: z
     .string()
     .min(1)
     .optional()
     .describe(
-      'file of access tokens: one "name role sha256" a line (qc-agent token makes one); read again when it changes',
+      'file of access tokens, one "name role sha256" per line (create them with qc-agent token); read again when it changes',
     ),
   cert: z
     .string()
     .min(1)
     .optional()
-    .describe('PEM file of the certificate to serve HTTPS with; read again when it changes'),
+    .describe('PEM file of the certificate for HTTPS; read again when it changes'),
   key: z.string().min(1).optional().describe('PEM file of its key'),
   sessionHours: z
     .number()
     .positive()
     .max(8_760)
     .default(12)
-    .describe('h after which somebody who logged in on the page logs in again, whatever happens'),
+    .describe('h after which a user must log in again'),
   sessionIdleMinutes: z
     .number()
     .positive()
     .max(10_080)
     .default(30)
-    .describe('min without a change or a page opened after which an operator or engineer is logged out'),
+    .describe(
+      'min without activity (a change or an opened page) after which an operator or engineer is logged out',
+    ),
   requestsPerMinute: z
     .number()
     .int()
     .min(60)
     .max(1_000_000)
     .default(6_000)
-    .describe('requests a minute that one token, or one address without a token, may send'),
-  maxBodyMb: z.number().positive().max(1_000).default(20).describe('largest upload, MB'),
+    .describe('most requests per minute of one token, or of one address without a token'),
+  maxBodyMb: z.number().positive().max(1_000).default(20).describe('largest request body, MB'),
 });
 
 export const remoteSchema = z.strictObject({
   url: z
     .string()
     .regex(/^https?:\/\/[^\s?#]+$/, 'url must look like http://host:8000 or https://host:8000')
-    .describe('where the server speaks HTTP; what stands before /v2 of the protocol'),
+    .describe('address of the server, without the /v2 of the protocol'),
   model: z.string().min(1).max(200).describe('name of the model on the server'),
   version: z
     .string()
     .min(1)
     .max(100)
     .optional()
-    .describe('version of the model; default: the one that the server takes, for as long as it keeps to it'),
+    .describe(
+      'version of the model; default: the version that the server chooses, which must then stay the same',
+    ),
   timeoutMs: milliseconds(10, 60_000)
     .default(500)
-    .describe('ms that the server has for an answer; then the picture is judged here'),
+    .describe('ms to wait for an answer of the server; then the image is judged locally'),
   tokenFile: z
     .string()
     .min(1)
     .optional()
-    .describe('file that holds a token, sent as Bearer; read again whenever the server is looked at anew'),
+    .describe('file that contains a token, sent as Bearer; read again at each new check of the server'),
   token: z
     .string()
     .optional()
     .meta({ secret: true })
-    .describe('only from the environment: QC_MODEL__REMOTE__TOKEN'),
+    .describe('from the environment only: QC_MODEL__REMOTE__TOKEN'),
   ca: z.string().min(1).optional().describe('PEM file of the authority that signed the server certificate'),
   tensors: z
     .enum(['auto', 'binary', 'json'])
     .default('auto')
-    .describe('how tensors travel; auto: as binary data where the server understands it'),
-  parallel: z.number().int().min(1).max(16).default(2).describe('requests on their way at a time'),
+    .describe('encoding of tensors; auto: binary if the server supports it'),
+  parallel: z.number().int().min(1).max(16).default(2).describe('most requests in progress at a time'),
 });
 
 export const modelSchema = z.strictObject({
@@ -331,12 +339,14 @@ export const modelSchema = z.strictObject({
     .string()
     .min(1)
     .default('resnet50-embedded')
-    .describe('an embedded or pulled base by name, or a path to an .onnx with its manifest beside it'),
+    .describe(
+      'name of an embedded or pulled base, or path of an .onnx file with its manifest in the same folder',
+    ),
   provider: z
     .enum(['auto', 'tensorrt', 'cuda', 'webgpu', 'cpu', 'remote'])
     .default('auto')
     .describe(
-      'auto takes the first of TensorRT, CUDA, WebGPU, CPU that passes its warm-up check; remote: the server under remote, and what auto takes while that fails',
+      'auto uses the first of TensorRT, CUDA, WebGPU, CPU that passes its warm-up check; remote uses the server under remote, and the choice of auto while that fails',
     ),
   remote: remoteSchema
     .optional()
@@ -345,7 +355,7 @@ export const modelSchema = z.strictObject({
     .enum(['auto', 'fp32', 'fp16', 'int8'])
     .default('auto')
     .describe(
-      'which variant of the base; auto takes the fastest that passed its gate (qc-agent models quantize)',
+      'variant of the base; auto uses the fastest variant that passed its gate (qc-agent models quantize)',
     ),
   threads: z
     .number()
@@ -354,7 +364,7 @@ export const modelSchema = z.strictObject({
     .max(256)
     .default(0)
     .describe(
-      'CPU threads for inference; 0 = one a core. A picture that comes alone has them all; where many come, each takes one',
+      'CPU threads for inference; 0 = one per core. A single image uses all threads; concurrent images run in parallel, one thread each',
     ),
   batch: z
     .strictObject({
@@ -365,7 +375,7 @@ export const modelSchema = z.strictObject({
         .max(64)
         .default(0)
         .describe(
-          'most pictures in one run; 0 = what suits: 1 on the CPU and TensorRT, 8 on CUDA and WebGPU, 4 on a server that takes several. More than 1 needs a base whose batch is free',
+          'most images per batch; 0 = default: 1 on the CPU and TensorRT, 8 on CUDA and WebGPU, 4 on a server that supports batches. More than 1 needs a base with a dynamic batch dimension',
         ),
       waitMs: z
         .number()
@@ -374,11 +384,11 @@ export const modelSchema = z.strictObject({
         .max(1_000)
         .default(2)
         .describe(
-          'longest that a picture waits for others while the model is free, ms; no effect with size 1',
+          'longest time that an image waits for a batch while the model is free, ms; no effect with size 1',
         ),
     })
     .prefault({})
-    .describe('pictures of all cameras that go through the base together'),
+    .describe('batches of images of all cameras'),
   gpu: z
     .strictObject({
       deviceId: z
@@ -387,17 +397,15 @@ export const modelSchema = z.strictObject({
         .min(0)
         .max(63)
         .default(0)
-        .describe('which of several NVIDIA GPUs, for CUDA and TensorRT; nvidia-smi counts them'),
+        .describe('index of the NVIDIA GPU for CUDA and TensorRT, as shown by nvidia-smi'),
     })
     .prefault({})
-    .describe('where inference runs on a GPU (docs/gpu.md)'),
+    .describe('inference on a GPU (docs/gpu.md)'),
   profile: z
     .string()
     .min(1)
     .optional()
-    .describe(
-      'folder for a profile of the first 500 runs of the base, node by node, to find out what takes the time',
-    ),
+    .describe('folder for a profile of the first 500 runs of the base, with the time of each node'),
 });
 
 export const stationSchema = name().describe(
@@ -409,38 +417,38 @@ export const storageSchema = z.strictObject({
     .string()
     .min(1)
     .default('./data')
-    .describe('everything the agent writes; relative to this file'),
+    .describe('folder of everything the agent writes; relative to this file'),
   outboxMb: z
     .number()
     .int()
     .min(10)
     .max(100_000)
     .default(200)
-    .describe('disk for messages that wait to be delivered, MB; the oldest go first'),
+    .describe('disk space for undelivered messages, MB; the oldest are discarded first'),
   outboxHours: z
     .number()
     .int()
     .min(1)
     .max(10_000)
     .default(168)
-    .describe('messages that have waited longer are thrown away, h'),
+    .describe('longest time that a message waits for delivery, h; then it is discarded'),
   evidenceQuotaMb: z
     .number()
     .int()
     .min(0)
     .max(10_000_000)
     .default(2_000)
-    .describe('disk for evidence images, MB; 0 = keep none'),
+    .describe('disk space for evidence images, MB; 0 = store none'),
   auditMb: z
     .number()
     .int()
     .min(1)
     .max(100_000)
     .default(100)
-    .describe('disk for the audit log, MB; when it is full, the oldest tenth goes'),
+    .describe('disk space for the audit log, MB; when it is full, the oldest tenth is deleted'),
   evidencePassShare: fraction
     .default(0.01)
-    .describe('share of passed parts whose image is kept as evidence too; of the others all are'),
+    .describe('share of passed parts whose image is stored as evidence; all other parts are stored'),
   minFreeMb: z
     .number()
     .int()
@@ -448,7 +456,7 @@ export const storageSchema = z.strictObject({
     .max(10_000_000)
     .default(500)
     .describe(
-      'MB of the disk that evidence leaves free; with less it stops, and says so, until there is room',
+      'MB of disk space that must stay free; with less, evidence is not stored and the status says so',
     ),
 });
 
@@ -457,13 +465,13 @@ export const trainingSchema = z.strictObject({
     .enum(['auto', 'none', 'flips', 'turns'])
     .default('auto')
     .describe(
-      'how parts may lie: none = only as they are, flips = also mirrored, turns = also turned by quarters; auto = what proves best',
+      'orientation of parts: none = always the same, flips = also mirrored, turns = also rotated by 90 degrees; auto = whichever evaluates best',
     ),
   augment: z
     .array(z.enum(['light', 'blur', 'crop', 'rotate']))
     .default([])
     .describe(
-      'what else may change from part to part: light = a quarter darker or lighter, blur = a little out of focus, crop = off the middle, rotate = by 4 degrees',
+      'other variation between parts: light = 25 % darker or lighter, blur = slightly out of focus, crop = off centre, rotate = by 4 degrees',
     ),
   hidden: z
     .number()
@@ -471,50 +479,50 @@ export const trainingSchema = z.strictObject({
     .min(0)
     .max(1_024)
     .default(0)
-    .describe('units of a hidden layer; 0 = a linear head, which needs fewest labels'),
-  escapeRate: fraction.gt(0).lt(1).default(0.05).describe('share of bad parts that may pass'),
+    .describe('units of a hidden layer; 0 = a linear head, which needs the fewest labels'),
+  escapeRate: fraction.gt(0).lt(1).default(0.05).describe('largest share of bad parts that may pass'),
   falseRejectRate: fraction
     .gt(0)
     .lt(1)
     .default(0.05)
-    .describe('share of good parts that may fail for any one defect'),
+    .describe('largest share of good parts that may fail for any one defect'),
   costs: z
     .strictObject({
-      escape: z.number().positive().describe('what a bad part costs that passes'),
-      falseReject: z.number().positive().describe('what a good part costs that fails'),
-      check: z.number().positive().describe('what it costs to look at an uncertain part by hand'),
+      escape: z.number().positive().describe('cost of a bad part that passes'),
+      falseReject: z.number().positive().describe('cost of a good part that fails'),
+      check: z.number().positive().describe('cost of checking an uncertain part by hand'),
       inspection: z
         .number()
         .min(0)
         .default(0)
-        .describe('what it costs to inspect one part: machine, power, service; only for the metrics'),
+        .describe('cost of inspecting one part (machine, power, service); used in the metrics only'),
     })
     .optional()
     .describe(
-      'limits from costs, in any one unit, instead of from the two rates; also for cost per part in the metrics',
+      'costs, all in the same unit: thresholds are derived from them instead of from the two rates; also used for the cost per part in the metrics',
     ),
   quantize: z
     .boolean()
     .default(true)
     .describe(
-      'after a training that was accepted, also make an int8 variant of the base, at the lowest priority, where none has passed',
+      'after an accepted training, also create an int8 variant of the base at the lowest priority, if none has passed its gate',
     ),
 });
 
 const recipeSchema = z.strictObject({
-  description: z.string().max(200).optional().describe('what it is for, shown where recipes are chosen'),
+  description: z.string().max(200).optional().describe('description, shown where recipes are chosen'),
   cameras: z
     .record(
       name('camera name: '),
-      z.strictObject({ region: regionSchema.describe('what is inspected instead of cameras.NAME.region') }),
+      z.strictObject({ region: regionSchema.describe('region to inspect instead of cameras.NAME.region') }),
     )
     .default({})
-    .describe('cameras that inspect another region for this product; the others keep theirs'),
+    .describe('cameras that inspect another region for this product; other cameras keep their region'),
   head: z
     .string()
     .min(1)
     .optional()
-    .describe('version that judges this product (qc-agent models list); default: the active one'),
+    .describe('model version for this product (qc-agent models list); default: the active version'),
   thresholds: z
     .strictObject({
       pass: fraction.min(0.5).optional().describe('instead of the pass threshold of the head'),
@@ -522,10 +530,10 @@ const recipeSchema = z.strictObject({
       failByLabel: z
         .record(labelName, fraction.gt(0))
         .optional()
-        .describe('fail thresholds of single labels'),
+        .describe('fail thresholds of individual labels'),
     })
     .prefault({})
-    .describe('stricter or looser for this product'),
+    .describe('thresholds for this product'),
 });
 
 export const configSchema = z.strictObject({
@@ -533,8 +541,8 @@ export const configSchema = z.strictObject({
   cameras: z
     .record(name('camera name: '), cameraSchema)
     .refine((c) => Object.keys(c).length > 0, 'at least one camera is needed')
-    .describe('one or many, by name'),
-  mqtt: mqttSchema.prefault({}).describe('where verdicts go and commands come from'),
+    .describe('cameras by name'),
+  mqtt: mqttSchema.prefault({}).describe('the broker for results and commands'),
   http: httpSchema.prefault({}).describe('page, API, metrics and health'),
   model: modelSchema.prefault({}).describe('what judges'),
   labels: z
@@ -542,7 +550,7 @@ export const configSchema = z.strictObject({
       good: z
         .array(labelName)
         .min(1)
-        .refine(areDistinct, 'two of the labels differ only in upper and lower case: use one of them')
+        .refine(areDistinct, 'two of the labels differ only in case: use one of them')
         .default(['good'])
         .describe('labels that mean a good part; every other label is a defect'),
     })
@@ -550,33 +558,39 @@ export const configSchema = z.strictObject({
     .describe('what the labels mean'),
   thresholds: z
     .strictObject({
-      pass: fraction.min(0.5).default(0.7).describe('probability of good from which a part passes'),
+      pass: fraction.min(0.5).default(0.7).describe('least probability of good labels for a part to pass'),
       fail: fraction
         .gt(0)
         .default(0.6)
-        .describe('probability of one defect from which a part fails; what is neither is uncertain'),
+        .describe(
+          'least probability of one defect for a part to fail; a part that neither passes nor fails is uncertain',
+        ),
     })
     .prefault({})
-    .describe('used where the head brings none of its own'),
+    .describe('used if the head has no thresholds of its own'),
   recipes: z
     .record(name('recipe name: '), recipeSchema)
     .default({})
-    .describe('products by name, chosen by the command recipe; "default" is what the rest of this file says'),
-  training: trainingSchema.prefault({}).describe('how heads are trained, and what their limits promise'),
-  storage: storageSchema.prefault({}).describe('what the agent keeps on disk'),
+    .describe(
+      'products by name, selected by the command recipe; the recipe "default" uses the other settings of this file',
+    ),
+  training: trainingSchema
+    .prefault({})
+    .describe('how heads are trained, and the error rates that their thresholds must keep'),
+  storage: storageSchema.prefault({}).describe('the data of the agent on disk'),
   log: z
     .strictObject({
       level: z
         .enum(['debug', 'info', 'warn', 'error'])
         .default('info')
-        .describe('least severity that is logged'),
+        .describe('lowest level that is logged'),
       format: z
         .enum(['auto', 'json', 'text'])
         .default('auto')
         .describe('auto: text on a terminal, json elsewhere'),
     })
     .prefault({})
-    .describe('what is written to standard error'),
+    .describe('the log, which is written to standard error'),
 });
 
 /** As loaded: defaults filled in, paths absolute, passwords read. */

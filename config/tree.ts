@@ -1,10 +1,10 @@
-/** The schema as a tree of keys that can be walked: for the environment, suggestions and the reference. */
+/** The schema as a tree of keys, for the environment, suggestions and the reference. */
 import { z } from 'zod';
 import { configSchema } from './schema.ts';
 
 export type Path = readonly (string | number)[];
 
-/** A JSON Schema node (draft 2020-12), as far as our settings use it. */
+/** A JSON Schema node (draft 2020-12), limited to what the settings use. */
 export interface KeyNode {
   readonly type?: 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean';
   readonly description?: string;
@@ -25,7 +25,7 @@ export interface KeyNode {
 /** What may be written (the input side), with defaults and descriptions. */
 export const configTree = z.toJSONSchema(configSchema, { io: 'input' }) as KeyNode;
 
-/** The settings below a node by name; those of every kind where it is one of several. */
+/** The settings below a node by name; if it has several kinds, those of all kinds. */
 export function childrenOf(node: KeyNode): Map<string, KeyNode> {
   const children = new Map<string, KeyNode>();
   for (const variant of node.oneOf ?? [node]) {
@@ -39,7 +39,7 @@ export function childrenOf(node: KeyNode): Map<string, KeyNode> {
   return children;
 }
 
-/** The node a path leads to; undefined where the schema knows no such key. */
+/** The node of a path; undefined if the schema has no such key. */
 export function nodeAt(path: Path): KeyNode | undefined {
   let node: KeyNode | undefined = configTree;
   for (const segment of path) {
@@ -50,7 +50,7 @@ export function nodeAt(path: Path): KeyNode | undefined {
   return node;
 }
 
-/** What a setting expects, in words: "a whole number from 1 to 25", "one of tcp, udp". */
+/** What a setting expects: "a whole number from 1 to 25", "one of tcp, udp". */
 export function expected(node: KeyNode | undefined): string {
   if (!node) return 'another value';
   if (node.enum)
@@ -72,7 +72,7 @@ export function expected(node: KeyNode | undefined): string {
   }
 }
 
-/** A word as it stands in YAML: one that reads as a number needs quotes. */
+/** A word in YAML syntax: one that looks like a number needs quotes. */
 export const written = (word: string) => (Number.isNaN(Number(word)) ? word : `"${word}"`);
 
 function range({ minimum, maximum, exclusiveMinimum }: KeyNode): string {
@@ -85,7 +85,7 @@ function range({ minimum, maximum, exclusiveMinimum }: KeyNode): string {
   return maximum === undefined ? from : `${from}${from.includes('above') ? ',' : ''} up to ${maximum}`;
 }
 
-/** The candidate that looks most like a mistyped word; undefined where none is near (Levenshtein distance). */
+/** The candidate most similar to a mistyped word (Levenshtein distance); undefined if none is similar. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.ceil(word.length / 3)) + 1;

@@ -1,4 +1,4 @@
-/** The audit log of a running agent: changes are recorded in the order in which they came. */
+/** The audit log of a running agent: changes are recorded in order. */
 import { QcError } from '../../config/errors.ts';
 import { makeFolders } from '../../models/disk/folders.ts';
 import type { Log } from '../lifecycle/log.ts';
@@ -8,9 +8,9 @@ import { type AuditQuery, readAudit } from './read.ts';
 
 export interface Audit {
   /**
-   * On the disk once it resolves, if the disk takes it. It never throws, since what it tells of has happened already: an
-   * entry that cannot be written is kept and written later, and the station reports that. Of refusals, a limited number
-   * is kept each minute.
+   * On disk when it resolves, if the disk works. It never throws, because the change has happened already: an
+   * entry that cannot be written is kept and written later, and the station reports that. A limited number of refusals
+   * is recorded per minute.
    */
   record(draft: AuditDraft): Promise<void>;
   /** Call it before a change is made. @throws QcError audit-unavailable if the change could not be recorded */
@@ -21,16 +21,16 @@ export interface Audit {
 
 export interface AuditDeps {
   readonly log: Log;
-  /** Why changes cannot be recorded; empty once they can be again. */
+  /** Reports why changes cannot be recorded; an empty text when they can be recorded again. */
   readonly onFault: (text: string) => void;
 }
 
-/** Refusals that are kept each minute: nobody shall push the history out of the log by being refused. */
+/** Refusals recorded per minute: nobody must be able to push the history out of the log. */
 const refusalsPerMinute = 20;
 const minuteMs = 60_000;
-/** Waiting for the disk; beyond, the log says what the file cannot. */
+/** Most entries that wait for the disk; further ones are only logged. */
 const mostWaiting = 10_000;
-/** How long after a failure the entries that wait are written again, ms. */
+/** Delay after a failure before the waiting entries are written again, ms. */
 const retryMs = 5_000;
 
 /** The directory may be missing until the first entry. */
@@ -48,11 +48,11 @@ export async function openAudit(
 
   const onWritten = ({ sequence, hash, who, action, outcome }: AuditEntry) => {
     waiting.shift();
-    // A second copy, wherever the log is collected: its hash proves the file.
+    // A second copy in the log: its hash proves the file.
     log.info({ sequence, hash, who, outcome }, `recorded: ${action}`);
   };
 
-  /** Writes what waits, in order, until it is all on the disk or the disk refuses one. */
+  /** Writes the waiting entries in order, until all are on disk or one fails. */
   async function writeAll(): Promise<void> {
     clearTimeout(timer);
     try {
@@ -78,14 +78,14 @@ export async function openAudit(
 
   function write(draft: AuditDraft): Promise<void> {
     if (waiting.length >= mostWaiting) {
-      log.error(draft, 'a change could not be recorded: too many wait for the disk');
+      log.error(draft, 'a change could not be recorded: too many entries are waiting for the disk');
       return Promise.resolve();
     }
     waiting.push({ draft, at: new Date() });
     return flush();
   }
 
-  /** Says what was left out of the minute that is over. */
+  /** Records how many refusals of the past minute were left out. */
   function closeMinute(): void {
     const { unsaid } = minute;
     minute = { begun: performance.now(), refused: 0, unsaid: 0 };
@@ -112,7 +112,7 @@ export async function openAudit(
       await flush();
       clearTimeout(timer);
       if (waiting.length > 0)
-        log.error({ entries: waiting.length }, 'stopped with changes that are not recorded');
+        log.error({ entries: waiting.length }, 'the agent stopped before these changes were recorded');
     },
   };
 }

@@ -1,4 +1,4 @@
-/** A line of the audit log: who changed what, when, from where, and what came of it. */
+/** A line of the audit log: who changed what, when, from where, and the outcome. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { check } from '../../config/check.ts';
@@ -9,8 +9,8 @@ const fact = z.union([z.string().max(500), z.number(), z.boolean(), z.null()]);
 
 export const auditDraft = z.strictObject({
   who: z.string().min(1).max(300).describe('token:<name>, mqtt:<topic>, cli:<user>, local, nobody or agent'),
-  role: z.enum(['viewer', 'operator', 'engineer']).nullable().describe('null where no token was asked for'),
-  from: z.string().max(300).describe('address, or what it came by'),
+  role: z.enum(['viewer', 'operator', 'engineer']).nullable().describe('null if no token was needed'),
+  from: z.string().max(300).describe('address, or the interface it came through'),
   action: z.string().min(1).max(100),
   what: z.record(z.string().max(100), fact).describe('the facts of the change'),
   outcome: z.enum(outcomes),
@@ -24,17 +24,17 @@ export const auditEntry = z.strictObject({
   sequence: z.number().int().positive(),
   at: z.iso.datetime({ precision: 3 }).describe('UTC, ms'),
   ...auditDraft.shape,
-  previous: sha256.describe('hash of the line before; zeros in the first'),
-  hash: sha256.describe('sha256 of this line up to here'),
+  previous: sha256.describe('hash of the previous line; zeros in the first line'),
+  hash: sha256.describe('sha256 of this line up to this field'),
 });
 
 export type AuditDraft = z.output<typeof auditDraft>;
 export type AuditEntry = z.output<typeof auditEntry>;
 
-/** What the first line follows. */
+/** Previous hash of the first line. */
 export const noHash = '0'.repeat(64);
 
-/** The next line, without its line end. Never throws: of a draft that does not fit the schema, the facts are left out. */
+/** The next line, without its line end. Never throws: if a draft does not fit the schema, its facts are left out. */
 export function nextLine(draft: AuditDraft, sequence: number, previous: string, at: Date): string {
   const { who, role, from, action, what, outcome, code } = fitting(draft);
   const facts = { who, role, from, action, what, outcome, code };
@@ -42,7 +42,7 @@ export function nextLine(draft: AuditDraft, sequence: number, previous: string, 
   return `${text},"hash":"${hashOf(text)}"}`;
 }
 
-/** The draft as the schema wants it, so that one that does not fit cannot keep others out of the log. */
+/** The draft adapted to the schema, so that one that does not fit cannot block others. */
 function fitting(draft: AuditDraft): AuditDraft {
   const checked = check(auditDraft, draft);
   if (checked.success) return checked.data;
@@ -60,7 +60,7 @@ function fitting(draft: AuditDraft): AuditDraft {
   };
 }
 
-/** A line as an entry; undefined where it is none, or does not hold its own hash. */
+/** Parses a line; undefined if it is not an entry or its hash is wrong. */
 export function readLine(line: string): AuditEntry | undefined {
   const [, text, hash] = /^(\{.*),"hash":"([0-9a-f]{64})"\}$/.exec(line) ?? [];
   if (text === undefined || hashOf(text) !== hash) return undefined;
@@ -77,8 +77,8 @@ const mostFacts = 20;
 const longestFact = 200;
 
 /**
- * What somebody asked for, short enough for a line: lists by their first items and their length, nothing nested.
- * The sources may be anything that JSON can hold: no conversion of theirs is ever called.
+ * A summary of a request, short enough for a line: lists as their first items and their length, nothing nested.
+ * The values may be any JSON: none of their conversion methods is called.
  */
 export function factsOf(...sources: readonly unknown[]): AuditDraft['what'] {
   const facts = sources
@@ -102,7 +102,7 @@ function inShort(value: unknown): AuditDraft['what'][string] | undefined {
   return more > 0 ? `${shown.join(', ')} and ${more} more` : shown.join(', ');
 }
 
-/** An item of a list; only the kind of what is nested, since its own `toString` may be anything. */
+/** An item of a list; of nested values only their type, because `toString` may be overridden. */
 function nameOf(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);

@@ -1,4 +1,4 @@
-/** The files of the audit log: `audit.jsonl`, and before it `audit-<last sequence>.jsonl`, the oldest thrown away. */
+/** The files of the audit log: `audit.jsonl`, and older ones named `audit-<last sequence>.jsonl`. The oldest is deleted if there are too many. */
 import { open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,9 +8,9 @@ import { readLines } from '../../models/disk/lines.ts';
 import { takeLock } from '../../models/disk/lock.ts';
 import { type AuditDraft, type AuditEntry, nextLine, noHash, readLine } from './entry.ts';
 
-/** Files that the whole log is spread over: when the newest is full, the oldest goes. */
+/** Number of files of the log: when the newest is full, the oldest is deleted. */
 const files = 10;
-/** The command line may write beside the agent; each holds the log only for a line or two, ms. */
+/** Timeout of the lock, ms: commands write to the log too, and each process locks it only for a few lines. */
 const patienceMs = 5_000;
 
 const older = /^audit-(\d{12})\.jsonl$/;
@@ -19,7 +19,7 @@ const damaged = /^audit-damaged-.*\.jsonl$/;
 export interface AuditFiles {
   /** Whole log, the oldest file first. */
   readonly all: readonly string[];
-  /** Set aside because their end could not be read. */
+  /** Renamed because their end could not be read. */
   readonly damaged: readonly string[];
 }
 
@@ -34,15 +34,15 @@ export async function listAuditFiles(directory: string): Promise<AuditFiles> {
 export interface AppendOptions {
   /** Of all files together. */
   readonly maxBytes: number;
-  /** Told of a file that was set aside. */
+  /** Called for a file that was renamed because it is damaged. */
   readonly onNotice: (text: string) => void;
-  /** Told of each entry once it is on the disk, in order: also of those before one that failed. */
+  /** Called for each entry when it is on disk, in order: also for those before one that failed. */
   readonly onWritten?: (entry: AuditEntry) => void;
 }
 
 /**
- * Adds lines, one writer at a time whichever process it is; they are on the disk once it resolves.
- * @throws what the disk throws; then none after the failing line was added
+ * Appends lines, one process at a time; they are on disk when it resolves.
+ * @throws errors of the disk; then no line after the failing one was added
  */
 export async function appendAudit(
   directory: string,
@@ -85,7 +85,7 @@ interface End {
   readonly last: AuditEntry | undefined;
 }
 
-/** Size and last entry; what a power cut left without its end was never acknowledged and is cut off. */
+/** Size and last entry; an incomplete last line of a power failure was never acknowledged and is removed. */
 async function endOf(file: string, directory: string, onNotice: (text: string) => void): Promise<End> {
   const { size, tail } = await readTail(file);
   const whole = size - (tail.length - (tail.lastIndexOf(0x0a) + 1));
@@ -93,14 +93,14 @@ async function endOf(file: string, directory: string, onNotice: (text: string) =
   if (whole > 0 && !last) {
     const aside = `audit-damaged-${new Date().toISOString().replaceAll(':', '-')}.jsonl`;
     await rename(file, join(directory, aside));
-    onNotice(`the end of ${file} is damaged: set aside as ${aside}, and a new file begun`);
+    onNotice(`the end of ${file} is damaged: it was renamed to ${aside}, and a new file was started`);
   } else if (whole < size) await cutAt(file, whole);
   if (last) return { size: whole, last };
   const before = (await listAuditFiles(directory)).all.findLast((one) => one !== file);
   return { size: 0, last: before === undefined ? undefined : lastOf((await readTail(before)).tail) };
 }
 
-/** The last line that has its end. */
+/** The last complete line. */
 function lastOf(tail: Buffer): AuditEntry | undefined {
   return readLine(tail.toString('utf8').split('\n').at(-2) ?? '');
 }
@@ -143,9 +143,9 @@ async function rotate(directory: string, lastSequence: number): Promise<void> {
   await syncFolder(directory);
 }
 
-/** The lines of one file, the oldest first; empty where the file has just been thrown away. */
+/** The lines of one file, oldest first; empty if the file has just been deleted. */
 export async function linesOf(file: string): Promise<string[]> {
-  // What has no line end yet is being written; what is longer than any entry is no entry.
+  // A line without its end is being written; a line longer than any entry is not an entry.
   const { lines } = await readLines(file, longestEntry);
   return lines.map((line) => line?.toString('utf8') ?? '');
 }

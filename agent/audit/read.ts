@@ -1,21 +1,21 @@
-/** Looks into the audit log, and says whether somebody has been at it. */
+/** Reads the audit log and verifies that nobody has changed it. */
 import { basename } from 'node:path';
 import { type AuditEntry, readLine } from './entry.ts';
 import { linesOf, listAuditFiles } from './files.ts';
 
 export interface AuditQuery {
-  /** From this time on. */
+  /** Only entries at or after this time. */
   readonly since?: Date | undefined;
-  /** Whole, or its beginning: `token:` is every token. */
+  /** The whole name, or its prefix: `token:` matches every token. */
   readonly who?: string | undefined;
   readonly action?: string | undefined;
   readonly outcome?: AuditEntry['outcome'] | undefined;
-  /** Only what is older than this one. */
+  /** Only entries older than this one. */
   readonly before?: number | undefined;
   readonly limit: number;
 }
 
-/** Newest first. Damaged lines are passed over: verifying names them. */
+/** Newest first. Damaged lines are skipped; verifying reports them. */
 export async function readAudit(directory: string, query: AuditQuery): Promise<AuditEntry[]> {
   const found: AuditEntry[] = [];
   for (const file of (await listAuditFiles(directory)).all.toReversed()) {
@@ -38,19 +38,19 @@ const fits = (entry: AuditEntry, { since, who, action, outcome, before }: AuditQ
 export interface AuditProof {
   readonly whole: boolean;
   readonly entries: number;
-  /** Where the kept log begins; null while it is empty. */
+  /** Oldest entry; null while the log is empty. */
   readonly first: { readonly sequence: number; readonly at: string } | null;
-  /** Its newest line: kept elsewhere, it proves later that nothing before it was changed or cut off. */
+  /** Hash of the newest line: stored elsewhere, it proves later that nothing before it was changed or removed. */
   readonly head: { readonly sequence: number; readonly hash: string } | null;
-  /** Every place where the chain does not hold, at most 100. */
+  /** Every place where the hash chain is broken, at most 100. */
   readonly problems: readonly string[];
 }
 
 const mostProblems = 100;
 
 /**
- * Follows the chain through all files that are kept.
- * @param head hash of an earlier look: that line must still be there
+ * Verifies the hash chain through all files.
+ * @param head hash of an earlier verification: that line must still exist
  */
 export async function verifyAudit(directory: string, head?: string): Promise<AuditProof> {
   const problems: string[] = [];
@@ -76,8 +76,9 @@ export async function verifyAudit(directory: string, head?: string): Promise<Aud
       last = entry;
     }
   }
-  for (const file of files.damaged) problems.push(`${basename(file)}: set aside, its end could not be read`);
-  if (!isHeadSeen) problems.push(`the line with hash ${head} is not there: lines were cut off or changed`);
+  for (const file of files.damaged)
+    problems.push(`${basename(file)}: a damaged file whose end cannot be read`);
+  if (!isHeadSeen) problems.push(`the line with hash ${head} is missing: lines were removed or changed`);
   return {
     whole: problems.length === 0,
     entries,

@@ -1,4 +1,4 @@
-/** Records what is asked over MQTT; what belongs to every part would bury the changes and is not recorded. */
+/** Records commands received over MQTT. Commands for each part are not recorded: they would hide the changes. */
 import { readPayload } from '../publish/command-payload.ts';
 import type { CommandRecorder, IncomingCommand } from '../publish/commands.ts';
 import type { Reply } from '../publish/messages.ts';
@@ -6,12 +6,12 @@ import type { Audit } from './audit.ts';
 import { type AuditDraft, factsOf } from './entry.ts';
 
 const notRecorded = new Set(['trigger', 'acknowledge']);
-/** An aborted part never passes: that is allowed whatever the disk does. */
+/** Allowed even if the disk fails: an aborted part never passes. */
 const alwaysAllowed = new Set([...notRecorded, 'abort']);
 
 /**
- * Records commands in the audit log; refuses a command whose record the disk would not take.
- * @param topic base topic; a broker does not tell who has published, so the topic stands for whoever may use it
+ * Records commands in the audit log; refuses a command that cannot be recorded.
+ * @param topic base topic, recorded as the author: a broker does not tell who published a message
  */
 export function commandRecorder(audit: Pick<Audit, 'record' | 'ready'>, topic: string): CommandRecorder {
   return {
@@ -27,7 +27,7 @@ export function commandRecorder(audit: Pick<Audit, 'record' | 'ready'>, topic: s
         role: null,
         from: 'mqtt',
         action: name,
-        // What is no command may hold anything.
+        // Invalid commands may contain secrets.
         what: isUnderstood ? factsOf(payloadOf(command)) : {},
         ...outcomeOf(reply),
       });

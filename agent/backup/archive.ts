@@ -1,4 +1,4 @@
-/** Writes a backup's zip, file by file, each hashed while it passes; it appears under its name only when it is whole. */
+/** Writes the zip of a backup, hashing each file; it gets its final name only when it is complete. */
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
@@ -10,10 +10,10 @@ import { syncFile, syncFolder } from '../../models/disk/durable.ts';
 import type { BackupFile } from './contents.ts';
 
 export interface Archive extends AsyncDisposable {
-  /** Undefined where the file is gone. */
+  /** Undefined if the file no longer exists. */
   add(path: string, file: string): Promise<BackupFile | undefined>;
   addContent(path: string, content: Buffer): BackupFile;
-  /** On the disk, under its name, when it resolves. Without it nothing is kept. */
+  /** On disk under its final name when it resolves. Without this call nothing is kept. */
   finish(): Promise<void>;
 }
 

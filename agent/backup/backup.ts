@@ -17,19 +17,19 @@ export interface BackupDeps {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What is in a backup; `files` is their number. */
+/** Summary of a backup; `files` is their number. */
 export type BackupContent = Omit<BackupManifest, 'files'> & { readonly files: number };
 
 export type BackupFacts = BackupContent & { readonly file: string; readonly bytes: number };
 
-/** Times that what came meanwhile is taken as well before giving up. */
+/** Rounds in which new files are added before giving up. */
 const mostPasses = 20;
-/** What is named and cannot be found so often is gone for good: what merely moved is there the next time. */
+/** A file that is missing this often is lost: a file that was moved is found in the next round. */
 const lostAfter = 4;
 
 /**
- * Writes a backup of the storage of one station. Nothing is locked: a line that runs goes on, and labels that come
- * meanwhile are in it or not, but never half.
+ * Writes a backup of the storage of one station. Nothing is locked: a running line continues, and labels added
+ * meanwhile are either completely in the backup or not at all.
  * @throws QcError backup-target, disk-too-small, backup-failed, backup-unsteady, data-newer
  */
 export async function backup(
@@ -41,7 +41,7 @@ export async function backup(
   const target = resolve(given);
   await requireTarget(target);
   if (/[\\/]/.test(model.base))
-    deps.onNotice(`the base ${model.base} lies elsewhere and is not in the backup`);
+    deps.onNotice(`the base ${model.base} is outside the storage directory and is not in the backup`);
   const found = await pieces(directory);
   await requireRoom(
     dirname(target),
@@ -75,14 +75,14 @@ export async function backup(
 }
 
 async function requireTarget(target: string): Promise<void> {
-  if (existsSync(target)) throw new QcError('backup-target', `${target} is there already`);
+  if (existsSync(target)) throw new QcError('backup-target', `${target} exists already`);
   const folder = await stat(dirname(target)).catch(() => undefined);
   if (!folder?.isDirectory()) throw new QcError('backup-target', `there is no folder ${dirname(target)}`);
 }
 
 /**
- * Takes records and the pieces that they name. The records come first: what they name was there then, and may only have
- * moved or gone before it was taken. What moved is there the next time; what is gone is not named by newer records.
+ * Saves records and the files that they name. The records come first: the files that they name existed then and can only have
+ * been moved or deleted since. A moved file is found in the next round; a deleted file is not named by newer records.
  */
 async function take(
   archive: Archive,
@@ -90,7 +90,7 @@ async function take(
   { signal, onNotice, onProgress }: BackupDeps,
 ): Promise<{ readonly files: BackupFile[]; readonly records: Records }> {
   const taken = new Map<string, BackupFile>();
-  /** How often something was named and not to be had. */
+  /** How often a file was named but missing. */
   const wanted = new Map<string, number>();
   let records = await readRecords(directory);
   for (let pass = 0; pass < mostPasses; pass++) {
@@ -108,7 +108,7 @@ async function take(
     const lost = left.filter((key) => wanted.get(key)! >= lostAfter);
     if (lost.length < left.length) continue;
     if (lost.length > 0)
-      onNotice(`${lost.length} files were missing before and are not in the backup: ${lost[0]}`);
+      onNotice(`${lost.length} files were missing already and are not in the backup: ${lost[0]}`);
     const there = new Set(found.map(({ path }) => versionOf(path)));
     const files = [...taken].filter(
       ([key, { path }]) =>
@@ -123,5 +123,5 @@ async function take(
       records,
     };
   }
-  throw new QcError('backup-unsteady', `${wanted.size} files came and went faster than they could be saved`);
+  throw new QcError('backup-unsteady', `${wanted.size} files changed faster than they could be saved`);
 }

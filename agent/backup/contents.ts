@@ -1,17 +1,17 @@
-/** What a backup holds: a zip with these files, and `backup.json`, which names every one with its hash. Version 1. */
+/** Format of a backup: a zip with these files and `backup.json`, which lists every file with its hash. Version 1. */
 import { statfs } from 'node:fs/promises';
 import { z } from 'zod';
 import { QcError } from '../../config/errors.ts';
 
 export const manifestName = 'backup.json';
-/** The configuration that was in use, as it was written; passwords never stand in it. */
+/** The configuration file in use; it never contains passwords. */
 export const configName = 'config.yaml';
-/** Folders and files below the storage directory that a restore puts in place of those that are there. */
+/** Folders and files below the storage directory that a restore replaces. */
 export const roots = ['dataset', 'models', 'bases', 'recipe.json'] as const;
-/** More than these are no dataset of ours. */
+/** Most files of a backup: no dataset has more. */
 export const mostFiles = 1_000_000;
 
-/** A place below the storage directory: one of the roots, no way out of it. */
+/** A path below one of the roots of the storage directory; it cannot lead outside. */
 const path = z
   .string()
   .max(1_024)
@@ -19,7 +19,7 @@ const path = z
     const parts = text.split('/');
     const isPlain = parts.every((part) => !['', '.', '..'].includes(part) && !/[\\\0:]/.test(part));
     return isPlain && (text === configName || (roots as readonly string[]).includes(parts[0]!));
-  }, 'leads outside of what a backup holds');
+  }, 'is a path outside of the backup');
 
 export const fileSchema = z.strictObject({
   path,
@@ -29,20 +29,20 @@ export const fileSchema = z.strictObject({
 
 export const manifestSchema = z.strictObject({
   schema: z.literal(1),
-  layout: z.number().int().min(1).describe('in which the storage directory lay'),
+  layout: z.number().int().min(1).describe('folder that contained the storage directory'),
   agent: z.string().min(1).describe('version that wrote it'),
   station: z.string(),
   createdAt: z.iso.datetime(),
   frames: z.number().int().min(0).describe('labelled frames'),
   versions: z.array(z.string()).describe('of the head'),
-  active: z.string().optional().describe('which of them judged'),
+  active: z.string().optional().describe('the active version'),
   files: z.array(fileSchema).max(mostFiles),
 });
 
 export type BackupFile = z.output<typeof fileSchema>;
 export type BackupManifest = z.output<typeof manifestSchema>;
 
-/** Some room is left to others, bytes. */
+/** Free space to leave for other programs, bytes. */
 const spareBytes = 1_000_000;
 
 /** @throws QcError disk-too-small */

@@ -1,4 +1,4 @@
-/** Opens a backup that may have come from anywhere: nothing is believed that is not proved. */
+/** Opens an untrusted backup: everything is verified. */
 
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
@@ -10,11 +10,11 @@ import { type BackupFile, type BackupManifest, manifestName, manifestSchema, mos
 
 export interface Backup extends AsyncDisposable {
   readonly manifest: BackupManifest;
-  /** Passes one file on, piece by piece. @throws QcError backup-damaged where it is not what the manifest says */
+  /** Streams one file. @throws QcError backup-damaged if it differs from the manifest */
   read(file: BackupFile, take: (chunk: Buffer) => Promise<void>): Promise<void>;
 }
 
-/** The manifest of the largest dataset takes far less, bytes. */
+/** Most bytes of a manifest; that of the largest dataset has far fewer. */
 const largestManifest = 500_000_000;
 
 /** @throws QcError backup-unreadable, backup-damaged, data-newer */
@@ -29,8 +29,8 @@ export async function openBackup(path: string): Promise<Backup> {
   });
   try {
     const size = zip.sizes.get(manifestName);
-    if (size === undefined) throw new QcError('backup-unreadable', `${path} holds no ${manifestName}`);
-    if (size > largestManifest) throw damaged(`its ${manifestName} is too large to be one`);
+    if (size === undefined) throw new QcError('backup-unreadable', `${path} contains no ${manifestName}`);
+    if (size > largestManifest) throw damaged(`its ${manifestName} is too large`);
     const manifest = await readManifest(await zip.open(manifestName).then(buffer), damaged);
     requireLayout(manifest.layout, `${path} was written by qc-edge-agent ${manifest.agent}`);
     for (const { path: name, bytes } of manifest.files) {
@@ -50,11 +50,12 @@ export async function openBackup(path: string): Promise<Backup> {
             await take(chunk);
           }
         } catch (cause) {
-          // What the disk says about writing is no fault of the archive.
+          // An error while writing to disk is not damage of the archive.
           if ((cause as NodeJS.ErrnoException).syscall !== undefined) throw cause;
           throw damaged(`${name}: ${(cause as Error).message}`, cause);
         }
-        if (length !== bytes || hash.digest('hex') !== sha256) throw damaged(`${name} is not what was saved`);
+        if (length !== bytes || hash.digest('hex') !== sha256)
+          throw damaged(`${name} differs from what was saved`);
       },
       [Symbol.asyncDispose]: () => zip[Symbol.asyncDispose](),
     };

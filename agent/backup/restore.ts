@@ -1,4 +1,4 @@
-/** A backup back into a storage directory that no agent uses; whole or not at all. */
+/** Restores a backup into a storage directory that no agent uses, completely or not at all. */
 import { chown, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openDataset } from '../../calibration/dataset/dataset.ts';
@@ -18,12 +18,12 @@ import { type Backup, openBackup } from './read.ts';
 type RestoreConfig = Pick<Config, 'station' | 'storage'>;
 
 export type Restored = BackupContent & {
-  /** The folder with what was there until now. */
+  /** The folder with the previous files. */
   readonly before: string;
 };
 
 /**
- * Reads the whole backup and proves every hash; changes nothing.
+ * Reads the whole backup and verifies every hash; changes nothing.
  * @throws QcError backup-unreadable, backup-damaged, data-newer
  */
 export async function checkBackup(file: string, deps: Omit<BackupDeps, 'version'>): Promise<BackupContent> {
@@ -33,10 +33,10 @@ export async function checkBackup(file: string, deps: Omit<BackupDeps, 'version'
 }
 
 /**
- * Puts the backup in the place of dataset, models, bases and recipe. What was there is kept beside it; evidence, outbox
- * and everything else stay as they are.
+ * Replaces dataset, models, bases and recipe with those of the backup. The previous files are kept in a separate folder; evidence, outbox
+ * and everything else are not changed.
  * @throws QcError agent-running, dataset-busy, backup-unreadable, backup-damaged, data-newer, disk-too-small,
- * restore-failed; then everything is as it was
+ * restore-failed; then nothing was changed
  */
 export async function restore(
   { station, storage: { directory } }: RestoreConfig,
@@ -48,7 +48,7 @@ export async function restore(
   if (manifest.station !== station)
     deps.onNotice(`it is a backup of station ${manifest.station}, not of ${station}`);
   await using _held = await holdDataDirectory(directory);
-  // Nobody imports meanwhile: the journal would be written on in the folder that is moved away.
+  // Locks out imports: they would continue writing the journal in the folder that is moved away.
   await using _dataset = await openDataset(directory, { onNotice: deps.onNotice });
   await requireRoom(
     directory,
@@ -70,7 +70,7 @@ export async function restore(
   return { ...contentOf(backup), before: beforeFolder(directory, id) };
 }
 
-/** A storage directory as it was, proved usable, below the draft. */
+/** Unpacks the storage directory below the draft and checks that it is usable. */
 async function unpack(backup: Backup, draft: string, deps: BackupDeps): Promise<void> {
   const { manifest } = backup;
   for (const root of roots.filter((name) => !name.includes('.'))) await makeFolders(join(draft, root));
@@ -89,7 +89,7 @@ async function unpack(backup: Backup, draft: string, deps: BackupDeps): Promise<
     }
   });
   const damaged = (what: string) => new QcError('backup-damaged', what);
-  // Opening puts the pictures where the journal says they are.
+  // Opening the dataset moves the images to the folders of their labels.
   const dataset = await openDataset(draft, { onNotice: deps.onNotice });
   const { length } = dataset.frames;
   await dataset[Symbol.asyncDispose]();
@@ -101,7 +101,7 @@ async function unpack(backup: Backup, draft: string, deps: BackupDeps): Promise<
   for (const folder of [...folders, draft]) await syncFolder(folder);
 }
 
-/** What root restores for a service belongs to the service's user, as its storage does. */
+/** Files restored by root get the owner of the storage directory. */
 async function giveToOwner(draft: string, directory: string): Promise<void> {
   const { uid, gid } = await stat(directory);
   const own = await stat(draft);

@@ -1,16 +1,16 @@
 /**
- * Which files below a storage directory belong together at one moment, while the agent goes on writing. Pictures, versions
- * and bases never change once they are there, so they are taken first; the records that name them (`labels.jsonl`,
- * `active`, …) are small and are taken last, and only count when everything they name has been taken.
+ * Finds a consistent set of files below a storage directory while the agent keeps writing. Images, versions
+ * and bases never change after they are written, so they are saved first; the records that name them (`labels.jsonl`,
+ * `active`, …) are small and are saved last, and are valid only if everything they name has been saved.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseJournal } from '../../calibration/dataset/journal.ts';
 import { apply, emptyState, undoable } from '../../calibration/dataset/state.ts';
 
-/** A file that never changes, though it may move or go. */
+/** A file that never changes, although it may be moved or deleted. */
 export interface Piece {
-  /** The same wherever it lies: pictures are moved when their label changes. */
+  /** Identifies the file wherever it is: images are moved when their label changes. */
   readonly key: string;
   /** Below the storage directory, with slashes. */
   readonly path: string;
@@ -20,7 +20,7 @@ export interface Piece {
 export interface Records {
   /** Path to content. */
   readonly files: ReadonlyMap<string, Buffer>;
-  /** Keys of the pictures that the labels name, those that an undo may bring back included. */
+  /** Keys of the images that the labels name, including those that an undo may restore. */
   readonly pictures: ReadonlySet<string>;
   readonly frames: number;
   readonly active: string | undefined;
@@ -29,7 +29,7 @@ export interface Records {
 const pictureName = /^([0-9a-f]{64})\.png$/;
 const drafts = /\.draft$|^\.adding-/;
 
-/** Everything that is there now. What disappears while this looks is left out. */
+/** All current files. Files that disappear meanwhile are left out. */
 export async function pieces(storage: string): Promise<Piece[]> {
   const found: Piece[] = [];
   for (const folder of await entriesOf(join(storage, 'dataset'))) {
@@ -60,7 +60,7 @@ export async function pieces(storage: string): Promise<Piece[]> {
 
 const journal = 'dataset/labels.jsonl';
 const activeRecord = 'models/active';
-/** Files that are written again or added to. */
+/** Files that are rewritten or appended to. */
 const recordPaths: readonly string[] = [
   journal,
   'dataset/annotations.jsonl',
@@ -69,7 +69,7 @@ const recordPaths: readonly string[] = [
   'recipe.json',
 ];
 
-/** The records as they are now; of those that are added to, whole lines only. */
+/** The current records; of files that are appended to, complete lines only. */
 export async function readRecords(storage: string): Promise<Records> {
   const files = new Map<string, Buffer>();
   for (const path of recordPaths) {
@@ -91,14 +91,14 @@ export async function readRecords(storage: string): Promise<Records> {
   };
 }
 
-/** What the records name and nobody has taken yet; empty where they belong together. */
+/** Files that the records name and that are not saved yet; empty if the set is consistent. */
 export function missing({ pictures, active }: Records, taken: ReadonlySet<string>): string[] {
   const gone = [...pictures].filter((id) => !taken.has(id));
   const manifest = `models/${active}/manifest.json`;
   return active !== undefined && !taken.has(manifest) ? [...gone, manifest] : gone;
 }
 
-/** The version that a piece belongs to; undefined where it is none of a version. */
+/** The version of a file; undefined if it does not belong to one. */
 export const versionOf = (path: string) => /^models\/(\d{4}-\d{2}-\d{2}\.\d+)\//.exec(path)?.[1];
 
 function activeOf(bytes: Buffer | undefined): string | undefined {
@@ -106,7 +106,7 @@ function activeOf(bytes: Buffer | undefined): string | undefined {
     const { active } = JSON.parse(String(bytes)) as { active?: unknown };
     return typeof active === 'string' ? basename(active) : undefined;
   } catch {
-    // An unreadable record is saved as it is; the operator promotes anew.
+    // An unreadable record is saved unchanged; the operator promotes again.
     return undefined;
   }
 }

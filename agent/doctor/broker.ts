@@ -1,4 +1,4 @@
-/** The broker: one connection of the doctor's own, one message there and back. */
+/** Checks the broker: a separate connection, and the round trip of one message. */
 import { randomBytes } from 'node:crypto';
 import { readKeyPair } from '../../config/certificate.ts';
 import { QcError } from '../../config/errors.ts';
@@ -9,13 +9,13 @@ import { expiring, type Finding, failure, good, warning } from './finding.ts';
 import type { RunningAgent } from './http.ts';
 import { checkTopics, connector } from './topics.ts';
 
-/** For a message to come back, ms. */
+/** Longest wait for a message to come back, ms. */
 const echoMs = 4_000;
 
 const otherPort =
-  'check scheme and port in mqtt.url: mqtt:// (often 1883) and mqtts:// (often 8883) are different ports';
+  'check the scheme and port in mqtt.url: mqtt:// (usually port 1883) and mqtts:// (usually 8883) need different ports';
 
-/** What TLS on a plain port comes to, and the other way round. */
+/** Errors of TLS on a plain port, and the other way round. */
 function hungUp(error: unknown): error is QcError {
   return (
     error instanceof QcError &&
@@ -25,11 +25,11 @@ function hungUp(error: unknown): error is QcError {
 }
 
 /**
- * Publishes below `<topic>/doctor/`, waits for the message to come back, and tries every topic of the agent. The client
- * ids are its own: a running agent, or its last will, is not disturbed; rights that are bound to the agent's client id
- * are not those of the doctor.
- * @param running the agent that works with these topics now; undefined where none runs
- * @throws QcError broker-… where it does not even get that far
+ * Publishes below `<topic>/doctor/`, waits for the message to come back, and tests every topic of the agent. The client
+ * ids differ from that of the agent: a running agent and its last will are not disturbed; permissions of the agent's client id
+ * do not apply to the doctor.
+ * @param running the agent that uses these topics now; undefined if none is running
+ * @throws QcError broker-… if the connection fails
  */
 export async function checkBroker(
   config: Pick<Config, 'mqtt' | 'cameras'>,
@@ -42,13 +42,13 @@ export async function checkBroker(
   const startedAt = performance.now();
   const options = { ...mqtt, clientId: `${mqtt.clientId}-doctor` };
   const connect = connector(options, signal);
-  // Empty and retained: should the doctor die, nothing is left at the broker.
+  // Empty and retained: if the doctor dies, the last will leaves nothing at the broker.
   const connectWithWill = connector({ ...options, will: { topic, payload: '' } }, signal);
   await using link = await connectWithWill().catch(async (error: unknown) => {
     throw hungUp(error) ? await whyHungUp(error, mqtt, topic, signal) : error;
   });
   const user = mqtt.username === undefined ? 'a client without a user' : `the user ${mqtt.username}`;
-  const remedy = `let ${user} publish and subscribe below ${mqtt.topic}/# (the broker's access list)`;
+  const remedy = `allow ${user} to publish and subscribe below ${mqtt.topic}/# (access list of the broker)`;
   const as = mqtt.username === undefined ? '' : ` as ${mqtt.username}`;
   const url = `${redactUrl(mqtt.url)}${as}, MQTT ${link.version}`;
   let there: Finding;
@@ -56,14 +56,14 @@ export async function checkBroker(
   try {
     await echo(link, topic, JSON.stringify(id), signal);
     const tookMs = Math.round(performance.now() - startedAt);
-    there = good('broker', `${url}, a message went there and back in ${tookMs} ms`);
+    there = good('broker', `${url}, round trip of a message ${tookMs} ms`);
     topics = await checkTopics(config, { connect, running });
   } catch (error) {
     signal.throwIfAborted();
     topics = await checkTopics(config, { connect, running });
-    // Brokers drop, refuse or hang up on what a user may not do; they seldom say so. Some allow what the agent needs alone.
+    // Brokers drop forbidden messages, refuse them or disconnect; few report them. Some allow only the topics of the agent.
     const isEnough = link.version === '5' && topics.every(({ ok }) => ok);
-    const what = `connected, but no message went to ${topic} and back: ${(error as Error).message}`;
+    const what = `connected, but a message to ${topic} did not come back: ${(error as Error).message}`;
     there = isEnough ? warning('broker', `${url}, ${what}`, remedy) : failure('broker', what, remedy);
   }
   return [
@@ -80,7 +80,7 @@ export async function checkBroker(
   ];
 }
 
-/** A broker before MQTT 5 has no word for a will that it does not take. */
+/** MQTT 3.1.1 has no error code for a refused last will. */
 async function whyHungUp(
   error: QcError,
   mqtt: MqttConfig,
@@ -108,7 +108,7 @@ async function echo(link: BrokerLink, topic: string, text: string, signal: Abort
   let timer: NodeJS.Timeout | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
-      timer = setTimeout(() => reject(new Error('nothing came back')), echoMs);
+      timer = setTimeout(() => reject(new Error('no message came back')), echoMs);
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       link.onLost(reject);
       link.onMessage((message) => {

@@ -1,4 +1,4 @@
-/** A camera: read as the agent reads it, until the first frame and a moment longer. */
+/** Checks a camera: reads it like the agent, until the first frame and a moment longer. */
 import { type ErrorCode, errors, QcError } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
 import type { Frame, Image } from '../../models/image.ts';
@@ -18,7 +18,7 @@ const firstFrameMs = 25_000;
 const watchMs = 4_500;
 /** Frames that came while the decoder started are read in a burst, ms. */
 const backlogMs = 1_000;
-/** A camera that says nothing for this long is not waited for, whatever stallMs says, ms. */
+/** Longest silence of a camera to wait for, also if stallMs is longer, ms. */
 const longestSilenceMs = 5_000;
 /** Timestamps may run slow or fast by this much, ms per ms. */
 const driftTolerance = 0.005;
@@ -54,7 +54,7 @@ export async function checkCamera(
   if (error !== undefined) return [failureOf(check, error)];
   if (!stream || !newest) {
     const code = stream ? 'camera-stalled' : 'camera-unreachable';
-    return [failureOf(check, new QcError(code, `no picture within ${firstFrameMs / 1000} s`))];
+    return [failureOf(check, new QcError(code, `no image within ${firstFrameMs / 1000} s`))];
   }
   return [
     good(check, description(config, stream, look)),
@@ -155,7 +155,7 @@ function fieldFindings(check: string, conditions: ReadonlyMap<CameraCondition, s
     warning(
       check,
       what,
-      'set the camera to progressive video: one field has half of the rows, so fine defects may be missed',
+      'set the camera to progressive video: an interlaced field has only half of the rows, so fine defects may be missed',
     ),
   ];
 }
@@ -168,7 +168,7 @@ function regionFindings(
 ): Finding[] {
   const { width, height } = regionPixels(region, stream, true);
   if (side === undefined || Math.min(width, height) >= side) return [];
-  const what = `the region has ${width}×${height} pixels, fewer than the model can see (${side}×${side})`;
+  const what = `the region has ${width}×${height} pixels, fewer than the input of the model (${side}×${side})`;
   return [
     warning(check, what, 'set the camera to a higher resolution, move it closer, or make region larger'),
   ];
@@ -178,7 +178,7 @@ function rateFindings(check: string, config: CameraConfig, fps: number | undefin
   if (config.trigger.kind !== 'continuous' || config.url.startsWith('file:')) return [];
   const wanted = wantedFps(config);
   if (fps === undefined || fps >= wanted * 0.8) return [];
-  const what = `it sends ${Math.round(fps)} frames a second, trigger and vote want ${wanted}`;
+  const what = `it sends ${Math.round(fps)} frames per second, trigger and vote need ${wanted}`;
   return [
     warning(check, what, 'raise the frame rate of the camera or trigger.everyMs, or lower vote.frames'),
   ];
@@ -194,7 +194,7 @@ function lightFindings(check: string, { data }: Image): Finding[] {
   const whole = data.length * 0.999;
   if (dark < whole && bright < whole) return [];
   const what = `the region is all ${dark >= whole ? 'black' : 'white'}`;
-  return [warning(check, what, 'look at lens cap, light, aperture and exposure of the camera')];
+  return [warning(check, what, 'check the lens cap, light, aperture and exposure of the camera')];
 }
 
 /** A wrong clock matters where capture times are the camera's; elsewhere it is good to know. */
@@ -204,7 +204,13 @@ function clockFindings(name: string, { clock }: CameraConfig, { newest, clock: r
   const check = `camera ${name} clock`;
   return clock === 'camera'
     ? [failure(check, what, errors['camera-clock'].remedy)]
-    : [warning(check, what, 'set the clock of the camera by NTP; it is not used while clock is arrival')];
+    : [
+        warning(
+          check,
+          what,
+          'synchronize the clock of the camera by NTP; it is not used while clock is arrival',
+        ),
+      ];
 }
 
 /** Timestamps that run slow or fast do no harm, but a growing delay looks the same. */
@@ -218,7 +224,7 @@ function driftFindings(check: string, report: ClockReport | undefined): Finding[
     warning(
       check,
       Math.abs(drift) < driftTolerance ? fault : runs,
-      'set the frame rate that the camera can hold, or look whether something between it and the agent delays the stream more and more',
+      'set a frame rate that the camera can sustain, or check whether something between it and the agent delays the stream increasingly',
     ),
   ];
 }

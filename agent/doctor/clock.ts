@@ -5,7 +5,8 @@ import { promisify } from 'node:util';
 import type { Environment } from '../../config/environment.ts';
 import { type Finding, failure, good, warning } from './finding.ts';
 
-const setClock = 'set the clock: timedatectl set-ntp true, or an NTP server the machine can reach';
+const setClock =
+  'synchronize the clock: timedatectl set-ntp true, with an NTP server that the machine can reach';
 
 /** When this was written: no clock that is right shows an earlier time. */
 const writtenAt = Date.parse('2026-11-01T00:00:00Z');
@@ -14,18 +15,23 @@ const writtenAt = Date.parse('2026-11-01T00:00:00Z');
 export async function checkClock(file: string, env: Environment, now = Date.now()): Promise<Finding[]> {
   const shown = new Date(now).toISOString();
   if (now < writtenAt) {
-    return [failure('clock', `${shown} is before this program was written`, setClock)];
+    return [failure('clock', `${shown} is earlier than the release of this program`, setClock)];
   }
   // A file from another machine may be some seconds ahead.
   const { mtimeMs } = await stat(file);
   if (mtimeMs > now + 60_000) {
     const saved = new Date(mtimeMs).toISOString();
-    return [failure('clock', `${shown} is before ${file} was saved (${saved})`, setClock)];
+    return [failure('clock', `${shown} is earlier than the last change of ${file} (${saved})`, setClock)];
   }
   const kept = await keptByNtp(env);
-  if (kept === false) return [warning('clock', `${shown}, not kept right by NTP`, setClock)];
+  if (kept === false) return [warning('clock', `${shown}, not synchronized by NTP`, setClock)];
   return [
-    good('clock', kept ? `${shown}, kept right by NTP` : `${shown}; whether NTP keeps it is not told here`),
+    good(
+      'clock',
+      kept
+        ? `${shown}, synchronized by NTP`
+        : `${shown}; this machine does not say whether NTP synchronizes it`,
+    ),
   ];
 }
 

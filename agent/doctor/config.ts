@@ -18,7 +18,7 @@ export function checkConfig(file: string, env: Environment): ConfigFindings {
   const warnings: Finding[] = [];
   try {
     const config = loadConfig(file, env, (text) =>
-      warnings.push(warning('config', text, 'only the user who runs the agent should be able to read it')),
+      warnings.push(warning('config', text, 'allow only the user who runs the agent to read it')),
     );
     const cameras = Object.keys(config.cameras);
     const said = `${file}, station ${config.station}, ${cameras.length === 1 ? 'camera' : 'cameras'} ${cameras.join(', ')}`;

@@ -19,7 +19,7 @@ export async function checkDisk(directory: string): Promise<Finding[]> {
   const place = await nearest(directory);
   if (place === undefined) return [forbidden(directory)];
   if (!(await stat(place)).isDirectory()) {
-    return [failure('disk', `${place} is a file, no directory`, 'correct storage.directory')];
+    return [failure('disk', `${place} is a file, not a directory`, 'correct storage.directory')];
   }
   await requireDataFileSystem(place);
   const { bavail, bsize, files, ffree } = await statfs(place);
@@ -29,13 +29,14 @@ export async function checkDisk(directory: string): Promise<Finding[]> {
   if (fault) return [fault];
   return place === directory || room.level !== 'ok'
     ? [room]
-    : [good('disk', `${room.detail}; it is made when the agent starts`)];
+    : [good('disk', `${room.detail}; the agent creates it when it starts`)];
 }
 
 /** @param noFiles the file system has room, but can hold no further file */
 export function roomFinding(directory: string, freeBytes: number, noFiles = false): Finding {
   const said = `${directory}: ${size(freeBytes)} free`;
-  if (noFiles) return failure('disk', `${directory}: no further file fits (no inodes left)`, makeRoom);
+  if (noFiles)
+    return failure('disk', `${directory}: no more files can be created (no inodes left)`, makeRoom);
   if (freeBytes < leastBytes) return failure('disk', said, makeRoom);
   return freeBytes < fewBytes ? warning('disk', said, makeRoom) : good('disk', said);
 }
@@ -61,8 +62,8 @@ async function nearest(directory: string): Promise<string | undefined> {
 function forbidden(place: string): Finding {
   return failure(
     'disk',
-    `no permission to write in ${place}`,
-    'run this as the user who runs the agent, and give that user the directory (chown)',
+    `no permission to write to ${place}`,
+    'run this command as the user who runs the agent, and make that user the owner of the directory (chown)',
   );
 }
 
@@ -93,10 +94,10 @@ async function whyNotWritable(place: string): Promise<Finding | undefined> {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'EACCES' || code === 'EPERM') return forbidden(place);
     if (code === 'EROFS') {
-      return failure('disk', `${place} is mounted read-only`, 'mount it for writing, or look at the disk');
+      return failure('disk', `${place} is mounted read-only`, 'mount it for writing, or check the disk');
     }
     if (code === 'ENOSPC' || code === 'EDQUOT') return failure('disk', `${place} is full`, makeRoom);
-    return failure('disk', `cannot write in ${place}: ${message}`, 'check the disk, and storage.directory');
+    return failure('disk', `cannot write to ${place}: ${message}`, 'check the disk and storage.directory');
   } finally {
     await rm(file, { force: true }).catch(() => undefined);
   }

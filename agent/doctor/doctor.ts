@@ -71,7 +71,13 @@ export async function runDoctor(
     // TensorRT builds its engine at the first start, which takes minutes.
     if (isUsable) add(await checkWithin('model', within(300_000, 'inference-stopped'), model));
     else
-      add([warning('model', 'not checked: the storage directory cannot be used', 'correct what disk says')]);
+      add([
+        warning(
+          'model',
+          'not checked: the storage directory cannot be used',
+          'correct what the disk check reports',
+        ),
+      ]);
 
     await Promise.all([
       checkWithin('broker', within(60_000, 'broker-unreachable'), async (limit) =>

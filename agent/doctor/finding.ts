@@ -3,14 +3,14 @@ import { dayOf, daysUntil } from '../../config/certificate.ts';
 import { QcError } from '../../config/errors.ts';
 
 export interface Finding {
-  /** What was looked at: `config`, `camera top`, `broker` … */
+  /** What was checked: `config`, `camera top`, `broker` … */
   readonly check: string;
   /** False where it fails; a warning is ok. */
   readonly ok: boolean;
   readonly level: 'ok' | 'warn' | 'fail';
-  /** What was found. Never holds a secret. */
+  /** What was found. Never contains a secret. */
   readonly detail: string;
-  /** What to do about it; absent where all is well. */
+  /** What to do about it; absent if everything is fine. */
   readonly remedy?: string;
 }
 
@@ -26,19 +26,19 @@ export function failure(check: string, detail: string, remedy: string): Finding 
   return { check, ok: false, level: 'fail', detail, remedy };
 }
 
-/** What the product throws says already what is wrong and what to do. */
+/** A QcError already says what is wrong and what to do. */
 export function failureOf(check: string, error: unknown): Finding {
   const known = error instanceof QcError ? error : new QcError('internal', String(error), { cause: error });
   return failure(check, known.message, known.remedy);
 }
 
-/** Days before the end of a certificate from which on it is worth a word. */
+/** Days before the expiry of a certificate at which the doctor warns. */
 const renewDays = 30;
 
-/** A warning where a certificate ends soon. */
+/** A warning if a certificate expires soon. */
 export function expiring(check: string, what: string, validTo: Date | undefined): Finding[] {
   if (!validTo || daysUntil(validTo) >= renewDays) return [];
   const days = daysUntil(validTo);
   const detail = `${what} expires in ${days} day${days === 1 ? '' : 's'}, on ${dayOf(validTo)}`;
-  return [warning(check, detail, 'renew it in time: the new file is used at the next connection')];
+  return [warning(check, detail, 'renew it in time; the agent uses the new file at the next connection')];
 }

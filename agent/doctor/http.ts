@@ -1,4 +1,4 @@
-/** The HTTP interface: tokens that can be read, and a port that is free or the agent's own. */
+/** Checks the HTTP interface: the tokens can be read, and the port is free or used by this agent. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Config, HttpConfig } from '../../config/schema.ts';
@@ -44,7 +44,7 @@ async function checkPort(
       return [
         failure(
           'http',
-          `${http.host} is no address of this machine`,
+          `${http.host} is not an address of this machine`,
           'set http.host to 127.0.0.1, 0.0.0.0 or an address of this machine',
         ),
       ];
@@ -66,13 +66,13 @@ async function whyNotListening(host: string, port: number): Promise<string | und
   return undefined;
 }
 
-/** What a running agent tells of itself. */
+/** What a running agent reports about itself. */
 export interface RunningAgent {
-  /** What its broker refuses; empty where that is nothing. */
+  /** What its broker refuses; empty if nothing. */
   readonly refused: string;
 }
 
-/** The agent of this very configuration; undefined where it does not run. */
+/** The running agent of this configuration; undefined if it is not running. */
 export async function runningAgent(config: Config, signal: AbortSignal): Promise<RunningAgent | undefined> {
   const certificate = await readServedCertificate(config.http).catch(() => undefined);
   const checks = await checksServedAt(config.http, certificate, signal);
@@ -87,7 +87,7 @@ function isOurs({ cameras }: Config, theirs: readonly string[]): boolean {
   return theirs.length === ours.length && ours.every((name) => theirs.includes(name));
 }
 
-/** The agent of this very configuration may run already. */
+/** The agent of this configuration may be running already. */
 async function taken(
   config: Config,
   certificate: ServedCertificate | undefined,
@@ -95,7 +95,7 @@ async function taken(
   signal: AbortSignal,
 ): Promise<Finding> {
   const checks = await checksServedAt(config.http, certificate, signal);
-  const remedy = 'choose another http.port, or stop the program that uses this one';
+  const remedy = 'choose another http.port, or stop the program that uses this port';
   if (!checks) return failure('http', `${where} is in use by another program`, remedy);
   const theirs = camerasOf(checks);
   if (isOurs(config, theirs)) {

@@ -1,4 +1,4 @@
-/** The model: opened as the agent opens it, hash and warm-up included, and asked once. */
+/** Checks the model: opens it like the agent, including hash and warm-up, and runs it once. */
 import { existsSync } from 'node:fs';
 import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
@@ -7,12 +7,12 @@ import { checkImage } from '../../models/run/warm-up-check.ts';
 import { type Finding, failure, good, warning } from './finding.ts';
 
 export interface ModelFindings {
-  /** Shorter side of what the model sees, pixels. */
+  /** Shorter side of the model input, pixels. */
   readonly side: number;
   readonly findings: Finding[];
 }
 
-/** @throws QcError what `openInspector` throws: model-…, head-…, provider-unavailable */
+/** @throws QcError like `openInspector`: model-…, head-…, provider-unavailable */
 export async function checkModel(config: Config): Promise<ModelFindings> {
   const notices: string[] = [];
   const servers: Finding[] = [];
@@ -28,7 +28,7 @@ export async function checkModel(config: Config): Promise<ModelFindings> {
   const { base, precision, because, provider, batch, version } = inspector.model;
   const { width, height } = inspector.manifest.input;
   const picture = checkImage(width, height);
-  // The first one warms up.
+  // The first run warms up.
   await inspector.judge(picture);
   const { inferenceMs } = await inspector.judge(picture);
   return {
@@ -36,7 +36,7 @@ export async function checkModel(config: Config): Promise<ModelFindings> {
     findings: [
       good(
         'model',
-        `${base}, ${precision} (${because}), hash and warm-up right, ${Math.round(inferenceMs)} ms a picture${batch > 1 ? `, up to ${batch} in one run` : ''}`,
+        `${base}, ${precision} (${because}), hash and warm-up correct, ${Math.round(inferenceMs)} ms per image${batch > 1 ? `, up to ${batch} in one run` : ''}`,
       ),
       ...servers,
       providerFinding(provider, inspector.model.why),
@@ -47,7 +47,7 @@ export async function checkModel(config: Config): Promise<ModelFindings> {
   };
 }
 
-/** A notice may bring its own remedy. */
+/** A notice may contain its own remedy. */
 function noticeFinding(text: string): Finding {
   const [what = '', remedy] = text.split(' — ');
   return remedy === undefined
@@ -55,7 +55,7 @@ function noticeFinding(text: string): Finding {
     : warning('model', what, remedy);
 }
 
-/** A recipe whose head cannot be used is refused when it is asked for: better known before. */
+/** Reports recipes whose head cannot be used before somebody selects them. */
 async function recipeFindings(inspector: Inspector, { recipes, labels }: Config): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const [name, { head }] of Object.entries(recipes)) {
@@ -64,13 +64,13 @@ async function recipeFindings(inspector: Inspector, { recipes, labels }: Config)
     try {
       await inspector.keepHead(head);
       const known = inspector.rulesOf(head).labels ?? [];
-      const remedy = 'name in labels.good those that mean a good part';
+      const remedy = 'add to labels.good the labels that mean a good part';
       findings.push(
         known.some((label) => labels.good.includes(label))
-          ? good(check, `${head} knows ${known.join(', ')}`)
+          ? good(check, `${head} has the labels ${known.join(', ')}`)
           : failure(
               check,
-              `${head} knows ${known.join(', ')}, none of labels.good: no part can pass`,
+              `${head} has the labels ${known.join(', ')}, none of labels.good: no part can pass`,
               remedy,
             ),
       );
@@ -98,15 +98,14 @@ function headFindings(version: string, inspector: Inspector, goodLabels: readonl
   const misfit = inspector.misfit();
   if (misfit) return [failure('head', `${misfit.message}: every part is uncertain`, misfit.remedy)];
   if (labels.length === 0) {
-    const remedy =
-      'label good parts and defects and train a head; the line runs without, but decides nothing';
+    const remedy = 'label good parts and defects, and train a head; without one every part is uncertain';
     return [warning('head', 'none yet: every part is uncertain', remedy)];
   }
   const missing = goodLabels.filter((label) => !labels.includes(label));
-  const said = `${version} knows ${labels.join(', ')}`;
-  if (missing.length === 0) return [good('head', `${said}; good is ${goodLabels.join(', ')}`)];
+  const said = `${version} has the labels ${labels.join(', ')}`;
+  if (missing.length === 0) return [good('head', `${said}; good: ${goodLabels.join(', ')}`)];
   const what = `${said}, but not ${missing.join(', ')} of labels.good`;
   return missing.length === goodLabels.length
-    ? [failure('head', `${what}: no part can pass`, 'name in labels.good those that mean a good part')]
+    ? [failure('head', `${what}: no part can pass`, 'add to labels.good the labels that mean a good part')]
     : [warning('head', what, 'correct labels.good')];
 }

@@ -1,4 +1,4 @@
-/** What waits in the outbox, and whether it can be read; beside an agent that runs as well. */
+/** Checks which messages wait in the outbox and whether they can be read, also while an agent is running. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setAsideBefore } from '../publish/outbox/aside.ts';
@@ -14,22 +14,26 @@ export async function checkOutbox(directory: string): Promise<Finding[]> {
 
 async function storeFinding(store: string): Promise<Finding> {
   if (!existsSync(join(store, 'data.mdb')))
-    return good('outbox', 'nothing waits; it is made when the agent starts');
+    return good('outbox', 'no message waits; the agent creates it when it starts');
   const examined = await examine(store, false).catch((error: Error) => error);
   if (examined instanceof Error) {
-    return warning('outbox', `${store}: ${examined.message}`, 'run this as the user who runs the agent');
+    return warning(
+      'outbox',
+      `${store}: ${examined.message}`,
+      'run this command as the user who runs the agent',
+    );
   }
   if ('damage' in examined) {
     return failure(
       'outbox',
       `${store} is damaged: ${examined.damage}`,
-      'start the agent: it sets it aside and begins a new one; look for a failing disk',
+      'start the agent, which renames it and starts a new one; check the disk for failures',
     );
   }
   const { found, unreadable, missing } = examined;
   const lost = unreadable + missing + found.setAside;
   if (lost > 0) {
-    const remedy = 'look for a failing disk; what cannot be read is never sent';
+    const remedy = 'check the disk for failures; messages that cannot be read are never sent';
     return warning('outbox', `${waitingIn(found)}; ${lost} cannot be read`, remedy);
   }
   return good('outbox', waitingIn(found));
@@ -47,6 +51,8 @@ function waitingIn({ queues, time, bytes }: Found): string {
 async function setAsideFindings(directory: string): Promise<Finding[]> {
   const aside = await setAsideBefore(join(directory, 'outbox'));
   if (aside.length === 0) return [];
-  const what = `${aside.length} damaged before, the newest set aside as ${aside.at(-1)}`;
-  return [warning('outbox', what, 'look for a failing disk; remove what was set aside when nobody needs it')];
+  const what = `${aside.length} damaged earlier, the newest renamed to ${aside.at(-1)}`;
+  return [
+    warning('outbox', what, 'check the disk for failures; delete the renamed files when nobody needs them'),
+  ];
 }

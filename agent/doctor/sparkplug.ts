@@ -1,4 +1,4 @@
-/** Whether the Sparkplug edge node will be born: its primary host has to announce itself as Sparkplug 3.0 says. */
+/** Checks whether the edge node will send its birth certificate: its primary host must announce itself as defined by Sparkplug 3.0. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config/schema.ts';
 import type { Incoming } from '../publish/link.ts';
@@ -8,7 +8,7 @@ import { sparkplugTopics } from '../publish/sparkplug/topics.ts';
 import { type Finding, failure, good, warning } from './finding.ts';
 import { connector } from './topics.ts';
 
-/** For retained messages to arrive, ms. */
+/** Longest wait for retained messages, ms. */
 const retainedMs = 1_000;
 
 /** @throws QcError broker-… */
@@ -29,7 +29,7 @@ export async function checkSparkplug(config: Config, signal: AbortSignal): Promi
   });
   const refused = await link.subscribe([topics.state(id)]);
   for (const { message, remedy } of refused.values()) return [failure('sparkplug', message, remedy)];
-  // What follows only helps to explain, and may be forbidden.
+  // The rest only helps to explain, and may be forbidden.
   for (const filter of [topics.state22(id), topics.state('+')])
     await link.subscribe([filter]).catch(() => undefined);
   await sleep(retainedMs, undefined, { signal });
@@ -42,17 +42,17 @@ export async function checkSparkplug(config: Config, signal: AbortSignal): Promi
     return [
       warning(
         'sparkplug',
-        `${what} is offline: no birth is sent before it is back`,
+        `${what} is offline: no birth certificate is sent until it is online`,
         'start the host application',
       ),
     ];
   }
-  const known = others.size > 0 ? `; there are ${[...others].slice(0, 10).join(', ')}` : '';
+  const known = others.size > 0 ? `; hosts found: ${[...others].slice(0, 10).join(', ')}` : '';
   return [
     warning(
       'sparkplug',
-      `${what} has no STATE on ${topics.state(id)}${known}: no birth is sent before it has`,
-      'check mqtt.sparkplug.primaryHost against the id of the host application, or remove it',
+      `${what} has no STATE on ${topics.state(id)}${known}: no birth certificate is sent until it has`,
+      'compare mqtt.sparkplug.primaryHost with the id of the host application, or remove it',
     ),
   ];
 }

@@ -1,8 +1,8 @@
 /**
- * What the broker lets the agent publish and subscribe to, topic by topic. A message is offered with QoS 2 and never
+ * Tests what the broker allows the agent to publish and subscribe to, topic by topic. A message is offered with QoS 2 and never
  * released: brokers that keep it until its release check the access list and deliver nothing. Whether a broker is one
- * of these is tried first, below `<topic>/doctor/`. Where it is not, or that cannot be tried, topics are left alone
- * while an agent runs; without one, marked messages are published that no PLC can take for a good part.
+ * of these is tested first, below `<topic>/doctor/`. If it is not, or that cannot be tested, topics are not tested
+ * while an agent is running; without one, messages are published that no PLC can mistake for a good part.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,16 +16,16 @@ import { topicsUnder } from '../publish/topics.ts';
 import { type Finding, failure, good, warning } from './finding.ts';
 import type { RunningAgent } from './http.ts';
 
-/** For a message to come through that should not, and for an answer, ms. */
+/** Longest wait for a message that should not arrive, and for an answer, ms. */
 const echoMs = 400;
 const answerMs = 3_000;
-/** A result with few labels takes about 850 bytes. */
+/** A result with few labels has about 850 bytes. */
 const resultBytes = 1_000;
 
 export interface TopicsDeps {
-  /** Connects as the doctor does, with a client id of its own. */
+  /** Connects like the doctor, with a separate client id. */
   readonly connect: () => Promise<BrokerLink>;
-  /** The agent that works with these topics now; undefined where none runs. */
+  /** The agent that uses these topics now; undefined if none is running. */
   readonly running: RunningAgent | undefined;
 }
 
@@ -56,12 +56,12 @@ export async function checkTopics(
   }
   const user = mqtt.username === undefined ? 'a client without a user' : `the user ${mqtt.username}`;
   if (refused.length > 0) {
-    const remedy = `let ${user} publish there (the broker's access list); other messages are delivered meanwhile`;
+    const remedy = `allow ${user} to publish there (access list of the broker); other messages are delivered`;
     findings.push(failure('broker', `refuses messages on ${refused.join(', ')}`, remedy));
-  } else if (version === '5') findings.push(good('broker', `takes messages on ${listed(all)}`));
+  } else if (version === '5') findings.push(good('broker', `accepts messages on ${listed(all)}`));
   else {
-    const what = `ends no connection over ${listed(all)}`;
-    findings.push(good('broker', `${what}; MQTT 3.1.1 does not tell whether they are delivered`));
+    const what = `keeps the connection after messages on ${listed(all)}`;
+    findings.push(good('broker', `${what}; MQTT 3.1.1 does not say whether they are delivered`));
   }
   return findings;
 }
@@ -69,17 +69,18 @@ export async function checkTopics(
 function limitFindings({ qos, retain }: Config['mqtt'], limits: BrokerLink['limits']): Finding[] {
   const findings: Finding[] = [];
   if (limits.maximumPacketSize < resultBytes) {
-    const what = `takes messages of ${limits.maximumPacketSize} bytes at most; a result takes about 850 or more`;
+    const what = `accepts messages of at most ${limits.maximumPacketSize} bytes; a result has about 850 or more`;
     findings.push(
-      failure('broker', what, 'raise the limit of the broker; results that are too large are discarded'),
+      failure('broker', what, 'raise the maximum message size of the broker; larger results are discarded'),
     );
   }
   if (qos === 1 && limits.maximumQos === 0) {
-    const what = 'has QoS 0 only: a lost connection may lose messages';
+    const what = 'supports only QoS 0: messages may be lost with the connection';
     findings.push(warning('broker', what, 'set mqtt.qos: 0 if that is acceptable, or use another broker'));
   }
   if (retain && !limits.retain) {
-    const what = 'has no retained messages: a client that connects later does not see status and handshakes';
+    const what =
+      'does not support retained messages: a client that connects later does not see status and handshakes';
     findings.push(
       warning('broker', what, 'set mqtt.retain: false if that is acceptable, or use another broker'),
     );
@@ -142,20 +143,20 @@ function candidates(
   ];
 }
 
-/** The running agent knows by itself what is refused. */
+/** The running agent knows which topics are refused. */
 function leftAlone(all: readonly Candidate[], { refused }: RunningAgent, delivery: Delivery): Finding {
   if (refused)
     return failure(
       'broker',
-      `the running agent says: ${refused}`,
+      `the running agent reports: ${refused}`,
       'correct the access list or the limits of the broker',
     );
   const why = delivery === 'at once' ? 'delivers at once' : 'may deliver at once';
-  const what = `not tried, since an agent runs and this broker ${why}: ${listed(all)}`;
-  return good('broker', `${what}; the running agent says of none that it is refused`);
+  const what = `not tested because an agent is running and this broker ${why}: ${listed(all)}`;
+  return good('broker', `${what}; the running agent reports none as refused`);
 }
 
-/** When a message of QoS 2 reaches a subscriber; `unknown` where that cannot be tried. */
+/** When a message of QoS 2 reaches a subscriber; `unknown` if that cannot be tested. */
 type Delivery = 'on release' | 'at once' | 'unknown';
 
 async function deliveryOf(below: string, connect: TopicsDeps['connect']): Promise<Delivery> {
@@ -176,7 +177,7 @@ async function deliveryOf(below: string, connect: TopicsDeps['connect']): Promis
   }
 }
 
-/** Each on a connection of its own: it may end over it. */
+/** Each on a separate connection, because the broker may close it. */
 async function whyRefused(
   { topic, payload }: Candidate,
   connect: TopicsDeps['connect'],
@@ -185,7 +186,7 @@ async function whyRefused(
   try {
     await using link = await connect();
     await within(isHarmless ? link.offer(topic, payload) : link.publish(topic, payload));
-    // A broker that hangs up without an answer does so now.
+    // A broker that disconnects without an answer does so now.
     if (!isHarmless) await within(link.confirm());
     return undefined;
   } catch (error) {
@@ -205,7 +206,7 @@ function listed(all: readonly Candidate[]): string {
   return all.map(({ topic }) => topic).join(', ');
 }
 
-/** Connects as often as asked, each time with another client id that begins with this one. */
+/** Opens connections on request, each with another client id that starts with this one. */
 export function connector(options: BrokerOptions, signal: AbortSignal): () => Promise<BrokerLink> {
   return () => {
     const id = randomBytes(4).toString('hex');

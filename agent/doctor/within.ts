@@ -1,21 +1,21 @@
-/** Each check gets its time and no more, so that the doctor always comes to an end. */
+/** Limits the time of each check, so that the doctor always ends. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 import { type Finding, failureOf } from './finding.ts';
 
 export interface CheckLimits {
   readonly timeoutMs: number;
-  /** What it means when the time is up. */
+  /** The finding after a timeout. */
   readonly late: ErrorCode;
   readonly signal: AbortSignal;
 }
 
-/** For closing what a check opened, once its signal has aborted, ms. */
+/** Time for a check to clean up after its signal has aborted, ms. */
 const graceMs = 3_000;
 
 /**
- * Runs one check for a limited time; what it throws is a finding as well. Its signal aborts when the time is up
- * or the doctor is stopped, which finds nothing more; a check that does not heed it is left behind.
+ * Runs one check for a limited time; an error is a finding as well. Its signal aborts at the timeout
+ * or when the doctor is stopped, which adds no findings; a check that ignores it is abandoned.
  */
 export async function checkWithin(
   check: string,

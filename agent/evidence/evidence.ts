@@ -1,7 +1,7 @@
 /**
- * Evidence: the judged picture of every part that did not pass, and of some that did, kept on disk within a quota.
- * Writing happens beside the inspection, one picture after the other; what the disk cannot take in time is dropped
- * and counted, and where the disk gets full evidence stops before anything that matters.
+ * Evidence: the judged image of every part that did not pass, and of some that did, stored on disk within a quota.
+ * Images are written in parallel to the inspection, one after the other; images that the disk cannot take in time are dropped
+ * and counted. If the disk fills up, evidence stops before anything more important does.
  */
 
 import { join } from 'node:path';
@@ -20,36 +20,36 @@ import { openShelf, type Shelf } from './shelf.ts';
 
 export interface Evidence extends AsyncDisposable {
   /**
-   * Takes the picture of a part in where it is to be kept; returns at once.
-   * @returns the path for its result, or null where none will be kept
+   * Queues the image of a part if it is to be stored; returns at once.
+   * @returns the path for its result, or null if it will not be stored
    */
   keep(result: Result, image: Image | undefined): string | null;
-  /** The judged picture, JPEG; undefined where none is kept. */
+  /** The judged image, JPEG; undefined if it is not stored. */
   picture(resultId: string): Promise<Buffer | undefined>;
-  /** The result that a picture belongs to; undefined where none is kept. */
+  /** The result of an image; undefined if it is not stored. */
   result(resultId: string): Promise<Result | undefined>;
   /** Newest first. */
   list(query: EvidenceQuery): Promise<EvidencePage>;
 }
 
-/** Why a picture was not kept: the disk was too slow, nearly full, or refused it. */
+/** Why an image was not stored: the disk was too slow, nearly full, or failed. */
 export type DropReason = 'slow' | 'low-disk' | 'failed';
 
 export interface EvidenceDeps {
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'evidenceDropped' | 'watchEvidence'>;
-  /** Told why no pictures are kept; an empty text when they are again. */
+  /** Reports why no images are stored; an empty text when they are stored again. */
   readonly onNotice: (text: string) => void;
   /** 0 ≤ x < 1 */
   readonly random?: () => number;
-  /** How often the disk is looked at, and for how long it is left alone after it refused something, ms. */
+  /** Interval of the disk checks, and the pause after a failed write, ms. */
   readonly pauseMs?: number;
 }
 
-/** Pictures that may wait for the disk, and their pixels, bytes. */
+/** Most images that wait for the disk, and the size of their pixels, bytes. */
 const mostWaiting = 32;
 const mostWaitingBytes = 32_000_000;
-/** What waits has so long to be written when the agent stops, ms. */
+/** Time to write the queued images when the agent stops, ms. */
 const closingMs = 2_000;
 
 interface Job {
@@ -57,7 +57,7 @@ interface Job {
   readonly image: Image;
 }
 
-/** What is kept already is looked through meanwhile. Closed means that nothing is being written any more. */
+/** The stored evidence is indexed in the background. After closing, nothing is being written. */
 export function openEvidence(
   { directory, evidenceQuotaMb, evidencePassShare, minFreeMb }: StorageConfig,
   deps: EvidenceDeps,
@@ -87,15 +87,15 @@ export function openEvidence(
       const newest = shelf.ids.at(-1);
       if (newest !== undefined) idsGoOnAfter(newest);
       const { files, bytes } = shelf;
-      log.debug({ files, megabytes: Math.round(bytes / 1e6) }, 'evidence is there');
-      if (opened.removed > 0) log.warn(`${opened.removed} half-written pictures were removed`);
+      log.debug({ files, megabytes: Math.round(bytes / 1e6) }, 'evidence is open');
+      if (opened.removed > 0) log.warn(`${opened.removed} incomplete images were removed`);
       return shelf;
     } catch (error) {
       failed(error as Error);
       return undefined;
     }
   }
-  /** Where it could not be reached before, the disk may have room or a mount by now. */
+  /** Retries a failed opening: the disk may have space or be mounted by now. */
   async function reach(): Promise<Shelf | undefined> {
     await opening;
     if (!shelf) opening = look();
@@ -105,16 +105,16 @@ export function openEvidence(
   function tell(): void {
     const { isLow, freeBytes = 0 } = room;
     const free = Math.floor(freeBytes / 1e6);
-    const low = `only ${free} MB of disk are free, ${minFreeMb} must stay free: no pictures are kept as evidence`;
+    const low = `only ${free} MB of disk are free, ${minFreeMb} must stay free: no images are stored as evidence`;
     const text = isLow ? low : failure;
     if (text) faults.warn(text);
-    else log.info('pictures are kept as evidence again');
+    else log.info('images are stored as evidence again');
     onNotice(text);
   }
   function failed(error: Error): void {
     pausedUntil = performance.now() + pauseMs;
     const before = failure;
-    failure = `pictures cannot be kept as evidence: ${error.message}`;
+    failure = `images cannot be stored as evidence: ${error.message}`;
     if (failure !== before) tell();
   }
   function succeeded(): void {
@@ -138,7 +138,7 @@ export function openEvidence(
     if (room.isLow) return metrics.evidenceDropped.inc({ reason: 'low-disk' });
     if (!reached) return metrics.evidenceDropped.inc({ reason: 'failed' });
     const isKept = await reached.add(result.resultId, picture, `${JSON.stringify(result)}\n`);
-    if (!isKept) throw new Error(`a picture is larger than storage.evidenceQuotaMb (${evidenceQuotaMb})`);
+    if (!isKept) throw new Error(`an image is larger than storage.evidenceQuotaMb (${evidenceQuotaMb})`);
     succeeded();
   }
   async function writeAll(): Promise<void> {
@@ -158,7 +158,7 @@ export function openEvidence(
       const reason = whyNot(image);
       if (reason !== undefined) {
         metrics.evidenceDropped.inc({ reason });
-        if (reason === 'slow') faults.warn('the disk is too slow for all pictures: some are not kept');
+        if (reason === 'slow') faults.warn('the disk is too slow for all images: some are not stored');
         return null;
       }
       const evidence = `/api/v1/evidence/${result.resultId}.jpg`;

@@ -2,8 +2,8 @@ import sharp from 'sharp';
 import type { Image } from '../../models/image.ts';
 
 /**
- * The judged picture as JPEG: quality 95 and full colour resolution. Nearer to the judged pixels JPEG does not come: what
- * the base still sees of a difference is the rounding of colours, which quality 100 has too (docs/evidence.md).
+ * The judged image as JPEG: quality 95 and full colour resolution. A higher quality is no closer to the judged pixels: the
+ * remaining difference is the rounding of colours, which quality 100 has too (docs/evidence.md).
  */
 export function encodeJudged({ width, height, data }: Image): Promise<Buffer> {
   return sharp(data, { raw: { width, height, channels: 3 } })

@@ -1,4 +1,4 @@
-/** What evidence there is, page by page: ids are in memory, the rest is read from the sidecars that are looked at. */
+/** Lists evidence page by page: the ids are in memory, everything else is read from the sidecars of the page. */
 import { z } from 'zod';
 import { type Result, resultMessage } from '../publish/messages.ts';
 import { madeAt } from './place.ts';
@@ -8,30 +8,30 @@ export interface EvidenceQuery {
   readonly verdict?: Result['verdict'] | undefined;
   readonly label?: string | undefined;
   readonly camera?: string | undefined;
-  /** Made at or after it, ms since the epoch. */
+  /** Only results at or after this time, ms since the epoch. */
   readonly from?: number | undefined;
-  /** Made before it, ms since the epoch. */
+  /** Only results before this time, ms since the epoch. */
   readonly to?: number | undefined;
-  /** The `next` of the page before. */
+  /** `next` of the previous page. */
   readonly before?: string | undefined;
   readonly limit: number;
 }
 
 export interface EvidencePage {
   readonly items: readonly Result[];
-  /** Where the next page begins; null where there is none. A page may be short, or empty, and yet have a next. */
+  /** Where the next page begins; null if there is none. A page may be short or empty although there is a next. */
   readonly next: string | null;
 }
 
-/** Sidecars read for one page: a rare label must not keep the disk busy for minutes. */
+/** Most sidecars read for one page: a search for a rare label must not keep the disk busy for minutes. */
 const mostRead = 1_000;
-/** Read together. */
+/** Sidecars read concurrently. */
 const atOnce = 16;
 
 /** A later version may have added fields. */
 const sidecar = z.object(resultMessage.shape);
 
-/** @returns undefined where it is damaged */
+/** @returns undefined if it is damaged */
 export function parseResult(text: string): Result | undefined {
   try {
     return sidecar.parse(JSON.parse(text));
@@ -48,7 +48,7 @@ export async function listEvidence(
     (verdict === undefined || one.verdict === verdict) &&
     (label === undefined || one.label === label) &&
     (camera === undefined || one.camera === camera);
-  // By time, whatever the clock did while they came.
+  // Sorted by time, because the clock may have been set back.
   const ids = shelf.ids
     .filter((id) => (before === undefined || id < before) && madeAt(id) >= from && madeAt(id) < to)
     .sort()

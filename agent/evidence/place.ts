@@ -1,13 +1,13 @@
-/** Where the evidence of a result lies: its id says it, nothing else. */
+/** Paths of evidence; they depend only on the id of the result. */
 import { join } from 'node:path';
 import { decodeTime } from 'ulid';
 
-/** A ULID; what else comes from outside never becomes part of a path. */
+/** A ULID: no other input becomes part of a path. */
 const form = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 
 export interface Place {
   readonly folder: string;
-  /** The judged picture, JPEG. */
+  /** The judged image, JPEG. */
   readonly picture: string;
   /** Its result, JSON. */
   readonly sidecar: string;
@@ -15,10 +15,10 @@ export interface Place {
 
 export const isResultId = (text: string): boolean => form.test(text);
 
-/** When the result was made, ms since the epoch. @param resultId a ULID */
+/** Time of the result, ms since the epoch. @param resultId a ULID */
 export const madeAt = (resultId: string): number => decodeTime(resultId);
 
-/** Files of a result, by the day (UTC) it was made; undefined where the id is none. */
+/** Files of a result, in a folder per day (UTC); undefined if the id is not valid. */
 export function placeOf(directory: string, resultId: string): Place | undefined {
   if (!isResultId(resultId)) return undefined;
   const folder = join(directory, dayOf(madeAt(resultId)));

@@ -1,15 +1,15 @@
-/** Parts that were judged: the newest from memory, older ones from the evidence that was kept of them. */
+/** Earlier results: the newest from memory, older ones from their evidence. */
 import type { Image } from '../../models/image.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import type { Result } from '../publish/messages.ts';
 import type { Evidence } from './evidence.ts';
 
 export interface Past {
-  /** Undefined where nothing is kept of it. */
+  /** Undefined if it is not stored. */
   result(resultId: string): Promise<Result | undefined>;
-  /** The judged picture, as it was where it is still in memory, else from its JPEG; undefined where none is kept. */
+  /** The judged image: the original if it is in memory, otherwise decoded from its JPEG; undefined if neither is stored. */
   image(resultId: string): Promise<Image | undefined>;
-  /** The judged picture as JPEG; undefined where none is kept. */
+  /** The judged image as JPEG; undefined if it is not stored. */
   picture(resultId: string): Promise<Buffer | undefined>;
 }
 

@@ -1,26 +1,26 @@
-/** Watches how much room the disk has, so that evidence never takes what results, labels and heads need. */
+/** Watches the free space of the disk, so that evidence never takes space that results, labels and heads need. */
 import { statfs } from 'node:fs/promises';
 
 export interface Room extends Disposable {
-  /** What the disk has free for this user, bytes; undefined before it was looked at. */
+  /** Free space for this user, bytes; undefined before the first check. */
   readonly freeBytes: number | undefined;
-  /** Whether there is less than must stay free. */
+  /** Whether less is free than must stay free. */
   readonly isLow: boolean;
-  /** Looks again. @param wanted bytes that are about to be written */
+  /** Checks again. @param wanted bytes that are about to be written */
   look(wanted?: number): Promise<void>;
 }
 
 export interface RoomOptions {
-  /** Somewhere on the disk; it must exist. */
+  /** Any existing path on the disk. */
   readonly directory: string;
-  /** What must stay free, bytes. */
+  /** Space that must stay free, bytes. */
   readonly leastBytes: number;
   readonly everyMs: number;
-  /** Told when it has become low, or is so no more. */
+  /** Called when the space becomes low, or is no longer low. */
   readonly onChange: () => void;
 }
 
-/** So much more must be free before it counts as enough again: at the very edge it would go to and fro. */
+/** Hysteresis: this much more must be free before it is no longer low, bytes. */
 const returnFactor = 1.05;
 
 export function createRoom({ directory, leastBytes, everyMs, onChange }: RoomOptions): Room {
@@ -35,7 +35,7 @@ export function createRoom({ directory, leastBytes, everyMs, onChange }: RoomOpt
       return isLow;
     },
     async look(wanted = 0) {
-      // A disk that does not answer keeps what it said last; writing to it says what is wrong.
+      // If the disk does not respond, the last value stays; the next write reports the error.
       const facts = await statfs(directory).catch(() => undefined);
       if (!facts) return;
       freeBytes = facts.bavail * facts.bsize;

@@ -1,4 +1,4 @@
-/** Pictures and their sidecars on disk, oldest first, within a quota: what is there is known, and what is half there goes. */
+/** Images and their sidecars on disk, oldest first, within a quota. All are indexed in memory; incomplete ones are deleted. */
 import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeDurably } from '../../models/disk/durable.ts';
@@ -6,29 +6,29 @@ import { makeFolders } from '../../models/disk/folders.ts';
 import { isResultId, type Place, placeOf } from './place.ts';
 
 export interface Shelf {
-  /** Disk taken, bytes. */
+  /** Disk space used, bytes. */
   readonly bytes: number;
-  /** Pictures. */
+  /** Number of images. */
   readonly files: number;
-  /** Ids, oldest first, as they came since the start and before that by their time. */
+  /** Ids, oldest first: since the start in order of arrival, before that by time. */
   readonly ids: readonly string[];
   /**
-   * Makes room by taking the oldest away, then writes picture and sidecar, each whole or not at all.
-   * @returns false where it is larger than all the quota
+   * Deletes the oldest if there is no space, then writes image and sidecar, each atomically.
+   * @returns false if it is larger than the whole quota
    */
   add(resultId: string, picture: Buffer, sidecar: string): Promise<boolean>;
-  /** JPEG; undefined where none is kept. */
+  /** JPEG; undefined if it is not stored. */
   picture(resultId: string): Promise<Buffer | undefined>;
-  /** JSON; undefined where none is kept. */
+  /** JSON; undefined if it is not stored. */
   sidecar(resultId: string): Promise<string | undefined>;
 }
 
-/** Beside the quota: what is known of so many takes about 25 MB of memory. */
+/** Limit besides the quota: the index of this many takes about 25 MB of memory. */
 const mostFiles = 250_000;
-/** A disk gives whole blocks. */
+/** Disks allocate whole blocks, bytes. */
 const blockBytes = 4096;
 const onDisk = (bytes: number) => Math.ceil(bytes / blockBytes) * blockBytes;
-/** Files looked at together when the shelf is opened. */
+/** Files examined concurrently at the start. */
 const atOnce = 32;
 
 interface Kept {
@@ -37,9 +37,9 @@ interface Kept {
 }
 
 /**
- * Looks at what is there. Drafts, pictures without a sidecar and sidecars without a picture were being written or
- * removed when the power went: they are removed. Files of anybody else are left alone.
- * @returns also how many half-written ones were removed
+ * Indexes the stored files. Drafts, images without a sidecar and sidecars without an image were being written or
+ * deleted when the power failed: they are deleted. Files of other programs are not touched.
+ * @returns also how many incomplete ones were deleted
  */
 export async function openShelf(
   directory: string,
@@ -48,7 +48,7 @@ export async function openShelf(
   const found = await readShelf(directory);
   let kept = found.kept;
   let bytes = kept.reduce((sum, one) => sum + one.bytes, 0);
-  /** Those before it are gone: shifting a long array for each would take as long as the disk. */
+  /** Entries before this index are deleted: shifting a long array each time would be as slow as the disk. */
   let first = 0;
 
   async function removeOldest(): Promise<void> {
@@ -70,7 +70,7 @@ export async function openShelf(
 
   const read = async <T>(resultId: string, take: (place: Place) => Promise<T>): Promise<T | undefined> => {
     const place = placeOf(directory, resultId);
-    // Gone meanwhile, or never there.
+    // Deleted meanwhile, or never written.
     return place && (await take(place).catch(() => undefined));
   };
   const shelf: Shelf = {
@@ -106,12 +106,12 @@ export async function openShelf(
   return { shelf, removed: found.removed };
 }
 
-/** The sidecar goes first: what is left of a removal that the power cut short is a picture without one. */
+/** Deletes the sidecar first: after a power failure an image without a sidecar is left. */
 async function removeFiles({ folder, picture, sidecar }: Place): Promise<void> {
   for (const file of [sidecar, picture, `${sidecar}.draft`, `${picture}.draft`]) {
     await rm(file, { force: true });
   }
-  // Only an empty one goes.
+  // Fails unless the folder is empty.
   await rmdir(folder).catch(() => undefined);
 }
 
@@ -142,13 +142,13 @@ async function readShelf(directory: string): Promise<{ kept: Kept[]; removed: nu
   return { kept, removed };
 }
 
-/** Of a picture, a sidecar or a draft of either. */
+/** Name of an image, a sidecar or a draft of either. */
 function idOf(name: string): string | undefined {
   const [, id = ''] = /^(.{26})\.(?:jpg|json)(?:\.draft)?$/.exec(name) ?? [];
   return isResultId(id) ? id : undefined;
 }
 
-/** Disk taken by both files, bytes; undefined where they are not both whole. */
+/** Disk space of both files, bytes; undefined unless both are complete. */
 async function sizeOf(
   directory: string,
   id: string,

@@ -1,4 +1,4 @@
-/** Trigger, answer, result, acknowledgement: one camera's side of the talk with a PLC, and the clock of every step. */
+/** The handshake of one camera with a PLC: trigger, answer, result, acknowledgement, and the timeout of each step. */
 import { QcError } from '../../config/errors.ts';
 import type { TriggerConfig } from '../../config/schema.ts';
 import { monotonicMs } from '../../models/run/monotonic.ts';
@@ -15,7 +15,7 @@ export interface HandshakeRequest {
   readonly requestId?: string | undefined;
 }
 
-/** Told what happens, for metrics. */
+/** Called for metrics. */
 export interface HandshakeObserver {
   done(camera: string, outcome: Result['state']): void;
   refused(camera: string, reason: string): void;
@@ -26,39 +26,39 @@ export interface HandshakeDeps {
   readonly log: Log;
   readonly storageDirectory: string;
   readonly observer: HandshakeObserver;
-  /** Asks for the pictures of a job; settles as `OpenParts.trigger`. */
+  /** Captures the images of a job; settles like `OpenParts.trigger`. */
   readonly acquire: (request: TriggerRequest) => Promise<{ jobId: string }>;
   /** The recipe in force. */
   readonly recipe: () => string;
-  /** Why nothing can be judged now, whatever the jobs are doing; empty where it can. */
+  /** Why nothing can be judged now, apart from busy jobs; empty if it can. */
   readonly obstacle: () => string;
-  /** Told whenever the view has changed. */
+  /** Called whenever the view has changed. */
   readonly onChange: () => void;
-  /** Shown until it is taken back with an empty text. */
+  /** Shows a notice until an empty text withdraws it. */
   readonly onNotice: (text: string) => void;
   /** Default: the clocks of this machine. */
   readonly now?: () => Moment;
 }
 
 export interface Handshake extends AsyncDisposable {
-  /** As it is published, retained. */
+  /** The retained message. */
   readonly view: HandshakeMessage;
   /**
-   * Answers with the job once its first picture is there, or with the job of the same request before.
-   * @throws QcError busy, and what `OpenParts.trigger` throws: there is no job then, and no result
+   * Resolves with the job once its first image is captured, or with the job of an earlier identical request.
+   * @throws QcError busy, or an error of `OpenParts.trigger`: then there is no job and no result
    */
   trigger(request: HandshakeRequest): Promise<{ jobId: string; repeated?: true }>;
   /** @throws QcError job-unknown, job-unfinished */
   acknowledge(jobId: string): void;
-  /** Ends a job, or all: each gets its result, aborted. @throws QcError job-unknown */
+  /** Aborts a job, or all: each gets a result with state aborted. @throws QcError job-unknown */
   abort(jobId: string | undefined): void;
-  /** All pictures of a job are taken. */
+  /** All images of a job are captured. */
   acquired(jobId: string): void;
-  /** A result is published, of a job or of anything else. */
+  /** A result was published, of a job or of any other part. */
   done(result: Result): void;
-  /** Whether it is a job of this session, as far as is remembered. */
+  /** Whether it is a remembered job of this session. */
   knows(jobId: string): boolean;
-  /** The result of a job, waited for; undefined where it does not come in time. @throws QcError job-unknown */
+  /** Waits for the result of a job; undefined if it does not arrive in time. @throws QcError job-unknown */
   result(jobId: string, waitMs: number): Promise<Result | undefined>;
 }
 
@@ -79,7 +79,7 @@ export async function openHandshake(
   const journal = await openJobJournal(deps.storageDirectory, camera, log);
   const { left } = journal;
   if (left.length > 0)
-    log.warn({ jobs: left }, 'jobs of before have no known result: their parts are not good');
+    log.warn({ jobs: left }, 'jobs of the previous session have no known result: treat their parts as bad');
   const session = newId();
   const answers = new Map<string, Promise<{ jobId: string }>>();
   const ends = new Map<string, { readonly until: AbortController; readonly timer: NodeJS.Timeout }>();
@@ -121,7 +121,7 @@ export async function openHandshake(
     return { jobId };
   }
 
-  /** Nobody acknowledged it in time: the place is given away, for the line goes on. */
+  /** Nobody acknowledged it in time: its slot is freed, because the line continues. */
   function giveUp({ jobId, partId }: Job): void {
     patience.delete(jobId);
     jobs.acknowledge(jobId);
@@ -129,7 +129,7 @@ export async function openHandshake(
     observer.unacknowledged(camera);
     log.warn({ jobId, partId }, 'a result was not acknowledged in time');
     deps.onNotice(
-      `camera ${camera}: the result of part ${partId} was not acknowledged within ${config.acknowledgeMs} ms: look at the PLC`,
+      `camera ${camera}: the result of part ${partId} was not acknowledged within ${config.acknowledgeMs} ms: check the PLC`,
     );
     changed();
   }

@@ -1,11 +1,11 @@
 /**
  * The jobs of one camera, from trigger to acknowledgement (after OPC 40100-1 clause 8.3.2.2: jobs may overlap, each has
- * its own acquisition and result). Pure: told what happens and when, it says what is so; it waits for nothing.
+ * its own acquisition and result). A pure state machine: it gets events with their times and never waits.
  */
 import { QcError } from '../../config/errors.ts';
 import type { Result } from '../publish/messages.ts';
 
-/** In this order, none skipped, and never back. */
+/** States in order; none is skipped and none repeated. */
 const states = ['requested', 'acquiring', 'judging', 'result-ready'] as const;
 export type JobState = (typeof states)[number];
 
@@ -15,28 +15,28 @@ export interface Job {
   readonly recipe: string;
   readonly requestId?: string | undefined;
   readonly state: JobState;
-  /** When it came into this state, ms since the epoch. */
+  /** Start of this state, ms since the epoch. */
   readonly since: number;
   /** From `result-ready` on. */
   readonly result?: Result;
 }
 
-/** A moment on two clocks: the one that is shown, ms since the epoch, and the one that nobody sets, by `monotonicMs`. */
+/** A time on two clocks: the wall clock, for display, ms since the epoch, and the monotonic clock. */
 export interface Moment {
   readonly wallMs: number;
   readonly monotonicMs: number;
 }
 
 export interface JobsOptions {
-  /** Jobs that may be open at one time. */
+  /** Most open jobs at a time. */
   readonly places: number;
-  /** Whether a result stays until it is acknowledged. */
+  /** Whether a result must be acknowledged. */
   readonly acknowledges: boolean;
-  /** How long a trigger with the same requestId means the same job, ms. */
+  /** How long a trigger with the same requestId gets the same job, ms. */
   readonly repeatMs: number;
 }
 
-/** Finished jobs that are remembered, for those who ask late. */
+/** Finished jobs that are remembered for late requests. */
 const mostRemembered = 64;
 
 export class Jobs {
@@ -54,21 +54,21 @@ export class Jobs {
     return [...this.#open.values()];
   }
 
-  /** The job whose pictures are being taken or waited for: one at a time. */
+  /** The job whose images are being captured or waited for: one at a time. */
   get acquiring(): Job | undefined {
     return this.open.find(({ state }) => state === 'requested' || state === 'acquiring');
   }
 
-  /** Why a trigger would be refused now; undefined where it would not. */
+  /** Why a trigger would be refused now; undefined if it would be accepted. */
   get busy(): string | undefined {
-    if (this.acquiring) return 'the pictures of an earlier trigger are still being taken';
+    if (this.acquiring) return 'the images of an earlier trigger are still being captured';
     const { size } = this.#open;
     if (size < this.#options.places) return undefined;
     const ready = this.open.filter(({ state }) => state === 'result-ready').length;
-    return `${size} of ${size} jobs are open, ${ready} of them wait to be acknowledged`;
+    return `${size} of ${size} jobs are open, ${ready} of them are waiting to be acknowledged`;
   }
 
-  /** The job that the same request was given before; undefined where it is a new one. */
+  /** The job of an earlier identical request; undefined if the request is new. */
   repeated(requestId: string | undefined, { monotonicMs }: Moment): string | undefined {
     const before = requestId === undefined ? undefined : this.#requests.get(requestId);
     return before && monotonicMs - before.atMs < this.#options.repeatMs ? before.jobId : undefined;
@@ -85,24 +85,24 @@ export class Jobs {
       if (now.monotonicMs - atMs >= this.#options.repeatMs) this.#requests.delete(id);
   }
 
-  /** There is no such job after all: the same request may be made again. */
+  /** Removes the job, so that the same request can be made again. */
   refuse(jobId: string): void {
     const job = this.#open.get(jobId);
     this.#open.delete(jobId);
     if (job?.requestId !== undefined) this.#requests.delete(job.requestId);
   }
 
-  /** Its first picture is there: from now on it has a result, whatever happens. */
+  /** Its first image is captured: from now on it gets a result in any case. */
   accept(jobId: string, now: Moment): void {
     this.#advance(jobId, 'acquiring', now);
   }
 
-  /** All its pictures are there, or will never be. */
+  /** All its images are captured, or no more will come. */
   acquired(jobId: string, now: Moment): void {
     this.#advance(jobId, 'judging', now);
   }
 
-  /** Its one result is published. */
+  /** Its result is published. */
   finish(result: Result, { wallMs }: Moment): void {
     const { jobId } = result;
     const job = this.#open.get(jobId);
@@ -115,7 +115,7 @@ export class Jobs {
     } else this.#open.delete(jobId);
   }
 
-  /** The PLC has its result. One that it acknowledged before is no error. @throws QcError job-unknown, job-unfinished */
+  /** The PLC has its result. A repeated acknowledgement is not an error. @throws QcError job-unknown, job-unfinished */
   acknowledge(jobId: string): void {
     const job = this.#open.get(jobId);
     if (!this.knows(jobId)) throw this.#unknown(jobId);
@@ -134,7 +134,7 @@ export class Jobs {
     return this.#finished.get(jobId);
   }
 
-  /** Jobs that have no result yet, or the one that is named. @throws QcError job-unknown */
+  /** Jobs without a result, or the named one. @throws QcError job-unknown */
   unfinished(jobId?: string): readonly Job[] {
     if (jobId !== undefined && !this.knows(jobId)) throw this.#unknown(jobId);
     return this.open.filter((job) => !job.result && (jobId === undefined || job.jobId === jobId));

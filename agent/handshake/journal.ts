@@ -1,4 +1,4 @@
-/** Which jobs are open, on disk: so that the next start can say which of them will never have a result. */
+/** Records the open jobs on disk, so that the next start can report which of them will never get a result. */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -9,13 +9,13 @@ import { FaultLog, type Log } from '../lifecycle/log.ts';
 const journalSchema = z.strictObject({ schema: z.literal(1), jobs: z.array(z.string()).max(64) });
 
 export interface JobJournal extends AsyncDisposable {
-  /** Jobs that were open when the agent ended last. */
+  /** Jobs that were open when the agent last stopped. */
   readonly left: readonly string[];
-  /** Writes down which are open, as soon as the disk is free; several calls in a row may share one write. */
+  /** Writes the open jobs as soon as the disk is free; consecutive calls may share one write. */
   record(jobs: readonly string[]): void;
 }
 
-/** A journal that cannot be read or written is told and otherwise does no harm: a new session says enough. */
+/** A journal that cannot be read or written is only reported: the new session id already tells the PLC that jobs were lost. */
 export async function openJobJournal(
   storageDirectory: string,
   camera: string,
@@ -27,7 +27,7 @@ export async function openJobJournal(
     left = journalSchema.parse(JSON.parse(await readFile(file, 'utf8'))).jobs;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      log.warn({ file, err: error }, 'the jobs that were open at the last end cannot be read');
+      log.warn({ file, err: error }, 'the jobs that were open when the agent last stopped cannot be read');
     }
   }
   let wanted: readonly string[] = left;
@@ -43,9 +43,9 @@ export async function openJobJournal(
         await makeFolders(dirname(file));
         await writeDurably(file, `${JSON.stringify({ schema: 1, jobs: wanted })}\n`);
       } catch (error) {
-        // What lies there is not known now: the next change is written in any case.
+        // The content of the file is unknown now, so the next change is written in any case.
         written = '';
-        faults.warn(`the open jobs cannot be written down (${file}): ${(error as Error).message}`);
+        faults.warn(`the open jobs cannot be written to ${file}: ${(error as Error).message}`);
         break;
       }
     }

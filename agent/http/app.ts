@@ -1,4 +1,4 @@
-/** The parts list of the HTTP side: guard, limits, record, errors, document, routes. */
+/** Assembles the HTTP server: guard, limits, record, errors, OpenAPI document, routes. */
 import cookies from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
@@ -31,28 +31,28 @@ import type { Tokens } from './tokens.ts';
 import { checkRequest, refuseUnknownBody } from './validate.ts';
 
 export interface Locks {
-  /** Undefined: loopback only, everybody may do everything. */
+  /** Undefined: the server listens on loopback only, and everybody may do everything. */
   readonly tokens?: Tokens | undefined;
-  /** Undefined: HTTP is served. */
+  /** Undefined: the server speaks HTTP. */
   readonly certificate?: ServedCertificate | undefined;
 }
 
-/** Connections at one time: the agent's own cameras and broker need descriptors too. */
+/** Most concurrent connections: the cameras and the broker need file descriptors too. */
 const maxConnections = 256;
-/** A client that trickles its headers or its body must not hold a connection for ever, ms. */
+/** A client that sends its headers or body slowly must not hold a connection for ever, ms. */
 const headersTimeout = 10_000;
 const requestTimeout = 60_000;
 const keepAliveTimeout = 20_000;
 const connectionsCheckingInterval = 2_000;
 
-/** Builds everything but does not listen. */
+/** Builds the server without listening. */
 export async function buildApp(config: HttpConfig, locks: Locks, deps: HttpDeps): Promise<App> {
   const { tokens, certificate } = locks;
   const secure = certificate !== undefined;
   const app = createServer(config, certificate);
   app.setValidatorCompiler(checkRequest);
   app.setSerializerCompiler(serializerCompiler);
-  // A cookie counts for every port of a host, where other stations may be.
+  // A cookie applies to every port of a host, and other stations may run on those ports.
   const cookie = `${secure ? '__Host-' : ''}qc-${deps.station}`;
   const minutes = 60_000;
   const sessions = createSessions(tokens ?? { holderOfHash: () => undefined }, {
@@ -97,7 +97,7 @@ export async function buildApp(config: HttpConfig, locks: Locks, deps: HttpDeps)
       return { schema: { ...schema, 'x-role': route.route.config?.role ?? 'engineer' }, url };
     },
   });
-  // The document sees only routes that are added after it is ready.
+  // The document contains only routes that are added after the plugin is ready.
   await app.register(async (scope) => {
     const routes = scope.withTypeProvider<ZodTypeProvider>() as App;
     addSession(routes, { tokens, sessions, limits, audit: deps.audit, cookie, secure });
@@ -140,7 +140,7 @@ function createServer({ maxBodyMb }: HttpConfig, certificate: ServedCertificate 
         },
       })
     : fastify({ ...options, http });
-  // The types tell HTTP and HTTPS apart; the routes need not.
+  // The types of HTTP and HTTPS servers differ; the routes are the same.
   const app = created as unknown as App;
   app.server.headersTimeout = headersTimeout;
   app.server.maxConnections = maxConnections;

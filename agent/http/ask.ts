@@ -1,4 +1,4 @@
-/** One request to an agent by another program of ours, over HTTP or HTTPS. */
+/** One request to an agent from the command line, over HTTP or HTTPS. */
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, type RequestOptions, request } from 'node:http';
@@ -12,13 +12,13 @@ export interface Question {
   readonly body?: string;
   readonly signal: AbortSignal;
   /**
-   * PEM of the certificate that the agent is configured with: whoever shows another one is told nothing. No authority
-   * has to be known for that, nor does the address have to be in it. Without it, authorities are asked as usual.
+   * PEM of the certificate that the agent is configured with: a server with another certificate gets no request. No authority
+   * has to be known, and the address does not have to be in the certificate. Without it, authorities are checked as usual.
    */
   readonly certificate?: Buffer | undefined;
 }
 
-/** @throws where nobody answers, or somebody else does */
+/** @throws if nobody answers, or a server with another certificate does */
 export async function askAgent(
   url: URL,
   { method = 'GET', headers = {}, body, signal, certificate }: Question,
@@ -29,7 +29,7 @@ export async function askAgent(
   const socket = secure ? await connectSecurely(host, port, certificate, signal) : undefined;
   const options: RequestOptions = {
     ...{ host, port, path: `${url.pathname}${url.search}`, method, headers: { ...headers }, signal },
-    // An agent would open a connection of its own.
+    // An http.Agent would open a connection of its own.
     ...(socket ? { createConnection: () => socket } : { agent: false }),
   };
   const asked = request(options);
@@ -42,7 +42,7 @@ export async function askAgent(
   }
 }
 
-/** Nothing is sent before it is known who is there. */
+/** Nothing is sent before the server has been identified. */
 async function connectSecurely(
   host: string,
   port: number,
@@ -54,7 +54,7 @@ async function connectSecurely(
     await once(socket, 'secureConnect', { signal });
     const shown = socket.getPeerX509Certificate()?.fingerprint256;
     if (certificate && shown !== new X509Certificate(certificate).fingerprint256) {
-      throw new Error('another certificate is shown there than http.cert');
+      throw new Error('the server presents a certificate that is not http.cert');
     }
     return socket;
   } catch (error) {

@@ -1,4 +1,4 @@
-/** What every route is given: the server it is added to, and what it needs of the agent. */
+/** What every route gets: the server it is added to, and what it needs of the agent. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
@@ -14,7 +14,7 @@ import type { Handshake, Result, Status } from '../publish/messages.ts';
 import type { RecipeView } from '../recipes/recipes.ts';
 import type { CameraView, Counts } from './views.ts';
 
-/** Schemas of a route are zod, and its handler's types follow from them. */
+/** The schemas of a route are zod; the types of its handler follow from them. */
 export type App = FastifyInstance<
   RawServerDefault,
   IncomingMessage,
@@ -27,7 +27,7 @@ export interface ReadyCheck {
   /** `camera top`, `broker`, `model`. */
   readonly name: string;
   readonly ready: boolean;
-  /** Why not, in words; empty when ready. */
+  /** Why not; empty if ready. */
   readonly reason: string;
 }
 
@@ -39,16 +39,16 @@ export interface Classification {
   readonly inferenceMs: number;
 }
 
-/** The newest results with their pictures; `createRecent` keeps them in bounded memory. */
+/** The newest results with their images; `createRecent` keeps them in bounded memory. */
 export interface Recent {
   /** Newest first. */
   results(query: { readonly camera?: string | undefined; readonly limit: number }): readonly Result[];
   counts(camera: string): Counts;
-  /** The judged picture as JPEG; undefined where it is no longer kept. */
+  /** The judged image as JPEG; undefined if it is no longer kept. */
   picture(resultId: string): Promise<Buffer | undefined>;
-  /** The whole picture of the newest part that has one. */
+  /** The whole camera image of the newest part that has one. */
   preview(camera: string): Promise<{ readonly jpeg: Buffer; readonly frame: Frame } | undefined>;
-  /** Told of every new result until the handle is disposed of. */
+  /** Called with each new result until the handle is disposed of. */
   subscribe(listener: (result: Result) => void): Disposable;
 }
 
@@ -62,21 +62,21 @@ export interface HttpDeps {
   readonly evidence: Pick<Evidence, 'list'>;
   readonly commands: Pick<CommandHandlers, 'trigger' | 'acknowledge' | 'abort' | 'mode' | 'recipe'>;
   handshakes(): readonly Handshake[];
-  /** The result of a job, waited for; undefined where it does not come in time. @throws QcError job-unknown */
+  /** Waits for the result of a job; undefined if it does not arrive in time. @throws QcError job-unknown */
   job(jobId: string, waitMs: number): Promise<Result | undefined>;
   recipes(): RecipeView[];
   status(): Status;
   readiness(): readonly ReadyCheck[];
-  /** What hangs and only a restart can mend; undefined while the work goes on. */
+  /** What hangs and can only be fixed by a restart; undefined if nothing does. */
   readonly hang?: () => string | undefined;
   cameras(): readonly CameraView[];
-  /** Judges with the live model. Throws a QcError where there is none. */
+  /** Judges with the live model. @throws QcError if there is none */
   classify(image: Image): Promise<Classification>;
-  /** Somebody looks at the page, or nobody any more: cameras add whole-picture previews meanwhile. */
+  /** Whether somebody has the page open: cameras then add previews of the whole image. */
   watch(on: boolean): void;
   readonly audit: Pick<Audit, 'record' | 'ready' | 'read'>;
-  /** Something is wrong with tokens or certificate, in words; empty once it is not. */
+  /** Reports what is wrong with tokens or certificate; an empty text withdraws it. */
   onNotice(what: 'tokens' | 'certificate', text: string): void;
-  /** Labels, training and versions; without it their routes are not there. */
+  /** Labels, training and versions; without it their routes do not exist. */
   readonly calibration?: Calibration | undefined;
 }

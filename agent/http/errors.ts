@@ -1,4 +1,4 @@
-/** Every failure leaves as `{error: {code, message, remedy}}` with the status that fits its code. */
+/** Every failure is answered as `{error: {code, message, remedy}}`, with the status of its code. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -60,7 +60,7 @@ export function createErrorHandler(log: Log) {
     const status = statusOf(known.code);
     request.failure = known.code;
     if (status >= 500 && known.code === 'internal') {
-      // The path only: a query may hold anything.
+      // The path only: a query may contain secrets.
       log.error({ err: error, method: request.method, path: request.url.split('?')[0] }, 'a request failed');
     }
     const { code, message, remedy } = known;
@@ -78,11 +78,11 @@ function toQcError(error: FastifyError | QcError): QcError {
     case 413:
       return new QcError('http-too-large', 'the body is larger than allowed');
     case 415:
-      return new QcError('http-media-unsupported', 'this content type is not read here');
+      return new QcError('http-media-unsupported', 'this content type is not supported');
   }
   if (error.statusCode !== undefined && error.statusCode < 500) {
     return new QcError('http-invalid', error.message);
   }
-  // What went wrong inside may hold anything: it goes to the log alone.
-  return new QcError('internal', 'the request failed inside the agent; its log says why');
+  // An internal error may contain secrets: it is only logged.
+  return new QcError('internal', 'the request failed inside the agent; see its log');
 }

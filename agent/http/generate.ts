@@ -1,4 +1,4 @@
-/** Writes the OpenAPI document to `deploy/openapi.json`; `--check` only says whether it is fresh. */
+/** Writes the OpenAPI document to `deploy/openapi.json`; `--check` only says whether it is up to date. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
@@ -13,7 +13,7 @@ const file = new URL('../../../deploy/openapi.json', import.meta.url);
 /** The document as JSON text. */
 export async function openApiDocument(): Promise<string> {
   const none = () => {
-    throw new Error('only the routes are described here, none is called');
+    throw new Error('this only describes the routes; none is called');
   };
   const deps: HttpDeps = {
     station: 'any',

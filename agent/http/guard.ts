@@ -1,4 +1,4 @@
-/** Who gets in: tokens and sessions by role, or, on loopback without tokens, this machine's own pages and programs. */
+/** Access control: tokens and sessions by role or, on loopback without tokens, the pages and programs of this machine. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { QcError } from '../../config/errors.ts';
 import type { Limits } from './limits.ts';
@@ -9,17 +9,17 @@ import type { Holder, Known, Tokens } from './tokens.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Least role; `open` needs none. A route that says nothing needs the highest. */
+    /** Least role; `open` needs none. The default is the highest role. */
     role?: Role | 'open';
-    /** A page that a person opens: who is not logged in is sent to the log-in page. */
+    /** A page: a request without a session is redirected to the login page. */
     page?: boolean;
   }
   interface FastifyRequest {
-    /** Whose token came with the request, or whose session it is; none without tokens. */
+    /** Holder of the token or session of the request; undefined without tokens. */
     holder?: Holder;
-    /** A token came that nobody has. */
+    /** The request has a token that is not in the file. */
     hasUnknownToken?: boolean;
-    /** Whether an answer that goes on and on may still go on. */
+    /** Whether a streaming answer may continue. */
     stillAllowed?: () => boolean;
   }
 }
@@ -33,15 +33,15 @@ export interface GuardDeps {
   readonly cookie: string;
 }
 
-/** Where a person who is not logged in is sent; relative, so that it also fits behind a proxy. */
+/** The login page; relative, so that it also works behind a proxy. */
 const loginPage = 'login.html';
 
-/** Asks again who it is, whenever it is called. */
-type WhoAgain = () => Known | undefined;
+/** Looks up the holder again at each call. */
+type HolderLookup = () => Known | undefined;
 
-/** A hook for every request, before its body is read. */
+/** Creates a hook that runs for every request before its body is read. */
 export function createGuard({ tokens, sessions, limits, cookie }: GuardDeps) {
-  function identify(request: FastifyRequest, known: Tokens): WhoAgain {
+  function identify(request: FastifyRequest, known: Tokens): HolderLookup {
     const token = tokenOf(request.headers.authorization);
     if (token !== undefined) {
       const holder = known.holderOf(token);
@@ -61,7 +61,7 @@ export function createGuard({ tokens, sessions, limits, cookie }: GuardDeps) {
     const isProgram = request.headers.authorization !== undefined;
     refuseForeignOrigin(request, !isProgram && request.cookies[cookie] !== undefined);
     if (!tokens) refuseForeignHost(request);
-    // Whoever watches over this machine is never told to come back later.
+    // Monitoring requests (health, metrics) are never rate-limited.
     if (needs === 'open' && !isChange(request)) return;
     if (!tokens) return limits.request(request, reply);
 
@@ -73,12 +73,12 @@ export function createGuard({ tokens, sessions, limits, cookie }: GuardDeps) {
     if (needs === 'open') return;
     if (!known) {
       if (page && !isProgram) return reply.redirect(toLogin(request), 303);
-      // Never Basic: the browser would ask by itself, and send the answer along with what foreign pages ask for.
+      // Never Basic: browsers would prompt for it, and then send it with requests of other sites too.
       reply.header('www-authenticate', 'Bearer realm="qc-agent"');
       throw new QcError('http-unauthorized', isProgram ? 'unknown token' : 'nobody is logged in');
     }
     if (!mayAct(known.role, needs)) {
-      throw new QcError('http-forbidden', `${known.name} is ${known.role}; this needs ${needs}`);
+      throw new QcError('http-forbidden', `${known.name} has the role ${known.role}; this needs ${needs}`);
     }
     request.stillAllowed = () => mayAct(who()?.role ?? 'none', needs);
   };
@@ -86,7 +86,7 @@ export function createGuard({ tokens, sessions, limits, cookie }: GuardDeps) {
 
 const toLogin = ({ url }: FastifyRequest) => `${loginPage}?to=${encodeURIComponent(url.slice(1, 101))}`;
 
-/** Bearer (RFC 6750 §2.1), or the password of Basic (RFC 7617 §2); empty where it is neither. */
+/** Bearer (RFC 6750 §2.1) or the password of Basic (RFC 7617 §2); empty if it is neither. */
 function tokenOf(authorization: string | undefined): string | undefined {
   if (authorization === undefined) return undefined;
   const [, scheme = '', value = ''] = /^(\S+) +(\S+)$/.exec(authorization) ?? [];

@@ -1,6 +1,6 @@
 import type { FastifyHelmetOptions } from '@fastify/helmet';
 
-/** Security headers: the page loads nothing from elsewhere, runs nothing inline, and stands in no frame. */
+/** Security headers: the pages load nothing from other sites, run no inline code, and cannot be framed. */
 export const securityHeaders: FastifyHelmetOptions = {
   contentSecurityPolicy: {
     useDefaults: false,
@@ -18,6 +18,6 @@ export const securityHeaders: FastifyHelmetOptions = {
   },
   frameguard: { action: 'deny' },
   referrerPolicy: { policy: 'no-referrer' },
-  // It would count for every port of this host, also for those that speak HTTP only.
+  // It would apply to every port of this host, also to those that speak HTTP only.
   strictTransportSecurity: false,
 };

@@ -16,12 +16,15 @@ export interface Http extends AsyncDisposable {
 }
 
 /**
- * Listens from when it resolves. Any address but loopback needs tokens.
+ * Listens when it resolves. Any address other than loopback needs tokens.
  * @throws QcError http-tokens-missing, http-tokens-invalid, http-certificate, http-port-taken, http-listen-failed
  */
 export async function openHttp(config: HttpConfig, { log: parent, ...deps }: HttpDeps): Promise<Http> {
   if (config.tokensFile === undefined && !isLoopback(config.host)) {
-    throw new QcError('http-tokens-missing', `http.host ${config.host} can be reached by others`);
+    throw new QcError(
+      'http-tokens-missing',
+      `http.host ${config.host} is reachable from other machines, but no tokens are configured`,
+    );
   }
   const log = parent.child({ component: 'http' });
   await using opened = new Closer();

@@ -1,4 +1,4 @@
-/** How much one token, or one address, may ask for; counted in a cache of bounded size. */
+/** Rate limits per token or per address, counted in a cache of bounded size. */
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { QcError } from '../../config/errors.ts';
@@ -9,15 +9,15 @@ export interface Limits {
   /** @throws QcError http-rate-limited */
   request(request: FastifyRequest, reply: FastifyReply): Promise<void>;
   /**
-   * A token that nobody has was tried. A right token is never refused for it: nobody can guess one, and a neighbour
-   * behind the same address shall not lock anybody out.
-   * @throws QcError http-rate-limited where that happens too often from this address
+   * Counts an unknown token. A valid token is never refused because of it: tokens cannot be guessed, and another client
+   * behind the same address must not lock anybody out.
+   * @throws QcError http-rate-limited if there are too many from this address
    */
   failedLogin(request: FastifyRequest, reply: FastifyReply): Promise<void>;
 }
 
 const failuresPerMinute = 10;
-/** Whoever has one address of a network has as many as they want (RFC 6177). */
+/** One client usually has a whole IPv6 network (RFC 6177), so its addresses are counted together. */
 const ipv6Subnet = 64;
 
 export async function addLimits(app: App, requestsPerMinute: number): Promise<Limits> {
@@ -42,9 +42,9 @@ export async function addLimits(app: App, requestsPerMinute: number): Promise<Li
     const counted = await limit(request);
     if (counted.isAllowed || !counted.isExceeded) return;
     reply.header('retry-after', counted.ttlInSeconds);
-    throw new QcError('http-rate-limited', `${what}; again in ${counted.ttlInSeconds} s`);
+    throw new QcError('http-rate-limited', `${what}; try again in ${counted.ttlInSeconds} s`);
   };
-  const tooMany = `more than ${requestsPerMinute} requests a minute`;
+  const tooMany = `more than ${requestsPerMinute} requests per minute`;
   return {
     request: (request, reply) => count(request.holder ? byToken : byAddress, request, reply, tooMany),
     failedLogin: (request, reply) =>

@@ -1,4 +1,4 @@
-/** What locks the door: tokens and certificate, followed on disk; every change of them is recorded. */
+/** Tokens and certificate: reloaded when their files change; each change is recorded in the audit log. */
 import type { QcError } from '../../config/errors.ts';
 import type { HttpConfig } from '../../config/schema.ts';
 import type { AuditDraft } from '../audit/entry.ts';
@@ -26,8 +26,8 @@ export async function openLocks(
     return audit.record({ ...ours(what), what: facts, outcome: 'done', code: null });
   };
   const kept = (what: 'tokens' | 'certificate', { code, line }: QcError) => {
-    log.warn({ code }, `the new ${what} cannot be used, the old ones stay: ${line}`);
-    onNotice(what, `the new ${what} cannot be used, the old ones stay: ${line}`);
+    log.warn({ code }, `the new ${what} cannot be used, the previous ones stay in use: ${line}`);
+    onNotice(what, `the new ${what} cannot be used, the previous ones stay in use: ${line}`);
     return audit.record({ ...ours(what), what: {}, outcome: 'refused', code });
   };
   const { tokensFile } = config;

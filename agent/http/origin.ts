@@ -1,30 +1,30 @@
-/** Requests that a foreign page makes a browser send: refused by what browsers say of where they come from. */
+/** Refuses requests that a page of another site makes a browser send, by the headers that browsers add. */
 import type { FastifyRequest } from 'fastify';
 import { QcError } from '../../config/errors.ts';
 import { isLoopback } from '../../config/resolve.ts';
 
-/** RFC 9110 §9.2.1: these change nothing. */
+/** Safe methods (RFC 9110 §9.2.1): they change nothing. */
 const safe = new Set(['GET', 'HEAD', 'OPTIONS']);
 export const isChange = ({ method }: Pick<FastifyRequest, 'method'>): boolean => !safe.has(method);
 
 /**
- * DNS rebinding: a foreign page whose name was made to point at 127.0.0.1 still sends its own name as Host.
- * With tokens it gains nothing, since a browser gives cookies and passwords to the name they were entered for.
+ * DNS rebinding: a page whose host name was changed to resolve to 127.0.0.1 still sends that name as Host.
+ * With tokens it gains nothing, because a browser sends cookies and passwords only to the name they belong to.
  */
 export function refuseForeignHost(request: FastifyRequest): void {
   if (isLoopback(hostnameOf(`http://${request.headers.host ?? ''}`))) return;
-  throw new QcError('http-origin-refused', 'without tokens only localhost is served');
+  throw new QcError('http-origin-refused', 'without tokens, only requests to localhost are served');
 }
 
 /**
  * Cross-site request forgery: a page cannot forge Sec-Fetch-Site (W3C Fetch Metadata §2.3) or Origin (RFC 6454 §7.3).
  * Browsers send the first to secure addresses and to this machine, the second with every POST and DELETE. Programs
- * send neither, and no cookie: only with a cookie one of them is needed. That takes no token which every page has to
- * send along, and which one could forget.
+ * send neither of them and no cookie: one of them is required only with a cookie. This needs no CSRF token, which every
+ * page would have to send and one of them could forget.
  */
 export function refuseForeignOrigin(request: FastifyRequest, hasCookie: boolean): void {
   if (isChange(request) && isForeign(request, hasCookie)) {
-    throw new QcError('http-origin-refused', 'a page from elsewhere may not do this');
+    throw new QcError('http-origin-refused', 'the request comes from a page of another site');
   }
 }
 

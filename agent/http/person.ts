@@ -1,13 +1,13 @@
-/** The person behind a request, and their browser. */
+/** The user of a request, and their browser. */
 import type { FastifyRequest } from 'fastify';
 import type { Person } from '../../calibration/routes/person.ts';
 
-/** Without tokens everybody on this machine may do everything. */
+/** Without tokens, everybody on this machine may do everything. */
 const nobodyLogsIn = { name: 'operator', role: 'engineer' } as const;
 
 /**
- * @param client how the browser names itself; default: the header `x-qc-client`. Anything that is no such name counts as
- * none: then only a log-in tells people apart.
+ * @param client id of the browser; default: the header `x-qc-client`. A value that is not such an id counts as
+ * none: then only a login tells people apart.
  */
 export function personOf(
   { holder, headers }: FastifyRequest,

@@ -4,21 +4,21 @@ import { decodePicture } from '../../models/prepare/decode.ts';
 import { encodeJudged } from '../evidence/jpeg.ts';
 
 export interface Pictures {
-  /** Copies the pixels: the caller's die young, which costs the main loop far less than buffers that live for seconds. */
+  /** Copies the pixels, so that the caller's buffer can be freed early: buffers that live for seconds cost the main loop far more in garbage collection. */
   add(id: string, image: Image): void;
-  /** JPEG of a picture that is still kept, encoded at the first call. */
+  /** JPEG of an image that is still kept, encoded at the first call. */
   jpeg(id: string): Promise<Buffer> | undefined;
-  /** The picture as it was, or from its JPEG where only that is left; undefined where neither is. */
+  /** The original image, or decoded from its JPEG if only that is left; undefined if neither is. */
   image(id: string): Promise<Image | undefined>;
 }
 
-/** JPEGs take a tenth of their pixels and a third of the room. */
+/** A JPEG has about a tenth of the size of its pixels, so JPEGs get a third of the memory. */
 const jpegShare = 1 / 3;
 
-/** The newest pictures in bounded memory: pixels in one block that is written round and round, JPEGs of those looked at. */
+/** Keeps the newest images in bounded memory: pixels in one ring buffer, and JPEGs of the images that somebody viewed. */
 export function createPictures(bytes: number): Pictures {
   const block = Buffer.allocUnsafeSlow(bytes);
-  /** The oldest first, each where the one before ends, or at the beginning again. */
+  /** Oldest first; each begins where the previous one ends, or at the start of the ring. */
   const raw = new Map<string, { readonly at: number; readonly width: number; readonly height: number }>();
   const jpegs = new Map<string, { readonly encoded: Promise<Buffer>; bytes: number }>();
   let end = 0;
@@ -28,7 +28,7 @@ export function createPictures(bytes: number): Pictures {
     const found = raw.get(id);
     if (!found) return undefined;
     const { at, width, height } = found;
-    // A copy: the place may be written again before whoever asked is done.
+    // A copy: the ring may overwrite the pixels before the caller has finished.
     return { width, height, data: Buffer.from(block.subarray(at, at + width * height * 3)) };
   }
 
@@ -85,7 +85,7 @@ export function createPictures(bytes: number): Pictures {
   };
 }
 
-/** For the eye alone. */
+/** Only for people to look at. */
 export function encode({ width, height, data }: Image): Promise<Buffer> {
   return sharp(data, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 88 })

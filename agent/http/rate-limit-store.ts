@@ -1,6 +1,6 @@
 import type { FastifyRateLimitStore } from '@fastify/rate-limit';
 
-/** Addresses and tokens that are counted at one time; the longest unseen makes room. */
+/** Most addresses and tokens counted at a time; the one unseen for longest is dropped first. */
 const mostKeys = 5_000;
 
 interface Window {
@@ -11,11 +11,11 @@ interface Window {
 type Counted = Parameters<Parameters<FastifyRateLimitStore['incr']>[1]>;
 
 /**
- * Counts requests per key in windows of fixed length on the monotonic clock. The store of the plugin itself uses the wall clock:
- * if that is set back, whoever reached the limit is refused until it has caught up.
+ * Counts requests per key in fixed windows on the monotonic clock. The store of the plugin itself uses the wall clock:
+ * if that is set back, a client that reached the limit is refused until the clock has caught up.
  */
 export class RateLimitStore implements FastifyRateLimitStore {
-  /** The longest unseen first. */
+  /** Unseen for longest first. */
   readonly #windows = new Map<string, Window>();
 
   incr(key: string, callback: (...counted: Counted) => void, windowMs: number): void {

@@ -1,4 +1,4 @@
-/** The newest results and their pictures, in bounded memory; pictures are encoded only when somebody looks. */
+/** The newest results and their images, in bounded memory; images are encoded only when somebody views them. */
 import type { Frame, Image } from '../../models/image.ts';
 import type { Result } from '../publish/messages.ts';
 import type { Recent } from './deps.ts';
@@ -6,18 +6,18 @@ import { createPictures, encode } from './pictures.ts';
 import type { Counts } from './views.ts';
 
 export interface RecentOptions {
-  /** Results kept for each camera. */
+  /** Results kept per camera. */
   readonly resultsPerCamera?: number;
-  /** Memory for the pixels of judged pictures of all cameras together, bytes; the oldest go first. */
+  /** Memory for the pixels of the judged images of all cameras, bytes; the oldest are discarded first. */
   readonly pictureBytes?: number;
 }
 
 export interface RecentStore extends Recent {
-  /** Keeps a result, with a copy of the picture that was judged for it where there is one, and the frame's preview. */
+  /** Keeps a result with a copy of its judged image, if there is one, and the preview of the frame. */
   add(result: Result, frame?: Frame): void;
-  /** A result that is still kept. */
+  /** Undefined if the result is no longer kept. */
   result(resultId: string): Result | undefined;
-  /** The judged picture as it was, or from its JPEG once somebody has looked at it; undefined where it is no longer kept. */
+  /** The original judged image, or decoded from its JPEG if only that is left; undefined if neither is kept. */
   image(resultId: string): Promise<Image | undefined>;
 }
 

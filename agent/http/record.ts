@@ -1,4 +1,4 @@
-/** Records every change that is asked for over HTTP, and what came of it, before the answer leaves. */
+/** Records every change requested over HTTP, with its outcome, before the answer is sent. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Audit } from '../audit/audit.ts';
 import { type AuditDraft, factsOf } from '../audit/entry.ts';
@@ -6,19 +6,19 @@ import { isChange } from './origin.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the change is called in the audit log; by default its method and route. False: nothing is changed. */
+    /** Name of the change in the audit log; default: its method and route. False: the route changes nothing. */
     audit?: string | false;
-    /** The change is made even if it cannot be recorded at once: it takes rights or parts back, or only logs in. */
+    /** The change is made even if it cannot be recorded at once: it withdraws rights or parts, or only logs in. */
     alwaysAllowed?: true;
   }
   interface FastifyRequest {
-    /** Code of what it failed with. */
+    /** Code of the error that it failed with. */
     failure?: string;
   }
 }
 
 /**
- * A hook that runs before a change is made: a change that could not be recorded is refused.
+ * A hook that runs before a change is made: a change that cannot be recorded is refused.
  * @throws QcError audit-unavailable
  */
 export function createGate(audit: Pick<Audit, 'ready'>) {
@@ -27,16 +27,16 @@ export function createGate(audit: Pick<Audit, 'ready'>) {
   };
 }
 
-/** A hook that runs before an answer is sent; an answer is not sent before its record is on the disk. */
+/** A hook that runs before an answer is sent: the record must be on disk first. */
 export function createRecorder(audit: Pick<Audit, 'record'>, hasTokens: boolean) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const action = actionOf(request);
-    // What comes too often is counted and refused; the log is no place for it.
+    // Rate-limited requests are counted, not recorded: they would flood the log.
     if (action === undefined || request.failure === 'http-rate-limited') return;
     await audit.record({
       ...whoIs(request, hasTokens),
       action,
-      // What nobody was let in for is not looked at.
+      // The details of an unauthorized request are not recorded.
       what: action === 'login' ? {} : factsOf(request.params, request.body),
       ...outcomeOf(request.failure, reply.statusCode),
     });

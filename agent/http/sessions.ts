@@ -1,13 +1,13 @@
-/** Who is logged in on the page: a random cookie stands for a token, in memory only, for a limited time. */
+/** Login sessions of the pages: a random cookie represents a token for a limited time. They are kept in memory only. */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Known, Tokens } from './tokens.ts';
 
 export interface Sessions {
-  /** What the cookie holds. */
+  /** The value of the cookie. */
   begin(holder: Known): string;
   /**
-   * Whose session it is, in the role that the token has now; undefined once it is over or the token was revoked.
-   * @param isUsed a person did something: the idle time begins anew
+   * Holder of the session, with the current role of the token; undefined if the session ended or the token was revoked.
+   * @param isUsed a person did something: restarts the idle time
    */
   holderOf(id: string, isUsed: boolean): Known | undefined;
   end(id: string): void;
@@ -17,11 +17,11 @@ export interface Sessions {
 export interface SessionLimits {
   /** ms */
   readonly absoluteMs: number;
-  /** Without a sign of a person, ms. Not for viewers: their screens hang on walls, and can change nothing. */
+  /** Without activity, ms. Not for viewers: they can change nothing, and their screens are often unattended. */
   readonly idleMs: number;
 }
 
-/** Of one token; the one that was not used for the longest time makes room. There are at most 1,000 tokens. */
+/** Most sessions of one token; the one unused for longest is ended first. There are at most 1,000 tokens. */
 const perToken = 16;
 
 interface Session {
@@ -31,13 +31,13 @@ interface Session {
   usedAt: number;
 }
 
-/** @param now ms on a clock that nobody sets */
+/** @param now ms on a monotonic clock */
 export function createSessions(
   tokens: Pick<Tokens, 'holderOfHash'>,
   { absoluteMs, idleMs }: SessionLimits,
   now: () => number = () => performance.now(),
 ): Sessions {
-  /** By the hash of their cookie: what leaks from memory opens no session. */
+  /** By the hash of the cookie: a leak of this memory reveals no valid cookie. */
   const sessions = new Map<string, Session>();
 
   const holderOf = ({ token, begunAt, usedAt }: Session): Known | undefined => {

@@ -1,4 +1,4 @@
-/** The certificate that HTTPS is served with; a renewed one is used from the next connection on. */
+/** The certificate of HTTPS; a renewed certificate is used from the next connection on. */
 import type { Server } from 'node:https';
 import { CertificateFault, readKeyPair } from '../../config/certificate.ts';
 import { QcError } from '../../config/errors.ts';
@@ -8,11 +8,11 @@ import { stampOf, watchFiles } from '../lifecycle/watch-files.ts';
 export interface ServedCertificate {
   readonly cert: Buffer;
   readonly key: Buffer;
-  /** Until when it is valid. */
+  /** End of its validity. */
   readonly validTo: Date;
 }
 
-/** Undefined where HTTP is served. @throws QcError http-certificate */
+/** Undefined for HTTP. @throws QcError http-certificate */
 export async function readServedCertificate({
   cert,
   key,
@@ -28,11 +28,11 @@ export async function readServedCertificate({
 
 export interface CertificateEvents {
   readonly onRenewed: (validTo: Date) => Promise<void>;
-  /** The new files cannot be used: the old certificate stays. */
+  /** The new files cannot be used: the previous certificate stays in use. */
   readonly onFault: (error: QcError) => Promise<void>;
 }
 
-/** Follows the two files until it is disposed of. Nothing to follow where HTTP is served. */
+/** Watches the two files until it is disposed of; does nothing for HTTP. */
 export async function followCertificate(
   config: HttpConfig,
   server: Pick<Server, 'setSecureContext'>,
@@ -54,5 +54,5 @@ export async function followCertificate(
   });
 }
 
-/** RFC 8996: older ones are no more. */
+/** RFC 8996 deprecates older versions. */
 export const minVersion = 'TLSv1.2';

@@ -1,12 +1,12 @@
-/** The tokens of a running agent: the file is read again when it changes, so that a token is revoked at once. */
+/** The tokens of a running agent: the file is reloaded when it changes, so that a token is revoked at once. */
 import { QcError } from '../../config/errors.ts';
 import { stampOf, watchFiles } from '../lifecycle/watch-files.ts';
 import { readTokens, type Tokens } from './tokens.ts';
 
 export interface TokenFileEvents {
-  /** The new file counts from now on. */
+  /** The new file is in use. */
   readonly onReload: (count: number) => Promise<void>;
-  /** The new file cannot be used: the old tokens stay. */
+  /** The new file cannot be used: the previous tokens stay valid. */
   readonly onFault: (error: QcError) => Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** Who may do what over HTTP: a file of hashed tokens, one a line. */
+/** The file of access tokens: one hashed token with its holder and role per line. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { QcError } from '../../config/errors.ts';
@@ -10,36 +10,39 @@ export interface Holder {
   readonly role: Role;
 }
 
-/** A holder as the file knows them. */
+/** A holder as listed in the file. */
 export interface Known extends Holder {
-  /** sha256 of the token, hex: tells one token from another. */
+  /** sha256 of the token, hex: identifies the token. */
   readonly hash: string;
 }
 
 export interface Tokens {
-  /** Whose token this is; every stored token is compared, in constant time. */
+  /** Holder of this token; compares every stored token in constant time. */
   holderOf(token: string): Known | undefined;
-  /** Who holds the token of this hash now; undefined once it was taken out of the file. */
+  /** Current holder of the token with this hash; undefined if it was removed from the file. */
   holderOfHash(hash: string): Known | undefined;
-  /** How many there are. */
+  /** Number of tokens. */
   readonly count: number;
 }
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}$/;
 
-/** What `createToken` makes; nothing else is let in, so that no hash in the file stands for a word somebody chose. */
+/** The format of `createToken`; others are refused, so that no hash belongs to a password that somebody chose. */
 const tokenPattern = /^qc_[A-Za-z0-9_-]{43}$/;
-/** More are not read: each request is compared with every one. */
+/** Limit of the file: each request is compared with every token. */
 const mostTokens = 1_000;
 
 /**
- * Makes a token of 256 random bits. The token is shown once and stored nowhere; the line goes into the file.
- * A plain hash is enough because nobody can guess 256 bits; a slow one (scrypt) would have to be computed for every
- * request, and would only let strangers keep the machine busy.
+ * Creates a token of 256 random bits. The token is shown once and not stored; the line belongs into the file.
+ * A plain hash is enough because 256 bits cannot be guessed; a slow hash (scrypt) would have to be computed for every
+ * request, and would let strangers load the machine.
  */
 export function createToken(name: string, role: Role): { readonly token: string; readonly line: string } {
   if (!namePattern.test(name)) {
-    throw new QcError('http-tokens-invalid', `"${name}" is no name: letters, digits, - _ . @, at most 63`);
+    throw new QcError(
+      'http-tokens-invalid',
+      `"${name}" is not a valid name: use letters, digits, - _ . @, at most 63 characters`,
+    );
   }
   const token = `qc_${randomBytes(32).toString('base64url')}`;
   return { token, line: `${name} ${role} ${sha256(token).toString('hex')}` };
@@ -61,13 +64,13 @@ export function parseTokens(text: string, file: string): Tokens {
     const [name = '', role = '', hash = '', ...rest] = line.trim().split(/\s+/);
     const isValid =
       namePattern.test(name) && isRole(role) && /^[0-9a-f]{64}$/i.test(hash) && rest.length === 0;
-    // The line is not shown: somebody may have put a token there.
+    // The line is not shown: somebody may have written a token there.
     if (!isValid) throw new QcError('http-tokens-invalid', `${file}: line ${index + 1} is not a token line`);
     known.push({ name, role, hash: hash.toLowerCase(), bytes: Buffer.from(hash, 'hex') });
   }
-  if (known.length === 0) throw new QcError('http-tokens-missing', `${file} holds no token`);
+  if (known.length === 0) throw new QcError('http-tokens-missing', `${file} contains no token`);
   if (known.length > mostTokens) {
-    throw new QcError('http-tokens-invalid', `${file} holds more than ${mostTokens} tokens`);
+    throw new QcError('http-tokens-invalid', `${file} contains more than ${mostTokens} tokens`);
   }
   const show = (found: Known | undefined) =>
     found && { name: found.name, role: found.role, hash: found.hash };

@@ -1,11 +1,11 @@
-/** What a request carries, checked before any handler sees it: whatever a client sends is answered with 400, never 500. */
+/** Validates requests before their handlers run: invalid data is always answered with 400, never with 500. */
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { QcError } from '../../config/errors.ts';
 import { isChange } from './origin.ts';
 
-/** The compiler of fastify-type-provider-zod, for values on which zod itself throws (see `check`). */
+/** Replaces the compiler of fastify-type-provider-zod, because zod throws on some values (see `check`). */
 export const checkRequest: FastifySchemaCompiler<z.ZodType> = (route) => {
   const validate = validatorCompiler(route);
   return (data) => {
@@ -20,14 +20,14 @@ export const checkRequest: FastifySchemaCompiler<z.ZodType> = (route) => {
 };
 
 /**
- * A change that takes no body refuses one: what it says would have no effect. An empty object counts as none.
+ * A change without parameters refuses a body, which would have no effect. An empty object counts as no body.
  * @throws QcError http-invalid
  */
 export function refuseUnknownBody(request: FastifyRequest): void {
   if (!isChange(request) || request.is404 || request.routeOptions.schema?.body !== undefined) return;
   const { body } = request;
   if (body === undefined || body === null || isEmptyObject(body)) return;
-  throw new QcError('http-invalid', 'body: this request takes none');
+  throw new QcError('http-invalid', 'body: this request must not have one');
 }
 
 const isEmptyObject = (value: unknown) =>

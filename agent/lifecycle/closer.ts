@@ -2,7 +2,7 @@
 export class Closer implements AsyncDisposable {
   #closers: (() => PromiseLike<void> | void)[] = [];
 
-  /** Adds something open and hands it back, so that opening stays one expression. */
+  /** Adds something open and returns it, so that opening stays one expression. */
   use<T extends AsyncDisposable>(resource: T): T {
     this.#closers.push(() => resource[Symbol.asyncDispose]());
     return resource;
@@ -12,7 +12,7 @@ export class Closer implements AsyncDisposable {
     this.#closers.push(close);
   }
 
-  /** Hands everything over to a new closer: what was opened outlives this scope. */
+  /** Moves everything to a new closer, so that it outlives this scope. */
   move(): Closer {
     const next = new Closer();
     next.#closers = this.#closers;
@@ -20,7 +20,7 @@ export class Closer implements AsyncDisposable {
     return next;
   }
 
-  /** Every closer runs even where one fails; the failures are thrown together at the end. */
+  /** Runs every closer even if one fails, and throws all failures at the end. */
   async [Symbol.asyncDispose](): Promise<void> {
     const errors: unknown[] = [];
     for (let close = this.#closers.pop(); close; close = this.#closers.pop()) {
@@ -31,6 +31,6 @@ export class Closer implements AsyncDisposable {
       }
     }
     if (errors.length === 1) throw errors[0];
-    if (errors.length > 1) throw new AggregateError(errors, 'several things failed to close');
+    if (errors.length > 1) throw new AggregateError(errors, 'several parts of the agent failed to close');
   }
 }

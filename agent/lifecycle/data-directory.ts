@@ -1,4 +1,4 @@
-/** The storage directory as a running agent holds it: readable by this version, and nobody else's meanwhile. */
+/** Opens the storage directory for one agent: checks that this version can read it, and locks it. */
 
 import { join } from 'node:path';
 import { QcError } from '../../config/errors.ts';
@@ -10,7 +10,7 @@ import { finishRestore } from './finish-restore.ts';
 import { retry } from './retry.ts';
 
 /**
- * Held by a running agent, and by whoever must not meet one. A restore that was cut off is finished first.
+ * Locks the directory for an agent, or for a command that must not run next to one. Finishes an interrupted restore first.
  * @throws QcError agent-running
  */
 export async function holdDataDirectory(directory: string): Promise<AsyncDisposable> {
@@ -29,8 +29,8 @@ export async function holdDataDirectory(directory: string): Promise<AsyncDisposa
 }
 
 /**
- * Makes the directory where it is missing, and holds it until it is disposed of.
- * @throws QcError storage-unusable, data-newer, data-damaged, agent-running, or what the file system says
+ * Creates the directory if it is missing, and locks it until it is disposed of.
+ * @throws QcError storage-unusable, data-newer, data-damaged, agent-running, or an error of the file system
  */
 export async function openDataDirectory(directory: string, version: string): Promise<AsyncDisposable> {
   await requireDataFileSystem(directory);
@@ -46,21 +46,21 @@ export async function openDataDirectory(directory: string, version: string): Pro
 }
 
 export interface LateDataDirectory extends AsyncDisposable {
-  /** Rejects if the directory turns out to be another agent's, or of a newer one; never resolves. */
+  /** Rejects if the directory belongs to another agent or to a newer version; never resolves. */
   readonly refused: Promise<never>;
 }
 
 export interface LateOptions {
-  /** Told why the directory cannot be used; an empty text when it can again. */
+  /** Reports why the directory cannot be used; an empty text when it can be used again. */
   readonly onFault: (text: string) => void;
-  /** How often it is tried, ms; default 5,000. */
+  /** Interval of attempts, ms; default 5,000. */
   readonly retryMs?: number;
 }
 
 /**
- * As `openDataDirectory`, but a disk that takes nothing (full, read-only, no rights) is no reason not to inspect: the
- * directory is taken as soon as that is possible.
- * @throws QcError data-newer, data-damaged, agent-running, or what the file system says of a path that can never be one
+ * Like `openDataDirectory`, but inspection also starts on a disk that cannot be written (full, read-only, no permission): the
+ * directory is opened as soon as that is possible.
+ * @throws QcError data-newer, data-damaged, agent-running, or an error of the file system for a path that can never be a directory
  */
 export async function openDataDirectoryInTime(
   directory: string,
@@ -78,7 +78,7 @@ export async function openDataDirectoryInTime(
     held = await openDataDirectory(directory, version);
   };
   const why = (error: unknown) =>
-    `storage: ${directory} cannot be used (${(error as Error).message}): make room, or check the disk and the rights`;
+    `storage: ${directory} cannot be used (${(error as Error).message}): free disk space, or check the disk and its permissions`;
   let running: Promise<void> = Promise.resolve();
   try {
     await attempt();

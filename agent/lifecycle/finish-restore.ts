@@ -1,6 +1,6 @@
 /**
- * Puts what was restored in the place of what was there. Everything is whole in `.restore-<id>` before anything is moved,
- * and each step can be taken again, so that a power cut in the middle is finished at the next start.
+ * Replaces the storage directory with a restored backup. Everything is complete in `.restore-<id>` before anything is moved,
+ * and each step can be repeated, so that the next start finishes a restore after a power failure.
  */
 import { existsSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
@@ -12,14 +12,14 @@ import { makeFolders } from '../../models/disk/folders.ts';
 const ready = /^\.restore-([0-9A-Z]{26})$/;
 const draft = /^\.restore-[0-9A-Z]{26}\.draft$/;
 
-/** Where a restore is prepared; renamed to `readyFolder` it is decided. */
+/** Where a restore is prepared; renaming it to `readyFolder` commits it. */
 export const draftFolder = (storage: string, id: string) => join(storage, `.restore-${id}.draft`);
 export const readyFolder = (storage: string, id: string) => join(storage, `.restore-${id}`);
-/** Where what was there before is kept. */
+/** Where the previous files are kept. */
 export const beforeFolder = (storage: string, id: string) => join(storage, `before-restore-${id}`);
 
 /**
- * Finishes every restore that was decided and clears away those that were not. Nobody else may use the directory.
+ * Finishes every committed restore and deletes the others. Nobody else may use the directory.
  * @throws QcError data-damaged
  */
 export async function finishRestore(storage: string): Promise<void> {
@@ -28,9 +28,9 @@ export async function finishRestore(storage: string): Promise<void> {
     const id = ready.exec(name)?.[1];
     if (id === undefined) continue;
     await place(storage, id).catch((cause: Error) => {
-      const what = `a restore of ${storage} was cut off and cannot be finished: ${cause.message}`;
+      const what = `a restore of ${storage} was interrupted and cannot be finished: ${cause.message}`;
       throw new QcError('data-damaged', what, {
-        remedy: 'make room, or check the disk, and start again',
+        remedy: 'free disk space or check the disk, then start again',
         cause,
       });
     });
@@ -42,7 +42,7 @@ async function place(storage: string, id: string): Promise<void> {
   const before = beforeFolder(storage, id);
   await makeFolders(before);
   for (const name of await readdir(from)) {
-    // What is still here was not put in place yet: what lies there is the old one.
+    // A file that is still here was not moved yet: the one at its destination is the old one.
     if (existsSync(join(storage, name))) await rename(join(storage, name), join(before, name));
     await rename(join(from, name), join(storage, name));
   }

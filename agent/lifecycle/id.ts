@@ -5,7 +5,7 @@ import { monotonicMs } from '../../models/run/monotonic.ts';
 const pool = new Uint8Array(4096);
 let used = pool.length;
 
-/** Uniform in [0, 1), from a pool: asking the system for every character costs a third of a millisecond an id. */
+/** Uniform in [0, 1), from a pool: a system call for each character would take a third of a millisecond per id. */
 function random(): number {
   if (used === pool.length) {
     randomFillSync(pool);
@@ -19,8 +19,8 @@ const next = monotonicFactory(random);
 let newest = { time: 0, at: 0 };
 
 /**
- * A new ULID: 48 bits of time, ms since the epoch, then 80 random bits. Each sorts after those before it as text: if the clock
- * is set back, the time in the ids goes on from the newest one until the clock has caught up.
+ * A new ULID: 48 bits of time, ms since the epoch, then 80 random bits. Each sorts after all earlier ones as text: if the clock
+ * is set back, the time in the ids continues from the newest one until the clock has caught up.
  */
 export function newId(now = Date.now()): string {
   const at = monotonicMs();
@@ -29,7 +29,7 @@ export function newId(now = Date.now()): string {
   return next(time);
 }
 
-/** Ids sort after this one, which was made before the start of this process. @param id a ULID */
+/** Makes new ids sort after this one, which an earlier process created. @param id a ULID */
 export function idsGoOnAfter(id: string): void {
   const time = decodeTime(id) + 1;
   if (time > newest.time) newest = { time, at: monotonicMs() };

@@ -1,15 +1,15 @@
 /**
- * Whether the line's work goes on. A watchdog ends the process over what is said here, so it says only what a restart
- * can mend: work that was begun and does not end, a supervision that stands still, a model that is gone for good.
- * A camera or a broker that is away is none of these: it is retried for ever, and the station is degraded meanwhile.
+ * Detects work that hangs. A watchdog restarts the process because of it, so it reports only what a restart can
+ * fix: work that does not end, a loop that does not turn, a model that stays unavailable.
+ * An unavailable camera or broker is not such a case: it is retried for ever, and the station is degraded meanwhile.
  */
 export class Liveness {
   readonly #hangs: ((now: number) => string | undefined)[] = [];
 
   /**
-   * One kind of work, many pieces of which may be under way: it hangs where none has ended for `patienceMs` although
-   * some were begun. Hands back what every piece is passed through.
-   * @param excused whether something else accounts for the wait at the moment
+   * Watches one kind of work, of which several pieces may be in progress: it hangs if none has ended for `patienceMs` although
+   * some have started. Returns a wrapper for each piece.
+   * @param excused whether the wait has another cause at the moment
    */
   job(what: string, patienceMs: number, excused: () => boolean = () => false) {
     let begun = 0;
@@ -32,26 +32,28 @@ export class Liveness {
     };
   }
 
-  /** A loop that must turn; `turnedAt` is when it last did, on the monotonic clock, ms. */
+  /** Watches a loop; `turnedAt` is the time of its last iteration on the monotonic clock, ms. */
   loop(what: string, patienceMs: number, turnedAt: () => number): void {
     this.#hangs.push((now) =>
-      now - turnedAt() > patienceMs ? `${what} has stood still for ${seconds(now - turnedAt())}` : undefined,
+      now - turnedAt() > patienceMs
+        ? `${what} has not progressed for ${seconds(now - turnedAt())}`
+        : undefined,
     );
   }
 
-  /** Something that may be at fault for a while, but not for ever. Looked at whenever `hang` is asked. */
+  /** Watches something that may fail for a while, but not for ever. Checked at each call of `hang`. */
   fault(what: string, patienceMs: number, fault: () => string | undefined): void {
     let wellAt = performance.now();
     this.#hangs.push((now) => {
       const said = fault();
       if (said === undefined) wellAt = now;
       return now - wellAt > patienceMs
-        ? `${what} is out of order for ${seconds(now - wellAt)}: ${said}`
+        ? `${what} has failed for ${seconds(now - wellAt)}: ${said}`
         : undefined;
     });
   }
 
-  /** What hangs, in the operator's words; undefined while the work goes on. */
+  /** What hangs, for the operator; undefined if nothing does. */
   hang(now = performance.now()): string | undefined {
     return this.#hangs.map((look) => look(now)).find((said) => said !== undefined);
   }

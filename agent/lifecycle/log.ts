@@ -5,7 +5,7 @@ import type { Config } from '../../config/schema.ts';
 export type Log = pino.Logger;
 
 /**
- * Opens the log on standard error: text for people at a terminal, JSON lines for journald and collectors.
+ * Opens the log on standard error: text on a terminal, JSON lines for journald and collectors.
  * `terminal` says whether standard error is one.
  */
 export function openLog(
@@ -34,7 +34,7 @@ interface Said {
 }
 
 /**
- * Says a repeated fault at once, then at most once in `everyMs` with how often it happened in between,
+ * Logs a repeated fault at once, then at most once per `everyMs` with the number of repetitions,
  * so that a broken camera cannot flood the log.
  */
 export class FaultLog {
@@ -51,7 +51,7 @@ export class FaultLog {
     this.#say('warn', fault, fields);
   }
 
-  /** The same for what is no fault, such as its end. */
+  /** The same for events that are not faults, such as the end of one. */
   info(message: string, fields: Record<string, unknown> = {}): void {
     this.#say('info', message, fields);
   }
@@ -65,14 +65,14 @@ export class FaultLog {
     }
     this.#log[level](
       fields,
-      said?.unsaid ? `${fault} (and ${said.unsaid} times since it was last said)` : fault,
+      said?.unsaid ? `${fault} (${said.unsaid} more times since it was last logged)` : fault,
     );
-    // Bounded: a fault text with changing parts must not grow the map for ever.
+    // Bounded: fault texts with changing parts must not grow the map for ever.
     if (this.#said.size > 200) this.#said.clear();
     this.#said.set(fault, { at: now, unsaid: 0 });
   }
 
-  /** The fault is over: its next occurrence is news again. */
+  /** The fault has ended: its next occurrence is logged at once. */
   clear(): void {
     this.#said.clear();
   }

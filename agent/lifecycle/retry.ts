@@ -3,30 +3,30 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface RetryOptions {
   /** Ends the loop; the attempt in progress gets the same signal. */
   readonly signal: AbortSignal;
-  /** First and longest wait between two attempts, ms. */
+  /** First and longest delay between two attempts, ms. */
   readonly minMs?: number;
   readonly maxMs?: number;
-  /** An attempt that lasted this long was a success: the next wait starts small again, ms. */
+  /** An attempt that lasted this long counts as a success: the delay starts small again, ms. */
   readonly healthyMs?: number;
-  /** What an attempt logs in with, if it does. */
+  /** Credentials of the attempt, if it logs in. */
   readonly login?: Login | undefined;
-  /** Told of every ended attempt and of the wait before the next. */
+  /** Called after each attempt, with the delay before the next. */
   readonly onFailure: (error: unknown, waitMs: number) => void;
 }
 
-/** A log-in that may be refused: repeating it as fast as after an outage locks the account. */
+/** A log-in that may be refused: repeating it as often as after an outage would lock the account. */
 export interface Login {
   /** Whether the peer refused the credentials. */
   refused(error: unknown): boolean;
-  /** Aborts when the credentials change, which ends the wait after a refusal. */
+  /** Aborts when the credentials change, which ends the delay after a refusal. */
   readonly changed: AbortSignal;
 }
 
-/** Waits after the first refusals in a row, and after all further ones: at most four log-ins in half an hour, ms. */
+/** Delays after the first refusals in a row, and after all further ones: at most four log-ins in half an hour, ms. */
 const refusalWaitsMs = [60_000, 300_000, 900_000] as const;
 
 /**
- * Runs the attempt again and again until the signal aborts: exponential back-off with full jitter
+ * Repeats the attempt until the signal aborts: exponential back-off with full jitter
  * (Brooker, "Exponential Backoff And Jitter", AWS 2015). The only place in the agent that retries.
  */
 export async function retry(

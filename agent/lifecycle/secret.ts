@@ -5,11 +5,11 @@ import { stampOf, watchFiles } from './watch-files.ts';
 
 export interface Credentials {
   readonly password?: string | undefined;
-  /** The file that the password was read from; absent if it came from the environment. */
+  /** The file of the password; absent if it came from the environment. */
   readonly passwordFile?: string | undefined;
 }
 
-/** A password that follows its file. */
+/** A password that is reloaded when its file changes. */
 export interface Secret extends AsyncDisposable {
   readonly value: string | undefined;
   /** Aborts when the value changes; each change starts a new signal. */
@@ -17,8 +17,8 @@ export interface Secret extends AsyncDisposable {
 }
 
 /**
- * Reads the password again when its file changes, also when the file is replaced through a symbolic link, as Kubernetes
- * and systemd do. A file that cannot be used leaves the last password in force.
+ * Reloads the password when its file changes, also when the file is replaced through a symbolic link, as Kubernetes
+ * and systemd do. If the new file cannot be used, the previous password stays in use.
  */
 export async function openSecret({ password, passwordFile }: Credentials, log: Log): Promise<Secret> {
   let value = password;
@@ -33,7 +33,7 @@ export async function openSecret({ password, passwordFile }: Credentials, log: L
   async function reread(file: string): Promise<void> {
     const read = readSecret(file);
     if ('fault' in read) {
-      log.warn(`${read.fault.what}: the password read before stays in force; ${read.fault.remedy}`);
+      log.warn(`${read.fault.what}: the previous password stays in use; ${read.fault.remedy}`);
       return;
     }
     if (read.secret === value) return;
@@ -56,7 +56,7 @@ export async function openSecret({ password, passwordFile }: Credentials, log: L
   };
 }
 
-/** The log-in with this password. @param refused whether an error says that the peer refused it */
+/** The log-in with this password. @param refused whether an error means that the peer refused it */
 export function loginWith(secret: Secret, refused: Login['refused']): Login {
   return {
     refused,
@@ -66,9 +66,9 @@ export function loginWith(secret: Secret, refused: Login['refused']): Login {
   };
 }
 
-/** What an operator is told after a refused log-in: when the next one follows. */
+/** Tells the operator when the next log-in follows after a refused one. */
 export function nextLogin({ passwordFile }: Credentials, waitMs: number): string {
   const minutes = `${Math.round(waitMs / 60_000)} min`;
-  const early = passwordFile === undefined ? '' : `, or at once when ${passwordFile} changes`;
-  return `to keep the account from being locked, the next log-in follows in ${minutes}${early}`;
+  const early = passwordFile === undefined ? '' : `, or at once if ${passwordFile} changes`;
+  return `the next log-in follows in ${minutes}${early}, so that the account is not locked`;
 }

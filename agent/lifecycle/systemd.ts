@@ -1,7 +1,7 @@
 /**
- * Tells systemd how the agent is, by the protocol of sd_notify(3). Node.js cannot open datagram sockets in the file
- * system, so `systemd-notify`, which is there wherever systemd is, sends for us; the unit needs `NotifyAccess=all` for
- * that. A shell that is started once, while the agent is small, starts it: to fork a process that holds a model stops its
+ * Notifies systemd with the protocol of sd_notify(3). Node.js cannot open datagram sockets in the file
+ * system, so `systemd-notify`, which is part of systemd, sends the messages; the unit needs `NotifyAccess=all` for
+ * that. A shell that is started once, while the agent is small, starts it: forking a process that holds a model stops its
  * main loop for 100 ms and more. Without NOTIFY_SOCKET nothing happens at all.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
@@ -13,28 +13,28 @@ import { FaultLog, type Log } from './log.ts';
 
 export interface ServiceManagerDeps {
   readonly log: Log;
-  /** Number of this process: a watchdog may be meant for another one. */
+  /** Pid of this process: the watchdog may be for another process. */
   readonly pid: number;
 }
 
 export interface ServiceManager extends AsyncDisposable {
-  /** What the agent does, one line for `systemctl status`. */
+  /** State of the agent in one line, for `systemctl status`. */
   status(text: string): void;
   /**
-   * The agent serves. From now on the watchdog is fed, where the unit has one, three times in each of its intervals,
-   * as long as this loop turns and nothing hangs.
+   * The agent is ready. If the unit has a watchdog, it is notified three times per interval,
+   * as long as the event loop runs and nothing hangs.
    */
   ready(hang: () => string | undefined): void;
-  /** The agent ends. Closing waits until it was sent. */
+  /** The agent is stopping. Closing waits until the message is sent. */
   stopping(): void;
 }
 
-/** What waits to be sent; a newer value takes the place of an older one. */
+/** Messages to send; a newer value replaces an older one. */
 type Message = Map<string, string>;
 
 /**
- * Each line is one message, its assignments with tabs between; answered by `0`, or by what went wrong, in one line.
- * A signal to the whole group does not end it: the last message is still to be sent.
+ * Each line is one message, with tabs between its assignments; the answer is `0` or one line with the error.
+ * A signal to the whole process group does not end it, because the last message is still to be sent.
  */
 const script = `
 trap '' TERM INT
@@ -44,7 +44,7 @@ while read -r line; do
   if said=$(systemd-notify -- $line 2>&1 </dev/null); then echo 0; else (unset IFS; echo $said failed); fi
 done`;
 
-/** systemd-notify waits at most 5 s for systemd to have read a message. */
+/** systemd-notify waits at most 5 s until systemd has read a message. */
 const answerMs = 10_000;
 
 export function openServiceManager(env: Environment, { log, pid }: ServiceManagerDeps): ServiceManager {
@@ -66,7 +66,7 @@ export function openServiceManager(env: Environment, { log, pid }: ServiceManage
   }
 
   async function flush(): Promise<void> {
-    // What is said in one go travels in one message.
+    // Values set in the same tick are sent in one message.
     await Promise.resolve();
     while (waiting.size > 0) {
       const line = Array.from(waiting, ([key, value]) => `${key}=${value}`).join('\t');
@@ -74,7 +74,7 @@ export function openServiceManager(env: Environment, { log, pid }: ServiceManage
       sender ??= openSender({ PATH: env.PATH, NOTIFY_SOCKET: socket });
       const fault = await sender.send(line);
       if (fault === undefined) continue;
-      faults.warn(`systemd could not be told: ${fault}`);
+      faults.warn(`systemd could not be notified: ${fault}`);
       if (sender.ended) sender = undefined;
     }
   }
@@ -97,7 +97,7 @@ export function openServiceManager(env: Environment, { log, pid }: ServiceManage
       const feed = () => {
         const what = hang();
         if (what === undefined) say('WATCHDOG', '1');
-        else faults.warn(`the watchdog is not fed: ${what}`);
+        else faults.warn(`the systemd watchdog is not notified: ${what}`);
       };
       feeding = setInterval(feed, intervalMs / 3);
       feed();
@@ -112,7 +112,7 @@ export function openServiceManager(env: Environment, { log, pid }: ServiceManage
 }
 
 interface Sender {
-  /** Resolves with what went wrong; undefined where the message was sent. One at a time. */
+  /** Resolves with the error, or undefined if the message was sent. One at a time. */
   send(line: string): Promise<string | undefined>;
   readonly ended: boolean;
   close(): Promise<void>;
@@ -159,7 +159,7 @@ function openSender(env: NodeJS.ProcessEnv): Sender {
   };
 }
 
-/** How long systemd waits for a sign of life, ms, as sd_watchdog_enabled(3) reads it; undefined where it does not. */
+/** Watchdog timeout, ms, as read by sd_watchdog_enabled(3); undefined without a watchdog. */
 function watchdogMs(env: Environment, pid: number): number | undefined {
   const microseconds = Number(env.WATCHDOG_USEC);
   const isOurs = env.WATCHDOG_PID === undefined || Number(env.WATCHDOG_PID) === pid;

@@ -1,4 +1,4 @@
-/** Tells when files have changed: looked at by name every moment, which also sees what mounts and renames do. */
+/** Reports changes of files. Polls them by name, which also detects changes by mounts and renames. */
 import { stat } from 'node:fs/promises';
 
 export interface WatchOptions {
@@ -8,8 +8,8 @@ export interface WatchOptions {
 }
 
 /**
- * A change counts once the files have stood still between two looks: what is still being written is not read.
- * @param since what the files looked like when they were last read, from `stampOf`
+ * A change is reported once the files are the same in two polls: a file that is still being written is not read.
+ * @param since state of the files when they were last read, from `stampOf`
  */
 export function watchFiles(files: readonly string[], since: string, options: WatchOptions): AsyncDisposable {
   const { everyMs = 500, onChange } = options;
@@ -37,7 +37,7 @@ export function watchFiles(files: readonly string[], since: string, options: Wat
   };
 }
 
-/** What tells one state of the files from another. */
+/** Identifies a state of the files. */
 export async function stampOf(files: readonly string[]): Promise<string> {
   const stamps = files.map((file) =>
     stat(file).then(

@@ -1,4 +1,4 @@
-/** What each recipe says, by name; `default` is what the rest of the configuration says. */
+/** The settings of each recipe, by name; `default` uses the rest of the configuration. */
 import { QcError } from '../../config/errors.ts';
 import { defaultRecipe } from '../../config/resolve.ts';
 import type { Config, RecipeConfig } from '../../config/schema.ts';
@@ -8,13 +8,13 @@ import type { Thresholds } from '../../models/verdict.ts';
 export interface RecipeBook {
   /** `default` first. */
   readonly names: readonly string[];
-  /** @throws QcError recipe-unknown, naming those there are */
+  /** @throws QcError recipe-unknown, which names the existing recipes */
   require(recipe: string): void;
   description(recipe: string): string | undefined;
-  /** Version that judges; undefined: the active one. */
+  /** Model version; undefined: the active one. */
   head(recipe: string): string | undefined;
   region(recipe: string, camera: string): Region;
-  /** @param own what holds without a recipe: those of the head, or of the configuration */
+  /** @param own thresholds without a recipe: those of the head, or of the configuration */
   thresholds(recipe: string, own: Thresholds): Thresholds;
 }
 
@@ -35,7 +35,7 @@ export function openBook({ recipes, cameras }: Pick<Config, 'recipes' | 'cameras
     region: (recipe, camera) => of(recipe)?.cameras[camera]?.region ?? cameras[camera]!.region,
     thresholds(recipe, own) {
       const { pass = own.pass, fail, failByLabel } = of(recipe)?.thresholds ?? {};
-      // Who says from where a part fails means every label, unless he says more.
+      // A fail threshold without labels applies to every label.
       const labels = failByLabel ?? (fail === undefined ? own.failByLabel : undefined);
       return { pass, fail: fail ?? own.fail, ...(labels && { failByLabel: labels }) };
     },

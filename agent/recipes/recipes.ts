@@ -17,28 +17,28 @@ export const recipeView = z.object({
   name: z.string(),
   description: z.string(),
   active: z.boolean().describe('in force now'),
-  head: z.string().nullable().describe('version that judges; null: the active one'),
+  head: z.string().nullable().describe('version of its model; null: the active version'),
   regions: z.record(z.string(), regionSchema).describe('by camera'),
-  fault: z.string().describe('why it cannot be used; empty where it can'),
+  fault: z.string().describe('why it cannot be used; empty if it can'),
 });
 export type RecipeView = z.output<typeof recipeView>;
 
-/** A camera as a change of recipe needs it. */
+/** What a change of recipe needs of a camera. */
 export interface RecipeCamera {
   /** @throws QcError camera-region */
   checkRegion(region: Region): void;
-  /** The recipe in force has changed: resolves once frames are cut by its region. */
+  /** The recipe in force has changed: resolves when frames are cropped to its region. */
   recipeChanged(): Promise<void>;
 }
 
 export interface RecipesDeps {
   readonly log: Log;
   readonly storageDirectory: string;
-  /** Appear as they are opened. */
+  /** Cameras are added as they are opened. */
   readonly cameras: ReadonlyMap<string, RecipeCamera>;
-  /** Resolves once the model is loaded. */
+  /** Resolves when the model is loaded. */
   readonly model: () => Promise<{ keepHead(version: string): Promise<void> }>;
-  /** Told when another recipe is in force. */
+  /** Called when another recipe is in force. */
   readonly onChange: () => void;
 }
 
@@ -48,32 +48,32 @@ export interface Recipes {
   readonly active: string;
   list(): RecipeView[];
   /**
-   * Loads the heads of all recipes. @throws QcError where that of the recipe in force cannot be used; one of another base only
-   * does not judge, so that the line says what to do
+   * Loads the heads of all recipes. A head of another base is only reported: it does not judge, and the line says what to do.
+   * @throws QcError if the head of the recipe in force cannot be used for another reason
    */
   loadHeads(): Promise<void>;
   /** Whether a part may be judged by it. @throws QcError recipe-unknown, version-unknown, head-damaged, head-base-mismatch */
   require(recipe: string): Promise<void>;
   /**
-   * Puts a recipe in force; resolves once it is: on disk, with its head loaded, and with every camera that is up
-   * cutting its region. @throws as `require`, or camera-region; the one before stays
+   * Puts a recipe in force; resolves when it is stored, its head is loaded, and every camera that is up
+   * crops to its region. @throws like `require`, or camera-region; then the previous recipe stays in force
    */
   use(recipe: string): Promise<void>;
 }
 
 const recordSchema = z.strictObject({ schema: z.literal([1, 2]), recipe: z.string() });
 
-/** @throws QcError recipe-unknown where the recipe in force is no longer in the configuration */
+/** @throws QcError recipe-unknown if the recipe in force is no longer in the configuration */
 export async function openRecipes(book: RecipeBook, deps: RecipesDeps): Promise<Recipes> {
   const { cameras, onChange } = deps;
   const log = deps.log.child({ component: 'recipes' });
   const file = join(deps.storageDirectory, 'recipe.json');
   let active = await recordedIn(file, book);
-  /** By recipe, where its head cannot be used. */
+  /** By recipe: why its head cannot be used. */
   const faults = new Map<string, QcError>();
   let last: Promise<unknown> = Promise.resolve();
 
-  /** Reads the head anew: the disk may have lost it since. */
+  /** Reads the head again: it may have been deleted since. */
   async function load(recipe: string): Promise<void> {
     book.require(recipe);
     const head = book.head(recipe);
@@ -134,7 +134,7 @@ export async function openRecipes(book: RecipeBook, deps: RecipesDeps): Promise<
     },
     async require(recipe) {
       book.require(recipe);
-      // What was loaded stays loaded; what failed may have come since.
+      // Loaded heads stay loaded; those that failed are tried again.
       if (faults.has(recipe)) await load(recipe);
     },
     use(recipe) {
@@ -160,10 +160,10 @@ async function recordedIn(file: string, book: RecipeBook): Promise<string> {
     text = await readFile(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return defaultRecipe;
-    // With a choice of recipes, parts may be judged by none but the one that was put in force.
+    // If there is more than one recipe, parts must be judged by the one that was put in force.
     if (isDiskFault(error) && book.names.length === 1) return book.names[0]!;
-    const what = `${file} cannot be read, so that the recipe in force is not known: ${(error as Error).message}`;
-    throw new QcError('data-damaged', what, { remedy: 'check the disk and the rights', cause: error });
+    const what = `the recipe in force is unknown because ${file} cannot be read: ${(error as Error).message}`;
+    throw new QcError('data-damaged', what, { remedy: 'check the disk and its permissions', cause: error });
   }
   const remedy = `correct the configuration, or remove ${file} to start with the recipe ${defaultRecipe}`;
   let recipe: string;

@@ -43,7 +43,7 @@ export const badConfigs: readonly BadConfig[] = [
     yaml: root('recipes:\n  default: {head: 2026-11-23.2}'),
     line: 6,
     key: 'recipes.default',
-    what: /always there/,
+    what: /always exists/,
     remedy: /another name/,
   },
   {
@@ -94,7 +94,7 @@ export const badConfigs: readonly BadConfig[] = [
     line: 5,
     key: 'banana',
     what: /unknown key$/,
-    remedy: /known here: station, cameras/,
+    remedy: /allowed here: station, cameras/,
   },
   {
     kind: 'no station',
@@ -261,7 +261,7 @@ export const badConfigs: readonly BadConfig[] = [
     yaml: 'station: s\ncameras:\n  top:\n    url: rtsp://u:hunter2@h/a\n',
     line: 4,
     key: 'cameras.top.url',
-    what: /holds a password/,
+    what: /contains a password/,
     remedy: /passwordFile.*QC_CAMERAS__TOP__PASSWORD/,
   },
   {
@@ -269,7 +269,7 @@ export const badConfigs: readonly BadConfig[] = [
     yaml: top('password: hunter2'),
     line: 5,
     key: 'cameras.top.password',
-    what: /must not stand in this file/,
+    what: /must not be in this file/,
     remedy: /passwordFile/,
   },
   {
@@ -277,7 +277,7 @@ export const badConfigs: readonly BadConfig[] = [
     yaml: root('mqtt:\n  username: u\n  password: hunter2'),
     line: 7,
     key: 'mqtt.password',
-    what: /must not stand in this file/,
+    what: /must not be in this file/,
     remedy: /passwordFile/,
   },
   {
@@ -285,7 +285,7 @@ export const badConfigs: readonly BadConfig[] = [
     yaml: root('mqtt:\n  url: mqtt://u:hunter2@h'),
     line: 6,
     key: 'mqtt.url',
-    what: /holds a password/,
+    what: /contains a password/,
     remedy: /passwordFile/,
   },
   {
@@ -413,7 +413,7 @@ export const badConfigs: readonly BadConfig[] = [
     yaml: root('labels: {good: [good, Good]}'),
     line: 5,
     key: 'labels.good',
-    what: /differ only in upper and lower case/,
+    what: /differ only in case/,
     remedy: /./,
   },
   {
@@ -462,7 +462,7 @@ export const badConfigs: readonly BadConfig[] = [
     line: 1,
     key: '',
     what: /two keys on one line/,
-    remedy: /one key a line/,
+    remedy: /one key per line/,
   },
   {
     kind: 'a list for the whole file',

@@ -46,7 +46,7 @@ describe('the name of a label', () => {
     ['.trash', 'begins with a dot'],
     ['__proto__', 'programs reserve'],
     ['constructor', 'programs reserve'],
-    ['\u0301', 'nothing that can be seen'],
+    ['\u0301', 'only invisible characters'],
     ['goo\ufffdd', 'U+FFFD'],
   ])('cannot be %j', (label, why) => {
     refused(label).toThrow(why);
@@ -64,7 +64,7 @@ describe('the name of a label', () => {
   });
 
   it('cannot differ from one that is in use only in case or width', () => {
-    refused('Good', ['scratch', 'good']).toThrow('there is the label "good" already');
+    refused('Good', ['scratch', 'good']).toThrow('the label "good" exists already');
     refused('ｇｏｏｄ', ['good']).toThrow('"good"');
     refused('RISS', ['riss']).toThrow('"riss"');
     expect(checkLabelName('good', ['Good', 'good'])).toBe('good');

@@ -153,7 +153,7 @@ describe('a good configuration', () => {
     const tls = ', cert: cert.pem, key: key.pem';
     expect(warningsOf(0o644, tls)).toBe('');
     expect(warningsOf(0o646, tls)).toMatch(/http\.tokensFile: .* can be changed by every user.*chmod o-w/);
-    expect(warningsOf(0o600)).toMatch(/http\.host: tokens travel in the clear/);
+    expect(warningsOf(0o600)).toMatch(/http\.host: tokens are sent unencrypted/);
   });
 
   test.each([
@@ -220,7 +220,7 @@ describe('the environment', () => {
     ['QC_HTTP__PORT', '[1', /not valid YAML/],
     ['QC_HTTP__HOST', '0.0.0.0', /QC_HTTP__HOST http\.host: HTTP serves loopback only/],
     ['QC_MQTT__PASSWORD', 'hunter2', /QC_MQTT__PASSWORD mqtt\.password: a password without a user/],
-    ['QC_CAMERAS__TOP_LEFT__URL', 'rtsp://u:hunter2@h', /the address holds a password/],
+    ['QC_CAMERAS__TOP_LEFT__URL', 'rtsp://u:hunter2@h', /the address contains a password/],
     ['QC_CAMERAS__TOP_LEFT__URL', 'rtp:/u:hunter2@h', /must start with/],
     ['QC_CAMERAS', 'hunter2', /a mapping/],
     ['QC_MQTT__URL', 'tcp://h', /must look like/],

@@ -18,7 +18,7 @@ it('logs in with care, says why no image comes, and leaves the only place of a c
   });
 
   const refused =
-    /refuses user or password .* the next log-in follows in 1 min, or at once when .*password changes/;
+    /refuses user or password .* the next log-in follows in 1 min, or at once if .*password changes/;
   await plant.agent.logs(refused);
   expect(await notReady(plant)).toMatch(refused);
   expect(plant.status).toMatchObject({ reasons: expect.arrayContaining([expect.stringMatching(refused)]) });

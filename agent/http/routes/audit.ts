@@ -14,7 +14,7 @@ export function addAudit(app: App, { audit }: HttpDeps): void {
         summary: 'Who changed what, and what was refused; newest first',
         querystring: z.object({
           since: z.iso.datetime({ offset: true }).optional(),
-          who: z.string().max(300).optional().describe('or how it begins: token: is every token'),
+          who: z.string().max(300).optional().describe('or its prefix: token: matches every token'),
           action: z.string().max(100).optional(),
           outcome: z.enum(outcomes).optional(),
           before: z.coerce.number().int().min(1).optional().describe('older than this sequence'),

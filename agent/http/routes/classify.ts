@@ -7,7 +7,7 @@ import { errorBody } from '../errors.ts';
 
 const contentTypes = ['image/png', 'image/jpeg', 'image/webp', 'image/bmp', 'application/octet-stream'];
 
-/** Uploads being judged at one time: the line's own parts come first, and decoded pictures are large. */
+/** Most uploads judged at a time: parts of the line have priority, and decoded images are large. */
 const maxRunning = 2;
 
 const evaluation = { pass: 1, fail: 2, uncertain: 0 } as const;
@@ -33,7 +33,7 @@ export function addClassify(app: App, deps: HttpDeps): void {
       config: { role: 'operator', audit: false },
       schema: {
         tags: ['results'],
-        summary: 'Judge one picture with the live model; nothing is published or counted',
+        summary: 'Judge one image with the live model; nothing is published or counted',
         consumes: contentTypes,
         body: z
           .custom<Buffer>((body) => Buffer.isBuffer(body), 'send the image itself as the body')
@@ -48,7 +48,8 @@ export function addClassify(app: App, deps: HttpDeps): void {
       },
     },
     async (request) => {
-      if (running >= maxRunning) throw new QcError('http-busy', `${running} images are being judged already`);
+      if (running >= maxRunning)
+        throw new QcError('http-busy', `${running} images are being judged, which is the maximum`);
       running++;
       try {
         const startedAt = performance.now();

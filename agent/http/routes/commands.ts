@@ -5,7 +5,7 @@ import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 
 const maxCommandBytes = 16_384;
-/** Requests that wait for a result at one time. */
+/** Most requests that wait for a result at a time. */
 const maxWaiting = 32;
 
 const waiting = z.object({
@@ -15,16 +15,17 @@ const waiting = z.object({
     .min(0)
     .max(60_000)
     .default(0)
-    .describe('ms to wait for the result; 504 where it does not come in time: the part is not good then'),
+    .describe('ms to wait for the result; 504 if it does not arrive in time: treat the part as bad'),
 });
 const refusals = { 400: errorBody, 404: errorBody, 409: errorBody, 503: errorBody };
 
-/** The commands that MQTT has too, for those who have no broker at hand. */
+/** The commands of the MQTT interface, for clients without a broker. */
 export function addCommands(app: App, deps: HttpDeps): void {
   let running = 0;
-  /** @throws QcError no-result where it does not come in time */
+  /** @throws QcError no-result if it does not arrive in time */
   async function resultOf(jobId: string, waitMs: number) {
-    if (running >= maxWaiting) throw new QcError('http-busy', `${running} requests wait for results already`);
+    if (running >= maxWaiting)
+      throw new QcError('http-busy', `${running} requests are waiting for results, which is the maximum`);
     running++;
     try {
       const result = await deps.job(jobId, waitMs);
@@ -44,7 +45,7 @@ export function addCommands(app: App, deps: HttpDeps): void {
       config: { role: 'operator', audit: false },
       schema: {
         tags: ['commands'],
-        summary: 'Judge the part that is in front of a camera now; with waitMs answered with its result',
+        summary: 'Judge the part in front of a camera; with waitMs the answer contains its result',
         querystring: waiting,
         body: commandMessages.trigger,
         response: {
@@ -73,7 +74,7 @@ export function addCommands(app: App, deps: HttpDeps): void {
       config: { role: 'viewer' },
       schema: {
         tags: ['commands'],
-        summary: 'The result of a job of this session, while it is remembered',
+        summary: 'The result of a job of this session, while the agent remembers it',
         params: z.object({ jobId: z.string().max(64) }),
         querystring: waiting,
         response: { 200: resultMessage, 400: errorBody, 404: errorBody, 503: errorBody, 504: errorBody },
@@ -96,8 +97,8 @@ export function addCommands(app: App, deps: HttpDeps): void {
   );
 
   const commands = {
-    acknowledge: 'Say that a result was received, so that its place is free again',
-    abort: 'End a job, or all of a camera: each gets its result, aborted',
+    acknowledge: 'Acknowledge a result, so that another trigger is accepted',
+    abort: 'Abort a job, or all jobs of a camera: each gets a result with state aborted',
     mode: 'Switch between inspection and calibration',
   } as const;
   for (const [name, summary] of Object.entries(commands) as [keyof typeof commands, string][]) {
@@ -105,11 +106,11 @@ export function addCommands(app: App, deps: HttpDeps): void {
       `/api/v1/${name}`,
       {
         bodyLimit: maxCommandBytes,
-        // What belongs to every part would bury the changes.
+        // Commands for each part are not recorded: they would hide the changes.
         config: {
           role: 'operator',
           audit: name === 'acknowledge' ? false : name,
-          // An aborted part never passes: that is allowed whatever the disk does.
+          // Allowed even if the disk fails: an aborted part never passes.
           ...(name === 'abort' && { alwaysAllowed: true as const }),
         },
         schema: {
@@ -120,7 +121,7 @@ export function addCommands(app: App, deps: HttpDeps): void {
         },
       },
       async (request) => {
-        // The table's key and the schema's output belong together, which the compiler cannot follow.
+        // The compiler cannot relate the key of the table to the output of its schema.
         const carryOut = deps.commands[name] as (message: unknown) => Promise<object>;
         await carryOut(request.body);
         return { schema: 1 as const, ok: true };

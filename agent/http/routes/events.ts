@@ -11,26 +11,26 @@ import type { AnswerEvent, StationEvent } from '../views.ts';
 import { camerasWithCounts } from './station.ts';
 
 const maxClients = 32;
-/** What a slow client may leave unread before events are dropped for it, bytes. */
+/** Unread data of a slow client beyond which its events are dropped, bytes. */
 const maxUnreadBytes = 262_144;
-/** Time between two `station` events: also the sign of life by which the page knows the link stands, ms. */
+/** Interval of `station` events, ms; the page also uses them to detect a lost connection. */
 const beatMs = 1_000;
-/** Beats a client may miss before it is hung up on; it comes back by itself. */
+/** Missed events after which a client is disconnected; it reconnects by itself. */
 const maxMissedBeats = 15;
 
 interface Client {
   readonly response: ServerResponse;
-  /** Not any more once the session is over or the token revoked. */
+  /** False once the session has ended or the token was revoked. */
   readonly stillAllowed: () => boolean;
   missedBeats: number;
   readonly author: Author;
-  /** Not results, and no previews. */
+  /** No results and no previews. */
   readonly isOnlyLabelling: boolean;
 }
 
 /**
  * Server-sent events (WHATWG HTML §9.2): `result` with each result, `answer` with each part that was labelled or skipped,
- * `station` with status and cameras every second. Previews are taken only while somebody listens for results.
+ * `station` with status and cameras every second. Previews are taken only while a client follows the results.
  */
 export function addEvents(app: App, deps: HttpDeps): void {
   const clients = new Set<Client>();
@@ -97,8 +97,12 @@ export function addEvents(app: App, deps: HttpDeps): void {
         summary:
           'Server-sent events: result with each result, answer with each labelled part, station every second',
         querystring: z.object({
-          client: z.string().max(64).optional().describe('as x-qc-client, which a browser cannot send here'),
-          only: z.enum(['labelling']).optional().describe('labelling: no results, and no previews are taken'),
+          client: z
+            .string()
+            .max(64)
+            .optional()
+            .describe('the value of x-qc-client, which EventSource cannot send as a header'),
+          only: z.enum(['labelling']).optional().describe('labelling: no results and no previews'),
         }),
         produces: ['text/event-stream'],
         response: { 503: errorBody },
@@ -106,13 +110,13 @@ export function addEvents(app: App, deps: HttpDeps): void {
     },
     (request, reply) => {
       if (clients.size >= maxClients)
-        throw new QcError('http-busy', `${clients.size} listeners are here already`);
+        throw new QcError('http-busy', `${clients.size} clients follow the events, which is the maximum`);
       reply.hijack();
       const response = reply.raw;
       response.writeHead(200, {
         ...(reply.getHeaders() as Record<string, string>),
         'content-type': 'text/event-stream; charset=utf-8',
-        // Proxies must not collect events.
+        // Proxies must not buffer events.
         'x-accel-buffering': 'no',
       });
       const stillAllowed = request.stillAllowed ?? (() => true);

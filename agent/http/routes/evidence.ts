@@ -6,17 +6,17 @@ import { errorBody } from '../errors.ts';
 import { jpegBody } from '../jpeg-body.ts';
 import { evidencePage } from '../views.ts';
 
-/** A ULID, so no other path can be meant. */
+/** Only a ULID matches, so the id cannot name another path. */
 const resultId = '/api/v1/evidence/:resultId(^[0-7][0-9A-HJKMNP-TV-Z]{25})';
 const params = z.object({ resultId: z.string() });
 const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 
-/** Pictures that were judged, with their results. */
+/** Judged images with their results. */
 export function addEvidence(app: App, deps: HttpDeps): void {
   const unknown = (id: string) =>
-    new QcError('http-not-found', `nothing is kept of result ${id}`, {
+    new QcError('http-not-found', `no evidence is stored for result ${id}`, {
       remedy:
-        'of parts that passed only a share is kept, and the oldest goes when storage.evidenceQuotaMb is full',
+        'only a share of the passed parts is stored, and the oldest evidence is deleted when storage.evidenceQuotaMb is reached',
     });
 
   app.get(
@@ -25,7 +25,7 @@ export function addEvidence(app: App, deps: HttpDeps): void {
       config: { role: 'viewer' },
       schema: {
         tags: ['evidence'],
-        summary: 'The picture that was judged, while it is kept',
+        summary: 'The judged image, while it is stored',
         params,
         produces: ['image/jpeg'],
         response: { 200: jpegBody, 404: errorBody },
@@ -34,7 +34,7 @@ export function addEvidence(app: App, deps: HttpDeps): void {
     async (request, reply) => {
       const jpeg = await deps.past.picture(request.params.resultId);
       if (!jpeg) throw unknown(request.params.resultId);
-      // A judged picture never changes.
+      // A judged image never changes.
       return reply.type('image/jpeg').header('cache-control', 'private, max-age=3600, immutable').send(jpeg);
     },
   );
@@ -45,7 +45,7 @@ export function addEvidence(app: App, deps: HttpDeps): void {
       config: { role: 'viewer' },
       schema: {
         tags: ['evidence'],
-        summary: 'The result that a picture belongs to, while it is kept',
+        summary: 'The result of an image, while it is stored',
         params,
         response: { 200: resultMessage, 404: errorBody },
       },
@@ -63,14 +63,14 @@ export function addEvidence(app: App, deps: HttpDeps): void {
       config: { role: 'viewer' },
       schema: {
         tags: ['evidence'],
-        summary: 'Results whose pictures are kept on disk, newest first',
+        summary: 'Results whose images are stored on disk, newest first',
         querystring: z.object({
           verdict: verdictValue.optional(),
           label: z.string().max(128).optional(),
           camera: z.string().max(63).optional(),
           from: time.optional().describe('made at or after it'),
           to: time.optional().describe('made before it'),
-          before: z.ulid().optional().describe('the `next` of the page before'),
+          before: z.ulid().optional().describe('`next` of the previous page'),
           limit: z.coerce.number().int().min(1).max(200).default(60),
         }),
         response: {

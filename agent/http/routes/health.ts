@@ -20,12 +20,12 @@ export function addHealth(app: App, deps: HttpDeps): void {
       config: { role: 'open' },
       schema: {
         tags: ['health'],
-        summary: 'The process is alive, its loop turns and its work goes on: 503 is worth a restart',
+        summary: 'The process is alive, its event loop runs and its work progresses; after 503, restart it',
         response: { 200: liveness, 503: liveness },
       },
     },
     async (_request, reply) => {
-      // Timers and sockets get their turn before this one comes back.
+      // Waits until timers and sockets have been served once: proof that the event loop runs.
       await nextTurn();
       const reason = deps.hang?.() ?? '';
       const alive = reason === '';
@@ -40,7 +40,7 @@ export function addHealth(app: App, deps: HttpDeps): void {
       config: { role: 'open' },
       schema: {
         tags: ['health'],
-        summary: 'Cameras, broker and model are there, or which is not and why',
+        summary: 'Whether cameras, broker and model are ready; if not, which and why',
         response: { 200: readiness, 503: readiness },
       },
     },

@@ -4,7 +4,7 @@ import { recipeView } from '../../recipes/recipes.ts';
 import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 
-/** Which products there are, and which is inspected. */
+/** The recipes, and which one is in force. */
 export function addRecipes(app: App, deps: HttpDeps): void {
   app.get(
     '/api/v1/recipes',
@@ -12,7 +12,7 @@ export function addRecipes(app: App, deps: HttpDeps): void {
       config: { role: 'viewer' },
       schema: {
         tags: ['recipes'],
-        summary: 'The recipes, the one in force among them',
+        summary: 'All recipes; one of them is in force',
         response: { 200: z.array(recipeView) },
       },
     },
@@ -26,7 +26,7 @@ export function addRecipes(app: App, deps: HttpDeps): void {
       config: { role: 'operator', audit: 'recipe' },
       schema: {
         tags: ['recipes'],
-        summary: 'Change the recipe; answered once it is in force',
+        summary: 'Change the recipe; the answer follows when it is in force',
         body: commandMessages.recipe,
         response: { 200: replyMessage, 400: errorBody, 404: errorBody, 503: errorBody },
       },

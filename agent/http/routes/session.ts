@@ -15,7 +15,7 @@ export interface SessionDeps {
   readonly limits: Limits;
   readonly audit: Pick<Audit, 'record'>;
   readonly cookie: string;
-  /** HTTPS is served. */
+  /** Whether the server speaks HTTPS. */
   readonly secure: boolean;
 }
 
@@ -23,10 +23,10 @@ const maxLoginBytes = 1_024;
 
 const local: UserView = { name: 'local', role: 'engineer', tokens: false, session: false };
 
-/** Log-in for the page: a token is exchanged for a cookie that scripts cannot read and other sites cannot use. */
+/** Login for the pages: exchanges a token for a cookie that scripts cannot read and other sites cannot use. */
 export function addSession(app: App, { tokens, sessions, limits, audit, cookie, secure }: SessionDeps): void {
   const tags = ['session'];
-  // RFC 6265bis §5.4.7: not sent with anything that another site has begun.
+  // RFC 6265bis §5.4.7: not sent with requests initiated by another site.
   const attributes = { path: '/', httpOnly: true, sameSite: 'strict', secure } as const;
 
   app.get(
@@ -35,7 +35,7 @@ export function addSession(app: App, { tokens, sessions, limits, audit, cookie, 
       config: { role: 'viewer' },
       schema: {
         tags,
-        summary: 'Who asks, and what they may do',
+        summary: 'The user of this request and their role',
         response: { 200: userView, 401: errorBody },
       },
     },
@@ -47,11 +47,11 @@ export function addSession(app: App, { tokens, sessions, limits, audit, cookie, 
     '/api/v1/session',
     {
       bodyLimit: maxLoginBytes,
-      // It records itself: its body is a secret.
+      // The handler records it: the body is a secret.
       config: { role: 'open', audit: false },
       schema: {
         tags,
-        summary: 'Log in: a token becomes a session cookie',
+        summary: 'Log in: exchange a token for a session cookie',
         body: z.object({ token: z.string().trim().min(1).max(200) }),
         response: { 200: userView, 400: errorBody, 401: errorBody, 429: errorBody },
       },
@@ -89,7 +89,7 @@ export function addSession(app: App, { tokens, sessions, limits, audit, cookie, 
     async (request, reply) => {
       const id = request.cookies[cookie];
       if (id !== undefined) sessions.end(id);
-      // Pictures of parts stay in the browser's cache otherwise.
+      // Otherwise images of parts stay in the cache of the browser.
       reply.clearCookie(cookie, attributes).header('clear-site-data', '"cache"');
       return { ok: true as const };
     },

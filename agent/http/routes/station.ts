@@ -44,12 +44,12 @@ export function addStation(app: App, deps: HttpDeps): void {
       config: { role: 'viewer' },
       schema: {
         tags: ['station'],
-        summary: 'The whole picture of the newest judged part, while somebody follows the events',
+        summary: 'The whole camera image of the newest judged part, while somebody follows the events',
         params: z.object({ name: z.string().max(63) }),
         produces: ['image/jpeg'],
         response: {
           200: jpegBody,
-          204: z.undefined().describe('none was taken yet'),
+          204: z.undefined().describe('there is none yet'),
           404: errorBody,
         },
       },

@@ -92,7 +92,7 @@ describe('the audit log', () => {
     expect(await problemsOf(lines.toSpliced(3, 0, lines[1]!))).toMatch(/line 4: does not follow number 3/);
     // What is missing at the end can only be seen by whoever kept the head.
     expect(await problemsOf(lines.slice(0, 4))).toBe('');
-    expect(await problemsOf(lines.slice(0, 4), head!.hash)).toMatch(/is not there: lines were cut off/);
+    expect(await problemsOf(lines.slice(0, 4), head!.hash)).toMatch(/is missing: lines were removed/);
     expect(await problemsOf(lines, head!.hash)).toBe('');
   });
 
@@ -111,10 +111,10 @@ describe('the audit log', () => {
     {
       await using audit = await open();
       await audit.record(draft({ action: 'mode' }));
-      expect(audit.log.join('')).toContain('set aside');
+      expect(audit.log.join('')).toContain('it was renamed to');
     }
     const proof = await verifyAudit(directory);
-    expect(proof.problems.join()).toMatch(/audit-damaged-.*set aside/);
+    expect(proof.problems.join()).toMatch(/audit-damaged-.*a damaged file/);
     expect(await readAudit(directory, { limit: 10 })).toMatchObject([{ action: 'mode' }]);
   });
 

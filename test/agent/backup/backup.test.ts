@@ -351,6 +351,6 @@ describe('backup and restore', () => {
     expect((await readDataset(used, onNotice)).revision).toBe(before.revision);
     await using refused = startAgent(['backup', file, '--config', yaml]);
     expect(await refused.exited).toEqual({ code: 2, signal: null });
-    expect(refused.stderr).toMatch(/^error: .* is there already — /);
+    expect(refused.stderr).toMatch(/^error: .* exists already — /);
   });
 });

@@ -98,7 +98,7 @@ it.skipIf(missing)(
     await using feed = await openCameraFeed('top', config, { log, observer });
     await until(() => said.includes('down camera-unauthorized'));
     expect(feed.reason).toContain(
-      `the next log-in follows in 1 min, or at once when ${passwordFile} changes`,
+      `the next log-in follows in 1 min, or at once if ${passwordFile} changes, so that the account is not locked`,
     );
     await sleep(1_500);
     expect(said.filter((line) => line === 'down camera-unauthorized')).toHaveLength(1);

@@ -60,7 +60,7 @@ it('the doctor reports the measured delay, its age, and what is wrong with it', 
     (await checkLatency('top', camera(over), scratch.path, now)).map(
       ({ level, detail }) => `${level} ${detail}`,
     );
-  expect(await check()).toEqual(['warn never measured; a constant delay is not visible in the stream']);
+  expect(await check()).toEqual(['warn never measured; the stream does not show a constant delay']);
   expect(await check({ simulated: true })).toEqual([]);
   const { measuredAt } = await writeLatency(scratch.path, 'top', [300.4, 410, 350]);
   expect(await readLatency(scratch.path, 'top')).toMatchObject({ measurements: [300, 410, 350] });

@@ -47,7 +47,7 @@ it('sends a message there and back, beside a running agent, and leaves nothing',
   const [finding] = await check({ url: broker.url }, { running: { refused: '' }, trigger: 'command' });
   expect(finding).toMatchObject({
     level: 'ok',
-    detail: expect.stringMatching(/MQTT 3\.1\.1, a message went/),
+    detail: expect.stringMatching(/MQTT 3\.1\.1, round trip of a message/),
   });
   expect(agent.publisher.connected).toBe(true);
   const [status, ...others] = probe.heard;
@@ -107,7 +107,7 @@ describe('a broker with limits', () => {
     await using broker = await startLimitedBroker({ maximumQos: 1 });
     const beside = await check({ url: broker.url }, { running: { refused: '' }, trigger: 'command' });
     expect(beside.map(({ detail }) => detail)).toContainEqual(
-      expect.stringContaining('not tried, since an agent runs'),
+      expect.stringContaining('not tested because an agent is running'),
     );
     const knows = { refused: `the broker refuses messages on ${base}/top/result: not authorized` };
     expect(failures(await check({ url: broker.url }, { running: knows }))).toEqual([
@@ -146,7 +146,7 @@ describe('a broker with limits', () => {
 
   it('is told apart by its limits, with what to set', async () => {
     await using small = await startLimitedBroker({ maximumPacketSize: { bytes: 700, announced: true } });
-    expect(failures(await check({ url: small.url }))).toEqual([expect.stringContaining('700 bytes at most')]);
+    expect(failures(await check({ url: small.url }))).toEqual([expect.stringContaining('at most 700 bytes')]);
     await using plain = await startLimitedBroker({ noRetain: true, maximumQos: 0 });
     const remedies = (await check({ url: plain.url })).map(({ remedy }) => remedy ?? '');
     for (const key of ['mqtt.retain: false', 'mqtt.qos: 0']) {
@@ -178,7 +178,7 @@ mqtt: {url: '${url}', sparkplug: {groupId: g, primaryHost: scada}}
     await state('spBv1.0/STATE/mes', '{"online":true,"timestamp":1}');
     expect(await sparkplug(broker.url)).toMatchObject({
       level: 'warn',
-      detail: expect.stringContaining('there are mes'),
+      detail: expect.stringContaining('hosts found: mes'),
     });
     await state('STATE/scada', 'ONLINE');
     expect(await sparkplug(broker.url)).toMatchObject({
@@ -230,7 +230,7 @@ describe.skipIf(mosquittoMissing)('with mosquitto', () => {
     const [finding] = await check({ url: broker.url, username: 'press', password: 'right', protocol });
     expect(finding).toMatchObject({
       level: 'fail',
-      remedy: `let the user press publish and subscribe below ${base}/# (the broker's access list)`,
+      remedy: `allow the user press to publish and subscribe below ${base}/# (access list of the broker)`,
     });
   });
 

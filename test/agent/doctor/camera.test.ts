@@ -106,7 +106,7 @@ describe.skipIf(missing)('the doctor looks at a camera', () => {
     const warned = findings.filter(({ level }) => level === 'warn').map(({ detail }) => detail);
     expect(warned).toContainEqual(expect.stringMatching(/128×480 pixels, fewer than/));
     expect(warned).toContainEqual(
-      expect.stringMatching(/sends \d frames a second, trigger and vote want 10/),
+      expect.stringMatching(/sends \d frames per second, trigger and vote need 10/),
     );
   });
 });
@@ -143,7 +143,7 @@ describe('the doctor looks for a camera', () => {
   it('in a folder without any', async () => {
     await using scratch = await tempFolder();
     const [finding] = await check({ url: `file:${scratch.path}` });
-    expect(finding).toMatchObject({ level: 'fail', remedy: expect.stringContaining('put png, jpg or bmp') });
+    expect(finding).toMatchObject({ level: 'fail', remedy: expect.stringContaining('put PNG, JPEG or BMP') });
   });
 });
 

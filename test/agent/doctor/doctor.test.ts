@@ -69,7 +69,7 @@ it('passes a set-up that is right: a line each, exit 0', async () => {
     'head',
   ]);
   expect(checks.slice(8).sort()).toEqual(['broker', 'broker', 'camera top']);
-  expect(stdout).toContain(`head: ${version} knows good, scratch; good is good`);
+  expect(stdout).toContain(`head: ${version} has the labels good, scratch; good: good`);
   expect(stdout).toMatch(/\nready to run\n$/);
   expect(code).toBe(0);
 });
@@ -120,7 +120,7 @@ it('says everything that is wrong with a configuration, and exits 1', async () =
     mqqt: {},
   });
   const { code, stdout } = await doctor('-c', file);
-  expect(stdout).toMatch(/^FAIL {2}config: .*cameras\.top\.url: the address holds a password — /m);
+  expect(stdout).toMatch(/^FAIL {2}config: .*cameras\.top\.url: the address contains a password — /m);
   expect(stdout).toMatch(/^FAIL {2}config: .*region\.width: .*leaves the frame on the right/m);
   expect(stdout).toMatch(/^FAIL {2}config: .*mqqt: unknown key; did you mean mqtt\?/m);
   expect(stdout).toMatch(/3 problems; the rest is checked once the configuration is right/);
@@ -192,8 +192,8 @@ const models: {
       return { labels: { good: ['io'] } };
     },
     check: 'head',
-    detail: /knows good, scratch, but not io of labels\.good: no part can pass/,
-    remedy: /name in labels\.good/,
+    detail: /has the labels good, scratch, but not io of labels\.good: no part can pass/,
+    remedy: /add to labels\.good/,
   },
   {
     what: 'a recipe whose head is not there',

@@ -29,11 +29,11 @@ describe('the clock', () => {
       {
         level: 'fail',
         detail: expect.stringContaining('1970'),
-        remedy: expect.stringContaining('set the clock'),
+        remedy: expect.stringContaining('synchronize the clock'),
       },
     ]);
     expect(await checkClock(file, {}, now - 3_600_000)).toMatchObject([
-      { level: 'fail', detail: expect.stringMatching(/is before .*agent\.yaml was saved/) },
+      { level: 'fail', detail: expect.stringMatching(/is earlier than the last change of .*agent\.yaml/) },
     ]);
     expect(await checkClock(file, {}, now)).toMatchObject([{ level: 'ok' }]);
   });
@@ -122,7 +122,7 @@ describe('the disk', () => {
   it('is left as it was', async () => {
     await using scratch = await tempFolder();
     const [finding] = await checkDisk(join(scratch.path, 'data', 'line'));
-    expect(finding?.detail).toContain('it is made when the agent starts');
+    expect(finding?.detail).toContain('the agent creates it when it starts');
     expect(await readdir(scratch.path)).toEqual([]);
   });
 
@@ -216,7 +216,7 @@ describe('the HTTP port', () => {
     expect(tokens).toMatchObject({ level: 'fail', detail: expect.stringContaining('line 1') });
     expect(JSON.stringify(tokens)).not.toContain('qc_not-a-hash');
     expect(await checkHttp(configWith({ port: 0, host: '192.0.2.7' }), never)).toMatchObject([
-      { level: 'fail', detail: '192.0.2.7 is no address of this machine' },
+      { level: 'fail', detail: '192.0.2.7 is not an address of this machine' },
     ]);
   });
 });

@@ -88,7 +88,7 @@ it('finds it all again after a restart, removes what is half there, and leaves f
   expect(await rig.evidence.picture(ids[0]!)).toBeInstanceOf(Buffer);
   const mine = ids.flatMap((id) => [`${id}.jpg`, `${id}.json`]);
   expect(await rig.names()).toEqual([...mine, 'README', 'notes.txt'].sort());
-  expect(rig.log.join()).toContain('3 half-written pictures were removed');
+  expect(rig.log.join()).toContain('3 incomplete images were removed');
   expect(await rig.metrics()).toContain('qc_evidence_files 3\n');
 });
 
@@ -198,7 +198,7 @@ it('bears a disk that refuses to write, says so, and goes on when it takes again
   await using rig = await openRig({}, { directory: temp.path, pauseMs: 30 });
   let n = 0;
   await until(() => rig.notice !== '', { what: 'the notice' });
-  expect(rig.notice).toMatch(/^pictures cannot be kept as evidence: /);
+  expect(rig.notice).toMatch(/^images cannot be stored as evidence: /);
   expect(rig.judge(++n).evidence).toBeNull();
   await rm(evidence);
   const goesOn = () => {

@@ -263,7 +263,7 @@ describe.concurrent('HTTPS', () => {
     expect(await askAgent(status, question)).toMatchObject({ status: 200 });
     const other = readFileSync(authority.issue().cert);
     await expect(askAgent(status, { ...question, certificate: other })).rejects.toThrow(
-      'another certificate',
+      'a certificate that is not http.cert',
     );
 
     const login = await askAgent(new URL('/api/v1/session', rig.http.url), {

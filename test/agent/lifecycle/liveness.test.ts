@@ -48,14 +48,14 @@ describe('whether the work goes on', () => {
     const turnedAt = performance.now();
     liveness.loop('the reading of camera top', 80_000, () => turnedAt);
     expect(later(79_000)).toBeUndefined();
-    expect(later(90_000)).toBe('the reading of camera top has stood still for 90 s');
+    expect(later(90_000)).toBe('the reading of camera top has not progressed for 90 s');
   });
 
   it('a model that is out of order has its time to come back', () => {
     let fault: string | undefined = 'the inference thread died';
     liveness.fault('the model', 10_000, () => fault);
     expect(later(5_000)).toBeUndefined();
-    expect(later(11_000)).toBe('the model is out of order for 11 s: the inference thread died');
+    expect(later(11_000)).toBe('the model has failed for 11 s: the inference thread died');
     fault = undefined;
     expect(later(20_000)).toBeUndefined();
     fault = 'again';

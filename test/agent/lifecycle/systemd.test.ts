@@ -55,9 +55,12 @@ describe.skipIf(missing !== undefined)('what systemd is told, over a real socket
 
     let release = () => {};
     const hung = judging(() => new Promise<void>((resolve) => (release = resolve)));
-    await until(() => log.some((line) => line.includes('the watchdog is not fed: the inference')), {
-      what: 'the hang to be noticed',
-    });
+    await until(
+      () => log.some((line) => line.includes('the systemd watchdog is not notified: the inference')),
+      {
+        what: 'the hang to be noticed',
+      },
+    );
     // What was on its way has arrived after a message that was sent later.
     manager.status('mark');
     await hears('STATUS=mark');
