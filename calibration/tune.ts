@@ -21,6 +21,7 @@ import { judgeCandidate } from './train/gate.ts';
 import { groupsOf } from './train/groups.ts';
 import { keepCandidate } from './train/keep-candidate.ts';
 import { makeReport } from './train/make-report.ts';
+import { fitPlacesOfFrames } from './train/places-of-frames.ts';
 import type { Report } from './train/report.ts';
 import { chooseThresholds, promiseRisk, thresholdsFromCosts } from './train/thresholds.ts';
 import { considerate } from './train/throttle.ts';
@@ -90,10 +91,18 @@ export async function tune(
   const truth = described.map(({ frame }) => frame.label);
   const examples = (viewsOfFrame: (one: Described) => Example['views']) =>
     described.map((one, i) => ({ views: viewsOfFrame(one), label: truth[i]!, group: groups[i]! }));
-  const head = await fitHead(
+  const features = await fitHead(
     examples(({ views }) => views),
     { seed, augment, hidden, signal, onProgress: (done, total) => onProgress('training', done, total) },
   );
+  const places = await fitPlacesOfFrames(session, features, {
+    storageDirectory: storage.directory,
+    described,
+    examples: examples(({ views }) => views),
+    ...{ good, seed, augment, signal, onNotice },
+    onProgress: (done, total) => onProgress('looking at places', done, total),
+  });
+  const head = places?.head ?? features;
   const plain = await fitHead(
     examples(({ statistics }) => new Map([[0, statistics]])),
     { seed, signal },
@@ -110,12 +119,14 @@ export async function tune(
 
   // May be promoted, or is refused
   const store = await openStore(storage.directory);
-  const active = await judgedByActive(store, base, described, onNotice);
+  const mapsOf = async (frame: LabelledFrame) =>
+    (await session.maps(await decodePicture(await readFrame(frame)))).maps;
+  const active = await judgedByActive(store, base, described, mapsOf, onNotice);
   const gate = judgeCandidate(rightOf(heldOut, truth), truth, active);
 
   const latencyMs = await latencyOf(session, described[0]!.frame);
   const report = makeReport({
-    ...{ described, head, plain, heldOut, limits, evaluation, active, gate },
+    ...{ described, head, plain, places, heldOut, limits, evaluation, active, gate },
     drawn: chosen.map(({ label }) => label),
     facts: { revision: dataset.revision, seed, augment, hidden, latencyMs },
     ms: { features: extracted - began, training: trained - extracted },

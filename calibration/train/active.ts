@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { decodeHead, misfitOf, probabilitiesOf } from '../../models/head.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
+import type { FeatureMaps } from '../../models/run/runner.ts';
 import type { HeadVersion, Store } from '../../models/versions/store.ts';
+import type { LabelledFrame } from '../dataset/frame.ts';
 import type { Described } from './features.ts';
 import type { Compared } from './gate.ts';
 
@@ -20,11 +22,14 @@ export interface JudgedByActive extends Compared {
  * Frames that the active head was trained on are judged as its own cross-validation judged them, so that neither head is
  * judged on what it has seen; all others by the head itself. A head of another base cannot judge any more: of it only the answers
  * count that its cross-validation left. Undefined if there is no active head, or none that was made here.
+ * @param mapsOf only for a head that looks at places
+ * @throws QcError inference-stopped
  */
 export async function judgedByActive(
   store: Store,
   base: BaseManifest,
   described: readonly Described[],
+  mapsOf: (frame: LabelledFrame) => Promise<FeatureMaps>,
   onNotice: (text: string) => void,
 ): Promise<JudgedByActive | undefined> {
   const version = await store.active().catch(() => undefined);
@@ -50,11 +55,14 @@ export async function judgedByActive(
     onNotice(`the candidate is not compared with ${version}: it was not made here`);
     return undefined;
   }
-  const right = described.map(({ frame, features }) => {
-    const said = probabilitiesOf(linear, features);
+  const right: boolean[] = [];
+  for (const { frame, features } of described) {
+    const answer = heldOut[frame.id];
+    const maps = answer === undefined && linear.cells ? await mapsOf(frame) : undefined;
+    const said = probabilitiesOf(linear, features, maps);
     const most = labels[said.indexOf(Math.max(...said))];
-    return (heldOut[frame.id] ?? most) === frame.label;
-  });
+    right.push((answer ?? most) === frame.label);
+  }
   const recorded = Object.keys(heldOut).length > 0;
   const knew = described.map(({ frame }, i) => (recorded ? answered[i]! : frame.labelledAt <= createdAt));
   return { version, right, knew, known: described.map(() => true) };

@@ -17,10 +17,17 @@ const jitter = 1e-5;
  * With fewer pictures than features the optimum of a linear head with an L2 penalty lies in the span of the pictures
  * (representer theorem; Schölkopf, Herbrich, Smola 2001): K = LLᵀ gives n coordinates a picture instead of D, and
  * every fold of a cross-validation shares them. With more pictures the features themselves are the basis.
+ * @param blocks sizes of runs of features that count the same whatever their number; default: one run of all
  */
-export function basisOf(features: readonly Float32Array[], weight: ArrayLike<number>): Basis {
+export function basisOf(
+  features: readonly Float32Array[],
+  weight: ArrayLike<number>,
+  blocks: readonly number[] = [features[0]!.length],
+): Basis {
   const size = features[0]!.length;
-  const scaling = standardise(features, weight);
+  const { mean, scale } = standardise(features, weight);
+  const even = blocks.flatMap((block) => Array<number>(block).fill(Math.sqrt(size / block)));
+  const scaling = { mean, scale: scale.map((value, d) => value * even[d]!) };
   const rows = standardised(features, scaling);
   return features.length <= size ? dual(rows, size, scaling) : primal(rows, size, scaling);
 }

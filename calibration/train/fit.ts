@@ -11,12 +11,16 @@ import { type Augmentation, type ViewSet, viewSets, viewsOf } from './views.ts';
 export interface Example extends Grouped {
   /** [D], raw pooled features of each view, by its number; view 0 is the picture as it is. */
   readonly views: ReadonlyMap<number, Float32Array>;
+  /** [C], what is seen of its places, likewise, not transformed; only where `use` asks for it. */
+  readonly cells?: ReadonlyMap<number, Float32Array> | undefined;
 }
 
 export interface FitOptions {
   readonly seed: number;
   /** Default 5, fewer where a label has fewer groups. */
   readonly folds?: number;
+  /** What the head is trained on: features, cells, or features followed by cells; default `features`. */
+  readonly use?: 'features' | 'cells' | 'both' | undefined;
   /** Default: those that all examples have views for; the one that cross-validates best is taken. */
   readonly viewSets?: readonly ViewSet[] | undefined;
   /** Augmentations that are always used; all examples need their views. */
@@ -32,6 +36,8 @@ export interface TrainedHead extends HeadWeights {
   readonly views: ViewSet;
   readonly folds: number;
   readonly backend: string;
+  /** Squared error of held-out scores against the targets, each label counting the same. */
+  readonly loss: number;
   /** Probabilities of each example from a head that was trained without its fold, [n][K]. */
   readonly heldOut: readonly (readonly number[])[];
   /** Probabilities of each example from the head itself, [n][K]. */
@@ -66,7 +72,11 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
   const fold = splits[0]!;
   const even = balanced(target, labels.length, () => true);
 
-  const augment = options.augment ?? [];
+  const { use = 'features', augment = [] } = options;
+  const valuesOf = ({ views, cells }: Example, view: number) => [
+    ...(use === 'cells' ? [] : [hellinger(views.get(view)!)]),
+    ...(use === 'features' ? [] : [hellinger(cells!.get(view)!)]),
+  ];
   const sets = (options.viewSets ?? (Object.keys(viewSets) as ViewSet[])).filter((set) =>
     examples.every(({ views }) => viewsOf(set, augment).every((view) => views.has(view))),
   );
@@ -101,6 +111,7 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
     views: best.set,
     folds,
     backend,
+    loss: best.loss,
     heldOut: scores.map((row) => softmax(row, temperature)),
     seen: seen.map((row) => softmax(row, temperature)),
   };
@@ -109,9 +120,11 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
   async function tryViews(set: ViewSet, onStep: (done: number, total: number) => void) {
     const views = viewsOf(set, augment);
     const rows = examples.flatMap((_, of) => views.map((view) => ({ of, view })));
+    const values = rows.map(({ of, view }) => valuesOf(examples[of]!, view));
     const basis = basisOf(
-      rows.map(({ of, view }) => hellinger(examples[of]!.views.get(view)!)),
+      values.map(joined),
       rows.map(({ of }) => even[of]!),
+      values[0]!.map(({ length }) => length),
     );
     const variants: Variant[] = penalties.flatMap((penalty) =>
       splits.flatMap((split) =>
@@ -136,7 +149,7 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
       const losses = target.map(
         (k, i) => heldOut.reduce((sum, scores) => sum + squaredError(scores[i]!, k), 0) / splits.length,
       );
-      return { set, rows, basis, penalty, scores: heldOut[0]!, losses };
+      return { set, rows, basis, penalty, scores: heldOut[0]!, losses, loss: weightedMean(losses, even) };
     });
   }
 
@@ -189,6 +202,7 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
       views: set,
       folds,
       backend,
+      loss: lossOf(scores) / labels.length,
       heldOut: scores.map((row) => softmax(row, temperature)),
       seen: seen.map((row) => softmax(row, temperature)),
     };
@@ -203,6 +217,8 @@ interface Choice {
   readonly scores: readonly number[][];
   /** Squared error of each example that was held out. */
   readonly losses: readonly number[];
+  /** Their mean, each label counting the same. */
+  readonly loss: number;
 }
 
 const squaredError = (scores: readonly number[], target: number) =>
@@ -214,16 +230,8 @@ const squaredError = (scores: readonly number[], target: number) =>
  * Friedman, Olshen, Stone, "Classification and Regression Trees", 1984, §3.4.3).
  */
 function simplest(choices: readonly Choice[], weight: ArrayLike<number>): Choice {
-  const mean = (values: readonly number[]) => {
-    let sum = 0;
-    let total = 0;
-    values.forEach((value, i) => {
-      sum += value * weight[i]!;
-      total += weight[i]!;
-    });
-    return sum / total;
-  };
-  const best = choices.reduce((a, b) => (mean(b.losses) < mean(a.losses) ? b : a));
+  const mean = (values: readonly number[]) => weightedMean(values, weight);
+  const best = choices.reduce((a, b) => (b.loss < a.loss ? b : a));
   const asGood = choices.filter(({ losses }) => {
     const differences = losses.map((loss, i) => loss - best.losses[i]!);
     const shift = mean(differences);
@@ -233,9 +241,21 @@ function simplest(choices: readonly Choice[], weight: ArrayLike<number>): Choice
   const preferred = (['flips', 'turns', 'none'] as const).find((set) =>
     asGood.some((one) => one.set === set),
   );
-  return choices
-    .filter(({ set }) => set === preferred)
-    .reduce((a, b) => (mean(b.losses) < mean(a.losses) ? b : a));
+  return choices.filter(({ set }) => set === preferred).reduce((a, b) => (b.loss < a.loss ? b : a));
+}
+
+function weightedMean(values: readonly number[], weight: ArrayLike<number>): number {
+  let sum = 0;
+  let total = 0;
+  values.forEach((value, i) => {
+    sum += value * weight[i]!;
+    total += weight[i]!;
+  });
+  return sum / total;
+}
+
+function joined([first, second]: readonly Float32Array[]): Float32Array {
+  return second ? Float32Array.of(...first!, ...second) : first!;
 }
 
 /** Class weights over the rows that count: each label as much as every other; 0 elsewhere. */

@@ -52,6 +52,8 @@ export async function keepCandidate(
           penalty,
           backend,
           by,
+          inputs: head.cells ? 'features, stage2, stage3' : 'features',
+          ...(head.cells && { places: head.cells.look.by, window: head.cells.window }),
         },
         ...{
           accuracy,

@@ -6,7 +6,9 @@ import { countLabels } from './choose-frames.ts';
 import { byLabel, type Evaluation, mostProbable, rightOf } from './evaluate.ts';
 import type { Described } from './features.ts';
 import type { TrainedHead } from './fit.ts';
+import type { PlacesFit } from './fit-places.ts';
 import type { Gate } from './gate.ts';
+import { placesSentence } from './places-of-frames.ts';
 import type { Report } from './report.ts';
 import type { Chosen } from './thresholds.ts';
 
@@ -17,6 +19,8 @@ export interface Measured {
   readonly head: TrainedHead;
   /** The same without the base: fitted on plain statistics of the pictures. */
   readonly plain: TrainedHead;
+  /** How it looks at places; undefined where nothing was tried. */
+  readonly places: PlacesFit | undefined;
   /** What the head says of each frame without having seen it. */
   readonly heldOut: readonly Probabilities[];
   readonly limits: Chosen;
@@ -31,7 +35,8 @@ export interface Measured {
 const mostWorst = 24;
 
 export function makeReport(measured: Measured): Report {
-  const { drawn, described, head, plain, heldOut, limits, evaluation, active, gate, facts, ms } = measured;
+  const { drawn, described, head, plain, places, heldOut, limits, evaluation, active, gate, facts, ms } =
+    measured;
   const truth = described.map(({ frame }) => frame.label);
   const right = rightOf(heldOut, truth);
   const known = active?.right.filter((_, i) => active.known[i]) ?? [];
@@ -47,6 +52,7 @@ export function makeReport(measured: Measured): Report {
     views: head.views,
     augment: facts.augment,
     hidden: facts.hidden,
+    ...(places && { places: placesOf(places) }),
     penalty: head.penalty,
     temperature: head.temperature,
     backend: head.backend,
@@ -71,6 +77,12 @@ export function makeReport(measured: Measured): Report {
     latencyMs: facts.latencyMs,
     seconds: { features: seconds(ms.features), training: seconds(ms.training) },
   };
+}
+
+function placesOf(fit: PlacesFit): Report['places'] {
+  const { chosen, tried, marked, guessed } = fit;
+  const told = tried.map((one) => ({ ...one, chosen: one === chosen }));
+  return { sentence: placesSentence(fit), marked, guessed, tried: told };
 }
 
 function worstMistakes(described: readonly Described[], said: readonly Probabilities[]): Report['worst'] {

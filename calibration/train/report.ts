@@ -21,6 +21,25 @@ export const reportSchema = z.object({
   seed: z.number(),
   views: z.enum(['none', 'flips', 'turns']),
   augment: z.array(z.enum(['light', 'blur', 'crop', 'rotate'])).default([]),
+  places: z
+    .object({
+      sentence: z.string().describe('what was chosen and why'),
+      marked: count.describe('parts with marks'),
+      guessed: count.describe('parts without marks, of which the oddest place was taken for one'),
+      tried: z.array(
+        z.object({
+          way: z
+            .enum(['features', 'places', 'spot'])
+            .describe('the whole image alone; single places as well; one place, the same on all parts'),
+          window: count.describe('cells of stage 3 in each direction that a place stands for; 0: no places'),
+          loss: z.number().describe('squared error of held-out parts'),
+          accuracy: share,
+          chosen: z.boolean(),
+        }),
+      ),
+    })
+    .optional()
+    .describe('ways of looking at single places; absent where nothing says where to look'),
   hidden: count.default(0).describe('units of the hidden layer; 0: linear'),
   penalty: z.number(),
   temperature: z.number(),

@@ -34,6 +34,18 @@ export function toFloat16(value: number): number {
 /** Every pattern's value; a base holds 25 million of them. */
 let table: Float32Array | undefined;
 
+/** As bit patterns, half the size. */
+export function packHalf(values: Float32Array): Uint16Array {
+  return Uint16Array.from(values, toFloat16);
+}
+
+export function unpackHalf(patterns: ArrayLike<number>): Float32Array {
+  table ??= Float32Array.from({ length: 65_536 }, (_, bits) => fromFloat16(bits));
+  const values = new Float32Array(patterns.length);
+  for (let i = 0; i < values.length; i++) values[i] = table[patterns[i]!]!;
+  return values;
+}
+
 /** A float32 or float16 weight as float32; undefined for any other type. */
 export function asFloat32(tensor: OnnxTensor, name = tensor.name ?? ''): OnnxTensor | undefined {
   if (tensor.dataType === dataType.float32) return { ...tensor, name };
@@ -41,10 +53,7 @@ export function asFloat32(tensor: OnnxTensor, name = tensor.name ?? ''): OnnxTen
   // Without raw bytes the patterns lie in int32_data (onnx.proto, TensorProto.int32_data).
   const raw = tensor.rawData && tensor.rawData.length > 0 ? Uint8Array.from(tensor.rawData) : undefined;
   const patterns = raw ? new Uint16Array(raw.buffer) : tensor.int32Data;
-  const values = new Float32Array(patterns.length);
-  table ??= Float32Array.from({ length: 65_536 }, (_, bits) => fromFloat16(bits));
-  for (let i = 0; i < values.length; i++) values[i] = table[patterns[i]!]!;
-  return floatTensor(name, tensorDims(tensor), values);
+  return floatTensor(name, tensorDims(tensor), unpackHalf(patterns));
 }
 
 /** The values of a float32 or float16 weight. Throws for any other type. */

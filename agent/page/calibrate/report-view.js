@@ -40,6 +40,7 @@ export function createReportPanel(version, tools) {
         checksPanel(report),
         mistakesPanel(report, tools),
         h('div', { class: 'tables' }, confusionTable(report), labelTable(report)),
+        report.places ? h('p', { class: 'hint' }, `${capital(report.places.sentence)}.`) : '',
         h('p', { class: 'hint' }, originText(report)),
       );
     } catch (error) {

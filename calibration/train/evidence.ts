@@ -1,0 +1,233 @@
+/**
+ * Learning from marked places where to look: a detector of cells like the marked ones, and what it sees of each image.
+ *
+ * The detector is a matched filter with a diagonal covariance, w = (μ₊ − μ) / (σ² + ε): μ and σ² are moments of √cells over all
+ * images, μ₊ is the mean at the marks, each label counting the same. It is scaled to deviations of ordinary cells. With few
+ * marks a full covariance is worse.
+ *
+ * Cross-fitting: what is seen of an image comes from a detector that knows no mark of its fold. Without it, training would rely on
+ * detectors that find marks which they have learned by heart.
+ */
+import {
+  attended,
+  type CellBlock,
+  type Cells,
+  type Evidence,
+  evidenceOf,
+  windowed,
+} from '../../models/cells.ts';
+import type { CellSource } from './cell-cache.ts';
+import { middleOf, rootsAt, spotInView } from './places.ts';
+import { type ImagePoint, pointInView } from './views.ts';
+
+export interface Marked {
+  readonly label: string;
+  /** Where its defects are; none are known, or there are none. */
+  readonly places: readonly ImagePoint[];
+  /** By fold: what takes the part of `places` for a detector that must know nothing of that fold; absent: the same. */
+  readonly placesWithout?: ReadonlyMap<number, readonly ImagePoint[]> | undefined;
+}
+
+export interface Looked {
+  readonly window: number;
+  /** Of all marks: what is exported. */
+  readonly look: CellBlock['look'];
+  /** [n], by view: [C], seen by a look that was learned without the fold of the image. */
+  readonly crossFitted: readonly ReadonlyMap<number, Float32Array>[];
+  /** [n][C], seen of view 0 by `look`. */
+  readonly final: readonly Float32Array[];
+}
+
+export interface LookOptions {
+  /** Of each image, 0 to folds - 1. */
+  readonly fold: readonly number[];
+  readonly views: readonly number[];
+  /** Ascending. */
+  readonly windows: readonly number[];
+  /** Also at the middle of all marks, in windows of this size. */
+  readonly spotWindow?: number | undefined;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+const sharpness = 3;
+/** Images from which the scale of a detector is measured. */
+const mostScaled = 40;
+/** No fold is left out. */
+const none = -1;
+
+/** One for each window by evidence, and the one at the spot. @throws as `CellSource.cells` */
+export async function lookAtPlaces(
+  source: CellSource,
+  examples: readonly Marked[],
+  { fold, views, windows, spotWindow, onProgress }: LookOptions,
+): Promise<Looked[]> {
+  const total = 2 * examples.length;
+  const held = [none, ...new Set(fold)];
+  const learners = windows.map(() => createLearner());
+  for (const [i, example] of examples.entries()) {
+    onProgress?.(i, total);
+    for (const view of views) {
+      let sized = { cells: await source.cells(i, view), window: 1 };
+      for (const [at, window] of windows.entries()) {
+        sized = widened(sized, window);
+        learners[at]!.see(sized.cells);
+        for (const { places, detectors } of placesByDetector(example, fold[i]!, held)) {
+          const shown = places
+            .map((place) => pointInView(place, source.size(i), view))
+            .filter((place) => place !== undefined);
+          for (const place of shown) {
+            const weight = 1 / (shown.length * views.length);
+            learners[at]!.mark(rootsAt(sized.cells, place), example.label, detectors, weight);
+          }
+        }
+      }
+    }
+  }
+
+  const detectors = learners.map((learner) => new Map(held.map((h) => [h, learner.detector(h)])));
+  await scale(source, detectors, windows, examples.length);
+  const spots = new Map(
+    held.map((h) => [h, middleOf(examples.flatMap(({ places }, i) => (fold[i] === h ? [] : places)))]),
+  );
+
+  const seen = [...windows, ...(spotWindow === undefined ? [] : [spotWindow])].map((window) => ({
+    window,
+    crossFitted: [] as Map<number, Float32Array>[],
+    final: [] as Float32Array[],
+  }));
+  let grid: Cells | undefined;
+  for (const i of examples.keys()) {
+    onProgress?.(examples.length + i, total);
+    for (const one of seen) one.crossFitted.push(new Map());
+    for (const view of views) {
+      grid = await source.cells(i, view);
+      let sized = { cells: grid, window: 1 };
+      for (const [at, one] of seen.entries()) {
+        sized = widened(sized, one.window);
+        const { cells } = sized;
+        const lookOf = (h: number) =>
+          detectors[at]?.get(h) ?? spotInView(cells, spots.get(h) ?? spots.get(none)!, source.size(i), view);
+        one.crossFitted[i]!.set(view, attended(cells, lookOf(fold[i]!)));
+        if (view === 0) one.final.push(attended(cells, lookOf(none)));
+      }
+    }
+  }
+  onProgress?.(total, total);
+  return seen.map((one, at) => ({
+    ...one,
+    look: detectors[at]?.get(none) ?? spotInView(grid!, spots.get(none)!, source.size(0), 0),
+  }));
+}
+
+interface Sized {
+  readonly cells: Cells;
+  readonly window: number;
+}
+
+/** Windows of windows are wider windows. */
+const widened = ({ cells, window: before }: Sized, window: number): Sized => ({
+  cells: windowed(cells, window - before + 1),
+  window,
+});
+
+/** Which detectors, by the fold that they do not know, learn from which places of an image. */
+function placesByDetector({ places, placesWithout }: Marked, own: number, held: readonly number[]) {
+  const grouped = new Map<readonly ImagePoint[], number[]>();
+  for (const h of held) {
+    if (h === own) continue;
+    const known = placesWithout?.get(h) ?? places;
+    grouped.set(known, [...(grouped.get(known) ?? []), h]);
+  }
+  return Array.from(grouped, ([places, detectors]) => ({ places, detectors }));
+}
+
+interface Sum {
+  readonly roots: Float64Array;
+  weight: number;
+}
+
+/** Gathers what a detector needs to know, one image at a time. */
+function createLearner() {
+  let images = 0;
+  let mean = new Float64Array();
+  let square = new Float64Array();
+  /** Sums over the marks, by detector and label. */
+  const marks = new Map<number, Map<string, Sum>>();
+  return {
+    /** Every image counts the same. */
+    see({ data, channels, height, width }: Cells): void {
+      if (images === 0) [mean, square] = [new Float64Array(channels), new Float64Array(channels)];
+      images++;
+      const size = height * width;
+      for (let c = 0; c < channels; c++) {
+        let [roots, values] = [0, 0];
+        for (let i = c * size; i < (c + 1) * size; i++) {
+          roots += Math.sqrt(data[i]!);
+          values += data[i]!;
+        }
+        mean[c]! += roots / size;
+        square[c]! += values / size;
+      }
+    },
+    mark(roots: Float32Array, label: string, detectors: readonly number[], weight: number): void {
+      for (const h of detectors) {
+        const byLabel = marks.get(h) ?? new Map<string, Sum>();
+        marks.set(h, byLabel);
+        const sum = byLabel.get(label) ?? { roots: new Float64Array(roots.length), weight: 0 };
+        byLabel.set(label, sum);
+        sum.weight += weight;
+        for (let c = 0; c < roots.length; c++) sum.roots[c]! += weight * roots[c]!;
+      }
+    },
+    /** Not yet scaled. Without any mark it finds nothing. */
+    detector(held: number): Evidence {
+      const sums = [...(marks.get(held)?.values() ?? [])];
+      const variance = mean.map((sum, c) => square[c]! / images - (sum / images) ** 2);
+      const least = 1e-4 * (variance.reduce((a, b) => a + b) / variance.length) + 1e-12;
+      const weights = Float32Array.from(variance, (value, c) => {
+        if (sums.length === 0) return 0;
+        const marked = sums.reduce((sum, { roots, weight }) => sum + roots[c]! / weight, 0) / sums.length;
+        return (marked - mean[c]! / images) / (Math.max(0, value) + least);
+      });
+      const bias = -weights.reduce((sum, weight, c) => sum + (weight * mean[c]!) / images, 0);
+      return { by: 'evidence', weights, bias, sharpness };
+    },
+  };
+}
+
+/** Makes the evidence of ordinary cells vary by 1. */
+async function scale(
+  source: CellSource,
+  detectors: readonly Map<number, Evidence>[],
+  windows: readonly number[],
+  count: number,
+): Promise<void> {
+  const moments = detectors.map((byFold) => new Map(Array.from(byFold.keys(), (h) => [h, [0, 0, 0]])));
+  const step = Math.max(1, Math.ceil(count / mostScaled));
+  for (let i = 0; i < count; i += step) {
+    let sized = { cells: await source.cells(i, 0), window: 1 };
+    for (const [at, window] of windows.entries()) {
+      sized = widened(sized, window);
+      for (const [h, detector] of detectors[at]!) {
+        const moment = moments[at]!.get(h)!;
+        for (const value of evidenceOf(sized.cells, detector)) {
+          moment[0]!++;
+          moment[1]! += value;
+          moment[2]! += value * value;
+        }
+      }
+    }
+  }
+  for (const [at, byFold] of detectors.entries()) {
+    for (const [h, detector] of byFold) {
+      const [cells, sum, squares] = moments[at]!.get(h) as [number, number, number];
+      const deviation = Math.sqrt(Math.max(0, squares / cells - (sum / cells) ** 2));
+      const factor = deviation > 1e-9 ? 1 / deviation : 0;
+      byFold.set(h, {
+        ...detector,
+        weights: detector.weights.map((weight) => weight * factor),
+        bias: detector.bias * factor,
+      });
+    }
+  }
+}

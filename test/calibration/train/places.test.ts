@@ -1,0 +1,182 @@
+import { describe, expect, it } from 'vitest';
+import type { CellSource } from '../../../calibration/train/cell-cache.ts';
+import { lookAtPlaces } from '../../../calibration/train/evidence.ts';
+import { fitHead } from '../../../calibration/train/fit.ts';
+import { fitPlaces, type PlacedExample } from '../../../calibration/train/fit-places.ts';
+import { findOddPlaces } from '../../../calibration/train/odd-cells.ts';
+import { seededRandom } from '../../../calibration/train/random.ts';
+import { cellsOfMaps } from '../../../models/cells.ts';
+import { probabilitiesOf } from '../../../models/head.ts';
+import type { FeatureMap } from '../../../models/run/runner.ts';
+
+const side = 12;
+const channels = 24;
+const sizes = {
+  stage2: { channels, height: 2 * side, width: 2 * side },
+  stage3: { channels, height: side, width: side },
+};
+type Label = 'good' | 'scratch' | 'pit';
+
+interface Part {
+  readonly label: Label;
+  readonly maps: { readonly stage2: FeatureMap; readonly stage3: FeatureMap };
+  /** Average and maximum of all channels. */
+  readonly features: Float32Array;
+  readonly place: { readonly x: number; readonly y: number };
+}
+
+/**
+ * A texture whose channels are high here and there, each where it likes. A defect is one cell where some of them, always the same,
+ * are high together: neither averages nor maxima of the whole texture tell.
+ */
+function part(label: Label, seed: number, at?: { readonly row: number; readonly column: number }): Part {
+  const random = seededRandom(seed);
+  const texture = (cells: number, share: number) =>
+    Float32Array.from({ length: channels * cells }, () => (random.next() < share ? 1 + random.next() : 0.1));
+  const [two, three] = [texture(4 * side * side, 0.01), texture(side * side, 0.04)];
+  const { row, column } = at ?? { row: random.integer(side), column: random.integer(side) };
+  const together = { good: [], scratch: [1, 4, 6, 9, 12, 17], pit: [0, 2, 7, 11, 14, 20] }[label];
+  for (const c of together) {
+    two[(c * 2 * side + 2 * row) * 2 * side + 2 * column] = 1.6;
+    three[(c * side + row) * side + column] = 1.6;
+  }
+  const pooled = [two, three].flatMap((data) => {
+    const cells = data.length / channels;
+    const each = Array.from({ length: channels }, (_, c) => data.subarray(c * cells, (c + 1) * cells));
+    return [
+      ...each.map((one) => one.reduce((a, b) => a + b) / cells),
+      ...each.map((one) => Math.max(...one)),
+    ];
+  });
+  return {
+    label,
+    maps: { stage2: { ...sizes.stage2, data: two }, stage3: { ...sizes.stage3, data: three } },
+    features: Float32Array.from(pooled),
+    place: { x: (column + 0.5) / side, y: (row + 0.5) / side },
+  };
+}
+
+function parts(perLabel: number, from = 1, at?: Parameters<typeof part>[2]): Part[] {
+  return (['good', 'scratch', 'pit'] as const).flatMap((label, k) =>
+    Array.from({ length: perLabel }, (_, i) => part(label, 1_000 * k + from + i, at)),
+  );
+}
+
+const sourceOf = (list: readonly Part[]): CellSource => ({
+  cells: async (i) => cellsOfMaps(list[i]!.maps),
+  size: () => ({ width: 1, height: 1 }),
+});
+
+const examplesOf = (list: readonly Part[], marked: boolean): PlacedExample[] =>
+  list.map(({ label, features, place }, group) => ({
+    ...{ label, group, views: new Map([[0, features]]) },
+    places: marked && label !== 'good' ? [place] : [],
+  }));
+
+async function train(list: readonly Part[], marked: boolean, good = ['good']) {
+  const examples = examplesOf(list, marked);
+  const global = await fitHead(examples, { seed: 1 });
+  return { global, fit: await fitPlaces(global, examples, sourceOf(list), { good, maps: sizes, seed: 1 }) };
+}
+
+function accuracy(head: Parameters<typeof probabilitiesOf>[0], list: readonly Part[]): number {
+  const right = list.filter(({ features, maps, label }) => {
+    const said = probabilitiesOf(head, features, maps);
+    return head.labels[said.indexOf(Math.max(...said))] === label;
+  });
+  return right.length / list.length;
+}
+
+describe('looking at places', () => {
+  const training = parts(12);
+  const fresh = parts(20, 500);
+
+  it.each([
+    ['marked', true],
+    ['not marked, where good parts are known', false],
+  ])('finds small defects that features of the whole image do not show: %s', async (_, marked) => {
+    const { global, fit: found } = await train(training, marked);
+    expect(accuracy(global, fresh)).toBeLessThan(0.65);
+    expect(found?.chosen.way).toBe('places');
+    expect(found).toMatchObject(marked ? { marked: 24, guessed: 0 } : { marked: 0, guessed: 24 });
+    expect(accuracy(found!.head, fresh)).toBeGreaterThan(0.8);
+    expect(found!.chosen.accuracy).toBeGreaterThan(0.65);
+    training.forEach(({ features, maps }, i) => {
+      probabilitiesOf(found!.head, features, maps).forEach((value, k) => {
+        expect(value).toBeCloseTo(found!.head.seen[i]![k]!, 4);
+      });
+    });
+  });
+
+  it('looks at one place where all marks are there', async () => {
+    const { fit: found } = await train(parts(5, 1, { row: 5, column: 2 }), true);
+    expect(found?.tried.map(({ way, window }) => `${way} ${window}`)).toEqual([
+      'features 0',
+      'places 3',
+      'places 5',
+      'spot 7',
+    ]);
+  });
+
+  it('is not tried where nothing says where to look', async () => {
+    const { fit: found } = await train(parts(4), false, ['nothing']);
+    expect(found).toBeUndefined();
+  });
+
+  it('is the same for the same seed', async () => {
+    const [a, b] = [await train(parts(5), false), await train(parts(5), false)];
+    expect(b.fit?.tried).toEqual(a.fit?.tried);
+    expect(b.fit?.head).toEqual(a.fit?.head);
+  });
+
+  it('can be stopped in the middle', async () => {
+    const stop = new AbortController();
+    const list = parts(6);
+    const examples = examplesOf(list, true);
+    const global = await fitHead(examples, { seed: 1 });
+    const fitting = fitPlaces(global, examples, sourceOf(list), {
+      ...{ good: ['good'], maps: sizes, seed: 1, signal: stop.signal },
+      onProgress: (done) => done > 2_000 && stop.abort(new Error('enough')),
+    });
+    await expect(fitting).rejects.toThrow('enough');
+  });
+});
+
+describe('cross-fitting', () => {
+  const list = parts(10);
+  const fold = list.map((_, i) => i % 5);
+  const options = { fold, views: [0], windows: [3], spotWindow: 5 };
+
+  it('shows no image to a detector that knows the marks of its fold', async () => {
+    const marked = examplesOf(list, true);
+    const elsewhere = marked.map((one, i) =>
+      fold[i] === 2 ? { ...one, places: one.places.map(({ x, y }) => ({ x: 1 - x, y: 1 - y })) } : one,
+    );
+    const before = await lookAtPlaces(sourceOf(list), marked, options);
+    const after = await lookAtPlaces(sourceOf(list), elsewhere, options);
+    for (const [n, looked] of before.entries()) {
+      for (const [i, f] of fold.entries()) {
+        const [a, b] = [looked.crossFitted[i]!.get(0), after[n]!.crossFitted[i]!.get(0)];
+        if (f === 2) expect(b).toEqual(a);
+        else expect(b).not.toEqual(a);
+      }
+      expect(after[n]!.look).not.toEqual(looked.look);
+    }
+  });
+
+  it('guesses places for such a detector without the good parts of the fold', async () => {
+    const indices = (label: Label, is: boolean) =>
+      list.flatMap((one, i) => ((one.label === label) === is ? [i] : []));
+    const guess = (of: readonly Part[]) =>
+      findOddPlaces(sourceOf(of), {
+        ...{ good: indices('good', true), defects: indices('good', false), fold, seed: 1 },
+      });
+    const changed = list.map((one, i) => (fold[i] === 2 && one.label === 'good' ? part('pit', 77 + i) : one));
+    const [before, after] = [await guess(list), await guess(changed)];
+    for (const [i, { places, placesWithout }] of before) {
+      const other = after.get(i)!;
+      expect(other.placesWithout.get(2) ?? other.places).toEqual(placesWithout.get(2) ?? places);
+    }
+    expect([...after.values()]).not.toEqual([...before.values()]);
+  });
+});

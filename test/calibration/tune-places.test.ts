@@ -1,0 +1,132 @@
+import { join } from 'node:path';
+import ort from 'onnxruntime-node';
+import { expect, it } from 'vitest';
+import { openDataset } from '../../calibration/dataset/dataset.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
+import { tune } from '../../calibration/tune.ts';
+import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
+import { openBase } from '../../models/base.ts';
+import { decodeHead, probabilitiesOf } from '../../models/head.ts';
+import type { Image } from '../../models/image.ts';
+import { openInspector } from '../../models/inspector.ts';
+import { valueInfo } from '../../models/onnx/build.ts';
+import { changed } from '../../models/onnx/proto.ts';
+import { makePrepare } from '../../models/prepare/prepare.ts';
+import { quantizeBase } from '../../models/quantize/quantize.ts';
+import { keepVariant } from '../../models/quantize/variants.ts';
+import { openSession } from '../../models/run/session.ts';
+import { exportModel } from '../../models/versions/export.ts';
+import { openStore } from '../../models/versions/store.ts';
+import { tempFolder } from '../models/temp-folder.ts';
+import { tinyMapped, writeMapped } from '../models/tiny-mapped.ts';
+import { tinyManifest } from '../models/tiny-model.ts';
+
+const side = 96;
+const labels = ['good', 'stain'] as const;
+
+/** Noise with ten red and blue spots; a stain is a green one among them. */
+function plate(label: (typeof labels)[number], seed: number): { image: Image; x: number; y: number } {
+  const random = seededRandom(seed);
+  const data = Uint8Array.from({ length: side * side * 3 }, () => 90 + random.integer(50));
+  const spot = (left: number, top: number, colour: readonly number[]) => {
+    for (let y = top; y < top + 8; y++) {
+      for (let x = left; x < left + 8; x++) data.set(colour, (y * side + x) * 3);
+    }
+  };
+  const anywhere = () => random.integer(side - 8);
+  for (let n = 0; n < 10; n++) {
+    spot(anywhere(), anywhere(), random.next() < 0.5 ? [220, 40, 40] : [40, 40, 220]);
+  }
+  const [left, top] = [anywhere(), anywhere()];
+  if (label === 'stain') spot(left, top, [40, 220, 40]);
+  return { image: { width: side, height: side, data }, x: (left + 4) / side, y: (top + 4) / side };
+}
+
+async function label(storage: string, count: number, from = 0): Promise<void> {
+  await using dataset = await openDataset(storage, { onNotice: () => undefined });
+  for (const [k, label] of labels.entries()) {
+    for (let i = from; i < from + count; i++) {
+      const { image, x, y } = plate(label, 1_000 * k + i);
+      const shapes = label === 'good' ? [] : [{ kind: 'point' as const, label, x, y }];
+      const partId = `${label}-${i}`;
+      await dataset.add({ image, label, by: 'test', partId, marks: { shapes, source: 'test' } });
+    }
+  }
+}
+
+it('learns from marks where to look, and judges so in every form that the head takes', async () => {
+  await using folder = await tempFolder();
+  const storage = folder.path;
+  const { graph, ...rest } = tinyMapped();
+  const wide = { ...rest, graph: changed(graph!, { input: [valueInfo('data', ['N', 3, side, side])] }) };
+  const input = { ...tinyManifest(new Uint8Array()).input, width: side, height: side };
+  const base = await writeMapped(storage, { input }, wide);
+  await label(storage, 8);
+  const notices: string[] = [];
+  const steps = new Set<string>();
+  const train = () =>
+    tune(
+      {
+        model: modelSchema.parse({ base, provider: 'cpu' }),
+        labels: { good: ['good'] },
+        thresholds: { pass: 0.7, fail: 0.6 },
+        storage: storageSchema.parse({ directory: storage, evidenceQuotaMb: 0 }),
+        training: trainingSchema.parse({ views: 'none' }),
+      },
+      { by: 'test' },
+      { onNotice: (text) => notices.push(text), onProgress: (step) => steps.add(step) },
+    );
+  const { version, report } = await train();
+  expect(steps).toContain('looking at places');
+  expect(report.places).toMatchObject({ marked: 8, guessed: 0 });
+  expect(report.places?.tried.map(({ way, window }) => `${way} ${window}`)).toEqual([
+    'features 0',
+    'places 3',
+    'places 5',
+  ]);
+  const chosen = report.places?.tried.find((one) => one.chosen);
+  expect(chosen).toMatchObject({ way: 'places', accuracy: report.accuracy });
+  expect(report.places?.sentence).toMatch(
+    /^it looks at single places as well, learned from 8 parts with marks: \d/,
+  );
+
+  const store = await openStore(storage);
+  await store.promote(version);
+  const { manifest, model } = await store.read(version);
+  expect(manifest.training).toMatchObject({
+    ...{ inputs: 'features, stage2, stage3', places: 'evidence', window: chosen?.window },
+  });
+  const head = decodeHead(model, manifest.labels)!;
+  const options = { storageDirectory: storage, onNotice: (text: string) => notices.push(text) };
+  const config = modelSchema.parse({ base, provider: 'cpu' });
+  const file = join(storage, 'whole.onnx');
+  await exportModel(config, storage, version, file);
+  const whole = await ort.InferenceSession.create(file);
+  const pictures = Array.from({ length: 8 }, (_, i) => plate('stain', 20 + i).image);
+  const quantized = await quantizeBase(
+    await openBase({ base, precision: 'auto' }),
+    pictures.map((image) => async () => image),
+    {
+      ...{ threads: 1, method: 'minmax', source: 'test', revision: null, onProgress: () => undefined },
+    },
+  );
+  await keepVariant(storage, quantized);
+  await using session = await openSession({ ...config, base, storageDirectory: storage, precision: 'fp32' });
+  await using inspector = await openInspector({ model: { ...config, precision: 'fp32' }, ...options });
+  await using inLevels = await openInspector({ model: { ...config, precision: 'int8' }, ...options });
+  for (const image of pictures) {
+    const { features, maps } = await session.maps(image);
+    const exact = probabilitiesOf(head, features, maps)[1]!;
+    const pixels = new ort.Tensor('float32', makePrepare(input)(image), [1, 3, side, side]);
+    expect((await inspector.judge(image)).probabilities.stain).toBeCloseTo(exact, 5);
+    expect((await whole.run({ data: pixels })).probabilities!.data[1]).toBeCloseTo(exact, 5);
+    expect(Math.abs((await inLevels.judge(image)).probabilities.stain! - exact)).toBeLessThan(0.1);
+  }
+  await whole.release();
+
+  // Parts that the active head did not know are judged with their maps.
+  await label(storage, 1, 30);
+  const again = await train();
+  expect(again.report.active?.version).toBe(version);
+  expect(notices).toEqual([]);
+});
