@@ -1,7 +1,7 @@
 /** The active model was trained on another base: says so above every tab, and trains it again with one tap. */
 import { post } from '../shared/api-client.js';
 import { byId, setText } from '../shared/dom.js';
-import { counted } from '../shared/format.js';
+import { capital, counted } from '../shared/format.js';
 
 /** @import { Tools } from './tools.js' */
 
@@ -23,10 +23,9 @@ export function createMisfitPanel({ overview, toasts, announce }) {
     if (misfit === null) return;
     const isRunning = training.state === 'running';
     button.disabled = isRunning || frames === 0;
-    setText(
-      byId('misfit-text'),
-      `${misfit}. Every part is uncertain until a model is trained for this base.`,
-    );
+    // The hashes are for the log.
+    const bases = capital(misfit.replaceAll(/ \([0-9a-f]+…\)/g, ''));
+    setText(byId('misfit-text'), `${bases}. Every part is uncertain until a model is trained for this base.`);
     setText(byId('misfit-hint'), hintOf(isRunning, frames));
   });
 }

@@ -315,6 +315,24 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     expect(opened.complaints).toEqual([]);
   });
 
+  it('says that the model is of another base, and trains it again with one tap', async () => {
+    const rig = createCalibrationRig();
+    rig.misfit =
+      'head 2026-11-23.1 was trained on the base old (435e05c66783…), the base in use is new (33fa3752a311…)';
+    await using opened = await open(rig);
+    const { page } = opened;
+    await page.getByText('the base in use is new').waitFor();
+    await shoot(page, 'another-base');
+    await button(page, 'Train again and use it').click();
+    await until(() => rig.asked[0] === 'train {"promote":true}', { what: 'training' });
+    await page.getByText('It is being trained').waitFor();
+    expect(await button(page, 'Train again and use it').isDisabled()).toBe(true);
+    rig.misfit = null;
+    rig.finish();
+    await page.getByText('the base in use is new').waitFor({ state: 'hidden' });
+    expect(opened.complaints).toEqual([]);
+  });
+
   it('trains a candidate, shows how it was judged, tries it in the shadow and promotes it', async () => {
     const rig = createCalibrationRig();
     const [part] = rig.waiting;
