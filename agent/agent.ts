@@ -9,7 +9,7 @@ import { commandRecorder } from './audit/record-commands.ts';
 import { createControl } from './control.ts';
 import { createDriftWatch } from './drift/watch.ts';
 import { openEvidence } from './evidence/evidence.ts';
-import { createPast } from './evidence/result-history.ts';
+import { createResultHistory } from './evidence/result-history.ts';
 import { openHttp } from './http/http.ts';
 import { createRecent } from './http/recent.ts';
 import { type Inspection, openInspection, resultOfJob } from './inspections.ts';
@@ -144,7 +144,7 @@ export async function openAgent(config: Config, { log, version }: AgentDeps): Pr
   const evidence = opened.use(
     openEvidence(config.storage, { log, metrics, onNotice: (text) => station.notice('evidence', text) }),
   );
-  const past = createPast(recent, evidence);
+  const past = createResultHistory(recent, evidence);
   const calibration = opened.use(
     openCalibration(config, {
       log,

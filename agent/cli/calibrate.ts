@@ -5,7 +5,7 @@ import { overview } from '../../calibration/views.ts';
 import { check } from '../../config/check.ts';
 import { isErrorCode, QcError } from '../../config/errors.ts';
 import type { HttpConfig } from '../../config/schema.ts';
-import { askAgent } from '../http/ask.ts';
+import { askAgent } from '../http/ask-agent.ts';
 import { errorBody } from '../http/errors.ts';
 import { answer, type CommandAnswer } from './answer.ts';
 import { configFile, type FileOptions, json } from './options.ts';

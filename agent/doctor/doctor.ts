@@ -12,7 +12,7 @@ import { checkLatency } from './latency.ts';
 import { checkModel } from './model.ts';
 import { checkOutbox } from './outbox.ts';
 import { checkSparkplug } from './sparkplug.ts';
-import { type CheckLimits, checkWithin } from './within.ts';
+import { type CheckLimits, checkWithin } from './time-limit.ts';
 
 export interface DoctorDeps {
   readonly signal: AbortSignal;

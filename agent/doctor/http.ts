@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Config, HttpConfig } from '../../config/schema.ts';
-import { askAgent } from '../http/ask.ts';
+import { askAgent } from '../http/ask-agent.ts';
 import { readServedCertificate, type ServedCertificate } from '../http/tls.ts';
 import { readTokens } from '../http/tokens.ts';
 import { expiring, type Finding, failure, failureOf, good } from './finding.ts';

@@ -13,10 +13,10 @@ import { idsGoOnAfter } from '../lifecycle/id.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Result } from '../publish/messages.ts';
+import { type EvidenceFiles, openEvidenceFiles } from './evidence-files.ts';
+import { createFreeSpace } from './free-space.ts';
 import { encodeJudged } from './jpeg.ts';
 import { type EvidencePage, type EvidenceQuery, listEvidence, parseResult } from './list.ts';
-import { createRoom } from './room.ts';
-import { openShelf, type Shelf } from './shelf.ts';
 
 export interface Evidence extends AsyncDisposable {
   /**
@@ -72,38 +72,43 @@ export function openEvidence(
   let failure = '';
   let pausedUntil = 0;
   let writing: Promise<void> = Promise.resolve();
-  let shelf: Shelf | undefined;
+  let files: EvidenceFiles | undefined;
 
-  const room = createRoom({ directory, leastBytes: minFreeMb * 1e6, everyMs: pauseMs, onChange: tell });
+  const freeSpace = createFreeSpace({
+    directory,
+    leastBytes: minFreeMb * 1e6,
+    everyMs: pauseMs,
+    onChange: tell,
+  });
   let opening = look();
-  metrics.watchEvidence(() => ({ bytes: shelf?.bytes ?? 0, files: shelf?.files ?? 0 }));
+  metrics.watchEvidence(() => ({ bytes: files?.bytes ?? 0, files: files?.files ?? 0 }));
 
-  async function look(): Promise<Shelf | undefined> {
+  async function look(): Promise<EvidenceFiles | undefined> {
     try {
       await makeFolders(folder);
-      await room.look();
-      const opened = await openShelf(folder, evidenceQuotaMb * 1e6);
-      shelf = opened.shelf;
-      const newest = shelf.ids.at(-1);
+      await freeSpace.look();
+      const opened = await openEvidenceFiles(folder, evidenceQuotaMb * 1e6);
+      files = opened.files;
+      const newest = files.ids.at(-1);
       if (newest !== undefined) idsGoOnAfter(newest);
-      const { files, bytes } = shelf;
-      log.debug({ files, megabytes: Math.round(bytes / 1e6) }, 'evidence is open');
+      const { files: count, bytes } = files;
+      log.debug({ files: count, megabytes: Math.round(bytes / 1e6) }, 'evidence is open');
       if (opened.removed > 0) log.warn(`${opened.removed} incomplete images were removed`);
-      return shelf;
+      return files;
     } catch (error) {
       failed(error as Error);
       return undefined;
     }
   }
   /** Retries a failed opening: the disk may have space or be mounted by now. */
-  async function reach(): Promise<Shelf | undefined> {
+  async function reach(): Promise<EvidenceFiles | undefined> {
     await opening;
-    if (!shelf) opening = look();
+    if (!files) opening = look();
     return opening;
   }
 
   function tell(): void {
-    const { isLow, freeBytes = 0 } = room;
+    const { isLow, freeBytes = 0 } = freeSpace;
     const free = Math.floor(freeBytes / 1e6);
     const low = `only ${free} MB of disk are free, ${minFreeMb} must stay free: no images are stored as evidence`;
     const text = isLow ? low : failure;
@@ -125,7 +130,7 @@ export function openEvidence(
 
   const isWanted = ({ verdict }: Result) => verdict !== 'pass' || random() < evidencePassShare;
   function whyNot(image: Image): DropReason | undefined {
-    if (room.isLow) return 'low-disk';
+    if (freeSpace.isLow) return 'low-disk';
     if (performance.now() < pausedUntil) return 'failed';
     const isFull = waiting.length >= mostWaiting || waitingBytes + image.data.byteLength > mostWaitingBytes;
     return isFull ? 'slow' : undefined;
@@ -134,8 +139,8 @@ export function openEvidence(
   async function write({ result, image }: Job): Promise<void> {
     const reached = await reach();
     const picture = await encodeJudged(image);
-    await room.look(picture.byteLength);
-    if (room.isLow) return metrics.evidenceDropped.inc({ reason: 'low-disk' });
+    await freeSpace.look(picture.byteLength);
+    if (freeSpace.isLow) return metrics.evidenceDropped.inc({ reason: 'low-disk' });
     if (!reached) return metrics.evidenceDropped.inc({ reason: 'failed' });
     const isKept = await reached.add(result.resultId, picture, `${JSON.stringify(result)}\n`);
     if (!isKept) throw new Error(`an image is larger than storage.evidenceQuotaMb (${evidenceQuotaMb})`);
@@ -184,7 +189,7 @@ export function openEvidence(
       if (late > 0) metrics.evidenceDropped.inc({ reason: 'slow' }, late);
       await writing;
       await opening;
-      room[Symbol.dispose]();
+      freeSpace[Symbol.dispose]();
     },
   };
 }

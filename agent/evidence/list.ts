@@ -1,8 +1,8 @@
 /** Lists evidence page by page: the ids are in memory, everything else is read from the sidecars of the page. */
 import { z } from 'zod';
 import { type Result, resultMessage } from '../publish/messages.ts';
-import { madeAt } from './place.ts';
-import type { Shelf } from './shelf.ts';
+import type { EvidenceFiles } from './evidence-files.ts';
+import { madeAt } from './paths.ts';
 
 export interface EvidenceQuery {
   readonly verdict?: Result['verdict'] | undefined;
@@ -41,7 +41,7 @@ export function parseResult(text: string): Result | undefined {
 }
 
 export async function listEvidence(
-  shelf: Pick<Shelf, 'ids' | 'sidecar'>,
+  files: Pick<EvidenceFiles, 'ids' | 'sidecar'>,
   { verdict, label, camera, from = 0, to = Number.POSITIVE_INFINITY, before, limit }: EvidenceQuery,
 ): Promise<EvidencePage> {
   const isAsked = (one: Result) =>
@@ -49,7 +49,7 @@ export async function listEvidence(
     (label === undefined || one.label === label) &&
     (camera === undefined || one.camera === camera);
   // Sorted by time, because the clock may have been set back.
-  const ids = shelf.ids
+  const ids = files.ids
     .filter((id) => (before === undefined || id < before) && madeAt(id) >= from && madeAt(id) < to)
     .sort()
     .reverse();
@@ -57,7 +57,7 @@ export async function listEvidence(
   let read = 0;
   while (read < ids.length && read < mostRead && items.length < limit) {
     const some = ids.slice(read, read + atOnce);
-    const texts = await Promise.all(some.map((id) => shelf.sidecar(id)));
+    const texts = await Promise.all(some.map((id) => files.sidecar(id)));
     for (const text of texts) {
       if (items.length === limit) break;
       read++;

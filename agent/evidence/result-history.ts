@@ -4,7 +4,7 @@ import { decodePicture } from '../../models/prepare/decode.ts';
 import type { Result } from '../publish/messages.ts';
 import type { Evidence } from './evidence.ts';
 
-export interface Past {
+export interface ResultHistory {
   /** Undefined if it is not stored. */
   result(resultId: string): Promise<Result | undefined>;
   /** The judged image: the original if it is in memory, otherwise decoded from its JPEG; undefined if neither is stored. */
@@ -20,7 +20,10 @@ interface Memory {
   picture(resultId: string): Promise<Buffer | undefined>;
 }
 
-export function createPast(recent: Memory, evidence: Pick<Evidence, 'result' | 'picture'>): Past {
+export function createResultHistory(
+  recent: Memory,
+  evidence: Pick<Evidence, 'result' | 'picture'>,
+): ResultHistory {
   return {
     result: async (resultId) => recent.result(resultId) ?? evidence.result(resultId),
     async image(resultId) {

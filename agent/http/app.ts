@@ -30,7 +30,7 @@ import { minVersion, type ServedCertificate } from './tls.ts';
 import type { Tokens } from './tokens.ts';
 import { checkRequest, refuseUnknownBody } from './validate.ts';
 
-export interface Locks {
+export interface AccessFiles {
   /** Undefined: the server listens on loopback only, and everybody may do everything. */
   readonly tokens?: Tokens | undefined;
   /** Undefined: the server speaks HTTP. */
@@ -46,8 +46,8 @@ const keepAliveTimeout = 20_000;
 const connectionsCheckingInterval = 2_000;
 
 /** Builds the server without listening. */
-export async function buildApp(config: HttpConfig, locks: Locks, deps: HttpDeps): Promise<App> {
-  const { tokens, certificate } = locks;
+export async function buildApp(config: HttpConfig, access: AccessFiles, deps: HttpDeps): Promise<App> {
+  const { tokens, certificate } = access;
   const secure = certificate !== undefined;
   const app = createServer(config, certificate);
   app.setValidatorCompiler(checkRequest);

@@ -7,7 +7,7 @@ import type { Frame, Image } from '../../models/image.ts';
 import type { Decision } from '../../models/verdict.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Evidence } from '../evidence/evidence.ts';
-import type { Past } from '../evidence/result-history.ts';
+import type { ResultHistory } from '../evidence/result-history.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { CommandHandlers } from '../publish/commands.ts';
 import type { Handshake, Result, Status } from '../publish/messages.ts';
@@ -58,7 +58,7 @@ export interface HttpDeps {
   readonly log: Log;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly recent: Recent;
-  readonly past: Pick<Past, 'picture' | 'result'>;
+  readonly past: Pick<ResultHistory, 'picture' | 'result'>;
   readonly evidence: Pick<Evidence, 'list'>;
   readonly commands: Pick<CommandHandlers, 'trigger' | 'acknowledge' | 'abort' | 'mode' | 'recipe'>;
   handshakes(): readonly Handshake[];

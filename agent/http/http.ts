@@ -5,9 +5,9 @@ import { QcError } from '../../config/errors.ts';
 import { isLoopback } from '../../config/resolve.ts';
 import type { HttpConfig } from '../../config/schema.ts';
 import { Closer } from '../lifecycle/closer.ts';
+import { openAccessFiles } from './access-files.ts';
 import { buildApp } from './app.ts';
 import type { HttpDeps } from './deps.ts';
-import { openLocks } from './locks.ts';
 import { followCertificate } from './tls.ts';
 
 export interface Http extends AsyncDisposable {
@@ -28,9 +28,9 @@ export async function openHttp(config: HttpConfig, { log: parent, ...deps }: Htt
   }
   const log = parent.child({ component: 'http' });
   await using opened = new Closer();
-  const locks = await openLocks(config, { ...deps, log });
-  opened.use(locks);
-  const app = await buildApp(config, locks, { ...deps, log });
+  const access = await openAccessFiles(config, { ...deps, log });
+  opened.use(access);
+  const app = await buildApp(config, access, { ...deps, log });
   try {
     await app.listen({ host: config.host, port: config.port });
   } catch (error) {
@@ -45,11 +45,11 @@ export async function openHttp(config: HttpConfig, { log: parent, ...deps }: Htt
     );
   }
   opened.defer(async () => void (await app.close()));
-  opened.use(await followCertificate(config, app.server as Server, locks.certificateEvents));
+  opened.use(await followCertificate(config, app.server as Server, access.certificateEvents));
   const { port } = app.server.address() as AddressInfo;
-  const scheme = locks.certificate ? 'https' : 'http';
+  const scheme = access.certificate ? 'https' : 'http';
   const url = `${scheme}://${shownHost(config.host)}:${port}`;
-  log.info({ url, tokens: locks.tokens !== undefined }, 'page, API and metrics are served');
+  log.info({ url, tokens: access.tokens !== undefined }, 'page, API and metrics are served');
   const all = opened.move();
   return { url, [Symbol.asyncDispose]: () => all[Symbol.asyncDispose]() };
 }

@@ -2,7 +2,7 @@
 import type { Frame, Image } from '../../models/image.ts';
 import type { Result } from '../publish/messages.ts';
 import type { Recent } from './deps.ts';
-import { createPictures, encode } from './pictures.ts';
+import { createImageCache, encode } from './image-cache.ts';
 import type { Counts } from './views.ts';
 
 export interface RecentOptions {
@@ -26,7 +26,7 @@ export function createRecent(options: RecentOptions = {}): RecentStore {
   const { resultsPerCamera = 200, pictureBytes = 9_000_000 } = options;
   const results = new Map<string, Result[]>();
   const tallies = new Map<string, Counts>();
-  const pictures = createPictures(pictureBytes);
+  const images = createImageCache(pictureBytes);
   const previews = new Map<string, { readonly frame: Frame; readonly jpeg: () => Promise<Buffer> }>();
   const listeners = new Set<(result: Result) => void>();
 
@@ -38,7 +38,7 @@ export function createRecent(options: RecentOptions = {}): RecentStore {
       ofCamera.push(result);
       if (ofCamera.length > resultsPerCamera) ofCamera.shift();
       tallies.set(camera, countWith(tallies.get(camera) ?? nothingCounted, result));
-      if (frame) pictures.add(result.resultId, frame.image);
+      if (frame) images.add(result.resultId, frame.image);
       if (frame?.preview) previews.set(camera, { frame, jpeg: once(frame.preview) });
       for (const listener of listeners) listener(result);
     },
@@ -49,9 +49,9 @@ export function createRecent(options: RecentOptions = {}): RecentStore {
       return ordered.slice(-limit).reverse();
     },
     result: (resultId) => [...results.values()].flat().find((one) => one.resultId === resultId),
-    image: (resultId) => pictures.image(resultId),
+    image: (resultId) => images.image(resultId),
     counts: (camera) => tallies.get(camera) ?? nothingCounted,
-    picture: async (resultId) => pictures.jpeg(resultId),
+    picture: async (resultId) => images.jpeg(resultId),
     async preview(camera) {
       const found = previews.get(camera);
       return found && { frame: found.frame, jpeg: await found.jpeg() };

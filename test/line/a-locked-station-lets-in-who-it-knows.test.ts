@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { askAgent } from '../../agent/http/ask.ts';
+import { askAgent } from '../../agent/http/ask-agent.ts';
 import { makeAuthority } from '../rigs/certificates.ts';
 import { freePort } from '../rigs/free-port.ts';
 import { mosquittoMissing, startMosquitto } from '../rigs/mosquitto.ts';

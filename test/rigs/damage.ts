@@ -46,7 +46,7 @@ export async function openDamage(toPort: number): Promise<Damage> {
       if (end > bytes.length) return at;
       const isVideo = bytes[at + 1] === 0;
       if (isVideo && every > 0 && ++count % every === 0) {
-        // Past the RTP and FU headers, or the stream would be another one and not a damaged one.
+        // ResultHistory the RTP and FU headers, or the stream would be another one and not a damaged one.
         for (let spoilt = at + 4 + 12 + 16; spoilt < end; spoilt += 7) bytes[spoilt]! ^= 0x5a;
       }
       at = end;

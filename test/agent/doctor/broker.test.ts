@@ -10,7 +10,7 @@ import { checkConfig } from '../../../agent/doctor/config.ts';
 import type { Finding } from '../../../agent/doctor/finding.ts';
 import type { RunningAgent } from '../../../agent/doctor/http.ts';
 import { checkSparkplug } from '../../../agent/doctor/sparkplug.ts';
-import { checkWithin } from '../../../agent/doctor/within.ts';
+import { checkWithin } from '../../../agent/doctor/time-limit.ts';
 import { cameraSchema, type MqttConfig, mqttSchema } from '../../../config/schema.ts';
 import { freePort } from '../../rigs/free-port.ts';
 import { type Limits, type Refusing, startLimitedBroker } from '../../rigs/limited-broker.ts';

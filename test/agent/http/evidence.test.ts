@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { openEvidence } from '../../../agent/evidence/evidence.ts';
-import { createPast } from '../../../agent/evidence/result-history.ts';
+import { createResultHistory } from '../../../agent/evidence/result-history.ts';
 import { createRecent } from '../../../agent/http/recent.ts';
 import { Closer } from '../../../agent/lifecycle/closer.ts';
 import { createMetrics } from '../../../agent/metrics/metrics.ts';
@@ -37,7 +37,7 @@ async function openPastStation(parts: readonly Partial<Result>[]) {
     results.push({ ...one, evidence: evidence.keep(one, image) });
     await until(() => evidence.result(one.resultId), { what: 'the picture to be kept' });
   }
-  const past = createPast(createRecent(), evidence);
+  const past = createResultHistory(createRecent(), evidence);
   const { http } = opened.use(await openStationRig({}, { past, evidence }));
   const all = opened.move();
   return { url: http.url, results, [Symbol.asyncDispose]: () => all[Symbol.asyncDispose]() };

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { askAgent } from '../../../agent/http/ask.ts';
+import { askAgent } from '../../../agent/http/ask-agent.ts';
 import type { Role } from '../../../agent/http/roles.ts';
 import { makeAuthority } from '../../rigs/certificates.ts';
 import { openStationRig, type StationRig } from '../../rigs/station.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkBroker } from '../../../agent/doctor/broker.ts';
-import { checkWithin } from '../../../agent/doctor/within.ts';
+import { checkWithin } from '../../../agent/doctor/time-limit.ts';
 import { connectBroker } from '../../../agent/publish/broker.ts';
 import { type MqttConfig, mqttSchema } from '../../../config/schema.ts';
 import { type Authority, type Certificates, makeAuthority } from '../../rigs/certificates.ts';

@@ -3,7 +3,7 @@ import type { Image } from '../../models/image.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import { encodeJudged } from '../evidence/jpeg.ts';
 
-export interface Pictures {
+export interface ImageCache {
   /** Copies the pixels, so that the caller's buffer can be freed early: buffers that live for seconds cost the main loop far more in garbage collection. */
   add(id: string, image: Image): void;
   /** JPEG of an image that is still kept, encoded at the first call. */
@@ -16,7 +16,7 @@ export interface Pictures {
 const jpegShare = 1 / 3;
 
 /** Keeps the newest images in bounded memory: pixels in one ring buffer, and JPEGs of the images that somebody viewed. */
-export function createPictures(bytes: number): Pictures {
+export function createImageCache(bytes: number): ImageCache {
   const block = Buffer.allocUnsafeSlow(bytes);
   /** Oldest first; each begins where the previous one ends, or at the start of the ring. */
   const raw = new Map<string, { readonly at: number; readonly width: number; readonly height: number }>();

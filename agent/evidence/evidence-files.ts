@@ -3,9 +3,9 @@ import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeDurably } from '../../models/disk/durable.ts';
 import { makeFolders } from '../../models/disk/folders.ts';
-import { isResultId, type Place, placeOf } from './place.ts';
+import { type EvidencePaths, isResultId, pathsOf } from './paths.ts';
 
-export interface Shelf {
+export interface EvidenceFiles {
   /** Disk space used, bytes. */
   readonly bytes: number;
   /** Number of images. */
@@ -41,10 +41,10 @@ interface Kept {
  * deleted when the power failed: they are deleted. Files of other programs are not touched.
  * @returns also how many incomplete ones were deleted
  */
-export async function openShelf(
+export async function openEvidenceFiles(
   directory: string,
   quotaBytes: number,
-): Promise<{ readonly shelf: Shelf; readonly removed: number }> {
+): Promise<{ readonly files: EvidenceFiles; readonly removed: number }> {
   const found = await readShelf(directory);
   let kept = found.kept;
   let bytes = kept.reduce((sum, one) => sum + one.bytes, 0);
@@ -54,7 +54,7 @@ export async function openShelf(
   async function removeOldest(): Promise<void> {
     const oldest = kept[first++]!;
     bytes -= oldest.bytes;
-    await removeFiles(placeOf(directory, oldest.id)!);
+    await removeFiles(pathsOf(directory, oldest.id)!);
     if (first > 1_000 && first > kept.length / 2) {
       kept = kept.slice(first);
       first = 0;
@@ -68,12 +68,15 @@ export async function openShelf(
   // The quota may have been lowered since.
   await makeRoom(0);
 
-  const read = async <T>(resultId: string, take: (place: Place) => Promise<T>): Promise<T | undefined> => {
-    const place = placeOf(directory, resultId);
+  const read = async <T>(
+    resultId: string,
+    take: (paths: EvidencePaths) => Promise<T>,
+  ): Promise<T | undefined> => {
+    const paths = pathsOf(directory, resultId);
     // Deleted meanwhile, or never written.
-    return place && (await take(place).catch(() => undefined));
+    return paths && (await take(paths).catch(() => undefined));
   };
-  const shelf: Shelf = {
+  const files: EvidenceFiles = {
     get bytes() {
       return bytes;
     },
@@ -84,30 +87,30 @@ export async function openShelf(
       return kept.slice(first).map(({ id }) => id);
     },
     async add(resultId, picture, sidecar) {
-      const place = placeOf(directory, resultId)!;
+      const paths = pathsOf(directory, resultId)!;
       const size = onDisk(picture.byteLength) + onDisk(Buffer.byteLength(sidecar));
       if (size > quotaBytes) return false;
       await makeRoom(size);
-      await makeFolders(place.folder);
+      await makeFolders(paths.folder);
       try {
-        await writeDurably(place.picture, picture);
-        await writeDurably(place.sidecar, sidecar);
+        await writeDurably(paths.picture, picture);
+        await writeDurably(paths.sidecar, sidecar);
       } catch (error) {
-        await removeFiles(place);
+        await removeFiles(paths);
         throw error;
       }
       kept.push({ id: resultId, bytes: size });
       bytes += size;
       return true;
     },
-    picture: (resultId) => read(resultId, (place) => readFile(place.picture)),
-    sidecar: (resultId) => read(resultId, (place) => readFile(place.sidecar, 'utf8')),
+    picture: (resultId) => read(resultId, (paths) => readFile(paths.picture)),
+    sidecar: (resultId) => read(resultId, (paths) => readFile(paths.sidecar, 'utf8')),
   };
-  return { shelf, removed: found.removed };
+  return { files, removed: found.removed };
 }
 
 /** Deletes the sidecar first: after a power failure an image without a sidecar is left. */
-async function removeFiles({ folder, picture, sidecar }: Place): Promise<void> {
+async function removeFiles({ folder, picture, sidecar }: EvidencePaths): Promise<void> {
   for (const file of [sidecar, picture, `${sidecar}.draft`, `${picture}.draft`]) {
     await rm(file, { force: true });
   }
@@ -124,7 +127,7 @@ async function readShelf(directory: string): Promise<{ kept: Kept[]; removed: nu
     const folder = join(directory, day);
     const names = new Set(await readdir(folder));
     const ids = new Set(Array.from(names, idOf).filter((id) => id !== undefined));
-    const mine = [...ids].filter((id) => dirname(placeOf(directory, id)!.picture) === folder).sort();
+    const mine = [...ids].filter((id) => dirname(pathsOf(directory, id)!.picture) === folder).sort();
     for (let i = 0; i < mine.length; i += atOnce) {
       const some = mine.slice(i, i + atOnce);
       const sizes = await Promise.all(some.map((id) => sizeOf(directory, id, names)));
@@ -133,7 +136,7 @@ async function readShelf(directory: string): Promise<{ kept: Kept[]; removed: nu
         if (bytes !== undefined) {
           kept.push({ id, bytes });
         } else {
-          await removeFiles(placeOf(directory, id)!);
+          await removeFiles(pathsOf(directory, id)!);
           removed++;
         }
       }
@@ -154,7 +157,7 @@ async function sizeOf(
   id: string,
   names: ReadonlySet<string>,
 ): Promise<number | undefined> {
-  const { picture, sidecar } = placeOf(directory, id)!;
+  const { picture, sidecar } = pathsOf(directory, id)!;
   if (!names.has(`${id}.jpg`) || !names.has(`${id}.json`)) return undefined;
   if (names.has(`${id}.jpg.draft`) || names.has(`${id}.json.draft`)) return undefined;
   const sizes = await Promise.all([picture, sidecar].map(async (file) => (await stat(file)).size));

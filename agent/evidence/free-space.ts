@@ -1,7 +1,7 @@
 /** Watches the free space of the disk, so that evidence never takes space that results, labels and heads need. */
 import { statfs } from 'node:fs/promises';
 
-export interface Room extends Disposable {
+export interface FreeSpace extends Disposable {
   /** Free space for this user, bytes; undefined before the first check. */
   readonly freeBytes: number | undefined;
   /** Whether less is free than must stay free. */
@@ -10,7 +10,7 @@ export interface Room extends Disposable {
   look(wanted?: number): Promise<void>;
 }
 
-export interface RoomOptions {
+export interface FreeSpaceOptions {
   /** Any existing path on the disk. */
   readonly directory: string;
   /** Space that must stay free, bytes. */
@@ -23,11 +23,11 @@ export interface RoomOptions {
 /** Hysteresis: this much more must be free before it is no longer low, bytes. */
 const returnFactor = 1.05;
 
-export function createRoom({ directory, leastBytes, everyMs, onChange }: RoomOptions): Room {
+export function createFreeSpace({ directory, leastBytes, everyMs, onChange }: FreeSpaceOptions): FreeSpace {
   let freeBytes: number | undefined;
   let isLow = false;
 
-  const room: Room = {
+  const freeSpace: FreeSpace = {
     get freeBytes() {
       return freeBytes;
     },
@@ -47,7 +47,7 @@ export function createRoom({ directory, leastBytes, everyMs, onChange }: RoomOpt
     },
     [Symbol.dispose]: () => clearInterval(timer),
   };
-  const timer = setInterval(() => void room.look(), everyMs);
+  const timer = setInterval(() => void freeSpace.look(), everyMs);
   timer.unref();
-  return room;
+  return freeSpace;
 }

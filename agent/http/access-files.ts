@@ -3,20 +3,20 @@ import type { QcError } from '../../config/errors.ts';
 import type { HttpConfig } from '../../config/schema.ts';
 import type { AuditDraft } from '../audit/entry.ts';
 import { Closer } from '../lifecycle/closer.ts';
-import type { Locks } from './app.ts';
+import type { AccessFiles } from './app.ts';
 import type { HttpDeps } from './deps.ts';
 import { type CertificateEvents, readServedCertificate } from './tls.ts';
 import { openTokenFile } from './token-file.ts';
 
-export interface OpenLocks extends Locks, AsyncDisposable {
+export interface OpenAccessFiles extends AccessFiles, AsyncDisposable {
   readonly certificateEvents: CertificateEvents;
 }
 
 /** @throws QcError http-tokens-missing, http-tokens-invalid, http-certificate */
-export async function openLocks(
+export async function openAccessFiles(
   config: HttpConfig,
   { log, audit, onNotice }: Pick<HttpDeps, 'log' | 'audit' | 'onNotice'>,
-): Promise<OpenLocks> {
+): Promise<OpenAccessFiles> {
   await using opened = new Closer();
   const certificate = await readServedCertificate(config);
 

@@ -5,7 +5,7 @@ import { decodeTime } from 'ulid';
 /** A ULID: no other input becomes part of a path. */
 const form = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 
-export interface Place {
+export interface EvidencePaths {
   readonly folder: string;
   /** The judged image, JPEG. */
   readonly picture: string;
@@ -19,7 +19,7 @@ export const isResultId = (text: string): boolean => form.test(text);
 export const madeAt = (resultId: string): number => decodeTime(resultId);
 
 /** Files of a result, in a folder per day (UTC); undefined if the id is not valid. */
-export function placeOf(directory: string, resultId: string): Place | undefined {
+export function pathsOf(directory: string, resultId: string): EvidencePaths | undefined {
   if (!isResultId(resultId)) return undefined;
   const folder = join(directory, dayOf(madeAt(resultId)));
   const file = join(folder, resultId);
