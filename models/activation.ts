@@ -1,6 +1,7 @@
 /** Where on an image a linear head sees a label: what each place of the maps that are pooled to features adds to its score. */
+import { attended, attentionOf, type CellBlock, cellsOfMaps, windowed } from './cells.ts';
 import { type HeadWeights, hellinger, leastSum, product } from './head.ts';
-import type { FeatureMap, PooledMap } from './run/runner.ts';
+import type { FeatureMap, FeatureMaps, PooledMap } from './run/runner.ts';
 
 /** [height,width], row by row. */
 export interface Heat {
@@ -31,16 +32,23 @@ function valuesOf(kind: PooledMap['kind'], { data, channels }: FeatureMap): numb
  * without its bias. Behind a hidden layer the units that are active at x count, as they do there. Maps of different sizes are
  * added up at the size of the finest; a coarse place is shared out over the fine ones in it.
  * @param pooled what the features are pooled from, in their order; at least one
+ * @param maps of the same image, for a head that looks at places; without them what it sees there is left out
  */
-export function activationMap(head: HeadWeights, pooled: readonly PooledMap[], label: string): Heat {
+export function activationMap(
+  head: HeadWeights,
+  pooled: readonly PooledMap[],
+  label: string,
+  maps?: FeatureMaps,
+): Heat {
   const features = pooledFeatures(pooled);
   const sum = Math.max(
     leastSum,
     features.reduce((total, value) => total + Math.abs(value), 0),
   );
   const slope = slopeOf(head, features, label);
-  const height = Math.max(...pooled.map(({ map }) => map.height));
-  const width = Math.max(...pooled.map(({ map }) => map.width));
+  const sizes = [...pooled.map(({ map }) => map), ...(head.cells && maps ? [head.cells.maps.stage3] : [])];
+  const height = Math.max(...sizes.map((size) => size.height));
+  const width = Math.max(...sizes.map((size) => size.width));
   const heat = new Float32Array(height * width);
   let first = 0;
   for (const { kind, map } of pooled) {
@@ -58,7 +66,31 @@ export function activationMap(head: HeadWeights, pooled: readonly PooledMap[], l
     first += map.channels;
     spread(own, map, heat, { height, width });
   }
+  if (head.cells && maps) {
+    const own = cellHeat(head.cells, maps, slope.subarray(first));
+    spread(own, head.cells.maps.stage3, heat, { height, width });
+  }
   return { data: heat, height, width };
+}
+
+/** What each cell adds by the share that it has in what the block sees, [cells]. @param slope [C] */
+function cellHeat({ window, look }: CellBlock, maps: FeatureMaps, slope: Float64Array): Float32Array {
+  const cells = windowed(cellsOfMaps(maps), window);
+  const shares = attentionOf(cells, look);
+  const seen = attended(cells, look);
+  const sum = Math.max(
+    leastSum,
+    seen.reduce((a, b) => a + b, 0),
+  );
+  const own = new Float32Array(shares.length);
+  seen.forEach((value, c) => {
+    const root = Math.sqrt(value * sum);
+    if (root <= leastSum) return;
+    for (let p = 0; p < own.length; p++) {
+      own[p]! += (slope[c]! * shares[p]! * cells.data[c * own.length + p]!) / root;
+    }
+  });
+  return own;
 }
 
 /** Adds a coarse map to a fine one; its sum stays. */

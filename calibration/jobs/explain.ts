@@ -27,14 +27,15 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
   const open = await session;
   requireSameBase(manifest, open.facts.manifest);
   const pooled = await open.pooled(image);
-  const said = probabilitiesOf(head, pooledFeatures(pooled));
+  const maps = head.cells && (await open.maps(image)).maps;
+  const said = probabilitiesOf(head, pooledFeatures(pooled), maps);
   const shown = label ?? head.labels[said.indexOf(Math.max(...said))]!;
   if (!head.labels.includes(shown)) {
     throw new QcError('why-unavailable', `version ${version} knows no label ${shown}`, {
       remedy: `use one of: ${head.labels.join(', ')}`,
     });
   }
-  return overlay(image, activationMap(head, pooled, shown));
+  return overlay(image, activationMap(head, pooled, shown, maps));
 }
 
 /** The picture in grey, with what speaks for the label from yellow to red; what speaks against it stays grey. */

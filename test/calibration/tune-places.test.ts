@@ -129,4 +129,4 @@ it('learns from marks where to look, and judges so in every form that the head t
   const again = await train();
   expect(again.report.active?.version).toBe(version);
   expect(notices).toEqual([]);
-});
+}, 120_000);

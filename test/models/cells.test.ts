@@ -2,8 +2,16 @@ import { createHash } from 'node:crypto';
 import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../calibration/train/random.ts';
-import { type CellBlock, cellsOfMaps, spotAt, windowed } from '../../models/cells.ts';
-import { decodeHead, encodeHead, type HeadWeights, probabilitiesOf } from '../../models/head.ts';
+import { activationMap, pooledFeatures } from '../../models/activation.ts';
+import { attended, type CellBlock, cellsOfMaps, spotAt, windowed } from '../../models/cells.ts';
+import {
+  decodeHead,
+  encodeHead,
+  type HeadWeights,
+  hellinger,
+  probabilitiesOf,
+  product,
+} from '../../models/head.ts';
 import type { FeatureMap } from '../../models/run/runner.ts';
 
 const labels = ['dent', 'good', 'scratch'];
@@ -78,6 +86,22 @@ describe('a head that looks at places', () => {
     expect(probabilitiesOf({ ...head, cells }, features)).toEqual(
       probabilitiesOf({ ...head, weights: Float32Array.from(weights) }, features),
     );
+  });
+
+  it.each([
+    ['by evidence', headWith(evidence, 3)],
+    ['at a spot', headWith(spotAt(sizes.stage3, { x: 0.45, y: 0.6 }), 3)],
+  ])('explains its score by places that sum to it: %s', (_, head) => {
+    const maps = { stage2: map(31, sizes.stage2), stage3: map(32, sizes.stage3) };
+    const pooled = [{ kind: 'average' as const, map: map(33, { channels: size, height: 3, width: 3 }) }];
+    const { data } = activationMap(head, pooled, 'dent', maps);
+    const seen = hellinger(attended(windowed(cellsOfMaps(maps), 3), head.cells!.look));
+    const scores = product({ weights: head.weights, bias: new Float32Array(labels.length) }, [
+      ...hellinger(pooledFeatures(pooled)),
+      ...seen,
+    ]);
+    const mean = scores.reduce((a, b) => a + b) / labels.length;
+    expect(data.reduce((a, b) => a + b)).toBeCloseTo(scores[0]! - mean, 4);
   });
 
   it('takes the largest values around each cell', () => {

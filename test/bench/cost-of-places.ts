@@ -1,0 +1,82 @@
+/** What a part costs with a head that looks at places, side by side with one that does not, on the same base. */
+import { seededRandom } from '../../calibration/train/random.ts';
+import { openBase } from '../../models/base.ts';
+import { type CellBlock, spotAt } from '../../models/cells.ts';
+import { encodeHead } from '../../models/head.ts';
+import type { Image } from '../../models/image.ts';
+import { quantizeBase } from '../../models/quantize/quantize.ts';
+import { keepQuantized } from '../../models/quantize/variants.ts';
+import { openSession, type Session } from '../../models/run/session.ts';
+import { median } from './harness.ts';
+
+const base = 'resnet50-embedded';
+const rounds = 40;
+
+/** One line for each precision and way of looking. @param folder for the base in 8 bits */
+export async function costOfPlaces(folder: string): Promise<string[]> {
+  const images = Array.from({ length: 8 }, (_, seed) => noise(seed));
+  const made = await quantizeBase(
+    await openBase({ base, precision: 'fp32' }),
+    images.map((image) => async () => image),
+    { method: 'minmax', threads: 0, source: 'noise', revision: null, onProgress: () => undefined },
+  );
+  await keepQuantized(folder, made);
+  const lines: string[] = [];
+  for (const precision of ['fp32', 'int8'] as const) {
+    await using session = await openSession({
+      ...{ base, provider: 'cpu', precision, threads: 1, storageDirectory: folder },
+    });
+    const [features, ...others] = await sideBySide(session, images[0]!);
+    lines.push(`${precision}: whole image alone ${features!.ms.toFixed(2)} ms`);
+    for (const { name, ms } of others) {
+      lines.push(`${precision}: ${name} ${ms.toFixed(2)} ms, ${(ms / features!.ms).toFixed(3)} times`);
+    }
+  }
+  return lines;
+}
+
+/** Median of alternating runs, ms. */
+async function sideBySide(session: Session, image: Image): Promise<{ name: string; ms: number }[]> {
+  const size = session.facts.manifest.features.size;
+  const [stage2, stage3] = [session.facts.maps[0]!, session.facts.maps[1]!];
+  const channels = stage2.channels + stage3.channels;
+  const evidence = (): CellBlock['look'] => ({
+    ...{ by: 'evidence', weights: drawn(1, channels), bias: 0, sharpness: 3 },
+  });
+  const ways = [
+    { name: 'whole image alone', look: undefined, window: 0 },
+    { name: 'places in windows of 3', look: evidence(), window: 3 },
+    { name: 'places in windows of 5', look: evidence(), window: 5 },
+    { name: 'one place', look: spotAt(stage3, { x: 0.5, y: 0.5 }), window: 7 },
+  ];
+  for (const { name, look, window } of ways) {
+    const inner = size + (look ? channels : 0);
+    const model = encodeHead({
+      ...{ transform: 'hellinger', labels: ['good', 'bad'], weights: drawn(2, 2 * inner), bias: drawn(3, 2) },
+      temperature: 1,
+      ...(look && { cells: { maps: { stage2, stage3 }, window, look, mean: drawn(4, channels) } }),
+      exemplars: Array.from({ length: 40 }, (_, i) => drawn(10 + i, size)),
+    });
+    await session.keepHead({ version: name, labels: ['good', 'bad'], model });
+  }
+  const taken = new Map(ways.map(({ name }) => [name, [] as number[]]));
+  for (let round = -5; round < rounds; round++) {
+    for (const { name } of ways) {
+      const began = performance.now();
+      await session.judge(image, { head: name });
+      if (round >= 0) taken.get(name)!.push(performance.now() - began);
+    }
+  }
+  return ways.map(({ name }) => ({ name, ms: median(taken.get(name)!) }));
+}
+
+function drawn(seed: number, length: number): Float32Array {
+  const random = seededRandom(seed);
+  return Float32Array.from({ length }, () => random.between(-1, 1));
+}
+
+function noise(seed: number): Image {
+  const random = seededRandom(seed);
+  const data = Uint8Array.from({ length: 224 * 224 * 3 }, () => random.integer(256));
+  return { width: 224, height: 224, data };
+}
