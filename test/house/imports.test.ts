@@ -1,86 +1,54 @@
-import { readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../config/package.ts';
-import { sources } from './sources.ts';
-
-/** Lowest first: a folder imports only from itself and from those before it. */
-const layers = ['config', 'models', 'calibration', 'agent', 'test'];
-
-interface Import {
-  readonly file: string;
-  readonly target: string;
-}
-
-const files = sources(['config', 'models', 'calibration', 'agent', 'test'], '.ts');
-
-function importsOf(file: string): Import[] {
-  const text = readFileSync(join(packageRoot, file), 'utf8');
-  const found = text.matchAll(
-    /(?:^|\s)(?:import|export)\s[^;'"]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)|^import\s+'([^']+)'/gm,
-  );
-  return [...found].map((match) => {
-    const name = match[1] ?? match[2] ?? match[3] ?? '';
-    return {
-      file,
-      target: name.startsWith('.') ? relative(packageRoot, join(packageRoot, dirname(file), name)) : name,
-    };
-  });
-}
-
-const imports = files.flatMap(importsOf);
-const own = new Set(files);
+import {
+  codeOf,
+  cyclesOf,
+  files,
+  graphOf,
+  imports,
+  layers,
+  ownImports,
+  shipped,
+  textOf,
+} from './import-graph.ts';
 
 describe('the house rules', () => {
   it('reads a tree worth checking', () => {
     expect(files.length).toBeGreaterThan(40);
-    expect(imports.filter((i) => own.has(i.target)).length).toBeGreaterThan(80);
+    expect(ownImports.length).toBeGreaterThan(80);
   });
 
   it('imports only files that exist', () => {
-    const missing = imports.filter((i) => i.target.endsWith('.ts') && !own.has(i.target));
+    // Browser code may name what the HTTP server makes.
+    const missing = imports.filter(({ target }) => target.endsWith('.ts') && !files.includes(target));
     expect(missing).toEqual([]);
   });
 
   it('lets no lower layer import a higher one', () => {
-    const rank = (path: string) => layers.indexOf(path.split('/')[0] ?? '');
-    const upward = imports.filter((i) => own.has(i.target) && rank(i.target) > rank(i.file));
+    const rank = (path: string) => [...layers, 'test'].indexOf(path.split('/')[0] ?? '');
+    const upward = ownImports.filter(({ file, target }) => rank(target) > rank(file));
     expect(upward).toEqual([]);
   });
 
   it('checks values from outside with config/check.ts alone, on which zod cannot throw', () => {
-    const direct = files.filter(
-      (file) =>
-        !file.startsWith('test/') &&
-        file !== 'config/check.ts' &&
-        readFileSync(join(packageRoot, file), 'utf8').includes('.safeParse('),
+    const direct = shipped.filter(
+      (file) => file !== 'config/check.ts' && textOf(file).includes('.safeParse('),
     );
     // Its input is the command line of whoever starts it.
     expect(direct).toEqual(['agent/cli/options.ts']);
   });
 
-  it('has no import cycles, type imports included', () => {
-    const edges = new Map<string, string[]>();
-    for (const { file, target } of imports)
-      if (own.has(target)) edges.set(file, [...(edges.get(file) ?? []), target]);
-    const done = new Set<string>();
-    const cycles: string[] = [];
-    const walk = (file: string, path: string[]): void => {
-      if (path.includes(file)) {
-        cycles.push([...path.slice(path.indexOf(file)), file].join(' -> '));
-        return;
-      }
-      if (done.has(file)) return;
-      for (const target of edges.get(file) ?? []) walk(target, [...path, file]);
-      done.add(file);
-    };
-    for (const file of files) walk(file, []);
-    expect(cycles).toEqual([]);
+  it('has no cycles between files, type imports included', () => {
+    expect(cyclesOf(graphOf(ownImports.map(({ file, target }) => [file, target])))).toEqual([]);
+  });
+
+  it('has no cycles between folders', () => {
+    const parents = new Set(shipped.flatMap((file) => parentsOf(file)));
+    expect([...parents].flatMap((parent) => cyclesOf(graphOf(siblingsUnder(parent))))).toEqual([]);
   });
 
   it('imports onnxruntime only where it runs: in the worker, and in a process that does nothing else', () => {
-    const users = new Set(imports.filter((i) => i.target.startsWith('onnxruntime-')).map((i) => i.file));
-    expect([...users].filter((file) => !file.startsWith('test/')).sort()).toEqual([
+    expect(importersOf(/^onnxruntime-/)).toEqual([
       'models/run/head-sessions.ts',
       'models/run/onnx-session.ts',
       'models/run/session-graph.ts',
@@ -90,21 +58,27 @@ describe('the house rules', () => {
   it('keeps the command line in agent/cli', () => {
     const main = 'agent/main.ts';
     const isCli = (path: string) => path.startsWith('agent/cli/');
-    const product = imports.filter(({ file }) => !file.startsWith('test/') && !isCli(file));
+    const product = imports.filter(({ file }) => shipped.includes(file) && !isCli(file));
     expect([...new Set(product.filter(({ target }) => isCli(target)).map(({ file }) => file))]).toEqual([
       main,
     ]);
     expect(product.filter(({ target }) => target === 'commander').map(({ file }) => file)).toEqual([main]);
   });
 
+  it('imports mqtt only where a connection to a broker is made', () => {
+    expect(importersOf(/^mqtt$/)).toEqual([
+      // The results of a benchmark and of the demo are read as any other client of the broker would read them.
+      'agent/bench/results.ts',
+      'agent/demo/demo.ts',
+      'agent/publish/broker.ts',
+      // Only types of it.
+      'agent/publish/limits.ts',
+      'agent/publish/link.ts',
+    ]);
+  });
+
   it('uses the process object only where a process begins', () => {
-    const users = files
-      .filter((file) => !file.startsWith('test/'))
-      .filter((file) =>
-        /(?<![-.\w'"])process\.\w|'node:process'/.test(
-          withoutComments(readFileSync(join(packageRoot, file), 'utf8')),
-        ),
-      );
+    const users = shipped.filter((file) => /(?<![-.\w'"])process\.\w|'node:process'/.test(codeOf(file)));
     expect(users.filter((file) => !entries.includes(file))).toEqual([]);
   });
 });
@@ -126,6 +100,7 @@ const entries = [
   'agent/http/generate.ts',
   'agent/demo/refresh-head.ts',
   'models/refresh-base.ts',
+  'models/prepare/assemble.mjs',
   // Which native library fits: the platform is a property of the process.
   'models/run/providers.ts',
   'models/run/int8-overflow.ts',
@@ -146,6 +121,27 @@ const entries = [
   'models/disk/lock.ts', // whether the process that left a lock still runs
 ];
 
-function withoutComments(text: string): string {
-  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+/** Files that ship and import the package. */
+function importersOf(name: RegExp): string[] {
+  const users = imports.filter(({ target }) => name.test(target)).map(({ file }) => file);
+  return [...new Set(users)].filter((file) => shipped.includes(file)).sort();
+}
+
+/** The folders a file lies in, the package root (an empty path) included. */
+function parentsOf(file: string): string[] {
+  const folder = dirname(file);
+  return folder === '.' ? [''] : [folder, ...parentsOf(folder)];
+}
+
+/** Imports between folders in the same folder. Files directly in it are its main path and may import from all of them. */
+function siblingsUnder(parent: string): (readonly [string, string])[] {
+  const prefix = parent === '' ? '' : `${parent}/`;
+  const childOf = (file: string) => {
+    const rest = file.startsWith(prefix) ? file.slice(prefix.length).split('/') : [];
+    return rest.length > 1 ? `${prefix}${rest[0]}` : undefined;
+  };
+  return ownImports.flatMap(({ file, target }) => {
+    const [from, to] = [childOf(file), childOf(target)];
+    return from !== undefined && to !== undefined && from !== to ? [[from, to] as const] : [];
+  });
 }
