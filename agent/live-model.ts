@@ -3,14 +3,13 @@
 import type { Config } from '../config/schema.ts';
 import type { Image } from '../models/image.ts';
 import { type Inspector, openInspector } from '../models/inspector.ts';
-import { decide, type Rules } from '../models/verdict.ts';
+import { type Decision, decide, type Rules } from '../models/verdict.ts';
 import { openStore, type Store } from '../models/versions/store.ts';
-import type { Classification } from './http/deps.ts';
 import type { Judgement } from './inspect.ts';
 import type { Log } from './lifecycle/log.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import type { Result } from './publish/messages.ts';
-import type { RecipeBook } from './recipes/book.ts';
+import type { RecipeInForce } from './recipes/in-force.ts';
 
 export interface LiveModel extends AsyncDisposable {
   /** With the version that judges by the recipe in force. */
@@ -41,10 +40,19 @@ export interface LiveModel extends AsyncDisposable {
   recipeChanged(): void;
 }
 
+/** What the model says of one image that is no part of the line. */
+export interface Classification {
+  readonly decision: Decision;
+  readonly model: Result['model'];
+  /** ms */
+  readonly queueMs: number;
+  readonly inferenceMs: number;
+}
+
 export interface LiveModelDeps {
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly recipes: { readonly book: RecipeBook; readonly active: string };
+  readonly recipes: Pick<RecipeInForce, 'book' | 'active'>;
   /** Told when another head judges, or the model has a notice. */
   readonly onChange: () => void;
   /** Told why the inference server does not judge; an empty text when it does again. */

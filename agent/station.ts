@@ -1,9 +1,8 @@
+import { defaultRecipe } from '../config/resolve.ts';
 import type { StationState, Status } from './publish/messages.ts';
 
-/** What the station's state is derived from, read anew at every question. */
+/** What the station's state is derived from, read each time it is asked for. */
 export interface StationSources {
-  /** Version of the agent. */
-  readonly version: string;
   /** The recipe in force. */
   recipe(): string;
   cameras(): readonly {
@@ -30,7 +29,15 @@ const startingMs = 10_000;
 
 /** The station's state and why; nothing else decides whether it is `inspecting`. */
 export class Station {
-  readonly #sources: StationSources;
+  readonly #version: string;
+  /** Until its part of the agent is open, a source says that nothing is there yet. */
+  readonly #sources: StationSources = {
+    recipe: () => defaultRecipe,
+    cameras: () => [],
+    broker: () => ({ connected: false, reason: 'not connected yet' }),
+    outbox: () => '',
+    model: () => undefined,
+  };
   readonly #notices = new Map<string, string>();
   readonly #listeners: (() => void)[] = [];
   readonly #startedAt = performance.now();
@@ -40,8 +47,14 @@ export class Station {
   #said: StationState = 'starting';
   #wasReady = false;
 
-  constructor(sources: StationSources) {
-    this.#sources = sources;
+  /** @param version of the agent */
+  constructor(version: string) {
+    this.#version = version;
+  }
+
+  /** A part of the agent is open, and says from now on how it is. */
+  watch(sources: Partial<StationSources>): void {
+    Object.assign(this.#sources, sources);
   }
 
   /** Told whenever something has changed that the status shows. */
@@ -147,7 +160,7 @@ export class Station {
       online: true,
       state: this.state,
       reasons: this.reasons,
-      version: this.#sources.version,
+      version: this.#version,
       model: this.#sources.model()?.version ?? 'none',
       recipe: this.#sources.recipe(),
       cameras: Object.fromEntries(cameras),

@@ -8,7 +8,7 @@ import type { LabelledFrame } from './dataset/frame.ts';
 import { readFrame } from './dataset/read-frame.ts';
 import type { Finding } from './finding.ts';
 import { emptyFindings, labelFindings } from './import-findings.ts';
-import { type Described, describeFrames } from './train/features.ts';
+import { type FrameFeatures, describeFrames } from './train/features.ts';
 import { fitHead } from './train/fit.ts';
 import { alike, groupsOf } from './train/groups.ts';
 
@@ -139,7 +139,7 @@ function countFindings(frames: readonly LabelledFrame[], good: readonly string[]
 }
 
 /** Width and height of every picture, from its header alone. */
-async function sizesOf(described: readonly Described[]): Promise<Map<string, string>> {
+async function sizesOf(described: readonly FrameFeatures[]): Promise<Map<string, string>> {
   const sizes = new Map<string, string>();
   for (const { frame } of described) {
     // Somebody may remove the frame while it is examined.
@@ -167,7 +167,7 @@ function sizeFindings(sizes: ReadonlyMap<string, string>): Finding[] {
 }
 
 /** The same picture under two labels: one of them is wrong. */
-function crossDuplicates(described: readonly Described[]): Finding[] {
+function crossDuplicates(described: readonly FrameFeatures[]): Finding[] {
   return alike(described, (a, b) => a.frame.label !== b.frame.label).map(({ a, b }) => {
     const [one, other] = [described[a]!.frame, described[b]!.frame];
     return {
@@ -182,7 +182,7 @@ function crossDuplicates(described: readonly Described[]): Finding[] {
 
 /** Labels that heads which had not seen the frame surely disagree with; nothing where training is impossible. */
 async function likelyMistakes(
-  described: readonly Described[],
+  described: readonly FrameFeatures[],
   signal: AbortSignal | undefined,
 ): Promise<Finding[]> {
   const counts = new Map<string, number>();
@@ -218,7 +218,7 @@ async function likelyMistakes(
 }
 
 /** Of the frames that have a label, the one whose features point most nearly the same way. */
-function likest(described: readonly Described[], of: number, label: string): Described {
+function likest(described: readonly FrameFeatures[], of: number, label: string): FrameFeatures {
   const cosine = (a: Float32Array, b: Float32Array) =>
     a.reduce((sum, value, d) => sum + value * b[d]!, 0) /
     Math.sqrt(b.reduce((sum, value) => sum + value ** 2, 1e-12));

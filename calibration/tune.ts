@@ -15,7 +15,7 @@ import { judgedByActive } from './train/active.ts';
 import { chooseFrames, requireEnough } from './train/choose-frames.ts';
 import { byLabel, evaluate, mostProbable, rightOf } from './train/evaluate.ts';
 import { familiarOf } from './train/familiar.ts';
-import { type Described, describeFrames } from './train/features.ts';
+import { type FrameFeatures, describeFrames } from './train/features.ts';
 import { type Example, fitHead } from './train/fit.ts';
 import { judgeCandidate } from './train/gate.ts';
 import { groupsOf } from './train/groups.ts';
@@ -89,7 +89,7 @@ export async function tune(
   // Head, and for comparison one that does without the base
   const groups = groupsOf(described);
   const truth = described.map(({ frame }) => frame.label);
-  const examples = (viewsOfFrame: (one: Described) => Example['views']) =>
+  const examples = (viewsOfFrame: (one: FrameFeatures) => Example['views']) =>
     described.map((one, i) => ({ views: viewsOfFrame(one), label: truth[i]!, group: groups[i]! }));
   const features = await fitHead(
     examples(({ views }) => views),

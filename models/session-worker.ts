@@ -7,7 +7,7 @@ import { openRemotely } from './remote/remote.ts';
 import { classify, type Head, openHead } from './run/head-sessions.ts';
 import { openLocally } from './run/local.ts';
 import { monotonicMs } from './run/monotonic.ts';
-import type { Described, FeatureMap, FeatureMaps, Native, Runner } from './run/runner.ts';
+import type { ImageFeatures, FeatureMap, FeatureMaps, Native, Runner } from './run/runner.ts';
 import type {
   Answer,
   Asked,
@@ -94,7 +94,7 @@ function serve(runner: Runner): void {
     return [task.head, task.shadow].some((head) => head !== undefined && heads.get(head)?.needsMaps);
   }
 
-  async function answerOf(task: PictureTask, described: Described): Promise<Answer> {
+  async function answerOf(task: PictureTask, described: ImageFeatures): Promise<Answer> {
     const { features, maps = {}, pooled, ranOn } = described;
     if (task.kind === 'features') return { features };
     if (task.kind === 'maps') return { features, maps: copied(maps) };

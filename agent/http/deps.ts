@@ -3,16 +3,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Calibration } from '../../calibration/calibration.ts';
-import type { Frame, Image } from '../../models/image.ts';
-import type { Decision } from '../../models/verdict.ts';
+import type { Image } from '../../models/image.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Evidence } from '../evidence/evidence.ts';
 import type { ResultHistory } from '../evidence/result-history.ts';
 import type { Log } from '../lifecycle/log.ts';
+import type { Classification } from '../live-model.ts';
 import type { CommandHandlers } from '../publish/commands.ts';
 import type { Handshake, Result, Status } from '../publish/messages.ts';
 import type { RecipeView } from '../recipes/recipes.ts';
-import type { CameraView, Counts } from './views.ts';
+import type { Recent } from './recent.ts';
+import type { CameraView } from './views.ts';
 
 /** The schemas of a route are zod; the types of its handler follow from them. */
 export type App = FastifyInstance<
@@ -29,27 +30,6 @@ export interface ReadyCheck {
   readonly ready: boolean;
   /** Why not; empty if ready. */
   readonly reason: string;
-}
-
-export interface Classification {
-  readonly decision: Decision;
-  readonly model: Result['model'];
-  /** ms */
-  readonly queueMs: number;
-  readonly inferenceMs: number;
-}
-
-/** The newest results with their images; `createRecent` keeps them in bounded memory. */
-export interface Recent {
-  /** Newest first. */
-  results(query: { readonly camera?: string | undefined; readonly limit: number }): readonly Result[];
-  counts(camera: string): Counts;
-  /** The judged image as JPEG; undefined if it is no longer kept. */
-  picture(resultId: string): Promise<Buffer | undefined>;
-  /** The whole camera image of the newest part that has one. */
-  preview(camera: string): Promise<{ readonly jpeg: Buffer; readonly frame: Frame } | undefined>;
-  /** Called with each new result until the handle is disposed of. */
-  subscribe(listener: (result: Result) => void): Disposable;
 }
 
 export interface HttpDeps {

@@ -1,9 +1,21 @@
 /** The newest results and their images, in bounded memory; images are encoded only when somebody views them. */
 import type { Frame, Image } from '../../models/image.ts';
 import type { Result } from '../publish/messages.ts';
-import type { Recent } from './deps.ts';
 import { createImageCache, encode } from './image-cache.ts';
 import type { Counts } from './views.ts';
+
+/** What the HTTP routes read of it. */
+export interface Recent {
+  /** Newest first. */
+  results(query: { readonly camera?: string | undefined; readonly limit: number }): readonly Result[];
+  counts(camera: string): Counts;
+  /** The judged image as JPEG; undefined if it is no longer kept. */
+  picture(resultId: string): Promise<Buffer | undefined>;
+  /** The whole camera image of the newest part that has one. */
+  preview(camera: string): Promise<{ readonly jpeg: Buffer; readonly frame: Frame } | undefined>;
+  /** Called with each new result until the handle is disposed of. */
+  subscribe(listener: (result: Result) => void): Disposable;
+}
 
 export interface RecentOptions {
   /** Results kept per camera. */

@@ -48,9 +48,9 @@ export function declareParts({ counter, gauge, histogram }: Declare) {
       }
     },
   );
+  const recipeInfo = gauge('qc_recipe_info', 'Always 1; the recipe in force', ['recipe']);
   const metrics = {
     unfamiliarParts: counter('qc_unfamiliar_parts_total', 'Parts unlike every labelled one', ['camera']),
-    recipeInForce: gauge('qc_recipe_info', 'Always 1; the recipe in force', ['recipe']),
     jobsDone: counter('qc_jobs_total', 'Triggered jobs that got their result, by how it was processed', [
       'camera',
       'outcome',
@@ -74,6 +74,11 @@ export function declareParts({ counter, gauge, histogram }: Declare) {
       for (const outcome of jobOutcomes) metrics.jobsDone.inc({ camera, outcome }, 0);
       for (const verdict of verdictValue.options)
         parts.inc({ camera, recipe: recipe('default'), verdict }, 0);
+    },
+    /** The recipe in force from now on; the one before is no longer shown. */
+    recipeInForce(name: string): void {
+      recipeInfo.reset();
+      recipeInfo.set({ recipe: name }, 1);
     },
     /** Reads at every scrape how far a camera's parts have drifted; undefined while nobody can tell. */
     watchDrift(camera: string, read: () => number | undefined): void {

@@ -1,17 +1,10 @@
-/** Which recipe is in force: changed by command, one change at a time, and kept on disk. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** Changes the recipe in force, by command and one change at a time. */
 import { z } from 'zod';
 import { QcError } from '../../config/errors.ts';
-import { defaultRecipe } from '../../config/resolve.ts';
 import { regionSchema } from '../../config/schema.ts';
-import { sealed, unsealed } from '../../models/disk/checksum.ts';
-import { isDiskFault } from '../../models/disk/disk-fault.ts';
-import { writeDurably } from '../../models/disk/durable.ts';
-import { makeFolders } from '../../models/disk/folders.ts';
 import type { Region } from '../../models/image.ts';
 import type { Log } from '../lifecycle/log.ts';
-import type { RecipeBook } from './book.ts';
+import type { RecipeInForce } from './in-force.ts';
 
 export const recipeView = z.object({
   name: z.string(),
@@ -33,19 +26,15 @@ export interface RecipeCamera {
 
 export interface RecipesDeps {
   readonly log: Log;
-  readonly storageDirectory: string;
   /** Cameras are added as they are opened. */
   readonly cameras: ReadonlyMap<string, RecipeCamera>;
   /** Resolves when the model is loaded. */
-  readonly model: () => Promise<{ keepHead(version: string): Promise<void> }>;
+  readonly model: Promise<{ keepHead(version: string): Promise<void> }>;
   /** Called when another recipe is in force. */
   readonly onChange: () => void;
 }
 
 export interface Recipes {
-  readonly book: RecipeBook;
-  /** The recipe in force. */
-  readonly active: string;
   list(): RecipeView[];
   /**
    * Loads the heads of all recipes. A head of another base is only reported: it does not judge, and the line says what to do.
@@ -61,14 +50,10 @@ export interface Recipes {
   use(recipe: string): Promise<void>;
 }
 
-const recordSchema = z.strictObject({ schema: z.literal([1, 2]), recipe: z.string() });
-
-/** @throws QcError recipe-unknown if the recipe in force is no longer in the configuration */
-export async function openRecipes(book: RecipeBook, deps: RecipesDeps): Promise<Recipes> {
+export function createRecipes(inForce: RecipeInForce, deps: RecipesDeps): Recipes {
+  const { book } = inForce;
   const { cameras, onChange } = deps;
   const log = deps.log.child({ component: 'recipes' });
-  const file = join(deps.storageDirectory, 'recipe.json');
-  let active = await recordedIn(file, book);
   /** By recipe: why its head cannot be used. */
   const faults = new Map<string, QcError>();
   let last: Promise<unknown> = Promise.resolve();
@@ -79,7 +64,7 @@ export async function openRecipes(book: RecipeBook, deps: RecipesDeps): Promise<
     const head = book.head(recipe);
     if (head === undefined) return;
     try {
-      await (await deps.model()).keepHead(head);
+      await (await deps.model).keepHead(head);
       faults.delete(recipe);
     } catch (error) {
       if (error instanceof QcError) faults.set(recipe, error);
@@ -88,7 +73,7 @@ export async function openRecipes(book: RecipeBook, deps: RecipesDeps): Promise<
   }
 
   async function putInForce(recipe: string): Promise<void> {
-    active = recipe;
+    inForce.active = recipe;
     onChange();
     await Promise.all([...cameras.values()].map((camera) => camera.recipeChanged()));
   }
@@ -96,29 +81,25 @@ export async function openRecipes(book: RecipeBook, deps: RecipesDeps): Promise<
   async function change(recipe: string): Promise<void> {
     await load(recipe);
     for (const [name, camera] of cameras) camera.checkRegion(book.region(recipe, name));
-    const before = active;
-    await record(file, recipe);
+    const before = inForce.active;
+    await inForce.record(recipe);
     if (recipe === before) return;
     try {
       await putInForce(recipe);
     } catch (error) {
       await putInForce(before);
-      await record(file, before);
+      await inForce.record(before);
       throw error;
     }
     log.info({ recipe, before }, 'another recipe is in force');
   }
 
   return {
-    book,
-    get active() {
-      return active;
-    },
     list: () =>
       book.names.map((name) => ({
         name,
         description: book.description(name) ?? '',
-        active: name === active,
+        active: name === inForce.active,
         head: book.head(name) ?? null,
         regions: Object.fromEntries([...cameras.keys()].map((camera) => [camera, book.region(name, camera)])),
         fault: faults.get(name)?.line ?? '',
@@ -127,7 +108,7 @@ export async function openRecipes(book: RecipeBook, deps: RecipesDeps): Promise<
       for (const name of book.names) {
         await load(name).catch((error: unknown) => {
           if (!(error instanceof QcError)) throw error;
-          if (name === active && error.code !== 'head-base-mismatch') throw error;
+          if (name === inForce.active && error.code !== 'head-base-mismatch') throw error;
           log.warn({ recipe: name, code: error.code }, `the recipe ${name} cannot be used: ${error.line}`);
         });
       }
@@ -143,37 +124,4 @@ export async function openRecipes(book: RecipeBook, deps: RecipesDeps): Promise<
       return changed;
     },
   };
-}
-
-async function record(file: string, recipe: string): Promise<void> {
-  await makeFolders(join(file, '..'));
-  await writeDurably(
-    file,
-    `${JSON.stringify(sealed({ recipe }))}
-`,
-  );
-}
-
-async function recordedIn(file: string, book: RecipeBook): Promise<string> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return defaultRecipe;
-    // If there is more than one recipe, parts must be judged by the one that was put in force.
-    if (isDiskFault(error) && book.names.length === 1) return book.names[0]!;
-    const what = `the recipe in force is unknown because ${file} cannot be read: ${(error as Error).message}`;
-    throw new QcError('data-damaged', what, { remedy: 'check the disk and its permissions', cause: error });
-  }
-  const remedy = `correct the configuration, or remove ${file} to start with the recipe ${defaultRecipe}`;
-  let recipe: string;
-  try {
-    ({ recipe } = recordSchema.parse(unsealed(JSON.parse(text))));
-  } catch (cause) {
-    throw new QcError('data-damaged', `${file} does not say which recipe is in force`, { remedy, cause });
-  }
-  if (book.names.includes(recipe)) return recipe;
-  throw new QcError('recipe-unknown', `the recipe in force, "${recipe}", is not in the configuration`, {
-    remedy,
-  });
 }

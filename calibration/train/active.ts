@@ -5,7 +5,7 @@ import type { BaseManifest } from '../../models/manifest.ts';
 import type { FeatureMaps } from '../../models/run/runner.ts';
 import type { HeadVersion, Store } from '../../models/versions/store.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
-import type { Described } from './features.ts';
+import type { FrameFeatures } from './features.ts';
 import type { Compared } from './gate.ts';
 
 /** What a version's report.json keeps for later candidates: its answer to each frame before it had seen it, by frame id. */
@@ -28,7 +28,7 @@ export interface JudgedByActive extends Compared {
 export async function judgedByActive(
   store: Store,
   base: BaseManifest,
-  described: readonly Described[],
+  described: readonly FrameFeatures[],
   mapsOf: (frame: LabelledFrame) => Promise<FeatureMaps>,
   onNotice: (text: string) => void,
 ): Promise<JudgedByActive | undefined> {

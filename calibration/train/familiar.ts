@@ -1,6 +1,6 @@
 /** What the head counts as familiar: how near a new part must be to a labelled one. */
 import { hellinger } from '../../models/head.ts';
-import type { Described } from './features.ts';
+import type { FrameFeatures } from './features.ts';
 
 export interface Familiar {
   /** [M][D], transformed, of length 1. */
@@ -20,7 +20,7 @@ const mostExemplars = 500;
  * called unfamiliar; where too few are labelled for that, the largest distance stands for it.
  * @param group frames of one group never vouch for each other
  */
-export function familiarOf(described: readonly Described[], group: readonly number[]): Familiar {
+export function familiarOf(described: readonly FrameFeatures[], group: readonly number[]): Familiar {
   const step = Math.max(1, described.length / mostExemplars);
   const chosen = described
     .map((_, i) => i)

@@ -10,7 +10,7 @@ import { readFrame } from '../dataset/read-frame.ts';
 import { statisticsOf, statisticsSize } from './statistics.ts';
 import { viewOf } from './views.ts';
 
-export interface Described {
+export interface FrameFeatures {
   readonly frame: LabelledFrame;
   /** [D], pooled features of the base. */
   readonly features: Float32Array;
@@ -44,7 +44,7 @@ const keyBytes = 36;
 export async function describeFrames(
   frames: readonly LabelledFrame[],
   { storageDirectory, base, featuresOf, views, onProgress, onNotice, onUnreadable, signal }: DescribeOptions,
-): Promise<Described[]> {
+): Promise<FrameFeatures[]> {
   const size = base.features.size;
   const folder = join(storageDirectory, 'features');
   const file = join(folder, `${base.sha256.slice(0, 16)}-${size}.f32`);
@@ -81,7 +81,7 @@ export async function describeFrames(
   }
 
   /** A frame as described, or why it cannot be read. */
-  async function describe(frame: LabelledFrame): Promise<Described | string> {
+  async function describe(frame: LabelledFrame): Promise<FrameFeatures | string> {
     try {
       const rows = await rowsOf(frame);
       return {
@@ -96,9 +96,9 @@ export async function describeFrames(
     }
   }
 
-  const described: Described[] = [];
+  const described: FrameFeatures[] = [];
   // The next picture is read and decoded while the model looks at this one.
-  let ahead: Promise<Described | string> | undefined;
+  let ahead: Promise<FrameFeatures | string> | undefined;
   try {
     for (const [index, frame] of frames.entries()) {
       signal?.throwIfAborted();

@@ -1,5 +1,5 @@
 /** Frames that show the same thing: they must never sit on both sides of a split. */
-import type { Described } from './features.ts';
+import type { FrameFeatures } from './features.ts';
 
 /** Features that point the same way to within this cosine are the same picture but for noise. */
 const sameCosine = 0.9995;
@@ -9,7 +9,7 @@ const mostPairs = 200_000;
 const sameMomentMs = 1_000;
 
 /** A group number for each frame: one part, one moment of a camera, or near-duplicates belong together. */
-export function groupsOf(described: readonly Described[]): number[] {
+export function groupsOf(described: readonly FrameFeatures[]): number[] {
   const parent = described.map((_, i) => i);
   const find = (i: number): number => {
     let root = i;
@@ -60,8 +60,8 @@ export function groupsOf(described: readonly Described[]): number[] {
 
 /** Pairs that are the same picture but for noise, the likest first, as far as `among` wants them. */
 export function alike(
-  described: readonly Described[],
-  among: (one: Described, other: Described) => boolean,
+  described: readonly FrameFeatures[],
+  among: (one: FrameFeatures, other: FrameFeatures) => boolean,
 ): { a: number; b: number }[] {
   const lengths = described.map(({ features }) => Math.sqrt(dot(features, features)) || 1);
   const pairs: { a: number; b: number; cosine: number }[] = [];

@@ -4,7 +4,7 @@ import type { JudgedByActive } from './active.ts';
 import { forgetting, negativeTransfer, overFitting, shareOf } from './checks.ts';
 import { countLabels } from './choose-frames.ts';
 import { byLabel, type Evaluation, mostProbable, rightOf } from './evaluate.ts';
-import type { Described } from './features.ts';
+import type { FrameFeatures } from './features.ts';
 import type { TrainedHead } from './fit.ts';
 import type { PlacesFit } from './fit-places.ts';
 import type { Gate } from './gate.ts';
@@ -15,7 +15,7 @@ import type { Chosen } from './thresholds.ts';
 export interface Measured {
   /** Labels of the frames that were drawn, those with an unreadable picture included. */
   readonly drawn: readonly string[];
-  readonly described: readonly Described[];
+  readonly described: readonly FrameFeatures[];
   readonly head: TrainedHead;
   /** The same without the base: fitted on plain statistics of the pictures. */
   readonly plain: TrainedHead;
@@ -85,7 +85,7 @@ function placesOf(fit: PlacesFit): Report['places'] {
   return { sentence: placesSentence(fit), marked, guessed, tried: told };
 }
 
-function worstMistakes(described: readonly Described[], said: readonly Probabilities[]): Report['worst'] {
+function worstMistakes(described: readonly FrameFeatures[], said: readonly Probabilities[]): Report['worst'] {
   return described
     .map(({ frame: { id, label } }, i) => {
       const most = mostProbable(said[i]!);

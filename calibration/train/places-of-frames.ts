@@ -5,14 +5,14 @@ import type { Session } from '../../models/run/session.ts';
 import { indexAnnotations } from '../dataset/annotations.ts';
 import { placesOfFrames } from '../dataset/marks.ts';
 import { openCellCache } from './cell-cache.ts';
-import type { Described } from './features.ts';
+import type { FrameFeatures } from './features.ts';
 import type { Example, TrainedHead } from './fit.ts';
 import { fitPlaces, type PlacesFit, type PlacesOptions } from './fit-places.ts';
 import { considerate } from './throttle.ts';
 
 export interface FramesWithPlaces extends Omit<PlacesOptions, 'maps'> {
   readonly storageDirectory: string;
-  readonly described: readonly Described[];
+  readonly described: readonly FrameFeatures[];
   /** The same frames. */
   readonly examples: readonly Example[];
   readonly onNotice: (text: string) => void;

@@ -14,7 +14,7 @@ import { readFrame } from '../dataset/read-frame.ts';
 import { drawEvenly } from './draw.ts';
 import { mostProbable } from './evaluate.ts';
 import { type Familiar, familiarOf } from './familiar.ts';
-import { type Described, type DescribeOptions, describeFrames } from './features.ts';
+import { type FrameFeatures, type DescribeOptions, describeFrames } from './features.ts';
 import { fitHead, type TrainedHead } from './fit.ts';
 import { foldsOf } from './folds.ts';
 import { groupsOf } from './groups.ts';
@@ -38,7 +38,7 @@ type Deps = Pick<DescribeOptions, 'onNotice' | 'signal'> & {
 interface Fold {
   readonly head: TrainedHead;
   readonly familiar: Familiar;
-  readonly held: readonly Described[];
+  readonly held: readonly FrameFeatures[];
 }
 
 /**
@@ -125,7 +125,7 @@ export async function judgeOf(
     return { heldOut, refusal: refusalOf(heldOut) };
   };
 
-  async function describeFloat(wanted: readonly LabelledFrame[]): Promise<Described[]> {
+  async function describeFloat(wanted: readonly LabelledFrame[]): Promise<FrameFeatures[]> {
     await using session = await openSession({
       ...onThisMachine(model),
       precision: 'fp32',

@@ -9,7 +9,7 @@ import type { Image } from '../image.ts';
 import { makePrepare } from '../prepare/prepare.ts';
 import { openLocally } from '../run/local.ts';
 import type { RanOn } from '../run/providers.ts';
-import type { Described, Native, Runner } from '../run/runner.ts';
+import type { ImageFeatures, Native, Runner } from '../run/runner.ts';
 import { checkImage, recordCheck } from '../run/warm-up-check.ts';
 import type { Opened, RemoteNews, WorkerRequest } from '../run/worker.ts';
 import { openCircuit } from './circuit.ts';
@@ -46,7 +46,7 @@ export async function openRemotely(
 
   let turn: Promise<unknown> = Promise.resolve();
   /** One run after the other: they share their tensors. */
-  function runHere(images: readonly Image[], maps = false): Promise<Described[]> {
+  function runHere(images: readonly Image[], maps = false): Promise<ImageFeatures[]> {
     const run = turn.then(() => local.run(images, { wide: true, maps }));
     turn = run.catch(() => undefined);
     return run.then((described) => described.map((one) => ({ ...one, ranOn: here })));
@@ -80,7 +80,7 @@ export async function openRemotely(
   /** Tensors whose requests were answered, for the next ones. */
   const spare: Float32Array[] = [];
 
-  async function ask(server: Server, images: readonly Image[]): Promise<Described[]> {
+  async function ask(server: Server, images: readonly Image[]): Promise<ImageFeatures[]> {
     const at = spare.findIndex((one) => one.length >= images.length * length);
     const tensor = at >= 0 ? spare.splice(at, 1)[0]! : new Float32Array(server.batch * length);
     // A picture that is none is no fault of the server.
@@ -123,7 +123,7 @@ export async function openRemotely(
       async run(images, { maps = false } = {}) {
         // A server gives features only.
         if (maps) return runHere(images, maps);
-        const described: Described[] = [];
+        const described: ImageFeatures[] = [];
         while (described.length < images.length) {
           const left = images.slice(described.length);
           const { server } = circuit;

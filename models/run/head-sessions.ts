@@ -2,7 +2,7 @@
 import ort from 'onnxruntime-node';
 import { QcError } from '../../config/errors.ts';
 import { isMapName } from '../base.ts';
-import type { Described, Native } from './runner.ts';
+import type { ImageFeatures, Native } from './runner.ts';
 import type { HeadAnswer, LoadedHead } from './worker.ts';
 
 export interface Head {
@@ -27,7 +27,7 @@ export async function openHead({ model, version, labels }: LoadedHead, native: N
 /** @throws QcError head-damaged where it answers with another number of labels */
 export async function classify(
   { session, version, labels }: Head,
-  described: Pick<Described, 'features' | 'maps'>,
+  described: Pick<ImageFeatures, 'features' | 'maps'>,
   native: Native,
 ): Promise<HeadAnswer> {
   const feeds = Object.fromEntries(session.inputNames.map((name) => [name, inputOf(name, described)]));
@@ -42,7 +42,7 @@ export async function classify(
 }
 
 /** Views of what the base gave; nothing is copied. */
-function inputOf(name: string, { features, maps = {} }: Pick<Described, 'features' | 'maps'>): ort.Tensor {
+function inputOf(name: string, { features, maps = {} }: Pick<ImageFeatures, 'features' | 'maps'>): ort.Tensor {
   if (!isMapName(name)) return new ort.Tensor('float32', features, [1, features.length]);
   const map = maps[name];
   if (!map) throw new QcError('maps-unavailable', `the base gives no map ${name}, which the head takes`);

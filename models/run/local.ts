@@ -17,7 +17,7 @@ import {
   sizes,
 } from './onnx-session.ts';
 import { doubt, type Provider, providers } from './providers.ts';
-import type { Described, Native, Runner } from './runner.ts';
+import type { ImageFeatures, Native, Runner } from './runner.ts';
 import { type Spread, spreadOnCpu } from './threads.ts';
 import { checkFailure, checkImage, recordCheck } from './warm-up-check.ts';
 import type { Compiled, Opened, SessionFacts, WorkerRequest } from './worker.ts';
@@ -151,7 +151,7 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
     const { base, provider } = setup;
     const { manifest } = base;
     const described = await warmUp(setup, session);
-    const [{ features }] = described as [Described];
+    const [{ features }] = described as [ImageFeatures];
     if (features.length !== manifest.features.size) {
       throw new QcError(
         'model-mismatch',
@@ -233,7 +233,7 @@ async function openMapped(
 }
 
 /** The pictures of the check, in all sizes of a batch: the first run of each takes longer. */
-async function warmUp({ base, batch }: ProvedSetup, session: OnnxSession): Promise<Described[]> {
+async function warmUp({ base, batch }: ProvedSetup, session: OnnxSession): Promise<ImageFeatures[]> {
   const { width, height } = base.manifest.input;
   const image = checkImage(width, height);
   const all = sizes(batch).reduce((sum, size) => sum + size);
@@ -270,7 +270,7 @@ async function openAgain(
   if (!session) return undefined;
   const described = await warmUp(setup, session).catch(() => undefined);
   const { features, precision } = base.manifest;
-  const holds = (one: Described) =>
+  const holds = (one: ImageFeatures) =>
     one.features.length === features.size && checkFailure(check, one.features, precision) === undefined;
   if (described?.every(holds)) {
     const runner = withMaps(session, () => openMapped(request, setup, wide, check));

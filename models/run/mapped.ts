@@ -8,7 +8,7 @@ import type { BaseRequest } from '../base.ts';
 import { type Base, mapShapes, openBase } from '../base.ts';
 import type { BaseManifest } from '../manifest.ts';
 import type { OnnxSession } from './onnx-session.ts';
-import type { Described, Runner } from './runner.ts';
+import type { ImageFeatures, Runner } from './runner.ts';
 
 /** @param open opens the second session */
 export function withMaps(plain: OnnxSession, open: () => Promise<OnnxSession>): Runner {
@@ -45,7 +45,7 @@ export async function openMappedBase(request: BaseRequest, running: BaseManifest
 }
 
 /** Refuses a base whose maps are not what its manifest, or its graph, promises (`model-mismatch`). */
-export function requireMaps(base: Base, { maps = {} }: Described): void {
+export function requireMaps(base: Base, { maps = {} }: ImageFeatures): void {
   for (const { name, channels, height, width } of mapShapes(base)) {
     const map = maps[name];
     if (map?.channels === channels && map.height === height && map.width === width) continue;

@@ -10,7 +10,7 @@ import { makePrepare } from '../prepare/prepare.ts';
 import { openCompiled } from './compiled.ts';
 import { bytesOverflow } from './int8-overflow.ts';
 import type { Provider } from './providers.ts';
-import type { Described, FeatureMap, Native } from './runner.ts';
+import type { ImageFeatures, FeatureMap, Native } from './runner.ts';
 import type { Gpu } from './worker.ts';
 
 // What fails is said by our own errors; onnxruntime's coloured lines would only alarm an operator.
@@ -37,7 +37,7 @@ export interface SessionSetup extends ProvedSetup {
 
 export interface OnnxSession {
   /** One for each image, in their order. @param wide with all threads, where it has a choice */
-  run(images: readonly Image[], wide?: boolean): Promise<Described[]>;
+  run(images: readonly Image[], wide?: boolean): Promise<ImageFeatures[]>;
   /** Lets go of what would keep the thread alive. */
   close?(): void;
   /** The compiled graph that runs, where one does. */
@@ -210,7 +210,7 @@ function runner(
     release: () => session.release(),
     close: endProfile,
     async run(images) {
-      const described: Described[] = [];
+      const described: ImageFeatures[] = [];
       for (let from = 0; from < images.length; ) {
         const size = [...feeds.keys()].find((size) => size <= images.length - from)!;
         const { pixels, tensor } = feeds.get(size)!;
@@ -239,7 +239,7 @@ function runner(
 }
 
 /** What the tensors besides the features are, in their order. */
-function describing(base: ProvedBase): (maps: readonly FeatureMap[]) => Pick<Described, 'maps' | 'pooled'> {
+function describing(base: ProvedBase): (maps: readonly FeatureMap[]) => Pick<ImageFeatures, 'maps' | 'pooled'> {
   const { also, maps, pools } = base;
   if (also.length === 0) return () => ({});
   if (base.besides === 'pooled') {

@@ -15,7 +15,7 @@ export interface FeatureMap {
 /** Those that the base has. */
 export type FeatureMaps = Readonly<Partial<Record<MapName, FeatureMap>>>;
 
-export interface Described {
+export interface ImageFeatures {
   /** [D], pooled features of the base; only until the next run. */
   readonly features: Float32Array;
   /** Only where they were asked for. */
@@ -43,7 +43,7 @@ export interface RunOptions {
 
 export interface Runner {
   /** One for each image, in their order. */
-  run(images: readonly Image[], options?: RunOptions): Promise<Described[]>;
+  run(images: readonly Image[], options?: RunOptions): Promise<ImageFeatures[]>;
   /** Makes ready for runs with maps; until then they cost nothing. @throws QcError maps-unavailable, and as opening the base */
   openMaps(): Promise<void>;
   /** Runs that it can have under way at a time; absent: one. */

@@ -12,8 +12,8 @@ describe('the state of the station', () => {
     cameras = [{ camera: 'top', up: false, reason: 'connecting', blocked: '', remarks: '' }];
     broker = { connected: false, reason: 'not connected yet' };
     model = undefined;
-    station = new Station({
-      version: '1.2.3',
+    station = new Station('1.2.3');
+    station.watch({
       recipe: () => 'bolts',
       cameras: () => cameras,
       outbox: () => '',

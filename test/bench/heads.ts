@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
 import { drawEvenly } from '../../calibration/train/draw.ts';
 import { familiarOf } from '../../calibration/train/familiar.ts';
-import { type Described, describeFrames } from '../../calibration/train/features.ts';
+import { type FrameFeatures, describeFrames } from '../../calibration/train/features.ts';
 import { fitHead } from '../../calibration/train/fit.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { viewSets } from '../../calibration/train/views.ts';
@@ -190,8 +190,8 @@ function framesOf(place: string): LabelledFrame[] {
 /** With ten labelled pictures a label, seed 1; each label left out in turn. */
 async function unfamiliar(
   frames: readonly LabelledFrame[],
-  all: ReadonlyMap<string, Described>,
-  foreign: readonly Described[],
+  all: ReadonlyMap<string, FrameFeatures>,
+  foreign: readonly FrameFeatures[],
 ) {
   const counts = { strange: 0, left: 0, alarms: 0, known: 0, other: 0, others: 0 };
   const { training, testing } = drawn(frames, 10, 1);
@@ -201,7 +201,7 @@ async function unfamiliar(
       described,
       described.map((_, group) => group),
     );
-    const strange = ({ features }: Described) => {
+    const strange = ({ features }: FrameFeatures) => {
       const x = hellinger(features);
       return (
         Math.max(...exemplars.map((row) => row.reduce((sum, value, d) => sum + value * x[d]!, 0))) < least

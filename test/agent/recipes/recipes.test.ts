@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { openBook } from '../../../agent/recipes/book.ts';
-import { openRecipes, type RecipeCamera } from '../../../agent/recipes/recipes.ts';
+import { openRecipeInForce } from '../../../agent/recipes/in-force.ts';
+import { createRecipes, type RecipeCamera } from '../../../agent/recipes/recipes.ts';
 import { QcError } from '../../../config/errors.ts';
 import { configSchema } from '../../../config/schema.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
@@ -22,28 +23,28 @@ const book = openBook(
 
 async function open(storageDirectory: string) {
   const happened: string[] = [];
+  const inForce = await openRecipeInForce(book, storageDirectory);
   const bad = new Set(['bad']);
   const camera: RecipeCamera = {
     checkRegion({ width }) {
       if (width < 0.01) throw new QcError('camera-region', 'the region is too small');
     },
     async recipeChanged() {
-      happened.push(`cut ${recipes.active}`);
+      happened.push(`cut ${inForce.active}`);
     },
   };
-  const recipes = await openRecipes(book, {
+  const recipes = createRecipes(inForce, {
     log: pino({ level: 'silent' }),
-    storageDirectory,
     cameras: new Map([['top', camera]]),
-    model: async () => ({
+    model: Promise.resolve({
       async keepHead(version) {
         happened.push(`load ${version}`);
         if (bad.has(version)) throw new QcError('head-damaged', `head ${version} is damaged`);
       },
     }),
-    onChange: () => void happened.push(`told ${recipes.active}`),
+    onChange: () => void happened.push(`told ${inForce.active}`),
   });
-  return { recipes, happened, bad };
+  return { recipes, inForce, happened, bad };
 }
 
 const code = (promise: Promise<unknown>) =>
@@ -55,24 +56,24 @@ const code = (promise: Promise<unknown>) =>
 describe('the recipe in force', () => {
   it('is the default until another one is loaded, recorded and cut', async () => {
     await using folder = await tempFolder();
-    const { recipes, happened } = await open(folder.path);
-    expect(recipes.active).toBe('default');
+    const { recipes, inForce, happened } = await open(folder.path);
+    expect(inForce.active).toBe('default');
     await recipes.use('bolts');
-    expect(recipes.active).toBe('bolts');
+    expect(inForce.active).toBe('bolts');
     expect(happened).toEqual(['load good', 'told bolts', 'cut bolts']);
-    expect((await open(folder.path)).recipes.active).toBe('bolts');
+    expect((await open(folder.path)).inForce.active).toBe('bolts');
     await recipes.use('bolts');
     expect(happened.at(-1)).toBe('load good');
   });
 
   it('stays where the new one cannot be used, on disk too', async () => {
     await using folder = await tempFolder();
-    const { recipes, happened, bad } = await open(folder.path);
+    const { recipes, inForce, happened, bad } = await open(folder.path);
     await recipes.use('bolts');
     expect(await code(recipes.use('nuts'))).toBe('head-damaged');
     expect(await code(recipes.use('dots'))).toBe('camera-region');
     expect(await code(recipes.use('screws'))).toBe('recipe-unknown');
-    expect(recipes.active).toBe('bolts');
+    expect(inForce.active).toBe('bolts');
     expect(happened.filter((one) => one.startsWith('cut'))).toEqual(['cut bolts']);
     expect(recipes.list().map(({ name, active, fault }) => [name, active, fault !== ''])).toEqual([
       ['default', false, false],
@@ -87,9 +88,9 @@ describe('the recipe in force', () => {
 
   it('changes one at a time, in the order in which it was asked', async () => {
     await using folder = await tempFolder();
-    const { recipes, happened } = await open(folder.path);
+    const { recipes, inForce, happened } = await open(folder.path);
     await Promise.all(['bolts', 'default', 'bolts', 'default'].map((name) => recipes.use(name)));
-    expect(recipes.active).toBe('default');
+    expect(inForce.active).toBe('default');
     expect(happened.filter((one) => one.startsWith('cut'))).toEqual([
       'cut bolts',
       'cut default',

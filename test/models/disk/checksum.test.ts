@@ -1,11 +1,10 @@
 /** Files that decide: no damage to them changes a decision unnoticed. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { shippedHead } from '../../../agent/demo/head.ts';
 import { openBook } from '../../../agent/recipes/book.ts';
-import { openRecipes } from '../../../agent/recipes/recipes.ts';
+import { openRecipeInForce } from '../../../agent/recipes/in-force.ts';
 import { QcError } from '../../../config/errors.ts';
 import { configSchema } from '../../../config/schema.ts';
 import { embeddedBases } from '../../../models/base.ts';
@@ -39,14 +38,7 @@ const book = openBook(
     recipes: { bolt1: {}, bolt3: {}, bolt5: {} },
   }),
 );
-const recipesIn = (storageDirectory: string) =>
-  openRecipes(book, {
-    log: pino({ level: 'silent' }),
-    storageDirectory,
-    cameras: new Map(),
-    model: async () => ({ keepHead: async () => undefined }),
-    onChange: () => undefined,
-  });
+const recipesIn = (storageDirectory: string) => openRecipeInForce(book, storageDirectory);
 
 const decisive: Record<string, Decisive> = {
   'manifest of a head': {
@@ -77,7 +69,7 @@ const decisive: Record<string, Decisive> = {
   },
   'record of the recipe in force': {
     async write(folder) {
-      await (await recipesIn(folder)).use('bolt3');
+      await (await recipesIn(folder)).record('bolt3');
       return join(folder, 'recipe.json');
     },
     read: async (folder) => (await recipesIn(folder)).active,

@@ -1,0 +1,125 @@
+/** The inspection of one camera: its feed, its trigger and the loop that judges what they find. */
+import type { CameraConfig } from '../config/schema.ts';
+import type { Region } from '../models/image.ts';
+import type { CameraFeed } from './camera/camera.ts';
+import { type CameraFeedDeps, openCameraFeed } from './camera/feed.ts';
+import { sameRegion } from './camera/live-region.ts';
+import { type Handshake, type HandshakeDeps, openHandshake } from './handshake/handshake.ts';
+import type { CameraView } from './http/views.ts';
+import { inspect, type Line } from './inspect.ts';
+import { openJudgedImages } from './part/judged.ts';
+import { openKeptBackgrounds } from './part/kept-backgrounds.ts';
+import { type OpenParts, openParts } from './part/parts.ts';
+
+export interface InspectionDeps extends CameraFeedDeps {
+  readonly handshake: Pick<
+    HandshakeDeps,
+    'storageDirectory' | 'observer' | 'obstacle' | 'onChange' | 'onNotice'
+  >;
+  /** Told what is odd about the parts; an empty text when it is over. */
+  readonly onNotice: (text: string) => void;
+  /** The recipe in force. */
+  readonly recipe: () => string;
+  /** What a recipe inspects. */
+  readonly region: (recipe: string) => Region;
+}
+
+export interface Inspection extends AsyncDisposable {
+  readonly feed: CameraFeed;
+  readonly parts: OpenParts;
+  /** Where a PLC triggers the parts. */
+  readonly handshake: Handshake | undefined;
+  /** As the page shows it. */
+  readonly view: CameraView;
+  /** @throws QcError camera-region */
+  checkRegion(region: Region): void;
+  /** The recipe in force has changed: resolves once frames are cut by its region. */
+  recipeChanged(): Promise<void>;
+  /** Starts judging; rejects only where the inspection cannot go on. */
+  run(line: Omit<Line, 'camera' | 'parts'>): Promise<void>;
+}
+
+/**
+ * Opens a camera and looks for its parts at once; they wait, bounded, until `run` judges them.
+ * Closing gives what was begun its result, then closes the camera.
+ */
+export async function openInspection(
+  camera: string,
+  config: CameraConfig,
+  deps: InspectionDeps,
+): Promise<Inspection> {
+  const regionInForce = () => deps.region(deps.recipe());
+  const judged = await openJudgedImages(deps.handshake.storageDirectory, camera, deps.log);
+  const feed = await openCameraFeed(camera, { ...config, region: regionInForce() }, deps);
+  let handshake: Handshake | undefined;
+  const kept = await openKeptBackgrounds({
+    storageDirectory: deps.handshake.storageDirectory,
+    camera,
+    url: config.url,
+    log: deps.log,
+  });
+  const parts = openParts(config.trigger, config.vote, feed, {
+    camera,
+    recipe: deps.recipe,
+    aim: (recipe) => void feed.cut(recipe === undefined ? regionInForce() : deps.region(recipe)),
+    onAcquired: (jobId) => handshake?.acquired(jobId),
+    onNotice: deps.onNotice,
+    kept,
+    condition: (condition, text) => feed.condition(condition, text),
+    judged,
+    maxWaitMs: config.maxWaitMs,
+    onShed: (frames) => deps.observer.dropped(camera, 'overload', frames),
+  });
+  if (config.trigger.kind === 'command') {
+    const { log, recipe } = deps;
+    handshake = await openHandshake(camera, config.trigger, {
+      ...deps.handshake,
+      log,
+      recipe,
+      acquire: (request) => parts.trigger(request),
+      obstacle() {
+        if (!feed.up) return `the camera is down: ${feed.reason}`;
+        return feed.blocked || deps.handshake.obstacle();
+      },
+    });
+  }
+  const stopping = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  return {
+    feed,
+    parts,
+    handshake,
+    get view() {
+      const { trigger, simulated } = config;
+      const { up, reason, region, newestAt = null } = feed;
+      return { name: camera, up, reason, region, trigger: trigger.kind, newestAt, simulated };
+    },
+    checkRegion: (region) => feed.checkRegion(region),
+    async recipeChanged() {
+      parts.recipeChanged(!sameRegion(feed.region, regionInForce()));
+      await parts.idle();
+      await feed.cut(regionInForce());
+    },
+    run(line) {
+      const show: Line['show'] = (result, seen) => {
+        // Parts come again: whatever was odd about them is over.
+        deps.onNotice('');
+        line.show(result, seen);
+        handshake?.done(result);
+      };
+      running = inspect({ ...line, show, camera, parts }, stopping.signal);
+      return running;
+    },
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await parts[Symbol.asyncDispose]();
+      await kept[Symbol.asyncDispose]();
+      await running.catch(() => undefined);
+      await handshake?.[Symbol.asyncDispose]();
+      await feed[Symbol.asyncDispose]();
+      // Whoever shows it again after a restart shows nothing new.
+      if (feed.newestPrint !== undefined) judged.add([feed.newestPrint]);
+      await judged[Symbol.asyncDispose]();
+    },
+  };
+}

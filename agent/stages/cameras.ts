@@ -1,0 +1,45 @@
+/** The cameras: each looks for its parts at once; they wait, bounded, until the model judges them. */
+import { openInspection } from '../inspection.ts';
+import type { Inspections } from '../inspections.ts';
+import { Closer } from '../lifecycle/closer.ts';
+import { cameraObserver, handshakeObserver } from '../metrics/observers.ts';
+import type { Core } from './core.ts';
+import type { ModelStage } from './model.ts';
+import type { PublishStage } from './publish.ts';
+
+export interface CamerasDeps {
+  readonly model: ModelStage;
+  readonly publish: PublishStage;
+  /** Where they are added. */
+  readonly inspections: Inspections;
+}
+
+/** A camera that is away is no error. Closing gives every part that was begun its result, then closes the cameras. */
+export async function openCameras(
+  { config, log, metrics, station, liveness }: Core,
+  { model, publish, inspections }: CamerasDeps,
+): Promise<AsyncDisposable> {
+  await using opened = new Closer();
+  const { book, inForce } = model;
+  for (const [camera, cameraConfig] of Object.entries(config.cameras)) {
+    const inspection = await openInspection(camera, cameraConfig, {
+      log,
+      observer: cameraObserver(metrics, () => station.changed()),
+      onNotice: (text) => station.notice(`parts of ${camera}`, text),
+      recipe: () => inForce.active,
+      region: (recipe) => book.region(recipe, camera),
+      handshake: {
+        storageDirectory: config.storage.directory,
+        observer: handshakeObserver(metrics),
+        obstacle: () => station.obstacle,
+        onChange: () => publish.handshakesChanged(),
+        onNotice: (text) => station.notice(`handshake of ${camera}`, text),
+      },
+    });
+    inspections.set(camera, opened.use(inspection));
+    const { feed } = inspection;
+    metrics.watchCamera(camera, () => feed);
+    liveness.loop(`the reading of camera ${camera}`, feed.turnsWithinMs, () => feed.turnedAt);
+  }
+  return opened.move();
+}

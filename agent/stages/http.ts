@@ -1,0 +1,47 @@
+/** Everything that HTTP shows and accepts, from the stages that have it. */
+import type { StationCalibration } from '../../calibration/station/calibration.ts';
+import type { Control } from '../control.ts';
+import { type Http, openHttp } from '../http/http.ts';
+import type { Inspections } from '../inspections.ts';
+import type { Core } from './core.ts';
+import type { ModelStage } from './model.ts';
+import type { Records } from './records.ts';
+
+export interface HttpStageDeps {
+  readonly records: Records;
+  readonly model: ModelStage;
+  readonly calibration: StationCalibration;
+  readonly control: Control;
+  readonly inspections: Inspections;
+}
+
+/** @throws QcError as `openHttp` */
+export function openHttpStage(
+  { config, log, metrics, station, liveness }: Core,
+  { records, model, calibration, control, inspections }: HttpStageDeps,
+): Promise<Http> {
+  const { recent, past, evidence, audit } = records;
+  return openHttp(config.http, {
+    station: config.station,
+    log,
+    metrics,
+    recent,
+    past,
+    evidence,
+    audit,
+    calibration,
+    commands: control,
+    recipes: () => model.recipes.list(),
+    handshakes: () => inspections.handshakes,
+    job: (jobId, waitMs) => inspections.resultOfJob(jobId, waitMs),
+    status: () => station.status,
+    readiness: () => station.checks,
+    hang: () => liveness.hang(),
+    cameras: () => inspections.views,
+    classify: async (image) => (await model.loading).classify(image),
+    watch(on) {
+      for (const feed of inspections.feeds) void feed.watch(on);
+    },
+    onNotice: (what, text) => station.notice(`http ${what}`, text),
+  });
+}
