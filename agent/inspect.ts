@@ -5,9 +5,10 @@
 import { QcError } from '../config/errors.ts';
 import type { Frame, Image } from '../models/image.ts';
 import { monotonicMs } from '../models/run/monotonic.ts';
+import type { Judgement } from '../models/run/session.ts';
 import type { RunTimes } from '../models/run/worker.ts';
 import { type Decision, decide, failed, isUnfamiliar, type Rules, withhold } from '../models/verdict.ts';
-import { composeResult, type Facts } from './publish/compose.ts';
+import { composeResult, type Facts, type ResultParts } from './publish/compose.ts';
 import type { Result } from './publish/messages.ts';
 import { type PartTimes, timingsOf } from './timings.ts';
 
@@ -34,22 +35,10 @@ export interface Parts {
   next(signal: AbortSignal): Promise<Part>;
 }
 
-/** What the model says of one image. */
-export interface Judgement extends RunTimes {
-  /** Label to probability, summing to 1; empty while no head has been trained. */
-  readonly probabilities: Readonly<Record<string, number>>;
-  /** Cosine with the nearest labelled part; undefined where the head knows none. */
-  readonly familiarity?: number | undefined;
-  /** [D], pooled features of the base. */
-  readonly features: Float32Array;
-  /** What a candidate in the shadow says, unpublished. */
-  readonly shadow?: Pick<Judgement, 'probabilities' | 'familiarity' | 'version'> | undefined;
-  /** Waiting for the model to be free, ms. */
-  readonly queueMs: number;
-  /** The head that judged; another one may be live by now. */
-  readonly version: string;
+/** What the model says of one image, as far as a part is judged by it. */
+export interface ImageJudgement extends Omit<Judgement, 'batch' | 'ranOn'> {
   /** What ran the base for it; absent: what the facts say. */
-  readonly ranOn?: Pick<Result['model'], 'provider' | 'precision'>;
+  readonly ranOn?: Judgement['ranOn'];
 }
 
 /** What a result was made from. */
@@ -70,7 +59,7 @@ export interface Line {
   /** The newest number that was given before, 0 for none: numbers go on without a gap, also after a restart. */
   readonly after: number;
   readonly parts: Parts;
-  readonly judge: (image: Image, recipe: string) => Promise<Judgement>;
+  readonly judge: (image: Image, recipe: string) => Promise<ImageJudgement>;
   /** The rules of the head that judged, by the part's recipe. */
   readonly rules: (version: string, recipe: string) => Rules;
   /** What every result says of the agent: station, model, mode. */
@@ -96,38 +85,18 @@ export interface Line {
  */
 export async function inspect(line: Line, stopping: AbortSignal): Promise<void> {
   let sequence = line.after;
-  let published: Promise<void> = Promise.resolve();
-  const waiting = new Set<Promise<void>>();
+  let newest: Promise<void> = Promise.resolve();
+  const unfinished = new Set<Promise<void>>();
   while (true) {
     const part = await nextPart(line.parts, stopping);
     if (!part) break;
-    const facts = line.facts();
-    const order = ++sequence;
-    const judged = judgePart(line, part, stopping);
-    const done = published.then(async () => {
-      const { features, unfamiliar, shadow, times, ...judgement } = await judged;
-      const frame = part.frames.at(-1);
-      const first = part.frames[0]?.times;
-      const timingsMs = timingsOf({ first, foundAt: part.foundAt, ...times, turnAt: monotonicMs() });
-      const composed = composeResult({
-        sequence: order,
-        camera: line.camera,
-        part,
-        facts,
-        timingsMs,
-        ...judgement,
-      });
-      const result = { ...composed, evidence: line.keep(composed, frame) };
-      await line.publish(result);
-      line.count(result);
-      line.show(result, { frame, features, unfamiliar, shadow });
-    });
-    published = done;
-    waiting.add(done);
-    void done.finally(() => waiting.delete(done)).catch(() => undefined);
-    while (waiting.size >= line.depth) await Promise.race(waiting);
+    const numbered = { part, sequence: ++sequence, facts: line.facts() };
+    const judging = judgePart(line, part, stopping);
+    newest = finishPart(line, numbered, judging, newest);
+    addUntilSettled(unfinished, newest);
+    while (unfinished.size >= line.depth) await Promise.race(unfinished);
   }
-  await published;
+  await newest;
 }
 
 const never = new AbortController().signal;
@@ -143,18 +112,18 @@ async function nextPart(parts: Parts, stopping: AbortSignal): Promise<Part | und
 }
 
 /** How a part's judging went. */
-export interface Judged extends Omit<Seen, 'frame'> {
+interface PartJudgement extends Omit<Seen, 'frame'> {
   readonly state: Result['state'];
   readonly decision: Decision;
   readonly times: Pick<PartTimes, 'runs' | 'answeredAt' | 'decidedAt'>;
   /** The head that judged; undefined where none did. */
   readonly version?: string;
   /** What ran the base for it. */
-  readonly ranOn?: Judgement['ranOn'];
+  readonly ranOn?: ResultParts['ranOn'];
 }
 
 /** All frames of a part through the model and their vote; whatever goes wrong is a failed part, never a pass. */
-async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise<Judged> {
+async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise<PartJudgement> {
   const runs: RunTimes[] = [];
   let answeredAt: number | undefined;
   const times = () => {
@@ -168,37 +137,8 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
   try {
     const judgements = await within(part.until, judgeFrames(line, part, runs));
     answeredAt = monotonicMs();
-    const { version, shadow, features } = judgements.at(-1) ?? { version: 'none' };
-    const rules = line.rules(version, part.recipe);
-    const familiarity = judgements.map((judgement) => judgement.familiarity);
-    const shadows = judgements.flatMap((judgement) => judgement.shadow ?? []);
-    return {
-      state: 'completed',
-      decision: withhold(
-        decide(
-          judgements.map((judgement) => judgement.probabilities),
-          rules,
-          familiarity,
-        ),
-        doubtsOf(part),
-      ),
-      features,
-      unfamiliar: isUnfamiliar(familiarity, rules),
-      ...(shadow &&
-        shadows.every((one) => one.version === shadow.version) && {
-          shadow: {
-            version: shadow.version,
-            decision: decide(
-              shadows.map(({ probabilities }) => probabilities),
-              line.rules(shadow.version, part.recipe),
-              shadows.map((one) => one.familiarity),
-            ),
-          },
-        }),
-      times: times(),
-      version,
-      ...ranOnOf(judgements),
-    };
+    const decided = decidePart(line, part, judgements);
+    return { state: 'completed', ...decided, times: times() };
   } catch (error) {
     return {
       state: isAborted(part) ? 'aborted' : 'failed',
@@ -208,14 +148,80 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
   }
 }
 
+/**
+ * Waits for its turn and for the judging; then composes the result, keeps its evidence, publishes, counts and shows it.
+ * @param turn resolves once the part before it is finished
+ */
+async function finishPart(
+  line: Line,
+  { part, sequence, facts }: NumberedPart,
+  judging: Promise<PartJudgement>,
+  turn: Promise<void>,
+): Promise<void> {
+  await turn;
+  const { features, unfamiliar, shadow, times, ...judgement } = await judging;
+  const { camera } = line;
+  const frame = part.frames.at(-1);
+  const first = part.frames[0]?.times;
+  const timingsMs = timingsOf({ first, foundAt: part.foundAt, ...times, turnAt: monotonicMs() });
+  const composed = composeResult({ sequence, camera, part, facts, timingsMs, ...judgement });
+  const result = { ...composed, evidence: line.keep(composed, frame) };
+  await line.publish(result);
+  line.count(result);
+  line.show(result, { frame, features, unfamiliar, shadow });
+}
+
+interface NumberedPart {
+  readonly part: Part;
+  readonly sequence: number;
+  /** As they were when the part was found. */
+  readonly facts: Facts;
+}
+
+/** The vote of all frames, and that of the shadow if one head judged all of them. */
+function decidePart(line: Line, part: Part, judgements: readonly ImageJudgement[]) {
+  const { version, shadow, features } = judgements.at(-1) ?? { version: 'none' };
+  const rules = line.rules(version, part.recipe);
+  const unfamiliar = isUnfamiliar(
+    judgements.map(({ familiarity }) => familiarity),
+    rules,
+  );
+  const shadows = judgements.flatMap((judgement) => judgement.shadow ?? []);
+  const isOneShadow = shadow !== undefined && shadows.every(({ version }) => version === shadow.version);
+  return {
+    decision: withhold(voteOf(judgements, rules), doubtsOf(part)),
+    features,
+    unfamiliar,
+    ...(isOneShadow && {
+      shadow: {
+        version: shadow.version,
+        decision: voteOf(shadows, line.rules(shadow.version, part.recipe)),
+      },
+    }),
+    version,
+    ...ranOnOf(judgements),
+  };
+}
+
+function voteOf(
+  judgements: readonly Pick<ImageJudgement, 'probabilities' | 'familiarity'>[],
+  rules: Rules,
+): Decision {
+  return decide(
+    judgements.map(({ probabilities }) => probabilities),
+    rules,
+    judgements.map(({ familiarity }) => familiarity),
+  );
+}
+
 /** Why this part must not pass: its own doubt and those of its frames, each once. */
 function doubtsOf({ doubt, frames }: Part): string[] {
   const all = [doubt, ...frames.map((frame) => frame.doubt)];
   return [...new Set(all.filter((text) => text !== undefined))];
 }
 
-/** Whatever ran the base for any of the frames: `remote+cpu` where an inference server failed in between. */
-function ranOnOf(judgements: readonly Judgement[]): Pick<Judged, 'ranOn'> {
+/** What ran the base for any of the frames: `remote+cpu` if an inference server failed in between. */
+function ranOnOf(judgements: readonly ImageJudgement[]): Pick<PartJudgement, 'ranOn'> {
   const all = judgements.flatMap(({ ranOn }) => ranOn ?? []);
   const joined = (key: 'provider' | 'precision') => [...new Set(all.map((one) => one[key]))].join('+');
   return all.length > 0 ? { ranOn: { provider: joined('provider'), precision: joined('precision') } } : {};
@@ -226,7 +232,7 @@ function isAborted({ until }: Part): boolean {
   return until?.reason instanceof QcError && until.reason.code === 'job-aborted';
 }
 
-/** What the work gives, or the reason why nobody waits for it any more; what it then gives is let go. */
+/** The result of the work, unless the signal aborts first: then its reason is thrown and the result is discarded. */
 async function within<T>(until: AbortSignal | undefined, work: Promise<T>): Promise<T> {
   if (!until) return work;
   let stop = () => {};
@@ -247,7 +253,7 @@ async function within<T>(until: AbortSignal | undefined, work: Promise<T>): Prom
  * All frames of a part, by one head: where another took over between two of them, they are judged again.
  * @param runs takes what each run of the model took
  */
-async function judgeFrames(line: Line, part: Part, runs: RunTimes[]): Promise<Judgement[]> {
+async function judgeFrames(line: Line, part: Part, runs: RunTimes[]): Promise<ImageJudgement[]> {
   const judge = async ({ image }: Frame) => {
     const judgement = await line.judge(image, part.recipe);
     runs.push(judgement);
@@ -257,4 +263,11 @@ async function judgeFrames(line: Line, part: Part, runs: RunTimes[]): Promise<Ju
     const judgements = await Promise.all(part.frames.map(judge));
     if (judgements.every(({ version }) => version === judgements[0]!.version)) return judgements;
   }
+}
+
+/** Keeps a promise in the set for as long as it is pending. A rejection is for whoever awaits the promise itself. */
+function addUntilSettled<T>(set: Set<Promise<T>>, promise: Promise<T>): void {
+  const remove = () => void set.delete(promise);
+  set.add(promise);
+  promise.then(remove, remove);
 }

@@ -3,9 +3,9 @@
 import type { Config } from '../config/schema.ts';
 import type { Image } from '../models/image.ts';
 import { type Inspector, openInspector } from '../models/inspector.ts';
+import type { Judgement } from '../models/run/session.ts';
 import { type Decision, decide, type Rules } from '../models/verdict.ts';
 import { openStore, type Store } from '../models/versions/store.ts';
-import type { Judgement } from './inspect.ts';
 import type { Log } from './lifecycle/log.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import type { Result } from './publish/messages.ts';

@@ -6,7 +6,7 @@ import { type HeadInputs, requireHeadGraph, requireSameBase } from './head.ts';
 import type { Image } from './image.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
 import type { RanOn } from './run/providers.ts';
-import { type Judged, type JudgeOptions, openSession, type Session } from './run/session.ts';
+import { type Judgement, type JudgeOptions, openSession, type Session } from './run/session.ts';
 import type { LoadedHead, RemoteNews, SessionFacts } from './run/worker.ts';
 import { type HeadVersion, openStore, type Store } from './versions/store.ts';
 
@@ -55,7 +55,7 @@ export interface Inspector extends AsyncDisposable {
   /**
    * Rejects with `overloaded` where too many wait, and with `inference-stopped` where the thread died over it.
    */
-  judge(image: Image, by?: JudgeOptions): Promise<Judged>;
+  judge(image: Image, by?: JudgeOptions): Promise<Judgement>;
   /** Pooled features of the base, [size]; for training and drift. */
   features(image: Image): Promise<Float32Array>;
   /**

@@ -29,7 +29,7 @@ export interface LatencyDeps {
   readonly times: number;
 }
 
-interface Seen {
+interface SeenFrame {
   readonly at: number;
   /** Of the pixels that were compared. */
   readonly changedShare: number;
@@ -42,7 +42,7 @@ interface Seen {
 export async function measureLatency(camera: string, deps: LatencyDeps): Promise<number[]> {
   const { source, config, signal, onReady, moments, times } = deps;
   const over = new AbortController();
-  const seen: Seen[] = [];
+  const seen: SeenFrame[] = [];
   let last: Image | undefined;
   const reading = source({
     camera,
@@ -83,7 +83,7 @@ export async function measureLatency(camera: string, deps: LatencyDeps): Promise
 }
 
 /** Waits until frames came for a while and none of them showed a change. */
-async function quiet(seen: readonly Seen[]): Promise<void> {
+async function quiet(seen: readonly SeenFrame[]): Promise<void> {
   const since = monotonicMs();
   for (;;) {
     const recent = seen.filter(({ at }) => monotonicMs() - at < QUIET_MS);
@@ -94,7 +94,7 @@ async function quiet(seen: readonly Seen[]): Promise<void> {
   }
 }
 
-async function delayOf(seen: readonly Seen[], moment: number): Promise<number> {
+async function delayOf(seen: readonly SeenFrame[], moment: number): Promise<number> {
   const before = seen.filter(({ at }) => at < moment - EARLY_MS && at > moment - EARLY_MS - QUIET_MS);
   const noise = Math.max(0, ...before.map(({ changedShare }) => changedShare));
   const least = Math.max(LEAST_SHARE, ABOVE_NOISE * noise);

@@ -52,7 +52,7 @@ const mostWaitingBytes = 32_000_000;
 /** Time to write the queued images when the agent stops, ms. */
 const closingMs = 2_000;
 
-interface Job {
+interface PendingImage {
   readonly result: Result;
   readonly image: Image;
 }
@@ -66,7 +66,7 @@ export function openEvidence(
   const log = deps.log.child({ component: 'evidence' });
   const faults = new FaultLog(log);
   const folder = join(directory, 'evidence');
-  const waiting: Job[] = [];
+  const waiting: PendingImage[] = [];
   let waitingBytes = 0;
   let isClosing = false;
   let failure = '';
@@ -136,7 +136,7 @@ export function openEvidence(
     return isFull ? 'slow' : undefined;
   }
 
-  async function write({ result, image }: Job): Promise<void> {
+  async function write({ result, image }: PendingImage): Promise<void> {
     const reached = await reach();
     const picture = await encodeJudged(image);
     await freeSpace.look(picture.byteLength);

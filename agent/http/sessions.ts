@@ -24,7 +24,7 @@ export interface SessionLimits {
 /** Most sessions of one token; the one unused for longest is ended first. There are at most 1,000 tokens. */
 const perToken = 16;
 
-interface Session {
+interface Login {
   /** Hash of its token. */
   readonly token: string;
   readonly begunAt: number;
@@ -38,9 +38,9 @@ export function createSessions(
   now: () => number = () => performance.now(),
 ): Sessions {
   /** By the hash of the cookie: a leak of this memory reveals no valid cookie. */
-  const sessions = new Map<string, Session>();
+  const sessions = new Map<string, Login>();
 
-  const holderOf = ({ token, begunAt, usedAt }: Session): Known | undefined => {
+  const holderOf = ({ token, begunAt, usedAt }: Login): Known | undefined => {
     const holder = tokens.holderOfHash(token);
     if (!holder || now() - begunAt > absoluteMs) return undefined;
     return holder.role !== 'viewer' && now() - usedAt > idleMs ? undefined : holder;

@@ -21,7 +21,7 @@ export interface CommandFinder extends Finder {
   idle(): Promise<void>;
 }
 
-interface Job {
+interface CollectedJob {
   readonly request: TriggerRequest;
   readonly jobId: string;
   readonly triggeredAt: number;
@@ -42,7 +42,7 @@ export function commandFinder(
   now: () => number,
   aim: (recipe: string | undefined) => void,
 ): CommandFinder {
-  let job: Job | undefined;
+  let job: CollectedJob | undefined;
   let timer: NodeJS.Timeout | undefined;
   let down: string | undefined;
   let stopped = false;

@@ -36,11 +36,11 @@ export interface SessionDeps {
   /** The handshake of each camera that is triggered by command. */
   handshakes(): readonly Handshake[];
   /** From when it can be used until the attempt ends. */
-  onSession(session: Session): void;
+  onSession(session: MqttSession): void;
   published(kind: PublishedKind, part?: Numbered): void;
 }
 
-export interface Session {
+export interface MqttSession {
   readonly version: BrokerLink['version'];
   readonly limits: BrokerLink['limits'];
   /** Publishes the status as it is when its turn comes; several calls in a row may share one message. */

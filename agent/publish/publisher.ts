@@ -9,7 +9,7 @@ import { isLoginRefused } from './broker-error.ts';
 import { type CommandHandlers, type CommandRecorder, createCommandDesk } from './commands.ts';
 import { LiveMessages } from './live.ts';
 import type { Handshake, Status } from './messages.ts';
-import { type PublishedKind, runSession, type Session } from './mqtt.ts';
+import { type MqttSession, type PublishedKind, runSession } from './mqtt.ts';
 import type { Numbered } from './outbox/outbox.ts';
 import type { MqttOutbox } from './part-messages.ts';
 import type { RefusalReason } from './refusal.ts';
@@ -100,7 +100,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
     onChange: () => observer.notice(refusals.lines(needed).join('; ')),
   });
   const live = new LiveMessages();
-  let session: Session | undefined;
+  let session: MqttSession | undefined;
   let reason = 'not connected to the broker yet';
   observer.connected(false);
 
@@ -189,7 +189,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
 }
 
 /** Limits that are worth a word. */
-function toldLimits({ limits }: Session): Record<string, number | boolean> {
+function toldLimits({ limits }: MqttSession): Record<string, number | boolean> {
   return {
     ...(Number.isFinite(limits.maximumPacketSize) && { maximumPacketSize: limits.maximumPacketSize }),
     ...(limits.maximumQos === 0 && { qos: 0 }),

@@ -4,7 +4,7 @@ import { hellinger, probabilitiesOf } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
-import type { Judgement } from '../../models/quantize/quantize.ts';
+import type { HeldOutCheck } from '../../models/quantize/quantize.ts';
 import { onThisMachine } from '../../models/run/providers.ts';
 import { openSession } from '../../models/run/session.ts';
 import { decide, type Thresholds } from '../../models/verdict.ts';
@@ -55,7 +55,7 @@ export async function judgeOf(
   base: BaseManifest,
   frames: readonly LabelledFrame[],
   { onProgress, onNotice, signal }: Deps,
-): Promise<((features: (image: Image) => Promise<Float32Array>) => Promise<Judgement>) | undefined> {
+): Promise<((features: (image: Image) => Promise<Float32Array>) => Promise<HeldOutCheck>) | undefined> {
   const chosen = drawEvenly(frames, mostFrames, 1);
   const labels = [...new Set(chosen.map(({ label }) => label))];
   const few = labels.find((label) => chosen.filter((one) => one.label === label).length < leastFrames);
@@ -116,7 +116,7 @@ export async function judgeOf(
     }
     onProgress('judging parts not seen', count, count);
     const shares = (of: 'right' | 'unfamiliar') => ({ fp32: float[of] / count, int8: int8[of] / count });
-    const heldOut: Judgement['heldOut'] = {
+    const heldOut: HeldOutCheck['heldOut'] = {
       frames: count,
       ...shares('right'),
       unfamiliar: shares('unfamiliar'),
@@ -169,7 +169,7 @@ function answer(
   };
 }
 
-function refusalOf({ fp32, int8, unfamiliar, escapes }: Judgement['heldOut']): string | undefined {
+function refusalOf({ fp32, int8, unfamiliar, escapes }: HeldOutCheck['heldOut']): string | undefined {
   const points = (share: number) => `${(100 * share).toFixed(2)} points`;
   if (fp32 - int8 > mostLost + 1e-9) {
     return `${points(fp32 - int8)} fewer parts not seen are judged right, ${points(mostLost)} are allowed`;

@@ -10,7 +10,7 @@ import type { Plan } from '../onnx/quantize/plan.ts';
 import { checkImage, recordCheck } from '../run/warm-up-check.ts';
 import { type Attempt, each, type Watch } from './attempts.ts';
 import { correlation, median, Noise } from './compare.ts';
-import { type Described, exposing, type FloatBase, type Picture } from './float.ts';
+import { exposing, type FloatBase, type OpenGraph, type Picture } from './float.ts';
 import type { QuantizationReport } from './report.ts';
 
 /** What a tensor of the float graph is called in the quantized one, where it holds what comes back from 8 bits. */
@@ -77,7 +77,7 @@ export async function measureSpeed(
   await using slow = await float.open(original, threads);
   await using fast = await float.open(model, threads);
   const took = { slow: [] as number[], fast: [] as number[] };
-  const timed = async (graph: Described, wanted: string) => {
+  const timed = async (graph: OpenGraph, wanted: string) => {
     const before = cpuUsage();
     await graph.tensors(image, [wanted]);
     const { user, system } = cpuUsage(before);

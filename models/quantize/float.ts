@@ -28,10 +28,10 @@ export interface FloatBase {
   /** Ranges that follow from what the tensor is. */
   readonly known: ReadonlyMap<string, Range>;
   /** Opens the model, or another with the same input, on the CPU. */
-  open(model: OnnxModel | Uint8Array, threads: number): Promise<Described>;
+  open(model: OnnxModel | Uint8Array, threads: number): Promise<OpenGraph>;
 }
 
-export interface Described extends AsyncDisposable {
+export interface OpenGraph extends AsyncDisposable {
   /** Pooled features, [size]; a copy. */
   features(image: Image): Promise<Float32Array>;
   /** Wanted tensors, the input among them where it is asked for; valid until the next call. */
@@ -70,7 +70,7 @@ export async function readFloat(base: Base): Promise<FloatBase> {
     input.layout === 'NCHW' ? [1, 3, input.height, input.width] : [1, input.height, input.width, 3];
   const prepare = makePrepare(input);
 
-  function described(graph: Graph): Described {
+  function described(graph: Graph): OpenGraph {
     async function tensors(image: Image, wanted: readonly string[]) {
       const values = prepare(image);
       const others = wanted.filter((name) => name !== input.name);

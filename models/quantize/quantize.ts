@@ -33,10 +33,10 @@ export interface QuantizeOptions extends Watch {
   /** Of the dataset; null where none was used. */
   readonly revision: string | null;
   /** What features in 8 bits do to the head; undefined where nobody can tell. */
-  readonly judge?: (features: (image: Image) => Promise<Float32Array>) => Promise<Judgement>;
+  readonly judge?: (features: (image: Image) => Promise<Float32Array>) => Promise<HeldOutCheck>;
 }
 
-export interface Judgement {
+export interface HeldOutCheck {
   readonly heldOut: HeldOut;
   /** Why it may not be used; undefined where it may. */
   readonly refusal: string | undefined;
@@ -159,13 +159,13 @@ async function judgement(
   float: FloatBase,
   { model, correlation }: Attempt,
   { judge, threads }: QuantizeOptions,
-): Promise<Judgement | undefined> {
+): Promise<HeldOutCheck | undefined> {
   if (!judge || correlation < leastCorrelation) return undefined;
   await using graph = await float.open(model, threads);
   return await judge((image) => graph.features(image));
 }
 
-function refusalOf({ correlation }: Attempt, judged: Judgement | undefined): string | undefined {
+function refusalOf({ correlation }: Attempt, judged: HeldOutCheck | undefined): string | undefined {
   if (correlation < leastCorrelation) {
     return `its features correlate ${correlation.toFixed(4)} with the float ones, ${leastCorrelation} is the least`;
   }

@@ -42,7 +42,7 @@ const follow = 0.2;
 
 type Worker = Pick<InferenceWorker, 'busy' | 'run'>;
 
-interface Job {
+interface PendingImage {
   readonly task: PictureTask;
   readonly askedAt: number;
   readonly resolve: (answered: Answered) => void;
@@ -53,7 +53,7 @@ export function openBatcher(
   workers: readonly Worker[],
   { most, waitMs, parallel = 1, wide = 1 }: BatchOptions,
 ): Batcher {
-  const waiting = new Lanes<Job>();
+  const waiting = new Lanes<PendingImage>();
   /** When each began its newest run. */
   const startedAt = new Map<Worker, number>();
   let fault: QcError | undefined;
@@ -123,7 +123,7 @@ export function openBatcher(
     return true;
   }
 
-  function start(worker: Worker, jobs: readonly Job[], goesWide: boolean): void {
+  function start(worker: Worker, jobs: readonly PendingImage[], goesWide: boolean): void {
     occupied = goesWide;
     startedAt.set(worker, performance.now());
     clearTimeout(timer);

@@ -32,7 +32,7 @@ export interface SessionRequest extends Omit<WorkerRequest, 'compiled' | 'batch'
   };
 }
 
-export interface Judged extends RunTimes {
+export interface Judgement extends RunTimes {
   /** Label to probability; empty without a head. */
   readonly probabilities: Readonly<Record<string, number>>;
   /** Cosine with the nearest labelled part; undefined where the head knows none. */
@@ -63,7 +63,7 @@ export interface Session extends AsyncDisposable {
   /** Pictures at a time that keep it busy: those of all runs under way, as many that lie ready, and one on its way back. */
   readonly busyWith: number;
   /** @throws QcError version-unknown, overloaded, inference-stopped */
-  judge(image: Image, by?: JudgeOptions): Promise<Judged>;
+  judge(image: Image, by?: JudgeOptions): Promise<Judgement>;
   /** Pooled features of the base, [size]. */
   features(image: Image): Promise<Float32Array>;
   /** Features with the maps of stages 2 and 3, copied out of the thread: for training. @throws QcError maps-unavailable */

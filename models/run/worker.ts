@@ -162,7 +162,7 @@ export interface InferenceWorker extends Opened, AsyncDisposable {
   readonly ended: Promise<QcError | undefined>;
 }
 
-interface Job {
+interface PendingRun {
   /** Lent to this run. */
   readonly stages: readonly Stage[];
   readonly resolve: (ran: Ran) => void;
@@ -187,7 +187,7 @@ export async function openWorker(
   const workerData: WorkerData = { request, guard };
   // Features are small objects with memory outside the heap: without a small young generation they would pile up for minutes.
   const worker = new Worker(script, { workerData, resourceLimits: { maxYoungGenerationSizeMb: 2 } });
-  const running = new Map<number, Job>();
+  const running = new Map<number, PendingRun>();
   const stages = createStages();
   let nextId = 0;
   let closing = false;

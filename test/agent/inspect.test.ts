@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { inspect, type Judgement, type Line, type Part } from '../../agent/inspect.ts';
+import { type ImageJudgement, inspect, type Line, type Part } from '../../agent/inspect.ts';
 import { type Result, resultMessage } from '../../agent/publish/messages.ts';
 import { QcError } from '../../config/errors.ts';
 import type { Frame, Image } from '../../models/image.ts';
@@ -8,7 +8,7 @@ import { monotonicMs } from '../../models/run/monotonic.ts';
 import { frameTimes } from '../rigs/frame-times.ts';
 
 const image: Image = { width: 1, height: 1, data: new Uint8Array(3) };
-const good: Judgement = {
+const good: ImageJudgement = {
   probabilities: { good: 0.9, dent: 0.1 },
   features: new Float32Array(2),
   startedAt: 0,
@@ -18,7 +18,7 @@ const good: Judgement = {
   queueMs: 1,
   version: '2026-11-23.1',
 };
-const dent: Judgement = { ...good, probabilities: { good: 0.1, dent: 0.9 } };
+const dent: ImageJudgement = { ...good, probabilities: { good: 0.1, dent: 0.9 } };
 
 const frame = (capturedAt: number): Frame => ({
   camera: 'top',
@@ -78,7 +78,7 @@ describe('an inspection', () => {
   it('gives every part one result, in order, however long each takes to judge', async () => {
     const parts = Array.from({ length: 20 }, (_, index) => part(index + 1));
     let calls = 0;
-    const judge = async (): Promise<Judgement> => {
+    const judge = async (): Promise<ImageJudgement> => {
       await sleep([9, 1, 5, 0][calls++ % 4]);
       return good;
     };
@@ -91,7 +91,7 @@ describe('an inspection', () => {
   it('never lets more parts wait for the model than its depth', async () => {
     let waiting = 0;
     let most = 0;
-    const judge = async (): Promise<Judgement> => {
+    const judge = async (): Promise<ImageJudgement> => {
       most = Math.max(most, ++waiting);
       await sleep(1);
       waiting--;
@@ -115,7 +115,7 @@ describe('an inspection', () => {
   it('says what ran the base for this very part, and where its frames were divided, each', async () => {
     const by = ['remote', 'remote', 'remote', 'cpu'] as const;
     let calls = 0;
-    const judge = async (): Promise<Judgement> => {
+    const judge = async (): Promise<ImageJudgement> => {
       const provider = by[calls++]!;
       return { ...good, ranOn: { provider, precision: provider === 'cpu' ? 'int8' : 'fp32' } };
     };
@@ -223,7 +223,7 @@ describe('while heads change', () => {
 });
 
 describe('a part that must have its result now', () => {
-  const never = () => new Promise<Judgement>(() => undefined);
+  const never = () => new Promise<ImageJudgement>(() => undefined);
 
   it.each([
     ['no-result', 'failed'],

@@ -30,14 +30,14 @@ export interface SessionDeps {
   /** Told where the host is away for longer than its retained STATE takes to arrive. */
   onWaiting(host: PrimaryHost): void;
   /** Told just before the births. */
-  onBirth(session: Session): void;
+  onBirth(session: EdgeNodeSession): void;
   /** The broker does not take a message of this size: it was not sent. */
   refused(type: MessageType, error: QcError): void;
   /** Sent with QoS 0, or acknowledged where it is a death. */
   published(type: MessageType): void;
 }
 
-export interface Session {
+export interface EdgeNodeSession {
   readonly version: BrokerLink['version'];
   readonly bdSeq: number;
   /** A camera came or went, or something the node says of itself is different. */

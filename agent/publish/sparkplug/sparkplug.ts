@@ -14,7 +14,7 @@ import { openBdSeq } from './bd-seq.ts';
 import { openDevice } from './device.ts';
 import type { EdgeNodeOptions, MessageType } from './edge-node.ts';
 import { PrimaryHost } from './primary-host.ts';
-import { runSession, type Session } from './session.ts';
+import { type EdgeNodeSession, runSession } from './session.ts';
 import { sparkplugTopics } from './topics.ts';
 
 export interface SparkplugOptions {
@@ -106,7 +106,7 @@ export async function openSparkplug(options: SparkplugOptions, deps: SparkplugDe
     facts,
     flushMs: options.flushMs ?? 2_000,
   };
-  let session: Session | undefined;
+  let session: EdgeNodeSession | undefined;
   observer.connected(false);
 
   const attempt = async (signal: AbortSignal) => {
