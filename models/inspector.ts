@@ -173,17 +173,27 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       }
       onNotice(`${error.message}; starting it again`);
       try {
-        const next = await start(facts.provider === 'remote' ? undefined : facts.precision);
-        await next.useHead(loaded(head));
-        await next.useShadow(loaded(shadow));
-        for (const one of kept.values()) await next.keepHead(loaded(one));
-        session = next;
-        watch(next);
+        session = await startAgain();
+        watch(session);
         return;
       } catch (cause) {
         error = cause instanceof QcError ? cause : new QcError('inference-stopped', String(cause), { cause });
         if (closed) return;
       }
+    }
+  }
+
+  /** A new session with the heads of the one before. What fails closes it again. */
+  async function startAgain(): Promise<Session> {
+    const next = await start(facts.provider === 'remote' ? undefined : facts.precision);
+    try {
+      await next.useHead(loaded(head));
+      await next.useShadow(loaded(shadow));
+      for (const one of kept.values()) await next.keepHead(loaded(one));
+      return next;
+    } catch (error) {
+      await next[Symbol.asyncDispose]();
+      throw error;
     }
   }
 

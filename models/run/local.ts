@@ -109,7 +109,7 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
           native,
         };
         const session = await open(request, setup, wide, why);
-        const proof = await prove(setup, session);
+        const proof = await orRelease(session, () => prove(setup, session));
         reason = proof.failure;
         if (reason === undefined) {
           if (slow) why.push(`a GPU: ${slow}, slower than the CPU provider`);
@@ -171,9 +171,12 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
   async function onCpu(setup: SessionSetup): Promise<Float32Array> {
     const alone = { ...setup, provider: 'cpu', batch: 1, profile: undefined } as const;
     const session = await openAsItIs(alone);
-    const [described] = await warmUp(alone, session);
-    await session.release();
-    return described!.features;
+    try {
+      const [described] = await warmUp(alone, session);
+      return described!.features;
+    } finally {
+      await session.release();
+    }
   }
 
   function refused(error: unknown, base: Base): QcError {
@@ -217,7 +220,7 @@ async function openMapped(
   const base = await openMappedBase(request, like.base.manifest);
   const setup = { ...like, base, profile: undefined };
   const session = await open(request, setup, wide, []);
-  try {
+  return orRelease(session, async () => {
     for (const described of await warmUp(setup, session)) {
       const reason = checkFailure(check, described.features, base.manifest.precision);
       if (reason !== undefined) {
@@ -226,6 +229,13 @@ async function openMapped(
       requireMaps(base, described);
     }
     return session;
+  });
+}
+
+/** Releases the session if using it fails. */
+async function orRelease<T>(session: OnnxSession, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
   } catch (error) {
     await session.release();
     throw error;

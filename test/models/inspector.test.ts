@@ -249,6 +249,25 @@ describe('when the thread dies', () => {
     expect((await inspector.judge(plate('good', 3), { head: version })).version).toBe(version);
   });
 
+  test('a new one whose heads do not load is ended before the next is started', async () => {
+    await using folder = await tempFolder();
+    const { base, version } = await tinyStore(folder.path);
+    process.env.QC_TEST_THREADS = join(folder.path, 'threads');
+    const threads = async () => (await readFile(process.env.QC_TEST_THREADS!, 'utf8')).trim().split('\n');
+    {
+      const worker = new URL('./no-head-worker.js', import.meta.url);
+      process.env.QC_TEST_DIE_AT = '2';
+      const model = modelSchema.parse({ base, provider: 'cpu', threads: 1 });
+      await using inspector = await open(folder.path, { model, worker });
+      await inspector.judge(plate('good', 1));
+      await expect(inspector.judge(plate('good', 2))).rejects.toMatchObject({ code: 'inference-stopped' });
+      expect((await inspector.judge(plate('good', 3))).version).toBe(version);
+      expect(inspector.notices[1]).toContain('onnxruntime refuses the head');
+      expect(await threads()).toEqual(['began', 'ended', 'began', 'ended', 'began']);
+    }
+    expect(await threads()).toEqual(['began', 'ended', 'began', 'ended', 'began', 'ended']);
+  });
+
   test('one that dies over every picture is given up, and says so', async () => {
     await using folder = await tempFolder();
     const { base } = await tinyStore(folder.path);
@@ -263,6 +282,7 @@ describe('when the thread dies', () => {
 
   afterEach(() => {
     delete process.env.QC_TEST_DIE_AT;
+    delete process.env.QC_TEST_THREADS;
   });
 
   function dyingOver(picture: number): URL {
