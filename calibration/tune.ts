@@ -99,7 +99,11 @@ export async function tune(
     storageDirectory: storage.directory,
     described,
     examples: examples(({ views }) => views),
-    ...{ good, seed, augment, signal, onNotice },
+    good,
+    seed,
+    augment,
+    signal,
+    onNotice,
     onProgress: (done, total) => onProgress('looking at places', done, total),
   });
   const head = places?.head ?? features;
@@ -126,7 +130,15 @@ export async function tune(
 
   const latencyMs = await latencyOf(session, described[0]!.frame);
   const report = makeReport({
-    ...{ described, head, plain, places, heldOut, limits, evaluation, active, gate },
+    described,
+    head,
+    plain,
+    places,
+    heldOut,
+    limits,
+    evaluation,
+    active,
+    gate,
     drawn: chosen.map(({ label }) => label),
     facts: { revision: dataset.revision, seed, augment, hidden, latencyMs },
     ms: { features: extracted - began, training: trained - extracted },

@@ -164,7 +164,11 @@ export function spotAt(
   const across = right > 0 ? [1 - right, right] : [1];
   const along = down > 0 ? [1 - down, down] : [1];
   return {
-    ...{ by: 'spot', row, column, rows: along.length, columns: across.length },
+    by: 'spot',
+    row,
+    column,
+    rows: along.length,
+    columns: across.length,
     weights: Float32Array.from(along.flatMap((a) => across.map((b) => a * b))),
   };
 }

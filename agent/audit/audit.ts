@@ -91,8 +91,13 @@ export async function openAudit(
     minute = { begun: performance.now(), refused: 0, unsaid: 0 };
     if (unsaid === 0) return;
     void write({
-      ...{ who: 'agent', role: null, from: 'agent', action: 'refusals', what: { leftOut: unsaid } },
-      ...{ outcome: 'refused', code: null },
+      who: 'agent',
+      role: null,
+      from: 'agent',
+      action: 'refusals',
+      what: { leftOut: unsaid },
+      outcome: 'refused',
+      code: null,
     });
   }
 

@@ -19,8 +19,13 @@ export async function recorded<T>(
 ): Promise<T> {
   const record = async (outcome: AuditDraft['outcome'], code: string | null) => {
     const draft: AuditDraft = {
-      ...{ who: `cli:${whoami()}`, role: null, from: 'command line' },
-      ...{ action, what: factsOf(what), outcome, code },
+      who: `cli:${whoami()}`,
+      role: null,
+      from: 'command line',
+      action,
+      what: factsOf(what),
+      outcome,
+      code,
     };
     try {
       await makeFolders(directory);

@@ -113,21 +113,26 @@ function candidates(
   const offline = { schema: 1, online: false, reason } satisfies Will;
   const verdict = (camera: string): Candidate => {
     const message = {
-      ...{
-        schema: 1,
-        sequence: 1,
-        partId: 'qc-agent-doctor',
-        verdict: 'uncertain',
-        evaluation: 0,
-        historical: true,
-      },
+      schema: 1,
+      sequence: 1,
+      partId: 'qc-agent-doctor',
+      verdict: 'uncertain',
+      evaluation: 0,
+      historical: true,
     } satisfies VerdictMessage;
     return { topic: topics.verdict(camera), payload: JSON.stringify(message) };
   };
   const handshake = (camera: string): Candidate => {
     const message = {
-      ...{ schema: 1, camera, session: '00000000000000000000000000', state: 'not-ready', reason, recipe: '' },
-      ...{ jobs: [], gone: [], unacknowledged: 0 },
+      schema: 1,
+      camera,
+      session: '00000000000000000000000000',
+      state: 'not-ready',
+      reason,
+      recipe: '',
+      jobs: [],
+      gone: [],
+      unacknowledged: 0,
     } satisfies Handshake;
     return { topic: topics.handshake(camera), payload: JSON.stringify(message) };
   };

@@ -228,7 +228,11 @@ function viewOf({ jobId, partId, recipe, state, since, result }: Job): Handshake
   if (!result) return { jobId, partId, recipe, state, since: at };
   const { resultId, sequence, state: outcome, verdict, evaluation } = result;
   return {
-    ...{ jobId, partId, recipe, state, since: at },
+    jobId,
+    partId,
+    recipe,
+    state,
+    since: at,
     result: { resultId, sequence, state: outcome, verdict, evaluation },
   };
 }

@@ -135,8 +135,11 @@ function createServer({ maxBodyMb }: HttpConfig, certificate: ServedCertificate 
     ? fastify({
         ...options,
         https: {
-          ...{ ...http, cert: certificate.cert, key: certificate.key },
-          ...{ minVersion, handshakeTimeout: headersTimeout },
+          ...http,
+          cert: certificate.cert,
+          key: certificate.key,
+          minVersion,
+          handshakeTimeout: headersTimeout,
         },
       })
     : fastify({ ...options, http });

@@ -28,7 +28,12 @@ export async function askAgent(
   const port = Number(url.port || (secure ? 443 : 80));
   const socket = secure ? await connectSecurely(host, port, certificate, signal) : undefined;
   const options: RequestOptions = {
-    ...{ host, port, path: `${url.pathname}${url.search}`, method, headers: { ...headers }, signal },
+    host,
+    port,
+    path: `${url.pathname}${url.search}`,
+    method,
+    headers: { ...headers },
+    signal,
     // An http.Agent would open a connection of its own.
     ...(socket ? { createConnection: () => socket } : { agent: false }),
   };

@@ -42,7 +42,10 @@ export class Sender {
     const options = { retain: isRetained, ...(correlationData && { correlationData }) };
     const bytes = link.bytes(topic, payload, options);
     const message: Sendable = {
-      ...{ kind, topic, bytes, retain: isRetained },
+      kind,
+      topic,
+      bytes,
+      retain: isRetained,
       ...(key !== undefined && { key, isStored: true }),
     };
     const obstacle = refusals.obstacle(message);

@@ -285,6 +285,8 @@ function writer(folder: string, state: State, labels: readonly string[], journal
 
 /** What every change begins with. */
 const stamp = ({ by, client }: Author) => ({
-  ...{ schema: 1 as const, at: new Date().toISOString(), by },
+  schema: 1 as const,
+  at: new Date().toISOString(),
+  by,
   ...(client !== undefined && { client }),
 });

@@ -34,7 +34,10 @@ export interface State {
 }
 
 export const emptyState = (): State => ({
-  ...{ entries: new Map(), counts: new Map(), done: [], retired: new Set() },
+  entries: new Map(),
+  counts: new Map(),
+  done: [],
+  retired: new Set(),
 });
 
 /**

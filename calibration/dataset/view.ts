@@ -50,7 +50,9 @@ function undoableOf(state: State, author: Author): Undoable | undefined {
   const { line, change, before } = last;
   const labels = new Set(before.map(([, entry]) => entry?.label));
   return {
-    ...{ line, change, ids: before.map(([id]) => id) },
+    line,
+    change,
+    ids: before.map(([id]) => id),
     before: labels.size === 1 ? [...labels][0] : undefined,
     overtakenBy: overtaking(state, last)?.change,
   };

@@ -66,7 +66,11 @@ export function openCalibration(
     training,
   };
   const labels = openLabels(storage.directory, {
-    ...{ good, metrics, past, random: Math.random, minFreeBytes: storage.minFreeMb * 1e6 },
+    good,
+    metrics,
+    past,
+    random: Math.random,
+    minFreeBytes: storage.minFreeMb * 1e6,
     onNotice: (text) => log.warn(text),
   });
   const versions = createVersions(storage.directory, { log, model: deps.model });
@@ -121,8 +125,19 @@ export function openCalibration(
       if (!deps.station.calibrating || !frame || !features || result.state !== 'completed') return;
       const { resultId, camera, partId, capturedAt, verdict, label, probability, votes } = result;
       labels.offer({
-        ...{ resultId, camera, partId, capturedAt, verdict, label, probability, votes },
-        ...{ version: result.model.version, image: frame.image, features, unfamiliar, disputed },
+        resultId,
+        camera,
+        partId,
+        capturedAt,
+        verdict,
+        label,
+        probability,
+        votes,
+        version: result.model.version,
+        image: frame.image,
+        features,
+        unfamiliar,
+        disputed,
       });
     },
 
@@ -152,7 +167,8 @@ export function openCalibration(
         candidate: await versions.candidate(all),
         shadow: shadow.view(),
         estimate: estimateOf(dataset.frames, good, active ?? undefined),
-        ...{ undo, undoable: undo?.words ?? null },
+        undo,
+        undoable: undo?.words ?? null,
       };
     },
     async candidates(limit, holder) {

@@ -116,7 +116,9 @@ export function openLabels(
     | undefined;
   const queue = createQueue({ random, countOf: (label) => counts.get(label) ?? 0 });
   const saved = createSavedQueue(join(directory, 'calibration', 'candidates'), {
-    ...{ queue: () => queue.list(), minFreeBytes, onNotice },
+    queue: () => queue.list(),
+    minFreeBytes,
+    onNotice,
   });
   metrics.watchCandidates(() => queue.size);
   const leases = createLeases();

@@ -84,7 +84,9 @@ export function createVersions(
       await (await model()).rollback();
       const version = (await (await open()).active()) ?? 'none';
       await recordDecision(directory, {
-        ...{ by, version, action: 'rollback' as const },
+        by,
+        version,
+        action: 'rollback' as const,
         ...(reason && { reason }),
       });
       log.info({ version, by, reason }, 'rolled back');
@@ -112,7 +114,11 @@ function viewOf(listed: ListedVersion): Omit<VersionView, 'isBefore' | 'decision
   const number = (value: unknown) => (typeof value === 'number' ? value : null);
   const text = (value: unknown) => (typeof value === 'string' ? value : null);
   return {
-    ...{ version, active, createdAt, labels, damage: null },
+    version,
+    active,
+    createdAt,
+    labels,
+    damage: null,
     by: text(training.by),
     frames: number(training.frames),
     accuracy: number(training.accuracy),
@@ -122,6 +128,11 @@ function viewOf(listed: ListedVersion): Omit<VersionView, 'isBefore' | 'decision
 }
 
 const nothingKnown = {
-  ...{ createdAt: null, by: null, labels: [], frames: null },
-  ...{ accuracy: null, allowed: null, gate: null },
+  createdAt: null,
+  by: null,
+  labels: [],
+  frames: null,
+  accuracy: null,
+  allowed: null,
+  gate: null,
 };

@@ -84,7 +84,9 @@ export async function fitPlaces(
   const all = examples.flatMap(({ places }) => places);
   const atOneSpot = all.length >= leastPlaced && spreadOf(all, maps.stage3) <= sameSpot;
   const looked = await lookAtPlaces(source, marked, {
-    ...{ fold, windows, views: viewsOf(set.set, set.augment) },
+    fold,
+    windows,
+    views: viewsOf(set.set, set.augment),
     spotWindow: atOneSpot ? spotWindow : undefined,
     onProgress: part(1),
   });
@@ -106,7 +108,10 @@ export async function fitPlaces(
     const fitted = await fitHead(
       examples.map((example, i) => ({ ...example, cells: one.crossFitted[i]! })),
       {
-        ...{ seed, signal, augment: set.augment, viewSets: [set.set] },
+        seed,
+        signal,
+        augment: set.augment,
+        viewSets: [set.set],
         use: way === 'spot' ? 'cells' : 'both',
         onProgress: (done, total) => part(2)(n * total + done, looked.length * total),
       },
@@ -172,7 +177,9 @@ function withCells(
   const head: HeadWeights = {
     transform: 'hellinger',
     labels: fitted.labels,
-    ...{ weights, bias, temperature: fitted.temperature },
+    weights,
+    bias,
+    temperature: fitted.temperature,
     cells: { maps, window, look, mean },
   };
   return {

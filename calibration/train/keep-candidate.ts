@@ -39,30 +39,26 @@ export async function keepCandidate(
       thresholds: report.thresholds,
       familiar: head.least,
       training: {
-        ...{
-          method:
-            report.hidden > 0
-              ? `hidden layer of ${report.hidden}, least squares`
-              : 'least squares, cross-validated',
-          revision,
-          frames,
-          seed,
-          folds,
-          views,
-          penalty,
-          backend,
-          by,
-          inputs: head.cells ? 'features, stage2, stage3' : 'features',
-          ...(head.cells && { places: head.cells.look.by, window: head.cells.window }),
-        },
-        ...{
-          accuracy,
-          macroF1,
-          promised,
-          gate: report.gate.reason,
-          allowed: report.gate.allowed,
-          against,
-        },
+        method:
+          report.hidden > 0
+            ? `hidden layer of ${report.hidden}, least squares`
+            : 'least squares, cross-validated',
+        revision,
+        frames,
+        seed,
+        folds,
+        views,
+        penalty,
+        backend,
+        by,
+        inputs: head.cells ? 'features, stage2, stage3' : 'features',
+        ...(head.cells && { places: head.cells.look.by, window: head.cells.window }),
+        accuracy,
+        macroF1,
+        promised,
+        gate: report.gate.reason,
+        allowed: report.gate.allowed,
+        against,
       },
     });
     await writeFile(join(folder, 'report.json'), `${JSON.stringify({ ...report, heldOut }, null, 2)}\n`);

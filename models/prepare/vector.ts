@@ -135,8 +135,16 @@ export function makeVector(input: BaseInput): Preparation {
     new Int32Array(buffer, acrossWeights, across.weights.length).set(across.weights);
     new Int32Array(buffer, downWeights, down.weights.length).set(down.weights);
     return {
-      ...{ width: image.width, height: image.height, across, down, starts, acrossWeights, downWeights },
-      ...{ strip, rows, pitch },
+      width: image.width,
+      height: image.height,
+      across,
+      down,
+      starts,
+      acrossWeights,
+      downWeights,
+      strip,
+      rows,
+      pitch,
       bytes: new Uint8Array(buffer),
       resized: new Uint8Array(buffer, resizedAt, plane * 3),
       floats: new Float32Array(buffer, floatsAt, plane * 3),

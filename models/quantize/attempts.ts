@@ -102,7 +102,12 @@ export async function attempt(
     alike.push(correlation(exact[index]!, features));
   }
   return {
-    ...{ method, float: inFloat, plan, ranges, model, noise: noise.share },
+    method,
+    float: inFloat,
+    plan,
+    ranges,
+    model,
+    noise: noise.share,
     correlation: alike.reduce((sum, value) => sum + value, 0) / alike.length,
     leastCorrelation: Math.min(...alike),
   };

@@ -140,7 +140,11 @@ async function openInt8(base: string): Promise<Session> {
           decodePicture(await readFile(file)),
     );
   const made = await quantizeBase(await openBase({ base, precision: 'fp32' }), pictures, {
-    ...{ method: 'best', threads: 0, source: 'both sets', revision: null, onProgress: () => undefined },
+    method: 'best',
+    threads: 0,
+    source: 'both sets',
+    revision: null,
+    onProgress: () => undefined,
   });
   const { reason, quantization, methods } = made.report;
   console.log(
@@ -148,7 +152,11 @@ async function openInt8(base: string): Promise<Session> {
   );
   await keepQuantized(folder, made);
   return openSession({
-    ...{ base, provider: 'cpu', precision: 'int8', threads: 0, storageDirectory: folder },
+    base,
+    provider: 'cpu',
+    precision: 'int8',
+    threads: 0,
+    storageDirectory: folder,
   });
 }
 

@@ -44,7 +44,9 @@ it('a locked station lets in who it knows: mqtts with certificates, HTTPS, token
   const ask = (path: string, headers = {}) =>
     askAgent(new URL(path, url), { headers, signal: AbortSignal.timeout(10_000), certificate });
   await until(async () => (await ask('/readyz')).status === 200, {
-    ...{ timeoutMs: 40_000, everyMs: 200, what: 'broker, camera and model to be there' },
+    timeoutMs: 40_000,
+    everyMs: 200,
+    what: 'broker, camera and model to be there',
   });
   expect((await ask('/api/v1/results')).status).toBe(401);
   const results = await until(

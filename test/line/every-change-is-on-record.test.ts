@@ -11,7 +11,8 @@ it('every change is on record, whichever way it came, also when the agent is kil
   const post = async (path: string, body: object = {}) =>
     (
       await fetch(`${plant.url}/api/v1/${path}`, {
-        ...{ method: 'POST', body: JSON.stringify(body) },
+        method: 'POST',
+        body: JSON.stringify(body),
         headers: { 'content-type': 'application/json' },
       })
     ).status;

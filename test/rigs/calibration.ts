@@ -53,8 +53,15 @@ const kindOf = (n: number) => kinds[n % kinds.length]!;
 const idOf = (text: string) => createHash('sha256').update(text).digest('hex');
 const unknownRate = { rate: 0, low: 0, high: 1, wrong: 0, of: 0 };
 const idle: TrainingView = {
-  ...{ state: 'idle', step: '', done: 0, total: 0 },
-  ...{ startedAt: null, by: null, error: null, version: null, notices: [] },
+  state: 'idle',
+  step: '',
+  done: 0,
+  total: 0,
+  startedAt: null,
+  by: null,
+  error: null,
+  version: null,
+  notices: [],
 };
 
 /** @param labelled how many frames there are to begin with @param offered how many parts wait for a label */
@@ -94,7 +101,8 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
     const before = frames;
     frames = next;
     undoable.push({
-      ...{ author, words },
+      author,
+      words,
       back() {
         frames = before;
         also();
@@ -188,8 +196,11 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
         undoable: last?.words ?? null,
         undo: last
           ? {
-              ...{ change: undoable.indexOf(last) + 1, words: last.words, by: author.by },
-              ...{ at: new Date().toISOString(), overtakenBy: null },
+              change: undoable.indexOf(last) + 1,
+              words: last.words,
+              by: author.by,
+              at: new Date().toISOString(),
+              overtakenBy: null,
             }
           : null,
       };
@@ -301,7 +312,8 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
       const before = versions[versions.findIndex((one) => one.version === active) + 1]?.version;
       return versions.map((one) => ({
         ...one,
-        ...{ active: one.version === active, isBefore: one.version === before },
+        active: one.version === active,
+        isBefore: one.version === before,
         decisions: decisions.filter(({ version }) => version === one.version).toReversed(),
       }));
     },
@@ -387,17 +399,25 @@ function reportOf(
     };
   });
   return {
-    ...{ labels, confusion, perLabel, accuracy: accuracy ?? 0, macroF1: 0.965 },
+    labels,
+    confusion,
+    perLabel,
+    accuracy: accuracy ?? 0,
+    macroF1: 0.965,
     escapes: { rate: 1 / 32, low: 0.0008, high: 0.0779, wrong: 1, of: 32 },
     falseRejects: { rate: 0, low: 0, high: 0.098, wrong: 0, of: 29 },
     uncertain: { rate: 4 / 61, low: 0.018, high: 0.16, wrong: 4, of: 61 },
-    ...{
-      revision: idOf(version),
-      frames: 61,
-      counts: { good: 29, scratch: 13, dent: 10, stain: 9 },
-      folds: 5,
-    },
-    ...{ seed: 1, views: 'flips', augment: [], hidden: 0, penalty: 0.1, temperature: 1.2, backend: 'ridge' },
+    revision: idOf(version),
+    frames: 61,
+    counts: { good: 29, scratch: 13, dent: 10, stain: 9 },
+    folds: 5,
+    seed: 1,
+    views: 'flips',
+    augment: [],
+    hidden: 0,
+    penalty: 0.1,
+    temperature: 1.2,
+    backend: 'ridge',
     thresholds: { pass: 0.8, fail: 0.7 },
     promised: false,
     promise: [
@@ -432,7 +452,10 @@ function reportOf(
     errorReduction: { active: 0.53, commonest: 0.93 },
     gate,
     worst: frames.slice(0, 2).map(({ id, label }) => ({
-      ...{ id, label, said: label === 'good' ? 'dent' : 'good', probability: 0.97 },
+      id,
+      label,
+      said: label === 'good' ? 'dent' : 'good',
+      probability: 0.97,
     })),
     seconds: { features: 11, training: 3 },
   };

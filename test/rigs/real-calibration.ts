@@ -45,8 +45,14 @@ export async function openRealCalibration(directory: string, calibrating = true)
     judge(n) {
       const resultId = newId();
       const judged = result(n, {
-        ...{ resultId, camera: 'top', partId: `A-${n}`, state: 'completed', label: null, probability: null },
-        ...{ verdict: 'uncertain', capturedAt: new Date().toISOString() },
+        resultId,
+        camera: 'top',
+        partId: `A-${n}`,
+        state: 'completed',
+        label: null,
+        probability: null,
+        verdict: 'uncertain',
+        capturedAt: new Date().toISOString(),
       });
       const random = seededRandom(n + 1);
       const features = Float32Array.from({ length: 32 }, () => random.next());

@@ -70,7 +70,11 @@ export function addSession(app: App, { tokens, sessions, limits, audit, cookie, 
       reply.setCookie(cookie, sessions.begin(known), attributes);
       request.holder = { name, role };
       await audit.record({
-        ...{ ...whoIs(request, true), action: 'login', what: {}, outcome: 'done', code: null },
+        ...whoIs(request, true),
+        action: 'login',
+        what: {},
+        outcome: 'done',
+        code: null,
       });
       return { name, role, tokens: true, session: true };
     },

@@ -36,8 +36,13 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const newest = () => join(directory, 'audit.jsonl');
 const draft = (over: Partial<AuditDraft> = {}): AuditDraft => ({
-  ...{ who: 'token:anna', role: 'operator', from: '10.0.0.7', action: 'label' },
-  ...{ what: { label: 'scratch' }, outcome: 'done', code: null },
+  who: 'token:anna',
+  role: 'operator',
+  from: '10.0.0.7',
+  action: 'label',
+  what: { label: 'scratch' },
+  outcome: 'done',
+  code: null,
   ...over,
 });
 
@@ -234,7 +239,10 @@ it('tells lists by their beginning, and keeps out what is long or nested', () =>
     none: undefined,
   };
   expect(factsOf({ version: '1' }, body, undefined, 'text')).toEqual({
-    ...{ version: '1', label: 'x'.repeat(200), ids: 'a, b, c and 1 more', on: true },
+    version: '1',
+    label: 'x'.repeat(200),
+    ids: 'a, b, c and 1 more',
+    on: true,
   });
 });
 
@@ -256,16 +264,28 @@ describe('commands over MQTT', () => {
     const common = { role: null, from: 'mqtt' };
     expect(rig.recorded).toEqual([
       {
-        ...{ ...common, who: `mqtt:${base}/command/mode`, action: 'mode', what: { mode: 'calibration' } },
-        ...{ outcome: 'done', code: null },
+        ...common,
+        who: `mqtt:${base}/command/mode`,
+        action: 'mode',
+        what: { mode: 'calibration' },
+        outcome: 'done',
+        code: null,
       },
       {
-        ...{ ...common, who: `mqtt:${base}/command/mode`, action: 'mode', what: {} },
-        ...{ outcome: 'refused', code: 'command-invalid' },
+        ...common,
+        who: `mqtt:${base}/command/mode`,
+        action: 'mode',
+        what: {},
+        outcome: 'refused',
+        code: 'command-invalid',
       },
       {
-        ...{ ...common, who: `mqtt:${base}/command/nothing`, action: 'nothing', what: {} },
-        ...{ outcome: 'refused', code: 'command-unknown' },
+        ...common,
+        who: `mqtt:${base}/command/nothing`,
+        action: 'nothing',
+        what: {},
+        outcome: 'refused',
+        code: 'command-unknown',
       },
     ]);
   });

@@ -20,7 +20,11 @@ const report: BenchReport = {
   machine: { cpu: 'A CPU', cores: 2, memoryGb: 8, node: 'v20.19.0', kernel: '6.1', loadBefore: 0.1 },
   inference: [
     {
-      ...{ base: 'a-base', precision: 'fp32', provider: 'cpu', oneMs: 48.4, perSecond: 24.31 },
+      base: 'a-base',
+      precision: 'fp32',
+      provider: 'cpu',
+      oneMs: 48.4,
+      perSecond: 24.31,
       input: {} as never,
     },
     { precision: 'int8', why: 'the base a-base has no int8 variant' },

@@ -38,7 +38,9 @@ async function session(rig: StationRig, role: Role) {
   const cookie = set.split(';')[0]!;
   const ask = async (method: string, path: string, headers: Record<string, string> = {}, body?: object) => {
     const { status } = await fetch(rig.http.url + path, {
-      ...{ method, redirect: 'manual', headers: { cookie, ...(body && json), ...headers } },
+      method,
+      redirect: 'manual',
+      headers: { cookie, ...(body && json), ...headers },
       ...(body && { body: JSON.stringify(body) }),
     });
     return status;
@@ -93,12 +95,15 @@ describe.concurrent('sessions', () => {
     expect(await anna.ask('GET', '/api/v1/status', { 'sec-fetch-site': 'cross-site' })).toBe(200);
     // A program that holds the token itself is no page.
     const program = await fetch(`${rig.http.url}/api/v1/mode`, {
-      ...{ method: 'POST', body: JSON.stringify(mode), headers: { ...json, ...tokens.bearer('operator') } },
+      method: 'POST',
+      body: JSON.stringify(mode),
+      headers: { ...json, ...tokens.bearer('operator') },
     });
     expect(program.status).toBe(200);
     // Logging somebody else in is a change, too.
     const forged = await fetch(`${rig.http.url}/api/v1/session`, {
-      ...{ method: 'POST', body: JSON.stringify({ token: tokens.token.viewer }) },
+      method: 'POST',
+      body: JSON.stringify({ token: tokens.token.viewer }),
       headers: { ...json, origin: 'https://evil.example' },
     });
     expect(forged.status).toBe(403);
@@ -106,7 +111,9 @@ describe.concurrent('sessions', () => {
 
   it('of operators end when nobody does anything, those of screens on a wall do not, and all of them at last', async () => {
     await using rig = await openStationRig({
-      ...{ tokensFile: tokens.file, sessionIdleMinutes: 2 / 60, sessionHours: 6 / 3600 },
+      tokensFile: tokens.file,
+      sessionIdleMinutes: 2 / 60,
+      sessionHours: 6 / 3600,
     });
     const [anna, wall] = [await session(rig, 'operator'), await session(rig, 'viewer')];
     // What the page asks for by itself is no sign of a person.
@@ -139,7 +146,10 @@ describe.concurrent('sessions', () => {
     expect(await status(kim, '/api/v1/status')).toBe(200);
     expect(await status(kim, '/api/v1/audit')).toBe(403);
     expect(rig.recorded.at(-1)).toMatchObject({
-      ...{ who: 'agent', action: 'tokens-reload', outcome: 'done', what: { count: 2 } },
+      who: 'agent',
+      action: 'tokens-reload',
+      outcome: 'done',
+      what: { count: 2 },
     });
   });
 });
@@ -267,8 +277,11 @@ describe.concurrent('HTTPS', () => {
     );
 
     const login = await askAgent(new URL('/api/v1/session', rig.http.url), {
-      ...{ method: 'POST', body: JSON.stringify({ token: tokens.token.viewer }) },
-      ...{ headers: { ...json, ...page }, signal, certificate: question.certificate },
+      method: 'POST',
+      body: JSON.stringify({ token: tokens.token.viewer }),
+      headers: { ...json, ...page },
+      signal,
+      certificate: question.certificate,
     });
     expect(login.status).toBe(200);
 
@@ -303,7 +316,8 @@ describe.concurrent('HTTPS', () => {
   it('is refused with a certificate that cannot be used', async () => {
     const { cert, key } = makeAuthority(folder).issue({ days: -1 });
     await expect(openStationRig({ cert, key })).rejects.toMatchObject({
-      ...{ code: 'http-certificate', message: expect.stringMatching(/http\.cert: .* expired on/) },
+      code: 'http-certificate',
+      message: expect.stringMatching(/http\.cert: .* expired on/),
     });
   });
 });

@@ -18,7 +18,10 @@ const document = JSON.parse(readFileSync(join(packageRoot, 'deploy/openapi.json'
 };
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({
-    ...{ route: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path, operation },
+    route: `${method.toUpperCase()} ${path}`,
+    method: method.toUpperCase(),
+    path,
+    operation,
   })),
 );
 
@@ -46,7 +49,9 @@ afterAll(async () => {
 async function ask(method: string, path: string, headers: Record<string, string>, body = '{}') {
   const stop = new AbortController();
   const response = await fetch(rig.http.url + path, {
-    ...{ method, redirect: 'manual', signal: stop.signal },
+    method,
+    redirect: 'manual',
+    signal: stop.signal,
     ...(method === 'POST' && { body }),
     headers: { 'content-type': 'application/json', ...headers },
   });
@@ -166,7 +171,9 @@ it('never takes a path from anybody: whatever stands for a name leads nowhere', 
             ? addressOf(path.replace(`{${name}}`, value))
             : `${addressOf(path)}?${name}=${encodeURIComponent(decodeURIComponent(value))}`;
         const response = await fetch(rig.http.url + at, {
-          ...{ method, headers: { 'content-type': 'application/json', ...headers }, redirect: 'manual' },
+          method,
+          headers: { 'content-type': 'application/json', ...headers },
+          redirect: 'manual',
           ...(method === 'POST' && { body: '{}' }),
         });
         const said = await firstText(response);

@@ -276,16 +276,24 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     const [a, b, c] = rig.labelled();
     rig.findings = [
       {
-        ...{ kind: 'too-few', severity: 'error' as const, frames: [] },
-        ...{ text: 'stain has 3, training needs at least 4', remedy: 'label 7 more of stain' },
+        kind: 'too-few',
+        severity: 'error' as const,
+        frames: [],
+        text: 'stain has 3, training needs at least 4',
+        remedy: 'label 7 more of stain',
       },
       ...[a!, b!].map((one) => ({
-        ...{ kind: 'likely-mistake', severity: 'warning' as const, frames: [one.id], suggestion: 'scratch' },
+        kind: 'likely-mistake',
+        severity: 'warning' as const,
+        frames: [one.id],
+        suggestion: 'scratch',
         text: `${one.label}/${one.id.slice(0, 12)} looks like scratch (0.93)`,
         remedy: 'look at it; if it is scratch, give it that label',
       })),
       {
-        ...{ kind: 'odd-size', severity: 'hint' as const, frames: [a!.id, c!.id] },
+        kind: 'odd-size',
+        severity: 'hint' as const,
+        frames: [a!.id, c!.id],
         text: '2 frames are 300 × 260, nearly all others 640 × 480',
         remedy: 'look whether they show the same region of the same part',
       },
@@ -364,11 +372,17 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await button(page, /Run in shadow mode/).click();
     await until(() => rig.asked.includes('shadow 2026-11-24.1'));
     rig.shadowed = {
-      ...{ version: '2026-11-24.1', judged: 120, disagreements: 1 },
+      version: '2026-11-24.1',
+      judged: 120,
+      disagreements: 1,
       newest: [
         {
-          ...{ resultId: part!.resultId, camera: 'top', active: 'pass', activeLabel: 'good' },
-          ...{ shadow: 'fail', shadowLabel: 'scratch' },
+          resultId: part!.resultId,
+          camera: 'top',
+          active: 'pass',
+          activeLabel: 'good',
+          shadow: 'fail',
+          shadowLabel: 'scratch',
         },
       ],
     };

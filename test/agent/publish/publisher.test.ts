@@ -163,7 +163,11 @@ for (const { name, missing, start, protocol } of counterparts) {
       await probe.publish(`${base}/command/trigger`, { camera: 'top', partId: 'A-1', issuedAt });
       const reply = await probe.hears(`${base}/command/trigger/reply`);
       expect(replyMessage.parse(reply.json)).toEqual({
-        ...{ schema: 1, ok: true, camera: 'top', partId: 'A-1', jobId: 'job-1' },
+        schema: 1,
+        ok: true,
+        camera: 'top',
+        partId: 'A-1',
+        jobId: 'job-1',
       });
       await probe.publish(`${base}/command/mode`, { mode: 'calibration' });
       expect((await probe.hears(`${base}/command/mode/reply`)).json).toEqual({ schema: 1, ok: true });

@@ -17,7 +17,8 @@ if (mosquittoMissing) console.warn(`mqtts skipped: ${mosquittoMissing}`);
 
 const settings = (url: string, more: Partial<MqttConfig>): MqttConfig => ({
   ...mqttSchema.parse({ url }),
-  ...{ topic: base, clientId: 'qc-press-3' },
+  topic: base,
+  clientId: 'qc-press-3',
   ...more,
 });
 

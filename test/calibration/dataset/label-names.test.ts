@@ -107,11 +107,14 @@ test('a dataset with such labels is repaired when it is opened, and its backup c
   const configFile = join(folder.path, 'agent.yaml');
   await writeFile(configFile, 'station: s\n');
   const configFor = (directory: string) => ({
-    ...{ station: 's', model: modelSchema.parse({}), storage: storageSchema.parse({ directory }) },
+    station: 's',
+    model: modelSchema.parse({}),
+    storage: storageSchema.parse({ directory }),
   });
   const notices: string[] = [];
   const deps = {
-    ...{ version: '0', signal: new AbortController().signal },
+    version: '0',
+    signal: new AbortController().signal,
     onNotice: (text: string) => void notices.push(text),
   };
   const target = join(folder.path, 'backup.zip');

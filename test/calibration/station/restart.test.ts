@@ -82,22 +82,27 @@ it('a disk that is short of room gets no images, and what it refuses is said onc
   const queue = createQueue({ random: () => 1, countOf: () => 0 });
   const offer = (resultId: string) =>
     queue.offer({
-      ...{
-        resultId,
-        camera: 'top',
-        partId: 'A',
-        capturedAt: '2026-11-24T06:00:00.000Z',
-        verdict: 'uncertain',
-      },
-      ...{ label: null, probability: null, version: 'none', votes: { frames: 1, agree: 1 } },
-      ...{ unfamiliar: false, disputed: false, features: Float32Array.of(1, 2, 3) },
+      resultId,
+      camera: 'top',
+      partId: 'A',
+      capturedAt: '2026-11-24T06:00:00.000Z',
+      verdict: 'uncertain',
+      label: null,
+      probability: null,
+      version: 'none',
+      votes: { frames: 1, agree: 1 },
+      unfamiliar: false,
+      disputed: false,
+      features: Float32Array.of(1, 2, 3),
       image: { width: 4, height: 4, data: new Uint8Array(48) },
     });
   offer('01JD0000000000000000000000');
   const notices: string[] = [];
   const open = (directory: string, minFreeBytes: number) =>
     createSavedQueue(directory, {
-      ...{ queue: () => queue.list(), minFreeBytes, everyMs: 1 },
+      queue: () => queue.list(),
+      minFreeBytes,
+      everyMs: 1,
       onNotice: (text) => void notices.push(text),
     });
   const full = join(folder.path, 'full');

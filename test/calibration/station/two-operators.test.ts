@@ -40,7 +40,9 @@ async function open(folder: string) {
     return { status: response.status, body: (await response.json()) as never };
   };
   return {
-    ...{ ...rig, client, url: `${station.http.url}/calibrate.html` },
+    ...rig,
+    client,
+    url: `${station.http.url}/calibrate.html`,
     async [Symbol.asyncDispose]() {
       await station[Symbol.asyncDispose]();
       await rig[Symbol.asyncDispose]();
