@@ -4,9 +4,9 @@
  */
 import { QcError } from '../config/errors.ts';
 import type { Frame, Image } from '../models/image.ts';
+import type { RunTimes } from '../models/run/messages.ts';
 import { monotonicMs } from '../models/run/monotonic.ts';
 import type { Judgement } from '../models/run/session.ts';
-import type { RunTimes } from '../models/run/worker.ts';
 import { type Decision, decide, failed, isUnfamiliar, type Rules, withhold } from '../models/verdict.ts';
 import { composeResult, type Facts, type ResultParts } from './publish/compose.ts';
 import type { Result } from './publish/messages.ts';

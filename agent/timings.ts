@@ -3,7 +3,7 @@
  * without a gap, so that they always add up. All times in ms by `monotonicMs`.
  */
 import type { FrameTimes } from '../models/image.ts';
-import type { RunTimes } from '../models/run/worker.ts';
+import type { RunTimes } from '../models/run/messages.ts';
 import type { Timings } from './publish/messages.ts';
 
 export interface PartTimes {

@@ -8,7 +8,7 @@ import type { LabelledFrame } from './dataset/frame.ts';
 import { readFrame } from './dataset/read-frame.ts';
 import type { Finding } from './finding.ts';
 import { emptyFindings, labelFindings } from './import-findings.ts';
-import { type FrameFeatures, describeFrames } from './train/features.ts';
+import { describeFrames, type FrameFeatures } from './train/features.ts';
 import { fitHead } from './train/fit.ts';
 import { alike, groupsOf } from './train/groups.ts';
 

@@ -15,7 +15,7 @@ import { judgedByActive } from './train/active.ts';
 import { chooseFrames, requireEnough } from './train/choose-frames.ts';
 import { byLabel, evaluate, mostProbable, rightOf } from './train/evaluate.ts';
 import { familiarOf } from './train/familiar.ts';
-import { type FrameFeatures, describeFrames } from './train/features.ts';
+import { describeFrames, type FrameFeatures } from './train/features.ts';
 import { type Example, fitHead } from './train/fit.ts';
 import { judgeCandidate } from './train/gate.ts';
 import { groupsOf } from './train/groups.ts';

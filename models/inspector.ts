@@ -5,9 +5,9 @@ import { replacementOf } from './base.ts';
 import { type HeadInputs, requireHeadGraph, requireSameBase } from './head.ts';
 import type { Image } from './image.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
+import type { LoadedHead, RemoteNews, SessionFacts } from './run/messages.ts';
 import type { RanOn } from './run/providers.ts';
 import { type Judgement, type JudgeOptions, openSession, type Session } from './run/session.ts';
-import type { LoadedHead, RemoteNews, SessionFacts } from './run/worker.ts';
 import { type HeadVersion, openStore, type Store } from './versions/store.ts';
 
 export interface InspectorOptions {

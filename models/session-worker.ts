@@ -6,8 +6,6 @@ import { QcError } from '../config/errors.ts';
 import { openRemotely } from './remote/remote.ts';
 import { classify, type Head, openHead } from './run/head-sessions.ts';
 import { openLocally } from './run/local.ts';
-import { monotonicMs } from './run/monotonic.ts';
-import type { ImageFeatures, FeatureMap, FeatureMaps, Native, Runner } from './run/runner.ts';
 import type {
   Answer,
   Asked,
@@ -18,7 +16,9 @@ import type {
   SentError,
   ToWorker,
   WorkerData,
-} from './run/worker.ts';
+} from './run/messages.ts';
+import { monotonicMs } from './run/monotonic.ts';
+import type { FeatureMap, FeatureMaps, ImageFeatures, Native, Runner } from './run/runner.ts';
 
 const { request, guard } = workerData as WorkerData;
 const port = parentPort!;

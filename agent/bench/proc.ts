@@ -51,12 +51,6 @@ export function mainThreadCpuSeconds(pid: number): number {
   return statFields(`/proc/${pid}/task/${pid}/stat`)?.cpu ?? 0;
 }
 
-/** CPU time used so far by each living thread of a process, s, by thread id. */
-export function threadCpuSeconds(pid: number): Map<number, number> {
-  const threads = numbers(`/proc/${pid}/task`);
-  return new Map(threads.map((tid) => [tid, statFields(`/proc/${pid}/task/${tid}/stat`)?.cpu ?? 0]));
-}
-
 /** USER_HZ is 100 on every Linux that Node runs on (sysconf(_SC_CLK_TCK)). */
 const ticksPerSecond = 100;
 
@@ -82,17 +76,4 @@ function read(path: string): string {
   } catch {
     return '';
   }
-}
-
-/** Memory of these processes that lies in RAM, shared pages counted in each, MB. */
-export function rssMb(pids: readonly number[]): number {
-  let kilobytes = 0;
-  for (const pid of pids)
-    kilobytes += Number(/^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
-  return kilobytes / 1024;
-}
-
-/** Files, sockets and pipes that these processes have open. */
-export function openFiles(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => sum + numbers(`/proc/${pid}/fd`).length, 0);
 }

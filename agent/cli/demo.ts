@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 
 import { version } from '../../config/package.ts';
+import { collectPixelsEarly } from '../camera/pixel-gc.ts';
 import { type DemoPlaces, runDemo } from '../demo/demo.ts';
 import type { DemoSummary, ScoredResult } from '../demo/score.ts';
 import { json, positive } from './options.ts';
@@ -19,6 +20,7 @@ export function addDemo(program: Command): void {
     .addHelpText('after', '\nExamples:\n  qc-agent demo\n  qc-agent demo --seconds 60 --json')
     .action(async (options) => {
       const tell = options.json ? note : print;
+      collectPixelsEarly();
       const summary = await runDemo({
         ...options,
         version,

@@ -7,6 +7,7 @@ import { monotonicMs } from '../../models/run/monotonic.ts';
 import { sourceFor } from '../camera/feed.ts';
 import { measureLatency } from '../camera/latency.ts';
 import { typicalMs, writeLatency } from '../camera/latency-record.ts';
+import { collectPixelsEarly } from '../camera/pixel-gc.ts';
 import { configFile, type FileOptions, json, wholeNumber } from './options.ts';
 import { environment, exitWithFailure, exitWithin, inputLines, note, print, untilSignal } from './shell.ts';
 
@@ -38,6 +39,7 @@ export function addLatency(program: Command): void {
 }
 
 async function latency({ config: file, camera, times, json: asJson }: LatencyOptions): Promise<void> {
+  collectPixelsEarly();
   const signal = untilSignal();
   const { cameras, storage } = loadConfig(file, environment);
   const config = cameras[camera];

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { loadConfig } from '../../config/load.ts';
 import { version } from '../../config/package.ts';
 import { openAgent } from '../agent.ts';
+import { collectPixelsEarly } from '../camera/pixel-gc.ts';
 import { openLog } from '../lifecycle/log.ts';
 import { openServiceManager } from '../lifecycle/systemd.ts';
 import { configFile } from './options.ts';
@@ -28,6 +29,7 @@ export function addRun(program: Command): void {
 
 async function run(file: string, profile: string | undefined): Promise<void> {
   const signal = untilSignal();
+  collectPixelsEarly();
   const warnings: string[] = [];
   const env = profile === undefined ? environment : { ...environment, QC_MODEL__PROFILE: resolve(profile) };
   const config = loadConfig(file, env, (warning) => warnings.push(warning));

@@ -8,6 +8,7 @@ import type { TuneDeps, TuneOptions } from '../../calibration/tune.ts';
 import { loadConfig } from '../../config/load.ts';
 import type { Config, TrainingConfig } from '../../config/schema.ts';
 import { requireReadable } from '../../models/disk/layout.ts';
+import { percent } from '../../models/percent.ts';
 import { type CommandAnswer, give } from './answer.ts';
 import { modelsPromoteCommand } from './models/promote.ts';
 import {
@@ -19,7 +20,6 @@ import {
   share,
   wholeNumber,
 } from './options.ts';
-import { percent } from './percent.ts';
 import { recorded } from './recorded.ts';
 import { environment, exitWithFailure, pid, steps, unlessStopped, untilSignal, whoami } from './shell.ts';
 

@@ -1,5 +1,7 @@
 /** What the parts looked like that a head was trained on: where each label lies, and how far its parts spread. */
+
 import { setImmediate as otherWork } from 'node:timers/promises';
+import { argmax } from '../../models/argmax.ts';
 import { type HeadWeights, hellinger, probabilitiesOf } from '../../models/head.ts';
 
 export interface Reference {
@@ -84,10 +86,6 @@ function concentrationOf(residuals: readonly Float32Array[], spread: number): nu
     }
   });
   return Math.min(1, sum / pairs / spread ** 2);
-}
-
-function argmax(values: readonly number[]): number {
-  return values.indexOf(Math.max(...values));
 }
 
 function dot(a: Float32Array | Float64Array, b: Float32Array | Float64Array): number {

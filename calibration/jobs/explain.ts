@@ -1,7 +1,9 @@
 /** Where on a part a head sees a label: a heat map over the picture. */
+
 import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
 import { activationMap, type Heat, pooledFeatures } from '../../models/activation.ts';
+import { argmax } from '../../models/argmax.ts';
 import { decodeHead, probabilitiesOf, requireSameBase } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
@@ -29,7 +31,7 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
   const pooled = await open.pooled(image);
   const maps = head.cells && (await open.maps(image)).maps;
   const said = probabilitiesOf(head, pooledFeatures(pooled), maps);
-  const shown = label ?? head.labels[said.indexOf(Math.max(...said))]!;
+  const shown = label ?? head.labels[argmax(said)]!;
   if (!head.labels.includes(shown)) {
     throw new QcError('why-unavailable', `version ${version} knows no label ${shown}`, {
       remedy: `use one of: ${head.labels.join(', ')}`,

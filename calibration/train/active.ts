@@ -1,5 +1,7 @@
 /** How the active head judges the frames that a candidate is judged on. */
+
 import { z } from 'zod';
+import { argmax } from '../../models/argmax.ts';
 import { decodeHead, misfitOf, probabilitiesOf } from '../../models/head.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
 import type { FeatureMaps } from '../../models/run/runner.ts';
@@ -60,7 +62,7 @@ export async function judgedByActive(
     const answer = heldOut[frame.id];
     const maps = answer === undefined && linear.cells ? await mapsOf(frame) : undefined;
     const said = probabilitiesOf(linear, features, maps);
-    const most = labels[said.indexOf(Math.max(...said))];
+    const most = labels[argmax(said)];
     right.push((answer ?? most) === frame.label);
   }
   const recorded = Object.keys(heldOut).length > 0;

@@ -1,4 +1,5 @@
 /** The classic failures of transfer learning, tested for by name and told in an operator's words. Pure. */
+import { percent } from '../../models/percent.ts';
 
 export interface Check {
   readonly name: 'negative-transfer' | 'over-fitting' | 'forgetting';
@@ -6,7 +7,6 @@ export interface Check {
   readonly sentence: string;
 }
 
-const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 /** Share of those that are right, 0 to 1. */
 export const shareOf = (right: readonly boolean[]) =>
   right.filter(Boolean).length / Math.max(1, right.length);

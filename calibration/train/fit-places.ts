@@ -2,6 +2,7 @@
  * Whether it helps to look at places, and how: a few ways are trained and the one with the least held-out error is taken, the head
  * that looks at features alone among them.
  */
+import { argmax } from '../../models/argmax.ts';
 import type { CellBlock, MapSize } from '../../models/cells.ts';
 import { type HeadWeights, hellinger, product, softmax } from '../../models/head.ts';
 import type { CellSource } from './cell-cache.ts';
@@ -92,9 +93,7 @@ export async function fitPlaces(
   });
 
   const right = (head: TrainedHead) => {
-    const hits = head.heldOut.filter(
-      (row, i) => head.labels[row.indexOf(Math.max(...row))] === examples[i]!.label,
-    );
+    const hits = head.heldOut.filter((row, i) => head.labels[argmax(row)] === examples[i]!.label);
     return hits.length / examples.length;
   };
   const candidates = [

@@ -14,7 +14,7 @@ import { readFrame } from '../dataset/read-frame.ts';
 import { drawEvenly } from './draw.ts';
 import { mostProbable } from './evaluate.ts';
 import { type Familiar, familiarOf } from './familiar.ts';
-import { type FrameFeatures, type DescribeOptions, describeFrames } from './features.ts';
+import { type DescribeOptions, describeFrames, type FrameFeatures } from './features.ts';
 import { fitHead, type TrainedHead } from './fit.ts';
 import { foldsOf } from './folds.ts';
 import { groupsOf } from './groups.ts';

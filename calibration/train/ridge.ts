@@ -2,10 +2,12 @@
  * A linear head in closed form for few labels: class-balanced ridge regression on standardised frozen features,
  * solved in the dual (n×n), its strength chosen and its probabilities calibrated by leave-one-out.
  */
+
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
+import { argmax } from '../../models/argmax.ts';
 import type { HeadWeights } from '../../models/head.ts';
 import { gram, standardise, standardised } from './standardise.ts';
-import { argmax, type Calibration, calibrate } from './temperature.ts';
+import { type Calibration, calibrate } from './temperature.ts';
 
 export interface RidgeHead extends HeadWeights {
   /** Chosen ridge strength, in units of a feature's variance. */

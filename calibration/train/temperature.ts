@@ -40,7 +40,3 @@ export function calibrate(
   const best = (low + high) / 2;
   return { temperature: Math.exp(best), loss: loss(best) };
 }
-
-export function argmax(values: readonly number[]): number {
-  return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
-}

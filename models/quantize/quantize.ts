@@ -2,6 +2,7 @@
  * A float base → one in 8 bits, top to bottom: its graph in its plainest form, what occurs in it on the site's own pictures,
  * the ranges that serve best, operators back to float where the data say so, and what came of it.
  */
+
 import { createHash } from 'node:crypto';
 import { QcError } from '../../config/errors.ts';
 import type { Base } from '../base.ts';
@@ -10,6 +11,7 @@ import type { BaseManifest } from '../manifest.ts';
 import { encodeModel, toNumber } from '../onnx/proto.ts';
 import { planOf } from '../onnx/quantize/plan.ts';
 import type { Method } from '../onnx/quantize/ranges.ts';
+import { percent } from '../percent.ts';
 import {
   type Attempt,
   attempt,
@@ -181,6 +183,5 @@ function refusalOfMaps(maps: Quantization['maps']): string | undefined {
 function passedBecause({ correlation, speedup, heldOut }: Quantization): string {
   const alike = `features correlate ${correlation.toFixed(4)} with the float ones, ${speedup} times as fast`;
   if (!heldOut) return `${alike}; too little is labelled to hold accuracies against each other`;
-  const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
   return `${alike}, ${percent(heldOut.int8)} right on parts not seen (float: ${percent(heldOut.fp32)})`;
 }

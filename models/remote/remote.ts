@@ -8,10 +8,10 @@ import { openBase } from '../base.ts';
 import type { Image } from '../image.ts';
 import { makePrepare } from '../prepare/prepare.ts';
 import { openLocally } from '../run/local.ts';
+import type { Opened, RemoteNews, WorkerRequest } from '../run/messages.ts';
 import type { RanOn } from '../run/providers.ts';
 import type { ImageFeatures, Native, Runner } from '../run/runner.ts';
 import { checkImage, recordCheck } from '../run/warm-up-check.ts';
-import type { Opened, RemoteNews, WorkerRequest } from '../run/worker.ts';
 import { openCircuit } from './circuit.ts';
 import { openServer, type RemoteBase, type Server } from './server.ts';
 

@@ -5,7 +5,8 @@
  */
 import { QcError } from '../../config/errors.ts';
 import { Lanes } from './lanes.ts';
-import type { Answer, InferenceWorker, PictureTask, RunTimes } from './worker.ts';
+import type { Answer, PictureTask, RunTimes } from './messages.ts';
+import type { InferenceWorker } from './worker.ts';
 
 export interface BatchOptions {
   /** Most pictures in one run. */

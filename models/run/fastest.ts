@@ -1,7 +1,9 @@
 /** Which variant of a base `precision: auto` means: the fastest that passed its gate on this machine's pictures. */
+
 import { QcError } from '../../config/errors.ts';
 import { type Base, type BaseRequest, openBase } from '../base.ts';
 import type { Besides } from '../onnx/fit-manifest.ts';
+import { percent } from '../percent.ts';
 
 export interface Choice {
   readonly base: Base;
@@ -40,5 +42,3 @@ export async function fastestOf(request: BaseRequest, base: Base, besides?: Besi
   const because = `passed its gate: ${speedup} times as fast, features correlate ${correlation.toFixed(3)}${right}`;
   return { base: variant, because };
 }
-
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;

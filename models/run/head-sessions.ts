@@ -2,8 +2,8 @@
 import ort from 'onnxruntime-node';
 import { QcError } from '../../config/errors.ts';
 import { isMapName } from '../base.ts';
+import type { HeadAnswer, LoadedHead } from './messages.ts';
 import type { ImageFeatures, Native } from './runner.ts';
-import type { HeadAnswer, LoadedHead } from './worker.ts';
 
 export interface Head {
   readonly session: ort.InferenceSession;
@@ -42,7 +42,10 @@ export async function classify(
 }
 
 /** Views of what the base gave; nothing is copied. */
-function inputOf(name: string, { features, maps = {} }: Pick<ImageFeatures, 'features' | 'maps'>): ort.Tensor {
+function inputOf(
+  name: string,
+  { features, maps = {} }: Pick<ImageFeatures, 'features' | 'maps'>,
+): ort.Tensor {
   if (!isMapName(name)) return new ort.Tensor('float32', features, [1, features.length]);
   const map = maps[name];
   if (!map) throw new QcError('maps-unavailable', `the base gives no map ${name}, which the head takes`);

@@ -6,6 +6,7 @@ import type { Check, Precision } from '../manifest.ts';
 import { type Choice, fastestOf } from './fastest.ts';
 import { brief } from './head-sessions.ts';
 import { openMappedBase, requireMaps, withMaps } from './mapped.ts';
+import type { Compiled, Opened, SessionFacts, WorkerRequest } from './messages.ts';
 import {
   type OnnxSession,
   openAsItIs,
@@ -20,7 +21,6 @@ import { doubt, type Provider, providers } from './providers.ts';
 import type { ImageFeatures, Native, Runner } from './runner.ts';
 import { type Spread, spreadOnCpu } from './threads.ts';
 import { checkFailure, checkImage, recordCheck } from './warm-up-check.ts';
-import type { Compiled, Opened, SessionFacts, WorkerRequest } from './worker.ts';
 
 /**
  * Pictures in one run where nothing else is said: a GPU takes as long for a few as for one, a CPU as long as one by one, and

@@ -9,9 +9,9 @@ import type { Image } from '../image.ts';
 import { makePrepare } from '../prepare/prepare.ts';
 import { openCompiled } from './compiled.ts';
 import { bytesOverflow } from './int8-overflow.ts';
+import type { Gpu } from './messages.ts';
 import type { Provider } from './providers.ts';
-import type { ImageFeatures, FeatureMap, Native } from './runner.ts';
-import type { Gpu } from './worker.ts';
+import type { FeatureMap, ImageFeatures, Native } from './runner.ts';
 
 // What fails is said by our own errors; onnxruntime's coloured lines would only alarm an operator.
 ort.env.logLevel = 'fatal';
@@ -239,7 +239,9 @@ function runner(
 }
 
 /** What the tensors besides the features are, in their order. */
-function describing(base: ProvedBase): (maps: readonly FeatureMap[]) => Pick<ImageFeatures, 'maps' | 'pooled'> {
+function describing(
+  base: ProvedBase,
+): (maps: readonly FeatureMap[]) => Pick<ImageFeatures, 'maps' | 'pooled'> {
   const { also, maps, pools } = base;
   if (also.length === 0) return () => ({});
   if (base.besides === 'pooled') {

@@ -2,21 +2,20 @@
 import { QcError } from '../../config/errors.ts';
 import type { Image } from '../image.ts';
 import { type BatchOptions, openBatcher } from './batcher.ts';
+import type {
+  HeadAnswer,
+  HeadTask,
+  LoadedHead,
+  Opened,
+  RemoteNews,
+  RunTimes,
+  SessionFacts,
+  WorkerRequest,
+} from './messages.ts';
 import type { RanOn } from './providers.ts';
 import type { FeatureMaps, PooledMap } from './runner.ts';
 import { type Spread, spreadOnCpu } from './threads.ts';
-import {
-  type HeadAnswer,
-  type HeadTask,
-  type InferenceWorker,
-  type LoadedHead,
-  type Opened,
-  openWorker,
-  type RemoteNews,
-  type RunTimes,
-  type SessionFacts,
-  type WorkerRequest,
-} from './worker.ts';
+import { type InferenceWorker, openWorker } from './worker.ts';
 
 export interface SessionRequest extends Omit<WorkerRequest, 'compiled' | 'batch'> {
   /** Another worker script that behaves like session-worker.ts (tests let one die). */

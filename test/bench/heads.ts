@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
 import { drawEvenly } from '../../calibration/train/draw.ts';
 import { familiarOf } from '../../calibration/train/familiar.ts';
-import { type FrameFeatures, describeFrames } from '../../calibration/train/features.ts';
+import { describeFrames, type FrameFeatures } from '../../calibration/train/features.ts';
 import { fitHead } from '../../calibration/train/fit.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { viewSets } from '../../calibration/train/views.ts';

@@ -94,7 +94,9 @@ it('learns from marks where to look, and judges so in every form that the head t
   await store.promote(version);
   const { manifest, model } = await store.read(version);
   expect(manifest.training).toMatchObject({
-    inputs: 'features, stage2, stage3', places: 'evidence', window: chosen?.window,
+    inputs: 'features, stage2, stage3',
+    places: 'evidence',
+    window: chosen?.window,
   });
   const head = decodeHead(model, manifest.labels)!;
   const options = { storageDirectory: storage, onNotice: (text: string) => notices.push(text) };
@@ -107,7 +109,11 @@ it('learns from marks where to look, and judges so in every form that the head t
     await openBase({ base, precision: 'auto' }),
     pictures.map((image) => async () => image),
     {
-      threads: 1, method: 'minmax', source: 'test', revision: null, onProgress: () => undefined,
+      threads: 1,
+      method: 'minmax',
+      source: 'test',
+      revision: null,
+      onProgress: () => undefined,
     },
   );
   await keepVariant(storage, quantized);

@@ -1,6 +1,6 @@
 /** The real worker, but its thread dies in the middle of a picture: the one whose number QC_TEST_DIE_AT says. */
 import { parentPort } from 'node:worker_threads';
-import type { ToWorker } from '../../models/run/worker.ts';
+import type { ToWorker } from '../../models/run/messages.ts';
 
 const last = Number(process.env.QC_TEST_DIE_AT);
 let pictures = 0;

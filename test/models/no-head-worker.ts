@@ -4,7 +4,7 @@
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
-import type { ToWorker } from '../../models/run/worker.ts';
+import type { ToWorker } from '../../models/run/messages.ts';
 
 const file = process.env.QC_TEST_THREADS!;
 appendFileSync(file, 'began\n');

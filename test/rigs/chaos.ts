@@ -1,9 +1,9 @@
 /** A plant in which everything that may go wrong can be made to, and what must hold once it is over. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openFiles, rssMb } from '../../agent/bench/proc.ts';
 import { Closer } from '../../agent/lifecycle/closer.ts';
 import type { Result } from '../../agent/publish/messages.ts';
 import { openPlant, type Plant, type PlantOptions } from './plant.ts';
+import { openFiles, rssMb } from './process-usage.ts';
 import { openShim, type Shim, shimMissing } from './shim.ts';
 import { openSmallDisk, type SmallDisk, smallDiskMissing } from './small-disk.ts';
 import { until } from './until.ts';

@@ -5,12 +5,12 @@ import type { AuditDraft } from '../../agent/audit/entry.ts';
 import { commandRecorder } from '../../agent/audit/record-commands.ts';
 import type { CommandHandlers } from '../../agent/publish/commands.ts';
 import type { Handshake, Result, Status } from '../../agent/publish/messages.ts';
-import { openMemoryOutbox } from '../../agent/publish/outbox/memory.ts';
 import type { OutboxStore } from '../../agent/publish/outbox/outbox.ts';
 import { type MqttOutbox, openMqttOutbox } from '../../agent/publish/part-messages.ts';
 import { openPublisher, type Publisher, type PublisherConfig } from '../../agent/publish/publisher.ts';
 import { QcError } from '../../config/errors.ts';
 import { mqttSchema } from '../../config/schema.ts';
+import { openMemoryOutbox } from './memory-outbox.ts';
 
 export const base = 'acme/leipzig/press-3/qc';
 

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Result } from '../../agent/publish/messages.ts';
-import { openMemoryOutbox } from '../../agent/publish/outbox/memory.ts';
 import type { OutboxStore } from '../../agent/publish/outbox/outbox.ts';
 import type { NodeFacts } from '../../agent/publish/sparkplug/metrics.ts';
 import { openSparkplug, type Sparkplug } from '../../agent/publish/sparkplug/sparkplug.ts';
 import { mqttSchema } from '../../config/schema.ts';
+import { openMemoryOutbox } from './memory-outbox.ts';
 import { result, status } from './publisher.ts';
 
 export const group = 'Werk Süd';

@@ -5,10 +5,10 @@ import { standBack } from '../../../calibration/jobs/lower-priority.ts';
 import type { QuantizeDeps, QuantizeOptions } from '../../../calibration/quantize.ts';
 import { loadConfig } from '../../../config/load.ts';
 import type { Config } from '../../../config/schema.ts';
+import { percent } from '../../../models/percent.ts';
 import type { QuantizationReport } from '../../../models/quantize/report.ts';
 import { type CommandAnswer, give } from '../answer.ts';
 import { configFile, type FileOptions, json, positive } from '../options.ts';
-import { percent } from '../percent.ts';
 import { recorded } from '../recorded.ts';
 import { environment, exitWithFailure, pid, steps, unlessStopped, untilSignal } from '../shell.ts';
 

@@ -1,6 +1,46 @@
 /**
- * The outbox on disk: what was put is there after a kill and after a power cut, until somebody has acknowledged it. It is
- * stored once it is in the journal, one wait for the disk; the store takes over a moment later what still waits then.
+ * The outbox on disk: what was put is there after a kill and after a power cut, until a consumer has acknowledged it.
+ *
+ * ## Where a message is
+ *
+ * The messages of one part form a group. A group is put once and moves through these places in order; all groups that
+ * the store does not have yet are in `#groups`, oldest first:
+ *
+ *   #groups = [ in flight to the store | in the journal | being written to the journal | only in memory ]
+ *               0 … #inFlight            … #journaled     … + #journaling
+ *
+ *   put ──► memory ──► journal (journal.ts): one wait for the disk; `put` resolves
+ *                        └──► store (disk.ts, lmdb): up to 200 ms later, in one transaction with what was acknowledged
+ *
+ * `#inFlight` overlaps the journaled groups: a group that is being written to the store stays in the journal until that
+ * transaction is on the disk. The journal is full or fails → `#direct`: groups go from memory straight to the store.
+ * The store fails → `#storeFails`: groups stay in the journal, which may grow. Both fail, or do not answer for 3 s →
+ * `#fault`: `put` resolves at once, messages are sent from memory, at most `memoryParts` groups are kept and the oldest of
+ * the others are dropped and counted.
+ *
+ * ## Records
+ *
+ * - Journal record: number, and up to 500 groups with time, camera and sequence number, and rows (queue, id, JSON);
+ *   layout and checksums are in journal-record.ts.
+ * - Store: for each queue id → row (row-code.ts), and one record of itself: newest id and dropped count of each queue,
+ *   newest sequence number of each camera, and `journal`, the newest journal record of which it has everything.
+ *
+ * ## Protocol
+ *
+ * - Writer: ids of a queue count up by one and are never used again. At the start the journal's records above `journal`
+ *   are replayed into `#groups`, without the rows that the store has already (replay.ts).
+ * - Reader (durable-queue.ts): takes rows in the order of ids, from the store up to its newest id, above that from memory. A
+ *   row becomes visible once it is stored, or once there is a fault.
+ * - Acknowledging is immediate in memory: the row is never handed out again by this process. The next transaction
+ *   removes it from the store; after a kill before that it is handed out once more.
+ * - Eviction (number, bytes, age) happens in the store's transaction only, oldest first.
+ *
+ * ## Invariants
+ *
+ * - `put` resolves only when the group would survive a power cut, or while `fault` says why it would not.
+ * - A group is all there or not at all, with the sequence number of its part.
+ * - One write to the journal and one transaction are under way at a time.
+ * - `numbers.json` is marked before a number is used that is on no disk (numbers.ts).
  */
 import type { z } from 'zod';
 import { QcError } from '../../../config/errors.ts';
@@ -12,7 +52,7 @@ import type { Journal } from './journal.ts';
 import type { LastingDisk } from './lasting-disk.ts';
 import type { Numbers } from './numbers.ts';
 import type { Letter, Numbered, Outbox, OutboxStore } from './outbox.ts';
-import { type Replayed, replay } from './replay.ts';
+import { replay } from './replay.ts';
 import type { Row } from './row-code.ts';
 
 /** After this time the store takes over what was put, and forgets what was acknowledged, ms. */
@@ -65,6 +105,17 @@ export interface DurableOptions {
 }
 
 /** Runs over a store and a journal that are open; closing closes them too. */
+export function openDurableOutbox(
+  backing: Backing,
+  options: DurableOptions,
+  deps: DurableDeps,
+): DurableOutbox {
+  const outbox = new DurableOutbox(backing, options, deps);
+  outbox.start();
+  return outbox;
+}
+
+/** Open it with `openDurableOutbox`. */
 export class DurableOutbox implements OutboxStore {
   readonly #disk: LastingDisk;
   readonly #journal: Journal | undefined;
@@ -100,7 +151,7 @@ export class DurableOutbox implements OutboxStore {
   #storing: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  readonly #ageing: NodeJS.Timeout;
+  #ageing: NodeJS.Timeout | undefined;
   #fault = '';
   /** The fault that is over, until a kill would leave no uncertain number any more. */
   #ending = '';
@@ -120,7 +171,13 @@ export class DurableOutbox implements OutboxStore {
     const waits = [...found.queues.values()].some(({ messages }) => messages > 0);
     this.#clock = outboxClock(waits ? found.time : undefined);
     this.#sequences = new Map(found.sequences);
-    this.#adopt(parts);
+    this.#groups = parts.map(({ part, ...rest }) => ({ ...rest, part, stored: () => undefined }));
+    this.#journaled = parts.length;
+  }
+
+  /** Hands what the journal had over to the store, and looks for what becomes too old. */
+  start(): void {
+    if (this.#groups.length > 0) this.#writeSoon(0);
     this.#ageing = setInterval(() => this.size > 0 && this.#write(), ageEveryMs);
     this.#ageing.unref();
   }
@@ -146,13 +203,6 @@ export class DurableOutbox implements OutboxStore {
       queues: new Map([...found.queues].map(([name, queue]) => [name, { ...queue, newestId }])),
     };
     for (const [name, queue] of found.queues) this.#queues.get(name)?.adopt(queue);
-  }
-
-  /** What the journal had and the store has not. */
-  #adopt(parts: Replayed['parts']): void {
-    this.#groups = parts.map(({ part, ...rest }) => ({ ...rest, part, stored: () => undefined }));
-    this.#journaled = parts.length;
-    if (parts.length > 0) this.#writeSoon(0);
   }
 
   queue<M>(name: string, schema: z.ZodType<M>): Outbox<M> {

@@ -5,7 +5,7 @@ import { isDiskFault } from '../../../models/disk/disk-fault.ts';
 import type { Log } from '../../lifecycle/log.ts';
 import type { Limits } from './disk.ts';
 import type { OpenDisk } from './disk-thread.ts';
-import { DurableOutbox } from './durable.ts';
+import { openDurableOutbox } from './durable.ts';
 import { RefusedError } from './examine.ts';
 import { openLateStore } from './late-store.ts';
 import { openNumbers } from './numbers.ts';
@@ -41,7 +41,7 @@ export async function openOutbox(config: OutboxConfig, deps: OutboxDeps): Promis
   try {
     const { disk, journal, numbersAreKnown } = await openSoon({ directory, bytes }, log);
     const areCertain = numbersAreKnown && !numbers.wasUncertain;
-    return new DurableOutbox({ disk, journal, areCertain, numbers }, options, { ...deps, log });
+    return openDurableOutbox({ disk, journal, areCertain, numbers }, options, { ...deps, log });
   } catch (cause) {
     if (!isForLater(cause))
       throw new QcError('outbox-failed', `${directory}: ${(cause as Error).message}`, { cause });
@@ -49,7 +49,7 @@ export async function openOutbox(config: OutboxConfig, deps: OutboxDeps): Promis
     const known = await peekAtSequences(directory);
     const late = openLateStore({ directory, bytes, retryMs, why, sequences: known ?? new Map() }, log);
     const areCertain = known !== undefined && !numbers.wasUncertain;
-    const outbox = new DurableOutbox({ ...late, areCertain, numbers }, options, { ...deps, log });
+    const outbox = openDurableOutbox({ ...late, areCertain, numbers }, options, { ...deps, log });
     late.onOpen((found) => outbox.adopt(found));
     outbox.startWithout(why);
     return outbox;

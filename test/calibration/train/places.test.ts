@@ -69,7 +69,9 @@ const sourceOf = (list: readonly Part[]): CellSource => ({
 
 const examplesOf = (list: readonly Part[], marked: boolean): PlacedExample[] =>
   list.map(({ label, features, place }, group) => ({
-    label, group, views: new Map([[0, features]]),
+    label,
+    group,
+    views: new Map([[0, features]]),
     places: marked && label !== 'good' ? [place] : [],
   }));
 
@@ -135,7 +137,10 @@ describe('looking at places', () => {
     const examples = examplesOf(list, true);
     const global = await fitHead(examples, { seed: 1 });
     const fitting = fitPlaces(global, examples, sourceOf(list), {
-      good: ['good'], maps: sizes, seed: 1, signal: stop.signal,
+      good: ['good'],
+      maps: sizes,
+      seed: 1,
+      signal: stop.signal,
       onProgress: (done) => done > 2_000 && stop.abort(new Error('enough')),
     });
     await expect(fitting).rejects.toThrow('enough');
@@ -169,7 +174,10 @@ describe('cross-fitting', () => {
       list.flatMap((one, i) => ((one.label === label) === is ? [i] : []));
     const guess = (of: readonly Part[]) =>
       findOddPlaces(sourceOf(of), {
-        good: indices('good', true), defects: indices('good', false), fold, seed: 1,
+        good: indices('good', true),
+        defects: indices('good', false),
+        fold,
+        seed: 1,
       });
     const changed = list.map((one, i) => (fold[i] === 2 && one.label === 'good' ? part('pit', 77 + i) : one));
     const [before, after] = [await guess(list), await guess(changed)];

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { QcError } from '../../../config/errors.ts';
 import { openBatcher } from '../../../models/run/batcher.ts';
-import type { PictureTask, Ran } from '../../../models/run/worker.ts';
+import type { PictureTask } from '../../../models/run/messages.ts';
+import type { Ran } from '../../../models/run/worker.ts';
 
 /** A picture that tells itself from others by its width. */
 const picture = (n: number): PictureTask => ({

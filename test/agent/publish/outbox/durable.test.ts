@@ -9,7 +9,7 @@ import { checkOutbox } from '../../../../agent/doctor/outbox.ts';
 import { outboxClock } from '../../../../agent/publish/outbox/clock.ts';
 import { type Change, openDisk } from '../../../../agent/publish/outbox/disk.ts';
 import { openDiskThread } from '../../../../agent/publish/outbox/disk-thread.ts';
-import { DurableOutbox } from '../../../../agent/publish/outbox/durable.ts';
+import { openDurableOutbox } from '../../../../agent/publish/outbox/durable.ts';
 import { openNumbers } from '../../../../agent/publish/outbox/numbers.ts';
 import { fileLimitMissing, limitFiles } from '../../../rigs/file-limit.ts';
 import { until } from '../../../rigs/until.ts';
@@ -260,7 +260,7 @@ describe('a disk that hangs', () => {
       },
     };
     const faults: string[] = [];
-    const store = new DurableOutbox(
+    const store = openDurableOutbox(
       { disk: hanging, journal: undefined, numbers: await openNumbers(directory), areCertain: true },
       { limits, memoryParts: 100 },
       { log: pino({ level: 'silent' }), onFault: () => void faults.push(store.fault) },

@@ -1,2 +1,2 @@
-/** A share (0 to 1) with one digit after the point. */
+/** A share as people read it: `0.975` → `97.5 %`. */
 export const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;

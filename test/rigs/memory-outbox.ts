@@ -1,6 +1,12 @@
 /** An outbox in memory: lost with the process. */
-import type { Letter, Numbered, Outbox, OutboxEntry, OutboxStore } from './outbox.ts';
-import { Waiting } from './waiting.ts';
+import type {
+  Letter,
+  Numbered,
+  Outbox,
+  OutboxEntry,
+  OutboxStore,
+} from '../../agent/publish/outbox/outbox.ts';
+import { Waiting } from '../../agent/publish/outbox/waiting.ts';
 
 interface Kept extends OutboxEntry<unknown> {
   /** By the process's own clock, ms. */

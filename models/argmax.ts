@@ -1,0 +1,8 @@
+/** Index of the largest value, the first of equal ones. A value that is not a number never counts; 0 if none is left. */
+export function argmax(values: readonly number[]): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) {
+    if (values[i]! > values[best]! || (Number.isNaN(values[best]) && !Number.isNaN(values[i]))) best = i;
+  }
+  return best;
+}
