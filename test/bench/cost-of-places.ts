@@ -24,7 +24,11 @@ export async function costOfPlaces(folder: string): Promise<string[]> {
   const lines: string[] = [];
   for (const precision of ['fp32', 'int8'] as const) {
     await using session = await openSession({
-      ...{ base, provider: 'cpu', precision, threads: 1, storageDirectory: folder },
+      base,
+      provider: 'cpu',
+      precision,
+      threads: 1,
+      storageDirectory: folder,
     });
     const [features, ...others] = await sideBySide(session, images[0]!);
     lines.push(`${precision}: whole image alone ${features!.ms.toFixed(2)} ms`);
@@ -41,7 +45,10 @@ async function sideBySide(session: Session, image: Image): Promise<{ name: strin
   const [stage2, stage3] = [session.facts.maps[0]!, session.facts.maps[1]!];
   const channels = stage2.channels + stage3.channels;
   const evidence = (): CellBlock['look'] => ({
-    ...{ by: 'evidence', weights: drawn(1, channels), bias: 0, sharpness: 3 },
+    by: 'evidence',
+    weights: drawn(1, channels),
+    bias: 0,
+    sharpness: 3,
   });
   const ways = [
     { name: 'whole image alone', look: undefined, window: 0 },
@@ -52,7 +59,10 @@ async function sideBySide(session: Session, image: Image): Promise<{ name: strin
   for (const { name, look, window } of ways) {
     const inner = size + (look ? channels : 0);
     const model = encodeHead({
-      ...{ transform: 'hellinger', labels: ['good', 'bad'], weights: drawn(2, 2 * inner), bias: drawn(3, 2) },
+      transform: 'hellinger',
+      labels: ['good', 'bad'],
+      weights: drawn(2, 2 * inner),
+      bias: drawn(3, 2),
       temperature: 1,
       ...(look && { cells: { maps: { stage2, stage3 }, window, look, mean: drawn(4, channels) } }),
       exemplars: Array.from({ length: 40 }, (_, i) => drawn(10 + i, size)),

@@ -92,7 +92,9 @@ async function measure(session: Session, set: string, pictures: readonly Picture
   for (let seed = 1; seed <= draws; seed++) {
     const { training, testing } = drawn(pictures, count, seed);
     const described = await describeFrames(training, {
-      ...{ storageDirectory: folder, base: session.facts.manifest, views: viewSets.turns },
+      storageDirectory: folder,
+      base: session.facts.manifest,
+      views: viewSets.turns,
       featuresOf: (image) => session.features(image),
       onNotice: (text) => console.log(text),
       onProgress: () => undefined,
