@@ -7,12 +7,15 @@ import type { Image } from '../../models/image.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
 import { keepQuantized } from '../../models/quantize/variants.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
+import { cpuMs } from './cpu-ms.ts';
 import { median } from './harness.ts';
 
 const base = 'resnet50-embedded';
-const rounds = 40;
+const rounds = 21;
+/** CPU time of a round and way: some parts. */
+const roundMs = 150;
 
-/** One line for each precision and way of looking. @param folder for the base in 8 bits */
+/** One line for each precision and way of looking: CPU time, which other programs on the machine hardly change. @param folder for the base in 8 bits */
 export async function costOfPlaces(folder: string): Promise<string[]> {
   const images = Array.from({ length: 8 }, (_, seed) => noise(seed));
   const made = await quantizeBase(
@@ -39,7 +42,7 @@ export async function costOfPlaces(folder: string): Promise<string[]> {
   return lines;
 }
 
-/** Median of alternating runs, ms. */
+/** Median of alternating rounds, ms of CPU time for a part. */
 async function sideBySide(session: Session, image: Image): Promise<{ name: string; ms: number }[]> {
   const size = session.facts.manifest.features.size;
   const [stage2, stage3] = [session.facts.maps[0]!, session.facts.maps[1]!];
@@ -70,11 +73,10 @@ async function sideBySide(session: Session, image: Image): Promise<{ name: strin
     await session.keepHead({ version: name, labels: ['good', 'bad'], model });
   }
   const taken = new Map(ways.map(({ name }) => [name, [] as number[]]));
-  for (let round = -5; round < rounds; round++) {
+  for (let round = -1; round < rounds; round++) {
     for (const { name } of ways) {
-      const began = performance.now();
-      await session.judge(image, { head: name });
-      if (round >= 0) taken.get(name)!.push(performance.now() - began);
+      const ms = await cpuMs(() => session.judge(image, { head: name }), roundMs);
+      if (round >= 0) taken.get(name)!.push(ms);
     }
   }
   return ways.map(({ name }) => ({ name, ms: median(taken.get(name)!) }));
