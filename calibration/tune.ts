@@ -146,7 +146,7 @@ export async function tune(
   signal?.throwIfAborted();
   const version = await keepCandidate(store, {
     base,
-    head: { ...head, ...familiarOf(described, groups) },
+    head: { ...head, ...(await familiarOf(described, groups, signal)) },
     report,
     heldOut: Object.fromEntries(described.map(({ frame }, i) => [frame.id, mostProbable(heldOut[i]!)])),
     against: active?.version,

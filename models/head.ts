@@ -10,11 +10,18 @@
 import { QcError } from '../config/errors.ts';
 import { isMapName, type MapShape, mapShapes, type ProvedBase } from './base.ts';
 import { attended, type CellBlock, cellsOfMaps, windowed } from './cells.ts';
+import {
+  distanceGraph,
+  readDistance,
+  rowsOfTensor,
+  rowsTensor,
+  type WhitenedDistance,
+} from './familiarity.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
-import { buildModel, floatTensor, floatValues, node, tensorDims, valueInfo } from './onnx/build.ts';
+import { buildModel, floatTensor, floatValues, node, valueInfo } from './onnx/build.ts';
 import { type CellGraph, cellGraph, readCellBlock } from './onnx/cell-graph.ts';
 import { describe, graphInputs, graphOutputs, type TensorFacts } from './onnx/graph.ts';
-import { decodeModel, encodeModel, type OnnxModel, type OnnxTensor } from './onnx/proto.ts';
+import { decodeModel, encodeModel, type OnnxModel } from './onnx/proto.ts';
 import type { FeatureMaps } from './run/runner.ts';
 
 /** softmax((W·h + b) / temperature) with h = t(x), or relu(V·t(x) + c) where there is a hidden layer; any standardisation is folded in. */
@@ -36,16 +43,20 @@ export interface HeadWeights {
   readonly bias: Float64Array | Float32Array;
   readonly temperature: number;
   /**
-   * [M][D] labelled parts, transformed and of length 1: familiarity is the cosine with the nearest of them (Sun, Ming, Zhu, Li,
-   * "Out-of-distribution detection with deep nearest neighbors", ICML 2022). Only with `hellinger`, whose t(x) has length 1.
+   * [M][D] labelled parts, transformed and of length 1. Only with `hellinger`, whose t(x) has length 1. Without a distance,
+   * familiarity is the cosine with the nearest of them (Sun, Ming, Zhu, Li, "Out-of-distribution detection with deep nearest
+   * neighbors", ICML 2022).
    */
   readonly exemplars?: readonly Float32Array[] | undefined;
+  /** How far a part is from the exemplars; familiarity follows from it. */
+  readonly distance?: WhitenedDistance | undefined;
 }
 
 /** The bytes of head.onnx: Gemm and Softmax, the temperature folded into the weights. */
 export function encodeHead(head: HeadWeights): Uint8Array {
-  const { transform, labels, hidden, cells, weights, bias, temperature, exemplars = [] } = head;
+  const { transform, labels, hidden, cells, weights, bias, temperature, exemplars = [], distance } = head;
   const knows = transform === 'hellinger' && exemplars.length > 0;
+  const familiarity = distance ? distanceGraph(distance) : { node: cosineNodes, initializer: [] };
   const classes = labels.length;
   const inner = weights.length / classes;
   const size = hidden ? hidden.weights.length / inner : inner - (cells?.mean.length ?? 0);
@@ -64,7 +75,7 @@ export function encodeHead(head: HeadWeights): Uint8Array {
         ...(hidden ? hiddenNodes(input) : []),
         node('Gemm', [hidden ? 'active' : input, 'weights', 'bias'], ['scores'], { transB: 1 }),
         node('Softmax', ['scores'], ['probabilities'], { axis: 1 }),
-        ...(knows ? familiarityNodes : []),
+        ...(knows ? familiarity.node : []),
       ],
       initializer: [
         floatTensor('weights', [classes, inner], scaled(weights)),
@@ -76,7 +87,7 @@ export function encodeHead(head: HeadWeights): Uint8Array {
             ]
           : []),
         ...(transform ? [floatTensor('least', [1], Float32Array.of(leastSum))] : []),
-        ...(knows ? [floatTensor('exemplars', [exemplars.length, size], joined(exemplars, size))] : []),
+        ...(knows ? [rowsTensor('exemplars', exemplars), ...familiarity.initializer] : []),
         ...looks.initializer,
       ],
       input: [valueInfo('features', ['N', size]), ...looks.input],
@@ -107,18 +118,10 @@ const hiddenNodes = (input: string) => [
   node('Gemm', [input, 'hidden_weights', 'hidden_bias'], ['inner'], { transB: 1 }),
   node('Relu', ['inner'], ['active']),
 ];
-const familiarityNodes = [
+const cosineNodes = [
   node('Gemm', ['transformed', 'exemplars'], ['cosines'], { transB: 1 }),
   node('ReduceMax', ['cosines'], ['familiarity'], { axes: [1], keepdims: 0 }),
 ];
-
-function joined(rows: readonly Float32Array[], size: number): Float32Array {
-  const values = new Float32Array(rows.length * size);
-  rows.forEach((row, i) => {
-    values.set(row, i * size);
-  });
-  return values;
-}
 
 /** t(x) of `hellinger`, [D]; a new array. */
 export function hellinger(features: Float32Array): Float32Array {
@@ -145,7 +148,9 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
   const cells = readCellBlock(model);
   const looks = cells ? types([...cellGraph(cells).node, joinNode]) : [];
   const layers = hiddenWeights ? types(hiddenNodes('')) : [];
-  const behind = operators.endsWith('ReduceMax') ? types(familiarityNodes) : [];
+  const distance = readDistance(named);
+  const measures = distance ? distanceGraph(distance).node : cosineNodes;
+  const behind = operators.endsWith('ReduceMax') ? types(measures) : [];
   const known = [...before, ...looks, ...layers, 'Gemm', 'Softmax', ...behind].join();
   if (!weights || !bias || (hiddenWeights && !hiddenBias) || operators !== known) return undefined;
   return {
@@ -157,14 +162,9 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
     weights: floatValues(weights),
     bias: floatValues(bias),
     temperature: 1,
-    ...(behind.length > 0 && exemplars && { exemplars: rowsOf(exemplars) }),
+    ...(behind.length > 0 && exemplars && { exemplars: rowsOfTensor(exemplars) }),
+    ...(distance && { distance }),
   };
-}
-
-function rowsOf(tensor: OnnxTensor): Float32Array[] {
-  const values = floatValues(tensor);
-  const [count = 0, size = 0] = tensorDims(tensor);
-  return Array.from({ length: count }, (_, i) => values.subarray(i * size, (i + 1) * size));
 }
 
 /**

@@ -102,7 +102,9 @@ export const headManifestSchema = z.strictObject({
     .min(-1)
     .max(1)
     .optional()
-    .describe('cosine with the nearest labelled part, below which a part is unfamiliar; default: nothing is'),
+    .describe(
+      'familiarity below which a part is unfamiliar: 0.5, or a cosine where the head compares by cosine; default: nothing is',
+    ),
   head: z.strictObject({ file: plainFile, sha256 }),
   temperature: z.number().positive().describe('already folded into the weights; for the record'),
   createdAt: z.iso.datetime(),

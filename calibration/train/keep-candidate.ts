@@ -50,6 +50,7 @@ export async function keepCandidate(
         views,
         penalty,
         backend,
+        familiarity: head.measure,
         by,
         inputs: head.cells ? 'features, stage2, stage3' : 'features',
         ...(head.cells && { places: head.cells.look.by, window: head.cells.window }),

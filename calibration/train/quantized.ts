@@ -1,5 +1,6 @@
 /** Whether a head that was trained on float features judges as well on features in 8 bits, on parts that it had not seen. */
 import type { Config } from '../../config/schema.ts';
+import { familiarityOf } from '../../models/familiarity.ts';
 import { hellinger, probabilitiesOf } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
@@ -83,7 +84,7 @@ export async function judgeOf(
     }));
     made.push({
       head: await fitHead(examples, { seed: 1, signal }),
-      familiar: familiarOf(rest, restGroup),
+      familiar: await familiarOf(rest, restGroup, signal),
       held: described.filter(({ frame }, i) => fold[i] === held && known.has(frame.label)),
     });
   }
@@ -152,20 +153,12 @@ function answer(
 ) {
   const values = probabilitiesOf(head, features);
   const said = Object.fromEntries(head.labels.map((label, k) => [label, values[k]!]));
-  const x = hellinger(features);
-  const nearest = familiar.exemplars.reduce(
-    (best, row) =>
-      Math.max(
-        best,
-        row.reduce((sum, value, d) => sum + value * x[d]!, 0),
-      ),
-    -1,
-  );
+  const likeness = familiarityOf(familiar, hellinger(features));
   const rules = { thresholds, familiar: familiar.least, good };
   return {
     label: mostProbable(said),
-    unfamiliar: nearest < familiar.least,
-    passes: decide([said], rules, [nearest]).verdict === 'pass',
+    unfamiliar: likeness < familiar.least,
+    passes: decide([said], rules, [likeness]).verdict === 'pass',
   };
 }
 

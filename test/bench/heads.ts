@@ -21,6 +21,7 @@ import { fitHead } from '../../calibration/train/fit.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { viewSets } from '../../calibration/train/views.ts';
 import { openBase } from '../../models/base.ts';
+import { familiarityOf } from '../../models/familiarity.ts';
 import { type HeadWeights, hellinger, probabilitiesOf } from '../../models/head.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
@@ -205,16 +206,12 @@ async function unfamiliar(
   const { training, testing } = drawn(frames, 10, 1);
   for (const left of new Set(frames.map(({ label }) => label))) {
     const described = training.filter(({ label }) => label !== left).map(({ id }) => all.get(id)!);
-    const { exemplars, least } = familiarOf(
+    const familiar = await familiarOf(
       described,
       described.map((_, group) => group),
     );
-    const strange = ({ features }: FrameFeatures) => {
-      const x = hellinger(features);
-      return (
-        Math.max(...exemplars.map((row) => row.reduce((sum, value, d) => sum + value * x[d]!, 0))) < least
-      );
-    };
+    const strange = ({ features }: FrameFeatures) =>
+      familiarityOf(familiar, hellinger(features)) < familiar.least;
     counts.others += foreign.length;
     counts.other += foreign.filter(strange).length;
     for (const { id, label } of testing) {

@@ -1,0 +1,195 @@
+/**
+ * How familiar a part is: near 1 for a labelled part, 0.5 at the limit, towards 0 the stranger it is. Pure.
+ *
+ * A part is compared with the labelled ones in the directions in which those differ at all, each scaled by how much parts of one
+ * label vary in it (Mahalanobis distance: Lee, Lee, Lee, Shin, "A simple unified framework for detecting out-of-distribution
+ * samples", NeurIPS 2018). There it is strange if it is far from the mean of each label and points in a direction of its own.
+ * Older heads compare by the cosine of the features instead.
+ */
+import { floatTensor, floatValues, node, tensorDims } from './onnx/build.ts';
+import type { OnnxNode, OnnxTensor } from './onnx/proto.ts';
+
+export interface WhitenedDistance {
+  /** [D], mean of the exemplars. */
+  readonly centre: Float32Array;
+  /** [D], how much each feature counts. */
+  readonly weight: Float32Array;
+  /** [r,M], row-major: weighted inner products of t(x) - centre with the M exemplars → w, the whitened part, over √r. */
+  readonly axes: Float32Array;
+  /** Mean w of each label, [C][r]. */
+  readonly means: readonly Float32Array[];
+  /** w of each exemplar, [M][r]. */
+  readonly parts: readonly Float32Array[];
+  /** Whether the distance to the nearest exemplar counts as well. */
+  readonly nearest: boolean;
+  /** Score at which familiarity is 0.5. */
+  readonly limit: number;
+}
+
+/** Familiarity at the limit, for every head with a whitened distance. */
+export const leastFamiliar = 0.5;
+/** A part in the middle of all has no direction: its squared length is at least this. */
+const leastSquared = 1e-12;
+
+/** What the graph answers, computed here. @param x [D], transformed */
+export function familiarityOf(
+  { exemplars, distance }: { exemplars: readonly Float32Array[]; distance?: WhitenedDistance | undefined },
+  x: Float32Array,
+): number {
+  if (!distance) return exemplars.reduce((nearest, row) => Math.max(nearest, dot(row, x)), -1);
+  const { centre, weight, axes, means, parts, nearest, limit } = distance;
+  const weighted = x.map((value, d) => (value - centre[d]!) * weight[d]!);
+  const alike = Float64Array.from(exemplars, (row) => dot(row, weighted));
+  const w = Float64Array.from(means[0]!, (_, r) => {
+    let sum = 0;
+    for (let m = 0; m < alike.length; m++) sum += axes[r * alike.length + m]! * alike[m]!;
+    return sum;
+  });
+  return 1 / (1 + strangenessOf(w, means, parts, nearest) / limit);
+}
+
+/**
+ * The squared distance to the nearest mean, or the geometric mean of that and the one to the nearest part, times 1 - the cosine
+ * with the part whose direction is most similar.
+ * @param w [r], whitened, as `means` and `parts` are
+ */
+export function strangenessOf(
+  w: ArrayLike<number>,
+  means: readonly ArrayLike<number>[],
+  parts: readonly ArrayLike<number>[],
+  nearest: boolean,
+): number {
+  const toNearest = (rows: readonly ArrayLike<number>[]) =>
+    rows.reduce((least, row) => Math.min(least, squaredDistance(w, row)), Number.POSITIVE_INFINITY);
+  const toMean = toNearest(means);
+  const far = nearest ? Math.sqrt(toMean * toNearest(parts)) : toMean;
+  const length = lengthOf(w);
+  const cosine = parts.reduce((most, row) => Math.max(most, dot(w, row) / (length * lengthOf(row))), -1);
+  return far * Math.max(0, 1 - cosine);
+}
+
+/** Nodes that compute `familiarity` [N] from `transformed` [N,D] and the initializer `exemplars` [M,D]. */
+export function distanceGraph({ centre, weight, axes, means, parts, nearest, limit }: WhitenedDistance): {
+  readonly node: OnnxNode[];
+  readonly initializer: OnnxTensor[];
+} {
+  const rank = means[0]!.length;
+  return {
+    node: [
+      node('Sub', ['transformed', 'familiar_centre'], ['familiar_centred']),
+      node('Mul', ['familiar_centred', 'familiar_weight'], ['familiar_weighted']),
+      node('Gemm', ['familiar_weighted', 'exemplars'], ['familiar_alike'], { transB: 1 }),
+      node('Gemm', ['familiar_alike', 'familiar_axes'], ['familiar_w'], { transB: 1 }),
+      node('ReduceSumSquare', ['familiar_w'], ['familiar_w_squared'], { axes: [1], keepdims: 1 }),
+      ...distanceNodes('means'),
+      ...(nearest ? [...distanceNodes('parts'), ...meanNodes] : []),
+      ...angleNodes,
+      node(
+        'Mul',
+        [nearest ? 'familiar_far' : 'familiar_means_distance', 'familiar_turn'],
+        ['familiar_strange'],
+      ),
+      node('Div', ['familiar_strange', 'familiar_limit'], ['familiar_in_limits']),
+      node('Add', ['familiar_in_limits', 'familiar_one'], ['familiar_divisor']),
+      node('Reciprocal', ['familiar_divisor'], ['familiar_column']),
+      node('ReduceMax', ['familiar_column'], ['familiarity'], { axes: [1], keepdims: 0 }),
+    ],
+    initializer: [
+      floatTensor('familiar_centre', [centre.length], centre),
+      floatTensor('familiar_weight', [weight.length], weight),
+      floatTensor('familiar_axes', [rank, axes.length / rank], axes),
+      rowsTensor('familiar_means', means),
+      scalarsTensor('familiar_means_squared', means, (row) => dot(row, row)),
+      rowsTensor('familiar_parts', parts),
+      ...(nearest ? [scalarsTensor('familiar_parts_squared', parts, (row) => dot(row, row))] : []),
+      scalarsTensor('familiar_parts_inverse', parts, (row) => 1 / lengthOf(row)),
+      floatTensor('familiar_least', [1], Float32Array.of(leastSquared)),
+      floatTensor('familiar_zero', [1], Float32Array.of(0)),
+      floatTensor('familiar_one', [1], Float32Array.of(1)),
+      floatTensor('familiar_limit', [1], Float32Array.of(limit)),
+    ],
+  };
+}
+
+/** |w - m|² = |w|² + |m|² - 2w·m, of the nearest m. */
+const distanceNodes = (to: 'means' | 'parts') => {
+  const name = `familiar_${to}`;
+  return [
+    node('Gemm', ['familiar_w', name, `${name}_squared`], [`${name}_offsets`], {
+      transB: 1,
+      alpha: { float: -2 },
+    }),
+    node('ReduceMin', [`${name}_offsets`], [`${name}_offset`], { axes: [1], keepdims: 1 }),
+    node('Add', [`${name}_offset`, 'familiar_w_squared'], [`${name}_rounded`]),
+    node('Max', [`${name}_rounded`, 'familiar_zero'], [`${name}_distance`]),
+  ];
+};
+
+/** The geometric mean of both distances. */
+const meanNodes = [
+  node('Mul', ['familiar_means_distance', 'familiar_parts_distance'], ['familiar_product']),
+  node('Sqrt', ['familiar_product'], ['familiar_far']),
+];
+
+/** 1 - the cosine with the part whose direction is most similar. */
+const angleNodes = [
+  node('Max', ['familiar_w_squared', 'familiar_least'], ['familiar_squared']),
+  node('Sqrt', ['familiar_squared'], ['familiar_length']),
+  node('Gemm', ['familiar_w', 'familiar_parts'], ['familiar_products'], { transB: 1 }),
+  node('Mul', ['familiar_products', 'familiar_parts_inverse'], ['familiar_shadows']),
+  node('ReduceMax', ['familiar_shadows'], ['familiar_shadow'], { axes: [1], keepdims: 1 }),
+  node('Div', ['familiar_shadow', 'familiar_length'], ['familiar_cosine']),
+  node('Sub', ['familiar_one', 'familiar_cosine'], ['familiar_turn_rounded']),
+  node('Max', ['familiar_turn_rounded', 'familiar_zero'], ['familiar_turn']),
+];
+
+/** The distance in a graph that `distanceGraph` is part of; undefined where there is none. */
+export function readDistance(named: (name: string) => OnnxTensor | undefined): WhitenedDistance | undefined {
+  const [centre, weight, axes, means, parts, limit] = (
+    ['centre', 'weight', 'axes', 'means', 'parts', 'limit'] as const
+  ).map((name) => named(`familiar_${name}`));
+  if (!centre || !weight || !axes || !means || !parts || !limit) return undefined;
+  return {
+    centre: floatValues(centre),
+    weight: floatValues(weight),
+    axes: floatValues(axes),
+    means: rowsOfTensor(means),
+    parts: rowsOfTensor(parts),
+    nearest: named('familiar_parts_squared') !== undefined,
+    limit: floatValues(limit)[0]!,
+  };
+}
+
+/** [M,D] → [M][D] */
+export function rowsOfTensor(tensor: OnnxTensor): Float32Array[] {
+  const values = floatValues(tensor);
+  const [count = 0, size = 0] = tensorDims(tensor);
+  return Array.from({ length: count }, (_, i) => values.subarray(i * size, (i + 1) * size));
+}
+
+/** [M][D] → [M,D] */
+export function rowsTensor(name: string, rows: readonly Float32Array[]): OnnxTensor {
+  const size = rows[0]!.length;
+  const values = new Float32Array(rows.length * size);
+  rows.forEach((row, i) => {
+    values.set(row, i * size);
+  });
+  return floatTensor(name, [rows.length, size], values);
+}
+
+const scalarsTensor = (name: string, rows: readonly Float32Array[], of: (row: Float32Array) => number) =>
+  floatTensor(name, [rows.length], Float32Array.from(rows, of));
+
+const lengthOf = (row: ArrayLike<number>) => Math.sqrt(Math.max(leastSquared, dot(row, row)));
+
+function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let d = 0; d < a.length; d++) sum += a[d]! * b[d]!;
+  return sum;
+}
+
+function squaredDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let d = 0; d < a.length; d++) sum += (a[d]! - b[d]!) ** 2;
+  return sum;
+}
