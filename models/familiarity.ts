@@ -45,7 +45,7 @@ export function familiarityOf(
     for (let m = 0; m < alike.length; m++) sum += axes[r * alike.length + m]! * alike[m]!;
     return sum;
   });
-  return 1 / (1 + strangenessOf(w, means, parts, nearest) / limit);
+  return 1 / (1 + strangenessOf(w, pointsOf(means), pointsOf(parts), nearest) / limit);
 }
 
 /**
@@ -53,20 +53,34 @@ export function familiarityOf(
  * with the part whose direction is most similar.
  * @param w [r], whitened, as `means` and `parts` are
  */
-export function strangenessOf(
-  w: ArrayLike<number>,
-  means: readonly ArrayLike<number>[],
-  parts: readonly ArrayLike<number>[],
-  nearest: boolean,
-): number {
-  const toNearest = (rows: readonly ArrayLike<number>[]) =>
-    rows.reduce((least, row) => Math.min(least, squaredDistance(w, row)), Number.POSITIVE_INFINITY);
-  const toMean = toNearest(means);
-  const far = nearest ? Math.sqrt(toMean * toNearest(parts)) : toMean;
-  const length = lengthOf(w);
-  const cosine = parts.reduce((most, row) => Math.max(most, dot(w, row) / (length * lengthOf(row))), -1);
-  return far * Math.max(0, 1 - cosine);
+export function strangenessOf(w: ArrayLike<number>, means: Points, parts: Points, nearest: boolean): number {
+  const squared = dot(w, w);
+  const least = ({ rows, squares }: Points, products: readonly number[]) =>
+    rows.reduce(
+      (best, _, i) => Math.min(best, Math.max(0, squared + squares[i]! - 2 * products[i]!)),
+      Number.POSITIVE_INFINITY,
+    );
+  const toMeans = means.rows.map((row) => dot(w, row));
+  const toParts = parts.rows.map((row) => dot(w, row));
+  const toMean = least(means, toMeans);
+  const far = nearest ? Math.sqrt(toMean * least(parts, toParts)) : toMean;
+  const along = toParts.reduce(
+    (most, product, i) => Math.max(most, product / Math.sqrt(Math.max(leastSquared, parts.squares[i]!))),
+    Number.NEGATIVE_INFINITY,
+  );
+  return far * Math.max(0, 1 - along / Math.sqrt(Math.max(leastSquared, squared)));
 }
+
+/** Whitened points with their squared lengths. */
+export interface Points {
+  readonly rows: readonly ArrayLike<number>[];
+  readonly squares: readonly number[];
+}
+
+export const pointsOf = (rows: readonly ArrayLike<number>[]): Points => ({
+  rows,
+  squares: rows.map((row) => dot(row, row)),
+});
 
 /** Nodes that compute `familiarity` [N] from `transformed` [N,D] and the initializer `exemplars` [M,D]. */
 export function distanceGraph({ centre, weight, axes, means, parts, nearest, limit }: WhitenedDistance): {
@@ -185,11 +199,5 @@ const lengthOf = (row: ArrayLike<number>) => Math.sqrt(Math.max(leastSquared, do
 function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;
   for (let d = 0; d < a.length; d++) sum += a[d]! * b[d]!;
-  return sum;
-}
-
-function squaredDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let d = 0; d < a.length; d++) sum += (a[d]! - b[d]!) ** 2;
   return sum;
 }

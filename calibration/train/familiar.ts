@@ -1,7 +1,7 @@
 /** What the head counts as familiar: how near a new part must be to the labelled ones. */
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { Matrix } from 'ml-matrix';
-import { leastFamiliar, strangenessOf, type WhitenedDistance } from '../../models/familiarity.ts';
+import { leastFamiliar, pointsOf, strangenessOf, type WhitenedDistance } from '../../models/familiarity.ts';
 import { hellinger } from '../../models/head.ts';
 import { foldsOf } from './folds.ts';
 import { principalDirections, type Whitening } from './whitening.ts';
@@ -42,6 +42,8 @@ const usual: Measure = { shrinkage: 0.2, nearest: true };
 /** Parts that the choice rests on: it takes the cube of their number. */
 const mostChoosing = 240;
 const choosingFolds = 3;
+/** Labels that are left out in turn, those with most parts. */
+const mostLeftOut = 6;
 /** Folds for the limit: with few parts each one that is missing is felt. */
 const foldsFor = (parts: number) => (parts <= 120 ? 20 : 5);
 
@@ -126,24 +128,26 @@ function weightedKernel(rows: readonly Float32Array[], label: readonly string[],
   // One common factor changes nothing, but keeps single precision away from its ends.
   const mean = single.reduce((sum, value) => sum + value, 0) / size;
   const weight = Float32Array.from(single, (value) => value / mean);
-  const kernel = gramOf(
-    rows.map((row) => Float64Array.from(row, (value, d) => (value - centre[d]!) * Math.sqrt(weight[d]!))),
-  );
-  return { centre: Float32Array.from(centre), weight, kernel };
+  const root = weight.map(Math.sqrt);
+  const scaled = rows.map((row) => {
+    const values = new Float64Array(size);
+    for (let d = 0; d < size; d++) values[d] = (row[d]! - centre[d]!) * root[d]!;
+    return values;
+  });
+  return { centre: Float32Array.from(centre), weight, kernel: gramOf(scaled) };
 }
 
 function gramOf(rows: readonly Float64Array[]): Matrix {
-  const count = rows.length;
-  const kernel = Matrix.zeros(count, count);
-  for (let i = 0; i < count; i++) {
+  const kernel = Matrix.zeros(rows.length, rows.length);
+  rows.forEach((a, i) => {
     for (let j = 0; j <= i; j++) {
-      const [a, b] = [rows[i]!, rows[j]!];
+      const b = rows[j]!;
       let sum = 0;
       for (let d = 0; d < a.length; d++) sum += a[d]! * b[d]!;
       kernel.set(i, j, sum);
       kernel.set(j, i, sum);
     }
-  }
+  });
   return kernel;
 }
 
@@ -161,7 +165,10 @@ async function chooseMeasure(parts: Parts, signal?: AbortSignal): Promise<Measur
     1,
   );
   const worth = measures.map(() => 0);
-  for (const left of labels) {
+  const leftOut = labels
+    .toSorted((a, b) => indicesOf(label, b).length - indicesOf(label, a).length)
+    .slice(0, mostLeftOut);
+  for (const left of leftOut) {
     const strange = indicesOf(label, left);
     const others = label.flatMap((one, i) => (one === left ? [] : [i]));
     const { kernel } = weightedKernel(rows, label, others);
@@ -221,8 +228,8 @@ function strangeness(
   members: readonly number[],
   { nearest }: Measure,
 ): number[] {
-  const parts = members.map((i) => rows.getRow(i));
-  const labels = means.to2DArray();
+  const parts = pointsOf(members.map((i) => rows.getRow(i)));
+  const labels = pointsOf(means.to2DArray());
   return of.map((i) => strangenessOf(rows.getRow(i), labels, parts, nearest));
 }
 
