@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
 import { familiarOf, nearestCosine } from '../../calibration/train/familiar.ts';
-import { type Described, describeFrames } from '../../calibration/train/features.ts';
+import { describeFrames, type FrameFeatures } from '../../calibration/train/features.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { familiarityOf } from '../../models/familiarity.ts';
 import { hellinger } from '../../models/head.ts';
@@ -66,7 +66,7 @@ try {
   if (values.cache === undefined) await rm(folder, { recursive: true, force: true });
 }
 
-async function measure(set: string, described: readonly Described[], size: number): Promise<void> {
+async function measure(set: string, described: readonly FrameFeatures[], size: number): Promise<void> {
   const labels = [...new Set(described.map(({ frame }) => frame.label))].sort();
   const rates = { cosine: [] as Rates[], whitened: [] as Rates[] };
   const noticedOf = new Map<string, number[]>();
@@ -94,7 +94,7 @@ async function measure(set: string, described: readonly Described[], size: numbe
         ['whitened', familiar],
         ['cosine', before],
       ] as const) {
-        const share = (parts: readonly Described[]) =>
+        const share = (parts: readonly FrameFeatures[]) =>
           parts.filter(({ features }) => familiarityOf(by, hellinger(features)) < by.least).length /
           parts.length;
         rates[name].push({ noticed: share(unknown), alarms: share(known), seconds });
