@@ -1,8 +1,10 @@
 /** What the page, scripts and the command line ask of calibration. */
 import type { z } from 'zod';
+import type { Outcome } from './dataset/dataset.ts';
 import type { LabelChange } from './dataset/label-change.ts';
+import type { Marking } from './dataset/marking.ts';
 import type { Author } from './dataset/state.ts';
-import type { Answered } from './station/labels.ts';
+import type { Answered, LabelRequest } from './station/labels.ts';
 import type * as views from './views.ts';
 
 export interface PromotionReasons {
@@ -35,16 +37,9 @@ export interface Calibration {
   resultPicture(resultId: string): Promise<Buffer>;
   /**
    * Labels a candidate or corrects a past result. `ifUnlabelled` refuses where somebody was quicker.
-   * @throws QcError label-invalid, label-unavailable, candidate-gone, dataset-busy, dataset-write-failed
+   * @throws QcError label-invalid, marks-on-good, label-unavailable, candidate-gone, dataset-busy, dataset-write-failed
    */
-  label(
-    request: {
-      readonly resultId: string;
-      readonly label: string;
-      readonly ifUnlabelled?: boolean | undefined;
-    },
-    author: Author,
-  ): Promise<{ readonly id: string; readonly outcome: 'added' | 'relabelled' | 'same' }>;
+  label(request: LabelRequest, author: Author): Promise<{ readonly id: string; readonly outcome: Outcome }>;
   /** The candidate is not offered again. */
   skip(resultId: string, author: Author): Promise<void>;
   /** Newest first; `after` is the `next` of the page before. */
@@ -55,6 +50,10 @@ export interface Calibration {
   }): Promise<views.FramesPage>;
   /** PNG. @throws QcError frame-unknown */
   picture(id: string): Promise<Buffer>;
+  /** What is marked on a frame. @throws QcError frame-unknown */
+  marks(id: string): Promise<views.MarksView>;
+  /** Marks the defects of a frame anew; one step to undo. @throws QcError frame-unknown, marks-on-good */
+  mark(id: string, marking: Marking, author: Author): Promise<{ readonly changed: boolean }>;
   /** All of them or none, and one step to undo. @throws QcError frame-unknown, label-invalid */
   relabel(ids: readonly string[], label: string, author: Author): Promise<void>;
   /** All of them or none, and one step to undo. @throws QcError frame-unknown */

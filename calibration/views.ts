@@ -1,6 +1,7 @@
 /** What calibration shows over HTTP: every shape once, as a schema; the types follow. Rates are shares, 0 to 1. */
 import { z } from 'zod';
 import { trainingSchema } from '../config/schema.ts';
+import { markSchema, mostMarks, shapeSchema } from './dataset/shapes.ts';
 import { reportSchema } from './train/report.ts';
 
 const share = z.number().min(0).max(1);
@@ -145,7 +146,33 @@ export const frameView = z.object({
   labelledAt: isoTime,
   camera: z.string().optional(),
   partId: z.string().optional(),
+  marked: z.boolean().describe('whether something is marked on it'),
 });
+/** Of the image that the agent shows: the region of a camera's frame, or an imported image. */
+export const marks = z
+  .array(markSchema)
+  .max(mostMarks)
+  .describe('where the defects are: fractions of the image, origin at the top left');
+
+export const marksView = z.object({
+  marks: z.array(shapeSchema.options[0].or(shapeSchema.options[1])).describe('points and boxes'),
+  areas: z
+    .array(
+      z.object({
+        kind: z.enum(['polygon', 'mask']),
+        label: z.string(),
+        x: share.describe('a point in the middle of it, or of its largest part'),
+        y: share,
+        points: z
+          .array(z.tuple([share, share]))
+          .optional()
+          .describe('the corners of a polygon'),
+      }),
+    )
+    .describe('polygons and masks, which were imported'),
+});
+export type MarksView = z.output<typeof marksView>;
+
 export const framesPage = z.object({
   items: z.array(frameView),
   total: count,

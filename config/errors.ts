@@ -247,6 +247,10 @@ export const errors = {
   'dataset-source': { exit: 2, remedy: 'name a folder or a .zip with images' },
   'dataset-layout': { exit: 2, remedy: 'name the layout with --layout; docs/dataset.md lists the layouts' },
   'dataset-target': { exit: 2, remedy: 'name a folder or a .zip that does not exist yet' },
+  'marks-on-good': {
+    exit: 2,
+    remedy: 'remove the marks, or choose the label of the defect that they show',
+  },
   'frame-unknown': { exit: 1, remedy: 'reload the list: somebody may have removed the frame' },
   // calibration
   'candidate-gone': {

@@ -31,6 +31,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   'job-aborted': 409,
   'no-result': 504,
   'label-invalid': 400,
+  'marks-on-good': 400,
   'frame-unknown': 404,
   'candidate-gone': 409,
   'nothing-to-undo': 409,

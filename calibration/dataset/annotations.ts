@@ -3,11 +3,12 @@
  * frame counts. It lies beside `labels.jsonl`, so that the dataset holds no folder that is not a label. Lines are only ever
  * added; those of removed frames stay, because an undo may bring the frame back.
  *
- * A line has schema 2 only if it holds a point, so that an older agent reads all others. It ignores the lines that it does not know and
- * keeps them: it learns without these marks, and nothing else changes.
+ * A line of schema 2 holds points, or belongs to a change of `labels.jsonl`: undoing that change writes what the frame had before as a
+ * new line. All others are lines of schema 1, for older agents: these ignore what they do not know and keep it. They learn without
+ * these marks, and nothing else changes.
  */
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
@@ -19,6 +20,7 @@ export const annotationsName = 'annotations.jsonl';
 const schema = z.strictObject({
   schema: z.literal([1, 2]),
   id: z.string().regex(/^[0-9a-f]{64}$/),
+  change: z.number().int().min(1).optional().describe('the line of labels.jsonl that it belongs to'),
   at: z.iso.datetime().describe('when they were taken over'),
   source: z.string().max(1_000).describe('the layout and file they come from'),
   shapes: shapesSchema,
@@ -35,9 +37,20 @@ export function parseAnnotation(line: string): Annotation | undefined {
   }
 }
 
-export function lineOf({ id, at, source, shapes }: Omit<Annotation, 'schema'>): string {
-  const schema = shapes.some(({ kind }) => kind === 'point') ? 2 : 1;
-  return `${JSON.stringify({ schema, id, at, source, shapes } satisfies Annotation)}\n`;
+/** A line without shapes has them where the scan sees them. */
+export function lineOf({ id, change, at, source, shapes }: Omit<Annotation, 'schema'>): string {
+  const isOld = change === undefined && shapes.length > 0 && shapes.every(({ kind }) => kind !== 'point');
+  const none = shapes.length === 0 && { shapes };
+  const line: Annotation = {
+    schema: isOld ? 1 : 2,
+    id,
+    ...(change && { change }),
+    ...none,
+    at,
+    source,
+    shapes,
+  };
+  return `${JSON.stringify(line)}\n`;
 }
 
 export interface AnnotationIndex {
@@ -47,37 +60,70 @@ export interface AnnotationIndex {
   read(id: string): Promise<Annotation | undefined>;
 }
 
-interface Place {
+interface Line {
   readonly start: number;
   readonly length: number;
+  readonly change: number | undefined;
+  readonly isEmpty: boolean;
+}
+
+interface Scanned {
+  /** The lines of each frame, oldest first. */
+  readonly lines: Map<string, Line[]>;
+  /** Where the last whole line ends, bytes. */
+  readonly end: number;
 }
 
 /** Finds the newest line of each frame; what they hold stays on the disk. */
 export async function indexAnnotations(storageDirectory: string): Promise<AnnotationIndex> {
-  const file = join(storageDirectory, 'dataset', annotationsName);
-  const { places } = await scan(file);
-  return { ids: new Set(places.keys()), read: (id) => readAt(file, places.get(id)) };
+  return createAnnotationReader(storageDirectory)();
 }
+
+/** As `indexAnnotations`, again and again: only what was added since the last time is scanned. */
+export function createAnnotationReader(storageDirectory: string): () => Promise<AnnotationIndex> {
+  const file = join(storageDirectory, 'dataset', annotationsName);
+  let last: Promise<Scanned> = Promise.resolve({ lines: new Map(), end: 0 });
+  return async () => {
+    last = last.catch(() => undefined).then((before) => scan(file, before));
+    const { lines } = await last;
+    const marked = [...lines].filter(([, all]) => !all.at(-1)!.isEmpty).map(([id]) => id);
+    return { ids: new Set(marked), read: (id) => readAt(file, lines.get(id)?.at(-1)) };
+  };
+}
+
+type NewAnnotation = Omit<Annotation, 'schema' | 'shapes'> & { readonly shapes: readonly Shape[] };
 
 export interface AnnotationBook {
-  /** Resolves once it is on the disk. @throws QcError dataset-write-failed */
-  put(id: string, shapes: readonly Shape[], source: string, at: string): Promise<void>;
+  /** The newest of a frame. */
+  read(id: string): Promise<Annotation | undefined>;
+  /**
+   * Resolves once it is on the disk. @returns false if the frame has these shapes already: nothing is written
+   * @throws QcError dataset-write-failed
+   */
+  put(annotation: NewAnnotation): Promise<boolean>;
+  /** What the frame had before a change; undefined if the change has no line. */
+  before(id: string, change: number): Promise<readonly Shape[] | undefined>;
 }
 
-/** Adds to the file of a dataset whose lock is held. Nothing is opened before the first `put`. */
+/** Adds to the file of a dataset whose lock is held. Nothing is opened before the first call. */
 export function createAnnotationBook(folder: string): AnnotationBook {
   const file = join(folder, annotationsName);
-  let scanned: ReturnType<typeof scan> | undefined;
+  let scanned: Promise<Scanned> | undefined;
+  const known = () => {
+    scanned ??= scan(file).catch((error) => {
+      scanned = undefined;
+      throw error;
+    });
+    return scanned;
+  };
   return {
-    async put(id, shapes, source, at) {
-      scanned ??= scan(file);
-      const { places, end } = await scanned.catch((error) => {
-        scanned = undefined;
-        throw error;
-      });
-      const before = await readAt(file, places.get(id));
-      if (isDeepStrictEqual(before?.shapes ?? [], shapes)) return;
-      const line = Buffer.from(lineOf({ id, at, source, shapes: [...shapes] }));
+    read: async (id) => readAt(file, (await known()).lines.get(id)?.at(-1)),
+    async put(annotation) {
+      const { id, change, shapes } = annotation;
+      const { lines, end } = await known();
+      const before = lines.get(id) ?? [];
+      if (isDeepStrictEqual((await readAt(file, before.at(-1)))?.shapes ?? [], shapes)) return false;
+      const line = Buffer.from(lineOf({ ...annotation, shapes: [...shapes] }));
       // Whatever was not acknowledged before is written over.
       scanned = undefined;
       try {
@@ -93,30 +139,50 @@ export function createAnnotationBook(folder: string): AnnotationBook {
         const what = `cannot write ${file}: ${(cause as Error).message}`;
         throw new QcError('dataset-write-failed', what, { cause });
       }
-      places.set(id, { start: end, length: line.length });
-      scanned = Promise.resolve({ places, end: end + line.length });
+      const added = { start: end, length: line.length, change, isEmpty: shapes.length === 0 };
+      lines.set(id, [...before, added]);
+      scanned = Promise.resolve({ lines, end: end + line.length });
+      return true;
+    },
+    async before(id, change) {
+      const lines = (await known()).lines.get(id) ?? [];
+      const at = lines.findIndex((line) => line.change === change);
+      if (at < 0) return undefined;
+      return (await readAt(file, lines[at - 1]))?.shapes ?? [];
     },
   };
 }
 
-const idOfLine = /^\{"schema":[12],"id":"([0-9a-f]{64})"/;
-/** Of a line, what names its frame, bytes. */
-const headBytes = 100;
+const headOfLine = /^\{"schema":[12],"id":"([0-9a-f]{64})"(?:,"change":(\d{1,15}))?(,"shapes":\[\])?/;
+/** Of a line, what the scan looks at, bytes. */
+const headBytes = 140;
 
-/** @returns also where the last whole line ends, bytes */
-async function scan(file: string): Promise<{ places: Map<string, Place>; end: number }> {
-  const places = new Map<string, Place>();
-  let start = 0;
-  let at = 0;
+/** @param before what an earlier scan found; the file has only grown since, or was replaced by a smaller one */
+async function scan(file: string, before?: Scanned): Promise<Scanned> {
+  const size = await stat(file).then(
+    (found) => found.size,
+    () => 0,
+  );
+  if (before && size < before.end) return scan(file);
+  const lines = before?.lines ?? new Map<string, Line[]>();
+  let start = before?.end ?? 0;
+  let at = start;
   let head = '';
   try {
-    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+    for await (const chunk of createReadStream(file, { start }) as AsyncIterable<Buffer>) {
       let from = 0;
       for (let newline = chunk.indexOf(0x0a); newline !== -1; newline = chunk.indexOf(0x0a, from)) {
         head += chunk.toString('latin1', from, Math.min(newline, from + headBytes));
-        const id = idOfLine.exec(head)?.[1];
+        const [, id, change, none] = headOfLine.exec(head) ?? [];
         const end = at + newline + 1;
-        if (id !== undefined) places.set(id, { start, length: end - start });
+        if (id !== undefined) {
+          const line = {
+            start,
+            length: end - start,
+            change: change === undefined ? undefined : Number(change),
+          };
+          lines.set(id, [...(lines.get(id) ?? []), { ...line, isEmpty: none !== undefined }]);
+        }
         [start, from, head] = [end, newline + 1, ''];
       }
       if (head.length < headBytes) head += chunk.toString('latin1', from, from + headBytes);
@@ -125,10 +191,13 @@ async function scan(file: string): Promise<{ places: Map<string, Place>; end: nu
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  return { places, end: start };
+  return { lines, end: start };
 }
 
-async function readAt(file: string, place: Place | undefined): Promise<Annotation | undefined> {
+async function readAt(
+  file: string,
+  place: Pick<Line, 'start' | 'length'> | undefined,
+): Promise<Annotation | undefined> {
   if (!place) return undefined;
   const handle = await open(file, 'r');
   try {

@@ -25,6 +25,7 @@ import {
 } from './folders.ts';
 import { frameId, type LabelledFrame } from './frame.ts';
 import { type Change, type JournalLine, openJournal, readJournal } from './journal.ts';
+import { createMarker, type Marking } from './marking.ts';
 import type { Shape } from './shapes.ts';
 import { type Author, apply, effectOf, emptyState, type State } from './state.ts';
 import { type DatasetView, type Undoable, viewOf } from './view.ts';
@@ -39,13 +40,27 @@ export interface NewFrame extends Author {
   readonly judged?: LabelledFrame['judged'];
   /** When it was labelled, where that was not now (import); ISO 8601. */
   readonly at?: string | undefined;
-  /** What is marked on it, and where that comes from; nothing leaves what is there already. */
+  /** What comes with the image, and from where; nothing leaves what is there already. */
   readonly marks?: { readonly shapes: readonly Shape[]; readonly source: string } | undefined;
+  /** What the author marks on it. */
+  readonly marking?: Marking | undefined;
 }
 
+/** `same`: that image had that label, and these marks, already; `marked`: only its marks are new. */
+export type Outcome = 'added' | 'relabelled' | 'marked' | 'same';
+
 export interface Dataset extends DatasetView, AsyncDisposable {
-  /** `same`: that picture had that label already. @throws QcError label-invalid, dataset-write-failed */
-  add(frame: NewFrame): Promise<{ readonly id: string; readonly outcome: 'added' | 'relabelled' | 'same' }>;
+  /** @throws QcError label-invalid, dataset-write-failed */
+  add(frame: NewFrame): Promise<{ readonly id: string; readonly outcome: Outcome }>;
+  /**
+   * Another label, other marks, or both, as one change.
+   * @throws QcError frame-unknown, label-invalid, dataset-write-failed
+   */
+  correct(
+    id: string,
+    to: { readonly label: string; readonly marking?: Marking | undefined },
+    author: Author,
+  ): Promise<Exclude<Outcome, 'added'>>;
   /** Frames that have the label already are left alone. @throws QcError frame-unknown, label-invalid, dataset-write-failed */
   relabel(ids: readonly string[], label: string, author: Author): Promise<void>;
   /** @throws QcError frame-unknown, dataset-write-failed */
@@ -107,6 +122,7 @@ export async function openDataset(
     await mend(folder, state, onNotice);
     const journal = await openJournal(file, end);
     return writer(folder, state, labels, {
+      next: () => journal.next(),
       append: (change) => journal.append(change),
       async close() {
         await journal[Symbol.asyncDispose]();
@@ -130,12 +146,14 @@ export async function mendDataset(storageDirectory: string, options: DatasetOpti
 }
 
 interface Paper {
+  next(): number;
   append(change: Change): Promise<JournalLine>;
   close(): Promise<void>;
 }
 
 function writer(folder: string, state: State, labels: readonly string[], journal: Paper): Dataset {
   const annotations = createAnnotationBook(folder);
+  const marker = createMarker(annotations, () => journal.next());
   let view: DatasetView | undefined;
   let last: Promise<unknown> = Promise.resolve();
   /** One change after the other. */
@@ -195,6 +213,14 @@ function writer(folder: string, state: State, labels: readonly string[], journal
     return count;
   }
 
+  async function correct(id: string, label: string, marking: Marking | undefined, common: Stamp) {
+    const before = state.entries.get(id)!.label;
+    const isMarked = marking ? await marker.mark({ id, label }, marking, common.at) : false;
+    if (before === label && !isMarked) return 'same';
+    await commit({ ...common, kind: 'relabel', ids: [id], label });
+    return before === label ? 'marked' : 'relabelled';
+  }
+
   const now = () => (view ??= viewOf(folder, state));
   return {
     get revision() {
@@ -215,16 +241,13 @@ function writer(folder: string, state: State, labels: readonly string[], journal
         const label = check(frame.label);
         const id = frameId(frame.image);
         const before = state.entries.get(id);
-        const { partId, camera, capturedAt, judged, marks, at } = frame;
+        const { partId, camera, capturedAt, judged, marks, marking, at } = frame;
         const common = { ...stamp(frame), ...(at && { at }) };
-        if (marks && marks.shapes.length > 0) {
-          await annotations.put(id, marks.shapes, marks.source, common.at);
-        }
-        if (before?.label === label) return { id, outcome: 'same' as const };
-        if (before) {
-          await commit({ ...common, kind: 'relabel', ids: [id], label });
-          return { id, outcome: 'relabelled' as const };
-        }
+        if (marks && marks.shapes.length > 0) await annotations.put({ id, at: common.at, ...marks });
+        if (before) return { id, outcome: await correct(id, label, marking, common) };
+        // What an earlier frame of these pixels had, which was removed, is no mark of this one.
+        if (marking || !marks?.shapes.length)
+          await marker.mark({ id, label }, marking ?? { marks: [], areas: 'remove' }, common.at);
         const place = placeOf(folder, id, { label });
         await writePicture(place, frame.image);
         try {
@@ -234,6 +257,11 @@ function writer(folder: string, state: State, labels: readonly string[], journal
           throw error;
         }
         return { id, outcome: 'added' as const };
+      }),
+    correct: (id, to, author) =>
+      inTurn(async () => {
+        known([id]);
+        return correct(id, check(to.label), to.marking, stamp(author));
       }),
     relabel: (ids, text, author) =>
       inTurn(async () => {
@@ -276,12 +304,16 @@ function writer(folder: string, state: State, labels: readonly string[], journal
           const { by, at } = last.overtakenBy;
           throw new QcError('undo-overtaken', `${by} has changed it since, at ${at}: nothing was undone`);
         }
-        await commit({ ...stamp(author), kind: 'undo', line: last.line });
+        const common = stamp(author);
+        await marker.restore(last, common.at);
+        await commit({ ...common, kind: 'undo', line: last.line });
         return last;
       }),
     [Symbol.asyncDispose]: () => inTurn(() => journal.close()),
   };
 }
+
+type Stamp = ReturnType<typeof stamp>;
 
 /** What every change begins with. */
 const stamp = ({ by, client }: Author) => ({

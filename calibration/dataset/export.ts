@@ -99,7 +99,8 @@ async function* annotationLines(
 ): AsyncGenerator<string> {
   for (const { id } of frames) {
     const annotation = ids.has(id) ? await read(id) : undefined;
-    if (annotation) yield lineOf(annotation);
+    // The changes stay behind.
+    if (annotation) yield lineOf({ ...annotation, change: undefined });
   }
 }
 

@@ -58,6 +58,8 @@ export interface JournalLine {
 }
 
 export interface Journal extends AsyncDisposable {
+  /** The number of the line that `append` would add now. */
+  next(): number;
   /** On the disk when it resolves. @throws QcError internal, dataset-write-failed; then nothing was added */
   append(change: Change): Promise<JournalLine>;
 }
@@ -142,18 +144,18 @@ export async function openJournal(
     await handle.close();
     throw error;
   }
-  return { append: appender(file, handle, { lines, length }), [Symbol.asyncDispose]: () => handle.close() };
+  return { ...appender(file, handle, { lines, length }), [Symbol.asyncDispose]: () => handle.close() };
 }
 
 function appender(
   file: string,
   handle: FileHandle,
   { lines, length }: Pick<JournalContent, 'lines' | 'length'>,
-): Journal['append'] {
+): Pick<Journal, 'append' | 'next'> {
   let last = lines;
   let end = length;
   let hasRest = false;
-  return async (change) => {
+  const append: Journal['append'] = async (change) => {
     const readable = check(changeSchema, change);
     // What could not be read again would be lost at the next start.
     if (!readable.success)
@@ -182,4 +184,5 @@ function appender(
       throw new QcError('dataset-write-failed', what, { cause });
     }
   };
+  return { append, next: () => last + 1 };
 }

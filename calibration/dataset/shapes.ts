@@ -40,4 +40,13 @@ export const shapeSchema = z.discriminatedUnion('kind', [
 /** Coordinates are fractions of the image's width and height, origin at the top left. */
 export type Shape = z.output<typeof shapeSchema>;
 
+/** What a person marks with a tap or a drag; it shows what the label of the frame names. */
+export const markSchema = z.discriminatedUnion('kind', [
+  point.omit({ label: true }),
+  box.omit({ label: true }),
+]);
+export type Mark = z.output<typeof markSchema>;
+/** Marks of one person on one frame. */
+export const mostMarks = 50;
+
 export const shapesSchema = z.array(shapeSchema).max(mostShapes);

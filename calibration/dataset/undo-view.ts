@@ -24,7 +24,11 @@ export function inWords({ change, ids, before }: Undoable, frames: DatasetView['
     case 'label':
       return `label ${change.label}${onPart(change)}`;
     case 'relabel': {
-      const what = `label ${change.label}${before === undefined ? '' : ` instead of ${before}`}`;
+      // With the label that it has already, a frame gets other marks.
+      const what =
+        before === change.label
+          ? 'marks'
+          : `label ${change.label}${before === undefined ? '' : ` instead of ${before}`}`;
       const one = ids.length === 1 ? frames.find(({ id }) => id === ids[0]) : undefined;
       return one ? `${what}${onPart(one)}` : `${what} on ${count}`;
     }

@@ -111,7 +111,7 @@ async function write(
       const { shapes } = await shapesOf(planned, image);
       const marks = { shapes, source: `${layout}: ${file.name}`.slice(0, 1_000) };
       const { outcome } = await dataset.add({ by, ...facts.frame, image, label, marks });
-      outcomes.set(planned, outcome);
+      outcomes.set(planned, outcome === 'marked' ? 'same' : outcome);
     } catch (error) {
       // A full disk stops everything; an image that has changed meanwhile only itself.
       if ((error as { code?: string }).code === 'dataset-write-failed') throw error;

@@ -69,6 +69,36 @@ export function addDataset(app: App, { calibration, errorBody, whoIs }: RouteDep
     async (request, reply) =>
       reply.type('image/png').send(await calibration.why({ frame: request.params.id }, request.query.label)),
   );
+  app.get(
+    '/api/v1/dataset/frames/:id/marks',
+    {
+      ...read,
+      schema: {
+        tags,
+        summary: 'Where the defects of a labelled frame are marked',
+        params: z.object({ id: views.frameId }),
+        response: { 200: views.marksView, ...failures },
+      },
+    },
+    (request) => calibration.marks(request.params.id),
+  );
+  app.post(
+    '/api/v1/dataset/frames/:id/marks',
+    {
+      ...change('mark'),
+      schema: {
+        tags,
+        summary: 'Mark the defects of a labelled frame: these points and boxes replace those that it has',
+        params: z.object({ id: views.frameId }),
+        body: z.strictObject({
+          marks: views.marks,
+          areas: z.enum(['keep', 'remove']).default('keep').describe('its polygons and masks'),
+        }),
+        response: { 200: z.object({ changed: z.boolean() }), ...failures },
+      },
+    },
+    (request) => calibration.mark(request.params.id, request.body, authorOf(whoIs(request))),
+  );
   app.post(
     '/api/v1/dataset/relabel',
     {

@@ -73,10 +73,11 @@ export function addLabels(app: App, { calibration, errorBody, whoIs }: RouteDeps
         body: z.object({
           resultId: views.resultId,
           label: views.labelName,
+          marks: views.marks.optional(),
           ifUnlabelled: z.boolean().optional().describe('refuse where somebody was quicker'),
         }),
         response: {
-          200: z.object({ id: views.frameId, outcome: z.enum(['added', 'relabelled', 'same']) }),
+          200: z.object({ id: views.frameId, outcome: z.enum(['added', 'relabelled', 'marked', 'same']) }),
           ...failures,
         },
       },

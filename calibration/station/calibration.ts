@@ -7,6 +7,7 @@ import type { Calibration, PromotionReasons } from '../calibration.ts';
 import { estimateOf } from '../collect/estimate.ts';
 import type { Candidate } from '../collect/queue.ts';
 import { labelUsers } from '../dataset/label-change.ts';
+import { marksView } from '../dataset/marks-view.ts';
 import { readFrame } from '../dataset/read-frame.ts';
 import { undoView } from '../dataset/undo-view.ts';
 import type { JobConfig } from '../jobs/messages.ts';
@@ -190,16 +191,23 @@ export function openCalibration(
     label: (asked, author) => labels.label(asked, author),
     skip: async (resultId, author) => labels.skip(resultId, author),
     async frames({ label, after, limit }) {
+      const { ids: marked } = await labels.annotations();
       const all = (await labels.newestFirst()).filter((one) => label === undefined || one.label === label);
       const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
       const items = all.slice(from, from + limit).map((frame) => {
         const { id, label, labelledBy, labelledAt, camera, partId } = frame;
-        return { id, label, labelledBy, labelledAt, camera, partId };
+        return { id, label, labelledBy, labelledAt, camera, partId, marked: marked.has(id) };
       });
       const isMore = from + limit < all.length;
       return { items, total: all.length, next: isMore ? (items.at(-1)?.id ?? null) : null };
     },
     picture,
+    async marks(id) {
+      if (!(await labels.view()).frames.some((frame) => frame.id === id))
+        throw new QcError('frame-unknown', `there is no frame ${id}`);
+      return marksView((await (await labels.annotations()).read(id))?.shapes ?? []);
+    },
+    mark: async (id, marking, author) => ({ changed: await labels.mark(id, marking, author) }),
     relabel: (ids, label, author) => labels.relabel(ids, label, author),
     remove: (ids, author) => labels.remove(ids, author),
     async changeLabel(change, author, isDryRun) {

@@ -1,10 +1,13 @@
 /** Labels of parts that the line has judged: candidates, past results, corrections, and undo. */
 import { join } from 'node:path';
 import { QcError } from '../../config/errors.ts';
+import { normalise } from '../../config/label-name.ts';
 import type { Image } from '../../models/image.ts';
 import { createLeases } from '../collect/leases.ts';
 import { type Candidate, createQueue, type JudgedPart } from '../collect/queue.ts';
 import { createSavedQueue } from '../collect/saved-queue.ts';
+import { type AnnotationIndex, createAnnotationReader } from '../dataset/annotations.ts';
+import type { Outcome } from '../dataset/dataset.ts';
 import { createDatasetDesk } from '../dataset/desk.ts';
 import { frameId, type LabelledFrame } from '../dataset/frame.ts';
 import {
@@ -14,6 +17,8 @@ import {
   type LabelUsers,
   previewLabelChange,
 } from '../dataset/label-change.ts';
+import type { Marking } from '../dataset/marking.ts';
+import type { Mark } from '../dataset/shapes.ts';
 import type { Author } from '../dataset/state.ts';
 import { inWords } from '../dataset/undo-view.ts';
 import type { DatasetView } from '../dataset/view.ts';
@@ -50,11 +55,12 @@ export interface Labels extends AsyncDisposable {
   newestFirst(): Promise<readonly LabelledFrame[]>;
   /** What a candidate or a past result looked like. @throws QcError label-unavailable */
   pictureOf(resultId: string): Promise<Image>;
-  /** @throws QcError candidate-gone, label-unavailable, label-invalid, dataset-… */
-  label(
-    asked: { readonly resultId: string; readonly label: string; readonly ifUnlabelled?: boolean | undefined },
-    author: Author,
-  ): Promise<{ readonly id: string; readonly outcome: 'added' | 'relabelled' | 'same' }>;
+  /** @throws QcError candidate-gone, label-unavailable, label-invalid, marks-on-good, dataset-… */
+  label(asked: LabelRequest, author: Author): Promise<{ readonly id: string; readonly outcome: Outcome }>;
+  /** What is marked on the frames. */
+  annotations(): Promise<AnnotationIndex>;
+  /** Returns whether anything is different now. @throws QcError frame-unknown, marks-on-good, dataset-… */
+  mark(id: string, marking: Marking, author: Author): Promise<boolean>;
   relabel(ids: readonly string[], label: string, author: Author): Promise<void>;
   remove(ids: readonly string[], author: Author): Promise<void>;
   /** @throws QcError label-unknown, label-exists, label-invalid, label-configured */
@@ -66,6 +72,14 @@ export interface Labels extends AsyncDisposable {
   ): Promise<LabelChangePreview>;
   /** @throws QcError nothing-to-undo, undo-overtaken */
   undo(author: Author, change: number | undefined): Promise<{ readonly undone: string }>;
+}
+
+export interface LabelRequest {
+  readonly resultId: string;
+  readonly label: string;
+  readonly ifUnlabelled?: boolean | undefined;
+  /** Where its defects are, in fractions of its image; undefined leaves what is marked on it. */
+  readonly marks?: readonly Mark[] | undefined;
 }
 
 export interface LabelMetrics {
@@ -165,7 +179,7 @@ export function openLabels(
   }
 
   /** A new frame, with the facts that stay with it. */
-  async function add(resultId: string, label: string, author: Author) {
+  async function add({ resultId, label }: LabelRequest, marking: Marking | undefined, author: Author) {
     const candidate = candidateOf(resultId);
     const result = await past.result(resultId);
     const image = await pictureOf(resultId);
@@ -182,16 +196,23 @@ export function openLabels(
         drawn: candidate?.drawn ?? false,
       },
     };
-    return desk.write((dataset) => dataset.add({ image, label, ...author, ...facts }));
+    return desk.write((dataset) => dataset.add({ image, label, marking, ...author, ...facts }));
   }
 
-  /** Another label for a frame that is in the dataset already. */
-  function change(id: string, label: string, author: Author) {
-    return desk.write(async (dataset) => {
-      const { revision } = dataset;
-      await dataset.relabel([id], label, author);
-      return { id, outcome: dataset.revision === revision ? ('same' as const) : ('relabelled' as const) };
-    });
+  /** Another label, or other marks, for a frame that is in the dataset already. */
+  async function correct(id: string, label: string, marking: Marking | undefined, author: Author) {
+    const outcome = await desk.write((dataset) => dataset.correct(id, { label, marking }, author));
+    return { id, outcome };
+  }
+
+  /** @throws QcError marks-on-good */
+  function checkMarks(label: string, marks: readonly Mark[]): void {
+    const name = normalise(label);
+    if (marks.length === 0 || !good.includes(name)) return;
+    throw new QcError(
+      'marks-on-good',
+      `"${name}" means a good part, and ${marks.length} defects are marked on it`,
+    );
   }
 
   const labelOf = async (id: string) => (await view()).frames.find((frame) => frame.id === id)?.label;
@@ -252,7 +273,19 @@ export function openLabels(
       return sorted.frames;
     },
     pictureOf,
-    async label({ resultId, label, ifUnlabelled }, author) {
+    annotations: createAnnotationReader(directory),
+    async mark(id, marking, author) {
+      const label = await labelOf(id);
+      if (label === undefined) throw new QcError('frame-unknown', `there is no frame ${id}`);
+      checkMarks(label, marking.marks);
+      const { outcome } = await correct(id, label, marking, author);
+      await view();
+      return outcome !== 'same';
+    },
+    async label(asked, author) {
+      const { resultId, label, ifUnlabelled, marks } = asked;
+      checkMarks(label, marks ?? []);
+      const marking: Marking | undefined = marks && { marks, areas: 'keep' };
       const known = labelled.get(resultId);
       const current = known && (await labelOf(known.id));
       if (known && ifUnlabelled) {
@@ -262,8 +295,8 @@ export function openLabels(
       const before = current ?? candidateOf(resultId)?.label ?? (await past.result(resultId))?.label;
       const stored =
         known && current !== undefined
-          ? await change(known.id, label, author)
-          : await add(resultId, label, author);
+          ? await correct(known.id, label, marking, author)
+          : await add(asked, marking, author);
       const kept = (await labelOf(stored.id)) ?? label;
       remember(resultId, { id: stored.id, by: author.by });
       answered({ resultId, author, label: kept });

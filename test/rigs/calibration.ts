@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { ulid } from 'ulid';
 import type { Calibration } from '../../calibration/calibration.ts';
+import type { Mark } from '../../calibration/dataset/shapes.ts';
 import type { Author } from '../../calibration/dataset/state.ts';
 import type { Report } from '../../calibration/train/report.ts';
 import type {
@@ -21,7 +22,12 @@ type Finding = Awaited<ReturnType<Calibration['doctor']>>[number];
 /** What a test says beforehand, and looks at afterwards. */
 interface Script {
   /** Labels as they arrived, oldest first. */
-  readonly arrived: { readonly resultId: string; readonly label: string; readonly ifUnlabelled: boolean }[];
+  readonly arrived: {
+    readonly resultId: string;
+    readonly label: string;
+    readonly ifUnlabelled: boolean;
+    readonly marks?: readonly Mark[];
+  }[];
   /** Everything else that was asked for, in words, oldest first. */
   readonly asked: string[];
   /** Parts that wait for a label, the most instructive first. */
@@ -39,6 +45,8 @@ interface Script {
   taken: string | undefined;
   /** Labelled frames, newest first. */
   labelled(): readonly Frame[];
+  /** What is marked on the frames. */
+  readonly marked: Map<string, readonly Mark[]>;
   /** More parts come from the line. */
   offer(count: number): void;
   /** Training comes so far. */
@@ -91,6 +99,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
     labelledAt: new Date(Date.UTC(2026, 10, 23, 18) + n * 60_000).toISOString(),
     camera: 'top',
     partId: `A-${n}`,
+    marked: false,
   });
   const change = (
     author: Author,
@@ -143,6 +152,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
     },
     failure: undefined,
     taken: undefined,
+    marked: new Map(),
     labelled: () => [...frames.values()].reverse(),
     offer(count) {
       for (let i = 0; i < count; i++) {
@@ -209,8 +219,8 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
     leave: () => undefined,
     onAnswer: () => ({ [Symbol.dispose]: () => undefined }),
     resultPicture: async (resultId) => pictureOf(resultId),
-    async label({ resultId, label, ifUnlabelled }, author) {
-      rig.arrived.push({ resultId, label, ifUnlabelled: ifUnlabelled === true });
+    async label({ resultId, label, ifUnlabelled, marks }, author) {
+      rig.arrived.push({ resultId, label, ifUnlabelled: ifUnlabelled === true, ...(marks && { marks }) });
       const { failure } = rig;
       rig.failure = undefined;
       if (failure) throw failure;
@@ -242,6 +252,22 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
       refuseUnknown([id]);
       const { partId, label } = frames.get(id)!;
       return drawPart(Number(partId?.slice(2)), label);
+    },
+    async marks(id) {
+      refuseUnknown([id]);
+      const { label } = frames.get(id)!;
+      return { marks: (rig.marked.get(id) ?? []).map((one) => ({ ...one, label })), areas: [] };
+    },
+    async mark(id, { marks }, author) {
+      refuseUnknown([id]);
+      const before = rig.marked.get(id) ?? [];
+      rig.asked.push(`mark ${marks.map(({ kind }) => kind).join(' ') || 'nothing'}`);
+      rig.marked.set(id, marks);
+      const frame = { ...frames.get(id)!, marked: marks.length > 0 };
+      change(author, `marks on part ${frame.partId}`, new Map(frames).set(id, frame), () =>
+        rig.marked.set(id, before),
+      );
+      return { changed: true };
     },
     async relabel(ids, label, author) {
       refuseUnknown(ids);
