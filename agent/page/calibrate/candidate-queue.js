@@ -2,6 +2,7 @@
 import { ApiError, candidateImagePath, connection, fetchImage, get } from '../shared/api-client.js';
 import { user } from '../shared/user.js';
 
+/** @import { Mark } from '../../../calibration/dataset/shapes.ts' */
 /** @import { CandidateView } from '../../../calibration/views.ts' */
 
 /** A part to label; one that is corrected may no longer be known to the agent, so most of it is optional. */
@@ -12,6 +13,7 @@ import { user } from '../shared/user.js';
  * @property {Part} part
  * @property {boolean} isCorrection an earlier part, opened by a link, whose label may be wrong
  * @property {HTMLImageElement} [image]
+ * @property {Mark[]} [marks] where the user marked defects; undefined: nothing was marked here
  * @property {boolean} [isLoading]
  * @property {string | undefined} [problem] why its label could not be saved
  */

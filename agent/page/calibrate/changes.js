@@ -2,6 +2,7 @@
 import { post } from '../shared/api-client.js';
 import { counted, shortTimeOf } from '../shared/format.js';
 
+/** @import { Mark } from '../../../calibration/dataset/shapes.ts' */
 /** @import { CandidateEntry } from './candidate-queue.js' */
 /** @import { OverviewStore } from './overview.js' */
 /** @import { Toasts } from './toast.js' */
@@ -112,7 +113,12 @@ export function createChanges({ overview, toasts }) {
     /** @param {CandidateEntry} entry @param {string} label */
     label(entry, label) {
       const { resultId, partId } = entry.part;
-      const body = { resultId, label, ...(entry.isCorrection ? {} : { ifUnlabelled: true }) };
+      const body = {
+        resultId,
+        label,
+        ...(entry.marks && { marks: entry.marks }),
+        ...(entry.isCorrection ? {} : { ifUnlabelled: true }),
+      };
       return make({ text: `label ${label} of part ${partId}`, entry }, () => post('api/v1/labels', body));
     },
     /** @param {CandidateEntry} entry */
@@ -126,6 +132,12 @@ export function createChanges({ overview, toasts }) {
       make({ text: `label ${label} of ${counted(ids.length, 'frame')}` }, () =>
         post('api/v1/dataset/relabel', { ids, label }),
       ),
+    /** @param {string} id @param {Mark[]} marks @param {'keep' | 'remove'} areas */
+    mark: (id, marks, areas) =>
+      make({ text: 'marks' }, async () => {
+        const { changed } = await post(`api/v1/dataset/frames/${id}/marks`, { marks, areas });
+        return { outcome: changed ? 'marked' : 'same' };
+      }),
     /** @param {string[]} ids */
     remove: (ids) =>
       make({ text: `removal of ${counted(ids.length, 'frame')}` }, () =>

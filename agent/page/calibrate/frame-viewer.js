@@ -1,11 +1,21 @@
-/** Shows one labelled image large, with its heat map; arrow keys go to the previous and the next one. */
-import { errorText, fetchImage, frameHeatMapPath, frameImagePath } from '../shared/api-client.js';
+/** Shows one labelled image large, with its marks and its heat map; arrow keys go to the previous and the next one. */
+import {
+  errorText,
+  fetchImage,
+  frameHeatMapPath,
+  frameImagePath,
+  frameMarksPath,
+  get,
+} from '../shared/api-client.js';
 import { openDialog } from '../shared/dialog.js';
 import { closest, h, setText } from '../shared/dom.js';
-import { timeOf } from '../shared/format.js';
+import { counted, timeOf } from '../shared/format.js';
 import { createImageBox, heatMapButton } from './image-box.js';
 import { createLabelButtons } from './label-buttons.js';
+import { createMarksLayer } from './marks-layer.js';
 
+/** @import { Mark } from '../../../calibration/dataset/shapes.ts' */
+/** @import { MarksView } from '../../../calibration/views.ts' */
 /** @import { Frame } from './gallery-parts.js' */
 /** @import { Label } from './overview.js' */
 
@@ -14,15 +24,82 @@ import { createLabelButtons } from './label-buttons.js';
 /**
  * @param {ViewedFrame[]} frames
  * @param {number} index which of them is shown first
- * @param {{labels: readonly Label[], relabel?: (id: string, label: string) => Promise<boolean>}} options
- * relabel: returns whether it succeeded; without it the labels cannot be changed
+ * @param {object} options
+ * @param {readonly Label[]} options.labels
+ * @param {(id: string, label: string) => Promise<boolean>} [options.relabel] returns whether it succeeded; without it the labels
+ * cannot be changed
+ * @param {(id: string, marks: Mark[], areas: 'keep' | 'remove') => Promise<boolean>} [options.mark] the same for marks
+ * @param {(text: string) => void} [options.announce] tells screen readers
  */
-export async function openFrameViewer(frames, index, { labels, relabel }) {
+export async function openFrameViewer(frames, index, { labels, relabel, mark, announce = () => {} }) {
   const title = h('h2', {});
   const facts = h('p', { class: 'hint' });
   const imageFrame = h('div', { class: 'look-frame' });
   const why = heatMapButton();
-  const box = createImageBox(imageFrame, why);
+  /** @type {MarksView['areas']} */
+  let areas = [];
+  let isMarking = false;
+  const layer = createMarksLayer({ onChange: (marks) => void save(marks, 'keep'), announce });
+  const box = createImageBox(imageFrame, why, layer);
+  /** @param {boolean} value */
+  const setMarking = (value) => {
+    isMarking = value;
+    layer.enable(value);
+    marking.setAttribute('aria-pressed', String(value));
+    drawMarking();
+  };
+  const marking = h(
+    'button',
+    { class: 'button', type: 'button', 'aria-pressed': 'false', onclick: () => setMarking(!isMarking) },
+    h('kbd', { 'aria-hidden': 'true' }, 'M'),
+    ' Mark defects',
+  );
+  const clear = h(
+    'button',
+    { class: 'button', type: 'button', onclick: () => removeAll() },
+    'Remove all marks',
+  );
+  const marksText = h('p', { class: 'hint', role: 'status' });
+  const removeAll = () => {
+    if (areas.length > 0) void save([], 'remove');
+    else layer.clear();
+    // The button that had the focus is hidden now.
+    marking.focus();
+  };
+  /** @param {Mark[]} marks @param {'keep' | 'remove'} keepAreas */
+  const save = async (marks, keepAreas) => {
+    const id = frames[index]?.id;
+    if (id === undefined || !mark) return;
+    if (keepAreas === 'remove') {
+      areas = [];
+      showMarks(marks);
+    }
+    drawMarking();
+    // What could not be saved is not shown.
+    if (!(await mark(id, marks, keepAreas)) && frames[index]?.id === id) await loadMarks(id);
+  };
+  /** @param {readonly Mark[]} marks */
+  const showMarks = (marks) => {
+    const { naturalWidth: width = 1, naturalHeight: height = 1 } = box.image ?? {};
+    layer.show({ width, height }, marks, areas);
+  };
+  /** @param {string} id */
+  const loadMarks = async (id) => {
+    /** @type {MarksView} */
+    const found = await get(frameMarksPath(id));
+    if (frames[index]?.id !== id) return;
+    areas = found.areas;
+    showMarks(found.marks.map(withoutLabel));
+    drawMarking();
+  };
+  const drawMarking = () => {
+    const count = layer.marks.length + areas.length;
+    const isGood = labels.some(({ name, good }) => good && name === frames[index]?.label);
+    // A good part has no defect; only marks that are there already can be removed.
+    marking.hidden = !mark || (isGood && count === 0);
+    clear.hidden = !mark || !isMarking || count === 0;
+    setText(marksText, marksTextOf(layer.marks.length, areas.length, isMarking));
+  };
   /** @param {number} by */
   const step = (by) => {
     index = Math.min(frames.length - 1, Math.max(0, index + by));
@@ -38,7 +115,10 @@ export async function openFrameViewer(frames, index, { labels, relabel }) {
     if (!(await relabel?.(one.id, label))) return;
     frames[own] = { ...one, label, text: undefined };
     // Another image may be shown by now.
-    if (index === own) drawText();
+    if (index === own) {
+      drawText();
+      drawMarking();
+    }
   };
   const buttons = relabel && createLabelButtons({ onPick: pick });
   buttons?.show(labels);
@@ -57,9 +137,14 @@ export async function openFrameViewer(frames, index, { labels, relabel }) {
     const isShown = () => frames[index]?.id === id;
     drawText();
     box.showText(h('p', {}, 'Loading the image …'));
+    areas = [];
+    layer.show({ width: 1, height: 1 });
+    drawMarking();
     try {
       const image = await fetchImage(frameImagePath(id));
-      if (isShown()) box.show(image, title.textContent ?? '', frameHeatMapPath(id));
+      if (!isShown()) return;
+      box.show(image, title.textContent ?? '', frameHeatMapPath(id));
+      await loadMarks(id);
     } catch (error) {
       if (isShown()) box.showText(h('p', {}, errorText(error)));
     }
@@ -67,12 +152,19 @@ export async function openFrameViewer(frames, index, { labels, relabel }) {
   /** @param {KeyboardEvent} event */
   const onkeydown = (event) => {
     if (closest(event, 'input') || event.ctrlKey || event.altKey || event.metaKey) return;
+    const isButton = closest(event, 'button') && event.key === 'Enter';
+    if (isMarking && box.image && !isButton && layer.onKey(event)) {
+      event.preventDefault();
+      return;
+    }
     const label = buttons?.labelOf(event);
     if (label !== undefined && !event.repeat) void pick(label);
     else if (event.key === 'ArrowLeft') step(-1);
     else if (event.key === 'ArrowRight') step(1);
     else if (event.key.toLowerCase() === 'w') void box.toggleHeatMap();
     else if (event.key.toLowerCase() === 'n') buttons?.focusField();
+    else if (event.key.toLowerCase() === 'm' && !marking.hidden) setMarking(!isMarking);
+    else if (event.key.toLowerCase() === 'z' && isMarking) layer.undo();
     else return;
     event.preventDefault();
   };
@@ -91,11 +183,25 @@ export async function openFrameViewer(frames, index, { labels, relabel }) {
       h(
         'div',
         { class: 'viewer-side' },
-        h('div', { class: 'viewer-steps' }, previous, next, why),
+        h('div', { class: 'viewer-steps' }, previous, next, marking, why),
+        marksText,
+        clear,
         buttons?.element,
       ),
     ),
   );
   void draw();
   await closed;
+}
+
+/** @param {MarksView['marks'][number]} mark @returns {Mark} */
+const withoutLabel = ({ label: _, ...mark }) => mark;
+
+/** @param {number} marks @param {number} areas @param {boolean} isMarking */
+function marksTextOf(marks, areas, isMarking) {
+  const imported = areas > 0 ? `${counted(areas, 'imported area')}. ` : '';
+  if (isMarking) {
+    return `${imported}Tap a defect, or drag a box around it. Tap a mark to remove it.`;
+  }
+  return marks > 0 ? `${imported}${counted(marks, 'mark')}.` : imported;
 }

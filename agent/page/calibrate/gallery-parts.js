@@ -59,7 +59,7 @@ export function createFilter(row, onFilter) {
 }
 
 /** @param {Frame} frame @param {boolean} isGood */
-export function frameItem({ id, label, labelledBy, partId }, isGood) {
+export function frameItem({ id, label, labelledBy, partId, marked }, isGood) {
   return h(
     'div',
     {
@@ -67,8 +67,8 @@ export function frameItem({ id, label, labelledBy, partId }, isGood) {
       role: 'option',
       tabindex: -1,
       'aria-selected': 'false',
-      'aria-label': `${label}${partId ? `, part ${partId}` : ''}, labelled by ${labelledBy}`,
-      data: { id, label, tone: isGood ? 'good' : 'bad' },
+      'aria-label': `${label}${partId ? `, part ${partId}` : ''}, labelled by ${labelledBy}${marked ? ', marked' : ''}`,
+      data: { id, label, marked, tone: isGood ? 'good' : 'bad' },
     },
     h('img', {
       src: frameThumbnailPath(id),
@@ -79,6 +79,7 @@ export function frameItem({ id, label, labelledBy, partId }, isGood) {
       height: 96,
     }),
     h('span', { class: 'frame-tick', 'aria-hidden': 'true' }, '✓'),
+    marked && h('span', { class: 'frame-marked', title: 'The defect is marked', 'aria-hidden': 'true' }, '◎'),
     h('span', { class: 'frame-label' }, `${isGood ? '✓' : '✕'} ${label}`),
   );
 }

@@ -63,7 +63,8 @@ export function createGallery({ overview, changes, toasts, announce }) {
     );
     const shown = items.map((frame) => {
       const old = known.get(frame.id);
-      return old?.dataset.label === frame.label ? old : frameItem(frame, overview.isGood(frame.label));
+      const isSame = old?.dataset.label === frame.label && old.dataset.marked === String(frame.marked);
+      return old && isSame ? old : frameItem(frame, overview.isGood(frame.label));
     });
     const hadFocus = list.contains(document.activeElement);
     list.replaceChildren(...shown);
@@ -153,22 +154,25 @@ export function createGallery({ overview, changes, toasts, announce }) {
     await changes.undo();
     await load();
   };
+  /** @param {Promise<unknown>} change */
+  const succeeds = (change) =>
+    change.then(
+      () => true,
+      (error) => {
+        toasts.error(error);
+        return false;
+      },
+    );
   /** @param {string | undefined} id */
   const open = async (id) => {
     if (items.length === 0) return;
     const at = items.findIndex((one) => one.id === id);
     await openFrameViewer([...items], Math.max(0, at), {
       labels: labels(),
+      announce,
       ...(user.canChange && {
-        relabel: async (one, label) => {
-          try {
-            await changes.relabel([one], label);
-            return true;
-          } catch (error) {
-            toasts.error(error);
-            return false;
-          }
-        },
+        relabel: (one, label) => succeeds(changes.relabel([one], label)),
+        mark: (one, marks, areas) => succeeds(changes.mark(one, marks, areas)),
       }),
     });
     await load();

@@ -3,6 +3,7 @@ import { errorText, fetchImage } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
 
 /** @import { Child } from '../shared/dom.js' */
+/** @import { MarksLayer } from './marks-layer.js' */
 
 /** A button that shows and hides the heat map. */
 export const heatMapButton = () =>
@@ -13,14 +14,19 @@ export const heatMapButton = () =>
     ' Show why',
   );
 
-/** @param {HTMLElement} frame @param {HTMLButtonElement} button pressed while the heat map is shown */
-export function createImageBox(frame, button) {
+/**
+ * @param {HTMLElement} frame @param {HTMLButtonElement} button pressed while the heat map is shown
+ * @param {MarksLayer} [layer] above the image and the heat map
+ */
+export function createImageBox(frame, button, layer) {
   /** @type {{image: HTMLImageElement, alt: string, heatMapPath: string, heatMap?: HTMLImageElement} | undefined} */
   let shown;
   let isHeatMap = false;
   /** Incremented with each change, so that a late answer does not replace newer content. */
   let changes = 0;
 
+  /** @param {HTMLImageElement} image @returns {Element[]} */
+  const marked = (image) => (layer ? [image, layer.element] : [image]);
   /** @param {boolean} value */
   const setHeatMap = (value) => {
     isHeatMap = value;
@@ -36,20 +42,23 @@ export function createImageBox(frame, button) {
     const { image, alt } = current;
     if (isHeatMap) {
       setHeatMap(false);
-      frame.replaceChildren(image);
+      frame.replaceChildren(...marked(image));
       return;
     }
     setHeatMap(true);
-    if (!current.heatMap) frame.replaceChildren(image, note('Computing the heat map …'));
+    if (!current.heatMap) frame.replaceChildren(...marked(image), note('Computing the heat map …'));
     try {
       current.heatMap ??= await fetchImage(current.heatMapPath);
       if (own !== changes) return;
       current.heatMap.alt = `Heat map: the areas that led to this label. ${alt}`;
-      frame.replaceChildren(current.heatMap, note('Warm colours: the areas that led to this label'));
+      frame.replaceChildren(
+        ...marked(current.heatMap),
+        note('Warm colours: the areas that led to this label'),
+      );
     } catch (error) {
       if (own !== changes) return;
       setHeatMap(false);
-      frame.replaceChildren(image, note(errorText(error)));
+      frame.replaceChildren(...marked(image), note(errorText(error)));
     }
   };
   button.addEventListener('click', toggleHeatMap);
@@ -67,7 +76,7 @@ export function createImageBox(frame, button) {
       shown = { image, alt, heatMapPath };
       setHeatMap(false);
       button.disabled = false;
-      frame.replaceChildren(image);
+      frame.replaceChildren(...marked(image));
     },
     /** Shows a text in place of an image. @param {...Child} content */
     showText(...content) {

@@ -1,12 +1,14 @@
 /** The Label tab: shows one part after the other; one key or tap labels it. */
 import { ApiError, connection, errorText, get, post } from '../shared/api-client.js';
+import { confirm } from '../shared/dialog.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { ageOf, percentOf } from '../shared/format.js';
+import { ageOf, counted, percentOf } from '../shared/format.js';
 import { user } from '../shared/user.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
 import { createCandidateQueue } from './candidate-queue.js';
 import { createImageBox } from './image-box.js';
 import { createLabelButtons } from './label-buttons.js';
+import { createMarksLayer } from './marks-layer.js';
 
 /** @import { Overview } from '../../../calibration/views.ts' */
 /** @import { AnswerEvent } from '../../http/views.ts' */
@@ -21,7 +23,15 @@ export function createLabelView({ overview, changes, toasts, announce }) {
   const skipButton = byId('skip', HTMLButtonElement);
   const undoButton = byId('undo', HTMLButtonElement);
   const modeSwitch = byId('mode-switch', HTMLButtonElement);
-  const box = createImageBox(byId('look-frame'), byId('look-why', HTMLButtonElement));
+  const layer = createMarksLayer({
+    onChange(marks) {
+      const entry = queue.current;
+      if (entry) entry.marks = marks;
+      draw();
+    },
+    announce,
+  });
+  const box = createImageBox(byId('look-frame'), byId('look-why', HTMLButtonElement), layer);
   let labelledHere = 0;
   const queue = createCandidateQueue({
     onChange: () => draw(),
@@ -35,6 +45,15 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     if (!connection.isUp || !entry?.image || box.image !== entry.image) {
       announce('No image is shown: nothing was labelled.');
       return;
+    }
+    if (entry.marks && entry.marks.length > 0 && overview.isGood(name)) {
+      const isSure = await confirm({
+        title: `Label it ${name} without marks?`,
+        text: `You marked ${counted(entry.marks.length, 'defect')} on this part, but ${name} means a good part.`,
+        yes: `${name}, remove the marks`,
+      });
+      if (!isSure || queue.current !== entry) return;
+      entry.marks = [];
     }
     labelledHere++;
     const sent = changes.label(entry, name);
@@ -75,7 +94,9 @@ export function createLabelView({ overview, changes, toasts, announce }) {
   const buttons = createLabelButtons({ onPick: label });
   byId('label-buttons').append(buttons.element);
   skipButton.addEventListener('click', skip);
-  undoButton.addEventListener('click', changes.undo);
+  /** Of the part on the screen, the marks come first. */
+  const undo = () => (layer.canUndo ? layer.undo() : void changes.undo());
+  undoButton.addEventListener('click', undo);
 
   changes.subscribe({
     changed: () => draw(),
@@ -116,6 +137,11 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     if (entry?.image) {
       const { resultId, partId } = entry.part;
       textKey = undefined;
+      if (box.image !== entry.image) {
+        const { naturalWidth: width, naturalHeight: height } = entry.image;
+        layer.show({ width, height }, entry.marks);
+      }
+      layer.enable(user.canChange && connection.isUp);
       box.show(entry.image, `Part ${partId}`, `api/v1/results/${resultId}/why.png`);
     } else if (entry) {
       const text = connection.isUp ? 'Loading the image …' : 'No connection: the image is loaded later.';
@@ -133,6 +159,9 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     card.hidden = !part;
     card.dataset.verdict = part?.verdict ?? 'none';
     setText(byId('look-facts'), part ? factsOf(part) : '');
+    const count = queue.current?.image ? layer.marks.length : 0;
+    byId('look-marks').classList.toggle('has-marks', count > 0);
+    setText(byId('look-marks'), user.canChange && queue.current?.image ? marksText(count) : '');
     setText(byId('said-head'), part ? predictionText(part) : '');
     const why = isCorrection
       ? 'You opened this part to fix its label: choose the right one.'
@@ -148,8 +177,8 @@ export function createLabelView({ overview, changes, toasts, announce }) {
       `You labelled ${labelledHere} since you opened this page · ${left} to label · ${frames} labelled in total`,
     );
     const { text, canUndo } = changes.undoable;
-    setText(byId('undo-text'), text);
-    undoButton.disabled = !canUndo;
+    setText(byId('undo-text'), layer.canUndo ? 'last mark' : text);
+    undoButton.disabled = !layer.canUndo && !canUndo;
   };
   function draw() {
     drawImage();
@@ -193,6 +222,7 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     /** @param {KeyboardEvent} event */
     onKey(event) {
       if (event.ctrlKey) return false;
+      if (box.image && layer.onKey(event)) return true;
       const name = buttons.labelOf(event);
       // A key that is held down labels one part only.
       if (name !== undefined) {
@@ -204,12 +234,18 @@ export function createLabelView({ overview, changes, toasts, announce }) {
       else if (key === 'w') void box.toggleHeatMap();
       else if (event.repeat) return false;
       else if (key === 's' || key === ' ') skip();
-      else if (key === 'z' || key === 'backspace') void changes.undo();
+      else if (key === 'z' || key === 'backspace') undo();
       else return false;
       return true;
     },
   };
 }
+
+/** @param {number} count */
+const marksText = (count) =>
+  count === 0
+    ? 'Optional: tap the defect, or drag a box around it.'
+    : `${counted(count, 'mark')}. Tap a mark to remove it.`;
 
 /** @param {Part} part */
 function predictionText({ verdict, label, probability }) {

@@ -107,4 +107,6 @@ export const frameImagePath = (id) => `api/v1/dataset/frames/${id}.png`;
 /** @param {string} id */
 export const frameThumbnailPath = (id) => `${frameImagePath(id)}?width=160`;
 /** @param {string} id */
+export const frameMarksPath = (id) => `api/v1/dataset/frames/${id}/marks`;
+/** @param {string} id */
 export const frameHeatMapPath = (id) => `api/v1/dataset/frames/${id}/why.png`;

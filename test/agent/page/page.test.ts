@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Result } from '../../../agent/publish/messages.ts';
+import type { CandidateView } from '../../../calibration/views.ts';
 import { QcError } from '../../../config/errors.ts';
 import { browserMissing, openBrowser, type Viewport } from '../../rigs/browser.ts';
 import { type CalibrationRig, createCalibrationRig } from '../../rigs/calibration.ts';
@@ -50,6 +51,19 @@ async function shoot(page: Page, name: string): Promise<void> {
 
 const picture = (page: Page, partId: string) => page.getByRole('img', { name: `Part ${partId}` });
 const button = (page: Page, name: string | RegExp) => page.getByRole('button', { name });
+/** Where the image lies on the screen, px: its box is larger. */
+async function shownArea(page: Page, layer = '#look-frame .marks') {
+  return page.locator(layer).evaluate((element) => {
+    // What the browser is asked knows no types of this project.
+    const svg = element as unknown as {
+      viewBox: { baseVal: { width: number; height: number } };
+      getScreenCTM(): { a: number; e: number; f: number };
+    };
+    const { a, e, f } = svg.getScreenCTM();
+    const { width, height } = svg.viewBox.baseVal;
+    return { x: e, y: f, width: a * width, height: a * height };
+  });
+}
 const frame = (page: Page) => page.getByRole('option');
 
 if (browserMissing) console.warn(`skipped: the calibration page in a browser: ${browserMissing}`);
@@ -153,6 +167,82 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await until(() => rig.arrived.length === 1, { what: 'the correction' });
     expect(rig.arrived[0]).toEqual({ resultId, label: 'good', ifUnlabelled: false });
     await picture(page, rig.waiting[0]!.partId).waitFor();
+    expect(opened.complaints).toEqual([]);
+  });
+
+  it('marks defects by tap, drag and keys, removes them again, and sends them with the label', async () => {
+    const rig = createCalibrationRig();
+    const [first, second] = rig.waiting as [CandidateView, CandidateView];
+    await using opened = await open(rig);
+    const { page } = opened;
+    await picture(page, first.partId).waitFor();
+    // The image is smaller than its box: a mark lies where the image was tapped, not where the box was.
+    const image = await shownArea(page);
+    const at = (x: number, y: number) => [image.x + x * image.width, image.y + y * image.height] as const;
+    const shown = (text: string) => page.locator('#look-marks').getByText(text);
+    await page.mouse.click(...at(0.25, 0.5));
+    await page.mouse.move(...at(0.5, 0.25));
+    await page.mouse.down();
+    await page.mouse.move(...at(0.7, 0.4), { steps: 4 });
+    await page.mouse.up();
+    await shown('2 marks. Tap a mark to remove it.').waitFor();
+    for (const key of ['ArrowRight', 'Shift+ArrowDown', 'ArrowLeft', 'Enter']) await page.keyboard.press(key);
+    await shown('3 marks.').waitFor();
+    await page.setViewportSize({ width: 800, height: 480 });
+    await page.screenshot({ path: join(pictures, 'marks-low-screen.png') });
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.screenshot({ path: join(pictures, 'marks-wide-screen.png') });
+    await page.setViewportSize(touchPanel);
+    // Another tap removes a mark, and undo brings it back.
+    await page.mouse.click(...at(0.26, 0.5));
+    await shown('2 marks.').waitFor();
+    await page.keyboard.press('z');
+    await shown('3 marks.').waitFor();
+    // A good part has none.
+    await page.keyboard.press('1');
+    await page.getByRole('dialog').getByText('You marked 3 defects on this part').waitFor();
+    await button(page, 'Cancel').click();
+    await page.keyboard.press('2');
+    await picture(page, second.partId).waitFor();
+    await page.getByText('Optional: tap the defect').waitFor();
+    await until(() => rig.arrived.length === 1, { what: 'the label' });
+    const [sent] = rig.arrived;
+    expect(sent).toMatchObject({ resultId: first.resultId, label: 'scratch' });
+    const near = (value: number) => expect.closeTo(value, 2);
+    expect(sent?.marks).toEqual([
+      { kind: 'point', x: near(0.25), y: near(0.5) },
+      { kind: 'box', x: near(0.5), y: near(0.25), width: near(0.2), height: near(0.15) },
+      { kind: 'point', x: near(0.49), y: near(0.55) },
+    ]);
+    expect(opened.complaints).toEqual([]);
+  });
+
+  it('shows the marks of a labelled frame, and corrects them', async () => {
+    const rig = createCalibrationRig();
+    const labelled = rig.labelled().find(({ label }) => label === 'scratch')!;
+    rig.marked.set(labelled.id, [{ kind: 'point', x: 0.5, y: 0.5 }]);
+    await using opened = await open(rig, '#gallery');
+    const { page } = opened;
+    await page.locator(`[data-id="${labelled.id}"]`).dblclick();
+    const viewer = page.getByRole('dialog');
+    await viewer.getByText('1 mark.').waitFor();
+    const image = await shownArea(page, '.viewer .marks');
+    const at = (x: number, y: number) => [image.x + x * image.width, image.y + y * image.height] as const;
+    // A tap while looking changes nothing.
+    await page.mouse.click(...at(0.2, 0.2));
+    await page.keyboard.press('m');
+    await page.mouse.click(...at(0.2, 0.2));
+    await until(() => rig.asked.at(-1) === 'mark point point', { what: 'two marks' });
+    await page.setViewportSize({ width: 800, height: 480 });
+    await page.screenshot({ path: join(pictures, 'marks-of-a-frame-low-screen.png') });
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.screenshot({ path: join(pictures, 'marks-of-a-frame.png') });
+    await button(page, 'Remove all marks').click();
+    await until(() => rig.asked.at(-1) === 'mark nothing', { what: 'no marks' });
+    await page.keyboard.press('z');
+    await until(() => rig.asked.at(-1) === 'mark point point', { what: 'the marks of before' });
+    await button(page, 'Close').click();
+    await page.locator(`[data-id="${labelled.id}"] .frame-marked`).waitFor();
     expect(opened.complaints).toEqual([]);
   });
 
