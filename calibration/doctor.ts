@@ -3,11 +3,13 @@ import sharp from 'sharp';
 import type { Config } from '../config/schema.ts';
 import { onThisMachine } from '../models/run/providers.ts';
 import { openSession } from '../models/run/session.ts';
+import { indexAnnotations } from './dataset/annotations.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
 import { readFrame } from './dataset/read-frame.ts';
 import type { Finding } from './finding.ts';
 import { emptyFindings, labelFindings } from './import-findings.ts';
+import { markFindings } from './mark-findings.ts';
 import { describeFrames, type FrameFeatures } from './train/features.ts';
 import { fitHead } from './train/fit.ts';
 import { alike, groupsOf } from './train/groups.ts';
@@ -62,7 +64,12 @@ export async function examine(
   }
   findings.push(...sizeFindings(await sizesOf(described)), ...crossDuplicates(described));
   findings.push(...(await emptyFindings(looked, signal)));
-  findings.push(...(await likelyMistakes(described, signal)));
+  const tried = await tryHeads(described, signal);
+  findings.push(...likelyMistakes(tried));
+  const annotations = await indexAnnotations(storage.directory);
+  findings.push(
+    ...(await markFindings({ frames: looked, annotations, good, missed: missedOf(tried) }, signal)),
+  );
   const order = ['error', 'warning', 'hint'];
   return findings.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
 }
@@ -180,11 +187,18 @@ function crossDuplicates(described: readonly FrameFeatures[]): Finding[] {
   });
 }
 
-/** Labels that heads which had not seen the frame surely disagree with; nothing where training is impossible. */
-async function likelyMistakes(
+/** What heads that had not seen a frame say of it. */
+interface Tried {
+  readonly described: FrameFeatures;
+  readonly said: string;
+  readonly probability: number;
+}
+
+/** Frames of labels that have enough of them; nothing where training is impossible. */
+async function tryHeads(
   described: readonly FrameFeatures[],
   signal: AbortSignal | undefined,
-): Promise<Finding[]> {
+): Promise<readonly Tried[]> {
   const counts = new Map<string, number>();
   for (const { frame } of described) counts.set(frame.label, (counts.get(frame.label) ?? 0) + 1);
   const usable = described.filter(({ frame }) => counts.get(frame.label)! >= leastFrames);
@@ -198,35 +212,48 @@ async function likelyMistakes(
     })),
     { seed: 1, signal },
   );
-  return usable
-    .map(({ frame }, i) => {
-      const row = head.heldOut[i]!;
-      const probability = Math.max(...row);
-      return { i, frame, said: head.labels[row.indexOf(probability)]!, probability };
-    })
-    .filter(({ frame, said, probability }) => said !== frame.label && probability >= sureOfMistake)
+  return usable.map((one, i) => {
+    const row = head.heldOut[i]!;
+    const probability = Math.max(...row);
+    return { described: one, said: head.labels[row.indexOf(probability)]!, probability };
+  });
+}
+
+/** Label → ids of its frames that were taken for something else. */
+function missedOf(tried: readonly Tried[]): Map<string, string[]> {
+  const missed = new Map<string, string[]>();
+  for (const { described, said } of tried) {
+    const { id, label } = described.frame;
+    if (said !== label) missed.set(label, [...(missed.get(label) ?? []), id]);
+  }
+  return missed;
+}
+
+/** Labels that these heads surely disagree with. */
+function likelyMistakes(tried: readonly Tried[]): Finding[] {
+  return tried
+    .filter(
+      ({ described, said, probability }) => said !== described.frame.label && probability >= sureOfMistake,
+    )
     .sort((a, b) => b.probability - a.probability)
-    .map(({ i, frame, said, probability }) => ({
+    .map(({ described: { frame, features }, said, probability }) => ({
       kind: 'likely-mistake',
       severity: 'warning',
       text: `labelled ${frame.label}, looks like ${said} (${Math.round(probability * 100)} % sure)`,
       remedy: `look at it; if it is ${said}, give it that label`,
       frames: [frame.id],
       suggestion: said,
-      beside: likest(usable, i, said).frame.id,
+      beside: likest(tried, features, said).frame.id,
     }));
 }
 
 /** Of the frames that have a label, the one whose features point most nearly the same way. */
-function likest(described: readonly FrameFeatures[], of: number, label: string): FrameFeatures {
+function likest(tried: readonly Tried[], features: Float32Array, label: string): FrameFeatures {
   const cosine = (a: Float32Array, b: Float32Array) =>
     a.reduce((sum, value, d) => sum + value * b[d]!, 0) /
     Math.sqrt(b.reduce((sum, value) => sum + value ** 2, 1e-12));
-  return described
+  return tried
+    .map(({ described }) => described)
     .filter(({ frame }) => frame.label === label)
-    .reduce((best, one) =>
-      cosine(described[of]!.features, one.features) > cosine(described[of]!.features, best.features)
-        ? one
-        : best,
-    );
+    .reduce((best, one) => (cosine(features, one.features) > cosine(features, best.features) ? one : best));
 }

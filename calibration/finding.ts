@@ -13,6 +13,10 @@ export interface Finding {
     | 'label-is-folder'
     | 'looks-like-mask'
     | 'nearly-black'
+    | 'marks-on-good'
+    | 'mark-outside'
+    | 'marks-of-another-label'
+    | 'unmarked'
     | 'likely-mistake';
   /** error: training is impossible or misled; warning: it will be poor; hint: worth a look. */
   readonly severity: 'error' | 'warning' | 'hint';

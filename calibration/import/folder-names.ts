@@ -48,6 +48,23 @@ export function partKey(name: string): string {
   return [...folders, stemOf(name).replace(maskEnding, '')].join('/').toLowerCase();
 }
 
+const maskToken = /(?<=[-_])(?:gt|mask|seg|label)(?=[-_])/;
+const anyToken = /(?<=[-_])[a-z]+(?=[-_])/g;
+
+/** A key of a mask with its word for masks left open: `PART_GT_01` is the mask of `PART_D_01`. Undefined if it has none. */
+export function openKeyOfMask(key: string): string | undefined {
+  const { dir, base } = posix.parse(key);
+  return maskToken.test(base) ? `${dir}/${base.replace(maskToken, '*')}` : undefined;
+}
+
+/** The key of an image with each of its words left open in turn. */
+export function openKeysOfImage(key: string): string[] {
+  const { dir, base } = posix.parse(key);
+  return Array.from(base.matchAll(anyToken), ({ 0: word, index }) => {
+    return `${dir}/${base.slice(0, index)}*${base.slice(index + word.length)}`;
+  });
+}
+
 const imageTypes = new Set(
   '.png .jpg .jpeg .jpe .jfif .bmp .dib .webp .tif .tiff .gif .avif .heic .heif .jp2 .jxl .ppm .pgm .pnm .raw .cr2 .nef .dng .svg .exr .psd'.split(
     ' ',

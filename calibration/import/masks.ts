@@ -1,6 +1,14 @@
 /** Which image files are masks of other images: they lie in a folder for masks, or are named after an image. */
 import { posix } from 'node:path';
-import { foldersOf, hasMaskEnding, isMaskFolder, partKey, stemOf } from './folder-names.ts';
+import {
+  foldersOf,
+  hasMaskEnding,
+  isMaskFolder,
+  openKeyOfMask,
+  openKeysOfImage,
+  partKey,
+  stemOf,
+} from './folder-names.ts';
 import { indexBy } from './locate.ts';
 import type { Skipped, SourceFile } from './source.ts';
 
@@ -36,11 +44,19 @@ export function findMasks(files: readonly SourceFile[]): FoundMasks {
   return { images, masks, skipped, twins: twins.filter(({ length }) => length > 1) };
 }
 
-/** By the whole path without splits and containers; then by its end; then, for several masks in a folder, by the folder. */
+/**
+ * By the whole path without splits and containers; then by its end; then, for several masks in a folder, by the folder; then with the
+ * word for masks in the middle of the name left open.
+ */
 function finder(images: readonly SourceFile[]): (mask: SourceFile) => SourceFile | undefined {
   const byKey = indexBy(images, ({ name }) => partKey(name));
   // MVTec 3D-AD keeps images in `rgb` and masks in `gt`, side by side.
   const byOuter = indexBy(images, ({ name }) => outer(partKey(name)));
+  const byOpenKey = new Map<string, SourceFile[]>();
+  for (const image of images) {
+    for (const key of openKeysOfImage(partKey(image.name)))
+      byOpenKey.set(key, [...(byOpenKey.get(key) ?? []), image]);
+  }
   const byStem = indexBy(images, ({ name }) => partKey(name).split('/').at(-1)!);
   const one = (found: readonly SourceFile[] | undefined) => {
     // Training images of MVTec AD have the numbers of test images, and no masks.
@@ -58,7 +74,9 @@ function finder(images: readonly SourceFile[]): (mask: SourceFile) => SourceFile
     const key = partKey(name);
     const folder = key.split('/').slice(0, -1).join('/');
     const alike = byOuter.get(key)?.filter((image) => posix.extname(image.name) === posix.extname(name));
-    return one(byKey.get(key)) ?? byEnd(key) ?? one(byKey.get(folder)) ?? one(alike);
+    const openKey = openKeyOfMask(key);
+    const named = openKey === undefined ? undefined : byOpenKey.get(openKey);
+    return one(byKey.get(key)) ?? byEnd(key) ?? one(byKey.get(folder)) ?? one(alike) ?? one(named);
   };
 }
 

@@ -9,10 +9,12 @@ import {
 } from '../shared/api-client.js';
 import { byId, h, setText } from '../shared/dom.js';
 import { counted } from '../shared/format.js';
+import { frameChanges } from './frame-changes.js';
 import { openFrameViewer } from './frame-viewer.js';
 import { createImageBox, heatMapButton } from './image-box.js';
 
 /** @import { Finding } from '../../../calibration/finding.ts' */
+/** @import { FrameChanges } from './frame-changes.js' */
 /** @import { OverviewStore } from './overview.js' */
 /** @import { Tools } from './tools.js' */
 
@@ -31,6 +33,12 @@ const severities = [
 const remedies = {
   'no-frames': 'label parts in the Label tab',
   'no-good': 'label good parts, or ask an engineer to configure which labels are good',
+  'marks-on-good':
+    'open an image below; choose the label of the defect, or press “Mark defects” and remove the marks',
+  'mark-outside': 'open an image below, press “Mark defects”, remove the mark and tap the defect',
+  'marks-of-another-label': 'open an image below and look whether its label is right',
+  unmarked:
+    'open an image below, press “Mark defects” and tap the defect: small defects are found better then',
   'label-spelling':
     'choose the label in the Gallery tab and press “Edit label …”, or keep it if it is meant so',
 };
@@ -144,7 +152,11 @@ export function createDoctorView({ overview, changes, toasts, announce }) {
       if (ones.length === 0) return [];
       return [
         h('h2', { class: 'finding-title', data: { severity } }, title),
-        h('ul', { class: 'findings' }, ...ones.map((one) => findingItem(one, overview))),
+        h(
+          'ul',
+          { class: 'findings' },
+          ...ones.map((one) => findingItem(one, overview, frameChanges({ changes, toasts, announce }))),
+        ),
       ];
     });
 
@@ -229,14 +241,14 @@ function repairCard(finding, left, answer) {
   return { finding, element, relabel, keep, toggleHeatMap: box.toggleHeatMap };
 }
 
-/** @param {Finding} finding @param {OverviewStore} overview */
-function findingItem({ kind, text, severity, remedy, frames }, overview) {
+/** @param {Finding} finding @param {OverviewStore} overview @param {FrameChanges} frameChanges */
+function findingItem({ kind, text, severity, remedy, frames }, overview, frameChanges) {
   /** @param {number} index */
   const open = (index) =>
     openFrameViewer(
       frames.map((id) => ({ id, text })),
       index,
-      { labels: overview.value?.labels ?? [] },
+      { labels: overview.value?.labels ?? [], ...frameChanges },
     );
   return h(
     'li',

@@ -16,6 +16,7 @@ import { createMarksLayer } from './marks-layer.js';
 
 /** @import { Mark } from '../../../calibration/dataset/shapes.ts' */
 /** @import { MarksView } from '../../../calibration/views.ts' */
+/** @import { FrameChanges } from './frame-changes.js' */
 /** @import { Frame } from './gallery-parts.js' */
 /** @import { Label } from './overview.js' */
 
@@ -24,12 +25,7 @@ import { createMarksLayer } from './marks-layer.js';
 /**
  * @param {ViewedFrame[]} frames
  * @param {number} index which of them is shown first
- * @param {object} options
- * @param {readonly Label[]} options.labels
- * @param {(id: string, label: string) => Promise<boolean>} [options.relabel] returns whether it succeeded; without it the labels
- * cannot be changed
- * @param {(id: string, marks: Mark[], areas: 'keep' | 'remove') => Promise<boolean>} [options.mark] the same for marks
- * @param {(text: string) => void} [options.announce] tells screen readers
+ * @param {{labels: readonly Label[]} & Partial<FrameChanges>} options without the changes, nothing can be changed
  */
 export async function openFrameViewer(frames, index, { labels, relabel, mark, announce = () => {} }) {
   const title = h('h2', {});

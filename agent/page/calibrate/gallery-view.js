@@ -3,9 +3,9 @@ import { connection, get } from '../shared/api-client.js';
 import { confirm } from '../shared/dialog.js';
 import { byId, find, setText } from '../shared/dom.js';
 import { counted } from '../shared/format.js';
-import { user } from '../shared/user.js';
 import { changeLabel } from './change-label.js';
 import { chooseLabel } from './choose-label.js';
+import { frameChanges } from './frame-changes.js';
 import { openFrameViewer } from './frame-viewer.js';
 import { createFilter, frameItem } from './gallery-parts.js';
 import { followGrid } from './grid-keys.js';
@@ -154,26 +154,13 @@ export function createGallery({ overview, changes, toasts, announce }) {
     await changes.undo();
     await load();
   };
-  /** @param {Promise<unknown>} change */
-  const succeeds = (change) =>
-    change.then(
-      () => true,
-      (error) => {
-        toasts.error(error);
-        return false;
-      },
-    );
   /** @param {string | undefined} id */
   const open = async (id) => {
     if (items.length === 0) return;
     const at = items.findIndex((one) => one.id === id);
     await openFrameViewer([...items], Math.max(0, at), {
       labels: labels(),
-      announce,
-      ...(user.canChange && {
-        relabel: (one, label) => succeeds(changes.relabel([one], label)),
-        mark: (one, marks, areas) => succeeds(changes.mark(one, marks, areas)),
-      }),
+      ...frameChanges({ changes, toasts, announce }),
     });
     await load();
   };

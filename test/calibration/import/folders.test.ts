@@ -120,6 +120,14 @@ test('masks are never images, and are kept with the image they belong to', async
       ...(await images('good/a.png', 'scratch/b.png')),
       'scratch/b_GT.png': mask,
     },
+    'a word for masks in the middle of the name': {
+      ...(await images(
+        'b/train/good/P_ND_01_1.png',
+        'b/test/scratch/P_D_01_1.png',
+        'b/test/scratch/P_D_01_2.png',
+      )),
+      'b/ground_truth/scratch/P_GT_01_1.png': mask,
+    },
     'a folder that is named after the label': {
       ...(await images('good/1.png', 'scratch/1.png')),
       'scratch_masks/1.png': mask,

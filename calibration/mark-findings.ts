@@ -1,0 +1,109 @@
+/** Marks of labelled frames: where they are missing and would help, and where they contradict the label. */
+import type { AnnotationIndex } from './dataset/annotations.ts';
+import type { LabelledFrame } from './dataset/frame.ts';
+import { placeOf } from './dataset/marks.ts';
+import type { Shape } from './dataset/shapes.ts';
+import type { Finding } from './finding.ts';
+
+/** Marked frames of a label from which on more of them help little. */
+const enoughMarked = 10;
+/** Share of a label's frames that heads which had not seen them recognise: marks pay where it is lower. */
+const goodRecall = 0.9;
+
+export interface MarkedFrames {
+  readonly frames: readonly LabelledFrame[];
+  readonly annotations: AnnotationIndex;
+  readonly good: readonly string[];
+  /** Label → ids of its frames that heads which had not seen them took for something else; none where nothing was tried. */
+  readonly missed: ReadonlyMap<string, readonly string[]>;
+}
+
+/** @throws the reason of `signal` */
+export async function markFindings(
+  { frames, annotations, good, missed }: MarkedFrames,
+  signal: AbortSignal | undefined,
+): Promise<Finding[]> {
+  const used = new Set(frames.map(({ label }) => label));
+  const onGood: string[] = [];
+  const outside: string[] = [];
+  const others: string[] = [];
+  for (const { id, label } of frames) {
+    signal?.throwIfAborted();
+    const annotation = annotations.ids.has(id) ? await annotations.read(id) : undefined;
+    const defects = annotation?.shapes.filter((shape) => !good.includes(shape.label)) ?? [];
+    if (defects.length === 0) continue;
+    if (good.includes(label)) onGood.push(id);
+    // A label that was renamed since is in no use any more.
+    else if (
+      !defects.some((shape) => shape.label === label) &&
+      defects.some((shape) => used.has(shape.label))
+    )
+      others.push(id);
+    if (await someOutside(defects)) outside.push(id);
+  }
+  return [
+    ...say('warning', 'marks-on-good', onGood, {
+      text: `a defect is marked on ${counted(onGood.length, 'good part')}`,
+      remedy: 'give it the label of the defect, or remove the marks (Gallery: Open, Mark defects)',
+    }),
+    ...say('warning', 'mark-outside', outside, {
+      text: `${counted(outside.length, 'frame')} with a mark at the edge of the image or without area, which shows no defect`,
+      remedy: 'mark the defect again, or remove the mark (Gallery: Open, Mark defects)',
+    }),
+    ...say('hint', 'marks-of-another-label', others, {
+      text: `${counted(others.length, 'frame')} with marks of another label only`,
+      remedy: 'check the label; marks that are made anew have the label of the frame',
+    }),
+    ...unmarked(frames, annotations, good, missed),
+  ];
+}
+
+/** What is marked shows nothing of the image: imported shapes beyond the image were cut off at its edge. */
+async function someOutside(shapes: readonly Shape[]): Promise<boolean> {
+  for (const shape of shapes) {
+    // A mask covers the image by its nature, and decoding thousands of them takes minutes.
+    if (shape.kind === 'mask') continue;
+    const place = await placeOf(shape);
+    if (!place) return true;
+    const { x, y, width, height } = place;
+    const isAtEdge = x <= 0 || x >= 1 || y <= 0 || y >= 1;
+    if (isAtEdge || (shape.kind !== 'point' && (width === 0 || height === 0))) return true;
+  }
+  return false;
+}
+
+/** Defects without a mark, of labels that have some marks but few, or that heads often miss. */
+function unmarked(
+  frames: readonly LabelledFrame[],
+  { ids }: AnnotationIndex,
+  good: readonly string[],
+  missed: MarkedFrames['missed'],
+): Finding[] {
+  const labels = [...new Set(frames.map(({ label }) => label))].filter((label) => !good.includes(label));
+  return labels.sort().flatMap((label) => {
+    const all = frames.filter((frame) => frame.label === label).map(({ id }) => id);
+    const without = all.filter((id) => !ids.has(id));
+    const marked = all.length - without.length;
+    const lost = missed.get(label) ?? [];
+    const isOftenMissed = lost.length > (1 - goodRecall) * all.length;
+    if (without.length === 0 || marked >= enoughMarked || (marked === 0 && !isOftenMissed)) return [];
+    const wanted = Math.min(without.length, enoughMarked - marked);
+    return {
+      kind: 'unmarked',
+      severity: 'hint',
+      text: `${counted(all.length, 'frame')} of ${label}: ${lost.length} not recognised, ${marked} marked`,
+      remedy: `mark the defect on ${wanted} more (Gallery: Open, Mark defects); small defects are then found better`,
+      // What is missed today teaches most.
+      frames: [...without].sort((a, b) => Number(lost.includes(b)) - Number(lost.includes(a))),
+    };
+  });
+}
+
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+const say = (
+  severity: Finding['severity'],
+  kind: Finding['kind'],
+  frames: string[],
+  words: Pick<Finding, 'text' | 'remedy'>,
+): Finding[] => (frames.length === 0 ? [] : [{ kind, severity, ...words, frames }]);
