@@ -119,6 +119,7 @@ function describe(version: string, report: Report): string[] {
       .map(([label, value]) => `${label} ${value}`)
       .concat(report.thresholds.failByLabel ? [] : [String(report.thresholds.fail)])
       .join(', ')}`,
+    ...(report.places ? [`places     ${report.places.sentence}`] : []),
     ...report.promise.map(({ kept, text }) => `${kept ? '          ' : 'MISSING   '} ${text}`),
     ...report.checks.map(
       ({ name, ok, sentence }) => `${ok ? 'ok        ' : 'WARNING   '} ${name}: ${sentence}`,
