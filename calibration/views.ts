@@ -17,7 +17,7 @@ export const frameId = z
 export const resultId = z.ulid();
 export const versionName = z.string().regex(/^\d{4}-\d{2}-\d{2}\.\d+$/, 'must look like 2026-11-23.2');
 
-export const intervalView = z.object({
+const intervalView = z.object({
   rate: share,
   low: share.describe('lower end of the 95 % interval'),
   high: share.describe('upper end of the 95 % interval'),
@@ -68,7 +68,7 @@ export const candidateView = z.object({
 });
 export type CandidateView = z.output<typeof candidateView>;
 
-export const shadowView = z.object({
+const shadowView = z.object({
   version: z.string(),
   judged: count,
   disagreements: count,
@@ -87,7 +87,7 @@ export const shadowView = z.object({
 });
 export type ShadowView = z.output<typeof shadowView>;
 
-export const estimateView = z.object({
+const estimateView = z.object({
   escapes: intervalView.describe('of bad parts drawn by chance, those that passed'),
   falseRejects: intervalView.describe('of good parts drawn by chance, those that failed'),
   corrections: count.describe('labels that differ from what was said'),
@@ -139,7 +139,7 @@ export const overview = z.object({
 });
 export type Overview = z.output<typeof overview>;
 
-export const frameView = z.object({
+const frameView = z.object({
   id: frameId,
   label: z.string(),
   labelledBy: z.string(),
@@ -190,7 +190,7 @@ export const finding = z.object({
   beside: frameId.optional().describe('the likest frame that has this label'),
 });
 
-export const decisionView = z.object({
+const decisionView = z.object({
   at: isoTime,
   by: z.string(),
   action: z.enum(['promote', 'override', 'rollback', 'discard']),

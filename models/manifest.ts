@@ -13,9 +13,9 @@ const finite = z.number();
 const three = z.tuple([finite, finite, finite]);
 const probability = z.number().min(0).max(1);
 
-export const precisionSchema = z.enum(['fp32', 'fp16', 'int8']);
+const precisionSchema = z.enum(['fp32', 'fp16', 'int8']);
 
-export const baseInputSchema = z.strictObject({
+const baseInputSchema = z.strictObject({
   name: z.string().min(1).describe('name of the graph input'),
   layout: z.enum(['NCHW', 'NHWC']),
   width: z.number().int().min(1).max(4096),
@@ -32,7 +32,7 @@ export const baseInputSchema = z.strictObject({
     .describe('divided by after the mean, in the order of `channels`'),
 });
 
-export const checkSchema = z.strictObject({
+const checkSchema = z.strictObject({
   image: z.literal('gradient-1').describe('the drawn picture that is fed: see models/run/warm-up-check.ts'),
   features: z
     .record(z.string().regex(/^\d+$/, 'must be the index of a feature'), finite)
@@ -78,13 +78,13 @@ export const baseManifestSchema = z.strictObject({
   figures: z.record(z.string(), z.union([z.number(), z.string()])).default({}),
 });
 
-export const thresholdsSchema = z.strictObject({
+const thresholdsSchema = z.strictObject({
   pass: probability.min(0.5),
   fail: probability.gt(0),
   failByLabel: z.record(z.string(), probability.gt(0)).optional(),
 });
 
-export const headManifestSchema = z.strictObject({
+const headManifestSchema = z.strictObject({
   schema: version,
   version: z.string().regex(/^\d{4}-\d{2}-\d{2}\.\d+$/, 'must look like 2026-11-23.2'),
   base: z.strictObject({

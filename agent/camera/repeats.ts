@@ -7,7 +7,7 @@ import { sameRegion } from './live-region.ts';
 const REMEMBERED = 100;
 
 /** The same for the same pixels, to the last bit, and for no others. */
-export function printOf({ data, width, height }: Image): string {
+function printOf({ data, width, height }: Image): string {
   return `${width}x${height}-${createHash('sha1').update(data).digest('base64url')}`;
 }
 

@@ -60,7 +60,7 @@ function lineOf(text: string): string {
 
 let shownAt = 0;
 /** One line that is written over, at most ten times a second. */
-export function showProgress(done: number, total: number): void {
+function showProgress(done: number, total: number): void {
   if (done < total && performance.now() - shownAt < 100) return;
   shownAt = performance.now();
   process.stderr.write(`\r${done} of ${total}${done < total ? '' : '\n'}`);

@@ -11,7 +11,7 @@ import { createRecent } from './recent.ts';
 const file = new URL('../../../deploy/openapi.json', import.meta.url);
 
 /** The document as JSON text. */
-export async function openApiDocument(): Promise<string> {
+async function openApiDocument(): Promise<string> {
   const none = () => {
     throw new Error('this only describes the routes; none is called');
   };

@@ -57,7 +57,7 @@ export async function readTokens(file: string): Promise<Tokens> {
 }
 
 /** Lines of `name role sha256`, at most 1,000; empty lines and lines that start with # are skipped. */
-export function parseTokens(text: string, file: string): Tokens {
+function parseTokens(text: string, file: string): Tokens {
   const known: (Known & { readonly bytes: Buffer })[] = [];
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (line.trim() === '' || line.startsWith('#')) continue;

@@ -6,7 +6,7 @@ import { roles } from './roles.ts';
 const fraction = z.number().min(0).max(1);
 const count = z.number().int().min(0);
 
-export const cameraView = z.object({
+const cameraView = z.object({
   name: z.string(),
   up: z.boolean(),
   reason: z.string().describe('why it is down, empty while up'),
@@ -48,7 +48,7 @@ export const evidencePage = z.object({
 export type EvidencePage = z.output<typeof evidencePage>;
 
 /** Event `station`: sent every second. */
-export const stationEvent = z.object({
+const stationEvent = z.object({
   station: z.string(),
   at: z.number().describe('clock of the agent, ms since the epoch: the clock of the browser may be wrong'),
   status: statusMessage,
@@ -57,7 +57,7 @@ export const stationEvent = z.object({
 export type StationEvent = z.output<typeof stationEvent>;
 
 /** Event `answer`: sent for each part that somebody labels or skips. */
-export const answerEvent = z.object({
+const answerEvent = z.object({
   resultId: z.string(),
   label: z.string().nullable().describe('null: skipped'),
   by: z.string(),

@@ -13,7 +13,7 @@ import type { Thumbnail } from './thumbnail.ts';
 /** Frames whose median becomes the background: what moves through them leaves no trace. */
 const LEARN_FRAMES = 12;
 /** Least difference that counts, levels of 255 in the light of the background. */
-export const LEAST_CONTRAST = 10;
+const LEAST_CONTRAST = 10;
 /** A difference of so many times the noise is none of it. */
 const NOISES = 4.5;
 /** How fast the background follows slow changes while nothing is in view, share per frame. */

@@ -11,7 +11,7 @@ export interface Facts {
 }
 
 /** OPC 40100-1 evaluation of a verdict: anything but a completed pass or fail is 0, UNDEFINED. */
-export function evaluationOf(state: Result['state'], verdict: Result['verdict']): Result['evaluation'] {
+function evaluationOf(state: Result['state'], verdict: Result['verdict']): Result['evaluation'] {
   if (state !== 'completed' || verdict === 'uncertain') return 0;
   return verdict === 'pass' ? 1 : 2;
 }

@@ -103,12 +103,12 @@ export const willMessage = z
   .strictObject({ schema, online: z.literal(false), reason: z.string() })
   .describe('retained; the broker sends it when the connection is lost, the agent when it stops');
 
-export const handshakeState = z
+const handshakeState = z
   .enum(['not-ready', 'ready', 'acquiring', 'busy'])
   .describe(
     'ready: a trigger is accepted; acquiring: the part must stay where it is; busy: every place is taken',
   );
-export const jobState = z
+const jobState = z
   .enum(['requested', 'acquiring', 'judging', 'result-ready'])
   .describe('judging: all pictures are taken, the part may move; result-ready: waits to be acknowledged');
 

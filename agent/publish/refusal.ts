@@ -3,7 +3,7 @@ import { QcError } from '../../config/errors.ts';
 import { isClosed, reasonOf } from './broker-error.ts';
 
 /** Label of a metric: never rename one. */
-export const refusalReasons = [
+const refusalReasons = [
   'too-large',
   'payload',
   'not-authorized',

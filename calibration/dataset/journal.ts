@@ -17,7 +17,7 @@ const common = {
   by: z.string().min(1).max(200).describe('who did it'),
   client: z.string().min(1).max(64).optional().describe('in which browser'),
 };
-export const changeSchema = z.discriminatedUnion('kind', [
+const changeSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     ...common,
     kind: z.literal('label'),

@@ -12,7 +12,7 @@ export interface TensorFacts {
   readonly shape: readonly Dimension[] | undefined;
 }
 
-export function tensorFacts(value: OnnxValueInfo): TensorFacts {
+function tensorFacts(value: OnnxValueInfo): TensorFacts {
   const tensor = value.type?.tensorType;
   return {
     name: value.name ?? '',

@@ -7,7 +7,7 @@ import { makeFolders } from '../disk/folders.ts';
 import { readLines } from '../disk/lines.ts';
 import type { HeadManifest } from '../manifest.ts';
 
-export const decisionSchema = z.strictObject({
+const decisionSchema = z.strictObject({
   schema: z.literal(1),
   at: z.iso.datetime(),
   by: z.string().min(1).max(200),

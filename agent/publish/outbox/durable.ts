@@ -116,7 +116,7 @@ export function openDurableOutbox(
 }
 
 /** Open it with `openDurableOutbox`. */
-export class DurableOutbox implements OutboxStore {
+class DurableOutbox implements OutboxStore {
   readonly #disk: LastingDisk;
   readonly #journal: Journal | undefined;
   readonly #numbers: Numbers;

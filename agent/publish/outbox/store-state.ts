@@ -8,7 +8,7 @@ import type { Database } from 'lmdb';
 import { z } from 'zod';
 
 /** Version of what is written; a store of a later version is not touched. */
-export const storeVersion = 2;
+const storeVersion = 2;
 
 const queueSchema = z.object({
   newestId: z.number(),
