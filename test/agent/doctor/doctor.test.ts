@@ -181,7 +181,7 @@ const models: {
       await addHead(join(scratch.path, 'data'), { base: 'f'.repeat(64), promote: true });
       return {};
     },
-    check: 'model',
+    check: 'head',
     detail: /was trained on the base/,
     remedy: /train a new head/,
   },

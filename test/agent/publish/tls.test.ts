@@ -82,7 +82,12 @@ describe.skipIf(mosquittoMissing)('mqtts', () => {
 
   it('refuses a broker whose certificate is for another host', async () => {
     await using broker = await serve(ours.issue({ names: 'DNS:broker.plant.local' }));
-    await refuses(broker, ours.issue(), 'broker-tls-name', 'a name that the certificate of the broker holds');
+    await refuses(
+      broker,
+      ours.issue(),
+      'broker-tls-name',
+      'a host name that the certificate of the broker contains',
+    );
   });
 
   it('refuses a broker whose certificate has expired', async () => {
@@ -93,8 +98,13 @@ describe.skipIf(mosquittoMissing)('mqtts', () => {
   it('refuses a broker that another authority vouches for', async () => {
     await using broker = await serve(ours.issue());
     const { cert, key } = ours.issue();
-    await refuses(broker, { ca: theirs.ca, cert, key }, 'broker-tls-untrusted', 'name in mqtt.ca');
-    await refuses(broker, { cert, key }, 'broker-tls-untrusted', 'name in mqtt.ca');
+    await refuses(
+      broker,
+      { ca: theirs.ca, cert, key },
+      'broker-tls-untrusted',
+      'set mqtt.ca to the PEM file',
+    );
+    await refuses(broker, { cert, key }, 'broker-tls-untrusted', 'set mqtt.ca to the PEM file');
   });
 
   it('says that the broker wants a client certificate, or another one', async () => {

@@ -140,9 +140,9 @@ describe('a log-in', () => {
 
 describe('a refusal is named with its remedy', () => {
   it.each([
-    [{ DESCRIBE: '503 Service Unavailable' }, 'camera-busy', /close other viewers/],
+    [{ DESCRIBE: '503 Service Unavailable' }, 'camera-busy', /close other clients/],
     [{ SETUP: '453 Not Enough Bandwidth' }, 'camera-busy', /SETUP with 453 .*too many viewers/],
-    [{ PLAY: '453 Not Enough Bandwidth' }, 'camera-busy', /close other viewers/],
+    [{ PLAY: '453 Not Enough Bandwidth' }, 'camera-busy', /close other clients/],
     [{ PLAY: '455 Method Not Valid In This State' }, 'camera-protocol', /PLAY with 455/],
     [{ DESCRIBE: '404 Not Found' }, 'camera-not-found', /check the path/],
     [{ DESCRIBE: '400 Bad Request' }, 'camera-protocol', /check path and parameters/],

@@ -81,6 +81,20 @@ const grows = (paced: Paced, by: number) => {
   return until(() => paced.stored.length >= before + by, { timeoutMs: 30_000, what: `${by} more parts` });
 };
 
+async function kill({ child }: Paced): Promise<void> {
+  child.kill('SIGKILL');
+  await once(child, 'close');
+}
+
+/**
+ * The parts of the last transaction may have been stored without having said so; numbers that are skipped in doubt are
+ * thousands.
+ */
+function expectNoGap(said: readonly number[], newest: number): void {
+  expect(newest - said.at(-1)!).toBeGreaterThanOrEqual(0);
+  expect(newest - said.at(-1)!).toBeLessThan(100);
+}
+
 describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
   const oneFailure: Record<string, Omit<FileFault, 'errno'>> = {
     'write of the page that makes a transaction of the store count': { path: 'data.mdb', calls: ['synced'] },
@@ -99,8 +113,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
         await until(async () => (await shim.failed()) === 1, { timeoutMs: 30_000, what: 'a call to fail' });
         await grows(paced, 50);
         await until(() => paced.fault === '', { timeoutMs: 30_000, what: 'the fault to be over' });
-        paced.child.kill('SIGKILL');
-        await once(paced.child, 'close');
+        await kill(paced);
         await using again = await openIn(directory);
         expect(await readAll(again.outbox)).toEqual(expect.arrayContaining([...paced.stored]));
         expect(again.outbox.dropped).toBe(0);
@@ -139,12 +152,13 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
       await until(() => paced.fault === '', { timeoutMs: 30_000, what: 'the journal to be in use' });
       await grows(paced, 50);
       expect(paced.fault).toBe('');
+      await kill(paced);
       stored.push(...paced.stored);
     }
     await shim.fail(undefined);
     await using again = await openIn(directory);
     expect(await readAll(again.outbox)).toEqual(expect.arrayContaining(stored));
-    expect([1, 0]).toContain(again.store.newestSequence('top') - stored.at(-1)!);
+    expectNoGap(stored, again.store.newestSequence('top'));
   }, 90_000);
 
   for (const [name, errno] of Object.entries({ EIO, ENOSPC, EROFS })) {
@@ -158,6 +172,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
         await shim.fail({ errno, path: directory });
         await until(() => paced.fault !== '', { timeoutMs: 30_000, what: 'the fault to be said' });
         await grows(paced, 50);
+        await kill(paced);
         used.push(...paced.stored);
       }
       // Whether the disk is back by then or not.
@@ -165,6 +180,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
         await using paced = startPaced(directory, shim, 2, true);
         await grows(paced, 20);
         expect(paced.fault).toContain('the disk takes no results');
+        await kill(paced);
         used.push(...paced.stored);
       }
       await shim.fail(undefined);
@@ -173,13 +189,13 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
         // By then the mark of the second process is gone.
         await grows(paced, 200);
         expect(paced.fault).toBe('');
+        await kill(paced);
         used.push(...paced.stored);
       }
       // From then on there is no doubt, and no gap.
       await using paced = startPaced(directory, shim, 2, true);
       await grows(paced, 20);
-      // The last one may have been stored without having said so.
-      expect([1, 2]).toContain(paced.stored[0]! - used.at(-1)!);
+      expectNoGap(used, paced.stored[0]! - 1);
       used.push(...paced.stored);
       expect(new Set(used).size).toBe(used.length);
     }, 90_000);
@@ -192,8 +208,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
     {
       await using paced = startPaced(directory, shim, 2);
       await grows(paced, 20);
-      paced.child.kill('SIGKILL');
-      await once(paced.child, 'close');
+      await kill(paced);
       stored.push(...paced.stored);
     }
     await shim.fail({ errno: ENOSPC, path: directory });
