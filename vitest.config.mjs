@@ -68,11 +68,12 @@ export default defineConfig({
           name: 'parts',
           include: ['dist/test/**/*.test.js'],
           exclude: [line, ...slow],
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {
-        test: { ...shared, name: 'slow', include: slow, maxWorkers: 2 },
+        // Most of them wait for other programs most of the time.
+        test: { ...shared, name: 'slow', include: slow, maxWorkers: 3 },
       },
       {
         test: {

@@ -9,7 +9,7 @@ import {
   type OnnxNode,
   type OnnxTensor,
 } from './proto.ts';
-import { toFloat16, weightValues } from './tensors.ts';
+import { packHalf, weightValues } from './tensors.ts';
 
 const float32 = dataType.float32;
 const float16 = dataType.float16;
@@ -62,7 +62,7 @@ function halfNode(one: OnnxNode, half: (name: string) => string): OnnxNode {
 }
 
 function halfTensor(tensor: OnnxTensor): OnnxTensor {
-  const patterns = Uint16Array.from(weightValues(tensor), toFloat16);
+  const patterns = packHalf(weightValues(tensor));
   const infinite = patterns.findIndex((pattern) => (pattern & 0x7c00) === 0x7c00);
   if (infinite >= 0) throw new Error(`${tensor.name}: value ${infinite} is too large for float16`);
   return {

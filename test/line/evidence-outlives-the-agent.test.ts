@@ -53,7 +53,7 @@ it('finds a bad part and its picture again after a crash, and takes a label for 
 
 it('goes on judging on a full disk, says that no pictures are kept, and keeps them again when there is room', async (context) => {
   if (smallDiskMissing) return context.skip(smallDiskMissing);
-  await using disk = await openSmallDisk(40);
+  await using disk = await openSmallDisk(120);
   await using plant = await openPlant({
     trigger: continuous,
     storage: { directory: disk.directory, minFreeMb: 10, evidencePassShare: 1 },

@@ -76,7 +76,7 @@ describe('a PLC and the agent keep to the handshake', () => {
       'top',
       ({ state, jobs }) => state === 'busy' && jobs.every((j) => j.result),
     );
-    expect(full.reason).toContain('wait to be acknowledged');
+    expect(full.reason).toContain('waiting to be acknowledged');
     const third = await plant.command('trigger', { camera: 'top', partId: 'B-3' });
     expect(third).toMatchObject({ ok: false, error: { code: 'busy' } });
     for (const jobId of jobs) await plant.command('acknowledge', { camera: 'top', jobId });
