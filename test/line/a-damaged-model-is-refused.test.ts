@@ -30,8 +30,8 @@ const damages: readonly Damage[] = [
     async damage(_folder, base) {
       const file = await open(base, 'r+');
       const byte = Buffer.alloc(1);
-      await file.read(byte, 0, 1, 20_000_000);
-      await file.write(Buffer.from([byte[0]! ^ 1]), 0, 1, 20_000_000);
+      await file.read(byte, 0, 1, 10_000_000);
+      await file.write(Buffer.from([byte[0]! ^ 1]), 0, 1, 10_000_000);
       await file.close();
       return base;
     },
