@@ -111,8 +111,8 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
     mqtt: { url: broker.url, topic, ...(await brokerLogin(options.users, directory)), ...options.mqtt },
     http: { port: 0 },
     storage,
-    // A base in 8 bits is another test's: here it would only take a CI machine's memory.
-    training: { quantize: false },
+    // Other tests quantize and turn images: here that would only take a CI machine's time.
+    training: { quantize: false, views: 'none' },
     log: { format: 'json', level: 'debug' },
   };
   const more = await options.settings?.(storage.directory, settings);
