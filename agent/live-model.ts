@@ -15,7 +15,7 @@ export interface LiveModel extends AsyncDisposable {
   /** With the version that judges by the recipe in force. */
   readonly info: Result['model'];
   /** Pictures at a time that keep it busy. */
-  readonly busyWith: number;
+  readonly concurrency: number;
   /** Why nothing can be judged at the moment; undefined while it can. */
   readonly fault: string | undefined;
   /** Why it cannot tell good from bad although it runs: no head yet, no good label; empty where it can. */
@@ -121,7 +121,7 @@ export async function openLiveModel(
     get info() {
       return info();
     },
-    busyWith: inspector.busyWith,
+    concurrency: inspector.concurrency,
     get fault() {
       return inspector.fault;
     },
@@ -130,7 +130,7 @@ export async function openLiveModel(
       const misfit = inspector.misfit(head);
       if (misfit) return `${misfit.message}: every part is uncertain until a head is trained for it`;
       const labels = head === undefined ? inspector.labels : (inspector.rulesOf(head).labels ?? []);
-      if (labels.length === 0) return 'no head has been trained yet: every part is uncertain';
+      if (labels.length === 0) return 'no model has been trained yet: every part is uncertain';
       if (labels.some((label) => config.labels.good.includes(label))) return '';
       return `no label of the head is good (labels.good: ${config.labels.good.join(', ')}): no part can pass`;
     },

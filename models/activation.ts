@@ -1,6 +1,6 @@
-/** Where on an image a linear head sees a label: what each place of the maps that are pooled to features adds to its score. */
+/** Heat maps: how much each location of the pooled maps contributes to the score of a label in a linear head. */
 import { attended, attentionOf, type CellBlock, cellsOfMaps, windowed } from './cells.ts';
-import { type HeadWeights, hellinger, leastSum, product } from './head.ts';
+import { type HeadWeights, hellinger, minSum, product } from './head.ts';
 import type { FeatureMap, FeatureMaps, PooledMap } from './run/runner.ts';
 
 /** [height,width], row by row. */
@@ -20,19 +20,19 @@ function valuesOf(kind: PooledMap['kind'], { data, channels }: FeatureMap): numb
   return Array.from({ length: channels }, (_, d) => {
     const cells = data.subarray(d * places, (d + 1) * places);
     return kind === 'maximum'
-      ? cells.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY)
+      ? cells.reduce((max, value) => Math.max(max, value), Number.NEGATIVE_INFINITY)
       : cells.reduce((sum, value) => sum + value, 0) / places;
   });
 }
 
 /**
- * Class-activation map (Zhou et al., "Learning deep features for discriminative localization", CVPR 2016): what each place
- * adds to the score of a label against the mean of all labels. Exact for a linear head: hellinger's √(x/Σ) is x / √(x·Σ), linear
- * in x once x is known, and x is the average over places, or the value of one place, so that the places sum to the score
- * without its bias. Behind a hidden layer the units that are active at x count, as they do there. Maps of different sizes are
- * added up at the size of the finest; a coarse place is shared out over the fine ones in it.
- * @param pooled what the features are pooled from, in their order; at least one
- * @param maps of the same image, for a head that looks at places; without them what it sees there is left out
+ * Class-activation map (Zhou et al., "Learning deep features for discriminative localization", CVPR 2016): the
+ * contribution of each location to the score of a label minus the mean score of all labels. Exact for a linear head: hellinger's
+ * √(x/Σ) equals x / √(x·Σ), which is linear in x once x is known, and x is the average over locations, or the value of one
+ * location, so that the contributions sum to the score without its bias. With a hidden layer, only units that are active at x
+ * contribute. Maps of different sizes are summed at the finest size; the value of a coarse cell is divided among its fine cells.
+ * @param pooled the maps that the features are pooled from, in order; at least one
+ * @param maps of the same image, for a head with localized features; without them their contribution is left out
  */
 export function activationMap(
   head: HeadWeights,
@@ -42,7 +42,7 @@ export function activationMap(
 ): Heat {
   const features = pooledFeatures(pooled);
   const sum = Math.max(
-    leastSum,
+    minSum,
     features.reduce((total, value) => total + Math.abs(value), 0),
   );
   const slope = slopeOf(head, features, label);
@@ -57,7 +57,7 @@ export function activationMap(
     for (let c = 0; c < map.channels; c++) {
       const value = features[first + c]!;
       const root = Math.sqrt(Math.abs(value) * sum);
-      const share = head.transform ? (root > leastSum ? 1 / root : 0) : 1;
+      const share = head.transform ? (root > minSum ? 1 / root : 0) : 1;
       const factor = slope[first + c]! * share;
       const cells = map.data.subarray(c * places, (c + 1) * places);
       if (kind === 'maximum') own[cells.indexOf(value)]! += factor * value;
@@ -73,19 +73,19 @@ export function activationMap(
   return { data: heat, height, width };
 }
 
-/** What each cell adds by the share that it has in what the block sees, [cells]. @param slope [C] */
+/** Contribution of each cell through the localized features, by its attention weight, [cells]. @param slope [C] */
 function cellHeat({ window, look }: CellBlock, maps: FeatureMaps, slope: Float64Array): Float32Array {
   const cells = windowed(cellsOfMaps(maps), window);
   const shares = attentionOf(cells, look);
-  const seen = attended(cells, look);
+  const average = attended(cells, look);
   const sum = Math.max(
-    leastSum,
-    seen.reduce((a, b) => a + b, 0),
+    minSum,
+    average.reduce((a, b) => a + b, 0),
   );
   const own = new Float32Array(shares.length);
-  seen.forEach((value, c) => {
+  average.forEach((value, c) => {
     const root = Math.sqrt(value * sum);
-    if (root <= leastSum) return;
+    if (root <= minSum) return;
     for (let p = 0; p < own.length; p++) {
       own[p]! += (slope[c]! * shares[p]! * cells.data[c * own.length + p]!) / root;
     }
@@ -93,7 +93,7 @@ function cellHeat({ window, look }: CellBlock, maps: FeatureMaps, slope: Float64
   return own;
 }
 
-/** Adds a coarse map to a fine one; its sum stays. */
+/** Adds a coarse map to a fine one and preserves its sum. */
 function spread(
   own: Float32Array,
   from: { readonly height: number; readonly width: number },
@@ -116,7 +116,7 @@ function spread(
   }
 }
 
-/** [D], how the score of a label against the mean of all grows with each transformed feature, at these features. */
+/** [D], gradient of (score of a label - mean score of all labels) with respect to each transformed feature. */
 function slopeOf(head: HeadWeights, features: Float32Array, label: string): Float64Array {
   const { hidden, weights, labels, temperature } = head;
   const chosen = labels.indexOf(label);

@@ -1,4 +1,4 @@
-/** Index of the largest value, the first of equal ones. A value that is not a number never counts; 0 if none is left. */
+/** Index of the largest value, the first of equal ones. NaN is ignored; 0 if all are NaN. */
 export function argmax(values: readonly number[]): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) {

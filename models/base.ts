@@ -1,9 +1,9 @@
 /**
- * The frozen base on disk: found, proved to be what its manifest says, and cut to its features.
+ * The frozen base on disk: finds it, verifies it against its manifest, and cuts the graph at the features.
  *
- * Besides pooled features a base can give the maps of stages 2 and 3 (strides 8 and 16), for heads that look at places. They are
- * called `stage2` and `stage3` whatever the graph calls them; `mapShapes` says their sizes. Its manifest names them, or they are
- * found in the graph (onnx/maps.ts). A session computes them only while something needs them (run/mapped.ts).
+ * In addition to pooled features, a base can provide the feature maps of stages 2 and 3 (strides 8 and 16) for heads with
+ * localized features. They are called `stage2` and `stage3` whatever their names in the graph; `mapShapes` returns their sizes.
+ * The manifest names them, or they are found in the graph (onnx/maps.ts). A session computes them only on demand (run/mapped.ts).
  */
 import { createHash } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
@@ -13,43 +13,43 @@ import { QcError } from '../config/errors.ts';
 import { basesIn } from './disk/layout.ts';
 import { type BaseManifest, readBaseManifest } from './manifest.ts';
 import { readExternalData, withExternalData } from './onnx/external.ts';
-import { type Besides, fedGraph, fitGraph } from './onnx/fit-manifest.ts';
+import { type ExtraOutputs, fedGraph, fitGraph } from './onnx/fit-manifest.ts';
 import type { MapTensor, Pool, Stride } from './onnx/maps.ts';
 import { decodeModel, encodeModel, type OnnxGraph, type OnnxModel } from './onnx/proto.ts';
 
 export interface BaseRequest {
-  /** An embedded or pulled name, or a path to an .onnx with its manifest beside it. */
+  /** The name of an embedded or downloaded base, or the path of an .onnx file with its manifest next to it. */
   readonly base: string;
   readonly precision: 'auto' | 'fp32' | 'fp16' | 'int8';
-  /** Where bases lie besides the embedded ones, and variants that were made here; none are looked for without it. */
+  /** Contains downloaded bases and variants made here; without it only embedded bases are found. */
   readonly storageDirectory?: string;
 }
 
-/** What is known of a base once it is proved: one float32 input of a fixed size, features as the output. */
+/** A verified base: one float32 input of a fixed size, the features as output. */
 export interface ProvedBase {
   readonly manifest: BaseManifest;
   readonly file: string;
   readonly output: string;
-  readonly besides: Besides | undefined;
-  /** Outputs for what was asked for besides, [N,C,H,W] each, in the order of `maps` or, once each, of `pools`. */
-  readonly also: readonly string[];
-  /** Maps of stages 2 and 3, by stride; empty where the base has none. */
+  readonly extra: ExtraOutputs | undefined;
+  /** Names of the extra outputs, [N,C,H,W] each, in the order of `maps` or, without duplicates, of `pools`. */
+  readonly extraOutputs: readonly string[];
+  /** Maps of stages 2 and 3, by stride; empty if the base has none. */
   readonly maps: readonly MapTensor[];
-  /** What the features are pooled from, in their order; undefined where that is not known. */
+  /** The maps that the features are pooled from, in order; undefined if not known. */
   readonly pools: readonly Pool[] | undefined;
   /** Names of free dimensions and the sizes to fix them at. */
   readonly dimensions: Readonly<Record<string, number>>;
-  /** Which of them is the number of pictures; undefined where the graph takes one at a time. */
+  /** Which of them is the batch dimension; undefined if the graph takes one image at a time. */
   readonly batch: string | undefined;
 }
 
-/** A base ready to be given to onnxruntime. */
+/** A base that onnxruntime can open. */
 export interface Base extends ProvedBase {
-  /** The file as it is where its features are an output, else the graph cut at them. */
+  /** The path of the file if the features are an output of its graph; otherwise the bytes of the graph cut at the features. */
   readonly model: string | Uint8Array;
 }
 
-/** What heads call a map. */
+/** Input names of heads. */
 export type MapName = 'stage2' | 'stage3';
 const mapNames: Readonly<Record<Stride, MapName>> = { 8: 'stage2', 16: 'stage3' };
 export const isMapName = (name: string): name is MapName => name === 'stage2' || name === 'stage3';
@@ -62,7 +62,7 @@ export interface MapShape {
   readonly width: number;
 }
 
-/** The maps that a base gives for one image, in the order of `maps`. */
+/** The maps that a base computes for one image, in the order of `maps`. */
 export function mapShapes({ maps, manifest }: Pick<ProvedBase, 'maps' | 'manifest'>): readonly MapShape[] {
   const { width, height } = manifest.input;
   return maps.map(({ stride, channels }) => ({
@@ -73,22 +73,22 @@ export function mapShapes({ maps, manifest }: Pick<ProvedBase, 'maps' | 'manifes
   }));
 }
 
-/** Embedded bases of earlier versions, and what took their place. */
+/** Embedded bases of earlier versions and their replacements. */
 const replacements: Readonly<Record<string, string>> = { 'resnet50-synthetic': 'resnet50-embedded' };
 
-/** What took the place of an embedded base that is no longer part of this package; undefined for any other name. */
+/** The replacement of an embedded base that is no longer part of this package; undefined for any other name. */
 export const replacementOf = (base: string): string | undefined =>
   Object.hasOwn(replacements, base) ? replacements[base] : undefined;
 
-/** Where the bases of this package lie, seen from dist/models. */
+/** The folder with the embedded bases, relative to dist/models. */
 export const embeddedBases = fileURLToPath(new URL('../../models/base/', import.meta.url));
 
 /**
- * Opens a base and proves hash, inputs and outputs against its manifest. Throws `model-missing`,
- * `model-damaged`, `model-mismatch` (saying what was found) or `precision-unavailable`.
- * @param besides what its graph is to give besides the features
+ * Opens a base and verifies hash, inputs and outputs against its manifest. Throws `model-missing`,
+ * `model-damaged`, `model-mismatch` (with what was found) or `precision-unavailable`.
+ * @param extra outputs to add to the features
  */
-export async function openBase(request: BaseRequest, besides?: Besides): Promise<Base> {
+export async function openBase(request: BaseRequest, extra?: ExtraOutputs): Promise<Base> {
   const manifestFile = await findManifest(request);
   const manifest = await readBaseManifest(manifestFile);
   const wanted = request.precision;
@@ -102,12 +102,12 @@ export async function openBase(request: BaseRequest, besides?: Besides): Promise
   const file = join(dirname(manifestFile), manifest.file);
   const { model, isWhole, sha256 } = await readGraph(file);
   if (sha256.all !== manifest.sha256) throw otherFile(file, manifest, sha256);
-  const { cut, ...fitted } = fitGraph(file, manifest, model, besides);
+  const { cut, ...fitted } = fitGraph(file, manifest, model, extra);
   const built = cut ?? (isWhole ? undefined : model);
-  return { manifest, file, model: built ? encodeModel(built) : file, besides, ...fitted };
+  return { manifest, file, model: built ? encodeModel(built) : file, extra, ...fitted };
 }
 
-/** The graph of a proved base before it is cut, with all weights in it, as it is fed. @throws QcError as `openBase` */
+/** The graph of a verified base before it is cut, including all weights and adapted to float32 images. @throws QcError as `openBase` */
 export async function wholeGraph({ file, manifest }: ProvedBase): Promise<OnnxModel & { graph: OnnxGraph }> {
   const { model, sha256 } = await readGraph(file);
   if (sha256.all !== manifest.sha256) throw otherFile(file, manifest, sha256);
@@ -115,7 +115,7 @@ export async function wholeGraph({ file, manifest }: ProvedBase): Promise<OnnxMo
 }
 
 interface Sha256 {
-  /** Of the .onnx, followed by the files that hold its weights: all that decides. */
+  /** Of the .onnx followed by the files with its weights: everything that affects the result. */
   readonly all: string;
   readonly alone: string;
   readonly files: readonly string[];
@@ -128,7 +128,7 @@ async function readGraph(file: string) {
     new QcError('model-damaged', `${file}: ${(cause as Error).message}`, {
       cause,
       remedy:
-        'put the file with its weights beside it, or export the model as one file (torch.onnx.export: external_data=False)',
+        'put the file with its weights next to it, or export the model as one file (torch.onnx.export: external_data=False)',
     });
   const data = await readExternalData(file, parsed).catch((cause) => {
     throw damaged(cause);
@@ -150,7 +150,7 @@ function otherFile(file: string, { sha256 }: BaseManifest, { all, alone, files }
     const names = [basename(file), ...files];
     return new QcError(
       'model-mismatch',
-      `${file}: its weights lie in ${files.join(', ')}, which the sha256 of the manifest does not cover`,
+      `${file}: its weights are in ${files.join(', ')}, which the sha256 of the manifest does not cover`,
       {
         remedy: `set sha256 in the manifest to ${all} (cat ${names.join(' ')} | sha256sum), or export the model as one file (torch.onnx.export: external_data=False)`,
       },
@@ -158,7 +158,7 @@ function otherFile(file: string, { sha256 }: BaseManifest, { all, alone, files }
   }
   return new QcError(
     'model-damaged',
-    `${[file, ...files].join(' with ')} is not the file its manifest describes: sha256 ${all}, expected ${sha256}`,
+    `${[file, ...files].join(' with ')} is not the file that its manifest describes: sha256 ${all}, expected ${sha256}`,
   );
 }
 
@@ -172,15 +172,15 @@ async function findManifest({ base, precision, storageDirectory }: BaseRequest):
     if (await exists(`${path}.json`)) {
       return suffix === '' ? `${path}.json` : variantElsewhere(`${path}.json`, suffix, directories);
     }
-    // A file that is no model at all is the likelier mistake than a missing manifest.
+    // A file that is not a model is a more likely mistake than a missing manifest, so it is reported first.
     parseModel(`${path}.onnx`, await readModel(`${path}.onnx`));
     throw new QcError('model-missing', `${path}.onnx has no manifest: ${path}.json is missing`, {
-      remedy: 'write the manifest beside it: models/base/README.md shows how',
+      remedy: 'write a manifest next to it: models/base/README.md shows how',
     });
   }
   const places = [embeddedBases, ...directories];
   const replacement = replacementOf(base);
-  // Whoever keeps a copy of it below the storage directory goes on with that.
+  // A copy below the storage directory is still used.
   if (replacement !== undefined && !(await isIn(places, base))) {
     return findManifest({
       base: replacement,
@@ -204,7 +204,7 @@ async function isIn(places: readonly string[], base: string): Promise<boolean> {
   return found.includes(true);
 }
 
-/** Of a base that lies anywhere: it is beside it, or was made here and lies among the pulled ones under its name. */
+/** The variant of a base given by path: it is the file itself, or was made here and is stored with the downloaded bases. */
 async function variantElsewhere(
   manifestFile: string,
   suffix: string,
@@ -219,7 +219,7 @@ async function variantElsewhere(
   throw new QcError('precision-unavailable', `the base ${manifest.name} has no ${suffix.slice(1)} variant`);
 }
 
-/** A variant of a file that was replaced since is none: its features are others. */
+/** Refuses a variant whose fp32 file was replaced since: its features differ. */
 async function requireSameOrigin(request: BaseRequest, variant: BaseManifest): Promise<void> {
   if (variant.variantOf === undefined) return;
   const float = await findManifest({ ...request, precision: 'fp32' }).catch(() => undefined);
@@ -228,7 +228,7 @@ async function requireSameOrigin(request: BaseRequest, variant: BaseManifest): P
   if (precision === variant.precision || sha256 === variant.variantOf) return;
   throw new QcError(
     'precision-unavailable',
-    `the ${variant.precision} variant of ${name} was made of another file of it`,
+    `the ${variant.precision} variant of ${name} was made from another version of its file`,
   );
 }
 
@@ -255,13 +255,16 @@ function parseModel(file: string, bytes: Uint8Array): OnnxModel & { graph: OnnxG
   } catch (cause) {
     throw new QcError(
       'model-damaged',
-      `${file} is not a whole ONNX file (${bytes.length} bytes): ${(cause as Error).message}`,
+      `${file} is not a complete ONNX file (${bytes.length} bytes): ${(cause as Error).message}`,
       { cause },
     );
   }
   const { graph } = model;
   if (!graph || graph.node.length === 0 || model.opsetImport.length === 0) {
-    throw new QcError('model-damaged', `${file} is not a whole ONNX file: it has no graph or operator set`);
+    throw new QcError(
+      'model-damaged',
+      `${file} is not a complete ONNX file: it has no graph or operator set`,
+    );
   }
   return model as OnnxModel & { graph: OnnxGraph };
 }

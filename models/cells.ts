@@ -1,24 +1,24 @@
 /**
- * What a head sees of single places: the maps of stages 2 and 3 on one grid of cells, the largest value of each channel around
- * each cell, and of these the ones that the head attends to, averaged to one vector. Computed here as head.onnx computes it.
+ * Localized features of a head: the maps of stages 2 and 3 on one grid of cells, max pooling per channel around each cell, and
+ * an attention-weighted average of the cells as one vector. The JavaScript equivalent of the graph in head.onnx.
  */
 import { QcError } from '../config/errors.ts';
 import type { FeatureMap, FeatureMaps } from './run/runner.ts';
 
-/** The part of a head that looks at places. */
+/** The part of a head that computes localized features. */
 export interface CellBlock {
-  /** Channels and sizes of the maps that it takes; cells are those of stage 3. */
+  /** Channels and sizes of the maps it takes; the grid of cells is that of stage 3. */
   readonly maps: { readonly stage2: MapSize; readonly stage3: MapSize };
-  /** Odd: a cell stands for so many cells in each direction, by the largest value of each channel. */
+  /** Side of the max-pooling window around each cell, in cells; odd. */
   readonly window: number;
   readonly look: Evidence | Spot;
-  /** [C], what it sees of an ordinary part, transformed; the head weighs the difference from it. */
+  /** [C], mean of the transformed localized features of ordinary parts; the head's weights apply to the difference from it. */
   readonly mean: Float32Array;
 }
 
 export type MapSize = Pick<FeatureMap, 'channels' | 'height' | 'width'>;
 
-/** Attends to each cell by softmax(sharpness · evidence), evidence = w·√cell + bias in deviations of ordinary cells. */
+/** Attention of a cell: softmax(sharpness · evidence), evidence = w·√cell + bias, in standard deviations of ordinary cells. */
 export interface Evidence {
   readonly by: 'evidence';
   /** [C], channels of stage 2 first. */
@@ -27,7 +27,7 @@ export interface Evidence {
   readonly sharpness: number;
 }
 
-/** Attends to the same cells of every part: those from `row` and `column` on. */
+/** The same cells of every part: a rectangle that starts at `row` and `column`. */
 export interface Spot {
   readonly by: 'spot';
   readonly row: number;
@@ -38,14 +38,15 @@ export interface Spot {
   readonly weights: Float32Array;
 }
 
-/** [channels][height·width] of one image, channels of stage 2 first; nothing is negative. */
+/** [channels][height·width] of one image, channels of stage 2 first; no negative values. */
 export interface Cells extends MapSize {
   readonly data: Float32Array;
 }
 
-/** Stage 2 by the largest of each 2 × 2 cells, and stage 3. @throws QcError maps-unavailable */
+/** Stage 2 after 2 × 2 max pooling, concatenated with stage 3. @throws QcError maps-unavailable */
 export function cellsOfMaps({ stage2, stage3 }: FeatureMaps): Cells {
-  if (!stage2 || !stage3) throw new QcError('maps-unavailable', 'maps of stages 2 and 3 are needed');
+  if (!stage2 || !stage3)
+    throw new QcError('maps-unavailable', 'the feature maps of stages 2 and 3 are needed');
   const { height, width } = stage3;
   const channels = stage2.channels + stage3.channels;
   const data = new Float32Array(channels * height * width);
@@ -68,9 +69,9 @@ export function cellsOfMaps({ stage2, stage3 }: FeatureMaps): Cells {
   return { data, channels, height, width };
 }
 
-/** The largest value of each channel within a window around each cell. @param window odd */
+/** Max pooling of each channel in a window around each cell. @param window odd */
 export function windowed(cells: Cells, window: number): Cells {
-  // A window of 5 is a window of 3 over windows of 3.
+  // Max pooling by 5 equals max pooling by 3 applied twice.
   let { data } = cells;
   for (let side = 1; side < window; side += 2) data = largestOfThree(data, cells);
   return { ...cells, data };
@@ -103,7 +104,7 @@ function largestOfThree(data: Float32Array, { channels, height, width }: MapSize
   return out;
 }
 
-/** Evidence of each cell, [height·width]. @param cells windowed */
+/** Evidence map, [height·width]. @param cells windowed */
 export function evidenceOf(
   { data, channels, height, width }: Cells,
   { weights, bias }: Pick<Evidence, 'weights' | 'bias'>,
@@ -119,12 +120,12 @@ export function evidenceOf(
   return sums;
 }
 
-/** What a block sees of an image, [C], not transformed. @param cells windowed as the block wants them */
+/** Attention-weighted average of the cells, [C], not transformed. @param cells after `windowed` with the block's window */
 export function attended(cells: Cells, look: CellBlock['look']): Float32Array {
   return averaged(cells, attentionOf(cells, look));
 }
 
-/** Share of each cell in what a block sees, [height·width], sum 1. @param cells windowed */
+/** Attention weight of each cell, [height·width], sum 1. @param cells windowed */
 export function attentionOf(cells: Cells, look: CellBlock['look']): Float64Array {
   if (look.by === 'evidence') {
     const evidence = evidenceOf(cells, look);
@@ -143,17 +144,17 @@ export function attentionOf(cells: Cells, look: CellBlock['look']): Float64Array
 
 function averaged({ data, channels, height, width }: Cells, shares: Float64Array): Float32Array {
   const size = height * width;
-  const seen = new Float32Array(channels);
+  const average = new Float32Array(channels);
   const used = Array.from(shares.keys()).filter((p) => shares[p]! > 1e-9);
   for (let c = 0; c < channels; c++) {
     let sum = 0;
     for (const p of used) sum += shares[p]! * data[c * size + p]!;
-    seen[c] = sum;
+    average[c] = sum;
   }
-  return seen;
+  return average;
 }
 
-/** The cells around a place and their shares, by its distance to their middles. @param place fractions of the image */
+/** The cells around a point with bilinear weights. @param place fractions of the image */
 export function spotAt(
   { height, width }: Pick<MapSize, 'height' | 'width'>,
   place: { readonly x: number; readonly y: number },
@@ -173,4 +174,4 @@ export function spotAt(
   };
 }
 
-const clamped = (value: number, most: number) => Math.min(most, Math.max(0, value));
+const clamped = (value: number, max: number) => Math.min(max, Math.max(0, value));

@@ -1,10 +1,10 @@
 /**
- * How familiar a part is: near 1 for a labelled part, 0.5 at the limit, towards 0 the stranger it is. Pure.
+ * Familiarity: near 1 for a labelled part, 0.5 at the limit, towards 0 for parts that are out of distribution. Pure.
  *
- * A part is compared with the labelled ones in the directions in which those differ at all, each scaled by how much parts of one
- * label vary in it (Mahalanobis distance: Lee, Lee, Lee, Shin, "A simple unified framework for detecting out-of-distribution
- * samples", NeurIPS 2018). There it is strange if it is far from the mean of each label and points in a direction of its own.
- * Older heads compare by the cosine of the features instead.
+ * A part is compared with the labelled parts in the subspace that those span, each direction scaled by the variation within one
+ * label (Mahalanobis distance: Lee, Lee, Lee, Shin, "A simple unified framework for detecting out-of-distribution
+ * samples", NeurIPS 2018). A part is out of distribution if it is far from the mean of every label and
+ * its direction differs from that of every labelled part. Older heads use the cosine similarity of the features instead.
  */
 import { floatTensor, floatValues, node, tensorDims } from './onnx/build.ts';
 import type { OnnxNode, OnnxTensor } from './onnx/proto.ts';
@@ -12,26 +12,26 @@ import type { OnnxNode, OnnxTensor } from './onnx/proto.ts';
 export interface WhitenedDistance {
   /** [D], mean of the exemplars. */
   readonly centre: Float32Array;
-  /** [D], how much each feature counts. */
+  /** [D], weight of each feature. */
   readonly weight: Float32Array;
-  /** [r,M], row-major: weighted inner products of t(x) - centre with the M exemplars → w, the whitened part, over √r. */
+  /** [r,M], row-major: maps the weighted inner products of t(x) - centre with the M exemplars to w, the whitened part, divided by √r. */
   readonly axes: Float32Array;
   /** Mean w of each label, [C][r]. */
   readonly means: readonly Float32Array[];
   /** w of each exemplar, [M][r]. */
   readonly parts: readonly Float32Array[];
-  /** Whether the distance to the nearest exemplar counts as well. */
+  /** Whether the distance to the nearest exemplar is part of the score. */
   readonly nearest: boolean;
   /** Score at which familiarity is 0.5. */
   readonly limit: number;
 }
 
-/** Familiarity at the limit, for every head with a whitened distance. */
-export const leastFamiliar = 0.5;
-/** A part in the middle of all has no direction: its squared length is at least this. */
-const leastSquared = 1e-12;
+/** Threshold of familiarity for every head with a whitened distance. */
+export const familiarityThreshold = 0.5;
+/** Lower limit of squared lengths, so that a part at the centre does not divide by zero. */
+const minSquared = 1e-12;
 
-/** What the graph answers, computed here. @param x [D], transformed */
+/** The output of the graph, computed in JavaScript. @param x [D], transformed */
 export function familiarityOf(
   { exemplars, distance }: { exemplars: readonly Float32Array[]; distance?: WhitenedDistance | undefined },
   x: Float32Array,
@@ -39,36 +39,36 @@ export function familiarityOf(
   if (!distance) return exemplars.reduce((nearest, row) => Math.max(nearest, dot(row, x)), -1);
   const { centre, weight, axes, means, parts, nearest, limit } = distance;
   const weighted = x.map((value, d) => (value - centre[d]!) * weight[d]!);
-  const alike = Float64Array.from(exemplars, (row) => dot(row, weighted));
+  const products = Float64Array.from(exemplars, (row) => dot(row, weighted));
   const w = Float64Array.from(means[0]!, (_, r) => {
     let sum = 0;
-    for (let m = 0; m < alike.length; m++) sum += axes[r * alike.length + m]! * alike[m]!;
+    for (let m = 0; m < products.length; m++) sum += axes[r * products.length + m]! * products[m]!;
     return sum;
   });
-  return 1 / (1 + strangenessOf(w, pointsOf(means), pointsOf(parts), nearest) / limit);
+  return 1 / (1 + noveltyOf(w, pointsOf(means), pointsOf(parts), nearest) / limit);
 }
 
 /**
- * The squared distance to the nearest mean, or the geometric mean of that and the one to the nearest part, times 1 - the cosine
- * with the part whose direction is most similar.
+ * Out-of-distribution score: the squared distance to the nearest mean (or the geometric mean of this and the squared distance to
+ * the nearest part) times (1 - the highest cosine with a part).
  * @param w [r], whitened, as `means` and `parts` are
  */
-export function strangenessOf(w: ArrayLike<number>, means: Points, parts: Points, nearest: boolean): number {
+export function noveltyOf(w: ArrayLike<number>, means: Points, parts: Points, nearest: boolean): number {
   const squared = dot(w, w);
-  const least = ({ rows, squares }: Points, products: readonly number[]) =>
+  const nearestOf = ({ rows, squares }: Points, products: readonly number[]) =>
     rows.reduce(
       (best, _, i) => Math.min(best, Math.max(0, squared + squares[i]! - 2 * products[i]!)),
       Number.POSITIVE_INFINITY,
     );
   const toMeans = means.rows.map((row) => dot(w, row));
   const toParts = parts.rows.map((row) => dot(w, row));
-  const toMean = least(means, toMeans);
-  const far = nearest ? Math.sqrt(toMean * least(parts, toParts)) : toMean;
+  const toMean = nearestOf(means, toMeans);
+  const far = nearest ? Math.sqrt(toMean * nearestOf(parts, toParts)) : toMean;
   const along = toParts.reduce(
-    (most, product, i) => Math.max(most, product / Math.sqrt(Math.max(leastSquared, parts.squares[i]!))),
+    (max, product, i) => Math.max(max, product / Math.sqrt(Math.max(minSquared, parts.squares[i]!))),
     Number.NEGATIVE_INFINITY,
   );
-  return far * Math.max(0, 1 - along / Math.sqrt(Math.max(leastSquared, squared)));
+  return far * Math.max(0, 1 - along / Math.sqrt(Math.max(minSquared, squared)));
 }
 
 /** Whitened points with their squared lengths. */
@@ -117,7 +117,7 @@ export function distanceGraph({ centre, weight, axes, means, parts, nearest, lim
       rowsTensor('familiar_parts', parts),
       ...(nearest ? [scalarsTensor('familiar_parts_squared', parts, (row) => dot(row, row))] : []),
       scalarsTensor('familiar_parts_inverse', parts, (row) => 1 / lengthOf(row)),
-      floatTensor('familiar_least', [1], Float32Array.of(leastSquared)),
+      floatTensor('familiar_least', [1], Float32Array.of(minSquared)),
       floatTensor('familiar_zero', [1], Float32Array.of(0)),
       floatTensor('familiar_one', [1], Float32Array.of(1)),
       floatTensor('familiar_limit', [1], Float32Array.of(limit)),
@@ -125,7 +125,7 @@ export function distanceGraph({ centre, weight, axes, means, parts, nearest, lim
   };
 }
 
-/** |w - m|² = |w|² + |m|² - 2w·m, of the nearest m. */
+/** |w - m|² = |w|² + |m|² - 2w·m for the nearest m. */
 const distanceNodes = (to: 'means' | 'parts') => {
   const name = `familiar_${to}`;
   return [
@@ -145,7 +145,7 @@ const meanNodes = [
   node('Sqrt', ['familiar_product'], ['familiar_far']),
 ];
 
-/** 1 - the cosine with the part whose direction is most similar. */
+/** 1 - the highest cosine with a part. */
 const angleNodes = [
   node('Max', ['familiar_w_squared', 'familiar_least'], ['familiar_squared']),
   node('Sqrt', ['familiar_squared'], ['familiar_length']),
@@ -157,7 +157,7 @@ const angleNodes = [
   node('Max', ['familiar_turn_rounded', 'familiar_zero'], ['familiar_turn']),
 ];
 
-/** The distance in a graph that `distanceGraph` is part of; undefined where there is none. */
+/** Reads the distance back from a graph that contains `distanceGraph`; undefined if it has none. */
 export function readDistance(named: (name: string) => OnnxTensor | undefined): WhitenedDistance | undefined {
   const [centre, weight, axes, means, parts, limit] = (
     ['centre', 'weight', 'axes', 'means', 'parts', 'limit'] as const
@@ -194,7 +194,7 @@ export function rowsTensor(name: string, rows: readonly Float32Array[]): OnnxTen
 const scalarsTensor = (name: string, rows: readonly Float32Array[], of: (row: Float32Array) => number) =>
   floatTensor(name, [rows.length], Float32Array.from(rows, of));
 
-const lengthOf = (row: ArrayLike<number>) => Math.sqrt(Math.max(leastSquared, dot(row, row)));
+const lengthOf = (row: ArrayLike<number>) => Math.sqrt(Math.max(minSquared, dot(row, row)));
 
 function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;

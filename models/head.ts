@@ -1,11 +1,11 @@
 /**
- * The head: features → class probabilities, and how familiar the part is. On disk it is plain ONNX: `features` [N,D] →
- * `probabilities` [N,K] and, where it knows its examples, `familiarity` [N].
+ * The head: features → class probabilities and familiarity. On disk it is plain ONNX: `features` [N,D] → `probabilities` [N,K]
+ * and, if it contains labelled examples, `familiarity` [N].
  *
- * A head that looks at places takes maps of the base as well, or instead: `stage2` [N,C,H/8,W/8] and `stage3` [N,C,H/16,W/16],
- * float32, in the same graph. Inputs are told by these names; any other is the features. The worker feeds it views of what the
- * base gave for the same image, one image a run, and computes maps only while such a head is loaded (run/mapped.ts).
- * The heads that are trained here take both maps or none (cells.ts).
+ * A head with localized features also takes feature maps of the base, or only those: `stage2` [N,C,H/8,W/8] and
+ * `stage3` [N,C,H/16,W/16], float32, in the same graph. Inputs are identified by these names; an input with any other name
+ * receives the pooled features. The worker feeds the head views of the base's output for the same image, one image per run, and
+ * computes maps only while such a head is loaded (run/mapped.ts). Heads trained here take both maps or none (cells.ts).
  */
 import { QcError } from '../config/errors.ts';
 import { isMapName, type MapShape, mapShapes, type ProvedBase } from './base.ts';
@@ -24,11 +24,11 @@ import { describe, graphInputs, graphOutputs, type TensorFacts } from './onnx/gr
 import { decodeModel, encodeModel, type OnnxModel } from './onnx/proto.ts';
 import type { FeatureMaps } from './run/runner.ts';
 
-/** softmax((W·h + b) / temperature) with h = t(x), or relu(V·t(x) + c) where there is a hidden layer; any standardisation is folded in. */
+/** softmax((W·h + b) / temperature) with h = t(x), or relu(V·t(x) + c) with a hidden layer; standardisation is folded into the weights. */
 export interface HeadWeights {
   /**
-   * What is done to the features first. `hellinger`: t(x) = sign(x)·√(|x| / Σ|x|), which keeps a few strong features
-   * from deciding alone (Arandjelović and Zisserman, "Three things everyone should know", CVPR 2012). Default: nothing.
+   * Transform of the input features, t(x). `hellinger`: t(x) = sign(x)·√(|x| / Σ|x|), which limits the influence of
+   * a few strong features (Arandjelović and Zisserman, "Three things everyone should know", CVPR 2012). Default: identity.
    */
   readonly transform?: 'hellinger' | undefined;
   readonly labels: readonly string[];
@@ -36,33 +36,35 @@ export interface HeadWeights {
   readonly hidden?:
     | { readonly weights: Float64Array | Float32Array; readonly bias: Float64Array | Float32Array }
     | undefined;
-  /** Looks at places as well: what it sees of them, C values, follows t(x). Only with `hellinger`, without a hidden layer. */
+  /** Localized features: C values appended to t(x). Only with `hellinger` and without a hidden layer. */
   readonly cells?: CellBlock | undefined;
-  /** [K,D], [K,D+C] with cells, or [K,H] behind a hidden layer, row-major: one row of weights per label. */
+  /** [K,D], [K,D+C] with cells, or [K,H] after a hidden layer, row-major: one row of weights per label. */
   readonly weights: Float64Array | Float32Array;
   readonly bias: Float64Array | Float32Array;
   readonly temperature: number;
   /**
-   * [M][D] labelled parts, transformed and of length 1. Only with `hellinger`, whose t(x) has length 1. Without a distance,
-   * familiarity is the cosine with the nearest of them (Sun, Ming, Zhu, Li, "Out-of-distribution detection with deep nearest
+   * [M][D] labelled parts, transformed, unit length. Only with `hellinger`, whose t(x) has unit length. Without `distance`,
+   * familiarity is the cosine similarity to the nearest neighbour among them (Sun, Ming, Zhu, Li, "Out-of-distribution detection with deep nearest
    * neighbors", ICML 2022).
    */
   readonly exemplars?: readonly Float32Array[] | undefined;
-  /** How far a part is from the exemplars; familiarity follows from it. */
+  /** Out-of-distribution score that familiarity is computed from. */
   readonly distance?: WhitenedDistance | undefined;
 }
 
-/** The bytes of head.onnx: Gemm and Softmax, the temperature folded into the weights. */
+/** The bytes of head.onnx: Gemm and Softmax, with the temperature folded into the weights. */
 export function encodeHead(head: HeadWeights): Uint8Array {
   const { transform, labels, hidden, cells, weights, bias, temperature, exemplars = [], distance } = head;
-  const knows = transform === 'hellinger' && exemplars.length > 0;
+  const hasFamiliarity = transform === 'hellinger' && exemplars.length > 0;
   const familiarity = distance ? distanceGraph(distance) : { node: cosineNodes, initializer: [] };
   const classes = labels.length;
   const inner = weights.length / classes;
   const size = hidden ? hidden.weights.length / inner : inner - (cells?.mean.length ?? 0);
   const features = transform ? 'transformed' : 'features';
   const input = cells ? 'evidence_and_features' : features;
-  const looks: CellGraph = cells ? cellGraph(cells) : { node: [], initializer: [], input: [], metadata: {} };
+  const localized: CellGraph = cells
+    ? cellGraph(cells)
+    : { node: [], initializer: [], input: [], metadata: {} };
   const scaled = (values: Float64Array | Float32Array) =>
     Float32Array.from(values, (value) => value / temperature);
   return encodeModel(
@@ -70,12 +72,12 @@ export function encodeHead(head: HeadWeights): Uint8Array {
       name: 'head',
       node: [
         ...(transform ? hellingerNodes : []),
-        ...looks.node,
+        ...localized.node,
         ...(cells ? [joinNode] : []),
         ...(hidden ? hiddenNodes(input) : []),
         node('Gemm', [hidden ? 'active' : input, 'weights', 'bias'], ['scores'], { transB: 1 }),
         node('Softmax', ['scores'], ['probabilities'], { axis: 1 }),
-        ...(knows ? familiarity.node : []),
+        ...(hasFamiliarity ? familiarity.node : []),
       ],
       initializer: [
         floatTensor('weights', [classes, inner], scaled(weights)),
@@ -86,22 +88,22 @@ export function encodeHead(head: HeadWeights): Uint8Array {
               floatTensor('hidden_bias', [inner], Float32Array.from(hidden.bias)),
             ]
           : []),
-        ...(transform ? [floatTensor('least', [1], Float32Array.of(leastSum))] : []),
-        ...(knows ? [rowsTensor('exemplars', exemplars), ...familiarity.initializer] : []),
-        ...looks.initializer,
+        ...(transform ? [floatTensor('least', [1], Float32Array.of(minSum))] : []),
+        ...(hasFamiliarity ? [rowsTensor('exemplars', exemplars), ...familiarity.initializer] : []),
+        ...localized.initializer,
       ],
-      input: [valueInfo('features', ['N', size]), ...looks.input],
+      input: [valueInfo('features', ['N', size]), ...localized.input],
       output: [
         valueInfo('probabilities', ['N', classes]),
-        ...(knows ? [valueInfo('familiarity', ['N'])] : []),
+        ...(hasFamiliarity ? [valueInfo('familiarity', ['N'])] : []),
       ],
-      metadata: { labels: JSON.stringify(labels), ...looks.metadata },
+      metadata: { labels: JSON.stringify(labels), ...localized.metadata },
     }),
   );
 }
 
-/** A picture without any feature has no direction: its sum is taken for this. */
-export const leastSum = 1e-12;
+/** Lower limit of the sum that features are divided by, so that all-zero features do not divide by zero. */
+export const minSum = 1e-12;
 const hellingerNodes = [
   node('Abs', ['features'], ['sizes']),
   node('ReduceL1', ['features'], ['sum'], { axes: [1], keepdims: 1 }),
@@ -126,13 +128,13 @@ const cosineNodes = [
 /** t(x) of `hellinger`, [D]; a new array. */
 export function hellinger(features: Float32Array): Float32Array {
   const sum = Math.max(
-    leastSum,
+    minSum,
     features.reduce((total, value) => total + Math.abs(value), 0),
   );
   return features.map((value) => Math.sign(value) * Math.sqrt(Math.abs(value) / sum));
 }
 
-/** The weights in a head.onnx that `encodeHead` wrote; undefined for any other graph. Throws where it is no ONNX. */
+/** The weights in a head.onnx that `encodeHead` wrote; undefined for any other graph. Throws if the bytes are not ONNX. */
 export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWeights | undefined {
   const model = decodeModel(bytes);
   const { graph } = model;
@@ -143,15 +145,15 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
   const operators = graph?.node.map(({ opType }) => opType).join() ?? '';
   const types = (nodes: readonly { readonly opType?: string | undefined }[]) =>
     nodes.map(({ opType }) => opType);
-  // What stands before and behind Gemm and Softmax says what the head does; anything else is not ours.
+  // The operators before and after Gemm and Softmax identify the kind of head; any other sequence was not written by `encodeHead`.
   const before = operators.startsWith('Abs') ? types(hellingerNodes) : [];
   const cells = readCellBlock(model);
-  const looks = cells ? types([...cellGraph(cells).node, joinNode]) : [];
+  const localized = cells ? types([...cellGraph(cells).node, joinNode]) : [];
   const layers = hiddenWeights ? types(hiddenNodes('')) : [];
   const distance = readDistance(named);
-  const measures = distance ? distanceGraph(distance).node : cosineNodes;
-  const behind = operators.endsWith('ReduceMax') ? types(measures) : [];
-  const known = [...before, ...looks, ...layers, 'Gemm', 'Softmax', ...behind].join();
+  const familiarity = distance ? distanceGraph(distance).node : cosineNodes;
+  const after = operators.endsWith('ReduceMax') ? types(familiarity) : [];
+  const known = [...before, ...localized, ...layers, 'Gemm', 'Softmax', ...after].join();
   if (!weights || !bias || (hiddenWeights && !hiddenBias) || operators !== known) return undefined;
   return {
     transform: before.length > 0 ? 'hellinger' : undefined,
@@ -162,24 +164,24 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
     weights: floatValues(weights),
     bias: floatValues(bias),
     temperature: 1,
-    ...(behind.length > 0 && exemplars && { exemplars: rowsOfTensor(exemplars) }),
+    ...(after.length > 0 && exemplars && { exemplars: rowsOfTensor(exemplars) }),
     ...(distance && { distance }),
   };
 }
 
 /**
- * What head.onnx answers for raw features, label by label, computed here.
- * @param maps of the same image; without them the places count as those of an ordinary part
+ * The output of head.onnx for raw features, one probability per label, computed in JavaScript.
+ * @param maps of the same image; without them the localized features are those of an average part
  */
 export function probabilitiesOf(head: HeadWeights, features: Float32Array, maps?: FeatureMaps): number[] {
   const global = head.transform ? hellinger(features) : features;
-  const x = head.cells ? Float32Array.of(...global, ...seenBy(head.cells, maps)) : global;
+  const x = head.cells ? Float32Array.of(...global, ...localizedFeatures(head.cells, maps)) : global;
   const h = head.hidden ? product(head.hidden, x).map((value) => Math.max(0, value)) : x;
   return softmax(product(head, h), head.temperature);
 }
 
-/** What a block adds to the features, [C]: transformed, as the difference from an ordinary part. */
-function seenBy(block: CellBlock, maps: FeatureMaps | undefined): Float32Array {
+/** The features that a block appends, [C]: transformed, minus the mean of ordinary parts. */
+function localizedFeatures(block: CellBlock, maps: FeatureMaps | undefined): Float32Array {
   if (!maps) return new Float32Array(block.mean.length);
   const seen = attended(windowed(cellsOfMaps(maps), block.window), block.look);
   return hellinger(seen).map((value, c) => value - block.mean[c]!);
@@ -197,7 +199,7 @@ export function product(
   });
 }
 
-/** Scores over temperature → probabilities that sum to 1. */
+/** Scores divided by the temperature → probabilities that sum to 1. */
 export function softmax(scores: readonly number[], temperature: number): number[] {
   const top = Math.max(...scores);
   const powers = scores.map((score) => Math.exp((score - top) / temperature));
@@ -205,13 +207,13 @@ export function softmax(scores: readonly number[], temperature: number): number[
   return powers.map((power) => power / total);
 }
 
-/** Refuses a head that was made for another base (`head-base-mismatch`). */
+/** Refuses a head that was trained on another base (`head-base-mismatch`). */
 export function requireSameBase(manifest: HeadManifest, base: BaseManifest): void {
   const misfit = misfitOf(manifest, base);
   if (misfit) throw misfit;
 }
 
-/** Why a head cannot judge on this base (`head-base-mismatch`); undefined where it can. */
+/** Why a head cannot be used with this base (`head-base-mismatch`); undefined if it can. */
 export function misfitOf({ version, base: made }: HeadManifest, base: BaseManifest): QcError | undefined {
   const known = [base.sha256, base.variantOf];
   if (!known.includes(made.sha256)) {
@@ -224,26 +226,26 @@ export function misfitOf({ version, base: made }: HeadManifest, base: BaseManife
   if (made.features === base.features.tensor) return undefined;
   return new QcError(
     'head-base-mismatch',
-    `head ${version} was trained on the tensor ${made.features}, the base gives ${base.features.tensor}`,
+    `head ${version} was trained on the tensor ${made.features}, the base outputs ${base.features.tensor}`,
   );
 }
 
-/** What a head may take. */
+/** The inputs that a base offers to a head. */
 export interface HeadInputs {
   /** Number of features. */
   readonly size: number;
   readonly maps: readonly MapShape[];
 }
 
-/** What a proved base gives to heads. */
+/** The inputs that a verified base offers to heads. */
 export const headInputs = (base: Pick<ProvedBase, 'manifest' | 'maps'>): HeadInputs => ({
   size: base.manifest.features.size,
   maps: mapShapes(base),
 });
 
 /**
- * Refuses a head.onnx whose inputs, outputs or labels are not what its manifest says (`head-damaged`), and one that takes maps
- * from a base that has none (`maps-unavailable`).
+ * Refuses a head.onnx whose inputs, outputs or labels differ from its manifest (`head-damaged`), or that needs maps which the
+ * base does not have (`maps-unavailable`).
  */
 export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, given: HeadInputs): void {
   const damaged = (found: string) => new QcError('head-damaged', `head ${manifest.version}: ${found}`);
@@ -251,16 +253,16 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, give
   try {
     model = decodeModel(bytes);
   } catch (error) {
-    throw damaged(`not a whole ONNX file: ${(error as Error).message}`);
+    throw damaged(`not a complete ONNX file: ${(error as Error).message}`);
   }
-  if (!model.graph) throw damaged('not a whole ONNX file: it has no graph');
+  if (!model.graph) throw damaged('not a complete ONNX file: it has no graph');
   const inputs = graphInputs(model.graph);
   const outputs = graphOutputs(model.graph);
   const absent = inputs.find(({ name }) => isMapName(name) && !given.maps.some((map) => map.name === name));
   if (absent) {
     throw new QcError(
       'maps-unavailable',
-      `head ${manifest.version} takes the map ${absent.name}, which the base does not give`,
+      `head ${manifest.version} needs the map ${absent.name}, which the base does not have`,
     );
   }
   if (!areHeadInputs(inputs, given)) {
@@ -268,7 +270,7 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, give
       ({ name, channels, height, width }) => `${name} [N,${channels},${height},${width}]`,
     );
     const offered = [`[N,${given.size}]`, ...maps].join(', ');
-    throw damaged(`its inputs are ${describe(inputs)}, the base gives ${offered} float32`);
+    throw damaged(`its inputs are ${describe(inputs)}, the base provides ${offered} float32`);
   }
   const { labels } = manifest;
   const [probabilities, familiarity, ...more] = outputs;
@@ -278,7 +280,7 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, give
     throw damaged(`its outputs are ${describe(outputs)} for ${labels.length} labels`);
   }
   if (manifest.familiar !== undefined && !familiarity) {
-    throw damaged('its manifest has a limit for familiarity, the graph does not tell it');
+    throw damaged('its manifest has a limit for familiarity, but the graph has no such output');
   }
   const named = model.metadataProps.find(({ key }) => key === 'labels')?.value;
   if (named !== undefined && named !== JSON.stringify(labels)) {
@@ -286,7 +288,7 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, give
   }
 }
 
-/** Features at most once, and maps of the base in their shapes. */
+/** Whether the inputs are the features, at most once, and maps of the base in their shapes. */
 function areHeadInputs(inputs: readonly TensorFacts[], { size, maps }: HeadInputs): boolean {
   const features = inputs.filter(({ name }) => !isMapName(name));
   const fits = ({ type, shape }: TensorFacts, wanted: readonly number[]) =>
@@ -303,7 +305,7 @@ function areHeadInputs(inputs: readonly TensorFacts[], { size, maps }: HeadInput
   );
 }
 
-/** One float32 tensor of rows with `columns` values. */
+/** Whether this is one float32 tensor [N,columns]. */
 function isTable([only, ...others]: TensorFacts[], columns: number): boolean {
   return (
     others.length === 0 && only?.type === 'float32' && only.shape?.length === 2 && only.shape[1] === columns

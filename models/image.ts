@@ -13,41 +13,41 @@ export interface Region {
   readonly height: number;
 }
 
-/** When a frame was where, ms by `monotonicMs`: on our own clock, whatever happens to that of the wall. */
+/** When a frame reached each step, ms by `monotonicMs`, so that changes of the system clock have no effect. */
 export interface FrameTimes {
   /** `Frame.capturedAt` on this clock. */
   readonly capturedAt: number;
-  /** It reached the decoder. */
+  /** When it reached the decoder. */
   readonly arrivedAt: number;
-  /** It was decoded, cut, scaled and converted. */
+  /** When it was decoded, cropped, scaled and converted. */
   readonly decodedAt: number;
-  /** The agent's own process had its pixels. */
+  /** When the agent's main process had its pixels. */
   readonly takenAt: number;
 }
 
-/** One picture off a camera, already cut to the camera's region. */
+/** One image from a camera, already cropped to the camera's region. */
 export interface Frame {
   readonly camera: string;
-  /** The region's pixels, scaled down (never up) by the decoder where the region is large. */
+  /** The region's pixels; the decoder scales a large region down, never up. */
   readonly image: Image;
-  /** The whole picture, at most 480 pixels wide, for the page; only while somebody watches. */
+  /** The uncropped image, at most 480 pixels wide, for the page; only while a browser shows it. */
   readonly preview?: Image;
-  /** By which region it was cut; absent where it is no cut of a camera's picture. */
+  /** The region it was cropped to; absent if it was not cropped from a camera's image. */
   readonly region?: Region;
-  /** When the shutter closed, ms since the epoch by this machine's clock: to be shown; `times` are what is compared. */
+  /** When the image was captured, ms since the epoch by this machine's clock, for display; comparisons use `times`. */
   readonly capturedAt: number;
   /** When the agent had the decoded pixels, ms since the epoch. */
   readonly receivedAt: number;
-  /** Its way into the agent. */
+  /** When it reached each step on its way into the agent. */
   readonly times: FrameTimes;
-  /** True where the picture does not come from a camera (`file:`) or is drawn (demo). */
+  /** True if the image comes from a file (`file:`) or is drawn (demo) instead of from a camera. */
   readonly simulated: boolean;
-  /** Why a part must not pass on this frame: the image may not show it as it is now. */
+  /** Why a part must not pass on this frame: the image may not show its current state. */
   readonly doubt?: string;
-  /** The same for the same pixels, to the last bit; absent if they do not come from a camera. */
+  /** Fingerprint: equal for identical pixels; absent if they do not come from a camera. */
   readonly print?: string;
-  /** When an image of this print came first, by `monotonicMs`: an image that repeats is as old as that. */
+  /** When the first image with this fingerprint arrived, by `monotonicMs`: a repeated image is that old. */
   readonly firstSeenAt?: number;
-  /** Which file the picture is, where it comes from one (`file:`); relative to the folder. */
+  /** The file it was read from (`file:`), relative to the folder. */
   readonly source?: string;
 }

@@ -1,4 +1,4 @@
-/** Base, head and thread together: judges pictures, swaps heads without missing one, survives its thread. */
+/** Base, head and worker threads as one component: judges images, swaps heads without losing a request, restarts failed threads. */
 import { QcError } from '../config/errors.ts';
 import type { ModelConfig } from '../config/schema.ts';
 import { replacementOf } from './base.ts';
@@ -13,78 +13,78 @@ import { type HeadVersion, openStore, type Store } from './versions/store.ts';
 export interface InspectorOptions {
   readonly model: ModelConfig;
   readonly storageDirectory: string;
-  /** Told what the operator should know: a head that was set aside, a thread that was started again. */
+  /** Receives messages for the operator, such as a head that was not used or a thread that was restarted. */
   readonly onNotice: (text: string) => void;
-  /** Told what happens at the inference server; the first time before the inspector is open. */
+  /** Receives events of the inference server; the first one before the inspector is open. */
   readonly onRemote?: (news: RemoteNews) => void;
-  /** Another worker script that behaves like session-worker.ts (tests let one die). */
+  /** Replaces session-worker.ts (for tests of a thread that fails). */
   readonly worker?: URL;
 }
 
 export interface ModelInfo {
-  /** `none` while there is no head. */
+  /** `none` without a head. */
   readonly version: string;
   readonly base: string;
   readonly precision: string;
-  /** Why this variant of the base. */
+  /** Why this variant of the base was chosen. */
   readonly because: string;
-  /** What runs the base now. */
+  /** The provider that runs the base now. */
   readonly provider: string;
-  /** Most pictures in one run. */
+  /** Maximum number of images in one run. */
   readonly batch: number;
-  /** Why the providers that were asked first do not run. */
+  /** Why the providers that were tried first are not used. */
   readonly why: readonly string[];
 }
 
 export interface Inspector extends AsyncDisposable {
   readonly model: ModelInfo;
-  /** Pictures at a time that keep it busy. */
-  readonly busyWith: number;
-  /** Why nothing can be judged at the moment; undefined while it can. */
+  /** Number of concurrent images that uses its full throughput. */
+  readonly concurrency: number;
+  /** Why nothing can be judged at the moment; undefined if it works. */
   readonly fault: string | undefined;
   readonly manifest: BaseManifest;
   /**
-   * Why a head does not judge that was trained on another base: the active one, or one that `keepHead` refused for it. Parts are
-   * judged without a head then, and so are uncertain. Undefined where there is no such head.
+   * Why a head is not used because it was trained on another base: the active one, or one that `keepHead` refused for this
+   * reason. Parts are then judged without a head and are uncertain. Undefined if there is no such head.
    */
   misfit(version?: string): QcError | undefined;
-  /** Labels of the head; empty while there is none. */
+  /** Labels of the head; empty without one. */
   readonly labels: readonly string[];
-  /** Thresholds that a head brings which judges or has judged; undefined where those of the config hold. */
+  /** Rules from the manifest of a head that judges or has judged; undefined if those of the config apply. */
   rulesOf(version: string): Partial<Pick<HeadManifest, 'thresholds' | 'familiar' | 'labels'>>;
   /**
-   * Rejects with `overloaded` where too many wait, and with `inference-stopped` where the thread died over it.
+   * Rejects with `overloaded` if too many images are pending, and with `inference-stopped` if the thread failed.
    */
   judge(image: Image, by?: JudgeOptions): Promise<Judgement>;
   /** Pooled features of the base, [size]; for training and drift. */
   features(image: Image): Promise<Float32Array>;
   /**
-   * Judges with another version of the store once it resolves: what was asked before is judged by the old one.
-   * A damaged or unfitting version is refused and the old one stays.
+   * Switches to another version of the store. Once it resolves, new requests use that version; earlier requests use the old one.
+   * A version that is damaged or does not fit the base is refused, and the old one stays active.
    */
   swapHead(version: string): Promise<void>;
-  /** A version that judges the same pictures beside the head, or none. @throws as `swapHead` */
+  /** Sets or removes the shadow version, which judges the same images as the head. @throws as `swapHead` */
   useShadow(version: string | undefined): Promise<void>;
-  /** Loads a version that judges only what names it (the head of a recipe). @throws as `swapHead` */
+  /** Loads a version that judges only requests that name it (the head of a recipe). @throws as `swapHead` */
   keepHead(version: string): Promise<void>;
 }
 
-/** Deaths of the thread in a row, without a judgement in between, after which it is not started again. */
-const mostDeaths = 3;
-/** Heads whose rules are kept: active and shadow, and those before them. */
-const mostRules = 4;
-/** Requests kept while the thread is started again. */
-const mostHeld = 64;
+/** How often the thread is restarted in a row, without a judgement in between. */
+const maxRestarts = 3;
+/** Number of heads whose rules are kept: active, shadow, and those before them. */
+const maxRules = 4;
+/** Maximum number of pending requests while the thread restarts. */
+const maxPending = 64;
 
 /**
- * Opens base, provider and the active head. A store without a head is legal, and so is an active head of another base, which
- * does not judge (`misfit`); a damaged active head gives way to the last whole one that was live before. Throws what
+ * Opens base, provider and the active head. A store without a head is valid; so is an active head of another base, which is not
+ * used (`misfit`). If the active head is damaged, the latest intact one that was active before is used. Throws what
  * `openSession` throws, or `head-damaged`.
  */
 export async function openInspector(options: InspectorOptions): Promise<Inspector> {
   const { model: config, storageDirectory, onNotice } = options;
   const store = await openStore(storageDirectory);
-  /** What runs the base now, where that changes. */
+  /** Provider and precision in use, if they can change. */
   let ranOn: RanOn | undefined;
   let session = await start();
   const { facts } = session;
@@ -93,13 +93,13 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   const kept = new Map<string, HeadVersion>();
   let misfit: QcError | undefined;
   const keptMisfits = new Map<string, QcError>();
-  /** The newest last: what was asked before a swap is still to be judged by the rules of its own head. */
+  /** Newest last. Requests from before a swap are still judged by the rules of their own head. */
   const rules = new Map<string, HeadManifest>();
   const remember = (used: HeadVersion | undefined) => {
     if (!used) return;
     rules.delete(used.version);
     rules.set(used.version, used.manifest);
-    for (const old of rules.keys()) if (rules.size > mostRules) rules.delete(old);
+    for (const old of rules.keys()) if (rules.size > maxRules) rules.delete(old);
   };
   try {
     ({ head, misfit } = await activeHead(store, facts, onNotice));
@@ -107,7 +107,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     const replacement = replacementOf(config.base);
     if (replacement !== undefined && facts.manifest.name === replacement) {
       onNotice(
-        `model.base: ${config.base} is no longer part of qc-edge-agent, ${replacement} is used instead — set model.base to ${replacement}`,
+        `model.base: ${config.base} is no longer part of qc-edge-agent; ${replacement} is used instead — set model.base to ${replacement}`,
       );
     }
     for (const [what, manifest] of [
@@ -116,7 +116,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     ] as const) {
       if (manifest?.schema !== 1) continue;
       onNotice(
-        `the manifest of ${what} has no checksum, so that damage to it is not noticed; add one with: qc-agent models seal`,
+        `the manifest of ${what} has no checksum, so damage to it is not detected; add one with: qc-agent models seal`,
       );
     }
     remember(head);
@@ -127,14 +127,14 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   }
 
   let closed = false;
-  let deaths = 0;
+  let failures = 0;
   let broken: QcError | undefined;
-  /** Set while a new thread is being started. */
+  /** Set while the thread restarts. */
   let starting: Promise<void> | undefined;
-  let held = 0;
+  let pending = 0;
   watch(session);
 
-  /** A thread that is started again runs the variant that ran before: what is told of the model stays true. A server tells anew. */
+  /** A restarted thread uses the same variant as before, so `model` stays correct. A server reports its own again. */
   function start(precision: ModelConfig['precision'] = config.precision): Promise<Session> {
     return openSession({
       base: config.base,
@@ -165,15 +165,15 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
 
   async function restart(fault: QcError): Promise<void> {
     for (let error = fault; ; ) {
-      deaths++;
-      if (deaths > mostDeaths) {
-        broken = new QcError('inference-stopped', `${error.message}, ${deaths} times in a row`);
+      failures++;
+      if (failures > maxRestarts) {
+        broken = new QcError('inference-stopped', `${error.message}, ${failures} times in a row`);
         onNotice(broken.line);
         return;
       }
-      onNotice(`${error.message}; starting it again`);
+      onNotice(`${error.message}; restarting it`);
       try {
-        session = await startAgain();
+        session = await startWithHeads();
         watch(session);
         return;
       } catch (cause) {
@@ -183,8 +183,8 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     }
   }
 
-  /** A new session with the heads of the one before. What fails closes it again. */
-  async function startAgain(): Promise<Session> {
+  /** A new session with the heads of the previous one. If that fails, the new session is closed. */
+  async function startWithHeads(): Promise<Session> {
     const next = await start(facts.provider === 'remote' ? undefined : facts.precision);
     try {
       await next.useHead(loaded(head));
@@ -197,14 +197,14 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     }
   }
 
-  /** The thread that runs, waited for while it is started again. */
+  /** The running session; waits during a restart. */
   async function ready(): Promise<Session> {
     while (starting) {
-      if (held >= mostHeld)
-        throw new QcError('overloaded', `${held} pictures wait for the model to start again`);
-      held++;
+      if (pending >= maxPending)
+        throw new QcError('overloaded', `${pending} images are already waiting for the model to restart`);
+      pending++;
       await starting;
-      held--;
+      pending--;
     }
     if (broken) throw broken;
     return session;
@@ -215,11 +215,11 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     get model() {
       return { ...describeModel(facts, head), ...ranOn };
     },
-    get busyWith() {
-      return session.busyWith;
+    get concurrency() {
+      return session.concurrency;
     },
     get fault() {
-      return starting ? 'the inference thread is starting again' : broken?.message;
+      return starting ? 'the inference thread is restarting' : broken?.message;
     },
     get labels() {
       return head?.manifest.labels ?? [];
@@ -229,7 +229,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     async judge(image, by) {
       const isMisfit = typeof by?.head === 'string' && keptMisfits.has(by.head);
       const judged = await (await ready()).judge(image, isMisfit ? { ...by, head: null } : by);
-      deaths = 0;
+      failures = 0;
       return judged;
     },
     async features(image) {
@@ -252,7 +252,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       shadow = next;
     },
     async keepHead(version) {
-      // Read even where it is kept already: the disk may have lost it since, and then nobody should rely on it.
+      // Read it again even if it is loaded: if the disk has lost it since, nothing should rely on it.
       const next = await store.read(version);
       try {
         requireFit(next, facts);
@@ -288,7 +288,7 @@ function requireFit({ manifest, model }: HeadVersion, { manifest: base, maps }: 
 const isMismatch = (error: unknown): error is QcError =>
   error instanceof QcError && error.code === 'head-base-mismatch';
 
-/** The active head, or the last whole one before it where it is damaged; none where there never was one, or it is a misfit. */
+/** The active head, or the latest intact one before it if it is damaged; none if there never was one or it is of another base. */
 async function activeHead(
   store: Store,
   facts: SessionFacts,
@@ -304,7 +304,7 @@ async function activeHead(
       if (first) onNotice(`${(first as Error).message}; judging with version ${version} instead`);
       return { head };
     } catch (error) {
-      // Only damage gives way to an older version; another base is a decision of the operator.
+      // Only a damaged head is replaced by an older version; the choice of another base is the operator's.
       if (isMismatch(error) && !first) return { misfit: error };
       first ??= error;
       if (!(error instanceof QcError) || isMismatch(error)) throw first;

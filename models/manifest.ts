@@ -1,4 +1,4 @@
-/** What lies beside a model on disk: the manifest of a base and that of a head version. */
+/** The manifests of a base and of a head version. */
 
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
@@ -33,31 +33,35 @@ const baseInputSchema = z.strictObject({
 });
 
 const checkSchema = z.strictObject({
-  image: z.literal('gradient-1').describe('the drawn picture that is fed: see models/run/warm-up-check.ts'),
+  image: z.literal('gradient-1').describe('the drawn test image: see models/run/warm-up-check.ts'),
   features: z
     .record(z.string().regex(/^\d+$/, 'must be the index of a feature'), finite)
     .refine((features) => Object.keys(features).length >= 4, 'must hold at least 4 features')
-    .describe('some of the features that the CPU gives for it, by index'),
+    .describe('some of the features that the CPU computes for it, by index'),
   norm: z.number().positive().describe('Euclidean length of all features'),
 });
 
-const version = z.literal([1, 2]).describe('2: with a checksum of all that it says; 1: without');
+const version = z.literal([1, 2]).describe('2: with a checksum of the content; 1: without');
 
 export const baseManifestSchema = z.strictObject({
   schema: version,
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, dot, - and _'),
-  file: plainFile.describe('the .onnx beside this manifest'),
+  file: plainFile.describe('the .onnx next to this manifest'),
   sha256,
   licence: z.string().min(1),
   origin: z.string().min(1).describe('where the weights come from'),
   opset: z.number().int().positive(),
   precision: precisionSchema,
-  variantOf: sha256.optional().describe('the fp32 base that this is a smaller form of: its heads fit too'),
+  variantOf: sha256
+    .optional()
+    .describe(
+      'sha256 of the fp32 base that this is a variant of: heads for that base also work with the variant',
+    ),
   input: baseInputSchema,
   features: z.strictObject({
-    tensor: z.string().min(1).describe('an output of the graph, or a tensor inside it where it is cut'),
+    tensor: z.string().min(1).describe('an output of the graph, or a tensor inside it at which it is cut'),
     pool: z.enum(['none', 'average']).describe('average: [N,C,H,W] is averaged over height and width'),
-    size: z.number().int().min(1).max(65_536).describe('features of one picture'),
+    size: z.number().int().min(1).max(65_536).describe('features of one image'),
   }),
   maps: z
     .array(
@@ -70,11 +74,11 @@ export const baseManifestSchema = z.strictObject({
     .max(2)
     .refine((maps) => new Set(maps.map(({ stride }) => stride)).size === maps.length, 'one map per stride')
     .optional()
-    .describe('feature maps for heads that look at places; default: found in the graph; []: none'),
+    .describe('feature maps for heads with localized features; default: found in the graph; []: none'),
   quantization: quantizationSchema
     .optional()
-    .describe('int8 made here: how, and what it was like when it passed its gate'),
-  check: checkSchema.optional().describe('proof that weights, preparation and provider fit together'),
+    .describe('int8 variants made here: method, and figures of the check that it passed'),
+  check: checkSchema.optional().describe('verifies that weights, preparation and provider work together'),
   figures: z.record(z.string(), z.union([z.number(), z.string()])).default({}),
 });
 
@@ -90,20 +94,20 @@ const headManifestSchema = z.strictObject({
   base: z.strictObject({
     name: z.string().min(1),
     sha256,
-    features: z.string().min(1).describe('the tensor the head was fitted on'),
+    features: z.string().min(1).describe('the tensor the head was trained on'),
   }),
   labels: z
     .array(z.string().min(1))
     .min(2)
     .refine((labels) => new Set(labels).size === labels.length, 'must not repeat a label'),
-  thresholds: thresholdsSchema.optional().describe('default: those of the config'),
+  thresholds: thresholdsSchema.optional().describe('default: the thresholds of the config'),
   familiar: z
     .number()
     .min(-1)
     .max(1)
     .optional()
     .describe(
-      'familiarity below which a part is unfamiliar: 0.5, or a cosine where the head compares by cosine; default: nothing is',
+      'a part with a lower familiarity is unfamiliar: 0.5, or a cosine for heads that compare by cosine; default: no part is',
     ),
   head: z.strictObject({ file: plainFile, sha256 }),
   temperature: z.number().positive().describe('already folded into the weights; for the record'),
@@ -111,7 +115,7 @@ const headManifestSchema = z.strictObject({
   training: z
     .record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.record(z.string(), z.number())]))
     .default({})
-    .describe('facts about how it was fitted: method, images, figures'),
+    .describe('how it was trained: method, images, figures'),
 });
 
 export type BaseManifest = z.output<typeof baseManifestSchema>;
@@ -130,7 +134,7 @@ export function readHeadManifest(file: string): Promise<HeadManifest> {
   return readManifest(file, headManifestSchema);
 }
 
-/** What is written for a manifest: JSON with its checksum. */
+/** The text of a manifest file: JSON with its checksum. */
 export function manifestText(manifest: BaseManifest | HeadManifest): string {
   return `${JSON.stringify(sealed(manifest), null, 2)}\n`;
 }

@@ -1,6 +1,6 @@
 /**
- * Writes hash, operator set and warm-up check of every embedded base anew, after an .onnx was replaced:
- * `node dist/models/refresh-base.js` (part of `npm run generate`). Whatever else the manifest says is kept.
+ * Updates hash, operator set and warm-up check in the manifest of every embedded base after its .onnx was replaced:
+ * `node dist/models/refresh-base.js` (part of `npm run generate`). The other fields are kept.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -11,12 +11,12 @@ import { decodeModel, toNumber } from './onnx/proto.ts';
 import { openSession } from './run/session.ts';
 import { checkImage, recordCheck } from './run/warm-up-check.ts';
 
-/** The manifest for the .onnx that lies beside it now; its features are measured on the CPU. */
+/** Updates one manifest; the features of the check are computed on the CPU. */
 async function refresh(manifestFile: string, folder: string): Promise<boolean> {
   const { check, ...kept } = await readBaseManifest(manifestFile);
   const bytes = await readFile(join(folder, kept.file));
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  // Features differ a little from machine to machine: the same file keeps its manifest.
+  // Features differ slightly between machines: the manifest of an unchanged file is kept.
   if (sha256 === kept.sha256 && check) return false;
 
   const { opsetImport } = decodeModel(bytes);
@@ -39,7 +39,7 @@ async function refresh(manifestFile: string, folder: string): Promise<boolean> {
   return true;
 }
 
-/** JSON as the formatter wants it: lists of numbers on one line. */
+/** JSON as the formatter writes it: lists of numbers on one line. */
 function text(manifest: BaseManifest): string {
   const list = /\[\s+([^[\]{}]*?)\s+\]/g;
   const json = manifestText(manifest).trimEnd();
@@ -49,5 +49,5 @@ function text(manifest: BaseManifest): string {
 for (const file of await readdir(embeddedBases)) {
   if (!file.endsWith('.json')) continue;
   const changed = await refresh(join(embeddedBases, file), embeddedBases);
-  console.log(`${file}: ${changed ? 'written anew' : 'fresh'}`);
+  console.log(`${file}: ${changed ? 'updated' : 'up to date'}`);
 }

@@ -1,4 +1,4 @@
-/** The thread of worker.ts: opens base and heads, and answers what it is asked one batch after the other. */
+/** The thread that worker.ts starts: opens base and heads, and processes requests one batch at a time. */
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -24,26 +24,26 @@ const { request, guard } = workerData as WorkerData;
 const port = parentPort!;
 const send = (message: FromWorker) => port.postMessage(message);
 
-standBack();
+lowerPriority();
 
 /**
- * Event loop and cameras come first where cores are scarce: this thread, and those of onnxruntime that it starts
- * and that inherit from it, are nicer (Linux keeps niceness by thread; elsewhere it stays as it is).
+ * Gives the event loop and the cameras precedence on few cores: raises the nice value of this thread and of the onnxruntime
+ * threads that inherit it (Linux has a nice value per thread; no effect on other systems).
  */
-function standBack(): void {
+function lowerPriority(): void {
   try {
     const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
     setPriority(thread, 10);
   } catch {
-    // Only a courtesy.
+    // The agent works without it.
   }
 }
 
 let calls: Promise<unknown> = Promise.resolve();
 
 /**
- * Native code may not be torn down with its thread: says when it runs, and starts none once the process exits. One call
- * after the other: they would not run at the same time anyhow.
+ * A thread must not be terminated inside native code: this marks when native code runs and starts none once the process exits.
+ * Calls run one at a time; onnxruntime would not run them concurrently in one thread.
  */
 const native: Native = (call) => {
   const called = calls.then(async () => {
@@ -66,13 +66,13 @@ function toSend(error: unknown): SentError {
   return { code, remedy, message: error instanceof Error ? error.message : String(error) };
 }
 
-/** What one run has spent so far, ms. */
+/** Time used so far by one run, ms. */
 interface Spent {
   prepareMs: number;
   headMs: number;
 }
 
-/** Answers what it is asked until told to close: in that order, or several at a time where the runner waits for others. */
+/** Processes requests until it receives `close`: in order, or several concurrently if the runner waits for a server. */
 function serve(runner: Runner): void {
   const heads = new Map<string, Head>();
   let last: Promise<void> = Promise.resolve();
@@ -99,7 +99,8 @@ function serve(runner: Runner): void {
     if (task.kind === 'features') return { features };
     if (task.kind === 'maps') return { features, maps: copied(maps) };
     if (task.kind === 'pooled') {
-      if (!pooled) throw new QcError('why-unavailable', 'the features of this base are not pooled from maps');
+      if (!pooled)
+        throw new QcError('why-unavailable', 'the features of this base are not pooled from feature maps');
       return { pooled: pooled.map(({ kind, map }) => ({ kind, map: copiedMap(map) })) };
     }
     const head = task.head === undefined ? undefined : heads.get(task.head);
@@ -111,19 +112,19 @@ function serve(runner: Runner): void {
       features,
       ranOn,
       active: head && (await classify(head, described, native)),
-      // What is tried out must never cost the part its verdict.
+      // A shadow version that fails must not affect the verdict.
       shadow: shadow && (await classify(shadow, described, native).catch(() => undefined)),
     };
   }
 
-  /** One that fails must not cost the others of its batch their answer. */
-  async function pictures(tasks: readonly PictureTask[], wide: boolean, spent: Spent): Promise<Outcome[]> {
+  /** If a batch fails, each image runs alone, so that one bad image does not fail the others. */
+  async function imageTasks(tasks: readonly PictureTask[], wide: boolean, spent: Spent): Promise<Outcome[]> {
     try {
       return await answersOf(tasks, wide, spent);
     } catch (error) {
       if (tasks.length === 1) return [{ failed: toSend(error) }];
       const outcomes: Outcome[] = [];
-      for (const task of tasks) outcomes.push(...(await pictures([task], wide, spent)));
+      for (const task of tasks) outcomes.push(...(await imageTasks([task], wide, spent)));
       return outcomes;
     }
   }
@@ -152,7 +153,7 @@ function serve(runner: Runner): void {
   async function reply({ id, tasks, wide }: Asked): Promise<void> {
     const startedAt = monotonicMs();
     const spent: Spent = { prepareMs: 0, headMs: 0 };
-    const outcomes = isHeadTask(tasks) ? [await headTask(tasks[0])] : await pictures(tasks, wide, spent);
+    const outcomes = isHeadTask(tasks) ? [await headTask(tasks[0])] : await imageTasks(tasks, wide, spent);
     send({ id, outcomes, times: { startedAt, inferenceMs: monotonicMs() - startedAt, ...spent } });
   }
 
@@ -162,14 +163,14 @@ function serve(runner: Runner): void {
   }
 
   port.on('message', (message: ToWorker) => {
-    // Nobody closes it while an answer is due.
+    // Closes only after the last answer.
     if ('close' in message) last = last.then(close);
     else if (runner.parallel !== undefined && !isHeadTask(message.tasks)) void reply(message);
     else last = last.then(() => reply(message));
   });
 }
 
-/** A message carries the whole buffer behind a view, which holds the maps of all images of a run. */
+/** Copies the view: a message would carry its whole buffer, which holds the maps of all images of a run. */
 const copiedMap = (map: FeatureMap): FeatureMap => ({ ...map, data: map.data.slice() });
 const copied = (maps: FeatureMaps): FeatureMaps =>
   Object.fromEntries(Object.entries(maps).map(([name, map]) => [name, copiedMap(map)]));

@@ -30,7 +30,7 @@ export function startInspections(
   const storing = liveness.job('the storing of a result', maxStoringMs);
 
   const ofAllCameras: Omit<Line, 'camera' | 'parts' | 'after' | 'judge'> = {
-    depth: Math.ceil(live.busyWith / inspections.size),
+    depth: Math.ceil(live.concurrency / inspections.size),
     rules: (version, recipe) => live.rules(version, recipe),
     facts: () => ({ station: config.station, model: live.info, calibration: station.calibrating }),
     keep(result, frame) {

@@ -134,7 +134,7 @@ export function createQueue({ random, countOf }: QueueOptions): Queue {
 function worthOf(part: JudgedPart, countOf: QueueOptions['countOf']): { why: string; score: number } {
   const { label, probability, votes } = part;
   const doubt = 1 - (probability ?? 0);
-  if (label === null) return { why: 'no head has been trained yet', score: 1 };
+  if (label === null) return { why: 'no model has been trained yet', score: 1 };
   if (part.unfamiliar) return { why: 'unlike every labelled part', score: 5 + doubt };
   if (part.disputed) return { why: 'the candidate in the shadow says otherwise', score: 4 + doubt };
   if (part.verdict === 'uncertain') return { why: 'uncertain', score: 3 + doubt };

@@ -227,7 +227,7 @@ export function openCalibration(
       const version = deps.active();
       if (version === undefined || version === 'none') {
         const remedy = 'label parts and train';
-        throw new QcError('why-unavailable', 'no head has been trained yet', { remedy });
+        throw new QcError('why-unavailable', 'no model has been trained yet', { remedy });
       }
       const image =
         'frame' in of ? await decodePicture(await picture(of.frame)) : await labels.pictureOf(of.resultId);

@@ -1,7 +1,12 @@
 /** What the head counts as familiar: how near a new part must be to the labelled ones. */
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { Matrix } from 'ml-matrix';
-import { leastFamiliar, pointsOf, strangenessOf, type WhitenedDistance } from '../../models/familiarity.ts';
+import {
+  familiarityThreshold,
+  noveltyOf,
+  pointsOf,
+  type WhitenedDistance,
+} from '../../models/familiarity.ts';
 import { hellinger } from '../../models/head.ts';
 import { foldsOf } from './folds.ts';
 import { principalDirections, type Whitening } from './whitening.ts';
@@ -90,7 +95,7 @@ export async function familiarOf(
       nearest: measure.nearest,
       limit,
     },
-    least: leastFamiliar,
+    least: familiarityThreshold,
     measure: `Mahalanobis distance to the nearest label${measure.nearest ? ' and part' : ''} and angle, ${whitening.rank} directions, shrinkage ${measure.shrinkage}`,
   };
 }
@@ -230,7 +235,7 @@ function strangeness(
 ): number[] {
   const parts = pointsOf(members.map((i) => rows.getRow(i)));
   const labels = pointsOf(means.to2DArray());
-  return of.map((i) => strangenessOf(rows.getRow(i), labels, parts, nearest));
+  return of.map((i) => noveltyOf(rows.getRow(i), labels, parts, nearest));
 }
 
 /** Share of unknown parts beyond the limit for known ones, and, for what that does not tell, the area under the ROC curve. */

@@ -25,7 +25,7 @@ const layoutSchema = z.strictObject({
   ]),
 });
 
-/** Takes `leastSum` as the tensor `least`, which the transform of the features has as well. */
+/** Takes `minSum` as the tensor `least`, which the transform of the features has as well. */
 export function cellGraph({ maps: { stage2, stage3 }, window, look, mean }: CellBlock): CellGraph {
   const channels = stage2.channels + stage3.channels;
   const inner = look.by === 'evidence' ? evidenceGraph(window, look) : spotGraph(window, look, stage3);

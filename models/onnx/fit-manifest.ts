@@ -1,4 +1,4 @@
-/** Comparing a base's graph with its manifest, and making it one that can be run. Pure. */
+/** Compares a base's graph with its manifest and adapts it so that it can be run. Pure. */
 import { QcError } from '../../config/errors.ts';
 import type { BaseManifest } from '../manifest.ts';
 import { computesInFloat16, withFloatInput, withFloatOutput, withFreeBatch } from './adapt.ts';
@@ -9,27 +9,27 @@ import { findMaps, type MapTensor, type Pool, poolsOf } from './maps.ts';
 import { changed, type OnnxGraph, type OnnxModel } from './proto.ts';
 
 export interface Fit {
-  /** The graph cut at its features or adapted; undefined where the file can be run as it is. */
+  /** The graph, cut at its features or adapted; undefined if the file can be run unchanged. */
   readonly cut: OnnxModel | undefined;
   readonly output: string;
-  /** Outputs for what was asked for besides, in its order. */
-  readonly also: readonly string[];
-  /** Maps of stages 2 and 3, as the manifest names them or the graph shows them; none where there are none. */
+  /** Names of the extra outputs, in the order of the request. */
+  readonly extraOutputs: readonly string[];
+  /** Maps of stages 2 and 3, from the manifest or found in the graph; empty if there are none. */
   readonly maps: readonly MapTensor[];
-  /** What the features are pooled from; undefined where they are not. */
+  /** The maps that the features are pooled from; undefined if they are not pooled. */
   readonly pools: readonly Pool[] | undefined;
   /** Names of free dimensions and the sizes to fix them at. */
   readonly dimensions: Readonly<Record<string, number>>;
-  /** Which of them is the number of pictures; undefined where the graph takes one at a time. */
+  /** Which of them is the batch dimension; undefined if the graph takes one image at a time. */
   readonly batch: string | undefined;
 }
 
-/** What a base can give besides its features: the maps of stages 2 and 3, or those that the features are pooled from. */
-export type Besides = 'maps' | 'pooled';
+/** Outputs in addition to the features: the maps of stages 2 and 3, or those that the features are pooled from. */
+export type ExtraOutputs = 'maps' | 'pooled';
 
 /**
- * The graph as it is fed: float32 images, as many as one likes. Throws `model-mismatch` with the remedy if the graph takes
- * something else; `file` is named in the message.
+ * The graph adapted to float32 images and any batch size. Throws `model-mismatch` with the remedy if that is impossible;
+ * `file` is named in the message.
  */
 export function fedGraph(
   file: string,
@@ -39,13 +39,9 @@ export function fedGraph(
   const fed = graphInputs(model.graph).find(({ name }) => name === input.name);
   if (!fed) return model;
   if (fed.type === 'uint8' && !(input.scale === 1 && isAll(input.mean, 0) && isAll(input.std, 1))) {
-    throw new QcError(
-      'model-mismatch',
-      `${file}: ${describe([fed])} takes pixels as they are, from 0 to 255`,
-      {
-        remedy: 'set in the manifest input.scale to 1, input.mean to [0, 0, 0] and input.std to [1, 1, 1]',
-      },
-    );
+    throw new QcError('model-mismatch', `${file}: ${describe([fed])} takes unscaled pixels, from 0 to 255`, {
+      remedy: 'set in the manifest input.scale to 1, input.mean to [0, 0, 0] and input.std to [1, 1, 1]',
+    });
   }
   let ready: OnnxModel = withFloatInput(model, input.name);
   const [batch] = fed.shape ?? [];
@@ -64,16 +60,16 @@ export function fedGraph(
 const isAll = (values: readonly number[], wanted: number) => values.every((value) => value === wanted);
 
 /**
- * Compares a graph with its manifest, adapts it, and cuts it where the features are inside.
- * Throws `model-mismatch`, saying what was found; `file` is named in the message.
+ * Compares a graph with its manifest, adapts it, and cuts it at the features.
+ * Throws `model-mismatch` with what was found; `file` is named in the message.
  */
 export function fitGraph(
   file: string,
   manifest: BaseManifest,
   model: OnnxModel & { graph: OnnxGraph },
-  wanted?: Besides,
+  wanted?: ExtraOutputs,
 ): Fit {
-  const mismatch = (found: string, remedy = 'correct the manifest beside it') =>
+  const mismatch = (found: string, remedy = 'correct the manifest next to it') =>
     new QcError('model-mismatch', `${file}: ${found}`, { remedy });
   const ready = fedGraph(file, manifest, model);
   const { graph } = ready;
@@ -109,10 +105,10 @@ export function fitGraph(
   if (absent) {
     throw mismatch(`the graph has no tensor "${absent.tensor}", which the manifest names as a map`);
   }
-  const besides = new Set((wanted === 'maps' ? maps : wanted === 'pooled' ? (pools ?? []) : []).map(nameOf));
+  const extra = new Set((wanted === 'maps' ? maps : wanted === 'pooled' ? (pools ?? []) : []).map(nameOf));
   const isHalf = computesInFloat16(graph);
-  const also = [...besides].map((tensor) => (isHalf ? inFloat(tensor) : tensor));
-  const common = { also, maps, pools, dimensions, batch };
+  const extraOutputs = [...extra].map((tensor) => (isHalf ? inFloat(tensor) : tensor));
+  const common = { extraOutputs, maps, pools, dimensions, batch };
   if (isOutput && features.pool === 'none' && graph.output.length === 1) {
     const outputs = graphOutputs(graph);
     if (!givesFeatures(outputs[0]!, features.size)) {
@@ -121,12 +117,12 @@ export function fitGraph(
       );
     }
     if (outputs[0]!.type === 'float32') {
-      const isAsItIs = ready === model && besides.size === 0;
-      const cut = isAsItIs ? undefined : withOutputs(ready, besides, isHalf);
+      const isAsItIs = ready === model && extra.size === 0;
+      const cut = isAsItIs ? undefined : withOutputs(ready, extra, isHalf);
       return { cut, output: features.tensor, ...common };
     }
   }
-  let cut = cutAt(ready, features.tensor, undefined, [...besides]);
+  let cut = cutAt(ready, features.tensor, undefined, [...extra]);
   let output = features.tensor;
   if (isHalf) {
     output = inFloat(output);
@@ -137,16 +133,16 @@ export function fitGraph(
     cut = appendAveragePool(cut, `${features.tensor}/average`);
     output = `${features.tensor}/average`;
   }
-  return { cut: withOutputs(cut, besides, isHalf, isCast), output, ...common };
+  return { cut: withOutputs(cut, extra, isHalf, isCast), output, ...common };
 }
 
-/** What to change so that the graph can be fed. */
+/** What to change so that the graph accepts images. */
 function inputRemedy(inputs: readonly TensorFacts[], { input }: BaseManifest): string {
   const [only] = inputs;
   if (!only || inputs.length !== 1) return 'export the model with one input, the image';
   const { name, type, shape } = only;
   if (!['float32', 'float16', 'uint8'].includes(type))
-    return `export it with a float32 input: ${type} cannot be fed`;
+    return `export it with a float32 input: ${type} is not supported`;
   if (shape && shape.length !== 4)
     return 'export it for a batch of images: the input needs four dimensions, [N,3,H,W]';
   if (name !== input.name) return `set input.name in the manifest to "${name}"`;
@@ -157,13 +153,13 @@ function inputRemedy(inputs: readonly TensorFacts[], { input }: BaseManifest): s
   if (typeof height === 'number' && typeof width === 'number') {
     return `set input.width to ${width} and input.height to ${height} in the manifest`;
   }
-  return 'correct the manifest beside it';
+  return 'correct the manifest next to it';
 }
 
 const nameOf = ({ tensor }: { readonly tensor: string }) => tensor;
 const inFloat = (tensor: string) => `${tensor}/float32`;
 
-/** @param cast a tensor that was cast to float32 already */
+/** @param cast a tensor that is already cast to float32 */
 function withOutputs(model: OnnxModel, tensors: Iterable<string>, isHalf: boolean, cast?: string): OnnxModel {
   return [...tensors].reduce((made, tensor) => {
     if (!isHalf) return withOutput(made, tensor);
@@ -182,7 +178,7 @@ function takesImages({ type, shape }: TensorFacts, { input }: BaseManifest): boo
   const { layout, width, height } = input;
   const wanted = layout === 'NCHW' ? [1, 3, height, width] : [1, height, width, 3];
   if (type !== 'float32') return false;
-  // A shape that the file does not give is proved by the warm-up.
+  // If the file has no shape, the warm-up verifies it.
   return (
     shape === undefined ||
     (shape.length === 4 && shape.every((dim, i) => typeof dim !== 'number' || dim === wanted[i]))
@@ -199,7 +195,7 @@ function freeDimensions({ shape }: TensorFacts, { input }: BaseManifest): Record
   return free;
 }
 
-/** Whether an output can be `size` features of one picture: [N,size], [N,size,1,1] or not told. */
+/** Whether an output can be `size` features of one image: [N,size], [N,size,1,1] or unknown. */
 function givesFeatures({ type, shape }: TensorFacts, size: number): boolean {
   if (type !== 'float32' && type !== 'float16') return false;
   const dims = shape?.slice(1) ?? [null];

@@ -2,7 +2,7 @@
 
 import { QcError } from '../../config/errors.ts';
 import { type Base, type BaseRequest, openBase } from '../base.ts';
-import type { Besides } from '../onnx/fit-manifest.ts';
+import type { ExtraOutputs } from '../onnx/fit-manifest.ts';
 import { percent } from '../percent.ts';
 
 export interface Choice {
@@ -15,13 +15,13 @@ export interface Choice {
  * The int8 variant where there is one of this very base that passed its gate and is faster; else the base as it is. A variant that
  * is damaged gives way to it: what judges must not fail over what would only be faster. For the CPU; a GPU takes the float base.
  */
-export async function fastestOf(request: BaseRequest, base: Base, besides?: Besides): Promise<Choice> {
+export async function fastestOf(request: BaseRequest, base: Base, extra?: ExtraOutputs): Promise<Choice> {
   if (request.precision !== 'auto') return { base, because: 'model.precision says so' };
   if (base.manifest.precision !== 'fp32') return { base, because: 'the base has no other form' };
   const stays = (why: string): Choice => ({ base, because: why });
   let variant: Base;
   try {
-    variant = await openBase({ ...request, precision: 'int8' }, besides);
+    variant = await openBase({ ...request, precision: 'int8' }, extra);
   } catch (error) {
     const isAbsent = error instanceof QcError && error.code === 'precision-unavailable';
     return stays(

@@ -49,7 +49,7 @@ async function candidates(request: LocalRequest, base: Base): Promise<Candidate[
       found.push({ provider, base, because, optional: true });
       continue;
     }
-    const choice = await fastestOf(request, base, besidesOf(request));
+    const choice = await fastestOf(request, base, extraOf(request));
     found.push({ ...choice, provider, optional: choice.base !== base });
     if (choice.base !== base) {
       found.push({ provider, base, because: 'its int8 variant does not run here', optional: false });
@@ -58,12 +58,12 @@ async function candidates(request: LocalRequest, base: Base): Promise<Candidate[
   return found;
 }
 
-const besidesOf = ({ pooled }: LocalRequest) => (pooled ? ('pooled' as const) : undefined);
+const extraOf = ({ pooled }: LocalRequest) => (pooled ? ('pooled' as const) : undefined);
 
 /** Its fp16 variant for a GPU, where there is one of this very base: the binding has no switch for it. */
 async function halfOf(request: LocalRequest, base: Base): Promise<Base | undefined> {
   if (request.precision !== 'auto' || request.provider === 'cpu') return undefined;
-  const half = await openBase({ ...request, precision: 'fp16' }, besidesOf(request)).catch(() => undefined);
+  const half = await openBase({ ...request, precision: 'fp16' }, extraOf(request)).catch(() => undefined);
   const isItsOwn = half?.manifest.precision === 'fp16' && half.manifest.variantOf === base.manifest.sha256;
   return isItsOwn ? half : undefined;
 }
@@ -88,7 +88,7 @@ export interface OpenedHere {
 export async function openLocally(request: LocalRequest, native: Native, opened?: Base): Promise<OpenedHere> {
   const again = request.compiled && (await openAgain(request, request.compiled, native));
   if (again) return again;
-  const float = opened ?? (await openBase(request, besidesOf(request)));
+  const float = opened ?? (await openBase(request, extraOf(request)));
   const why: string[] = [];
   for (const { provider, base, because, optional } of await candidates(request, float)) {
     const { manifest } = base;
@@ -138,9 +138,9 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
     return provider === 'cpu' ? spreadOnCpu(threads, precision) : { narrow: threads, wide: threads };
   }
 
-  function batchOf(provider: Provider, { batch, besides }: Base): number {
+  function batchOf(provider: Provider, { batch, extra }: Base): number {
     const wanted = request.batch || usualBatch[provider];
-    if (wanted === 1 || besides === 'pooled') return 1;
+    if (wanted === 1 || extra === 'pooled') return 1;
     if (batch !== undefined) return wanted;
     if (request.batch) why.push('batches: the graph of the base takes one picture at a time');
     return 1;
@@ -199,7 +199,7 @@ async function open(
   why: string[],
 ): Promise<OnnxSession> {
   const { provider, base, profile } = setup;
-  const isPlain = provider === 'cpu' && base.besides !== 'pooled' && profile === undefined;
+  const isPlain = provider === 'cpu' && base.extra !== 'pooled' && profile === undefined;
   if (isPlain && storageDirectory !== undefined) {
     try {
       return await openWider(await openFromCache(setup, cacheIn(storageDirectory)), setup, wide);

@@ -152,7 +152,7 @@ async function compiledGraph(setup: SessionSetup, cache: string): Promise<string
   const { base, batch } = setup;
   const identity = [
     base.manifest.sha256,
-    [base.output, ...base.also].join(),
+    [base.output, ...base.extraOutputs].join(),
     JSON.stringify(dimensions(base, batch)),
     ort.env.versions.node!,
   ];
@@ -196,8 +196,8 @@ function runner(
       return [size, { pixels, tensor: new ort.Tensor('float32', pixels, dims) }];
     }),
   );
-  const wanted = [base.output, ...base.also];
-  const besides = describing(base);
+  const wanted = [base.output, ...base.extraOutputs];
+  const extra = namedOutputs(base);
 
   let toProfile = profile === undefined ? 0 : profiledRuns;
   function endProfile(): void {
@@ -227,7 +227,7 @@ function runner(
         for (let n = 0; n < size; n++) {
           described.push({
             features: rows.slice(n * each, (n + 1) * each),
-            ...besides(base.also.map((name) => mapOf(outputs[name]!, n))),
+            ...extra(base.extraOutputs.map((name) => mapOf(outputs[name]!, n))),
             prepareMs,
           });
         }
@@ -239,12 +239,12 @@ function runner(
 }
 
 /** What the tensors besides the features are, in their order. */
-function describing(
+function namedOutputs(
   base: ProvedBase,
 ): (maps: readonly FeatureMap[]) => Pick<ImageFeatures, 'maps' | 'pooled'> {
-  const { also, maps, pools } = base;
-  if (also.length === 0) return () => ({});
-  if (base.besides === 'pooled') {
+  const { extraOutputs, maps, pools } = base;
+  if (extraOutputs.length === 0) return () => ({});
+  if (base.extra === 'pooled') {
     const sources = [...new Set(pools?.map(({ tensor }) => tensor))];
     return (found) => ({
       pooled: pools?.map(({ kind, tensor }) => ({ kind, map: found[sources.indexOf(tensor)]! })),

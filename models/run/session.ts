@@ -60,7 +60,7 @@ export interface JudgeOptions {
 export interface Session extends AsyncDisposable {
   readonly facts: SessionFacts;
   /** Pictures at a time that keep it busy: those of all runs under way, as many that lie ready, and one on its way back. */
-  readonly busyWith: number;
+  readonly concurrency: number;
   /** @throws QcError version-unknown, overloaded, inference-stopped */
   judge(image: Image, by?: JudgeOptions): Promise<Judgement>;
   /** Pooled features of the base, [size]. */
@@ -139,7 +139,7 @@ function share(
 
   return {
     facts,
-    busyWith: batch * Math.max(2, workers.length * parallel) + 1,
+    concurrency: batch * Math.max(2, workers.length * parallel) + 1,
     ended,
     async judge(image, { head: by, lane = other } = {}) {
       if (typeof by === 'string' && !heads.has(by)) {

@@ -54,7 +54,7 @@ export async function exportModel(
 /** What feeds an input of a head. */
 function tensorFor(base: Base, input: string): string | undefined {
   if (!isMapName(input)) return base.output;
-  return base.also[mapShapes(base).findIndex(({ name }) => name === input)];
+  return base.extraOutputs[mapShapes(base).findIndex(({ name }) => name === input)];
 }
 
 export interface ExportedBase {

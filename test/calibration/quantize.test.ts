@@ -120,7 +120,7 @@ describe('an int8 variant', () => {
     expect(report).toMatchObject({ passed: true });
   });
 
-  it('that is damaged or of another file never stops what auto can do without it', async () => {
+  it('that is damaged or of another version of its file never stops what auto can do without it', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path, { labelled: 0 });
     const explicit = { ...config, model: { ...config.model, precision: 'int8' as const } };
@@ -144,7 +144,9 @@ describe('an int8 variant', () => {
 
     await keepQuantized(folder.path, await quantizeBase(base, pictures, options));
     await site(folder.path, { labelled: 0, outlier: 2 });
-    await expect(open(explicit)).rejects.toMatchObject({ message: expect.stringContaining('another file') });
+    await expect(open(explicit)).rejects.toMatchObject({
+      message: expect.stringContaining('another version of its file'),
+    });
     expect(await readBaseManifest(variantFile(folder.path))).toMatchObject({ precision: 'int8' });
     expect((await readdir(join(folder.path, 'bases'))).filter((name) => name.endsWith('.onnx'))).toHaveLength(
       1,
@@ -200,7 +202,7 @@ describe('an fp16 variant', () => {
     await site(folder.path, { labelled: 0, outlier: 2 });
     await expect(open(explicit)).rejects.toMatchObject({
       code: 'precision-unavailable',
-      message: expect.stringContaining('another file'),
+      message: expect.stringContaining('another version of its file'),
     });
   });
 

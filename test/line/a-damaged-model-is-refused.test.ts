@@ -23,7 +23,7 @@ const damages: readonly Damage[] = [
       await truncate(base, 1_000_000);
       return base;
     },
-    found: /not a whole ONNX file \(1000000 bytes\)/,
+    found: /not a complete ONNX file \(1000000 bytes\)/,
   },
   {
     kind: 'tampered with in one byte of its weights',
@@ -35,7 +35,7 @@ const damages: readonly Damage[] = [
       await file.close();
       return base;
     },
-    found: /is not the file its manifest describes: sha256 [0-9a-f]{64}, expected [0-9a-f]{64}/,
+    found: /is not the file that its manifest describes: sha256 [0-9a-f]{64}, expected [0-9a-f]{64}/,
   },
   {
     kind: 'whole, but its manifest prepares images in another way than it was written',
@@ -52,7 +52,7 @@ const damages: readonly Damage[] = [
       await writeFile(base, '<!doctype html><title>404 Not Found</title>');
       return base;
     },
-    found: /not a whole ONNX file/,
+    found: /not a complete ONNX file/,
   },
   {
     kind: 'foreign: its manifest names a tensor that it has not',

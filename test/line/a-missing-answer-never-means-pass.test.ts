@@ -18,7 +18,7 @@ it('without a head every part is uncertain, and the status says why', async () =
   expect(plant.status).toMatchObject({
     online: true,
     state: 'degraded',
-    reasons: [expect.stringContaining('no head has been trained')],
+    reasons: [expect.stringContaining('no model has been trained')],
   });
   for (const verdict of plant.verdicts)
     expect(verdict).toMatchObject({ verdict: 'uncertain', evaluation: 0 });
@@ -39,7 +39,7 @@ it('what the inference thread dies over fails; it comes back by itself, and give
     expect((await plant.nextResults(2)).map(({ state }) => state)).toEqual(['completed', 'completed']);
 
     await writeFile(dies, '');
-    await plant.agent.logs('the inference thread died: shot by a test; starting it again');
+    await plant.agent.logs('the inference thread died: shot by a test; restarting it');
     await rm(dies);
     await until(async () => (await fetch(`${plant.url}/readyz`)).ok, { everyMs: 50, what: 'a new thread' });
     const revived = Date.now();

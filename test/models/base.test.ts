@@ -71,7 +71,7 @@ describe('a file that is no model is refused as damaged', () => {
       await using folder = await tempFolder();
       const error = await refusal(await writeTiny(folder.path, {}, bytes));
       expect([error.code, error.exitCode]).toEqual(['model-damaged', 3]);
-      expect(error.message).toContain('not a whole ONNX file');
+      expect(error.message).toContain('not a complete ONNX file');
     });
 
     test(`${name}, without a manifest`, async () => {

@@ -103,7 +103,7 @@ describe('swapping heads', () => {
     const narrow = await storeHead(folder.path, inspector.manifest, short, { promote: false });
     await expect(inspector.swapHead(narrow)).rejects.toMatchObject({
       code: 'head-damaged',
-      message: expect.stringContaining('features [N,4] float32, the base gives [N,8]'),
+      message: expect.stringContaining('features [N,4] float32, the base provides [N,8]'),
     });
     await expect(inspector.swapHead('2020-01-01.1')).rejects.toMatchObject({ code: 'version-unknown' });
 
@@ -234,7 +234,7 @@ describe('when the thread dies', () => {
     // Each thread dies over its third picture; two judged ones in between keep it from being given up.
     const round = [version, version, 'inference-stopped'];
     expect(outcomes).toEqual([...round, ...round, ...round]);
-    expect(inspector.notices[0]).toContain('killed by the test; starting it again');
+    expect(inspector.notices[0]).toContain('killed by the test; restarting it');
   });
 
   test('the heads that were kept judge on in the new one', async () => {

@@ -87,7 +87,7 @@ describe('several frames', () => {
     expect(decide([of(1), of(0.5)], rules).verdict).toBe('uncertain');
     expect(decide([of(0), of(0.6)], rules)).toMatchObject({
       verdict: 'uncertain',
-      reasons: ['good below 0.70', 'scratch above 0.60, but only 1 of 2 frames see a defect'],
+      reasons: ['good below 0.70', 'scratch above 0.60, but only 1 of 2 frames show a defect'],
     });
   });
 
@@ -102,12 +102,12 @@ describe('several frames', () => {
 describe('what is no judgement is uncertain', () => {
   const cases: [string, Probabilities[], RegExp][] = [
     ['no frame', [], /no frame/],
-    ['no head', [{}], /no head has been trained/],
+    ['no head', [{}], /no model has been trained/],
     ['NaN', [{ good: Number.NaN, scratch: 0 }], /no probability for good/],
     ['infinite', [of(0.9), { good: Number.POSITIVE_INFINITY, scratch: 0 }], /no probability/],
     ['negative', [{ good: 1.2, scratch: -0.2 }], /no probability/],
     ['a missing label', [of(0.9), { good: 0.9, dent: 0.1 }], /scratch/],
-    ['another head', [of(0.9), { good: 1 }], /different heads/],
+    ['another head', [of(0.9), { good: 1 }], /different model versions/],
     ['not adding up', [{ good: 0.9, scratch: 0.9 }], /add up/],
   ];
   for (const [name, frames, reason] of cases) {
@@ -190,7 +190,7 @@ describe('unfamiliar parts', () => {
       const { verdict, reasons } = decide([sure], strict, [0.85]);
       expect(verdict).toBe('uncertain');
       expect(reasons).toEqual([
-        'unfamiliar: unlike every labelled part (likeness 0.850, at least 0.900 is needed)',
+        'unfamiliar: unlike every labelled part (similarity 0.850, at least 0.900 is needed)',
       ]);
     }
   });
@@ -208,7 +208,7 @@ describe('unfamiliar parts', () => {
     expect(decide([of(0.9), of(0.9)], strict, [0.95, 0.1]).verdict).toBe('uncertain');
   });
 
-  test('a likeness that is missing or no number is unfamiliar, never a pass', () => {
+  test('a similarity that is missing or not a number is unfamiliar, never a pass', () => {
     expect(decide([of(0.99)], strict).verdict).toBe('uncertain');
     expect(decide([of(0.99)], strict, [undefined]).verdict).toBe('uncertain');
     expect(decide([of(0.99)], strict, [Number.NaN]).verdict).toBe('uncertain');

@@ -153,7 +153,7 @@ const models: {
       return { model: { base: `./${name}.onnx` } };
     },
     check: 'model',
-    detail: /is not the file its manifest describes: sha256/,
+    detail: /is not the file that its manifest describes: sha256/,
     remedy: /copy the file again/,
   },
   {

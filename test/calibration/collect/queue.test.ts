@@ -58,7 +58,7 @@ describe('the queue of parts worth a label', () => {
   it('takes everything while there is no head', () => {
     const queue = createQueue({ random: never, countOf: () => 0 });
     queue.offer(part({ label: null, probability: null, verdict: 'uncertain' }));
-    expect(queue.list()[0]!.why).toBe('no head has been trained yet');
+    expect(queue.list()[0]!.why).toBe('no model has been trained yet');
   });
 
   it('passes over what looks the same as what waits, was labelled or was skipped', () => {
