@@ -1,6 +1,6 @@
 /**
- * The calibration, top to bottom: labelled frames become features, features become a head, the head is judged on parts
- * that it had not seen, gets its thresholds, and becomes a version that may be promoted or not. Details are one import away.
+ * Training, from labelled frames to a model version: compute features, train a head, evaluate it on held-out parts, choose
+ * thresholds, and store it as a version that may be promoted or not. Each step is a call; details are in the imports.
  */
 import type { Config, TrainingConfig } from '../config/schema.ts';
 import type { Image } from '../models/image.ts';
@@ -24,20 +24,20 @@ import { makeReport } from './train/make-report.ts';
 import { fitPlacesOfFrames } from './train/places-of-frames.ts';
 import type { Report } from './train/report.ts';
 import { chooseThresholds, promiseRisk, thresholdsFromCosts } from './train/thresholds.ts';
-import { considerate } from './train/throttle.ts';
+import { throttled } from './train/throttle.ts';
 import { type Augmentation, type ViewSet, viewsOf } from './train/views.ts';
 
 export interface TuneOptions {
   /** Default 1. */
   readonly seed?: number | undefined;
-  /** Over those of the config. */
+  /** Overrides `training` of the config. */
   readonly training?: Partial<TrainingConfig> | undefined;
-  /** Who asked for it, for the record. */
+  /** Who started it, for the record. */
   readonly by: string;
 }
 
 export interface TuneDeps {
-  /** What is being done, in words, and how much of it. */
+  /** Receives the name of the current step and its progress. */
   readonly onProgress: (step: string, done: number, total: number) => void;
   readonly onNotice: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
@@ -49,8 +49,8 @@ export interface Tuned {
   readonly report: Report;
 }
 
-/** Views are worth their time where pictures are few: beyond so many rows none are added unasked. */
-const mostRows = 3_200;
+/** With `views: auto`, augmented views are added only up to this number of rows: they help most with few images. */
+const maxRows = 3_200;
 
 /** @throws QcError training-impossible, model-…; the reason of `signal`. The active head is never touched. */
 export async function tune(
@@ -77,16 +77,16 @@ export async function tune(
   const described = await describeFrames(chosen, {
     storageDirectory: storage.directory,
     base,
-    featuresOf: considerate((image: Image) => session.features(image)),
+    featuresOf: throttled((image: Image) => session.features(image)),
     views: viewsOf(views === 'auto' ? affordable(chosen.length, augment) : views, augment),
-    onProgress: (done, total) => onProgress('looking at the pictures', done, total),
+    onProgress: (done, total) => onProgress('computing features', done, total),
     onNotice,
     signal,
   });
   requireEnough(described.map(({ frame }) => frame));
   const extracted = performance.now();
 
-  // Head, and for comparison one that does without the base
+  // Head, and for comparison one that does not use the base
   const groups = groupsOf(described);
   const truth = described.map(({ frame }) => frame.label);
   const examples = (viewsOfFrame: (one: FrameFeatures) => Example['views']) =>
@@ -104,7 +104,7 @@ export async function tune(
     augment,
     signal,
     onNotice,
-    onProgress: (done, total) => onProgress('looking at places', done, total),
+    onProgress: (done, total) => onProgress('training localized features', done, total),
   });
   const head = places?.head ?? features;
   const plain = await fitHead(
@@ -113,7 +113,7 @@ export async function tune(
   );
   const trained = performance.now();
 
-  // Evaluated on what it had not seen
+  // Evaluation on held-out parts
   const heldOut = byLabel(head.labels, head.heldOut);
   const targets = { escapeRate, falseRejectRate, risk: promiseRisk };
   const limits = costs
@@ -121,7 +121,7 @@ export async function tune(
     : chooseThresholds(heldOut, truth, good, targets, thresholds);
   const evaluation = evaluate(heldOut, truth, { thresholds: limits.thresholds, good });
 
-  // May be promoted, or is refused
+  // Gate
   const store = await openStore(storage.directory);
   const mapsOf = async (frame: LabelledFrame) =>
     (await session.maps(await decodePicture(await readFrame(frame)))).maps;
@@ -155,13 +155,13 @@ export async function tune(
   return { version, report };
 }
 
-/** The most ways to lie that are worth their time for so many pictures. */
+/** The largest set of orientations that stays within `maxRows`. */
 function affordable(frames: number, augment: readonly Augmentation[]): ViewSet {
-  const fits = (set: ViewSet) => frames * viewsOf(set, augment).length <= mostRows;
+  const fits = (set: ViewSet) => frames * viewsOf(set, augment).length <= maxRows;
   return (['turns', 'flips'] as const).find(fits) ?? 'none';
 }
 
-/** Median of five pictures through the base, ms: what a part costs on this machine. */
+/** Latency of the base for one image on this machine, median of five, ms. */
 async function latencyOf(session: Session, frame: LabelledFrame): Promise<number> {
   const image = await decodePicture(await readFrame(frame));
   const taken: number[] = [];

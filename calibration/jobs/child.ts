@@ -53,7 +53,7 @@ async function perform(
     }
     case 'doctor':
       return examine(message.job.config, {
-        onProgress: (done, total) => onProgress('looking at the pictures', done, total),
+        onProgress: (done, total) => onProgress('computing features', done, total),
         onNotice,
         signal,
       });

@@ -1,6 +1,6 @@
 /**
- * Cells of labelled images and their views, which several passes go through. What fits into memory is kept as float16; the rest is
- * looked at again in each pass, an inference each.
+ * Cells of labelled images and their views, read in several passes. As many as fit are cached in memory as float16; the others
+ * are computed again in each pass, with one inference each.
  */
 import { type Cells, cellsOfMaps } from '../../models/cells.ts';
 import type { Image } from '../../models/image.ts';
@@ -12,9 +12,9 @@ import { readFrame } from '../dataset/read-frame.ts';
 import { viewOf } from './views.ts';
 
 export interface CellSource {
-  /** Of one view of a frame, by its index. @throws as `readFrame` and `Session.maps`; the reason of `signal` */
+  /** Cells of one view of a frame, by index. @throws as `readFrame` and `Session.maps`; the reason of `signal` */
   cells(index: number, view: number): Promise<Cells>;
-  /** Of an image that was looked at; nominal before. */
+  /** Size of an image whose cells were read; a placeholder before that. */
   size(index: number): Pick<Image, 'width' | 'height'>;
 }
 
@@ -22,18 +22,18 @@ export interface CellCacheOptions {
   /** `Session.maps`. */
   readonly mapsOf: (image: Image) => Promise<{ readonly maps: FeatureMaps }>;
   /** Default 384 MB: 640 images of 224 × 224 pixels. */
-  readonly mostBytes?: number;
+  readonly maxBytes?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 export function openCellCache(
   frames: readonly Pick<LabelledFrame, 'file'>[],
-  { mapsOf, mostBytes = 384e6, signal }: CellCacheOptions,
+  { mapsOf, maxBytes = 384e6, signal }: CellCacheOptions,
 ): CellSource {
   const kept = new Map<string, Omit<Cells, 'data'> & { readonly half: Uint16Array }>();
   const sizes = new Map<number, Pick<Image, 'width' | 'height'>>();
   let bytes = 0;
-  /** The views of an image are asked for one after the other. */
+  /** The views of an image are read consecutively, so only the last image is kept. */
   let last: { readonly index: number; readonly image: Image } | undefined;
 
   async function imageOf(index: number): Promise<Image> {
@@ -54,11 +54,11 @@ export function openCellCache(
       const { maps } = await mapsOf(await viewOf(await imageOf(index), view));
       const { data, ...size } = cellsOfMaps(maps);
       const half = packHalf(data);
-      if (bytes + half.byteLength <= mostBytes) {
+      if (bytes + half.byteLength <= maxBytes) {
         kept.set(key, { ...size, half });
         bytes += half.byteLength;
       }
-      // Rounded as well if it is not kept: a cell is the same in each pass.
+      // Also rounded if it is not cached, so that a cell has the same value in each pass.
       return { ...size, data: unpackHalf(half) };
     },
     size: (index) => sizes.get(index) ?? { width: 1, height: 1 },

@@ -1,12 +1,12 @@
 /**
- * Learning from marked places where to look: a detector of cells like the marked ones, and what it sees of each image.
+ * Learns a detector of cells that resemble the marked ones, and computes the localized features of each image with it.
  *
  * The detector is a matched filter with a diagonal covariance, w = (μ₊ − μ) / (σ² + ε): μ and σ² are moments of √cells over all
- * images, μ₊ is the mean at the marks, each label counting the same. It is scaled to deviations of ordinary cells. With few
- * marks a full covariance is worse.
+ * images, μ₊ is the mean at the marks, with the same weight for each label. It is scaled to standard deviations of ordinary
+ * cells. With few marks a full covariance is worse.
  *
- * Cross-fitting: what is seen of an image comes from a detector that knows no mark of its fold. Without it, training would rely on
- * detectors that find marks which they have learned by heart.
+ * Cross-fitting: the features of an image are computed by a detector that was trained without the marks of its fold. Otherwise
+ * the detector would overfit to the marks of the image, and training would rely on evidence that new parts do not have.
  */
 import {
   attended,
@@ -22,45 +22,45 @@ import { type ImagePoint, pointInView } from './views.ts';
 
 export interface Marked {
   readonly label: string;
-  /** Where its defects are; none are known, or there are none. */
+  /** Known locations of its defects; may be empty. */
   readonly places: readonly ImagePoint[];
-  /** By fold: what takes the part of `places` for a detector that must know nothing of that fold; absent: the same. */
+  /** By fold: replaces `places` for the detector that is trained without that fold; absent: `places`. */
   readonly placesWithout?: ReadonlyMap<number, readonly ImagePoint[]> | undefined;
 }
 
-export interface Looked {
+export interface LocalizedFeatures {
   readonly window: number;
-  /** Of all marks: what is exported. */
+  /** Trained on all marks; exported with the head. */
   readonly look: CellBlock['look'];
-  /** [n], by view: [C], seen by a look that was learned without the fold of the image. */
+  /** [n], by view: [C], from a detector that was trained without the fold of the image. */
   readonly crossFitted: readonly ReadonlyMap<number, Float32Array>[];
-  /** [n][C], seen of view 0 by `look`. */
+  /** [n][C], of view 0, from `look`. */
   readonly final: readonly Float32Array[];
 }
 
-export interface LookOptions {
-  /** Of each image, 0 to folds - 1. */
+export interface LocalizedOptions {
+  /** Fold of each image, 0 to folds - 1. */
   readonly fold: readonly number[];
   readonly views: readonly number[];
   /** Ascending. */
   readonly windows: readonly number[];
-  /** Also at the middle of all marks, in windows of this size. */
+  /** Also computes features at the centre of all marks, with this window. */
   readonly spotWindow?: number | undefined;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 const sharpness = 3;
-/** Images from which the scale of a detector is measured. */
-const mostScaled = 40;
-/** No fold is left out. */
+/** Maximum number of images used to measure the scale of a detector. */
+const maxScaled = 40;
+/** Fold number of the detector that is trained on all folds. */
 const none = -1;
 
-/** One for each window by evidence, and the one at the spot. @throws as `CellSource.cells` */
-export async function lookAtPlaces(
+/** Features by evidence for each window, and those at the spot. @throws as `CellSource.cells` */
+export async function localizedFeatures(
   source: CellSource,
   examples: readonly Marked[],
-  { fold, views, windows, spotWindow, onProgress }: LookOptions,
-): Promise<Looked[]> {
+  { fold, views, windows, spotWindow, onProgress }: LocalizedOptions,
+): Promise<LocalizedFeatures[]> {
   const total = 2 * examples.length;
   const held = [none, ...new Set(fold)];
   const learners = windows.map(() => createLearner());
@@ -70,14 +70,14 @@ export async function lookAtPlaces(
       let sized = { cells: await source.cells(i, view), window: 1 };
       for (const [at, window] of windows.entries()) {
         sized = widened(sized, window);
-        learners[at]!.see(sized.cells);
+        learners[at]!.addImage(sized.cells);
         for (const { places, detectors } of placesByDetector(example, fold[i]!, held)) {
           const shown = places
             .map((place) => pointInView(place, source.size(i), view))
             .filter((place) => place !== undefined);
           for (const place of shown) {
             const weight = 1 / (shown.length * views.length);
-            learners[at]!.mark(rootsAt(sized.cells, place), example.label, detectors, weight);
+            learners[at]!.addMark(rootsAt(sized.cells, place), example.label, detectors, weight);
           }
         }
       }
@@ -90,7 +90,7 @@ export async function lookAtPlaces(
     held.map((h) => [h, middleOf(examples.flatMap(({ places }, i) => (fold[i] === h ? [] : places)))]),
   );
 
-  const seen = [...windows, ...(spotWindow === undefined ? [] : [spotWindow])].map((window) => ({
+  const results = [...windows, ...(spotWindow === undefined ? [] : [spotWindow])].map((window) => ({
     window,
     crossFitted: [] as Map<number, Float32Array>[],
     final: [] as Float32Array[],
@@ -98,11 +98,11 @@ export async function lookAtPlaces(
   let grid: Cells | undefined;
   for (const i of examples.keys()) {
     onProgress?.(examples.length + i, total);
-    for (const one of seen) one.crossFitted.push(new Map());
+    for (const one of results) one.crossFitted.push(new Map());
     for (const view of views) {
       grid = await source.cells(i, view);
       let sized = { cells: grid, window: 1 };
-      for (const [at, one] of seen.entries()) {
+      for (const [at, one] of results.entries()) {
         sized = widened(sized, one.window);
         const { cells } = sized;
         const lookOf = (h: number) =>
@@ -113,7 +113,7 @@ export async function lookAtPlaces(
     }
   }
   onProgress?.(total, total);
-  return seen.map((one, at) => ({
+  return results.map((one, at) => ({
     ...one,
     look: detectors[at]?.get(none) ?? spotInView(grid!, spots.get(none)!, source.size(0), 0),
   }));
@@ -124,13 +124,13 @@ interface Sized {
   readonly window: number;
 }
 
-/** Windows of windows are wider windows. */
+/** Widens a window incrementally: pooling twice equals pooling once with a wider window. */
 const widened = ({ cells, window: before }: Sized, window: number): Sized => ({
   cells: windowed(cells, window - before + 1),
   window,
 });
 
-/** Which detectors, by the fold that they do not know, learn from which places of an image. */
+/** Which detectors, identified by their held-out fold, learn from which locations of an image. */
 function placesByDetector({ places, placesWithout }: Marked, own: number, held: readonly number[]) {
   const grouped = new Map<readonly ImagePoint[], number[]>();
   for (const h of held) {
@@ -146,7 +146,7 @@ interface Sum {
   weight: number;
 }
 
-/** Gathers what a detector needs to know, one image at a time. */
+/** Accumulates the moments for the detectors, one image at a time. */
 function createLearner() {
   let images = 0;
   let mean = new Float64Array();
@@ -154,8 +154,8 @@ function createLearner() {
   /** Sums over the marks, by detector and label. */
   const marks = new Map<number, Map<string, Sum>>();
   return {
-    /** Every image counts the same. */
-    see({ data, channels, height, width }: Cells): void {
+    /** Every image has the same weight. */
+    addImage({ data, channels, height, width }: Cells): void {
       if (images === 0) [mean, square] = [new Float64Array(channels), new Float64Array(channels)];
       images++;
       const size = height * width;
@@ -169,7 +169,7 @@ function createLearner() {
         square[c]! += values / size;
       }
     },
-    mark(roots: Float32Array, label: string, detectors: readonly number[], weight: number): void {
+    addMark(roots: Float32Array, label: string, detectors: readonly number[], weight: number): void {
       for (const h of detectors) {
         const byLabel = marks.get(h) ?? new Map<string, Sum>();
         marks.set(h, byLabel);
@@ -179,15 +179,15 @@ function createLearner() {
         for (let c = 0; c < roots.length; c++) sum.roots[c]! += weight * roots[c]!;
       }
     },
-    /** Not yet scaled. Without any mark it finds nothing. */
+    /** Not scaled yet. Without any mark all weights are zero. */
     detector(held: number): Evidence {
       const sums = [...(marks.get(held)?.values() ?? [])];
       const variance = mean.map((sum, c) => square[c]! / images - (sum / images) ** 2);
-      const least = 1e-4 * (variance.reduce((a, b) => a + b) / variance.length) + 1e-12;
+      const epsilon = 1e-4 * (variance.reduce((a, b) => a + b) / variance.length) + 1e-12;
       const weights = Float32Array.from(variance, (value, c) => {
         if (sums.length === 0) return 0;
         const marked = sums.reduce((sum, { roots, weight }) => sum + roots[c]! / weight, 0) / sums.length;
-        return (marked - mean[c]! / images) / (Math.max(0, value) + least);
+        return (marked - mean[c]! / images) / (Math.max(0, value) + epsilon);
       });
       const bias = -weights.reduce((sum, weight, c) => sum + (weight * mean[c]!) / images, 0);
       return { by: 'evidence', weights, bias, sharpness };
@@ -195,7 +195,7 @@ function createLearner() {
   };
 }
 
-/** Makes the evidence of ordinary cells vary by 1. */
+/** Scales the evidence of ordinary cells to a standard deviation of 1. */
 async function scale(
   source: CellSource,
   detectors: readonly Map<number, Evidence>[],
@@ -203,7 +203,7 @@ async function scale(
   count: number,
 ): Promise<void> {
   const moments = detectors.map((byFold) => new Map(Array.from(byFold.keys(), (h) => [h, [0, 0, 0]])));
-  const step = Math.max(1, Math.ceil(count / mostScaled));
+  const step = Math.max(1, Math.ceil(count / maxScaled));
   for (let i = 0; i < count; i += step) {
     let sized = { cells: await source.cells(i, 0), window: 1 };
     for (const [at, window] of windows.entries()) {

@@ -1,4 +1,4 @@
-/** What the head counts as familiar: how near a new part must be to the labelled ones. */
+/** Fits the out-of-distribution detection of a head: how a new part is compared with the labelled parts, and its threshold. */
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { Matrix } from 'ml-matrix';
 import {
@@ -12,13 +12,13 @@ import { foldsOf } from './folds.ts';
 import { principalDirections, type Whitening } from './whitening.ts';
 
 export interface Familiar {
-  /** [M][D], transformed, of length 1. */
+  /** [M][D], transformed, unit length. */
   readonly exemplars: readonly Float32Array[];
-  /** Undefined where the parts do not differ, or are too few: the cosine with the nearest exemplar counts. */
+  /** Undefined if the parts do not differ or are too few: then the cosine with the nearest exemplar is used. */
   readonly distance?: WhitenedDistance | undefined;
-  /** Familiarity below which a part is unfamiliar. */
-  readonly least: number;
-  /** How it is measured, for the record. */
+  /** A part with a lower familiarity is unfamiliar. */
+  readonly minFamiliarity: number;
+  /** Description of the measure, for the record. */
   readonly measure: string;
 }
 
@@ -27,37 +27,37 @@ export interface KnownPart {
   readonly frame: { readonly label: string };
 }
 
-/** How strangeness is measured. */
+/** Parameters of the out-of-distribution score. */
 interface Measure {
   readonly shrinkage: number;
-  /** Whether the distance to the nearest part counts as well as that to the nearest mean. */
+  /** Whether the distance to the nearest part is used in addition to that to the nearest mean. */
   readonly nearest: boolean;
 }
 
-/** Parts like the labelled ones that may be called unfamiliar by mistake. */
-const falseAlarms = 0.02;
-/** More exemplars cost time at each part and add little. */
-const mostExemplars = 500;
-/** What is chosen from: few, since few parts choose badly. */
+/** Target share of in-distribution parts that are called unfamiliar. */
+const falsePositiveRate = 0.02;
+/** Maximum number of exemplars: more of them cost time for each part and add little. */
+const maxExemplars = 500;
+/** Candidates; only a few, because a choice based on few parts is unreliable. */
 const measures: readonly Measure[] = [0.1, 0.2, 0.4].flatMap((shrinkage) =>
   [true, false].map((nearest) => ({ shrinkage, nearest })),
 );
-/** Where fewer than three labels can be left out in turn. */
-const usual: Measure = { shrinkage: 0.2, nearest: true };
-/** Parts that the choice rests on: it takes the cube of their number. */
-const mostChoosing = 240;
-const choosingFolds = 3;
-/** Labels that are left out in turn, those with most parts. */
-const mostLeftOut = 6;
-/** Folds for the limit: with few parts each one that is missing is felt. */
+/** Used with fewer than three labels, when none can be left out. */
+const defaultMeasure: Measure = { shrinkage: 0.2, nearest: true };
+/** Maximum number of parts used for the choice: its time grows with the cube of their number. */
+const maxSelectionParts = 240;
+const selectionFolds = 3;
+/** Maximum number of labels that are left out in turn; those with the most parts. */
+const maxLeftOut = 6;
+/** Number of folds for the limit: with few parts, larger training folds matter. */
 const foldsFor = (parts: number) => (parts <= 120 ? 20 : 5);
 
 /**
  * The limit is a cross-conformal quantile (Vovk, "Cross-conformal predictors", Ann. Math. Artif. Intell. 74, 2015) of the
- * distance of each part to the others of a fold that it is not in: about 2 % of parts like the labelled ones are called unfamiliar;
- * where too few are labelled for that, the largest distance stands for it. How distances are measured is chosen with each label
- * left out in turn: its parts should be farther away than parts of the others.
- * @param group frames of one group never vouch for each other
+ * scores of held-out parts: about 2 % of in-distribution parts are called unfamiliar. With too few labelled parts for that, the
+ * limit is the largest score. The measure is chosen by leaving out each label in turn: its parts should have higher scores than
+ * held-out parts of the other labels.
+ * @param group frames of one group are always in the same fold
  * @throws the reason of `signal`
  */
 export async function familiarOf(
@@ -65,7 +65,7 @@ export async function familiarOf(
   group: readonly number[],
   signal?: AbortSignal,
 ): Promise<Familiar> {
-  const step = Math.max(1, described.length / mostExemplars);
+  const step = Math.max(1, described.length / maxExemplars);
   const chosen = described
     .map((_, i) => i)
     .filter((i) => Math.floor(i / step) !== Math.floor((i - 1) / step));
@@ -81,7 +81,7 @@ export async function familiarOf(
   if (!whiten) return { exemplars, ...nearestCosine(exemplars, parts.group) };
 
   const measure = await chooseMeasure(parts, signal);
-  const held = await heldOutDistances(parts, measure, signal);
+  const held = await heldOutScores(parts, measure, signal);
   const limit = Math.max(1e-6, quantile(held));
   const whitening = whiten(measure.shrinkage);
   return {
@@ -95,7 +95,7 @@ export async function familiarOf(
       nearest: measure.nearest,
       limit,
     },
-    least: familiarityThreshold,
+    minFamiliarity: familiarityThreshold,
     measure: `Mahalanobis distance to the nearest label${measure.nearest ? ' and part' : ''} and angle, ${whitening.rank} directions, shrinkage ${measure.shrinkage}`,
   };
 }
@@ -108,9 +108,9 @@ interface Parts {
 }
 
 /**
- * Inner products in which each feature is divided by its spread within the labels of the members, so that none counts only because
- * its numbers are large.
- * @returns kernel [n,n]; weight: one over the squared spread
+ * Inner products with each feature divided by its standard deviation within labels, so that no feature dominates because of its
+ * scale.
+ * @returns kernel [n,n]; weight: inverse variance
  */
 function weightedKernel(rows: readonly Float32Array[], label: readonly string[], members: readonly number[]) {
   const size = rows[0]!.length;
@@ -127,10 +127,10 @@ function weightedKernel(rows: readonly Float32Array[], label: readonly string[],
     for (let d = 0; d < size; d++) centre[d]! += (mean[d]! * own.length) / members.length;
   }
   const deviation = variance.map(Math.sqrt);
-  // A feature that hardly moves among few parts is not a hundred times more telling.
+  // Limits the weight of features that hardly vary among few parts.
   const floor = 0.1 * (deviation.reduce((sum, value) => sum + value, 0) / size) + 1e-9;
   const single = Float64Array.from(deviation, (value) => 1 / (value + floor) ** 2);
-  // One common factor changes nothing, but keeps single precision away from its ends.
+  // A common factor does not change the result; it keeps values within the range of single precision.
   const mean = single.reduce((sum, value) => sum + value, 0) / size;
   const weight = Float32Array.from(single, (value) => value / mean);
   const root = weight.map(Math.sqrt);
@@ -156,30 +156,30 @@ function gramOf(rows: readonly Float64Array[]): Matrix {
   return kernel;
 }
 
-/** The measure that tells a label that was left out best from held-out parts of the others. */
+/** The measure that best separates parts of a left-out label from held-out parts of the other labels. */
 async function chooseMeasure(parts: Parts, signal?: AbortSignal): Promise<Measure> {
   const labels = [...new Set(parts.label)].sort();
-  if (labels.length < 3) return usual;
-  const each = Math.max(2, Math.floor(mostChoosing / labels.length));
+  if (labels.length < 3) return defaultMeasure;
+  const each = Math.max(2, Math.floor(maxSelectionParts / labels.length));
   const drawn = labels.flatMap((one) => indicesOf(parts.label, one).slice(0, each));
   const rows = drawn.map((i) => parts.rows[i]!);
   const label = drawn.map((i) => parts.label[i]!);
   const fold = foldsOf(
     drawn.map((i) => ({ label: parts.label[i]!, group: parts.group[i]! })),
-    choosingFolds,
+    selectionFolds,
     1,
   );
-  const worth = measures.map(() => 0);
+  const scores = measures.map(() => 0);
   const leftOut = labels
     .toSorted((a, b) => indicesOf(label, b).length - indicesOf(label, a).length)
-    .slice(0, mostLeftOut);
+    .slice(0, maxLeftOut);
   for (const left of leftOut) {
-    const strange = indicesOf(label, left);
+    const novel = indicesOf(label, left);
     const others = label.flatMap((one, i) => (one === left ? [] : [i]));
     const { kernel } = weightedKernel(rows, label, others);
     const known = measures.map((): number[] => []);
     const unknown = measures.map((): number[] => []);
-    for (let held = 0; held < choosingFolds; held++) {
+    for (let held = 0; held < selectionFolds; held++) {
       await otherWork();
       signal?.throwIfAborted();
       const members = others.filter((i) => fold[i] !== held);
@@ -190,25 +190,25 @@ async function chooseMeasure(parts: Parts, signal?: AbortSignal): Promise<Measur
         const whitening = whiten(shrinkage);
         measures.forEach((measure, m) => {
           if (measure.shrinkage !== shrinkage) return;
-          known[m]!.push(...strangeness(whitening, rest, members, measure));
-          unknown[m]!.push(...strangeness(whitening, strange, members, measure));
+          known[m]!.push(...novelties(whitening, rest, members, measure));
+          unknown[m]!.push(...novelties(whitening, novel, members, measure));
         });
       }
     }
     measures.forEach((_, m) => {
-      worth[m]! += worthOf(known[m]!, unknown[m]!);
+      scores[m]! += separationOf(known[m]!, unknown[m]!);
     });
   }
-  return measures[worth.indexOf(Math.max(...worth))]!;
+  return measures[scores.indexOf(Math.max(...scores))]!;
 }
 
-/** Distance of each part to the parts of the other folds. */
-async function heldOutDistances(parts: Parts, measure: Measure, signal?: AbortSignal): Promise<number[]> {
+/** Score of each part when its fold is held out. */
+async function heldOutScores(parts: Parts, measure: Measure, signal?: AbortSignal): Promise<number[]> {
   const grouped = parts.label.map((label, i) => ({ label, group: parts.group[i]! }));
   const folds = foldsFor(grouped.length);
   const fold = foldsOf(grouped, folds, 1);
-  const seen: number[] = [];
-  const orphans: number[] = [];
+  const known: number[] = [];
+  const unknown: number[] = [];
   for (let held = 0; held < folds; held++) {
     await otherWork();
     signal?.throwIfAborted();
@@ -218,16 +218,16 @@ async function heldOutDistances(parts: Parts, measure: Measure, signal?: AbortSi
     const whiten = rest.length > 0 ? principalDirections(kernel, members, parts.label) : undefined;
     if (!whiten) continue;
     const whitening = whiten(measure.shrinkage);
-    const known = new Set(members.map((i) => parts.label[i]!));
-    strangeness(whitening, rest, members, measure).forEach((distance, at) => {
-      (known.has(parts.label[rest[at]!]!) ? seen : orphans).push(distance);
+    const knownLabels = new Set(members.map((i) => parts.label[i]!));
+    novelties(whitening, rest, members, measure).forEach((score, at) => {
+      (knownLabels.has(parts.label[rest[at]!]!) ? known : unknown).push(score);
     });
   }
-  // A label whose parts are all of one group is a stranger to every fold that it is held out of.
-  return seen.length > 0 ? seen : orphans;
+  // If all parts of a label are in one group, their label is unknown whenever they are held out.
+  return known.length > 0 ? known : unknown;
 }
 
-function strangeness(
+function novelties(
   { rows, means }: Whitening,
   of: readonly number[],
   members: readonly number[],
@@ -238,8 +238,8 @@ function strangeness(
   return of.map((i) => noveltyOf(rows.getRow(i), labels, parts, nearest));
 }
 
-/** Share of unknown parts beyond the limit for known ones, and, for what that does not tell, the area under the ROC curve. */
-function worthOf(known: readonly number[], unknown: readonly number[]): number {
+/** Detection rate of unknown parts at the limit for known ones, plus the area under the ROC curve as a tie-breaker. */
+function separationOf(known: readonly number[], unknown: readonly number[]): number {
   if (known.length === 0) return 0;
   const limit = quantile(known);
   const noticed = unknown.filter((value) => value > limit).length / unknown.length;
@@ -250,11 +250,11 @@ function worthOf(known: readonly number[], unknown: readonly number[]): number {
 
 function quantile(distances: readonly number[]): number {
   const ranked = distances.toSorted((a, b) => a - b);
-  const rank = Math.min(ranked.length, Math.ceil((1 - falseAlarms) * (ranked.length + 1)));
+  const rank = Math.min(ranked.length, Math.ceil((1 - falsePositiveRate) * (ranked.length + 1)));
   return ranked[rank - 1]!;
 }
 
-/** For parts that span no space of their own: the cosine with the nearest part of another group. */
+/** Fallback for parts without principal directions: the cosine with the nearest part of another group. */
 export function nearestCosine(rows: readonly Float32Array[], group: readonly number[]) {
   const held = rows.map((row, i) => {
     let nearest = -1;
@@ -266,7 +266,7 @@ export function nearestCosine(rows: readonly Float32Array[], group: readonly num
     });
     return 1 - nearest;
   });
-  return { least: Math.max(-1, 1 - quantile(held)), measure: 'cosine to the nearest part' };
+  return { minFamiliarity: Math.max(-1, 1 - quantile(held)), measure: 'cosine to the nearest part' };
 }
 
 const indicesOf = (labels: readonly string[], one: string) =>

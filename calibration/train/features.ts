@@ -1,4 +1,4 @@
-/** Features of labelled frames, computed once for each picture and base: `<storage>/features/<base>.f32`. */
+/** Features of labelled frames, computed once per image and base: `<storage>/features/<base>.f32`. */
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolders } from '../../models/disk/folders.ts';
@@ -14,9 +14,9 @@ export interface FrameFeatures {
   readonly frame: LabelledFrame;
   /** [D], pooled features of the base. */
   readonly features: Float32Array;
-  /** The same for each view that was asked for, by its number; view 0 is the picture as it is. */
+  /** The same for each requested view, by number; view 0 is the unchanged image. */
   readonly views: ReadonlyMap<number, Float32Array>;
-  /** Low-level statistics of the same picture. */
+  /** Low-level statistics of the same image. */
   readonly statistics: Float32Array;
 }
 
@@ -24,22 +24,22 @@ export interface DescribeOptions {
   readonly storageDirectory: string;
   readonly base: BaseManifest;
   readonly featuresOf: (image: Image) => Promise<Float32Array>;
-  /** Views of each picture: see views.ts; the first must be 0. */
+  /** Views of each image: see views.ts; the first must be 0. */
   readonly views: readonly number[];
   readonly onProgress: (done: number, total: number) => void;
   readonly onNotice: (text: string) => void;
-  /** Told of a picture that is left out, instead of `onNotice`. */
+  /** Called instead of `onNotice` for an image that is left out. */
   readonly onUnreadable?: (frame: LabelledFrame, reason: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** sha256 of the picture and one byte for the view, filled up to whole floats. */
+/** sha256 of the image and one byte for the view, padded to a multiple of four bytes. */
 const keyBytes = 36;
 
 /**
- * Features of every frame. A picture that cannot be read is set aside with a notice and never stops the rest.
- * The cache only saves time: a torn end is cut off, and where it cannot be written everything goes on without it.
- * @throws the reason of `signal`, between two pictures
+ * Features of every frame. An image that cannot be read is left out with a notice; the others are processed.
+ * The cache only saves time: an incomplete last record is cut off, and if the cache cannot be written, it is not used.
+ * @throws the reason of `signal`, between two images
  */
 export async function describeFrames(
   frames: readonly LabelledFrame[],
@@ -74,13 +74,13 @@ export async function describeFrames(
     try {
       await cache?.write(Buffer.concat([Buffer.from(key, 'hex'), Buffer.from(values.buffer)]));
     } catch (error) {
-      onNotice(`features are not kept for the next training: ${(error as Error).message}`);
+      onNotice(`features are not cached for the next training: ${(error as Error).message}`);
       await cache?.close();
       cache = undefined;
     }
   }
 
-  /** A frame as described, or why it cannot be read. */
+  /** The features of a frame, or why it cannot be read. */
   async function describe(frame: LabelledFrame): Promise<FrameFeatures | string> {
     try {
       const rows = await rowsOf(frame);
@@ -97,7 +97,7 @@ export async function describeFrames(
   }
 
   const described: FrameFeatures[] = [];
-  // The next picture is read and decoded while the model looks at this one.
+  // The next image is read and decoded while the model processes this one.
   let ahead: Promise<FrameFeatures | string> | undefined;
   try {
     for (const [index, frame] of frames.entries()) {
@@ -133,7 +133,7 @@ async function readCache(file: string, recordBytes: number) {
   return { known, length };
 }
 
-/** Opened for appending after its last whole record. */
+/** Opens the cache for appending after its last complete record. */
 async function openCache(
   folder: string,
   file: string,
@@ -146,7 +146,7 @@ async function openCache(
     await handle.truncate(length);
     return handle;
   } catch (error) {
-    onNotice(`features are not kept for the next training: ${(error as Error).message}`);
+    onNotice(`features are not cached for the next training: ${(error as Error).message}`);
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** A candidate → a version in the store. */
+/** Writes a candidate to the store as a new version. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,15 +16,15 @@ export interface Candidate {
   readonly head: TrainedHead & Familiar;
   readonly report: Report;
   readonly heldOut: HeldOutAnswers;
-  /** The head that was active when its gate judged; undefined if none was. */
+  /** The head that it was compared with by the gate; undefined if none was active. */
   readonly against: string | undefined;
-  /** Who asked for it. */
+  /** Who started the training. */
   readonly by: string;
 }
 
 /**
  * @returns its version; it is not promoted
- * @throws QcError dataset-write-failed; then nothing is left of it
+ * @throws QcError dataset-write-failed; partial files are removed
  */
 export async function keepCandidate(
   store: Store,
@@ -37,7 +37,7 @@ export async function keepCandidate(
       base,
       createdAt: new Date(),
       thresholds: report.thresholds,
-      familiar: head.least,
+      familiar: head.minFamiliarity,
       training: {
         method:
           report.hidden > 0
@@ -66,7 +66,7 @@ export async function keepCandidate(
     return await store.add(folder);
   } catch (cause) {
     if (cause instanceof QcError) throw cause;
-    throw new QcError('dataset-write-failed', `the candidate cannot be kept: ${(cause as Error).message}`, {
+    throw new QcError('dataset-write-failed', `the candidate cannot be stored: ${(cause as Error).message}`, {
       cause,
     });
   } finally {

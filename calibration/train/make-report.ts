@@ -1,4 +1,4 @@
-/** What was measured of a candidate → its report. Pure. */
+/** Builds the report of a candidate from its measurements. Pure. */
 import type { Probabilities } from '../../models/verdict.ts';
 import type { JudgedByActive } from './active.ts';
 import { forgetting, negativeTransfer, overFitting, shareOf } from './checks.ts';
@@ -13,26 +13,26 @@ import type { Report } from './report.ts';
 import type { Chosen } from './thresholds.ts';
 
 export interface Measured {
-  /** Labels of the frames that were drawn, those with an unreadable picture included. */
+  /** Labels of the frames that were drawn, including those whose image cannot be read. */
   readonly drawn: readonly string[];
   readonly described: readonly FrameFeatures[];
   readonly head: TrainedHead;
-  /** The same without the base: fitted on plain statistics of the pictures. */
+  /** A head trained on plain image statistics instead of the base. */
   readonly plain: TrainedHead;
-  /** How it looks at places; undefined where nothing was tried. */
+  /** Localized features; undefined if they were not tried. */
   readonly places: PlacesFit | undefined;
-  /** What the head says of each frame without having seen it. */
+  /** Cross-validated probabilities of each frame. */
   readonly heldOut: readonly Probabilities[];
   readonly limits: Chosen;
   readonly evaluation: Evaluation;
   readonly active: JudgedByActive | undefined;
   readonly gate: Gate;
-  /** What goes into the report as it is. */
+  /** Copied to the report unchanged. */
   readonly facts: Pick<Report, 'revision' | 'seed' | 'augment' | 'hidden' | 'latencyMs'>;
   readonly ms: { readonly features: number; readonly training: number };
 }
 
-const mostWorst = 24;
+const maxWorst = 24;
 
 export function makeReport(measured: Measured): Report {
   const { drawn, described, head, plain, places, heldOut, limits, evaluation, active, gate, facts, ms } =
@@ -81,8 +81,8 @@ export function makeReport(measured: Measured): Report {
 
 function placesOf(fit: PlacesFit): Report['places'] {
   const { chosen, tried, marked, guessed } = fit;
-  const told = tried.map((one) => ({ ...one, chosen: one === chosen }));
-  return { sentence: placesSentence(fit), marked, guessed, tried: told };
+  const variants = tried.map((one) => ({ ...one, chosen: one === chosen }));
+  return { sentence: placesSentence(fit), marked, guessed, tried: variants };
 }
 
 function worstMistakes(described: readonly FrameFeatures[], said: readonly Probabilities[]): Report['worst'] {
@@ -93,7 +93,7 @@ function worstMistakes(described: readonly FrameFeatures[], said: readonly Proba
     })
     .filter(({ label, said: most }) => label !== most)
     .sort((a, b) => b.probability - a.probability)
-    .slice(0, mostWorst);
+    .slice(0, maxWorst);
 }
 
 const seconds = (ms: number) => Number((ms / 1000).toFixed(2));

@@ -1,6 +1,6 @@
 /**
- * Where a defect probably is if nobody has marked it: the cell that is least like those of good parts. Such places stand for marks;
- * cross-validation decides whether they help.
+ * Finds the probable location of an unmarked defect: the cell with the largest nearest-neighbour distance to cells of good parts.
+ * These locations are used like marks; cross-validation decides whether they help.
  */
 import type { Cells } from '../../models/cells.ts';
 import type { CellSource } from './cell-cache.ts';
@@ -8,52 +8,52 @@ import { mixSeeds, seededRandom } from './random.ts';
 import { openTensors, type Tensors } from './tensors.ts';
 import type { ImagePoint } from './views.ts';
 
-export interface OddPlace {
-  /** Against all good parts. */
+export interface Anomaly {
+  /** Compared with all good parts. */
   readonly places: readonly ImagePoint[];
-  /** By fold: against the good parts outside it. */
+  /** By fold: compared with the good parts outside that fold. */
   readonly placesWithout: ReadonlyMap<number, readonly ImagePoint[]>;
 }
 
-export interface OddCellOptions {
+export interface AnomalyOptions {
   /** Indices of good parts, at least one. */
   readonly good: readonly number[];
-  /** Indices of parts whose defects are looked for. */
+  /** Indices of parts whose defects are to be located. */
   readonly defects: readonly number[];
-  /** Of each part. */
+  /** Fold of each part. */
   readonly fold: readonly number[];
   readonly seed: number;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Cells of good parts that others are compared with, and the parts that they come from. */
-const mostCells = 1_200;
-const mostGood = 60;
+/** Maximum number of reference cells, and of good parts that they are drawn from. */
+const maxCells = 1_200;
+const maxGood = 60;
 
 /** By the index of the part. @throws as `CellSource.cells` */
-export async function findOddPlaces(
+export async function findAnomalies(
   source: CellSource,
-  { good, defects, fold, seed, onProgress }: OddCellOptions,
-): Promise<ReadonlyMap<number, OddPlace>> {
+  { good, defects, fold, seed, onProgress }: AnomalyOptions,
+): Promise<ReadonlyMap<number, Anomaly>> {
   const { tf } = await openTensors();
   const random = seededRandom(mixSeeds(seed, 16));
-  const chosen = random.shuffled(good).slice(0, mostGood);
+  const chosen = random.shuffled(good).slice(0, maxGood);
   const total = chosen.length + defects.length;
   const kept: { readonly roots: Float32Array; readonly fold: number }[] = [];
   for (const [n, i] of chosen.entries()) {
     onProgress?.(n, total);
     const cells = await source.cells(i, 0);
-    const each = Math.max(1, Math.floor(mostCells / chosen.length));
+    const each = Math.max(1, Math.floor(maxCells / chosen.length));
     const drawn = random.shuffled([...Array(cells.height * cells.width).keys()]).slice(0, each);
     for (const p of drawn) kept.push({ roots: rootsOf(cells, p), fold: fold[i]! });
   }
-  const memory = joined(kept.map(({ roots }) => roots));
-  const memoryFold = kept.map((one) => one.fold);
-  const found = new Map<number, OddPlace>();
+  const reference = joined(kept.map(({ roots }) => roots));
+  const referenceFold = kept.map((one) => one.fold);
+  const found = new Map<number, Anomaly>();
   for (const [n, i] of defects.entries()) {
     onProgress?.(chosen.length + n, total);
     const cells = await source.cells(i, 0);
-    found.set(i, oddest(cells, await squaredDistances(tf, cells, memory), memoryFold));
+    found.set(i, mostAnomalous(cells, await squaredDistances(tf, cells, reference), referenceFold));
   }
   onProgress?.(total, total);
   return found;
@@ -72,15 +72,15 @@ function joined(rows: readonly Float32Array[]): Float32Array {
   return flat;
 }
 
-/** Between √cells, [cells][memory], row-major. @param memory [memory][channels], row-major */
+/** Squared distances between √cells, [cells][reference], row-major. @param reference [reference][channels], row-major */
 async function squaredDistances(
   tf: Tensors,
   { data, channels, height, width }: Cells,
-  memory: Float32Array,
+  reference: Float32Array,
 ): Promise<Float32Array> {
-  const count = memory.length / channels;
+  const count = reference.length / channels;
   const distances = tf.tidy(() => {
-    const known = tf.tensor2d(memory, [count, channels]);
+    const known = tf.tensor2d(reference, [count, channels]);
     const cells = tf.tensor2d(Float32Array.from(data, Math.sqrt), [channels, height * width]);
     const own = tf.reshape(tf.sum(tf.square(cells), 0), [height * width, 1]);
     const lengths = tf.reshape(tf.sum(tf.square(known), 1), [1, count]);
@@ -92,8 +92,8 @@ async function squaredDistances(
   return values;
 }
 
-/** The cell that is farthest from its nearest one in memory, for memory as a whole and without each fold. */
-function oddest({ height, width }: Cells, distances: Float32Array, fold: readonly number[]): OddPlace {
+/** The cell with the largest nearest-neighbour distance, for all reference cells and without those of each fold. */
+function mostAnomalous({ height, width }: Cells, distances: Float32Array, fold: readonly number[]): Anomaly {
   const folds = [...new Set(fold)];
   const nearest = folds.map(() => new Float64Array(height * width).fill(Number.POSITIVE_INFINITY));
   const rowOf = fold.map((f) => nearest[folds.indexOf(f)]!);
@@ -104,10 +104,10 @@ function oddest({ height, width }: Cells, distances: Float32Array, fold: readonl
     }
   }
   const farthest = (among: readonly Float64Array[]) => {
-    let [best, most] = [0, Number.NEGATIVE_INFINITY];
+    let [best, max] = [0, Number.NEGATIVE_INFINITY];
     for (let p = 0; p < height * width; p++) {
-      const least = among.reduce((a, row) => Math.min(a, row[p]!), Number.POSITIVE_INFINITY);
-      if (least > most) [best, most] = [p, least];
+      const min = among.reduce((a, row) => Math.min(a, row[p]!), Number.POSITIVE_INFINITY);
+      if (min > max) [best, max] = [p, min];
     }
     return best;
   };

@@ -19,7 +19,7 @@ import { type DescribeOptions, describeFrames, type FrameFeatures } from './feat
 import { fitHead, type TrainedHead } from './fit.ts';
 import { foldsOf } from './folds.ts';
 import { groupsOf } from './groups.ts';
-import { considerate } from './throttle.ts';
+import { throttled } from './throttle.ts';
 
 /** Half a point of accuracy, and of bad parts that pass. */
 const mostLost = 0.005;
@@ -135,9 +135,9 @@ export async function judgeOf(
     return await describeFrames(wanted, {
       storageDirectory: storage.directory,
       base,
-      featuresOf: considerate((image: Image) => session.features(image)),
+      featuresOf: throttled((image: Image) => session.features(image)),
       views: [0],
-      onProgress: (done, total) => onProgress('looking at the pictures', done, total),
+      onProgress: (done, total) => onProgress('computing features', done, total),
       onNotice,
       signal,
     });
@@ -154,10 +154,10 @@ function answer(
   const values = probabilitiesOf(head, features);
   const said = Object.fromEntries(head.labels.map((label, k) => [label, values[k]!]));
   const likeness = familiarityOf(familiar, hellinger(features));
-  const rules = { thresholds, familiar: familiar.least, good };
+  const rules = { thresholds, familiar: familiar.minFamiliarity, good };
   return {
     label: mostProbable(said),
-    unfamiliar: likeness < familiar.least,
+    unfamiliar: likeness < familiar.minFamiliarity,
     passes: decide([said], rules, [likeness]).verdict === 'pass',
   };
 }

@@ -1,26 +1,26 @@
-/** Looking at pictures beside a line that needs the same cores and the same memory. */
+/** Limits how much training slows down a production line on the same machine. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** So much longer than on an idle machine and nobody else is meant. */
+/** A call may take this many times its best duration before it is followed by a pause. */
 const tolerance = 1.5;
-const longestRestMs = 500;
+const maxPauseMs = 500;
 
 /**
- * One picture at a time, and after each a rest as long as it took beyond what it takes on an idle machine: that was time in
- * which somebody else wanted to work. On an idle machine it costs nothing.
+ * Runs one call at a time. If a call takes longer than on an idle machine, other processes need the processor: the next call
+ * waits for the extra time. On an idle machine there are no pauses.
  */
-export function considerate<In, Out>(look: (picture: In) => Promise<Out>): (picture: In) => Promise<Out> {
+export function throttled<In, Out>(run: (input: In) => Promise<Out>): (input: In) => Promise<Out> {
   let best = Number.POSITIVE_INFINITY;
   let last: Promise<unknown> = Promise.resolve();
-  return (picture) => {
+  return (input) => {
     const mine = last.then(async () => {
       const began = performance.now();
-      const seen = await look(picture);
+      const result = await run(input);
       const took = performance.now() - began;
       best = Math.min(best, took);
       const over = took - tolerance * best;
-      if (over > 0) await sleep(Math.min(over, longestRestMs));
-      return seen;
+      if (over > 0) await sleep(Math.min(over, maxPauseMs));
+      return result;
     });
     last = mine.catch(() => undefined);
     return mine;

@@ -211,7 +211,7 @@ async function unfamiliar(
       described.map((_, group) => group),
     );
     const strange = ({ features }: FrameFeatures) =>
-      familiarityOf(familiar, hellinger(features)) < familiar.least;
+      familiarityOf(familiar, hellinger(features)) < familiar.minFamiliarity;
     counts.others += foreign.length;
     counts.other += foreign.filter(strange).length;
     for (const { id, label } of testing) {

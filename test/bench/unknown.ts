@@ -95,7 +95,7 @@ async function measure(set: string, described: readonly FrameFeatures[], size: n
         ['cosine', before],
       ] as const) {
         const share = (parts: readonly FrameFeatures[]) =>
-          parts.filter(({ features }) => familiarityOf(by, hellinger(features)) < by.least).length /
+          parts.filter(({ features }) => familiarityOf(by, hellinger(features)) < by.minFamiliarity).length /
           parts.length;
         rates[name].push({ noticed: share(unknown), alarms: share(known), seconds });
       }

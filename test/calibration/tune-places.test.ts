@@ -77,7 +77,7 @@ it('learns from marks where to look, and judges so in every form that the head t
       { onNotice: (text) => notices.push(text), onProgress: (step) => steps.add(step) },
     );
   const { version, report } = await train();
-  expect(steps).toContain('looking at places');
+  expect(steps).toContain('training localized features');
   expect(report.places).toMatchObject({ marked: 8, guessed: 0 });
   expect(report.places?.tried.map(({ way, window }) => `${way} ${window}`)).toEqual([
     'features 0',
@@ -87,7 +87,7 @@ it('learns from marks where to look, and judges so in every form that the head t
   const chosen = report.places?.tried.find((one) => one.chosen);
   expect(chosen).toMatchObject({ way: 'places', accuracy: report.accuracy });
   expect(report.places?.sentence).toMatch(
-    /^it looks at single places as well, learned from 8 parts with marks: \d/,
+    /^it uses the whole image and single places, learned from 8 parts with marks: \d/,
   );
 
   const store = await openStore(storage);

@@ -57,7 +57,7 @@ describe('training', () => {
     const store = await openStore(storage);
     expect(await store.active()).toBeUndefined();
     expect(first.notices).toEqual([]);
-    expect(first.steps).toContain('looking at the pictures 36/36');
+    expect(first.steps).toContain('computing features 36/36');
     expect(first.steps.some((step) => step.startsWith('training '))).toBe(true);
 
     const { report } = first;

@@ -119,7 +119,7 @@ describe('a head is made on the command line', () => {
     const command = `ulimit -f 1; exec "${process.execPath}" "${main}" train --config "${config}"`;
     const full = await run('bash', ['-c', command]).catch((error: { stderr: string; code: number }) => error);
     expect(full).toMatchObject({ code: 1 });
-    expect(full.stderr).toContain('features are not kept for the next training');
+    expect(full.stderr).toContain('features are not cached for the next training');
     expect(full.stderr).toMatch(/the candidate cannot be kept: .* — check for a full disk/);
     const after = (await json('models', 'list')).value as { active: boolean }[];
     expect(after.length).toBe(versions);

@@ -28,7 +28,7 @@ const training = labels.flatMap((label, k) => partsOf(label, 25, 1 + k));
 const singly = (parts: readonly unknown[]) => parts.map((_, i) => i);
 const likeness = (by: Familiar, features: Float32Array) => familiarityOf(by, hellinger(features));
 const shareUnfamiliar = (by: Familiar, parts: readonly { features: Float32Array }[]) =>
-  parts.filter(({ features }) => likeness(by, features) < by.least).length / parts.length;
+  parts.filter(({ features }) => likeness(by, features) < by.minFamiliarity).length / parts.length;
 
 describe('what a head counts as familiar', () => {
   let familiar: Familiar;
@@ -37,7 +37,7 @@ describe('what a head counts as familiar', () => {
   });
 
   test('holds back a kind that nobody labelled, and at most a few parts of known kinds', () => {
-    expect(familiar.least).toBe(0.5);
+    expect(familiar.minFamiliarity).toBe(0.5);
     expect(familiar.measure).toMatch(/^Mahalanobis distance to the nearest label/);
     expect(shareUnfamiliar(familiar, partsOf('crack', 100, 11))).toBeGreaterThan(0.9);
     const known = labels.flatMap((label, k) => partsOf(label, 100, 21 + k));
@@ -79,7 +79,11 @@ describe('what a head counts as familiar', () => {
       const broken = await session.run({
         features: new ort.Tensor('float32', new Float32Array(size).fill(Number.NaN), [1, size]),
       });
-      const rules = { thresholds: { pass: 0.5, fail: 0.5 }, good: ['good'], familiar: familiar.least };
+      const rules = {
+        thresholds: { pass: 0.5, fail: 0.5 },
+        good: ['good'],
+        familiar: familiar.minFamiliarity,
+      };
       const sure = [{ good: 1, dent: 0, scratch: 0, stain: 0 }];
       expect(decide(sure, rules, [broken.familiarity!.data[0] as number]).verdict).toBe('uncertain');
       await session.release();
@@ -99,8 +103,8 @@ describe('what a head counts as familiar', () => {
 
   test('two labels with four parts each are enough, all parts the same fall back to the cosine', async () => {
     const few = [...partsOf('good', 4, 1), ...partsOf('dent', 4, 2)];
-    const least = await familiarOf(few, singly(few));
-    expect(least.distance!.limit).toBeGreaterThan(0);
+    const fewest = await familiarOf(few, singly(few));
+    expect(fewest.distance!.limit).toBeGreaterThan(0);
     const same = Array.from({ length: 8 }, (_, i) => ({
       features: new Float32Array(size).fill(2),
       frame: { label: i < 4 ? 'good' : 'dent' },
@@ -108,7 +112,7 @@ describe('what a head counts as familiar', () => {
     const cosine = await familiarOf(same, singly(same));
     expect(cosine).toMatchObject({ measure: 'cosine to the nearest part' });
     expect(cosine.distance).toBeUndefined();
-    expect(likeness(cosine, same[0]!.features)).toBeGreaterThanOrEqual(cosine.least - 1e-6);
+    expect(likeness(cosine, same[0]!.features)).toBeGreaterThanOrEqual(cosine.minFamiliarity - 1e-6);
   });
 
   test('ends where it is cancelled', async () => {

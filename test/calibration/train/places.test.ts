@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { CellSource } from '../../../calibration/train/cell-cache.ts';
-import { lookAtPlaces } from '../../../calibration/train/evidence.ts';
+import { localizedFeatures } from '../../../calibration/train/evidence.ts';
 import { fitHead } from '../../../calibration/train/fit.ts';
 import { fitPlaces, type PlacedExample } from '../../../calibration/train/fit-places.ts';
-import { findOddPlaces } from '../../../calibration/train/odd-cells.ts';
+import { findAnomalies } from '../../../calibration/train/odd-cells.ts';
 import { seededRandom } from '../../../calibration/train/random.ts';
 import { cellsOfMaps } from '../../../models/cells.ts';
 import { probabilitiesOf } from '../../../models/head.ts';
@@ -89,7 +89,7 @@ function accuracy(head: Parameters<typeof probabilitiesOf>[0], list: readonly Pa
   return right.length / list.length;
 }
 
-describe('looking at places', () => {
+describe('localized features', () => {
   const training = parts(12);
   const fresh = parts(20, 500);
 
@@ -157,8 +157,8 @@ describe('cross-fitting', () => {
     const elsewhere = marked.map((one, i) =>
       fold[i] === 2 ? { ...one, places: one.places.map(({ x, y }) => ({ x: 1 - x, y: 1 - y })) } : one,
     );
-    const before = await lookAtPlaces(sourceOf(list), marked, options);
-    const after = await lookAtPlaces(sourceOf(list), elsewhere, options);
+    const before = await localizedFeatures(sourceOf(list), marked, options);
+    const after = await localizedFeatures(sourceOf(list), elsewhere, options);
     for (const [n, looked] of before.entries()) {
       for (const [i, f] of fold.entries()) {
         const [a, b] = [looked.crossFitted[i]!.get(0), after[n]!.crossFitted[i]!.get(0)];
@@ -173,7 +173,7 @@ describe('cross-fitting', () => {
     const indices = (label: Label, is: boolean) =>
       list.flatMap((one, i) => ((one.label === label) === is ? [i] : []));
     const guess = (of: readonly Part[]) =>
-      findOddPlaces(sourceOf(of), {
+      findAnomalies(sourceOf(of), {
         good: indices('good', true),
         defects: indices('good', false),
         fold,
