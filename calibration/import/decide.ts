@@ -52,6 +52,8 @@ export function decideLabel(
 
 /** In the square of the shape's unit. */
 function areaOf(shape: DraftShape): number {
+  // A point says where a defect is, and nothing of its size.
+  if (shape.kind === 'point') return 0;
   if (shape.kind === 'box') return shape.width * shape.height;
   if (shape.kind === 'mask') return shape.area;
   const { points } = shape;

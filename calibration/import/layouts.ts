@@ -9,6 +9,7 @@ import { createLabelStudioReader } from './layouts/label-studio.ts';
 import { createLabelmeReader } from './layouts/labelme.ts';
 import { readOwnExport } from './layouts/own-export.ts';
 import { createTableReader } from './layouts/table.ts';
+import { createViaReader } from './layouts/via.ts';
 import { createVocReader } from './layouts/voc.ts';
 import { readYolo } from './layouts/yolo.ts';
 import type { DocumentReader, ReaderInput, Reading } from './reading.ts';
@@ -23,6 +24,7 @@ export const layoutNames = [
   'cvat',
   'label-studio',
   'labelme',
+  'via',
   'csv',
 ] as const;
 export type LayoutName = (typeof layoutNames)[number];
@@ -34,7 +36,12 @@ export async function readAnnotations(
 ): Promise<{ readonly readings: readonly Reading[]; readonly problem?: QcError | undefined }> {
   const own = await readOwnExport(input);
   if (own) return { readings: [own] };
-  const json = [createCocoReader(input), createLabelStudioReader(input), createLabelmeReader(input)];
+  const json = [
+    createCocoReader(input),
+    createLabelStudioReader(input),
+    createLabelmeReader(input),
+    createViaReader(input),
+  ];
   const xml = [createCvatReader(input), createVocReader(input)];
   const table = [createTableReader(input, labelColumn)];
   const { files } = input.source;

@@ -13,10 +13,12 @@ export type AnnotationLayout =
   | 'cvat'
   | 'label-studio'
   | 'labelme'
+  | 'via'
   | 'csv';
 
 /** Where something is, in the unit of its image. */
 export type DraftShape =
+  | { readonly kind: 'point'; readonly label: string; readonly x: number; readonly y: number }
   | {
       readonly kind: 'box';
       readonly label: string;

@@ -55,6 +55,12 @@ async function shapeOf(
   if (draft.kind === 'mask') return maskShape(label, await draft.draw());
   const [w, h] = unit === 'pixel' ? [size.width, size.height] : [1, 1];
   const within = (value: number) => round(Math.min(1, Math.max(0, value)));
+  if (draft.kind === 'point') {
+    const [x, y] = [draft.x / w, draft.y / h];
+    if (within(x) !== round(x) || within(y) !== round(y))
+      throw new Error(`a point of ${label} lies outside of the image: not kept`);
+    return checked({ kind: 'point', label, x: within(x), y: within(y) });
+  }
   if (draft.kind === 'polygon') {
     const points = draft.points.map(([x, y]) => [within(x / w), within(y / h)] as [number, number]);
     return checked({ kind: 'polygon', label, points });

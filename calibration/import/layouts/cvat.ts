@@ -1,11 +1,11 @@
-/** CVAT for images 1.1: one XML file with tags, boxes, polygons, ellipses and masks of all images. */
+/** CVAT for images 1.1: one XML file with tags, points, boxes, polygons, ellipses and masks of all images. */
 import { posix } from 'node:path';
 import { attribute, children, type Element } from '../documents.ts';
 import { ellipse, turned } from '../outlines.ts';
 import { createFacts, type DocumentReader, type DraftShape, type ReaderInput } from '../reading.ts';
 import { cvatBitmap } from '../run-lengths.ts';
 
-const noAreas = ['polyline', 'points', 'cuboid', 'skeleton'];
+const leftOut = ['polyline', 'cuboid', 'skeleton'];
 
 export function createCvatReader({ locator }: ReaderInput): DocumentReader<Element> {
   const { facts, add } = createFacts('pixel');
@@ -33,7 +33,7 @@ export function createCvatReader({ locator }: ReaderInput): DocumentReader<Eleme
         const size = { width: numberOf(element, 'width'), height: numberOf(element, 'height') };
         const labels = children(element, 'tag').flatMap((tag) => attribute(tag, 'label') ?? []);
         const shapes = shapesOf(element, size);
-        others += noAreas.reduce((sum, kind) => sum + children(element, kind).length, 0);
+        others += leftOut.reduce((sum, kind) => sum + children(element, kind).length, 0);
         add(image, {
           labels,
           shapes,
@@ -41,8 +41,7 @@ export function createCvatReader({ locator }: ReaderInput): DocumentReader<Eleme
           ...(size.width > 0 && size.height > 0 && { size }),
         });
       }
-      if (others > 0)
-        notes.push(`${file.name}: lines, points and cuboids, which have no area, left out: ${others}`);
+      if (others > 0) notes.push(`${file.name}: lines, cuboids and skeletons, left out: ${others}`);
       return true;
     },
     finish: () =>
@@ -51,10 +50,10 @@ export function createCvatReader({ locator }: ReaderInput): DocumentReader<Eleme
 }
 
 function shapesOf(image: Element, size: { readonly width: number; readonly height: number }): DraftShape[] {
-  const each = (kind: string, read: (element: Element, label: string) => DraftShape | undefined) =>
+  const each = (kind: string, read: (element: Element, label: string) => DraftShape | DraftShape[]) =>
     children(image, kind).flatMap((element) => {
       const label = attribute(element, 'label');
-      return (label !== undefined && read(element, label)) || [];
+      return label === undefined ? [] : read(element, label);
     });
   return [
     ...each('box', (box, label) => {
@@ -66,11 +65,12 @@ function shapesOf(image: Element, size: { readonly width: number; readonly heigh
       return { kind: 'polygon', label, points: turned({ x, y, width, height }, center, angle) };
     }),
     ...each('polygon', (polygon, label) => {
-      const points = (attribute(polygon, 'points') ?? '')
-        .split(';')
-        .map((pair) => pair.split(',').map(Number) as [number, number]);
-      return { kind: 'polygon', label, points };
+      return { kind: 'polygon', label, points: pointsOf(polygon) };
     }),
+    // Several points of one object: each of them is a place of the defect.
+    ...each('points', (points, label) =>
+      pointsOf(points).map(([x, y]): DraftShape => ({ kind: 'point', label, x, y })),
+    ),
     ...each('ellipse', (one, label) => ({
       kind: 'polygon',
       label,
@@ -93,5 +93,11 @@ function shapesOf(image: Element, size: { readonly width: number; readonly heigh
     }),
   ];
 }
+
+/** `x,y;x,y` */
+const pointsOf = (element: Element) =>
+  (attribute(element, 'points') ?? '')
+    .split(';')
+    .map((pair) => pair.split(',').map(Number) as [number, number]);
 
 const numberOf = (element: Element, name: string) => Number(attribute(element, name));

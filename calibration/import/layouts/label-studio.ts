@@ -23,6 +23,7 @@ const value = z.object({
   polygonlabels: names.optional(),
   ellipselabels: names.optional(),
   brushlabels: names.optional(),
+  keypointlabels: names.optional(),
 });
 const result = z.object({
   type: z.string().optional(),
@@ -118,7 +119,13 @@ function shapesOf({
   original_width,
   original_height,
 }: Pick<Result, 'value'> & Partial<Result>): DraftShape[] {
-  const label = [value.rectanglelabels, value.polygonlabels, value.ellipselabels, value.brushlabels]
+  const label = [
+    value.rectanglelabels,
+    value.polygonlabels,
+    value.ellipselabels,
+    value.brushlabels,
+    value.keypointlabels,
+  ]
     .flatMap((list) => list ?? [])
     .at(0);
   if (label === undefined) return [];
@@ -134,6 +141,8 @@ function shapesOf({
   if (value.points && value.points.length >= 3)
     return [{ kind: 'polygon', label, points: value.points.map(([x, y]) => [of(x), of(y)]) }];
   const [x, y, degrees] = [of(value.x), of(value.y), value.rotation ?? 0];
+  // Its width is the size of the dot on the screen.
+  if (value.keypointlabels?.length) return [{ kind: 'point', label, x, y }];
   // Turning is done in pixels: fractions of a wide image are no squares.
   const aspect = width > 0 && height > 0 ? width / height : 1;
   const back = (points: [number, number][]) => points.map(([px, py]): [number, number] => [px / aspect, py]);

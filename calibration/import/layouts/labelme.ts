@@ -1,4 +1,4 @@
-/** labelme: a JSON file for each image, with polygons, rectangles, circles and masks, or flags of the whole image. */
+/** labelme: a JSON file for each image, with points, polygons, rectangles, circles and masks, or flags of the whole image. */
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { check } from '../../../config/check.ts';
@@ -55,7 +55,7 @@ export function createLabelmeReader({ locator }: ReaderInput): DocumentReader<un
       const size = width && height ? { width, height } : undefined;
       const drawn = shapes.flatMap((shape) => shapeOf(shape, size) ?? []);
       others += shapes.length - drawn.length;
-      // A point or a line still says what the image shows.
+      // A line still says what the image shows.
       const marked = drawn.length === 0 ? shapes.map(({ label }) => label) : [];
       add(image, {
         labels: [...labels, ...marked],
@@ -67,7 +67,7 @@ export function createLabelmeReader({ locator }: ReaderInput): DocumentReader<un
     },
     finish() {
       if (used.size === 0) return undefined;
-      const notes = others > 0 ? [`points and lines, which have no area, left out: ${others}`] : [];
+      const notes = others > 0 ? [`lines, which have no area, left out: ${others}`] : [];
       return { layout: 'labelme', what: 'labelme JSON', facts, used, notes, missing };
     },
   };
@@ -83,6 +83,7 @@ function shapeOf(
     const [y, bottom] = [Math.min(first[1], second[1]), Math.max(first[1], second[1])];
     return { kind: 'box', label, x, y, width: right - x, height: bottom - y };
   }
+  if (kind === 'point' && first) return { kind: 'point', label, x: first[0], y: first[1] };
   if (kind === 'circle' && first && second) {
     const radius = Math.hypot(second[0] - first[0], second[1] - first[1]);
     return { kind: 'polygon', label, points: ellipse({ x: first[0], y: first[1] }, radius, radius) };

@@ -175,7 +175,7 @@ test('CVAT for images: tags, boxes, polygons, ellipses and masks', async () => {
   const xml = `<?xml version="1.0" encoding="utf-8"?>
 <annotations><version>1.1</version><meta><task><name>t &amp; t</name></task></meta>
 <image id="0" name="sub/a.png" width="16" height="8"><box label="scratch" xtl="4" ytl="2" xbr="6" ybr="6" occluded="0"/></image>
-<image id="1" name="b.png" width="16" height="8"><polygon label="hole" points="8,4;16,4;16,8"/><points label="p" points="1,1"/></image>
+<image id="1" name="b.png" width="16" height="8"><polygon label="hole" points="8,4;16,4;16,8"/><polyline label="p" points="1,1;2,2"/></image>
 <image id="2" name="c.png" width="16" height="8"><mask label="hole" rle="1, 2, 1" left="3" top="2" width="2" height="2"/></image>
 <image id="3" name="d.png" width="16" height="8"><tag label="good"/></image>
 <image id="4" name="e.png" width="16" height="8"><ellipse label="hole" cx="8" cy="4" rx="4" ry="2"/></image>
@@ -189,9 +189,7 @@ test('CVAT for images: tags, boxes, polygons, ellipses and masks', async () => {
   const shapes = new Map(taken.shapes.map(([, list]) => [list[0]!.kind, list]));
   expect(shapes.get('box')).toEqual([box]);
   expect(await pixelsOf(shapes.get('mask')![0] as { png: string })).toEqual([2 * 16 + 4, 3 * 16 + 3]);
-  expect(taken.notes).toEqual([
-    'annotations.xml: lines, points and cuboids, which have no area, left out: 1',
-  ]);
+  expect(taken.notes).toEqual(['annotations.xml: lines, cuboids and skeletons, left out: 1']);
 });
 
 test('Label Studio: choices, rectangles, polygons and brushes; the newest annotation counts', async () => {
@@ -318,6 +316,176 @@ test('labelme: a JSON file beside each image', async () => {
     ['hole', [polygon]],
   ]);
   expect(reasonsOf(taken)['d.jpg']).toMatch(/its annotation is empty/);
+});
+
+test('points of labelme, CVAT and Label Studio become marks', async () => {
+  const at = (x: number, y: number) => ({ kind: 'point', label: 'pit', x, y });
+  const labelme = await takeFiles({
+    ...(await images('a.jpg', 'b.jpg')),
+    'a.json': {
+      version: '5.5.0',
+      flags: {},
+      shapes: [
+        {
+          label: 'pit',
+          points: [[4, 2]],
+          group_id: null,
+          description: '',
+          shape_type: 'point',
+          flags: {},
+          mask: null,
+        },
+        {
+          label: 'pit',
+          points: [[16.5, 2]],
+          group_id: null,
+          description: '',
+          shape_type: 'point',
+          flags: {},
+          mask: null,
+        },
+      ],
+      imagePath: 'a.jpg',
+      imageData: null,
+      imageHeight: 8,
+      imageWidth: 16,
+    },
+    'b.json': {
+      version: '5.5.0',
+      flags: {},
+      shapes: [
+        {
+          label: 'pit',
+          points: [
+            [1, 1],
+            [2, 2],
+          ],
+          group_id: null,
+          shape_type: 'line',
+          flags: {},
+        },
+      ],
+      imagePath: 'b.jpg',
+      imageData: null,
+      imageHeight: 8,
+      imageWidth: 16,
+    },
+  });
+  expect(labelme).toMatchObject({ layout: 'labelme', inDataset: ['pit', 'pit'] });
+  expect(labelme.shapes).toEqual([['pit', [at(0.25, 0.25)]]]);
+  expect(labelme.notes).toContain('lines, which have no area, left out: 1');
+  expect(labelme.notes).toContain('a.jpg: a point of pit lies outside of the image: not kept');
+
+  const cvat = await takeFiles({
+    ...(await images('a.png')),
+    'annotations.xml': `<?xml version="1.0" encoding="utf-8"?>
+<annotations><version>1.1</version>
+<image id="0" name="a.png" width="16" height="8">
+  <points label="pit" source="manual" occluded="0" points="4.00,2.00;8.00,4.00" z_order="0"></points>
+</image></annotations>`,
+  });
+  expect(cvat.shapes).toEqual([['pit', [at(0.25, 0.25), at(0.5, 0.5)]]]);
+  expect(cvat.notes.join()).not.toContain('left out');
+
+  const studio = await takeFiles({
+    ...(await images('a.png', 'b.png')),
+    'project.json': [
+      {
+        id: 1,
+        data: { image: '/data/upload/1/1a2b3c4d-a.png' },
+        annotations: [
+          {
+            result: [
+              {
+                original_width: 16,
+                original_height: 8,
+                image_rotation: 0,
+                value: { x: 25, y: 25, width: 0.5, keypointlabels: ['pit'] },
+                from_name: 'kp',
+                to_name: 'image',
+                type: 'keypointlabels',
+              },
+            ],
+          },
+        ],
+      },
+      {
+        id: 2,
+        data: { image: '/data/upload/1/5e6f7a8b-b.png' },
+        annotations: [
+          {
+            result: [
+              {
+                original_width: 16,
+                original_height: 8,
+                value: { x: 50, y: 50, radiusX: 25, radiusY: 25, rotation: 0, ellipselabels: ['pit'] },
+                type: 'ellipselabels',
+              },
+            ],
+          },
+        ],
+      },
+    ],
+  });
+  const [point, oval] = studio.shapes.map(([, shapes]) => shapes[0]!);
+  expect(point).toEqual(at(0.25, 0.25));
+  expect(oval).toMatchObject({ kind: 'polygon', label: 'pit' });
+  const xs = (oval as { points: [number, number][] }).points.map(([x]) => x);
+  expect([Math.min(...xs), Math.max(...xs)]).toEqual([0.25, 0.75]);
+});
+
+test('of points of two kinds of defects none is the larger', async () => {
+  const taken = await takeFiles({
+    ...(await images('a.png')),
+    'annotations.xml':
+      '<annotations><image id="0" name="a.png" width="16" height="8"><points label="pit" points="4,2"/><points label="dent" points="8,4"/></image></annotations>',
+  });
+  expect(reasonsOf(taken)['a.png']).toBe('shows pit and dent: the dataset holds one label for a part');
+});
+
+test('VIA: regions of a project, with the attribute that names the label', async () => {
+  const region = (shape: object, attributes: object) => ({
+    shape_attributes: shape,
+    region_attributes: attributes,
+  });
+  const image = (filename: string, regions: readonly object[], file_attributes = {}) => ({
+    [`${filename}123`]: { filename, size: 123, regions, file_attributes },
+  });
+  const metadata = {
+    ...image('a.png', [
+      region({ name: 'rect', x: 4, y: 2, width: 2, height: 4 }, { note: 'left', class: 'scratch' }),
+    ]),
+    ...image('b.png', [
+      region(
+        { name: 'polygon', all_points_x: [8, 16, 16], all_points_y: [4, 4, 8] },
+        { defect: { hole: true, dent: false } },
+      ),
+      region({ name: 'point', cx: 4, cy: 2 }, { defect: { hole: true } }),
+      region({ name: 'polyline', all_points_x: [1, 2], all_points_y: [1, 2] }, { defect: 'hole' }),
+      region({ name: 'circle', cx: 4, cy: 2, r: 1 }, {}),
+    ]),
+    ...image('c.png', [], { caption: 'a fine part', label: 'good' }),
+    ...image('d.png', [], { caption: 'a fine part', public_domain: 'no', image_url: '' }),
+  };
+  const files = await images('a.png', 'b.png', 'c.png', 'd.png');
+  const project = {
+    _via_settings: { core: {} },
+    _via_img_metadata: metadata,
+    _via_attributes: { region: {}, file: {} },
+  };
+  for (const content of [project, metadata]) {
+    const taken = await takeFiles({ ...files, 'via.json': content });
+    expect(taken).toMatchObject({ layout: 'via', inDataset: ['good', 'hole', 'scratch'] });
+    expect(taken.shapes).toEqual([
+      ['scratch', [box]],
+      ['hole', [polygon, { kind: 'point', label: 'hole', x: 0.25, y: 0.25 }]],
+    ]);
+    expect(taken.notes).toEqual([
+      'lines, which have no area, left out: 1',
+      'regions without an attribute that names a label, left out: 1',
+    ]);
+    expect(reasonsOf(taken)).toEqual({ 'd.png': expect.stringContaining('its annotation is empty') });
+  }
 });
 
 const rows = (separator: string, ...lines: readonly (readonly string[])[]) =>
