@@ -3,7 +3,6 @@
  * thresholds, and store it as a version that may be promoted or not. Each step is a call; details are in the imports.
  */
 import type { Config, TrainingConfig } from '../config/schema.ts';
-import type { Image } from '../models/image.ts';
 import { decodePicture } from '../models/prepare/decode.ts';
 import { onThisMachine } from '../models/run/providers.ts';
 import { openSession, type Session } from '../models/run/session.ts';
@@ -21,10 +20,9 @@ import { judgeCandidate } from './train/gate.ts';
 import { groupsOf } from './train/groups.ts';
 import { keepCandidate } from './train/keep-candidate.ts';
 import { makeReport } from './train/make-report.ts';
-import { fitPlacesOfFrames } from './train/places-of-frames.ts';
+import { openPlaces } from './train/places-of-frames.ts';
 import type { Report } from './train/report.ts';
 import { chooseThresholds, promiseRisk, thresholdsFromCosts } from './train/thresholds.ts';
-import { throttled } from './train/throttle.ts';
 import { type Augmentation, type ViewSet, viewsOf } from './train/views.ts';
 
 export interface TuneOptions {
@@ -74,11 +72,22 @@ export async function tune(
   const began = performance.now();
   await using session = await openSession({ ...onThisMachine(model), storageDirectory: storage.directory });
   const base = session.facts.manifest;
+  const viewSet = views === 'auto' ? affordable(chosen.length, augment) : views;
+  const places = await openPlaces(session, chosen, {
+    storageDirectory: storage.directory,
+    minFreeBytes: storage.minFreeMb * 1e6,
+    views: viewSet,
+    good,
+    augment,
+    hidden,
+    signal,
+    onNotice,
+  });
   const described = await describeFrames(chosen, {
     storageDirectory: storage.directory,
     base,
-    featuresOf: throttled((image: Image) => session.features(image)),
-    views: viewsOf(views === 'auto' ? affordable(chosen.length, augment) : views, augment),
+    featuresOf: places.featuresOf,
+    views: viewsOf(viewSet, augment),
     onProgress: (done, total) => onProgress('computing features', done, total),
     onNotice,
     signal,
@@ -95,18 +104,13 @@ export async function tune(
     examples(({ views }) => views),
     { seed, augment, hidden, signal, onProgress: (done, total) => onProgress('training', done, total) },
   );
-  const places = await fitPlacesOfFrames(session, features, {
-    storageDirectory: storage.directory,
+  const placed = await places.fit(
+    features,
     described,
-    examples: examples(({ views }) => views),
-    good,
-    seed,
-    augment,
-    signal,
-    onNotice,
-    onProgress: (done, total) => onProgress('training localized features', done, total),
-  });
-  const head = places?.head ?? features;
+    examples(({ views }) => views),
+    { seed, onProgress: (done, total) => onProgress('training localized features', done, total) },
+  );
+  const head = placed?.head ?? features;
   const plain = await fitHead(
     examples(({ statistics }) => new Map([[0, statistics]])),
     { seed, signal },
@@ -133,7 +137,7 @@ export async function tune(
     described,
     head,
     plain,
-    places,
+    places: placed,
     heldOut,
     limits,
     evaluation,

@@ -43,65 +43,95 @@ export interface Cells extends MapSize {
   readonly data: Float32Array;
 }
 
-/** Stage 2 after 2 × 2 max pooling, concatenated with stage 3. @throws QcError maps-unavailable */
-export function cellsOfMaps({ stage2, stage3 }: FeatureMaps): Cells {
+/**
+ * Stage 2 after 2 × 2 max pooling, concatenated with stage 3.
+ * @param into memory to reuse if it has the right length
+ * @throws QcError maps-unavailable
+ */
+export function cellsOfMaps({ stage2, stage3 }: FeatureMaps, into?: Float32Array): Cells {
   if (!stage2 || !stage3)
     throw new QcError('maps-unavailable', 'the feature maps of stages 2 and 3 are needed');
   const { height, width } = stage3;
   const channels = stage2.channels + stage3.channels;
-  const data = new Float32Array(channels * height * width);
+  const data = memoryFor(channels * height * width, into);
+  const { data: fine, width: across, height: down } = stage2;
   let to = 0;
   for (let c = 0; c < stage2.channels; c++) {
-    const from = c * stage2.height * stage2.width;
+    const from = c * down * across;
     for (let y = 0; y < height; y++) {
+      const [top, end] = [2 * y, Math.min(down, 2 * y + 2)];
       for (let x = 0; x < width; x++) {
+        const right = Math.min(across, 2 * x + 2);
         let largest = 0;
-        for (let v = 2 * y; v < Math.min(stage2.height, 2 * y + 2); v++) {
-          for (let u = 2 * x; u < Math.min(stage2.width, 2 * x + 2); u++) {
-            largest = Math.max(largest, stage2.data[from + v * stage2.width + u]!);
+        for (let v = top; v < end; v++) {
+          for (let u = 2 * x; u < right; u++) {
+            const value = fine[from + v * across + u]!;
+            if (value > largest) largest = value;
           }
         }
         data[to++] = largest;
       }
     }
   }
-  for (const value of stage3.data) data[to++] = Math.max(0, value);
+  const coarse = stage3.data;
+  for (let i = 0; i < coarse.length; i++) {
+    const value = coarse[i]!;
+    data[to++] = value > 0 ? value : 0;
+  }
   return { data, channels, height, width };
 }
 
-/** Max pooling of each channel in a window around each cell. @param window odd */
-export function windowed(cells: Cells, window: number): Cells {
+const memoryFor = (length: number, into?: Float32Array): Float32Array =>
+  into?.length === length ? into : new Float32Array(length);
+
+/**
+ * Max pooling of each channel in a window around each cell.
+ * @param window odd
+ * @param into memory to reuse if it has the right length; not that of `cells`
+ */
+export function windowed(cells: Cells, window: number, into?: Float32Array): Cells {
+  if (window === 1) return cells;
+  const data = memoryFor(cells.data.length, into);
   // Max pooling by 5 equals max pooling by 3 applied twice.
-  let { data } = cells;
-  for (let side = 1; side < window; side += 2) data = largestOfThree(data, cells);
+  largestOfThree(cells.data, data, cells);
+  for (let side = 5; side <= window; side += 2) largestOfThree(data, data, cells);
   return { ...cells, data };
 }
 
-function largestOfThree(data: Float32Array, { channels, height, width }: MapSize): Float32Array {
-  const across = new Float32Array(data.length);
-  const out = new Float32Array(data.length);
-  const size = height * width;
+/** @param to may be the memory of `from` */
+function largestOfThree(from: Float32Array, to: Float32Array, { channels, height, width }: MapSize): void {
   for (let row = 0; row < channels * height; row++) {
     const first = row * width;
     const last = first + width - 1;
+    let left = from[first]!;
+    let here = left;
     for (let i = first; i <= last; i++) {
-      let largest = data[i]!;
-      if (i > first && data[i - 1]! > largest) largest = data[i - 1]!;
-      if (i < last && data[i + 1]! > largest) largest = data[i + 1]!;
-      across[i] = largest;
+      const right = i < last ? from[i + 1]! : here;
+      let largest = left > here ? left : here;
+      if (right > largest) largest = right;
+      to[i] = largest;
+      left = here;
+      here = right;
     }
   }
+  /** The row above as it was before this pass. */
+  const above = new Float32Array(width);
   for (let c = 0; c < channels; c++) {
-    const first = c * size;
-    const end = first + size;
-    for (let i = first; i < end; i++) {
-      let largest = across[i]!;
-      if (i - width >= first && across[i - width]! > largest) largest = across[i - width]!;
-      if (i + width < end && across[i + width]! > largest) largest = across[i + width]!;
-      out[i] = largest;
+    const first = c * height * width;
+    above.set(to.subarray(first, first + width));
+    for (let y = 0; y < height; y++) {
+      const start = first + y * width;
+      const isLast = y === height - 1;
+      for (let x = 0; x < width; x++) {
+        const i = start + x;
+        const here = to[i]!;
+        let largest = above[x]! > here ? above[x]! : here;
+        if (!isLast && to[i + width]! > largest) largest = to[i + width]!;
+        above[x] = here;
+        to[i] = largest;
+      }
     }
   }
-  return out;
 }
 
 /** Evidence map, [height·width]. @param cells windowed */

@@ -22,7 +22,7 @@ import type { FeatureMap, FeatureMaps, ImageFeatures, Native, Runner } from './r
 
 const { request, guard } = workerData as WorkerData;
 const port = parentPort!;
-const send = (message: FromWorker) => port.postMessage(message);
+const send = (message: FromWorker, transfer?: ArrayBuffer[]) => port.postMessage(message, transfer);
 
 lowerPriority();
 
@@ -154,7 +154,8 @@ function serve(runner: Runner): void {
     const startedAt = monotonicMs();
     const spent: Spent = { prepareMs: 0, headMs: 0 };
     const outcomes = isHeadTask(tasks) ? [await headTask(tasks[0])] : await imageTasks(tasks, wide, spent);
-    send({ id, outcomes, times: { startedAt, inferenceMs: monotonicMs() - startedAt, ...spent } });
+    const times = { startedAt, inferenceMs: monotonicMs() - startedAt, ...spent };
+    send({ id, outcomes, times }, outcomes.flatMap(buffersOfMaps));
   }
 
   function close(): void {
@@ -174,6 +175,13 @@ function serve(runner: Runner): void {
 const copiedMap = (map: FeatureMap): FeatureMap => ({ ...map, data: map.data.slice() });
 const copied = (maps: FeatureMaps): FeatureMaps =>
   Object.fromEntries(Object.entries(maps).map(([name, map]) => [name, copiedMap(map)]));
+
+/** Buffers to transfer instead of copying them again. */
+function buffersOfMaps(outcome: Outcome): ArrayBuffer[] {
+  if ('failed' in outcome) return [];
+  const maps = [...Object.values(outcome.maps ?? {}), ...(outcome.pooled ?? []).map(({ map }) => map)];
+  return [...new Set(maps.map(({ data }) => data.buffer as ArrayBuffer))];
+}
 
 const isHeadTask = (tasks: Asked['tasks']): tasks is readonly [HeadTask] =>
   tasks[0]?.kind === 'load' || tasks[0]?.kind === 'unload';

@@ -14,6 +14,7 @@ import {
   type Cells,
   type Evidence,
   evidenceOf,
+  type MapSize,
   windowed,
 } from '../../models/cells.ts';
 import type { CellSource } from './cell-cache.ts';
@@ -64,20 +65,21 @@ export async function localizedFeatures(
   const total = 2 * examples.length;
   const held = [none, ...new Set(fold)];
   const learners = windows.map(() => createLearner());
+  const grids = createGrids(source);
   for (const [i, example] of examples.entries()) {
     onProgress?.(i, total);
     for (const view of views) {
-      let sized = { cells: await source.cells(i, view), window: 1 };
+      await grids.load(i, view);
       for (const [at, window] of windows.entries()) {
-        sized = widened(sized, window);
-        learners[at]!.addImage(sized.cells);
+        const cells = grids.widen(window);
+        learners[at]!.addImage(cells);
         for (const { places, detectors } of placesByDetector(example, fold[i]!, held)) {
           const shown = places
             .map((place) => pointInView(place, source.size(i), view))
             .filter((place) => place !== undefined);
           for (const place of shown) {
             const weight = 1 / (shown.length * views.length);
-            learners[at]!.addMark(rootsAt(sized.cells, place), example.label, detectors, weight);
+            learners[at]!.addMark(rootsAt(cells, place), example.label, detectors, weight);
           }
         }
       }
@@ -85,7 +87,7 @@ export async function localizedFeatures(
   }
 
   const detectors = learners.map((learner) => new Map(held.map((h) => [h, learner.detector(h)])));
-  await scale(source, detectors, windows, examples.length);
+  await scale(grids, detectors, windows, examples.length);
   const spots = new Map(
     held.map((h) => [h, middleOf(examples.flatMap(({ places }, i) => (fold[i] === h ? [] : places)))]),
   );
@@ -95,16 +97,14 @@ export async function localizedFeatures(
     crossFitted: [] as Map<number, Float32Array>[],
     final: [] as Float32Array[],
   }));
-  let grid: Cells | undefined;
+  let size: MapSize | undefined;
   for (const i of examples.keys()) {
     onProgress?.(examples.length + i, total);
     for (const one of results) one.crossFitted.push(new Map());
     for (const view of views) {
-      grid = await source.cells(i, view);
-      let sized = { cells: grid, window: 1 };
+      size = await grids.load(i, view);
       for (const [at, one] of results.entries()) {
-        sized = widened(sized, one.window);
-        const { cells } = sized;
+        const cells = grids.widen(one.window);
         const lookOf = (h: number) =>
           detectors[at]?.get(h) ?? spotInView(cells, spots.get(h) ?? spots.get(none)!, source.size(i), view);
         one.crossFitted[i]!.set(view, attended(cells, lookOf(fold[i]!)));
@@ -115,20 +115,37 @@ export async function localizedFeatures(
   onProgress?.(total, total);
   return results.map((one, at) => ({
     ...one,
-    look: detectors[at]?.get(none) ?? spotInView(grid!, spots.get(none)!, source.size(0), 0),
+    look: detectors[at]?.get(none) ?? spotInView(size!, spots.get(none)!, source.size(0), 0),
   }));
 }
 
-interface Sized {
-  readonly cells: Cells;
-  readonly window: number;
+/** The cells of one view at a time, max pooled by wider and wider windows. Reuses its memory: a grid has more than a megabyte. */
+interface Grids {
+  /** Reads the cells of a view. */
+  load(index: number, view: number): Promise<MapSize>;
+  /** Valid until the next call. @param window not less than in the call before */
+  widen(window: number): Cells;
 }
 
-/** Widens a window incrementally: pooling twice equals pooling once with a wider window. */
-const widened = ({ cells, window: before }: Sized, window: number): Sized => ({
-  cells: windowed(cells, window - before + 1),
-  window,
-});
+function createGrids(source: CellSource): Grids {
+  let [here, other]: [Float32Array?, Float32Array?] = [];
+  let cells: Cells;
+  let width = 1;
+  return {
+    async load(index, view) {
+      cells = await source.cells(index, view, here);
+      [here, width] = [cells.data, 1];
+      return cells;
+    },
+    widen(window) {
+      // Pooling twice equals pooling once with a wider window.
+      const wider = windowed(cells, window - width + 1, other);
+      if (wider !== cells) [here, other] = [wider.data, here];
+      [cells, width] = [wider, window];
+      return cells;
+    },
+  };
+}
 
 /** Which detectors, identified by their held-out fold, learn from which locations of an image. */
 function placesByDetector({ places, placesWithout }: Marked, own: number, held: readonly number[]) {
@@ -197,7 +214,7 @@ function createLearner() {
 
 /** Scales the evidence of ordinary cells to a standard deviation of 1. */
 async function scale(
-  source: CellSource,
+  grids: Grids,
   detectors: readonly Map<number, Evidence>[],
   windows: readonly number[],
   count: number,
@@ -205,12 +222,12 @@ async function scale(
   const moments = detectors.map((byFold) => new Map(Array.from(byFold.keys(), (h) => [h, [0, 0, 0]])));
   const step = Math.max(1, Math.ceil(count / maxScaled));
   for (let i = 0; i < count; i += step) {
-    let sized = { cells: await source.cells(i, 0), window: 1 };
+    await grids.load(i, 0);
     for (const [at, window] of windows.entries()) {
-      sized = widened(sized, window);
+      const cells = grids.widen(window);
       for (const [h, detector] of detectors[at]!) {
         const moment = moments[at]!.get(h)!;
-        for (const value of evidenceOf(sized.cells, detector)) {
+        for (const value of evidenceOf(cells, detector)) {
           moment[0]!++;
           moment[1]! += value;
           moment[2]! += value * value;

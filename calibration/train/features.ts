@@ -20,10 +20,19 @@ export interface FrameFeatures {
   readonly statistics: Float32Array;
 }
 
+/** A view of a frame. */
+export interface SeenView {
+  readonly frame: LabelledFrame;
+  readonly view: number;
+  /** View 0. */
+  readonly whole: Image;
+}
+
 export interface DescribeOptions {
   readonly storageDirectory: string;
   readonly base: BaseManifest;
-  readonly featuresOf: (image: Image) => Promise<Float32Array>;
+  /** @param seen frame and view of the image */
+  readonly featuresOf: (image: Image, seen: SeenView) => Promise<Float32Array>;
   /** Views of each image: see views.ts; the first must be 0. */
   readonly views: readonly number[];
   readonly onProgress: (done: number, total: number) => void;
@@ -61,7 +70,7 @@ export async function describeFrames(
       if (!values) {
         image ??= await decodePicture(await readFrame(frame));
         values = new Float32Array(size + statisticsSize);
-        values.set(await featuresOf(await viewOf(image, view)));
+        values.set(await featuresOf(await viewOf(image, view), { frame, view, whole: image }));
         if (view === 0) values.set(statisticsOf(image), size);
         await keep(key, values);
       }

@@ -130,6 +130,12 @@ export async function fitPlaces(
   };
 }
 
+/** Views that `fitPlaces` may use if the global features are computed for all views of `available`. */
+export function placeViews(available: ViewSet, count: number, augment?: PlacesOptions['augment']): number[] {
+  const set = affordable(available, count, augment);
+  return set ? viewsOf(set.set, set.augment) : [];
+}
+
 /** The views of the global head, or fewer if they exceed `maxRows`. */
 function affordable(wanted: ViewSet, count: number, augment: PlacesOptions['augment'] = []) {
   const sets = (['turns', 'flips', 'none'] as const).filter(

@@ -39,10 +39,13 @@ export async function findAnomalies(
   const random = seededRandom(mixSeeds(seed, 16));
   const chosen = random.shuffled(good).slice(0, maxGood);
   const total = chosen.length + defects.length;
+  /** Reused for each image. */
+  let grid: Float32Array | undefined;
   const kept: { readonly roots: Float32Array; readonly fold: number }[] = [];
   for (const [n, i] of chosen.entries()) {
     onProgress?.(n, total);
-    const cells = await source.cells(i, 0);
+    const cells = await source.cells(i, 0, grid);
+    grid = cells.data;
     const each = Math.max(1, Math.floor(maxCells / chosen.length));
     const drawn = random.shuffled([...Array(cells.height * cells.width).keys()]).slice(0, each);
     for (const p of drawn) kept.push({ roots: rootsOf(cells, p), fold: fold[i]! });
@@ -52,7 +55,8 @@ export async function findAnomalies(
   const found = new Map<number, Anomaly>();
   for (const [n, i] of defects.entries()) {
     onProgress?.(chosen.length + n, total);
-    const cells = await source.cells(i, 0);
+    const cells = await source.cells(i, 0, grid);
+    grid = cells.data;
     found.set(i, mostAnomalous(cells, await squaredDistances(tf, cells, reference), referenceFold));
   }
   onProgress?.(total, total);
@@ -79,9 +83,12 @@ async function squaredDistances(
   reference: Float32Array,
 ): Promise<Float32Array> {
   const count = reference.length / channels;
+  // A loop: `Float32Array.from` takes several times as long.
+  const roots = new Float32Array(data.length);
+  for (let i = 0; i < roots.length; i++) roots[i] = Math.sqrt(data[i]!);
   const distances = tf.tidy(() => {
     const known = tf.tensor2d(reference, [count, channels]);
-    const cells = tf.tensor2d(Float32Array.from(data, Math.sqrt), [channels, height * width]);
+    const cells = tf.tensor2d(roots, [channels, height * width]);
     const own = tf.reshape(tf.sum(tf.square(cells), 0), [height * width, 1]);
     const lengths = tf.reshape(tf.sum(tf.square(known), 1), [1, count]);
     const products = tf.matMul(tf.transpose(cells), tf.transpose(known));

@@ -1,51 +1,92 @@
-/** Trains localized features for frames of a dataset, from its marks, and describes the result to the operator. */
+/**
+ * Trains localized features for frames of a dataset, from its marks, and describes the result to the operator. One run of the base
+ * gives the pooled features of a view and the cells that localized features are computed from.
+ */
 import type { CellBlock } from '../../models/cells.ts';
 import type { Image } from '../../models/image.ts';
 import { percent } from '../../models/percent.ts';
 import type { Session } from '../../models/run/session.ts';
 import { indexAnnotations } from '../dataset/annotations.ts';
+import type { LabelledFrame } from '../dataset/frame.ts';
 import { placesOfFrames } from '../dataset/marks.ts';
 import { openCellCache } from './cell-cache.ts';
-import type { FrameFeatures } from './features.ts';
+import type { DescribeOptions, FrameFeatures } from './features.ts';
 import type { Example, TrainedHead } from './fit.ts';
-import { fitPlaces, type PlacesFit, type PlacesOptions } from './fit-places.ts';
+import { fitPlaces, type PlacesFit, type PlacesOptions, placeViews } from './fit-places.ts';
+import { openKeptCells } from './kept-cells.ts';
 import { throttled } from './throttle.ts';
+import type { ViewSet } from './views.ts';
 
-export interface FramesWithPlaces extends Omit<PlacesOptions, 'maps'> {
+export interface PlacesDeps extends Pick<PlacesOptions, 'good' | 'augment' | 'signal'> {
   readonly storageDirectory: string;
-  readonly described: readonly FrameFeatures[];
-  /** The same frames as training examples. */
-  readonly examples: readonly Example[];
+  /** Free space that must remain on the disk. */
+  readonly minFreeBytes: number;
+  /** Views whose features are computed. */
+  readonly views: ViewSet;
+  /** Units of a hidden layer; a head with one has no localized features. */
+  readonly hidden: number;
   readonly onNotice: (text: string) => void;
 }
 
-/**
- * @param features the head with global features only
- * @returns undefined if it does not apply: a base without maps, or no locations to learn from
- * @throws QcError inference-stopped; the reason of `signal`
- */
-export async function fitPlacesOfFrames(
+export interface PlacesOfFrames {
+  /** Pooled features of a view; stores its cells if they may be needed. */
+  readonly featuresOf: DescribeOptions['featuresOf'];
+  /**
+   * @param features the head with global features only
+   * @param examples the same frames as training examples
+   * @returns undefined if it does not apply: a base without maps, or no locations to learn from
+   * @throws QcError inference-stopped; the reason of `signal`
+   */
+  fit(
+    features: TrainedHead,
+    described: readonly FrameFeatures[],
+    examples: readonly Example[],
+    options: Pick<PlacesOptions, 'seed' | 'onProgress'>,
+  ): Promise<PlacesFit | undefined>;
+}
+
+/** @param frames candidates for training */
+export async function openPlaces(
   session: Session,
-  features: TrainedHead,
-  { storageDirectory, described, examples, onNotice, ...options }: FramesWithPlaces,
-): Promise<PlacesFit | undefined> {
-  const maps = bothMaps(session);
-  if (!maps || features.hidden) return undefined;
-  const frames = described.map(({ frame }) => frame);
-  const places = await placesOfFrames(frames, await indexAnnotations(storageDirectory), options.good);
-  const source = openCellCache(frames, {
-    mapsOf: throttled((image: Image) => session.maps(image)),
-    signal: options.signal,
+  frames: readonly LabelledFrame[],
+  { storageDirectory, minFreeBytes, views, hidden, onNotice, ...options }: PlacesDeps,
+): Promise<PlacesOfFrames> {
+  const { good, augment, signal } = options;
+  const maps = hidden > 0 ? undefined : bothMaps(session);
+  const places = maps
+    ? await placesOfFrames(frames, await indexAnnotations(storageDirectory), good)
+    : new Map();
+  const hasLocations = places.size > 0 || new Set(frames.map(({ label }) => good.includes(label))).size > 1;
+  const features = throttled((image: Image) => session.features(image));
+  if (!maps || !hasLocations) return { featuresOf: features, fit: async () => undefined };
+
+  const wanted = new Set(placeViews(views, frames.length, augment));
+  const both = throttled((image: Image) => session.maps(image));
+  const cells = openCellCache({
+    mapsOf: both,
+    disk: await openKeptCells({ storageDirectory, base: session.facts.manifest, minFreeBytes, onNotice }),
+    signal,
   });
-  const placed = examples.map((example, i) => ({ ...example, places: places.get(frames[i]!.id) ?? [] }));
-  try {
-    return await fitPlaces(features, placed, source, { ...options, maps });
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    if ((error as { code?: string }).code === 'inference-stopped') throw error;
-    onNotice(`localized features are not used: ${(error as Error).message}`);
-    return undefined;
-  }
+  return {
+    async featuresOf(image, { frame, view, whole }) {
+      if (!wanted.has(view)) return await features(image);
+      const seen = await both(image);
+      await cells.keep(frame, view, whole, seen.maps);
+      return seen.features;
+    },
+    async fit(head, described, examples, more) {
+      const used = described.map(({ frame }) => frame);
+      const placed = examples.map((example, i) => ({ ...example, places: places.get(used[i]!.id) ?? [] }));
+      try {
+        return await fitPlaces(head, placed, cells.sourceOf(used), { ...options, ...more, maps });
+      } catch (error) {
+        signal?.throwIfAborted();
+        if ((error as { code?: string }).code === 'inference-stopped') throw error;
+        onNotice(`localized features are not used: ${(error as Error).message}`);
+        return undefined;
+      }
+    },
+  };
 }
 
 function bothMaps({ facts }: Session): CellBlock['maps'] | undefined {

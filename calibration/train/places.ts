@@ -17,7 +17,7 @@ export function rootsAt({ data, channels, height, width }: Cells, place: ImagePo
 
 /** The cells of a view that show the same place. */
 export function spotInView(
-  cells: Cells,
+  cells: Pick<Cells, 'height' | 'width'>,
   place: ImagePoint,
   image: Pick<Image, 'width' | 'height'>,
   view: number,

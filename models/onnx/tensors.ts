@@ -41,9 +41,10 @@ export function packHalf(values: Float32Array): Uint16Array {
   return patterns;
 }
 
-export function unpackHalf(patterns: ArrayLike<number>): Float32Array {
+/** @param into memory to use again; new memory is taken if it has another length */
+export function unpackHalf(patterns: ArrayLike<number>, into?: Float32Array): Float32Array {
   table ??= Float32Array.from({ length: 65_536 }, (_, bits) => fromFloat16(bits));
-  const values = new Float32Array(patterns.length);
+  const values = into?.length === patterns.length ? into : new Float32Array(patterns.length);
   for (let i = 0; i < values.length; i++) values[i] = table[patterns[i]!]!;
   return values;
 }

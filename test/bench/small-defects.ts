@@ -99,7 +99,7 @@ async function measure(session: Session, set: string, pictures: readonly Picture
       onNotice: (text) => console.log(text),
       onProgress: () => undefined,
     });
-    const source = openCellCache(training, { mapsOf: (image) => session.maps(image) });
+    const source = openCellCache({ mapsOf: (image) => session.maps(image) }).sourceOf(training);
     const examples = (marked: boolean): PlacedExample[] =>
       described.map(({ frame, views }, group) => {
         const { mark } = training[group]!;

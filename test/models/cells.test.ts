@@ -115,6 +115,25 @@ describe('a head that looks at places', () => {
     const cells = cellsOfMaps({ stage2, stage3 });
     expect([...cells.data]).toEqual([0, 0, 5, 0, 0, 2, 0, 0]);
     expect([...windowed(cells, 3).data]).toEqual([5, 5, 5, 5, 2, 2, 2, 2]);
+    expect(cellsOfMaps({ stage2, stage3 }, new Float32Array(8).fill(9))).toEqual(cells);
+  });
+
+  it('takes the largest values in windows of any size', () => {
+    const [height, width] = [6, 7];
+    const cells = { channels: 2, height, width, data: drawn(8, 2 * height * width).map(Math.abs) };
+    for (const window of [1, 3, 5, 7]) {
+      const reach = (window - 1) / 2;
+      const expected = cells.data.map((_, i) => {
+        const [c, y, x] = [Math.floor(i / 42), Math.floor(i / width) % height, i % width];
+        const near = cells.data.filter((_, j) => {
+          const [down, across] = [(Math.floor(j / width) % height) - y, (j % width) - x];
+          return Math.floor(j / 42) === c && Math.abs(down) <= reach && Math.abs(across) <= reach;
+        });
+        return Math.max(...near);
+      });
+      expect(windowed(cells, window).data).toEqual(expected);
+      expect(windowed(cells, window, new Float32Array(cells.data.length).fill(9)).data).toEqual(expected);
+    }
   });
 });
 
