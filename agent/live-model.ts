@@ -138,8 +138,8 @@ export async function openLiveModel(
       return inspector.misfit()?.message;
     },
     rules(version, recipe) {
-      const { thresholds: own = config.thresholds, familiar } = inspector.rulesOf(version);
-      return { thresholds: book.thresholds(recipe, own), familiar, good: config.labels.good };
+      const { thresholds: own = config.thresholds, familiar, scoreLimit } = inspector.rulesOf(version);
+      return { thresholds: book.thresholds(recipe, own), familiar, scoreLimit, good: config.labels.good };
     },
     async judge(image, recipe, camera) {
       const judged = await inspector.judge(image, { head: book.head(recipe), lane: camera });

@@ -14,6 +14,7 @@ import { type QuantizeOptions as HowTo, quantizeBase } from '../models/quantize/
 import type { QuantizationReport } from '../models/quantize/report.ts';
 import { keepQuantized, keepVariant, lastReport } from '../models/quantize/variants.ts';
 import { readDataset } from './dataset/dataset.ts';
+import { isDefectKnown } from './train/choose-frames.ts';
 import { drawEvenly } from './train/draw.ts';
 import { judgeOf } from './train/quantized.ts';
 
@@ -139,7 +140,11 @@ async function drawnPictures(drawn: NonNullable<QuantizeDeps['drawn']>, most: nu
 }
 
 /** Why there is nothing to do; undefined where an int8 variant may help and was not judged on these frames yet. */
-export async function whyNotQuantize({ model, storage }: QuantizeConfig): Promise<string | undefined> {
+export async function whyNotQuantize({
+  model,
+  storage,
+  labels,
+}: QuantizeConfig): Promise<string | undefined> {
   if (model.precision !== 'auto' && model.precision !== 'int8')
     return 'model.precision names another variant';
   // Beside a server the CPU judges whatever that fails.
@@ -150,9 +155,11 @@ export async function whyNotQuantize({ model, storage }: QuantizeConfig): Promis
     storageDirectory: storage.directory,
   });
   if (base.manifest.precision !== 'fp32') return 'the base is not in float';
+  const { frames, revision } = await readDataset(storage.directory, () => undefined);
+  // Nothing would show that its limit still holds.
+  if (frames.length > 0 && !isDefectKnown(frames, labels.good)) return 'the head knows good parts only';
   const last = await lastReport(storage.directory, base.manifest.name);
   if (last?.base.sha256 !== base.manifest.sha256) return undefined;
   if (last.passed) return last.quantization.heldOut ? 'an int8 variant passed already' : undefined;
-  const { revision } = await readDataset(storage.directory, () => undefined);
   return last.revision === revision ? 'it was refused on these frames already' : undefined;
 }

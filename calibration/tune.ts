@@ -5,20 +5,22 @@
 import type { Config, TrainingConfig } from '../config/schema.ts';
 import { decodePicture } from '../models/prepare/decode.ts';
 import { onThisMachine } from '../models/run/providers.ts';
-import { openSession, type Session } from '../models/run/session.ts';
+import { openSession } from '../models/run/session.ts';
 import { openStore } from '../models/versions/store.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
 import { readFrame } from './dataset/read-frame.ts';
 import { judgedByActive } from './train/active.ts';
-import { chooseFrames, requireEnough } from './train/choose-frames.ts';
+import { chooseFrames, trainableAs } from './train/choose-frames.ts';
 import { byLabel, evaluate, mostProbable, rightOf } from './train/evaluate.ts';
 import { familiarOf } from './train/familiar.ts';
 import { describeFrames, type FrameFeatures } from './train/features.ts';
 import { type Example, fitHead } from './train/fit.ts';
 import { judgeCandidate } from './train/gate.ts';
+import { trainGoodOnly } from './train/good-only.ts';
 import { groupsOf } from './train/groups.ts';
 import { keepCandidate } from './train/keep-candidate.ts';
+import { latencyOf } from './train/latency.ts';
 import { makeReport } from './train/make-report.ts';
 import { openPlaces } from './train/places-of-frames.ts';
 import type { Report } from './train/report.ts';
@@ -62,16 +64,32 @@ export async function tune(
   { seed = 1, training: over = {}, by }: TuneOptions,
   { onProgress, onNotice, signal }: TuneDeps,
 ): Promise<Tuned> {
-  const { views, augment, hidden, escapeRate, falseRejectRate, costs } = { ...config.training, ...over };
+  const training = { ...config.training, ...over };
+  const { views, augment, hidden, escapeRate, falseRejectRate, costs } = training;
   // Dataset
   const dataset = await readDataset(storage.directory, onNotice);
   const chosen = chooseFrames(dataset.frames, seed, onNotice);
-  requireEnough(chosen);
+  const trainable = trainableAs(chosen, good);
 
   // Features
   const began = performance.now();
   await using session = await openSession({ ...onThisMachine(model), storageDirectory: storage.directory });
   const base = session.facts.manifest;
+  const store = await openStore(storage.directory);
+  if (trainable === 'good parts') {
+    const { falseAlarmRate } = training;
+    const options = {
+      store,
+      storageDirectory: storage.directory,
+      good,
+      thresholds,
+      falseAlarmRate,
+      seed,
+      by,
+    };
+    const { revision } = dataset;
+    return await trainGoodOnly(session, chosen, { ...options, revision, onProgress, onNotice, signal });
+  }
   const viewSet = views === 'auto' ? affordable(chosen.length, augment) : views;
   const places = await openPlaces(session, chosen, {
     storageDirectory: storage.directory,
@@ -92,7 +110,10 @@ export async function tune(
     onNotice,
     signal,
   });
-  requireEnough(described.map(({ frame }) => frame));
+  trainableAs(
+    described.map(({ frame }) => frame),
+    good,
+  );
   const extracted = performance.now();
 
   // Head, and for comparison one that does not use the base
@@ -126,13 +147,12 @@ export async function tune(
   const evaluation = evaluate(heldOut, truth, { thresholds: limits.thresholds, good });
 
   // Gate
-  const store = await openStore(storage.directory);
   const mapsOf = async (frame: LabelledFrame) =>
     (await session.maps(await decodePicture(await readFrame(frame)))).maps;
   const active = await judgedByActive(store, base, described, mapsOf, onNotice);
   const gate = judgeCandidate(rightOf(heldOut, truth), truth, active);
 
-  const latencyMs = await latencyOf(session, described[0]!.frame);
+  const latencyMs = await latencyOf((image) => session.features(image), described[0]!.frame);
   const report = makeReport({
     described,
     head,
@@ -163,16 +183,4 @@ export async function tune(
 function affordable(frames: number, augment: readonly Augmentation[]): ViewSet {
   const fits = (set: ViewSet) => frames * viewsOf(set, augment).length <= maxRows;
   return (['turns', 'flips'] as const).find(fits) ?? 'none';
-}
-
-/** Latency of the base for one image on this machine, median of five, ms. */
-async function latencyOf(session: Session, frame: LabelledFrame): Promise<number> {
-  const image = await decodePicture(await readFrame(frame));
-  const taken: number[] = [];
-  for (let run = 0; run < 5; run++) {
-    const began = performance.now();
-    await session.features(image);
-    taken.push(performance.now() - began);
-  }
-  return Number(taken.sort((a, b) => a - b)[2]!.toFixed(1));
 }

@@ -51,6 +51,7 @@ export const trainOptions = z.object({
   hidden: trainingSchema.shape.hidden.unwrap().optional(),
   escapeRate: z.number().gt(0).lt(1).optional().describe('bad parts that may pass'),
   falseRejectRate: z.number().gt(0).lt(1).optional().describe('good parts that may fail'),
+  falseAlarmRate: z.number().gt(0).lt(1).optional().describe('good parts that may be uncertain'),
   promote: z.boolean().optional().describe('make the candidate the active head if its gate allows it'),
 });
 export type TrainOptions = z.output<typeof trainOptions>;

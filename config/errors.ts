@@ -295,7 +295,7 @@ export const errors = {
   'training-impossible': {
     exit: 1,
     remedy:
-      'label more parts, at least four of each label, good ones and bad ones (qc-agent dataset stats counts them)',
+      'label more parts: ten good ones, or at least four of each label, good ones and bad ones (qc-agent dataset stats counts them)',
   },
   // HTTP
   'http-tokens-missing': {

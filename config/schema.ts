@@ -486,6 +486,11 @@ export const trainingSchema = z.strictObject({
     .lt(1)
     .default(0.05)
     .describe('largest share of good parts that may fail for any one defect'),
+  falseAlarmRate: fraction
+    .gt(0)
+    .lt(1)
+    .default(0.05)
+    .describe('largest share of good parts that may be uncertain because they are unlike the others'),
   costs: z
     .strictObject({
       escape: z.number().positive().describe('cost of a bad part that passes'),

@@ -1,25 +1,22 @@
 /**
- * A head that knows good parts only: it remembers what cells of good parts look like and passes a part whose cells are all like them.
- * Its only label is `good`, always with probability 1; `familiarity`, 0.5 at the limit, decides whether the part passes or is
- * `uncertain`. It never fails a part. Computed here as head.onnx computes it.
+ * What cells of good parts look like, and how odd a part is compared with them. Computed here as head.onnx computes it
+ * (onnx/memory-graph.ts).
  *
- * A cell of stage 2 and the cell of stage 3 around it are projected to 64 values each, scaled and joined: a. Its distance to the
+ * A cell of stage 2 and the cell of stage 3 around it are projected to a few values each, scaled and joined. Its distance to the
  * nearest remembered cell, over what is usual at that place, is r; a part is as odd as the mean of r, or the mean of its largest
  * r, compared with good parts that the memory was made without (Roth et al., "Towards total recall in industrial anomaly detection",
  * CVPR 2022; the scale of the place is ours).
  */
 import { QcError } from '../config/errors.ts';
-import { buildModel, floatTensor, node, shapeTensor, valueInfo } from './onnx/build.ts';
-import { encodeModel } from './onnx/proto.ts';
 import type { FeatureMap, FeatureMaps } from './run/runner.ts';
 
-export interface GoodMemory {
-  readonly stage2: Projection;
-  readonly stage3: Projection;
+export interface GoodMemory extends Projections {
   /** Remembered cells, [M][2·P]. */
   readonly cells: readonly Float32Array[];
-  /** [H·W], cells of stage 2: one over the usual distance at each place. */
+  /** [H·W], cells of stage 2: the usual distance at each place. */
   readonly usual: Float32Array;
+  /** [H·W]: its standard deviation. */
+  readonly spread: Float32Array;
   /** Cells with the largest r of which the mean is taken. */
   readonly largest: number;
   /** Of good parts that the memory was made without. */
@@ -29,12 +26,17 @@ export interface GoodMemory {
   readonly limit: number;
 }
 
+export interface Projections {
+  readonly stage2: Projection;
+  readonly stage3: Projection;
+}
+
 export interface Projection {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  /** [P][channels], scaled. */
-  readonly matrix: readonly Float32Array[];
+  /** [P,channels], row-major, scaled. */
+  readonly matrix: Float32Array;
 }
 
 export interface Normal {
@@ -42,98 +44,43 @@ export interface Normal {
   readonly deviation: number;
 }
 
-/** The bytes of head.onnx. */
-export function encodeGoodMemory(memory: GoodMemory, label: string): Uint8Array {
-  const { stage2, stage3, cells, usual, largest, mean, top, limit } = memory;
-  const size = stage2.matrix.length + stage3.matrix.length;
-  const flat = (rows: readonly Float32Array[], factor = 1) =>
-    Float32Array.from(
-      rows.flatMap((row) => [...row]),
-      (value) => factor * value,
-    );
-  const convolution = (name: string, { matrix, channels }: Projection) =>
-    floatTensor(name, [matrix.length, channels, 1, 1], flat(matrix));
-  const normal = (name: string, of: Normal) => [
-    floatTensor(`${name}_mean`, [1], Float32Array.of(of.mean)),
-    floatTensor(`${name}_deviation`, [1], Float32Array.of(of.deviation)),
-  ];
-  const input = (name: string, { channels, height, width }: Projection) =>
-    valueInfo(name, ['N', channels, height, width]);
-  return encodeModel(
-    buildModel({
-      name: 'good_memory',
-      node: [
-        node('Conv', ['stage2', 'projection2'], ['cells2']),
-        node('Conv', ['stage3', 'projection3'], ['cells3']),
-        node('Resize', ['cells3', '', 'scales'], ['cells3_placed'], {
-          mode: 'linear',
-          coordinate_transformation_mode: 'half_pixel',
-        }),
-        node('Concat', ['cells2', 'cells3_placed'], ['cells'], { axis: 1 }),
-        // |a - m|² = |a|² + |m|² - 2a·m
-        node('Conv', ['cells', 'memory_twice', 'memory_squared'], ['offsets']),
-        node('ReduceMin', ['offsets'], ['offset'], { axes: [1], keepdims: 1 }),
-        node('ReduceSumSquare', ['cells'], ['squared'], { axes: [1], keepdims: 1 }),
-        node('Add', ['offset', 'squared'], ['rounded']),
-        node('Max', ['rounded', 'zero'], ['distance_squared']),
-        node('Sqrt', ['distance_squared'], ['distance']),
-        node('Mul', ['distance', 'usual'], ['ratio']),
-        node('Flatten', ['ratio'], ['ratios']),
-        node('ReduceMean', ['ratios'], ['mean'], { axes: [1], keepdims: 0 }),
-        node('TopK', ['ratios', 'largest'], ['tops', 'top_places'], { axis: 1 }),
-        node('ReduceMean', ['tops'], ['top'], { axes: [1], keepdims: 0 }),
-        ...(['mean', 'top'] as const).flatMap((name) => [
-          node('Sub', [name, `${name}_mean`], [`${name}_over`]),
-          node('Div', [`${name}_over`, `${name}_deviation`], [`${name}_odd`]),
-        ]),
-        node('Max', ['mean_odd', 'top_odd'], ['odd']),
-        node('Sub', ['limit', 'odd'], ['below']),
-        node('Sigmoid', ['below'], ['familiarity']),
-        // Always 1, and no number where the image gave none.
-        node('Mul', ['familiarity', 'zero'], ['nothing']),
-        node('Add', ['nothing', 'one'], ['sure']),
-        node('Reshape', ['sure', 'column'], ['probabilities']),
-      ],
-      initializer: [
-        convolution('projection2', stage2),
-        convolution('projection3', stage3),
-        floatTensor(
-          'scales',
-          [4],
-          Float32Array.of(1, 1, stage2.height / stage3.height, stage2.width / stage3.width),
-        ),
-        floatTensor('memory_twice', [cells.length, size, 1, 1], flat(cells, -2)),
-        floatTensor(
-          'memory_squared',
-          [cells.length],
-          Float32Array.from(cells, (row) => squareOf(row)),
-        ),
-        floatTensor('usual', [1, 1, stage2.height, stage2.width], usual),
-        shapeTensor('largest', [largest]),
-        ...normal('mean', mean),
-        ...normal('top', top),
-        floatTensor('limit', [1], Float32Array.of(limit)),
-        floatTensor('zero', [1], Float32Array.of(0)),
-        floatTensor('one', [1], Float32Array.of(1)),
-        shapeTensor('column', [-1, 1]),
-      ],
-      input: [input('stage2', stage2), input('stage3', stage3)],
-      output: [valueInfo('probabilities', ['N', 1]), valueInfo('familiarity', ['N'])],
-      metadata: { labels: JSON.stringify([label]) },
-    }),
-  );
+/** How a part compares with good ones. */
+export interface Oddness {
+  /** Deviations of good parts. */
+  readonly odd: number;
+  /** [H·W]: deviations of each place. */
+  readonly where: Float32Array;
 }
 
+export function oddnessOf(memory: GoodMemory, maps: FeatureMaps): Oddness {
+  const { mean, top, usual, spread, largest } = memory;
+  const distances = distancesTo(memory.cells, goodCells(maps, memory));
+  const said = summaryOf(
+    distances.map((distance, p) => distance / usual[p]!),
+    largest,
+  );
+  return {
+    odd: Math.max(deviationsOf(said.mean, mean), deviationsOf(said.top, top)),
+    where: Float32Array.from(distances, (distance, p) => (distance - usual[p]!) / spread[p]!),
+  };
+}
+
+export const deviationsOf = (value: number, { mean, deviation }: Normal) => (value - mean) / deviation;
+
+/** Familiarity of a part: 0.5 at the limit. */
+export const familiarityOfOdd = (odd: number, limit: number) => 1 / (1 + Math.exp(odd - limit));
+
+/** How odd a part of this familiarity is. */
+export const oddOfFamiliarity = (familiarity: number, limit: number) => limit + Math.log(1 / familiarity - 1);
+
 /** Projected cells of one image, [H·W][2·P] row-major. @throws QcError maps-unavailable */
-export function goodCells(
-  { stage2, stage3 }: FeatureMaps,
-  projections: Pick<GoodMemory, 'stage2' | 'stage3'>,
-): Float32Array {
+export function goodCells({ stage2, stage3 }: FeatureMaps, projections: Projections): Float32Array {
   if (!stage2 || !stage3) throw new QcError('maps-unavailable', 'maps of stages 2 and 3 are needed');
-  const fine = projected(stage2, projections.stage2.matrix);
-  const coarse = projected(stage3, projections.stage3.matrix);
-  const [p, q] = [projections.stage2.matrix.length, projections.stage3.matrix.length];
+  const fine = projectedCells(stage2, projections.stage2.matrix);
+  const coarse = projectedCells(stage3, projections.stage3.matrix);
   const { height, width } = stage2;
+  const p = fine.length / (height * width);
+  const q = coarse.length / (stage3.height * stage3.width);
   const cells = new Float32Array(height * width * (p + q));
   const rows = placesOf(height, stage3.height);
   const columns = placesOf(width, stage3.width);
@@ -166,22 +113,22 @@ function placesOf(fine: number, coarse: number) {
   });
 }
 
-/** [height·width][P] */
-function projected(
-  { data, channels, height, width }: FeatureMap,
-  matrix: readonly Float32Array[],
-): Float32Array {
-  const places = height * width;
-  const result = new Float32Array(places * matrix.length);
-  matrix.forEach((row, k) => {
-    const sums = new Float64Array(places);
+/** The cells of a map projected, [cells][P] row-major. @param matrix [P,channels], row-major */
+export function projectedCells({ data, channels }: FeatureMap, matrix: Float32Array): Float32Array {
+  const cells = data.length / channels;
+  const size = matrix.length / channels;
+  const rows = new Float32Array(cells * size);
+  const sums = new Float32Array(cells);
+  for (let p = 0; p < size; p++) {
+    sums.fill(0);
     for (let c = 0; c < channels; c++) {
-      const weight = row[c]!;
-      for (let i = 0; i < places; i++) sums[i]! += weight * data[c * places + i]!;
+      const weight = matrix[p * channels + c]!;
+      const from = c * cells;
+      for (let i = 0; i < cells; i++) sums[i]! += weight * data[from + i]!;
     }
-    for (let i = 0; i < places; i++) result[i * matrix.length + k] = sums[i]!;
-  });
-  return result;
+    for (let i = 0; i < cells; i++) rows[i * size + p] = sums[i]!;
+  }
+  return rows;
 }
 
 /** Distance of each cell to the nearest of the memory, [H·W]. @param skip cells of the memory that do not count */
@@ -215,20 +162,8 @@ export function summaryOf(
   return { mean: meanOf(ratios), top: meanOf(ratios.toSorted((a, b) => b - a).subarray(0, largest)) };
 }
 
-/** How odd a part is, in deviations of good parts. */
-export function oddnessOf(memory: GoodMemory, maps: FeatureMaps): number {
-  const distances = distancesTo(memory.cells, goodCells(maps, memory));
-  const said = summaryOf(
-    distances.map((distance, i) => distance * memory.usual[i]!),
-    memory.largest,
-  );
-  return Math.max(
-    (said.mean - memory.mean.mean) / memory.mean.deviation,
-    (said.top - memory.top.mean) / memory.top.deviation,
-  );
-}
-
-function squareOf(row: Float32Array): number {
+/** Squared length. */
+export function squareOf(row: Float32Array): number {
   let sum = 0;
   for (const value of row) sum += value * value;
   return sum;

@@ -1,6 +1,7 @@
 /**
  * The head: features → class probabilities and familiarity. On disk it is plain ONNX: `features` [N,D] → `probabilities` [N,K]
- * and, if it contains labelled examples, `familiarity` [N].
+ * and, if it contains labelled examples, `familiarity` [N]. It may have an output `where` [N,H,W] as well: how far each cell of
+ * stage 2 or 3 deviates from good parts.
  *
  * A head with localized features also takes feature maps of the base, or only those: `stage2` [N,C,H/8,W/8] and
  * `stage3` [N,C,H/16,W/16], float32, in the same graph. Inputs are identified by these names; an input with any other name
@@ -273,10 +274,11 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, give
     throw damaged(`its inputs are ${describe(inputs)}, the base provides ${offered} float32`);
   }
   const { labels } = manifest;
-  const [probabilities, familiarity, ...more] = outputs;
-  const isKnown =
-    familiarity === undefined || (familiarity.name === 'familiarity' && familiarity.shape?.length === 1);
-  if (!isTable(probabilities ? [probabilities] : [], labels.length) || !isKnown || more.length > 0) {
+  const [probabilities, ...more] = outputs;
+  const familiarity = more.find(({ name }) => name === 'familiarity');
+  const isKnown = ({ name, type, shape }: TensorFacts) =>
+    type === 'float32' && shape?.length === optionalOutputs.get(name);
+  if (!isTable(probabilities ? [probabilities] : [], labels.length) || !more.every(isKnown)) {
     throw damaged(`its outputs are ${describe(outputs)} for ${labels.length} labels`);
   }
   if (manifest.familiar !== undefined && !familiarity) {
@@ -287,6 +289,12 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, give
     throw damaged(`its labels are ${named}, its manifest says ${JSON.stringify(labels)}`);
   }
 }
+
+/** Dimensions of the outputs that a head may have besides its probabilities. */
+const optionalOutputs: ReadonlyMap<string, number> = new Map([
+  ['familiarity', 1],
+  ['where', 3],
+]);
 
 /** Whether the inputs are the features, at most once, and maps of the base in their shapes. */
 function areHeadInputs(inputs: readonly TensorFacts[], { size, maps }: HeadInputs): boolean {

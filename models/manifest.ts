@@ -88,7 +88,7 @@ const thresholdsSchema = z.strictObject({
   failByLabel: z.record(z.string(), probability.gt(0)).optional(),
 });
 
-const headManifestSchema = z.strictObject({
+const headManifestShape = z.strictObject({
   schema: version,
   version: z.string().regex(/^\d{4}-\d{2}-\d{2}\.\d+$/, 'must look like 2026-11-23.2'),
   base: z.strictObject({
@@ -98,7 +98,7 @@ const headManifestSchema = z.strictObject({
   }),
   labels: z
     .array(z.string().min(1))
-    .min(2)
+    .min(1)
     .refine((labels) => new Set(labels).size === labels.length, 'must not repeat a label'),
   thresholds: thresholdsSchema.optional().describe('default: the thresholds of the config'),
   familiar: z
@@ -109,6 +109,9 @@ const headManifestSchema = z.strictObject({
     .describe(
       'a part with a lower familiarity is unfamiliar: 0.5, or a cosine for heads that compare by cosine; default: no part is',
     ),
+  scoreLimit: finite
+    .optional()
+    .describe('of a head that knows good parts only: the score at which its familiarity is 0.5'),
   head: z.strictObject({ file: plainFile, sha256 }),
   temperature: z.number().positive().describe('already folded into the weights; for the record'),
   createdAt: z.iso.datetime(),
@@ -117,6 +120,12 @@ const headManifestSchema = z.strictObject({
     .default({})
     .describe('how it was trained: method, images, figures'),
 });
+
+// The probability of an only label is always 1: without this limit every part would pass.
+const headManifestSchema = headManifestShape.refine(
+  ({ labels, familiar }) => labels.length > 1 || familiar !== undefined,
+  { path: ['familiar'], message: 'a head with one label needs a limit for familiarity' },
+);
 
 export type BaseManifest = z.output<typeof baseManifestSchema>;
 export type BaseInput = z.output<typeof baseInputSchema>;

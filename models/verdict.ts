@@ -1,4 +1,5 @@
 /** Probabilities and thresholds in, verdict and reasons out; pure, so that every rule can be read and tested here. */
+import { oddOfFamiliarity } from './good-memory.ts';
 
 export interface Thresholds {
   /** A part passes if the probability of good (all good labels together) reaches this, 0.5 to 1. */
@@ -28,6 +29,8 @@ export interface Rules {
   readonly thresholds: Thresholds;
   /** A frame with a lower familiarity is unlike everything that was labelled; undefined: every frame counts as familiar. */
   readonly familiar?: number | undefined;
+  /** Of a head that knows good parts only: its score at familiarity 0.5, for the reasons. */
+  readonly scoreLimit?: number | undefined;
   /** Labels that mean a good part; every other label is a defect. */
   readonly good: readonly string[];
 }
@@ -36,7 +39,8 @@ export interface Rules {
  * Decides on one part from its frames. The part passes only if the mean probability of good reaches the threshold and more than
  * half of the frames pass on their own. It fails if the mean probability of a defect reaches its threshold and more than half of
  * the frames show a defect. In all other cases, and if a value is not a probability, it is uncertain: nothing passes by default.
- * If half of the frames or more are unfamiliar, the part is uncertain whatever its probabilities.
+ * If half of the frames or more are unfamiliar, the part is uncertain whatever its probabilities. A head that knows good parts
+ * only never fails a part.
  * @param familiarity of each frame; if the rules need it, a frame without one is unfamiliar
  */
 export function decide(
@@ -44,7 +48,7 @@ export function decide(
   rules: Rules,
   familiarity: readonly (number | undefined)[] = [],
 ): Decision {
-  const fault = whyUnusable(frames, rules.thresholds);
+  const fault = whyUnusable(frames, rules);
   if (fault !== undefined) return failed(fault, frames.length);
   const probabilities = meanOf(frames);
   const decided = judge(frames, probabilities, rules);
@@ -52,7 +56,11 @@ export function decide(
   const isUnlike = isUnfamiliar(similarity, rules);
   const { label } = decided;
   const verdict = isUnlike ? 'uncertain' : decided.verdict;
-  const reasons = isUnlike ? [unfamiliar(familiarity, rules)] : decided.reasons;
+  const reasons = isUnlike
+    ? [unfamiliar(familiarity, rules)]
+    : verdict === 'pass' && rules.scoreLimit !== undefined
+      ? [`like the good parts (${scoreOf(familiarity, rules.scoreLimit)})`]
+      : decided.reasons;
   const agree = frames.filter(
     (frame, i) =>
       (isUnfamiliar([similarity[i]], rules) ? 'uncertain' : judge([frame], frame, rules).verdict) === verdict,
@@ -87,11 +95,24 @@ export function isUnfamiliar(familiarity: readonly (number | undefined)[], { fam
   return known.length * 2 <= familiarity.length;
 }
 
-function unfamiliar(familiarity: readonly (number | undefined)[], { familiar }: Rules): string {
+function unfamiliar(familiarity: readonly (number | undefined)[], { familiar, scoreLimit }: Rules): string {
   const known = familiarity.filter((value) => value !== undefined);
+  if (scoreLimit !== undefined) return `unlike the good parts (${scoreOf(familiarity, scoreLimit)})`;
   const mean =
     known.length > 0 ? (known.reduce((sum, value) => sum + value, 0) / known.length).toFixed(3) : 'unknown';
   return `unfamiliar: unlike every labelled part (similarity ${mean}, at least ${familiar?.toFixed(3)} is needed)`;
+}
+
+/** Largest score above the limit that single precision can distinguish. */
+const maxOverLimit = 87;
+
+/** Of a head that knows good parts only: mean over the frames. */
+function scoreOf(familiarity: readonly (number | undefined)[], limit: number): string {
+  const scores = familiarity
+    .filter((value) => value !== undefined)
+    .map((value) => Math.min(limit + maxOverLimit, oddOfFamiliarity(value, limit)));
+  const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
+  return `score ${scores.length > 0 ? mean.toFixed(2) : 'unknown'}, limit ${limit.toFixed(2)}`;
 }
 
 /** Applies the rules to frames that passed `whyUnusable`. */
@@ -159,7 +180,7 @@ function meanOf(frames: readonly Probabilities[]): Record<string, number> {
 /** Why these numbers cannot be used for a decision; undefined if they can. */
 function whyUnusable(
   frames: readonly Probabilities[],
-  { pass, fail, failByLabel }: Thresholds,
+  { thresholds: { pass, fail, failByLabel }, familiar, good }: Rules,
 ): string | undefined {
   const [first] = frames;
   if (!first) return 'no frame was judged';
@@ -170,6 +191,10 @@ function whyUnusable(
   }
   const labels = Object.keys(first);
   if (labels.length === 0) return 'no model has been trained yet';
+  if (labels.length === 1 && !good.includes(labels[0]!)) {
+    return `the model knows ${labels[0]} only, which is not a good label (labels.good: ${good.join(', ')})`;
+  }
+  if (labels.length === 1 && familiar === undefined) return 'the model has one label and no limit';
   for (const frame of frames) {
     if (Object.keys(frame).length !== labels.length)
       return 'the frames were judged by different model versions';

@@ -44,6 +44,7 @@ export function addTrain(program: Command): void {
     .option('--hidden <units>', 'a hidden layer of so many units; 0: a linear head', wholeNumber)
     .option('--escape-rate <share>', 'bad parts that may pass, as a share', share)
     .option('--false-reject-rate <share>', 'good parts that may fail, as a share', share)
+    .option('--false-alarm-rate <share>', 'good parts that may be uncertain, as a share', share)
     .addOption(json('the figures'))
     .addHelpText(
       'after',
@@ -59,8 +60,9 @@ async function train(options: Options): Promise<void> {
   const signal = untilSignal();
   const config = loadConfig(options.config, environment);
   await requireReadable(config.storage.directory);
-  const { seed, promote = false, views, augment, hidden, escapeRate, falseRejectRate } = options;
-  const training = given({ views, augment, hidden, escapeRate, falseRejectRate });
+  const { seed, promote = false, views, augment, hidden } = options;
+  const { escapeRate, falseRejectRate, falseAlarmRate } = options;
+  const training = given({ views, augment, hidden, escapeRate, falseRejectRate, falseAlarmRate });
   const work = () =>
     trainCommand(config, { promote, seed, training, by: whoami() }, { signal, ...steps(options.json) });
   const made = recorded(config, 'train', { promote }, work);
@@ -91,7 +93,7 @@ export async function trainCommand(
   const { gate } = report;
   const promoted = promote && gate.allowed ? await modelsPromoteCommand(config, version, options) : undefined;
   const lines = [
-    ...describe(version, report),
+    ...(report.goodOnly ? describeGoodOnly(version, report, report.goodOnly) : describe(version, report)),
     '',
     `gate       ${gate.allowed ? 'may be promoted' : 'REFUSED'}: ${gate.reason}`,
     promoted?.text ??
@@ -132,6 +134,23 @@ function describe(version: string, report: Report): string[] {
         `${row.label.padEnd(width)}  ${String(row.count).padStart(5)}  ${percent(row.precision).padStart(9)}  ${percent(row.recall).padStart(6)}  ${percent(row.f1).padStart(6)}`,
     ),
     `macro-F1 ${percent(macroF1)}`,
+  ];
+}
+
+function describeGoodOnly(
+  version: string,
+  { promise, seconds, latencyMs, frames }: Report,
+  { parts, limit, heldBack, defects }: NonNullable<Report['goodOnly']>,
+): string[] {
+  return [
+    `candidate  ${version}: remembers ${parts} good parts and knows no defect; what is unlike them is uncertain, nothing fails`,
+    `uncertain  ${rate(heldBack, 'good parts that were left out')}; limit ${limit.toFixed(2)}`,
+    ...defects.map(
+      (one) =>
+        `defects    ${one.label}: ${one.heldBack} of ${one.count} would be uncertain; 4 are needed to find them by name`,
+    ),
+    ...promise.map(({ kept, text }) => `${kept ? '          ' : 'MISSING   '} ${text}`),
+    `took       ${seconds.features} s for features, ${seconds.training} s for training (${frames} frames); one picture takes ${latencyMs ?? '?'} ms`,
   ];
 }
 

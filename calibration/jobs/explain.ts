@@ -4,8 +4,11 @@ import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
 import { activationMap, type Heat, pooledFeatures } from '../../models/activation.ts';
 import { argmax } from '../../models/argmax.ts';
+import { oddnessOf } from '../../models/good-memory.ts';
 import { decodeHead, probabilitiesOf, requireSameBase } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
+import { readMemory } from '../../models/onnx/memory-graph.ts';
+import { decodeModel } from '../../models/onnx/proto.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { openStore } from '../../models/versions/store.ts';
 import type { Jobs } from './messages.ts';
@@ -18,7 +21,8 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
   const store = await openStore(config.storage.directory);
   const { manifest, model } = await store.read(version);
   const head = decodeHead(model, manifest.labels);
-  if (!head) throw new QcError('why-unavailable', `version ${version} was not made here`);
+  const memory = readMemory(decodeModel(model));
+  if (!head && !memory) throw new QcError('why-unavailable', `version ${version} was not made here`);
   session ??= openSession({
     ...config.model,
     provider: 'cpu',
@@ -28,6 +32,10 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
   });
   const open = await session;
   requireSameBase(manifest, open.facts.manifest);
+  if (!head) {
+    const { where } = oddnessOf(memory!, (await open.maps(image)).maps);
+    return overlay(image, { ...memory!.stage2, data: where });
+  }
   const pooled = await open.pooled(image);
   const maps = head.cells && (await open.maps(image)).maps;
   const said = probabilitiesOf(head, pooledFeatures(pooled), maps);

@@ -14,6 +14,29 @@ import type { Compared } from './gate.ts';
 const heldOutSchema = z.object({ heldOut: z.record(z.string(), z.string()) });
 export type HeldOutAnswers = z.output<typeof heldOutSchema>['heldOut'];
 
+export interface Active {
+  readonly version: string;
+  readonly head: HeadVersion;
+  readonly heldOut: HeldOutAnswers;
+}
+
+/** The active head with the answers that its report keeps; undefined if there is none, or it cannot be read. */
+export async function readActive(
+  store: Store,
+  onNotice: (text: string) => void,
+): Promise<Active | undefined> {
+  const version = await store.active().catch(() => undefined);
+  if (version === undefined) return undefined;
+  try {
+    const head = await store.read(version);
+    const { heldOut } = heldOutSchema.catch({ heldOut: {} }).parse(await store.report(version));
+    return { version, head, heldOut };
+  } catch (error) {
+    onNotice(`the candidate is not compared with ${version}: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
 export interface JudgedByActive extends Compared {
   readonly known: readonly boolean[];
   /** For each frame, whether the active head was accepted with it. */
@@ -34,17 +57,15 @@ export async function judgedByActive(
   mapsOf: (frame: LabelledFrame) => Promise<FeatureMaps>,
   onNotice: (text: string) => void,
 ): Promise<JudgedByActive | undefined> {
-  const version = await store.active().catch(() => undefined);
-  if (version === undefined) return undefined;
-  let head: HeadVersion;
-  try {
-    head = await store.read(version);
-  } catch (error) {
-    onNotice(`the candidate is not compared with ${version}: ${(error as Error).message}`);
-    return undefined;
-  }
-  const { heldOut } = heldOutSchema.catch({ heldOut: {} }).parse(await store.report(version));
+  const active = await readActive(store, onNotice);
+  if (!active) return undefined;
+  const { version, head, heldOut } = active;
   const answered = described.map(({ frame }) => Object.hasOwn(heldOut, frame.id));
+  if (head.manifest.labels.length === 1) {
+    const none = described.map(() => false);
+    const incomparable = `${version} knows good parts only and names no defect`;
+    return { version, right: none, knew: none, known: none, incomparable };
+  }
   const misfit = misfitOf(head.manifest, base);
   if (misfit) {
     onNotice(`the candidate is compared with recorded answers only: ${misfit.message}`);

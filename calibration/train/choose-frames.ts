@@ -2,6 +2,7 @@
 import { QcError } from '../../config/errors.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
 import { drawEvenly } from './draw.ts';
+import { leastGood } from './remember-good.ts';
 
 /** Minimum per label: fewer cannot be split into training and held-out frames. */
 const minFrames = 4;
@@ -20,17 +21,45 @@ export function chooseFrames(
   return drawn;
 }
 
-/** @throws QcError training-impossible */
-export function requireEnough(frames: readonly LabelledFrame[]): void {
+/** What frames are enough for: a head that knows good parts only, or one that tells labels apart. */
+export type Trainable = 'good parts' | 'labels';
+
+/**
+ * As long as no defect has enough frames, good parts alone are learned.
+ * @param good labels of good parts
+ * @throws QcError training-impossible, with how many frames are missing
+ */
+export function trainableAs(
+  frames: readonly Pick<LabelledFrame, 'label'>[],
+  good: readonly string[],
+): Trainable {
   const counts = Object.entries(countLabels(frames.map(({ label }) => label)));
   const impossible = (what: string) => new QcError('training-impossible', what);
   if (counts.length === 0) throw impossible('there are no labelled frames');
-  if (counts.length === 1) throw impossible(`all ${frames.length} frames have the label ${counts[0]![0]}`);
+  const goodParts = frames.filter(({ label }) => good.includes(label)).length;
   const few = counts.filter(([, count]) => count < minFrames);
-  if (few.length > 0) {
-    const list = few.map(([label, count]) => `${label} has ${count}`).join(', ');
-    throw impossible(`each label needs at least ${minFrames} frames: ${list}`);
+  const list = few.map(([label, count]) => `${label} has ${count}`).join(', ');
+  if (goodParts > 0 && !isDefectKnown(frames, good)) {
+    if (goodParts >= leastGood) return 'good parts';
+    const missing = `a head that knows good parts only needs ${leastGood} of them, and there are ${goodParts}: ${leastGood - goodParts} more`;
+    const isDefect = counts.length > 1;
+    throw impossible(
+      isDefect ? `${missing}; one that knows defects needs ${minFrames} of each label: ${list}` : missing,
+    );
   }
+  if (counts.length === 1) throw impossible(`all ${frames.length} frames have the label ${counts[0]![0]}`);
+  if (few.length > 0) throw impossible(`each label needs at least ${minFrames} frames: ${list}`);
+  return 'labels';
+}
+
+/** Whether a defect has enough frames to be learned. */
+export function isDefectKnown(
+  frames: readonly Pick<LabelledFrame, 'label'>[],
+  good: readonly string[],
+): boolean {
+  return Object.entries(countLabels(frames.map(({ label }) => label))).some(
+    ([label, count]) => !good.includes(label) && count >= minFrames,
+  );
 }
 
 export function countLabels(labels: readonly string[]): Record<string, number> {

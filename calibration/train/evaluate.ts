@@ -11,14 +11,20 @@ export type Evaluation = Pick<
 /**
  * @param said probabilities of each part
  * @param truth label of each part; one that is not among the probabilities counts as a mistake
+ * @param familiarity of each part, where the rules ask for it
  */
-export function evaluate(said: readonly Probabilities[], truth: readonly string[], rules: Rules): Evaluation {
+export function evaluate(
+  said: readonly Probabilities[],
+  truth: readonly string[],
+  rules: Rules,
+  familiarity: readonly number[] = [],
+): Evaluation {
   const labels = [...new Set([...truth, ...said.flatMap((one) => Object.keys(one))])].sort();
   const confusion = labels.map(() => labels.map(() => 0));
   const counts = { escapes: 0, falseRejects: 0, uncertain: 0, good: 0 };
   said.forEach((one, i) => {
     confusion[labels.indexOf(truth[i]!)]![labels.indexOf(mostProbable(one))]!++;
-    const { verdict } = decide([one], rules);
+    const { verdict } = decide([one], rules, [familiarity[i]]);
     const isGood = rules.good.includes(truth[i]!);
     if (isGood) counts.good++;
     if (verdict === 'uncertain') counts.uncertain++;

@@ -14,6 +14,8 @@ export interface Compared {
   readonly right: readonly boolean[];
   /** For each part, whether its answer is known; the others are not compared. Default: all. */
   readonly known?: readonly boolean[];
+  /** Why none is. */
+  readonly incomparable?: string | undefined;
 }
 
 /** How much worse a candidate may be and still count as no worse. */
@@ -47,7 +49,7 @@ export function judgeCandidate(
   if (compared === 0) {
     return {
       allowed: true,
-      reason: `${active.version} left no answers to compare with, and it surely beats guessing`,
+      reason: `${active.incomparable ?? `${active.version} left no answers to compare with`}, and it surely beats guessing`,
     };
   }
   const won = right.filter((is, i) => known[i] && is && !active.right[i]).length;

@@ -1,4 +1,5 @@
 /** Frames that show the same thing: they must never sit on both sides of a split. */
+import type { LabelledFrame } from '../dataset/frame.ts';
 import type { FrameFeatures } from './features.ts';
 
 /** Features that point the same way to within this cosine are the same picture but for noise. */
@@ -56,6 +57,28 @@ export function groupsOf(described: readonly FrameFeatures[]): number[] {
     sizes[right]! += sizes[left]!;
   }
   return described.map((_, i) => find(i));
+}
+
+/** A number for each frame: frames of one part have the same. Without a part, frames of one moment of a camera count as one. */
+export function partsOf(frames: readonly LabelledFrame[]): number[] {
+  const first = new Map<string, number>();
+  const part = frames.map(({ partId }, i) => {
+    const known = partId === undefined ? undefined : first.get(partId);
+    if (partId !== undefined && known === undefined) first.set(partId, i);
+    return known ?? i;
+  });
+  const moments = frames
+    .flatMap(({ partId, camera, capturedAt }, index) =>
+      partId === undefined && camera !== undefined && capturedAt !== undefined
+        ? [{ at: Date.parse(capturedAt), camera, index }]
+        : [],
+    )
+    .sort((a, b) => (a.camera < b.camera ? -1 : a.camera > b.camera ? 1 : a.at - b.at));
+  moments.forEach(({ at, camera, index }, i) => {
+    const before = moments[i - 1];
+    if (before?.camera === camera && at - before.at < sameMomentMs) part[index] = part[before.index]!;
+  });
+  return part;
 }
 
 /** Pairs that are the same picture but for noise, the likest first, as far as `among` wants them. */

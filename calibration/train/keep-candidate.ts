@@ -3,13 +3,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { QcError } from '../../config/errors.ts';
+import { familiarityThreshold } from '../../models/familiarity.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
 import type { Store } from '../../models/versions/store.ts';
 import type { HeldOutAnswers } from './active.ts';
 import type { Familiar } from './familiar.ts';
 import type { TrainedHead } from './fit.ts';
 import type { Report } from './report.ts';
-import { writeHead } from './write-head.ts';
+import { type EncodedHead, writeGraph, writeHead } from './write-head.ts';
 
 export interface Candidate {
   readonly base: BaseManifest;
@@ -30,10 +31,9 @@ export async function keepCandidate(
   store: Store,
   { base, head, report, heldOut, against = 'none', by }: Candidate,
 ): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'qc-candidate-'));
-  try {
-    const { revision, frames, seed, folds, views, penalty, backend, accuracy, macroF1, promised } = report;
-    await writeHead(folder, head, {
+  const { revision, frames, seed, folds, views, penalty, backend, accuracy, macroF1, promised } = report;
+  return await keep(store, report, heldOut, (folder) =>
+    writeHead(folder, head, {
       base,
       createdAt: new Date(),
       thresholds: report.thresholds,
@@ -61,7 +61,55 @@ export async function keepCandidate(
         allowed: report.gate.allowed,
         against,
       },
-    });
+    }),
+  );
+}
+
+export interface GoodOnlyCandidate extends Omit<Candidate, 'head'> {
+  readonly head: EncodedHead & { readonly limit: number };
+}
+
+/** The same for a head that knows good parts only. */
+export async function keepGoodOnly(
+  store: Store,
+  { base, head, report, heldOut, against = 'none', by }: GoodOnlyCandidate,
+): Promise<string> {
+  const { revision, frames, seed, folds, accuracy, promised } = report;
+  return await keep(store, report, heldOut, (folder) =>
+    writeGraph(folder, head, {
+      base,
+      createdAt: new Date(),
+      thresholds: report.thresholds,
+      familiar: familiarityThreshold,
+      scoreLimit: head.limit,
+      training: {
+        method: 'memory of good parts',
+        revision,
+        frames,
+        seed,
+        folds,
+        by,
+        inputs: 'stage2, stage3',
+        accuracy,
+        promised,
+        gate: report.gate.reason,
+        allowed: report.gate.allowed,
+        against,
+      },
+    }),
+  );
+}
+
+/** @param write manifest.json and head.onnx into a folder */
+async function keep(
+  store: Store,
+  report: Report,
+  heldOut: HeldOutAnswers,
+  write: (folder: string) => Promise<void>,
+): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'qc-candidate-'));
+  try {
+    await write(folder);
     await writeFile(join(folder, 'report.json'), `${JSON.stringify({ ...report, heldOut }, null, 2)}\n`);
     return await store.add(folder);
   } catch (cause) {

@@ -1,5 +1,16 @@
-/** Cells of the maps of a base's stages, as rows. */
+/** The maps of a base's stages. */
+import type { CellBlock } from '../../models/cells.ts';
 import type { FeatureMap } from '../../models/run/runner.ts';
+import type { Session } from '../../models/run/session.ts';
+
+/** Sizes of the maps of stages 2 and 3; undefined if the base does not give both. */
+export function bothMaps({ facts }: Pick<Session, 'facts'>): CellBlock['maps'] | undefined {
+  const [stage2, stage3] = [
+    facts.maps.find(({ name }) => name === 'stage2'),
+    facts.maps.find(({ name }) => name === 'stage3'),
+  ];
+  return stage2 && stage3 && { stage2, stage3 };
+}
 
 /** The cells of a map as rows, [cells][channels] row-major; cell y·width + x. */
 export function cellsOf({ data, channels }: FeatureMap): Float32Array {
@@ -7,24 +18,6 @@ export function cellsOf({ data, channels }: FeatureMap): Float32Array {
   const rows = new Float32Array(data.length);
   for (let c = 0; c < channels; c++) {
     for (let i = 0; i < cells; i++) rows[i * channels + c] = data[c * cells + i]!;
-  }
-  return rows;
-}
-
-/** The cells projected, [cells][size] row-major. @param matrix [size][channels], row-major */
-export function projectedCells({ data, channels }: FeatureMap, matrix: Float32Array): Float32Array {
-  const cells = data.length / channels;
-  const size = matrix.length / channels;
-  const rows = new Float32Array(cells * size);
-  const sums = new Float32Array(cells);
-  for (let p = 0; p < size; p++) {
-    sums.fill(0);
-    for (let c = 0; c < channels; c++) {
-      const weight = matrix[p * channels + c]!;
-      const from = c * cells;
-      for (let i = 0; i < cells; i++) sums[i]! += weight * data[from + i]!;
-    }
-    for (let i = 0; i < cells; i++) rows[i * size + p] = sums[i]!;
   }
   return rows;
 }

@@ -2,7 +2,6 @@
  * Trains localized features for frames of a dataset, from its marks, and describes the result to the operator. One run of the base
  * gives the pooled features of a view and the cells that localized features are computed from.
  */
-import type { CellBlock } from '../../models/cells.ts';
 import type { Image } from '../../models/image.ts';
 import { percent } from '../../models/percent.ts';
 import type { Session } from '../../models/run/session.ts';
@@ -14,6 +13,7 @@ import type { DescribeOptions, FrameFeatures } from './features.ts';
 import type { Example, TrainedHead } from './fit.ts';
 import { fitPlaces, type PlacesFit, type PlacesOptions, placeViews } from './fit-places.ts';
 import { openKeptCells } from './kept-cells.ts';
+import { bothMaps } from './maps.ts';
 import { throttled } from './throttle.ts';
 import type { ViewSet } from './views.ts';
 
@@ -87,14 +87,6 @@ export async function openPlaces(
       }
     },
   };
-}
-
-function bothMaps({ facts }: Session): CellBlock['maps'] | undefined {
-  const [stage2, stage3] = [
-    facts.maps.find(({ name }) => name === 'stage2'),
-    facts.maps.find(({ name }) => name === 'stage3'),
-  ];
-  return stage2 && stage3 && { stage2, stage3 };
 }
 
 /** What was chosen and why, for the operator. */

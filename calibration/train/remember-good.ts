@@ -1,17 +1,21 @@
 /** Good parts alone → a memory of their cells, with a limit that a promise holds for. */
 import {
+  deviationsOf,
   distancesTo,
   type GoodMemory,
-  goodCells,
-  type Projection,
+  type Normal,
+  type Projections,
   summaryOf,
 } from '../../models/good-memory.ts';
-import type { FeatureMap, FeatureMaps } from '../../models/run/runner.ts';
+import { limitOf } from './false-alarms.ts';
+import { cellSize, type GoodCellSource } from './good-cells.ts';
 import { mixSeeds, type Random, seededRandom } from './random.ts';
 
 export interface RememberOptions {
-  /** Parts of one group are left out together. */
+  /** Frames of one group are left out together. */
   readonly group: readonly number[];
+  /** Frames of one part count once for the limit: by the oddest of them. Default: as `group`. */
+  readonly part?: readonly number[] | undefined;
   readonly seed: number;
   /** Good parts that may be uncertain, as a share. */
   readonly falseAlarmRate: number;
@@ -21,7 +25,7 @@ export interface RememberOptions {
 
 export interface Remembered {
   readonly memory: GoodMemory;
-  /** Oddness of each part to a memory without its group. */
+  /** Oddness of each frame to a memory without its group. */
   readonly heldOut: readonly number[];
   /** Whether the rate of false alarms is promised. */
   readonly promised: boolean;
@@ -31,7 +35,6 @@ export interface Remembered {
 
 /** Fewer good parts say nothing of how far good parts differ. */
 export const leastGood = 10;
-const projectedTo = 64;
 const mostRemembered = 500;
 /** Cells of which the remembered ones are chosen. */
 const mostCandidates = 6_000;
@@ -41,142 +44,149 @@ const largestShare = 0.02;
 const priorParts = 10;
 
 /**
- * @param parts maps of good parts, at least ten
- * The limit is the largest or a later oddness of held-out parts: of n parts the r-th largest is passed by one more good part with
- * probability r / (n + 1) at most (order statistics; Vovk, Gammerman, Shafer 2005), so 9 parts promise 10 %, 19 promise 5 %. That rate
- * is an average over stations; `needed` parts promise it for this one with 95 % confidence (Wilks 1941): 29, 59, 149, 299.
- * @throws RangeError for fewer parts; the reason of `signal`
+ * @param source cells of good parts, at least ten
+ * @throws RangeError for fewer parts; as `GoodCellSource.cells`; the reason of `signal`
  */
-export function rememberGood(
-  parts: readonly FeatureMaps[],
-  { group, seed, falseAlarmRate, onProgress, signal }: RememberOptions,
-): Remembered {
-  if (parts.length < leastGood) throw new RangeError(`at least ${leastGood} good parts are needed`);
-  const random = seededRandom(mixSeeds(seed, 29));
-  const projections = {
-    stage2: projectionOf(
-      parts.map(({ stage2 }) => stage2!),
-      random,
-    ),
-    stage3: projectionOf(
-      parts.map(({ stage3 }) => stage3!),
-      random,
-    ),
-  };
-  const cells = parts.map((maps) => goodCells(maps, projections));
-  const { height, width } = projections.stage2;
+export async function rememberGood(
+  source: GoodCellSource,
+  { group, part = group, seed, falseAlarmRate, onProgress, signal }: RememberOptions,
+): Promise<Remembered> {
+  const { count } = source;
+  if (count < leastGood) throw new RangeError(`at least ${leastGood} good parts are needed`);
+  const { height, width } = source.projections.stage2;
   const places = height * width;
-  const size = 2 * projectedTo;
-  const candidates = random
-    .shuffled(Array.from({ length: parts.length * places }, (_, i) => i))
-    .slice(0, mostCandidates)
-    .map((i) => {
-      const of = Math.floor(i / places);
-      return { of, cell: cells[of]!.subarray((i % places) * size, ((i % places) + 1) * size) };
-    });
+  const report = (pass: number) => (index: number) => {
+    signal?.throwIfAborted();
+    onProgress?.(pass * count + index, 2 * count);
+  };
+  const { scales, candidates } = await drawCandidates(source, seededRandom(mixSeeds(seed, 31)), report(0));
   const kept = coresetOf(
     candidates.map(({ cell }) => cell),
     mostRemembered,
     signal,
   ).map((i) => candidates[i]!);
-  const memory = kept.map(({ cell }) => cell.slice());
+  const cells = kept.map(({ cell }) => cell);
 
-  const distances = cells.map((of, i) => {
-    signal?.throwIfAborted();
-    onProgress?.(i, cells.length);
-    return distancesTo(memory, of, (m) => group[kept[m]!.of] === group[i]);
-  });
-  const largest = Math.max(1, Math.round(largestShare * places));
+  const distances: Float64Array[] = [];
+  for (let i = 0; i < count; i++) {
+    report(1)(i);
+    const own = scaled(await source.cells(i), scales);
+    distances.push(distancesTo(cells, own, (m) => group[kept[m]!.of] === group[i]));
+  }
+  const all = distances.map((_, i) => i);
+  const others = (i: number) => all.filter((j) => group[j] !== group[i]);
   const total = sumOf(distances, places);
+  const largest = Math.max(1, Math.round(largestShare * places));
   const said = distances.map((own, i) => {
-    const others = distances.flatMap((_, j) => (group[j] === group[i] ? [j] : []));
     const without = Float64Array.from(total);
-    for (const j of others) for (let p = 0; p < places; p++) without[p]! -= distances[j]![p]!;
-    const usual = usualOf(without, parts.length - others.length, height, width);
+    const left = all.filter((j) => group[j] === group[i]);
+    for (const j of left) for (let p = 0; p < places; p++) without[p]! -= distances[j]![p]!;
+    const usual = usualOf(without, count - left.length, height, width);
     return summaryOf(
-      own.map((distance, p) => distance * usual[p]!),
+      own.map((distance, p) => distance / usual[p]!),
       largest,
     );
   });
   const normals = (of: readonly number[]) => ({
-    mean: normalOf(said.filter((_, i) => of.includes(i)).map(({ mean }) => mean)),
-    top: normalOf(said.filter((_, i) => of.includes(i)).map(({ top }) => top)),
+    mean: normalOf(of.map((i) => said[i]!.mean)),
+    top: normalOf(of.map((i) => said[i]!.top)),
   });
-  const all = parts.map((_, i) => i);
   const heldOut = said.map(({ mean, top }, i) => {
-    const by = normals(all.filter((j) => group[j] !== group[i]));
-    return Math.max((mean - by.mean.mean) / by.mean.deviation, (top - by.top.mean) / by.top.deviation);
+    const by = normals(others(i));
+    return Math.max(deviationsOf(mean, by.mean), deviationsOf(top, by.top));
   });
-  const chosen = limitOf(heldOut, falseAlarmRate);
-  return {
-    memory: {
-      ...projections,
-      cells: memory,
-      usual: Float32Array.from(usualOf(total, parts.length, height, width)),
-      largest,
-      ...normals(all),
-      limit: chosen.limit,
-    },
-    heldOut,
-    promised: chosen.promised,
-    text: chosen.text,
+  const usual = usualOf(total, count, height, width);
+  const { limit, promised, text } = limitOf(oddestOf(part, heldOut), falseAlarmRate);
+  const memory: GoodMemory = {
+    ...scaledProjections(source.projections, scales),
+    cells,
+    usual: Float32Array.from(usual),
+    spread: Float32Array.from(spreadOf(distances, usual, height, width)),
+    largest,
+    ...normals(all),
+    limit,
   };
+  onProgress?.(2 * count, 2 * count);
+  return { memory, heldOut, promised, text };
 }
 
-const risk = 0.05;
-
-/** The lowest limit that the rate is promised for with 95 % confidence, or the largest oddness. */
-export function limitOf(
-  heldOut: readonly number[],
-  falseAlarmRate: number,
-): { readonly limit: number; readonly promised: boolean; readonly text: string } {
-  const ranked = heldOut.toSorted((a, b) => b - a);
-  const parts = ranked.length;
-  const percent = `${Number((100 * falseAlarmRate).toFixed(2))} %`;
-  // P(the r-th largest of n leaves more than the rate beyond it) = P(fewer than r of n are beyond the true quantile).
-  let passed = 0;
-  let probability = (1 - falseAlarmRate) ** parts;
-  let below = 0;
-  while (passed < parts && below + probability <= risk) {
-    below += probability;
-    probability *= ((parts - passed) / (passed + 1)) * (falseAlarmRate / (1 - falseAlarmRate));
-    passed++;
-  }
-  if (passed > 0) {
-    const text = `at most ${percent} of good parts are uncertain, with 95 % confidence from ${parts} good parts`;
-    return { limit: ranked[passed - 1]!, promised: true, text };
-  }
-  const needed = Math.ceil(Math.log(risk) / Math.log1p(-falseAlarmRate));
-  const proved = Math.ceil(100 * (1 - risk ** (1 / parts)));
-  return {
-    limit: ranked[0]!,
-    promised: false,
-    text: `${parts} good parts cannot promise that at most ${percent} of good parts are uncertain: at least ${needed - parts} more are needed; they promise at most ${proved} %`,
-  };
+/** The oddest frame of each part. */
+function oddestOf(part: readonly number[], odd: readonly number[]): number[] {
+  const oddest = new Map<number, number>();
+  odd.forEach((value, i) => {
+    oddest.set(part[i]!, Math.max(value, oddest.get(part[i]!) ?? value));
+  });
+  return [...oddest.values()];
 }
 
-/** Random directions (Johnson and Lindenstrauss 1984), scaled so that the cells of this stage vary by 1 in all. */
-function projectionOf(maps: readonly FeatureMap[], random: Random): Projection {
-  const { channels, height, width } = maps[0]!;
-  let variance = 0;
-  for (let c = 0; c < channels; c++) {
-    let sum = 0;
-    let squares = 0;
-    for (const { data } of maps) {
-      for (let i = c * height * width; i < (c + 1) * height * width; i++) {
-        sum += data[i]!;
-        squares += data[i]! ** 2;
+interface Candidate {
+  /** The part it comes from. */
+  readonly of: number;
+  /** Scaled. */
+  readonly cell: Float32Array;
+}
+
+/** Each stage is divided by how much its cells vary in all, so that both count the same. */
+interface Scales {
+  readonly stage2: number;
+  readonly stage3: number;
+}
+
+/** Cells of all parts, drawn by chance, and the scales of the stages. */
+async function drawCandidates(
+  source: GoodCellSource,
+  random: Random,
+  onPart: (index: number) => void,
+): Promise<{ readonly scales: Scales; readonly candidates: readonly Candidate[] }> {
+  const { count, projections } = source;
+  const places = projections.stage2.height * projections.stage2.width;
+  const size = cellSize;
+  const drawn = new Set<number>();
+  const most = Math.min(mostCandidates, count * places);
+  while (drawn.size < most) drawn.add(random.integer(count * places));
+  const placesOf = new Map<number, number[]>();
+  for (const i of drawn) {
+    const of = Math.floor(i / places);
+    placesOf.set(of, [...(placesOf.get(of) ?? []), i % places]);
+  }
+  const sums = new Float64Array(size);
+  const squares = new Float64Array(size);
+  const candidates: Candidate[] = [];
+  for (let of = 0; of < count; of++) {
+    onPart(of);
+    const cells = await source.cells(of);
+    for (let p = 0; p < places; p++) {
+      for (let k = 0; k < size; k++) {
+        const value = cells[p * size + k]!;
+        sums[k]! += value;
+        squares[k]! += value * value;
       }
     }
-    const count = maps.length * height * width;
-    variance += squares / count - (sum / count) ** 2;
+    for (const p of placesOf.get(of) ?? []) {
+      candidates.push({ of, cell: cells.slice(p * size, (p + 1) * size) });
+    }
   }
-  const scale = 1 / Math.sqrt(projectedTo * Math.max(1e-12, variance));
-  const normal = () => Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
-  const matrix = Array.from({ length: projectedTo }, () =>
-    Float32Array.from({ length: channels }, () => scale * normal()),
-  );
-  return { channels, height, width, matrix };
+  const varies = (from: number, to: number) => {
+    let variance = 0;
+    for (let k = from; k < to; k++) {
+      variance += squares[k]! / (count * places) - (sums[k]! / (count * places)) ** 2;
+    }
+    return 1 / Math.sqrt(Math.max(1e-12, variance));
+  };
+  const scales = { stage2: varies(0, size / 2), stage3: varies(size / 2, size) };
+  return { scales, candidates: candidates.map(({ of, cell }) => ({ of, cell: scaled(cell, scales) })) };
+}
+
+/** @param cells any number of them */
+function scaled(cells: Float32Array, { stage2, stage3 }: Scales): Float32Array {
+  return cells.map((value, i) => value * (i % cellSize < cellSize / 2 ? stage2 : stage3));
+}
+
+function scaledProjections({ stage2, stage3 }: Projections, scales: Scales): Projections {
+  return {
+    stage2: { ...stage2, matrix: stage2.matrix.map((value) => value * scales.stage2) },
+    stage3: { ...stage3, matrix: stage3.matrix.map((value) => value * scales.stage3) },
+  };
 }
 
 /** Indices of cells that cover all others: each the one farthest from those before (Gonzalez 1985). */
@@ -195,18 +205,46 @@ function coresetOf(cells: readonly Float32Array[], most: number, signal?: AbortS
   return chosen;
 }
 
-/** One over the usual distance at each place: the mean of the 3 × 3 places around it, drawn towards that of all. */
+/** The usual distance at each place: the mean of the 3 × 3 places around it, drawn towards that of all. */
 function usualOf(total: Float64Array, parts: number, height: number, width: number): Float64Array {
-  const all = total.reduce((sum, value) => sum + value, 0) / (total.length * parts);
+  const means = smoothed(
+    total.map((sum) => sum / parts),
+    height,
+    width,
+  );
+  return drawnToAll(means, parts).map((usual) => Math.max(1e-9, usual));
+}
+
+/** Standard deviation of the distance at each place, of the 3 × 3 places around it as well. */
+function spreadOf(
+  distances: readonly Float64Array[],
+  usual: Float64Array,
+  height: number,
+  width: number,
+): Float64Array {
+  const squares = usual.map(
+    (mean, p) => distances.reduce((sum, own) => sum + (own[p]! - mean) ** 2, 0) / distances.length,
+  );
+  const variance = drawnToAll(smoothed(squares, height, width), distances.length);
+  return variance.map((value) => Math.sqrt(Math.max(1e-12, value)));
+}
+
+/** Mean of the 3 × 3 places around each; beyond the edge the edge counts again. */
+function smoothed(values: Float64Array, height: number, width: number): Float64Array {
   const within = (i: number, count: number) => Math.min(count - 1, Math.max(0, i));
-  return total.map((_, p) => {
+  return values.map((_, p) => {
     const [y, x] = [Math.floor(p / width), p % width];
     let sum = 0;
     for (let v = y - 1; v <= y + 1; v++) {
-      for (let u = x - 1; u <= x + 1; u++) sum += total[within(v, height) * width + within(u, width)]! / 9;
+      for (let u = x - 1; u <= x + 1; u++) sum += values[within(v, height) * width + within(u, width)]!;
     }
-    return (parts + priorParts) / Math.max(1e-9, sum + priorParts * all);
+    return sum / 9;
   });
+}
+
+function drawnToAll(values: Float64Array, parts: number): Float64Array {
+  const all = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return values.map((value) => (parts * value + priorParts * all) / (parts + priorParts));
 }
 
 function sumOf(rows: readonly Float64Array[], size: number): Float64Array {
@@ -215,7 +253,7 @@ function sumOf(rows: readonly Float64Array[], size: number): Float64Array {
   return sum;
 }
 
-function normalOf(values: readonly number[]) {
+function normalOf(values: readonly number[]): Normal {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { mean, deviation: Math.max(1e-6, Math.sqrt(squares / Math.max(1, values.length - 1))) };

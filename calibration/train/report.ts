@@ -40,6 +40,17 @@ export const reportSchema = z.object({
     })
     .optional()
     .describe('ways of looking at single places; absent where nothing says where to look'),
+  goodOnly: z
+    .object({
+      parts: count.describe('good parts that it remembers'),
+      limit: z.number().describe('deviations of good parts from which a part is uncertain'),
+      heldBack: interval.describe('good parts that were left out and would be uncertain'),
+      defects: z
+        .array(z.object({ label: z.string(), count, heldBack: count }))
+        .describe('labelled defects, too few to learn from, and how many of them would be uncertain'),
+    })
+    .optional()
+    .describe('of a head that knows good parts only: it never fails a part'),
   hidden: count.default(0).describe('units of the hidden layer; 0: linear'),
   penalty: z.number(),
   temperature: z.number(),

@@ -14,23 +14,39 @@ export interface HeadFacts {
   readonly thresholds?: HeadManifest['thresholds'];
   /** Familiarity below which a part is unfamiliar. */
   readonly familiar?: number;
+  /** Of a head that knows good parts only: its score at familiarity 0.5. */
+  readonly scoreLimit?: number;
   /** How it was fitted: method, pictures, figures. */
   readonly training?: HeadManifest['training'];
 }
 
+export interface EncodedHead extends Pick<HeadWeights, 'labels' | 'temperature'> {
+  readonly model: Uint8Array;
+}
+
 /** Writes manifest.json and head.onnx into the folder, which is made; the store gives the version its number. */
 export async function writeHead(folder: string, head: HeadWeights, facts: HeadFacts): Promise<void> {
-  const model = encodeHead(head);
-  const { base, createdAt, thresholds, familiar, training = {} } = facts;
+  const { labels, temperature } = head;
+  await writeGraph(folder, { model: encodeHead(head), labels, temperature }, facts);
+}
+
+/** The same for a graph that is encoded already. */
+export async function writeGraph(
+  folder: string,
+  { model, labels, temperature }: EncodedHead,
+  facts: HeadFacts,
+): Promise<void> {
+  const { base, createdAt, thresholds, familiar, scoreLimit, training = {} } = facts;
   const manifest: HeadManifest = {
     schema: 2,
     version: `${createdAt.toISOString().slice(0, 10)}.0`,
     base: { name: base.name, sha256: base.variantOf ?? base.sha256, features: base.features.tensor },
-    labels: [...head.labels],
+    labels: [...labels],
     ...(thresholds && { thresholds }),
     ...(familiar !== undefined && { familiar }),
+    ...(scoreLimit !== undefined && { scoreLimit }),
     head: { file: 'head.onnx', sha256: createHash('sha256').update(model).digest('hex') },
-    temperature: head.temperature,
+    temperature,
     createdAt: createdAt.toISOString(),
     training,
   };

@@ -63,7 +63,7 @@ describe('a head is made on the command line', () => {
     const { code, stderr, stdout } = await agent('train');
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toBe(
-      'error: there are no labelled frames — label more parts, at least four of each label, good ones and bad ones (qc-agent dataset stats counts them)\n',
+      'error: there are no labelled frames — label more parts: ten good ones, or at least four of each label, good ones and bad ones (qc-agent dataset stats counts them)\n',
     );
     const doctor = await agent('dataset', 'doctor');
     expect(doctor.code).toBe(1);

@@ -214,3 +214,32 @@ describe('unfamiliar parts', () => {
     expect(decide([of(0.99)], strict, [Number.NaN]).verdict).toBe('uncertain');
   });
 });
+
+describe('a head that knows good parts only', () => {
+  const only = { ...rules, familiar: 0.5, scoreLimit: 3 };
+  const sure = { good: 1 };
+
+  test('passes what is like them and holds back the rest, with score and limit', () => {
+    expect(decide([sure], only, [0.9])).toMatchObject({
+      verdict: 'pass',
+      reasons: ['like the good parts (score 0.80, limit 3.00)'],
+    });
+    expect(decide([sure], only, [0.25])).toMatchObject({
+      verdict: 'uncertain',
+      reasons: ['unlike the good parts (score 4.10, limit 3.00)'],
+    });
+    expect(decide([sure], only, [0]).reasons).toEqual(['unlike the good parts (score 90.00, limit 3.00)']);
+  });
+
+  test('never fails a part, and passes none without a limit or a likeness', () => {
+    expect(decide([sure], { ...only, good: ['fine'] }, [0.9])).toMatchObject({
+      verdict: 'uncertain',
+      reasons: ['the model knows good only, which is not a good label (labels.good: fine)'],
+    });
+    expect(decide([sure], { thresholds, good: ['good'] }, [0.9]).verdict).toBe('uncertain');
+    expect(decide([sure], only)).toMatchObject({
+      verdict: 'uncertain',
+      reasons: ['unlike the good parts (score unknown, limit 3.00)'],
+    });
+  });
+});

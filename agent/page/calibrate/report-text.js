@@ -13,7 +13,11 @@ const minGain = 0.005;
  * @param {string | null | undefined} activeNow the active version
  * @returns {{tone: 'good' | 'bad', text: string}}
  */
-export function summaryOf(version, { accuracy, active, gate, errorReduction }, activeNow) {
+export function summaryOf(version, { accuracy, active, gate, errorReduction, goodOnly }, activeNow) {
+  if (goodOnly) {
+    const text = `${version} knows ${counted(goodOnly.parts, 'good part')}: it passes parts like them and holds back all others.`;
+    return { tone: gate.allowed ? 'good' : 'bad', text };
+  }
   const right = `right on ${percentOf(accuracy)} of the parts it was not trained on`;
   if (!active) {
     return gate.allowed
@@ -48,14 +52,14 @@ const viewText = {
 
 /** How the model was trained. @param {Report} report */
 export function originText({ frames, revision, folds, seed, views, macroF1, seconds, ...report }) {
-  const { augment = [], hidden = 0, latencyMs } = report;
+  const { augment = [], hidden = 0, latencyMs, goodOnly } = report;
   return [
     `${counted(frames, 'frame')} of revision ${revision.slice(0, 12)}`,
-    `evaluated in ${folds} folds`,
-    viewText[views],
+    goodOnly ? 'each evaluated without itself' : `evaluated in ${folds} folds`,
+    !goodOnly && viewText[views],
     augment.length > 0 && `augmented with ${augment.join(', ')}`,
     hidden > 0 && counted(hidden, 'hidden unit'),
-    `macro F1 ${percentOf(macroF1)}`,
+    !goodOnly && `macro F1 ${percentOf(macroF1)}`,
     latencyMs !== undefined && `${latencyMs.toFixed(0)} ms per image`,
     `seed ${seed}`,
     `trained in ${Math.round(seconds.features + seconds.training)} s`,

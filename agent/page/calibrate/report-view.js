@@ -36,10 +36,14 @@ export function createReportPanel(version, tools) {
       element.replaceChildren(
         summaryPanel(version, report, tools, actions.element),
         shadow.element,
-        ratesPanel(report),
-        checksPanel(report),
-        mistakesPanel(report, tools),
-        h('div', { class: 'tables' }, confusionTable(report), labelTable(report)),
+        ...(report.goodOnly
+          ? [goodOnlyPanel(report.goodOnly, report.promise)]
+          : [
+              ratesPanel(report),
+              checksPanel(report),
+              mistakesPanel(report, tools),
+              h('div', { class: 'tables' }, confusionTable(report), labelTable(report)),
+            ]),
         report.places ? h('p', { class: 'hint' }, `${capital(report.places.sentence)}.`) : '',
         h('p', { class: 'hint' }, originText(report)),
       );
@@ -95,13 +99,43 @@ function ratesPanel({ escapes, falseRejects, uncertain, promise }) {
       { class: 'hint' },
       'These rates apply the thresholds: a part whose label is not probable enough is uncertain. The confusion matrix below does not apply them, so it can show mistakes that would not pass or fail a part.',
     ),
+    promiseList(promise),
+  );
+}
+
+/** @param {Report['promise']} promise */
+const promiseList = (promise) =>
+  h(
+    'ul',
+    { class: 'promises' },
+    ...promise.map(({ kept, text }) => h('li', { data: { kept } }, `${kept ? '✓' : '▲'} ${capital(text)}.`)),
+  );
+
+/** Of a model that knows good parts only. @param {NonNullable<Report['goodOnly']>} goodOnly @param {Report['promise']} promise */
+function goodOnlyPanel({ heldBack, defects }, promise) {
+  return h(
+    'section',
+    { class: 'panel' },
+    h('h3', {}, 'Expected on the line'),
     h(
-      'ul',
-      { class: 'promises' },
-      ...promise.map(({ kept, text }) =>
-        h('li', { data: { kept } }, `${kept ? '✓' : '▲'} ${capital(text)}.`),
+      'dl',
+      { class: 'rates' },
+      rateItem('False alarms', heldBack, 'good parts', 'would be uncertain'),
+      ...defects.map(({ label, count, heldBack: noticed }) =>
+        h(
+          'div',
+          {},
+          h('dt', {}, label),
+          h('dd', { class: 'rate-words' }, `${noticed} of ${count} would be uncertain.`),
+        ),
       ),
     ),
+    h(
+      'p',
+      { class: 'hint' },
+      'This model knows good parts only. A part that is unlike them is uncertain; no part fails. When a defect has 4 labelled parts, training makes a model that finds it by name.',
+    ),
+    promiseList(promise),
   );
 }
 

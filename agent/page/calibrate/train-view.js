@@ -97,7 +97,7 @@ export function createTrainView(tools) {
 
 /** The form shows percent, the agent takes shares; empty fields are left to the agent. @param {FormData} data @returns {TrainOptions} */
 function optionsOf(data) {
-  /** @param {'escapeRate' | 'falseRejectRate'} name */
+  /** @param {'escapeRate' | 'falseRejectRate' | 'falseAlarmRate'} name */
   const share = (name) => {
     const text = data.get(name);
     return text === '' ? {} : { [name]: Number(text) / 100 };
@@ -107,6 +107,7 @@ function optionsOf(data) {
     ...(views === 'none' || views === 'flips' || views === 'turns' ? { views } : {}),
     ...share('escapeRate'),
     ...share('falseRejectRate'),
+    ...share('falseAlarmRate'),
   };
 }
 

@@ -1,8 +1,12 @@
 import ort from 'onnxruntime-node';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { limitOf } from '../../../calibration/train/false-alarms.ts';
+import { openGoodCells } from '../../../calibration/train/good-cells.ts';
 import { seededRandom } from '../../../calibration/train/random.ts';
-import { limitOf, type Remembered, rememberGood } from '../../../calibration/train/remember-good.ts';
-import { encodeGoodMemory, oddnessOf } from '../../../models/good-memory.ts';
+import { type Remembered, rememberGood } from '../../../calibration/train/remember-good.ts';
+import { familiarityOfOdd, oddnessOf, oddOfFamiliarity } from '../../../models/good-memory.ts';
+import { encodeGoodMemory, readMemory } from '../../../models/onnx/memory-graph.ts';
+import { decodeModel } from '../../../models/onnx/proto.ts';
 import type { FeatureMaps } from '../../../models/run/runner.ts';
 
 const [fine, coarse] = [8, 4];
@@ -28,15 +32,27 @@ function mapsOf(seed: number, defect?: { readonly at: number }): FeatureMaps {
 const good = Array.from({ length: 30 }, (_, i) => mapsOf(1 + i));
 const group = good.map((_, i) => i);
 
+const sizes = {
+  stage2: { channels: 12, height: fine, width: fine },
+  stage3: { channels: 20, height: coarse, width: coarse },
+};
+const sourceOf = (parts: readonly FeatureMaps[], maxBytes?: number) =>
+  openGoodCells({
+    sizes,
+    mapsOf: async ({ id }) => parts[Number(id)]!,
+    seed: 1,
+    ...(maxBytes !== undefined && { maxBytes }),
+  }).sourceOf(parts.map((_, i) => ({ id: `${i}`, file: '' })));
+
 describe('a head that knows good parts only', () => {
   let made: Remembered;
-  beforeAll(() => {
-    made = rememberGood(good, { group, seed: 1, falseAlarmRate: 0.1 });
+  beforeAll(async () => {
+    made = await rememberGood(sourceOf(good), { group, seed: 1, falseAlarmRate: 0.1 });
   });
 
   test('finds a small defect anywhere, and few good parts odd', () => {
     expect(made.memory.cells).toHaveLength(500);
-    const odd = (maps: FeatureMaps) => oddnessOf(made.memory, maps) > made.memory.limit;
+    const odd = (of: FeatureMaps) => oddnessOf(made.memory, of).odd > made.memory.limit;
     const defects = Array.from({ length: 40 }, (_, i) => mapsOf(101 + i, { at: (i * 7) % 64 }));
     expect(defects.filter(odd).length).toBeGreaterThan(36);
     const others = Array.from({ length: 100 }, (_, i) => mapsOf(201 + i));
@@ -44,31 +60,69 @@ describe('a head that knows good parts only', () => {
     expect(made.promised).toBe(true);
   });
 
-  test('answers in onnxruntime what is computed here', async () => {
-    const session = await ort.InferenceSession.create(encodeGoodMemory(made.memory, 'good'));
-    for (const maps of [mapsOf(501), mapsOf(502, { at: 9 }), good[0]!]) {
+  test('says where a part is odd', () => {
+    const { where } = oddnessOf(made.memory, mapsOf(601, { at: 27 }));
+    expect(where.indexOf(Math.max(...where))).toBe(27);
+    const ordinary = oddnessOf(made.memory, mapsOf(602)).where;
+    expect(Math.max(...ordinary)).toBeLessThan(Math.max(...where));
+  });
+
+  test('answers in onnxruntime what is computed here, and can be read back', async () => {
+    const bytes = encodeGoodMemory(made.memory, 'good');
+    const read = readMemory(decodeModel(bytes))!;
+    const session = await ort.InferenceSession.create(bytes);
+    const { limit } = made.memory;
+    for (const part of [mapsOf(501), mapsOf(502, { at: 9 }), good[0]!]) {
       const answer = await session.run(
         Object.fromEntries(
           (['stage2', 'stage3'] as const).map((name) => {
-            const { data, channels, height, width } = maps[name]!;
+            const { data, channels, height, width } = part[name]!;
             return [name, new ort.Tensor('float32', data, [1, channels, height, width])];
           }),
         ),
       );
-      const here = 1 / (1 + Math.exp(oddnessOf(made.memory, maps) - made.memory.limit));
+      const here = oddnessOf(made.memory, part);
+      const familiarity = answer.familiarity!.data[0] as number;
       expect(answer.familiarity!.dims).toEqual([1]);
-      expect(answer.familiarity!.data[0]).toBeCloseTo(here, 3);
+      expect(familiarity).toBeCloseTo(familiarityOfOdd(here.odd, limit), 3);
+      expect(oddOfFamiliarity(familiarity, limit)).toBeCloseTo(here.odd, 2);
       expect(answer.probabilities!.dims).toEqual([1, 1]);
       expect(answer.probabilities!.data[0]).toBe(1);
+      expect(answer.where!.dims).toEqual([1, fine, fine]);
+      // A remembered cell is at distance 0, which single precision does not quite reach.
+      here.where.forEach((value, p) => {
+        expect(Math.abs((answer.where!.data[p] as number) - value)).toBeLessThan(0.05);
+      });
+      expect(oddnessOf(read, part).odd).toBeCloseTo(here.odd, 4);
     }
     await session.release();
   });
 
-  test('refuses fewer than ten parts, and can be stopped', () => {
+  test('is the same if not all parts fit into memory', async () => {
     const options = { group, seed: 1, falseAlarmRate: 0.1 };
-    expect(() => rememberGood(good.slice(0, 9), options)).toThrow(RangeError);
+    const again = await rememberGood(sourceOf(good, 40_000), options);
+    expect(again.heldOut).toEqual(made.heldOut);
+  });
+
+  test('leaves out parts of one group together', async () => {
+    const once = good.slice(0, 12);
+    const twice = [...once, ...once];
+    const options = { seed: 1, falseAlarmRate: 0.1 };
+    const alone = await rememberGood(sourceOf(twice), { ...options, group: twice.map((_, i) => i) });
+    const together = await rememberGood(sourceOf(twice), { ...options, group: twice.map((_, i) => i % 12) });
+    const mean = (of: readonly number[]) => of.reduce((a, b) => a + b) / of.length;
+    const known = (of: Remembered) => mean(of.heldOut);
+    expect(oddnessOf(alone.memory, mapsOf(700)).odd).toBeGreaterThan(
+      oddnessOf(together.memory, mapsOf(700)).odd,
+    );
+    expect(known(together)).toBeCloseTo(0, 0);
+  });
+
+  test('refuses fewer than ten parts, and can be stopped', async () => {
+    const options = { group, seed: 1, falseAlarmRate: 0.1 };
+    await expect(rememberGood(sourceOf(good.slice(0, 9)), options)).rejects.toThrow(RangeError);
     const signal = AbortSignal.abort(new Error('stopped'));
-    expect(() => rememberGood(good, { ...options, signal })).toThrow('stopped');
+    await expect(rememberGood(sourceOf(good), { ...options, signal })).rejects.toThrow('stopped');
   });
 });
 

@@ -1,0 +1,39 @@
+/**
+ * How odd a good part may be so that few are uncertain. Of n parts the r-th largest oddness is exceeded by one more with probability
+ * r / (n + 1) at most (order statistics; Vovk, Gammerman, Shafer 2005), so 9 parts promise 10 %, 19 promise 5 %. That rate is an average
+ * over stations; here it is promised for this one with 95 % confidence (Wilks 1941): 29, 59, 149, 299 parts for 10, 5, 2, 1 %.
+ */
+const risk = 0.05;
+
+/** The lowest limit that the rate is promised for with 95 % confidence, or the largest oddness. */
+export function limitOf(
+  heldOut: readonly number[],
+  falseAlarmRate: number,
+): { readonly limit: number; readonly promised: boolean; readonly text: string } {
+  const ranked = heldOut.toSorted((a, b) => b - a);
+  const parts = ranked.length;
+  const percent = `${Number((100 * falseAlarmRate).toFixed(2))} %`;
+  // P(the r-th largest of n leaves more than the rate beyond it) = P(fewer than r of n are beyond the true quantile).
+  let passed = 0;
+  let probability = (1 - falseAlarmRate) ** parts;
+  let below = 0;
+  while (passed < parts && below + probability <= risk) {
+    below += probability;
+    probability *= ((parts - passed) / (passed + 1)) * (falseAlarmRate / (1 - falseAlarmRate));
+    passed++;
+  }
+  if (passed > 0) {
+    const text = `at most ${percent} of good parts are uncertain, with 95 % confidence from ${parts} good parts`;
+    return { limit: ranked[passed - 1]!, promised: true, text };
+  }
+  const proved = Math.ceil(100 * (1 - risk ** (1 / parts)));
+  const missing = partsFor(falseAlarmRate) - parts;
+  return {
+    limit: ranked[0]!,
+    promised: false,
+    text: `${parts} good parts cannot promise that at most ${percent} of good parts are uncertain: at least ${missing} more are needed; they promise at most ${proved} %`,
+  };
+}
+
+/** Good parts that promise this rate of false alarms with 95 % confidence. */
+const partsFor = (falseAlarmRate: number) => Math.ceil(Math.log(risk) / Math.log1p(-falseAlarmRate));

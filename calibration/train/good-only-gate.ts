@@ -1,0 +1,99 @@
+/** Whether a head that knows good parts only may take the place of the active head, and why. */
+
+import type { GoodMemory } from '../../models/good-memory.ts';
+import { misfitOf } from '../../models/head.ts';
+import type { BaseManifest } from '../../models/manifest.ts';
+import { readMemory } from '../../models/onnx/memory-graph.ts';
+import { decodeModel } from '../../models/onnx/proto.ts';
+import type { Store } from '../../models/versions/store.ts';
+import type { LabelledFrame } from '../dataset/frame.ts';
+import { readActive } from './active.ts';
+import type { Gate } from './gate.ts';
+
+export interface GoodOnlyActive {
+  readonly version: string;
+  /** Defects that it knows; none if it knows good parts only as well. */
+  readonly defects: readonly string[];
+  /** For each frame, whether it passes; undefined where that is not known. */
+  readonly passes: readonly (boolean | undefined)[];
+}
+
+export interface JudgedFrames {
+  readonly base: BaseManifest;
+  /** Labels of good parts. */
+  readonly good: readonly string[];
+  readonly judged: readonly LabelledFrame[];
+  /** How odd a frame is to a memory. */
+  readonly oddOf: (memory: GoodMemory, frame: LabelledFrame) => Promise<number>;
+  readonly onNotice: (text: string) => void;
+}
+
+/**
+ * Frames that the active head was trained on are judged as they were when they were left out, so that neither head is judged on
+ * what it has seen. Undefined if there is no active head.
+ * @throws as `oddOf`
+ */
+export async function goodOnlyActive(
+  store: Store,
+  { base, good, judged, oddOf, onNotice }: JudgedFrames,
+): Promise<GoodOnlyActive | undefined> {
+  const active = await readActive(store, onNotice);
+  if (!active) return undefined;
+  const { version, head, heldOut } = active;
+  const { labels } = head.manifest;
+  const defects = labels.filter((label) => !good.includes(label));
+  const none = judged.map(() => undefined);
+  if (defects.length > 0 || labels.length > 1) return { version, defects, passes: none };
+  const misfit = misfitOf(head.manifest, base);
+  const memory = misfit ? undefined : readMemory(decodeModel(head.model));
+  if (!memory) {
+    const why = misfit ? misfit.message : 'it was not made here';
+    onNotice(`the candidate is compared with recorded answers only: ${why}`);
+  }
+  const passes: (boolean | undefined)[] = [];
+  for (const frame of judged) {
+    const recorded = Object.hasOwn(heldOut, frame.id) ? heldOut[frame.id] : undefined;
+    if (recorded !== undefined) passes.push(good.includes(recorded));
+    else passes.push(memory && (await oddOf(memory, frame)) <= memory.limit);
+  }
+  return { version, defects, passes };
+}
+
+/**
+ * It never replaces a head that knows defects, which it would not find. Against one that knows good parts only it is refused if it
+ * holds back more good parts than both that one does and the rate allows, or passes more defects.
+ * @param passes for each frame, whether the candidate passes it without having seen it
+ */
+export function judgeGoodOnly(
+  passes: readonly boolean[],
+  isGood: readonly boolean[],
+  falseAlarmRate: number,
+  active: GoodOnlyActive | undefined,
+): Gate {
+  const goodParts = isGood.filter(Boolean).length;
+  if (!active) {
+    const reason = `there is no active head yet; it passes parts like the ${goodParts} good ones and holds back all others`;
+    return { allowed: true, reason };
+  }
+  const { version, defects } = active;
+  if (defects.length > 0) {
+    return {
+      allowed: false,
+      reason: `${version}, which is active, knows defects (${defects.join(', ')}) and this one only good parts: it would name none of them; label at least 4 frames of each of them`,
+    };
+  }
+  const known = passes.map((_, i) => active.passes[i] !== undefined);
+  const count = (of: boolean, is: (index: number) => boolean | undefined) =>
+    passes.filter((_, i) => known[i] && isGood[i] === of && is(i)).length;
+  const good = count(true, () => true);
+  const heldBack = [count(true, (i) => !passes[i]), count(true, (i) => !active.passes[i])] as const;
+  const bad = count(false, () => true);
+  const escapes = [count(false, (i) => passes[i]), count(false, (i) => active.passes[i])] as const;
+  if (good + bad === 0) return { allowed: true, reason: `${version} left no answers to compare with` };
+  const told = [
+    `of ${good} good parts it holds back ${heldBack[0]}, ${version} ${heldBack[1]}`,
+    ...(bad > 0 ? [`of ${bad} defects it passes ${escapes[0]}, ${version} ${escapes[1]}`] : []),
+  ].join('; ');
+  const isWorse = heldBack[0] > Math.max(heldBack[1], falseAlarmRate * good) || escapes[0] > escapes[1];
+  return { allowed: !isWorse, reason: `${isWorse ? 'it is worse' : 'it is no worse'}: ${told}` };
+}

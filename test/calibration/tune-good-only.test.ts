@@ -1,0 +1,135 @@
+import { expect, it } from 'vitest';
+import { openDataset } from '../../calibration/dataset/dataset.ts';
+import { seededRandom } from '../../calibration/train/random.ts';
+import { tune } from '../../calibration/tune.ts';
+import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
+import type { Image } from '../../models/image.ts';
+import { openInspector } from '../../models/inspector.ts';
+import { valueInfo } from '../../models/onnx/build.ts';
+import { changed } from '../../models/onnx/proto.ts';
+import { decide } from '../../models/verdict.ts';
+import { exportModel } from '../../models/versions/export.ts';
+import { openStore } from '../../models/versions/store.ts';
+import { tempFolder } from '../models/temp-folder.ts';
+import { tinyMapped, writeMapped } from '../models/tiny-mapped.ts';
+import { tinyManifest, writeTiny } from '../models/tiny-model.ts';
+
+const side = 96;
+
+/** Noise on grey; a stain is a white square somewhere. */
+function plate(label: 'good' | 'stain', seed: number): Image {
+  const random = seededRandom(seed);
+  const data = Uint8Array.from({ length: side * side * 3 }, () => 90 + random.integer(30));
+  if (label === 'stain') {
+    const [left, top] = [random.integer(side - 24), random.integer(side - 24)];
+    for (let y = top; y < top + 24; y++) {
+      for (let x = left; x < left + 24; x++) data.set([250, 250, 250], (y * side + x) * 3);
+    }
+  }
+  return { width: side, height: side, data };
+}
+
+async function label(storage: string, label: 'good' | 'stain', count: number, from = 0): Promise<void> {
+  await using dataset = await openDataset(storage, { onNotice: () => undefined });
+  for (let i = from; i < from + count; i++) {
+    const image = plate(label, (label === 'good' ? 0 : 1_000) + i);
+    await dataset.add({ image, label, by: 'test', partId: `${label}-${i}` });
+  }
+}
+
+const writeBase = (folder: string) => {
+  const { graph, ...rest } = tinyMapped();
+  const wide = { ...rest, graph: changed(graph!, { input: [valueInfo('data', ['N', 3, side, side])] }) };
+  const input = { ...tinyManifest(new Uint8Array()).input, width: side, height: side };
+  return writeMapped(folder, { input }, wide);
+};
+
+const train = (storage: string, base: string) =>
+  tune(
+    {
+      model: modelSchema.parse({ base, provider: 'cpu' }),
+      labels: { good: ['good'] },
+      thresholds: { pass: 0.7, fail: 0.6 },
+      storage: storageSchema.parse({ directory: storage, evidenceQuotaMb: 0 }),
+      training: trainingSchema.parse({ views: 'none' }),
+    },
+    { by: 'test' },
+    { onNotice: () => undefined, onProgress: () => undefined },
+  );
+
+it('learns from good parts alone what to hold back', async () => {
+  await using folder = await tempFolder();
+  const storage = folder.path;
+  const base = await writeBase(storage);
+  await label(storage, 'good', 7);
+  await label(storage, 'stain', 1);
+  await expect(train(storage, base)).rejects.toMatchObject({
+    code: 'training-impossible',
+    message:
+      'a head that knows good parts only needs 10 of them, and there are 7: 3 more; one that knows defects needs 4 of each label: stain has 1',
+  });
+
+  await label(storage, 'good', 5, 7);
+  const first = await train(storage, base);
+  expect(first.report).toMatchObject({
+    goodOnly: { parts: 12, defects: [{ label: 'stain', count: 1, heldBack: 1 }] },
+    gate: { allowed: true },
+    promised: false,
+    falseRejects: { wrong: 0, of: 12 },
+    escapes: { wrong: 0, of: 1 },
+  });
+  expect(first.report.promise[0]!.text).toContain(
+    '12 good parts cannot promise that at most 5 % of good parts are uncertain: at least 47 more are needed',
+  );
+  const store = await openStore(storage);
+  await store.promote(first.version);
+
+  // What the agent says of new parts
+  const model = modelSchema.parse({ base, provider: 'cpu' });
+  const deps = { model, storageDirectory: storage, onNotice: () => undefined };
+  const verdictsOf = async (parts: readonly Image[]) => {
+    await using inspector = await openInspector(deps);
+    const { familiar, scoreLimit } = inspector.rulesOf(inspector.model.version);
+    const rules = { thresholds: { pass: 0.7, fail: 0.6 }, familiar, scoreLimit, good: ['good'] };
+    const decisions = [];
+    for (const part of parts) {
+      const { probabilities, familiarity } = await inspector.judge(part);
+      decisions.push(decide([probabilities], rules, [familiarity]));
+    }
+    return decisions;
+  };
+  const parts = (of: 'good' | 'stain') => Array.from({ length: 10 }, (_, i) => plate(of, 5_000 + i));
+  const good = await verdictsOf(parts('good'));
+  expect(good.filter(({ verdict }) => verdict === 'pass').length).toBeGreaterThan(6);
+  expect(good.some(({ verdict }) => verdict === 'fail')).toBe(false);
+  const stains = await verdictsOf(parts('stain'));
+  expect(stains.map(({ verdict }) => verdict)).toEqual(stains.map(() => 'uncertain'));
+  expect(stains[0]!.reasons[0]).toMatch(/^unlike the good parts \(score \d+\.\d\d, limit \d+\.\d\d\)$/);
+
+  const exported = await exportModel(model, storage, first.version, `${storage}/whole.onnx`);
+  expect(exported.labels).toEqual(['good']);
+
+  // Against itself it is no worse
+  await label(storage, 'good', 2, 12);
+  const second = await train(storage, base);
+  expect(second.report.gate).toMatchObject({ allowed: true });
+  expect(second.report.gate.reason).toMatch(/^it is no worse: of 14 good parts/);
+});
+
+it('says what is missing: maps of the base, or different parts', async () => {
+  await using folder = await tempFolder();
+  const storage = folder.path;
+  await label(storage, 'good', 10);
+  await expect(train(storage, await writeTiny(storage))).rejects.toMatchObject({
+    code: 'training-impossible',
+    message: expect.stringContaining('which has no feature maps of stages 2 and 3'),
+  });
+  await using other = await tempFolder();
+  await using dataset = await openDataset(other.path, { onNotice: () => undefined });
+  for (let i = 0; i < 12; i++) {
+    await dataset.add({ image: plate('good', i), label: 'good', by: 'test', partId: `part-${i % 4}` });
+  }
+  await expect(train(other.path, await writeBase(other.path))).rejects.toMatchObject({
+    message: 'the 12 good frames show 4 different parts, 10 are needed: 6 more',
+  });
+});
