@@ -21,6 +21,7 @@ import { trainGoodOnly } from './train/good-only.ts';
 import { groupsOf } from './train/groups.ts';
 import { keepCandidate } from './train/keep-candidate.ts';
 import { latencyOf } from './train/latency.ts';
+import { learningOf } from './train/learning/learning.ts';
 import { makeReport } from './train/make-report.ts';
 import { openPlaces } from './train/places-of-frames.ts';
 import type { Report } from './train/report.ts';
@@ -144,7 +145,16 @@ export async function tune(
   const limits = costs
     ? thresholdsFromCosts(heldOut, truth, good, costs)
     : chooseThresholds(heldOut, truth, good, targets, thresholds);
-  const evaluation = evaluate(heldOut, truth, { thresholds: limits.thresholds, good });
+  const rules = { thresholds: limits.thresholds, good };
+  const evaluation = evaluate(heldOut, truth, rules);
+  const learning = await learningOf({
+    examples: examples(({ views }) => views),
+    head,
+    heldOut,
+    rules,
+    seed,
+    signal,
+  });
 
   // Gate
   const mapsOf = async (frame: LabelledFrame) =>
@@ -161,6 +171,7 @@ export async function tune(
     heldOut,
     limits,
     evaluation,
+    learning,
     active,
     gate,
     drawn: chosen.map(({ label }) => label),

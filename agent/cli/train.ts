@@ -126,6 +126,7 @@ function describe(version: string, report: Report): string[] {
     ...report.checks.map(
       ({ name, ok, sentence }) => `${ok ? 'ok        ' : 'WARNING   '} ${name}: ${sentence}`,
     ),
+    ...(report.learning ? [`labels     ${report.learning.sentence}`] : []),
     `took       ${seconds.features} s for features, ${seconds.training} s for training (${report.backend}, views: ${[report.views, ...report.augment].join(', ')}${report.hidden > 0 ? `, hidden layer of ${report.hidden}` : ''}); one picture takes ${report.latencyMs ?? '?'} ms`,
     '',
     `${'label'.padEnd(width)}  count  precision  recall     F1`,

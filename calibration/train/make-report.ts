@@ -25,6 +25,8 @@ export interface Measured {
   readonly heldOut: readonly Probabilities[];
   readonly limits: Chosen;
   readonly evaluation: Evaluation;
+  /** What more labels would bring. */
+  readonly learning: Report['learning'];
   readonly active: JudgedByActive | undefined;
   readonly gate: Gate;
   /** Copied to the report unchanged. */
@@ -35,8 +37,21 @@ export interface Measured {
 const maxWorst = 24;
 
 export function makeReport(measured: Measured): Report {
-  const { drawn, described, head, plain, places, heldOut, limits, evaluation, active, gate, facts, ms } =
-    measured;
+  const {
+    drawn,
+    described,
+    head,
+    plain,
+    places,
+    heldOut,
+    limits,
+    evaluation,
+    learning,
+    active,
+    gate,
+    facts,
+    ms,
+  } = measured;
   const truth = described.map(({ frame }) => frame.label);
   const right = rightOf(heldOut, truth);
   const known = active?.right.filter((_, i) => active.known[i]) ?? [];
@@ -51,6 +66,7 @@ export function makeReport(measured: Measured): Report {
     seed: facts.seed,
     views: head.views,
     augment: facts.augment,
+    learning,
     hidden: facts.hidden,
     ...(places && { places: placesOf(places) }),
     penalty: head.penalty,

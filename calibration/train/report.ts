@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 const share = z.number().min(0).max(1);
 const count = z.number().int().min(0);
+const estimate = z.object({ value: share, low: share, high: share });
 const interval = z.object({ rate: share, low: share, high: share, wrong: count, of: count });
 
 export const reportSchema = z.object({
@@ -51,6 +52,49 @@ export const reportSchema = z.object({
     })
     .optional()
     .describe('of a head that knows good parts only: it never fails a part'),
+  learning: z
+    .object({
+      state: z
+        .enum(['gains', 'saturated', 'unclear', 'unknown'])
+        .describe(
+          'whether more labels help; saturated: by less than a point; unclear: the interval is too wide; unknown: too few labels',
+        ),
+      sentence: z.string(),
+      now: z.number().describe('labels per class: the harmonic mean'),
+      points: z
+        .array(
+          z.object({
+            labels: z.number().describe('per class, on which heads were trained'),
+            accuracy: share.describe(
+              'of parts that they had not seen, scaled to the held-out accuracy of this head',
+            ),
+            deviation: z.number().describe('of the accuracy, with other parts'),
+            balancedError: share,
+            escapeRate: share
+              .nullable()
+              .describe('at the thresholds of this head; null without good and bad parts'),
+          }),
+        )
+        .describe('measured'),
+      curve: z
+        .array(z.object({ labels: z.number(), accuracy: share, low: share, high: share }))
+        .describe('fitted, with the 80 % interval'),
+      expected: z
+        .array(
+          z.object({
+            more: count.describe('labels per class'),
+            accuracy: estimate.describe('gain'),
+            balancedError: estimate.describe('what it loses'),
+            escapes: estimate.nullable().describe('what the escape rate loses'),
+          }),
+        )
+        .describe('of more labels, with 80 % intervals'),
+      byLabel: z
+        .array(z.object({ label: z.string(), more: count, recall: estimate.describe('gain') }))
+        .describe('which labels gain most, the most first'),
+    })
+    .optional()
+    .describe('learning curve: what more labels would bring, from heads on fewer labels'),
   hidden: count.default(0).describe('units of the hidden layer; 0: linear'),
   penalty: z.number(),
   temperature: z.number(),

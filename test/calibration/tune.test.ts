@@ -72,6 +72,8 @@ describe('training', () => {
     expect(report.promised).toBe(false);
     expect(report.promise.map(({ text }) => text).join()).toMatch(/more are needed/);
     expect(report.gate.allowed).toBe(true);
+    expect(report.learning).toMatchObject({ now: 12, points: expect.arrayContaining([expect.anything()]) });
+    expect(report.learning?.sentence).toContain('more');
 
     const { manifest } = await store.read(first.version);
     expect(manifest).toMatchObject({
@@ -208,7 +210,7 @@ describe('a disk that cannot be written', () => {
     await writeFile(join(storage, 'models'), '');
     await expect(train(storage, base)).rejects.toMatchObject({
       code: 'dataset-write-failed',
-      message: expect.stringContaining('the candidate cannot be kept'),
+      message: expect.stringContaining('the candidate cannot be stored'),
     });
     expect(await readdir(storage)).not.toContain('models.draft');
   });

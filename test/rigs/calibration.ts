@@ -483,9 +483,50 @@ function reportOf(
       said: label === 'good' ? 'dent' : 'good',
       probability: 0.97,
     })),
+    learning: learningCurve,
     seconds: { features: 11, training: 3 },
   };
 }
+
+/** As `qc-agent train` has reported it for parts of four labels. */
+const learningCurve: NonNullable<Report['learning']> = {
+  state: 'gains',
+  sentence:
+    '20 more labels per class would gain about 2 points (0.9 to 4); most for stain, of which about 5 points more would be found',
+  now: 12.8,
+  points: [
+    { labels: 2.6, accuracy: 0.79, deviation: 0.04, balancedError: 0.23, escapeRate: 0.07 },
+    { labels: 4.1, accuracy: 0.87, deviation: 0.03, balancedError: 0.15, escapeRate: 0.05 },
+    { labels: 6.5, accuracy: 0.91, deviation: 0.03, balancedError: 0.1, escapeRate: 0.04 },
+    { labels: 10.2, accuracy: 0.945, deviation: 0.025, balancedError: 0.06, escapeRate: 0.031 },
+  ],
+  curve: [2.6, 4, 6, 9, 13, 20, 33].map((labels) => ({
+    labels,
+    accuracy: 1 - 0.21 * (labels / 2.6) ** -0.95,
+    low: 1 - 0.21 * (labels / 2.6) ** -0.95 - 0.02,
+    high: Math.min(1, 1 - 0.21 * (labels / 2.6) ** -0.95 + 0.02),
+  })),
+  expected: [
+    {
+      more: 10,
+      accuracy: { value: 0.017, low: 0.006, high: 0.029 },
+      balancedError: { value: 0.018, low: 0.006, high: 0.03 },
+      escapes: { value: 0.01, low: 0, high: 0.02 },
+    },
+    {
+      more: 20,
+      accuracy: { value: 0.024, low: 0.009, high: 0.041 },
+      balancedError: { value: 0.025, low: 0.009, high: 0.042 },
+      escapes: { value: 0.014, low: 0, high: 0.028 },
+    },
+  ],
+  byLabel: [
+    { label: 'stain', more: 20, recall: { value: 0.05, low: 0.02, high: 0.08 } },
+    { label: 'dent', more: 20, recall: { value: 0.02, low: 0, high: 0.04 } },
+    { label: 'scratch', more: 20, recall: { value: 0.012, low: 0, high: 0.03 } },
+    { label: 'good', more: 20, recall: { value: 0.004, low: 0, high: 0.01 } },
+  ],
+};
 
 const marks: Readonly<Record<string, string>> = {
   scratch: '<path d="M120 70l70 92l-16 30" stroke="#2a2420" stroke-width="5" fill="none"/>',

@@ -3,6 +3,7 @@ import { errorText, frameThumbnailPath, get } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
 import { capital, percentOf } from '../shared/format.js';
 import { openFrameViewer } from './frame-viewer.js';
+import { learningPanel } from './learning-panel.js';
 import { rateNumbers, rateText } from './rates.js';
 import { confusionTable, labelTable } from './report-tables.js';
 import { checkNames, originText, summaryOf } from './report-text.js';
@@ -41,6 +42,7 @@ export function createReportPanel(version, tools) {
           : [
               ratesPanel(report),
               checksPanel(report),
+              learningPanel(report),
               mistakesPanel(report, tools),
               h('div', { class: 'tables' }, confusionTable(report), labelTable(report)),
             ]),

@@ -1,0 +1,178 @@
+/** What more labels would bring: the learning curve of a trained head, in figures and in an operator's words. */
+import { decide, type Probabilities, type Rules } from '../../../models/verdict.ts';
+import { mostProbable } from '../evaluate.ts';
+import type { Example, TrainedHead } from '../fit.ts';
+import type { Report } from '../report.ts';
+import { type CurvePoints, type Estimate, fitLearningCurve, type LearningCurve } from './curve.ts';
+import { errorsOf, scaled } from './errors.ts';
+import { harmonicMean, type LearningPoints, learningPoints } from './points.ts';
+
+export interface LearningInput {
+  readonly examples: readonly Example[];
+  readonly head: TrainedHead;
+  /** What the head says of each example without having seen it. */
+  readonly heldOut: readonly Probabilities[];
+  readonly rules: Rules;
+  readonly seed: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type Learning = NonNullable<Report['learning']>;
+
+/** A quarter of fewer labels is one or none. */
+const leastGroups = 8;
+/** Numbers of labels that are offered, and how many times the present ones they may come to. */
+const usualSteps = [10, 20, 50, 100, 200, 500];
+const farthest = 4;
+const curveSamples = 12;
+/** Views and places change the frequency of errors; a larger factor is chance. */
+const mostScaled = 2;
+/** A gain that nobody notices. */
+const onePoint = 0.01;
+/** An interval that is wider than so many times the gain says little about it. */
+const widest = 2.5;
+/** A label gains most if it gains so many times what all gain on average. */
+const outstanding = 1.5;
+
+/**
+ * @param steps numbers of labels to be added per class, ascending; those that are too far to be predicted are left out, the first one never
+ * @throws the reason of `signal`
+ */
+export async function learningOf(input: LearningInput, steps = usualSteps): Promise<Learning> {
+  const { examples, head, rules, seed, signal } = input;
+  const counts = head.labels.map((label) => examples.filter((one) => one.label === label).length);
+  const now = harmonicMean(counts);
+  const tooFew = whyTooFew(input);
+  if (tooFew !== undefined)
+    return { state: 'unknown', sentence: tooFew, now, points: [], curve: [], expected: [], byLabel: [] };
+
+  const points = await learningPoints(examples, head, { seed, rules, signal });
+  const errorsIn = createMeasure(points, input);
+  const isBad = (label: string) => !rules.good.includes(label);
+  const hasBoth = head.labels.some(isBad) && !head.labels.every(isBad);
+  const accuracy = errorsIn('wrong', () => true);
+  const balanced = errorsIn('wrong', () => true, 'label');
+  const escapes = hasBoth ? errorsIn('escaped', isBad) : undefined;
+  const curve = fitLearningCurve(accuracy);
+  const balancedCurve = fitLearningCurve(balanced);
+  const escapeCurve = escapes && fitLearningCurve(escapes);
+
+  const after = (more: number) => harmonicMean(counts.map((count) => count + more));
+  const offered = steps.filter((more, i) => i === 0 || after(more) <= farthest * now);
+  const expected = offered.map((more) => ({
+    more,
+    accuracy: curve.gain(now, after(more)),
+    balancedError: balancedCurve.gain(now, after(more)),
+    escapes: escapeCurve?.gain(now, after(more)) ?? null,
+  }));
+  const told = expected.find(({ more }) => more >= usualStep(now)) ?? expected.at(-1)!;
+  const byLabel = head.labels
+    .map((label) => {
+      const own = fitLearningCurve(errorsIn('wrong', (one) => one === label));
+      return { label, more: told.more, recall: own.gain(now, after(told.more)) };
+    })
+    .sort((a, b) => b.recall.value - a.recall.value);
+  return {
+    ...sentenceOf(told.more, told.accuracy, byLabel),
+    now,
+    points: points.labels.map((labels, i) => ({
+      labels,
+      accuracy: 1 - accuracy.errors[i]!,
+      deviation: Math.sqrt(accuracy.covariance[i]![i]!),
+      balancedError: balanced.errors[i]!,
+      escapeRate: escapes?.errors[i] ?? null,
+    })),
+    curve: samplesOf(curve, points.labels[0]!, after(expected.at(-1)!.more)),
+    expected,
+    byLabel,
+  };
+}
+
+function whyTooFew({ examples, head }: LearningInput): string | undefined {
+  const groups = head.labels.map(
+    (label) => new Set(examples.filter((one) => one.label === label).map(({ group }) => group)).size,
+  );
+  const least = Math.min(...groups);
+  if (least >= leastGroups) return undefined;
+  const label = head.labels[groups.indexOf(least)];
+  return `how much more labels would gain cannot be told yet: it takes ${leastGroups} different parts of each label, ${label} has ${least}`;
+}
+
+type Counts = (label: string) => boolean;
+
+/** Errors of the heads on fewer labels, scaled so that those of the largest are as frequent as the trained head's. */
+function createMeasure(points: LearningPoints, { examples, head, heldOut, rules, seed }: LearningInput) {
+  const happened = {
+    wrong: heldOut.map((one, i) => mostProbable(one) !== examples[i]!.label),
+    escaped: heldOut.map((one) => decide([one], rules).verdict === 'pass'),
+  };
+  /** What an example counts: each the same, or each label the same. */
+  const weightsIn = (list: readonly { readonly label: string }[], counts: Counts, each: 'part' | 'label') => {
+    const numbers = new Map(
+      head.labels.filter(counts).map((label) => [label, list.filter((one) => one.label === label).length]),
+    );
+    const total = [...numbers.values()].reduce((sum, number) => sum + number, 0);
+    return (label: string) => {
+      const number = numbers.get(label);
+      if (number === undefined) return 0;
+      return each === 'part' ? 1 / total : 1 / numbers.size / number;
+    };
+  };
+  return (of: 'wrong' | 'escaped', counts: Counts, each: 'part' | 'label' = 'part'): CurvePoints => {
+    const unscaled = errorsOf(points, { of, weightOf: weightsIn(points.examples, counts, each), seed });
+    const weightOf = weightsIn(examples, counts, each);
+    const half = 0.5 / examples.filter(({ label }) => counts(label)).length;
+    const own = examples.reduce((sum, { label }, i) => sum + (happened[of][i] ? weightOf(label) : 0), half);
+    return scaled(unscaled, Math.min(mostScaled, Math.max(1 / mostScaled, own / unscaled.errors.at(-1)!)));
+  };
+}
+
+/** How many more labels per class a person would think of. */
+function usualStep(now: number): number {
+  if (now < 8) return 10;
+  return now < 100 ? 20 : now < 500 ? 100 : 500;
+}
+
+function samplesOf(curve: LearningCurve, from: number, to: number): Learning['curve'] {
+  return Array.from({ length: curveSamples }, (_, i) => {
+    const labels = from * (to / from) ** (i / (curveSamples - 1));
+    const { value, low, high } = curve.errorAt(labels);
+    return { labels, accuracy: 1 - value, low: 1 - high, high: 1 - low };
+  });
+}
+
+function sentenceOf(
+  more: number,
+  { value, low, high }: Estimate,
+  byLabel: Learning['byLabel'],
+): Pick<Learning, 'state' | 'sentence'> {
+  const range = `${points(low)} to ${points(high)}`;
+  if (high < onePoint) {
+    return {
+      state: 'saturated',
+      sentence: `more labels of this kind would gain less than 1 point (${more} more per class)`,
+    };
+  }
+  const most = byLabel[0];
+  const where =
+    byLabel.length > 2 && most && most.recall.low > onePoint && most.recall.value > outstanding * value
+      ? `; most for ${most.label}, of which about ${points(most.recall.value)} points more would be found`
+      : '';
+  if (high - low > Math.max(widest * value, onePoint)) {
+    return {
+      state: 'unclear',
+      sentence: `${more} more labels per class would gain ${range} points, which the present labels cannot tell more closely${where}`,
+    };
+  }
+  return {
+    state: 'gains',
+    sentence: `${more} more labels per class would gain about ${pointsOf(value)} (${range})${where}`,
+  };
+}
+
+/** Percentage points, with one decimal below 1. */
+const points = (share: number) => {
+  const value = share * 100;
+  return value < 0.95 ? String(Number(value.toFixed(1))) : value.toFixed(0);
+};
+const pointsOf = (share: number) => `${points(share)} ${points(share) === '1' ? 'point' : 'points'}`;
