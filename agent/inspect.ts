@@ -8,6 +8,8 @@ import type { RunTimes } from '../models/run/messages.ts';
 import { monotonicMs } from '../models/run/monotonic.ts';
 import type { Judgement } from '../models/run/session.ts';
 import { type Decision, decide, failed, isUnfamiliar, type Rules, withhold } from '../models/verdict.ts';
+import { locate, type Place } from '../models/where.ts';
+import { type WhereMapView, whereMapViewOf } from './evidence/where-view.ts';
 import { composeResult, type Facts, type ResultParts } from './publish/compose.ts';
 import type { Result } from './publish/messages.ts';
 import { type PartTimes, timingsOf } from './timings.ts';
@@ -47,6 +49,8 @@ export interface Seen {
   readonly frame: Frame | undefined;
   /** [D], features of that frame; undefined where nothing was judged. */
   readonly features?: Float32Array | undefined;
+  /** By how much each place of that frame deviates from ordinary places; undefined if the head cannot locate defects. */
+  readonly map?: WhereMapView | undefined;
   /** Whether the part is unlike every labelled one. */
   readonly unfamiliar?: boolean | undefined;
   /** What the candidate in the shadow would have decided. */
@@ -65,7 +69,7 @@ export interface Line {
   /** What every result says of the agent: station, model, mode. */
   readonly facts: () => Facts;
   /** Keeps the picture as evidence where that is wanted; the path of it, or null. */
-  readonly keep: (result: Result, frame: Frame | undefined) => string | null;
+  readonly keep: (result: Result, seen: Seen) => string | null;
   /** Resolves once the result is as safe as the outbox makes it. */
   readonly publish: (result: Result) => Promise<void>;
   readonly count: (result: Result) => void;
@@ -115,6 +119,8 @@ async function nextPart(parts: Parts, stopping: AbortSignal): Promise<Part | und
 interface PartJudgement extends Omit<Seen, 'frame'> {
   readonly state: Result['state'];
   readonly decision: Decision;
+  /** Locations of the defect on the frame that is kept as evidence. */
+  readonly places: readonly Place[];
   readonly times: Pick<PartTimes, 'runs' | 'answeredAt' | 'decidedAt'>;
   /** The head that judged; undefined where none did. */
   readonly version?: string;
@@ -132,7 +138,7 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
   };
   if (part.failure !== undefined) {
     const state = stopping.aborted || isAborted(part) ? 'aborted' : 'failed';
-    return { state, decision: failed(part.failure, part.frames.length), times: times() };
+    return { state, decision: failed(part.failure, part.frames.length), places: [], times: times() };
   }
   try {
     const judgements = await within(part.until, judgeFrames(line, part, runs));
@@ -143,6 +149,7 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
     return {
       state: isAborted(part) ? 'aborted' : 'failed',
       decision: failed((error as Error).message, part.frames.length),
+      places: [],
       times: times(),
     };
   }
@@ -159,16 +166,17 @@ async function finishPart(
   turn: Promise<void>,
 ): Promise<void> {
   await turn;
-  const { features, unfamiliar, shadow, times, ...judgement } = await judging;
+  const { features, map, unfamiliar, shadow, times, ...judgement } = await judging;
   const { camera } = line;
   const frame = part.frames.at(-1);
   const first = part.frames[0]?.times;
   const timingsMs = timingsOf({ first, foundAt: part.foundAt, ...times, turnAt: monotonicMs() });
   const composed = composeResult({ sequence, camera, part, facts, timingsMs, ...judgement });
-  const result = { ...composed, evidence: line.keep(composed, frame) };
+  const seen = { frame, features, map, unfamiliar, shadow };
+  const result = { ...composed, evidence: line.keep(composed, seen) };
   await line.publish(result);
   line.count(result);
-  line.show(result, { frame, features, unfamiliar, shadow });
+  line.show(result, seen);
 }
 
 interface NumberedPart {
@@ -180,7 +188,7 @@ interface NumberedPart {
 
 /** The vote of all frames, and that of the shadow if one head judged all of them. */
 function decidePart(line: Line, part: Part, judgements: readonly ImageJudgement[]) {
-  const { version, shadow, features } = judgements.at(-1) ?? { version: 'none' };
+  const { version, shadow, features, where } = judgements.at(-1) ?? { version: 'none' };
   const rules = line.rules(version, part.recipe);
   const unfamiliar = isUnfamiliar(
     judgements.map(({ familiarity }) => familiarity),
@@ -188,9 +196,14 @@ function decidePart(line: Line, part: Part, judgements: readonly ImageJudgement[
   );
   const shadows = judgements.flatMap((judgement) => judgement.shadow ?? []);
   const isOneShadow = shadow !== undefined && shadows.every(({ version }) => version === shadow.version);
+  const voted = voteOf(judgements, rules);
+  const { places, words } = locate(where, voted, rules, unfamiliar, part.frames.at(-1)?.region);
+  const decision = { ...voted, reasons: [...voted.reasons, ...(words === undefined ? [] : [words])] };
   return {
-    decision: withhold(voteOf(judgements, rules), doubtsOf(part)),
+    decision: withhold(decision, doubtsOf(part)),
+    places,
     features,
+    map: whereMapViewOf(where, rules.where),
     unfamiliar,
     ...(isOneShadow && {
       shadow: {

@@ -4,8 +4,9 @@ import type { Config } from '../config/schema.ts';
 import type { Image } from '../models/image.ts';
 import { type Inspector, openInspector } from '../models/inspector.ts';
 import type { Judgement } from '../models/run/session.ts';
-import { type Decision, decide, type Rules } from '../models/verdict.ts';
+import { type Decision, decide, isUnfamiliar, type Rules } from '../models/verdict.ts';
 import { openStore, type Store } from '../models/versions/store.ts';
+import { locate, type Place } from '../models/where.ts';
 import type { Log } from './lifecycle/log.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import type { Result } from './publish/messages.ts';
@@ -43,6 +44,8 @@ export interface LiveModel extends AsyncDisposable {
 /** What the model says of one image that is no part of the line. */
 export interface Classification {
   readonly decision: Decision;
+  /** In fractions of the image. */
+  readonly places: readonly Place[];
   readonly model: Result['model'];
   /** ms */
   readonly queueMs: number;
@@ -138,8 +141,14 @@ export async function openLiveModel(
       return inspector.misfit()?.message;
     },
     rules(version, recipe) {
-      const { thresholds: own = config.thresholds, familiar, scoreLimit } = inspector.rulesOf(version);
-      return { thresholds: book.thresholds(recipe, own), familiar, scoreLimit, good: config.labels.good };
+      const { thresholds: own = config.thresholds, familiar, scoreLimit, where } = inspector.rulesOf(version);
+      return {
+        thresholds: book.thresholds(recipe, own),
+        familiar,
+        scoreLimit,
+        where,
+        good: config.labels.good,
+      };
     },
     async judge(image, recipe, camera) {
       const judged = await inspector.judge(image, { head: book.head(recipe), lane: camera });
@@ -149,13 +158,14 @@ export async function openLiveModel(
     },
     async classify(image) {
       const recipe = recipes.active;
-      const { probabilities, familiarity, version, inferenceMs, queueMs, ranOn } = await model.judge(
-        image,
-        recipe,
-        'classify',
-      );
-      const decision = decide([probabilities], model.rules(version, recipe), [familiarity]);
-      return { decision, model: { ...model.info, version, ...ranOn }, inferenceMs, queueMs };
+      const judged = await model.judge(image, recipe, 'classify');
+      const { probabilities, familiarity, version, inferenceMs, queueMs, ranOn, where } = judged;
+      const rules = model.rules(version, recipe);
+      const decision = decide([probabilities], rules, [familiarity]);
+      const { places, words } = locate(where, decision, rules, isUnfamiliar([familiarity], rules));
+      const reasons = [...decision.reasons, ...(words === undefined ? [] : [words])];
+      const info = { ...model.info, version, ...ranOn };
+      return { decision: { ...decision, reasons }, places, model: info, inferenceMs, queueMs };
     },
     promote: (version) =>
       change(async (store) => {

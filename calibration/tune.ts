@@ -182,6 +182,7 @@ export async function tune(
   const version = await keepCandidate(store, {
     base,
     head: { ...head, ...(await familiarOf(described, groups, signal)) },
+    leastWhere: placed?.leastWhere,
     report,
     heldOut: Object.fromEntries(described.map(({ frame }, i) => [frame.id, mostProbable(heldOut[i]!)])),
     against: active?.version,

@@ -38,6 +38,12 @@ export interface Spot {
   readonly weights: Float32Array;
 }
 
+/** Finds cells that resemble the marked ones; independent of the features that the head classifies by. */
+export interface Detector extends Pick<CellBlock, 'maps' | 'window'>, Pick<Evidence, 'weights' | 'bias'> {
+  /** Cells outside count as ordinary. Default: all cells are inside. */
+  readonly within?: Pick<Spot, 'row' | 'column' | 'rows' | 'columns'> | undefined;
+}
+
 /** [channels][height·width] of one image, channels of stage 2 first; no negative values. */
 export interface Cells extends MapSize {
   readonly data: Float32Array;
@@ -148,6 +154,43 @@ export function evidenceOf(
     for (let p = 0; p < size; p++) sums[p]! += weight * Math.sqrt(data[from + p]!);
   }
   return sums;
+}
+
+/**
+ * By how much each cell deviates from ordinary cells, in their standard deviations, [height·width]. The maximum over a window
+ * spreads a peak over the whole window; the minimum over the same window undoes that.
+ * @param cells after `windowed` with the detector's window
+ */
+export function deviationsOf(
+  cells: Cells,
+  { window, within, ...detector }: Omit<Detector, 'maps'>,
+): Float32Array {
+  const { height, width } = cells;
+  const negative = Float32Array.from(evidenceOf(cells, detector), (value) => -value);
+  const { data } = windowed({ data: negative, channels: 1, height, width }, window);
+  return data.map((value, p) => (isWithin(p, width, within) ? -value : 0));
+}
+
+function isWithin(p: number, width: number, area: Detector['within']): boolean {
+  if (!area) return true;
+  const [down, right] = [Math.floor(p / width) - area.row, (p % width) - area.column];
+  return down >= 0 && down < area.rows && right >= 0 && right < area.columns;
+}
+
+/** The cells that a window around a spot covers, within the map. */
+export function areaOf(
+  { row, column, rows, columns }: Omit<Spot, 'by' | 'weights'>,
+  window: number,
+  { height, width }: Pick<MapSize, 'height' | 'width'>,
+): NonNullable<Detector['within']> {
+  const margin = (window - 1) / 2;
+  const [top, left] = [Math.max(0, row - margin), Math.max(0, column - margin)];
+  return {
+    row: top,
+    column: left,
+    rows: Math.min(height, row + rows + margin) - top,
+    columns: Math.min(width, column + columns + margin) - left,
+  };
 }
 
 /** Attention-weighted average of the cells, [C], not transformed. @param cells after `windowed` with the block's window */

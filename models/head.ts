@@ -1,7 +1,7 @@
 /**
  * The head: features → class probabilities and familiarity. On disk it is plain ONNX: `features` [N,D] → `probabilities` [N,K]
- * and, if it contains labelled examples, `familiarity` [N]. It may have an output `where` [N,H,W] as well: how far each cell of
- * stage 2 or 3 deviates from good parts.
+ * and, if it contains labelled examples, `familiarity` [N]. A head that was trained with locations of defects also has
+ * `where` [N,H,W]: by how much each cell deviates from ordinary cells, in their standard deviations (where.ts turns it into boxes).
  *
  * A head with localized features also takes feature maps of the base, or only those: `stage2` [N,C,H/8,W/8] and
  * `stage3` [N,C,H/16,W/16], float32, in the same graph. Inputs are identified by these names; an input with any other name
@@ -10,7 +10,7 @@
  */
 import { QcError } from '../config/errors.ts';
 import { isMapName, type MapShape, mapShapes, type ProvedBase } from './base.ts';
-import { attended, type CellBlock, cellsOfMaps, windowed } from './cells.ts';
+import { attended, type CellBlock, cellsOfMaps, type Detector, deviationsOf, windowed } from './cells.ts';
 import {
   distanceGraph,
   readDistance,
@@ -23,6 +23,7 @@ import { buildModel, floatTensor, floatValues, node, valueInfo } from './onnx/bu
 import { type CellGraph, cellGraph, readCellBlock } from './onnx/cell-graph.ts';
 import { describe, graphInputs, graphOutputs, type TensorFacts } from './onnx/graph.ts';
 import { decodeModel, encodeModel, type OnnxModel } from './onnx/proto.ts';
+import { readWhere, whereGraph, whereName, withoutWhere } from './onnx/where-graph.ts';
 import type { FeatureMaps } from './run/runner.ts';
 
 /** softmax((W·h + b) / temperature) with h = t(x), or relu(V·t(x) + c) with a hidden layer; standardisation is folded into the weights. */
@@ -39,6 +40,8 @@ export interface HeadWeights {
     | undefined;
   /** Localized features: C values appended to t(x). Only with `hellinger` and without a hidden layer. */
   readonly cells?: CellBlock | undefined;
+  /** Locates defects; the probabilities do not depend on it. */
+  readonly where?: Detector | undefined;
   /** [K,D], [K,D+C] with cells, or [K,H] after a hidden layer, row-major: one row of weights per label. */
   readonly weights: Float64Array | Float32Array;
   readonly bias: Float64Array | Float32Array;
@@ -55,7 +58,18 @@ export interface HeadWeights {
 
 /** The bytes of head.onnx: Gemm and Softmax, with the temperature folded into the weights. */
 export function encodeHead(head: HeadWeights): Uint8Array {
-  const { transform, labels, hidden, cells, weights, bias, temperature, exemplars = [], distance } = head;
+  const {
+    transform,
+    labels,
+    hidden,
+    cells,
+    where,
+    weights,
+    bias,
+    temperature,
+    exemplars = [],
+    distance,
+  } = head;
   const hasFamiliarity = transform === 'hellinger' && exemplars.length > 0;
   const familiarity = distance ? distanceGraph(distance) : { node: cosineNodes, initializer: [] };
   const classes = labels.length;
@@ -63,9 +77,8 @@ export function encodeHead(head: HeadWeights): Uint8Array {
   const size = hidden ? hidden.weights.length / inner : inner - (cells?.mean.length ?? 0);
   const features = transform ? 'transformed' : 'features';
   const input = cells ? 'evidence_and_features' : features;
-  const localized: CellGraph = cells
-    ? cellGraph(cells)
-    : { node: [], initializer: [], input: [], metadata: {} };
+  const localized = cells ? cellGraph(cells) : nothing;
+  const located = where ? whereGraph(where, cells) : nothing;
   const scaled = (values: Float64Array | Float32Array) =>
     Float32Array.from(values, (value) => value / temperature);
   return encodeModel(
@@ -75,6 +88,7 @@ export function encodeHead(head: HeadWeights): Uint8Array {
         ...(transform ? hellingerNodes : []),
         ...localized.node,
         ...(cells ? [joinNode] : []),
+        ...located.node,
         ...(hidden ? hiddenNodes(input) : []),
         node('Gemm', [hidden ? 'active' : input, 'weights', 'bias'], ['scores'], { transB: 1 }),
         node('Softmax', ['scores'], ['probabilities'], { axis: 1 }),
@@ -92,16 +106,20 @@ export function encodeHead(head: HeadWeights): Uint8Array {
         ...(transform ? [floatTensor('least', [1], Float32Array.of(minSum))] : []),
         ...(hasFamiliarity ? [rowsTensor('exemplars', exemplars), ...familiarity.initializer] : []),
         ...localized.initializer,
+        ...located.initializer,
       ],
-      input: [valueInfo('features', ['N', size]), ...localized.input],
+      input: [valueInfo('features', ['N', size]), ...localized.input, ...located.input],
       output: [
         valueInfo('probabilities', ['N', classes]),
         ...(hasFamiliarity ? [valueInfo('familiarity', ['N'])] : []),
+        ...(where ? [valueInfo(whereName, ['N', where.maps.stage3.height, where.maps.stage3.width])] : []),
       ],
-      metadata: { labels: JSON.stringify(labels), ...localized.metadata },
+      metadata: { labels: JSON.stringify(labels), ...localized.metadata, ...located.metadata },
     }),
   );
 }
+
+const nothing: CellGraph = { node: [], initializer: [], input: [], metadata: {} };
 
 /** Lower limit of the sum that features are divided by, so that all-zero features do not divide by zero. */
 export const minSum = 1e-12;
@@ -150,11 +168,13 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
   const before = operators.startsWith('Abs') ? types(hellingerNodes) : [];
   const cells = readCellBlock(model);
   const localized = cells ? types([...cellGraph(cells).node, joinNode]) : [];
+  const where = readWhere(model, cells);
+  const located = where ? types(whereGraph(where, cells).node) : [];
   const layers = hiddenWeights ? types(hiddenNodes('')) : [];
   const distance = readDistance(named);
   const familiarity = distance ? distanceGraph(distance).node : cosineNodes;
   const after = operators.endsWith('ReduceMax') ? types(familiarity) : [];
-  const known = [...before, ...localized, ...layers, 'Gemm', 'Softmax', ...after].join();
+  const known = [...before, ...localized, ...located, ...layers, 'Gemm', 'Softmax', ...after].join();
   if (!weights || !bias || (hiddenWeights && !hiddenBias) || operators !== known) return undefined;
   return {
     transform: before.length > 0 ? 'hellinger' : undefined,
@@ -162,6 +182,7 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
     ...(hiddenWeights &&
       hiddenBias && { hidden: { weights: floatValues(hiddenWeights), bias: floatValues(hiddenBias) } }),
     ...(cells && { cells }),
+    ...(where && { where }),
     weights: floatValues(weights),
     bias: floatValues(bias),
     temperature: 1,
@@ -179,6 +200,11 @@ export function probabilitiesOf(head: HeadWeights, features: Float32Array, maps?
   const x = head.cells ? Float32Array.of(...global, ...localizedFeatures(head.cells, maps)) : global;
   const h = head.hidden ? product(head.hidden, x).map((value) => Math.max(0, value)) : x;
   return softmax(product(head, h), head.temperature);
+}
+
+/** The output `where` of head.onnx, [height·width] of stage 3, computed here; undefined if the head has none. */
+export function whereOf({ where }: HeadWeights, maps: FeatureMaps): Float32Array | undefined {
+  return where && deviationsOf(windowed(cellsOfMaps(maps), where.window), where);
 }
 
 /** The features that a block appends, [C]: transformed, minus the mean of ordinary parts. */
@@ -257,9 +283,12 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, give
     throw damaged(`not a complete ONNX file: ${(error as Error).message}`);
   }
   if (!model.graph) throw damaged('not a complete ONNX file: it has no graph');
-  const inputs = graphInputs(model.graph);
   const outputs = graphOutputs(model.graph);
-  const absent = inputs.find(({ name }) => isMapName(name) && !given.maps.some((map) => map.name === name));
+  const isAbsent = ({ name }: TensorFacts) => isMapName(name) && !given.maps.some((map) => map.name === name);
+  let inputs = graphInputs(model.graph);
+  // Without maps, a head that needs them only for `where` is run without that output (withoutMapsForWhere).
+  if (inputs.some(isAbsent)) inputs = graphInputs((withoutWhere(model) ?? model).graph!);
+  const absent = inputs.find(isAbsent);
   if (absent) {
     throw new QcError(
       'maps-unavailable',
@@ -274,15 +303,21 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, give
     throw damaged(`its inputs are ${describe(inputs)}, the base provides ${offered} float32`);
   }
   const { labels } = manifest;
-  const [probabilities, ...more] = outputs;
-  const familiarity = more.find(({ name }) => name === 'familiarity');
-  const isKnown = ({ name, type, shape }: TensorFacts) =>
-    type === 'float32' && shape?.length === optionalOutputs.get(name);
-  if (!isTable(probabilities ? [probabilities] : [], labels.length) || !more.every(isKnown)) {
+  const [probabilities, ...others] = outputs;
+  const isKnown = others.every(
+    ({ name, type, shape }) => type === 'float32' && shape?.length === rankOf[name],
+  );
+  const isRepeated = new Set(others.map(({ name }) => name)).size < others.length;
+  if (!isTable(probabilities ? [probabilities] : [], labels.length) || !isKnown || isRepeated) {
     throw damaged(`its outputs are ${describe(outputs)} for ${labels.length} labels`);
   }
-  if (manifest.familiar !== undefined && !familiarity) {
-    throw damaged('its manifest has a limit for familiarity, but the graph has no such output');
+  for (const [name, limit] of [
+    ['familiarity', manifest.familiar],
+    [whereName, manifest.where],
+  ] as const) {
+    if (limit !== undefined && !others.some((output) => output.name === name)) {
+      throw damaged(`its manifest has a limit for ${name}, but the graph has no such output`);
+    }
   }
   const named = model.metadataProps.find(({ key }) => key === 'labels')?.value;
   if (named !== undefined && named !== JSON.stringify(labels)) {
@@ -290,11 +325,8 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, give
   }
 }
 
-/** Dimensions of the outputs that a head may have besides its probabilities. */
-const optionalOutputs: ReadonlyMap<string, number> = new Map([
-  ['familiarity', 1],
-  ['where', 3],
-]);
+/** Dimensions of the outputs that a head may have besides the probabilities. */
+const rankOf: Readonly<Record<string, number>> = { familiarity: 1, [whereName]: 3 };
 
 /** Whether the inputs are the features, at most once, and maps of the base in their shapes. */
 function areHeadInputs(inputs: readonly TensorFacts[], { size, maps }: HeadInputs): boolean {

@@ -51,7 +51,9 @@ export interface Inspector extends AsyncDisposable {
   /** Labels of the head; empty without one. */
   readonly labels: readonly string[];
   /** Rules from the manifest of a head that judges or has judged; undefined if those of the config apply. */
-  rulesOf(version: string): Partial<Pick<HeadManifest, 'thresholds' | 'familiar' | 'scoreLimit' | 'labels'>>;
+  rulesOf(
+    version: string,
+  ): Partial<Pick<HeadManifest, 'thresholds' | 'familiar' | 'scoreLimit' | 'where' | 'labels'>>;
   /**
    * Rejects with `overloaded` if too many images are pending, and with `inference-stopped` if the thread failed.
    */

@@ -112,6 +112,13 @@ const headManifestShape = z.strictObject({
   scoreLimit: finite
     .optional()
     .describe('of a head that knows good parts only: the score at which its familiarity is 0.5'),
+  where: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      'minimum peak of the output `where`, in standard deviations of ordinary cells, from which a location is reported; default: none is',
+    ),
   head: z.strictObject({ file: plainFile, sha256 }),
   temperature: z.number().positive().describe('already folded into the weights; for the record'),
   createdAt: z.iso.datetime(),

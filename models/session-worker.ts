@@ -11,6 +11,7 @@ import type {
   Asked,
   FromWorker,
   HeadTask,
+  Opened,
   Outcome,
   PictureTask,
   SentError,
@@ -73,7 +74,9 @@ interface Spent {
 }
 
 /** Processes requests until it receives `close`: in order, or several concurrently if the runner waits for a server. */
-function serve(runner: Runner): void {
+function serve(runner: Runner, { facts: { provider, maps } }: Opened): void {
+  // A server returns features only: the base is not run here for a head that needs maps only for `where`.
+  const sparesMaps = provider === 'remote' || maps.length === 0;
   const heads = new Map<string, Head>();
   let last: Promise<void> = Promise.resolve();
   async function answersOf(tasks: readonly PictureTask[], wide: boolean, spent: Spent): Promise<Answer[]> {
@@ -132,7 +135,7 @@ function serve(runner: Runner): void {
   async function headTask(task: HeadTask): Promise<Outcome> {
     try {
       if (task.kind === 'load') {
-        const head = await openHead(task.head, native);
+        const head = await openHead(task.head, native, sparesMaps);
         try {
           if (head.needsMaps) await runner.openMaps();
         } catch (error) {
@@ -195,7 +198,7 @@ function open() {
 
 try {
   const { opened, runner } = await open();
-  serve(runner);
+  serve(runner, opened);
   send({ opened });
 } catch (error) {
   send({ failed: toSend(error) });

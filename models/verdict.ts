@@ -31,6 +31,8 @@ export interface Rules {
   readonly familiar?: number | undefined;
   /** Of a head that knows good parts only: its score at familiarity 0.5, for the reasons. */
   readonly scoreLimit?: number | undefined;
+  /** Minimum peak from which a location is reported, in standard deviations of ordinary cells (where.ts); undefined: none is. */
+  readonly where?: number | undefined;
   /** Labels that mean a good part; every other label is a defect. */
   readonly good: readonly string[];
 }

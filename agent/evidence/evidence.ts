@@ -16,18 +16,22 @@ import type { Result } from '../publish/messages.ts';
 import { type EvidenceFiles, openEvidenceFiles } from './evidence-files.ts';
 import { createFreeSpace } from './free-space.ts';
 import { encodeJudged } from './jpeg.ts';
-import { type EvidencePage, type EvidenceQuery, listEvidence, parseResult } from './list.ts';
+import { type EvidencePage, type EvidenceQuery, listEvidence } from './list.ts';
+import { parseMap, parseResult, sidecarText } from './sidecar.ts';
+import type { WhereMapView } from './where-view.ts';
 
 export interface Evidence extends AsyncDisposable {
   /**
    * Queues the image of a part if it is to be stored; returns at once.
    * @returns the path for its result, or null if it will not be stored
    */
-  keep(result: Result, image: Image | undefined): string | null;
+  keep(result: Result, image: Image | undefined, map?: WhereMapView): string | null;
   /** The judged image, JPEG; undefined if it is not stored. */
   picture(resultId: string): Promise<Buffer | undefined>;
   /** The result of an image; undefined if it is not stored. */
   result(resultId: string): Promise<Result | undefined>;
+  /** Undefined if the head cannot locate defects, or the image is not stored. */
+  map(resultId: string): Promise<WhereMapView | undefined>;
   /** Newest first. */
   list(query: EvidenceQuery): Promise<EvidencePage>;
 }
@@ -55,6 +59,7 @@ const closingMs = 2_000;
 interface PendingImage {
   readonly result: Result;
   readonly image: Image;
+  readonly map: WhereMapView | undefined;
 }
 
 /** The stored evidence is indexed in the background. After closing, nothing is being written. */
@@ -136,13 +141,13 @@ export function openEvidence(
     return isFull ? 'slow' : undefined;
   }
 
-  async function write({ result, image }: PendingImage): Promise<void> {
+  async function write({ result, image, map }: PendingImage): Promise<void> {
     const reached = await reach();
     const picture = await encodeJudged(image);
     await freeSpace.look(picture.byteLength);
     if (freeSpace.isLow) return metrics.evidenceDropped.inc({ reason: 'low-disk' });
     if (!reached) return metrics.evidenceDropped.inc({ reason: 'failed' });
-    const isKept = await reached.add(result.resultId, picture, `${JSON.stringify(result)}\n`);
+    const isKept = await reached.add(result.resultId, picture, sidecarText(result, map));
     if (!isKept) throw new Error(`an image is larger than storage.evidenceQuotaMb (${evidenceQuotaMb})`);
     succeeded();
   }
@@ -158,7 +163,7 @@ export function openEvidence(
   }
 
   return {
-    keep(result, image) {
+    keep(result, image, map) {
       if (!image || evidenceQuotaMb === 0 || isClosing || !isWanted(result)) return null;
       const reason = whyNot(image);
       if (reason !== undefined) {
@@ -168,7 +173,7 @@ export function openEvidence(
       }
       const evidence = `/api/v1/evidence/${result.resultId}.jpg`;
       const isIdle = waiting.length === 0;
-      waiting.push({ result: { ...result, evidence }, image });
+      waiting.push({ result: { ...result, evidence }, image, map });
       waitingBytes += image.data.byteLength;
       if (isIdle) writing = writeAll();
       return evidence;
@@ -177,6 +182,10 @@ export function openEvidence(
     async result(resultId) {
       const text = await (await opening)?.sidecar(resultId);
       return text === undefined ? undefined : parseResult(text);
+    },
+    async map(resultId) {
+      const text = await (await opening)?.sidecar(resultId);
+      return text === undefined ? undefined : parseMap(text);
     },
     async list(query) {
       const reached = await opening;

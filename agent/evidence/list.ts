@@ -1,8 +1,8 @@
 /** Lists evidence page by page: the ids are in memory, everything else is read from the sidecars of the page. */
-import { z } from 'zod';
-import { type Result, resultMessage } from '../publish/messages.ts';
+import type { Result } from '../publish/messages.ts';
 import type { EvidenceFiles } from './evidence-files.ts';
 import { madeAt } from './paths.ts';
+import { parseResult } from './sidecar.ts';
 
 export interface EvidenceQuery {
   readonly verdict?: Result['verdict'] | undefined;
@@ -27,18 +27,6 @@ export interface EvidencePage {
 const mostRead = 1_000;
 /** Sidecars read concurrently. */
 const atOnce = 16;
-
-/** A later version may have added fields. */
-const sidecar = z.object(resultMessage.shape);
-
-/** @returns undefined if it is damaged */
-export function parseResult(text: string): Result | undefined {
-  try {
-    return sidecar.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-}
 
 export async function listEvidence(
   files: Pick<EvidenceFiles, 'ids' | 'sidecar'>,

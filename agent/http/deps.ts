@@ -38,7 +38,7 @@ export interface HttpDeps {
   readonly log: Log;
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly recent: Recent;
-  readonly past: Pick<ResultHistory, 'picture' | 'result'>;
+  readonly past: Pick<ResultHistory, 'picture' | 'result' | 'map'>;
   readonly evidence: Pick<Evidence, 'list'>;
   readonly commands: Pick<CommandHandlers, 'trigger' | 'acknowledge' | 'abort' | 'mode' | 'recipe'>;
   handshakes(): readonly Handshake[];

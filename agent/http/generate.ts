@@ -20,7 +20,7 @@ async function openApiDocument(): Promise<string> {
     log: pino({ level: 'silent' }),
     metrics: { contentType: 'text/plain', text: none },
     recent: createRecent(),
-    past: { picture: none, result: none },
+    past: { picture: none, result: none, map: none },
     evidence: { list: none },
     commands: { trigger: none, acknowledge: none, abort: none, mode: none, recipe: none },
     handshakes: none,

@@ -1,5 +1,6 @@
 /** The newest results and their images, in bounded memory; images are encoded only when somebody views them. */
 import type { Frame, Image } from '../../models/image.ts';
+import type { WhereMapView } from '../evidence/where-view.ts';
 import type { Result } from '../publish/messages.ts';
 import { createImageCache, encode } from './image-cache.ts';
 import type { Counts } from './views.ts';
@@ -25,30 +26,40 @@ export interface RecentOptions {
 }
 
 export interface RecentStore extends Recent {
-  /** Keeps a result with a copy of its judged image, if there is one, and the preview of the frame. */
-  add(result: Result, frame?: Frame): void;
+  /** Keeps a result with a copy of its judged image, if there is one, the preview of the frame, and its map. */
+  add(result: Result, seen?: ShownPart): void;
   /** Undefined if the result is no longer kept. */
   result(resultId: string): Result | undefined;
   /** The original judged image, or decoded from its JPEG if only that is left; undefined if neither is kept. */
   image(resultId: string): Promise<Image | undefined>;
+  /** Undefined if the head cannot locate defects, or the result is no longer kept. */
+  map(resultId: string): WhereMapView | undefined;
+}
+
+/** What is shown of a part besides its result. */
+interface ShownPart {
+  readonly frame?: Frame | undefined;
+  readonly map?: WhereMapView | undefined;
 }
 
 /** Nothing to close: no timers, no files. */
 export function createRecent(options: RecentOptions = {}): RecentStore {
   const { resultsPerCamera = 200, pictureBytes = 9_000_000 } = options;
   const results = new Map<string, Result[]>();
+  const maps = new Map<string, WhereMapView>();
   const tallies = new Map<string, Counts>();
   const images = createImageCache(pictureBytes);
   const previews = new Map<string, { readonly frame: Frame; readonly jpeg: () => Promise<Buffer> }>();
   const listeners = new Set<(result: Result) => void>();
 
   return {
-    add(result, frame) {
+    add(result, { frame, map } = {}) {
       const { camera } = result;
       const ofCamera = results.get(camera) ?? [];
       results.set(camera, ofCamera);
       ofCamera.push(result);
-      if (ofCamera.length > resultsPerCamera) ofCamera.shift();
+      if (map) maps.set(result.resultId, map);
+      if (ofCamera.length > resultsPerCamera) maps.delete(ofCamera.shift()!.resultId);
       tallies.set(camera, countWith(tallies.get(camera) ?? nothingCounted, result));
       if (frame) images.add(result.resultId, frame.image);
       if (frame?.preview) previews.set(camera, { frame, jpeg: once(frame.preview) });
@@ -62,6 +73,7 @@ export function createRecent(options: RecentOptions = {}): RecentStore {
     },
     result: (resultId) => [...results.values()].flat().find((one) => one.resultId === resultId),
     image: (resultId) => images.image(resultId),
+    map: (resultId) => maps.get(resultId),
     counts: (camera) => tallies.get(camera) ?? nothingCounted,
     picture: async (resultId) => images.jpeg(resultId),
     async preview(camera) {

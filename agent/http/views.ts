@@ -1,6 +1,7 @@
 /** What the HTTP interface and its events show, as schemas; the types follow. The pages import these types. */
 import { z } from 'zod';
-import { resultMessage, statusMessage } from '../publish/messages.ts';
+import { whereMapView } from '../evidence/where-view.ts';
+import { resultMessage, statusMessage, where } from '../publish/messages.ts';
 import { roles } from './roles.ts';
 
 const fraction = z.number().min(0).max(1);
@@ -46,6 +47,13 @@ export const evidencePage = z.object({
   next: z.string().nullable().describe('where the next page begins; null: there is none'),
 });
 export type EvidencePage = z.output<typeof evidencePage>;
+
+export const placesView = z.object({
+  where: where,
+  region: resultMessage.shape.region,
+  map: whereMapView.nullable().describe('null if the model cannot locate defects'),
+});
+export type PlacesView = z.output<typeof placesView>;
 
 /** Event `station`: sent every second. */
 const stationEvent = z.object({

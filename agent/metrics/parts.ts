@@ -5,9 +5,11 @@ import { keptValues } from './kept-values.ts';
 
 /** Dense near the ends, where the thresholds are. */
 const probabilityBuckets = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
+/** Defects are small. */
+const areaBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
 const jobOutcomes = ['completed', 'aborted', 'failed'] as const satisfies readonly Result['state'][];
 
-type Inspected = Pick<Result, 'camera' | 'recipe' | 'verdict' | 'label' | 'probability'> & {
+type Inspected = Pick<Result, 'camera' | 'recipe' | 'verdict' | 'label' | 'probability' | 'where'> & {
   readonly timingsMs: Pick<Result['timingsMs'], 'total'>;
 };
 
@@ -28,6 +30,12 @@ export function declareParts({ counter, gauge, histogram }: Declare) {
     'Probability of the most probable label',
     ['camera'],
     probabilityBuckets,
+  );
+  const defectArea = histogram(
+    'qc_defect_area_ratio',
+    'Share of the frame that the largest box of a part covers, of parts with a located defect',
+    ['camera'],
+    areaBuckets,
   );
   const captureToResult = histogram(
     'qc_capture_to_result_seconds',
@@ -91,6 +99,8 @@ export function declareParts({ counter, gauge, histogram }: Declare) {
       parts.inc({ ...labels, verdict });
       if (verdict === 'fail' && label !== null) defects.inc({ ...labels, label });
       if (result.probability !== null) probability.observe({ camera }, result.probability);
+      const areas = result.where?.map(({ width, height }) => width * height) ?? [];
+      if (areas.length > 0) defectArea.observe({ camera }, Math.max(...areas));
       captureToResult.observe({ camera }, result.timingsMs.total / 1000);
     },
   };

@@ -1,5 +1,6 @@
 import type { Frame } from '../../models/image.ts';
 import type { Decision } from '../../models/verdict.ts';
+import type { Place } from '../../models/where.ts';
 import { newId } from '../lifecycle/id.ts';
 import type { Result, VerdictMessage } from './messages.ts';
 
@@ -27,6 +28,7 @@ export interface ResultParts {
   };
   readonly state: Result['state'];
   readonly decision: Decision;
+  readonly places: readonly Place[];
   readonly timingsMs: Result['timingsMs'];
   /** The head that judged; undefined where none did. */
   readonly version?: string;
@@ -40,6 +42,7 @@ export function composeResult(parts: ResultParts, now = Date.now()): Result {
   const { part, decision, facts } = parts;
   const resultId = newId(now);
   const capturedAt = part.frames[0]?.capturedAt ?? now;
+  const region = part.frames.at(-1)?.region;
   return {
     schema: 1,
     resultId,
@@ -58,6 +61,8 @@ export function composeResult(parts: ResultParts, now = Date.now()): Result {
       Object.entries(decision.probabilities).map(([label, p]) => [label, rounded(p, 4)]),
     ),
     reasons: [...decision.reasons],
+    where: [...parts.places],
+    ...(region && { region: { ...region } }),
     votes: { ...decision.votes },
     model: { ...facts.model, version: parts.version ?? facts.model.version, ...parts.ranOn },
     capturedAt: new Date(capturedAt).toISOString(),

@@ -34,6 +34,23 @@ const timings = z
   .describe('stages of the part, one after the other; an earlier version told only some');
 export const stageNames = Object.keys(stages) as readonly (keyof typeof stages)[];
 
+const fraction = z.number().min(0).max(1);
+const region = { x: fraction, y: fraction, width: fraction, height: fraction };
+/** Maximum number of boxes of a result. */
+const mostPlaces = 5;
+export const where = z
+  .array(
+    z.strictObject({
+      ...region,
+      score: z.number().describe('peak, in standard deviations of ordinary places'),
+      label: z.string().nullable().describe('the defect; null if the place only differs from good parts'),
+    }),
+  )
+  .max(mostPlaces)
+  .describe(
+    'location of the defect on the last judged frame, in fractions of the frame, origin at the top left, in descending order of the score; empty for a pass, and if the model cannot locate defects',
+  );
+
 export const resultMessage = z
   .strictObject({
     schema,
@@ -51,6 +68,11 @@ export const resultMessage = z
     probability: z.number().min(0).max(1).nullable(),
     probabilities: z.record(z.string(), z.number()),
     reasons: z.array(z.string()),
+    where: where.optional(),
+    region: z
+      .strictObject(region)
+      .optional()
+      .describe('the part of the frame that was judged and that the evidence shows; absent: the whole frame'),
     votes: z.strictObject({ frames: z.number().int(), agree: z.number().int() }),
     model: z.strictObject({
       version: z.string(),

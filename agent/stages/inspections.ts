@@ -33,9 +33,9 @@ export function startInspections(
     depth: Math.ceil(live.concurrency / inspections.size),
     rules: (version, recipe) => live.rules(version, recipe),
     facts: () => ({ station: config.station, model: live.info, calibration: station.calibrating }),
-    keep(result, frame) {
+    keep(result, { frame, map }) {
       const startedAt = monotonicMs();
-      const path = evidence.keep(result, frame?.image);
+      const path = evidence.keep(result, frame?.image, map);
       metrics.evidenceTaken(monotonicMs() - startedAt);
       return path;
     },
@@ -50,7 +50,7 @@ export function startInspections(
       metrics.partTimed(result);
     },
     show(result, seen) {
-      recent.add(result, seen.frame);
+      recent.add(result, seen);
       calibration.calibration.see(result, seen);
       calibration.drift.see(result, seen);
     },

@@ -9,9 +9,12 @@
  * the detector would overfit to the marks of the image, and training would rely on evidence that new parts do not have.
  */
 import {
+  areaOf,
   attended,
   type CellBlock,
   type Cells,
+  type Detector,
+  deviationsOf,
   type Evidence,
   evidenceOf,
   type MapSize,
@@ -37,6 +40,10 @@ export interface LocalizedFeatures {
   readonly crossFitted: readonly ReadonlyMap<number, Float32Array>[];
   /** [n][C], of view 0, from `look`. */
   readonly final: readonly Float32Array[];
+  /** Locates defects: trained on all marks; for a spot, limited to its area. */
+  readonly detector: Omit<Detector, 'maps'>;
+  /** [n], the highest value of the map of view 0, from a detector that was trained without the fold of the image. */
+  readonly heldOutPeaks: readonly number[];
 }
 
 export interface LocalizedOptions {
@@ -96,6 +103,7 @@ export async function localizedFeatures(
     window,
     crossFitted: [] as Map<number, Float32Array>[],
     final: [] as Float32Array[],
+    heldOutPeaks: [] as number[],
   }));
   let size: MapSize | undefined;
   for (const i of examples.keys()) {
@@ -103,20 +111,56 @@ export async function localizedFeatures(
     for (const one of results) one.crossFitted.push(new Map());
     for (const view of views) {
       size = await grids.load(i, view);
+      /** Of the smallest window, for a spot. */
+      let deviations: Float32Array = new Float32Array();
       for (const [at, one] of results.entries()) {
         const cells = grids.widen(one.window);
-        const lookOf = (h: number) =>
-          detectors[at]?.get(h) ?? spotInView(cells, spots.get(h) ?? spots.get(none)!, source.size(i), view);
-        one.crossFitted[i]!.set(view, attended(cells, lookOf(fold[i]!)));
-        if (view === 0) one.final.push(attended(cells, lookOf(none)));
+        const look = lookOf(at, fold[i]!, cells, source.size(i), view);
+        one.crossFitted[i]!.set(view, attended(cells, look));
+        if (view !== 0) continue;
+        one.final.push(attended(cells, lookOf(at, none, cells, source.size(i), view)));
+        const { within, ...detector } = locatorOf(at, fold[i]!, look, cells);
+        const map = within ? deviations : deviationsOf(cells, detector);
+        if (at === 0) deviations = map;
+        one.heldOutPeaks.push(highest(map, cells, within));
       }
     }
   }
   onProgress?.(total, total);
-  return results.map((one, at) => ({
-    ...one,
-    look: detectors[at]?.get(none) ?? spotInView(size!, spots.get(none)!, source.size(0), 0),
-  }));
+  return results.map((one, at) => {
+    const look = lookOf(at, none, size!, source.size(0), 0);
+    return { ...one, look, detector: locatorOf(at, none, look, size!) };
+  });
+
+  function lookOf(
+    at: number,
+    held: number,
+    cells: MapSize,
+    image: ReturnType<CellSource['size']>,
+    view: number,
+  ): CellBlock['look'] {
+    const spot = spots.get(held) ?? spots.get(none)!;
+    return detectors[at]?.get(held) ?? spotInView(cells, spot, image, view);
+  }
+
+  /** A spot has no detector of its own and uses that of the smallest window. */
+  function locatorOf(at: number, held: number, look: CellBlock['look'], cells: MapSize): Locator {
+    const from = look.by === 'spot' ? 0 : at;
+    const { weights, bias } = detectors[from]!.get(held)!;
+    const locator = { window: windows[from]!, weights, bias };
+    return look.by === 'spot' ? { ...locator, within: areaOf(look, results[at]!.window, cells) } : locator;
+  }
+}
+
+type Locator = LocalizedFeatures['detector'];
+
+function highest(map: Float32Array, { height, width }: MapSize, within?: Locator['within']): number {
+  const { row, column, rows, columns } = within ?? { row: 0, column: 0, rows: height, columns: width };
+  let peak = Number.NEGATIVE_INFINITY;
+  for (let y = row; y < row + rows; y++) {
+    for (let x = column; x < column + columns; x++) peak = Math.max(peak, map[y * width + x]!);
+  }
+  return peak;
 }
 
 /** The cells of one view at a time, max pooled by wider and wider windows. Reuses its memory: a grid has more than a megabyte. */

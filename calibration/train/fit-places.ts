@@ -9,6 +9,7 @@ import type { CellSource } from './cell-cache.ts';
 import { type LocalizedFeatures, localizedFeatures, type Marked } from './evidence.ts';
 import { type Example, type FitOptions, fitHead, type TrainedHead } from './fit.ts';
 import { foldsOf } from './folds.ts';
+import { leastPeak } from './least-peak.ts';
 import { findAnomalies } from './odd-cells.ts';
 import { spreadOf } from './places.ts';
 import { type ImagePoint, type ViewSet, viewSets, viewsOf } from './views.ts';
@@ -38,7 +39,10 @@ export interface Candidate {
 }
 
 export interface PlacesFit {
+  /** It also locates defects, even if it classifies by global features only. */
   readonly head: TrainedHead;
+  /** Minimum peak from which a location is reported, in deviations of ordinary cells. */
+  readonly leastWhere: number;
   readonly chosen: Candidate;
   /** In the order in which they were trained, including the chosen one. */
   readonly tried: readonly Candidate[];
@@ -98,12 +102,7 @@ export async function fitPlaces(
     const hits = head.heldOut.filter((row, i) => head.labels[argmax(row)] === examples[i]!.label);
     return hits.length / examples.length;
   };
-  const candidates = [
-    {
-      head: global,
-      tried: { way: 'features' as Variant, window: 0, loss: global.loss, accuracy: right(global) },
-    },
-  ];
+  const candidates: Trained[] = [];
   for (const [n, one] of localized.entries()) {
     const way: Variant = one.look.by === 'spot' ? 'spot' : 'places';
     const fitted = await fitHead(
@@ -118,11 +117,21 @@ export async function fitPlaces(
       },
     );
     const head = withCells(fitted, one, maps, examples);
-    candidates.push({ head, tried: { way, window: one.window, loss: fitted.loss, accuracy: right(fitted) } });
+    const tried = { way, window: one.window, loss: fitted.loss, accuracy: right(fitted) };
+    candidates.push({ head, tried, localized: one });
   }
-  const best = candidates.reduce((a, b) => (b.tried.loss < a.tried.loss ? b : a));
+  // The head with global features locates defects with the best detector.
+  const { localized: pointing } = candidates.filter(({ tried }) => tried.way === 'places').reduce(better);
+  candidates.unshift({
+    head: global,
+    tried: { way: 'features', window: 0, loss: global.loss, accuracy: right(global) },
+    localized: pointing,
+  });
+  const best = candidates.reduce(better);
+  const isGood = examples.map(({ label }) => good.includes(label));
   return {
-    head: best.head,
+    head: { ...best.head, where: { maps, ...best.localized.detector } },
+    leastWhere: leastPeak(best.localized.heldOutPeaks, isGood),
     chosen: best.tried,
     tried: candidates.map(({ tried }) => tried),
     marked: examples.filter(({ places }) => places.length > 0).length,
@@ -135,6 +144,14 @@ export function placeViews(available: ViewSet, count: number, augment?: PlacesOp
   const set = affordable(available, count, augment);
   return set ? viewsOf(set.set, set.augment) : [];
 }
+
+interface Trained {
+  readonly head: TrainedHead;
+  readonly tried: Candidate;
+  readonly localized: LocalizedFeatures;
+}
+
+const better = (a: Trained, b: Trained) => (b.tried.loss < a.tried.loss ? b : a);
 
 /** The views of the global head, or fewer if they exceed `maxRows`. */
 function affordable(wanted: ViewSet, count: number, augment: PlacesOptions['augment'] = []) {

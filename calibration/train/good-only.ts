@@ -22,6 +22,7 @@ import { reportGoodOnly } from './good-only-report.ts';
 import { groupsOf, partsOf } from './groups.ts';
 import { keepGoodOnly } from './keep-candidate.ts';
 import { latencyOf } from './latency.ts';
+import { leastPeak } from './least-peak.ts';
 import { bothMaps } from './maps.ts';
 import { leastGood, rememberGood } from './remember-good.ts';
 import type { Report } from './report.ts';
@@ -147,6 +148,10 @@ export async function trainGoodOnly(
   const version = await keepGoodOnly(store, {
     base,
     head: { model: encodeGoodMemory(memory, label), labels: [label], temperature: 1, limit: memory.limit },
+    leastWhere: leastPeak(
+      made.peaks,
+      made.peaks.map(() => true),
+    ),
     report,
     heldOut: Object.fromEntries(judged.map(({ id }, i) => [id, passes[i] ? label : heldBack])),
     against: active?.version,

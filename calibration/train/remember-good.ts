@@ -27,6 +27,8 @@ export interface Remembered {
   readonly memory: GoodMemory;
   /** Oddness of each frame to a memory without its group. */
   readonly heldOut: readonly number[];
+  /** Highest deviation of any place of each frame, from a memory without its group. */
+  readonly peaks: readonly number[];
   /** Whether the rate of false alarms is promised. */
   readonly promised: boolean;
   /** What is promised, or what is missing for it. */
@@ -106,8 +108,11 @@ export async function rememberGood(
     ...normals(all),
     limit,
   };
+  const peaks = distances.map((own) =>
+    Math.max(...own.map((one, p) => (one - usual[p]!) / memory.spread[p]!)),
+  );
   onProgress?.(2 * count, 2 * count);
-  return { memory, heldOut, promised, text };
+  return { memory, heldOut, peaks, promised, text };
 }
 
 /** The oddest frame of each part. */

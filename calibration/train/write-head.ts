@@ -16,6 +16,8 @@ export interface HeadFacts {
   readonly familiar?: number;
   /** Of a head that knows good parts only: its score at familiarity 0.5. */
   readonly scoreLimit?: number;
+  /** Minimum peak from which a location is reported, in standard deviations of ordinary cells. */
+  readonly where?: number | undefined;
   /** How it was fitted: method, pictures, figures. */
   readonly training?: HeadManifest['training'];
 }
@@ -36,7 +38,7 @@ export async function writeGraph(
   { model, labels, temperature }: EncodedHead,
   facts: HeadFacts,
 ): Promise<void> {
-  const { base, createdAt, thresholds, familiar, scoreLimit, training = {} } = facts;
+  const { base, createdAt, thresholds, familiar, scoreLimit, where, training = {} } = facts;
   const manifest: HeadManifest = {
     schema: 2,
     version: `${createdAt.toISOString().slice(0, 10)}.0`,
@@ -45,6 +47,7 @@ export async function writeGraph(
     ...(thresholds && { thresholds }),
     ...(familiar !== undefined && { familiar }),
     ...(scoreLimit !== undefined && { scoreLimit }),
+    ...(where !== undefined && { where }),
     head: { file: 'head.onnx', sha256: createHash('sha256').update(model).digest('hex') },
     temperature,
     createdAt: createdAt.toISOString(),

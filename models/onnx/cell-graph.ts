@@ -16,8 +16,9 @@ export interface CellGraph {
 const size = z.number().int().min(1);
 const mapSize = z.strictObject({ channels: size, height: size, width: size });
 const whole = z.number().int().min(0);
+export const mapsSchema = z.strictObject({ stage2: mapSize, stage3: mapSize });
 const layoutSchema = z.strictObject({
-  maps: z.strictObject({ stage2: mapSize, stage3: mapSize }),
+  maps: mapsSchema,
   window: size,
   look: z.discriminatedUnion('by', [
     z.strictObject({ by: z.literal('evidence') }),
@@ -31,10 +32,7 @@ export function cellGraph({ maps: { stage2, stage3 }, window, look, mean }: Cell
   const inner = look.by === 'evidence' ? evidenceGraph(window, look) : spotGraph(window, look, stage3);
   return {
     node: [
-      // Stage 2 may have an odd number of cells.
-      node('MaxPool', ['stage2'], ['halved'], { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 }),
-      node('Concat', ['halved', 'stage3'], ['joined'], { axis: 1 }),
-      node('Relu', ['joined'], ['cells']),
+      ...cellNodes,
       ...inner.node,
       node('Reshape', ['windows', 'rows_shape'], ['rows']),
       node('MatMul', ['rows', inner.shares], ['average']),
@@ -51,12 +49,24 @@ export function cellGraph({ maps: { stage2, stage3 }, window, look, mean }: Cell
       shapeTensor('seen_shape', [0, channels]),
       floatTensor('cell_mean', [channels], mean),
     ],
-    input: [
-      valueInfo('stage2', ['N', stage2.channels, stage2.height, stage2.width]),
-      valueInfo('stage3', ['N', stage3.channels, stage3.height, stage3.width]),
-    ],
+    input: mapInputs({ stage2, stage3 }),
     metadata: { cells: JSON.stringify(layoutOf({ maps: { stage2, stage3 }, window, look })) },
   };
+}
+
+/** `stage2` and `stage3` → `cells` [N,C,H,W]. */
+export const cellNodes: readonly OnnxNode[] = [
+  // Stage 2 may have an odd number of cells.
+  node('MaxPool', ['stage2'], ['halved'], { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 }),
+  node('Concat', ['halved', 'stage3'], ['joined'], { axis: 1 }),
+  node('Relu', ['joined'], ['cells']),
+];
+
+export function mapInputs({ stage2, stage3 }: CellBlock['maps']): OnnxValueInfo[] {
+  return [
+    valueInfo('stage2', ['N', stage2.channels, stage2.height, stage2.width]),
+    valueInfo('stage3', ['N', stage3.channels, stage3.height, stage3.width]),
+  ];
 }
 
 function layoutOf({ maps, window, look }: Omit<CellBlock, 'mean'>): z.output<typeof layoutSchema> {
@@ -71,7 +81,8 @@ function layoutOf({ maps, window, look }: Omit<CellBlock, 'mean'>): z.output<typ
   }
 }
 
-function parsed(text: string): unknown {
+/** JSON, or undefined. */
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -104,6 +115,16 @@ export function readCellBlock({ graph, metadataProps }: OnnxModel): CellBlock | 
   return { ...rest, mean, look: { by: 'evidence', weights, bias, sharpness } };
 }
 
+/** The largest value of each channel within a window around each cell. */
+export function largestOf(window: number, input: string, output: string): OnnxNode {
+  const margin = (window - 1) / 2;
+  return node('MaxPool', [input], [output], {
+    kernel_shape: [window, window],
+    strides: [1, 1],
+    pads: [margin, margin, margin, margin],
+  });
+}
+
 interface Inner {
   readonly node: readonly OnnxNode[];
   readonly initializer: readonly OnnxTensor[];
@@ -112,14 +133,9 @@ interface Inner {
 }
 
 function evidenceGraph(window: number, { weights, bias, sharpness }: Evidence): Inner {
-  const margin = (window - 1) / 2;
   return {
     node: [
-      node('MaxPool', ['cells'], ['windows'], {
-        kernel_shape: [window, window],
-        strides: [1, 1],
-        pads: [margin, margin, margin, margin],
-      }),
+      largestOf(window, 'cells', 'windows'),
       node('Sqrt', ['windows'], ['roots_of_windows']),
       node('Conv', ['roots_of_windows', 'evidence_weights', 'evidence_bias'], ['evidence']),
       node('Reshape', ['evidence', 'flat_shape'], ['flat_evidence']),

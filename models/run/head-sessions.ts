@@ -2,7 +2,8 @@
 import ort from 'onnxruntime-node';
 import { QcError } from '../../config/errors.ts';
 import { isMapName } from '../base.ts';
-import type { HeadAnswer, LoadedHead } from './messages.ts';
+import { withoutMapsForWhere } from '../onnx/where-graph.ts';
+import type { HeadAnswer, LoadedHead, WhereMap } from './messages.ts';
 import type { ImageFeatures, Native } from './runner.ts';
 
 export interface Head {
@@ -13,9 +14,17 @@ export interface Head {
   readonly needsMaps: boolean;
 }
 
-/** @throws QcError head-damaged */
-export async function openHead({ model, version, labels }: LoadedHead, native: Native): Promise<Head> {
+/**
+ * @param sparesMaps whether a head that needs maps only for its output `where` is run without it
+ * @throws QcError head-damaged
+ */
+export async function openHead(
+  { model: whole, version, labels }: LoadedHead,
+  native: Native,
+  sparesMaps: boolean,
+): Promise<Head> {
   try {
+    const model = sparesMaps ? withoutMapsForWhere(whole) : whole;
     const options = {
       executionProviders: ['cpu'],
       intraOpNumThreads: 1,
@@ -44,7 +53,18 @@ export async function classify(
     throw new QcError('head-damaged', `the head gives ${values.length} values for ${labels.length} labels`);
   }
   const probabilities = Object.fromEntries(labels.map((label, i) => [label, values[i]!]));
-  return { version, probabilities, ...(familiarity !== undefined && { familiarity }) };
+  const where = outputs.where && mapOf(outputs.where);
+  return {
+    version,
+    probabilities,
+    ...(familiarity !== undefined && { familiarity }),
+    ...(where && { where }),
+  };
+}
+
+/** [1,H,W] → a copy, which can be sent to another thread. */
+function mapOf({ data, dims: [, height = 0, width = 0] }: ort.OnnxValue): WhereMap {
+  return { data: (data as Float32Array).slice(), height, width };
 }
 
 /** Views of what the base gave; nothing is copied. */

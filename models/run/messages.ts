@@ -69,11 +69,21 @@ export interface LoadedHead {
   readonly model: Uint8Array;
 }
 
+/** By how much each cell of an image deviates from ordinary cells, in their standard deviations. */
+export interface WhereMap {
+  /** [height,width], row by row. */
+  readonly data: Float32Array;
+  readonly height: number;
+  readonly width: number;
+}
+
 /** What one head says. */
 export interface HeadAnswer {
   readonly version: string;
   readonly probabilities: Readonly<Record<string, number>>;
   readonly familiarity?: number | undefined;
+  /** Absent if the head has no such output. */
+  readonly where?: WhereMap | undefined;
 }
 
 export type PictureTask =

@@ -10,6 +10,7 @@ import type {
   RemoteNews,
   RunTimes,
   SessionFacts,
+  WhereMap,
   WorkerRequest,
 } from './messages.ts';
 import type { RanOn } from './providers.ts';
@@ -36,6 +37,8 @@ export interface Judgement extends RunTimes {
   readonly probabilities: Readonly<Record<string, number>>;
   /** Cosine with the nearest labelled part; undefined where the head knows none. */
   readonly familiarity?: number | undefined;
+  /** By how much each cell deviates from ordinary cells; undefined if the head has no such output. */
+  readonly where?: WhereMap | undefined;
   /** The head that judged, `none` without one. */
   readonly version: string;
   /** [D], pooled features of the base. */

@@ -19,8 +19,8 @@ export interface Exported {
 }
 
 /**
- * Writes one model whose input is the base's and whose outputs are the head's (`probabilities`, and `familiarity` where the
- * head tells it); labels, version and how a picture is prepared are in its metadata.
+ * Writes one model whose input is the base's and whose outputs are the head's (`probabilities`, and `familiarity` and `where` if
+ * the head tells them); labels, version and how a picture is prepared are in its metadata.
  * @throws QcError version-unknown, head-damaged, head-base-mismatch, model-…
  */
 export async function exportModel(
@@ -45,6 +45,7 @@ export async function exportModel(
     input: JSON.stringify(manifest.input),
     ...(head.manifest.thresholds && { thresholds: JSON.stringify(head.manifest.thresholds) }),
     ...(head.manifest.familiar !== undefined && { familiar: String(head.manifest.familiar) }),
+    ...(head.manifest.where !== undefined && { where: String(head.manifest.where) }),
   });
   const bytes = encodeModel(whole);
   await writeDurably(file, bytes);

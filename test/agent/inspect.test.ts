@@ -102,6 +102,49 @@ describe('an inspection', () => {
     expect(most).toBe(2);
   });
 
+  it('says where the defect is on the frame that is kept, in fractions of what the camera sees', async () => {
+    const at = (p: number, value: number) => ({
+      data: new Float32Array(4).fill(0).fill(value, p, p + 1),
+      height: 2,
+      width: 2,
+    });
+    const region = { x: 0.5, y: 0, width: 0.5, height: 1 };
+    const rules = () => ({ thresholds: { pass: 0.7, fail: 0.6 }, where: 3, good: ['good'] });
+    const judgements = [
+      { ...dent, where: at(0, 9) },
+      { ...dent, where: at(3, 4) },
+      { ...good, where: at(3, 4) },
+      { ...dent, where: at(3, 2) },
+    ];
+    const frames = [
+      { ...frame(1), region: { ...region, x: 0 } },
+      { ...frame(2), region },
+    ];
+    const seen: unknown[] = [];
+    const results = await inspected([part(1, { frames }), part(2), part(3)], {
+      rules,
+      judge: async () => judgements.shift()!,
+      keep: (_, { map }) => {
+        seen.push(map);
+        return null;
+      },
+    });
+    expect(results.map(({ where }) => where)).toEqual([
+      [{ x: 0.75, y: 0.5, width: 0.25, height: 0.5, score: 4, label: 'dent' }],
+      [],
+      [],
+    ]);
+    expect(results.map((one) => one.region)).toEqual([region, undefined, undefined]);
+    expect(results.map(({ reasons }) => reasons)).toEqual([
+      ['dent above 0.60', 'dent at the lower right, about 25 % of the image'],
+      ['good above 0.70'],
+      ['dent above 0.60'],
+    ]);
+    for (const result of results) expect(resultMessage.parse(result)).toEqual(result);
+    const levels = Buffer.of(0, 0, 0, 170).toString('base64');
+    expect(seen[0]).toEqual({ width: 2, height: 2, least: 3, most: 6, levels });
+  });
+
   it('says who judged: the head that did, not the one that is live by now', async () => {
     const [result] = await inspected([part(1)]);
     expect(result?.model).toEqual({

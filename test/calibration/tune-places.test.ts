@@ -6,7 +6,7 @@ import { seededRandom } from '../../calibration/train/random.ts';
 import { tune } from '../../calibration/tune.ts';
 import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
 import { openBase } from '../../models/base.ts';
-import { decodeHead, probabilitiesOf } from '../../models/head.ts';
+import { decodeHead, probabilitiesOf, whereOf } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { valueInfo } from '../../models/onnx/build.ts';
@@ -98,6 +98,7 @@ it('learns from marks where to look, and judges so in every form that the head t
     places: 'evidence',
     window: chosen?.window,
   });
+  expect(manifest.where).toBeGreaterThan(0);
   const head = decodeHead(model, manifest.labels)!;
   const options = { storageDirectory: storage, onNotice: (text: string) => notices.push(text) };
   const config = modelSchema.parse({ base, provider: 'cpu' });
@@ -124,8 +125,17 @@ it('learns from marks where to look, and judges so in every form that the head t
     const { features, maps } = await session.maps(image);
     const exact = probabilitiesOf(head, features, maps)[1]!;
     const pixels = new ort.Tensor('float32', makePrepare(input)(image), [1, 3, side, side]);
-    expect((await inspector.judge(image)).probabilities.stain).toBeCloseTo(exact, 5);
-    expect((await whole.run({ data: pixels })).probabilities!.data[1]).toBeCloseTo(exact, 5);
+    const judged = await inspector.judge(image);
+    const exported = await whole.run({ data: pixels });
+    expect(judged.probabilities.stain).toBeCloseTo(exact, 5);
+    expect(exported.probabilities!.data[1]).toBeCloseTo(exact, 5);
+    const found = whereOf(head, maps)!;
+    expect(judged.where).toMatchObject({ height: 6, width: 6 });
+    expect(exported.where!.dims).toEqual([1, 6, 6]);
+    for (const [p, value] of found.entries()) {
+      expect(judged.where!.data[p]).toBeCloseTo(value, 4);
+      expect(exported.where!.data[p]).toBeCloseTo(value, 4);
+    }
     expect(Math.abs((await inLevels.judge(image)).probabilities.stain! - exact)).toBeLessThan(0.1);
   }
   await whole.release();

@@ -3,7 +3,15 @@ import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { activationMap, pooledFeatures } from '../../models/activation.ts';
-import { attended, type CellBlock, cellsOfMaps, spotAt, windowed } from '../../models/cells.ts';
+import {
+  areaOf,
+  attended,
+  type CellBlock,
+  cellsOfMaps,
+  deviationsOf,
+  spotAt,
+  windowed,
+} from '../../models/cells.ts';
 import {
   decodeHead,
   encodeHead,
@@ -11,7 +19,11 @@ import {
   hellinger,
   probabilitiesOf,
   product,
+  requireHeadGraph,
+  whereOf,
 } from '../../models/head.ts';
+import type { HeadManifest } from '../../models/manifest.ts';
+import { withoutMapsForWhere } from '../../models/onnx/where-graph.ts';
 import type { FeatureMap } from '../../models/run/runner.ts';
 
 const labels = ['dent', 'good', 'scratch'];
@@ -46,6 +58,37 @@ function headWith(look: CellBlock['look'], window: number): HeadWeights {
   };
 }
 
+function featuresAlone(): HeadWeights {
+  const { cells: _, ...head } = headWith(evidence, 3);
+  return { ...head, weights: drawn(7, labels.length * size) };
+}
+
+function feedsOf(features: Float32Array, { stage2, stage3 }: Record<'stage2' | 'stage3', FeatureMap>) {
+  const tensor = ({ data, channels, height, width }: FeatureMap) =>
+    new ort.Tensor('float32', data, [1, channels, height, width]);
+  return {
+    features: new ort.Tensor('float32', features, [1, size]),
+    stage2: tensor(stage2),
+    stage3: tensor(stage3),
+  };
+}
+
+const mapsGiven = (['stage2', 'stage3'] as const).map((name) => ({ name, ...sizes[name] }));
+
+function headManifest(): HeadManifest {
+  return {
+    schema: 2,
+    version: '2026-11-30.1',
+    base: { name: 'drawn', sha256: '0'.repeat(64), features: 'features' },
+    labels: [...labels],
+    where: 3,
+    head: { file: 'head.onnx', sha256: '0'.repeat(64) },
+    temperature: 1,
+    createdAt: '2026-11-30T12:00:00.000Z',
+    training: {},
+  };
+}
+
 describe('a head that looks at places', () => {
   it.each([
     ['by evidence', headWith(evidence, 3)],
@@ -61,13 +104,7 @@ describe('a head that looks at places', () => {
     for (let seed = 10; seed < 15; seed++) {
       const features = drawn(seed, size, -1, 1);
       const maps = { stage2: map(seed + 100, sizes.stage2), stage3: map(seed + 200, sizes.stage3) };
-      const tensor = ({ data, channels, height, width }: FeatureMap) =>
-        new ort.Tensor('float32', data, [1, channels, height, width]);
-      const { probabilities } = await session.run({
-        features: new ort.Tensor('float32', features, [1, size]),
-        stage2: tensor(maps.stage2),
-        stage3: tensor(maps.stage3),
-      });
+      const { probabilities } = await session.run(feedsOf(features, maps));
       const computed = probabilitiesOf(head, features, maps);
       computed.forEach((value, k) => {
         expect(probabilities!.data[k]).toBeCloseTo(value, 5);
@@ -75,6 +112,66 @@ describe('a head that looks at places', () => {
       expect(probabilitiesOf(read!, features, maps)).toEqual(computed);
     }
     await session.release();
+  });
+
+  const detector = { maps: sizes, window: 3, weights: drawn(8, channels, -1, 1), bias: -0.2 };
+  it.each([
+    ['by which it attends to places', headWith(evidence, 3), { maps: sizes, ...evidence, window: 3 }],
+    ['of its own', headWith(evidence, 5), detector],
+    [
+      'around its spot',
+      headWith(spotAt(sizes.stage3, { x: 0.45, y: 0.6 }), 5),
+      { ...detector, within: areaOf(spotAt(sizes.stage3, { x: 0.45, y: 0.6 }), 3, sizes.stage3) },
+    ],
+    ['though it judges by features alone', featuresAlone(), { ...detector, window: 1 }],
+    ['in windows, though it judges by features alone', featuresAlone(), detector],
+  ])('tells where by the detector %s', async (_, head, where) => {
+    const telling = { ...head, where };
+    const bytes = encodeHead(telling);
+    requireHeadGraph(bytes, headManifest(), { size, maps: mapsGiven });
+    const read = decodeHead(bytes, labels)!;
+    const session = await ort.InferenceSession.create(bytes);
+    for (let seed = 10; seed < 13; seed++) {
+      const features = drawn(seed, size, -1, 1);
+      const maps = { stage2: map(seed + 100, sizes.stage2), stage3: map(seed + 200, sizes.stage3) };
+      const told = await session.run(feedsOf(features, maps));
+      const computed = whereOf(telling, maps)!;
+      expect(told.where!.dims).toEqual([1, 5, 6]);
+      computed.forEach((value, p) => {
+        expect(told.where!.data[p]).toBeCloseTo(value, 5);
+        expect(whereOf(read, maps)![p]).toBeCloseTo(value, 5);
+      });
+      // What it says of the part does not depend on that.
+      const probabilities = probabilitiesOf(head, features, maps);
+      expect(probabilitiesOf(read, features, maps)).toEqual(probabilities);
+      probabilities.forEach((value, k) => {
+        expect(told.probabilities!.data[k]).toBeCloseTo(value, 5);
+      });
+    }
+    await session.release();
+  });
+
+  it('does without maps that only tell where, and needs those that it judges by', async () => {
+    const features = { features: new ort.Tensor('float32', drawn(10, size), [1, size]) };
+    const bytes = encodeHead({ ...featuresAlone(), where: detector });
+    requireHeadGraph(bytes, headManifest(), { size, maps: [] });
+    const [whole, cut] = await Promise.all(
+      [encodeHead(featuresAlone()), withoutMapsForWhere(bytes)].map((one) =>
+        ort.InferenceSession.create(one),
+      ),
+    );
+    expect(cut!.inputNames).toEqual(['features']);
+    expect((await cut!.run(features)).probabilities!.data).toEqual(
+      (await whole!.run(features)).probabilities!.data,
+    );
+    const looking = encodeHead({ ...headWith(evidence, 3), where: detector });
+    expect(withoutMapsForWhere(looking)).toBe(looking);
+    expect(() => requireHeadGraph(looking, headManifest(), { size, maps: [] })).toThrow(
+      'needs the map stage2',
+    );
+    expect(() =>
+      requireHeadGraph(encodeHead(featuresAlone()), headManifest(), { size, maps: mapsGiven }),
+    ).toThrow('its manifest has a limit for where, but the graph has no such output');
   });
 
   it('weighs places as those of an ordinary part where it is given no maps', () => {
@@ -102,6 +199,20 @@ describe('a head that looks at places', () => {
     ]);
     const mean = scores.reduce((a, b) => a + b) / labels.length;
     expect(data.reduce((a, b) => a + b)).toBeCloseTo(scores[0]! - mean, 4);
+  });
+
+  it('finds a place that is as large as it is, whatever the window', () => {
+    const data = new Float32Array(2 * 25);
+    data[12] = 4;
+    data[25 + 12] = 9;
+    const cells = { data, channels: 2, height: 5, width: 5 };
+    const finds = { weights: Float32Array.of(1, 2), bias: -1 };
+    const found = [...Array(25).fill(-1).toSpliced(12, 1, 7)];
+    for (const window of [1, 3, 5]) {
+      expect([...deviationsOf(windowed(cells, window), { ...finds, window })]).toEqual(
+        window === 5 ? Array(25).fill(7) : found,
+      );
+    }
   });
 
   it('takes the largest values around each cell', () => {
@@ -138,8 +249,7 @@ describe('a head that looks at places', () => {
 });
 
 it('a head without places is the file that it always was', () => {
-  const { cells: _, ...head } = headWith(evidence, 3);
-  const bytes = encodeHead({ ...head, weights: drawn(7, labels.length * size) });
+  const bytes = encodeHead(featuresAlone());
   expect(createHash('sha256').update(bytes).digest('hex')).toBe(
     'd703293bdaac065288de90535c7109e88ed8b2557912492b30d8618ed0785873',
   );

@@ -57,7 +57,11 @@ export async function openStationRig(
     if (rig.failure !== undefined) throw rig.failure;
   };
   const deps: HttpDeps = {
-    past: { result: async (id) => recent.result(id), picture: (id) => recent.picture(id) },
+    past: {
+      result: async (id) => recent.result(id),
+      picture: (id) => recent.picture(id),
+      map: async (id) => recent.map(id),
+    },
     evidence: { list: async () => ({ items: [], next: null }) },
     ...more,
     station: 'press-3',
@@ -91,6 +95,7 @@ export async function openStationRig(
       const { model, label, probability, probabilities, reasons, votes } = result(1);
       return {
         decision: { verdict: 'fail', label, probability, probabilities, reasons, votes },
+        places: [],
         model,
         queueMs: 1,
         inferenceMs: 23,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { QcError } from '../../../config/errors.ts';
 import { decodePicture } from '../../../models/prepare/decode.ts';
-import { evaluationValue, resultMessage, verdictValue } from '../../publish/messages.ts';
+import { evaluationValue, resultMessage, verdictValue, where } from '../../publish/messages.ts';
 import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 
@@ -20,6 +20,7 @@ const classified = z.object({
   probability: z.number().nullable(),
   probabilities: z.record(z.string(), z.number()),
   reasons: z.array(z.string()),
+  where,
   model: resultMessage.shape.model,
   timingsMs: z.object({ decode: z.number(), queue: z.number(), inference: z.number() }),
 });
@@ -55,7 +56,7 @@ export function addClassify(app: App, deps: HttpDeps): void {
         const startedAt = performance.now();
         const image = await decodePicture(request.body);
         const decode = Math.round(performance.now() - startedAt);
-        const { decision, model, queueMs, inferenceMs } = await deps.classify(image);
+        const { decision, places, model, queueMs, inferenceMs } = await deps.classify(image);
         const { verdict, label, probability, probabilities, reasons } = decision;
         return {
           schema: 1 as const,
@@ -65,6 +66,7 @@ export function addClassify(app: App, deps: HttpDeps): void {
           probability,
           probabilities: { ...probabilities },
           reasons: [...reasons],
+          where: [...places],
           model,
           timingsMs: { decode, queue: queueMs, inference: inferenceMs },
         };

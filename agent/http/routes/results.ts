@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { QcError } from '../../../config/errors.ts';
 import { resultMessage } from '../../publish/messages.ts';
 import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
+import { placesView } from '../views.ts';
 
 export function addResults(app: App, deps: HttpDeps): void {
   app.get(
@@ -19,5 +21,25 @@ export function addResults(app: App, deps: HttpDeps): void {
       },
     },
     (request) => [...deps.recent.results(request.query)],
+  );
+
+  app.get(
+    '/api/v1/results/:resultId(^[0-7][0-9A-HJKMNP-TV-Z]{25})/where',
+    {
+      config: { role: 'viewer' },
+      schema: {
+        tags: ['results'],
+        summary: 'Location of the defect: boxes, and a coarse map of the judged image',
+        params: z.object({ resultId: z.string() }),
+        response: { 200: placesView, 404: errorBody },
+      },
+    },
+    async (request) => {
+      const { resultId } = request.params;
+      const result = await deps.past.result(resultId);
+      if (!result) throw new QcError('http-not-found', `the result ${resultId} is no longer kept`);
+      const { where = [], region } = result;
+      return { where, region, map: (await deps.past.map(resultId)) ?? null };
+    },
   );
 }

@@ -64,6 +64,7 @@ const definitions: readonly Definition[] = [
   { name: 'Result/Label', type: 'String', judged: true, of: (result) => result.label },
   { name: 'Result/Probability', type: 'Double', judged: true, of: (result) => result.probability },
   { name: 'Result/Reasons', type: 'String', of: (result) => result.reasons.join('; ') },
+  { name: 'Result/Where', type: 'String', judged: true, of: ({ where }) => JSON.stringify(where ?? []) },
   { name: 'Result/State', type: 'String', of: (result) => result.state },
   { name: 'Result/Id', type: 'String', of: (result) => result.resultId },
   { name: 'Result/Sequence', type: 'UInt64', of: (result) => result.sequence },

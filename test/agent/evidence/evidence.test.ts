@@ -36,6 +36,21 @@ it('keeps every part that did not pass, with its result, and of those that did t
   expect(await rig.evidence.picture(passed[1]!.resultId)).toBeUndefined();
 });
 
+it('keeps where the head saw a defect beside the result', async () => {
+  await using rig = await openRig({});
+  const map = { width: 2, height: 1, least: 3, most: 6, levels: 'AP8=' };
+  const [told, without] = [result(1, { verdict: 'fail' }), result(2, { verdict: 'fail' })];
+  rig.evidence.keep(told, noisy, map);
+  rig.evidence.keep(without, noisy);
+  await rig.written(without);
+  expect(await rig.evidence.map(told.resultId)).toEqual(map);
+  expect(await rig.evidence.map(without.resultId)).toBeUndefined();
+  expect(await rig.evidence.result(told.resultId)).toEqual({
+    ...told,
+    evidence: `/api/v1/evidence/${told.resultId}.jpg`,
+  });
+});
+
 it('keeps nothing, and says so in the result, where the quota is 0', async () => {
   await using rig = await openRig({ evidenceQuotaMb: 0 });
   expect(rig.judge(1, { verdict: 'fail' }).evidence).toBeNull();

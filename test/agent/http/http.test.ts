@@ -56,11 +56,25 @@ describe('the API', () => {
     expect(Object.keys(document.paths)).toContain('/api/v1/classify');
   });
 
+  it('shows where the model saw a defect, with the map while it is kept', async () => {
+    await using rig = await openStationRig();
+    const map = { width: 2, height: 1, least: 3, most: 6, levels: 'AP8=' };
+    const where = [{ x: 0.5, y: 0, width: 0.5, height: 1, score: 4.2, label: 'scratch' }];
+    const region = { x: 0, y: 0, width: 1, height: 0.5 };
+    const [told, old] = [result(1, { where, region }), result(2)];
+    rig.recent.add(told, { map });
+    rig.recent.add(old);
+    const ask = async (id: string) => fetch(`${rig.http.url}/api/v1/results/${id}/where`);
+    expect(await jsonOf(await ask(told.resultId))).toEqual({ where, region, map });
+    expect(await jsonOf(await ask(old.resultId))).toEqual({ where: [], map: null });
+    expect((await ask(result(3).resultId)).status).toBe(404);
+  });
+
   it('lists results newest first, with their pictures while they are kept', async () => {
     await using rig = await openStationRig();
     for (let i = 1; i <= 250; i++) rig.recent.add(result(i));
     const bad = result(251);
-    rig.recent.add(bad, await frameOf(bad));
+    rig.recent.add(bad, { frame: await frameOf(bad) });
     rig.recent.add(result(1, { camera: 'side', verdict: 'pass' }));
     const { url } = rig.http;
     const listed = await jsonOf(await fetch(`${url}/api/v1/results?camera=top&limit=3`));

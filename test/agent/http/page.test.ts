@@ -38,7 +38,7 @@ async function judge(rig: StationRig, sequence: number, over: Partial<Result> = 
   probabilities[kind.label!] = kind.probability!;
   const draft = result(sequence, { ...kind, probabilities, ...over });
   const one = { ...draft, evidence: `/api/v1/evidence/${draft.resultId}.jpg` };
-  rig.recent.add(one, await frameOf(one));
+  rig.recent.add(one, { frame: await frameOf(one) });
   return one;
 }
 

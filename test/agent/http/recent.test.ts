@@ -12,7 +12,7 @@ it('keeps the newest pictures within its memory, and more of them once they are 
   const add = (sequence: number) => {
     const next = result(sequence);
     ids.push(next.resultId);
-    recent.add(next, frame);
+    recent.add(next, { frame });
   };
   const kept = async () => {
     const pictures = await Promise.all(ids.map((id) => recent.picture(id)));

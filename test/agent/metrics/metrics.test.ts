@@ -56,14 +56,16 @@ function filled() {
   metrics.inferenceBatchSize.observe(1);
   metrics.mqttConnected.set(1);
   metrics.mqttPublished.inc({ kind: 'result' });
-  const part = { camera: 'top', recipe: 'default', probability: 0.98, timingsMs: { total: 31 } };
+  const place = { x: 0, y: 0, width: 0.1, height: 0.15, score: 4, label: 'scratch' };
+  const where = [{ ...place, width: 0.01 }, place];
+  const part = { camera: 'top', recipe: 'default', probability: 0.98, timingsMs: { total: 31 }, where };
   metrics.modelUp.set(1);
   metrics.watchStorage(tmpdir());
   metrics.unitCosts({ inspection: 0.02, check: 1, falseReject: 10, escape: 100 });
   metrics.modelScore('v1', figures);
   metrics.modelScore('v2', { ...figures, errorReduction: { active: null, commonest: 0.8 } });
   metrics.partInspected({ ...part, verdict: 'fail', label: 'scratch' });
-  metrics.partInspected({ ...part, verdict: 'pass', label: 'good' });
+  metrics.partInspected({ ...part, where: [], verdict: 'pass', label: 'good' });
   metrics.partInspected({ ...part, verdict: 'uncertain', label: null, probability: null });
   return metrics;
 }
@@ -93,6 +95,9 @@ it('shows every metric of the contract, and counts right', async () => {
   expect(found.get('qc_parts_inspected_total{camera="top",recipe="default",verdict="fail"}')).toBe(1);
   expect(found.get('qc_defects_total{camera="top",recipe="default",label="scratch"}')).toBe(1);
   expect(found.get('qc_probability_count{camera="top"}')).toBe(2);
+  expect(found.get('qc_defect_area_ratio_bucket{le="0.01",camera="top"}')).toBe(0);
+  expect(found.get('qc_defect_area_ratio_bucket{le="0.02",camera="top"}')).toBe(2);
+  expect(found.get('qc_defect_area_ratio_count{camera="top"}')).toBe(2);
   expect(found.get('qc_capture_to_result_seconds_bucket{le="0.05",camera="top"}')).toBe(3);
   expect(found.get('qc_outbox_oldest_seconds')).toBe(2.5);
   expect(found.get('qc_outbox_dropped_total')).toBe(7);

@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { CellSource } from '../../../calibration/train/cell-cache.ts';
 import { localizedFeatures } from '../../../calibration/train/evidence.ts';
 import { fitHead } from '../../../calibration/train/fit.ts';
-import { fitPlaces, type PlacedExample } from '../../../calibration/train/fit-places.ts';
+import { fitPlaces, type PlacedExample, type PlacesFit } from '../../../calibration/train/fit-places.ts';
+import { leastPeak } from '../../../calibration/train/least-peak.ts';
 import { findAnomalies } from '../../../calibration/train/odd-cells.ts';
 import { seededRandom } from '../../../calibration/train/random.ts';
 import { cellsOfMaps } from '../../../models/cells.ts';
-import { probabilitiesOf } from '../../../models/head.ts';
+import { probabilitiesOf, whereOf } from '../../../models/head.ts';
 import type { FeatureMap } from '../../../models/run/runner.ts';
+import { boxesIn } from '../../../models/where.ts';
 
 const side = 12;
 const channels = 24;
@@ -89,7 +91,23 @@ function accuracy(head: Parameters<typeof probabilitiesOf>[0], list: readonly Pa
   return right.length / list.length;
 }
 
-describe('localized features', () => {
+/** Of the parts with a defect that show a place, those where the highest box has the defect in it. */
+function pointing({ head, leastWhere }: PlacesFit, list: readonly Part[]): number {
+  const shown = list
+    .filter(({ label }) => label !== 'good')
+    .flatMap(({ maps, place }) => {
+      const [box] = boxesIn({ data: whereOf(head, maps)!, height: side, width: side }, leastWhere);
+      return box ? [{ box, place }] : [];
+    });
+  expect(shown.length).toBeGreaterThan(0.8 * list.filter(({ label }) => label !== 'good').length);
+  const hits = shown.filter(
+    ({ box, place: { x, y } }) =>
+      x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height,
+  );
+  return hits.length / shown.length;
+}
+
+describe('looking at places', () => {
   const training = parts(12);
   const fresh = parts(20, 500);
 
@@ -103,6 +121,7 @@ describe('localized features', () => {
     expect(found).toMatchObject(marked ? { marked: 24, guessed: 0 } : { marked: 0, guessed: 24 });
     expect(accuracy(found!.head, fresh)).toBeGreaterThan(0.8);
     expect(found!.chosen.accuracy).toBeGreaterThan(0.65);
+    expect(pointing(found!, fresh)).toBeGreaterThan(0.8);
     training.forEach(({ features, maps }, i) => {
       probabilitiesOf(found!.head, features, maps).forEach((value, k) => {
         expect(value).toBeCloseTo(found!.head.seen[i]![k]!, 4);
@@ -111,13 +130,44 @@ describe('localized features', () => {
   });
 
   it('looks at one place where all marks are there', async () => {
-    const { fit: found } = await train(parts(5, 1, { row: 5, column: 2 }), true);
+    const list = parts(5, 1, { row: 5, column: 2 });
+    const { fit: found } = await train(list, true);
     expect(found?.tried.map(({ way, window }) => `${way} ${window}`)).toEqual([
       'features 0',
       'places 3',
       'places 5',
       'spot 7',
     ]);
+    const examples = examplesOf(list, true);
+    const options = { fold: list.map(() => 0), views: [0], windows: [3], spotWindow: 7 };
+    const [, spot] = await localizedFeatures(sourceOf(list), examples, options);
+    // Tells where in the area alone that it looks at.
+    expect(spot?.detector).toMatchObject({ window: 3, within: { row: 2, column: 0, rows: 7, columns: 6 } });
+  });
+
+  it('tells where also if it judges by the features alone', async () => {
+    const examples = examplesOf(training, true);
+    const features = { ...(await fitHead(examples, { seed: 1 })), loss: 0 };
+    const options = { good: ['good'], maps: sizes, seed: 1 };
+    const found = await fitPlaces(features, examples, sourceOf(training), options);
+    expect(found?.chosen.way).toBe('features');
+    expect(found?.head.cells).toBeUndefined();
+    expect(found?.head.heldOut).toBe(features.heldOut);
+    expect(pointing(found!, fresh)).toBeGreaterThan(0.8);
+  });
+
+  it('takes as a place what stands out more than good parts do, but not if most defects do not', () => {
+    const isGood = [...Array(10).fill(true), ...Array(10).fill(false)];
+    const goods = [1, 2, 3, 4, 5, 6, 7, 8, 9, 30];
+    expect(leastPeak([...goods, ...goods.map((value) => 10 + value)], isGood)).toBe(9);
+    expect(leastPeak([...goods, ...goods.map((value) => 1 + value)], isGood)).toBe(3);
+    expect(
+      leastPeak(
+        goods,
+        goods.map(() => false),
+      ),
+    ).toBe(2);
+    expect(leastPeak([-2, -1, -3, -2], [true, true, false, false])).toBe(0.1);
   });
 
   it('is not tried where nothing says where to look', async () => {
