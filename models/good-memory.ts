@@ -52,9 +52,13 @@ export interface Oddness {
   readonly where: Float32Array;
 }
 
-export function oddnessOf(memory: GoodMemory, maps: FeatureMaps): Oddness {
+export const oddnessOf = (memory: GoodMemory, maps: FeatureMaps): Oddness =>
+  oddnessOfCells(memory, goodCells(maps, memory));
+
+/** @param cells of the part, as `goodCells` gives them */
+export function oddnessOfCells(memory: GoodMemory, cells: Float32Array): Oddness {
   const { mean, top, usual, spread, largest } = memory;
-  const distances = distancesTo(memory.cells, goodCells(maps, memory));
+  const distances = distancesTo(memory.cells, cells);
   const said = summaryOf(
     distances.map((distance, p) => distance / usual[p]!),
     largest,

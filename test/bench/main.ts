@@ -40,6 +40,11 @@ if (process.argv[2] === 'heads') {
   await import('./small-defects.ts');
   process.exit(process.exitCode);
 }
+if (process.argv[2] === 'good-only') {
+  process.argv.splice(2, 1);
+  await import('./good-only.ts');
+  process.exit(process.exitCode);
+}
 
 const names = benchmarks.map(({ name }) => name);
 const usage = `Usage: npm run bench -- [NAMES] [OPTIONS]
@@ -54,7 +59,8 @@ Options:
   --precision fp32|int8   one precision only
   --json FILE             write the figures to a file
 
-\`npm run bench -- heads --help\` describes the benchmark of heads from few labels, which has options of its own.
+\`npm run bench -- heads --help\` and \`good-only --help\` describe the benchmarks of heads from few labels and from good parts alone,
+which have options of their own.
 
 Most of them need Linux, ffmpeg and GStreamer's RTSP server.
 

@@ -114,7 +114,7 @@ it('learns from good parts alone what to hold back', async () => {
   const second = await train(storage, base);
   expect(second.report.gate).toMatchObject({ allowed: true });
   expect(second.report.gate.reason).toMatch(/^it is no worse: of 14 good parts/);
-});
+}, 60_000);
 
 it('says what is missing: maps of the base, or different parts', async () => {
   await using folder = await tempFolder();
