@@ -52,6 +52,8 @@ export interface QueueOptions {
   readonly random: () => number;
   /** Labelled frames of a label. */
   readonly countOf: (label: string) => number;
+  /** Frames of a label below which parts of it are offered; undefined: 10. */
+  readonly wantedOf?: ((label: string) => number | undefined) | undefined;
 }
 
 const mostPicked = 40;
@@ -67,7 +69,8 @@ const sameCosine = 0.9995;
 /** Parts lately labelled or skipped, beside which a new one may be a near-duplicate. */
 const mostRemembered = 200;
 
-export function createQueue({ random, countOf }: QueueOptions): Queue {
+export function createQueue({ random, countOf, wantedOf }: QueueOptions): Queue {
+  const worth = (part: JudgedPart) => worthOf(part, countOf, (label) => wantedOf?.(label) ?? fewFrames);
   let picked: Candidate[] = [];
   let drawn: Candidate[] = [];
   const done: Float32Array[] = [];
@@ -86,7 +89,7 @@ export function createQueue({ random, countOf }: QueueOptions): Queue {
         drawn = [...drawn, { ...part, why: 'drawn by chance', drawn: true, score: 0 }].slice(-mostDrawn);
         return;
       }
-      const { why, score } = worthOf(part, countOf);
+      const { why, score } = worth(part);
       if (score === 0 || isKnown(part)) return;
       picked = [{ ...part, why, drawn: false, score }, ...picked]
         .sort((a, b) => b.score - a.score)
@@ -95,7 +98,7 @@ export function createQueue({ random, countOf }: QueueOptions): Queue {
     list() {
       // What was worth a label when it was judged may be known by now.
       picked = picked
-        .map((one) => (one.score === returned ? one : { ...one, ...worthOf(one, countOf) }))
+        .map((one) => (one.score === returned ? one : { ...one, ...worth(one) }))
         .filter(({ score }) => score > 0)
         .sort((a, b) => b.score - a.score);
       const listed: Candidate[] = [];
@@ -131,7 +134,11 @@ export function createQueue({ random, countOf }: QueueOptions): Queue {
 }
 
 /** What a label of this part would teach; 0: nothing that is not known. */
-function worthOf(part: JudgedPart, countOf: QueueOptions['countOf']): { why: string; score: number } {
+function worthOf(
+  part: JudgedPart,
+  countOf: (label: string) => number,
+  wantedOf: (label: string) => number,
+): { why: string; score: number } {
   const { label, probability, votes } = part;
   const doubt = 1 - (probability ?? 0);
   if (label === null) return { why: 'no model has been trained yet', score: 1 };
@@ -142,7 +149,7 @@ function worthOf(part: JudgedPart, countOf: QueueOptions['countOf']): { why: str
     return { why: `only ${votes.agree} of ${votes.frames} frames agree`, score: 2 + doubt };
   }
   const count = countOf(label);
-  if (count < fewFrames) {
+  if (count < wantedOf(label)) {
     const why = count === 0 ? `no ${label} is labelled yet` : `few of ${label} are labelled`;
     return { why, score: 1 + doubt };
   }

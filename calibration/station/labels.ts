@@ -22,6 +22,7 @@ import type { Mark } from '../dataset/shapes.ts';
 import type { Author } from '../dataset/state.ts';
 import { inWords } from '../dataset/undo-view.ts';
 import type { DatasetView } from '../dataset/view.ts';
+import { minFrames } from '../train/choose-frames.ts';
 import type { PublishedResult } from './observation.ts';
 
 /** A part of the queue was answered, and by whom. */
@@ -113,6 +114,8 @@ export interface LabelsDeps {
 const mostRemembered = 1_000;
 /** Of these, so many can come back into the queue with their picture. */
 const mostPictures = 30;
+/** Good parts that promise at most 5 % false alarms. */
+const wantedGood = 59;
 
 interface Labelled {
   readonly id: string;
@@ -128,7 +131,13 @@ export function openLabels(
   let sorted:
     | { readonly of: readonly LabelledFrame[]; readonly frames: readonly LabelledFrame[] }
     | undefined;
-  const queue = createQueue({ random, countOf: (label) => counts.get(label) ?? 0 });
+  const hasDefects = () => [...counts].some(([label, count]) => !good.includes(label) && count >= minFrames);
+  const queue = createQueue({
+    random,
+    countOf: (label) => counts.get(label) ?? 0,
+    // As long as good parts are all that is learned, more of them promise fewer false alarms.
+    wantedOf: (label) => (good.includes(label) && !hasDefects() ? wantedGood : undefined),
+  });
   const saved = createSavedQueue(join(directory, 'calibration', 'candidates'), {
     queue: () => queue.list(),
     minFreeBytes,

@@ -5,7 +5,7 @@ import { drawEvenly } from './draw.ts';
 import { leastGood } from './remember-good.ts';
 
 /** Minimum per label: fewer cannot be split into training and held-out frames. */
-const minFrames = 4;
+export const minFrames = 4;
 /** Maximum number of frames, drawn evenly over the labels: it bounds time and memory, and a linear head gains nothing from more. */
 const maxFrames = 5_000;
 

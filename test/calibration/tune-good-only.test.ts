@@ -1,48 +1,23 @@
 import { expect, it } from 'vitest';
 import { openDataset } from '../../calibration/dataset/dataset.ts';
-import { seededRandom } from '../../calibration/train/random.ts';
 import { tune } from '../../calibration/tune.ts';
 import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
-import { valueInfo } from '../../models/onnx/build.ts';
-import { changed } from '../../models/onnx/proto.ts';
 import { decide } from '../../models/verdict.ts';
 import { exportModel } from '../../models/versions/export.ts';
 import { openStore } from '../../models/versions/store.ts';
 import { tempFolder } from '../models/temp-folder.ts';
-import { tinyMapped, writeMapped } from '../models/tiny-mapped.ts';
-import { tinyManifest, writeTiny } from '../models/tiny-model.ts';
-
-const side = 96;
-
-/** Noise on grey; a stain is a white square somewhere. */
-function plate(label: 'good' | 'stain', seed: number): Image {
-  const random = seededRandom(seed);
-  const data = Uint8Array.from({ length: side * side * 3 }, () => 90 + random.integer(30));
-  if (label === 'stain') {
-    const [left, top] = [random.integer(side - 24), random.integer(side - 24)];
-    for (let y = top; y < top + 24; y++) {
-      for (let x = left; x < left + 24; x++) data.set([250, 250, 250], (y * side + x) * 3);
-    }
-  }
-  return { width: side, height: side, data };
-}
+import { writeTiny } from '../models/tiny-model.ts';
+import { plate, writePlateBase } from './plate.ts';
 
 async function label(storage: string, label: 'good' | 'stain', count: number, from = 0): Promise<void> {
   await using dataset = await openDataset(storage, { onNotice: () => undefined });
   for (let i = from; i < from + count; i++) {
-    const image = plate(label, (label === 'good' ? 0 : 1_000) + i);
+    const image = plate(label, i);
     await dataset.add({ image, label, by: 'test', partId: `${label}-${i}` });
   }
 }
-
-const writeBase = (folder: string) => {
-  const { graph, ...rest } = tinyMapped();
-  const wide = { ...rest, graph: changed(graph!, { input: [valueInfo('data', ['N', 3, side, side])] }) };
-  const input = { ...tinyManifest(new Uint8Array()).input, width: side, height: side };
-  return writeMapped(folder, { input }, wide);
-};
 
 const train = (storage: string, base: string) =>
   tune(
@@ -60,7 +35,7 @@ const train = (storage: string, base: string) =>
 it('learns from good parts alone what to hold back', async () => {
   await using folder = await tempFolder();
   const storage = folder.path;
-  const base = await writeBase(storage);
+  const base = await writePlateBase(storage);
   await label(storage, 'good', 7);
   await label(storage, 'stain', 1);
   await expect(train(storage, base)).rejects.toMatchObject({
@@ -129,7 +104,7 @@ it('says what is missing: maps of the base, or different parts', async () => {
   for (let i = 0; i < 12; i++) {
     await dataset.add({ image: plate('good', i), label: 'good', by: 'test', partId: `part-${i % 4}` });
   }
-  await expect(train(other.path, await writeBase(other.path))).rejects.toMatchObject({
+  await expect(train(other.path, await writePlateBase(other.path))).rejects.toMatchObject({
     message: 'the 12 good frames show 4 different parts, 10 are needed: 6 more',
   });
 });

@@ -72,12 +72,16 @@ const idle: TrainingView = {
   notices: [],
 };
 
-/** @param labelled how many frames there are to begin with @param offered how many parts wait for a label */
-export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): CalibrationRig {
+/**
+ * @param labelled how many frames there are to begin with
+ * @param offered how many parts wait for a label
+ * @param isNew nothing was trained yet, and only good parts are labelled
+ */
+export function createCalibrationRig({ labelled = 24, offered = 30, isNew = false } = {}): CalibrationRig {
   let training = idle;
   let frames = new Map<string, Frame>();
-  let versions = [versionOf('2026-11-23.1', 0.93), versionOf('2026-11-22.1', 0.88)];
-  let active: string | null = '2026-11-23.1';
+  let versions = isNew ? [] : [versionOf('2026-11-23.1', 0.93), versionOf('2026-11-22.1', 0.88)];
+  let active: string | null = isNew ? null : '2026-11-23.1';
   const undoable: { readonly author: Author; readonly words: string; readonly back: () => void }[] = [];
   const lastOf = ({ by, client }: Author) =>
     undoable.findLast(({ author }) => author.by === by && author.client === client);
@@ -375,7 +379,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30 } = {}): Cali
   } satisfies Calibration);
 
   for (let n = 1; n <= labelled; n++) {
-    const frame = newFrame(n, kindOf(n), n % 5 === 0 ? 'kim' : 'operator');
+    const frame = newFrame(n, isNew ? 'good' : kindOf(n), n % 5 === 0 ? 'kim' : 'operator');
     frames.set(frame.id, frame);
   }
   script.offer(offered);

@@ -8,6 +8,7 @@ import { stateWords } from '../shared/verdicts.js';
 import { createChanges } from './changes.js';
 import { createDoctorView } from './doctor-view.js';
 import { createGallery } from './gallery-view.js';
+import { createGoodStart } from './good-start.js';
 import { createHistoryView } from './history-view.js';
 import { followKeys, releaseFocusAfterTaps } from './keys.js';
 import { createLabelView } from './label-view.js';
@@ -54,6 +55,7 @@ overview.subscribe(({ calibrating, active, waiting, frames, training, candidate 
   setText(byId('badge-train'), training.state === 'running' ? '…' : candidate ? '●' : '');
 });
 createMisfitPanel(tools);
+createGoodStart(tools);
 connection.onChange((isUp) => {
   if (isUp) showBanner('');
   else {

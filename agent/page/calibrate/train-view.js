@@ -2,6 +2,7 @@
 import { post } from '../shared/api-client.js';
 import { byId, h, setText } from '../shared/dom.js';
 import { capital, counted, timeOf } from '../shared/format.js';
+import { goodPartsOf, minDefect, minGood, promiseText } from './good-start.js';
 import { estimateText } from './rates.js';
 import { createReportPanel } from './report-view.js';
 
@@ -135,6 +136,12 @@ function drawCounts(labels) {
 
 /** @param {readonly Label[]} labels @param {number} frames */
 function hintOf(labels, frames) {
+  const good = goodPartsOf(labels);
+  if (good !== undefined && good > 0) {
+    const missing = Math.max(0, minGood - good);
+    if (missing > 0) return `${counted(good, 'good part')} labelled. Training needs ${missing} more.`;
+    return `${promiseText(good)} When a defect has ${minDefect} labelled parts, training finds it by name.`;
+  }
   const missing = labels
     .filter(({ count }) => count < goodCount)
     .map(({ name, count }) => `${goodCount - count} more ${name}`);

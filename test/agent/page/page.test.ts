@@ -413,6 +413,28 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     expect(opened.complaints).toEqual([]);
   });
 
+  it('leads a newcomer: good parts first, training from ten of them, and what more would promise', async () => {
+    const rig = createCalibrationRig({ labelled: 9, isNew: true });
+    await using opened = await open(rig);
+    const { page } = opened;
+    await page.getByText('9 of 30').waitFor();
+    await page.getByText('You can train from 10 good parts: 1 more.').waitFor();
+    expect(await button(page, 'Train and use it').isVisible()).toBe(false);
+    await picture(page, rig.waiting[0]!.partId).waitFor();
+    await page.keyboard.press('1');
+    await page.getByText('10 of 30').waitFor();
+    await page
+      .locator('#good-start')
+      .getByText(
+        '10 good parts promise that at most 26 % of good parts are uncertain; 19 more would promise 10 %.',
+      )
+      .waitFor();
+    await shoot(page, 'good-parts-first');
+    await button(page, 'Train and use it').click();
+    await until(() => rig.asked[0] === 'train {"promote":true}', { what: 'training' });
+    expect(opened.complaints).toEqual([]);
+  });
+
   it('says that the model is of another base, and trains it again with one tap', async () => {
     const rig = createCalibrationRig();
     rig.misfit =
