@@ -17,6 +17,14 @@ export const errors = {
     exit: 3,
     remedy: 'set model.precision to auto, or create the int8 variant: qc-agent models quantize',
   },
+  // weights of other frameworks
+  'weights-missing': { exit: 3, remedy: 'check the path' },
+  'weights-damaged': { exit: 3, remedy: 'download or copy the file again' },
+  'weights-unsupported': {
+    exit: 3,
+    remedy: 'docs/bases.md lists the formats and networks that can be imported; or export the model as ONNX',
+  },
+  'base-exists': { exit: 2, remedy: 'choose another name with --name, or remove the old base first' },
   'quantize-impossible': { exit: 1, remedy: 'keep model.precision at auto: the base then runs in float' },
   'provider-unavailable': {
     exit: 3,

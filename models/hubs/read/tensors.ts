@@ -1,0 +1,133 @@
+/** What every reader gives: named tensors that are read when they are needed. */
+import type { z } from 'zod';
+import { check } from '../../../config/check.ts';
+import { unpackHalf } from '../../onnx/tensors.ts';
+import { damaged, unsupported } from './bytes.ts';
+
+/** Bytes that one value takes. */
+const widths = {
+  float64: 8,
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  int64: 8,
+  uint64: 8,
+  int32: 4,
+  uint32: 4,
+  int16: 2,
+  uint16: 2,
+  int8: 1,
+  uint8: 1,
+  bool: 1,
+} as const;
+
+export type StoredType = keyof typeof widths;
+export const isStoredType = (name: string): name is StoredType => Object.hasOwn(widths, name);
+export const widthOf = (type: StoredType) => widths[type];
+
+export interface NamedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** As the file keeps it. */
+  readonly dtype: StoredType;
+  /** Row-major, as float32. @throws QcError weights-damaged */
+  read(): Promise<Float32Array>;
+}
+
+/** A file of weights, or a folder of them. Nothing in it was executed. */
+export interface WeightFile extends AsyncDisposable {
+  /** For people: "safetensors, 3 files". */
+  readonly format: string;
+  readonly tensors: ReadonlyMap<string, NamedTensor>;
+  /** What its publisher says about the model: config.json, the topology in a Keras file. JSON that nobody checked. */
+  readonly config?: unknown;
+  /** How pictures are prepared, where that lies in a file of its own (preprocessor_config.json). JSON that nobody checked. */
+  readonly preprocessor?: unknown;
+}
+
+const mostDimensions = 8;
+/** Of one tensor: 1 GB as float32. */
+const mostValues = 2 ** 28;
+/** ResNet152 has 932 with all counters; a checkpoint with the state of its optimizer three times as many. */
+const mostTensors = 50_000;
+
+/** How many values a shape has. @throws QcError weights-damaged */
+export function countOf(file: string, name: string, shape: readonly number[]): number {
+  const isWhole = shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
+  // Only after every factor is known to be whole; a product above 2^53 is still above the limit.
+  const count = isWhole && shape.length <= mostDimensions ? shape.reduce((a, b) => a * b, 1) : Number.NaN;
+  if (!(count <= mostValues))
+    throw damaged(file, `${shown(name)} has the impossible shape [${shape.slice(0, 9)}]`);
+  return count;
+}
+
+/** Collects tensors by name. @throws QcError weights-damaged where one occurs twice or there are too many */
+export function collect(file: string, tensors: Iterable<NamedTensor>): Map<string, NamedTensor> {
+  const found = new Map<string, NamedTensor>();
+  for (const tensor of tensors) {
+    if (found.has(tensor.name)) throw damaged(file, `it has ${shown(tensor.name)} twice`);
+    if (found.size >= mostTensors) throw damaged(file, `it has over ${mostTensors} tensors`);
+    found.set(tensor.name, tensor);
+  }
+  return found;
+}
+
+/** A name from a file, as it may stand in a message. */
+export const shown = (name: string) => JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name);
+
+/** Little-endian bytes as float32; integers beyond 2^24 are rounded. */
+export function toFloat32(raw: Uint8Array, type: StoredType): Float32Array {
+  if (type === 'bool' || type === 'uint8') return Float32Array.from(raw);
+  // A view into a file need not be aligned: copied.
+  const { buffer } = Uint8Array.from(raw);
+  switch (type) {
+    case 'float32':
+      return new Float32Array(buffer);
+    case 'float64':
+      return Float32Array.from(new Float64Array(buffer));
+    case 'float16':
+      return unpackHalf(new Uint16Array(buffer));
+    case 'bfloat16':
+      return new Float32Array(Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16).buffer);
+    case 'int64':
+      return Float32Array.from(new BigInt64Array(buffer), Number);
+    case 'uint64':
+      return Float32Array.from(new BigUint64Array(buffer), Number);
+    case 'int32':
+      return Float32Array.from(new Int32Array(buffer));
+    case 'uint32':
+      return Float32Array.from(new Uint32Array(buffer));
+    case 'int16':
+      return Float32Array.from(new Int16Array(buffer));
+    case 'uint16':
+      return Float32Array.from(new Uint16Array(buffer));
+    case 'int8':
+      return Float32Array.from(new Int8Array(buffer));
+  }
+}
+
+/** JSON from a file, checked. @throws QcError weights-damaged */
+export function parseJson<S extends z.ZodType>(file: string, text: string, schema: S): z.output<S> {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (cause) {
+    throw damaged(file, `it is not JSON: ${(cause as Error).message}`, cause);
+  }
+  return checked(file, content, schema);
+}
+
+/** @throws QcError weights-damaged that names the first field that is wrong */
+export function checked<S extends z.ZodType>(file: string, content: unknown, schema: S): z.output<S> {
+  const parsed = check(schema, content);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw damaged(file, `${issue?.path.join('.') || 'its content'}: ${issue?.message ?? 'wrong'}`);
+}
+
+/** A file beside another one, named in it. @throws QcError weights-unsupported for anything but a plain name */
+export function requirePlainName(file: string, named: string): string {
+  if (/[/\\\0]/.test(named) || named === '' || named === '.' || named === '..')
+    throw unsupported(file, `it names ${shown(named)}, which is not a file beside it`);
+  return named;
+}

@@ -1,0 +1,199 @@
+/** Damaged files, by seed: a reader must read them or refuse them with a QcError, soon and in bounded memory. */
+import { cp, readFile, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { type Random, seededRandom } from '../../../calibration/train/random.ts';
+import { QcError } from '../../../config/errors.ts';
+import { GraphDraft } from '../../../models/hubs/architectures/draft.ts';
+import { recogniseNetwork, requireAllUsed } from '../../../models/hubs/architectures/recognise.ts';
+import { crc32c } from '../../../models/hubs/read/crc32c.ts';
+import { openWeights } from '../../../models/hubs/read/recognise.ts';
+import type { WeightFile } from '../../../models/hubs/read/tensors.ts';
+import { unpacked } from './fixtures.ts';
+
+export interface FuzzTarget {
+  readonly name: string;
+  /** A fixture: a file, or a file in a folder that is copied with it. */
+  readonly path: string;
+  /** Which file of its folder is damaged, where it is not the file itself. */
+  readonly damages?: string;
+  /** Blocks of the file have checksums, which are made right again: what lies behind them is to be tested too. */
+  readonly isTable?: boolean;
+}
+
+export const targets: readonly FuzzTarget[] = [
+  { name: 'safetensors', path: 'transformers/resnet50-bf16/model.safetensors' },
+  { name: 'safetensors index', path: 'transformers/resnet50-sharded/model.safetensors.index.json' },
+  { name: 'PyTorch zip', path: 'torchvision/resnet50-small-dino-full.pth' },
+  { name: 'PyTorch legacy', path: 'torchvision/resnet50-small-legacy.pth' },
+  { name: 'HDF5 (Keras 1)', path: 'keras/vgg16/notop-weights-keras1.h5' },
+  { name: 'HDF5 (new groups)', path: 'hdf5/vgg16-notop-libver-latest.h5' },
+  { name: 'Keras zip', path: 'keras/vgg16/model.keras' },
+  { name: 'TensorFlow.js', path: 'tfjs/layers-model-uint8/model.json' },
+  { name: 'TensorFlow.js graph', path: 'tfjs/graph-model/model.json' },
+  {
+    name: 'TensorBundle index',
+    path: 'savedmodel/keras3-vgg16/variables/variables.index',
+    isTable: true,
+  },
+  {
+    name: 'TensorBundle data',
+    path: 'savedmodel/keras3-vgg16/variables/variables.index',
+    damages: 'variables.data-00000-of-00001',
+  },
+];
+
+export interface FuzzReport {
+  readonly inputs: number;
+  /** Those that were read although they are damaged: the damage was in values or unused. */
+  readonly read: number;
+  readonly slowestMs: number;
+  /** Bytes in array buffers at most, above what there was before. */
+  readonly mostMemory: number;
+  /** Anything but a QcError of a reader. */
+  readonly surprises: readonly string[];
+}
+
+/** Values that are read of each file: of this many tensors. */
+const mostRead = 6;
+/** Every so many inputs that can be read, the network is rebuilt from it too. */
+const rebuiltEvery = 8;
+
+/** @param folder an empty one */
+export async function fuzz(
+  { path, damages, isTable = false }: FuzzTarget,
+  { inputs, seed, folder }: { readonly inputs: number; readonly seed: number; readonly folder: string },
+): Promise<FuzzReport> {
+  const random = seededRandom(seed);
+  const source = await unpacked(path, folder);
+  const place = join(folder, 'damaged');
+  await cp(dirname(source), place, { recursive: true });
+  const opened = join(place, basename(source));
+  const file = damages === undefined ? opened : join(place, damages);
+  const original = await readFile(file);
+  const before = process.memoryUsage().arrayBuffers;
+  const surprises: string[] = [];
+  let [read, slowestMs, mostMemory] = [0, 0, 0];
+  for (let i = 0; i < inputs; i++) {
+    const bytes = damaged(original, random);
+    await writeFile(file, isTable ? withChecksums(bytes) : bytes);
+    const started = performance.now();
+    try {
+      await use(opened, random, i % rebuiltEvery === 0);
+      read++;
+    } catch (error) {
+      if (!(error instanceof QcError) || !error.code.startsWith('weights-'))
+        surprises.push(`input ${i}: ${(error as Error).stack ?? error}`);
+    }
+    slowestMs = Math.max(slowestMs, performance.now() - started);
+    mostMemory = Math.max(mostMemory, process.memoryUsage().arrayBuffers - before);
+  }
+  return { inputs, read, slowestMs, mostMemory, surprises };
+}
+
+async function use(path: string, random: Random, rebuilds: boolean): Promise<void> {
+  if (!(await stat(path)).isFile()) return;
+  await using weights = await openWeights(path);
+  const tensors = [...weights.tensors.values()];
+  for (let i = 0; i < mostRead && tensors.length > 0; i++)
+    await tensors[random.integer(tensors.length)]!.read();
+  if (rebuilds) await rebuild(weights);
+}
+
+async function rebuild(weights: WeightFile): Promise<void> {
+  const network = recogniseNetwork(weights);
+  const draft = new GraphDraft(network.layers, { width: 64, height: 64 });
+  const { output } = await network.build(draft);
+  requireAllUsed(network);
+  draft.finish('fuzz', [output], false);
+}
+
+/** Numbers that lengths, offsets and counts break on. */
+const extremes = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
+
+/** One to a few changes; the beginning, where headers are, more often. */
+function damaged(original: Buffer, random: Random): Buffer {
+  let bytes: Buffer = Buffer.from(original);
+  const place = () => {
+    const until = random.pick([64, 1_024, 16_384, bytes.length, bytes.length] as const);
+    return random.integer(Math.max(1, Math.min(until, bytes.length)));
+  };
+  const changes = 1 + random.integer(4);
+  for (let i = 0; i < changes; i++) {
+    const at = place();
+    switch (random.integer(8)) {
+      case 0:
+        bytes[at] = bytes[at]! ^ (1 << random.integer(8));
+        break;
+      case 1:
+        bytes[at] = random.integer(256);
+        break;
+      case 2:
+        if (at + 4 <= bytes.length) bytes.writeUInt32LE(extremes[random.integer(extremes.length)]!, at);
+        break;
+      case 3:
+        if (at + 8 <= bytes.length)
+          bytes.writeBigUInt64LE(
+            BigInt.asUintN(64, BigInt(random.pick([-1, 2 ** 31, 2 ** 53, 2 ** 62]))),
+            at,
+          );
+        break;
+      case 4:
+        bytes = bytes.subarray(0, at);
+        break;
+      case 5: {
+        // A piece of it somewhere else.
+        const from = place();
+        const length = Math.min(1 + random.integer(64), bytes.length - Math.max(at, from));
+        if (length > 0) bytes.copy(bytes, at, from, from + length);
+        break;
+      }
+      case 6:
+        bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + random.integer(16))]);
+        break;
+      default: {
+        const more = Buffer.from(Array.from({ length: 1 + random.integer(16) }, () => random.integer(256)));
+        bytes = Buffer.concat([bytes.subarray(0, at), more, bytes.subarray(at)]);
+      }
+    }
+  }
+  return bytes;
+}
+
+/** The checksum behind each block of a table, as far as its index can still be followed. */
+function withChecksums(bytes: Buffer): Buffer {
+  const varint = (at: number): [value: number, next: number] => {
+    let value = 0;
+    for (let shift = 0; shift < 49; shift += 7, at++) {
+      const byte = bytes[at] ?? 0;
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) break;
+    }
+    return [value, at + 1];
+  };
+  const seal = ([offset, size]: readonly [number, number]) => {
+    if (offset + size + 5 <= bytes.length)
+      bytes.writeUInt32LE(crc32c(bytes.subarray(offset, offset + size + 1)), offset + size + 1);
+  };
+  const handle = (at: number) => {
+    const [offset, next] = varint(at);
+    const [size, end] = varint(next);
+    return { block: [offset, size] as const, end };
+  };
+  if (bytes.length < 48) return bytes;
+  const { end } = handle(bytes.length - 48);
+  const index = handle(end).block;
+  seal(index);
+  const [offset, size] = index;
+  const last = Math.min(offset + size, bytes.length - 48) - 4;
+  if (last < offset) return bytes;
+  // Behind the entries lie places to begin at, and how many.
+  const until = last - 4 * bytes.readUInt32LE(last);
+  for (let at = offset; at < until; ) {
+    const [, own] = varint(at);
+    const [keyLength, third] = varint(own);
+    const [valueLength, key] = varint(third);
+    seal(handle(key + keyLength).block);
+    at = key + keyLength + Math.max(1, valueLength);
+  }
+  return bytes;
+}
