@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { addExport } from './models/export.ts';
 import { addExportBase } from './models/export-base.ts';
+import { addImport } from './models/import.ts';
 import { addList } from './models/list.ts';
 import { addPromote } from './models/promote.ts';
 import { addQuantize } from './models/quantize.ts';
@@ -13,13 +14,14 @@ import { addShow } from './models/show.ts';
 export function addModels(program: Command): void {
   const models = program
     .command('models')
-    .description('the versions of the head on disk: look at them, choose which one judges');
+    .description('the versions of the head on disk: look at them, choose which one judges; and the bases');
   // In the order in which the help lists them.
   addList(models);
   addShow(models);
   addPromote(models);
   addRollback(models);
   addRefit(models);
+  addImport(models);
   addExport(models);
   addExportBase(models);
   addSeal(models);

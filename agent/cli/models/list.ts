@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../../../config/schema.ts';
-import type { HeadManifest } from '../../../models/manifest.ts';
+import { installedBases } from '../../../models/hubs/installed.ts';
+import type { BaseManifest, HeadManifest } from '../../../models/manifest.ts';
 import { type ListedVersion, openStore } from '../../../models/versions/store.ts';
 import { answer, type CommandAnswer } from '../answer.ts';
 import { configFile, type FileOptions, json } from '../options.ts';
@@ -10,22 +11,36 @@ import { configFile, type FileOptions, json } from '../options.ts';
 export function addList(models: Command): void {
   models
     .command('list')
-    .description('every version, oldest first; * marks the active one')
+    .description('every version, oldest first, * marks the active one; and the bases with their licences')
     .addOption(configFile())
     .addOption(json('the versions'))
     .addHelpText('after', '\nExample:\n  qc-agent models list --config agent.yaml')
     .action((options: FileOptions) => answer(options, modelsListCommand));
 }
 
-/** Every version, oldest first, one line each. */
+/** Every version, oldest first, one line each; then the bases. */
 export async function modelsListCommand({ storage }: Pick<Config, 'storage'>): Promise<CommandAnswer> {
   const { directory } = storage;
-  const versions = await (await openStore(directory)).list();
-  if (versions.length === 0) {
-    const text = `no version in ${join(directory, 'models')} yet: every part is uncertain until a head is trained`;
-    return { text, json: [] };
-  }
-  return { text: versions.map(listLine).join('\n'), json: versions };
+  const bases = await installedBases(directory);
+  const licences = new Map(bases.map(({ name, licence }) => [name, licence]));
+  const versions = (await (await openStore(directory)).list()).map((listed) => {
+    const licence = 'damage' in listed ? undefined : licences.get(listed.manifest.base.name);
+    return { ...listed, ...(licence !== undefined && { licence }) };
+  });
+  const lines =
+    versions.length > 0
+      ? versions.map(listLine)
+      : [`no version in ${join(directory, 'models')} yet: every part is uncertain until a head is trained`];
+  return { text: [...lines, '', 'bases:', ...baseLines(bases)].join('\n'), json: versions };
+}
+
+/** Name, features and licence of each base that can be used. */
+function baseLines(bases: readonly BaseManifest[]): string[] {
+  const width = Math.max(0, ...bases.map(({ name }) => name.length));
+  return bases.map(
+    ({ name, features, licence }) =>
+      `  ${name.padEnd(width)}  ${features.size} features  licence: ${licence}`,
+  );
 }
 
 function listLine(listed: ListedVersion): string {

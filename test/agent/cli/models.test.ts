@@ -41,10 +41,13 @@ it('lists, shows, promotes and rolls back, and tells what a running agent does',
   expect(list.text.split('\n')).toEqual([
     expect.stringMatching(/^ {2}2026-11-23\.1 .* good, scratch$/),
     expect.stringMatching(/^\* 2026-11-23\.2 .* good, scratch$/),
+    '',
+    'bases:',
+    expect.stringMatching(/^ {2}resnet50-embedded .* licence: Apache-2\.0$/),
   ]);
   expect(list.json).toMatchObject([
-    { version: first, active: false },
-    { version: second, active: true },
+    { version: first, active: false, licence: 'Apache-2.0' },
+    { version: second, active: true, licence: 'Apache-2.0' },
   ]);
   const shown = await modelsShowCommand(config, second);
   expect(shown.text).toMatch(/^version .*\(active\)$/m);
