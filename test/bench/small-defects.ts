@@ -3,6 +3,7 @@
  * `npm run bench -- heads [--sets a,b] [--per-label 10,40] [--draws 2] [--test 40] [--base embedded|imagenet] [--cost]`
  * Each head is trained on a random draw from all images of a set and judged on the others, at most `--test` of a label; nothing is
  * chosen on those. Marks are simulated: the centre of the largest blob of the mask, in deep_pcb_crops the centre of the image.
+ * Pointing: of the defects with a mask that the head detects, those whose highest box overlaps the mask.
  * `--cost`: a part at 224 × 224 with either head instead, float and int8, alternating.
  */
 import { createHash } from 'node:crypto';
@@ -25,6 +26,7 @@ import { decodePicture } from '../../models/prepare/decode.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { costOfPlaces } from './cost-of-places.ts';
 import { readOptions, refuse } from './options.ts';
+import { createPointing, type Pointing, point, pointingText } from './pointing.ts';
 import { placeImagenetBase } from './real/imagenet-base.ts';
 
 const all = [
@@ -64,6 +66,8 @@ if (absent !== undefined && !values.cost)
 
 interface Picture extends LabelledFrame {
   readonly mark: ImagePoint | undefined;
+  /** Path of its mask. */
+  readonly mask: string | undefined;
 }
 
 console.log(`${availableParallelism()} cores ${cpus()[0]?.model ?? ''}, Node ${process.version}`);
@@ -110,7 +114,11 @@ async function measure(session: Session, set: string, pictures: readonly Picture
     const marks = await fitPlaces(whole, examples(true), source, options);
     const none = await fitPlaces(whole, examples(false), source, options);
     const heads = { whole, marks: marks?.head ?? whole, none: none?.head ?? whole };
-    const right = await accuracies(session, testing, heads);
+    const pointing = {
+      marks: createPointing(heads.marks, marks?.leastWhere),
+      none: createPointing(heads.none, none?.leastWhere),
+    };
+    const right = await accuracies(session, testing, heads, pointing);
     for (const name of ['whole', 'marks', 'none'] as const) sums[name] += right[name]! / draws;
     const told = (fit: typeof marks) =>
       fit
@@ -121,6 +129,11 @@ async function measure(session: Session, set: string, pictures: readonly Picture
     console.log(
       `${set} ${count} a label, draw ${seed}: whole image ${right.whole!.toFixed(3)}, marks ${right.marks!.toFixed(3)} (${told(marks)}), no marks ${right.none!.toFixed(3)} (${told(none)})`,
     );
+    for (const [name, one] of Object.entries(pointing)) {
+      const text = pointingText(one);
+      if (text !== undefined)
+        console.log(`${set} ${count} a label, draw ${seed}: pointing (${name}) ${text}`);
+    }
   }
   console.log(
     `${set.padEnd(24)} ${String(count).padStart(3)} a label, mean of ${draws}: whole image ${sums.whole.toFixed(3)}  marks ${sums.marks.toFixed(3)}  no marks ${sums.none.toFixed(3)}`,
@@ -128,15 +141,23 @@ async function measure(session: Session, set: string, pictures: readonly Picture
 }
 
 /** Mean over the labels of the share judged right. */
-async function accuracies(session: Session, testing: readonly Picture[], heads: Record<string, HeadWeights>) {
+async function accuracies(
+  session: Session,
+  testing: readonly Picture[],
+  heads: Record<string, HeadWeights>,
+  pointing: Record<string, Pointing>,
+) {
   const counts = new Map<string, number>();
   for (const { label } of testing) counts.set(label, (counts.get(label) ?? 0) + 1);
   const right: Record<string, number> = {};
-  for (const { file, label } of testing) {
+  for (const { file, label, mask } of testing) {
     const { features, maps } = await session.maps(await decodePicture(await readFile(file)));
     for (const [name, head] of Object.entries(heads)) {
       const said = probabilitiesOf(head, features, maps);
-      const isRight = head.labels[said.indexOf(Math.max(...said))] === label;
+      const most = head.labels[said.indexOf(Math.max(...said))]!;
+      const isRight = most === label;
+      const pointed = pointing[name];
+      if (pointed && mask !== undefined && !goodLabels.includes(most)) await point(pointed, maps, mask);
       right[name] = (right[name] ?? 0) + (isRight ? 1 / (counts.get(label)! * counts.size) : 0);
     }
   }
@@ -176,25 +197,33 @@ async function picturesOf(set: string): Promise<Picture[]> {
       for (const name of readdirSync(join(place, label)).sort()) {
         const file = join(place, label, name);
         const id = createHash('sha256').update(file).digest('hex');
-        const mark = await markOf(root, label, name);
-        pictures.push({ id, label, file, labelledAt: '', labelledBy: 'set', mark });
+        const mask = maskOf(root, label, name);
+        const mark = await markOf(root, label, mask);
+        pictures.push({ id, label, file, labelledAt: '', labelledBy: 'set', mark, mask });
       }
     }
   }
   return pictures;
 }
 
-async function markOf(root: string, label: string, name: string): Promise<ImagePoint | undefined> {
+async function markOf(
+  root: string,
+  label: string,
+  mask: string | undefined,
+): Promise<ImagePoint | undefined> {
   if (goodLabels.includes(label)) return undefined;
   if (basename(root) === 'deep_pcb_crops') return { x: 0.5, y: 0.5 };
+  if (mask === undefined) return undefined;
+  const { width, height, data } = await decodePicture(await readFile(mask));
+  return centerOfBlob({ width, height, data: data.filter((_, i) => i % 3 === 0) });
+}
+
+function maskOf(root: string, label: string, name: string): string | undefined {
   const stem = name.replace(/\.\w+$/, '');
   const masks = [
     `${stem}_mask.png`,
     `${stem.replace('_D_', '_GT_')}_mask.png`,
     `${stem.replace('_D_', '_GT_')}.png`,
   ];
-  const file = masks.map((mask) => join(root, 'ground_truth', label, mask)).find((mask) => existsSync(mask));
-  if (file === undefined) return undefined;
-  const { width, height, data } = await decodePicture(await readFile(file));
-  return centerOfBlob({ width, height, data: data.filter((_, i) => i % 3 === 0) });
+  return masks.map((mask) => join(root, 'ground_truth', label, mask)).find((mask) => existsSync(mask));
 }

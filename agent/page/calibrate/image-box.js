@@ -1,7 +1,9 @@
-/** An image, or in its place its heat map, or a text. */
+/** An image, with or without where its defect is, or a text. */
 import { errorText, fetchImage } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
+import { createWhereLayer, fetchPlaces, whereLegend } from '../shared/where-layer.js';
 
+/** @import { PlacesView } from '../../http/views.ts' */
 /** @import { Child } from '../shared/dom.js' */
 /** @import { MarksLayer } from './marks-layer.js' */
 
@@ -19,8 +21,9 @@ export const heatMapButton = () =>
  * @param {MarksLayer} [layer] above the image and the heat map
  */
 export function createImageBox(frame, button, layer) {
-  /** @type {{image: HTMLImageElement, alt: string, heatMapPath: string, heatMap?: HTMLImageElement} | undefined} */
+  /** @type {{image: HTMLImageElement, alt: string, heatMapPath: string, resultId: string | undefined, heatMap?: HTMLImageElement, places?: PlacesView | undefined} | undefined} */
   let shown;
+  const where = createWhereLayer();
   let isHeatMap = false;
   /** Incremented with each change, so that a late answer does not replace newer content. */
   let changes = 0;
@@ -48,6 +51,7 @@ export function createImageBox(frame, button, layer) {
     setHeatMap(true);
     if (!current.heatMap) frame.replaceChildren(...marked(image), note('Computing the heat map …'));
     try {
+      if (await showPlaces(current, () => own === changes)) return;
       current.heatMap ??= await fetchImage(current.heatMapPath);
       if (own !== changes) return;
       current.heatMap.alt = `Heat map: the areas that led to this label. ${alt}`;
@@ -61,6 +65,27 @@ export function createImageBox(frame, button, layer) {
       frame.replaceChildren(...marked(image), note(errorText(error)));
     }
   };
+  /**
+   * Where the head saw a defect when it judged the part. @param {NonNullable<typeof shown>} current @param {() => boolean} isCurrent
+   * @returns {Promise<boolean>} false if it did not tell
+   */
+  const showPlaces = async (current, isCurrent) => {
+    const { image, resultId } = current;
+    if (resultId === undefined) return false;
+    current.places ??= await fetchPlaces(resultId).catch(() => undefined);
+    const { places } = current;
+    if (!places?.map) return false;
+    if (!isCurrent()) return true;
+    const { naturalWidth: width, naturalHeight: height } = image;
+    where.show({ width, height }, places);
+    frame.replaceChildren(
+      image,
+      where.element,
+      ...marked(image).slice(1),
+      h('div', { class: 'look-note' }, whereLegend()),
+    );
+    return true;
+  };
   button.addEventListener('click', toggleHeatMap);
 
   return {
@@ -68,12 +93,15 @@ export function createImageBox(frame, button, layer) {
     get image() {
       return shown?.image;
     },
-    /** @param {HTMLImageElement} image @param {string} alt @param {string} heatMapPath */
-    show(image, alt, heatMapPath) {
+    /**
+     * @param {HTMLImageElement} image @param {string} alt @param {string} heatMapPath shown if the head did not tell where
+     * @param {string} [resultId] of the part that was judged by this image
+     */
+    show(image, alt, heatMapPath, resultId) {
       if (shown?.image === image) return;
       changes++;
       image.alt = alt;
-      shown = { image, alt, heatMapPath };
+      shown = { image, alt, heatMapPath, resultId };
       setHeatMap(false);
       button.disabled = false;
       frame.replaceChildren(...marked(image));

@@ -142,7 +142,7 @@ export function createLabelView({ overview, changes, toasts, announce }) {
         layer.show({ width, height }, entry.marks);
       }
       layer.enable(user.canChange && connection.isUp);
-      box.show(entry.image, `Part ${partId}`, `api/v1/results/${resultId}/why.png`);
+      box.show(entry.image, `Part ${partId}`, `api/v1/results/${resultId}/why.png`, resultId);
     } else if (entry) {
       const text = connection.isUp ? 'Loading the image …' : 'No connection: the image is loaded later.';
       showText(text, () => [h('p', {}, text)]);

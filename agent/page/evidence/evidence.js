@@ -5,6 +5,14 @@ import { byId, h, setText } from '../shared/dom.js';
 import { percentOf, shortTimeOf, timeOf } from '../shared/format.js';
 import { showUser } from '../shared/user.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
+import {
+  createWhereLayer,
+  fetchPlaces,
+  hasPlaces,
+  whereButton,
+  whereLegend,
+  whereShown,
+} from '../shared/where-layer.js';
 
 /** @import { CameraWithCounts, EvidencePage } from '../../http/views.ts' */
 /** @import { Result } from '../../publish/messages.ts' */
@@ -65,10 +73,15 @@ function showPart(result) {
   const { word, symbol } = verdictWords[verdict];
   const confidence = probability === null ? '' : ` (${percentOf(probability, 0)})`;
   const facts = [`part ${partId}`, camera, `recipe ${recipe}`, timeOf(capturedAt), `model ${model.version}`];
+  const image = h('img', { src: evidenceImagePath(resultId), alt: `Part ${partId}` });
+  const layer = createWhereLayer();
+  const tools = h('div', { class: 'row evidence-where' });
+  image.addEventListener('load', () => void showPlaces(image, layer, tools, result));
   const { dialog } = openDialog(
     { class: 'dialog is-wide evidence-detail', 'aria-label': `Part ${partId}` },
     h('h2', {}, `${symbol} ${word}: ${labelOf(result)}${confidence}`),
-    h('img', { src: evidenceImagePath(resultId), alt: `Part ${partId}` }),
+    h('div', { class: 'evidence-shown' }, image, layer.element),
+    tools,
     h('p', {}, reasons.join(' · ')),
     h('p', { class: 'hint' }, facts.join(' · ')),
     h(
@@ -82,6 +95,24 @@ function showPart(result) {
       h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Close'),
     ),
   );
+}
+
+/**
+ * @param {HTMLImageElement} image @param {ReturnType<typeof createWhereLayer>} layer above it
+ * @param {HTMLElement} tools takes the button and the legend if there is something to show @param {Result} result
+ */
+async function showPlaces({ naturalWidth: width, naturalHeight: height }, layer, tools, result) {
+  const { resultId, where = [], region } = result;
+  const places = await fetchPlaces(resultId).catch(() => ({ where, region, map: null }));
+  if (!hasPlaces(places)) return;
+  const legend = whereLegend();
+  const draw = () => {
+    legend.hidden = !whereShown.value || places.map === null;
+    if (whereShown.value) layer.show({ width, height }, places);
+    else layer.clear();
+  };
+  tools.replaceChildren(whereButton(draw), legend);
+  draw();
 }
 
 async function load({ isMore = false } = {}) {

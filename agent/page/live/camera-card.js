@@ -3,6 +3,7 @@ import { evidenceImagePath } from '../shared/api-client.js';
 import { copyOf, find, setText } from '../shared/dom.js';
 import { ageOf, counted, countOf, percentOf, shortTimeOf } from '../shared/format.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
+import { createCardPlaces } from './card-places.js';
 import { createLabelProbabilities } from './label-probabilities.js';
 import { createNewestImage } from './newest-image.js';
 
@@ -24,18 +25,26 @@ export function createCameraCard(templates, name) {
   let isConnected = true;
   /** @type {number | undefined} */
   let sceneCapturedAt;
+  const places = createCardPlaces({
+    scene: find(card, '.scene-frame'),
+    part: find(card, '.part-shown'),
+    tools: find(card, '.card-where'),
+  });
 
   const scene = createNewestImage(
     find(card, '.scene-image', HTMLCanvasElement),
-    ({ capturedAt, width, height }) => {
+    ({ url, capturedAt, width, height }) => {
       sceneCapturedAt = capturedAt;
+      places.imageShown('scene', url, { width, height });
       find(card, '.scene-frame').style.aspectRatio = `${width} / ${height}`;
       find(card, '.card-grid').style.setProperty('--aspect', String(width / height));
       find(card, '.scene-none').hidden = true;
       find(card, '.scene-region').hidden = false;
     },
   );
-  const part = createNewestImage(find(card, '.part-image', HTMLCanvasElement));
+  const part = createNewestImage(find(card, '.part-image', HTMLCanvasElement), ({ url, width, height }) =>
+    places.imageShown('part', url, { width, height }),
+  );
   const probabilities = createLabelProbabilities(find(card, '.labels'), templates.probability);
   set('.card-name', name);
   find(card, '.scene-image', HTMLCanvasElement).setAttribute('aria-label', `Image of camera ${name}`);
@@ -114,10 +123,16 @@ export function createCameraCard(templates, name) {
       if (votes.frames === 0) {
         // Nothing was judged: the image of the part before must not appear next to this verdict.
         part.clear();
+        places.clear();
         return;
       }
-      void part.show(evidenceImagePath(newest.resultId));
-      void scene.show(`api/v1/cameras/${name}/preview.jpg?part=${newest.resultId}`);
+      const paths = {
+        part: evidenceImagePath(newest.resultId),
+        scene: `api/v1/cameras/${name}/preview.jpg?part=${newest.resultId}`,
+      };
+      void places.show(newest, paths);
+      void part.show(paths.part);
+      void scene.show(paths.scene);
     },
     /** Updates the ages. @param {number} now ms by the agent's clock @param {boolean} connected */
     tick(now, connected) {

@@ -5,7 +5,7 @@ const minIntervalMs = 120;
 
 /**
  * @param {HTMLCanvasElement} canvas takes the size of the image
- * @param {(shown: {capturedAt: number, width: number, height: number}) => void} [onShown] capturedAt: ms since the epoch
+ * @param {(shown: {url: string, capturedAt: number, width: number, height: number}) => void} [onShown] capturedAt: ms since the epoch
  */
 export function createNewestImage(canvas, onShown = () => {}) {
   const context = canvas.getContext('2d');
@@ -27,7 +27,7 @@ export function createNewestImage(canvas, onShown = () => {}) {
     context?.drawImage(image, 0, 0);
     image.close();
     const capturedAt = Date.parse(response.headers.get('qc-captured-at') ?? '');
-    onShown({ capturedAt, width: canvas.width, height: canvas.height });
+    onShown({ url, capturedAt, width: canvas.width, height: canvas.height });
   };
 
   return {
