@@ -8,12 +8,12 @@ import { classify, type Head, openHead } from './run/head-sessions.ts';
 import { openLocally } from './run/local.ts';
 import type {
   Answer,
-  Asked,
   FromWorker,
   HeadTask,
+  ImageTask,
   Opened,
   Outcome,
-  PictureTask,
+  RunRequest,
   SentError,
   ToWorker,
   WorkerData,
@@ -79,7 +79,7 @@ function serve(runner: Runner, { facts: { provider, maps } }: Opened): void {
   const sparesMaps = provider === 'remote' || maps.length === 0;
   const heads = new Map<string, Head>();
   let last: Promise<void> = Promise.resolve();
-  async function answersOf(tasks: readonly PictureTask[], wide: boolean, spent: Spent): Promise<Answer[]> {
+  async function answersOf(tasks: readonly ImageTask[], wide: boolean, spent: Spent): Promise<Answer[]> {
     const images = tasks.map(({ image }) => image);
     const maps = tasks.some(needsMaps);
     if (maps) await runner.openMaps();
@@ -92,12 +92,12 @@ function serve(runner: Runner, { facts: { provider, maps } }: Opened): void {
     return answers;
   }
 
-  function needsMaps(task: PictureTask): boolean {
+  function needsMaps(task: ImageTask): boolean {
     if (task.kind !== 'judge') return task.kind === 'maps';
     return [task.head, task.shadow].some((head) => head !== undefined && heads.get(head)?.needsMaps);
   }
 
-  async function answerOf(task: PictureTask, described: ImageFeatures): Promise<Answer> {
+  async function answerOf(task: ImageTask, described: ImageFeatures): Promise<Answer> {
     const { features, maps = {}, pooled, ranOn } = described;
     if (task.kind === 'features') return { features };
     if (task.kind === 'maps') return { features, maps: copied(maps) };
@@ -121,7 +121,7 @@ function serve(runner: Runner, { facts: { provider, maps } }: Opened): void {
   }
 
   /** If a batch fails, each image runs alone, so that one bad image does not fail the others. */
-  async function imageTasks(tasks: readonly PictureTask[], wide: boolean, spent: Spent): Promise<Outcome[]> {
+  async function imageTasks(tasks: readonly ImageTask[], wide: boolean, spent: Spent): Promise<Outcome[]> {
     try {
       return await answersOf(tasks, wide, spent);
     } catch (error) {
@@ -153,7 +153,7 @@ function serve(runner: Runner, { facts: { provider, maps } }: Opened): void {
     }
   }
 
-  async function reply({ id, tasks, wide }: Asked): Promise<void> {
+  async function reply({ id, tasks, wide }: RunRequest): Promise<void> {
     const startedAt = monotonicMs();
     const spent: Spent = { prepareMs: 0, headMs: 0 };
     const outcomes = isHeadTask(tasks) ? [await headTask(tasks[0])] : await imageTasks(tasks, wide, spent);
@@ -186,7 +186,7 @@ function buffersOfMaps(outcome: Outcome): ArrayBuffer[] {
   return [...new Set(maps.map(({ data }) => data.buffer as ArrayBuffer))];
 }
 
-const isHeadTask = (tasks: Asked['tasks']): tasks is readonly [HeadTask] =>
+const isHeadTask = (tasks: RunRequest['tasks']): tasks is readonly [HeadTask] =>
   tasks[0]?.kind === 'load' || tasks[0]?.kind === 'unload';
 
 function open() {

@@ -8,7 +8,7 @@ import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
 import { whyUnstorable } from '../../config/label-name.ts';
 import { syncFolder } from '../../models/disk/durable.ts';
-import { type Lines, longestLine, readLines, splitLines } from '../../models/disk/lines.ts';
+import { type Lines, maxLineBytes, readLines, splitLines } from '../../models/disk/lines.ts';
 
 const id = z.string().regex(/^[0-9a-f]{64}$/, 'must be a sha256: 64 hex digits in lower case');
 const common = {
@@ -101,7 +101,7 @@ function changesIn({ lines }: Lines, onDamaged: (line: number, why: string) => v
     const line = index + 1;
     const change = text && parse(text.toString('utf8'));
     if (!change) {
-      const why = text ? 'is damaged' : `is longer than ${longestLine / 1e6} MB`;
+      const why = text ? 'is damaged' : `is longer than ${maxLineBytes / 1e6} MB`;
       onDamaged(line, `${why} and left out`);
       return [];
     }
@@ -132,7 +132,7 @@ export async function openJournal(
   { lines, length, torn }: Omit<JournalContent, 'changes'>,
 ): Promise<Journal> {
   if (torn > 0) {
-    const end = length + Math.min(torn, longestLine) - 1;
+    const end = length + Math.min(torn, maxLineBytes) - 1;
     await pipeline(createReadStream(file, { start: length, end }), createWriteStream(`${file}.torn`));
   }
   const handle = await open(file, 'a');

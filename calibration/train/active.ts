@@ -1,4 +1,4 @@
-/** How the active head judges the frames that a candidate is judged on. */
+/** Evaluates the active head on the frames that a candidate is evaluated on. */
 
 import { z } from 'zod';
 import { argmax } from '../../models/argmax.ts';
@@ -10,7 +10,7 @@ import type { LabelledFrame } from '../dataset/frame.ts';
 import type { FrameFeatures } from './features.ts';
 import type { Compared } from './gate.ts';
 
-/** What a version's report.json keeps for later candidates: its answer to each frame before it had seen it, by frame id. */
+/** Recorded in report.json for comparison with later candidates: the held-out answer for each frame, by frame id. */
 const heldOutSchema = z.object({ heldOut: z.record(z.string(), z.string()) });
 export type HeldOutAnswers = z.output<typeof heldOutSchema>['heldOut'];
 
@@ -39,15 +39,15 @@ export async function readActive(
 
 export interface JudgedByActive extends Compared {
   readonly known: readonly boolean[];
-  /** For each frame, whether the active head was accepted with it. */
+  /** For each frame, whether it was in the dataset when the active head was trained. */
   readonly knew: readonly boolean[];
 }
 
 /**
- * Frames that the active head was trained on are judged as its own cross-validation judged them, so that neither head is
- * judged on what it has seen; all others by the head itself. A head of another base cannot judge any more: of it only the answers
- * count that its cross-validation left. Undefined if there is no active head, or none that was made here.
- * @param mapsOf only for a head that looks at places
+ * For frames that the active head was trained on, uses the answers of its own cross-validation, so that neither head is
+ * evaluated on its training data; for all others, runs the head. For a head of another base only recorded answers are used.
+ * Undefined if there is no active head or it was not made here.
+ * @param mapsOf only called for a head with localized features
  * @throws QcError inference-stopped
  */
 export async function judgedByActive(

@@ -1,23 +1,23 @@
-/** The space that the training pictures span: a linear head needs no other. */
+/** The span of the training images as a basis for linear heads. */
 import { CholeskyDecomposition } from 'ml-matrix';
 import { gram, type Standardisation, standardise, standardised } from './standardise.ts';
 
 export interface Basis {
-  /** [n,r], row-major: one row per picture. Their inner products are those of the standardised features. */
+  /** [n,r], row-major: one row per image. Inner products of rows equal those of the standardised features. */
   readonly rows: Float32Array;
   readonly rank: number;
   /** Coefficients in the basis, [r,K], → weights [K,D] and bias [K] for raw features. */
   unfold(coefficients: Float32Array, classes: number): { weights: Float64Array; bias: Float64Array };
 }
 
-/** Keeps the smallest pivot of the factorisation away from rounding; a thousandth of a feature's variance at most. */
+/** Added to the diagonal for numerical stability of the factorisation; at most a thousandth of a feature's variance. */
 const jitter = 1e-5;
 
 /**
- * With fewer pictures than features the optimum of a linear head with an L2 penalty lies in the span of the pictures
- * (representer theorem; Schölkopf, Herbrich, Smola 2001): K = LLᵀ gives n coordinates a picture instead of D, and
- * every fold of a cross-validation shares them. With more pictures the features themselves are the basis.
- * @param blocks sizes of runs of features that count the same whatever their number; default: one run of all
+ * With fewer images than features, the optimum of a linear head with an L2 penalty lies in the span of the images
+ * (representer theorem; Schölkopf, Herbrich, Smola 2001): K = LLᵀ gives n coordinates per image instead of D, and
+ * all folds of a cross-validation share them. With more images the features themselves are the basis.
+ * @param blocks sizes of blocks of features; each block has the same total weight. Default: one block
  */
 export function basisOf(
   features: readonly Float32Array[],
@@ -45,7 +45,7 @@ function dual(rows: readonly Float32Array[], size: number, scaling: Standardisat
     rows: flat,
     rank: count,
     unfold(coefficients, classes) {
-      // Lᵀα = β, from the last row up; w = Xᵀα.
+      // Solves Lᵀα = β by back substitution; w = Xᵀα.
       const alpha = Array.from({ length: classes }, () => new Float64Array(count));
       for (let k = 0; k < classes; k++) {
         for (let i = count - 1; i >= 0; i--) {
@@ -89,7 +89,7 @@ function primal(rows: readonly Float32Array[], size: number, scaling: Standardis
   };
 }
 
-/** Folds the standardisation into weights and bias, so that the head takes raw features. */
+/** Folds the standardisation into weights and bias, so that the head accepts raw features. */
 function fold(
   direct: readonly { weights: Float64Array; constant: number }[],
   size: number,

@@ -1,4 +1,4 @@
-/** The classic failures of transfer learning, tested for by name and told in an operator's words. Pure. */
+/** Checks for common failures of transfer learning, with a sentence for the operator. Pure. */
 import { percent } from '../../models/percent.ts';
 
 export interface Check {
@@ -11,7 +11,7 @@ export interface Check {
 export const shareOf = (right: readonly boolean[]) =>
   right.filter(Boolean).length / Math.max(1, right.length);
 
-/** Does the frozen base help at all? Both judged on the same folds. */
+/** Compares the base with plain image statistics on the same folds. */
 export function negativeTransfer(base: readonly boolean[], statistics: readonly boolean[]): Check {
   const [with_, without] = [shareOf(base), shareOf(statistics)];
   const ok = with_ >= without;
@@ -19,12 +19,12 @@ export function negativeTransfer(base: readonly boolean[], statistics: readonly 
     name: 'negative-transfer',
     ok,
     sentence: ok
-      ? `the base helps: ${percent(with_)} right, ${percent(without)} from plain brightness, colour and edges`
-      : `the base does not help here: ${percent(with_)} right, but ${percent(without)} from plain brightness, colour and edges; try another base or region`,
+      ? `the base model helps: ${percent(with_)} correct, ${percent(without)} from brightness, colour and edges alone`
+      : `the base model does not help here: ${percent(with_)} correct, but ${percent(without)} from brightness, colour and edges alone; try another base model or region`,
   };
 }
 
-/** Learned by heart what it was shown: much better on seen parts than on held-out ones. */
+/** Compares the accuracy on training parts with that on held-out parts. */
 export function overFitting(seen: readonly boolean[], heldOut: readonly boolean[]): Check {
   const gap = shareOf(seen) - shareOf(heldOut);
   const ok = gap <= 0.1;
@@ -32,24 +32,24 @@ export function overFitting(seen: readonly boolean[], heldOut: readonly boolean[
     name: 'over-fitting',
     ok,
     sentence: ok
-      ? `it holds on new parts: ${percent(shareOf(heldOut))} right, ${percent(shareOf(seen))} on those it has seen`
-      : `it has learned parts by heart: ${percent(shareOf(seen))} right on those it has seen, ${percent(shareOf(heldOut))} on new ones; label more parts`,
+      ? `it works on new parts: ${percent(shareOf(heldOut))} correct, ${percent(shareOf(seen))} on the parts it was trained on`
+      : `it overfits: ${percent(shareOf(seen))} correct on the parts it was trained on, but ${percent(shareOf(heldOut))} on new parts; label more parts`,
   };
 }
 
-/** On the parts that were labelled before the active head was made, does the new head still do as well? */
+/** Compares both heads on the parts that were labelled before the active head was trained. */
 export function forgetting(candidate: readonly boolean[], active: readonly boolean[]): Check {
   if (active.length === 0) {
-    return { name: 'forgetting', ok: true, sentence: 'there is no earlier head that could be forgotten' };
+    return { name: 'forgetting', ok: true, sentence: 'there is no earlier model version to compare with' };
   }
   const [now, before] = [shareOf(candidate), shareOf(active)];
-  // The active head has been trained on these parts, the candidate is judged without them: some loss is no forgetting.
+  // The active head was trained on these parts, the candidate is evaluated without them: a small loss is not forgetting.
   const ok = before - now <= 0.05;
   return {
     name: 'forgetting',
     ok,
     sentence: ok
-      ? `it has not forgotten: ${percent(now)} right on the ${active.length} parts labelled before the active head, which gets ${percent(before)}`
-      : `it has forgotten: ${percent(now)} right on the ${active.length} parts labelled before the active head, which gets ${percent(before)}`,
+      ? `it keeps what was learned: ${percent(now)} correct on the ${active.length} parts labelled before the active version, which has ${percent(before)}`
+      : `it has forgotten parts: ${percent(now)} correct on the ${active.length} parts labelled before the active version, which has ${percent(before)}`,
   };
 }

@@ -1,4 +1,4 @@
-/** What a head is worth on parts that it had not seen. Pure. */
+/** Evaluates a head on held-out parts. Pure. */
 import { decide, type Probabilities, type Rules } from '../../models/verdict.ts';
 import { interval95 } from './interval.ts';
 import type { Report } from './report.ts';
@@ -10,7 +10,7 @@ export type Evaluation = Pick<
 
 /**
  * @param said probabilities of each part
- * @param truth label of each part; one that is not among the probabilities counts as a mistake
+ * @param truth label of each part; a label without a probability counts as a mistake
  * @param familiarity of each part, where the rules ask for it
  */
 export function evaluate(

@@ -21,7 +21,7 @@ import {
   windowed,
 } from '../../models/cells.ts';
 import type { CellSource } from './cell-cache.ts';
-import { middleOf, rootsAt, spotInView } from './places.ts';
+import { centreOf, rootsAt, spotInView } from './places.ts';
 import { type ImagePoint, pointInView } from './views.ts';
 
 export interface Marked {
@@ -96,7 +96,7 @@ export async function localizedFeatures(
   const detectors = learners.map((learner) => new Map(held.map((h) => [h, learner.detector(h)])));
   await scale(grids, detectors, windows, examples.length);
   const spots = new Map(
-    held.map((h) => [h, middleOf(examples.flatMap(({ places }, i) => (fold[i] === h ? [] : places)))]),
+    held.map((h) => [h, centreOf(examples.flatMap(({ places }, i) => (fold[i] === h ? [] : places)))]),
   );
 
   const results = [...windows, ...(spotWindow === undefined ? [] : [spotWindow])].map((window) => ({

@@ -1,4 +1,4 @@
-/** Features and labels → a head; penalty, views and temperature chosen on pictures that it had not seen. */
+/** Trains a head from features and labels; cross-validation chooses penalty, views and temperature. */
 import { type HeadWeights, hellinger, softmax } from '../../models/head.ts';
 import { basisOf } from './basis.ts';
 import { foldsOf, type Grouped } from './folds.ts';
@@ -9,19 +9,19 @@ import { openTensors } from './tensors.ts';
 import { type Augmentation, type ViewSet, viewSets, viewsOf } from './views.ts';
 
 export interface Example extends Grouped {
-  /** [D], raw pooled features of each view, by its number; view 0 is the picture as it is. */
+  /** [D], raw pooled features of each view, by number; view 0 is the unchanged image. */
   readonly views: ReadonlyMap<number, Float32Array>;
-  /** [C], what is seen of its places, likewise, not transformed; only where `use` asks for it. */
+  /** [C], localized features of each view, not transformed; only needed if `use` includes cells. */
   readonly cells?: ReadonlyMap<number, Float32Array> | undefined;
 }
 
 export interface FitOptions {
   readonly seed: number;
-  /** Default 5, fewer where a label has fewer groups. */
+  /** Default 5; fewer if a label has fewer groups. */
   readonly folds?: number;
   /** What the head is trained on: features, cells, or features followed by cells; default `features`. */
   readonly use?: 'features' | 'cells' | 'both' | undefined;
-  /** Default: those that all examples have views for; the one that cross-validates best is taken. */
+  /** Default: all sets for which every example has views; the one with the best cross-validation is used. */
   readonly viewSets?: readonly ViewSet[] | undefined;
   /** Augmentations that are always used; all examples need their views. */
   readonly augment?: readonly Augmentation[] | undefined;
@@ -36,7 +36,7 @@ export interface TrainedHead extends HeadWeights {
   readonly views: ViewSet;
   readonly folds: number;
   readonly backend: string;
-  /** Squared error of held-out scores against the targets, each label counting the same. */
+  /** Squared error of held-out scores; all labels have the same weight. */
   readonly loss: number;
   /** Probabilities of each example from a head that was trained without its fold, [n][K]. */
   readonly heldOut: readonly (readonly number[])[];
@@ -44,14 +44,14 @@ export interface TrainedHead extends HeadWeights {
   readonly seen: readonly (readonly number[])[];
 }
 
-/** Few pictures prove no certainty: a whole step between two targets is never worth more than 40 nats. */
-const leastTemperature = 0.025;
-/** Tried penalties, by factors of √10. */
+/** Bounds the confidence that few images can justify: a full step between two targets is worth at most 40 nats. */
+const minTemperature = 0.025;
+/** Candidate penalties, in steps of √10. */
 const penalties = Array.from({ length: 7 }, (_, i) => 10 ** (-5 + i / 2));
-/** With few pictures one split into folds says little: the choice rests on three. */
-const fewPictures = 200;
+/** Up to this number of images, one split into folds is unreliable: three are used. */
+const fewImages = 200;
 const splitsOfFew = 3;
-/** Most steps of a hidden layer, and how often its held-out error is looked at. */
+/** Maximum number of training steps of a hidden layer, and the interval at which its held-out error is measured. */
 const hiddenSteps = 300;
 const hiddenEvery = 10;
 
@@ -65,8 +65,8 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
   if (labels.length < 2) throw new RangeError('examples of at least two labels are needed');
   const { tf, backend } = await openTensors();
   const target = examples.map(({ label }) => labels.indexOf(label));
-  const folds = Math.max(2, Math.min(options.folds ?? 5, leastGroups(examples, labels)));
-  const splits = Array.from({ length: examples.length <= fewPictures ? splitsOfFew : 1 }, (_, split) =>
+  const folds = Math.max(2, Math.min(options.folds ?? 5, fewestGroups(examples, labels)));
+  const splits = Array.from({ length: examples.length <= fewImages ? splitsOfFew : 1 }, (_, split) =>
     foldsOf(examples, folds, options.seed + 1_000_003 * split),
   );
   const fold = splits[0]!;
@@ -91,7 +91,7 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
   const { rows, basis, penalty } = best;
   if (options.hidden) return withHidden(options.hidden, best);
   const { scores } = best;
-  const { temperature } = calibrate(scores, target, even, leastTemperature);
+  const { temperature } = calibrate(scores, target, even, minTemperature);
   const weight = rows.map(({ of }) => even[of]!);
   const [whole] = await trainHeads(
     tf,
@@ -116,7 +116,7 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
     seen: seen.map((row) => softmax(row, temperature)),
   };
 
-  /** Cross-validates every penalty on one set of views; only the pictures as they are count as held out. */
+  /** Cross-validates every penalty on one set of views; the held-out error uses unchanged images only. */
   async function tryViews(set: ViewSet, onStep: (done: number, total: number) => void) {
     const views = viewsOf(set, augment);
     const rows = examples.flatMap((_, of) => views.map((view) => ({ of, view })));
@@ -153,13 +153,13 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
     });
   }
 
-  /** Class weights of the rows that are not in a fold. */
+  /** Class weights of the rows outside a fold; 0 inside. */
   function withoutFold(rows: Choice['rows'], split: readonly number[], held: number): Float64Array {
     const weight = balanced(target, labels.length, (i) => split[i] !== held);
     return Float64Array.from(rows, ({ of }) => weight[of]!);
   }
 
-  /** On the views and with the penalty that serve a linear head best; stops where held-out parts are judged best. */
+  /** Uses the views and penalty that are best for a linear head, and the number of steps with the lowest held-out error. */
   async function withHidden(units: number, { set, rows, basis, penalty }: Choice): Promise<TrainedHead> {
     const step = viewsOf(set, augment).length;
     const rowTarget = rows.map(({ of }) => target[of]!);
@@ -189,7 +189,7 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
       steps,
     );
     options.onProgress?.((folds + 1) * hiddenSteps, (folds + 1) * hiddenSteps);
-    const { temperature } = calibrate(scores, target, even, leastTemperature);
+    const { temperature } = calibrate(scores, target, even, minTemperature);
     const seen = whole.scores.filter((_, row) => rows[row]!.view === 0);
     return {
       transform: 'hellinger',
@@ -215,9 +215,9 @@ interface Choice {
   readonly basis: ReturnType<typeof basisOf>;
   readonly penalty: number;
   readonly scores: readonly number[][];
-  /** Squared error of each example that was held out. */
+  /** Squared error of each held-out example. */
   readonly losses: readonly number[];
-  /** Their mean, each label counting the same. */
+  /** Weighted mean; all labels have the same weight. */
   readonly loss: number;
 }
 
@@ -225,8 +225,8 @@ const squaredError = (scores: readonly number[], target: number) =>
   scores.reduce((sum, score, k) => sum + (score - ((k === target ? 1 : 0) - 1 / scores.length)) ** 2, 0);
 
 /**
- * Mirrored views where they cannot be told apart from the best, and the penalty that is best with them. "Cannot be told
- * apart": its mean loss is within one standard error of the paired difference (the one-standard-error rule of Breiman,
+ * Prefers mirrored views if they are not significantly worse than the best choice, with the penalty that is best for them: the
+ * mean loss must be within one standard error of the paired difference (the one-standard-error rule of Breiman,
  * Friedman, Olshen, Stone, "Classification and Regression Trees", 1984, §3.4.3).
  */
 function simplest(choices: readonly Choice[], weight: ArrayLike<number>): Choice {
@@ -258,7 +258,7 @@ function joined([first, second]: readonly Float32Array[]): Float32Array {
   return second ? Float32Array.of(...first!, ...second) : first!;
 }
 
-/** Class weights over the rows that count: each label as much as every other; 0 elsewhere. */
+/** Class weights over the rows that are used: the same total for each label; 0 elsewhere. */
 function balanced(target: readonly number[], classes: number, counts: (i: number) => boolean): Float64Array {
   const members = new Array<number>(classes).fill(0);
   target.forEach((k, i) => {
@@ -267,8 +267,8 @@ function balanced(target: readonly number[], classes: number, counts: (i: number
   return Float64Array.from(target, (k, i) => (counts(i) ? 1 / members[k]! : 0));
 }
 
-/** Groups of the label that has fewest. */
-function leastGroups(examples: readonly Grouped[], labels: readonly string[]): number {
+/** The smallest number of groups of any label. */
+function fewestGroups(examples: readonly Grouped[], labels: readonly string[]): number {
   return Math.min(
     ...labels.map(
       (label) => new Set(examples.filter((one) => one.label === label).map(({ group }) => group)).size,

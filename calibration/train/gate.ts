@@ -1,10 +1,10 @@
-/** Whether a candidate may take the place of the active head, and why. Pure. */
+/** Decides whether a candidate may replace the active head. Pure. */
 import { countLabels } from './choose-frames.ts';
 import { interval95, upperBound } from './interval.ts';
 
 export interface Gate {
   readonly allowed: boolean;
-  /** In an operator's words. */
+  /** Shown to the operator. */
   readonly reason: string;
 }
 
@@ -18,15 +18,15 @@ export interface Compared {
   readonly incomparable?: string | undefined;
 }
 
-/** How much worse a candidate may be and still count as no worse. */
+/** A candidate that is worse by at most this share counts as no worse. */
 const margin = 0.02;
 const risk = 0.05;
 
 /**
- * Refuses a candidate that is worse than the active head on the same held-out parts, or not shown to be no worse: of the
- * parts where only one of them is right, the candidate must win at least half, or its loss must provably stay below two
- * parts in a hundred (paired, one-sided 95 %). Where there is no active head it must beat always saying the commonest label.
- * @param right for each part, whether the candidate was right without having seen it
+ * Refuses a candidate that is worse than the active head on the same held-out parts, or that cannot be shown to be no worse: it
+ * must be right for at least half of the parts where only one of the two is right, or its loss must be below 2 % (paired test,
+ * one-sided 95 %). Without an active head it must be better than always answering with the most frequent label.
+ * @param right for each part, whether the candidate was right when the part was held out
  */
 export function judgeCandidate(
   right: readonly boolean[],
@@ -40,10 +40,14 @@ export function judgeCandidate(
   if (low <= commonest / parts) {
     return {
       allowed: false,
-      reason: `it is right in ${correct} of ${parts} parts; always saying the commonest label is right in ${commonest}, which it does not surely beat`,
+      reason: `it is right for ${correct} of ${parts} parts; always answering with the most frequent label would be right for ${commonest}, and the difference is not significant`,
     };
   }
-  if (!active) return { allowed: true, reason: 'there is no active head yet, and it surely beats guessing' };
+  if (!active)
+    return {
+      allowed: true,
+      reason: 'there is no active model version yet, and it is significantly better than guessing',
+    };
   const known = right.map((_, i) => active.known?.[i] ?? true);
   const compared = known.filter(Boolean).length;
   if (compared === 0) {
@@ -54,11 +58,11 @@ export function judgeCandidate(
   }
   const won = right.filter((is, i) => known[i] && is && !active.right[i]).length;
   const lost = right.filter((is, i) => known[i] && !is && active.right[i]).length;
-  const told = `of ${compared} parts it gets ${won} right that ${active.version} gets wrong, and ${lost} wrong that ${active.version} gets right`;
-  if (lost > won) return { allowed: false, reason: `it is worse: ${told}` };
-  if (lost === 0 || won > lost) return { allowed: true, reason: told };
+  const counts = `of ${compared} parts it gets ${won} right that ${active.version} gets wrong, and ${lost} wrong that ${active.version} gets right`;
+  if (lost > won) return { allowed: false, reason: `it is worse: ${counts}` };
+  if (lost === 0 || won > lost) return { allowed: true, reason: counts };
   const worst = upperBound(lost, compared, risk) - won / compared;
   return worst <= margin
-    ? { allowed: true, reason: `it is no worse: ${told}` }
-    : { allowed: false, reason: `it is not shown to be no worse: ${told}; label more parts` };
+    ? { allowed: true, reason: `it is no worse: ${counts}` }
+    : { allowed: false, reason: `it is not shown to be no worse: ${counts}; label more parts` };
 }

@@ -1,15 +1,15 @@
-/** Frames that show the same thing: they must never sit on both sides of a split. */
+/** Groups frames that show the same part or moment; a group must not be divided between training and held-out frames. */
 import type { LabelledFrame } from '../dataset/frame.ts';
 import type { FrameFeatures } from './features.ts';
 
-/** Features that point the same way to within this cosine are the same picture but for noise. */
+/** Frames with a higher cosine similarity of their features are near-duplicates. */
 const sameCosine = 0.9995;
-/** So many pairs are held in memory. */
-const mostPairs = 200_000;
-/** Frames of one camera so close in time show one part, ms. */
+/** Maximum number of pairs in memory. */
+const maxPairs = 200_000;
+/** Frames of one camera within this time show the same part, ms. */
 const sameMomentMs = 1_000;
 
-/** A group number for each frame: one part, one moment of a camera, or near-duplicates belong together. */
+/** A group number for each frame; frames of one part, one moment of a camera, and near-duplicates are in one group. */
 export function groupsOf(described: readonly FrameFeatures[]): number[] {
   const parent = described.map((_, i) => i);
   const find = (i: number): number => {
@@ -42,7 +42,7 @@ export function groupsOf(described: readonly FrameFeatures[]): number[] {
     }
   });
 
-  // In a fixture all good parts look alike: the likest stay together, but never more than a fifth of a label.
+  // In a fixture all good parts look alike: groups the most similar ones, but at most a fifth of a label.
   const members = new Map<string, number>();
   for (const { frame } of described) members.set(frame.label, (members.get(frame.label) ?? 0) + 1);
   const sizes = described.map(() => 0);
@@ -51,8 +51,8 @@ export function groupsOf(described: readonly FrameFeatures[]): number[] {
   });
   for (const { a, b } of alike(described, (one, other) => one.frame.label === other.frame.label)) {
     const [left, right] = [find(a), find(b)];
-    const most = Math.max(2, Math.floor(members.get(described[a]!.frame.label)! / 5));
-    if (left === right || sizes[left]! + sizes[right]! > most) continue;
+    const max = Math.max(2, Math.floor(members.get(described[a]!.frame.label)! / 5));
+    if (left === right || sizes[left]! + sizes[right]! > max) continue;
     join(left, right);
     sizes[right]! += sizes[left]!;
   }
@@ -81,17 +81,17 @@ export function partsOf(frames: readonly LabelledFrame[]): number[] {
   return part;
 }
 
-/** Pairs that are the same picture but for noise, the likest first, as far as `among` wants them. */
+/** Pairs of near-duplicates, the most similar first; only pairs that `among` accepts. */
 export function alike(
   described: readonly FrameFeatures[],
   among: (one: FrameFeatures, other: FrameFeatures) => boolean,
 ): { a: number; b: number }[] {
   const lengths = described.map(({ features }) => Math.sqrt(dot(features, features)) || 1);
   const pairs: { a: number; b: number; cosine: number }[] = [];
-  for (let a = 1; a < described.length && pairs.length < mostPairs; a++) {
+  for (let a = 1; a < described.length && pairs.length < maxPairs; a++) {
     for (let b = 0; b < a; b++) {
       if (!among(described[a]!, described[b]!)) continue;
-      // Lengths that differ rule it out without the product.
+      // Different lengths exclude a pair without computing the product.
       const ratio = lengths[a]! / lengths[b]!;
       if (ratio < 0.97 || ratio > 1.03) continue;
       const cosine = dot(described[a]!.features, described[b]!.features) / (lengths[a]! * lengths[b]!);

@@ -1,4 +1,4 @@
-/** One hidden layer on the same features, for labels that no straight line tells apart. */
+/** Trains a head with one hidden layer on the same features, for labels that are not linearly separable. */
 
 import type { Basis } from './basis.ts';
 import { seededRandom } from './random.ts';
@@ -10,7 +10,7 @@ export interface HiddenOptions {
   readonly penalty: number;
   readonly steps: number;
   readonly signal?: AbortSignal | undefined;
-  /** Told the scores of every row, [n][K], each `every` steps. */
+  /** Receives the scores of every row, [n][K], each `every` steps. */
   readonly onStep?: (step: number, scores: number[][]) => void;
   readonly every: number;
 }
@@ -26,12 +26,12 @@ export interface HiddenWeights {
   readonly scores: number[][];
 }
 
-const pace = 0.01;
+const learningRate = 0.01;
 
 /**
- * relu(Φ·A)·B + c with squared error against class targets, L2 penalty and Adam (Kingma and Ba, ICLR 2015), whole batches,
- * from seeded weights (He et al., ICCV 2015): the same seed, the same head.
- * @param weight of each row, 0 for one that it must not see
+ * relu(Φ·A)·B + c with squared error against class targets, L2 penalty and Adam (Kingma and Ba, ICLR 2015), full batches,
+ * seeded initial weights (He et al., ICCV 2015): the same seed gives the same head.
+ * @param weight of each row, 0 for a row that is not used
  */
 export async function trainHidden(
   tf: Tensors,
@@ -45,7 +45,7 @@ export async function trainHidden(
   const { rank } = basis;
   const total = weight.reduce((sum, w) => sum + w, 0);
   const random = seededRandom(seed);
-  // Box and Muller: two uniform numbers make a normal one.
+  // Box-Muller transform.
   const normal = () => Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
   const drawn = (length: number, deviation: number) =>
     Float32Array.from({ length }, () => deviation * normal());
@@ -53,7 +53,7 @@ export async function trainHidden(
   tf.engine().startScope();
   try {
     const rows = tf.tensor2d(basis.rows, [count, rank]);
-    const turned = tf.transpose(rows);
+    const transposed = tf.transpose(rows);
     const perRow = tf.tensor2d(
       Float32Array.from(weight, (w) => w / total),
       [count, 1],
@@ -64,7 +64,7 @@ export async function trainHidden(
     });
     const truth = tf.tensor2d(wanted, [count, classes]);
     type Matrix = ReturnType<Tensors['tensor2d']>;
-    // Rows of the basis have length about 1 whatever its rank.
+    // Rows of the basis have a length of about 1 for any rank.
     let weights: Matrix[] = [
       tf.tensor2d(drawn(rank * units, Math.SQRT2), [rank, units]),
       tf.tensor2d(drawn(units * classes, 1 / Math.sqrt(units)), [units, classes]),
@@ -88,7 +88,7 @@ export async function trainHidden(
           tf.cast(tf.greater(inner, 0), 'float32'),
         ) as Matrix;
         const gradients = [
-          tf.add(tf.matMul(turned, back), tf.mul(weights[0]!, penalty)),
+          tf.add(tf.matMul(transposed, back), tf.mul(weights[0]!, penalty)),
           tf.add(tf.matMul(tf.transpose(active), error), tf.mul(weights[1]!, penalty)),
           tf.sum(error, 0, true),
         ];
@@ -99,7 +99,7 @@ export async function trainHidden(
             tf.div(mean, 1 - 0.9 ** step),
             tf.add(tf.sqrt(tf.div(square, 1 - 0.999 ** step)), 1e-8),
           );
-          return { mean, square, next: tf.sub(weights[i]!, tf.mul(direction, pace)) };
+          return { mean, square, next: tf.sub(weights[i]!, tf.mul(direction, learningRate)) };
         });
       });
       tf.dispose([...weights, ...means, ...squares]);
@@ -108,7 +108,7 @@ export async function trainHidden(
       squares = updated.map(({ square }) => square as Matrix);
       if (step % every !== 0 && step !== steps) continue;
       onStep?.(step, await said(tf.tidy(() => forward().scores)));
-      // Cancelling, progress and signals get their turn.
+      // Lets the event loop process cancellation, progress and signals.
       await new Promise((resolve) => setImmediate(resolve));
     }
     const [first, second, bias] = await Promise.all(weights.map((one) => one.data()));

@@ -1,7 +1,7 @@
-/** What counted mistakes prove of a rate. */
+/** Exact confidence intervals of error rates. */
 
 export interface Interval {
-  /** wrong / of; 0 where nothing was counted. */
+  /** wrong / of; 0 if `of` is 0. */
   readonly rate: number;
   readonly low: number;
   readonly high: number;
@@ -12,7 +12,7 @@ export interface Interval {
 /** Exact two-sided 95 % interval of a rate (Clopper and Pearson, Biometrika 26, 1934). */
 export function interval95(wrong: number, of: number): Interval {
   if (of === 0) return { rate: 0, low: 0, high: 1, wrong, of };
-  // The lower end by symmetry: wrong and right change places.
+  // The lower end follows by symmetry between wrong and right.
   return {
     rate: wrong / of,
     low: 1 - upperBound(of - wrong, of, 0.025),
@@ -22,7 +22,7 @@ export function interval95(wrong: number, of: number): Interval {
   };
 }
 
-/** The smallest rate at which so few mistakes would be rarer than `risk`. */
+/** One-sided upper confidence bound: the rate at which so few mistakes have probability `risk`. */
 export function upperBound(wrong: number, of: number, risk: number): number {
   if (wrong >= of) return 1;
   let low = wrong / of;

@@ -1,19 +1,19 @@
-/** The training loop: many linear heads at once, each with its own rows and its own penalty. */
+/** The training loop: trains many linear heads in one batch, each with its own rows and penalty. */
 import type { Basis } from './basis.ts';
 import type { Tensors } from './tensors.ts';
 
 /** One head of the batch. */
 export interface Variant {
-  /** [n], 0 for a row that it must not see. */
+  /** [n], 0 for a row that is not used. */
   readonly weight: Float64Array;
-  /** L2 penalty on the coefficients, against a mean squared error. */
+  /** L2 penalty on the coefficients, relative to a mean squared error. */
   readonly penalty: number;
 }
 
 export interface Fitted {
   /** [r,K] in the basis. */
   readonly coefficients: Float32Array;
-  /** Of every row, seen or not: [n][K]. */
+  /** Of every row, whether used or not: [n][K]. */
   readonly scores: number[][];
 }
 
@@ -23,14 +23,14 @@ export interface LoopOptions {
   readonly onStep?: ((done: number, total: number) => void) | undefined;
 }
 
-/** Coefficients that move less than this in a step have arrived, relative to the largest. */
-const arrived = 2e-4;
+/** Converged if the largest change of a coefficient in one step is less than this, relative to the largest coefficient. */
+const tolerance = 2e-4;
 
 /**
  * Least-squares classification with an L2 penalty (Rifkin and Klautau, "In Defense of One-Vs-All Classification", JMLR 5,
- * 2004): on few frozen features it is steadier than the logistic loss. All variants share one matrix product a step, so a
+ * 2004): with few samples it is more stable than the logistic loss. All variants share one matrix product per step, so that a
  * cross-validation over many penalties costs little more than one fit. Accelerated gradient descent from zero (Nesterov,
- * "Introductory Lectures on Convex Optimization", 2.2.11): convex, so deterministic; stops early once nothing moves.
+ * "Introductory Lectures on Convex Optimization", 2.2.11): deterministic because the problem is convex; stops early on convergence.
  * @param target class of each row, 0 to classes - 1
  * @throws the reason of `signal`, between two steps
  */
@@ -46,7 +46,7 @@ export async function trainHeads(
   const { rank } = basis;
   const columns = variants.length * classes;
   const totals = variants.map(({ weight }) => weight.reduce((sum, w) => sum + w, 0));
-  /** [n,M·K]: what a row counts in each variant. */
+  /** [n,M·K]: weight of a row in each variant. */
   const perRow = new Float32Array(count * columns);
   const wanted = new Float32Array(count * columns);
   for (let i = 0; i < count; i++) {
@@ -61,20 +61,20 @@ export async function trainHeads(
   tf.engine().startScope();
   try {
     const rows = tf.tensor2d(basis.rows, [count, rank]);
-    // The transpose is kept: multiplying by it is ten times as fast as asking matMul to transpose.
-    const turned = tf.transpose(rows);
+    // Multiplying by a stored transpose is ten times as fast as the transpose option of matMul.
+    const transposed = tf.transpose(rows);
     const weight = tf.tensor2d(perRow, [count, columns]);
     const truth = tf.tensor2d(wanted, [count, columns]);
-    const curvature = await topCurvature(tf, rows, turned, variants, totals);
+    const curvature = await topCurvature(tf, rows, transposed, variants, totals);
     const perColumn = (value: (m: number) => number) =>
       tf.tensor2d(
         Float32Array.from({ length: columns }, (_, c) => value(Math.floor(c / classes))),
         [1, columns],
       );
     const penalty = perColumn((m) => variants[m]!.penalty);
-    // A tenth more for what the power iteration has not found yet.
+    // 10 % margin, because the power iteration converges from below.
     const lipschitz = (m: number) => 1.1 * curvature[m]! + variants[m]!.penalty;
-    const pace = perColumn((m) => 1 / lipschitz(m));
+    const stepSize = perColumn((m) => 1 / lipschitz(m));
     const momentum = perColumn((m) => {
       const q = Math.sqrt(variants[m]!.penalty / lipschitz(m));
       return (1 - q) / (1 + q);
@@ -87,8 +87,8 @@ export async function trainHeads(
       const [next, further, change] = tf.tidy(() => {
         const scores = tf.matMul(rows, ahead);
         const error = tf.mul(tf.sub(scores, truth), weight);
-        const gradient = tf.add(tf.matMul(turned, error), tf.mul(ahead, penalty));
-        const moved = tf.sub(ahead, tf.mul(gradient, pace));
+        const gradient = tf.add(tf.matMul(transposed, error), tf.mul(ahead, penalty));
+        const moved = tf.sub(ahead, tf.mul(gradient, stepSize));
         const difference = tf.sub(moved, coefficients);
         const biggest = tf.div(tf.max(tf.abs(difference)), tf.add(tf.max(tf.abs(moved)), 1e-12));
         return [moved, tf.add(moved, tf.mul(difference, momentum)), biggest] as const;
@@ -99,8 +99,8 @@ export async function trainHeads(
       const moves = (await change.data())[0]!;
       change.dispose();
       onStep?.(step, steps);
-      if (moves < arrived) break;
-      // Cancelling, progress and signals get their turn.
+      if (moves < tolerance) break;
+      // Lets the event loop process cancellation, progress and signals.
       if (step % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     const found = await coefficients.data();
@@ -123,7 +123,7 @@ export async function trainHeads(
 async function topCurvature(
   tf: Tensors,
   rows: ReturnType<Tensors['tensor2d']>,
-  turned: ReturnType<Tensors['tensor2d']>,
+  transposed: ReturnType<Tensors['tensor2d']>,
   variants: readonly Variant[],
   totals: readonly number[],
 ): Promise<ArrayLike<number>> {
@@ -144,7 +144,7 @@ async function topCurvature(
     let length = tf.norm(direction, 2, 0);
     for (let step = 0; step < 20; step++) {
       direction = tf.div(direction, length);
-      direction = tf.matMul(turned, tf.mul(tf.matMul(rows, direction), weight)) as typeof direction;
+      direction = tf.matMul(transposed, tf.mul(tf.matMul(rows, direction), weight)) as typeof direction;
       length = tf.norm(direction, 2, 0);
     }
     return length;

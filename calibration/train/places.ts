@@ -1,9 +1,9 @@
-/** Places of defects on views of an image. */
+/** Locations of defects in views of an image. */
 import { type Cells, type Spot, spotAt } from '../../models/cells.ts';
 import type { Image } from '../../models/image.ts';
 import { type ImagePoint, pointInView } from './views.ts';
 
-/** √cells at a place, [C]: those of the nearest cells by their distance. @param cells windowed */
+/** √cells at a location, [C], bilinear. @param cells windowed */
 export function rootsAt({ data, channels, height, width }: Cells, place: ImagePoint): Float32Array {
   const { row, column, columns, weights } = spotAt({ height, width }, place);
   const size = height * width;
@@ -15,7 +15,7 @@ export function rootsAt({ data, channels, height, width }: Cells, place: ImagePo
   return roots;
 }
 
-/** The cells of a view that show the same place. */
+/** The cells of a view at a location of the image. */
 export function spotInView(
   cells: Pick<Cells, 'height' | 'width'>,
   place: ImagePoint,
@@ -25,21 +25,21 @@ export function spotInView(
   return spotAt(cells, pointInView(place, image, view) ?? place);
 }
 
-/** Undefined without places. */
-export function middleOf(places: readonly ImagePoint[]): ImagePoint | undefined {
+/** Undefined for an empty list. */
+export function centreOf(places: readonly ImagePoint[]): ImagePoint | undefined {
   if (places.length === 0) return undefined;
   const mean = (of: (place: ImagePoint) => number) =>
     places.reduce((sum, place) => sum + of(place), 0) / places.length;
   return { x: mean(({ x }) => x), y: mean(({ y }) => y) };
 }
 
-/** Root of the mean squared distance from their middle, in cells. */
+/** Root mean square distance from the centre, in cells. */
 export function spreadOf(
   places: readonly ImagePoint[],
   { height, width }: Pick<Cells, 'height' | 'width'>,
 ): number {
-  const middle = middleOf(places);
-  if (!middle) return 0;
-  const squares = places.map(({ x, y }) => ((x - middle.x) * width) ** 2 + ((y - middle.y) * height) ** 2);
+  const centre = centreOf(places);
+  if (!centre) return 0;
+  const squares = places.map(({ x, y }) => ((x - centre.x) * width) ** 2 + ((y - centre.y) * height) ** 2);
   return Math.sqrt(squares.reduce((a, b) => a + b) / places.length);
 }

@@ -1,4 +1,4 @@
-/** Whether a head that was trained on float features judges as well on features in 8 bits, on parts that it had not seen. */
+/** Compares the held-out accuracy of heads trained on float features with float and with int8 features. */
 import type { Config } from '../../config/schema.ts';
 import { familiarityOf } from '../../models/familiarity.ts';
 import { hellinger, probabilitiesOf } from '../../models/head.ts';
@@ -21,21 +21,21 @@ import { foldsOf } from './folds.ts';
 import { groupsOf } from './groups.ts';
 import { throttled } from './throttle.ts';
 
-/** Half a point of accuracy, and of bad parts that pass. */
-const mostLost = 0.005;
-/** Parts like the labelled ones that may be called unfamiliar more often than before. */
-const mostUnfamiliar = 0.01;
-/** Frames that are judged, evenly over the labels. */
-const mostFrames = 600;
+/** Maximum loss of accuracy, and maximum increase of the escape rate. */
+const maxLoss = 0.005;
+/** Maximum increase of the share of parts that are called unfamiliar. */
+const maxUnfamiliar = 0.01;
+/** Maximum number of frames, drawn evenly over the labels. */
+const maxFrames = 600;
 const folds = 5;
-/** Of one label: as for training. */
-const leastFrames = 4;
+/** Minimum per label, as for training. */
+const minFrames = 4;
 
 type Deps = Pick<DescribeOptions, 'onNotice' | 'signal'> & {
   readonly onProgress: (step: string, done: number, total: number) => void;
 };
 
-/** A head without one fold, and the frames of that fold. */
+/** A head trained without one fold, and the frames of that fold. */
 interface Fold {
   readonly head: TrainedHead;
   readonly familiar: Familiar;
@@ -43,8 +43,8 @@ interface Fold {
 }
 
 /**
- * Trains heads on float features, each without a fifth of the frames, and gives what judges features in 8 bits by them.
- * Undefined where too little is labelled.
+ * Trains heads on float features, each without a fifth of the frames, and returns a function that evaluates int8 features with
+ * them. Undefined if there are too few labelled frames.
  */
 export async function judgeOf(
   {
@@ -57,13 +57,12 @@ export async function judgeOf(
   frames: readonly LabelledFrame[],
   { onProgress, onNotice, signal }: Deps,
 ): Promise<((features: (image: Image) => Promise<Float32Array>) => Promise<HeldOutCheck>) | undefined> {
-  const chosen = drawEvenly(frames, mostFrames, 1);
+  const chosen = drawEvenly(frames, maxFrames, 1);
   const labels = [...new Set(chosen.map(({ label }) => label))];
-  const few = labels.find((label) => chosen.filter((one) => one.label === label).length < leastFrames);
+  const few = labels.find((label) => chosen.filter((one) => one.label === label).length < minFrames);
   if (labels.length < 2 || few !== undefined) {
-    const why =
-      few === undefined ? 'all frames have one label' : `${few} has fewer than ${leastFrames} frames`;
-    onNotice(`accuracies are not held against each other: ${why}`);
+    const why = few === undefined ? 'all frames have one label' : `${few} has fewer than ${minFrames} frames`;
+    onNotice(`accuracies are not compared: ${why}`);
     return undefined;
   }
   const described = await describeFloat(chosen);
@@ -72,7 +71,7 @@ export async function judgeOf(
   const fold = foldsOf(grouped, folds, 1);
   const made: Fold[] = [];
   for (let held = 0; held < folds; held++) {
-    onProgress('training heads without a part of the frames', held, folds);
+    onProgress('training heads for cross-validation', held, folds);
     const rest = described.filter((_, i) => fold[i] !== held);
     const restGroup = group.filter((_, i) => fold[i] !== held);
     const known = new Set(rest.map(({ frame }) => frame.label));
@@ -88,7 +87,7 @@ export async function judgeOf(
       held: described.filter(({ frame }, i) => fold[i] === held && known.has(frame.label)),
     });
   }
-  onProgress('training heads without a part of the frames', folds, folds);
+  onProgress('training heads for cross-validation', folds, folds);
   const limits = (await activeThresholds(storage.directory)) ?? thresholds;
   const count = made.reduce((sum, { held }) => sum + held.length, 0);
   if (count === 0) return undefined;
@@ -101,7 +100,7 @@ export async function judgeOf(
     for (const { held, ...by } of made) {
       for (const { frame, features: exact } of held) {
         signal?.throwIfAborted();
-        onProgress('judging parts not seen', done++, count);
+        onProgress('evaluating held-out parts', done++, count);
         const changed = await features(await decodePicture(await readFrame(frame)));
         if (!good.includes(frame.label)) bad++;
         for (const [counts, seen] of [
@@ -115,7 +114,7 @@ export async function judgeOf(
         }
       }
     }
-    onProgress('judging parts not seen', count, count);
+    onProgress('evaluating held-out parts', count, count);
     const shares = (of: 'right' | 'unfamiliar') => ({ fp32: float[of] / count, int8: int8[of] / count });
     const heldOut: HeldOutCheck['heldOut'] = {
       frames: count,
@@ -144,7 +143,7 @@ export async function judgeOf(
   }
 }
 
-/** What a head says of one part by its features. */
+/** The judgement of one part by its features. */
 function answer(
   { head, familiar }: Pick<Fold, 'head' | 'familiar'>,
   features: Float32Array,
@@ -153,30 +152,30 @@ function answer(
 ) {
   const values = probabilitiesOf(head, features);
   const said = Object.fromEntries(head.labels.map((label, k) => [label, values[k]!]));
-  const likeness = familiarityOf(familiar, hellinger(features));
+  const familiarity = familiarityOf(familiar, hellinger(features));
   const rules = { thresholds, familiar: familiar.minFamiliarity, good };
   return {
     label: mostProbable(said),
-    unfamiliar: likeness < familiar.minFamiliarity,
-    passes: decide([said], rules, [likeness]).verdict === 'pass',
+    unfamiliar: familiarity < familiar.minFamiliarity,
+    passes: decide([said], rules, [familiarity]).verdict === 'pass',
   };
 }
 
 function refusalOf({ fp32, int8, unfamiliar, escapes }: HeldOutCheck['heldOut']): string | undefined {
   const points = (share: number) => `${(100 * share).toFixed(2)} points`;
-  if (fp32 - int8 > mostLost + 1e-9) {
-    return `${points(fp32 - int8)} fewer parts not seen are judged right, ${points(mostLost)} are allowed`;
+  if (fp32 - int8 > maxLoss + 1e-9) {
+    return `${points(fp32 - int8)} fewer held-out parts are judged correctly, ${points(maxLoss)} are allowed`;
   }
-  if (escapes && escapes.int8 - escapes.fp32 > mostLost + 1e-9) {
-    return `${points(escapes.int8 - escapes.fp32)} more bad parts pass, ${points(mostLost)} are allowed`;
+  if (escapes && escapes.int8 - escapes.fp32 > maxLoss + 1e-9) {
+    return `${points(escapes.int8 - escapes.fp32)} more bad parts pass, ${points(maxLoss)} are allowed`;
   }
-  if (unfamiliar.int8 - unfamiliar.fp32 > mostUnfamiliar + 1e-9) {
-    return `${points(unfamiliar.int8 - unfamiliar.fp32)} more parts are called unfamiliar, ${points(mostUnfamiliar)} are allowed`;
+  if (unfamiliar.int8 - unfamiliar.fp32 > maxUnfamiliar + 1e-9) {
+    return `${points(unfamiliar.int8 - unfamiliar.fp32)} more parts are called unfamiliar, ${points(maxUnfamiliar)} are allowed`;
   }
   return undefined;
 }
 
-/** The limits that judge now; undefined where those of the config do, or none can be read. */
+/** The thresholds of the active version; undefined if it has none or cannot be read. */
 async function activeThresholds(storageDirectory: string): Promise<Thresholds | undefined> {
   try {
     const store = await openStore(storageDirectory);

@@ -1,16 +1,16 @@
-/** Chance that can be repeated: the same seed draws the same line. */
+/** Seeded random numbers. */
 export interface Random {
   /** From 0 up to but not including 1. */
   next(): number;
-  between(least: number, most: number): number;
+  between(min: number, max: number): number;
   /** A whole number from 0 to `count - 1`. */
   integer(count: number): number;
   pick<T>(choices: readonly [T, ...T[]]): T;
-  /** A new list in any order. */
+  /** A shuffled copy. */
   shuffled<T>(list: readonly T[]): T[];
 }
 
-/** Mulberry32 (Tommy Ettinger, public domain): 32 bits of state, good enough for pictures. */
+/** Mulberry32 (Tommy Ettinger, public domain): 32 bits of state, sufficient for images. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {
@@ -23,7 +23,7 @@ export function seededRandom(seed: number): Random {
   return {
     next,
     integer,
-    between: (least, most) => least + (most - least) * next(),
+    between: (min, max) => min + (max - min) * next(),
     pick: (choices) => choices[integer(choices.length)] ?? choices[0],
     shuffled(list) {
       const result = [...list];
@@ -36,7 +36,7 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** A seed for one thing of many (part number 7 of the line with seed 3), unlike its neighbours'. */
+/** Derives an independent seed for one of many items, such as part 7 of the line with seed 3. */
 export function mixSeeds(...seeds: readonly number[]): number {
   let hash = 0x811c9dc5;
   for (const seed of seeds) {

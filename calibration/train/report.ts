@@ -1,4 +1,4 @@
-/** How a candidate was judged: report.json of a version. A schema first; the type follows. Rates are shares, 0 to 1. */
+/** The evaluation of a candidate: report.json of a version. Rates are shares, 0 to 1. */
 import { z } from 'zod';
 
 const share = z.number().min(0).max(1);
@@ -8,7 +8,7 @@ const interval = z.object({ rate: share, low: share, high: share, wrong: count, 
 
 export const reportSchema = z.object({
   labels: z.array(z.string()),
-  confusion: z.array(z.array(count)).describe('[K][K]; row: what the part is, column: what was said'),
+  confusion: z.array(z.array(count)).describe('[K][K]; row: true label, column: predicted label'),
   perLabel: z.array(z.object({ label: z.string(), precision: share, recall: share, f1: share, count })),
   accuracy: share,
   macroF1: share,
@@ -18,21 +18,23 @@ export const reportSchema = z.object({
   revision: z.string().describe('of the dataset'),
   frames: count,
   counts: z.record(z.string(), count).describe('frames of each label'),
-  folds: count.describe('each part was judged by a head that was trained without its fold'),
+  folds: count.describe('each part was evaluated by a head that was trained without its fold'),
   seed: z.number(),
   views: z.enum(['none', 'flips', 'turns']),
   augment: z.array(z.enum(['light', 'blur', 'crop', 'rotate'])).default([]),
   places: z
     .object({
-      sentence: z.string().describe('what was chosen and why'),
+      sentence: z.string().describe('what was chosen and why, for the operator'),
       marked: count.describe('parts with marks'),
-      guessed: count.describe('parts without marks, of which the oddest place was taken for one'),
+      guessed: count.describe('parts without marks for which the most anomalous cell was used instead'),
       tried: z.array(
         z.object({
           way: z
             .enum(['features', 'places', 'spot'])
-            .describe('the whole image alone; single places as well; one place, the same on all parts'),
-          window: count.describe('cells of stage 3 in each direction that a place stands for; 0: no places'),
+            .describe(
+              'features: whole image only; places: whole image and localized features; spot: one location, the same on all parts',
+            ),
+          window: count.describe('side of the pooling window in cells of stage 3; 0: no localized features'),
           loss: z.number().describe('squared error of held-out parts'),
           accuracy: share,
           chosen: z.boolean(),
@@ -40,7 +42,7 @@ export const reportSchema = z.object({
       ),
     })
     .optional()
-    .describe('ways of looking at single places; absent where nothing says where to look'),
+    .describe('localized features that were tried; absent if there were no locations to learn from'),
   goodOnly: z
     .object({
       parts: count.describe('good parts that it remembers'),
@@ -107,7 +109,7 @@ export const reportSchema = z.object({
   promised: z.boolean().describe('whether the thresholds keep the targets'),
   promise: z
     .array(z.object({ kept: z.boolean(), text: z.string() }))
-    .describe('what is promised, or what is missing for it'),
+    .describe('what is guaranteed, or what is missing for a guarantee'),
   checks: z.array(
     z.object({
       name: z.enum(['negative-transfer', 'over-fitting', 'forgetting']),
@@ -121,12 +123,12 @@ export const reportSchema = z.object({
     .describe('the active head on the same parts'),
   errorReduction: z
     .object({ active: z.number().nullable(), commonest: z.number().nullable() })
-    .describe('1 - error / error of the other; null where the other makes none'),
+    .describe('1 - error / error of the other; null if the other makes no mistakes'),
   gate: z.object({ allowed: z.boolean(), reason: z.string() }),
   worst: z
     .array(z.object({ id: z.string(), label: z.string(), said: z.string(), probability: share }))
-    .describe('mistakes on held-out parts, the surest first'),
-  latencyMs: z.number().optional().describe('one picture through the base on this machine, median'),
+    .describe('mistakes on held-out parts, the most confident first'),
+  latencyMs: z.number().optional().describe('latency of the base for one image on this machine, median'),
   seconds: z.object({ features: z.number(), training: z.number() }),
 });
 export type Report = z.output<typeof reportSchema>;

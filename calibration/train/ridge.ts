@@ -1,6 +1,6 @@
 /**
- * A linear head in closed form for few labels: class-balanced ridge regression on standardised frozen features,
- * solved in the dual (n×n), its strength chosen and its probabilities calibrated by leave-one-out.
+ * A linear head in closed form for few labelled images: class-balanced ridge regression on standardised frozen features,
+ * solved in the dual (n×n); leave-one-out chooses the penalty and calibrates the probabilities.
  */
 
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
@@ -12,18 +12,18 @@ import { type Calibration, calibrate } from './temperature.ts';
 export interface RidgeHead extends HeadWeights {
   /** Chosen ridge strength, in units of a feature's variance. */
   readonly strength: number;
-  /** What leave-one-out says of pictures that the head was not fitted on. */
+  /** Leave-one-out accuracy. */
   readonly looAccuracy: number;
   /** Mean over the classes of the negative log-likelihood, nats. */
   readonly looLoss: number;
 }
 
-/** Strengths tried, evenly spaced by factors of √10. */
+/** Candidates, in steps of √10. */
 const strengths = Array.from({ length: 13 }, (_, i) => 10 ** (-3 + i / 2));
 
 /**
- * Fits a head on raw features, [n][D], and one label each. Deterministic; blocks for about n³ operations per
- * strength, so it is for some hundred pictures. Throws RangeError for fewer than two labels.
+ * Fits a head on raw features, [n][D], and one label each. Deterministic. Blocks for about n³ operations per
+ * strength, so use it for at most some hundred images. Throws RangeError for fewer than two labels.
  *
  * Weighted ridge with class weights wᵢ: minimise Σ wᵢ(yᵢ − f(xᵢ))² + λ‖w‖². In the dual α = G⁻¹y with
  * G = K + λW⁻¹, and leaving i out gives yᵢ − αᵢ/(G⁻¹)ᵢᵢ (Rifkin & Lippert, "Notes on Regularized Least
@@ -34,9 +34,9 @@ export function fitRidge(features: readonly Float32Array[], labels: readonly str
   const count = features.length;
   const size = features[0]?.length ?? 0;
   if (count !== labels.length || features.some(({ length }) => length !== size)) {
-    throw new RangeError(`${count} features of one size and as many labels are needed, got ${labels.length}`);
+    throw new RangeError(`${count} features of one size need as many labels, got ${labels.length}`);
   }
-  if (classes.length < 2) throw new RangeError('pictures of at least two labels are needed');
+  if (classes.length < 2) throw new RangeError('images of at least two labels are needed');
 
   const target = labels.map((label) => classes.indexOf(label));
   const members = classes.map((_, k) => target.filter((t) => t === k).length);
@@ -67,7 +67,7 @@ export function fitRidge(features: readonly Float32Array[], labels: readonly str
   }
   const { strength, alpha, fit, scores } = best!;
 
-  // w = Xᵀα / D, with the standardisation folded in so that the head takes raw features.
+  // w = Xᵀα / D, with the standardisation folded in so that the head accepts raw features.
   const weights = new Float64Array(classes.length * size);
   const bias = new Float64Array(classes.length);
   for (let k = 0; k < classes.length; k++) {

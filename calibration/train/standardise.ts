@@ -1,13 +1,13 @@
-/** Features on one scale, and how alike they are. */
+/** Standardises features and computes their Gram matrix. */
 import { Matrix } from 'ml-matrix';
 
 export interface Standardisation {
   readonly mean: Float64Array;
-  /** One over the deviation. */
+  /** Inverse standard deviation. */
   readonly scale: Float64Array;
 }
 
-/** Weighted mean, and one over the weighted deviation; a feature that never moves gets 0. */
+/** Weighted mean and inverse weighted standard deviation; 0 for a constant feature. */
 export function standardise(features: readonly Float32Array[], weight: ArrayLike<number>): Standardisation {
   const size = features[0]!.length;
   const total = features.reduce((sum, _, i) => sum + weight[i]!, 0);
@@ -31,7 +31,7 @@ export function standardised(
   return features.map((row) => row.map((value, d) => (value - mean[d]!) * scale[d]!));
 }
 
-/** K = XXᵀ / D + 1, [n,n]: the constant is the bias. */
+/** K = XXᵀ / D + 1, [n,n]; the constant represents the bias. */
 export function gram(rows: readonly Float32Array[], size: number): Matrix {
   const kernel = Matrix.zeros(rows.length, rows.length);
   rows.forEach((a, i) => {

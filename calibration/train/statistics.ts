@@ -1,4 +1,4 @@
-/** Plain low-level statistics of a picture: what the frozen base has to beat. */
+/** Low-level image statistics: the baseline that the frozen base has to beat. */
 import type { Image } from '../../models/image.ts';
 
 const cells = 4;
@@ -57,7 +57,7 @@ export function statisticsOf({ width, height, data }: Image): Float32Array {
   return out;
 }
 
-/** Which eighth of the circle a direction lies in, 0 to 7; comparing costs a tenth of an arc tangent. */
+/** The octant of a direction, 0 to 7; comparisons are ten times as fast as an arc tangent. */
 function octant(dx: number, dy: number): number {
   const isSteep = Math.abs(dy) > Math.abs(dx);
   return (dy < 0 ? 4 : 0) + (dx < 0 ? 2 : 0) + (isSteep ? 1 : 0);

@@ -1,4 +1,4 @@
-/** Probabilities that mean what they say. */
+/** Temperature scaling, so that probabilities are calibrated. */
 
 export interface Calibration {
   readonly temperature: number;
@@ -13,7 +13,7 @@ export function calibrate(
   rows: readonly (readonly number[])[],
   target: ArrayLike<number>,
   weight: ArrayLike<number>,
-  least = 0.1,
+  minTemperature = 0.1,
 ): Calibration {
   const total = rows.reduce((sum, _, i) => sum + weight[i]!, 0);
   const loss = (logTemperature: number) => {
@@ -26,9 +26,9 @@ export function calibrate(
     });
     return sum / total;
   };
-  // The loss is convex in 1/temperature. Few pictures prove no certainty: a whole step between two targets is
-  // never worth more than 10 nats.
-  let low = Math.log(least);
+  // The loss is convex in 1/temperature. The lower limit bounds the confidence that few images can justify: by default, a full
+  // step between two targets is worth at most 10 nats.
+  let low = Math.log(minTemperature);
   let high = Math.log(100);
   const ratio = (Math.sqrt(5) - 1) / 2;
   for (let step = 0; step < 40; step++) {

@@ -1,4 +1,4 @@
-/** TensorFlow.js with the fastest back end that this machine has. */
+/** TensorFlow.js with the fastest back end of this machine. */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
@@ -16,8 +16,8 @@ export interface OpenTensors {
 let opened: Promise<OpenTensors> | undefined;
 
 /**
- * Native TensorFlow on CUDA where `@tensorflow/tfjs-node-gpu` is installed and its library loads (docs/training.md),
- * otherwise WebAssembly with SIMD: the same code and, to rounding, the same head.
+ * Native TensorFlow on CUDA if `@tensorflow/tfjs-node-gpu` is installed and its library loads (docs/training.md), otherwise
+ * WebAssembly with SIMD. Both give the same head except for rounding.
  */
 export function openTensors(): Promise<OpenTensors> {
   opened ??= open();
@@ -27,7 +27,7 @@ export function openTensors(): Promise<OpenTensors> {
 async function open(): Promise<OpenTensors> {
   const why: string[] = [];
   try {
-    // Not a dependency: its library cannot be installed where there is no CUDA.
+    // Not a dependency, because it cannot be installed without CUDA.
     const native = '@tensorflow/tfjs-node-gpu';
     const gpu = (await import(native)) as Tensors;
     await gpu.ready();

@@ -1,45 +1,45 @@
-/** Thresholds that keep a promise: chosen on parts that the head had not seen, with a finite-sample guarantee. */
+/** Chooses thresholds on held-out parts with a finite-sample guarantee of the error rates. */
 import { decide, type Probabilities, type Thresholds } from '../../models/verdict.ts';
 import { atMost, upperBound } from './interval.ts';
 
 export interface Targets {
-  /** Bad parts that may pass, as a share of the bad ones. */
+  /** Maximum share of bad parts that pass. */
   readonly escapeRate: number;
-  /** Good parts that may fail for one defect, as a share of the good ones. */
+  /** Maximum share of good parts that fail for one defect. */
   readonly falseRejectRate: number;
-  /** How often the promise may be broken by bad luck in the labelled parts. */
+  /** Probability that the guarantee does not hold because of the random choice of labelled parts. */
   readonly risk: number;
 }
 
-/** How often the promise may be broken by bad luck. */
+/** Probability that the guarantee does not hold. */
 export const promiseRisk = 0.1;
 
-/** What mistakes and checks cost, in any one unit. */
+/** Costs of mistakes and checks, in any common unit. */
 export interface Costs {
   readonly escape: number;
   readonly falseReject: number;
-  /** Looking at an uncertain part by hand. */
+  /** Checking an uncertain part by hand. */
   readonly check: number;
 }
 
 export interface Chosen {
   readonly thresholds: Thresholds;
-  /** Whether the targets are promised. */
+  /** Whether the targets are guaranteed. */
   readonly promised: boolean;
-  /** What is promised, or what is missing for a promise, in an operator's words. */
+  /** What is guaranteed, or what is missing for a guarantee, for the operator. */
   readonly sentences: readonly { readonly kept: boolean; readonly text: string }[];
 }
 
-/** From the strictest down, the order in which they are tested. */
+/** Candidates in the order in which they are tested, strictest first. */
 const grid = Array.from({ length: 500 }, (_, i) => Number((0.999 - i / 1000).toFixed(3)));
 
 /**
  * Learn then Test with fixed-sequence testing (Angelopoulos, Bates, Candès, Jordan, Lei 2021, arXiv:2110.01052, §3.2):
- * from the strictest threshold down, each is kept while the exact binomial test shows at risk δ that its rate of mistakes
- * is below the target; the last one kept holds with probability 1 - δ. The guarantee is for single frames of parts like
- * the labelled ones, judged by heads of a cross-validation; several frames that vote are safer, not worse.
- * @param heldOut probabilities from heads that had not seen the part
- * @param fallback where nothing can be promised; never looser than what let no held-out bad part pass
+ * thresholds are tested from the strictest down, and each is accepted while the exact binomial test shows at risk δ that its error
+ * rate is below the target; the last accepted one is valid with probability 1 - δ. The guarantee applies to single frames of
+ * in-distribution parts, judged by the heads of the cross-validation; voting over several frames makes it safer.
+ * @param heldOut cross-validated probabilities
+ * @param fallback used without a guarantee, but never looser than the threshold at which no held-out bad part passes
  */
 export function chooseThresholds(
   heldOut: readonly Probabilities[],
@@ -66,12 +66,12 @@ export function chooseThresholds(
   } else if (missing > 0) {
     say(
       false,
-      `${bad.length} labelled bad parts cannot prove that at most ${percent(targets.escapeRate)} pass: at least ${missing} more are needed`,
+      `${bad.length} labelled bad parts are not enough to show that at most ${percent(targets.escapeRate)} pass: at least ${missing} more are needed`,
     );
   } else {
     say(
       false,
-      `no threshold keeps the escapes below ${percent(targets.escapeRate)}: some bad parts look surely good; look at the worst mistakes`,
+      `no threshold keeps the escapes below ${percent(targets.escapeRate)}: some bad parts are classified as good with high confidence; check the worst mistakes`,
     );
   }
   const strict = grid.findLast((threshold) => bad.every((value) => value < threshold)) ?? grid[0]!;
@@ -96,10 +96,10 @@ export function chooseThresholds(
   } else if (missingGood > 0) {
     say(
       false,
-      `${goods.length} labelled good parts cannot prove that at most ${percent(targets.falseRejectRate)} fail: at least ${missingGood} more are needed`,
+      `${goods.length} labelled good parts are not enough to show that at most ${percent(targets.falseRejectRate)} fail: at least ${missingGood} more are needed`,
     );
   } else if (unproven.length > 0) {
-    say(false, `good parts look too much like ${unproven.join(', ')} for a promise on false rejects`);
+    say(false, `good parts are too similar to ${unproven.join(', ')} to guarantee a rate of false rejects`);
   }
   return {
     thresholds: {
@@ -113,9 +113,9 @@ export function chooseThresholds(
 }
 
 /**
- * Limits from costs (Chow, "On optimum recognition error and reject tradeoff", IEEE Trans. Inf. Theory 16, 1970): a part passes,
- * or fails, only where the expected cost of being wrong is at most that of looking at it by hand. They are as good as the
- * probabilities; what they let through on held-out parts is said beside them.
+ * Thresholds from costs (Chow, "On optimum recognition error and reject tradeoff", IEEE Trans. Inf. Theory 16, 1970): a part
+ * passes or fails only if the expected cost of a mistake is at most that of a check by hand. They depend on well calibrated
+ * probabilities; the sentences include the error rates on held-out parts.
  */
 export function thresholdsFromCosts(
   heldOut: readonly Probabilities[],
@@ -132,14 +132,14 @@ export function thresholdsFromCosts(
     verdicts.filter((one, i) => isGood[i] === of && one === verdict).length;
   const goods = isGood.filter(Boolean).length;
   const rate = (wrong: number, of: number) =>
-    `${wrong} of ${of}, surely fewer than ${percentOf(upperBound(wrong, of, promiseRisk))}`;
+    `${wrong} of ${of} (with ${percentOf(1 - promiseRisk)} confidence fewer than ${percentOf(upperBound(wrong, of, promiseRisk))})`;
   return {
     thresholds,
     promised: false,
     sentences: [
       {
         kept: true,
-        text: `a part passes from ${thresholds.pass} and fails from ${thresholds.fail}: beyond these a mistake is expected to cost less than a check (${costs.check})`,
+        text: `a part passes from ${thresholds.pass} and fails from ${thresholds.fail}: above these thresholds the expected cost of a mistake is less than that of a check (${costs.check})`,
       },
       {
         kept: true,
@@ -153,7 +153,7 @@ export function thresholdsFromCosts(
 const rounded = (value: number) => Number(value.toFixed(3));
 const percentOf = (share: number) => `${Number((share * 100).toFixed(2))} %`;
 
-/** The last threshold that is proved, or undefined where not even the strictest is. */
+/** The loosest threshold that passes the test; undefined if not even the strictest does. */
 function strictestKept(scores: readonly number[], target: number, risk: number): number | undefined {
   const ranked = scores.toSorted((a, b) => b - a);
   let kept: number | undefined;
@@ -166,7 +166,7 @@ function strictestKept(scores: readonly number[], target: number, risk: number):
   return kept;
 }
 
-/** How many parts without a mistake prove the target: (1 - target)ⁿ ≤ risk. */
+/** How many parts without a mistake are needed to show the target: (1 - target)ⁿ ≤ risk. */
 function needed(target: number, risk: number): number {
   return Math.ceil(Math.log(risk) / Math.log1p(-target));
 }

@@ -1,8 +1,8 @@
-/** Augmentation that fits inspection: how a part may lie, and how camera and light may change. */
+/** Augmentation for inspection: orientations of a part, and changes of camera and light. */
 import sharp from 'sharp';
 import type { Image } from '../../models/image.ts';
 
-/** How a part may lie, by name; view 0 is the picture as it is. */
+/** Sets of orientations; view 0 is the unchanged image. */
 export const viewSets = {
   none: [0],
   /** Mirrored, upside down, and both (half a turn). */
@@ -12,20 +12,20 @@ export const viewSets = {
 } as const;
 export type ViewSet = keyof typeof viewSets;
 
-/** What else may change from part to part, by name; each has views of its own, of the picture as it lies. */
+/** Other augmentations; each has its own views of the image in its original orientation. */
 export const augmentations = {
-  /** Darker and lighter by a quarter, as the lamp ages. */
+  /** Darker and lighter by a quarter, as lamps age. */
   light: [8, 9],
-  /** A little out of focus. */
+  /** Slightly out of focus. */
   blur: [10],
-  /** A little nearer, and off the middle. */
+  /** Slightly larger, and off centre. */
   crop: [11, 12],
-  /** Turned by 4 degrees either way. */
+  /** Rotated by 4 degrees in both directions. */
   rotate: [13, 14],
 } as const;
 export type Augmentation = keyof typeof augmentations;
 
-/** Views of a way to lie and of augmentations; the first is always the picture as it is. */
+/** Views of a set of orientations and of augmentations; the first is always the unchanged image. */
 export const viewsOf = (set: ViewSet, augment: readonly Augmentation[]): number[] => [
   ...viewSets[set],
   ...augment.flatMap((name) => augmentations[name]),
@@ -33,9 +33,9 @@ export const viewsOf = (set: ViewSet, augment: readonly Augmentation[]): number[
 
 const lightGamma = 1.25;
 const cropped = 0.92;
-const turnDegrees = 4;
+const rotationDegrees = 4;
 
-/** The picture as view 0 to 14. */
+/** Computes view 0 to 14 of an image. */
 export async function viewOf(image: Image, view: number): Promise<Image> {
   if (view < 8) return symmetry(image, view);
   switch (view) {
@@ -50,7 +50,7 @@ export async function viewOf(image: Image, view: number): Promise<Image> {
     case 12:
       return sampled(image, (x, y) => [1 - (1 - x) * cropped, 1 - (1 - y) * cropped]);
     default:
-      return rotated(image, turnOf(view));
+      return rotated(image, rotationOf(view));
   }
 }
 
@@ -60,8 +60,8 @@ export interface ImagePoint {
 }
 
 /**
- * Where a point of an image lies in one of its views; both in fractions.
- * @returns undefined where the view does not show it
+ * Maps a point of an image to one of its views; both in fractions.
+ * @returns undefined if the view does not show it
  */
 export function pointInView(
   { x, y }: ImagePoint,
@@ -79,7 +79,7 @@ export function pointInView(
       return within({ x: 1 - (1 - x) / cropped, y: 1 - (1 - y) / cropped });
     case 13:
     case 14: {
-      const [sin, cos] = turnOf(view);
+      const [sin, cos] = rotationOf(view);
       const [dx, dy] = [(x - 0.5) * width, (y - 0.5) * height];
       return within({ x: 0.5 + (cos * dx + sin * dy) / width, y: 0.5 + (cos * dy - sin * dx) / height });
     }
@@ -91,7 +91,7 @@ export function pointInView(
 const within = (point: ImagePoint) =>
   point.x >= 0 && point.x <= 1 && point.y >= 0 && point.y <= 1 ? point : undefined;
 
-/** View 0 to 7: bit 0 mirrors, bit 1 turns it upside down, bit 2 swaps rows and columns. */
+/** View 0 to 7: bit 0 mirrors, bit 1 flips vertically, bit 2 swaps rows and columns. */
 function symmetry(image: Image, view: number): Image {
   if (view === 0) return image;
   const { width, height, data } = image;
@@ -120,7 +120,7 @@ function lit({ width, height, data }: Image, gamma: number): Image {
   return { width, height, data: Uint8Array.from(data, (value) => table[value]!) };
 }
 
-/** By a deviation of a two-hundredth of the shorter side: what a lens loses before anybody notices. */
+/** Gaussian blur with a standard deviation of 1/200 of the shorter side: barely noticeable defocus. */
 async function blurred({ width, height, data }: Image): Promise<Image> {
   const sigma = Math.max(0.8, Math.min(width, height) / 200);
   const out = await sharp(data, { raw: { width, height, channels: 3 } })
@@ -130,9 +130,9 @@ async function blurred({ width, height, data }: Image): Promise<Image> {
   return { width, height, data: new Uint8Array(out.buffer, out.byteOffset, out.length) };
 }
 
-/** Sine and cosine of the turn of view 13 or 14. */
-function turnOf(view: number): readonly [number, number] {
-  const angle = ((view === 13 ? turnDegrees : -turnDegrees) * Math.PI) / 180;
+/** Sine and cosine of the rotation of view 13 or 14. */
+function rotationOf(view: number): readonly [number, number] {
+  const angle = ((view === 13 ? rotationDegrees : -rotationDegrees) * Math.PI) / 180;
   return [Math.sin(angle), Math.cos(angle)];
 }
 
@@ -144,7 +144,7 @@ function rotated(image: Image, [sin, cos]: readonly [number, number]): Image {
   });
 }
 
-/** Bilinear; beyond the edge the nearest pixel counts. @param from where each place, 0 to 1, comes from */
+/** Bilinear, with edge pixels repeated beyond the edge. @param from maps a point of the result, 0 to 1, to the source */
 function sampled(image: Image, from: (x: number, y: number) => readonly [number, number]): Image {
   const { width, height, data } = image;
   const out = new Uint8Array(data.length);

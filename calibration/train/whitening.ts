@@ -1,12 +1,12 @@
 /**
- * The directions in which labelled parts differ, and how far parts of one label spread in each. Works on inner products of
- * parts, not on features: parts are far fewer than features.
+ * Kernel PCA with whitening: the principal directions of labelled parts, scaled by the variation within labels. Works on inner
+ * products of parts instead of features, because there are far fewer parts than features.
  */
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from 'ml-matrix';
 
 export interface Whitening {
   readonly rank: number;
-  /** [r,m]: inner products with the m members, as centred by `centre` of them → w, over √r. */
+  /** [r,m]: maps inner products with the m members, centred on their mean, to w, divided by √r. */
   readonly axes: Matrix;
   /** w of each row of the kernel, members or not: [n,r]. */
   readonly rows: Matrix;
@@ -14,20 +14,20 @@ export interface Whitening {
   readonly means: Matrix;
 }
 
-/** Of the directions that parts of one label leave, the last tenth is noise. */
+/** Share of the degrees of freedom within labels that is used as directions; the rest is noise. */
 const keptDirections = 0.9;
-/** More directions cost time at each part; beyond 200 they add little (docs/benchmarks.md). */
-const mostDirections = 256;
-/** Directions with less of the variance than this share of the first are rounding errors. */
-const leastVariance = 1e-6;
+/** Maximum number of directions: each costs time for every part, and more than 200 add little (docs/benchmarks.md). */
+const maxDirections = 256;
+/** Directions with a smaller variance than this share of the first one are rounding errors. */
+const minVariance = 1e-6;
 
 /**
  * Principal directions of some rows of a kernel.
  * @param kernel [n,n], inner products of all rows
- * @param members rows that count; the others are only placed
+ * @param members rows that define the directions; the others are only projected
  * @param label of each row
- * @returns what whitens them, for a shrinkage: the covariance within labels is mixed with so much of a round one, which a
- *   few parts need (Friedman, "Regularized discriminant analysis", JASA 84, 1989); undefined where the rows do not differ
+ * @returns a function from shrinkage to the whitening: the covariance within labels is shrunk towards an isotropic one, which is
+ *   necessary with few parts (Friedman, "Regularized discriminant analysis", JASA 84, 1989); undefined if the rows do not differ
  */
 export function principalDirections(
   kernel: Matrix,
@@ -44,8 +44,8 @@ export function principalDirections(
   const first = realEigenvalues[order[0]!]!;
   const rank = Math.min(
     Math.max(1, Math.floor(keptDirections * freedom)),
-    mostDirections,
-    order.filter((i) => realEigenvalues[i]! > leastVariance * first).length,
+    maxDirections,
+    order.filter((i) => realEigenvalues[i]! > minVariance * first).length,
   );
   if (!(first > 1e-9) || freedom < 2) return undefined;
   const directions = Matrix.zeros(count, rank);
@@ -54,34 +54,34 @@ export function principalDirections(
     const length = Math.sqrt(realEigenvalues[from]!);
     for (let i = 0; i < count; i++) directions.set(i, r, eigenvectorMatrix.get(i, from) / length);
   }
-  const places = centred.mmul(directions);
+  const projected = centred.mmul(directions);
   const labelOf = members.map((i) => labels.indexOf(label[i]!));
-  const means = meansOf(places.subMatrixRow([...members]), labelOf, labels.length);
-  const apart = Matrix.zeros(count, rank);
+  const means = meansOf(projected.subMatrixRow([...members]), labelOf, labels.length);
+  const residual = Matrix.zeros(count, rank);
   members.forEach((row, i) => {
-    for (let r = 0; r < rank; r++) apart.set(i, r, places.get(row, r) - means.get(labelOf[i]!, r));
+    for (let r = 0; r < rank; r++) residual.set(i, r, projected.get(row, r) - means.get(labelOf[i]!, r));
   });
-  const within = apart.transpose().mmul(apart).div(freedom);
-  const round = within.trace() / rank;
+  const within = residual.transpose().mmul(residual).div(freedom);
+  const isotropic = within.trace() / rank;
 
   return (shrinkage) => {
     const mixed = Matrix.mul(within, 1 - shrinkage);
-    for (let r = 0; r < rank; r++) mixed.set(r, r, mixed.get(r, r) + shrinkage * round);
-    // Σ = LLᵀ: |L⁻¹x|² is the Mahalanobis distance; over the rank, so that spaces of different rank compare.
+    for (let r = 0; r < rank; r++) mixed.set(r, r, mixed.get(r, r) + shrinkage * isotropic);
+    // Σ = LLᵀ: |L⁻¹x|² is the Mahalanobis distance, divided by the rank so that spaces of different rank are comparable.
     const whiten = inverseOfLower(new CholeskyDecomposition(mixed).lowerTriangularMatrix).div(
       Math.sqrt(rank),
     );
-    const turned = whiten.transpose();
+    const transposed = whiten.transpose();
     return {
       rank,
       axes: whiten.mmul(directions.transpose()),
-      rows: places.mmul(turned),
-      means: means.mmul(turned),
+      rows: projected.mmul(transposed),
+      means: means.mmul(transposed),
     };
   };
 }
 
-/** [n,m]: inner products with the members, all taken from the mean of the members. */
+/** [n,m]: inner products with the members, centred on the mean of the members. */
 function centredOn(kernel: Matrix, members: readonly number[]): Matrix {
   const columns = kernel.selection(range(kernel.rows), [...members]);
   const rowMean = columns.mean('row');

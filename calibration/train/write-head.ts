@@ -1,4 +1,4 @@
-/** A fitted head → a folder that `Store.add` copies in. */
+/** Writes a trained head to a folder for `Store.add`. */
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,18 +7,18 @@ import { encodeHead, type HeadWeights } from '../../models/head.ts';
 import { type BaseManifest, type HeadManifest, manifestText } from '../../models/manifest.ts';
 
 export interface HeadFacts {
-  /** The base whose features it was fitted on. */
+  /** The base whose features it was trained on. */
   readonly base: BaseManifest;
   readonly createdAt: Date;
-  /** Default: those of the config hold. */
+  /** Default: those of the config. */
   readonly thresholds?: HeadManifest['thresholds'];
-  /** Familiarity below which a part is unfamiliar. */
+  /** A part with a lower familiarity is unfamiliar. */
   readonly familiar?: number;
   /** Of a head that knows good parts only: its score at familiarity 0.5. */
   readonly scoreLimit?: number;
   /** Minimum peak from which a location is reported, in standard deviations of ordinary cells. */
   readonly where?: number | undefined;
-  /** How it was fitted: method, pictures, figures. */
+  /** How it was trained: method, images, figures. */
   readonly training?: HeadManifest['training'];
 }
 
@@ -26,7 +26,7 @@ export interface EncodedHead extends Pick<HeadWeights, 'labels' | 'temperature'>
   readonly model: Uint8Array;
 }
 
-/** Writes manifest.json and head.onnx into the folder, which is made; the store gives the version its number. */
+/** Writes manifest.json and head.onnx to the folder, which is created; the store assigns the version number. */
 export async function writeHead(folder: string, head: HeadWeights, facts: HeadFacts): Promise<void> {
   const { labels, temperature } = head;
   await writeGraph(folder, { model: encodeHead(head), labels, temperature }, facts);

@@ -1,10 +1,10 @@
 /**
- * Files that decide carry a checksum of their content, so that a changed value is refused even if it still makes sense.
- * Files of version 1 were written before there were checksums, or by hand, and have none; from version 2 on one is required.
+ * Files that affect verdicts contain a checksum of their content, so that a changed value is refused even if it is still valid.
+ * Files with schema 1 have none: they were written by hand or before checksums were introduced. Schema 2 requires one.
  */
 import { createHash } from 'node:crypto';
 
-/** The content as version 2, with the SHA-256 of its JSON as the last key. */
+/** The content with schema 2 and the SHA-256 of its JSON as the last key. */
 export function sealed<Content extends object>(
   content: Content,
 ): Omit<Content, 'schema'> & { schema: 2; checksum: string } {
@@ -14,12 +14,12 @@ export function sealed<Content extends object>(
 
 /**
  * The content of a parsed file, without its checksum.
- * @throws Error in words that follow the name of the file, if the checksum does not match or is missing
+ * @throws Error if the checksum is wrong or missing; its message is a predicate that follows the name of the file
  */
 export function unsealed(parsed: unknown): unknown {
   if (typeof parsed !== 'object' || parsed === null) return parsed;
   if (!('checksum' in parsed)) {
-    if ('schema' in parsed && parsed.schema !== 1) throw new Error('has lost its checksum');
+    if ('schema' in parsed && parsed.schema !== 1) throw new Error('has no checksum');
     return parsed;
   }
   const { checksum, ...content } = parsed;
@@ -28,7 +28,7 @@ export function unsealed(parsed: unknown): unknown {
   return content;
 }
 
-/** By the order of keys in the file, which JSON keeps. */
+/** Depends on the order of keys, which JSON preserves. */
 function digest(content: object): string {
   return createHash('sha256').update(JSON.stringify(content)).digest('hex');
 }

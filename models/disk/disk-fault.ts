@@ -1,4 +1,4 @@
-/** What a disk refuses now and may take later: it is full, read-only, away or broken, or the rights are missing. */
+/** Disk errors that may be temporary: full, read-only, disconnected or broken disks, and missing permissions. */
 import { constants } from 'node:os';
 
 const codes = [
@@ -26,10 +26,10 @@ const codes = [
   'ENOSYS',
 ] as const;
 const numbers = new Set(codes.map((code) => (constants.errno as Record<string, number>)[code]));
-/** Not in Node's own list: the Linux numbers of ENOMEDIUM, EHOSTDOWN and ESHUTDOWN. */
+/** Linux numbers of ENOMEDIUM, EHOSTDOWN and ESHUTDOWN, which are missing in Node's list. */
 for (const number of [108, 112, 123]) numbers.add(number);
 
-/** Whether an error of the file system or of lmdb (which has errno as a number) says so. */
+/** Whether an error of the file system or of lmdb (which reports errno as a number) is such a disk error. */
 export function isDiskFault(error: unknown): boolean {
   const { code, cause } = error as { code?: unknown; cause?: unknown };
   if (typeof code === 'number') return numbers.has(code);

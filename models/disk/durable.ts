@@ -1,9 +1,9 @@
-/** Files that are whole or not there at all, also after a power cut. */
+/** Atomic, durable file writes: after a power cut a file is complete or absent. */
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { platform } from 'node:process';
 
-/** Writes beside the file, waits for the disk, then renames over it. @throws what the disk says; nothing has changed then */
+/** Writes a temporary file, syncs it and renames it. @throws file system errors; the file is then unchanged */
 export async function writeDurably(file: string, content: string | Uint8Array): Promise<void> {
   const draft = `${file}.draft`;
   try {
@@ -22,7 +22,7 @@ export async function writeDurably(file: string, content: string | Uint8Array): 
   await syncFolder(dirname(file));
 }
 
-/** Makes the names in a folder durable. Windows cannot open folders and needs no such call. */
+/** Syncs the entries of a folder. Not possible and not needed on Windows. */
 export async function syncFolder(folder: string): Promise<void> {
   if (platform === 'win32') return;
   const handle = await open(folder, 'r');
@@ -33,7 +33,7 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Waits until a file that somebody else wrote is on the disk. */
+/** Syncs a file that was written elsewhere. */
 export async function syncFile(file: string): Promise<void> {
   const handle = await open(file, 'r+');
   try {

@@ -1,14 +1,14 @@
-/** Folders that hold data. */
+/** Creates folders and checks their file system. */
 import { mkdir, stat, statfs } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { dirname } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 
 /**
- * Makes a folder and those above it. Node's own `mkdir` with `recursive` never ends where the system denies that a
- * folder can be made below one that is there (procfs, sysfs: ENOENT).
- * @returns the first that was made; undefined if all were there
- * @throws what the file system says
+ * Creates a folder and its parents. Node's `mkdir` with `recursive` loops forever if the system reports ENOENT for a folder whose
+ * parent exists (procfs, sysfs).
+ * @returns the first folder that was created; undefined if all existed
+ * @throws file system errors
  */
 export async function makeFolders(folder: string): Promise<string | undefined> {
   try {
@@ -19,7 +19,7 @@ export async function makeFolders(folder: string): Promise<string | undefined> {
     if (code === 'ENOENT' && dirname(folder) !== folder) {
       const first = await makeFolders(dirname(folder));
       await mkdir(folder).catch(async (again: NodeJS.ErrnoException) => {
-        // Another process may have made it meanwhile.
+        // Another process may have created it meanwhile.
         if (again.code !== 'EEXIST') throw again;
       });
       return first ?? folder;
@@ -35,7 +35,7 @@ const isFolder = (path: string) =>
     () => false,
   );
 
-/** File systems that show the state of the machine, by their number (linux/magic.h). */
+/** Pseudo file systems by magic number (linux/magic.h). */
 const notForData = new Map([
   [0x9fa0, 'proc'],
   [0x62656572, 'sysfs'],
@@ -55,8 +55,8 @@ const notForData = new Map([
 ]);
 
 /**
- * Refuses a place on a file system that holds no data. @param directory may be missing
- * @throws QcError storage-unusable, or what the file system says
+ * Refuses a directory on a pseudo file system. @param directory may not exist yet
+ * @throws QcError storage-unusable, or file system errors
  */
 export async function requireDataFileSystem(directory: string): Promise<void> {
   if (platform() !== 'linux') return;
@@ -67,8 +67,5 @@ export async function requireDataFileSystem(directory: string): Promise<void> {
   if (!found) return requireDataFileSystem(dirname(directory));
   const name = notForData.get(Number(found.type) >>> 0);
   if (name === undefined) return;
-  throw new QcError(
-    'storage-unusable',
-    `${directory} is not on a file system that can hold data: it is ${name}`,
-  );
+  throw new QcError('storage-unusable', `${directory} is on a file system that cannot hold data (${name})`);
 }

@@ -1,6 +1,6 @@
 /**
- * Where things lie in the storage directory, and what it promises across versions of the agent: `<storage>/version` says in which layout the data
- * lies. An agent reads its own layout and every older one; data of a newer layout is refused before anything is touched.
+ * Layout of the storage directory and its compatibility between versions of the agent: `<storage>/version` contains the number of
+ * the layout. An agent reads its own layout and all older ones. It refuses data of a newer layout before it changes anything.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,24 +9,24 @@ import { QcError } from '../../config/errors.ts';
 import { writeDurably } from './durable.ts';
 import { makeFolders } from './folders.ts';
 
-/** Raised by one whenever an older agent would misread or lose what a newer one wrote. */
+/** Incremented when an older agent would misread or lose data of a newer one. */
 export const layout = 1;
 
-/** Bases that were pulled, and variants that were made here. */
+/** Downloaded bases, and variants made here. */
 export const basesIn = (storageDirectory: string) => join(storageDirectory, 'bases');
 
-/** What can be made again at any time (compiled.ts). */
+/** Data that can be recreated at any time (compiled.ts). */
 export const cacheIn = (storageDirectory: string) => join(storageDirectory, 'cache');
 
 const versionSchema = z.object({
   schema: z.literal(1),
   layout: z.number().int().min(1),
-  /** Version of the agent that wrote in this layout first. */
+  /** The first version of the agent that wrote this layout. */
   since: z.string().min(1),
 });
 
 /**
- * Refuses data that a newer agent wrote. Changes nothing; a directory that is not there yet is fine.
+ * Refuses data that a newer agent wrote. Changes nothing; the directory may not exist yet.
  * @throws QcError data-newer, data-damaged
  */
 export async function requireReadable(storageDirectory: string): Promise<void> {
@@ -34,22 +34,22 @@ export async function requireReadable(storageDirectory: string): Promise<void> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     if (error.code !== 'ENOTDIR') throw error;
-    throw new QcError('data-damaged', `${storageDirectory} is not a directory, or lies below a file`, {
+    throw new QcError('data-damaged', `${storageDirectory} is not a directory, or is below a file`, {
       remedy: 'correct storage.directory',
     });
   });
-  // Data from before there was such a file is of the first layout.
+  // Data without this file has the first layout.
   if (text === undefined) return;
   let found: z.output<typeof versionSchema>;
   try {
     found = versionSchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new QcError('data-damaged', `${file} does not say in which layout the data lies`, { cause });
+    throw new QcError('data-damaged', `${file} does not contain the layout of the data`, { cause });
   }
   requireLayout(found.layout, `${storageDirectory} was written by qc-edge-agent ${found.since}`);
 }
 
-/** @param what whose layout it is, as the start of a sentence. @throws QcError data-newer */
+/** @param what the start of the error message. @throws QcError data-newer */
 export function requireLayout(found: number, what: string): void {
   if (found > layout) {
     throw new QcError('data-newer', `${what} in layout ${found}; this version reads layouts up to ${layout}`);
@@ -57,7 +57,7 @@ export function requireLayout(found: number, what: string): void {
 }
 
 /**
- * Makes the directory where it is missing and writes down that its data is in this agent's layout from now on.
+ * Creates the directory if it is missing and records that its data has this agent's layout.
  * @throws QcError data-newer, data-damaged
  */
 export async function claimLayout(storageDirectory: string, version: string): Promise<void> {

@@ -1,21 +1,21 @@
-/** Files of lines, read in pieces: damage may leave a line of any length, which nobody wants in memory. */
+/** Reads files of lines in chunks with a maximum line length, because a damaged file may contain a line of any length. */
 import { createReadStream } from 'node:fs';
 
-/** Longer lines are none of ours: the longest names a hundred thousand frames. Bytes. */
-export const longestLine = 16e6;
+/** Maximum line length, bytes. The longest valid line lists a hundred thousand frames. */
+export const maxLineBytes = 16e6;
 
 export interface Lines {
-  /** Lines that have their end, in order; undefined for one that is too long. */
+  /** Complete lines in order; undefined for one that is too long. */
   readonly lines: (Buffer | undefined)[];
-  /** Bytes up to the end of the last of them; what follows was not written to its end. */
+  /** Bytes up to the end of the last complete line. */
   readonly length: number;
-  /** Bytes of the file. */
+  /** Size of the file, bytes. */
   readonly size: number;
 }
 
-/** @throws what the operating system says; a file that is not there is empty */
-export async function readLines(file: string, longest = longestLine): Promise<Lines> {
-  const splitter = createSplitter(longest);
+/** A missing file counts as empty. @throws file system errors */
+export async function readLines(file: string, maxBytes = maxLineBytes): Promise<Lines> {
+  const splitter = createSplitter(maxBytes);
   try {
     for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 }))
       splitter.add(chunk as Buffer);
@@ -25,22 +25,22 @@ export async function readLines(file: string, longest = longestLine): Promise<Li
   return splitter.result();
 }
 
-/** As `readLines`, of what is in memory already. */
-export function splitLines(bytes: Buffer, longest = longestLine): Lines {
-  const splitter = createSplitter(longest);
+/** As `readLines`, for data in memory. */
+export function splitLines(bytes: Buffer, maxBytes = maxLineBytes): Lines {
+  const splitter = createSplitter(maxBytes);
   splitter.add(bytes);
   return splitter.result();
 }
 
-function createSplitter(longest: number): { add(chunk: Buffer): void; result(): Lines } {
+function createSplitter(maxBytes: number): { add(chunk: Buffer): void; result(): Lines } {
   const lines: (Buffer | undefined)[] = [];
   let pieces: Buffer[] = [];
-  /** Of the line that has begun. */
+  /** Length of the current line so far. */
   let bytes = 0;
   let length = 0;
   const keep = (piece: Buffer) => {
     bytes += piece.length;
-    if (bytes <= longest) pieces.push(piece);
+    if (bytes <= maxBytes) pieces.push(piece);
     else pieces = [];
   };
   return {
@@ -48,7 +48,7 @@ function createSplitter(longest: number): { add(chunk: Buffer): void; result(): 
       let from = 0;
       for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, from)) {
         keep(chunk.subarray(from, end));
-        lines.push(bytes <= longest ? Buffer.concat(pieces) : undefined);
+        lines.push(bytes <= maxBytes ? Buffer.concat(pieces) : undefined);
         length += bytes + 1;
         [pieces, bytes, from] = [[], 0, end + 1];
       }

@@ -1,7 +1,7 @@
 /**
- * One owner of a folder at a time, whichever process it is and whichever container it runs in: a lock of the operating
- * system on an open file (fcntl, open file description), which ends with its process. The file names the owner for
- * whoever finds it locked; while it is not locked, it means nothing.
+ * Exclusive ownership of a folder across processes and containers: an operating system lock on an open file (fcntl, open file
+ * description), which is released when its process ends. The file contains the owner for error messages; its content has no
+ * meaning while it is not locked.
  */
 import { close, constants, fstat, ftruncate, open, readFileSync, write } from 'node:fs';
 import { readFile, rm, stat } from 'node:fs/promises';
@@ -11,42 +11,42 @@ import { promisify } from 'node:util';
 import { tryLock } from 'fs-native-extensions';
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 
-/** Held by this process. */
-const held = new Set<string>();
+/** Lock files that this process holds. */
+const owned = new Set<string>();
 
-/** What whoever comes second is told. */
+/** Error for a second owner. */
 export interface Busy {
   readonly code: ErrorCode;
-  /** What the holder does: "is writing to the dataset". */
+  /** What the owner does, for the message: "is writing to the dataset". */
   readonly does: string;
 }
 
 /**
- * Takes the lock file until it is disposed of.
- * @throws QcError of the given code if another one holds it, or what the operating system says
+ * Takes the lock until it is disposed of.
+ * @throws QcError with the given code if another owner holds it, or errors of the operating system
  */
 export async function takeLock(path: string, { code, does }: Busy): Promise<AsyncDisposable> {
   const file = resolve(path);
   for (;;) {
-    if (held.has(file)) throw new QcError(code, `this process (${pid}) ${does} already (${file})`);
-    // A number, not a FileHandle: nothing may close it because nobody refers to it any more.
+    if (owned.has(file)) throw new QcError(code, `this process (${pid}) already ${does} (${file})`);
+    // A file descriptor instead of a FileHandle, which garbage collection could close.
     const fd = await promisify(open)(file, constants.O_RDWR | constants.O_CREAT, 0o640);
     try {
       const isMine = isLocked(fd);
       const owner = await ownerOf(file);
-      // Versions up to 0.1 do not lock the file: there, the process that it names holds it as long as it runs.
+      // Versions up to 0.1 do not lock the file: there, the process named in it is the owner while it runs.
       if (!isMine || (owner.number !== pid && isRunning(owner))) {
         throw new QcError(code, `${nameOf(owner)} ${does} (${file})`);
       }
       if (await isThere(fd, file)) {
-        held.add(file);
-        await sign(fd);
+        owned.add(file);
+        await writeOwner(fd);
         return {
           async [Symbol.asyncDispose]() {
-            // Removed while it is still locked: whoever has opened it meanwhile notices that it is another file.
+            // Removed while it is still locked, so that a process that has opened it meanwhile notices it was replaced.
             await rm(file, { force: true }).catch(() => undefined);
             await promisify(close)(fd);
-            held.delete(file);
+            owned.delete(file);
           },
         };
       }
@@ -58,7 +58,7 @@ export async function takeLock(path: string, { code, does }: Busy): Promise<Asyn
   }
 }
 
-/** Whether this process has it now. A file system that knows no locks leaves it to what the file says. */
+/** Whether this process holds the lock. On a file system without locks only the content of the file is used. */
 function isLocked(fd: number): boolean {
   try {
     return tryLock(fd);
@@ -69,27 +69,27 @@ function isLocked(fd: number): boolean {
   }
 }
 
-/** Whether the file at that path is still the one that is open: its last owner may have removed it. */
+/** Whether the path still refers to the open file: its last owner may have removed it. */
 async function isThere(fd: number, file: string): Promise<boolean> {
   const [mine, there] = await Promise.all([promisify(fstat)(fd), stat(file).catch(() => undefined)]);
   return there !== undefined && mine?.ino === there.ino && mine.dev === there.dev;
 }
 
-/** Writes down who has it; a disk without room keeps nobody from having it. */
-async function sign(fd: number): Promise<void> {
+/** Writes the owner to the file; a full disk does not prevent locking. */
+async function writeOwner(fd: number): Promise<void> {
   try {
     await promisify(ftruncate)(fd, 0);
     await new Promise<void>((done, failed) => {
       write(fd, `${pid} ${startOf(pid)}\n`, 0, (error) => (error ? failed(error) : done()));
     });
   } catch {
-    // The lock is what counts.
+    // The content is only for error messages.
   }
 }
 
-/** Who a lock file names. */
+/** The owner in a lock file. */
 interface Owner {
-  /** 0 if it names none. */
+  /** Process number; 0 if there is none. */
   readonly number: number;
   /** When the process started; empty if that could not be read. */
   readonly start: string;
@@ -108,7 +108,7 @@ function nameOf(owner: Owner): string {
     : `a process of another container (number ${owner.number} there)`;
 }
 
-/** A process of that number that started at that time: numbers come again, above all in containers. */
+/** Whether a process with this number and start time runs: numbers are reused, especially in containers. */
 function isRunning({ number, start }: Owner): boolean {
   if (!(number > 0)) return false;
   try {
@@ -119,7 +119,7 @@ function isRunning({ number, start }: Owner): boolean {
   return start === '' || startOf(number) === start;
 }
 
-/** When a process started, clock ticks since the machine did (proc(5), field 22); empty if that cannot be read. */
+/** Start time of a process, clock ticks since boot (proc(5), field 22); empty if unknown. */
 function startOf(owner: number): string {
   try {
     const text = readFileSync(`/proc/${owner}/stat`, 'utf8');

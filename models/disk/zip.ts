@@ -1,10 +1,10 @@
-/** Reading zip files that somebody else may have made: bounded, no links, no way out of the archive. */
+/** Reads untrusted zip files: bounded, without links, and without paths outside of the archive. */
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { type Entry, getFileNameLowLevel, type Options, open, validateFileName, type ZipFile } from 'yauzl';
 
 export interface ZipArchive extends AsyncDisposable {
-  /** By name: what the archive states as its size, bytes; proved while it is read. */
+  /** Size of each file as stated in the archive, bytes; verified while it is read. */
   readonly sizes: ReadonlyMap<string, number>;
   /** Entries that cannot be opened, each with its reason: links, encrypted files, a name that occurs twice. */
   readonly refused: readonly { readonly name: string; readonly reason: string }[];
@@ -15,8 +15,8 @@ const openFile = promisify<string, Options, ZipFile>(open);
 /** Stored and deflated; Windows may use Deflate64 (9) for files above 2 GB. */
 const readableMethods = [0, 8];
 
-/** Throws an Error in plain words where it is no zip, leads outside, or holds more files than allowed. */
-export async function openZip(path: string, mostFiles: number): Promise<ZipArchive> {
+/** Throws an Error with a message for the user if it is not a zip, has paths outside of it, or has more than `maxFiles` files. */
+export async function openZip(path: string, maxFiles: number): Promise<ZipArchive> {
   const zip = await openFile(path, { lazyEntries: true, autoClose: false, decodeStrings: false });
   const stream = promisify<Entry, Readable>(zip.openReadStream.bind(zip));
   const entries = new Map<string, Entry>();
@@ -26,8 +26,8 @@ export async function openZip(path: string, mostFiles: number): Promise<ZipArchi
       zip.on('error', reject);
       zip.on('end', resolve);
       zip.on('entry', (entry: Entry) => {
-        if (entries.size + refused.length >= mostFiles)
-          return reject(new Error(`it has over ${mostFiles} files`));
+        if (entries.size + refused.length >= maxFiles)
+          return reject(new Error(`it has more than ${maxFiles} files`));
         const name = nameOf(entry);
         const fault = validateFileName(name);
         if (fault !== null) return reject(new Error(fault));
@@ -52,13 +52,13 @@ export async function openZip(path: string, mostFiles: number): Promise<ZipArchi
   };
 }
 
-/** Set where a name is UTF-8; and the extra field in which Info-ZIP keeps a name in UTF-8. */
+/** The flag for UTF-8 names, and the extra field in which Info-ZIP stores a UTF-8 name. */
 const utf8Flag = 0x800;
 const utf8Field = 0x7075;
 
 /**
- * The name with forward slashes: older Windows tools write backslashes. Without a flag or field that says UTF-8 it may
- * be UTF-8 nevertheless (macOS) or code page 437 (Windows).
+ * The name with forward slashes; older Windows tools write backslashes. Without the flag or field for UTF-8, a name may still be
+ * UTF-8 (macOS) or code page 437 (Windows).
  */
 function nameOf({ fileNameRaw: raw, generalPurposeBitFlag: flags, extraFields }: Entry): string {
   const says = (flags & utf8Flag) !== 0 || extraFields.some(({ id }) => id === utf8Field);
@@ -75,7 +75,7 @@ function isUtf8(bytes: Buffer): boolean {
 }
 
 function refusal(entry: Entry): string | undefined {
-  // Unix keeps a file's kind in the upper half; a link would lead anywhere.
+  // Unix stores the file type in the upper half. A link could refer to any file.
   const isLink = ((entry.externalFileAttributes >>> 16) & 0o170000) === 0o120000;
   if (isLink) return 'symbolic link inside a zip: put the file itself into the zip';
   if (entry.isEncrypted()) return 'encrypted: make a zip without a password';

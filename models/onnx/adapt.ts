@@ -1,6 +1,6 @@
 /**
- * Makes of a graph as exporters leave it one that is fed float32 images of any number and gives float32: casts around uint8 and
- * float16, a free batch dimension, and a version in which weights need not be inputs.
+ * Adapts an exported graph to float32 input and output and any batch size: casts for uint8 and float16, a free batch dimension,
+ * and an IR version in which weights need not be inputs.
  */
 import { floatTensor, node } from './build.ts';
 import { graphInputs } from './graph.ts';
@@ -17,10 +17,10 @@ import {
 } from './proto.ts';
 import { asFloat32 } from './tensors.ts';
 
-/** From this version on, weights are no inputs (onnx.proto, IR_VERSION_2019_1_22). */
+/** Since this version weights need not be inputs (onnx.proto, IR_VERSION_2019_1_22). */
 const weightsApart = 4;
 
-/** The model in a version that allows weights which are not listed among the inputs; without them there. */
+/** The model with an IR version in which weights are not inputs, and without them among the inputs. */
 export function withWeightsApart(model: OnnxModel): OnnxModel {
   if (toNumber(model.irVersion ?? 0) >= weightsApart || !model.graph) return model;
   const fed = new Set(graphInputs(model.graph).map(({ name }) => name));
@@ -28,7 +28,7 @@ export function withWeightsApart(model: OnnxModel): OnnxModel {
   return changed(model, { irVersion: weightsApart, graph: changed(model.graph, { input }) });
 }
 
-/** Whether something is computed in float16; weights that are only stored so and cast at once do not count. */
+/** Whether the graph computes in float16; weights that are stored in float16 and cast at once do not count. */
 export function computesInFloat16(graph: OnnxGraph): boolean {
   const halves = new Set(graph.initializer.filter(isHalf).map(({ name }) => name));
   for (const { output, attribute } of graph.node)
@@ -47,7 +47,7 @@ const isHalf = (tensor: OnnxTensor) => tensor.dataType === dataType.float16;
 const elemType = (value: OnnxValueInfo) => value.type?.tensorType?.elemType;
 const isTo = ({ name, i }: OnnxAttribute, type: number) => name === 'to' && Number(i) === type;
 
-/** A uint8 input, fed float32 that is rounded; or a float16 one. */
+/** Converts a uint8 input (with rounding) or a float16 input to float32. */
 export function withFloatInput(model: OnnxModel, input: string): OnnxModel {
   const apart = withWeightsApart(model);
   const graph = apart.graph!;
@@ -55,7 +55,7 @@ export function withFloatInput(model: OnnxModel, input: string): OnnxModel {
   const type = fed && elemType(fed);
   if (!fed || (type !== dataType.uint8 && type !== dataType.float16)) return model;
   const inside = `${input}/as exported`;
-  // Casting cuts off; rounding is an operator only from opset 11 on.
+  // Cast truncates, and the operator Round exists only since opset 11.
   const [half, more, rounded] = [`${input}/half`, `${input}/more`, `${input}/rounded`];
   const casts =
     type === dataType.uint8
@@ -76,7 +76,7 @@ export function withFloatInput(model: OnnxModel, input: string): OnnxModel {
   });
 }
 
-/** The tensor in float32 under another name, as one more output. */
+/** Adds an output with the tensor in float32 under another name. */
 export function withFloatOutput(model: OnnxModel, tensor: string, name: string): OnnxModel {
   const graph = model.graph!;
   const output = { name, type: { tensorType: { elemType: dataType.float32 } } };
@@ -93,8 +93,8 @@ function withType(value: OnnxValueInfo, type: number): OnnxValueInfo {
 }
 
 /**
- * The first dimension of the input, a number, becomes free.
- * @returns undefined where a Reshape has the number in it, so that the graph works with no other
+ * Makes the fixed first dimension of the input free.
+ * @returns undefined if a Reshape contains the number, so that the graph works with no other
  */
 export function withFreeBatch(model: OnnxModel, input: string, size: number): OnnxModel | undefined {
   const graph = model.graph!;
@@ -110,7 +110,7 @@ export function withFreeBatch(model: OnnxModel, input: string, size: number): On
     graph: changed(graph, {
       input: graph.input.map((value) => (value.name === input ? withDim(value, 'N') : value)),
       output: graph.output.map((value) => withDim(value, 'N')),
-      // They hold the number too, and no runtime needs them.
+      // They contain the number too, and no runtime needs them.
       valueInfo: [],
     }),
   });
@@ -131,13 +131,13 @@ function firstInteger({ rawData, int64Data }: OnnxTensor): number | undefined {
   return int64Data[0] === undefined ? undefined : toNumber(int64Data[0]);
 }
 
-/** The same in float32 throughout and with names for all nodes: what is made of it in other types starts from there. */
+/** Converts the whole model to float32 and gives all nodes unique names, as a starting point for conversions. */
 export function inFloat32(model: OnnxModel): OnnxModel {
   const { graph } = model;
   if (!graph) return model;
   const makers = new Set(graph.node.map(({ output }) => output[0]));
   const named = new Set<string>();
-  /** Nodes that are added later are named after what they make. */
+  /** Nodes that are added later are named after their output. */
   const withName = (one: OnnxNode): OnnxNode => {
     const [output = ''] = one.output;
     const isClear = one.name && !named.has(one.name) && (one.name === output || !makers.has(one.name));

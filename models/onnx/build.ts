@@ -1,4 +1,4 @@
-/** Making ONNX models: tensors, nodes and the model around them. */
+/** Builds ONNX models: tensors, nodes, model. */
 import {
   attributeType,
   dataType,
@@ -29,7 +29,7 @@ export function floatTensor(name: string, dims: readonly number[], values: Float
   };
 }
 
-/** A list of int64: what Reshape and Slice take. */
+/** A list of int64, for Reshape and Slice. */
 export function shapeTensor(name: string, values: readonly number[]): OnnxTensor {
   const raw = BigInt64Array.from(values, BigInt);
   return {
@@ -44,12 +44,12 @@ export function shapeTensor(name: string, values: readonly number[]): OnnxTensor
   };
 }
 
-/** The values of a float32 weight, wherever the file keeps them. */
+/** The values of a float32 weight, stored as raw or typed data. */
 export function floatValues(tensor: OnnxTensor): Float32Array {
   if (tensor.dataType !== dataType.float32) throw new Error(`${tensor.name ?? 'tensor'} is not float32`);
   const raw = tensor.rawData;
   if (!raw || raw.length === 0) return Float32Array.from(tensor.floatData);
-  // A view into the file need not be aligned to four bytes: copied.
+  // Copied, because a view into the file may not be aligned to four bytes.
   return new Float32Array(Uint8Array.from(raw).buffer);
 }
 
@@ -87,7 +87,7 @@ function attribute(name: string, value: AttributeValue): OnnxAttribute {
   return { ...base, type: attributeType.float, f: float };
 }
 
-/** A float32 input or output; names are free dimensions; undefined dims leave the shape open. */
+/** A float32 input or output. Names are free dimensions; without dims the shape is unknown. */
 export function valueInfo(name: string, dims: readonly (number | string)[] | undefined): OnnxValueInfo {
   const shape = dims && {
     dim: dims.map((dim) => (typeof dim === 'number' ? { dimValue: dim } : { dimParam: dim })),
@@ -95,7 +95,7 @@ export function valueInfo(name: string, dims: readonly (number | string)[] | und
   return { name, type: { tensorType: { elemType: dataType.float32, ...(shape && { shape }) } } };
 }
 
-/** A model of the default operator set, version 13 (IR version 7, ONNX 1.8), readable nearly everywhere. */
+/** A model of the default operator set, version 13 (IR version 7, ONNX 1.8), which nearly all runtimes support. */
 export function buildModel(options: {
   readonly name: string;
   readonly node: OnnxNode[];

@@ -1,4 +1,4 @@
-/** The part of head.onnx that looks at places: `stage2` and `stage3` → `seen` [N,C], transformed and centred (models/cells.ts). */
+/** The part of head.onnx for localized features: `stage2` and `stage3` → `seen` [N,C], transformed and centred (models/cells.ts). */
 import { z } from 'zod';
 import { check } from '../../config/check.ts';
 import type { CellBlock, Evidence, MapSize, Spot } from '../cells.ts';
@@ -9,7 +9,7 @@ export interface CellGraph {
   readonly node: readonly OnnxNode[];
   readonly initializer: readonly OnnxTensor[];
   readonly input: readonly OnnxValueInfo[];
-  /** What `readCellBlock` needs besides the weights. */
+  /** What `readCellBlock` needs in addition to the weights. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -26,7 +26,7 @@ const layoutSchema = z.strictObject({
   ]),
 });
 
-/** Takes `minSum` as the tensor `least`, which the transform of the features has as well. */
+/** Expects the initializer `least` with `minSum`, shared with the transform of the features. */
 export function cellGraph({ maps: { stage2, stage3 }, window, look, mean }: CellBlock): CellGraph {
   const channels = stage2.channels + stage3.channels;
   const inner = look.by === 'evidence' ? evidenceGraph(window, look) : spotGraph(window, look, stage3);
@@ -90,7 +90,7 @@ export function parsed(text: string): unknown {
   }
 }
 
-/** The block of a graph that `cellGraph` is part of; undefined for any other. */
+/** Reads the block back from a graph that contains `cellGraph`; undefined for any other graph. */
 export function readCellBlock({ graph, metadataProps }: OnnxModel): CellBlock | undefined {
   const text = metadataProps.find(({ key }) => key === 'cells')?.value;
   if (text === undefined) return undefined;
@@ -128,7 +128,7 @@ export function largestOf(window: number, input: string, output: string): OnnxNo
 interface Inner {
   readonly node: readonly OnnxNode[];
   readonly initializer: readonly OnnxTensor[];
-  /** The tensor of the cells' shares, [..,cells,1]. */
+  /** The tensor with the attention weights, [..,cells,1]. */
   readonly shares: string;
 }
 
@@ -154,7 +154,7 @@ function evidenceGraph(window: number, { weights, bias, sharpness }: Evidence): 
   };
 }
 
-/** Only the cells around the spot are looked at; beyond the edge there are none. */
+/** Uses only the cells around the spot; cells beyond the edge are padded. */
 function spotGraph(
   window: number,
   { row, column, rows, columns, weights }: Spot,

@@ -1,13 +1,13 @@
-/** Cutting a graph: keeps what a tensor needs and nothing else. */
+/** Cuts a graph: keeps only what a tensor depends on. */
 import { node, valueInfo } from './build.ts';
 import { producers, reads } from './graph.ts';
 import { changed, type OnnxModel, type OnnxNode } from './proto.ts';
 
 /**
- * The part of the model that makes `tensor`, with `tensor` as its only output. Weights are shared with
- * the given model, which is left as it is. Throws where no node makes a tensor.
- * @param dims of the tensor, where the model does not say: ONNX wants a shape for every output, onnxruntime does not
- * @param others tensors that stay as well, without becoming outputs
+ * The part of the model that computes `tensor`, with `tensor` as its only output. Shares the weights with the given model, which is
+ * not changed. Throws if no node computes a tensor.
+ * @param dims shape of the tensor if the model does not contain it: ONNX requires a shape for every output, onnxruntime does not
+ * @param others tensors to keep that are not outputs
  */
 export function cutAt(
   model: OnnxModel,
@@ -19,7 +19,7 @@ export function cutAt(
   if (!graph) throw new Error('the model has no graph');
   const made = producers(graph);
   for (const name of [tensor, ...others]) {
-    if (!made.has(name)) throw new Error(`no node of the graph makes a tensor named "${name}"`);
+    if (!made.has(name)) throw new Error(`no node of the graph computes a tensor named "${name}"`);
   }
 
   const nodes = new Set<OnnxNode>();
@@ -36,7 +36,7 @@ export function cutAt(
 
   const known = [...graph.output, ...graph.valueInfo].find((value) => value.name === tensor);
   const cut = changed(graph, {
-    // The order of the file is kept: it is topological already.
+    // Keeps the order of the file, which is topological.
     node: graph.node.filter((candidate) => nodes.has(candidate)),
     initializer: graph.initializer.filter((weight) => tensors.has(weight.name ?? '')),
     sparseInitializer: graph.sparseInitializer.filter((weight) => tensors.has(weight.values?.name ?? '')),

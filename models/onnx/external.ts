@@ -1,20 +1,20 @@
 /**
- * Weights that lie beside the model file (TensorProto.data_location EXTERNAL): what large models need, and what PyTorch writes by
- * default since 2.9. They are read whole, because the hash of a base covers them, and put into the model.
+ * Weights in separate files (TensorProto.data_location EXTERNAL), which large models need and PyTorch writes by default since 2.9.
+ * They are read completely, because the hash of a base covers them, and embedded in the model.
  */
 import { lstat, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { tensorDims } from './build.ts';
 import { changed, dataType, type OnnxGraph, type OnnxModel, type OnnxTensor } from './proto.ts';
 
-/** Names of data files with their bytes, in the order in which the model first uses them. */
+/** Data files by name, in the order in which the model uses them. */
 export type ExternalData = ReadonlyMap<string, Uint8Array>;
 
-/** Encoded as one message a model must stay below this (protobuf), bytes. */
-const mostBytes = 2 ** 31 - 1;
+/** Maximum size of a model as one protobuf message, bytes. */
+const maxBytes = 2 ** 31 - 1;
 const external = 1;
 
-/** @throws Error that says which file cannot be used, and why */
+/** @throws Error with the file and the reason */
 export async function readExternalData(file: string, model: OnnxModel): Promise<ExternalData> {
   const found = new Map<string, Uint8Array>();
   let total = 0;
@@ -22,14 +22,14 @@ export async function readExternalData(file: string, model: OnnxModel): Promise<
     if (!isExternal(tensor)) continue;
     const { location } = placeOf(tensor);
     if (found.has(location)) continue;
-    const bytes = await readBeside(file, location, mostBytes - total);
+    const bytes = await readDataFile(file, location, maxBytes - total);
     total += bytes.length;
     found.set(location, bytes);
   }
   return found;
 }
 
-/** The model with the weights in it. @throws Error that names the weight whose data is not all there */
+/** The model with embedded weights. @throws Error with the weight whose data is incomplete */
 export function withExternalData(model: OnnxModel, data: ExternalData): OnnxModel {
   if (data.size === 0 || !model.graph) return model;
   return changed(model, { graph: filled(model.graph, data) });
@@ -53,7 +53,7 @@ function* tensorsOf(graph: OnnxGraph | undefined): Generator<OnnxTensor> {
 interface Place {
   readonly location: string;
   readonly offset: number;
-  /** Undefined: to the end of the file. */
+  /** Undefined: up to the end of the file. */
   readonly length: number | undefined;
 }
 
@@ -65,38 +65,36 @@ function placeOf({ name, externalData }: OnnxTensor): Place {
     const value = Number(text);
     if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
     throw new Error(
-      `weight ${name ?? ''} has the ${key} "${text.slice(0, 40)}", which is no number of bytes`,
+      `weight ${name ?? ''} has the ${key} "${text.slice(0, 40)}", which is not a number of bytes`,
     );
   };
   const location = entries.get('location') ?? '';
-  if (location === '') throw new Error(`weight ${name ?? ''} does not say in which file it lies`);
+  if (location === '') throw new Error(`weight ${name ?? ''} does not name its data file`);
   return { location, offset: number('offset') ?? 0, length: number('length') };
 }
 
-/** Only a file in the folder of the model: a model that was downloaded must not make the agent read any other. */
-async function readBeside(file: string, location: string, most: number): Promise<Uint8Array> {
+/** Reads only files in the folder of the model: a downloaded model must not make the agent read other files. */
+async function readDataFile(file: string, location: string, limit: number): Promise<Uint8Array> {
   const shown = JSON.stringify(location.slice(0, 200));
   const plain = location.replace(/^\.\//, '');
   if (/[/\\\0]/.test(plain) || plain === '..' || plain === '.') {
-    throw new Error(`its weights lie in ${shown}, which is not a file beside it`);
+    throw new Error(`its weights are in ${shown}, which is not a file in the same folder`);
   }
   const path = join(dirname(file), plain);
   const facts = await lstat(path).catch((cause) => {
     const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const reason = isMissing ? 'which is not there' : `which cannot be read: ${(cause as Error).message}`;
-    throw new Error(`its weights lie in ${path}, ${reason}`, { cause });
+    const reason = isMissing ? 'which does not exist' : `which cannot be read: ${(cause as Error).message}`;
+    throw new Error(`its weights are in ${path}, ${reason}`, { cause });
   });
-  if (!facts.isFile()) throw new Error(`its weights lie in ${path}, which is no regular file`);
-  if (facts.size > most) {
-    throw new Error(
-      `its weights in ${path} have ${facts.size} bytes: more than 2 GB is too much for one model`,
-    );
+  if (!facts.isFile()) throw new Error(`its weights are in ${path}, which is not a regular file`);
+  if (facts.size > limit) {
+    throw new Error(`its weights in ${path} have ${facts.size} bytes: the maximum for a model is 2 GB`);
   }
   try {
     await using handle = await open(path);
     return await handle.readFile();
   } catch (cause) {
-    throw new Error(`its weights lie in ${path}, which cannot be read: ${(cause as Error).message}`, {
+    throw new Error(`its weights are in ${path}, which cannot be read: ${(cause as Error).message}`, {
       cause,
     });
   }
@@ -133,12 +131,12 @@ function inside(tensor: OnnxTensor, data: ExternalData): OnnxTensor {
   const name = tensor.name ?? '';
   if (end > bytes.length || offset > bytes.length) {
     throw new Error(
-      `weight ${name} ends at byte ${end} of ${location}, which has ${bytes.length}: the file is cut off or another one`,
+      `weight ${name} ends at byte ${end} of ${location}, which has ${bytes.length}: the file is truncated or belongs to another model`,
     );
   }
   const wanted = sizeOf(tensor);
   if (wanted !== undefined && wanted !== end - offset) {
-    throw new Error(`weight ${name} takes ${wanted} bytes, but ${end - offset} belong to it in ${location}`);
+    throw new Error(`weight ${name} needs ${wanted} bytes, but has ${end - offset} in ${location}`);
   }
   return changed(tensor, { rawData: bytes.subarray(offset, end), externalData: [], dataLocation: 0 });
 }
@@ -159,7 +157,7 @@ const widths = new Map<number | undefined, number>([
   [dataType.bfloat16, 2],
 ]);
 
-/** Bytes of the raw values; undefined for types that this table does not know. */
+/** Size of the raw values, bytes; undefined for unknown types. */
 function sizeOf(tensor: OnnxTensor): number | undefined {
   const width = widths.get(tensor.dataType);
   return width && tensorDims(tensor).reduce((product, dim) => product * dim, width);

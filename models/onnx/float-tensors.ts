@@ -1,4 +1,4 @@
-/** Which tensors of a graph are float32, as far as that follows from operators and weights. */
+/** Finds the float32 tensors of a graph by type inference from inputs, weights and operators. */
 import { graphInputs } from './graph.ts';
 import { dataType, type OnnxGraph, type OnnxNode } from './proto.ts';
 
@@ -7,10 +7,10 @@ const neverFloat = new Set(
     ' ',
   ),
 );
-/** The input that has the type of the result, where it is not the first. */
+/** Index of the input with the type of the result, if it is not the first. */
 const like: Readonly<Record<string, number>> = { Where: 1, DequantizeLinear: 1 };
 
-/** Names of the float32 tensors that nodes make. */
+/** Names of the float32 tensors that nodes compute. */
 export function floatTensors(graph: OnnxGraph): string[] {
   const float = new Set(graphInputs(graph).flatMap(({ name, type }) => (type === 'float32' ? [name] : [])));
   for (const { name, dataType: type } of graph.initializer)
@@ -18,7 +18,7 @@ export function floatTensors(graph: OnnxGraph): string[] {
   const made: string[] = [];
   for (const one of graph.node) {
     if (!isFloat(one, float)) continue;
-    // Further results are indices or masks.
+    // Other outputs are indices or masks.
     const [output = ''] = one.output;
     float.add(output);
     made.push(output);

@@ -1,4 +1,4 @@
-/** Looking at an ONNX graph: what goes in, what comes out, who makes which tensor. */
+/** Queries of an ONNX graph: inputs, outputs, and the producer of each tensor. */
 import { dataTypeName, type OnnxGraph, type OnnxNode, type OnnxValueInfo, toNumber } from './proto.ts';
 
 /** A dimension is a number, a name ("N") or unknown (null). */
@@ -8,7 +8,7 @@ export interface TensorFacts {
   readonly name: string;
   /** "float32", "uint8", … or "not a tensor". */
   readonly type: string;
-  /** Undefined where the file does not say. */
+  /** Undefined if the file does not contain it. */
   readonly shape: readonly Dimension[] | undefined;
 }
 
@@ -25,7 +25,7 @@ function tensorFacts(value: OnnxValueInfo): TensorFacts {
   };
 }
 
-/** Inputs that have to be fed: before IR version 4 weights were listed among the inputs too. */
+/** Inputs without weights, which are also listed as inputs before IR version 4. */
 export function graphInputs(graph: OnnxGraph): TensorFacts[] {
   const weights = new Set(graph.initializer.map((tensor) => tensor.name));
   return graph.input.filter((value) => !weights.has(value.name)).map(tensorFacts);
@@ -46,14 +46,14 @@ export function describe(tensors: readonly TensorFacts[]): string {
     .join(', ');
 }
 
-/** Which node makes each tensor. */
+/** The node that computes each tensor. */
 export function producers(graph: OnnxGraph): Map<string, OnnxNode> {
   const made = new Map<string, OnnxNode>();
   for (const node of graph.node) for (const output of node.output) if (output) made.set(output, node);
   return made;
 }
 
-/** Every tensor that a node reads, including what the bodies of If, Loop and Scan take from outside. */
+/** Every tensor that a node reads, including those that the bodies of If, Loop and Scan read from outside. */
 export function reads(node: OnnxNode): string[] {
   const names = node.input.filter((name) => name !== '');
   for (const attribute of node.attribute) {

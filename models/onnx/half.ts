@@ -1,4 +1,4 @@
-/** A float graph in half precision: weights and arithmetic in float16, what goes in and comes out in float32 as before. */
+/** Converts a float graph to float16 weights and arithmetic; inputs and outputs stay float32. */
 import { node, tensorDims } from './build.ts';
 import { graphInputs } from './graph.ts';
 import {
@@ -16,7 +16,7 @@ const float16 = dataType.float16;
 
 /**
  * @param model folded (quantize/fold.ts): its weights are initializers
- * @throws Error where a weight is too large for float16, or the model has no graph
+ * @throws Error if a weight is too large for float16, or the model has no graph
  */
 export function halfModel(model: OnnxModel): OnnxModel {
   const { graph } = model;
@@ -37,13 +37,13 @@ export function halfModel(model: OnnxModel): OnnxModel {
       initializer: graph.initializer.map((tensor) =>
         tensor.dataType === float32 ? halfTensor(tensor) : tensor,
       ),
-      // Their types are others now, and no runtime needs them.
+      // Their types have changed, and no runtime needs them.
       valueInfo: [],
     }),
   });
 }
 
-/** Named after both, since the node that made a tensor until now may have its name. */
+/** Named after both tensors, because another node may have the name of one of them. */
 function cast(from: string, into: string, to: number): OnnxNode {
   return { ...node('Cast', [from], [into], { to }), name: `${from} to ${into}` };
 }

@@ -1,11 +1,11 @@
-/** Putting one graph behind another. */
+/** Joins two graphs. */
 import type { OnnxModel, OnnxNode, OnnxTensor } from './proto.ts';
 import { changed } from './proto.ts';
 
 /**
- * One model: `second`, whose inputs are fed from tensors of `first`. Names inside `second` are prefixed, so that they meet
- * none of `first`; its outputs keep theirs. The operator set is that of `first`.
- * Throws if `second` has inputs that `feed` does not know.
+ * Connects the inputs of `second` to tensors of `first`. Names inside `second` are prefixed to be unique; its outputs keep
+ * their names. The operator set is that of `first`.
+ * Throws if `feed` returns no tensor for an input of `second`.
  * @param feed the tensor of `first` for an input of `second`
  */
 export function join(
@@ -21,13 +21,14 @@ export function join(
   for (const { name = '' } of back.input) {
     if (weights.has(name)) continue;
     const tensor = feed(name);
-    if (tensor === undefined) throw new Error(`nothing feeds the input "${name}" of the second graph`);
+    if (tensor === undefined)
+      throw new Error(`there is no tensor for the input "${name}" of the second graph`);
     inputs.set(name, tensor);
   }
   const outputs = new Set(back.output.map(({ name }) => name));
   const taken = new Set(front.node.flatMap(({ output }) => output));
   const clash = [...outputs].find((name) => name !== undefined && taken.has(name));
-  if (clash !== undefined) throw new Error(`both graphs make a tensor named "${clash}"`);
+  if (clash !== undefined) throw new Error(`both graphs have a tensor named "${clash}"`);
   const rename = (name: string): string => {
     const fed = inputs.get(name);
     if (fed !== undefined) return fed;

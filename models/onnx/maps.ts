@@ -1,4 +1,4 @@
-/** Finding feature maps in a graph: those of stages 2 and 3, and those that the features are pooled from. Pure. */
+/** Finds feature maps in a graph: those of stages 2 and 3, and those that the features are pooled from. Pure. */
 import { tensorDims } from './build.ts';
 import { producers } from './graph.ts';
 import { type OnnxGraph, type OnnxNode, toNumber } from './proto.ts';
@@ -13,7 +13,7 @@ export interface MapTensor {
   readonly channels: number;
 }
 
-/** A run of features: what is left of each channel of a map. */
+/** Consecutive features, one pooled value for each channel of a map. */
 export interface Pool {
   readonly kind: 'average' | 'maximum';
   /** The map, [N,C,H,W]. */
@@ -27,35 +27,35 @@ const poolKinds: Readonly<Record<string, Pool['kind']>> = {
 const reshaping = new Set(['Flatten', 'Squeeze', 'Reshape', 'Identity', 'Cast']);
 
 /**
- * What a tensor of features is pooled from, in the order of the features, seen through reshaping and concatenation alone.
- * Undefined where anything else is part of it.
+ * The maps that a tensor of features is pooled from, in the order of the features. Follows only reshaping and concatenation;
+ * undefined if there are other operators in between.
  */
 export function poolsOf(graph: OnnxGraph, tensor: string): readonly Pool[] | undefined {
   const made = producers(graph);
-  const seen = (name: string): readonly Pool[] | undefined => {
+  const follow = (name: string): readonly Pool[] | undefined => {
     const maker = made.get(name);
     const kind = poolKinds[maker?.opType ?? ''];
     if (kind) return [{ kind, tensor: maker!.input[0]! }];
-    if (reshaping.has(maker?.opType ?? '')) return seen(maker!.input[0]!);
+    if (reshaping.has(maker?.opType ?? '')) return follow(maker!.input[0]!);
     if (maker?.opType !== 'Concat' || attribute(maker, 'axis') !== 1) return undefined;
-    const parts = maker.input.map(seen);
+    const parts = maker.input.map(follow);
     return parts.every((part) => part !== undefined) ? parts.flat() : undefined;
   };
-  return seen(tensor);
+  return follow(tensor);
 }
 
-/** Where the walk through the graph has come to. */
+/** A feature map in the graph. */
 interface Place {
   /** Pixels of the input per cell. */
   readonly stride: number;
   readonly channels: number | undefined;
-  /** Which dimension holds the channels: 1, or 3 where the graph works on [N,H,W,C]. */
+  /** Dimension of the channels: 1, or 3 if the graph works on [N,H,W,C]. */
   readonly axis: 1 | 3;
-  /** Tensors that every way from the input to here leads through, in order, this one included. */
+  /** Tensors that every path from the input to this one passes through, in order, including this one. */
   readonly through: readonly string[];
 }
 
-/** Operators whose result has the shape of their first map. */
+/** Operators whose result has the shape of their first input. */
 const keepsShape = new Set(
   (
     'Add BatchNormalization Cast Clip DequantizeLinear Div Dropout Elu Erf Gelu HardSigmoid HardSwish Identity ' +
@@ -65,11 +65,11 @@ const keepsShape = new Set(
 );
 
 /**
- * The maps of stages 2 and 3 of a convolutional graph: at strides 8 and 16 the last tensor [N,C,H,W] that every way to the
- * deepest map leads through. In a residual network that is what a stage gives to the next one; tensors inside a block, which the
- * shortcut passes by, are none.
- * @param input its name, and whether channels come first
- * @returns both in this order, or none where the graph is no such network
+ * The maps of stages 2 and 3 of a convolutional graph: at strides 8 and 16 the last tensor [N,C,H,W] that every path to the
+ * deepest map passes through. In a residual network this is the output of a stage; tensors inside a block are excluded, because
+ * the shortcut bypasses them.
+ * @param input name and layout of the input
+ * @returns both in this order, or an empty list if the graph is not such a network
  */
 export function findMaps(
   graph: OnnxGraph,
@@ -100,9 +100,9 @@ export function findMaps(
     places.set(name, place);
     if (!deepest || place.stride >= deepest.stride) deepest = place;
   }
-  const way = deepest?.through ?? [];
+  const path = deepest?.through ?? [];
   const maps = ([8, 16] as const).flatMap((stride): MapTensor[] => {
-    const tensor = way.findLast((name) => {
+    const tensor = path.findLast((name) => {
       const { stride: own, axis, channels } = places.get(name)!;
       return own === stride && axis === 1 && channels !== undefined;
     });
@@ -111,7 +111,7 @@ export function findMaps(
   return maps.length === 2 ? maps : [];
 }
 
-/** Weights may be made by nodes: as a constant, or cast from another type. */
+/** Weights may be computed by nodes: a constant, or a cast from another type. */
 function shapeOfWeight(
   one: OnnxNode,
   weights: ReadonlyMap<string, readonly number[]>,
@@ -122,7 +122,7 @@ function shapeOfWeight(
   return passesOn ? weights.get(one.input[0]!) : undefined;
 }
 
-/** Of the result of an operator; undefined where it is no map. */
+/** The result of an operator; undefined if it is not a map. */
 function after(
   one: OnnxNode,
   [first, ...others]: readonly Place[],
@@ -157,7 +157,7 @@ function after(
   }
 }
 
-/** What all ways lead through, in order. */
+/** The tensors that all paths pass through, in order. */
 function commonTo([first, ...others]: readonly Place[]): readonly string[] {
   const rest = others.map(({ through }) => new Set(through));
   return first!.through.filter((name) => rest.every((names) => names.has(name)));
@@ -167,7 +167,7 @@ function attributeList(one: OnnxNode, name: string): number[] {
   return (one.attribute.find((attribute) => attribute.name === name)?.ints ?? []).map(toNumber);
 }
 
-/** An integer, or the first of a list; undefined where the operator's default holds. */
+/** An integer, or the first of a list; undefined for the operator's default. */
 function attribute(one: OnnxNode, name: string): number | undefined {
   const found = one.attribute.find((attribute) => attribute.name === name);
   if (!found) return undefined;

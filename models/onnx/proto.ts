@@ -1,11 +1,11 @@
 /**
- * The ONNX file format: a table of its protobuf messages and the codec made from it.
+ * The ONNX file format: protobuf message definitions and a codec.
  * Names and field numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto,
- * Apache-2.0); messages that we never look into are kept as unknown fields and written back unchanged.
+ * Apache-2.0); messages that are not needed are kept as unknown fields and written back unchanged.
  */
 import protobuf from 'protobufjs';
 
-/** 64-bit integers arrive as Long where they came from a file; numbers are accepted when writing. */
+/** 64-bit integers from a file are Long objects; numbers are accepted for writing. */
 export type Int64 = number | { toNumber(): number };
 
 export interface OnnxModel {
@@ -175,7 +175,7 @@ const root = protobuf.Root.fromJSON({
 });
 const modelType = root.lookupType('Model');
 
-/** Reads an ONNX file; tensors stay views into `bytes`. Throws where the bytes are not protobuf of this shape. */
+/** Reads an ONNX file; tensors are views into `bytes`. Throws if the bytes are not a valid message. */
 export function decodeModel(bytes: Uint8Array): OnnxModel {
   const reader = protobuf.Reader.create(bytes);
   reader.discardUnknown = false;
@@ -187,7 +187,7 @@ export function encodeModel(model: OnnxModel): Uint8Array {
   return modelType.encode(model as unknown as protobuf.Message).finish();
 }
 
-/** A copy of a message with some fields changed; keeps the fields that this table does not know. */
+/** A copy of a message with some fields changed; keeps unknown fields. */
 export function changed<T extends object>(message: T, changes: Partial<T>): T {
   const copy = Object.create(Object.getPrototypeOf(message), Object.getOwnPropertyDescriptors(message));
   return Object.assign(copy, changes);
@@ -198,7 +198,7 @@ export function toNumber(value: Int64): number {
   return typeof value === 'number' ? value : value.toNumber();
 }
 
-/** "float32" for 1; "type 99" for what has no name here. */
+/** "float32" for 1; "type 99" for unknown types. */
 export function dataTypeName(type: number | undefined): string {
   const found = Object.entries(dataType).find(([, id]) => id === type);
   return found ? found[0] : `type ${type ?? 0}`;

@@ -1,4 +1,4 @@
-/** The values of a graph's weights, whatever type the file keeps them in. */
+/** Converts weights between types. */
 import { floatTensor, floatValues, tensorDims } from './build.ts';
 import { dataType, type OnnxTensor } from './proto.ts';
 
@@ -15,14 +15,14 @@ export function fromFloat16(bits: number): number {
 const word = new Uint32Array(1);
 const float = new Float32Array(word.buffer);
 
-/** The nearest float16 bit pattern, ties to even (IEEE 754-2019, 4.3.1); what is too large becomes infinite. */
+/** The nearest float16 bit pattern, ties to even (IEEE 754-2019, 4.3.1); values that are too large become infinite. */
 export function toFloat16(value: number): number {
   float[0] = value;
   const sign = (word[0]! >>> 16) & 0x8000;
   const magnitude = word[0]! & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
   if (magnitude >= 0x47800000) return sign | 0x7c00;
-  // Below 2^-14 the places are 2^-24 wide, as those of float32 are from 0.5 on: adding that rounds to them.
+  // Below 2^-14 the spacing is 2^-24, the same as for float32 from 0.5 on: adding 0.5 rounds to it.
   if (magnitude < 0x38800000) {
     float[0] = Math.abs(value) + 0.5;
     return sign | (word[0]! - 0x3f000000);
@@ -31,10 +31,10 @@ export function toFloat16(value: number): number {
   return sign | ((rounded - 0x38000000) >> 13);
 }
 
-/** Every pattern's value; a base holds 25 million of them. */
+/** Lookup table of all patterns; a base has 25 million values. */
 let table: Float32Array | undefined;
 
-/** As bit patterns, half the size. A loop: `Uint16Array.from` takes 20 times as long. */
+/** Converts to float16 bit patterns. A loop, because `Uint16Array.from` takes 20 times as long. */
 export function packHalf(values: Float32Array): Uint16Array {
   const patterns = new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) patterns[i] = toFloat16(values[i]!);
@@ -53,7 +53,7 @@ export function unpackHalf(patterns: ArrayLike<number>, into?: Float32Array): Fl
 export function asFloat32(tensor: OnnxTensor, name = tensor.name ?? ''): OnnxTensor | undefined {
   if (tensor.dataType === dataType.float32) return { ...tensor, name };
   if (tensor.dataType !== dataType.float16) return undefined;
-  // Without raw bytes the patterns lie in int32_data (onnx.proto, TensorProto.int32_data).
+  // Without raw bytes the patterns are in int32_data (onnx.proto, TensorProto.int32_data).
   const raw = tensor.rawData && tensor.rawData.length > 0 ? Uint8Array.from(tensor.rawData) : undefined;
   const patterns = raw ? new Uint16Array(raw.buffer) : tensor.int32Data;
   return floatTensor(name, tensorDims(tensor), unpackHalf(patterns));

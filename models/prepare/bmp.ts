@@ -1,4 +1,4 @@
-/** Windows bitmaps (BITMAPINFOHEADER and later, uncompressed): many industrial cameras save nothing else. */
+/** Windows bitmaps (BITMAPINFOHEADER and later, uncompressed), the only format of many industrial cameras. */
 import { QcError } from '../../config/errors.ts';
 import type { Image } from '../image.ts';
 
@@ -20,9 +20,9 @@ export function decodeBmp(bytes: Buffer, maxPixels: number): Image {
   const compression = bytes.readUInt32LE(30);
   if (width <= 0 || height === 0 || width * height > maxPixels)
     throw unreadable(`its size is ${width} × ${height}`);
-  // 3, BI_BITFIELDS, is how 32-bit bitmaps are commonly written; the usual masks are assumed.
+  // 3 (BI_BITFIELDS) is common for 32-bit bitmaps; assumes the usual masks.
   if (![1, 4, 8, 24, 32].includes(bits) || !(compression === 0 || (compression === 3 && bits === 32))) {
-    throw unreadable(`${bits} bits with compression ${compression} is not read here`);
+    throw unreadable(`${bits} bits with compression ${compression} are not supported`);
   }
   const pixelsAt = bytes.readUInt32LE(10);
   const stride = Math.ceil((width * bits) / 32) * 4;
@@ -32,11 +32,11 @@ export function decodeBmp(bytes: Buffer, maxPixels: number): Image {
   const bytesPerPixel = bits / 8;
   const data = new Uint8Array(width * height * 3);
   for (let y = 0, to = 0; y < height; y++) {
-    // Rows go bottom up unless the height is negative.
+    // Rows are stored bottom-up unless the height is negative.
     const row = pixelsAt + (signedHeight > 0 ? height - 1 - y : y) * stride;
     for (let x = 0; x < width; x++) {
       const from = row + Math.floor(x * bytesPerPixel);
-      // Several pixels share a byte, the first one in its highest bits.
+      // Several pixels share a byte, the first one in the highest bits.
       const index = bits <= 8 ? (bytes[from]! >> (8 - bits - ((x * bits) % 8))) & (2 ** bits - 1) : 0;
       const bgr = bits <= 8 ? paletteAt + index * 4 : from;
       data[to++] = bytes[bgr + 2]!;

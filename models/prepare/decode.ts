@@ -1,4 +1,4 @@
-/** A picture file becomes pixels; what is not a picture, or too large a one, is refused. */
+/** Decodes image files to pixels; refuses other files and images that are too large. */
 import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
 import type { Image } from '../image.ts';
@@ -8,29 +8,29 @@ import { decodeDeep } from './sixteen-bit.ts';
 /** Pixels of the largest camera that inspects parts one by one; 75 MB decoded. */
 export const maxPixels = 25_000_000;
 
-/** What comes from cameras and over HTTP; an import reads more. */
-const usualFormats: readonly string[] = ['png', 'jpeg', 'webp'];
+/** Formats accepted over HTTP and from folders; an import accepts more. */
+const defaultFormats: readonly string[] = ['png', 'jpeg', 'webp'];
 
 export interface DecodeOptions {
-  /** What is decoded beside BMP, by the name that sharp gives it. */
+  /** Accepted formats in addition to BMP, by their name in sharp. */
   readonly formats?: readonly string[];
-  /** Bits that the camera really gives in images of 16 bits. */
+  /** Bits that the camera uses in 16-bit images. */
   readonly bits?: number | undefined;
 }
 
 /**
- * Decodes PNG, JPEG, WebP or BMP, whatever its content type says: turned upright by EXIF, alpha dropped, sRGB.
+ * Decodes PNG, JPEG, WebP or BMP, detected by content: applies the EXIF orientation, drops alpha, converts to sRGB.
  * @throws QcError image-unreadable, image-too-large
  */
 export async function decodePicture(
   bytes: Buffer,
-  { formats = usualFormats, bits }: DecodeOptions = {},
+  { formats = defaultFormats, bits }: DecodeOptions = {},
 ): Promise<Image> {
   if (isBmp(bytes)) return decodeBmp(bytes, maxPixels);
   const picture = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error' });
   try {
     const { format, depth, width = 0, height = 0 } = await picture.metadata();
-    if (!formats.includes(format)) throw new Error(`${format} is not read here`);
+    if (!formats.includes(format)) throw new Error(`the format ${format} is not supported`);
     if (width * height > maxPixels) throw tooLarge(width, height);
     if (depth === 'ushort') return await decodeDeep(picture, bits);
     const { data, info } = await picture
@@ -52,6 +52,6 @@ function tooLarge(width?: number, height?: number): QcError {
   const size = width && height ? `${width} × ${height}` : 'more';
   return new QcError(
     'image-too-large',
-    `the image has ${size} pixels, ${maxPixels / 1e6} million are the most`,
+    `the image has ${size} pixels, the maximum is ${maxPixels / 1e6} million`,
   );
 }

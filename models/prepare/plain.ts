@@ -1,4 +1,4 @@
-/** The preparation in plain JavaScript: the reference for vector.ts, and what runs where there is no WebAssembly with vectors. */
+/** The preparation in plain JavaScript: the reference for vector.ts, and the fallback without WebAssembly SIMD. */
 import type { Image } from '../image.ts';
 import type { BaseInput } from '../manifest.ts';
 import { type Filter, makeFilter, precisionBits } from './filter.ts';
@@ -7,7 +7,7 @@ import type { Preparation } from './preparation.ts';
 
 const half = 1 << (precisionBits - 1);
 
-/** One row of RGB to `width` pixels. All weights are positive and add up to one: no clipping is needed. */
+/** One row of RGB to `width` pixels. All weights are positive and sum to one, so no clipping is needed. */
 function resampleRow(source: Uint8Array, sourceAt: number, filter: Filter, out: Uint8Array, outAt: number) {
   const { first, count, weights, stride } = filter;
   for (let x = 0; x < first.length; x++) {
@@ -29,7 +29,7 @@ function resampleRow(source: Uint8Array, sourceAt: number, filter: Filter, out: 
   }
 }
 
-/** Filters are kept for the size last seen, buffers are reused. */
+/** Caches the filters of the last image size and reuses buffers. */
 function makeResize(width: number, height: number): (image: Image) => Uint8Array {
   const rowLength = width * 3;
   const result = new Uint8Array(rowLength * height);
@@ -42,7 +42,7 @@ function makeResize(width: number, height: number): (image: Image) => Uint8Array
     if (across.from !== image.width) across = makeFilter(image.width, width);
     if (down.from !== image.height) down = makeFilter(image.height, height);
 
-    // A pass that changes nothing is left out, as Pillow does.
+    // A pass that changes nothing is skipped, as in Pillow.
     let source = image.data;
     if (image.width !== width) {
       if (rows.length < image.height * rowLength) rows = new Uint8Array(image.height * rowLength);
@@ -67,7 +67,7 @@ function makeResize(width: number, height: number): (image: Image) => Uint8Array
   };
 }
 
-/** Resize, then normalise by a table for each channel. */
+/** Resizes, then normalises with a table for each channel. */
 export function makePlain(input: BaseInput): Preparation {
   const { width, height, layout } = input;
   const resize = makeResize(width, height);

@@ -1,5 +1,5 @@
 /**
- * Image → input tensor, exactly as the reference does it: Pillow's `resize(BILINEAR)` on 8-bit RGB, then torchvision's ToTensor
+ * Converts an image to the input tensor, bit-identical to the reference: Pillow's `resize(BILINEAR)` on 8-bit RGB, then torchvision's ToTensor
  * and Normalize. The resize is the antialiased two-pass filter of Pillow: rows first, rounded to 8 bits in between.
  */
 import { QcError } from '../../config/errors.ts';
@@ -8,17 +8,20 @@ import type { BaseInput } from '../manifest.ts';
 import { makePlain } from './plain.ts';
 import { hasVectors, makeVector } from './vector.ts';
 
-/** Image → tensor of the base's input, [3·H·W]; without one to fill, the same is filled by every call. */
+/** Image → tensor of the base's input, [3·H·W]; without `tensor`, every call returns the same buffer. */
 export type Prepare = (image: Image, tensor?: Float32Array) => Float32Array;
 
-/** Makes the whole preparation for one base: squash to its size, normalise, order channels and planes. */
+/** Creates the preparation for one base: resize without keeping the aspect ratio, normalise, order channels and planes. */
 export function makePrepare(input: BaseInput): Prepare {
   const { fill } = hasVectors() ? makeVector(input) : makePlain(input);
   let own: Float32Array | undefined;
   return (image, given) => {
     const { width, height, data } = image;
     if (width < 1 || height < 1 || data.length !== width * height * 3) {
-      throw new QcError('image-invalid', `${width}×${height} pixels of RGB do not fit ${data.length} bytes`);
+      throw new QcError(
+        'image-invalid',
+        `an RGB image of ${width}×${height} pixels cannot have ${data.length} bytes`,
+      );
     }
     own ??= given ? undefined : new Float32Array(input.width * input.height * 3);
     const tensor = (given ?? own)!;

@@ -1,4 +1,4 @@
-/** Points of a camera's frame and of the region that is cut from it; both in fractions, origin at the top left. */
+/** Converts points between a camera's frame and its region; both in fractions, origin at the top left. */
 import type { Region } from '../image.ts';
 
 interface Point {
@@ -7,15 +7,15 @@ interface Point {
 }
 
 /**
- * A point of the frame as a point of the region: what the head sees, and what the dataset keeps.
- * @returns undefined where it lies outside
+ * Converts a point of the frame to a point of the region, which is the image that is judged and stored.
+ * @returns undefined if it is outside
  */
 export function inRegion({ x, y }: Point, region: Region): Point | undefined {
   const [u, v] = [(x - region.x) / region.width, (y - region.y) / region.height];
   return u >= 0 && u <= 1 && v >= 0 && v <= 1 ? { x: u, y: v } : undefined;
 }
 
-/** A point of the region as a point of the frame. */
+/** Converts a point of the region to a point of the frame. */
 export const inFrame = ({ x, y }: Point, region: Region): Point => ({
   x: region.x + x * region.width,
   y: region.y + y * region.height,

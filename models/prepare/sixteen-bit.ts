@@ -1,19 +1,19 @@
-/** Images with 16 bits a channel. */
+/** Images with 16 bits per channel. */
 import type { Sharp } from 'sharp';
 import { QcError } from '../../config/errors.ts';
 import type { Image } from '../image.ts';
 
-/** Cameras of 10, 12 or 14 bits leave the upper bits of 16 empty. */
-const mostUnused = 14;
+/** Cameras with 10, 12 or 14 bits leave the upper bits empty. */
+const maxCameraBits = 14;
 
 /**
- * Scales to 8 bits. An image that leaves upper bits empty would become nearly black and is refused, unless somebody
- * says how many bits the camera gives.
+ * Scales to 8 bits. An image with empty upper bits would become nearly black and is refused, unless the number of bits of the
+ * camera is given.
  * @param bits 9 to 16
  * @throws QcError image-unreadable
  */
-export async function decodeDeep(picture: Sharp, bits?: number): Promise<Image> {
-  const { data, info } = await picture
+export async function decodeDeep(source: Sharp, bits?: number): Promise<Image> {
+  const { data, info } = await source
     .autoOrient()
     .removeAlpha()
     .toColourspace('rgb16')
@@ -23,7 +23,7 @@ export async function decodeDeep(picture: Sharp, bits?: number): Promise<Image> 
   let largest = 0;
   for (const value of values) if (value > largest) largest = value;
   const used = Math.max(1, Math.ceil(Math.log2(largest + 1)));
-  if (bits === undefined && used <= mostUnused) {
+  if (bits === undefined && used <= maxCameraBits) {
     const likely = used <= 10 ? 10 : used <= 12 ? 12 : 14;
     throw new QcError(
       'image-unreadable',

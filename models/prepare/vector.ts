@@ -1,4 +1,4 @@
-/** The preparation on vectors: what kernel.wat does in WebAssembly, around a memory of its own. */
+/** The preparation with WebAssembly SIMD: runs kernel.wat on its own memory. */
 import type { Image } from '../image.ts';
 import type { BaseInput } from '../manifest.ts';
 import { type Filter, makeFilter } from './filter.ts';
@@ -6,7 +6,7 @@ import { kernel } from './kernel.ts';
 import { channelOrder, makeTables } from './normalisation.ts';
 import type { Preparation } from './preparation.ts';
 
-/** The part of it that is used: Node has it, its types do not. */
+/** The used part of the WebAssembly API, which is missing in Node's types. */
 interface Engine {
   validate(bytes: Uint8Array): boolean;
   readonly Module: new (bytes: Uint8Array) => object;
@@ -14,7 +14,7 @@ interface Engine {
 }
 const engine = (globalThis as { readonly WebAssembly?: Engine }).WebAssembly;
 
-/** Parameters and what is read and written beyond them: kernel.wat. */
+/** kernel.wat documents the parameters and which bytes beyond them are accessed. */
 interface Kernel {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   across(
@@ -39,7 +39,7 @@ interface Kernel {
   ): void;
 }
 
-/** A filter as the kernel reads it. */
+/** A filter in the kernel's format. */
 interface Packed {
   /** [to], bytes from the start of a row to each window, for pixels of three bytes. */
   readonly starts: Int32Array;
@@ -51,7 +51,7 @@ interface Packed {
   readonly pairs: number;
 }
 
-/** Where everything lies for pictures of one size. */
+/** Memory layout for images of one size. */
 interface Plan {
   readonly width: number;
   readonly height: number;
@@ -69,29 +69,29 @@ interface Plan {
 }
 
 const page = 65_536;
-/** Rows that are copied in and scaled at a time: a strip stays in the cache, and the memory small. */
+/** Rows that are copied and scaled at a time, so that they stay in the processor cache and the memory stays small. */
 const stripRows = 16;
 /** Rows that the kernel scales in one call. */
 const rowsAtOnce = 4;
 const lowBits = 11;
-/** Most that the kernel reads or writes past an end. */
+/** Maximum number of bytes that the kernel accesses past an end. */
 const slack = 16;
 
 const aligned = (bytes: number) => Math.ceil(bytes / 16) * 16;
 
 const bytes = () => new Uint8Array(Buffer.from(kernel, 'base64'));
 
-/** Whether this processor and this Node run the kernel. */
+/** Whether this processor and this version of Node can run the kernel. */
 export const hasVectors = (): boolean => engine?.validate(bytes()) ?? false;
 
-/** Memory grows to what the largest picture seen needs: its height at the base's width, and sixteen of its rows. */
+/** Memory grows to the needs of the largest image: its height at the base's width, and sixteen of its rows. */
 export function makeVector(input: BaseInput): Preparation {
   const { width, height, layout } = input;
   const { memory, across, down, normalise } = open();
   const plane = width * height;
   const tables = makeTables(input);
   const order = channelOrder(input);
-  // In RGB's order: which channel of the tensor each is, and where it goes.
+  // In RGB order: the channel of the tensor, and its position.
   const channels = [0, 1, 2].map((channel) => order.indexOf(channel));
 
   const tablesAt = 0;
@@ -127,7 +127,7 @@ export function makeVector(input: BaseInput): Preparation {
     const downWeights = take(down.weights.byteLength);
     const strip = take(stripRows * image.width * 3 + across.pairs * 6 + slack);
     const pitch = aligned(width * 3 + 1);
-    // Whole groups of rows, and what windows at the lower edge read past it with weights of 0.
+    // Complete groups of rows, and the rows past the lower edge that windows read with weights of 0.
     const rows = take((image.height + Math.max(rowsAtOnce, 2 * down.pairs)) * pitch + slack);
     reserve(end);
     const { buffer } = memory;
@@ -151,7 +151,7 @@ export function makeVector(input: BaseInput): Preparation {
     };
   }
 
-  /** Both passes always run, except where neither changes anything: a filter of the same size gives what it gets. */
+  /** Runs both passes, unless the size is unchanged: a filter of the same size is the identity. */
   function resize(image: Image): Plan {
     if (plan?.width !== image.width || plan.height !== image.height) plan = planFor(image);
     const { strip, rows, pitch, bytes, resized } = plan;
@@ -193,7 +193,7 @@ function open(): Kernel {
 }
 
 function pack({ first, count, weights, stride }: Filter): Packed {
-  const pairs = Math.ceil(count.reduce((most, one) => Math.max(most, one)) / 2);
+  const pairs = Math.ceil(count.reduce((max, one) => Math.max(max, one)) / 2);
   const packed = new Int32Array(first.length * pairs * 2);
   const low = (1 << lowBits) - 1;
   for (let at = 0, out = 0; at < first.length; at++) {

@@ -1,4 +1,4 @@
-/** Ways to quantize a base, each held against the float features of pictures that no range was chosen on. */
+/** Quantizes a base with several methods and compares each with the float features of held-out images. */
 import { QcError } from '../../config/errors.ts';
 import type { OnnxModel } from '../onnx/proto.ts';
 import { Histogram } from '../onnx/quantize/histogram.ts';
@@ -7,9 +7,9 @@ import type { ActivationType } from '../onnx/quantize/levels.ts';
 import { nameOf, type Plan, planOf } from '../onnx/quantize/plan.ts';
 import { type Method, methods, type Range, rangeOf } from '../onnx/quantize/ranges.ts';
 import { correlation, Noise } from './compare.ts';
-import { exposing, type FloatBase, type Picture } from './float.ts';
+import { type FloatBase, type ImageReader, withOutputs } from './float.ts';
 
-/** One way to do it, and how like the float ones its features are. */
+/** One quantized model and the similarity of its features to the float ones. */
 export interface Attempt {
   readonly method: Method;
   readonly float: ReadonlySet<string>;
@@ -18,15 +18,15 @@ export interface Attempt {
   readonly model: OnnxModel;
   readonly correlation: number;
   readonly leastCorrelation: number;
-  /** Share of the features' power. */
+  /** Noise power relative to the power of the features. */
   readonly noise: number;
 }
 
-/** Pictures to find out which operators cost most, and what each tensor lost. */
-export const probes = 4;
+/** Number of images used to measure the sensitivity of operators and the loss of each tensor. */
+export const probeCount = 4;
 
-export interface Watch {
-  /** CPU threads of one inference; 0 = one a core. */
+export interface RunOptions {
+  /** CPU threads of one inference; 0 = one per core. */
   readonly threads: number;
   /** Default uint8. */
   readonly activations?: ActivationType;
@@ -34,32 +34,41 @@ export interface Watch {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Every picture of a list with its number; says how far it is and stops when it is told to. */
-export async function* each(pictures: readonly Picture[], step: string, { onProgress, signal }: Watch) {
-  for (const [index, picture] of pictures.entries()) {
+/** Iterates over images with progress and cancellation. */
+export async function* withProgress(
+  images: readonly ImageReader[],
+  step: string,
+  { onProgress, signal }: RunOptions,
+) {
+  for (const [index, read] of images.entries()) {
     signal?.throwIfAborted();
-    onProgress(step, index, pictures.length);
-    yield { index, image: await picture() };
+    onProgress(step, index, images.length);
+    yield { index, image: await read() };
   }
-  onProgress(step, pictures.length, pictures.length);
+  onProgress(step, images.length, images.length);
 }
 
-export async function observe(float: FloatBase, plan: Plan, pictures: readonly Picture[], options: Watch) {
+export async function observe(
+  float: FloatBase,
+  plan: Plan,
+  images: readonly ImageReader[],
+  options: RunOptions,
+) {
   const occurs = new Map(
     [...plan.tensors].filter((name) => !float.known.has(name)).map((name) => [name, new Histogram()]),
   );
-  await using graph = await float.open(exposing(float.model, occurs.keys()), options.threads);
-  for await (const { image } of each(pictures, 'looking at what occurs', options)) {
+  await using graph = await float.open(withOutputs(float.model, occurs.keys()), options.threads);
+  for await (const { image } of withProgress(images, 'recording activations', options)) {
     const found = await graph.tensors(image, [...occurs.keys()]);
     for (const [name, histogram] of occurs) histogram.add(found.get(name)!);
   }
   return occurs;
 }
 
-export async function exactFeatures(float: FloatBase, pictures: readonly Picture[], options: Watch) {
+export async function exactFeatures(float: FloatBase, images: readonly ImageReader[], options: RunOptions) {
   await using graph = await float.open(float.model, options.threads);
   const exact: Float32Array[] = [];
-  for await (const { image } of each(pictures, 'features in float', options)) {
+  for await (const { image } of withProgress(images, 'computing float features', options)) {
     exact.push(await graph.features(image));
   }
   return exact;
@@ -68,15 +77,15 @@ export async function exactFeatures(float: FloatBase, pictures: readonly Picture
 export async function attemptsOf(
   float: FloatBase,
   occurs: ReadonlyMap<string, Histogram>,
-  kept: readonly Picture[],
+  kept: readonly ImageReader[],
   exact: readonly Float32Array[],
-  { method, ...options }: Watch & { readonly method: 'best' | Method },
+  { method, ...options }: RunOptions & { readonly method: 'best' | Method },
 ): Promise<Attempt[]> {
-  const tried: Attempt[] = [];
+  const attempts: Attempt[] = [];
   for (const one of method === 'best' ? methods : [method]) {
-    tried.push(await attempt(float, occurs, one, new Set(), kept, exact, options));
+    attempts.push(await attempt(float, occurs, one, new Set(), kept, exact, options));
   }
-  return tried;
+  return attempts;
 }
 
 export async function attempt(
@@ -84,9 +93,9 @@ export async function attempt(
   occurs: ReadonlyMap<string, Histogram>,
   method: Method,
   inFloat: ReadonlySet<string>,
-  kept: readonly Picture[],
+  kept: readonly ImageReader[],
   exact: readonly Float32Array[],
-  options: Watch,
+  options: RunOptions,
 ): Promise<Attempt> {
   const plan = planOf(float.model.graph!, inFloat);
   const chosen = [...occurs].map(([name, histogram]): [string, Range] => [name, rangeOf(histogram, method)]);
@@ -95,8 +104,9 @@ export async function attempt(
   await using graph = await float.open(model, options.threads);
   const noise = new Noise();
   const alike: number[] = [];
-  const step = inFloat.size === 0 ? `ranges by ${method}` : `${inFloat.size} operators in float`;
-  for await (const { index, image } of each(kept, step, options)) {
+  const step =
+    inFloat.size === 0 ? `testing ranges by ${method}` : `testing ${inFloat.size} operators in float`;
+  for await (const { index, image } of withProgress(kept, step, options)) {
     const features = await graph.features(image);
     noise.add(exact[index]!, features);
     alike.push(correlation(exact[index]!, features));
@@ -117,7 +127,7 @@ function quantized(
   float: FloatBase,
   plan: Plan,
   ranges: ReadonlyMap<string, Range>,
-  { activations }: Pick<Watch, 'activations'>,
+  { activations }: Pick<RunOptions, 'activations'>,
 ): OnnxModel {
   try {
     return insertQdq(float.model, plan, ranges, activations);
@@ -126,36 +136,36 @@ function quantized(
   }
 }
 
-/** Operators by how much noise each alone puts into the features, the worst first. */
+/** Operators ordered by the noise that each alone adds to the features, the highest first. */
 export async function bySensitivity(
   float: FloatBase,
   { plan, ranges }: Attempt,
-  kept: readonly Picture[],
+  kept: readonly ImageReader[],
   exact: readonly Float32Array[],
-  options: Watch,
+  options: RunOptions,
 ): Promise<string[]> {
   const operators = [...plan.operators];
   const found: { readonly operator: string; readonly noise: number }[] = [];
   for (const [index, operator] of operators.entries()) {
     options.signal?.throwIfAborted();
-    options.onProgress('which operators are sensitive', index, operators.length);
+    options.onProgress('measuring the sensitivity of operators', index, operators.length);
     const others = new Set(operators.filter((one) => one !== operator));
     const alone = planOf(float.model.graph!, others);
-    // Pooling takes part only beside another operator.
+    // Pooling is only quantized together with another operator.
     if (alone.operators.size === 0) continue;
     await using graph = await float.open(quantized(float, alone, ranges, options), options.threads);
     const noise = new Noise();
-    for (const [i, picture] of kept.slice(0, probes).entries()) {
-      noise.add(exact[i]!, await graph.features(await picture()));
+    for (const [i, read] of kept.slice(0, probeCount).entries()) {
+      noise.add(exact[i]!, await graph.features(await read()));
     }
     found.push({ operator, noise: noise.share });
   }
-  options.onProgress('which operators are sensitive', operators.length, operators.length);
+  options.onProgress('measuring the sensitivity of operators', operators.length, operators.length);
   return found.sort((a, b) => b.noise - a.noise).map(({ operator }) => operator);
 }
 
-/** The operators in 8 bits whose results an operator reads. */
-export function makersOf(float: FloatBase, plan: Plan, operator: string): string[] {
+/** The int8 operators whose results an operator reads. */
+export function producersOf(float: FloatBase, plan: Plan, operator: string): string[] {
   const one = float.model.graph!.node.find((node) => nameOf(node) === operator);
   return one?.input.flatMap((name) => plan.results.get(name) ?? []) ?? [];
 }

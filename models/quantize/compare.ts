@@ -1,6 +1,6 @@
-/** How much of a signal is left. Pure. */
+/** Similarity of signals. Pure. */
 
-/** Pearson's correlation; 1 where neither varies. */
+/** Pearson's correlation; 1 if both are constant. */
 export function correlation(a: Float32Array, b: Float32Array): number {
   const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [meanA, meanB] = [mean(a), mean(b)];
@@ -15,7 +15,7 @@ export function correlation(a: Float32Array, b: Float32Array): number {
   return squaresA === 0 || squaresB === 0 ? 0 : both / Math.sqrt(squaresA * squaresB);
 }
 
-/** Signal and what was changed of it, over any number of pictures. */
+/** Accumulates signal and noise power over any number of images. */
 export class Noise {
   private signal = 0;
   private noise = 0;
@@ -29,12 +29,12 @@ export class Noise {
     }
   }
 
-  /** Share of the signal's power that is noise. */
+  /** Noise power relative to signal power. */
   get share(): number {
     return this.signal > 0 ? this.noise / this.signal : 0;
   }
 
-  /** Signal to quantization noise ratio, dB; 120 where there is none to speak of. */
+  /** Signal to quantization noise ratio, dB; at most 120. */
   get decibels(): number {
     return Math.min(120, -10 * Math.log10(Math.max(this.share, 1e-12)));
   }

@@ -1,4 +1,4 @@
-/** The float base as quantization sees it: plain, with its pictures and what can be asked of it. */
+/** The float base in the form that quantization needs: a simplified graph whose tensors can be read. */
 import { QcError } from '../../config/errors.ts';
 import { type Base, wholeGraph } from '../base.ts';
 import type { Image } from '../image.ts';
@@ -15,17 +15,17 @@ import type { Range } from '../onnx/quantize/ranges.ts';
 import { makePrepare } from '../prepare/prepare.ts';
 import { type Graph, openGraph } from '../run/session-graph.ts';
 
-/** A picture that is read when it is looked at: only one is in memory at a time. */
-export type Picture = () => Promise<Image>;
+/** Reads an image on demand, so that only one is in memory at a time. */
+export type ImageReader = () => Promise<Image>;
 
 export interface FloatBase {
   /** Maps of stages 2 and 3; their tensors are in the graph. */
   readonly maps: readonly MapTensor[];
-  /** Folded, ending in the tensor that the manifest names. */
+  /** Folded, ending at the tensor that the manifest names. */
   readonly plain: OnnxModel;
-  /** The same on whole pixels, where that is possible. */
+  /** The same with integer pixels as input, if possible. */
   readonly model: OnnxModel;
-  /** Ranges that follow from what the tensor is. */
+  /** Ranges that are known without measurement. */
   readonly known: ReadonlyMap<string, Range>;
   /** Opens the model, or another with the same input, on the CPU. */
   open(model: OnnxModel | Uint8Array, threads: number): Promise<OpenGraph>;
@@ -34,31 +34,31 @@ export interface FloatBase {
 export interface OpenGraph extends AsyncDisposable {
   /** Pooled features, [size]; a copy. */
   features(image: Image): Promise<Float32Array>;
-  /** Wanted tensors, the input among them where it is asked for; valid until the next call. */
+  /** The wanted tensors, which may include the input; valid until the next call. */
   tensors(image: Image, wanted: readonly string[]): Promise<ReadonlyMap<string, Float32Array>>;
 }
 
-/** @throws QcError quantize-impossible where the graph cannot be read this way */
+/** @throws QcError quantize-impossible if the graph cannot be converted */
 export async function readFloat(base: Base): Promise<FloatBase> {
   const { input, features } = base.manifest;
   let model: OnnxModel;
   try {
-    // An int8 or half variant is made of float32.
+    // Variants in int8 or float16 are made from float32.
     const whole = withWeightsApart(inFloat32(await wholeGraph(base)));
     const maps = base.maps.map(({ tensor }) => tensor);
     const cut = cutAt(whole, features.tensor, featureDims(whole, features), maps);
-    // Folding keeps the names of outputs; here the features are the only one.
-    const folded = foldModel(exposing(cut, maps));
+    // Folding keeps the names of outputs. Afterwards the features are the only output again.
+    const folded = foldModel(withOutputs(cut, maps));
     model = changed(folded, { graph: changed(folded.graph!, { output: cut.graph!.output }) });
   } catch (cause) {
     if (cause instanceof QcError) throw cause;
     throw new QcError('quantize-impossible', `${base.file}: ${(cause as Error).message}`, { cause });
   }
   const refused = (cause: unknown): never => {
-    const said = (cause as Error).message.trim().split('\n')[0];
+    const [reason] = (cause as Error).message.trim().split('\n');
     throw new QcError(
       'quantize-impossible',
-      `${base.file}: onnxruntime refuses the graph made of it: ${said}`,
+      `${base.file}: onnxruntime refuses the graph made from it: ${reason}`,
       {
         cause,
         remedy: 'export the model in float32 with opset 13 or later; the base itself can still be used',
@@ -111,7 +111,7 @@ function averages(map: Float32Array, size: number): Float32Array {
   });
 }
 
-/** What shape the features have where they are cut out of a graph; undefined where their operator does not tell. */
+/** Shape of the features at the cut; undefined if it does not follow from their operator. */
 export function featureDims(
   { graph }: OnnxModel,
   { tensor, size, pool }: BaseManifest['features'],
@@ -131,8 +131,8 @@ export function featureDims(
   }
 }
 
-/** The same model that also gives out these tensors. */
-export function exposing(model: OnnxModel, tensors: Iterable<string>): OnnxModel {
+/** The model with additional outputs. */
+export function withOutputs(model: OnnxModel, tensors: Iterable<string>): OnnxModel {
   const graph = model.graph!;
   const known = new Set([...graph.output, ...graph.input].map(({ name }) => name));
   const more = [...tensors].filter((name) => !known.has(name)).map((name) => valueInfo(name, undefined));

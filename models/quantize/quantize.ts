@@ -1,6 +1,6 @@
 /**
- * A float base → one in 8 bits, top to bottom: its graph in its plainest form, what occurs in it on the site's own pictures,
- * the ranges that serve best, operators back to float where the data say so, and what came of it.
+ * Quantizes a float base to int8: simplifies the graph, records activations on the site's own images, chooses ranges, moves
+ * sensitive operators back to float, and measures the result.
  */
 
 import { createHash } from 'node:crypto';
@@ -18,66 +18,70 @@ import {
   attemptsOf,
   bySensitivity,
   exactFeatures,
-  makersOf,
   observe,
-  probes,
-  type Watch,
+  probeCount,
+  producersOf,
+  type RunOptions,
 } from './attempts.ts';
-import { checkOf, likenessOfMaps, lossOfLayers, measureSpeed, told } from './figures.ts';
-import { type FloatBase, type Picture, readFloat } from './float.ts';
+import { checkOf, correlationOfMaps, lossOfLayers, measureSpeed, quantizedName } from './figures.ts';
+import { type FloatBase, type ImageReader, readFloat } from './float.ts';
 import type { HeldOut, Quantization, QuantizationReport } from './report.ts';
 
-export interface QuantizeOptions extends Watch {
-  /** `best`: all are tried, and the one whose features are most like the float ones is taken. */
+export interface QuantizeOptions extends RunOptions {
+  /** `best`: tries all methods and uses the one with the least noise. */
   readonly method: 'best' | Method;
-  /** Where the pictures come from, for the report. */
+  /** Origin of the images, for the report. */
   readonly source: string;
-  /** Of the dataset; null where none was used. */
+  /** Revision of the dataset; null if none was used. */
   readonly revision: string | null;
-  /** What features in 8 bits do to the head; undefined where nobody can tell. */
+  /** Evaluates a head on int8 features; undefined without enough labelled frames. */
   readonly judge?: (features: (image: Image) => Promise<Float32Array>) => Promise<HeldOutCheck>;
 }
 
 export interface HeldOutCheck {
   readonly heldOut: HeldOut;
-  /** Why it may not be used; undefined where it may. */
+  /** Why it may not be used; undefined if it may. */
   readonly refusal: string | undefined;
 }
 
 export interface Quantized {
   readonly report: QuantizationReport;
   readonly model: Uint8Array;
-  /** Of the variant; it says nothing about whether it passed. */
+  /** Manifest of the variant, whether it passed or not. */
   readonly manifest: BaseManifest;
 }
 
-/** Features must correlate so much with the float ones, mean over the pictures that no range was chosen on. */
-export const leastCorrelation = 0.99;
-/** Single cells of a map carry the noise that the features average away. */
-const leastMapCorrelation = 0.97;
-const fewestPictures = 8;
-/** Every so many pictures one is kept from choosing ranges, to compare on. */
-const keptEvery = 4;
-/** More operators in float would leave little to gain. */
-const mostFloat = 0.25;
-/** An operator in float must take away this share of the noise. */
-const worthwhile = 0.02;
+/** Minimum correlation of features with the float ones, mean over held-out images. */
+export const minCorrelation = 0.99;
+/** Lower than for features, because averaging over a map reduces noise. */
+const minMapCorrelation = 0.97;
+const minImages = 8;
+/** Every fourth image is held out for comparison. */
+const heldOutEvery = 4;
+/** Maximum share of operators in float: with more, the gain is small. */
+const maxFloatShare = 0.25;
+/** An operator is moved to float only if this reduces the noise by at least this share. */
+const minReduction = 0.02;
 
 /** @throws QcError quantize-impossible, training-impossible; the reason of `signal` */
 export async function quantizeBase(
   base: Base,
-  pictures: readonly Picture[],
+  images: readonly ImageReader[],
   options: QuantizeOptions,
 ): Promise<Quantized> {
-  if (pictures.length < fewestPictures) {
-    throw new QcError('quantize-impossible', `${pictures.length} pictures, ${fewestPictures} are the least`, {
-      remedy: 'label parts, or collect them with qc-agent dataset import',
-    });
+  if (images.length < minImages) {
+    throw new QcError(
+      'quantize-impossible',
+      `there are ${images.length} images, at least ${minImages} are needed`,
+      {
+        remedy: 'label parts, or collect them with qc-agent dataset import',
+      },
+    );
   }
   const { manifest } = base;
   const float = await readFloat(base);
-  const shown = pictures.filter((_, i) => i % keptEvery !== keptEvery - 1);
-  const kept = pictures.filter((_, i) => i % keptEvery === keptEvery - 1);
+  const shown = images.filter((_, i) => i % heldOutEvery !== heldOutEvery - 1);
+  const kept = images.filter((_, i) => i % heldOutEvery === heldOutEvery - 1);
 
   const whole = planOf(float.model.graph!);
   if (whole.operators.size === 0) {
@@ -91,15 +95,15 @@ export async function quantizeBase(
 
   if (refusalOf(best, judged)) {
     const order = await bySensitivity(float, best, kept, exact, options);
-    const most = mostFloat * whole.operators.size;
+    const max = maxFloatShare * whole.operators.size;
     for (const operator of order) {
-      // A tensor is in float once neither its maker nor its reader wants levels.
+      // A tensor stays in float only if neither its producer nor its reader is quantized.
       const alone = new Set([...best.float, operator]);
-      const withMakers = new Set([...alone, ...makersOf(float, best.plan, operator)]);
-      for (const inFloat of withMakers.size > alone.size ? [alone, withMakers] : [alone]) {
-        if (inFloat.size > most || inFloat.size === best.float.size) continue;
+      const withProducers = new Set([...alone, ...producersOf(float, best.plan, operator)]);
+      for (const inFloat of withProducers.size > alone.size ? [alone, withProducers] : [alone]) {
+        if (inFloat.size > max || inFloat.size === best.float.size) continue;
         const next = await attempt(float, occurs, best.method, inFloat, kept, exact, options);
-        if (next.noise > (1 - worthwhile) * best.noise) continue;
+        if (next.noise > (1 - minReduction) * best.noise) continue;
         best = next;
         judged = await judgement(float, best, options);
         break;
@@ -108,9 +112,9 @@ export async function quantizeBase(
     }
   }
 
-  const layers = await lossOfLayers(float, best, kept.slice(0, probes), options);
+  const layers = await lossOfLayers(float, best, kept.slice(0, probeCount), options);
   const speedup = await measureSpeed(base, float, best.model, await kept[0]!(), options);
-  const maps = await likenessOfMaps(float, base, best, kept, options);
+  const maps = await correlationOfMaps(float, base, best, kept, options);
   const refusal = refusalOf(best, judged) ?? refusalOfMaps(maps);
   const quantization: Quantization = {
     method: best.method,
@@ -132,13 +136,13 @@ export async function quantizeBase(
     model,
     manifest: {
       ...manifest,
-      // Named after its content: a manifest never names the file of another.
+      // The name contains the hash, so a manifest never refers to another version of the file.
       file: `${manifest.name}.int8-${sha256.slice(0, 8)}.onnx`,
       sha256,
       opset: toNumber(best.model.opsetImport.find(({ domain }) => (domain ?? '') === '')?.version ?? 0),
       precision: 'int8',
       variantOf: manifest.sha256,
-      maps: float.maps.map((map) => ({ ...map, tensor: told(float, best.plan, map.tensor) })),
+      maps: float.maps.map((map) => ({ ...map, tensor: quantizedName(float, best.plan, map.tensor) })),
       check: await checkOf(float, model, manifest, options),
       figures: {},
       quantization,
@@ -156,32 +160,32 @@ export async function quantizeBase(
   };
 }
 
-/** Only features that are alike are worth to be judged by. */
+/** Evaluates the head, unless the features already differ too much. */
 async function judgement(
   float: FloatBase,
   { model, correlation }: Attempt,
   { judge, threads }: QuantizeOptions,
 ): Promise<HeldOutCheck | undefined> {
-  if (!judge || correlation < leastCorrelation) return undefined;
+  if (!judge || correlation < minCorrelation) return undefined;
   await using graph = await float.open(model, threads);
   return await judge((image) => graph.features(image));
 }
 
 function refusalOf({ correlation }: Attempt, judged: HeldOutCheck | undefined): string | undefined {
-  if (correlation < leastCorrelation) {
-    return `its features correlate ${correlation.toFixed(4)} with the float ones, ${leastCorrelation} is the least`;
+  if (correlation < minCorrelation) {
+    return `its features correlate ${correlation.toFixed(4)} with the float ones, at least ${minCorrelation} is needed`;
   }
   return judged?.refusal;
 }
 
 function refusalOfMaps(maps: Quantization['maps']): string | undefined {
-  const [name, least] = Object.entries(maps ?? {}).find(([, value]) => value < leastMapCorrelation) ?? [];
+  const [name, least] = Object.entries(maps ?? {}).find(([, value]) => value < minMapCorrelation) ?? [];
   if (name === undefined || least === undefined) return undefined;
-  return `its map ${name} correlates ${least.toFixed(4)} with the float one, ${leastMapCorrelation} is the least`;
+  return `its map ${name} correlates ${least.toFixed(4)} with the float one, at least ${minMapCorrelation} is needed`;
 }
 
 function passedBecause({ correlation, speedup, heldOut }: Quantization): string {
   const alike = `features correlate ${correlation.toFixed(4)} with the float ones, ${speedup} times as fast`;
-  if (!heldOut) return `${alike}; too little is labelled to hold accuracies against each other`;
-  return `${alike}, ${percent(heldOut.int8)} right on parts not seen (float: ${percent(heldOut.fp32)})`;
+  if (!heldOut) return `${alike}; there are too few labelled frames to compare accuracies`;
+  return `${alike}, ${percent(heldOut.int8)} correct on held-out parts (float: ${percent(heldOut.fp32)})`;
 }

@@ -1,4 +1,4 @@
-/** Variants of bases on disk: `<storage>/bases/<name>.<precision>.json` and the .onnx that it names; for int8 what came of the last attempt beside them. */
+/** Variants of bases on disk: `<storage>/bases/<name>.<precision>.json` and the .onnx that it names; for int8 also the report of the last attempt. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDurably } from '../disk/durable.ts';
@@ -14,9 +14,9 @@ const reportOf = (storageDirectory: string, name: string) =>
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 
 /**
- * Keeps the report, and the variant where it passed; one that passed before stays where a later attempt is refused.
+ * Stores the report, and the variant if it passed. A variant that passed before is kept if a later attempt is refused.
  * Durable once it resolves.
- * @returns the variant's .onnx; undefined where it was refused
+ * @returns the path of the variant's .onnx; undefined if it was refused
  */
 export async function keepQuantized(
   storageDirectory: string,
@@ -28,9 +28,9 @@ export async function keepQuantized(
 }
 
 /**
- * A variant of the same precision that was there before stays until the new manifest, which names the new file's hash, is in its
- * place. Durable once it resolves.
- * @returns the variant's .onnx
+ * Stores a variant. An existing variant of the same precision stays valid until its manifest is replaced. Durable once it
+ * resolves.
+ * @returns the path of the variant's .onnx
  */
 export async function keepVariant(
   storageDirectory: string,
@@ -48,7 +48,7 @@ export async function keepVariant(
   return file;
 }
 
-/** What came of the last attempt; undefined where there was none that can be read. */
+/** Report of the last attempt; undefined if there is none or it is unreadable. */
 export async function lastReport(
   storageDirectory: string,
   name: string,

@@ -1,46 +1,51 @@
 /**
- * Whether an inference server is asked: while it proves itself. One that failed is left alone, and looked at anew after a
- * while that grows each time; it is asked again once it passes its test again.
+ * Circuit breaker for an inference server. After a failure the server is not used; it is probed again with increasing intervals
+ * and used again once a probe succeeds.
  */
 import { QcError } from '../../config/errors.ts';
 import type { Server } from './server.ts';
 
 export interface CircuitOptions {
-  /** One look at the server; the signal ends it, and the server. @throws QcError why it is not to be asked */
+  /** Probes the server; the signal ends the probe and the returned server. @throws QcError why it cannot be used */
   readonly open: (signal: AbortSignal) => Promise<Server>;
   readonly onUp: (server: Server) => void;
-  /** Told when it is no longer asked, and when the reason for that changes. */
+  /** Called when the server is no longer used, and when the reason changes. */
   readonly onDown: (reason: QcError) => void;
   readonly waits?: Waits;
 }
 
 /** All in ms. */
 export interface Waits {
-  /** From a failure to the next look; doubled each time it fails again. */
+  /** From a failure to the next probe; doubled after each failed probe. */
   readonly first: number;
   readonly longest: number;
-  /** From one look at a server that is well to the next. */
+  /** Interval between probes of a working server. */
   readonly again: number;
 }
 
 export interface Circuit {
-  /** The one to ask; undefined while there is none. */
+  /** The working server, if any. */
   readonly server: Server | undefined;
   answered(): void;
-  /** A server failed a picture. */
+  /** A request to the server failed. */
   failed(server: Server, error: unknown): void;
   close(): void;
 }
 
-/** Late or overloaded this often in a row is too often; anything else once: what answers then may be another model. */
-const mostLate = 3;
+/** Maximum number of consecutive timeouts or overloads. Any other error opens the circuit at once, since the server may run another model. */
+const maxLate = 3;
 const isLate = ({ code }: QcError) =>
   code === 'inference-server-timeout' || code === 'inference-server-failed';
 
-const usual: Waits = { first: 1_000, longest: 30_000, again: 60_000 };
+const defaultWaits: Waits = { first: 1_000, longest: 30_000, again: 60_000 };
 
-/** Takes a first look; never throws for what the server does. */
-export async function openCircuit({ open, onUp, onDown, waits = usual }: CircuitOptions): Promise<Circuit> {
+/** Probes the server once; never throws because of the server. */
+export async function openCircuit({
+  open,
+  onUp,
+  onDown,
+  waits = defaultWaits,
+}: CircuitOptions): Promise<Circuit> {
   let server: Server | undefined;
   let reason: string | undefined;
   let late = 0;
@@ -49,22 +54,22 @@ export async function openCircuit({ open, onUp, onDown, waits = usual }: Circuit
   const closing = new AbortController();
   const { signal } = closing;
 
-  function lookIn(ms: number): void {
+  function probeIn(ms: number): void {
     clearTimeout(timer);
-    if (!signal.aborted) timer = setTimeout(() => void look(), ms);
+    if (!signal.aborted) timer = setTimeout(() => void probe(), ms);
   }
 
-  async function look(): Promise<void> {
+  async function probe(): Promise<void> {
     const before = server;
     try {
       const next = await open(signal);
-      // Gone bad, or closed, while it was looked at.
+      // The server failed, or the circuit was closed, during the probe.
       if (signal.aborted || before !== server) next.close();
       else up(next);
     } catch (error) {
       if (before) failed(before, error);
       else if (!signal.aborted) down(known(error));
-      if (before && before === server) lookIn(waits.first);
+      if (before && before === server) probeIn(waits.first);
     }
   }
 
@@ -72,7 +77,7 @@ export async function openCircuit({ open, onUp, onDown, waits = usual }: Circuit
     const before = server;
     server = next;
     late = 0;
-    lookIn(waits.again);
+    probeIn(waits.again);
     before?.close();
     if (before) {
       waitMs = waits.first;
@@ -85,7 +90,7 @@ export async function openCircuit({ open, onUp, onDown, waits = usual }: Circuit
   function down(error: QcError): void {
     server?.close();
     server = undefined;
-    lookIn(waitMs);
+    probeIn(waitMs);
     waitMs = Math.min(waits.longest, 2 * waitMs);
     if (reason === error.message) return;
     reason = error.message;
@@ -93,14 +98,14 @@ export async function openCircuit({ open, onUp, onDown, waits = usual }: Circuit
   }
 
   function failed(by: Server, error: unknown): void {
-    // Others of its requests may fail after it was given up.
+    // Other requests to a server may fail after it was given up.
     if (signal.aborted || by !== server) return;
     const fault = known(error);
     late++;
-    if (!isLate(fault) || late >= mostLate) down(fault);
+    if (!isLate(fault) || late >= maxLate) down(fault);
   }
 
-  await look();
+  await probe();
   return {
     get server() {
       return server;

@@ -1,4 +1,4 @@
-/** HTTP to one inference server: connections that are kept, a time limit for each request, and errors that say what happened. */
+/** HTTP client for one inference server: keep-alive connections, a timeout for each request, and specific errors. */
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
@@ -13,30 +13,30 @@ export interface Reply {
 }
 
 export interface Client {
-  /** As messages name it; holds no secret. */
+  /** For messages; contains no secret. */
   readonly url: string;
   /**
-   * One request, GET where there is nothing to send; only a reply of 200 is one.
+   * Sends one request, GET without a message. Only status 200 is a success.
    * @param path below the server's address. @throws QcError inference-server-…
    */
   send(path: string, limits: Limits, message?: Message): Promise<Reply>;
-  /** What was asked before is still answered. */
+  /** Pending requests are still answered. */
   close(): void;
 }
 
 export interface Limits {
   readonly timeoutMs: number;
-  /** Longest body that is read, bytes. */
-  readonly mostBytes: number;
-  /** Nothing is sent over a connection that is new: what answers there may be another server than before. */
+  /** Maximum length of a response body, bytes. */
+  readonly maxBytes: number;
+  /** Do not send over a new connection, because it may lead to another server. */
   readonly onlyKept?: boolean;
 }
 
-/** There was no kept connection: nothing was sent. */
+/** There was no open connection: nothing was sent. */
 export class NotKept extends Error {}
 
 /**
- * A client with the token and the authority as they are now; the signal breaks off what it is doing.
+ * A client with the current token and certificate authority; the signal aborts its requests.
  * @throws QcError inference-server-unauthorized, -unreachable
  */
 export function openClient(
@@ -55,7 +55,7 @@ export function openClient(
   const begin = isSecure ? httpsRequest : httpRequest;
 
   function attempt(path: string, limits: Limits, message?: Message): Promise<Reply> {
-    const { timeoutMs, mostBytes, onlyKept = false } = limits;
+    const { timeoutMs, maxBytes, onlyKept = false } = limits;
     return new Promise((resolve, reject) => {
       const length = message?.body.reduce((sum, part) => sum + part.length, 0);
       const asked: RequestOptions = {
@@ -70,7 +70,7 @@ export function openClient(
         },
       };
       const request = begin(`${base}${path}`, asked);
-      // Where this thread was busy, an answer may have come meanwhile: it is read before the time is up.
+      // If this thread was busy, a response may already be there: it is read before the timeout takes effect.
       const timer = setTimeout(() => setImmediate(() => fail('timeout', lateness(timeoutMs))), timeoutMs);
       const fail = (kind: Failure, what: string, cause?: unknown) => {
         clearTimeout(timer);
@@ -87,7 +87,7 @@ export function openClient(
         response.on('error', (error) => fail('unreachable', `ended in the middle: ${error.message}`, error));
         response.on('data', (part: Buffer) => {
           size += part.length;
-          if (size > mostBytes) fail('invalid', `answers with more than ${mostBytes} bytes`);
+          if (size > maxBytes) fail('invalid', `responds with more than ${maxBytes} bytes`);
           else parts.push(part);
         });
         response.on('end', () => {
@@ -97,7 +97,10 @@ export function openClient(
           if (statusCode === 200) return resolve({ headers: response.headers, body });
           const said = errorText(body);
           reject(
-            failure(kindOf(statusCode), `${base}${path} answers ${statusCode}${said ? `: ${said}` : ''}`),
+            failure(
+              kindOf(statusCode),
+              `${base}${path} responds with status ${statusCode}${said ? `: ${said}` : ''}`,
+            ),
           );
         });
       });
@@ -117,13 +120,13 @@ export function openClient(
   return {
     url: base,
     async send(path, limits, message) {
-      const begun = performance.now();
+      const startedAt = performance.now();
       running++;
       try {
         return await attempt(path, limits, message);
       } catch (error) {
-        // A kept connection that the server closed in the same moment: the request never arrived (RFC 9112 section 9.3.1).
-        const left = limits.timeoutMs - (performance.now() - begun);
+        // The server closed the idle connection at the same moment: the request did not arrive (RFC 9112 section 9.3.1).
+        const left = limits.timeoutMs - (performance.now() - startedAt);
         if (!isStale(error) || left < 1) throw error;
         return await attempt(path, { ...limits, timeoutMs: left }, message);
       } finally {
@@ -138,15 +141,15 @@ export function openClient(
   };
 }
 
-/** What may become of a request that is not answered well: the last words of the error codes. */
+/** Kinds of failed requests: the last words of the error codes. */
 export const failures = ['timeout', 'unreachable', 'unauthorized', 'refused', 'failed', 'invalid'] as const;
 type Failure = (typeof failures)[number];
 
 const failure = (kind: Failure, message: string, cause?: unknown) =>
   new QcError(`inference-server-${kind}` satisfies ErrorCode, message, { cause });
 
-const lateness = (ms: number) => `does not answer within ${Math.round(ms)} ms`;
-const stale = 'the kept connection was closed';
+const lateness = (ms: number) => `does not respond within ${Math.round(ms)} ms`;
+const stale = 'the open connection was closed';
 const isStale = (error: unknown) =>
   error instanceof QcError && error.cause instanceof Error && error.cause.message === stale;
 
@@ -157,7 +160,7 @@ function kindOf(status: number): Failure {
 
 function tokenIn(file: string, url: string): string {
   const read = readSecret(file);
-  if ('fault' in read) throw failure('unauthorized', `${url} gets no token: ${read.fault.what}`);
+  if ('fault' in read) throw failure('unauthorized', `no token for ${url}: ${read.fault.what}`);
   return read.secret;
 }
 
@@ -167,7 +170,7 @@ function authority(file: string, url: string): Buffer {
   } catch (cause) {
     throw failure(
       'unreachable',
-      `${url} cannot be proved: cannot read ${file}: ${(cause as Error).message}`,
+      `${url} cannot be verified: cannot read ${file}: ${(cause as Error).message}`,
       cause,
     );
   }

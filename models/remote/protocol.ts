@@ -1,6 +1,6 @@
 /**
- * The Open Inference Protocol (KServe's "v2") over HTTP as far as one float32 tensor in and one out need it, with the binary
- * tensor data extension: what is sent, and what an answer must be. Pure.
+ * The part of the Open Inference Protocol (KServe's "v2") over HTTP that one float32 input and one output need, with the binary
+ * tensor data extension: requests and validation of responses. Pure.
  * https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
  */
 
@@ -8,10 +8,10 @@ import { z } from 'zod';
 import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
 
-// What other servers add is none of our business: unknown fields are let pass.
+// Unknown fields are ignored, because servers add their own.
 const tensorSchema = z.object({ name: z.string(), datatype: z.string(), shape: z.array(z.number().int()) });
 export const serverSchema = z.object({
-  name: z.string().default('a server without a name'),
+  name: z.string().default('unnamed server'),
   version: z.string().default(''),
   extensions: z.array(z.string()).default([]),
 });
@@ -22,7 +22,7 @@ export const modelMetadataSchema = z.object({
   inputs: z.array(tensorSchema),
   outputs: z.array(tensorSchema),
 });
-/** Of Triton's model configuration extension; 0 there: the model has no batch of its own. */
+/** Triton's model configuration extension; 0 means that the model has no batch dimension. */
 export const modelConfigSchema = z.object({ max_batch_size: z.number().int().min(0).default(0) });
 const errorSchema = z.object({ error: z.string() });
 const outputSchema = tensorSchema.extend({
@@ -39,26 +39,29 @@ export type TensorMetadata = z.output<typeof tensorSchema>;
 export type ModelMetadata = z.output<typeof modelMetadataSchema>;
 export type Encoding = 'binary' | 'json';
 
-export interface Asked {
+export interface InferenceRequest {
   readonly id: string;
   readonly input: string;
   readonly output: string;
-  /** Of the input; the pictures first. */
+  /** Shape of the input; the batch dimension first. */
   readonly shape: readonly number[];
   readonly tensor: Float32Array;
 }
 
 export interface Message {
   readonly headers: Readonly<Record<string, string>>;
-  /** Sent one after the other. */
+  /** Sent in this order. */
   readonly body: readonly Uint8Array[];
 }
 
-/** The header that says where in a body the JSON ends and tensors begin. */
+/** The header with the length of the JSON that precedes the tensors in a body. */
 const jsonLength = 'inference-header-content-length';
 
 /** The request for one inference. */
-export function inferenceRequest({ id, input, output, shape, tensor }: Asked, encoding: Encoding): Message {
+export function inferenceRequest(
+  { id, input, output, shape, tensor }: InferenceRequest,
+  encoding: Encoding,
+): Message {
   const described = { name: input, shape, datatype: 'FP32' };
   if (encoding === 'json') {
     const inputs = [{ ...described, data: Array.from(tensor) }];
@@ -75,18 +78,18 @@ export function inferenceRequest({ id, input, output, shape, tensor }: Asked, en
 }
 
 export interface Inferred {
-  /** Undefined where the server has no versions. */
+  /** Undefined if the server has no versions. */
   readonly version: string | undefined;
-  /** Those of the first picture first. */
+  /** In the order of the images. */
   readonly values: Float32Array;
 }
 
 /**
- * What a server says to one inference, as JSON numbers or binary data, whichever it chose.
- * @throws QcError inference-server-invalid, saying what is wrong
+ * Parses the response to one inference, with JSON numbers or binary data.
+ * @throws QcError inference-server-invalid, with what is wrong
  */
 export function inferenceResponse(
-  asked: Pick<Asked, 'id' | 'output' | 'shape'>,
+  asked: Pick<InferenceRequest, 'id' | 'output' | 'shape'>,
   headers: Readonly<Record<string, string | string[] | undefined>>,
   body: Buffer,
 ): Inferred {
@@ -95,8 +98,7 @@ export function inferenceResponse(
     throw invalid(`says that ${headers[jsonLength]} of its ${body.length} bytes are JSON`);
   }
   const answer = parse(inferenceSchema, body.subarray(0, length));
-  if (answer.id !== undefined && answer.id !== asked.id)
-    throw invalid('answers another request than was asked');
+  if (answer.id !== undefined && answer.id !== asked.id) throw invalid('responds to another request');
   let from = length;
   for (const { parameters, data, ...tensor } of answer.outputs) {
     const size = parameters?.binary_data_size;
@@ -109,10 +111,10 @@ export function inferenceResponse(
     }
     const values = raw ? fromBytes(raw) : fromNumbers(data);
     if (values?.length !== count) throw invalid(`gives no ${count} numbers for ${describeTensors([tensor])}`);
-    if (!values.every(Number.isFinite)) throw invalid(`gives numbers in ${tensor.name} that are not finite`);
+    if (!values.every(Number.isFinite)) throw invalid(`returns values in ${tensor.name} that are not finite`);
     return { version: answer.model_version, values };
   }
-  throw invalid(`gives no output ${asked.output}`);
+  throw invalid(`returns no output ${asked.output}`);
 }
 
 function fromBytes(raw: Uint8Array): Float32Array | undefined {
@@ -122,28 +124,30 @@ function fromBytes(raw: Uint8Array): Float32Array | undefined {
   return values;
 }
 
-/** Flat or nested, as the specification allows; undefined where it is something else. */
+/** Flat or nested, as the specification allows; undefined for anything else. */
 function fromNumbers(data: unknown): Float32Array | undefined {
   if (!Array.isArray(data)) return undefined;
   const flat = data.flat(Number.POSITIVE_INFINITY) as unknown[];
   return flat.every((value) => typeof value === 'number') ? Float32Array.from(flat) : undefined;
 }
 
-/** JSON that fits a schema. @throws QcError inference-server-invalid */
+/** Parses JSON by a schema. @throws QcError inference-server-invalid */
 export function parse<T>(schema: z.ZodType<T>, body: Buffer): T {
   let json: unknown;
   try {
     json = JSON.parse(body.toString('utf8'));
   } catch {
-    throw invalid('answers with something that is not JSON');
+    throw invalid('responds with something that is not JSON');
   }
   const parsed = check(schema, json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw invalid(`answers with JSON that is none of the protocol: ${issue!.path.join('.')} ${issue!.message}`);
+  throw invalid(
+    `responds with JSON that does not follow the protocol: ${issue!.path.join('.')} ${issue!.message}`,
+  );
 }
 
-/** What a server says of an error, cut short; empty where it says nothing. */
+/** The error message of a server, truncated; empty if there is none. */
 export function errorText(body: Buffer): string {
   try {
     const { error } = errorSchema.parse(JSON.parse(body.toString('utf8')));

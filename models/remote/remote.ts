@@ -1,6 +1,6 @@
 /**
- * A base on an inference server, with the same base on this machine beside it: whatever the server does not answer well and in
- * time is judged here, at once.
+ * A base on an inference server, with the same base on this machine as a fallback: if the server fails or is too slow, the image is
+ * processed here immediately.
  */
 import { QcError } from '../../config/errors.ts';
 import type { RemoteConfig } from '../../config/schema.ts';
@@ -15,23 +15,23 @@ import { checkImage, recordCheck } from '../run/warm-up-check.ts';
 import { openCircuit } from './circuit.ts';
 import { openServer, type RemoteBase, type Server } from './server.ts';
 
-/** Pictures in one request where nothing else is said: a request is large, and time on the network counts. */
-const usualBatch = 4;
+/** Default number of images in one request: requests are large, and the network takes time. */
+const defaultBatch = 4;
 
-export interface Remotely {
+export interface OpenedRemotely {
   readonly opened: Opened;
   readonly runner: Runner;
 }
 
 /**
- * Opens the base here, then looks at the server: where it fails, this machine judges until it is well.
- * @throws QcError what `openLocally` throws
+ * Opens the base on this machine, then probes the server. While the server fails, this machine processes the images.
+ * @throws QcError as `openLocally`
  */
 export async function openRemotely(
   request: WorkerRequest & { readonly remote: RemoteConfig },
   native: Native,
   tell: (news: RemoteNews) => void,
-): Promise<Remotely> {
+): Promise<OpenedRemotely> {
   const { remote } = request;
   const base = await openBase(request);
   const { manifest, output } = base;
@@ -45,14 +45,14 @@ export async function openRemotely(
   const there: RanOn = { provider: 'remote', precision: manifest.precision };
 
   let turn: Promise<unknown> = Promise.resolve();
-  /** One run after the other: they share their tensors. */
+  /** One run at a time, because runs share their tensors. */
   function runHere(images: readonly Image[], maps = false): Promise<ImageFeatures[]> {
     const run = turn.then(() => local.run(images, { wide: true, maps }));
     turn = run.catch(() => undefined);
     return run.then((described) => described.map((one) => ({ ...one, ranOn: here })));
   }
 
-  const batch = request.batch || usualBatch;
+  const batch = request.batch || defaultBatch;
   const wanted: RemoteBase = { manifest, output, batch, ...(await expected()) };
   const why = [...facts.why];
   let isOpen = false;
@@ -66,7 +66,7 @@ export async function openRemotely(
   });
   isOpen = true;
 
-  /** What the check picture must give; a manifest that does not say so is helped out by the base on this machine. */
+  /** Expected features of the test image, from the manifest or computed by the base on this machine. */
   async function expected(): Promise<Pick<RemoteBase, 'check' | 'precision'>> {
     if (manifest.check) return { check: manifest.check, precision: manifest.precision };
     const { width, height } = manifest.input;
@@ -77,19 +77,19 @@ export async function openRemotely(
 
   const prepare = makePrepare(manifest.input);
   const length = 3 * manifest.input.width * manifest.input.height;
-  /** Tensors whose requests were answered, for the next ones. */
+  /** Tensors for reuse. */
   const spare: Float32Array[] = [];
 
   async function ask(server: Server, images: readonly Image[]): Promise<ImageFeatures[]> {
     const at = spare.findIndex((one) => one.length >= images.length * length);
     const tensor = at >= 0 ? spare.splice(at, 1)[0]! : new Float32Array(server.batch * length);
-    // A picture that is none is no fault of the server.
-    const preparing = performance.now();
+    // An invalid image is not an error of the server: it is prepared outside of the try block.
+    const preparedFrom = performance.now();
     for (const [n, image] of images.entries()) prepare(image, tensor.subarray(n * length, (n + 1) * length));
-    const begun = performance.now();
-    const prepareMs = (begun - preparing) / images.length;
+    const startedAt = performance.now();
+    const prepareMs = (startedAt - preparedFrom) / images.length;
     const count = (outcome: string) =>
-      tell({ kind: 'asked', outcome, seconds: (performance.now() - begun) / 1000 });
+      tell({ kind: 'asked', outcome, seconds: (performance.now() - startedAt) / 1000 });
     try {
       const rows = await server.infer(tensor.subarray(0, images.length * length), images.length);
       circuit.answered();
@@ -121,7 +121,7 @@ export async function openRemotely(
       parallel: remote.parallel,
       openMaps: () => local.openMaps(),
       async run(images, { maps = false } = {}) {
-        // A server gives features only.
+        // A server returns features only.
         if (maps) return runHere(images, maps);
         const described: ImageFeatures[] = [];
         while (described.length < images.length) {
@@ -136,7 +136,7 @@ export async function openRemotely(
   };
 }
 
-/** Bounded: the last word of the code. */
+/** The last word of the error code, which is a bounded set. */
 function outcomeOf(error: unknown): string {
   if (!(error instanceof QcError)) return 'invalid';
   const [, kind = 'invalid'] = /^inference-server-(\w+)$/.exec(error.code) ?? [];

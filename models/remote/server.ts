@@ -1,4 +1,4 @@
-/** An inference server that was proved to run our base: its model fits the manifest, and a known picture gives the known features. */
+/** Verifies that an inference server runs our base (manifest and features of the test image), and sends inference requests to it. */
 import { QcError } from '../../config/errors.ts';
 import type { RemoteConfig } from '../../config/schema.ts';
 import type { BaseManifest, Check, Precision } from '../manifest.ts';
@@ -17,40 +17,40 @@ import {
   serverSchema,
 } from './protocol.ts';
 
-/** What a server must run. */
+/** The base that a server must run. */
 export interface RemoteBase {
-  /** Most pictures in one request, where the server takes several. */
+  /** Maximum number of images in one request, if the server supports batches. */
   readonly batch: number;
   readonly manifest: BaseManifest;
-  /** The output that gives the features. */
+  /** Name of the output with the features. */
   readonly output: string;
-  /** What the check picture must give. */
+  /** Expected features of the test image. */
   readonly check: Check;
-  /** How exactly. */
+  /** Determines the tolerance. */
   readonly precision: Precision;
 }
 
 export interface Server {
-  /** "Triton 2.50.0 at http://gpu:8000, model base, version 1, binary data, 12 ms a picture" */
+  /** "Triton 2.50.0 at http://gpu:8000, model base, version 1, binary data, 12 ms per image" */
   readonly description: string;
-  /** Most pictures in one request. */
+  /** Maximum number of images in one request. */
   readonly batch: number;
   /**
-   * Features of `count` pictures, each [size].
+   * Features of `count` images, each [size].
    * @param tensor [count·3·H·W]. @throws QcError inference-server-…, model-mismatch
    */
   infer(tensor: Float32Array, count: number): Promise<Float32Array[]>;
   close(): void;
 }
 
-/** Longest a server may take for whatever is not a picture of the line, ms: it may have to load the model first. */
-const patienceMs = 5_000;
-const shortBytes = 1 << 20;
+/** Timeout for all requests except inspection images, ms: the server may have to load the model first. */
+const setupTimeoutMs = 5_000;
+const maxMetadataBytes = 1 << 20;
 
 /**
- * Looks at the server and puts it to the test.
- * @param signal ends the look, and whatever is asked later
- * @throws QcError inference-server-…, model-mismatch (saying what was found), model-check-failed
+ * Connects to the server and verifies its model.
+ * @param signal aborts this and all later requests
+ * @throws QcError inference-server-…, model-mismatch (with what was found), model-check-failed
  */
 export async function openServer(
   config: RemoteConfig,
@@ -59,17 +59,17 @@ export async function openServer(
 ): Promise<Server> {
   const client = openClient(config, signal);
   try {
-    return await examine(client, config, base);
+    return await verify(client, config, base);
   } catch (error) {
     client.close();
     throw error;
   }
 }
 
-async function examine(client: Client, config: RemoteConfig, base: RemoteBase): Promise<Server> {
+async function verify(client: Client, config: RemoteConfig, base: RemoteBase): Promise<Server> {
   const { manifest, output, check, precision } = base;
   const ask = async (path: string) =>
-    (await client.send(path, { timeoutMs: patienceMs, mostBytes: shortBytes })).body;
+    (await client.send(path, { timeoutMs: setupTimeoutMs, maxBytes: maxMetadataBytes })).body;
   const named = <T>(work: () => T): T => {
     try {
       return work();
@@ -87,19 +87,19 @@ async function examine(client: Client, config: RemoteConfig, base: RemoteBase): 
   const model = `/v2/models/${encodeURIComponent(config.model)}`;
   const path =
     config.version === undefined ? model : `${model}/versions/${encodeURIComponent(config.version)}`;
-  const told = await ask(path);
-  const metadata = named(() => parse(modelMetadataSchema, told));
+  const description = await ask(path);
+  const metadata = named(() => parse(modelMetadataSchema, description));
   const takesSeveral = requireFit(client.url, config.model, metadata, base);
-  const most = takesSeveral && base.batch > 1 ? await mostPictures(server.extensions) : 1;
+  const maxBatch = takesSeveral && base.batch > 1 ? await maxImages(server.extensions) : 1;
 
   const { width, height, layout } = manifest.input;
   const length = 3 * width * height;
-  /** That of the check, prepared. */
-  const picture = makePrepare(manifest.input)(checkImage(width, height));
+  /** The test image as a tensor. */
+  const testImage = makePrepare(manifest.input)(checkImage(width, height));
   let nextId = 0;
   let encoding: Encoding = config.tensors === 'json' ? 'json' : 'binary';
-  /** The version that passed. */
-  let proved: string | undefined;
+  /** The version that was verified. */
+  let verified: string | undefined;
 
   async function infer(
     tensor: Float32Array,
@@ -109,34 +109,34 @@ async function examine(client: Client, config: RemoteConfig, base: RemoteBase): 
   ): Promise<Float32Array[]> {
     const shape = layout === 'NCHW' ? [count, 3, height, width] : [count, height, width, 3];
     const asked = { id: String(nextId++), input: manifest.input.name, output, shape, tensor };
-    // Text takes some 20 bytes for a number.
-    const mostBytes = shortBytes + count * manifest.features.size * 32;
+    // JSON needs about 20 bytes per number.
+    const maxBytes = maxMetadataBytes + count * manifest.features.size * 32;
     const reply = await client.send(
       `${path}/infer`,
-      { timeoutMs, mostBytes, onlyKept },
+      { timeoutMs, maxBytes, onlyKept },
       inferenceRequest(asked, encoding),
     );
     const { values, version } = named(() => inferenceResponse(asked, reply.headers, reply.body));
-    if (proved !== undefined && version !== proved) {
-      const what = `${client.url} runs version ${version} of ${config.model} now, ${proved} was looked at`;
+    if (verified !== undefined && version !== verified) {
+      const what = `${client.url} runs version ${version} of ${config.model} now, ${verified} was verified`;
       throw new QcError('model-mismatch', what, { remedy: 'set model.remote.version to keep to one' });
     }
-    proved = version;
+    verified = version;
     const rows = Array.from({ length: count }, (_, n) =>
       values.slice((n * values.length) / count, ((n + 1) * values.length) / count),
     );
     if (rows[0]!.length === manifest.features.size) return rows;
-    const what = `${client.url} gives ${rows[0]!.length} features a picture, the manifest says ${manifest.features.size}`;
+    const what = `${client.url} returns ${rows[0]!.length} features per image, the manifest says ${manifest.features.size}`;
     throw new QcError('model-mismatch', what, { remedy: serverRemedy });
   }
 
-  /** Sends the check picture. @returns ms that it took */
-  async function prove(count: number, timeoutMs: number): Promise<number> {
+  /** Sends the test image and checks its features. @returns latency, ms */
+  async function checkFeatures(count: number, timeoutMs: number): Promise<number> {
     const tensor = new Float32Array(count * length);
-    for (let n = 0; n < count; n++) tensor.set(picture, n * length);
-    const begun = performance.now();
+    for (let n = 0; n < count; n++) tensor.set(testImage, n * length);
+    const startedAt = performance.now();
     const rows = await infer(tensor, count, timeoutMs);
-    const tookMs = performance.now() - begun;
+    const tookMs = performance.now() - startedAt;
     for (const features of rows) {
       const reason = checkFailure(check, features, precision);
       if (reason === undefined) continue;
@@ -145,56 +145,56 @@ async function examine(client: Client, config: RemoteConfig, base: RemoteBase): 
     return tookMs;
   }
 
-  /** A new connection may lead to another server, or to the same one after a restart: it shows what it runs before a picture is sent. */
-  async function inferProved(tensor: Float32Array, count: number): Promise<Float32Array[]> {
+  /** A new connection may lead to another or a restarted server: the test image is sent before any other image. */
+  async function inferVerified(tensor: Float32Array, count: number): Promise<Float32Array[]> {
     const { timeoutMs, parallel } = config;
-    const begun = performance.now();
-    // Another picture may take the connection that was proved for this one.
+    const startedAt = performance.now();
+    // Another request may take the verified connection first.
     for (let attempt = 0; attempt <= parallel; attempt++) {
-      const left = Math.max(1, timeoutMs - (performance.now() - begun));
+      const left = Math.max(1, timeoutMs - (performance.now() - startedAt));
       try {
         return await infer(tensor, count, left, true);
       } catch (error) {
         if (!(error instanceof NotKept)) throw error;
-        await prove(1, left);
+        await checkFeatures(1, left);
       }
     }
-    throw new QcError('inference-server-unreachable', `${client.url} keeps no connection open`);
+    throw new QcError('inference-server-unreachable', `${client.url} does not keep connections open`);
   }
 
-  async function mostPictures(extensions: readonly string[]): Promise<number> {
+  async function maxImages(extensions: readonly string[]): Promise<number> {
     if (!extensions.includes('model_configuration')) return base.batch;
     const { max_batch_size } = parse(modelConfigSchema, await ask(`${path}/config`));
     return Math.min(base.batch, max_batch_size || base.batch);
   }
 
-  /** The first picture wakes the model up and may take its time; a server that does not announce binary data may know it. */
-  async function wake(): Promise<void> {
+  /** The first inference may be slow because the model is loaded. Also tries binary data if the server does not announce it. */
+  async function warmUp(): Promise<void> {
     try {
-      await prove(1, patienceMs);
+      await checkFeatures(1, setupTimeoutMs);
     } catch (error) {
       const mayBeText = config.tensors === 'auto' && !server.extensions.includes('binary_tensor_data');
       if (!mayBeText || !(error instanceof QcError) || !isAboutContent(error)) throw error;
       encoding = 'json';
-      await prove(1, patienceMs);
+      await checkFeatures(1, setupTimeoutMs);
     }
   }
 
-  await wake();
-  if (most > 1) await prove(most, patienceMs);
-  const tookMs = await prove(1, config.timeoutMs);
+  await warmUp();
+  if (maxBatch > 1) await checkFeatures(maxBatch, setupTimeoutMs);
+  const tookMs = await checkFeatures(1, config.timeoutMs);
   const what = [
     `${server.name} ${server.version}`.trim(),
     ` at ${client.url}, model ${config.model}`,
-    proved === undefined ? '' : `, version ${proved}`,
+    verified === undefined ? '' : `, version ${verified}`,
     `, ${encoding === 'binary' ? 'binary data' : 'JSON numbers'}`,
-    most > 1 ? `, up to ${most} pictures a request` : '',
-    `, ${Math.round(tookMs)} ms a picture`,
+    maxBatch > 1 ? `, up to ${maxBatch} images per request` : '',
+    `, ${Math.round(tookMs)} ms per image`,
   ];
   return {
     description: what.join(''),
-    batch: most,
-    infer: inferProved,
+    batch: maxBatch,
+    infer: inferVerified,
     close: () => client.close(),
   };
 }
@@ -205,7 +205,7 @@ const serverRemedy =
 const isAboutContent = ({ code }: QcError) =>
   ['inference-server-refused', 'inference-server-invalid', 'inference-server-failed'].includes(code);
 
-/** @returns whether it takes several pictures at once. @throws QcError model-mismatch */
+/** @returns whether it supports batches. @throws QcError model-mismatch */
 function requireFit(
   url: string,
   name: string,
@@ -233,7 +233,7 @@ function requireFit(
   }
   const answer = outputs.find((one) => one.name === output);
   const size = answer?.shape.slice(1).reduce((product, dim) => product * dim, 1);
-  // Some do not tell: then the check picture shows it.
+  // Some servers do not report it: then the test image shows it.
   const isKnown = answer && answer.shape.length > 0 && answer.shape.slice(1).every((dim) => dim >= 0);
   if (answer?.datatype !== 'FP32' || (isKnown && size !== features.size)) {
     throw mismatch(`the outputs ${describeTensors(outputs)}`, `${output} [-1 or 1,${features.size}] FP32`);

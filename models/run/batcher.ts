@@ -1,50 +1,50 @@
 /**
- * Pictures of all cameras on their way to the workers, several in one run where that is worth it. While all workers are
- * busy what comes meanwhile makes the next run; a worker that is free waits for more only where the line is so fast that
- * more is about to come, and never longer than the budget.
+ * Distributes the images of all cameras to the workers, in batches if that helps. While all workers are busy, new images are
+ * collected for the next run. An idle worker waits for more images only if the measured rate suggests that one will arrive within
+ * the time limit.
  */
 import { QcError } from '../../config/errors.ts';
 import { Lanes } from './lanes.ts';
-import type { Answer, PictureTask, RunTimes } from './messages.ts';
+import type { Answer, ImageTask, RunTimes } from './messages.ts';
 import type { InferenceWorker } from './worker.ts';
 
 export interface BatchOptions {
-  /** Most pictures in one run. */
-  readonly most: number;
-  /** Longest that a picture waits for others while a worker is free, ms. */
+  /** Maximum number of images in one run. */
+  readonly maxBatch: number;
+  /** Maximum time that an image waits for others while a worker is idle, ms. */
   readonly waitMs: number;
-  /** Runs that one worker has under way at a time; default 1. */
+  /** Number of concurrent runs of one worker; default 1. */
   readonly parallel?: number;
-  /** How many times the threads of another run a wide one has, beside which none runs; default 1: there is no such thing. */
+  /** Number of threads of a wide run relative to a narrow one; a wide run is exclusive. Default 1: no wide runs. */
   readonly wide?: number;
 }
 
 export interface Answered extends RunTimes {
   readonly answer: Answer;
-  /** Waiting for a worker, ms. */
+  /** Time spent waiting for a worker, ms. */
   readonly queueMs: number;
-  /** Pictures in the run. */
+  /** Number of images in the run. */
   readonly batch: number;
 }
 
 export interface Batcher {
-  /** @param lane who asks: lanes take turns. @throws QcError overloaded, inference-stopped */
-  ask(task: PictureTask, lane: string): Promise<Answered>;
-  /** A worker may be free. */
+  /** @param lane the requester; lanes are served in turn. @throws QcError overloaded, inference-stopped */
+  ask(task: ImageTask, lane: string): Promise<Answered>;
+  /** Call when a worker may be idle. */
   pump(): void;
-  /** Rejects what no worker was free for and whatever is asked from now on. */
+  /** Rejects all pending and future requests. */
   end(error: QcError): void;
 }
 
-/** Pictures of one lane that may wait; more is a fault of the caller or too slow a machine. */
-const longestLane = 64;
-/** How fast the measured pace of the line follows, share of each gap. */
-const follow = 0.2;
+/** Maximum number of pending images per lane; more means a bug in the caller or a machine that is too slow. */
+const maxPendingPerLane = 64;
+/** Smoothing factor of the measured interval between images. */
+const smoothing = 0.2;
 
 type Worker = Pick<InferenceWorker, 'busy' | 'run'>;
 
 interface PendingImage {
-  readonly task: PictureTask;
+  readonly task: ImageTask;
   readonly askedAt: number;
   readonly resolve: (answered: Answered) => void;
   readonly reject: (error: unknown) => void;
@@ -52,50 +52,50 @@ interface PendingImage {
 
 export function openBatcher(
   workers: readonly Worker[],
-  { most, waitMs, parallel = 1, wide = 1 }: BatchOptions,
+  { maxBatch, waitMs, parallel = 1, wide = 1 }: BatchOptions,
 ): Batcher {
   const waiting = new Lanes<PendingImage>();
-  /** When each began its newest run. */
+  /** Start of the latest run of each worker. */
   const startedAt = new Map<Worker, number>();
   let fault: QcError | undefined;
   let pumping = false;
   let timer: NodeJS.Timeout | undefined;
-  /** One run has all threads. */
-  let occupied = false;
+  /** A wide run is in progress. */
+  let isWideRunning = false;
   let lastAt = Number.NEGATIVE_INFINITY;
-  /** Mean time from one picture to the next, ms. */
+  /** Mean interval between images, ms. */
   let gapMs = Number.POSITIVE_INFINITY;
 
   function pump(): void {
-    // What is asked in one turn (the frames of one part) goes together.
+    // Requests of the same event-loop turn (the frames of one part) go into one batch.
     if (pumping) return;
     pumping = true;
     queueMicrotask(() => {
       pumping = false;
-      handOut();
+      dispatch();
     });
   }
 
-  function handOut(): void {
-    while (waiting.length > 0 && !fault && !occupied) {
+  function dispatch(): void {
+    while (waiting.length > 0 && !fault && !isWideRunning) {
       const free = nextFree();
-      if (free.busy >= mostBusy() || isWorthWaiting()) return;
+      if (free.busy >= maxRuns() || isWorthWaiting()) return;
       const goesWide = isForAllThreads();
-      start(free, waiting.take(most), goesWide);
+      start(free, waiting.take(maxBatch), goesWide);
     }
   }
 
   /**
-   * Side by side most pictures get through; but what is too few for that is answered sooner one by one on
-   * all threads, and first, so that what follows fills the workers.
+   * Narrow concurrent runs give the highest throughput. If there are too few images to keep all workers busy, a wide run on all
+   * threads has a lower latency; it runs first, so that the following images can use all workers.
    */
   function isForAllThreads(): boolean {
     if (workers.some(({ busy }) => busy > 0)) return false;
-    const left = Math.ceil(waiting.length / most) % workers.length;
+    const left = Math.ceil(waiting.length / maxBatch) % workers.length;
     return left > 0 && left < wide;
   }
 
-  /** The least busy; of those that are equally busy the one that began first, and so will be free first. */
+  /** The least busy worker; among equally busy ones the one that started first, which will probably finish first. */
   function nextFree(): Worker {
     const begun = (worker: Worker) => startedAt.get(worker) ?? 0;
     return workers.reduce((first, worker) =>
@@ -107,13 +107,13 @@ export function openBatcher(
   }
 
   /**
-   * A worker that runs one at a time has one that is full lying ready behind it, so that it never waits for this thread; one
-   * that only waits for others has as many under way as it may.
+   * A worker that runs one batch at a time gets a second full batch in advance, so that it never waits for this thread. A worker
+   * that waits for a server gets as many as it may run concurrently.
    */
-  const mostBusy = () => (parallel === 1 && waiting.length >= most ? 2 : parallel);
+  const maxRuns = () => (parallel === 1 && waiting.length >= maxBatch ? 2 : parallel);
 
   function isWorthWaiting(): boolean {
-    const missing = most - waiting.length;
+    const missing = maxBatch - waiting.length;
     if (missing <= 0 || waitMs <= 0) return false;
     const left = waitMs - (performance.now() - waiting.oldest(({ askedAt }) => askedAt)!);
     if (gapMs > left) return false;
@@ -124,32 +124,32 @@ export function openBatcher(
     return true;
   }
 
-  function start(worker: Worker, jobs: readonly PendingImage[], goesWide: boolean): void {
-    occupied = goesWide;
+  function start(worker: Worker, batch: readonly PendingImage[], goesWide: boolean): void {
+    isWideRunning = goesWide;
     startedAt.set(worker, performance.now());
     clearTimeout(timer);
     timer = undefined;
     worker
       .run(
-        jobs.map(({ task }) => task),
+        batch.map(({ task }) => task),
         goesWide || workers.length === 1,
       )
       .finally(() => {
-        if (goesWide) occupied = false;
+        if (goesWide) isWideRunning = false;
         pump();
       })
       .then(
         ({ outcomes, times }) => {
           const now = performance.now();
-          for (const [n, { askedAt, resolve, reject }] of jobs.entries()) {
+          for (const [n, { askedAt, resolve, reject }] of batch.entries()) {
             const answer = outcomes[n]!;
             const queueMs = Math.max(0, now - askedAt - times.inferenceMs);
             if (answer instanceof QcError) reject(answer);
-            else resolve({ answer, ...times, queueMs, batch: jobs.length });
+            else resolve({ answer, ...times, queueMs, batch: batch.length });
           }
         },
         (error) => {
-          for (const { reject } of jobs) reject(error);
+          for (const { reject } of batch) reject(error);
         },
       );
   }
@@ -159,19 +159,19 @@ export function openBatcher(
     ask: (task, lane) =>
       new Promise((resolve, reject) => {
         if (fault) throw fault;
-        if (waiting.lengthOf(lane) >= longestLane) {
-          throw new QcError('overloaded', `${longestLane} pictures are waiting for the model already`);
+        if (waiting.lengthOf(lane) >= maxPendingPerLane) {
+          throw new QcError('overloaded', `${maxPendingPerLane} images are already waiting for the model`);
         }
         const askedAt = performance.now();
         const gap = askedAt - lastAt;
-        gapMs = Number.isFinite(gapMs) ? gapMs + follow * (gap - gapMs) : gap;
+        gapMs = Number.isFinite(gapMs) ? gapMs + smoothing * (gap - gapMs) : gap;
         lastAt = askedAt;
         waiting.push(lane, { task, askedAt, resolve, reject });
         pump();
       }),
     end(error) {
-      // What was asked before, and only waits for its turn of this thread, is still done.
-      handOut();
+      // Requests that could start now are still processed.
+      dispatch();
       fault ??= error;
       clearTimeout(timer);
       for (const { reject } of waiting.take(waiting.length)) reject(fault);

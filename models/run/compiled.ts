@@ -1,6 +1,6 @@
 /**
- * A base as onnxruntime has optimised it for this processor, kept on disk (`<cache>/<key>/`). It opens in a tenth of the
- * time, and its weights are mapped from the file, so that all threads and processes that run it share one copy.
+ * Cache of graphs that onnxruntime has optimised for this processor (`<cache>/<key>/`). They open in a tenth of the time, and
+ * their weights are memory-mapped, so that all threads and processes share one copy.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -14,7 +14,7 @@ import { z } from 'zod';
 import { syncFile } from '../disk/durable.ts';
 import { makeFolders } from '../disk/folders.ts';
 
-/** What lies beside the graph: without it, or where it does not fit, the graph is made anew. */
+/** Checksums of a cached graph; if they are missing or wrong, the graph is compiled again. */
 const compiledSchema = z.strictObject({
   schema: z.literal(1),
   /** File name to sha256. */
@@ -25,18 +25,18 @@ const graphFile = 'model.onnx';
 const weightsFile = 'weights.bin';
 const listFile = 'compiled.json';
 
-/** Graphs that are kept, the most recently used ones: base, precision and version of the runtime change seldom. */
-const mostKept = 4;
-/** What a process that died over it left behind, ms. */
-const oldDraft = 3_600_000;
+/** Number of most recently used graphs to keep: base, precision and runtime version rarely change. */
+const maxGraphs = 4;
+/** Age at which an incomplete graph is considered abandoned, ms. */
+const maxDraftAgeMs = 3_600_000;
 
 /** Writes the optimised graph to `graph` and its weights to the file of this name beside it. */
 export type Compile = (graph: string, weights: string) => Promise<void>;
 
 /**
- * The graph's path. One that is damaged, or of another identity, is made anew.
- * @param identity all that the graph depends on besides this processor: base, outputs, runtime
- * @throws what the file system and `compile` throw; the base then runs as well without
+ * Returns the path of the graph; compiles it if it is missing, damaged or of another identity.
+ * @param identity everything that the graph depends on in addition to the processor: base, outputs, runtime
+ * @throws errors of the file system and of `compile`; the base can then still run without a cached graph
  */
 export async function openCompiled(
   cache: string,
@@ -56,16 +56,16 @@ export async function openCompiled(
       await mkdir(draft);
       await compile(join(draft, graphFile), weightsFile);
       await list(draft);
-      // Files that are mapped are never written to: what runs keeps its own until it ends.
+      // Mapped files are never overwritten: running processes keep the old ones.
       await rm(folder, { recursive: true, force: true });
       await rename(draft, folder);
     } catch (error) {
       await rm(draft, { recursive: true, force: true });
-      // Another process may have made it meanwhile.
+      // Another process may have compiled it meanwhile.
       if (!(await isWhole(folder))) throw error;
     }
   }
-  // A disk that takes nothing just now does not keep the graph from being used.
+  // The graph can be used even if the disk does not accept writes.
   const now = new Date();
   await utimes(folder, now, now)
     .then(() => tidy(cache, key))
@@ -73,7 +73,7 @@ export async function openCompiled(
   return join(folder, graphFile);
 }
 
-/** What the optimised graph is made for: blocked layouts depend on the width of the vector unit. */
+/** The optimised graph depends on the processor: blocked layouts depend on the vector width. */
 async function processor(): Promise<string> {
   const text = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
   const flags = /^(?:flags|Features)\s*:(.*)$/m.exec(text)?.[1] ?? '';
@@ -108,7 +108,7 @@ async function hashOf(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Removes what is not used any more; what still runs elsewhere keeps its mapping. */
+/** Removes unused graphs; running processes keep their mappings. */
 async function tidy(cache: string, used: string): Promise<void> {
   const found = await Promise.all(
     (await readdir(cache)).map(async (name) => ({
@@ -121,8 +121,8 @@ async function tidy(cache: string, used: string): Promise<void> {
     .filter((one) => !drafts.includes(one) && one.name !== used)
     .sort((a, b) => b.usedAt - a.usedAt);
   const old = [
-    ...others.slice(mostKept - 1),
-    ...drafts.filter(({ usedAt }) => Date.now() - usedAt > oldDraft),
+    ...others.slice(maxGraphs - 1),
+    ...drafts.filter(({ usedAt }) => Date.now() - usedAt > maxDraftAgeMs),
   ];
   for (const { name } of old) await rm(join(cache, name), { recursive: true, force: true });
 }

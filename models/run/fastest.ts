@@ -1,4 +1,4 @@
-/** Which variant of a base `precision: auto` means: the fastest that passed its gate on this machine's pictures. */
+/** Chooses the variant of a base for `precision: auto`: the fastest one that passed its gate on this site's images. */
 
 import { QcError } from '../../config/errors.ts';
 import { type Base, type BaseRequest, openBase } from '../base.ts';
@@ -7,17 +7,17 @@ import { percent } from '../percent.ts';
 
 export interface Choice {
   readonly base: Base;
-  /** Why this variant, in an operator's words. */
+  /** Why this variant was chosen, for the operator. */
   readonly because: string;
 }
 
 /**
- * The int8 variant where there is one of this very base that passed its gate and is faster; else the base as it is. A variant that
- * is damaged gives way to it: what judges must not fail over what would only be faster. For the CPU; a GPU takes the float base.
+ * The int8 variant of this base if it passed its gate and is faster; otherwise the base itself. A damaged variant is not used,
+ * because an optimisation must not stop the inspection. For the CPU; a GPU uses the float base.
  */
 export async function fastestOf(request: BaseRequest, base: Base, extra?: ExtraOutputs): Promise<Choice> {
-  if (request.precision !== 'auto') return { base, because: 'model.precision says so' };
-  if (base.manifest.precision !== 'fp32') return { base, because: 'the base has no other form' };
+  if (request.precision !== 'auto') return { base, because: 'set by model.precision' };
+  if (base.manifest.precision !== 'fp32') return { base, because: 'the base has no float variant' };
   const stays = (why: string): Choice => ({ base, because: why });
   let variant: Base;
   try {
@@ -26,19 +26,20 @@ export async function fastestOf(request: BaseRequest, base: Base, extra?: ExtraO
     const isAbsent = error instanceof QcError && error.code === 'precision-unavailable';
     return stays(
       isAbsent
-        ? `${error.message}: qc-agent models quantize makes one`
+        ? `${error.message}: qc-agent models quantize creates one`
         : `its int8 variant cannot be used: ${(error as Error).message}`,
     );
   }
   const { quantization } = variant.manifest;
-  if (!quantization) return stays('its int8 variant has passed no gate here: model.precision int8 uses it');
+  if (!quantization)
+    return stays('its int8 variant was not checked here: set model.precision to int8 to use it');
   if (quantization.speedup <= 1) {
-    return stays(`its int8 variant is no faster on this machine (${quantization.speedup} times as fast)`);
+    return stays(`its int8 variant is not faster on this machine (${quantization.speedup} times as fast)`);
   }
   const { correlation, heldOut, speedup } = quantization;
   const right = heldOut
-    ? `, ${percent(heldOut.int8)} right where float is ${percent(heldOut.fp32)}`
+    ? `, ${percent(heldOut.int8)} correct (float: ${percent(heldOut.fp32)})`
     : ', accuracy not compared';
-  const because = `passed its gate: ${speedup} times as fast, features correlate ${correlation.toFixed(3)}${right}`;
+  const because = `int8 passed its check: ${speedup} times as fast, features correlate ${correlation.toFixed(3)}${right}`;
   return { base: variant, because };
 }

@@ -1,4 +1,4 @@
-/** Heads run by onnxruntime over features and maps of one image: tiny, one thread each. */
+/** Runs heads in onnxruntime on the features and maps of one image, with one thread each. */
 import ort from 'onnxruntime-node';
 import { QcError } from '../../config/errors.ts';
 import { isMapName } from '../base.ts';
@@ -10,7 +10,7 @@ export interface Head {
   readonly session: ort.InferenceSession;
   readonly version: string;
   readonly labels: readonly string[];
-  /** Whether it takes maps of stage 2 or 3. */
+  /** Whether it needs maps of stage 2 or 3. */
   readonly needsMaps: boolean;
 }
 
@@ -29,7 +29,7 @@ export async function openHead(
       executionProviders: ['cpu'],
       intraOpNumThreads: 1,
       logSeverityLevel: 4,
-      // Beyond that level maps are rearranged for convolutions, which a head has too few of: a third of its time.
+      // The next level changes the layout of maps for convolutions. A head has too few of them: it would take 50 % longer.
       graphOptimizationLevel: 'extended',
     } as const;
     const session = await native(() => ort.InferenceSession.create(model, options));
@@ -39,7 +39,7 @@ export async function openHead(
   }
 }
 
-/** @throws QcError head-damaged where it answers with another number of labels */
+/** @throws QcError head-damaged if its output has another number of labels */
 export async function classify(
   { session, version, labels }: Head,
   described: Pick<ImageFeatures, 'features' | 'maps'>,
@@ -67,14 +67,14 @@ function mapOf({ data, dims: [, height = 0, width = 0] }: ort.OnnxValue): WhereM
   return { data: (data as Float32Array).slice(), height, width };
 }
 
-/** Views of what the base gave; nothing is copied. */
+/** Views of the base's output; nothing is copied. */
 function inputOf(
   name: string,
   { features, maps = {} }: Pick<ImageFeatures, 'features' | 'maps'>,
 ): ort.Tensor {
   if (!isMapName(name)) return new ort.Tensor('float32', features, [1, features.length]);
   const map = maps[name];
-  if (!map) throw new QcError('maps-unavailable', `the base gives no map ${name}, which the head takes`);
+  if (!map) throw new QcError('maps-unavailable', `the base has no map ${name}, which the head needs`);
   return new ort.Tensor('float32', map.data, [1, map.channels, map.height, map.width]);
 }
 

@@ -1,4 +1,4 @@
-/** Who waits for the model: in lanes that take turns, so that one busy camera makes no other one wait longer. */
+/** Pending requests in lanes that are served in turn, so that one busy camera does not delay the others. */
 export class Lanes<T> {
   readonly #lanes = new Map<string, T[]>();
   #length = 0;
@@ -18,21 +18,21 @@ export class Lanes<T> {
     this.#length++;
   }
 
-  /** At most `most`, one of each lane in turn, each lane in its own order. */
-  take(most: number): T[] {
+  /** Takes at most `max` requests, one of each lane in turn, in the order within each lane. */
+  take(max: number): T[] {
     const taken: T[] = [];
-    while (taken.length < most && this.#length > 0) {
+    while (taken.length < max && this.#length > 0) {
       const [lane, waiting] = this.#lanes.entries().next().value!;
       taken.push(waiting.shift()!);
       this.#length--;
-      // To the end of the round; an empty lane is gone.
+      // The lane moves to the end of the round; an empty lane is removed.
       this.#lanes.delete(lane);
       if (waiting.length > 0) this.#lanes.set(lane, waiting);
     }
     return taken;
   }
 
-  /** Whoever has waited longest, by what `when` says; undefined where nobody waits. */
+  /** The earliest time among the pending requests; undefined if there are none. */
   oldest(when: (one: T) => number): number | undefined {
     let oldest: number | undefined;
     for (const [first] of this.#lanes.values()) {

@@ -1,4 +1,4 @@
-/** A base on this machine: the first provider that opens it and passes the check. */
+/** Opens a base on this machine with the first provider that passes the warm-up check. */
 import { QcError } from '../../config/errors.ts';
 import { type Base, mapShapes, openBase } from '../base.ts';
 import { cacheIn } from '../disk/layout.ts';
@@ -9,24 +9,24 @@ import { openMappedBase, requireMaps, withMaps } from './mapped.ts';
 import type { Compiled, Opened, SessionFacts, WorkerRequest } from './messages.ts';
 import {
   type OnnxSession,
-  openAsItIs,
   openFromCache,
   openGraphFile,
-  openWider,
+  openUncached,
+  openWide,
   type ProvedSetup,
   type SessionSetup,
   sizes,
 } from './onnx-session.ts';
-import { doubt, type Provider, providers } from './providers.ts';
+import { limitationOf, type Provider, providers } from './providers.ts';
 import type { ImageFeatures, Native, Runner } from './runner.ts';
-import { type Spread, spreadOnCpu } from './threads.ts';
+import { planThreads, type ThreadPlan } from './threads.ts';
 import { checkFailure, checkImage, recordCheck } from './warm-up-check.ts';
 
 /**
- * Pictures in one run where nothing else is said: a GPU takes as long for a few as for one, a CPU as long as one by one, and
- * TensorRT builds an engine for every size at every start, since the binding passes it neither profile nor cache.
+ * Default number of images in one run: a GPU processes a few in the time of one; batching does not help on a CPU; TensorRT builds
+ * an engine for every size at every start, because the binding supports neither its profiles nor its cache.
  */
-const usualBatch: Readonly<Record<Provider, number>> = { cpu: 1, tensorrt: 1, cuda: 8, webgpu: 8 };
+const defaultBatch: Readonly<Record<Provider, number>> = { cpu: 1, tensorrt: 1, cuda: 8, webgpu: 8 };
 
 export interface LocalRequest extends WorkerRequest {
   readonly provider: 'auto' | Provider;
@@ -34,17 +34,17 @@ export interface LocalRequest extends WorkerRequest {
 
 interface Candidate extends Choice {
   readonly provider: Provider;
-  /** Where it fails the next one is tried; the last one on the CPU must run. */
+  /** If it fails, the next one is tried; the last one on the CPU is required. */
   readonly optional: boolean;
 }
 
-/** What is tried, in this order: a GPU takes the base in fp16 or float, the CPU the fastest variant that passed its gate. */
+/** Candidates in order: on a GPU the base in fp16 or float, on the CPU the fastest variant that passed its gate. */
 async function candidates(request: LocalRequest, base: Base): Promise<Candidate[]> {
-  const because = request.precision === 'auto' ? 'a GPU runs it in float' : 'model.precision says so';
+  const because = request.precision === 'auto' ? 'a GPU runs it in float' : 'set by model.precision';
   const found: Candidate[] = [];
   for (const provider of request.provider === 'auto' ? providers : [request.provider]) {
     if (provider !== 'cpu') {
-      const half = doubt(provider).absent ? undefined : await halfOf(request, base);
+      const half = limitationOf(provider).absent ? undefined : await halfOf(request, base);
       if (half) found.push({ provider, base: half, because: 'a GPU runs fp16 fastest', optional: true });
       found.push({ provider, base, because, optional: true });
       continue;
@@ -60,7 +60,7 @@ async function candidates(request: LocalRequest, base: Base): Promise<Candidate[
 
 const extraOf = ({ pooled }: LocalRequest) => (pooled ? ('pooled' as const) : undefined);
 
-/** Its fp16 variant for a GPU, where there is one of this very base: the binding has no switch for it. */
+/** The fp16 variant of this base for a GPU, if there is one: the binding cannot enable fp16 itself. */
 async function halfOf(request: LocalRequest, base: Base): Promise<Base | undefined> {
   if (request.precision !== 'auto' || request.provider === 'cpu') return undefined;
   const half = await openBase({ ...request, precision: 'fp16' }, extraOf(request)).catch(() => undefined);
@@ -68,37 +68,41 @@ async function halfOf(request: LocalRequest, base: Base): Promise<Base | undefin
   return isItsOwn ? half : undefined;
 }
 
-/** What a session gives for the picture of the check. */
+/** Result of the warm-up check. */
 interface Proof {
-  /** Of the manifest, or as the CPU gave it. */
+  /** Expected features, from the manifest or computed on the CPU. */
   readonly check: Check;
   readonly failure: string | undefined;
 }
 
-export interface OpenedHere {
+export interface OpenedLocally {
   readonly opened: Opened;
   readonly runner: Runner;
 }
 
 /**
  * Opens the base on the first provider that passes the check.
- * @param opened the base, where whoever asks has opened it already
+ * @param opened the base, if the caller has opened it already
  * @throws QcError what `openBase` throws, model-damaged, model-check-failed, provider-unavailable
  */
-export async function openLocally(request: LocalRequest, native: Native, opened?: Base): Promise<OpenedHere> {
-  const again = request.compiled && (await openAgain(request, request.compiled, native));
-  if (again) return again;
+export async function openLocally(
+  request: LocalRequest,
+  native: Native,
+  opened?: Base,
+): Promise<OpenedLocally> {
+  const shared = request.compiled && (await openShared(request, request.compiled, native));
+  if (shared) return shared;
   const float = opened ?? (await openBase(request, extraOf(request)));
   const why: string[] = [];
   for (const { provider, base, because, optional } of await candidates(request, float)) {
     const { manifest } = base;
     const { precision } = manifest;
-    const { absent, slow } = doubt(provider);
+    const { absent, slow } = limitationOf(provider);
     let reason = absent ?? (request.provider === 'auto' ? slow : undefined);
     if (reason === undefined) {
       try {
         const batch = batchOf(provider, base);
-        const { narrow, wide } = spreadOf(provider, precision);
+        const { narrow, wide } = threadsOf(provider, precision);
         const setup = {
           provider,
           base,
@@ -133,20 +137,20 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
   }
   throw new QcError('provider-unavailable', `no provider can run the model: ${why.join('; ')}`);
 
-  function spreadOf(provider: Provider, precision: Precision): Pick<Spread, 'narrow' | 'wide'> {
+  function threadsOf(provider: Provider, precision: Precision): Pick<ThreadPlan, 'narrow' | 'wide'> {
     const { threads } = request;
-    return provider === 'cpu' ? spreadOnCpu(threads, precision) : { narrow: threads, wide: threads };
+    return provider === 'cpu' ? planThreads(threads, precision) : { narrow: threads, wide: threads };
   }
 
   function batchOf(provider: Provider, { batch, extra }: Base): number {
-    const wanted = request.batch || usualBatch[provider];
+    const wanted = request.batch || defaultBatch[provider];
     if (wanted === 1 || extra === 'pooled') return 1;
     if (batch !== undefined) return wanted;
-    if (request.batch) why.push('batches: the graph of the base takes one picture at a time');
+    if (request.batch) why.push('batches: the graph of the base takes one image at a time');
     return 1;
   }
 
-  /** The CPU provider is the reference: where it fails, the model is wrong, not the provider. */
+  /** The CPU provider is the reference: if its check fails, the model is wrong instead of the provider. */
   async function prove(setup: SessionSetup, session: OnnxSession): Promise<Proof> {
     const { base, provider } = setup;
     const { manifest } = base;
@@ -155,7 +159,7 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
     if (features.length !== manifest.features.size) {
       throw new QcError(
         'model-mismatch',
-        `${base.file}: ${manifest.features.tensor} gives ${features.length} features, the manifest says ${manifest.features.size}`,
+        `${base.file}: ${manifest.features.tensor} has ${features.length} features, the manifest says ${manifest.features.size}`,
       );
     }
     const check = manifest.check ?? recordCheck(provider === 'cpu' ? features : await onCpu(setup));
@@ -170,7 +174,7 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
 
   async function onCpu(setup: SessionSetup): Promise<Float32Array> {
     const alone = { ...setup, provider: 'cpu', batch: 1, profile: undefined } as const;
-    const session = await openAsItIs(alone);
+    const session = await openUncached(alone);
     try {
       const [described] = await warmUp(alone, session);
       return described!.features;
@@ -188,9 +192,9 @@ export async function openLocally(request: LocalRequest, native: Native, opened?
 }
 
 /**
- * On the CPU from a compiled graph where one can be had; without one nothing is shared, and all runs are wide. So they are where
- * they are profiled, one after the other in one session.
- * @param why told why there is no compiled graph
+ * Opens the session; on the CPU from a compiled graph if possible. Without one, weights are not shared and all runs are wide. Runs
+ * are also wide, and in one session, while they are profiled.
+ * @param why receives the reason if there is no compiled graph
  */
 async function open(
   { storageDirectory }: LocalRequest,
@@ -202,15 +206,15 @@ async function open(
   const isPlain = provider === 'cpu' && base.extra !== 'pooled' && profile === undefined;
   if (isPlain && storageDirectory !== undefined) {
     try {
-      return await openWider(await openFromCache(setup, cacheIn(storageDirectory)), setup, wide);
+      return await openWide(await openFromCache(setup, cacheIn(storageDirectory)), setup, wide);
     } catch (error) {
       why.push(`a compiled graph: ${brief(error)}`);
     }
   }
-  return openAsItIs({ ...setup, threads: wide });
+  return openUncached({ ...setup, threads: wide });
 }
 
-/** The session for runs with maps. @param like the one without, which passed. @throws QcError as `openMappedBase`, model-… */
+/** Opens the session for runs with maps. @param like the setup of the session without maps. @throws QcError as `openMappedBase`, model-… */
 async function openMapped(
   request: LocalRequest,
   like: ProvedSetup,
@@ -242,7 +246,7 @@ async function orRelease<T>(session: OnnxSession, use: () => Promise<T>): Promis
   }
 }
 
-/** The pictures of the check, in all sizes of a batch: the first run of each takes longer. */
+/** Runs the check image in all batch sizes, because the first run of each takes longer. */
 async function warmUp({ base, batch }: ProvedSetup, session: OnnxSession): Promise<ImageFeatures[]> {
   const { width, height } = base.manifest.input;
   const image = checkImage(width, height);
@@ -252,7 +256,7 @@ async function warmUp({ base, batch }: ProvedSetup, session: OnnxSession): Promi
   return session.isWider ? [...described, ...(await session.run(images, true))] : described;
 }
 
-/** What another worker needs to run the same; undefined where no compiled graph runs. */
+/** What another worker needs to run the same graph; undefined without a compiled graph. */
 function compiledOf(
   { graph }: OnnxSession,
   facts: SessionFacts,
@@ -263,26 +267,26 @@ function compiledOf(
 }
 
 /**
- * What another worker of this session has proved, from its graph alone: the base is not read, hashed and parsed again.
- * Undefined where it does not give here what it gave there; the whole way then finds out why.
+ * Opens the graph that another worker of this session has verified, without reading, hashing and parsing the base again.
+ * Undefined if the check fails; the caller then opens the base normally, which reports the reason.
  */
-async function openAgain(
+async function openShared(
   request: LocalRequest,
   compiled: Compiled,
   native: Native,
-): Promise<OpenedHere | undefined> {
+): Promise<OpenedLocally | undefined> {
   const { base, check, facts, graph } = compiled;
-  const { narrow: threads, wide } = spreadOnCpu(request.threads, base.manifest.precision);
+  const { narrow: threads, wide } = planThreads(request.threads, base.manifest.precision);
   const setup = { provider: 'cpu' as const, base, threads, batch: facts.batch, native };
   const session = await openGraphFile(setup, graph)
-    .then((narrow) => openWider(narrow, setup, wide))
+    .then((narrow) => openWide(narrow, setup, wide))
     .catch(() => undefined);
   if (!session) return undefined;
   const described = await warmUp(setup, session).catch(() => undefined);
   const { features, precision } = base.manifest;
-  const holds = (one: ImageFeatures) =>
+  const passes = (one: ImageFeatures) =>
     one.features.length === features.size && checkFailure(check, one.features, precision) === undefined;
-  if (described?.every(holds)) {
+  if (described?.every(passes)) {
     const runner = withMaps(session, () => openMapped(request, setup, wide, check));
     return { opened: { facts: { ...facts, why: [] }, compiled }, runner };
   }

@@ -1,6 +1,6 @@
 /**
- * Maps of stages 2 and 3 beside the features, in one run. They come from a second session over the same base, which is opened
- * when the first head needs it: a graph that gives them out takes a little longer, and heads that need none must not pay for it.
+ * Runs with feature maps in addition to the features. They use a second session for the same base, opened when the first head
+ * needs it: a graph with these outputs takes slightly longer, and heads without localized features must not pay for it.
  */
 
 import { QcError } from '../../config/errors.ts';
@@ -16,7 +16,7 @@ export function withMaps(plain: OnnxSession, open: () => Promise<OnnxSession>): 
   return {
     async openMaps() {
       opening ??= open().catch((error: unknown) => {
-        // What failed may be well the next time.
+        // Allows another attempt.
         opening = undefined;
         throw error;
       });
@@ -24,14 +24,14 @@ export function withMaps(plain: OnnxSession, open: () => Promise<OnnxSession>): 
     },
     async run(images, { wide = false, maps = false } = {}) {
       if (!maps) return await plain.run(images, wide);
-      if (!opening) throw new QcError('internal', 'maps were asked for before they were opened');
+      if (!opening) throw new QcError('internal', 'maps were requested before they were opened');
       return await (await opening).run(images, wide);
     },
     close: () => plain.close?.(),
   };
 }
 
-/** The same file of a base as runs already, with its maps. @throws QcError maps-unavailable, and as `openBase` */
+/** Opens the file of the running base again, with its maps. @throws QcError maps-unavailable, and as `openBase` */
 export async function openMappedBase(request: BaseRequest, running: BaseManifest): Promise<Base> {
   const precision = running.variantOf === undefined ? request.precision : running.precision;
   const base = await openBase({ ...request, precision }, 'maps');
@@ -44,7 +44,7 @@ export async function openMappedBase(request: BaseRequest, running: BaseManifest
   throw new QcError('maps-unavailable', `the base ${running.name} has no maps of stages 2 and 3`);
 }
 
-/** Refuses a base whose maps are not what its manifest, or its graph, promises (`model-mismatch`). */
+/** Refuses a base whose maps do not have the expected shapes (`model-mismatch`). */
 export function requireMaps(base: Base, { maps = {} }: ImageFeatures): void {
   for (const { name, channels, height, width } of mapShapes(base)) {
     const map = maps[name];
@@ -53,7 +53,7 @@ export function requireMaps(base: Base, { maps = {} }: ImageFeatures): void {
     throw new QcError(
       'model-mismatch',
       `${base.file}: the map ${name} is ${found}, expected [${channels},${height},${width}]`,
-      { remedy: 'correct "maps" in the manifest beside it, or set it to []' },
+      { remedy: 'correct "maps" in the manifest next to it, or set it to []' },
     );
   }
 }

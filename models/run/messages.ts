@@ -1,9 +1,9 @@
 /**
- * What crosses between the main thread and the threads that run the model (worker.ts and session-worker.ts).
+ * Messages between the main thread and the threads that run the model (worker.ts and session-worker.ts).
  *
  *   WorkerData     given to the thread when it starts
- *   FromWorker     `opened` or `failed` once; then an answer for each `Asked`, and news of the inference server
- *   ToWorker       `Asked`: tasks for one run, answered in the order they were asked; `close` once, after the last answer
+ *   FromWorker     `opened` or `failed` once; then an answer for each `RunRequest`, and events of the inference server
+ *   ToWorker       `RunRequest`: tasks for one run, answered in order; `close` once, after the last answer
  */
 import type { ErrorCode } from '../../config/errors.ts';
 import type { RemoteConfig } from '../../config/schema.ts';
@@ -14,55 +14,55 @@ import type { Provider, RanOn } from './providers.ts';
 import type { FeatureMaps, PooledMap } from './runner.ts';
 
 export interface WorkerRequest extends BaseRequest {
-  /** `remote` needs the server; where it is away, what `auto` takes. */
+  /** `remote` uses the server, and the choice of `auto` while it is unavailable. */
   readonly provider: 'auto' | Provider | 'remote';
   readonly remote?: RemoteConfig | undefined;
-  /** Also keep what the features are pooled from, for the task `pooled`; costs memory. */
+  /** Also output the maps that the features are pooled from, for the task `pooled`; needs memory. */
   readonly pooled?: boolean;
-  /** CPU threads of one inference; 0 = one a core. */
+  /** CPU threads of one inference; 0 = one per core. */
   readonly threads: number;
-  /** Most pictures in one run; 0 or absent: what suits the provider. */
+  /** Maximum number of images in one run; 0 or absent: the provider's default. */
   readonly batch?: number;
   /** As `model.gpu` of the config. */
   readonly gpu?: Gpu | undefined;
   /** Folder for a profile of the first runs; none without one. */
   readonly profile?: string | undefined;
-  /** What another worker opened and proved: where it runs here as well, nothing is read but that. */
+  /** The graph that another worker verified; if it also works here, the base is not read again. */
   readonly compiled?: Compiled | undefined;
 }
 
-/** A compiled graph that runs on the CPU (compiled.ts), and the base that it was made of. */
+/** A compiled graph for the CPU (compiled.ts) and its base. */
 export interface Compiled {
   readonly graph: string;
   readonly base: ProvedBase;
-  /** What it gives for the picture of the check: of the manifest, or as it gave there. */
+  /** Expected features of the check image, from the manifest or measured by the first worker. */
   readonly check: Check;
-  /** Of the worker that opened it. */
+  /** Facts of the worker that opened it. */
   readonly facts: SessionFacts;
 }
 
 export interface Gpu {
-  /** Which of several NVIDIA GPUs, as CUDA counts them. */
+  /** Index of the NVIDIA GPU in CUDA's order. */
   readonly deviceId: number;
 }
 
 export interface SessionFacts {
   readonly manifest: BaseManifest;
   readonly precision: Precision;
-  /** Why this variant of the base. */
+  /** Why this variant of the base was chosen. */
   readonly because: string;
   readonly provider: Provider | 'remote';
-  /** Most pictures in one run. */
+  /** Maximum number of images in one run. */
   readonly batch: number;
-  /** Runs under way at a time; absent: one. */
+  /** Number of concurrent runs; absent: one. */
   readonly parallel?: number;
-  /** Maps that a head may take; none where the base has none. */
+  /** Maps that a head may use; empty if the base has none. */
   readonly maps: readonly MapShape[];
-  /** Why what was tried first does not run: "cuda: no NVIDIA device on this machine". */
+  /** Why the candidates that were tried first are not used: "cuda: no NVIDIA device on this machine". */
   readonly why: readonly string[];
 }
 
-/** A head as the worker needs it: the bytes of head.onnx, and what to call its answers. */
+/** A head for the worker: the bytes of head.onnx, its version and labels. */
 export interface LoadedHead {
   readonly version: string;
   readonly labels: readonly string[];
@@ -77,7 +77,7 @@ export interface WhereMap {
   readonly width: number;
 }
 
-/** What one head says. */
+/** The answer of one head. */
 export interface HeadAnswer {
   readonly version: string;
   readonly probabilities: Readonly<Record<string, number>>;
@@ -86,11 +86,11 @@ export interface HeadAnswer {
   readonly where?: WhereMap | undefined;
 }
 
-export type PictureTask =
+export type ImageTask =
   | {
       readonly kind: 'judge';
       readonly image: Image;
-      /** Versions of heads that were loaded before. */
+      /** Versions of loaded heads. */
       readonly head: string | undefined;
       readonly shadow: string | undefined;
     }
@@ -101,17 +101,17 @@ export type PictureTask =
 export type HeadTask =
   | { readonly kind: 'load'; readonly head: LoadedHead }
   | { readonly kind: 'unload'; readonly version: string };
-export interface Asked {
+export interface RunRequest {
   readonly id: number;
-  /** Pictures go through the base together. */
-  readonly tasks: readonly PictureTask[] | readonly [HeadTask];
-  /** With all threads, not with its own alone. */
+  /** Images of one request run as one batch. */
+  readonly tasks: readonly ImageTask[] | readonly [HeadTask];
+  /** Use all threads instead of the worker's own ones. */
   readonly wide: boolean;
 }
-export type ToWorker = Asked | { readonly close: true };
-/** Which fields there are follows from the task. */
+export type ToWorker = RunRequest | { readonly close: true };
+/** The fields depend on the task. */
 export type Outcome = Answer | { readonly failed: SentError };
-/** What happens at the inference server. */
+/** An event of the inference server. */
 export type RemoteNews =
   | { readonly kind: 'asked'; readonly outcome: string; readonly seconds: number }
   | { readonly kind: 'up'; readonly description: string; readonly ranOn: RanOn }
@@ -121,29 +121,29 @@ export type FromWorker =
   | { readonly opened: Opened }
   | { readonly failed: SentError }
   | { readonly id: number; readonly outcomes: readonly Outcome[]; readonly times: RunTimes };
-/** One run of the model, as each of its pictures has waited for all of it. */
+/** Times of one run of the model; each image of a batch waits for the whole run. */
 export interface RunTimes {
   /** By `monotonicMs`, in the thread. */
   readonly startedAt: number;
   /** Preparation, base and heads together, ms. */
   readonly inferenceMs: number;
-  /** Of which making the input tensors … */
+  /** Part of it for the input tensors. */
   readonly prepareMs: number;
-  /** … and heads. */
+  /** Part of it for the heads. */
   readonly headMs: number;
 }
 export interface Opened {
   readonly facts: SessionFacts;
   readonly compiled: Compiled | undefined;
 }
-/** Which fields there are follows from the task. */
+/** The fields depend on the task. */
 export interface Answer {
   readonly features?: Float32Array;
   readonly maps?: FeatureMaps;
   readonly pooled?: readonly PooledMap[];
   readonly active?: HeadAnswer | undefined;
   readonly shadow?: HeadAnswer | undefined;
-  /** Where that is not what the facts say. */
+  /** If it differs from the facts. */
   readonly ranOn?: RanOn | undefined;
 }
 export interface SentError {

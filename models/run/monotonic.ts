@@ -1,6 +1,6 @@
 /**
- * Now, ms, by a clock that only ever goes forward and that all threads and processes of this machine share
- * (`performance.now()` begins anew in each of them). Only differences mean anything.
+ * The current time of a monotonic clock that all threads and processes of this machine share, ms (`performance.now()` has its own
+ * origin in each of them). Only differences are meaningful.
  */
 export function monotonicMs(): number {
   const [seconds, nanoseconds] = process.hrtime();

@@ -1,4 +1,4 @@
-/** onnxruntime's session over a base: its options, its compiled graph, its tensors. */
+/** An onnxruntime session for a base: options, compiled graph, tensors. */
 
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import type { Gpu } from './messages.ts';
 import type { Provider } from './providers.ts';
 import type { FeatureMap, ImageFeatures, Native } from './runner.ts';
 
-// What fails is said by our own errors; onnxruntime's coloured lines would only alarm an operator.
+// Failures are reported by our own errors; onnxruntime's coloured log lines would only confuse an operator.
 ort.env.logLevel = 'fatal';
 
 type Options = ort.InferenceSession.SessionOptions;
@@ -21,9 +21,9 @@ type Options = ort.InferenceSession.SessionOptions;
 export interface ProvedSetup {
   readonly provider: Provider;
   readonly base: ProvedBase;
-  /** CPU threads of one inference; 0 = one a core. */
+  /** CPU threads of one inference; 0 = one per core. */
   readonly threads: number;
-  /** Most pictures in one run; more than one only where the base's batch is free. */
+  /** Maximum number of images in one run; more than one only if the base has a free batch dimension. */
   readonly batch: number;
   readonly gpu?: Gpu | undefined;
   /** Folder for a profile of the first runs; none without one. */
@@ -36,38 +36,38 @@ export interface SessionSetup extends ProvedSetup {
 }
 
 export interface OnnxSession {
-  /** One for each image, in their order. @param wide with all threads, where it has a choice */
+  /** Features of each image, in order. @param wide use all threads, if supported */
   run(images: readonly Image[], wide?: boolean): Promise<ImageFeatures[]>;
-  /** Lets go of what would keep the thread alive. */
+  /** Releases resources that keep the thread alive. */
   close?(): void;
-  /** The compiled graph that runs, where one does. */
+  /** The compiled graph, if one is used. */
   readonly graph: string | undefined;
-  /** Whether a wide run takes more threads than another one. */
+  /** Whether a wide run uses more threads than a narrow one. */
   readonly isWider?: boolean;
   release(): Promise<void>;
 }
 
-/** The base's own graph, optimised here and now. @throws what onnxruntime throws */
-export async function openAsItIs(setup: SessionSetup): Promise<OnnxSession> {
+/** Opens the base's graph and optimises it in memory. @throws errors of onnxruntime */
+export async function openUncached(setup: SessionSetup): Promise<OnnxSession> {
   return runner(setup, await create(setup, setup.base.model), undefined);
 }
 
 /**
- * A graph that was optimised for this processor before, from the cache, where it is made if need be; for the CPU.
- * @throws what files and onnxruntime throw
+ * Opens the optimised graph from the cache and compiles it if necessary; for the CPU.
+ * @throws errors of the file system and onnxruntime
  */
 export async function openFromCache(setup: SessionSetup, cache: string): Promise<OnnxSession> {
   return openGraphFile(setup, await compiledGraph(setup, cache));
 }
 
-/** A compiled graph that was proved to be whole. @throws what onnxruntime throws */
+/** Opens a verified compiled graph. @throws errors of onnxruntime */
 export async function openGraphFile(setup: ProvedSetup, graph: string): Promise<OnnxSession> {
   const session = await create(setup, graph, { graphOptimizationLevel: 'disabled' });
   return runner(setup, session, graph);
 }
 
-/** With more threads for wide runs: a second session over the same graph, whose weights both map. */
-export async function openWider(
+/** Adds a second session with more threads for wide runs; both map the same weights. */
+export async function openWide(
   narrow: OnnxSession,
   setup: ProvedSetup,
   threads: number,
@@ -103,7 +103,7 @@ async function create(
       profileFilePrefix: join(profile, 'base'),
     }),
     ...more,
-    // Threads that spin between two frames cost half as much again as the inference itself, for no speed.
+    // Spinning threads between two frames would cost 50 % more CPU time without any gain.
     extra: {
       session: {
         intra_op: { allow_spinning: '0' },
@@ -121,8 +121,8 @@ async function create(
 }
 
 /**
- * Of all options of CUDA and TensorRT the binding passes on `deviceId` alone (js/node/src/session_options_helper.cc), and WebGPU
- * refuses names it does not know. What TensorRT cannot take runs on CUDA, whose library it needs anyway.
+ * The binding passes only `deviceId` to CUDA and TensorRT (js/node/src/session_options_helper.cc), and WebGPU refuses unknown
+ * options. Operators that TensorRT does not support run on CUDA, whose library it needs anyway.
  */
 export function executionProviders(provider: Provider, gpu?: Gpu): Options['executionProviders'] & object {
   const deviceId = gpu?.deviceId ?? 0;
@@ -139,7 +139,7 @@ export function executionProviders(provider: Provider, gpu?: Gpu): Options['exec
   }
 }
 
-/** With one picture a run everything is fixed; with more the batch stays free, and takes the sizes of `sizes`. */
+/** With one image per run all dimensions are fixed; with more the batch dimension stays free and takes the values of `sizes`. */
 function dimensions(
   { dimensions, batch: name }: ProvedBase,
   batch: number,
@@ -170,14 +170,14 @@ async function compiledGraph(setup: SessionSetup, cache: string): Promise<string
   });
 }
 
-/** onnxruntime keeps a memory plan for every shape it meets: few sizes, powers of two up to the batch, the largest first. */
+/** Batch sizes: powers of two, the largest first. Only a few, because onnxruntime keeps a memory plan for every shape. */
 export function sizes(batch: number): number[] {
   const found: number[] = [];
   for (let size = 1; size <= batch; size *= 2) found.unshift(size);
   return found;
 }
 
-/** Runs in a profile: onnxruntime keeps its events in memory until the profile ends, some 60 a run of a ResNet50. */
+/** Number of runs in a profile: onnxruntime keeps the events in memory until the profile ends, about 60 per run of a ResNet50. */
 const profiledRuns = 500;
 
 function runner(
@@ -238,7 +238,7 @@ function runner(
   };
 }
 
-/** What the tensors besides the features are, in their order. */
+/** Assigns the extra outputs to maps or pooled maps. */
 function namedOutputs(
   base: ProvedBase,
 ): (maps: readonly FeatureMap[]) => Pick<ImageFeatures, 'maps' | 'pooled'> {

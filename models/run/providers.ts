@@ -1,4 +1,4 @@
-/** Which execution providers this machine can have, asked without waking them: a missing one must not cost red lines. */
+/** Checks which execution providers can work on this machine without loading them: a missing one would print errors. */
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -8,33 +8,33 @@ import type { Precision } from '../manifest.ts';
 export const providers = ['tensorrt', 'cuda', 'webgpu', 'cpu'] as const;
 export type Provider = (typeof providers)[number];
 
-/** Which runtime a picture went through, and in which form of the base. */
+/** Runtime and precision that an image was processed with. */
 export interface RanOn {
   readonly provider: Provider | 'remote';
   readonly precision: Precision;
 }
 
-/** What speaks against a provider here, in a few words; neither where it is worth trying. */
-export interface Doubt {
-  /** It cannot run. */
+/** Why a provider should not be used on this machine; empty if it can be tried. */
+export interface Limitation {
+  /** Why it cannot run. */
   readonly absent?: string | undefined;
-  /** It would run slower than the CPU provider: only for who names it. */
+  /** Why it would be slower than the CPU provider: used only if the config names it. */
   readonly slow?: string;
 }
 
-export function doubt(provider: Provider): Doubt {
+export function limitationOf(provider: Provider): Limitation {
   switch (provider) {
     case 'cpu':
       return {};
     case 'webgpu':
-      return platform === 'linux' ? doubtOfVulkan() : {};
+      return platform === 'linux' ? limitationOfVulkan() : {};
     case 'cuda':
     case 'tensorrt':
       return { absent: whyNoLibrary(provider) };
   }
 }
 
-/** onnxruntime loads these from beside its binding; without them it prints errors and throws. */
+/** onnxruntime loads these libraries from the folder of its binding; if they are missing, it prints errors and throws. */
 function whyNoLibrary(provider: 'cuda' | 'tensorrt'): string | undefined {
   if (platform !== 'linux') return 'only on Linux';
   const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
@@ -48,8 +48,8 @@ function whyNoLibrary(provider: 'cuda' | 'tensorrt'): string | undefined {
     : 'no NVIDIA device on this machine';
 }
 
-/** Dawn, which onnxruntime's WebGPU stands on, needs a Vulkan driver; one that computes in software is of use only for tests. */
-function doubtOfVulkan(): Doubt {
+/** Dawn, the WebGPU implementation of onnxruntime, needs a Vulkan driver; a software driver is only useful for tests. */
+function limitationOfVulkan(): Limitation {
   const named = env.VK_DRIVER_FILES ?? env.VK_ICD_FILENAMES;
   const drivers = named
     ? named.split(':')
@@ -60,11 +60,11 @@ function doubtOfVulkan(): Doubt {
   if (drivers.every((driver) => /lvp|llvmpipe|swiftshader/i.test(driver))) {
     return { slow: 'only a software Vulkan driver is installed' };
   }
-  // Distributions install the drivers of all makers together, the one in software among them.
-  return hasGpu() ? {} : { slow: 'no GPU is here, and Vulkan would compute in software' };
+  // Distributions install the drivers of all vendors together, including the software one.
+  return hasGpu() ? {} : { slow: 'there is no GPU, and Vulkan would run in software' };
 }
 
-/** Device nodes that a driver in hardware opens: DRM render nodes, NVIDIA's own, WSL's. */
+/** Device nodes of hardware drivers: DRM render nodes, NVIDIA, WSL. */
 function hasGpu(): boolean {
   return (
     ['/dev/nvidiactl', '/dev/nvhost-gpu', '/dev/nvmap', '/dev/dxg'].some(existsSync) ||
@@ -72,7 +72,7 @@ function hasGpu(): boolean {
   );
 }
 
-/** The same model on this machine alone: what is not for the line leaves the inference server to the line. */
+/** The model without the inference server, which is reserved for the line. */
 export function onThisMachine<M extends { readonly provider: 'auto' | Provider | 'remote' }>(model: M): M {
   return model.provider === 'remote' ? { ...model, provider: 'auto' } : model;
 }

@@ -1,56 +1,56 @@
-/** What turns images into features, wherever it runs. */
+/** Computes features of images, locally or on a server. */
 import type { MapName } from '../base.ts';
 import type { Image } from '../image.ts';
 import type { RanOn } from './providers.ts';
 
 /** One map of one image. */
 export interface FeatureMap {
-  /** [channels,height,width]; a view, only until the next run where a runner gave it. */
+  /** [channels,height,width]; if returned by a runner, a view that is valid until the next run. */
   readonly data: Float32Array;
   readonly channels: number;
   readonly height: number;
   readonly width: number;
 }
 
-/** Those that the base has. */
+/** The maps that the base has. */
 export type FeatureMaps = Readonly<Partial<Record<MapName, FeatureMap>>>;
 
 export interface ImageFeatures {
-  /** [D], pooled features of the base; only until the next run. */
+  /** [D], pooled features of the base; valid until the next run. */
   readonly features: Float32Array;
-  /** Only where they were asked for. */
+  /** Only if requested. */
   readonly maps?: FeatureMaps | undefined;
-  /** What the features are pooled from; only where the base was opened with it. */
+  /** The maps that the features are pooled from; only if the base was opened with them. */
   readonly pooled?: readonly PooledMap[] | undefined;
-  /** Making the input tensor of the image, ms; 0 where that is not told. */
+  /** Time for the input tensor of the image, ms; 0 if unknown. */
   readonly prepareMs?: number;
-  /** Where that is not always the same. */
+  /** If it can differ between runs. */
   readonly ranOn?: RanOn;
 }
 
-/** A run of features, one for each channel of a map. */
+/** Consecutive features, one for each channel of a map. */
 export interface PooledMap {
   readonly kind: 'average' | 'maximum';
   readonly map: FeatureMap;
 }
 
 export interface RunOptions {
-  /** With all threads, where it has a choice. */
+  /** Use all threads, if supported. */
   readonly wide?: boolean;
-  /** With the maps of stages 2 and 3; only after `openMaps`. */
+  /** Also return the maps of stages 2 and 3; requires `openMaps`. */
   readonly maps?: boolean;
 }
 
 export interface Runner {
-  /** One for each image, in their order. */
+  /** Features of each image, in order. */
   run(images: readonly Image[], options?: RunOptions): Promise<ImageFeatures[]>;
-  /** Makes ready for runs with maps; until then they cost nothing. @throws QcError maps-unavailable, and as opening the base */
+  /** Prepares for runs with maps, which have no cost before. @throws QcError maps-unavailable, and as opening the base */
   openMaps(): Promise<void>;
-  /** Runs that it can have under way at a time; absent: one. */
+  /** Number of concurrent runs; absent: one. */
   readonly parallel?: number;
-  /** Lets go of what would keep the thread alive. */
+  /** Releases resources that keep the thread alive. */
   close?(): void;
 }
 
-/** Calls native code that must not be torn down with its thread. */
+/** Calls native code; its thread must not be terminated meanwhile. */
 export type Native = <T>(call: () => Promise<T>) => Promise<T>;

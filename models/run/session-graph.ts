@@ -1,6 +1,6 @@
 /**
- * A graph in the thread that calls, which it blocks for each inference: for processes that do nothing else. Bases that judge
- * parts run in a thread of their own, session.ts.
+ * Runs a graph in the calling thread, which is blocked during inference: for processes that do nothing else. Bases that judge
+ * parts run in their own thread (session.ts).
  */
 import { setImmediate } from 'node:timers/promises';
 import { encodeModel, type OnnxModel } from '../onnx/proto.ts';
@@ -8,22 +8,22 @@ import { bytesOverflow } from './int8-overflow.ts';
 
 export interface GraphOptions {
   readonly input: string;
-  /** Of the input; one picture. */
+  /** Dimensions of the input for one image. */
   readonly dims: readonly number[];
   /** Names of free dimensions and the sizes to fix them at. */
   readonly dimensions: Readonly<Record<string, number>>;
-  /** CPU threads of one inference; 0 = one a core. */
+  /** CPU threads of one inference; 0 = one per core. */
   readonly threads: number;
 }
 
 export interface Graph extends AsyncDisposable {
-  /** The wanted outputs for one input; they live until the next call at least. */
+  /** The wanted outputs for one input; valid at least until the next call. */
   run(values: Float32Array, wanted: readonly string[]): Promise<ReadonlyMap<string, Float32Array>>;
 }
 
-/** Opens a model, or the bytes of one, on the CPU. Throws what onnxruntime throws. */
+/** Opens a model on the CPU. @throws errors of onnxruntime */
 export async function openGraph(model: OnnxModel | Uint8Array, options: GraphOptions): Promise<Graph> {
-  // As in session.ts: told before the runtime is loaded.
+  // Must be set before the runtime is loaded, as in worker.ts.
   process.env.ORT_DISABLE_TELEMETRY = '1';
   const { default: ort } = await import('onnxruntime-node');
   ort.env.logLevel = 'fatal';
@@ -40,7 +40,7 @@ export async function openGraph(model: OnnxModel | Uint8Array, options: GraphOpt
   });
   return {
     async run(values, wanted) {
-      // Signals and messages get their turn between two inferences.
+      // Lets the event loop process signals and messages between two inferences.
       await setImmediate();
       const feeds = { [options.input]: new ort.Tensor('float32', values, options.dims) };
       const outputs = await session.run(feeds, wanted);

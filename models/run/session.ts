@@ -1,4 +1,4 @@
-/** The model as the rest sees it: pictures in, judgements out, by one worker thread or by several side by side. */
+/** The model for the main thread: images in, judgements out, computed by one or several worker threads. */
 import { QcError } from '../../config/errors.ts';
 import type { Image } from '../image.ts';
 import { type BatchOptions, openBatcher } from './batcher.ts';
@@ -15,19 +15,19 @@ import type {
 } from './messages.ts';
 import type { RanOn } from './providers.ts';
 import type { FeatureMaps, PooledMap } from './runner.ts';
-import { type Spread, spreadOnCpu } from './threads.ts';
+import { planThreads, type ThreadPlan } from './threads.ts';
 import { type InferenceWorker, openWorker } from './worker.ts';
 
 export interface SessionRequest extends Omit<WorkerRequest, 'compiled' | 'batch'> {
-  /** Another worker script that behaves like session-worker.ts (tests let one die). */
+  /** Replaces session-worker.ts (for tests of a thread that fails). */
   readonly worker?: URL;
-  /** Told what happens at the inference server; the first time before the session is open. */
+  /** Receives events of the inference server; the first one before the session is open. */
   readonly onRemote?: (news: RemoteNews) => void;
-  /** As `model.batch` of the config; absent: what suits the provider, and none waits. */
+  /** As `model.batch` of the config; absent: the provider's default, without waiting. */
   readonly batch?: {
-    /** Most pictures in one run; 0 = what suits the provider. */
+    /** Maximum number of images in one run; 0 = the provider's default. */
     readonly size: number;
-    /** Longest that a picture waits for others to share its run while a worker is free, ms. */
+    /** Maximum time that an image waits for others while a worker is idle, ms. */
     readonly waitMs: number;
   };
 }
@@ -35,66 +35,66 @@ export interface SessionRequest extends Omit<WorkerRequest, 'compiled' | 'batch'
 export interface Judgement extends RunTimes {
   /** Label to probability; empty without a head. */
   readonly probabilities: Readonly<Record<string, number>>;
-  /** Cosine with the nearest labelled part; undefined where the head knows none. */
+  /** Familiarity (familiarity.ts); undefined if the head does not compute it. */
   readonly familiarity?: number | undefined;
   /** By how much each cell deviates from ordinary cells; undefined if the head has no such output. */
   readonly where?: WhereMap | undefined;
-  /** The head that judged, `none` without one. */
+  /** Version of the head, `none` without one. */
   readonly version: string;
   /** [D], pooled features of the base. */
   readonly features: Float32Array;
-  /** What the head in the shadow says of the same features. */
+  /** The shadow version's answer for the same features. */
   readonly shadow?: HeadAnswer | undefined;
-  /** Waiting for a thread to be free, ms. */
+  /** Time spent waiting for a thread, ms. */
   readonly queueMs: number;
-  /** Pictures in the run. */
+  /** Number of images in the run. */
   readonly batch: number;
-  /** What ran the base. */
+  /** Provider and precision of the base. */
   readonly ranOn: RanOn;
 }
 
 export interface JudgeOptions {
-  /** Version of a kept head that judges instead of the active one, without a shadow; null: no head. */
+  /** Version of a loaded head to use instead of the active one, without a shadow; null: no head. */
   readonly head?: string | null | undefined;
-  /** Who asks, a camera: those who ask take turns. */
+  /** The requester, such as a camera; requesters are served in turn. */
   readonly lane?: string;
 }
 
 export interface Session extends AsyncDisposable {
   readonly facts: SessionFacts;
-  /** Pictures at a time that keep it busy: those of all runs under way, as many that lie ready, and one on its way back. */
+  /** Number of concurrent images for full throughput: those of all current runs, the same number prepared, and one being returned. */
   readonly concurrency: number;
   /** @throws QcError version-unknown, overloaded, inference-stopped */
   judge(image: Image, by?: JudgeOptions): Promise<Judgement>;
   /** Pooled features of the base, [size]. */
   features(image: Image): Promise<Float32Array>;
-  /** Features with the maps of stages 2 and 3, copied out of the thread: for training. @throws QcError maps-unavailable */
+  /** Features and the maps of stages 2 and 3, copied from the thread, for training. @throws QcError maps-unavailable */
   maps(image: Image): Promise<{ readonly features: Float32Array; readonly maps: FeatureMaps }>;
-  /** What the features are pooled from, in their order. @throws QcError why-unavailable where it was opened without */
+  /** The maps that the features are pooled from, in order. @throws QcError why-unavailable if it was opened without them */
   pooled(image: Image): Promise<readonly PooledMap[]>;
   /**
-   * What is asked once this has resolved is judged by the new head, what was asked before by the old one.
-   * A head that does not open is refused, and the old one stays. @throws QcError head-damaged
+   * Once this has resolved, new requests use the new head; earlier requests use the old one.
+   * A head that cannot be opened is refused, and the old one stays. @throws QcError head-damaged
    */
   useHead(head: LoadedHead | undefined): Promise<void>;
-  /** Another head that judges the same features beside it; undefined ends it. @throws as `useHead` */
+  /** Sets the shadow head, which judges the same features; undefined removes it. @throws as `useHead` */
   useShadow(head: LoadedHead | undefined): Promise<void>;
-  /** Keeps another head, which judges only what names it; until the session closes. @throws as `useHead` */
+  /** Loads another head, which judges only requests that name it, until the session closes. @throws as `useHead` */
   keepHead(head: LoadedHead): Promise<void>;
-  /** Settles when a thread is gone: with the reason where nobody closed it. What waits then is rejected. */
+  /** Settles when a thread has ended, with the reason unless it was closed. Pending requests are then rejected. */
   readonly ended: Promise<QcError | undefined>;
 }
 
 /**
- * A GPU takes one run after the other, and maps are looked at one by one. Without a compiled graph all runs are wide, and each
- * worker has the weights for itself.
+ * A GPU processes one run at a time, and pooled maps are computed one at a time. Without a compiled graph all runs are wide, and
+ * each worker has its own copy of the weights.
  */
-function spreadOf({ threads, pooled }: WorkerRequest, { facts, compiled }: Opened): Spread {
+function threadsOf({ threads, pooled }: WorkerRequest, { facts, compiled }: Opened): ThreadPlan {
   if (facts.provider !== 'cpu' || pooled || !compiled) return { workers: 1, narrow: 1, wide: 1 };
-  return spreadOnCpu(threads, facts.precision);
+  return planThreads(threads, facts.precision);
 }
 
-/** Opens base and provider in their threads and checks them. @throws QcError what `openWorker` throws */
+/** Opens base and provider in worker threads and verifies them. @throws QcError what `openWorker` throws */
 export async function openSession({
   worker: script,
   batch: { size, waitMs } = { size: 0, waitMs: 0 },
@@ -104,8 +104,8 @@ export async function openSession({
   const request: WorkerRequest = { ...asked, batch: size };
   const first = await openWorker(request, script, onRemote);
   const { facts, compiled } = first;
-  const spread = spreadOf(request, first);
-  const more = Array.from({ length: spread.workers - 1 }, () =>
+  const plan = threadsOf(request, first);
+  const more = Array.from({ length: plan.workers - 1 }, () =>
     openWorker({ ...request, provider: facts.provider, precision: facts.precision, compiled }, script),
   );
   const why = [...facts.why];
@@ -114,17 +114,17 @@ export async function openSession({
     if (other.status === 'fulfilled') workers.push(other.value);
     else why.push(`another worker: ${(other.reason as Error).message}`);
   }
-  return share(workers, { ...facts, why }, { waitMs, wide: spread.wide / spread.narrow });
+  return share(workers, { ...facts, why }, { waitMs, wide: plan.wide / plan.narrow });
 }
 
-/** One session of all workers: each takes the next pictures when it is free. */
+/** One session for all workers; idle workers take the next images. */
 function share(
   workers: readonly InferenceWorker[],
   facts: SessionFacts,
   options: Pick<BatchOptions, 'waitMs' | 'wide'>,
 ): Session {
   const { batch, parallel = 1 } = facts;
-  const batcher = openBatcher(workers, { ...options, most: batch, parallel });
+  const batcher = openBatcher(workers, { ...options, maxBatch: batch, parallel });
   const heads = shareHeads(workers, batcher.pump);
   let active: string | undefined;
   let shadow: string | undefined;
@@ -133,7 +133,7 @@ function share(
     batcher.end(error);
     await Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]()));
   };
-  // One that is gone takes the others with it: whoever opened the session opens it again, whole.
+  // If one worker ends, the others are closed too: the owner of the session opens it again.
   const ended = Promise.race(workers.map((worker) => worker.ended)).then((error) => {
     void close(error);
     return error;
@@ -150,20 +150,20 @@ function share(
       }
       const asked =
         by === undefined ? { head: active, shadow } : { head: by ?? undefined, shadow: undefined };
-      const held = [asked.head, asked.shadow];
-      for (const version of held) heads.hold(version);
+      const used = [asked.head, asked.shadow];
+      for (const version of used) heads.hold(version);
       try {
         const { answer, ...run } = await batcher.ask({ kind: 'judge', image, ...asked }, lane);
-        const said = answer.active ?? { version: 'none', probabilities: {} };
+        const judged = answer.active ?? { version: 'none', probabilities: {} };
         return {
-          ...said,
+          ...judged,
           features: answer.features!,
           ...(answer.shadow && { shadow: answer.shadow }),
           ranOn: answer.ranOn ?? { provider: facts.provider, precision: facts.precision },
           ...run,
         };
       } finally {
-        for (const version of held) heads.release(version);
+        for (const version of used) heads.release(version);
       }
     },
     features: async (image) => (await batcher.ask({ kind: 'features', image }, other)).answer.features!,
@@ -191,7 +191,7 @@ function share(
   };
 }
 
-/** Which heads all workers have loaded: each as long as somebody holds it. @param onFree a worker has time again */
+/** Reference-counted heads that all workers have loaded. @param onFree called when a worker may be idle */
 function shareHeads(workers: readonly InferenceWorker[], onFree: () => void) {
   const holders = new Map<string, number>();
   const onAll = (task: HeadTask) => Promise.all(workers.map((worker) => worker.change(task).finally(onFree)));
@@ -205,14 +205,14 @@ function shareHeads(workers: readonly InferenceWorker[], onFree: () => void) {
     holders.set(version, left);
     if (left > 0) return;
     holders.delete(version);
-    // A worker that is gone has forgotten it anyhow.
+    // A worker that has ended needs no unloading.
     onAll({ kind: 'unload', version }).catch(() => undefined);
   }
   return {
     has: (version: string) => holders.has(version),
     hold,
     release,
-    /** Holds the head once every worker has it. */
+    /** Loads the head in every worker and holds it. */
     async load(head: LoadedHead | undefined): Promise<string | undefined> {
       if (!head) return undefined;
       const { version } = head;

@@ -1,11 +1,11 @@
-/** The warm-up check: a drawn picture goes in, known features must come out. Pure. */
+/** The warm-up check: a drawn test image must give known features. Pure. */
 import type { Image } from '../image.ts';
 import type { Check, Precision } from '../manifest.ts';
 
-/** How far features may be off, relative to their length: rounding of a provider, never a wrong weight. */
+/** Allowed error relative to the length of the features: enough for rounding, but not for a wrong weight. */
 const tolerance: Readonly<Record<Precision, number>> = { fp32: 0.01, fp16: 0.03, int8: 0.15 };
 
-/** The picture "gradient-1": ramps of different pitch in the three channels, with a few bright squares. */
+/** The test image "gradient-1": ramps of different pitch in the three channels, with a few bright squares. */
 export function checkImage(width: number, height: number): Image {
   const data = new Uint8Array(width * height * 3);
   let at = 0;
@@ -20,7 +20,7 @@ export function checkImage(width: number, height: number): Image {
   return { width, height, data };
 }
 
-/** What a manifest records of the features: 32 values spread evenly, and their length. */
+/** The check values for a manifest: 32 evenly spaced features and the Euclidean length of all. */
 export function recordCheck(features: Float32Array): Check {
   const count = Math.min(32, features.length);
   const values = Array.from({ length: count }, (_, i) => {
@@ -34,28 +34,28 @@ export function recordCheck(features: Float32Array): Check {
   };
 }
 
-/** Why the features are not those of the check; undefined where they are. */
+/** Why the features fail the check; undefined if they pass. */
 export function checkFailure(check: Check, features: Float32Array, precision: Precision): string | undefined {
   if (!features.every(Number.isFinite)) return 'features are not finite numbers';
   const allowed = tolerance[precision];
   const length = norm(features);
   const lengthError = Math.abs(length - check.norm) / check.norm;
   if (lengthError > allowed) {
-    return `features of the check picture have length ${length.toPrecision(4)} instead of ${check.norm.toPrecision(4)}`;
+    return `features of the test image have length ${length.toPrecision(4)} instead of ${check.norm.toPrecision(4)}`;
   }
-  // Single values may be near zero: compare with a typical value, the length shared out over all.
+  // Single values may be near zero: the error is relative to at least the root mean square.
   const typical = check.norm / Math.sqrt(features.length);
   let squares = 0;
   let scale = 0;
   for (const [index, value] of Object.entries(check.features)) {
     const found = features[Number(index)];
-    if (found === undefined) return `there is no feature ${index}: the model gives ${features.length}`;
+    if (found === undefined) return `there is no feature ${index}: the model has ${features.length}`;
     squares += (found - value) ** 2;
     scale += Math.max(value ** 2, typical ** 2);
   }
   const error = Math.sqrt(squares / scale);
   if (error <= allowed) return undefined;
-  return `features of the check picture are ${(error * 100).toFixed(1)} % off, ${allowed * 100} % are allowed`;
+  return `features of the test image differ by ${(error * 100).toFixed(1)} %, ${allowed * 100} % are allowed`;
 }
 
 function norm(features: Float32Array): number {

@@ -1,17 +1,17 @@
 /**
- * One worker thread that runs the model, seen from outside. onnxruntime's `run` blocks the thread that calls
- * it for the whole inference, so preparation, base and heads all live over there (session-worker.ts).
+ * Controls one worker thread that runs the model. onnxruntime's `run` blocks the calling thread during inference, so preparation,
+ * base and heads all run in the worker (session-worker.ts).
  */
 import { Worker } from 'node:worker_threads';
 import { QcError } from '../../config/errors.ts';
 import type {
   Answer,
-  Asked,
   FromWorker,
   HeadTask,
+  ImageTask,
   Opened,
-  PictureTask,
   RemoteNews,
+  RunRequest,
   RunTimes,
   SentError,
   ToWorker,
@@ -19,47 +19,47 @@ import type {
   WorkerRequest,
 } from './messages.ts';
 
-/** What came of one run: an answer or an error for each picture, in their order. */
-export interface Ran {
+/** The result of one run: an answer or an error for each image, in order. */
+export interface RunResult {
   readonly outcomes: readonly (Answer | QcError)[];
   readonly times: RunTimes;
 }
 
 export interface InferenceWorker extends Opened, AsyncDisposable {
-  /** Runs that were asked for and are not answered yet. */
+  /** Number of pending runs. */
   readonly busy: number;
-  /** Runs pictures through the base together, at most `facts.batch`; what is asked is answered in that order. @param wide with all threads */
-  run(tasks: readonly PictureTask[], wide: boolean): Promise<Ran>;
+  /** Runs at most `facts.batch` images as one batch; requests are answered in order. @param wide use all threads */
+  run(tasks: readonly ImageTask[], wide: boolean): Promise<RunResult>;
   /** Loads or unloads a head. @throws QcError head-damaged */
   change(task: HeadTask): Promise<void>;
-  /** Settles when the thread is gone: with the reason where nobody closed it. */
+  /** Settles when the thread has ended, with the reason unless it was closed. */
   readonly ended: Promise<QcError | undefined>;
 }
 
 interface PendingRun {
-  /** Lent to this run. */
+  /** Buffers used by this run. */
   readonly stages: readonly Stage[];
-  readonly resolve: (ran: Ran) => void;
+  readonly resolve: (result: RunResult) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Starts the thread, opens base and provider there and checks them. Closing waits for what was asked.
- * @param script another one that behaves like session-worker.ts (tests let one die)
- * @param onRemote told what happens at the inference server, from before it is open
- * @throws QcError what `openBase` throws, model-check-failed, provider-unavailable
+ * Starts the thread, which opens and verifies base and provider. Closing waits for pending requests.
+ * @param script replaces session-worker.ts (for tests of a thread that fails)
+ * @param onRemote receives events of the inference server, already while it opens
+ * @throws QcError as `openBase`, model-check-failed, provider-unavailable
  */
 export async function openWorker(
   request: WorkerRequest,
   script = new URL('../session-worker.js', import.meta.url),
   onRemote: (news: RemoteNews) => void = () => undefined,
 ): Promise<InferenceWorker> {
-  // From 1.29 on onnxruntime reports models, hardware and use to its maker unless told not to before it is loaded.
-  // Native code reads the environment of the process, which a worker's process.env is only a copy of.
+  // Since 1.29 onnxruntime sends telemetry unless this is set before it is loaded. Native code reads the environment of the
+  // process; a worker's process.env is only a copy of it.
   process.env.ORT_DISABLE_TELEMETRY = '1';
   const guard = new Int32Array(new SharedArrayBuffer(8));
   const workerData: WorkerData = { request, guard };
-  // Features are small objects with memory outside the heap: without a small young generation they would pile up for minutes.
+  // Features are small objects with memory outside of the heap. A small young generation makes the collector free them early.
   const worker = new Worker(script, { workerData, resourceLimits: { maxYoungGenerationSizeMb: 2 } });
   const running = new Map<number, PendingRun>();
   const stages = createStages();
@@ -67,22 +67,22 @@ export async function openWorker(
   let closing = false;
   let fault: QcError | undefined;
 
-  // A thread that is torn down inside native code takes the whole process with it (Napi::Error → abort):
-  // it is never terminated, and a process that exits first lets the inference finish.
-  const letFinish = () => {
+  // Terminating a thread inside native code aborts the whole process (Napi::Error): it is never terminated, and an exiting process
+  // waits for the inference first.
+  const waitForNative = () => {
     Atomics.store(guard, 1, 1);
     Atomics.wait(guard, 0, 1, 5_000);
   };
-  process.once('exit', letFinish);
+  process.once('exit', waitForNative);
 
   worker.on('error', (cause) => {
-    fault = new QcError('inference-stopped', `the inference thread died: ${cause.message}`, { cause });
+    fault = new QcError('inference-stopped', `the inference thread failed: ${cause.message}`, { cause });
   });
   const ended = new Promise<number>((resolve) => worker.once('exit', resolve)).then((code) => {
-    process.removeListener('exit', letFinish);
+    process.removeListener('exit', waitForNative);
     fault ??= closing ? undefined : new QcError('inference-stopped', `the inference thread ended (${code})`);
     const error = fault ?? new QcError('inference-stopped', 'the model was closed');
-    // Who watches the thread knows before those who asked it, and has begun to open it again.
+    // Observers of `ended` run before the pending requests are rejected, so that the restart has already begun.
     setImmediate(() => {
       for (const job of running.values()) job.reject(error);
       running.clear();
@@ -116,7 +116,7 @@ export async function openWorker(
     if (closing && running.size === 0) worker.postMessage({ close: true } satisfies ToWorker);
   }
 
-  function ask(tasks: Asked['tasks'], wide: boolean, used: readonly Stage[]): Promise<Ran> {
+  function ask(tasks: RunRequest['tasks'], wide: boolean, used: readonly Stage[]): Promise<RunResult> {
     return new Promise((resolve, reject) => {
       if (closing || fault) throw fault ?? new QcError('inference-stopped', 'the model is closed');
       const id = nextId++;
@@ -127,9 +127,9 @@ export async function openWorker(
 
   try {
     const opened = await opening;
-    // What runs, and as much that lies ready.
+    // Enough for the current runs and the same number prepared.
     const { batch, parallel = 1 } = opened.facts;
-    stages.mostSpare = 2 * batch * parallel;
+    stages.maxSpare = 2 * batch * parallel;
     return {
       ...opened,
       ended,
@@ -166,26 +166,26 @@ export async function openWorker(
 type Stage = Uint8Array<SharedArrayBuffer>;
 
 /**
- * The task as it crosses to the thread. Pixels in shared memory are shared; others are copied into such memory, so
- * that the caller keeps the picture and neither thread has garbage to collect for it.
+ * Passes pixels to the thread in shared memory. Pixels that are not in shared memory are copied to reusable shared buffers, so that
+ * the caller keeps its image and neither thread creates garbage.
  */
 function createStages() {
   const spare: Stage[] = [];
   return {
-    /** Kept to be filled again. */
-    mostSpare: 2,
-    handOver(task: PictureTask): [PictureTask, Stage | undefined] {
+    /** Maximum number of spare buffers. */
+    maxSpare: 2,
+    handOver(task: ImageTask): [ImageTask, Stage | undefined] {
       if (task.image.data.buffer instanceof SharedArrayBuffer) return [task, undefined];
       const { width, height, data } = task.image;
       const at = spare.findIndex((stage) => stage.length >= data.length);
       const stage = at >= 0 ? spare.splice(at, 1)[0]! : new Uint8Array(new SharedArrayBuffer(data.length));
-      // One of the wrong size is of no use to this camera any more.
+      // A spare buffer that is too small is not needed any more.
       if (at < 0) spare.shift();
       stage.set(data);
       return [{ ...task, image: { width, height, data: stage.subarray(0, data.length) } }, stage];
     },
     release(stage: Stage): void {
-      if (spare.length < this.mostSpare) spare.push(stage);
+      if (spare.length < this.maxSpare) spare.push(stage);
     },
   };
 }

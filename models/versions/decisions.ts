@@ -1,4 +1,4 @@
-/** Who let which head judge, and why: `<storage>/models/decisions.jsonl`, only ever added to. */
+/** Record of promotions, rollbacks and discards with author and reason: `<storage>/models/decisions.jsonl`, append-only. */
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -13,12 +13,12 @@ const decisionSchema = z.strictObject({
   by: z.string().min(1).max(200),
   version: z.string(),
   action: z.enum(['promote', 'override', 'rollback', 'discard']),
-  reason: z.string().max(500).optional().describe('why, in the words of who decided'),
+  reason: z.string().max(500).optional().describe('reason given by the person who decided'),
 });
 export type Decision = z.output<typeof decisionSchema>;
 
-/** Bytes. */
-const longestDecision = 100_000;
+/** Maximum length of a line, bytes. */
+const maxLineBytes = 100_000;
 
 const fileOf = (storageDirectory: string) => join(storageDirectory, 'models', 'decisions.jsonl');
 
@@ -32,7 +32,7 @@ export async function recordDecision(
   const handle = await open(file, 'a+');
   try {
     const line: Decision = { schema: 1, at: new Date().toISOString(), ...decision };
-    // Half a line of an earlier attempt must not swallow this one.
+    // If an earlier attempt left an incomplete line, this one must start on a new line.
     const { size } = await handle.stat();
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
     const isTorn = bytesRead > 0 && buffer[0] !== 0x0a;
@@ -43,9 +43,9 @@ export async function recordDecision(
   }
 }
 
-/** Oldest first; damaged lines are passed over. */
+/** Oldest first; damaged lines are skipped. */
 export async function readDecisions(storageDirectory: string): Promise<Decision[]> {
-  const { lines } = await readLines(fileOf(storageDirectory), longestDecision).catch(() => ({ lines: [] }));
+  const { lines } = await readLines(fileOf(storageDirectory), maxLineBytes).catch(() => ({ lines: [] }));
   return lines.flatMap((line) => {
     try {
       return line ? [decisionSchema.parse(JSON.parse(line.toString('utf8')))] : [];
@@ -56,10 +56,10 @@ export async function readDecisions(storageDirectory: string): Promise<Decision[
 }
 
 /**
- * Refuses a version that its gate refused, or whose gate compared it with another head than the one that judges now. A version
- * without a gate, such as one that was made elsewhere, and one that has judged before are the operator's to choose.
- * @param active what judges now
- * @param history what judged before
+ * Refuses a version that its gate refused, or that its gate compared with a different version than the active one. Versions
+ * without a gate result, such as those made elsewhere, and versions that were active before are always allowed.
+ * @param active the active version
+ * @param history versions that were active before
  */
 export function requireAllowed(
   { version, training }: HeadManifest,
@@ -70,7 +70,7 @@ export function requireAllowed(
   if (!training.allowed) {
     throw new QcError(
       'gate-refused',
-      `${version} may not take over: ${training.gate ?? 'its gate refused it'}`,
+      `${version} may not be promoted: ${training.gate ?? 'its gate refused it'}`,
     );
   }
   const against = training.against;
@@ -78,7 +78,7 @@ export function requireAllowed(
     throw new QcError(
       'gate-refused',
       `${version} was compared with ${against}, but ${active ?? 'none'} is active now`,
-      { remedy: 'train again, so that it is compared with the active head' },
+      { remedy: 'train again, so that the new version is compared with the active one' },
     );
   }
 }

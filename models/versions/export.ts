@@ -36,7 +36,7 @@ export async function exportModel(
   requireSameBase(head.manifest, manifest);
   requireHeadGraph(head.model, head.manifest, headInputs(base));
   const bare = decodeModel(typeof base.model === 'string' ? await readFile(base.model) : base.model);
-  // The head's weights are no inputs.
+  // The head's weights must not become inputs.
   const body = withWeightsApart(bare);
   const whole = joined(body, (input) => tensorFor(base, input), decodeModel(head.model), {
     labels: JSON.stringify(head.manifest.labels),
@@ -52,7 +52,7 @@ export async function exportModel(
   return { version, labels: head.manifest.labels, bytes: bytes.length };
 }
 
-/** What feeds an input of a head. */
+/** The tensor of the base for an input of a head. */
 function tensorFor(base: Base, input: string): string | undefined {
   if (!isMapName(input)) return base.output;
   return base.extraOutputs[mapShapes(base).findIndex(({ name }) => name === input)];
@@ -62,13 +62,13 @@ export interface ExportedBase {
   readonly base: string;
   readonly input: string;
   readonly output: string;
-  /** Features of one picture. */
+  /** Number of features of one image. */
   readonly size: number;
   readonly bytes: number;
 }
 
 /**
- * Writes the base as an inference server has to run it: one model from prepared pixels to features.
+ * Writes the base for an inference server: one model from prepared pixels to features.
  * @throws QcError model-…, precision-unavailable
  */
 export async function exportBase(
@@ -85,7 +85,7 @@ export async function exportBase(
   return { base: manifest.name, input: manifest.input.name, output, size, bytes: bytes.length };
 }
 
-/** Servers want to be told the shape of an output; a graph that was cut has none for it. */
+/** Adds the shape of the output, which servers require and a cut graph lacks. */
 function withShape({
   model,
   output,

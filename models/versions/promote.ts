@@ -1,4 +1,4 @@
-/** Makes another version the active one while no agent runs; a version that the next start would refuse is refused here. */
+/** Promotes or rolls back a version while no agent runs. Refuses a version that the next start would refuse. */
 import type { Config } from '../../config/schema.ts';
 import { openBase } from '../base.ts';
 import { headInputs, requireHeadGraph, requireSameBase } from '../head.ts';
@@ -9,13 +9,13 @@ type PromoteConfig = Pick<Config, 'model' | 'storage'>;
 
 export interface Promoted {
   readonly active: string;
-  /** Active until now; undefined if no head was. Equal to `active` if nothing changed. */
+  /** The previously active version; undefined if there was none. Equal to `active` if nothing changed. */
   readonly before: string | undefined;
 }
 
 /**
- * @param override why an engineer wants a version that its gate refuses
- * @throws QcError version-unknown, head-damaged, head-base-mismatch, model-…, gate-refused; then the active version stays
+ * @param override reason for promoting a version that its gate refused
+ * @throws QcError version-unknown, head-damaged, head-base-mismatch, model-…, gate-refused; the active version is then unchanged
  */
 export async function promoteVersion(
   config: PromoteConfig,
@@ -51,7 +51,7 @@ export async function rollbackVersion(
   return { active: version, before };
 }
 
-/** Refuses what the next start would refuse. */
+/** Refuses a version that the next start would refuse. */
 async function requireUsable(
   store: Store,
   version: string,

@@ -1,4 +1,4 @@
-/** Adds a checksum to the manifests that an earlier version, or a person, wrote without one. */
+/** Adds a checksum to manifests that an earlier version or a person wrote without one. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Config } from '../../config/schema.ts';
@@ -7,7 +7,7 @@ import { basesIn } from '../disk/layout.ts';
 import { manifestText, readBaseManifest } from '../manifest.ts';
 import { openStore } from './store.ts';
 
-/** @returns the files that got a checksum; damaged ones are left as they are */
+/** @returns the files that were given a checksum; damaged ones are unchanged */
 export async function sealManifests({
   model,
   storage,
@@ -26,7 +26,7 @@ export async function sealManifests({
 async function sealBase(file: string): Promise<boolean> {
   const manifest = await readBaseManifest(file).catch(() => undefined);
   if (manifest?.schema !== 1) return false;
-  // What a person wrote stays as it is, defaults that are not in it included.
+  // Keeps what a person wrote: defaults are not added.
   const written = JSON.parse(await readFile(file, 'utf8'));
   await writeDurably(file, manifestText(written));
   return true;

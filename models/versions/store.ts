@@ -1,6 +1,6 @@
 /**
- * Head versions on disk: `<storage>/models/<version>/{manifest.json, head.onnx}`, and in `<storage>/models/active`
- * which of them is live and which were before. Every change is atomic and durable. One process writes.
+ * Head versions on disk: `<storage>/models/<version>/{manifest.json, head.onnx}`. `<storage>/models/active` contains the
+ * active version and those that were active before. Every change is atomic and durable. Only one process writes.
  */
 import { createHash } from 'node:crypto';
 import { copyFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -15,12 +15,12 @@ import { type HeadManifest, manifestText, readHeadManifest } from '../manifest.t
 const activeSchema = z.strictObject({
   schema: z.literal([1, 2]),
   active: z.string(),
-  /** What was active before, oldest first; rolling back takes the last. */
+  /** Previously active versions, oldest first; a rollback goes to the last one. */
   history: z.array(z.string()).max(1_000),
 });
 type Active = Omit<z.output<typeof activeSchema>, 'schema'>;
 
-/** A version that was read and is whole. */
+/** A version that was read and verified. */
 export interface HeadVersion {
   readonly version: string;
   readonly manifest: HeadManifest;
@@ -28,7 +28,7 @@ export interface HeadVersion {
   readonly model: Uint8Array;
 }
 
-/** A version as it is listed: whole, or why it cannot be used. */
+/** A listed version: its manifest, or why it cannot be used. */
 export type ListedVersion =
   | { readonly version: string; readonly active: boolean; readonly manifest: HeadManifest }
   | { readonly version: string; readonly active: boolean; readonly damage: string };
@@ -36,29 +36,29 @@ export type ListedVersion =
 export interface Store {
   /** All versions, oldest first. */
   list(): Promise<ListedVersion[]>;
-  /** The live version; undefined while no head was ever promoted. Throws `head-damaged` where `active` is unreadable. */
+  /** The active version; undefined if none was ever promoted. Throws `head-damaged` if `active` is unreadable. */
   active(): Promise<string | undefined>;
-  /** Versions that were live before the active one, newest first. */
+  /** Previously active versions, newest first. */
   history(): Promise<string[]>;
   /** Throws `version-unknown` or `head-damaged`. */
   read(version: string): Promise<HeadVersion>;
-  /** What report.json of a version says; undefined where it has none that can be read. */
+  /** Content of report.json of a version; undefined if it is missing or unreadable. */
   report(version: string): Promise<unknown>;
-  /** Copies a folder with manifest.json and head.onnx (and report.json, where there is one) in, names it after the day it was made and returns the name. */
+  /** Copies a folder with manifest.json, head.onnx and, if present, report.json to the store. Returns the version, named after the day it was created. */
   add(folder: string): Promise<string>;
-  /** Makes a version the live one; a damaged one is refused and the present one stays. */
+  /** Makes a version active. A damaged one is refused, and the active one stays. */
   promote(version: string): Promise<void>;
-  /** Gives what was written without a checksum one. @returns the files; damaged ones are left as they are */
+  /** Adds missing checksums. @returns the changed files; damaged ones are unchanged */
   seal(): Promise<string[]>;
-  /** Makes the version live that was before this one; returns its name. */
+  /** Makes the previously active version active again; returns its name. */
   rollback(): Promise<string>;
 }
 
-/** How a version was judged before it was offered; may be missing. */
+/** Evaluation of a version; may be missing. */
 const reportFile = 'report.json';
 const versionName = /^(\d{4}-\d{2}-\d{2})\.(\d+)$/;
 
-/** Opens the versions below the storage directory. What is missing is made when the first version comes. */
+/** Opens the versions below the storage directory. Missing folders are created with the first version. */
 export async function openStore(storageDirectory: string): Promise<Store> {
   const folder = join(storageDirectory, 'models');
   const activeFile = join(folder, 'active');
@@ -105,7 +105,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
 
   async function promote(version: string): Promise<void> {
     await read(version);
-    // An unreadable record must not keep the operator from choosing anew.
+    // An unreadable record must not prevent the operator from promoting a version.
     const before = await readActive().catch(() => undefined);
     if (before?.active === version) return;
     const history = before ? [...before.history, before.active].slice(-1_000) : [];
@@ -147,7 +147,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
         return nameDay === day ? [Number(number)] : [];
       });
       const version = `${day}.${Math.max(0, ...taken) + 1}`;
-      // The copy is made beside its place: a rename cannot cross file systems, and the caller keeps the folder.
+      // The copy is staged in the store, because a rename cannot cross file systems and the caller keeps its folder.
       const staging = await mkdtemp(join(folder, '.adding-'));
       try {
         await copyFile(join(from, manifest.head.file), join(staging, manifest.head.file));
@@ -195,8 +195,8 @@ export async function openStore(storageDirectory: string): Promise<Store> {
 }
 
 function unreadable(path: string, cause: unknown): QcError {
-  const what = `${path} cannot be read, so that the head is not known: ${(cause as Error).message}`;
-  return new QcError('head-damaged', what, { remedy: 'check the disk and the rights', cause });
+  const what = `${path} cannot be read, so the active version is unknown: ${(cause as Error).message}`;
+  return new QcError('head-damaged', what, { remedy: 'check the disk and the permissions', cause });
 }
 
 async function copyIfThere(from: string, to: string): Promise<boolean> {
@@ -209,7 +209,7 @@ async function copyIfThere(from: string, to: string): Promise<boolean> {
   );
 }
 
-/** Reads a version folder and proves it whole; throws `head-damaged`. */
+/** Reads and verifies a version folder; throws `head-damaged`. */
 async function readFolder(folder: string, version: string | undefined): Promise<HeadVersion> {
   const damaged = (what: string, cause?: unknown) =>
     new QcError('head-damaged', `${folder}: ${what}`, { cause });

@@ -51,8 +51,8 @@ describe('an int8 variant', () => {
       passed: true,
       methods: { minmax: expect.any(Number), entropy: expect.any(Number) },
     });
-    expect([...steps]).toContain('looking at what occurs');
-    expect(await whyNotQuantize(config)).toBe('an int8 variant passed already');
+    expect([...steps]).toContain('recording activations');
+    expect(await whyNotQuantize(config)).toBe('an int8 variant already passed');
     const report = await lastReport(folder.path, 'tiny');
     expect(report?.layers.every(({ sqnr }) => sqnr > 15)).toBe(true);
     expect(report?.quantization.heldOut?.frames).toBe(48);
@@ -73,7 +73,7 @@ describe('an int8 variant', () => {
 
     await sayFaster(folder.path, 0.9);
     await using slower = await open(config);
-    expect(slower.facts).toMatchObject({ precision: 'fp32', because: expect.stringContaining('no faster') });
+    expect(slower.facts).toMatchObject({ precision: 'fp32', because: expect.stringContaining('not faster') });
   });
 
   it('is refused where heads judge worse by it; the one that passed before stays', async () => {
@@ -88,7 +88,7 @@ describe('an int8 variant', () => {
     const heldOut = { frames: 200, fp32: 0.97, int8: 0.96, unfamiliar: shares, escapes: null };
     const worse = await quantizeBase(base, pictures, {
       ...options,
-      judge: async () => ({ heldOut, refusal: '1.00 points fewer parts not seen are judged right' }),
+      judge: async () => ({ heldOut, refusal: '1.00 points fewer held-out parts are judged correctly' }),
     });
     expect(worse.report).toMatchObject({ passed: false, reason: expect.stringContaining('1.00 points') });
     expect(await keepQuantized(folder.path, worse)).toBeUndefined();
@@ -107,7 +107,7 @@ describe('an int8 variant', () => {
     const wrong = pictures.map((one, i) => (i % 4 === 3 ? one : async () => flat));
     const { report } = await quantizeBase(base, wrong, { ...options, method: 'minmax' });
     expect(report.passed).toBe(false);
-    expect(report.reason).toMatch(/^its features correlate .* 0\.99 is the least$/);
+    expect(report.reason).toMatch(/^its features correlate .* at least 0\.99 is needed$/);
   });
 
   it('keeps the operators in float that cannot be told in 256 levels', async () => {
@@ -218,7 +218,7 @@ describe('an fp16 variant', () => {
       { ...silent, drawn },
     );
     expect(refused).toBe(true);
-    expect(text).toMatch(/fp16: REFUSED: .+ reaches [\d.e+]+, 32752 is the most/);
+    expect(text).toMatch(/fp16: REFUSED: .+ reaches [\d.e+]+, at most 32752 is allowed/);
     expect(await readdir(join(folder.path, 'bases')).catch(() => [])).toEqual([]);
   });
 });

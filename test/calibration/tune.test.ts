@@ -226,7 +226,7 @@ describe('hard sets', () => {
     const { report } = await train(storage, base);
     expect(report.promised).toBe(false);
     expect(report.promise.map(({ text }) => text).join()).toMatch(
-      /4 labelled bad parts cannot prove .* at least 41 more are needed/,
+      /4 labelled bad parts are not enough .* at least 41 more are needed/,
     );
   });
 });

@@ -39,7 +39,7 @@ it('what the inference thread dies over fails; it comes back by itself, and give
     expect((await plant.nextResults(2)).map(({ state }) => state)).toEqual(['completed', 'completed']);
 
     await writeFile(dies, '');
-    await plant.agent.logs('the inference thread died: shot by a test; restarting it');
+    await plant.agent.logs('the inference thread failed: shot by a test; restarting it');
     await rm(dies);
     await until(async () => (await fetch(`${plant.url}/readyz`)).ok, { everyMs: 50, what: 'a new thread' });
     const revived = Date.now();

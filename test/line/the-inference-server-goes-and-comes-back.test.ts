@@ -93,7 +93,7 @@ it('loses no part and judges each right while its inference server is killed, fr
   since = Date.now();
   server.freeze();
   await judgedBy(here);
-  expect((await status()).reasons[0]).toMatch(/does not answer within \d+ ms: judging here/);
+  expect((await status()).reasons[0]).toMatch(/does not respond within \d+ ms: judging here/);
 
   since = Date.now();
   server.thaw();

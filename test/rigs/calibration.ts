@@ -396,7 +396,7 @@ function versionOf(version: string, accuracy: number): VersionView {
     frames: 61,
     accuracy,
     allowed: true,
-    gate: 'it surely beats guessing',
+    gate: 'it is significantly better than guessing',
     damage: null,
     isBefore: false,
     decisions: [],
@@ -453,29 +453,29 @@ function reportOf(
     promise: [
       {
         kept: false,
-        text: '32 labelled bad parts cannot prove that at most 5 % pass: at least 13 more are needed',
+        text: '32 labelled bad parts are not enough to show that at most 5 % pass: at least 13 more are needed',
       },
       {
         kept: false,
-        text: '29 labelled good parts cannot prove that at most 5 % fail: at least 16 more are needed',
+        text: '29 labelled good parts are not enough to show that at most 5 % fail: at least 16 more are needed',
       },
     ],
     checks: [
       {
         name: 'negative-transfer',
         ok: true,
-        sentence: 'the base helps: 96.7 % right, 71.0 % from plain brightness, colour and edges',
+        sentence: 'the base model helps: 96.7 % correct, 71.0 % from brightness, colour and edges alone',
       },
       {
         name: 'over-fitting',
         ok: true,
-        sentence: 'it holds on new parts: 96.7 % right, 100.0 % on those it has seen',
+        sentence: 'it works on new parts: 96.7 % correct, 100.0 % on the parts it was trained on',
       },
       {
         name: 'forgetting',
         ok: false,
         sentence:
-          'it has forgotten: 85.0 % right on the 40 parts labelled before the active head, which gets 93.0 %',
+          'it has forgotten parts: 85.0 % correct on the 40 parts labelled before the active version, which has 93.0 %',
       },
     ],
     active: { version: '2026-11-23.1', accuracy: 0.93 },

@@ -85,13 +85,13 @@ export async function modelsHalveCommand(
 ): Promise<CommandAnswer & { readonly refused: boolean }> {
   const { halve } = await import('../../../calibration/quantize.ts');
   const { halved, file } = await halve({ ...config, model: { ...model, base } }, options, deps);
-  const { manifest, correlation, largest, pictures, refusal } = halved;
+  const { manifest, correlation, largest, images, refusal } = halved;
   const why =
     refusal ??
     `features correlate at least ${correlation.toFixed(5)} with the float ones, no value beyond ${largest.value.toPrecision(3)}`;
   return {
     text: [
-      `base       ${manifest.name}, fp16: ${file ? 'passed' : 'REFUSED'}: ${why}, over ${pictures} pictures`,
+      `base       ${manifest.name}, fp16: ${file ? 'passed' : 'REFUSED'}: ${why} over ${images} images`,
       ...(file
         ? [
             `written    ${file}`,
@@ -105,7 +105,7 @@ export async function modelsHalveCommand(
       why,
       correlation,
       largest,
-      pictures,
+      pictures: images,
       file: file ?? null,
     },
     refused: file === undefined,

@@ -1,20 +1,20 @@
 /**
- * A float graph in its plainest form, which quantization starts from: weights in float32, no Identity or Dropout,
- * batch normalisation folded into the convolution before it or turned into one of its own.
+ * Simplifies a float graph before quantization: weights in float32, no Identity or Dropout, batch normalisation folded into
+ * the preceding convolution or converted to a convolution.
  */
 import { floatTensor, node, tensorDims } from '../build.ts';
 import { graphInputs } from '../graph.ts';
 import { changed, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxTensor } from '../proto.ts';
 import { asFloat32, weightValues } from '../tensors.ts';
 
-/** Gives the same answers as the given model up to rounding. Throws where the model has no graph. */
+/** The result is equivalent except for rounding. Throws if the model has no graph. */
 export function foldModel(model: OnnxModel): OnnxModel {
   if (!model.graph) throw new Error('the model has no graph');
-  const folded = foldBatchNormalisation(withoutDetours(withConstants(model.graph)));
+  const folded = foldBatchNormalisation(withoutIdentities(withConstants(model.graph)));
   return changed(model, { graph: withoutUnused(folded) });
 }
 
-/** Nodes that only make or pass on a weight become that weight: Constant, and Cast and Identity of one. */
+/** Replaces nodes that only produce or pass on a weight (Constant; Cast and Identity of a weight) by the weight. */
 function withConstants(graph: OnnxGraph): OnnxGraph {
   const weights = new Map(graph.initializer.map((tensor) => [tensor.name ?? '', tensor]));
   const constant = (one: OnnxNode): OnnxTensor | undefined => {
@@ -37,16 +37,16 @@ function withConstants(graph: OnnxGraph): OnnxGraph {
   return changed(graph, { node: kept, initializer: [...weights.values()] });
 }
 
-/** Identity, and Dropout as it is in inference, pass on what they get: their readers read it directly. */
-function withoutDetours(graph: OnnxGraph): OnnxGraph {
+/** Removes Identity and Dropout, which do nothing in inference. */
+function withoutIdentities(graph: OnnxGraph): OnnxGraph {
   const outputs = new Set(graph.output.map(({ name }) => name));
   const instead = new Map<string, string>();
   const resolve = (name: string): string => (instead.has(name) ? resolve(instead.get(name)!) : name);
-  const isDetour = (one: OnnxNode) => one.opType === 'Identity' || one.opType === 'Dropout';
+  const isIdentity = (one: OnnxNode) => one.opType === 'Identity' || one.opType === 'Dropout';
   const kept = graph.node.filter((one) => {
     const [output = ''] = one.output;
-    // The name of an output has to stay.
-    if (!isDetour(one) || outputs.has(output)) return true;
+    // The name of an output must not change.
+    if (!isIdentity(one) || outputs.has(output)) return true;
     instead.set(output, one.input[0]!);
     return false;
   });
@@ -59,7 +59,7 @@ export interface Affine {
   readonly offset: Float32Array;
 }
 
-/** A BatchNormalization as in inference (ONNX operator BatchNormalization-9 and later); undefined where it has no constants. */
+/** A BatchNormalization in inference (ONNX operator BatchNormalization-9 and later); undefined if its parameters are not constant. */
 export function affineOf(one: OnnxNode, weights: ReadonlyMap<string, OnnxTensor>): Affine | undefined {
   const constants = one.input.slice(1, 5).map((name) => weights.get(name));
   if (constants.some((tensor) => !tensor)) return undefined;
@@ -86,7 +86,7 @@ function foldBatchNormalisation(graph: OnnxGraph): OnnxGraph {
     if (before?.opType === 'Conv' && readers.get(input) === 1 && weights.has(before.input[1]!)) {
       nodes[at] = { ...before, input: withAffine(before, affine, weights), output: [output] };
     } else if (inputs.has(input)) {
-      // Zeros that a convolution pads with must stay behind it, and a picture is small: it stays as it is.
+      // Padding zeros of the next convolution must be added after it, and the input is small: it is not changed.
       nodes.push(one);
     } else {
       nodes.push(ownConvolution(input, output, affine, weights));
@@ -95,7 +95,7 @@ function foldBatchNormalisation(graph: OnnxGraph): OnnxGraph {
   return changed(graph, { node: nodes, initializer: [...weights.values()] });
 }
 
-/** Inputs of a convolution with W·a and c·a + b, under names of their own: another node may share the weights. */
+/** Inputs of a convolution with W·a and c·a + b, under new names, because another node may share the weights. */
 function withAffine(conv: OnnxNode, { factor, offset }: Affine, weights: Map<string, OnnxTensor>): string[] {
   const kernel = weights.get(conv.input[1]!)!;
   const dims = tensorDims(kernel);
@@ -111,8 +111,7 @@ function withAffine(conv: OnnxNode, { factor, offset }: Affine, weights: Map<str
 }
 
 /**
- * a·x + b as a convolution of each channel by itself: there is a kernel for it in 8 bits, and with a scale for each channel
- * its only weight is exact.
+ * a·x + b as a depthwise convolution: int8 kernels exist for it, and with a scale per channel its only weight is exact.
  */
 function ownConvolution(
   input: string,
@@ -136,7 +135,7 @@ export function countReaders(graph: OnnxGraph): Map<string, number> {
   return counts;
 }
 
-/** Without weights that nothing reads, and without them among the inputs (IR version 3 listed them there). */
+/** Removes unused weights, and weights among the inputs (IR version 3 lists them there). */
 function withoutUnused(graph: OnnxGraph): OnnxGraph {
   const readers = countReaders(graph);
   const inputs = new Set(graphInputs(graph).map(({ name }) => name));

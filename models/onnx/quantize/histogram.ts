@@ -1,9 +1,9 @@
-/** How often which size occurs in one tensor over many pictures, in bounded memory. */
+/** Histogram of the values of one tensor over many images, in bounded memory. */
 
-/** Bins of each sign; between half and all of them are in use, whatever values come. */
+/** Number of bins for each sign; at least half of them are used. */
 export const bins = 2_048;
 
-/** The values of one tensor. Bins of width `limit / bins` count |x|, negative and positive ones apart. */
+/** The values of one tensor. Bins of width `limit / bins` count |x|, separately for negative and positive values. */
 export class Histogram {
   min = 0;
   max = 0;
@@ -11,7 +11,7 @@ export class Histogram {
   readonly positive = new Float64Array(bins);
   readonly negative = new Float64Array(bins);
 
-  /** Counts the values; a larger one than any before makes the bins twice as wide, as often as it takes. */
+  /** Counts the values. If a value exceeds the limit, the width of the bins is doubled as often as necessary. */
   add(values: Float32Array): void {
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;

@@ -1,6 +1,6 @@
 /**
- * A float graph → the same graph with QuantizeLinear and DequantizeLinear around what works in 8 bits (the QDQ form): plain
- * ONNX of operator set 13, which a runtime fuses to integer kernels where it has them and computes in float where not.
+ * Inserts QuantizeLinear and DequantizeLinear around the int8 operators of a float graph (QDQ format): plain ONNX of operator set
+ * 13, which a runtime fuses to integer kernels if it has them and otherwise computes in float.
  */
 import { floatTensor, node, tensorDims } from '../build.ts';
 import { changed, type OnnxModel, type OnnxNode, type OnnxTensor, toNumber } from '../proto.ts';
@@ -9,9 +9,9 @@ import { type ActivationType, type Levels, levelsOf, quantizeBias, quantizeWeigh
 import { nameOf, type Plan } from './plan.ts';
 import type { Range } from './ranges.ts';
 
-/** DequantizeLinear has an axis, for a scale of each channel, since this operator set. */
-const leastOpset = 13;
-/** Operators that mean the same in operator set 13 as in 7 to 12. */
+/** The first operator set in which DequantizeLinear supports a scale per channel. */
+const minOpset = 13;
+/** Operators that are the same in operator set 13 as in 7 to 12. */
 const unchanged = new Set(
   (
     'Add AveragePool BatchNormalization Cast Concat Conv Div Flatten Floor Gemm GlobalAveragePool GlobalMaxPool Identity ' +
@@ -19,10 +19,10 @@ const unchanged = new Set(
   ).split(' '),
 );
 
-/** The tensor that readers in 8 bits read instead: the same values told in levels. */
+/** Name of the dequantized tensor, which int8 operators read instead. */
 export const afterLevels = (tensor: string) => `${tensor}/levels/float`;
 
-/** @param ranges of every tensor of the plan. Throws where the graph's operator set cannot be raised to 13. */
+/** @param ranges of every tensor of the plan. Throws if the graph's operator set cannot be raised to 13. */
 export function insertQdq(
   model: OnnxModel,
   plan: Plan,
@@ -37,11 +37,11 @@ export function insertQdq(
   function levels(tensor: string): Levels {
     const source = plan.sameAs.get(tensor) ?? tensor;
     const range = ranges.get(source);
-    if (!range) throw new Error(`no range is known of the tensor "${source}"`);
+    if (!range) throw new Error(`there is no range for the tensor "${source}"`);
     return levelsOf(range, activations);
   }
 
-  /** To levels and back: two nodes. The name of an output stays with what comes out. */
+  /** The QuantizeLinear and DequantizeLinear nodes of a tensor. An output keeps its name after dequantization. */
   function pair(tensor: string): {
     readonly nodes: OnnxNode[];
     readonly before: string;
@@ -64,7 +64,7 @@ export function insertQdq(
     };
   }
 
-  /** Weights and bias of a convolution as levels, and what turns them back. */
+  /** Quantized weights and bias of a convolution with their DequantizeLinear nodes. */
   function constantsOf(conv: OnnxNode): { readonly nodes: OnnxNode[]; readonly input: string[] } {
     const kernel = weights.get(conv.input[1]!)!;
     const dims = tensorDims(kernel);
@@ -90,8 +90,8 @@ export function insertQdq(
     return { nodes, input: [`${w}/float`, `${b}/float`] };
   }
 
-  // Who makes a tensor gives it its float name, who reads it reads what comes back from the levels. Where neither works in
-  // 8 bits nothing is lost between them.
+  // A producer writes the float tensor, and its readers read the dequantized one. If neither works in int8, the reader reads the
+  // float tensor directly.
   const read = new Map<string, string>();
   const inFloat = new Map<string, string>();
   const nodes: OnnxNode[] = [];
@@ -128,7 +128,7 @@ export function insertQdq(
     graph: changed(graph, {
       node: nodes,
       initializer: [...graph.initializer.filter(({ name }) => used.has(name ?? '')), ...added],
-      // Told of the float graph; a runtime finds them out again.
+      // They describe the float graph; a runtime infers them again.
       valueInfo: [],
     }),
   });
@@ -138,13 +138,13 @@ function raised(model: OnnxModel): Pick<OnnxModel, 'irVersion' | 'opsetImport'> 
   const irVersion = Math.max(7, toNumber(model.irVersion ?? 0));
   const own = model.opsetImport.find(({ domain }) => (domain ?? '') === '');
   const version = toNumber(own?.version ?? 0);
-  if (version >= leastOpset) return { irVersion, opsetImport: model.opsetImport };
-  const strange = model.graph!.node.find(({ opType }) => !unchanged.has(opType ?? ''));
-  if (strange || version < 7) {
+  if (version >= minOpset) return { irVersion, opsetImport: model.opsetImport };
+  const unsupported = model.graph!.node.find(({ opType }) => !unchanged.has(opType ?? ''));
+  if (unsupported || version < 7) {
     throw new Error(
-      `operator set ${version} cannot be raised to ${leastOpset}${strange ? ` because of ${strange.opType}` : ''}`,
+      `operator set ${version} cannot be raised to ${minOpset}${unsupported ? ` because of ${unsupported.opType}` : ''}`,
     );
   }
   const others = model.opsetImport.filter((one) => one !== own);
-  return { irVersion, opsetImport: [...others, { domain: '', version: leastOpset }] };
+  return { irVersion, opsetImport: [...others, { domain: '', version: minOpset }] };
 }

@@ -1,9 +1,9 @@
-/** Numbers as 8-bit levels: of activations for a whole tensor, of weights for each channel. */
+/** Converts numbers to 8-bit levels: activations per tensor, weights per channel. */
 import type { OnnxTensor } from '../proto.ts';
 import { integerTensor } from '../tensors.ts';
 import type { Range } from './ranges.ts';
 
-/** uint8 is what x86 multiplies with signed weights in one step (VNNI); int8 is what some other runtimes want. */
+/** x86 multiplies uint8 with signed weights in one instruction (VNNI); some other runtimes need int8. */
 export type ActivationType = 'uint8' | 'int8';
 
 /** real = scale · (level − zero) */
@@ -12,11 +12,11 @@ export interface Levels {
   readonly zero: number;
 }
 
-/** 256 levels over the range, 0 among them. */
+/** 256 levels over the range, which includes 0. */
 export function levelsOf({ min, max }: Range, type: ActivationType): Levels {
   const lowest = type === 'uint8' ? 0 : -128;
   const [from, to] = [Math.min(0, min), Math.max(0, max)];
-  // A tensor that is always 0 needs some scale.
+  // A tensor that is always 0 needs a nonzero scale.
   const scale = Math.fround(to > from ? (to - from) / 255 : 1);
   return { scale, zero: Math.min(255, Math.max(0, Math.round(-from / scale))) + lowest };
 }
@@ -27,15 +27,15 @@ export interface QuantizedWeights {
   readonly scales: Float32Array;
 }
 
-/** Largest level of a weight; symmetric, so that no zero point has to be added up. */
-const most = 127;
+/** Maximum level of a weight; symmetric, so that no zero point is needed. */
+const maxLevel = 127;
 
 /**
- * Symmetric levels for each channel. Within a window what rounding left over is carried to the next place, so that the window's
- * sum is kept: neighbouring pixels are much alike, and a wrong sum would be multiplied by how bright they are (error diffusion,
- * Floyd and Steinberg 1976, on weights).
+ * Symmetric levels per channel. Within a window the rounding error is carried to the next weight, which preserves the sum of the
+ * window: neighbouring pixels are similar, so that an error of the sum would scale with their brightness (error diffusion, Floyd
+ * and Steinberg 1976, on weights).
  * @param values [O,I,H,W], row-major
- * @param bias [O]; where it would not fit into 32 bits at a channel's scale, the scale grows
+ * @param bias [O]; if it does not fit into 32 bits at a channel's scale, the scale is increased
  * @param inputScale of the activation that is multiplied with them
  */
 export function quantizeWeights(
@@ -51,14 +51,14 @@ export function quantizeWeights(
   for (let c = 0; c < channels; c++) {
     const row = values.subarray(c * size, (c + 1) * size);
     const reach = row.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-    const least = Math.abs(bias[c]!) / (inputScale * 2 ** 30);
-    const scale = Math.fround(Math.max(reach / most, least) || 1);
+    const minScale = Math.abs(bias[c]!) / (inputScale * 2 ** 30);
+    const scale = Math.fround(Math.max(reach / maxLevel, minScale) || 1);
     scales[c] = scale;
     let carry = 0;
     for (let i = 0; i < size; i++) {
       if (i % places === 0) carry = 0;
       const exact = row[i]! / scale + carry;
-      const level = Math.max(-most, Math.min(most, Math.round(exact)));
+      const level = Math.max(-maxLevel, Math.min(maxLevel, Math.round(exact)));
       carry = exact - level;
       levels[c * size + i] = level;
     }
@@ -66,7 +66,7 @@ export function quantizeWeights(
   return { values: levels, scales };
 }
 
-/** The bias in the unit of the products it is added to, [O] int32, and that unit for each channel. */
+/** The bias in units of the products that it is added to, [O] int32, and the unit of each channel. */
 export function quantizeBias(
   name: string,
   bias: Float32Array,

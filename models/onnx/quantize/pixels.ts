@@ -1,11 +1,11 @@
-/** The first convolution on exact pixels: a normalised picture in 256 levels would lose what the camera saw. */
+/** Lets the first convolution work on exact pixels: quantizing a normalised image to 256 levels would lose information. */
 import { floatTensor, node, tensorDims } from '../build.ts';
 import { changed, type OnnxModel, type OnnxNode, type OnnxTensor } from '../proto.ts';
 import { weightValues } from '../tensors.ts';
 import { type Affine, affineOf, countReaders } from './fold.ts';
 import type { Range } from './ranges.ts';
 
-/** How pixels became the input: (value · scale − mean) / std for each of three channels. */
+/** Normalisation of the input: (value · scale − mean) / std for each of three channels. */
 export interface Normalisation {
   readonly name: string;
   readonly layout: 'NCHW' | 'NHWC';
@@ -14,22 +14,22 @@ export interface Normalisation {
   readonly std: readonly number[];
 }
 
-/** The tensor of whole pixel values that `exactPixels` puts into the graph. */
+/** The tensor with integer pixel values that `exactPixels` adds to the graph. */
 export const pixelsTensor = 'pixels';
 
 export interface ExactPixels {
   readonly model: OnnxModel;
-  /** Of that tensor; its levels are the pixel values. */
+  /** Range of that tensor; its levels are the pixel values. */
   readonly range: Range;
 }
 
 const channels = 3;
 
 /**
- * Turns the normalisation back into whole pixel values less a middle grey, which 8 bits hold exactly, and lets the first
- * convolution do the normalising: its weights take over the factors. Its offsets may not become a bias, since what it pads
- * with is 0 after normalising, not that grey: they become the weights of a fourth channel, which is white in the picture and 0
- * in the padding. A batch normalisation before that convolution goes the same way. Undefined where the graph begins otherwise.
+ * Inverts the normalisation to integer pixel values minus a middle grey, which 8 bits represent exactly, and moves the
+ * normalisation to the first convolution: its weights include the factors. The offsets cannot become a bias, because padding is 0
+ * after normalisation: they become the weights of a fourth channel, which is white inside the image and 0 in the padding. A batch
+ * normalisation before that convolution is included. Undefined if the graph starts differently.
  */
 export function exactPixels(model: OnnxModel, input: Normalisation): ExactPixels | undefined {
   const graph = model.graph!;
@@ -51,7 +51,7 @@ export function exactPixels(model: OnnxModel, input: Normalisation): ExactPixels
   const dims = tensorDims(kernel);
   if (dims[1] !== channels) return undefined;
 
-  // What the convolution reads is factor · (pixel − grey) + offset.
+  // The convolution reads factor · (pixel − grey) + offset.
   const { mean, std, scale } = input;
   const middle = mean.reduce((sum, value) => sum + value, 0) / (channels * scale);
   const grey = Math.min(254, Math.max(0, Math.round(middle)));

@@ -1,26 +1,26 @@
-/** Which operators of a folded graph work on 8-bit numbers, and which tensors between them get levels. */
+/** Chooses the operators of a folded graph that work in int8, and the tensors that are quantized. */
 import { producers } from '../graph.ts';
 import type { OnnxGraph, OnnxNode } from '../proto.ts';
 import { countReaders } from './fold.ts';
 import { pixelsTensor } from './pixels.ts';
 
 export interface Plan {
-  /** Operators that read and write 8 bits, by the name of their first output; in the order of the graph. */
+  /** Operators that read and write int8, by the name of their first output; in the order of the graph. */
   readonly operators: ReadonlySet<string>;
-  /** Tensors that are stored in 8 bits. */
+  /** Tensors that are stored in int8. */
   readonly tensors: ReadonlySet<string>;
-  /** Those among them that an operator in 8 bits makes, and which one. */
+  /** Those that an int8 operator computes, with its name. */
   readonly results: ReadonlyMap<string, string>;
-  /** Tensors whose levels are those of another, since the operator between only selects values (MaxPool). */
+  /** Tensors that have the same levels as another one, because the operator between them only selects values (MaxPool). */
   readonly sameAs: ReadonlyMap<string, string>;
 }
 
-/** The output that names an operator in plans, reports and lists of those that stay in float. */
+/** Name of an operator in plans and reports: its first output. */
 export const nameOf = (one: OnnxNode) => one.output[0]!;
 
 /**
- * Convolutions with constant weights, additions of two activations, and maximum pooling between them. What is after the last of
- * them, the average over the map above all, stays in float: features in 256 levels would lose the small ones.
+ * Quantizes convolutions with constant weights, additions of two activations, and max pooling between them. The rest of the graph,
+ * especially the average pooling, stays in float: 256 levels would lose small features.
  * @param float operators that stay in float although they could be quantized
  */
 export function planOf(graph: OnnxGraph, float: ReadonlySet<string> = new Set()): Plan {
@@ -41,7 +41,7 @@ export function planOf(graph: OnnxGraph, float: ReadonlySet<string> = new Set())
     tensors.add(result(one));
     results.set(result(one), nameOf(one));
   }
-  // Pooling takes part where what it reads or what it gives is in 8 bits already.
+  // Pooling is quantized if its input or output already is.
   for (const one of chosen) {
     if (one.opType !== 'MaxPool') continue;
     const [input, output] = [one.input[0]!, nameOf(one)];
@@ -67,7 +67,7 @@ function isQuantizable(one: OnnxNode, weights: ReadonlySet<string>): boolean {
   }
 }
 
-/** What an operator gives to others: a ReLU that alone reads it is done by the lowest level of its own result. */
+/** The result of an operator: if its only reader is a ReLU, the result of the ReLU, since quantization clips at its lowest level. */
 function resultsOf(graph: OnnxGraph): (one: OnnxNode) => string {
   const readers = countReaders(graph);
   const relus = new Map(

@@ -52,7 +52,7 @@ it('lists, shows, promotes and rolls back, and tells what a running agent does',
   const shown = await modelsShowCommand(config, second);
   expect(shown.text).toMatch(/^version .*\(active\)$/m);
   expect(shown.text).toMatch(/^labels .*good, scratch$/m);
-  expect(shown.text).toMatch(/^On the CPU it judges with fp32: .*qc-agent models quantize makes one$/m);
+  expect(shown.text).toMatch(/^On the CPU it judges with fp32: .*qc-agent models quantize creates one$/m);
 
   const back = await modelsRollbackCommand(config, { by: 'test' });
   expect(back.json).toEqual({ active: first, before: second });

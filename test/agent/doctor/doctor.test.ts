@@ -83,7 +83,7 @@ it('shows the inference server, what it runs and how long a picture takes', asyn
   const file = await writeConfig(scratch, { model: { provider: 'remote', threads: 1, remote } });
   const { stdout } = await doctor('--config', file);
   expect(stdout).toMatch(
-    /^ok {4}inference server: test server 1\.0 at \S+, model base, version 1, binary data, up to 4 pictures a request, \d+ ms a picture$/m,
+    /^ok {4}inference server: test server 1\.0 at \S+, model base, version 1, binary data, up to 4 images per request, \d+ ms per image$/m,
   );
   expect(stdout).toMatch(/^ok {4}provider: remote/m);
 });

@@ -89,7 +89,7 @@ describe('the disk', () => {
     'is no place for data at %s, and the doctor comes to its end',
     async (directory) => {
       const { closed } = await diagnose(directory);
-      expect(await closed).toMatch(/^FAIL +disk: .* is not on a file system that can hold data/m);
+      expect(await closed).toMatch(/^FAIL +disk: .* is on a file system that cannot hold data/m);
     },
   );
 

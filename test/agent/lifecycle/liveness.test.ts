@@ -52,10 +52,10 @@ describe('whether the work goes on', () => {
   });
 
   it('a model that is out of order has its time to come back', () => {
-    let fault: string | undefined = 'the inference thread died';
+    let fault: string | undefined = 'the inference thread failed';
     liveness.fault('the model', 10_000, () => fault);
     expect(later(5_000)).toBeUndefined();
-    expect(later(11_000)).toBe('the model has failed for 11 s: the inference thread died');
+    expect(later(11_000)).toBe('the model has failed for 11 s: the inference thread failed');
     fault = undefined;
     expect(later(20_000)).toBeUndefined();
     fault = 'again';

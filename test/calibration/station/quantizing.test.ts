@@ -34,9 +34,9 @@ it('makes an int8 variant by itself once a training was accepted, and not a seco
   expect(await readdir(`${folder.path}/bases`)).toContain('tiny.int8.json');
 
   desk.start({ seed: 2 }, 'test');
-  await until(() => said('an int8 variant passed already') || said('no int8 variant'), {
+  await until(() => said('an int8 variant already passed') || said('no int8 variant'), {
     what: 'the second training',
     timeoutMs: 120_000,
   });
-  expect(said('an int8 variant passed already')).toBe(true);
+  expect(said('an int8 variant already passed')).toBe(true);
 }, 250_000);

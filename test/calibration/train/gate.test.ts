@@ -10,7 +10,7 @@ it('lets the first head in that surely beats guessing, and no other', () => {
   const guessing = truth.map((label) => label === 'good');
   expect(judgeCandidate(guessing, truth, undefined)).toMatchObject({
     allowed: false,
-    reason: expect.stringContaining('commonest label is right in 50'),
+    reason: expect.stringContaining('most frequent label would be right for 50'),
   });
 });
 
@@ -41,6 +41,7 @@ it('compares only where an old head left its answer, and says so if it left none
   expect(judgeCandidate(wrongAt(1, 2), truth, knownUntil(50)).allowed).toBe(false);
   expect(judgeCandidate(wrongAt(1, 2), truth, knownUntil(0))).toEqual({
     allowed: true,
-    reason: '2026-11-23.1 left no answers to compare with, and it surely beats guessing',
+    reason:
+      '2026-11-23.1 has no recorded answers to compare with, and it is significantly better than guessing',
   });
 });

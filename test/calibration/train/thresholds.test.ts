@@ -41,10 +41,10 @@ it('says how many labels are missing where there are too few, and lets no held-o
   const { thresholds, promised, sentences } = chooseThresholds(said, truth, good, defaultTargets, fallback);
   expect(promised).toBe(false);
   expect(sentences.map(({ text }) => text).join('\n')).toMatch(
-    /20 labelled bad parts cannot prove .* at least 25 more are needed/,
+    /20 labelled bad parts are not enough .* at least 25 more are needed/,
   );
   expect(sentences.map(({ text }) => text).join('\n')).toMatch(
-    /10 labelled good parts cannot prove .* at least 35 more are needed/,
+    /10 labelled good parts are not enough .* at least 35 more are needed/,
   );
   const worst = Math.max(...said.filter((_, i) => truth[i] !== 'good').map((one) => one.good!));
   expect(thresholds.pass).toBeGreaterThan(Math.min(worst, 0.998));
@@ -56,7 +56,9 @@ it('says so where bad parts look surely good', () => {
   const truth = said.map((_, i) => (i < 100 ? 'crack' : 'good'));
   const { promised, sentences } = chooseThresholds(said, truth, good, defaultTargets, fallback);
   expect(promised).toBe(false);
-  expect(sentences.map(({ text }) => text).join('\n')).toMatch(/some bad parts look surely good/);
+  expect(sentences.map(({ text }) => text).join('\n')).toMatch(
+    /some bad parts are classified as good with high confidence/,
+  );
 });
 
 it('chooses limits by what mistakes and checks cost, and says what they let through', () => {
@@ -65,7 +67,7 @@ it('chooses limits by what mistakes and checks cost, and says what they let thro
   const { thresholds, sentences } = thresholdsFromCosts(said, truth, good, costs);
   expect(thresholds).toEqual({ pass: 0.99, fail: 0.9 });
   expect(sentences[1]!.text).toMatch(
-    /^with them \d+ of 100, surely fewer than [\d.]+ % of the labelled bad parts pass$/,
+    /^with them \d+ of 100 \(with 90 % confidence fewer than [\d.]+ %\) of the labelled bad parts pass$/,
   );
   // Where a check costs as much as a mistake, nothing needs one.
   expect(thresholdsFromCosts(said, truth, good, { escape: 1, falseReject: 1, check: 1 }).thresholds).toEqual({

@@ -76,7 +76,7 @@ test('cutting keeps what the tensor needs, also what the body of an If takes fro
   const cut = decodeModel(encodeModel(cutAt(model, 'chosen')));
   expect(cut.graph!.node.map(({ opType }) => opType)).toEqual(['Relu', 'If']);
   expect(graphOutputs(cut.graph!)).toEqual([{ name: 'chosen', type: 'float32', shape: [1] }]);
-  expect(() => cutAt(model, 'nowhere')).toThrow('no node of the graph makes a tensor named "nowhere"');
+  expect(() => cutAt(model, 'nowhere')).toThrow('no node of the graph computes a tensor named "nowhere"');
 });
 
 test('weights come back as they were put in', () => {

@@ -156,7 +156,7 @@ describe('the tensor', () => {
   test('a picture whose bytes do not fit its size is refused', () => {
     const prepare = makePrepare(input);
     expect(() => prepare({ width: 4, height: 2, data: image.data })).toThrow(
-      /4×2 pixels of RGB do not fit 18 bytes/,
+      /4×2 pixels cannot have 18 bytes/,
     );
     expect(() => prepare({ width: 0, height: 0, data: new Uint8Array(0) })).toThrow(/0×0/);
   });

@@ -119,7 +119,7 @@ describe('a base on an inference server', () => {
     expect(opened.news[0]).toMatchObject({
       kind: 'up',
       description: expect.stringMatching(
-        /^test server 1\.0 at http:\S+, model base, version 1, binary data, up to 4 pictures a request, \d+ ms a picture$/,
+        /^test server 1\.0 at http:\S+, model base, version 1, binary data, up to 4 images per request, \d+ ms per image$/,
       ),
     });
     expect(server.served).toMatchObject({ largest: 4, parallel: 2, refused: [] });
@@ -172,7 +172,7 @@ describe('a base on an inference server', () => {
     await writeFile(tokenFile, 'old\n');
     const server = await bench.serve({ token: 'new' });
     const opened = await bench.open({ url: server.url, tokenFile });
-    expect(opened.session.facts.why[0]).toMatch(/answers 401: the token is missing or wrong$/);
+    expect(opened.session.facts.why[0]).toMatch(/responds with status 401: the token is missing or wrong$/);
     expect(await opened.judge()).toEqual([bench.here]);
     await writeFile(tokenFile, 'new\n');
     await back(opened);
@@ -185,14 +185,14 @@ describe('a server that is not what it should be', () => {
     [
       'other weights',
       (manifest: BaseManifest) => ({ model: featuresOnly(tinyClassifier(2), manifest) }),
-      /features of the check picture/,
+      /features of the test image/,
     ],
     [
       'the whole classifier',
       () => ({ model: encodeModel(tinyClassifier()) }),
       /has the outputs logits \[-1,1000\] FP32; the manifest says flat \[-1 or 1,8\] FP32/,
     ],
-    ['another model', () => ({ name: 'other' }), /answers 404: there is no model base/],
+    ['another model', () => ({ name: 'other' }), /responds with status 404: there is no model base/],
   ] as const)('is refused, and this machine judges: %s', async (_, change, reason) => {
     await using bench = await openBench();
     const options = change(tinyManifest(new Uint8Array()));
@@ -210,7 +210,7 @@ describe('a server that is not what it should be', () => {
     await using bench = await openBench();
     const server = await bench.serve({ delayMs: 150 });
     const opened = await bench.open({ url: server.url, timeoutMs: 100 });
-    expect(opened.session.facts.why[0]).toMatch(/^remote: \S+ does not answer within 100 ms$/);
+    expect(opened.session.facts.why[0]).toMatch(/^remote: \S+ does not respond within 100 ms$/);
     expect(await opened.judge()).toEqual([bench.here]);
   });
 
@@ -249,7 +249,7 @@ describe('a server that is not what it should be', () => {
     expect(await opened.judge()).toEqual(['remote']);
     await server.replace(featuresOnly(tinyClassifier(2), tinyManifest(new Uint8Array())), '2');
     expect(await opened.judge()).toEqual([bench.here]);
-    await until(() => opened.news.some((one) => one.kind === 'down' && /check picture/.test(one.reason)), {
+    await until(() => opened.news.some((one) => one.kind === 'down' && /test image/.test(one.reason)), {
       what: 'the new model to be refused',
     });
     await server.replace(bench.served, '3');

@@ -51,7 +51,7 @@ test('a base that takes one picture at a time says so and runs', async () => {
   await using session = await openSession(on(base, 4));
   expect(session.facts).toMatchObject({
     batch: 1,
-    why: ['batches: the graph of the base takes one picture at a time'],
+    why: ['batches: the graph of the base takes one image at a time'],
   });
   await Promise.all(pictures.map((picture) => session.features(picture)));
 });

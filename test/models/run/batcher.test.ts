@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { QcError } from '../../../config/errors.ts';
 import { openBatcher } from '../../../models/run/batcher.ts';
-import type { PictureTask } from '../../../models/run/messages.ts';
-import type { Ran } from '../../../models/run/worker.ts';
+import type { ImageTask } from '../../../models/run/messages.ts';
+import type { RunResult } from '../../../models/run/worker.ts';
 
 /** A picture that tells itself from others by its width. */
-const picture = (n: number): PictureTask => ({
+const picture = (n: number): ImageTask => ({
   kind: 'features',
   image: { width: n, height: 1, data: new Uint8Array(3 * n) },
 });
@@ -15,17 +15,19 @@ function fakeWorker() {
   const runs: {
     readonly pictures: readonly number[];
     readonly wide: boolean;
-    readonly resolve: (ran: Ran) => void;
+    readonly resolve: (ran: RunResult) => void;
   }[] = [];
   let busy = 0;
   return {
     get busy() {
       return busy;
     },
-    run(tasks: readonly PictureTask[], wide: boolean) {
+    run(tasks: readonly ImageTask[], wide: boolean) {
       busy++;
       const pictures = tasks.map(({ image }) => image.width);
-      return new Promise<Ran>((resolve) => runs.push({ pictures, wide, resolve })).finally(() => busy--);
+      return new Promise<RunResult>((resolve) => runs.push({ pictures, wide, resolve })).finally(
+        () => busy--,
+      );
     },
     /** The pictures of each run so far. */
     get started() {
@@ -58,7 +60,7 @@ afterEach(() => void vi.useRealTimers());
 describe('runs', () => {
   test('what is asked in one turn goes together, at most `most`, cameras in turn', async () => {
     const worker = fakeWorker();
-    const batcher = openBatcher([worker], { most: 3, waitMs: 0 });
+    const batcher = openBatcher([worker], { maxBatch: 3, waitMs: 0 });
     for (const n of [1, 2, 3, 4]) void batcher.ask(picture(n), 'busy');
     void batcher.ask(picture(10), 'quiet');
     await settled();
@@ -70,7 +72,7 @@ describe('runs', () => {
 
   test('what comes while all workers are busy makes the next run, and goes to the first that is free', async () => {
     const workers = [fakeWorker(), fakeWorker()];
-    const batcher = openBatcher(workers, { most: 4, waitMs: 0 });
+    const batcher = openBatcher(workers, { maxBatch: 4, waitMs: 0 });
     void batcher.ask(picture(1), 'a');
     await settled();
     void batcher.ask(picture(2), 'a');
@@ -86,7 +88,7 @@ describe('runs', () => {
 
   test('a full run lies ready behind the worker that will be free first', async () => {
     const workers = [fakeWorker(), fakeWorker()];
-    const batcher = openBatcher(workers, { most: 1, waitMs: 0 });
+    const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0 });
     for (const n of [1, 2]) {
       await vi.advanceTimersByTimeAsync(5);
       void batcher.ask(picture(n), 'a');
@@ -108,7 +110,7 @@ describe('runs', () => {
   describe('on several threads', () => {
     test('a picture that comes alone has all of them, and the next one waits for that', async () => {
       const workers = [fakeWorker(), fakeWorker()];
-      const batcher = openBatcher(workers, { most: 1, waitMs: 0, wide: 2 });
+      const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0, wide: 2 });
       for (const n of [1, 2]) {
         void batcher.ask(picture(n), 'a');
         await settled();
@@ -120,7 +122,7 @@ describe('runs', () => {
 
     test('as many as there are workers go side by side; what is left over goes first, on all of them', async () => {
       const workers = [fakeWorker(), fakeWorker()];
-      const batcher = openBatcher(workers, { most: 1, waitMs: 0, wide: 2 });
+      const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0, wide: 2 });
       for (const n of [1, 2, 3]) void batcher.ask(picture(n), 'a');
       await settled();
       expect(workers.map(({ wide }) => wide)).toEqual([[true], []]);
@@ -136,7 +138,7 @@ describe('runs', () => {
 
     test('a line that never pauses goes on side by side', async () => {
       const workers = [fakeWorker(), fakeWorker()];
-      const batcher = openBatcher(workers, { most: 1, waitMs: 0, wide: 2 });
+      const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0, wide: 2 });
       for (const n of [1, 2]) void batcher.ask(picture(n), 'a');
       await settled();
       for (let n = 3; n < 12; n++) {
@@ -152,7 +154,7 @@ describe('runs', () => {
 
     test('where a wide run has fewer threads than there are workers, too many for it go side by side', async () => {
       const workers = Array.from({ length: 8 }, fakeWorker);
-      const batcher = openBatcher(workers, { most: 1, waitMs: 0, wide: 4 });
+      const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0, wide: 4 });
       for (const n of [1, 2, 3, 4, 5]) void batcher.ask(picture(n), 'a');
       await settled();
       expect(workers.flatMap(({ wide }) => wide)).toEqual(Array(5).fill(false));
@@ -160,7 +162,7 @@ describe('runs', () => {
 
     test('pictures that share one run are one run, however many they are', async () => {
       const workers = [fakeWorker(), fakeWorker()];
-      const batcher = openBatcher(workers, { most: 4, waitMs: 0, wide: 2 });
+      const batcher = openBatcher(workers, { maxBatch: 4, waitMs: 0, wide: 2 });
       for (const n of [1, 2, 3, 4]) void batcher.ask(picture(n), 'a');
       await settled();
       expect(workers.map(({ started, wide }) => [started, wide])).toEqual([
@@ -171,7 +173,7 @@ describe('runs', () => {
 
     test('a worker that is the only one has all of them always, and the next run ready', async () => {
       const worker = fakeWorker();
-      const batcher = openBatcher([worker], { most: 1, waitMs: 0, wide: 2 });
+      const batcher = openBatcher([worker], { maxBatch: 1, waitMs: 0, wide: 2 });
       for (const n of [1, 2, 3]) void batcher.ask(picture(n), 'a');
       await settled();
       expect(worker.wide).toEqual([true, true]);
@@ -180,7 +182,7 @@ describe('runs', () => {
 
   test('a wrong picture costs only itself', async () => {
     const worker = fakeWorker();
-    const batcher = openBatcher([worker], { most: 4, waitMs: 0 });
+    const batcher = openBatcher([worker], { maxBatch: 4, waitMs: 0 });
     const asked = Promise.allSettled([1, 2, 3].map((n) => batcher.ask(picture(n), 'a')));
     await settled();
     await worker.finish(0, [2]);
@@ -202,7 +204,7 @@ describe('runs', () => {
 
   test('a lane that is full refuses, and the others go on', async () => {
     const worker = fakeWorker();
-    const batcher = openBatcher([worker], { most: 1, waitMs: 0 });
+    const batcher = openBatcher([worker], { maxBatch: 1, waitMs: 0 });
     const asked = Array.from({ length: 80 }, (_, n) => batcher.ask(picture(n + 1), 'flood'));
     const refused = Promise.allSettled(asked.slice(64));
     void batcher.ask(picture(99), 'quiet');
@@ -214,7 +216,7 @@ describe('runs', () => {
 
   test('ending rejects what no worker was free for', async () => {
     const worker = fakeWorker();
-    const batcher = openBatcher([worker], { most: 1, waitMs: 0 });
+    const batcher = openBatcher([worker], { maxBatch: 1, waitMs: 0 });
     const asked = Promise.allSettled([1, 2, 3, 4].map((n) => batcher.ask(picture(n), 'a')));
     await settled();
     batcher.end(new QcError('inference-stopped', 'closed'));
@@ -230,7 +232,7 @@ describe('runs', () => {
 describe('waiting for others', () => {
   const open = (waitMs: number) => {
     const worker = fakeWorker();
-    return { worker, batcher: openBatcher([worker], { most: 4, waitMs }) };
+    return { worker, batcher: openBatcher([worker], { maxBatch: 4, waitMs }) };
   };
 
   /** Pictures every `everyMs`, each answered at once, until the pace is known. */

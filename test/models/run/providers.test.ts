@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { executionProviders } from '../../../models/run/onnx-session.ts';
-import { doubt } from '../../../models/run/providers.ts';
+import { limitationOf } from '../../../models/run/providers.ts';
 import { openSession } from '../../../models/run/session.ts';
 import { tempFolder } from '../temp-folder.ts';
 import { writeTiny } from '../tiny-model.ts';
@@ -21,9 +21,9 @@ describe('a Vulkan driver that computes in software', () => {
     const slow = 'only a software Vulkan driver is installed';
     for (const file of ['lvp_icd.json', 'vk_swiftshader_icd.json', 'lvp_icd.json:llvmpipe.json']) {
       vi.stubEnv('VK_DRIVER_FILES', file);
-      expect(doubt('webgpu')).toEqual({ slow });
+      expect(limitationOf('webgpu')).toEqual({ slow });
     }
-    expect(doubt('cpu')).toEqual({});
+    expect(limitationOf('cpu')).toEqual({});
   });
 });
 

@@ -9,7 +9,7 @@ import { embeddedBases } from '../../../models/base.ts';
 import { decodeModel } from '../../../models/onnx/proto.ts';
 import { makePrepare } from '../../../models/prepare/prepare.ts';
 import { openSession, type SessionRequest } from '../../../models/run/session.ts';
-import { spreadOnCpu } from '../../../models/run/threads.ts';
+import { planThreads } from '../../../models/run/threads.ts';
 import { checkFailure, checkImage, recordCheck } from '../../../models/run/warm-up-check.ts';
 import { formulaImage } from '../formula-image.ts';
 import { tempFolder } from '../temp-folder.ts';
@@ -86,7 +86,7 @@ describe('cutting a classifier', () => {
     const path = await writeTiny(folder.path, { features: { tensor: 'stage', pool: 'none', size: 8 } });
     await expect(openSession(on(path))).rejects.toMatchObject({
       code: 'model-mismatch',
-      message: expect.stringContaining('stage gives 2048 features, the manifest says 8'),
+      message: expect.stringContaining('stage has 2048 features, the manifest says 8'),
     });
   });
 
@@ -213,7 +213,7 @@ describe('the queue', () => {
     await using folder = await tempFolder();
     const storageDirectory = folder.path;
     const session = await openSession(on(await writeTiny(folder.path), { storageDirectory }));
-    const { workers } = spreadOnCpu(0, 'fp32');
+    const { workers } = planThreads(0, 'fp32');
     const asked = Array.from({ length: 4 * workers }, () => session.judge(formulaImage(32, 32)));
     const closed = session[Symbol.asyncDispose]();
     const outcomes = await Promise.allSettled(asked);

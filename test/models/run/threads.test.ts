@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { spreadOnCpu } from '../../../models/run/threads.ts';
+import { planThreads } from '../../../models/run/threads.ts';
 
 test.each([
   // threads asked for, precision, cores, workers, threads of each, threads of a wide run
@@ -18,6 +18,6 @@ test.each([
 ] as const)(
   '%i threads, %s, %i cores: %i workers with %i threads, wide runs with %i',
   (asked, precision, cores, workers, narrow, wide) => {
-    expect(spreadOnCpu(asked, precision, cores)).toEqual({ workers, narrow, wide });
+    expect(planThreads(asked, precision, cores)).toEqual({ workers, narrow, wide });
   },
 );

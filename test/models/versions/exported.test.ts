@@ -269,16 +269,16 @@ describe('weights in a file beside the model', () => {
     return { model: withGraph(model, { initializer: [changed(first!, { externalData }), ...others] }), data };
   };
   const hostile: Record<string, [ReturnType<typeof outside>, string]> = {
-    'in a folder above': [outside(tinyClassifier(), '../tiny.onnx.data'), 'not a file beside it'],
-    'at an absolute path': [outside(tinyClassifier(), '/etc/hostname'), 'not a file beside it'],
-    'behind a backslash': [outside(tinyClassifier(), '..\\tiny.onnx.data'), 'not a file beside it'],
-    'in the folder itself': [outside(tinyClassifier(), '.'), 'not a file beside it'],
+    'in a folder above': [outside(tinyClassifier(), '../tiny.onnx.data'), 'not a file in the same folder'],
+    'at an absolute path': [outside(tinyClassifier(), '/etc/hostname'), 'not a file in the same folder'],
+    'behind a backslash': [outside(tinyClassifier(), '..\\tiny.onnx.data'), 'not a file in the same folder'],
+    'in the folder itself': [outside(tinyClassifier(), '.'), 'not a file in the same folder'],
     'in a file that is missing': [outside(tinyClassifier(), 'other.data'), 'which is not there'],
-    'in no file': [entry('location', ''), 'does not say in which file'],
-    'behind the end': [entry('offset', '99999999'), 'is cut off or another one'],
-    'before the start': [entry('offset', '-4'), 'no number of bytes'],
+    'in no file': [entry('location', ''), 'does not name its data file'],
+    'behind the end': [entry('offset', '99999999'), 'is truncated or belongs to another model'],
+    'before the start': [entry('offset', '-4'), 'not a number of bytes'],
     'of another length': [entry('length', '12'), 'bytes'],
-    'of a length that is none': [entry('length', '1e9'), 'no number of bytes'],
+    'of a length that is none': [entry('length', '1e9'), 'not a number of bytes'],
   };
   test.each(Object.entries(hostile))('%s are refused', async (_name, [made, reason]) => {
     await using folder = await tempFolder();
@@ -297,7 +297,7 @@ describe('weights in a file beside the model', () => {
     const error = await refusal(await write(folder.path, made));
     expect([error.code, error.message]).toEqual([
       'model-damaged',
-      expect.stringContaining('no regular file'),
+      expect.stringContaining('not a regular file'),
     ]);
   });
 
@@ -305,6 +305,6 @@ describe('weights in a file beside the model', () => {
     await using folder = await tempFolder();
     const made = outside(tinyClassifier());
     const path = await write(folder.path, { ...made, data: made.data.subarray(0, 200) });
-    expect((await refusal(path)).message).toContain('is cut off or another one');
+    expect((await refusal(path)).message).toContain('is truncated or belongs to another model');
   });
 });
