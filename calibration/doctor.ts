@@ -1,4 +1,4 @@
-/** What is wrong with the labelled frames, and what to do about it: before training, not after. */
+/** Finds problems of the labelled frames before training, each with a remedy. */
 import sharp from 'sharp';
 import type { Config } from '../config/schema.ts';
 import { onThisMachine } from '../models/run/providers.ts';
@@ -20,14 +20,14 @@ export interface DoctorDeps {
   readonly signal?: AbortSignal | undefined;
 }
 
-const leastFrames = 4;
+const minFrames = 4;
 const fairFrames = 10;
-/** One label with so many times the frames of another. */
-const mostUneven = 20;
-/** Probability of another label from which a label is probably a mistake. */
-const sureOfMistake = 0.8;
-/** Frames that are looked at: more are drawn off the end, and said. */
-const mostFrames = 3_000;
+/** Maximum ratio between the numbers of frames of two labels. */
+const maxImbalance = 20;
+/** A label is a likely mistake if another label has at least this probability. */
+const minMistakeProbability = 0.8;
+/** Maximum number of frames to examine; the newest ones are used. */
+const maxFrames = 3_000;
 
 /** @throws QcError model-…; the reason of `signal` */
 export async function examine(
@@ -37,13 +37,13 @@ export async function examine(
   const { frames } = await readDataset(storage.directory, onNotice);
   const findings = [...countFindings(frames, good), ...labelFindings(frames, good)];
   if (frames.length === 0) return findings;
-  const looked = frames.slice(-mostFrames);
-  if (looked.length < frames.length)
-    onNotice(`the newest ${mostFrames} of ${frames.length} frames are looked at`);
+  const examined = frames.slice(-maxFrames);
+  if (examined.length < frames.length)
+    onNotice(`only the newest ${maxFrames} of ${frames.length} frames are examined`);
 
   const unreadable: { readonly frame: LabelledFrame; readonly reason: string }[] = [];
   await using session = await openSession({ ...onThisMachine(model), storageDirectory: storage.directory });
-  const described = await describeFrames(looked, {
+  const described = await describeFrames(examined, {
     storageDirectory: storage.directory,
     base: session.facts.manifest,
     featuresOf: (image) => session.features(image),
@@ -63,12 +63,12 @@ export async function examine(
     });
   }
   findings.push(...sizeFindings(await sizesOf(described)), ...crossDuplicates(described));
-  findings.push(...(await emptyFindings(looked, signal)));
-  const tried = await tryHeads(described, signal);
-  findings.push(...likelyMistakes(tried));
+  findings.push(...(await emptyFindings(examined, signal)));
+  const answers = await crossValidate(described, signal);
+  findings.push(...likelyMistakes(answers));
   const annotations = await indexAnnotations(storage.directory);
   findings.push(
-    ...(await markFindings({ frames: looked, annotations, good, missed: missedOf(tried) }, signal)),
+    ...(await markFindings({ frames: examined, annotations, good, missed: missedOf(answers) }, signal)),
   );
   const order = ['error', 'warning', 'hint'];
   return findings.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
@@ -91,7 +91,12 @@ function countFindings(frames: readonly LabelledFrame[], good: readonly string[]
   });
   if (counts.size === 0) {
     return [
-      say('no-frames', 'error', 'there are no labelled frames', 'qc-agent dataset import DIR brings some in'),
+      say(
+        'no-frames',
+        'error',
+        'there are no labelled frames',
+        'label parts, or import images: qc-agent dataset import DIR',
+      ),
     ];
   }
   const findings: Finding[] = [];
@@ -113,12 +118,12 @@ function countFindings(frames: readonly LabelledFrame[], good: readonly string[]
   }
   const most = Math.max(...counts.values());
   for (const [label, count] of [...counts].sort()) {
-    if (count < leastFrames) {
+    if (count < minFrames) {
       findings.push(
         say(
           'too-few',
           'error',
-          `${label} has ${count}, training needs at least ${leastFrames}`,
+          `${label} has ${count}, training needs at least ${minFrames}`,
           `label ${fairFrames - count} more of ${label}`,
         ),
       );
@@ -131,7 +136,7 @@ function countFindings(frames: readonly LabelledFrame[], good: readonly string[]
           `label ${fairFrames - count} more of ${label}`,
         ),
       );
-    } else if (most > mostUneven * count) {
+    } else if (most > maxImbalance * count) {
       findings.push(
         say(
           'imbalance',
@@ -145,11 +150,11 @@ function countFindings(frames: readonly LabelledFrame[], good: readonly string[]
   return findings;
 }
 
-/** Width and height of every picture, from its header alone. */
+/** Width and height of every image, read from its header. */
 async function sizesOf(described: readonly FrameFeatures[]): Promise<Map<string, string>> {
   const sizes = new Map<string, string>();
   for (const { frame } of described) {
-    // Somebody may remove the frame while it is examined.
+    // The frame may be removed during the examination.
     const png = await readFrame(frame).catch(() => undefined);
     if (!png) continue;
     const { width, height } = await sharp(png).metadata();
@@ -158,50 +163,50 @@ async function sizesOf(described: readonly FrameFeatures[]): Promise<Map<string,
   return sizes;
 }
 
-/** Pictures of another size than nearly all others: another camera, or another region. */
+/** Images of another size than nearly all others: another camera or region. */
 function sizeFindings(sizes: ReadonlyMap<string, string>): Finding[] {
   const bySize = new Map<string, string[]>();
   for (const [id, size] of sizes) bySize.set(size, [...(bySize.get(size) ?? []), id]);
-  const [usual, ...others] = [...bySize].sort(([, a], [, b]) => b.length - a.length);
-  if (!usual || usual[1].length < 0.8 * sizes.size) return [];
+  const [common, ...others] = [...bySize].sort(([, a], [, b]) => b.length - a.length);
+  if (!common || common[1].length < 0.8 * sizes.size) return [];
   return others.map(([size, frames]) => ({
     kind: 'odd-size',
     severity: 'hint',
-    text: `${frames.length} frames are ${size}, nearly all others ${usual[0]}`,
-    remedy: 'look whether they show the same region of the same part',
+    text: `${frames.length} frames are ${size}, nearly all others ${common[0]}`,
+    remedy: 'check whether they show the same region of the same part',
     frames,
   }));
 }
 
-/** The same picture under two labels: one of them is wrong. */
+/** Near-duplicates with different labels: one of them is wrong. */
 function crossDuplicates(described: readonly FrameFeatures[]): Finding[] {
   return alike(described, (a, b) => a.frame.label !== b.frame.label).map(({ a, b }) => {
     const [one, other] = [described[a]!.frame, described[b]!.frame];
     return {
       kind: 'near-duplicates',
       severity: 'warning',
-      text: `nearly the same picture is ${one.label} and ${other.label}`,
-      remedy: 'look at both, and give them one label',
+      text: `nearly identical images are labelled ${one.label} and ${other.label}`,
+      remedy: 'check both, and give them the same label',
       frames: [one.id, other.id],
     };
   });
 }
 
-/** What heads that had not seen a frame say of it. */
-interface Tried {
+/** Cross-validated answer for a frame. */
+interface HeldOutAnswer {
   readonly described: FrameFeatures;
   readonly said: string;
   readonly probability: number;
 }
 
-/** Frames of labels that have enough of them; nothing where training is impossible. */
-async function tryHeads(
+/** Cross-validates a head on the labels with enough frames; empty if training is impossible. */
+async function crossValidate(
   described: readonly FrameFeatures[],
   signal: AbortSignal | undefined,
-): Promise<readonly Tried[]> {
+): Promise<readonly HeldOutAnswer[]> {
   const counts = new Map<string, number>();
   for (const { frame } of described) counts.set(frame.label, (counts.get(frame.label) ?? 0) + 1);
-  const usable = described.filter(({ frame }) => counts.get(frame.label)! >= leastFrames);
+  const usable = described.filter(({ frame }) => counts.get(frame.label)! >= minFrames);
   if (new Set(usable.map(({ frame }) => frame.label)).size < 2) return [];
   const group = groupsOf(usable);
   const head = await fitHead(
@@ -219,8 +224,8 @@ async function tryHeads(
   });
 }
 
-/** Label → ids of its frames that were taken for something else. */
-function missedOf(tried: readonly Tried[]): Map<string, string[]> {
+/** By label: ids of its frames that were classified as another label. */
+function missedOf(tried: readonly HeldOutAnswer[]): Map<string, string[]> {
   const missed = new Map<string, string[]>();
   for (const { described, said } of tried) {
     const { id, label } = described.frame;
@@ -229,26 +234,27 @@ function missedOf(tried: readonly Tried[]): Map<string, string[]> {
   return missed;
 }
 
-/** Labels that these heads surely disagree with. */
-function likelyMistakes(tried: readonly Tried[]): Finding[] {
+/** Labels that contradict a confident cross-validated answer. */
+function likelyMistakes(tried: readonly HeldOutAnswer[]): Finding[] {
   return tried
     .filter(
-      ({ described, said, probability }) => said !== described.frame.label && probability >= sureOfMistake,
+      ({ described, said, probability }) =>
+        said !== described.frame.label && probability >= minMistakeProbability,
     )
     .sort((a, b) => b.probability - a.probability)
     .map(({ described: { frame, features }, said, probability }) => ({
       kind: 'likely-mistake',
       severity: 'warning',
-      text: `labelled ${frame.label}, looks like ${said} (${Math.round(probability * 100)} % sure)`,
-      remedy: `look at it; if it is ${said}, give it that label`,
+      text: `labelled ${frame.label}, but classified as ${said} (${Math.round(probability * 100)} %)`,
+      remedy: `check it; if it is ${said}, change its label`,
       frames: [frame.id],
       suggestion: said,
-      beside: likest(tried, features, said).frame.id,
+      beside: mostSimilar(tried, features, said).frame.id,
     }));
 }
 
-/** Of the frames that have a label, the one whose features point most nearly the same way. */
-function likest(tried: readonly Tried[], features: Float32Array, label: string): FrameFeatures {
+/** The frame of a label with the most similar features. */
+function mostSimilar(tried: readonly HeldOutAnswer[], features: Float32Array, label: string): FrameFeatures {
   const cosine = (a: Float32Array, b: Float32Array) =>
     a.reduce((sum, value, d) => sum + value * b[d]!, 0) /
     Math.sqrt(b.reduce((sum, value) => sum + value ** 2, 1e-12));

@@ -1,4 +1,4 @@
-/** What the dataset doctor reports. */
+/** A finding of the dataset doctor. */
 export interface Finding {
   readonly kind:
     | 'no-frames'
@@ -18,15 +18,15 @@ export interface Finding {
     | 'marks-of-another-label'
     | 'unmarked'
     | 'likely-mistake';
-  /** error: training is impossible or misled; warning: it will be poor; hint: worth a look. */
+  /** error: training is impossible or wrong; warning: the result will be poor; hint: should be checked. */
   readonly severity: 'error' | 'warning' | 'hint';
-  /** In an operator's words. */
+  /** For the operator. */
   readonly text: string;
   readonly remedy: string;
   /** Ids of the frames it is about. */
   readonly frames: string[];
-  /** The label they probably should have. */
+  /** The label that they should probably have. */
   readonly suggestion?: string;
-  /** The likest frame that has this label. */
+  /** The most similar frame with this label. */
   readonly beside?: string;
 }

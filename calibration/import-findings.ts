@@ -1,4 +1,4 @@
-/** What an import would have refused or asked about, in frames that are in the dataset already. */
+/** Finds frames in the dataset that an import would refuse or question. */
 import sharp from 'sharp';
 import { decodePicture } from '../models/prepare/decode.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
@@ -14,7 +14,7 @@ export function labelFindings(frames: readonly LabelledFrame[], good: readonly s
   for (const { id, label } of frames) byLabel.set(label, [...(byLabel.get(label) ?? []), id]);
   const counts = new Map(Array.from(byLabel, ([label, ids]) => [label, ids.length]));
   const spelling = spellingIssues(counts, { good }).map(({ kind, label, other, text }): Finding => {
-    const merge = other === undefined ? 'give it a name that says what it is' : `rename ${label} to ${other}`;
+    const merge = other === undefined ? 'give it a descriptive name' : `rename ${label} to ${other}`;
     return {
       kind: 'label-spelling',
       severity: kind === 'typo' ? 'hint' : 'warning',
@@ -29,14 +29,14 @@ export function labelFindings(frames: readonly LabelledFrame[], good: readonly s
     ...containers.map(([label, ids]): Finding => {
       const text = `${label} (${ids.length}) is the name of a split, a container or a day, and counts as a defect`;
       const remedy =
-        'remove these frames and import the images again: labels are read from other folders now';
+        'remove these frames and import the images again: labels are now read from other folders';
       return { kind: 'label-is-folder', severity: 'warning', text, remedy, frames: ids };
     }),
   ];
 }
 
-/** A PNG with less than this of its pixels in bytes holds very few values: only these are decoded. */
-const fewBytesPerPixel = 0.75;
+/** A PNG with fewer bytes per pixel has very few distinct values: only these are decoded. */
+const maxBytesPerPixel = 0.75;
 
 /** Frames that are masks or nearly black. */
 export async function emptyFindings(
@@ -53,7 +53,7 @@ export async function emptyFindings(
       (await sharp(bytes)
         .metadata()
         .catch(() => undefined));
-    if (!facts || bytes.length > fewBytesPerPixel * facts.width * facts.height) continue;
+    if (!facts || bytes.length > maxBytesPerPixel * facts.width * facts.height) continue;
     const image = await decodePicture(bytes).catch(() => undefined);
     if (!image) continue;
     if (brightestOf(image) < nearlyBlack) black.push(frame.id);
@@ -67,8 +67,8 @@ export async function emptyFindings(
     ...say(
       'looks-like-mask',
       masks,
-      'frames have two grey values: masks, no images of parts?',
-      'remove them; an import keeps masks with the images they belong to',
+      'frames have only two grey values: they may be masks',
+      'remove them; an import reads masks as marks of their images',
     ),
     ...say(
       'nearly-black',

@@ -1,20 +1,20 @@
-/** Marks of labelled frames: where they are missing and would help, and where they contradict the label. */
+/** Finds labelled frames whose marks are missing or contradict the label. */
 import type { AnnotationIndex } from './dataset/annotations.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
 import { placeOf } from './dataset/marks.ts';
 import type { Shape } from './dataset/shapes.ts';
 import type { Finding } from './finding.ts';
 
-/** Marked frames of a label from which on more of them help little. */
+/** Number of marked frames of a label after which more help little. */
 const enoughMarked = 10;
-/** Share of a label's frames that heads which had not seen them recognise: marks pay where it is lower. */
+/** Cross-validated recall below which marks help. */
 const goodRecall = 0.9;
 
 export interface MarkedFrames {
   readonly frames: readonly LabelledFrame[];
   readonly annotations: AnnotationIndex;
   readonly good: readonly string[];
-  /** Label → ids of its frames that heads which had not seen them took for something else; none where nothing was tried. */
+  /** By label: ids of its frames that were classified as another label; empty without a cross-validation. */
   readonly missed: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -33,7 +33,7 @@ export async function markFindings(
     const defects = annotation?.shapes.filter((shape) => !good.includes(shape.label)) ?? [];
     if (defects.length === 0) continue;
     if (good.includes(label)) onGood.push(id);
-    // A label that was renamed since is in no use any more.
+    // A label that was renamed since is not in use any more.
     else if (
       !defects.some((shape) => shape.label === label) &&
       defects.some((shape) => used.has(shape.label))
@@ -47,21 +47,21 @@ export async function markFindings(
       remedy: 'give it the label of the defect, or remove the marks (Gallery: Open, Mark defects)',
     }),
     ...say('warning', 'mark-outside', outside, {
-      text: `${counted(outside.length, 'frame')} with a mark at the edge of the image or without area, which shows no defect`,
+      text: `${counted(outside.length, 'frame')} with a mark at the edge of the image or with no area`,
       remedy: 'mark the defect again, or remove the mark (Gallery: Open, Mark defects)',
     }),
     ...say('hint', 'marks-of-another-label', others, {
       text: `${counted(others.length, 'frame')} with marks of another label only`,
-      remedy: 'check the label; marks that are made anew have the label of the frame',
+      remedy: 'check the label; new marks have the label of the frame',
     }),
     ...unmarked(frames, annotations, good, missed),
   ];
 }
 
-/** What is marked shows nothing of the image: imported shapes beyond the image were cut off at its edge. */
+/** Whether a shape is outside of the image: imported shapes were clipped to its edge. */
 async function someOutside(shapes: readonly Shape[]): Promise<boolean> {
   for (const shape of shapes) {
-    // A mask covers the image by its nature, and decoding thousands of them takes minutes.
+    // A mask always covers the image, and decoding thousands of them takes minutes.
     if (shape.kind === 'mask') continue;
     const place = await placeOf(shape);
     if (!place) return true;
@@ -72,7 +72,7 @@ async function someOutside(shapes: readonly Shape[]): Promise<boolean> {
   return false;
 }
 
-/** Defects without a mark, of labels that have some marks but few, or that heads often miss. */
+/** Unmarked frames of defects with few marks or a low recall. */
 function unmarked(
   frames: readonly LabelledFrame[],
   { ids }: AnnotationIndex,
@@ -92,8 +92,8 @@ function unmarked(
       kind: 'unmarked',
       severity: 'hint',
       text: `${counted(all.length, 'frame')} of ${label}: ${lost.length} not recognised, ${marked} marked`,
-      remedy: `mark the defect on ${wanted} more (Gallery: Open, Mark defects); small defects are then found better`,
-      // What is missed today teaches most.
+      remedy: `mark the defect on ${wanted} more (Gallery: Open, Mark defects), so that small defects are recognised better`,
+      // Frames that are missed today help most.
       frames: [...without].sort((a, b) => Number(lost.includes(b)) - Number(lost.includes(a))),
     };
   });

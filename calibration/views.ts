@@ -1,4 +1,4 @@
-/** What calibration shows over HTTP: every shape once, as a schema; the types follow. Rates are shares, 0 to 1. */
+/** Schemas of calibration over HTTP. Rates are shares, 0 to 1. */
 import { z } from 'zod';
 import { trainingSchema } from '../config/schema.ts';
 import { markSchema, mostMarks, shapeSchema } from './dataset/shapes.ts';
@@ -8,7 +8,7 @@ const share = z.number().min(0).max(1);
 const count = z.number().int().min(0);
 const isoTime = z.string().describe('ISO 8601, UTC');
 
-/** The dataset says what a label may be called; here only what may be sent at all. */
+/** Limits the length only; the dataset checks label names. */
 export const labelName = z.string().min(1).max(300);
 export const frameId = z
   .string()
@@ -27,18 +27,18 @@ const intervalView = z.object({
 
 export const trainingView = z.object({
   state: z.enum(['idle', 'running', 'done', 'failed', 'cancelled']),
-  step: z.string().describe('what is being done, in words'),
+  step: z.string().describe('the current step, for the operator'),
   done: count,
   total: count,
   startedAt: isoTime.nullable(),
   by: z.string().nullable().describe('who started it'),
   error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }).nullable(),
   version: z.string().nullable().describe('the candidate it made'),
-  notices: z.array(z.string()).describe('what it noticed on the way, such as pictures that were left out'),
+  notices: z.array(z.string()).describe('notices, such as images that were left out'),
 });
 export type TrainingView = z.output<typeof trainingView>;
 
-/** What is left out is as the config says. */
+/** Missing options are taken from the config. */
 export const trainOptions = z.object({
   seed: z
     .number()
@@ -46,11 +46,11 @@ export const trainOptions = z.object({
     .min(0)
     .max(2 ** 31)
     .optional(),
-  views: z.enum(['none', 'flips', 'turns']).optional().describe('how parts may lie'),
+  views: z.enum(['none', 'flips', 'turns']).optional().describe('orientations in which parts may appear'),
   augment: trainingSchema.shape.augment.unwrap().optional(),
   hidden: trainingSchema.shape.hidden.unwrap().optional(),
-  escapeRate: z.number().gt(0).lt(1).optional().describe('bad parts that may pass'),
-  falseRejectRate: z.number().gt(0).lt(1).optional().describe('good parts that may fail'),
+  escapeRate: z.number().gt(0).lt(1).optional().describe('maximum share of bad parts that pass'),
+  falseRejectRate: z.number().gt(0).lt(1).optional().describe('maximum share of good parts that fail'),
   falseAlarmRate: z.number().gt(0).lt(1).optional().describe('good parts that may be uncertain'),
   promote: z.boolean().optional().describe('make the candidate the active head if its gate allows it'),
 });
@@ -62,10 +62,10 @@ export const candidateView = z.object({
   partId: z.string(),
   capturedAt: isoTime,
   verdict: z.enum(['pass', 'fail', 'uncertain']),
-  label: z.string().nullable().describe('what the head said; null without a head'),
+  label: z.string().nullable().describe('label of the result; null without a model version'),
   probability: share.nullable(),
-  why: z.string().describe('why it is worth a label, in words'),
-  held: z.boolean().describe('kept for whoever asked, for half a minute after each request'),
+  why: z.string().describe('why it should be labelled, for the operator'),
+  held: z.boolean().describe('reserved for the requester, for half a minute after each request'),
 });
 export type CandidateView = z.output<typeof candidateView>;
 
@@ -89,29 +89,29 @@ const shadowView = z.object({
 export type ShadowView = z.output<typeof shadowView>;
 
 const estimateView = z.object({
-  escapes: intervalView.describe('of bad parts drawn by chance, those that passed'),
-  falseRejects: intervalView.describe('of good parts drawn by chance, those that failed'),
-  corrections: count.describe('labels that differ from what was said'),
+  escapes: intervalView.describe('of randomly drawn bad parts, those that passed'),
+  falseRejects: intervalView.describe('of randomly drawn good parts, those that failed'),
+  corrections: count.describe('labels that differ from the result'),
 });
 export type EstimateView = z.output<typeof estimateView>;
 
 export const undoView = z.object({
-  change: z.number().int().describe('sent along with undo: nothing else is undone'),
-  words: z.string().describe('what undo would revert'),
+  change: z.number().int().describe('send it with undo, so that no other change is undone'),
+  words: z.string().describe('what undo reverts'),
   at: isoTime.describe('when it was done'),
   by: z.string().describe('who did it'),
   overtakenBy: z
     .string()
     .nullable()
-    .describe('who has changed it since, because of which it cannot be undone'),
+    .describe('who has changed it since, so that it cannot be undone'),
 });
 export type UndoView = z.output<typeof undoView>;
 
 export const labelChangeView = z.object({
   done: z.boolean().describe('false for a dry run'),
-  frames: count.describe('frames that get another label, or go'),
-  others: count.describe('frames that the other label had before'),
-  effects: z.array(z.string()).describe('what else follows from it, a sentence each'),
+  frames: count.describe('frames that get another label or are removed'),
+  others: count.describe('frames that already have the other label'),
+  effects: z.array(z.string()).describe('other effects, one sentence each'),
 });
 export type LabelChangeView = z.output<typeof labelChangeView>;
 
@@ -120,23 +120,23 @@ export const overview = z.object({
   labels: z
     .array(z.object({ name: z.string(), count, good: z.boolean() }))
     .describe(
-      'number keys 1 to 9 in this order, which new labels never change: good ones, those the active head knows, others',
+      'number keys 1 to 9 in this order, which new labels do not change: good labels, labels of the active version, others',
     ),
   revision: z.string(),
   frames: count,
-  waiting: count.describe('candidates that wait for a label'),
-  heldByOthers: count.describe('of these, those that others are labelling'),
+  waiting: count.describe('candidates waiting for a label'),
+  heldByOthers: count.describe('of these, those reserved for others'),
   training: trainingView,
   active: z.string().nullable(),
   misfit: z
     .string()
     .nullable()
-    .describe('the active head was trained on another base and does not judge: which bases, in words'),
+    .describe('the active version was trained on another base and is not used: names both bases'),
   candidate: z.string().nullable().describe('the newest version that was neither promoted nor discarded'),
   shadow: shadowView.nullable(),
   estimate: estimateView,
-  undoable: z.string().nullable().describe('what undo would revert, in words'),
-  undo: undoView.nullable().describe('the last change of whoever asks, from the same browser'),
+  undoable: z.string().nullable().describe('what undo reverts, for the operator'),
+  undo: undoView.nullable().describe('the last change of the requester from the same browser'),
 });
 export type Overview = z.output<typeof overview>;
 
@@ -147,13 +147,13 @@ const frameView = z.object({
   labelledAt: isoTime,
   camera: z.string().optional(),
   partId: z.string().optional(),
-  marked: z.boolean().describe('whether something is marked on it'),
+  marked: z.boolean().describe('whether it has marks'),
 });
-/** Of the image that the agent shows: the region of a camera's frame, or an imported image. */
+/** Marks on the image that the agent shows: the region of a camera's frame, or an imported image. */
 export const marks = z
   .array(markSchema)
   .max(mostMarks)
-  .describe('where the defects are: fractions of the image, origin at the top left');
+  .describe('locations of the defects: fractions of the image, origin at the top left');
 
 export const marksView = z.object({
   marks: z.array(shapeSchema.options[0].or(shapeSchema.options[1])).describe('points and boxes'),
@@ -162,7 +162,7 @@ export const marksView = z.object({
       z.object({
         kind: z.enum(['polygon', 'mask']),
         label: z.string(),
-        x: share.describe('a point in the middle of it, or of its largest part'),
+        x: share.describe('the centre of it or of its largest part'),
         y: share,
         points: z
           .array(z.tuple([share, share]))
@@ -170,7 +170,7 @@ export const marksView = z.object({
           .describe('the corners of a polygon'),
       }),
     )
-    .describe('polygons and masks, which were imported'),
+    .describe('imported polygons and masks'),
 });
 export type MarksView = z.output<typeof marksView>;
 
@@ -187,8 +187,8 @@ export const finding = z.object({
   text: z.string(),
   remedy: z.string(),
   frames: z.array(frameId),
-  suggestion: z.string().optional().describe('the label they probably should have'),
-  beside: frameId.optional().describe('the likest frame that has this label'),
+  suggestion: z.string().optional().describe('the label that they should probably have'),
+  beside: frameId.optional().describe('the most similar frame with this label'),
 });
 
 const decisionView = z.object({
@@ -205,14 +205,14 @@ export const versionView = z.object({
   by: z.string().nullable(),
   labels: z.array(z.string()),
   frames: count.nullable(),
-  accuracy: share.nullable().describe('on parts that it had not seen'),
-  allowed: z.boolean().nullable().describe('whether the gate lets it'),
-  gate: z.string().nullable().describe('why, in words'),
+  accuracy: share.nullable().describe('on held-out parts'),
+  allowed: z.boolean().nullable().describe('whether the gate allows promotion'),
+  gate: z.string().nullable().describe('reason of the gate, for the operator'),
   damage: z.string().nullable().describe('why it cannot be used'),
-  isBefore: z.boolean().describe('a rollback goes back to it'),
+  isBefore: z.boolean().describe('the version that a rollback activates'),
   decisions: z
     .array(decisionView)
-    .describe('who let it judge, went back to it or discarded it, and why; newest first'),
+    .describe('promotions, rollbacks and discards with author and reason; newest first'),
 });
 export type VersionView = z.output<typeof versionView>;
 

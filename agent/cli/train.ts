@@ -1,7 +1,7 @@
 /** `qc-agent train`: the dataset into a candidate head. */
 import { type Command, Option } from 'commander';
 
-import { standBack } from '../../calibration/jobs/lower-priority.ts';
+import { lowerPriority } from '../../calibration/jobs/lower-priority.ts';
 import type { Interval } from '../../calibration/train/interval.ts';
 import type { Report } from '../../calibration/train/report.ts';
 import type { TuneDeps, TuneOptions } from '../../calibration/tune.ts';
@@ -56,7 +56,7 @@ export function addTrain(program: Command): void {
 type Options = FileOptions & Partial<TrainingConfig> & { readonly promote?: true; readonly seed: number };
 
 async function train(options: Options): Promise<void> {
-  standBack(pid);
+  lowerPriority(pid);
   const signal = untilSignal();
   const config = loadConfig(options.config, environment);
   await requireReadable(config.storage.directory);

@@ -1,20 +1,20 @@
-/** How often the active head is wrong on the line, from parts that people labelled. Pure. */
+/** Estimates the error rates of the active head on the line from labelled parts. Pure. */
 import type { LabelledFrame } from '../dataset/frame.ts';
 import { type Interval, interval95 } from '../train/interval.ts';
 
 export interface Estimate {
-  /** Of bad parts drawn by chance, those that passed. */
+  /** Of randomly drawn bad parts, those that passed. */
   readonly escapes: Interval;
-  /** Of good parts drawn by chance, those that failed. */
+  /** Of randomly drawn good parts, those that failed. */
   readonly falseRejects: Interval;
-  /** Labels, of parts drawn or not, that differ from what was said. */
+  /** Labels of all parts, drawn or not, that differ from the result. */
   readonly corrections: number;
 }
 
 /**
- * Only parts that were drawn by chance count for the rates: parts are otherwise offered because they are doubtful, and would
- * make the head look worse than it is. Both rates with exact 95 % intervals.
- * @param version the head that is asked about
+ * Rates use only randomly drawn parts: other candidates are selected because they are uncertain, which would bias the rates. Both
+ * rates have exact 95 % intervals.
+ * @param version the head to evaluate
  */
 export function estimateOf(
   frames: readonly LabelledFrame[],

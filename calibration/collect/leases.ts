@@ -1,6 +1,6 @@
 /**
- * Which parts of the queue are kept for whom, so that two people who label at the same time see different parts. A lease
- * ends by itself when its holder stops asking; nothing is locked: whoever answers first decides.
+ * Reserves parts of the queue, so that two people who label at the same time see different parts. A lease expires when its holder
+ * stops requesting parts. Nothing is locked: the first answer counts.
  */
 import { monotonicMs } from '../../models/run/monotonic.ts';
 
@@ -8,13 +8,13 @@ export interface Leases {
   /**
    * Renews the leases of a holder and adds to them, in the order of the parts. The parts are shared evenly among all
    * holders, at least one and at most four each.
-   * @param resultIds all parts that wait, the most instructive first
-   * @returns those that are kept for this holder, in the order in which it got them
+   * @param resultIds all parts in the queue, the most informative first
+   * @returns the parts reserved for this holder, in the order in which they were reserved
    */
   renew(holder: string, resultIds: readonly string[]): readonly string[];
-  /** Whether somebody else has it. */
+  /** Whether it is reserved for another holder. */
   isTaken(resultId: string, holder: string): boolean;
-  /** The holder has left. */
+  /** Ends the leases of a holder. */
   release(holder: string): void;
 }
 
@@ -25,12 +25,12 @@ export interface LeaseOptions {
   readonly now?: () => number;
 }
 
-/** The one on the screen, and pictures that are loaded ahead of it. */
-const mostEach = 4;
-/** A page asks far more often. */
+/** Maximum per holder: the part on the screen and images that are preloaded. */
+const maxPerHolder = 4;
+/** A page requests parts far more often. */
 const defaultLastMs = 30_000;
-/** Bounds the memory; browsers that only come and go expire. */
-const mostHolders = 64;
+/** Maximum number of holders, which bounds the memory. */
+const maxHolders = 64;
 
 interface Lease {
   readonly resultIds: ReadonlySet<string>;
@@ -54,17 +54,17 @@ export function createLeases({ lastMs = defaultLastMs, now = monotonicMs }: Leas
       expire();
       const own = leases.get(holder)?.resultIds ?? [];
       const holders = leases.size + (leases.has(holder) ? 0 : 1);
-      const share = Math.min(mostEach, Math.max(1, Math.floor(resultIds.length / holders)));
+      const share = Math.min(maxPerHolder, Math.max(1, Math.floor(resultIds.length / holders)));
       const free = resultIds.filter((id) => !isTaken(id, holder));
-      // What is on the screen stays there: it is the first that this holder got.
+      // The part on the screen stays first: it was the first to be reserved.
       const still = new Set(free);
       const kept = new Set([...own].filter((id) => still.has(id)));
       for (const id of free) if (kept.size < share) kept.add(id);
-      const held = [...kept].slice(0, share);
+      const reserved = [...kept].slice(0, share);
       leases.delete(holder);
-      leases.set(holder, { resultIds: new Set(held), until: now() + lastMs });
-      for (const oldest of leases.keys()) if (leases.size > mostHolders) leases.delete(oldest);
-      return held;
+      leases.set(holder, { resultIds: new Set(reserved), until: now() + lastMs });
+      for (const oldest of leases.keys()) if (leases.size > maxHolders) leases.delete(oldest);
+      return reserved;
     },
     isTaken(resultId, holder) {
       expire();

@@ -1,7 +1,7 @@
-/** Parts worth a label: the instructive ones first, some drawn by chance, bounded, none twice. */
+/** Bounded queue of parts to label: the most informative first, some drawn at random, without near-duplicates. */
 import type { Image } from '../../models/image.ts';
 
-/** A judged part, as far as it matters for a label. */
+/** A judged part. */
 export interface JudgedPart {
   readonly resultId: string;
   readonly camera: string;
@@ -9,72 +9,72 @@ export interface JudgedPart {
   /** ISO 8601 */
   readonly capturedAt: string;
   readonly verdict: 'pass' | 'fail' | 'uncertain';
-  /** What the head said; null without a head. */
+  /** Label of the result; null without a head. */
   readonly label: string | null;
   readonly probability: number | null;
   /** The head that judged. */
   readonly version: string;
   readonly votes: { readonly frames: number; readonly agree: number };
   readonly image: Image;
-  /** [D], pooled features of the picture. */
+  /** [D], pooled features of the image. */
   readonly features: Float32Array;
   /** Whether it is unlike every labelled part. */
   readonly unfamiliar: boolean;
-  /** Whether a candidate in the shadow decided otherwise. */
+  /** Whether the shadow version decided differently. */
   readonly disputed: boolean;
 }
 
 export interface Candidate extends JudgedPart {
-  /** In an operator's words. */
+  /** For the operator. */
   readonly why: string;
-  /** By chance, whatever was said of it: only such parts tell how often the head is wrong. */
+  /** Whether it was drawn at random: only such parts give unbiased error rates. */
   readonly drawn: boolean;
   readonly score: number;
 }
 
 export interface Queue {
   readonly size: number;
-  /** Takes the part in where it is worth a label. */
+  /** Adds the part if it is informative. */
   offer(part: JudgedPart): void;
-  /** The most instructive first; after each four, one that was drawn by chance. */
+  /** The most informative first; every fifth part is one that was drawn at random. */
   list(): readonly Candidate[];
   find(resultId: string): Candidate | undefined;
-  /** Labelled or skipped: it goes, and what looks the same is not offered again. */
+  /** Removes a labelled or skipped part; near-duplicates are not offered again. */
   remove(resultId: string): void;
-  /** Takes back what an earlier run had collected, beside what has come since. */
+  /** Adds the parts that an earlier run collected. */
   restore(candidates: readonly Candidate[]): void;
-  /** Back again after an undo, as the first. */
+  /** Puts a part back as the first one after an undo. */
   putBack(candidate: Candidate): void;
 }
 
 export interface QueueOptions {
   /** 0 ≤ x < 1 */
   readonly random: () => number;
-  /** Labelled frames of a label. */
+  /** Number of labelled frames of a label. */
   readonly countOf: (label: string) => number;
   /** Frames of a label below which parts of it are offered; undefined: 10. */
   readonly wantedOf?: ((label: string) => number | undefined) | undefined;
 }
 
-const mostPicked = 40;
-const mostDrawn = 20;
-/** Score of a part that an undo brought back: it comes first. */
-const returned = Number.MAX_VALUE;
-/** So many parts in a hundred are drawn whatever was said of them. */
+const maxSelected = 40;
+const maxDrawn = 20;
+/** Score of a part that an undo restored: it comes first. */
+const restoredScore = Number.MAX_VALUE;
+/** Share of parts that are drawn at random. */
 const drawnShare = 0.1;
-/** A label with fewer frames is short of examples. */
-const fewFrames = 10;
-/** Features that point the same way to within this cosine show the same thing. */
+/** A label with fewer frames needs more examples. */
+const enoughFrames = 10;
+/** Parts with a higher cosine similarity of their features are near-duplicates. */
 const sameCosine = 0.9995;
-/** Parts lately labelled or skipped, beside which a new one may be a near-duplicate. */
-const mostRemembered = 200;
+/** Number of labelled or skipped parts that are remembered to detect near-duplicates. */
+const maxRemembered = 200;
 
 export function createQueue({ random, countOf, wantedOf }: QueueOptions): Queue {
-  const worth = (part: JudgedPart) => worthOf(part, countOf, (label) => wantedOf?.(label) ?? fewFrames);
-  let picked: Candidate[] = [];
+  const worth = (part: JudgedPart) => scoreOf(part, countOf, (label) => wantedOf?.(label) ?? enoughFrames);
+  let selected: Candidate[] = [];
   let drawn: Candidate[] = [];
   const done: Float32Array[] = [];
-  const all = () => [...picked, ...drawn];
+  const all = () => [...selected, ...drawn];
 
   const isKnown = ({ features }: JudgedPart) =>
     all().some((one) => cosine(one.features, features) > sameCosine) ||
@@ -82,28 +82,28 @@ export function createQueue({ random, countOf, wantedOf }: QueueOptions): Queue 
 
   return {
     get size() {
-      return picked.length + drawn.length;
+      return selected.length + drawn.length;
     },
     offer(part) {
       if (random() < drawnShare) {
-        drawn = [...drawn, { ...part, why: 'drawn by chance', drawn: true, score: 0 }].slice(-mostDrawn);
+        drawn = [...drawn, { ...part, why: 'drawn at random', drawn: true, score: 0 }].slice(-maxDrawn);
         return;
       }
       const { why, score } = worth(part);
       if (score === 0 || isKnown(part)) return;
-      picked = [{ ...part, why, drawn: false, score }, ...picked]
+      selected = [{ ...part, why, drawn: false, score }, ...selected]
         .sort((a, b) => b.score - a.score)
-        .slice(0, mostPicked);
+        .slice(0, maxSelected);
     },
     list() {
-      // What was worth a label when it was judged may be known by now.
-      picked = picked
-        .map((one) => (one.score === returned ? one : { ...one, ...worth(one) }))
+      // A part may have become less informative since it was judged.
+      selected = selected
+        .map((one) => (one.score === restoredScore ? one : { ...one, ...worth(one) }))
         .filter(({ score }) => score > 0)
         .sort((a, b) => b.score - a.score);
       const listed: Candidate[] = [];
       const rest = [...drawn];
-      picked.forEach((one, i) => {
+      selected.forEach((one, i) => {
         listed.push(one);
         if (i % 4 === 3) listed.push(...rest.splice(0, 1));
       });
@@ -113,28 +113,28 @@ export function createQueue({ random, countOf, wantedOf }: QueueOptions): Queue 
     remove(resultId) {
       const gone = this.find(resultId);
       if (!gone) return;
-      picked = picked.filter((one) => one !== gone);
+      selected = selected.filter((one) => one !== gone);
       drawn = drawn.filter((one) => one !== gone);
       done.push(gone.features);
-      if (done.length > mostRemembered) done.shift();
+      if (done.length > maxRemembered) done.shift();
     },
     restore(candidates) {
       const fresh = candidates.filter(({ resultId }) => !this.find(resultId));
-      drawn = [...fresh.filter((one) => one.drawn), ...drawn].slice(-mostDrawn);
-      picked = [...picked, ...fresh.filter((one) => !one.drawn)]
+      drawn = [...fresh.filter((one) => one.drawn), ...drawn].slice(-maxDrawn);
+      selected = [...selected, ...fresh.filter((one) => !one.drawn)]
         .sort((a, b) => b.score - a.score)
-        .slice(0, mostPicked);
+        .slice(0, maxSelected);
     },
     putBack(candidate) {
       const at = done.indexOf(candidate.features);
       if (at >= 0) done.splice(at, 1);
-      picked = [{ ...candidate, score: returned }, ...picked].slice(0, mostPicked);
+      selected = [{ ...candidate, score: restoredScore }, ...selected].slice(0, maxSelected);
     },
   };
 }
 
-/** What a label of this part would teach; 0: nothing that is not known. */
-function worthOf(
+/** How informative a label of this part is, and why; 0: not informative. */
+function scoreOf(
   part: JudgedPart,
   countOf: (label: string) => number,
   wantedOf: (label: string) => number,
@@ -143,14 +143,14 @@ function worthOf(
   const doubt = 1 - (probability ?? 0);
   if (label === null) return { why: 'no model has been trained yet', score: 1 };
   if (part.unfamiliar) return { why: 'unlike every labelled part', score: 5 + doubt };
-  if (part.disputed) return { why: 'the candidate in the shadow says otherwise', score: 4 + doubt };
+  if (part.disputed) return { why: 'the shadow version decided differently', score: 4 + doubt };
   if (part.verdict === 'uncertain') return { why: 'uncertain', score: 3 + doubt };
   if (votes.agree < votes.frames) {
     return { why: `only ${votes.agree} of ${votes.frames} frames agree`, score: 2 + doubt };
   }
   const count = countOf(label);
   if (count < wantedOf(label)) {
-    const why = count === 0 ? `no ${label} is labelled yet` : `few of ${label} are labelled`;
+    const why = count === 0 ? `no ${label} is labelled yet` : `only a few ${label} are labelled`;
     return { why, score: 1 + doubt };
   }
   return { why: '', score: 0 };

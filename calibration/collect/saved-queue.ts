@@ -1,6 +1,6 @@
 /**
- * The queue on disk, so that parts which wait for a label survive a restart: `<id>.png` and `<id>.json` for each part, the
- * image first, so that a record never lacks one. What the disk holds follows the queue a few seconds later.
+ * Stores the queue on disk, so that its parts survive a restart: `<id>.png` and `<id>.json` for each part. The image is written
+ * first, so that every record has one. The disk follows the queue with a delay of a few seconds.
  */
 import { mkdir, readdir, readFile, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,26 +12,26 @@ import { decodePicture } from '../../models/prepare/decode.ts';
 import type { Candidate } from './queue.ts';
 
 export interface SavedQueue extends AsyncDisposable {
-  /** What was saved by an earlier run. What cannot be read is deleted with a notice. */
+  /** Loads the parts of an earlier run. Unreadable ones are deleted with a notice. */
   load(): Promise<Candidate[]>;
-  /** The queue has changed: the disk follows soon. */
+  /** Call when the queue has changed. */
   changed(): void;
 }
 
 export interface SavedQueueOptions {
-  /** The most instructive first. */
+  /** The most informative first. */
   readonly queue: () => readonly Candidate[];
-  /** What must stay free on the disk, bytes. */
+  /** Space that must stay free on the disk, bytes. */
   readonly minFreeBytes: number;
   readonly onNotice: (text: string) => void;
-  /** Time between two passes, ms: encoding images takes time that the line may need. */
+  /** Interval between two passes, ms: encoding images takes time that the line may need. */
   readonly everyMs?: number;
 }
 
-/** All images together, bytes. Parts beyond it are not saved. */
-const mostBytes = 100_000_000;
-/** Images that are written in one pass while the line runs. */
-const mostEachPass = 4;
+/** Maximum total size of the images, bytes. Further parts are not saved. */
+const maxBytes = 100_000_000;
+/** Maximum number of images written in one pass. */
+const maxPerPass = 4;
 const defaultEveryMs = 2_000;
 const fileName = /^([0-9A-HJKMNP-TV-Z]{26})\.(?:json|png)(?:\.draft)?$/;
 
@@ -59,7 +59,7 @@ export function createSavedQueue(
   directory: string,
   { queue, minFreeBytes, onNotice, everyMs = defaultEveryMs }: SavedQueueOptions,
 ): SavedQueue {
-  /** What is on the disk: id → bytes. */
+  /** Files on the disk: id → bytes. */
   const saved = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
   let working: Promise<void> = Promise.resolve();
@@ -80,7 +80,7 @@ export function createSavedQueue(
       .png({ compressionLevel: 2 })
       .toBuffer();
     const used = [...saved.values()].reduce((sum, bytes) => sum + bytes, 0);
-    if (used + png.length > mostBytes) return;
+    if (used + png.length > maxBytes) return;
     const bytes = Buffer.from(features.buffer, features.byteOffset, features.byteLength);
     const record = { schema: 1, ...facts, features: bytes.toString('base64') };
     await writeDurably(join(directory, `${facts.resultId}.png`), png);
@@ -121,7 +121,7 @@ export function createSavedQueue(
   function follow(): void {
     timer ??= setTimeout(() => {
       timer = undefined;
-      void work(mostEachPass);
+      void work(maxPerPass);
     }, everyMs).unref();
   }
 

@@ -1,15 +1,15 @@
-/** Trains, examines and explains in a process of its own, at the lowest priority: the line comes first, and survives it. */
+/** Child process with the lowest priority for training, dataset checks and heat maps, so that they do not affect the line. */
 import { QcError } from '../../config/errors.ts';
 import { examine } from '../doctor.ts';
 import { quantize, whyNotQuantize } from '../quantize.ts';
 import { tune } from '../tune.ts';
 import { explain } from './explain.ts';
-import { standBack } from './lower-priority.ts';
+import { lowerPriority } from './lower-priority.ts';
 import type { Answers, FromChild, JobKind, ToChild } from './messages.ts';
 
 let running: AbortController | undefined;
 
-standBack(process.pid);
+lowerPriority(process.pid);
 
 const send = (message: FromChild) => {
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);

@@ -1,4 +1,4 @@
-/** Where on a part a head sees a label: a heat map over the picture. */
+/** Renders a heat map over an image: which locations contribute to a label. */
 
 import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
@@ -13,10 +13,10 @@ import { openSession, type Session } from '../../models/run/session.ts';
 import { openStore } from '../../models/versions/store.ts';
 import type { Jobs } from './messages.ts';
 
-/** Kept open while this process lives: opening the base takes longer than all the rest. */
+/** Stays open until the process ends: opening the base takes longer than everything else. */
 let session: Promise<Session> | undefined;
 
-/** PNG of the picture with what speaks for the label in red; the label that the head says where none is named. */
+/** PNG of the image with the contributions to a label in red; default: the most probable label. */
 export async function explain({ config, image, version, label }: Jobs['why']): Promise<Uint8Array> {
   const store = await openStore(config.storage.directory);
   const { manifest, model } = await store.read(version);
@@ -41,18 +41,18 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
   const said = probabilitiesOf(head, pooledFeatures(pooled), maps);
   const shown = label ?? head.labels[argmax(said)]!;
   if (!head.labels.includes(shown)) {
-    throw new QcError('why-unavailable', `version ${version} knows no label ${shown}`, {
+    throw new QcError('why-unavailable', `version ${version} has no label ${shown}`, {
       remedy: `use one of: ${head.labels.join(', ')}`,
     });
   }
   return overlay(image, activationMap(head, pooled, shown, maps));
 }
 
-/** The picture in grey, with what speaks for the label from yellow to red; what speaks against it stays grey. */
+/** The image in grey with positive contributions from yellow to red; negative ones stay grey. */
 async function overlay(image: Image, heat: Heat): Promise<Buffer> {
   const { width, height, data } = image;
-  const most = Math.max(...heat.data, 1e-9);
-  const small = Uint8Array.from(heat.data, (value) => Math.round((255 * Math.max(0, value)) / most));
+  const max = Math.max(...heat.data, 1e-9);
+  const small = Uint8Array.from(heat.data, (value) => Math.round((255 * Math.max(0, value)) / max));
   const warm = await sharp(small, { raw: { width: heat.width, height: heat.height, channels: 1 } })
     .resize(width, height, { kernel: 'cubic', fit: 'fill' })
     .extractChannel(0)

@@ -1,4 +1,4 @@
-/** The process that trains, seen from the agent. */
+/** Runs jobs in a child process. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { childEnvironment } from '../../config/child-environment.ts';
@@ -12,17 +12,17 @@ export interface JobHooks {
 }
 
 export interface JobProcess extends AsyncDisposable {
-  /** One job at a time. @throws QcError of the job, `inference-stopped` where the process died; the reason of the signal */
+  /** One job at a time. @throws QcError of the job, `inference-stopped` if the process ended; the reason of the signal */
   run<Kind extends JobKind>(kind: Kind, job: Jobs[Kind], hooks?: JobHooks): Promise<Answers[Kind]>;
 }
 
-/** A job that is cancelled has so long to end by itself, ms. */
+/** Time for a cancelled job to end before the process is killed, ms. */
 const graceMs = 5_000;
 
-/** Starts the process; it ends with the agent at the latest. */
+/** Starts the process, which ends with the agent at the latest. */
 export function openJobProcess(): JobProcess {
   const child: ChildProcess = fork(fileURLToPath(new URL('./child.js', import.meta.url)), [], {
-    // A debugger or a preloaded script of this process is not for the child.
+    // Debugger and preload options of this process do not apply to the child.
     execArgv: [],
     env: childEnvironment(),
     serialization: 'advanced',
@@ -64,7 +64,7 @@ export function openJobProcess(): JobProcess {
       try {
         const died = exited.then((how) => {
           throw new QcError('inference-stopped', `the process for ${kind} ended (${how})`, {
-            remedy: 'try again; look for too little memory if it happens again',
+            remedy: 'try again; if it happens again, check the available memory',
           });
         });
         return await Promise.race([answered, died]);

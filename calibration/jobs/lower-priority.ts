@@ -1,17 +1,17 @@
-/** Inspection on the same machine comes first. */
+/** Lowers the priority of a process below that of the inspection. */
 import { spawnSync } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 
 /**
- * Gives this process, and the threads it starts from now on, only the time that nobody else wants (Linux `SCHED_IDLE`, sched(7)):
- * beside the lowest niceness an inference of two threads still lost a third of its speed, since each waits for the other.
- * Elsewhere, or where it is forbidden, the lowest niceness has to do.
+ * Uses the Linux scheduling policy `SCHED_IDLE` (sched(7)) for the process and its threads: with the lowest nice value, an inference
+ * with two threads still lost a third of its speed, because its threads wait for each other. On other systems, or if it is
+ * forbidden, only the nice value is used.
  */
-export function standBack(pid: number): void {
+export function lowerPriority(pid: number): void {
   try {
     setPriority(pid, constants.priority.PRIORITY_LOW);
   } catch {
-    // A container may forbid it: then it runs as it is.
+    // A container may forbid it.
   }
   spawnSync('chrt', ['--idle', '--all-tasks', '--pid', '0', String(pid)], { stdio: 'ignore' });
 }

@@ -1,4 +1,4 @@
-/** What the agent and the process that trains say to each other. */
+/** Messages between the agent and the child process for jobs. */
 
 import type { ErrorCode } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
@@ -6,14 +6,14 @@ import type { Image } from '../../models/image.ts';
 import type { Finding } from '../finding.ts';
 import type { TuneOptions } from '../tune.ts';
 
-/** What these jobs need of the config: no address, no secret. */
+/** The part of the config for jobs; contains no address and no secret. */
 export type JobConfig = Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage' | 'training'>;
 
 export interface Jobs {
   /** Answer: the candidate's version. */
   train: { readonly config: JobConfig; readonly options: TuneOptions };
   doctor: { readonly config: JobConfig };
-  /** An int8 variant of the base, where it may help and was not judged on these frames yet. */
+  /** Makes an int8 variant of the base, if it may help and was not checked on these frames yet. */
   quantize: { readonly config: JobConfig };
   /** Answer: PNG. */
   why: {

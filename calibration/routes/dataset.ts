@@ -1,10 +1,10 @@
-/** The labelled frames. */
+/** Routes of the labelled frames. */
 import sharp from 'sharp';
 import { z } from 'zod';
 import type { LabelChange } from '../dataset/label-change.ts';
 import * as views from '../views.ts';
 import { authorOf } from './person.ts';
-import { type App, change, done, ok, png, type RouteDeps, read, sendPicture } from './route.ts';
+import { type App, change, done, ok, png, type RouteDeps, read, sendImage } from './route.ts';
 
 const maxIds = 2_000;
 const ids = z.array(views.frameId).min(1).max(maxIds);
@@ -45,9 +45,9 @@ export function addDataset(app: App, { calibration, errorBody, whoIs }: RouteDep
       },
     },
     async (request, reply) => {
-      const whole = await calibration.picture(request.params.id);
+      const whole = await calibration.image(request.params.id);
       const { width } = request.query;
-      return sendPicture(
+      return sendImage(
         reply,
         width ? await sharp(whole).resize({ width, withoutEnlargement: true }).png().toBuffer() : whole,
       );
@@ -59,7 +59,8 @@ export function addDataset(app: App, { calibration, errorBody, whoIs }: RouteDep
       ...read,
       schema: {
         tags,
-        summary: 'Where on a labelled frame the active head sees a label, as a heat map over the picture',
+        summary:
+          'Heat map of a labelled frame: which locations contribute to a label, according to the active version',
         params: z.object({ id: views.frameId }),
         querystring: z.object({ label: views.labelName.optional() }),
         produces: ['image/png'],
@@ -75,7 +76,7 @@ export function addDataset(app: App, { calibration, errorBody, whoIs }: RouteDep
       ...read,
       schema: {
         tags,
-        summary: 'Where the defects of a labelled frame are marked',
+        summary: 'Marks of a labelled frame',
         params: z.object({ id: views.frameId }),
         response: { 200: views.marksView, ...failures },
       },
@@ -92,7 +93,10 @@ export function addDataset(app: App, { calibration, errorBody, whoIs }: RouteDep
         params: z.object({ id: views.frameId }),
         body: z.strictObject({
           marks: views.marks,
-          areas: z.enum(['keep', 'remove']).default('keep').describe('its polygons and masks'),
+          areas: z
+            .enum(['keep', 'remove'])
+            .default('keep')
+            .describe('what to do with its polygons and masks'),
         }),
         response: { 200: z.object({ changed: z.boolean() }), ...failures },
       },
@@ -121,7 +125,7 @@ export function addDataset(app: App, { calibration, errorBody, whoIs }: RouteDep
       ...change('remove'),
       schema: {
         tags,
-        summary: 'Take frames out of the dataset',
+        summary: 'Remove frames from the dataset',
         body: z.object({ ids }),
         response: { 200: done, ...failures },
       },
@@ -134,10 +138,10 @@ export function addDataset(app: App, { calibration, errorBody, whoIs }: RouteDep
   const labelChanges = {
     rename: 'Give a label another name',
     merge: 'Give all frames of a label another label that is in use',
-    delete: 'Take all frames of a label out of the dataset',
+    delete: 'Remove all frames of a label from the dataset',
   } as const;
   for (const [kind, summary] of Object.entries(labelChanges) as [LabelChange['kind'], string][]) {
-    const dryRun = z.boolean().default(false).describe('only say what would happen');
+    const dryRun = z.boolean().default(false).describe('only return the effects');
     const body =
       kind === 'delete'
         ? z.strictObject({ label: views.labelName, dryRun })
@@ -174,7 +178,7 @@ export function addDataset(app: App, { calibration, errorBody, whoIs }: RouteDep
       ...read,
       schema: {
         tags,
-        summary: 'What is wrong with the dataset, and what to do',
+        summary: 'Problems of the dataset with remedies',
         response: { 200: z.array(views.finding), ...failures },
       },
     },

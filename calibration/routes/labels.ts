@@ -1,8 +1,8 @@
-/** Parts worth a label, and labelling them. */
+/** Routes for candidates and labels. */
 import { z } from 'zod';
 import * as views from '../views.ts';
 import { authorOf, holderOf } from './person.ts';
-import { type App, change, done, ok, png, type RouteDeps, read, sendPicture } from './route.ts';
+import { type App, change, done, ok, png, type RouteDeps, read, sendImage } from './route.ts';
 
 export function addLabels(app: App, { calibration, errorBody, whoIs }: RouteDeps): void {
   const failures = { 400: errorBody, 404: errorBody, 409: errorBody, 503: errorBody };
@@ -26,7 +26,7 @@ export function addLabels(app: App, { calibration, errorBody, whoIs }: RouteDeps
       ...read,
       schema: {
         tags,
-        summary: 'Parts worth a label, the most instructive first; the first ones are kept for whoever asks',
+        summary: 'Parts to label, the most informative first; the first ones are reserved for the requester',
         querystring: z.object({ limit: z.coerce.number().int().min(1).max(100).default(20) }),
         response: { 200: z.array(views.candidateView), ...failures },
       },
@@ -39,13 +39,13 @@ export function addLabels(app: App, { calibration, errorBody, whoIs }: RouteDeps
       ...read,
       schema: {
         tags,
-        summary: 'The picture of a candidate',
+        summary: 'Image of a candidate',
         params: z.object({ resultId: z.string() }),
         produces: ['image/png'],
         response: { 200: png, ...failures },
       },
     },
-    async (request, reply) => sendPicture(reply, await calibration.resultPicture(request.params.resultId)),
+    async (request, reply) => sendImage(reply, await calibration.resultImage(request.params.resultId)),
   );
   app.post(
     '/api/v1/candidates/:resultId/skip',
@@ -74,7 +74,7 @@ export function addLabels(app: App, { calibration, errorBody, whoIs }: RouteDeps
           resultId: views.resultId,
           label: views.labelName,
           marks: views.marks.optional(),
-          ifUnlabelled: z.boolean().optional().describe('refuse where somebody was quicker'),
+          ifUnlabelled: z.boolean().optional().describe('refuse if it has been labelled meanwhile'),
         }),
         response: {
           200: z.object({ id: views.frameId, outcome: z.enum(['added', 'relabelled', 'marked', 'same']) }),
@@ -90,7 +90,8 @@ export function addLabels(app: App, { calibration, errorBody, whoIs }: RouteDeps
       ...read,
       schema: {
         tags: ['results'],
-        summary: 'Where on the part the active head sees a label, as a heat map over the picture',
+        summary:
+          'Heat map of a result: which locations contribute to a label, according to the active version',
         params: z.object({ resultId: views.resultId }),
         querystring: z.object({ label: views.labelName.optional() }),
         produces: ['image/png'],

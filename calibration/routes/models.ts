@@ -1,4 +1,4 @@
-/** The versions of the head: which one judges, and which one runs in the shadow. */
+/** Routes for model versions: active and shadow version. */
 import { z } from 'zod';
 import { QcError } from '../../config/errors.ts';
 import * as views from '../views.ts';
@@ -17,7 +17,7 @@ export function addModels(app: App, { calibration, errorBody, whoIs }: RouteDeps
       ...read,
       schema: {
         tags,
-        summary: 'The versions there are, newest first',
+        summary: 'All versions, newest first',
         response: { 200: z.array(views.versionView), 503: errorBody },
       },
     },
@@ -29,7 +29,7 @@ export function addModels(app: App, { calibration, errorBody, whoIs }: RouteDeps
       ...read,
       schema: {
         tags,
-        summary: 'How a version was judged before it was offered',
+        summary: 'Evaluation of a version',
         params,
         response: { 200: views.report, ...failures },
       },
@@ -42,7 +42,7 @@ export function addModels(app: App, { calibration, errorBody, whoIs }: RouteDeps
       ...change('promote'),
       schema: {
         tags,
-        summary: 'Let a version judge; where the gate refuses it, an engineer may override with a reason',
+        summary: 'Make a version active; if the gate refuses it, an engineer may override it with a reason',
         params,
         body: z.object({
           override: z.string().trim().min(3).max(500).optional(),
@@ -55,7 +55,10 @@ export function addModels(app: App, { calibration, errorBody, whoIs }: RouteDeps
       const { name, role } = whoIs(request);
       const { override, reason } = request.body;
       if (override !== undefined && role !== 'engineer') {
-        throw new QcError('http-forbidden', `${name} is ${role}; to override the gate needs engineer`);
+        throw new QcError(
+          'http-forbidden',
+          `${name} has the role ${role}; overriding the gate needs the role engineer`,
+        );
       }
       await calibration.promote(request.params.version, name, { override, reason });
       return ok;
@@ -67,7 +70,7 @@ export function addModels(app: App, { calibration, errorBody, whoIs }: RouteDeps
       ...change('rollback'),
       schema: {
         tags,
-        summary: 'Back to the version before',
+        summary: 'Roll back to the previously active version',
         body: z.strictObject({ to: views.versionName.optional(), reason: reason.optional() }).nullish(),
         response: { 200: z.object({ version: z.string() }), ...failures },
       },
@@ -80,7 +83,7 @@ export function addModels(app: App, { calibration, errorBody, whoIs }: RouteDeps
       ...change('shadow'),
       schema: {
         tags,
-        summary: 'Let a version judge beside the active one without publishing; null ends it',
+        summary: 'Set the shadow version, whose results are not published; null removes it',
         body: z.object({ version: views.versionName.nullable() }),
         response: { 200: done, ...failures },
       },
@@ -94,7 +97,7 @@ export function addModels(app: App, { calibration, errorBody, whoIs }: RouteDeps
     '/api/v1/models/:version/discard',
     {
       ...change('discard'),
-      schema: { tags, summary: 'Offer a candidate no longer', params, response: { 200: done, ...failures } },
+      schema: { tags, summary: 'Discard a candidate', params, response: { 200: done, ...failures } },
     },
     async (request) => {
       await calibration.discard(request.params.version, whoIs(request).name);

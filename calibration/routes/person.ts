@@ -5,13 +5,13 @@ export interface Person {
   readonly name: string;
   readonly role: 'viewer' | 'operator' | 'engineer';
   readonly isLoggedIn: boolean;
-  /** The browser, as it names itself in `x-qc-client`. */
+  /** The browser's id from `x-qc-client`. */
   readonly client?: string | undefined;
 }
 
 export const authorOf = ({ name, client }: Person): Author => ({ by: name, client });
 
-/** For whom parts are kept: somebody who may label and can be told from others. */
+/** The holder of reservations: someone who may label and is identifiable. */
 export const holderOf = (person: Person): Author | undefined =>
   person.role !== 'viewer' && (person.isLoggedIn || person.client !== undefined)
     ? authorOf(person)

@@ -1,4 +1,4 @@
-/** What the routes have in common: who may use them, the limits of a request, and answers. */
+/** Shared by all routes: roles, request limits, and responses. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type {
   FastifyBaseLogger,
@@ -38,7 +38,7 @@ export const change = (audit: string, role: 'operator' | 'engineer' = 'operator'
   config: { role, audit },
 });
 
-/** The body of an answer that says only that it was done. */
+/** The body of a response without data. */
 export const done = z.object({ ok: z.literal(true) });
 export const ok = { ok: true as const };
 
@@ -46,6 +46,6 @@ export const png = z
   .custom<Buffer>((body) => Buffer.isBuffer(body))
   .meta({ type: 'string', format: 'binary' });
 
-/** What the address names never changes: ids are hashes, or results. */
-export const sendPicture = (reply: FastifyReply, picture: Buffer) =>
-  reply.type('image/png').header('cache-control', 'private, max-age=86400, immutable').send(picture);
+/** Images never change, since their ids are hashes or result ids. */
+export const sendImage = (reply: FastifyReply, png: Buffer) =>
+  reply.type('image/png').header('cache-control', 'private, max-age=86400, immutable').send(png);

@@ -1,4 +1,4 @@
-/** Training a candidate. */
+/** Routes for training. */
 import * as views from '../views.ts';
 import { type App, change, done, ok, type RouteDeps, read } from './route.ts';
 
@@ -8,7 +8,11 @@ export function addTraining(app: App, { calibration, errorBody, whoIs }: RouteDe
     '/api/v1/training',
     {
       ...read,
-      schema: { tags, summary: 'How training goes, or went', response: { 200: views.trainingView } },
+      schema: {
+        tags,
+        summary: 'State of the current or last training',
+        response: { 200: views.trainingView },
+      },
     },
     () => calibration.training(),
   );
@@ -32,7 +36,7 @@ export function addTraining(app: App, { calibration, errorBody, whoIs }: RouteDe
     '/api/v1/training/cancel',
     {
       ...change('train-cancel'),
-      schema: { tags, summary: 'Stop training; nothing is changed', response: { 200: done } },
+      schema: { tags, summary: 'Cancel the training; nothing is changed', response: { 200: done } },
     },
     async () => {
       await calibration.cancelTraining();

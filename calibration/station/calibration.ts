@@ -21,7 +21,7 @@ import { createTrainingDesk, type TrainingMetrics } from './training.ts';
 import { createVersions, type LiveHead } from './versions.ts';
 
 export interface StationCalibration extends Calibration, AsyncDisposable {
-  /** A part was judged. */
+  /** Call for every judged part. */
   see(result: PublishedResult, seen: Observation): void;
 }
 
@@ -30,9 +30,9 @@ export interface CalibrationMetrics extends LabelMetrics, ShadowMetrics, Trainin
   modelScore(version: string, report: Report): void;
 }
 
-/** The model that judges. */
+/** The model of the line. */
 export interface LiveModel extends LiveHead {
-  /** A version that judges beside the active one, unpublished, or none. @throws QcError version-unknown, head-damaged */
+  /** Sets or removes the shadow version, whose results are not published. @throws QcError version-unknown, head-damaged */
   shadow(version: string | undefined): Promise<void>;
 }
 
@@ -42,23 +42,23 @@ export interface CalibrationDeps {
   readonly station: { readonly calibrating: boolean };
   readonly past: PastResults;
   readonly model: () => Promise<LiveModel>;
-  /** Which head judges now; undefined while none does. */
+  /** The active version; undefined if there is none. */
   readonly active: () => string | undefined;
-  /** The active head was trained on another base and does not judge: which bases, in words. */
+  /** If the active head was trained on another base and is not used: names both bases. */
   readonly misfit: () => string | undefined;
 }
 
-/** Newest versions whose figures are read at the start. */
-const mostShown = 9;
+/** Number of newest versions whose figures are read at the start. */
+const maxShown = 9;
 
-/** Nothing is locked and no process runs until somebody labels, trains or asks why. */
+/** Takes no lock and starts no process before someone labels, trains or requests a heat map. */
 export function openCalibration(
   { model, labels: { good }, thresholds, storage, training, recipes }: JobConfig & Pick<Config, 'recipes'>,
   deps: CalibrationDeps,
 ): StationCalibration {
   const { metrics, past } = deps;
   const log = deps.log.child({ component: 'calibration' });
-  // Beside the line one thread is enough.
+  // One thread, to leave the processor to the line.
   const jobs: JobConfig = {
     model: { ...model, threads: 1 },
     labels: { good },
@@ -78,7 +78,7 @@ export function openCalibration(
   const trainings = createTrainingDesk(jobs, { log, metrics, onCandidate: showScore, promote });
   const explainer = createExplainer(jobs);
   const shadow = createShadow(metrics);
-  /** Labels in the order of their number keys: a key that fingers know must not change its meaning. */
+  /** Labels in the order of their number keys, which must not change while people label. */
   let names: readonly string[] = good;
 
   async function showScore(version: string): Promise<void> {
@@ -86,14 +86,14 @@ export function openCalibration(
     if (report) metrics.modelScore(version, report);
   }
 
-  // What judges was made by an earlier run; recipes may name any version.
+  // The active version was made by an earlier run; recipes may name any version.
   void showScores().catch((error: Error) =>
     log.warn(`the figures of versions are not shown: ${error.message}`),
   );
 
   async function showScores(): Promise<void> {
     const all = await versions.list();
-    for (const { version } of all.slice(0, mostShown).toReversed()) await showScore(version);
+    for (const { version } of all.slice(0, maxShown).toReversed()) await showScore(version);
     const active = all.find((one) => one.active);
     if (active) await showScore(active.version);
   }
@@ -109,13 +109,13 @@ export function openCalibration(
     shadow.begin(version);
   }
 
-  async function picture(id: string): Promise<Buffer> {
+  async function image(id: string): Promise<Buffer> {
     const frame = (await labels.view()).frames.find((one) => one.id === id);
     if (!frame) throw new QcError('frame-unknown', `there is no frame ${id}`);
     try {
       return await readFrame(frame);
     } catch (cause) {
-      throw new QcError('frame-unknown', `the picture of frame ${id} cannot be read`, { cause });
+      throw new QcError('frame-unknown', `the image of frame ${id} cannot be read`, { cause });
     }
   }
 
@@ -147,7 +147,7 @@ export function openCalibration(
       const all = await versions.list();
       const judging = all.find((one) => one.active);
       const active = judging?.version ?? null;
-      // The active head may know a label that was renamed since: it is no longer offered.
+      // A label that was renamed is no longer offered, even if the active head knows it.
       const inUse = [...names, ...(judging?.labels ?? []), ...dataset.counts.keys()];
       names = [...new Set(inUse)].filter((name) => good.includes(name) || !dataset.retired.has(name));
       const undo = undoView(dataset, author);
@@ -161,7 +161,7 @@ export function openCalibration(
         revision: dataset.revision,
         frames: dataset.frames.length,
         waiting: labels.waiting,
-        heldByOthers: labels.heldByOthers(author),
+        heldByOthers: labels.reservedForOthers(author),
         training: trainings.view,
         active,
         misfit: deps.misfit() ?? null,
@@ -182,8 +182,8 @@ export function openCalibration(
     },
     leave: (holder) => labels.leave(holder),
     onAnswer: (listener) => labels.onAnswer(listener),
-    async resultPicture(resultId) {
-      const { width, height, data } = await labels.pictureOf(resultId);
+    async resultImage(resultId) {
+      const { width, height, data } = await labels.imageOf(resultId);
       return sharp(data, { raw: { width, height, channels: 3 } })
         .png({ compressionLevel: 2 })
         .toBuffer();
@@ -201,7 +201,7 @@ export function openCalibration(
       const isMore = from + limit < all.length;
       return { items, total: all.length, next: isMore ? (items.at(-1)?.id ?? null) : null };
     },
-    picture,
+    image,
     async marks(id) {
       if (!(await labels.view()).frames.some((frame) => frame.id === id))
         throw new QcError('frame-unknown', `there is no frame ${id}`);
@@ -214,7 +214,7 @@ export function openCalibration(
       const users = labelUsers({ labels: { good }, recipes }, await versions.list());
       const done = await labels.changeLabel(change, users, author, isDryRun);
       if (!isDryRun && 'to' in change) {
-        // The new name takes the number key of the old one.
+        // The new name has the number key of the old one.
         const { label, to } = change;
         names = names.includes(to) ? names : names.map((name) => (name === label ? to : name));
       }
@@ -226,12 +226,12 @@ export function openCalibration(
     async why(of, label) {
       const version = deps.active();
       if (version === undefined || version === 'none') {
-        const remedy = 'label parts and train';
+        const remedy = 'label parts and start a training';
         throw new QcError('why-unavailable', 'no model has been trained yet', { remedy });
       }
-      const image =
-        'frame' in of ? await decodePicture(await picture(of.frame)) : await labels.pictureOf(of.resultId);
-      return explainer.explain(image, version, label);
+      const shown =
+        'frame' in of ? await decodePicture(await image(of.frame)) : await labels.imageOf(of.resultId);
+      return explainer.explain(shown, version, label);
     },
 
     training: () => trainings.view,

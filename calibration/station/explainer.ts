@@ -1,4 +1,4 @@
-/** Why a part was judged so, from a process that is kept while people ask. */
+/** Computes heat maps in a child process that is kept open between requests. */
 
 import type { Image } from '../../models/image.ts';
 import { type JobProcess, openJobProcess } from '../jobs/job-process.ts';
@@ -9,13 +9,13 @@ export interface Explainer extends AsyncDisposable {
   explain(image: Image, version: string, label: string | undefined): Promise<Buffer>;
 }
 
-/** The process is kept so long after the last question, ms: opening the base takes longer than the answer. */
-const keptMs = 60_000;
+/** How long the process stays open after the last request, ms: opening the base takes longer than a heat map. */
+const idleMs = 60_000;
 
 export function createExplainer(config: JobConfig): Explainer {
   let worker: JobProcess | undefined;
   let end: NodeJS.Timeout | undefined;
-  /** One question after the other. */
+  /** One request at a time. */
   let last: Promise<unknown> = Promise.resolve();
 
   async function close(): Promise<void> {
@@ -35,11 +35,11 @@ export function createExplainer(config: JobConfig): Explainer {
           try {
             return await worker.run('why', { config, image, version, label });
           } catch (error) {
-            // The next question gets a new process.
+            // The next request starts a new process.
             if ((error as { code?: string }).code === 'inference-stopped') await close();
             throw error;
           } finally {
-            if (worker) end = setTimeout(() => void close(), keptMs);
+            if (worker) end = setTimeout(() => void close(), idleMs);
           }
         });
       last = answer;

@@ -1,4 +1,4 @@
-/** Labels of parts that the line has judged: candidates, past results, corrections, and undo. */
+/** Labels parts of the line: candidates, past results, corrections, and undo. */
 import { join } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 import { normalise } from '../../config/label-name.ts';
@@ -25,7 +25,7 @@ import type { DatasetView } from '../dataset/view.ts';
 import { minFrames } from '../train/choose-frames.ts';
 import type { PublishedResult } from './observation.ts';
 
-/** A part of the queue was answered, and by whom. */
+/** An answer for a part of the queue. */
 export interface Answered {
   readonly resultId: string;
   readonly author: Author;
@@ -34,33 +34,33 @@ export interface Answered {
 }
 
 export interface Labels extends AsyncDisposable {
-  /** Parts that wait for a label. */
+  /** Number of parts in the queue. */
   readonly waiting: number;
-  /** Takes the part in if it is worth a label. */
+  /** Adds the part to the queue if it is informative. */
   offer(part: JudgedPart): void;
-  /** The queue as somebody sees it: parts that are kept for them, then those that are kept for nobody. */
+  /** The queue for a person: parts reserved for them, then those reserved for nobody. */
   share(holder: Author | undefined): {
     readonly kept: readonly Candidate[];
     readonly others: readonly Candidate[];
   };
-  /** Parts that are kept for others. */
-  heldByOthers(holder: Author): number;
+  /** Number of parts reserved for others. */
+  reservedForOthers(holder: Author): number;
   leave(holder: Author): void;
   /** The candidate is not offered again. */
   skip(resultId: string, author: Author): void;
   onAnswer(listener: (answered: Answered) => void): Disposable;
-  /** Frames of each label. */
+  /** Number of frames of each label. */
   readonly counts: ReadonlyMap<string, number>;
   view(): Promise<DatasetView>;
   /** Newest first. */
   newestFirst(): Promise<readonly LabelledFrame[]>;
-  /** What a candidate or a past result looked like. @throws QcError label-unavailable */
-  pictureOf(resultId: string): Promise<Image>;
+  /** The image of a candidate or a past result. @throws QcError label-unavailable */
+  imageOf(resultId: string): Promise<Image>;
   /** @throws QcError candidate-gone, label-unavailable, label-invalid, marks-on-good, dataset-… */
   label(asked: LabelRequest, author: Author): Promise<{ readonly id: string; readonly outcome: Outcome }>;
-  /** What is marked on the frames. */
+  /** The marks of all frames. */
   annotations(): Promise<AnnotationIndex>;
-  /** Returns whether anything is different now. @throws QcError frame-unknown, marks-on-good, dataset-… */
+  /** Returns whether anything has changed. @throws QcError frame-unknown, marks-on-good, dataset-… */
   mark(id: string, marking: Marking, author: Author): Promise<boolean>;
   relabel(ids: readonly string[], label: string, author: Author): Promise<void>;
   remove(ids: readonly string[], author: Author): Promise<void>;
@@ -79,29 +79,29 @@ export interface LabelRequest {
   readonly resultId: string;
   readonly label: string;
   readonly ifUnlabelled?: boolean | undefined;
-  /** Where its defects are, in fractions of its image; undefined leaves what is marked on it. */
+  /** Locations of its defects, in fractions of its image; undefined leaves its marks unchanged. */
   readonly marks?: readonly Mark[] | undefined;
 }
 
 export interface LabelMetrics {
   labelledFrames(counts: ReadonlyMap<string, number>): void;
   corrected(from: string, to: string): void;
-  /** @param read how many parts wait for a label; called at every scrape */
+  /** @param read returns the number of parts in the queue; called at every scrape */
   watchCandidates(read: () => number): void;
 }
 
-/** Results that were published before. */
+/** Published results. */
 export interface PastResults {
-  /** Undefined if it is not kept any more. */
+  /** Undefined if it is not available any more. */
   result(resultId: string): Promise<PublishedResult | undefined>;
-  /** The judged image; undefined if it is not kept any more. */
+  /** The judged image; undefined if it is not available any more. */
   image(resultId: string): Promise<Image | undefined>;
 }
 
 export interface LabelsDeps {
-  /** What must stay free on the disk, bytes. */
+  /** Space that must stay free on the disk, bytes. */
   readonly minFreeBytes: number;
-  /** Labels that the config names. */
+  /** Labels named in the config. */
   readonly good: readonly string[];
   readonly metrics: LabelMetrics;
   readonly past: PastResults;
@@ -110,10 +110,10 @@ export interface LabelsDeps {
   readonly onNotice: (text: string) => void;
 }
 
-/** Labelled parts that are remembered by their result: for corrections, for "somebody was quicker", and for undo. */
-const mostRemembered = 1_000;
-/** Of these, so many can come back into the queue with their picture. */
-const mostPictures = 30;
+/** Number of labelled parts that are remembered by result id, for corrections, for conflicts between two people, and for undo. */
+const maxRemembered = 1_000;
+/** Number of them that an undo can put back into the queue, with their image. */
+const maxRestorable = 30;
 /** Good parts that promise at most 5 % false alarms. */
 const wantedGood = 59;
 
@@ -161,14 +161,14 @@ export function openLabels(
     }
     return now;
   }
-  // The metrics and the queue know from the start what is labelled, and pictures lie where they belong.
-  const begun = desk
+  // Repairs the dataset and initialises metrics and queue.
+  const started = desk
     .mend()
     .then(view)
     .then(restoreQueue)
     .catch((error: Error) => onNotice(`the dataset cannot be read: ${error.message}`));
 
-  /** What waited for a label when the agent ended, without what was labelled just before. */
+  /** Restores the queue of the last run, without parts that were labelled just before it ended. */
   async function restoreQueue({ frames }: DatasetView): Promise<void> {
     const known = new Set(frames.map(({ id }) => id));
     const waiting = await saved.load();
@@ -179,22 +179,22 @@ export function openLabels(
   const candidateOf = (resultId: string) =>
     queue.find(resultId) ?? taken.find((one) => one.resultId === resultId);
 
-  async function pictureOf(resultId: string): Promise<Image> {
+  async function imageOf(resultId: string): Promise<Image> {
     const image = candidateOf(resultId)?.image ?? (await past.image(resultId));
     if (!image) {
-      throw new QcError('label-unavailable', `the picture of result ${resultId} is not kept any more`);
+      throw new QcError('label-unavailable', `the image of result ${resultId} is not available any more`);
     }
     return image;
   }
 
-  /** A new frame, with the facts that stay with it. */
+  /** Adds a frame with facts from its result. */
   async function add({ resultId, label }: LabelRequest, marking: Marking | undefined, author: Author) {
     const candidate = candidateOf(resultId);
     const result = await past.result(resultId);
-    const image = await pictureOf(resultId);
+    const image = await imageOf(resultId);
     const from = candidate ?? (result && { ...result, version: result.model.version });
     const facts = from && {
-      // The numbers of parts may begin anew each day: with its time, no two parts are one.
+      // Part numbers may restart each day: the time makes them unique.
       partId: `${from.camera} ${from.partId} ${from.capturedAt}`,
       camera: from.camera,
       capturedAt: from.capturedAt,
@@ -208,7 +208,7 @@ export function openLabels(
     return desk.write((dataset) => dataset.add({ image, label, marking, ...author, ...facts }));
   }
 
-  /** Another label, or other marks, for a frame that is in the dataset already. */
+  /** Changes label or marks of a frame. */
   async function correct(id: string, label: string, marking: Marking | undefined, author: Author) {
     const outcome = await desk.write((dataset) => dataset.correct(id, { label, marking }, author));
     return { id, outcome };
@@ -229,10 +229,10 @@ export function openLabels(
   function remember(resultId: string, known: Labelled): void {
     labelled.delete(resultId);
     labelled.set(resultId, known);
-    for (const oldest of labelled.keys()) if (labelled.size > mostRemembered) labelled.delete(oldest);
+    for (const oldest of labelled.keys()) if (labelled.size > maxRemembered) labelled.delete(oldest);
     const candidate = queue.find(resultId);
     if (!candidate) return;
-    taken = [candidate, ...taken].slice(0, mostPictures);
+    taken = [candidate, ...taken].slice(0, maxRestorable);
     queue.remove(resultId);
   }
 
@@ -255,7 +255,7 @@ export function openLabels(
       );
       return { kept: kept.map((resultId) => byId.get(resultId)!), others };
     },
-    heldByOthers(holder) {
+    reservedForOthers(holder) {
       const name = nameOf(holder);
       return queue.list().filter(({ resultId }) => leases.isTaken(resultId, name)).length;
     },
@@ -281,7 +281,7 @@ export function openLabels(
       }
       return sorted.frames;
     },
-    pictureOf,
+    imageOf,
     annotations: createAnnotationReader(directory),
     async mark(id, marking, author) {
       const label = await labelOf(id);
@@ -349,7 +349,7 @@ export function openLabels(
       return { undone: inWords(undone, before) };
     },
     async [Symbol.asyncDispose]() {
-      await begun;
+      await started;
       await saved[Symbol.asyncDispose]();
       await desk[Symbol.asyncDispose]();
     },

@@ -1,4 +1,4 @@
-/** What calibration uses of the agent's log; a pino logger fits. */
+/** The part of the agent's logger (pino) that calibration uses. */
 export interface Log {
   info(text: string): void;
   info(facts: object, text: string): void;

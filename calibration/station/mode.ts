@@ -1,4 +1,4 @@
-/** Whether the station collects parts for calibration, kept on disk: a restart of the agent does not end a calibration. */
+/** Stores the mode of the station, so that a restart of the agent does not end a calibration. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -9,7 +9,7 @@ import type { Log } from './log.ts';
 const recordSchema = z.strictObject({ schema: z.literal(1), calibrating: z.boolean() });
 const fileOf = (storageDirectory: string) => join(storageDirectory, 'calibration', 'mode.json');
 
-/** What was in force when the agent ended; inspection if nothing can be read. */
+/** Whether the station was in calibration mode when the agent ended; false if that cannot be read. */
 export async function readCalibrating(storageDirectory: string, log: Pick<Log, 'warn'>): Promise<boolean> {
   const file = fileOf(storageDirectory);
   try {
@@ -24,7 +24,7 @@ export async function readCalibrating(storageDirectory: string, log: Pick<Log, '
   return false;
 }
 
-/** On the disk when it resolves. */
+/** Durable once it resolves. */
 export async function saveCalibrating(storageDirectory: string, calibrating: boolean): Promise<void> {
   const file = fileOf(storageDirectory);
   await mkdir(join(storageDirectory, 'calibration'), { recursive: true });

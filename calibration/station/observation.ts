@@ -1,9 +1,9 @@
-/** What the line says of each part that it has judged. */
+/** Data of judged parts that the line passes to calibration. */
 import type { Image } from '../../models/image.ts';
 import type { Decision } from '../../models/verdict.ts';
 import type { JudgedPart } from '../collect/queue.ts';
 
-/** What calibration reads of a published result. */
+/** The fields of a published result that calibration uses. */
 export interface PublishedResult
   extends Pick<
     JudgedPart,
@@ -14,7 +14,7 @@ export interface PublishedResult
   readonly model: { readonly version: string };
 }
 
-/** What the line knows of a part besides its result. */
+/** Data of a part in addition to its result. */
 export interface Observation {
   /** A frame that was judged for the part; undefined if there is none. */
   readonly frame: { readonly image: Image } | undefined;
@@ -22,7 +22,7 @@ export interface Observation {
   readonly features?: Float32Array | undefined;
   /** Whether the part is unlike every labelled one. */
   readonly unfamiliar?: boolean | undefined;
-  /** What the candidate in the shadow would have decided. */
+  /** Decision of the shadow version. */
   readonly shadow?: ShadowDecision | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** After a training that was accepted: an int8 variant of the base where there is none that was judged with labelled frames. */
+/** Makes an int8 variant of the base after a successful training, unless one was already checked with labelled frames. */
 
 import { openStore } from '../../models/versions/store.ts';
 import type { JobProcess } from '../jobs/job-process.ts';
@@ -6,13 +6,13 @@ import type { JobConfig } from '../jobs/messages.ts';
 import type { Log } from './log.ts';
 
 export interface Quantizing {
-  /** Returns at once; what comes of it is in the log. */
+  /** Returns at once; the result is logged. */
   begin(version: string): void;
-  /** Gives way to a training, or to the end. */
+  /** Cancels it because of a training or the end of the agent. */
   cancel(): void;
 }
 
-/** @param inProcess works in a process of its own, at the lowest priority */
+/** @param inProcess runs work in a child process with the lowest priority */
 export function createQuantizing(
   config: JobConfig,
   log: Log,
@@ -25,8 +25,9 @@ export function createQuantizing(
     if (manifest.training.allowed !== true || signal.aborted) return;
     const onNotice = (text: string) => log.warn(text);
     const done = await inProcess((worker) => worker.run('quantize', { config }, { signal, onNotice }));
-    if (done.passed) log.info(`the base has an int8 variant, used from the next start on: ${done.reason}`);
-    else log.info(`the base stays as it is: ${done.reason}`);
+    if (done.passed)
+      log.info(`the base has an int8 variant, which is used after the next start: ${done.reason}`);
+    else log.info(`the base is unchanged: ${done.reason}`);
   }
 
   return {

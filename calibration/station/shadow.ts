@@ -1,4 +1,4 @@
-/** How a candidate in the shadow agrees with the active head, part by part. */
+/** Compares the decisions of the shadow version with those of the active one. */
 import type { ShadowView } from '../views.ts';
 import type { PublishedResult, ShadowDecision } from './observation.ts';
 
@@ -7,20 +7,20 @@ export interface ShadowMetrics {
 }
 
 export interface Shadow {
-  /** Counts one part; true where the candidate decided otherwise. */
+  /** Counts one part; true if the shadow version decided differently. */
   see(result: PublishedResult, said: ShadowDecision): boolean;
-  /** A version that is tried out from now on, or none. */
+  /** Starts with a version, or ends with null. */
   begin(version: string | null): void;
   view(): ShadowView | null;
 }
 
-const mostShown = 20;
+const maxShown = 20;
 
 export function createShadow(metrics: ShadowMetrics): Shadow {
   let now: ShadowView | null = null;
   return {
     see({ resultId, camera, verdict, label }, { version, decision }) {
-      // What was asked before another candidate came is not held against that one.
+      // A late decision of a previous shadow version is not compared.
       if (now?.version !== version) return false;
       const agrees = decision.verdict === verdict && (verdict !== 'fail' || decision.label === label);
       metrics.shadowParts.inc({ outcome: agrees ? 'agrees' : 'disagrees' });
@@ -36,7 +36,7 @@ export function createShadow(metrics: ShadowMetrics): Shadow {
         version,
         judged: now.judged + 1,
         disagreements: now.disagreements + (agrees ? 0 : 1),
-        newest: agrees ? now.newest : [difference, ...now.newest].slice(0, mostShown),
+        newest: agrees ? now.newest : [difference, ...now.newest].slice(0, maxShown),
       };
       return !agrees;
     },

@@ -1,4 +1,4 @@
-/** Training and examining beside the line, each in a process of its own, one training at a time. */
+/** Runs training and dataset checks in child processes; one training at a time. */
 
 import { QcError } from '../../config/errors.ts';
 import type { Finding } from '../finding.ts';
@@ -12,7 +12,7 @@ export interface TrainingDesk extends AsyncDisposable {
   readonly view: TrainingView;
   /** Starts and returns at once. @throws QcError training-busy */
   start(options: TrainOptions, by: string): void;
-  /** Does nothing when none runs. */
+  /** Does nothing if no training runs. */
   cancel(): void;
   examine(): Promise<readonly Finding[]>;
 }
@@ -31,8 +31,8 @@ export interface TrainingDeps {
   readonly promote: (version: string, by: string) => Promise<void>;
 }
 
-/** Notices of one training that are kept. */
-const mostNotices = 20;
+/** Maximum number of notices of one training. */
+const maxNotices = 20;
 
 export function createTrainingDesk(
   config: JobConfig,
@@ -43,7 +43,7 @@ export function createTrainingDesk(
   let examining: Promise<readonly Finding[]> | undefined;
   const running = new Set<JobProcess>();
 
-  /** Works in a process of its own, which ends with the work. */
+  /** Runs work in a child process that ends afterwards. */
   async function inProcess<T>(work: (worker: JobProcess) => Promise<T>): Promise<T> {
     const worker = openJobProcess();
     running.add(worker);
@@ -62,8 +62,8 @@ export function createTrainingDesk(
     const startedAt = new Date();
     const startedMs = performance.now();
     view = { ...idle, state: 'running', step: 'starting', by, startedAt: startedAt.toISOString() };
-    log.info({ by }, 'training begins');
-    // What was not asked for is as the config says.
+    log.info({ by }, 'training started');
+    // Missing options are taken from the config.
     const training = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
     try {
       const version = await inProcess((worker) =>
@@ -74,23 +74,23 @@ export function createTrainingDesk(
             signal,
             onNotice(text) {
               log.warn(text);
-              view = { ...view, notices: [...view.notices, text].slice(-mostNotices) };
+              view = { ...view, notices: [...view.notices, text].slice(-maxNotices) };
             },
             onProgress(step, done, total) {
-              if (step !== view.step) log.info(`training: ${step}, ${total} to do`);
+              if (step !== view.step) log.info(`training: ${step}, ${total} steps`);
               view = { ...view, step, done, total };
             },
           },
         ),
       );
       await onCandidate(version);
-      log.info({ version }, 'training has made a candidate');
+      log.info({ version }, 'training has created a candidate');
       if (isWanted) await promoteIfAllowed(version, by);
       view = { ...view, state: 'done', step: 'done', version };
       quantizing.begin(version);
     } catch (error) {
       if (signal.aborted) {
-        log.info('training was cancelled; nothing is changed');
+        log.info('training was cancelled; nothing has changed');
         view = { ...view, state: 'cancelled', step: 'cancelled' };
       } else {
         const known = error instanceof QcError ? error : new QcError('internal', (error as Error).message);
@@ -104,14 +104,14 @@ export function createTrainingDesk(
     }
   }
 
-  /** The candidate stays one if its gate refuses it. */
+  /** If the gate refuses it, the version stays a candidate. */
   async function promoteIfAllowed(version: string, by: string): Promise<void> {
     try {
       await promote(version, by);
     } catch (error) {
       if (!(error instanceof QcError) || error.code !== 'gate-refused') throw error;
       log.warn(error.message);
-      view = { ...view, notices: [...view.notices, error.message].slice(-mostNotices) };
+      view = { ...view, notices: [...view.notices, error.message].slice(-maxNotices) };
     }
   }
 
@@ -120,14 +120,14 @@ export function createTrainingDesk(
       return view;
     },
     start(options, by) {
-      if (stop) throw new QcError('training-busy', `${view.by ?? 'somebody'} is training already`);
+      if (stop) throw new QcError('training-busy', `${view.by ?? 'someone'} has already started a training`);
       quantizing.cancel();
       stop = new AbortController();
       void train(options, by, stop.signal);
     },
     cancel: () => stop?.abort(new Error('cancelled')),
     async examine() {
-      // Several pages may ask at once: one examination answers them all.
+      // Concurrent requests share one examination.
       examining ??= inProcess((worker) =>
         worker.run('doctor', { config }, { onNotice: (text) => log.warn(text) }),
       ).finally(() => {

@@ -1,4 +1,4 @@
-/** Which heads there are, which one judges, and who let it. */
+/** Lists, promotes, rolls back and discards versions, and records these decisions. */
 
 import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
@@ -14,9 +14,9 @@ import { type Report, reportSchema } from '../train/report.ts';
 import type { VersionView } from '../views.ts';
 import type { Log } from './log.ts';
 
-/** The head that judges on the line, which a promotion changes without a restart. */
+/** The active head of the line, which can be changed without a restart. */
 export interface LiveHead {
-  /** A version that does not fit is refused, and the active one stays. */
+  /** A version that does not fit the base is refused, and the active one stays. */
   promote(version: string): Promise<void>;
   rollback(): Promise<void>;
 }
@@ -24,9 +24,9 @@ export interface LiveHead {
 export interface Versions {
   /** Newest first. */
   list(): Promise<VersionView[]>;
-  /** The newest whole version that nobody has decided about. */
+  /** The newest version, if it is intact and was neither promoted nor discarded. */
   candidate(all: readonly VersionView[]): Promise<string | null>;
-  /** @throws QcError version-unknown where it has none */
+  /** @throws QcError version-unknown if it has no report */
   report(version: string): Promise<Report>;
   /** @throws QcError version-unknown, head-damaged, gate-refused */
   promote(version: string, by: string, why: PromotionReasons): Promise<void>;
@@ -74,12 +74,12 @@ export function createVersions(
       const action = override === undefined ? 'promote' : 'override';
       const why = override ?? (reason || undefined);
       await recordDecision(directory, { by, version, action, ...(why !== undefined && { reason: why }) });
-      log.info({ version, by, override, reason }, 'a head was promoted');
+      log.info({ version, by, override, reason }, 'a version was promoted');
     },
     async rollback(by, { to, reason }) {
       const [before] = await historyOf();
       if (to !== undefined && before !== undefined && before !== to) {
-        throw new QcError('rollback-moved', `a rollback goes to ${before} by now, not to ${to}`);
+        throw new QcError('rollback-moved', `a rollback would now go to ${before}, not to ${to}`);
       }
       await (await model()).rollback();
       const version = (await (await open()).active()) ?? 'none';
@@ -99,11 +99,11 @@ export function createVersions(
   };
 }
 
-/** Decisions of one version that are shown. */
-const mostDecisions = 20;
+/** Maximum number of decisions shown per version. */
+const maxDecisions = 20;
 
 function decisionsOf(version: string, all: readonly Decision[]): VersionView['decisions'] {
-  const own = all.filter((one) => one.version === version).slice(-mostDecisions);
+  const own = all.filter((one) => one.version === version).slice(-maxDecisions);
   return own.toReversed().map(({ at, by, action, reason = null }) => ({ at, by, action, reason }));
 }
 

@@ -83,7 +83,7 @@ describe('the dataset doctor', () => {
       'train (2) is the name of a split, a container or a day, and counts as a defect',
       '2026-11-29 (2) is the name of a split, a container or a day, and counts as a defect',
     ]);
-    expect(told('looks-like-mask')).toEqual(['1 frames have two grey values: masks, no images of parts?']);
+    expect(told('looks-like-mask')).toEqual(['1 frames have only two grey values: they may be masks']);
     expect(told('nearly-black')).toEqual(['1 frames are nearly black']);
   });
 
@@ -162,7 +162,7 @@ describe('the dataset doctor', () => {
     expect(others).toEqual([]);
     expect(mistake).toMatchObject({
       suggestion: 'bright',
-      text: expect.stringContaining('labelled good, looks like bright'),
+      text: expect.stringContaining('labelled good, but classified as bright'),
     });
     const { frames } = await readDataset(folder.path, () => undefined);
     expect(frames.find(({ id }) => id === mistake!.frames[0])).toMatchObject({ label: 'good' });

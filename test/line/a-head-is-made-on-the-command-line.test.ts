@@ -120,7 +120,7 @@ describe('a head is made on the command line', () => {
     const full = await run('bash', ['-c', command]).catch((error: { stderr: string; code: number }) => error);
     expect(full).toMatchObject({ code: 1 });
     expect(full.stderr).toContain('features are not cached for the next training');
-    expect(full.stderr).toMatch(/the candidate cannot be kept: .* — check for a full disk/);
+    expect(full.stderr).toMatch(/the candidate cannot be stored: .* — check for a full disk/);
     const after = (await json('models', 'list')).value as { active: boolean }[];
     expect(after.length).toBe(versions);
     expect(after.filter(({ active }) => active).length).toBe(1);

@@ -173,7 +173,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30, isNew = fals
           label: kindOf(n),
           probability: isSure ? 0.94 : 0.52,
           held: true,
-          why: isSure ? 'drawn by chance, to measure how the line does' : 'the head is unsure what it is',
+          why: isSure ? 'drawn at random, to measure how the line does' : 'the head is unsure what it is',
         });
       }
     },
@@ -222,7 +222,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30, isNew = fals
     candidates: async (limit) => rig.waiting.slice(0, limit),
     leave: () => undefined,
     onAnswer: () => ({ [Symbol.dispose]: () => undefined }),
-    resultPicture: async (resultId) => pictureOf(resultId),
+    resultImage: async (resultId) => pictureOf(resultId),
     async label({ resultId, label, ifUnlabelled, marks }, author) {
       rig.arrived.push({ resultId, label, ifUnlabelled: ifUnlabelled === true, ...(marks && { marks }) });
       const { failure } = rig;
@@ -252,7 +252,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30, isNew = fals
         next: end < fitting.length ? String(end) : null,
       };
     },
-    async picture(id) {
+    async image(id) {
       refuseUnknown([id]);
       const { partId, label } = frames.get(id)!;
       return drawPart(Number(partId?.slice(2)), label);

@@ -1,7 +1,7 @@
 /** `qc-agent dataset doctor` */
 import type { Command } from 'commander';
 import type { DoctorDeps } from '../../../calibration/doctor.ts';
-import { standBack } from '../../../calibration/jobs/lower-priority.ts';
+import { lowerPriority } from '../../../calibration/jobs/lower-priority.ts';
 import type { Config } from '../../../config/schema.ts';
 import { answer, type CommandAnswer } from '../answer.ts';
 import { configFile, type FileOptions, json } from '../options.ts';
@@ -20,7 +20,7 @@ export function addDoctor(dataset: Command): void {
 }
 
 async function doctor(options: FileOptions): Promise<void> {
-  standBack(pid);
+  lowerPriority(pid);
   const deps = { onProgress: () => undefined, ...workDeps(options.json) };
   await answer(options, async (config) => {
     const examined = await datasetDoctorCommand(config, deps);

@@ -1,7 +1,7 @@
 /** `qc-agent models quantize`: an 8-bit variant of the base, or one in half precision. */
 import { type Command, Option } from 'commander';
 
-import { standBack } from '../../../calibration/jobs/lower-priority.ts';
+import { lowerPriority } from '../../../calibration/jobs/lower-priority.ts';
 import type { QuantizeDeps, QuantizeOptions } from '../../../calibration/quantize.ts';
 import { loadConfig } from '../../../config/load.ts';
 import type { Config } from '../../../config/schema.ts';
@@ -45,7 +45,7 @@ interface Options extends FileOptions, QuantizeOptions {
 }
 
 async function runQuantize({ precision, ...options }: Options): Promise<void> {
-  standBack(pid);
+  lowerPriority(pid);
   const make = precision === 'fp16' ? modelsHalveCommand : modelsQuantizeCommand;
   const { drawSamples, samplesPerRound } = await import('../../demo/samples.ts');
   const signal = untilSignal();

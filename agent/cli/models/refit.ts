@@ -1,6 +1,6 @@
 /** `qc-agent models refit`: a head that was trained on another base is trained again, from the station's own data set. */
 import type { Command } from 'commander';
-import { standBack } from '../../../calibration/jobs/lower-priority.ts';
+import { lowerPriority } from '../../../calibration/jobs/lower-priority.ts';
 import type { TuneDeps } from '../../../calibration/tune.ts';
 import { loadConfig } from '../../../config/load.ts';
 import type { Config } from '../../../config/schema.ts';
@@ -28,7 +28,7 @@ export function addRefit(models: Command): void {
 }
 
 async function refit(options: FileOptions): Promise<void> {
-  standBack(pid);
+  lowerPriority(pid);
   const signal = untilSignal();
   const config = loadConfig(options.config, environment);
   await requireReadable(config.storage.directory);

@@ -31,7 +31,7 @@ export function rateNumbers({ low, high, wrong, of }, parts) {
 /** How well the active model performs on the line. @param {Overview['estimate']} estimate */
 export function estimateText({ escapes, falseRejects, corrections }) {
   if (escapes.of === 0 && falseRejects.of === 0) {
-    return 'Performance on the line: not known yet. To measure it, label the parts that are marked “drawn by chance”.';
+    return 'Performance on the line: not known yet. To measure it, label the parts that are marked “drawn at random”.';
   }
   return `Performance on the line: ${[
     rateText(escapes, 'bad parts', 'pass'),

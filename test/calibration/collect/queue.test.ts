@@ -46,11 +46,11 @@ describe('the queue of parts worth a label', () => {
     queue.offer(part({ unfamiliar: true }));
     expect(queue.list().map(({ why }) => why)).toEqual([
       'unlike every labelled part',
-      'the candidate in the shadow says otherwise',
+      'the shadow version decided differently',
       'uncertain',
       'uncertain',
       'only 2 of 3 frames agree',
-      'few of dent are labelled',
+      'only a few dent are labelled',
     ]);
     expect(queue.list()[2]!.probability).toBe(0.5);
   });
@@ -92,7 +92,7 @@ describe('the queue of parts worth a label', () => {
     const sure = createQueue({ random: seededRandom(7).next, countOf: enough });
     for (let i = 0; i < 1_000; i++) sure.offer(part());
     expect(sure.size).toBe(20);
-    expect(sure.list().every(({ why }) => why === 'drawn by chance')).toBe(true);
+    expect(sure.list().every(({ why }) => why === 'drawn at random')).toBe(true);
   });
 
   it('drops what has become known while it waited', () => {
@@ -102,7 +102,7 @@ describe('the queue of parts worth a label', () => {
     queue.offer(part({ unfamiliar: true }));
     expect(queue.list().map(({ why }) => why)).toEqual([
       'unlike every labelled part',
-      'few of dent are labelled',
+      'only a few dent are labelled',
     ]);
     dents = 10;
     expect(queue.list().map(({ why }) => why)).toEqual(['unlike every labelled part']);

@@ -26,7 +26,7 @@ it('makes an int8 variant by itself once a training was accepted, and not a seco
   });
   const said = (text: string) => lines.some((line) => line.includes(text));
   desk.start({}, 'test');
-  await until(() => said('the base has an int8 variant, used from the next start on'), {
+  await until(() => said('the base has an int8 variant, which is used after the next start'), {
     what: 'an int8 variant',
     timeoutMs: 120_000,
   });

@@ -32,12 +32,12 @@ it('parts that wait for a label are there again after a restart, those that were
   {
     await using rig = await openRealCalibration(folder.path);
     ids = Array.from({ length: 6 }, (_, n) => rig.judge(n));
-    pictures = await Promise.all(ids.map((id) => rig.calibration.resultPicture(id)));
+    pictures = await Promise.all(ids.map((id) => rig.calibration.resultImage(id)));
   }
   {
     await using rig = await open(folder.path, 6);
     expect(rig.parts.map(({ resultId }) => resultId).sort()).toEqual(ids);
-    expect(await Promise.all(ids.map((id) => rig.calibration.resultPicture(id)))).toEqual(pictures);
+    expect(await Promise.all(ids.map((id) => rig.calibration.resultImage(id)))).toEqual(pictures);
     expect(rig.parts[0]).toMatchObject({ camera: 'top', verdict: 'uncertain', label: null });
     await rig.calibration.label({ resultId: ids[0]!, label: 'good' }, anna);
     await rig.calibration.skip(ids[1]!, anna);
