@@ -53,7 +53,7 @@ export function judgeCandidate(
   if (compared === 0) {
     return {
       allowed: true,
-      reason: `${active.incomparable ?? `${active.version} left no answers to compare with`}, and it surely beats guessing`,
+      reason: `${active.incomparable ?? `${active.version} has no recorded answers to compare with`}, and it is significantly better than guessing`,
     };
   }
   const won = right.filter((is, i) => known[i] && is && !active.right[i]).length;
