@@ -100,10 +100,7 @@ export const undoView = z.object({
   words: z.string().describe('what undo reverts'),
   at: isoTime.describe('when it was done'),
   by: z.string().describe('who did it'),
-  overtakenBy: z
-    .string()
-    .nullable()
-    .describe('who has changed it since, so that it cannot be undone'),
+  overtakenBy: z.string().nullable().describe('who has changed it since, so that it cannot be undone'),
 });
 export type UndoView = z.output<typeof undoView>;
 

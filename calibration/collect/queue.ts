@@ -150,7 +150,7 @@ function scoreOf(
   }
   const count = countOf(label);
   if (count < wantedOf(label)) {
-    const why = count === 0 ? `no ${label} is labelled yet` : `only a few ${label} are labelled`;
+    const why = count === 0 ? `no ${label} is labelled yet` : `only a few frames of ${label} are labelled`;
     return { why, score: 1 + doubt };
   }
   return { why: '', score: 0 };

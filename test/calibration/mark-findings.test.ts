@@ -59,11 +59,7 @@ it('finds defects that are marked on good parts, at the edge, without area, and 
     }),
   ).toEqual([
     ['marks-on-good', 'a defect is marked on 1 good part', [2]],
-    [
-      'mark-outside',
-      '2 frames with a mark at the edge of the image or with no area',
-      [1, 2],
-    ],
+    ['mark-outside', '2 frames with a mark at the edge of the image or with no area', [1, 2]],
     ['marks-of-another-label', '1 frame with marks of another label only', [0]],
   ]);
 });

@@ -49,7 +49,9 @@ describe('who may calibrate', () => {
     const override = { override: 'the customer wants it' };
     expect(await ask('operator', `models/${version}/promote`, override)).toMatchObject({
       status: 403,
-      body: { error: { code: 'http-forbidden', message: expect.stringContaining('needs the role engineer') } },
+      body: {
+        error: { code: 'http-forbidden', message: expect.stringContaining('needs the role engineer') },
+      },
     });
     expect((await ask('engineer', `models/${version}/promote`, override)).status).toBe(200);
   });

@@ -50,7 +50,7 @@ describe('the queue of parts worth a label', () => {
       'uncertain',
       'uncertain',
       'only 2 of 3 frames agree',
-      'only a few dent are labelled',
+      'only a few frames of dent are labelled',
     ]);
     expect(queue.list()[2]!.probability).toBe(0.5);
   });
@@ -102,7 +102,7 @@ describe('the queue of parts worth a label', () => {
     queue.offer(part({ unfamiliar: true }));
     expect(queue.list().map(({ why }) => why)).toEqual([
       'unlike every labelled part',
-      'only a few dent are labelled',
+      'only a few frames of dent are labelled',
     ]);
     dents = 10;
     expect(queue.list().map(({ why }) => why)).toEqual(['unlike every labelled part']);

@@ -155,11 +155,11 @@ describe('hostile files', () => {
     await using folder = await tempFolder();
     const index = join(folder.path, 'model.safetensors.index.json');
     await writeFile(index, JSON.stringify({ weight_map: { a: '../../etc/passwd' } }));
-    expect((await refusalOf(openWeights(index))).message).toContain('not a file beside it');
+    expect((await refusalOf(openWeights(index))).message).toContain('not a file in the same folder');
     const model = join(folder.path, 'model.json');
     const manifest = [{ paths: ['/etc/passwd'], weights: [] }];
     await writeFile(model, JSON.stringify({ modelTopology: {}, weightsManifest: manifest }));
-    expect((await refusalOf(openWeights(model))).message).toContain('not a file beside it');
+    expect((await refusalOf(openWeights(model))).message).toContain('not a file in the same folder');
   });
 
   test('whose tensors are larger than they are', async () => {
