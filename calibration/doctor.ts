@@ -10,9 +10,11 @@ import { readFrame } from './dataset/read-frame.ts';
 import type { Finding } from './finding.ts';
 import { emptyFindings, labelFindings } from './import-findings.ts';
 import { markFindings } from './mark-findings.ts';
+import { isDefectKnown, minFrames } from './train/choose-frames.ts';
 import { describeFrames, type FrameFeatures } from './train/features.ts';
 import { fitHead } from './train/fit.ts';
 import { alike, groupsOf } from './train/groups.ts';
+import { leastGood } from './train/remember-good.ts';
 
 export interface DoctorDeps {
   readonly onProgress: (done: number, total: number) => void;
@@ -20,7 +22,6 @@ export interface DoctorDeps {
   readonly signal?: AbortSignal | undefined;
 }
 
-const minFrames = 4;
 const fairFrames = 10;
 /** Maximum ratio between the numbers of frames of two labels. */
 const maxImbalance = 20;
@@ -96,6 +97,29 @@ function countFindings(frames: readonly LabelledFrame[], good: readonly string[]
         'error',
         'there are no labelled frames',
         'label parts, or import images: qc-agent dataset import DIR',
+      ),
+    ];
+  }
+  const goodParts = frames.filter(({ label }) => good.includes(label)).length;
+  if (goodParts > 0 && !isDefectKnown(frames, good)) {
+    // Training learns good parts only, whatever the counts of the other labels.
+    if (goodParts < leastGood) {
+      const missing = leastGood - goodParts;
+      return [
+        say(
+          'too-few',
+          'error',
+          `${goodParts} good parts are labelled, training needs at least ${leastGood}`,
+          `label ${missing} more good parts`,
+        ),
+      ];
+    }
+    return [
+      say(
+        'good-only',
+        'hint',
+        `no defect has ${minFrames} frames: training learns good parts only, from ${goodParts}`,
+        `label at least ${minFrames} frames of a defect, so that it is found by name`,
       ),
     ];
   }

@@ -3,6 +3,7 @@ export interface Finding {
   readonly kind:
     | 'no-frames'
     | 'one-label'
+    | 'good-only'
     | 'no-good'
     | 'too-few'
     | 'imbalance'

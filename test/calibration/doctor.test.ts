@@ -118,6 +118,20 @@ describe('the dataset doctor', () => {
     expect(kinds).toEqual(['one-label', 'no-good']);
   });
 
+  it('says that good parts alone are learned, or how many of them are missing', async () => {
+    await using folder = await tempFolder();
+    const { findings } = await doctor(folder.path, [...many('good', 12), ...many('stain', 2)]);
+    expect(of(findings, 'good-only')).toMatchObject([
+      { severity: 'hint', text: 'no defect has 4 frames: training learns good parts only, from 12' },
+    ]);
+    expect(findings.some(({ severity }) => severity === 'error')).toBe(false);
+    await using other = await tempFolder();
+    const { findings: few } = await doctor(other.path, many('good', 6));
+    expect(of(few, 'too-few')).toMatchObject([
+      { severity: 'error', text: '6 good parts are labelled, training needs at least 10' },
+    ]);
+  });
+
   it('counts what is missing, worst first', async () => {
     await using folder = await tempFolder();
     const { findings } = await doctor(folder.path, [
