@@ -1,7 +1,16 @@
 /** Reads untrusted zip files: bounded, without links, and without paths outside of the archive. */
-import type { Readable } from 'node:stream';
+import { close, fstat, open, read } from 'node:fs';
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { type Entry, getFileNameLowLevel, type Options, open, validateFileName, type ZipFile } from 'yauzl';
+import {
+  type Entry,
+  fromRandomAccessReader,
+  getFileNameLowLevel,
+  type Options,
+  RandomAccessReader,
+  validateFileName,
+  type ZipFile,
+} from 'yauzl';
 
 export interface ZipArchive extends AsyncDisposable {
   /** Size of each file as stated in the archive, bytes; verified while it is read. */
@@ -11,13 +20,15 @@ export interface ZipArchive extends AsyncDisposable {
   open(name: string): Promise<Readable>;
 }
 
-const openFile = promisify<string, Options, ZipFile>(open);
+const openFrom = promisify<RandomAccessReader, number, Options, ZipFile>(fromRandomAccessReader);
+const readChunk = promisify(read<Buffer>);
+const chunkLength = 65_536;
 /** Stored and deflated; Windows may use Deflate64 (9) for files above 2 GB. */
 const readableMethods = [0, 8];
 
 /** Throws an Error with a message for the user if it is not a zip, has paths outside of it, or has more than `maxFiles` files. */
 export async function openZip(path: string, maxFiles: number): Promise<ZipArchive> {
-  const zip = await openFile(path, { lazyEntries: true, autoClose: false, decodeStrings: false });
+  const zip = await openFile(path);
   const stream = promisify<Entry, Readable>(zip.openReadStream.bind(zip));
   const entries = new Map<string, Entry>();
   const refused: { name: string; reason: string }[] = [];
@@ -50,6 +61,71 @@ export async function openZip(path: string, maxFiles: number): Promise<ZipArchiv
     open: (name) => stream(entries.get(name)!),
     [Symbol.asyncDispose]: async () => zip.close(),
   };
+}
+
+async function openFile(path: string): Promise<ZipFile> {
+  const handle = await promisify(open)(path, 'r');
+  try {
+    const { size } = await promisify(fstat)(handle);
+    const options = { lazyEntries: true, autoClose: false, decodeStrings: false };
+    return await openFrom(new WithinFile(handle, size), size, options);
+  } catch (error) {
+    await promisify(close)(handle);
+    throw error;
+  }
+}
+
+/**
+ * Reads at any offset that a zip names. yauzl's own reader throws in a callback, where nobody can catch it, for offsets above
+ * 2^53, which a Zip64 record can have.
+ */
+class WithinFile extends RandomAccessReader {
+  readonly #handle: number;
+  readonly #size: number;
+
+  constructor(handle: number, size: number) {
+    super();
+    this.#handle = handle;
+    this.#size = size;
+  }
+
+  #fault(from: number, to: number): Error | undefined {
+    const isWithin = from >= 0 && from <= to && to <= this.#size;
+    return isWithin ? undefined : new Error(`it names bytes ${from} to ${to}, but ends at ${this.#size}`);
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null, bytesRead?: number) => void,
+  ): void {
+    const fault = this.#fault(position, position + length);
+    if (fault) setImmediate(callback, fault);
+    else read(this.#handle, buffer, offset, length, position, callback);
+  }
+
+  override _readStreamForRange(start: number, end: number): Readable {
+    const fault = this.#fault(start, end);
+    if (fault) return new Readable({ read: () => undefined }).destroy(fault);
+    // A stream of node:fs would close the file when it is destroyed, which all entries share.
+    return Readable.from(this.#chunks(start, end), { objectMode: false });
+  }
+
+  async *#chunks(start: number, end: number): AsyncGenerator<Buffer> {
+    for (let at = start; at < end; ) {
+      const length = Math.min(chunkLength, end - at);
+      const { bytesRead, buffer } = await readChunk(this.#handle, Buffer.allocUnsafe(length), 0, length, at);
+      if (bytesRead === 0) throw new Error('it became shorter while it was read');
+      at += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  }
+
+  override close(callback: (error: Error | null) => void): void {
+    close(this.#handle, (error) => callback(error ?? null));
+  }
 }
 
 /** The flag for UTF-8 names, and the extra field in which Info-ZIP stores a UTF-8 name. */

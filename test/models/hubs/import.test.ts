@@ -180,6 +180,18 @@ describe('hostile files', () => {
     expect((await refusalOf(openWeights(file))).message).toContain('cut off');
   });
 
+  test('a zip that says its list of files lies beyond any offset', async () => {
+    await using folder = await tempFolder();
+    const bytes = await readFile(placeOf('keras/vgg16/model.keras')!);
+    // Zip64 end of central directory locator: signature, disk, offset, disks.
+    const locator = Buffer.alloc(20);
+    locator.writeUInt32LE(0x07064b50);
+    locator.writeBigUInt64LE(0xffff_ffff_ffff_ff00n, 8);
+    const file = join(folder.path, 'a.keras');
+    await writeFile(file, Buffer.concat([bytes.subarray(0, -22), locator, bytes.subarray(-22)]));
+    expect((await refusalOf(openWeights(file))).message).toMatch(/no whole zip file: it names bytes \d+/);
+  });
+
   test('a network with layers that the rebuilt one does not have', async () => {
     await using folder = await tempFolder();
     const source = placeOf('timm/resnet50d/model.safetensors')!;
