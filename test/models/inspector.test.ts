@@ -208,7 +208,7 @@ describe('at the start', () => {
     await using inspector = await open(folder.path, { base: 'resnet50-synthetic' });
     expect(inspector.model.base).toBe('resnet50-embedded');
     expect(inspector.notices).toEqual([
-      'model.base: resnet50-synthetic is no longer part of qc-edge-agent, resnet50-embedded is used instead — set model.base to resnet50-embedded',
+      'model.base: resnet50-synthetic is no longer part of qc-edge-agent; resnet50-embedded is used instead — set model.base to resnet50-embedded',
     ]);
     const bases = join(folder.path, 'bases');
     await mkdir(bases);
