@@ -52,6 +52,8 @@ export interface Calibration {
   image(id: string): Promise<Buffer>;
   /** The marks of a frame. @throws QcError frame-unknown */
   marks(id: string): Promise<views.MarksView>;
+  /** Labelled defects without a mark that were judged wrong or uncertain in the newest training, the worst first. */
+  marksWanted(): Promise<views.MarksWanted>;
   /** Replaces the marks of a frame; one undo step. @throws QcError frame-unknown, marks-on-good */
   mark(id: string, marking: Marking, author: Author): Promise<{ readonly changed: boolean }>;
   /** All of them or none; one undo step. @throws QcError frame-unknown, label-invalid */

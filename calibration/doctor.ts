@@ -3,17 +3,17 @@ import sharp from 'sharp';
 import type { Config } from '../config/schema.ts';
 import { onThisMachine } from '../models/run/providers.ts';
 import { openSession } from '../models/run/session.ts';
+import { crossValidate, type HeldOutAnswer, learningFindings } from './cross-validate.ts';
 import { indexAnnotations } from './dataset/annotations.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
 import { readFrame } from './dataset/read-frame.ts';
 import type { Finding } from './finding.ts';
 import { emptyFindings, labelFindings } from './import-findings.ts';
-import { markFindings } from './mark-findings.ts';
+import { type MarkedFrames, markFindings } from './mark-findings.ts';
 import { isDefectKnown, minFrames } from './train/choose-frames.ts';
 import { describeFrames, type FrameFeatures } from './train/features.ts';
-import { fitHead } from './train/fit.ts';
-import { alike, groupsOf } from './train/groups.ts';
+import { alike } from './train/groups.ts';
 import { leastGood } from './train/remember-good.ts';
 
 export interface DoctorDeps {
@@ -32,9 +32,10 @@ const maxFrames = 3_000;
 
 /** @throws QcError model-…; the reason of `signal` */
 export async function examine(
-  { model, labels: { good }, storage }: Pick<Config, 'model' | 'labels' | 'storage'>,
+  { model, labels, thresholds, storage }: Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage'>,
   { onProgress, onNotice, signal }: DoctorDeps,
 ): Promise<Finding[]> {
+  const { good } = labels;
   const { frames } = await readDataset(storage.directory, onNotice);
   const findings = [...countFindings(frames, good), ...labelFindings(frames, good)];
   if (frames.length === 0) return findings;
@@ -65,11 +66,14 @@ export async function examine(
   }
   findings.push(...sizeFindings(await sizesOf(described)), ...crossDuplicates(described));
   findings.push(...(await emptyFindings(examined, signal)));
-  const answers = await crossValidate(described, signal);
-  findings.push(...likelyMistakes(answers));
+  const validated = await crossValidate(described, { labels, thresholds }, signal);
+  findings.push(...likelyMistakes(validated.answers), ...learningFindings(validated));
   const annotations = await indexAnnotations(storage.directory);
   findings.push(
-    ...(await markFindings({ frames: examined, annotations, good, missed: missedOf(answers) }, signal)),
+    ...(await markFindings(
+      { frames: examined, annotations, good, results: resultsOf(validated.answers) },
+      signal,
+    )),
   );
   const order = ['error', 'warning', 'hint'];
   return findings.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
@@ -216,46 +220,10 @@ function crossDuplicates(described: readonly FrameFeatures[]): Finding[] {
   });
 }
 
-/** Cross-validated answer for a frame. */
-interface HeldOutAnswer {
-  readonly described: FrameFeatures;
-  readonly said: string;
-  readonly probability: number;
-}
-
-/** Cross-validates a head on the labels with enough frames; empty if training is impossible. */
-async function crossValidate(
-  described: readonly FrameFeatures[],
-  signal: AbortSignal | undefined,
-): Promise<readonly HeldOutAnswer[]> {
-  const counts = new Map<string, number>();
-  for (const { frame } of described) counts.set(frame.label, (counts.get(frame.label) ?? 0) + 1);
-  const usable = described.filter(({ frame }) => counts.get(frame.label)! >= minFrames);
-  if (new Set(usable.map(({ frame }) => frame.label)).size < 2) return [];
-  const group = groupsOf(usable);
-  const head = await fitHead(
-    usable.map((one, i) => ({
-      views: new Map([[0, one.features]]),
-      label: one.frame.label,
-      group: group[i]!,
-    })),
-    { seed: 1, signal },
+function resultsOf(answers: readonly HeldOutAnswer[]): MarkedFrames['results'] {
+  return new Map(
+    answers.map(({ described: { frame }, said, own }) => [frame.id, { isMissed: said !== frame.label, own }]),
   );
-  return usable.map((one, i) => {
-    const row = head.heldOut[i]!;
-    const probability = Math.max(...row);
-    return { described: one, said: head.labels[row.indexOf(probability)]!, probability };
-  });
-}
-
-/** By label: ids of its frames that were classified as another label. */
-function missedOf(tried: readonly HeldOutAnswer[]): Map<string, string[]> {
-  const missed = new Map<string, string[]>();
-  for (const { described, said } of tried) {
-    const { id, label } = described.frame;
-    if (said !== label) missed.set(label, [...(missed.get(label) ?? []), id]);
-  }
-  return missed;
 }
 
 /** Labels that contradict a confident cross-validated answer. */

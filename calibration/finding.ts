@@ -17,7 +17,9 @@ export interface Finding {
     | 'marks-on-good'
     | 'mark-outside'
     | 'marks-of-another-label'
+    | 'mark-elsewhere'
     | 'unmarked'
+    | 'more-labels'
     | 'likely-mistake';
   /** error: training is impossible or wrong; warning: the result will be poor; hint: should be checked. */
   readonly severity: 'error' | 'warning' | 'hint';

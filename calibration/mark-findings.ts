@@ -1,12 +1,12 @@
 /** Finds labelled frames whose marks are missing or contradict the label. */
 import type { AnnotationIndex } from './dataset/annotations.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
-import { placeOf } from './dataset/marks.ts';
+import { type Place, placeOf } from './dataset/marks.ts';
 import type { Shape } from './dataset/shapes.ts';
 import type { Finding } from './finding.ts';
+import { type PlacedFrame, strayMarks } from './stray-marks.ts';
+import { enoughMarked, mostWanted } from './train/marks-wanted.ts';
 
-/** Number of marked frames of a label after which more help little. */
-const enoughMarked = 10;
 /** Cross-validated recall below which marks help. */
 const goodRecall = 0.9;
 
@@ -14,19 +14,20 @@ export interface MarkedFrames {
   readonly frames: readonly LabelledFrame[];
   readonly annotations: AnnotationIndex;
   readonly good: readonly string[];
-  /** By label: ids of its frames that were classified as another label; empty without a cross-validation. */
-  readonly missed: ReadonlyMap<string, readonly string[]>;
+  /** By id: the cross-validated result, and the probability of its own label; empty without a cross-validation. */
+  readonly results: ReadonlyMap<string, { readonly isMissed: boolean; readonly own: number }>;
 }
 
 /** @throws the reason of `signal` */
 export async function markFindings(
-  { frames, annotations, good, missed }: MarkedFrames,
+  { frames, annotations, good, results }: MarkedFrames,
   signal: AbortSignal | undefined,
 ): Promise<Finding[]> {
   const used = new Set(frames.map(({ label }) => label));
   const onGood: string[] = [];
   const outside: string[] = [];
   const others: string[] = [];
+  const placed: PlacedFrame[] = [];
   for (const { id, label } of frames) {
     signal?.throwIfAborted();
     const annotation = annotations.ids.has(id) ? await annotations.read(id) : undefined;
@@ -40,6 +41,7 @@ export async function markFindings(
     )
       others.push(id);
     if (await someOutside(defects)) outside.push(id);
+    else if (!good.includes(label)) placed.push({ id, label, places: await drawnPlaces(defects) });
   }
   return [
     ...say('warning', 'marks-on-good', onGood, {
@@ -54,7 +56,8 @@ export async function markFindings(
       text: `${counted(others.length, 'frame')} with marks of another label only`,
       remedy: 'check the label; new marks have the label of the frame',
     }),
-    ...unmarked(frames, annotations, good, missed),
+    ...strayMarks(placed),
+    ...unmarked(frames, annotations, good, results),
   ];
 }
 
@@ -72,19 +75,29 @@ async function someOutside(shapes: readonly Shape[]): Promise<boolean> {
   return false;
 }
 
+/** Places of points, boxes and polygons. Masks come from tools. */
+async function drawnPlaces(shapes: readonly Shape[]): Promise<Place[]> {
+  const places = await Promise.all(shapes.map((one) => (one.kind === 'mask' ? undefined : placeOf(one))));
+  return places.filter((place) => place !== undefined);
+}
+
+/** Missed frames first, then by the probability of their own label. */
+const rank = (one: { readonly isMissed: boolean; readonly own: number } | undefined) =>
+  one ? one.own - Number(one.isMissed) : 1;
+
 /** Unmarked frames of defects with few marks or a low recall. */
 function unmarked(
   frames: readonly LabelledFrame[],
   { ids }: AnnotationIndex,
   good: readonly string[],
-  missed: MarkedFrames['missed'],
+  results: MarkedFrames['results'],
 ): Finding[] {
   const labels = [...new Set(frames.map(({ label }) => label))].filter((label) => !good.includes(label));
   return labels.sort().flatMap((label) => {
     const all = frames.filter((frame) => frame.label === label).map(({ id }) => id);
     const without = all.filter((id) => !ids.has(id));
     const marked = all.length - without.length;
-    const lost = missed.get(label) ?? [];
+    const lost = all.filter((id) => results.get(id)?.isMissed);
     const isOftenMissed = lost.length > (1 - goodRecall) * all.length;
     if (without.length === 0 || marked >= enoughMarked || (marked === 0 && !isOftenMissed)) return [];
     const wanted = Math.min(without.length, enoughMarked - marked);
@@ -93,8 +106,8 @@ function unmarked(
       severity: 'hint',
       text: `${counted(all.length, 'frame')} of ${label}: ${lost.length} not recognised, ${marked} marked`,
       remedy: `mark the defect on ${wanted} more (Gallery: Open, Mark defects), so that small defects are recognised better`,
-      // Frames that are missed today help most.
-      frames: [...without].sort((a, b) => Number(lost.includes(b)) - Number(lost.includes(a))),
+      // Frames that are missed today help most, then those that are uncertain.
+      frames: without.sort((a, b) => rank(results.get(a)) - rank(results.get(b))).slice(0, mostWanted),
     };
   });
 }

@@ -172,6 +172,7 @@ export async function tune(
     limits,
     evaluation,
     learning,
+    good,
     active,
     gate,
     drawn: chosen.map(({ label }) => label),

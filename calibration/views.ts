@@ -171,6 +171,19 @@ export const marksView = z.object({
 });
 export type MarksView = z.output<typeof marksView>;
 
+export const marksWanted = z.object({
+  version: z.string().nullable().describe('whose training found them; null if none has a report'),
+  frames: z.array(
+    z.object({
+      id: frameId,
+      label: z.string(),
+      said: z.string().describe('what a head that had not seen it takes it for'),
+      probability: share.describe('of its own label, from that head'),
+    }),
+  ),
+});
+export type MarksWanted = z.output<typeof marksWanted>;
+
 export const framesPage = z.object({
   items: z.array(frameView),
   total: count,

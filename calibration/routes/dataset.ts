@@ -83,6 +83,18 @@ export function addDataset(app: App, { calibration, errorBody, whoIs }: RouteDep
     },
     (request) => calibration.marks(request.params.id),
   );
+  app.get(
+    '/api/v1/dataset/marks-wanted',
+    {
+      ...read,
+      schema: {
+        tags,
+        summary: 'Labelled defects without a mark, which marks would help most, the worst first',
+        response: { 200: views.marksWanted, ...failures },
+      },
+    },
+    () => calibration.marksWanted(),
+  );
   app.post(
     '/api/v1/dataset/frames/:id/marks',
     {

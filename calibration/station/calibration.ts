@@ -11,6 +11,7 @@ import { marksView } from '../dataset/marks-view.ts';
 import { readFrame } from '../dataset/read-frame.ts';
 import { undoView } from '../dataset/undo-view.ts';
 import type { JobConfig } from '../jobs/messages.ts';
+import { marksWanted } from '../train/marks-wanted.ts';
 import type { Report } from '../train/report.ts';
 import { createExplainer } from './explainer.ts';
 import { type LabelMetrics, openLabels, type PastResults } from './labels.ts';
@@ -206,6 +207,17 @@ export function openCalibration(
       if (!(await labels.view()).frames.some((frame) => frame.id === id))
         throw new QcError('frame-unknown', `there is no frame ${id}`);
       return marksView((await (await labels.annotations()).read(id))?.shapes ?? []);
+    },
+    async marksWanted() {
+      for (const { version } of (await versions.list()).slice(0, maxShown)) {
+        // Damaged versions, and those of earlier releases, have no report.
+        const report = await versions.report(version).catch(() => undefined);
+        if (!report) continue;
+        const { frames } = await labels.view();
+        const { ids } = await labels.annotations();
+        return { version, frames: marksWanted(report.doubtful ?? [], frames, ids) };
+      }
+      return { version: null, frames: [] };
     },
     mark: async (id, marking, author) => ({ changed: await labels.mark(id, marking, author) }),
     relabel: (ids, label, author) => labels.relabel(ids, label, author),

@@ -8,6 +8,7 @@ import type { FrameFeatures } from './features.ts';
 import type { TrainedHead } from './fit.ts';
 import type { PlacesFit } from './fit-places.ts';
 import type { Gate } from './gate.ts';
+import { doubtfulDefects } from './marks-wanted.ts';
 import { placesSentence } from './places-of-frames.ts';
 import type { Report } from './report.ts';
 import type { Chosen } from './thresholds.ts';
@@ -25,6 +26,8 @@ export interface Measured {
   readonly heldOut: readonly Probabilities[];
   readonly limits: Chosen;
   readonly evaluation: Evaluation;
+  /** Labels that mean a good part. */
+  readonly good: readonly string[];
   /** What more labels would bring. */
   readonly learning: Report['learning'];
   readonly active: JudgedByActive | undefined;
@@ -47,6 +50,7 @@ export function makeReport(measured: Measured): Report {
     limits,
     evaluation,
     learning,
+    good,
     active,
     gate,
     facts,
@@ -67,6 +71,11 @@ export function makeReport(measured: Measured): Report {
     views: head.views,
     augment: facts.augment,
     learning,
+    doubtful: doubtfulDefects(
+      described.map(({ frame }) => frame),
+      heldOut,
+      good,
+    ),
     hidden: facts.hidden,
     ...(places && { places: placesOf(places) }),
     penalty: head.penalty,

@@ -97,6 +97,12 @@ export const reportSchema = z.object({
     })
     .optional()
     .describe('learning curve: what more labels would bring, from heads on fewer labels'),
+  doubtful: z
+    .array(z.object({ id: z.string(), label: z.string(), said: z.string(), probability: share }))
+    .optional()
+    .describe(
+      'defects that heads which had not seen them judge wrong or uncertain, the worst first: marks help most there',
+    ),
   hidden: count.default(0).describe('units of the hidden layer; 0: linear'),
   penalty: z.number(),
   temperature: z.number(),

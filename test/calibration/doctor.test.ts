@@ -30,6 +30,7 @@ async function doctor(
     {
       model: modelSchema.parse({ base: await await writeTiny(base.path), provider: 'cpu' }),
       labels: { good: ['good'] },
+      thresholds: { pass: 0.7, fail: 0.6 },
       storage: storageSchema.parse({ directory: storage, evidenceQuotaMb: 0 }),
     },
     { onProgress: () => undefined, onNotice: () => undefined },

@@ -23,15 +23,15 @@ async function examined(
       ids.set(label, [...(ids.get(label) ?? []), id]);
     }
   }
-  const lost = Object.entries(missed).map(
-    ([label, some]) => [label, some.map((i) => ids.get(label)![i]!)] as const,
+  const lost = Object.entries(missed).flatMap(([label, some]) =>
+    some.map((i) => [ids.get(label)![i]!, { isMissed: true, own: 0.1 }] as const),
   );
   const findings = await markFindings(
     {
       frames: dataset.frames,
       annotations: await indexAnnotations(folder.path),
       good: ['good'],
-      missed: new Map(lost),
+      results: new Map(lost),
     },
     undefined,
   );
@@ -73,5 +73,22 @@ it('asks for marks only of labels that have a few, or that are often missed; wha
   ]);
   expect(await examined({ good: times(3), dent: times(5) }, { dent: [3], good: [0, 1, 2] })).toEqual([
     ['unmarked', '5 frames of dent: 1 not recognised, 0 marked', [3, 0, 1, 2, 4]],
+  ]);
+});
+
+it('finds a mark that is far from all others of its label, if these are at one place', async () => {
+  const around = (x: number) => Array.from({ length: 12 }, (_, i) => [point('dent', x + (i % 5) / 100)]);
+  expect(await examined({ dent: [...around(0.2), [point('dent', 0.8)]] })).toEqual([
+    ['mark-elsewhere', '1 frame of dent marked far from where all others of it are marked', [12]],
+  ]);
+  // Two places, or few marks, are no place.
+  expect(await examined({ dent: [...around(0.2), ...around(0.7)] })).toEqual([]);
+  expect(await examined({ dent: [...around(0.2).slice(0, 8), [point('dent', 0.8)]] })).toEqual([]);
+});
+
+it('names the eight frames that a mark would help most', async () => {
+  const found = await examined({ dent: times(30) }, { dent: [29, 3, 4, 5, 6, 7, 8, 9, 10, 11] });
+  expect(found).toEqual([
+    ['unmarked', '30 frames of dent: 10 not recognised, 0 marked', [3, 4, 5, 6, 7, 8, 9, 10]],
   ]);
 });

@@ -47,6 +47,8 @@ interface Script {
   labelled(): readonly Frame[];
   /** What is marked on the frames. */
   readonly marked: Map<string, readonly Mark[]>;
+  /** Frames whose defects are to be marked, as long as they have no mark. */
+  doubtful: string[];
   /** More parts come from the line. */
   offer(count: number): void;
   /** Training comes so far. */
@@ -157,6 +159,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30, isNew = fals
     failure: undefined,
     taken: undefined,
     marked: new Map(),
+    doubtful: [],
     labelled: () => [...frames.values()].reverse(),
     offer(count) {
       for (let i = 0; i < count; i++) {
@@ -262,6 +265,12 @@ export function createCalibrationRig({ labelled = 24, offered = 30, isNew = fals
       const { label } = frames.get(id)!;
       return { marks: (rig.marked.get(id) ?? []).map((one) => ({ ...one, label })), areas: [] };
     },
+    marksWanted: async () => ({
+      version: '2026-11-23.2',
+      frames: rig.doubtful.flatMap((id) =>
+        rig.marked.has(id) ? [] : { id, label: frames.get(id)!.label, said: 'good', probability: 0.31 },
+      ),
+    }),
     async mark(id, { marks }, author) {
       refuseUnknown([id]);
       const before = rig.marked.get(id) ?? [];

@@ -28,6 +28,7 @@ export const roleTable: Readonly<Record<string, Least>> = {
   'GET /api/v1/dataset/frames/{id}.png': 'viewer',
   'GET /api/v1/dataset/frames/{id}/why.png': 'viewer',
   'GET /api/v1/dataset/frames/{id}/marks': 'viewer',
+  'GET /api/v1/dataset/marks-wanted': 'viewer',
   'GET /api/v1/dataset/doctor': 'viewer',
   'GET /api/v1/training': 'viewer',
   'GET /api/v1/models': 'viewer',

@@ -25,17 +25,19 @@ import { createMarksLayer } from './marks-layer.js';
 /**
  * @param {ViewedFrame[]} frames
  * @param {number} index which of them is shown first
- * @param {{labels: readonly Label[]} & Partial<FrameChanges>} options without the changes, nothing can be changed
+ * @param {{labels: readonly Label[], isMarking?: boolean} & Partial<FrameChanges>} options without the changes, nothing can be changed
  */
-export async function openFrameViewer(frames, index, { labels, relabel, mark, announce = () => {} }) {
+export async function openFrameViewer(frames, index, options) {
+  const { labels, relabel, mark, announce = () => {} } = options;
   const title = h('h2', {});
   const facts = h('p', { class: 'hint' });
   const imageFrame = h('div', { class: 'look-frame' });
   const why = heatMapButton();
   /** @type {MarksView['areas']} */
   let areas = [];
-  let isMarking = false;
+  let { isMarking = false } = options;
   const layer = createMarksLayer({ onChange: (marks) => void save(marks, 'keep'), announce });
+  layer.enable(isMarking);
   const box = createImageBox(imageFrame, why, layer);
   /** @param {boolean} value */
   const setMarking = (value) => {
@@ -46,7 +48,12 @@ export async function openFrameViewer(frames, index, { labels, relabel, mark, an
   };
   const marking = h(
     'button',
-    { class: 'button', type: 'button', 'aria-pressed': 'false', onclick: () => setMarking(!isMarking) },
+    {
+      class: 'button',
+      type: 'button',
+      'aria-pressed': String(isMarking),
+      onclick: () => setMarking(!isMarking),
+    },
     h('kbd', { 'aria-hidden': 'true' }, 'M'),
     ' Mark defects',
   );

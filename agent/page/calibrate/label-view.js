@@ -9,6 +9,7 @@ import { createCandidateQueue } from './candidate-queue.js';
 import { createImageBox } from './image-box.js';
 import { createLabelButtons } from './label-buttons.js';
 import { createMarksLayer } from './marks-layer.js';
+import { createMarksWanted } from './marks-wanted.js';
 
 /** @import { Overview } from '../../../calibration/views.ts' */
 /** @import { AnswerEvent } from '../../http/views.ts' */
@@ -19,6 +20,7 @@ import { createMarksLayer } from './marks-layer.js';
 
 /** @param {Tools} tools */
 export function createLabelView({ overview, changes, toasts, announce }) {
+  const wanted = createMarksWanted({ overview, changes, toasts, announce });
   const element = byId('view-label');
   const skipButton = byId('skip', HTMLButtonElement);
   const undoButton = byId('undo', HTMLButtonElement);
@@ -202,7 +204,9 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     drawMode(value);
     draw();
     // Parts are reserved only while this tab is on the screen; otherwise other browsers may have them.
-    if (!element.hidden && !document.hidden) void queue.fill(value.waiting);
+    if (element.hidden || document.hidden) return;
+    void queue.fill(value.waiting);
+    void wanted.load();
   });
   connection.onChange(() => draw());
   draw();

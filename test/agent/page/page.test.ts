@@ -246,6 +246,25 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     expect(opened.complaints).toEqual([]);
   });
 
+  it('offers the defects that a mark would help most, opened for marking', async () => {
+    const rig = createCalibrationRig();
+    const [first, second] = rig.labelled().filter(({ label }) => label === 'scratch');
+    rig.doubtful = [first!.id, second!.id];
+    await using opened = await open(rig, '#label');
+    const { page } = opened;
+    const panel = page.getByRole('region', { name: 'These 2 images would help most if you mark the defect' });
+    await panel.waitFor();
+    await panel.scrollIntoViewIfNeeded();
+    await page.screenshot({ path: join(pictures, 'marks-wanted.png') });
+    await panel.getByText('Labelled scratch, taken for good').first().click();
+    const image = await shownArea(page, '.viewer .marks');
+    await page.mouse.click(image.x + 0.2 * image.width, image.y + 0.2 * image.height);
+    await until(() => rig.asked.at(-1) === 'mark point', { what: 'a mark' });
+    await button(page, 'Close').click();
+    await page.getByText('This image would help most if you mark the defect').waitFor();
+    expect(opened.complaints).toEqual([]);
+  });
+
   it('says what to do when nothing waits, takes a new label, and shows where the head looks', async () => {
     const rig = createCalibrationRig({ labelled: 0, offered: 0 });
     rig.calibrating = false;
