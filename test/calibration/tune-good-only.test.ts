@@ -35,7 +35,7 @@ const train = (storage: string, base: string) =>
 it('learns from good parts alone what to hold back', async () => {
   await using folder = await tempFolder();
   const storage = folder.path;
-  const base = await writePlateBase(storage);
+  const { base } = await writePlateBase(storage);
   await label(storage, 'good', 7);
   await label(storage, 'stain', 1);
   await expect(train(storage, base)).rejects.toMatchObject({
@@ -104,7 +104,7 @@ it('says what is missing: maps of the base, or different parts', async () => {
   for (let i = 0; i < 12; i++) {
     await dataset.add({ image: plate('good', i), label: 'good', by: 'test', partId: `part-${i % 4}` });
   }
-  await expect(train(other.path, await writePlateBase(other.path))).rejects.toMatchObject({
+  await expect(train(other.path, (await writePlateBase(other.path)).base)).rejects.toMatchObject({
     message: 'the 12 good frames show 4 different parts, 10 are needed: 6 more',
   });
 });

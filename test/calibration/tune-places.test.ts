@@ -2,15 +2,11 @@ import { join } from 'node:path';
 import ort from 'onnxruntime-node';
 import { expect, it } from 'vitest';
 import { openDataset } from '../../calibration/dataset/dataset.ts';
-import { seededRandom } from '../../calibration/train/random.ts';
 import { tune } from '../../calibration/tune.ts';
 import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
 import { openBase } from '../../models/base.ts';
 import { decodeHead, probabilitiesOf, whereOf } from '../../models/head.ts';
-import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
-import { valueInfo } from '../../models/onnx/build.ts';
-import { changed } from '../../models/onnx/proto.ts';
 import { makePrepare } from '../../models/prepare/prepare.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
 import { keepVariant } from '../../models/quantize/variants.ts';
@@ -18,35 +14,16 @@ import { openSession } from '../../models/run/session.ts';
 import { exportModel } from '../../models/versions/export.ts';
 import { openStore } from '../../models/versions/store.ts';
 import { tempFolder } from '../models/temp-folder.ts';
-import { tinyMapped, writeMapped } from '../models/tiny-mapped.ts';
-import { tinyManifest } from '../models/tiny-model.ts';
+import { plateSide, writePlateBase } from './plate.ts';
+import { spottedPlate } from './spotted-plate.ts';
 
-const side = 96;
 const labels = ['good', 'stain'] as const;
-
-/** Noise with ten red and blue spots; a stain is a green one among them. */
-function plate(label: (typeof labels)[number], seed: number): { image: Image; x: number; y: number } {
-  const random = seededRandom(seed);
-  const data = Uint8Array.from({ length: side * side * 3 }, () => 90 + random.integer(50));
-  const spot = (left: number, top: number, colour: readonly number[]) => {
-    for (let y = top; y < top + 8; y++) {
-      for (let x = left; x < left + 8; x++) data.set(colour, (y * side + x) * 3);
-    }
-  };
-  const anywhere = () => random.integer(side - 8);
-  for (let n = 0; n < 10; n++) {
-    spot(anywhere(), anywhere(), random.next() < 0.5 ? [220, 40, 40] : [40, 40, 220]);
-  }
-  const [left, top] = [anywhere(), anywhere()];
-  if (label === 'stain') spot(left, top, [40, 220, 40]);
-  return { image: { width: side, height: side, data }, x: (left + 4) / side, y: (top + 4) / side };
-}
 
 async function label(storage: string, count: number, from = 0): Promise<void> {
   await using dataset = await openDataset(storage, { onNotice: () => undefined });
   for (const [k, label] of labels.entries()) {
     for (let i = from; i < from + count; i++) {
-      const { image, x, y } = plate(label, 1_000 * k + i);
+      const { image, x, y } = spottedPlate(label, 1_000 * k + i);
       const shapes = label === 'good' ? [] : [{ kind: 'point' as const, label, x, y }];
       const partId = `${label}-${i}`;
       await dataset.add({ image, label, by: 'test', partId, marks: { shapes, source: 'test' } });
@@ -57,10 +34,7 @@ async function label(storage: string, count: number, from = 0): Promise<void> {
 it('learns from marks where to look, and judges so in every form that the head takes', async () => {
   await using folder = await tempFolder();
   const storage = folder.path;
-  const { graph, ...rest } = tinyMapped();
-  const wide = { ...rest, graph: changed(graph!, { input: [valueInfo('data', ['N', 3, side, side])] }) };
-  const input = { ...tinyManifest(new Uint8Array()).input, width: side, height: side };
-  const base = await writeMapped(storage, { input }, wide);
+  const { base, input } = await writePlateBase(storage);
   await label(storage, 8);
   const notices: string[] = [];
   const steps = new Set<string>();
@@ -105,7 +79,7 @@ it('learns from marks where to look, and judges so in every form that the head t
   const file = join(storage, 'whole.onnx');
   await exportModel(config, storage, version, file);
   const whole = await ort.InferenceSession.create(file);
-  const pictures = Array.from({ length: 8 }, (_, i) => plate('stain', 20 + i).image);
+  const pictures = Array.from({ length: 8 }, (_, i) => spottedPlate('stain', 20 + i).image);
   const quantized = await quantizeBase(
     await openBase({ base, precision: 'auto' }),
     pictures.map((image) => async () => image),
@@ -124,7 +98,7 @@ it('learns from marks where to look, and judges so in every form that the head t
   for (const image of pictures) {
     const { features, maps } = await session.maps(image);
     const exact = probabilitiesOf(head, features, maps)[1]!;
-    const pixels = new ort.Tensor('float32', makePrepare(input)(image), [1, 3, side, side]);
+    const pixels = new ort.Tensor('float32', makePrepare(input)(image), [1, 3, plateSide, plateSide]);
     const judged = await inspector.judge(image);
     const exported = await whole.run({ data: pixels });
     expect(judged.probabilities.stain).toBeCloseTo(exact, 5);

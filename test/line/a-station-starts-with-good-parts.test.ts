@@ -37,7 +37,7 @@ describe('a station starts with good parts', () => {
       station: 'press-1',
       cameras: { good: { url: 'file:good', ...camera }, stain: { url: 'file:stain', ...camera } },
       http: { port: 0 },
-      model: { base: await writePlateBase(folder.path), provider: 'cpu', threads: 1 },
+      model: { base: (await writePlateBase(folder.path)).base, provider: 'cpu', threads: 1 },
       storage: { directory: './storage' },
       training: { views: 'none', quantize: false },
       log: { format: 'json' },

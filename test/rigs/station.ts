@@ -2,6 +2,7 @@
 import { pino } from 'pino';
 import sharp, { type Sharp } from 'sharp';
 import type { AuditDraft } from '../../agent/audit/entry.ts';
+import type { WhereMapView } from '../../agent/evidence/where-view.ts';
 import type { HttpDeps, ReadyCheck } from '../../agent/http/deps.ts';
 import { type Http, openHttp } from '../../agent/http/http.ts';
 import { createRecent, type RecentStore } from '../../agent/http/recent.ts';
@@ -126,6 +127,23 @@ export function camera(name: string, over: Partial<CameraView> = {}): CameraView
     simulated: false,
     ...over,
   };
+}
+
+/** Where the scratch of part 5 is that `frameOf` draws. */
+export const scratchAt = {
+  where: [{ x: 0.4, y: 0.34, width: 0.13, height: 0.36, score: 8.4, label: 'scratch' }],
+  region: { x: 0.25, y: 0.148, width: 0.5, height: 0.704 },
+  map: mapAt(
+    14,
+    (x, y) => 255 * Math.exp(-((x - 4.4 - (y - 4) * 0.62) ** 2) - Math.max(0, Math.abs(y - 6.5) - 2.5)),
+  ),
+};
+
+function mapAt(side: number, level: (x: number, y: number) => number): WhereMapView {
+  const levels = Buffer.from(
+    Array.from({ length: side * side }, (_, p) => level(p % side, Math.floor(p / side))),
+  );
+  return { width: side, height: side, least: 4, most: 8.4, levels: levels.toString('base64') };
 }
 
 export function failure(code: ErrorCode, message: string): QcError {

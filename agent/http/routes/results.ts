@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { QcError } from '../../../config/errors.ts';
 import { resultMessage } from '../../publish/messages.ts';
 import type { App, HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
@@ -29,16 +28,15 @@ export function addResults(app: App, deps: HttpDeps): void {
       config: { role: 'viewer' },
       schema: {
         tags: ['results'],
-        summary: 'Location of the defect: boxes, and a coarse map of the judged image',
+        summary:
+          'Location of the defect: boxes, and a coarse map of the judged image; empty if the result is no longer kept',
         params: z.object({ resultId: z.string() }),
-        response: { 200: placesView, 404: errorBody },
+        response: { 200: placesView, 400: errorBody },
       },
     },
     async (request) => {
       const { resultId } = request.params;
-      const result = await deps.past.result(resultId);
-      if (!result) throw new QcError('http-not-found', `the result ${resultId} is no longer kept`);
-      const { where = [], region } = result;
+      const { where = [], region } = (await deps.past.result(resultId)) ?? {};
       return { where, region, map: (await deps.past.map(resultId)) ?? null };
     },
   );

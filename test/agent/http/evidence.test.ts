@@ -14,7 +14,7 @@ import { storageSchema } from '../../../config/schema.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { browserMissing, openBrowser } from '../../rigs/browser.ts';
 import { result } from '../../rigs/publisher.ts';
-import { frameOf, openStationRig } from '../../rigs/station.ts';
+import { frameOf, openStationRig, scratchAt } from '../../rigs/station.ts';
 import { until } from '../../rigs/until.ts';
 
 const pictures = process.env.QC_TEST_PICTURES ?? join(tmpdir(), 'qc-page');
@@ -34,7 +34,8 @@ async function openPastStation(parts: readonly Partial<Result>[]) {
   for (const [index, over] of parts.entries()) {
     const one = result(index + 1, over);
     const { image } = await frameOf(one);
-    results.push({ ...one, evidence: evidence.keep(one, image) });
+    const map = one.where && scratchAt.map;
+    results.push({ ...one, evidence: evidence.keep(one, image, map) });
     await until(() => evidence.result(one.resultId), { what: 'the picture to be kept' });
   }
   const past = createResultHistory(createRecent(), evidence);
@@ -106,5 +107,22 @@ it('shows them on a page: filter, look, correct', async (context) => {
   await until(() =>
     dialog.locator('img').evaluate((image: { naturalWidth?: number }) => image.naturalWidth === 240),
   );
+  expect(await dialog.getByRole('button', { name: 'Where' }).count()).toBe(0);
   await page.screenshot({ path: join(pictures, 'evidence-look.png') });
 });
+
+it('shows where the defect was on a stored part', async (context) => {
+  if (browserMissing) return context.skip(browserMissing);
+  const { where, region } = scratchAt;
+  await using station = await openPastStation([pass, pass, pass, pass, { ...fail, where, region }]);
+  await using browser = await openBrowser(`${station.url}/evidence.html`, { width: 1024, height: 768 });
+  const { page } = browser;
+  await page.locator('.evidence-part[data-verdict=fail]').click();
+  const dialog = page.getByRole('dialog');
+  await dialog.locator('.where image').waitFor({ state: 'attached' });
+  expect(await dialog.locator('.where-line').count()).toBe(1);
+  await page.screenshot({ path: join(pictures, 'evidence-where.png') });
+  await dialog.getByRole('button', { name: 'Where' }).click();
+  expect(await dialog.locator('.where-line').count()).toBe(0);
+  expect(browser.complaints).toEqual([]);
+}, 120_000);

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { WhereMapView } from '../../../agent/evidence/where-view.ts';
 import type { Result } from '../../../agent/publish/messages.ts';
 import { browserMissing, openBrowser, type Viewport } from '../../rigs/browser.ts';
 import { result, status } from '../../rigs/publisher.ts';
-import { camera, frameOf, openStationRig, type StationRig } from '../../rigs/station.ts';
+import { camera, frameOf, openStationRig, type StationRig, scratchAt } from '../../rigs/station.ts';
 import { until } from '../../rigs/until.ts';
 
 const pictures = process.env.QC_TEST_PICTURES ?? join(tmpdir(), 'qc-page');
@@ -28,7 +29,12 @@ const kinds: Pick<Result, 'verdict' | 'evaluation' | 'label' | 'probability' | '
   { verdict: 'fail', evaluation: 2, label: 'scratch', probability: 0.982, reasons: ['scratch above 0.60'] },
 ];
 
-async function judge(rig: StationRig, sequence: number, over: Partial<Result> = {}): Promise<Result> {
+async function judge(
+  rig: StationRig,
+  sequence: number,
+  over: Partial<Result> = {},
+  map?: WhereMapView,
+): Promise<Result> {
   const kind = kinds[(sequence - 1) % kinds.length]!;
   const rest = 1 - kind.probability!;
   const others = { good: 0.6, scratch: 0.3, stain: 0.1 };
@@ -38,7 +44,7 @@ async function judge(rig: StationRig, sequence: number, over: Partial<Result> = 
   probabilities[kind.label!] = kind.probability!;
   const draft = result(sequence, { ...kind, probabilities, ...over });
   const one = { ...draft, evidence: `/api/v1/evidence/${draft.resultId}.jpg` };
-  rig.recent.add(one, { frame: await frameOf(one) });
+  rig.recent.add(one, { frame: await frameOf(one), ...(map && { map }) });
   return one;
 }
 
@@ -90,6 +96,44 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     expect(browser.foreign).toEqual([]);
     expect(browser.complaints).toEqual([]);
   });
+
+  it('shows where the defect is, on the camera image and on the part, and never on another part', async () => {
+    await using rig = await openStationRig();
+    await using browser = await openBrowser(rig.http.url, touchPanel);
+    const { page } = browser;
+    await until(() => rig.watching);
+    await judge(rig, 1);
+    const tools = page.locator('.card-where');
+    expect(await tools.isVisible()).toBe(false);
+    const { where, region, map } = scratchAt;
+    await judge(rig, 5, { where, region }, map);
+    await tools.waitFor();
+    const box = page.locator('.scene-frame .where-line');
+    await box.waitFor();
+    const [frame, drawn] = [await page.locator('.scene-frame').boundingBox(), await box.boundingBox()];
+    expect((drawn!.x - frame!.x) / frame!.width).toBeCloseTo(where[0]!.x, 2);
+    // With the line's width.
+    expect(drawn!.height / frame!.height).toBeCloseTo(where[0]!.height, 1);
+    expect(await page.locator('.where image').count()).toBe(2);
+    // The part shows the region only.
+    const [crop, onPart] = [
+      await page.locator('.part-image').boundingBox(),
+      await page.locator('.part-shown .where-line').boundingBox(),
+    ];
+    expect((onPart!.x - crop!.x) / crop!.width).toBeCloseTo((where[0]!.x - region.x) / region.width, 1);
+    await page.screenshot({ path: join(pictures, 'where-touch-panel.png') });
+    await page.setViewportSize(phone);
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+    await page.screenshot({ path: join(pictures, 'where-phone.png'), fullPage: true });
+    await page.getByRole('button', { name: 'Where' }).click();
+    expect(await page.locator('.where-line').count()).toBe(0);
+    expect(await page.locator('.where-legend').isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Where' }).click();
+    expect(await page.locator('.where-line').count()).toBe(2);
+    await judge(rig, 6);
+    await until(async () => (await page.locator('.where-line').count()) === 0, { what: 'no box on a pass' });
+    expect(browser.complaints).toEqual([]);
+  }, 120_000);
 
   it('shows a camera that is down, big, and no verdict', async () => {
     await using rig = await openStationRig();

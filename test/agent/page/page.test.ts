@@ -10,7 +10,7 @@ import { QcError } from '../../../config/errors.ts';
 import { browserMissing, openBrowser, type Viewport } from '../../rigs/browser.ts';
 import { type CalibrationRig, createCalibrationRig } from '../../rigs/calibration.ts';
 import { result } from '../../rigs/publisher.ts';
-import { openStationRig } from '../../rigs/station.ts';
+import { openStationRig, scratchAt } from '../../rigs/station.ts';
 import { until } from '../../rigs/until.ts';
 
 const pictures = process.env.QC_TEST_PICTURES ?? join(tmpdir(), 'qc-calibration-page');
@@ -25,7 +25,7 @@ interface Opened extends AsyncDisposable {
 
 async function open(rig: CalibrationRig, hash = '#label', past: readonly Result[] = []): Promise<Opened> {
   const station = await openStationRig({}, { calibration: rig });
-  for (const one of past) station.recent.add(one);
+  for (const one of past) station.recent.add(one, one.where && { map: scratchAt.map });
   try {
     const browser = await openBrowser(`${station.http.url}/calibrate.html${hash}`, touchPanel);
     const close = async () => {
@@ -96,6 +96,29 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
       .getByText('You labelled 20 since you opened this page · 10 to label · 44 labelled in total')
       .waitFor();
     expect(opened.foreign).toEqual([]);
+    expect(opened.complaints).toEqual([]);
+  });
+
+  it('shows where the head saw a defect, and otherwise why it says so', async () => {
+    const rig = createCalibrationRig();
+    const [first, second] = rig.waiting;
+    const { where, region } = scratchAt;
+    const judged = { ...result(5, { where, region }), resultId: first!.resultId };
+    await using opened = await open(rig, '#label', [judged]);
+    const { page } = opened;
+    await picture(page, first!.partId).waitFor();
+    await page.keyboard.press('w');
+    await page.locator('#look-frame .where image').waitFor({ state: 'attached' });
+    expect(await page.locator('.where-line').count()).toBe(1);
+    // Marks are made above it.
+    expect(await page.locator('#look-frame .marks').isVisible()).toBe(true);
+    await shoot(page, 'label-where');
+    await page.keyboard.press('w');
+    expect(await page.locator('.where').count()).toBe(0);
+    await page.keyboard.press('s');
+    await picture(page, second!.partId).waitFor();
+    await page.keyboard.press('w');
+    await page.getByText('Warm colours').waitFor();
     expect(opened.complaints).toEqual([]);
   });
 
