@@ -46,9 +46,9 @@ export interface ImageJudgement extends Omit<Judgement, 'batch' | 'ranOn'> {
 
 /** What a result was made from. */
 export interface Seen {
-  /** A frame that was judged for it, where there is one. */
+  /** A frame that was judged for it, if there is one. */
   readonly frame: Frame | undefined;
-  /** [D], features of that frame; undefined where nothing was judged. */
+  /** [D], features of that frame; undefined if nothing was judged. */
   readonly features?: Float32Array | undefined;
   /** By how much each place of that frame deviates from ordinary places; undefined if the head cannot locate defects. */
   readonly map?: WhereMapView | undefined;
@@ -69,7 +69,7 @@ export interface Line {
   readonly rules: (version: string, recipe: string) => Rules;
   /** What every result says of the agent: station, model, mode. */
   readonly facts: () => Facts;
-  /** Keeps the picture as evidence where that is wanted; the path of it, or null. */
+  /** Keeps the image as evidence where that is wanted; the path of it, or null. */
   readonly keep: (result: Result, seen: Seen) => string | null;
   /** Resolves once the result is as safe as the outbox makes it. */
   readonly publish: (result: Result) => Promise<void>;
@@ -123,7 +123,7 @@ interface PartJudgement extends Omit<Seen, 'frame'> {
   /** Locations of the defect on the frame that is kept as evidence. */
   readonly places: readonly Place[];
   readonly times: Pick<PartTimes, 'runs' | 'answeredAt' | 'decidedAt'>;
-  /** The head that judged; undefined where none did. */
+  /** The head that judged; undefined if none did. */
   readonly version?: string;
   /** What ran the base for it. */
   readonly ranOn?: ResultParts['ranOn'];
@@ -241,7 +241,7 @@ function ranOnOf(judgements: readonly ImageJudgement[]): Pick<PartJudgement, 'ra
   return all.length > 0 ? { ranOn: { provider: joined('provider'), precision: joined('precision') } } : {};
 }
 
-/** Somebody took the job back; a job that ran out of time has failed instead. */
+/** Someone took the job back; a job that ran out of time has failed instead. */
 function isAborted({ until }: Part): boolean {
   return until?.reason instanceof QcError && until.reason.code === 'job-aborted';
 }

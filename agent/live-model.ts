@@ -15,7 +15,7 @@ import type { RecipeInForce } from './recipes/in-force.ts';
 export interface LiveModel extends AsyncDisposable {
   /** With the version that judges by the recipe in force. */
   readonly info: Result['model'];
-  /** Pictures at a time that keep it busy. */
+  /** Images at a time that keep it busy. */
   readonly concurrency: number;
   /** Why nothing can be judged at the moment; undefined while it can. */
   readonly fault: string | undefined;
@@ -25,9 +25,9 @@ export interface LiveModel extends AsyncDisposable {
   readonly misfit: string | undefined;
   /** Of the head that judged, by a recipe. */
   rules(version: string, recipe: string): Rules;
-  /** Judges with the head of a recipe. @param camera whose picture it is: cameras take turns */
+  /** Judges with the head of a recipe. @param camera whose image it is: cameras take turns */
   judge(image: Image, recipe: string, camera: string): Promise<Judgement>;
-  /** Judges one picture by itself, as a part of one frame, by the recipe in force. */
+  /** Judges one image automatically, as a part of one frame, by the recipe in force. */
   classify(image: Image): Promise<Classification>;
   /** Makes a version active; one that does not fit is refused and the old one stays. */
   promote(version: string): Promise<void>;
@@ -56,7 +56,7 @@ export interface LiveModelDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly recipes: Pick<RecipeInForce, 'book' | 'active'>;
-  /** Told when another head judges, or the model has a notice. */
+  /** Called when another head judges, or the model has a notice. */
   readonly onChange: () => void;
   /** Told why the inference server does not judge; an empty text when it does again. */
   readonly onServer: (text: string) => void;
@@ -116,7 +116,7 @@ export async function openLiveModel(
       throw error;
     }
     metrics.modelInfo(info());
-    log.info({ version }, 'another head judges from now on');
+    log.info({ version }, 'the active model version has changed');
     onChange();
   }
 
@@ -131,11 +131,11 @@ export async function openLiveModel(
     get notice() {
       const head = book.head(recipes.active);
       const misfit = inspector.misfit(head);
-      if (misfit) return `${misfit.message}: every part is uncertain until a head is trained for it`;
+      if (misfit) return `${misfit.message}: every part is uncertain until a version is trained for this base`;
       const labels = head === undefined ? inspector.labels : (inspector.rulesOf(head).labels ?? []);
       if (labels.length === 0) return 'no model has been trained yet: every part is uncertain';
       if (labels.some((label) => config.labels.good.includes(label))) return '';
-      return `no label of the head is good (labels.good: ${config.labels.good.join(', ')}): no part can pass`;
+      return `no label of the model version is good (labels.good: ${config.labels.good.join(', ')}): no part can pass`;
     },
     get misfit() {
       return inspector.misfit()?.message;

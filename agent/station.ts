@@ -57,7 +57,7 @@ export class Station {
     Object.assign(this.#sources, sources);
   }
 
-  /** Told whenever something has changed that the status shows. */
+  /** Called whenever something has changed that the status shows. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }

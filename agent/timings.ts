@@ -1,5 +1,5 @@
 /**
- * Where the time of a part goes, from the capture of its first picture to its verdict: stages that follow each other
+ * Where the time of a part goes, from the capture of its first image to its verdict: stages that follow each other
  * without a gap, so that they always add up. All times in ms by `monotonicMs`.
  */
 import type { FrameTimes } from '../models/image.ts';
@@ -7,11 +7,11 @@ import type { RunTimes } from '../models/run/messages.ts';
 import type { Timings } from './publish/messages.ts';
 
 export interface PartTimes {
-  /** Of the first picture; undefined where there is none, and then nothing is told. */
+  /** Of the first image; undefined if there is none, and then nothing is told. */
   readonly first: FrameTimes | undefined;
-  /** Its last picture was there. */
+  /** Its last image was there. */
   readonly foundAt: number;
-  /** Runs of the model for its pictures. */
+  /** Runs of the model for its images. */
   readonly runs: readonly RunTimes[];
   /** The last answer of the model was there, or nobody waits for it any more. */
   readonly answeredAt: number;
@@ -69,7 +69,7 @@ const nothing = {
 };
 
 /**
- * The time from the last picture to the last answer: what runs of the model took of it, nothing twice where two of
+ * The time from the last image to the last answer: what runs of the model took of it, nothing twice where two of
  * them overlap, then the way of the last answer back, and before and between them the waiting.
  */
 function modelTimes({ foundAt, answeredAt, runs }: PartTimes) {

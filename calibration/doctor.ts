@@ -7,6 +7,7 @@ import { crossValidate, type HeldOutAnswer, learningFindings } from './cross-val
 import { indexAnnotations } from './dataset/annotations.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
+import { labelCounts } from './dataset/label-counts.ts';
 import { readFrame } from './dataset/read-frame.ts';
 import type { Finding } from './finding.ts';
 import { emptyFindings, labelFindings } from './import-findings.ts';
@@ -80,8 +81,7 @@ export async function examine(
 }
 
 function countFindings(frames: readonly LabelledFrame[], good: readonly string[]): Finding[] {
-  const counts = new Map<string, number>();
-  for (const { label } of frames) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const counts = labelCounts(frames.map(({ label }) => label));
   const say = (
     kind: Finding['kind'],
     severity: Finding['severity'],

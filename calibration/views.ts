@@ -1,7 +1,7 @@
 /** Schemas of calibration over HTTP. Rates are shares, 0 to 1. */
 import { z } from 'zod';
 import { trainingSchema } from '../config/schema.ts';
-import { markSchema, mostMarks, shapeSchema } from './dataset/shapes.ts';
+import { markSchema, maxMarks, shapeSchema } from './dataset/shapes.ts';
 import { reportSchema } from './train/report.ts';
 
 const share = z.number().min(0).max(1);
@@ -149,7 +149,7 @@ const frameView = z.object({
 /** Marks on the image that the agent shows: the region of a camera's frame, or an imported image. */
 export const marks = z
   .array(markSchema)
-  .max(mostMarks)
+  .max(maxMarks)
   .describe('locations of the defects: fractions of the image, origin at the top left');
 
 export const marksView = z.object({

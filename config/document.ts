@@ -161,7 +161,7 @@ function findDuplicates(
   return problems;
 }
 
-/** Explains YAML syntax errors to somebody who seldom edits such files. */
+/** Explains YAML syntax errors to someone who rarely edits such files. */
 function syntax(code: ErrorCode): { what: string; remedy: string } {
   switch (code) {
     case 'TAB_AS_INDENT':

@@ -54,12 +54,12 @@ export const errors = {
   'head-base-mismatch': {
     exit: 3,
     remedy:
-      'train a new head for this base from your dataset (qc-agent models refit, or "Train again" on the calibration page), or set model.base to the base that the head was trained with',
+      'train a new version for this base from your dataset (qc-agent models refit, or "Train again" on the calibration page), or set model.base to the base that the version was trained with',
   },
   'maps-unavailable': {
     exit: 3,
     remedy:
-      'use a convolutional base, name its feature maps at strides 8 and 16 in its manifest ("maps"), or promote a head that needs features only',
+      'use a convolutional base, name its feature maps at strides 8 and 16 in its manifest ("maps"), or promote a version that needs features only',
   },
   'version-unknown': { exit: 2, remedy: 'list the versions with: qc-agent models list' },
   'inference-stopped': { exit: 1, remedy: 'restart the agent; if it happens again, report it with the log' },

@@ -1,4 +1,4 @@
-/** Explains the issues of zod to somebody who edits the file. */
+/** Explains the issues of zod to someone who edits the file. */
 import type { z } from 'zod';
 import { redactUrl } from './secrets.ts';
 import { childrenOf, configTree, expected, type KeyNode, nearest, nodeAt, type Path } from './tree.ts';

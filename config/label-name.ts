@@ -7,7 +7,7 @@ import { QcError } from './errors.ts';
 /** Code points. */
 const longest = 64;
 /** Longest file name of ext4, XFS, Btrfs, NTFS and APFS, bytes. */
-const longestFolder = 255;
+const maxFolder = 255;
 /** Files and folders of the dataset next to those of its labels. */
 const ownNames: ReadonlySet<string> = new Set(['labels.jsonl', 'labels.jsonl.torn', 'annotations.jsonl']);
 
@@ -82,8 +82,8 @@ export function whyUnstorable(label: string): string | undefined {
   if (label.startsWith('.')) return 'it begins with a dot';
   if (isKeptByDataset(label)) return 'the dataset has a file or folder of this name';
   const bytes = new TextEncoder().encode(folderOfLabel(label)).length;
-  if (bytes <= longestFolder) return undefined;
-  return `it takes ${bytes} bytes as the name of a folder, at most ${longestFolder} are allowed`;
+  if (bytes <= maxFolder) return undefined;
+  return `it takes ${bytes} bytes as the name of a folder, at most ${maxFolder} are allowed`;
 }
 
 /** Whether the dataset reserves this name for a file or folder. */

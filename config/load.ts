@@ -1,8 +1,11 @@
 /** Loads a YAML file and the environment into a complete, frozen Config, or reports everything that is wrong. */
+
+import { cameraSchema } from './camera-schema.ts';
 import { check } from './check.ts';
 import { readDocument } from './document.ts';
 import { type Environment, overlayEnvironment } from './environment.ts';
 import { explain } from './explain.ts';
+import { mqttSchema } from './mqtt-schema.ts';
 import { ConfigError, type Problem } from './problems.ts';
 import {
   checkRecipes,
@@ -16,11 +19,9 @@ import {
 } from './resolve.ts';
 import {
   type Config,
-  cameraSchema,
   configSchema,
   httpSchema,
   modelSchema,
-  mqttSchema,
   stationSchema,
   storageSchema,
 } from './schema.ts';
@@ -80,7 +81,7 @@ function load(file: string, env: Environment, onWarning: (text: string) => void)
 }
 
 /**
- * Resolves every section that is valid by itself, so that a mistake in one does not hide those in others.
+ * Resolves every section that is valid automatically, so that a mistake in one does not hide those in others.
  */
 function resolveSections(raw: Record<string, unknown>, scope: Scope): Partial<Config> {
   const station = check(stationSchema, raw.station).data ?? 'station';

@@ -2,15 +2,8 @@
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
-import type {
-  CameraConfig,
-  Config,
-  HttpConfig,
-  ModelConfig,
-  MqttConfig,
-  mqttSchema,
-  RemoteConfig,
-} from './schema.ts';
+import type { mqttSchema } from './mqtt-schema.ts';
+import type { CameraConfig, Config, HttpConfig, ModelConfig, MqttConfig, RemoteConfig } from './schema.ts';
 import { exposure, fileFault, hasPassword, openness, readSecret } from './secrets.ts';
 import type { Path } from './tree.ts';
 

@@ -246,14 +246,14 @@ export function misfitOf({ version, base: made }: HeadManifest, base: BaseManife
   if (!known.includes(made.sha256)) {
     return new QcError(
       'head-base-mismatch',
-      `head ${version} was trained on the base ${made.name} (${made.sha256.slice(0, 12)}…), ` +
+      `model version ${version} was trained on the base ${made.name} (${made.sha256.slice(0, 12)}…), ` +
         `the base in use is ${base.name} (${base.sha256.slice(0, 12)}…)`,
     );
   }
   if (made.features === base.features.tensor) return undefined;
   return new QcError(
     'head-base-mismatch',
-    `head ${version} was trained on the tensor ${made.features}, the base outputs ${base.features.tensor}`,
+    `model version ${version} was trained on the tensor ${made.features}, the base outputs ${base.features.tensor}`,
   );
 }
 
@@ -275,7 +275,7 @@ export const headInputs = (base: Pick<ProvedBase, 'manifest' | 'maps'>): HeadInp
  * base does not have (`maps-unavailable`).
  */
 export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, given: HeadInputs): void {
-  const damaged = (found: string) => new QcError('head-damaged', `head ${manifest.version}: ${found}`);
+  const damaged = (found: string) => new QcError('head-damaged', `model version ${manifest.version}: ${found}`);
   let model: OnnxModel;
   try {
     model = decodeModel(bytes);
@@ -292,7 +292,7 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, give
   if (absent) {
     throw new QcError(
       'maps-unavailable',
-      `head ${manifest.version} needs the map ${absent.name}, which the base does not have`,
+      `model version ${manifest.version} needs the map ${absent.name}, which the base does not have`,
     );
   }
   if (!areHeadInputs(inputs, given)) {

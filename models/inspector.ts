@@ -114,7 +114,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     }
     for (const [what, manifest] of [
       [`base ${facts.manifest.name}`, facts.manifest],
-      [`head ${head?.version}`, head?.manifest],
+      [`model version ${head?.version}`, head?.manifest],
     ] as const) {
       if (manifest?.schema !== 1) continue;
       onNotice(

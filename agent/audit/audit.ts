@@ -29,7 +29,7 @@ export interface AuditDeps {
 const refusalsPerMinute = 20;
 const minuteMs = 60_000;
 /** Most entries that wait for the disk; further ones are only logged. */
-const mostWaiting = 10_000;
+const maxWaiting = 10_000;
 /** Delay after a failure before the waiting entries are written again, ms. */
 const retryMs = 5_000;
 
@@ -77,7 +77,7 @@ export async function openAudit(
   }
 
   function write(draft: AuditDraft): Promise<void> {
-    if (waiting.length >= mostWaiting) {
+    if (waiting.length >= maxWaiting) {
       log.error(draft, 'a change could not be recorded: too many entries are waiting for the disk');
       return Promise.resolve();
     }

@@ -73,8 +73,8 @@ export function readLine(line: string): AuditEntry | undefined {
 
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
 
-const mostFacts = 20;
-const longestFact = 200;
+const maxFacts = 20;
+const maxFact = 200;
 
 /**
  * A summary of a request, short enough for a line: lists as their first items and their length, nothing nested.
@@ -88,11 +88,11 @@ export function factsOf(...sources: readonly unknown[]): AuditDraft['what'] {
       const short = inShort(value);
       return short === undefined ? [] : [[name.slice(0, 100), short]];
     });
-  return Object.fromEntries(facts.slice(0, mostFacts));
+  return Object.fromEntries(facts.slice(0, maxFacts));
 }
 
 function inShort(value: unknown): AuditDraft['what'][string] | undefined {
-  if (typeof value === 'string') return value.slice(0, longestFact);
+  if (typeof value === 'string') return value.slice(0, maxFact);
   // JSON reads 1e999 as Infinity, which it cannot write.
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value === 'boolean' || value === null) return value;

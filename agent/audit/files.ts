@@ -107,7 +107,7 @@ function lastOf(tail: Buffer): AuditEntry | undefined {
 
 /** Longer than any line, bytes. */
 const tailBytes = 65_536;
-const longestEntry = 1e6;
+const maxEntry = 1e6;
 
 async function readTail(file: string): Promise<{ readonly size: number; readonly tail: Buffer }> {
   const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
@@ -146,7 +146,7 @@ async function rotate(directory: string, lastSequence: number): Promise<void> {
 /** The lines of one file, oldest first; empty if the file has just been deleted. */
 export async function linesOf(file: string): Promise<string[]> {
   // A line without its end is being written; a line longer than any entry is not an entry.
-  const { lines } = await readLines(file, longestEntry);
+  const { lines } = await readLines(file, maxEntry);
   return lines.map((line) => line?.toString('utf8') ?? '');
 }
 

@@ -46,7 +46,7 @@ export interface AuditProof {
   readonly problems: readonly string[];
 }
 
-const mostProblems = 100;
+const maxProblems = 100;
 
 /**
  * Verifies the hash chain through all files.
@@ -84,6 +84,6 @@ export async function verifyAudit(directory: string, head?: string): Promise<Aud
     entries,
     first,
     head: last ? { sequence: last.sequence, hash: last.hash } : null,
-    problems: problems.slice(0, mostProblems),
+    problems: problems.slice(0, maxProblems),
   };
 }

@@ -23,7 +23,7 @@ export type BackupContent = Omit<BackupManifest, 'files'> & { readonly files: nu
 export type BackupFacts = BackupContent & { readonly file: string; readonly bytes: number };
 
 /** Rounds in which new files are added before giving up. */
-const mostPasses = 20;
+const maxPasses = 20;
 /** A file that is missing this often is lost: a file that was moved is found in the next round. */
 const lostAfter = 4;
 
@@ -93,7 +93,7 @@ async function take(
   /** How often a file was named but missing. */
   const wanted = new Map<string, number>();
   let records = await readRecords(directory);
-  for (let pass = 0; pass < mostPasses; pass++) {
+  for (let pass = 0; pass < maxPasses; pass++) {
     if (pass > 0 && pass % 2 === 0) records = await readRecords(directory);
     const found = await pieces(directory);
     for (const [index, { key, path }] of found.entries()) {

@@ -9,7 +9,7 @@ export const configName = 'config.yaml';
 /** Folders and files below the storage directory that a restore replaces. */
 export const roots = ['dataset', 'models', 'bases', 'recipe.json'] as const;
 /** Most files of a backup: no dataset has more. */
-export const mostFiles = 1_000_000;
+export const maxFiles = 1_000_000;
 
 /** A path below one of the roots of the storage directory; it cannot lead outside. */
 const path = z
@@ -36,7 +36,7 @@ export const manifestSchema = z.strictObject({
   frames: z.number().int().min(0).describe('labelled frames'),
   versions: z.array(z.string()).describe('of the head'),
   active: z.string().optional().describe('the active version'),
-  files: z.array(fileSchema).max(mostFiles),
+  files: z.array(fileSchema).max(maxFiles),
 });
 
 export type BackupFile = z.output<typeof fileSchema>;

@@ -6,7 +6,7 @@ import { check } from '../../config/check.ts';
 import { QcError } from '../../config/errors.ts';
 import { requireLayout } from '../../models/disk/layout.ts';
 import { openZip } from '../../models/disk/zip.ts';
-import { type BackupFile, type BackupManifest, manifestName, manifestSchema, mostFiles } from './contents.ts';
+import { type BackupFile, type BackupManifest, manifestName, manifestSchema, maxFiles } from './contents.ts';
 
 export interface Backup extends AsyncDisposable {
   readonly manifest: BackupManifest;
@@ -21,7 +21,7 @@ const largestManifest = 500_000_000;
 export async function openBackup(path: string): Promise<Backup> {
   const damaged = (what: string, cause?: unknown) =>
     new QcError('backup-damaged', `${path}: ${what}`, { cause });
-  const zip = await openZip(path, mostFiles).catch((cause: NodeJS.ErrnoException) => {
+  const zip = await openZip(path, maxFiles).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT' || cause.code === 'EACCES' || cause.code === 'EISDIR') {
       throw new QcError('backup-unreadable', `cannot read ${path}: ${cause.message}`, { cause });
     }

@@ -29,10 +29,10 @@ export interface BenchOptions {
   readonly seconds: number;
   /** Longest p99 of capture to subscriber, ms. */
   readonly limitMs: number;
-  /** Of the cameras' pictures, pixels. */
+  /** Of the cameras' images, pixels. */
   readonly width: number;
   readonly height: number;
-  /** Also make an int8 variant where there is none. */
+  /** Also make an int8 variant if there is none. */
   readonly int8: boolean;
 }
 
@@ -71,7 +71,7 @@ export interface BenchReport {
 type Measured = Pick<Config, 'model' | 'labels' | 'thresholds'>;
 
 /** A line has cameras of 10 frames a second or more; parts come with every so many of them. */
-const fewestFps = 10;
+const minFps = 10;
 const clipSeconds = 4;
 const otherRates = [1, 2, 5, 10, 20];
 
@@ -114,7 +114,7 @@ export async function runBench(
   const used = await measureInference(model, storage, model.precision, { seconds: 0, signal });
   if (typeof used === 'string') throw new QcError('precision-unavailable', used);
 
-  const fps = rate * Math.ceil(fewestFps / rate);
+  const fps = rate * Math.ceil(minFps / rate);
   tell(`drawing ${clipSeconds} s of ${width} × ${height} at ${fps} frames/s …`);
   const world = opened.use(
     await openWorld({ cameras: options.cameras, width, height, fps, seconds: clipSeconds, seed: 1 }),

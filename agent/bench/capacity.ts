@@ -25,7 +25,7 @@ export function counts(most: number): number[] {
   return [...found, most];
 }
 
-/** The most cameras with which all was well, with nothing too much below them; undefined where not even one was. */
+/** The most cameras with which all was well, with nothing too much below them; undefined if not even one was. */
 export function fitting(steps: readonly Step[]): Step | undefined {
   const failed = Math.min(...steps.filter(({ tooMuch }) => tooMuch !== null).map(({ cameras }) => cameras));
   return steps

@@ -1,4 +1,4 @@
-/** A few seconds of the drawn line, encoded beforehand and shown for ever: many cameras that cost next to nothing. */
+/** A few seconds of the drawn line, encoded beforehand and shown forever: many cameras that cost next to nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openConveyor } from '../demo/conveyor.ts';
 import { openEncoder } from '../demo/encode.ts';
@@ -16,7 +16,7 @@ export interface ClipOptions {
 
 type Picture = Pick<EncodedPicture, 'data' | 'key'>;
 
-/** Draws and encodes it; a key picture comes every second and at the start. */
+/** Draws and encodes it; a key frame comes every second and at the start. */
 export async function makeClip({ width, height, fps, seconds, seed }: ClipOptions): Promise<Picture[]> {
   const conveyor = openConveyor({ partsPerMinute: 60, seed, startedAt: 0 });
   await using encoder = await openEncoder({ codec: 'h264', width, height, fps });
@@ -29,7 +29,7 @@ export async function makeClip({ width, height, fps, seconds, seed }: ClipOption
 }
 
 /**
- * Plays a clip over and over from its start whenever somebody begins to look.
+ * Plays a clip over and over from its start whenever someone begins to look.
  * @param phase how far into a frame interval its shutter closes, 0 to 1: cameras that nobody synchronised
  */
 export function playClip(

@@ -21,7 +21,7 @@ export interface Usage {
   readonly outside: number;
 }
 
-/** @param outside the processes that are not the agent's. All is 0 where there is no /proc */
+/** @param outside the processes that are not the agent's. All is 0 if there is no /proc */
 export function usage(agent: number, outside: readonly number[]): Usage {
   const tree = processTree(agent);
   return {

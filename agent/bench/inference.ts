@@ -1,4 +1,4 @@
-/** The model alone: how long a picture takes, and how many a second it manages while nothing else is done. */
+/** The model alone: how long an image takes, and how many a second it manages while nothing else is done. */
 import { setImmediate } from 'node:timers/promises';
 import { QcError } from '../../config/errors.ts';
 import type { ModelConfig } from '../../config/schema.ts';
@@ -12,19 +12,19 @@ export interface InferenceFigures {
   readonly base: string;
   readonly precision: string;
   readonly provider: string;
-  /** Median of pictures one after the other, ms. */
+  /** Median of images one after the other, ms. */
   readonly oneMs: number;
   /** While the next ones always wait. */
   readonly perSecond: number;
   readonly input: BaseInput;
 }
 
-/** Pictures that wait at full speed: more than the threads that take them. */
+/** Images that wait at full speed: more than the threads that take them. */
 const inFlight = 4;
 const warmUps = 5;
 
 /**
- * Runs pictures of the base's own size through the agent's own session, so that preparation costs next to nothing.
+ * Runs images of the base's own size through the agent's own session, so that preparation costs next to nothing.
  * @returns why it cannot, where this precision is not there
  */
 export async function measureInference(
@@ -69,14 +69,14 @@ export async function measureInference(
 }
 
 export interface PreparationFigures {
-  /** Of the picture that is scaled and normalised, pixels. */
+  /** Of the image that is scaled and normalised, pixels. */
   readonly width: number;
   readonly height: number;
   /** Median, ms. */
   readonly ms: number;
 }
 
-/** Scaling and normalising one picture to the input of the base, in this thread. */
+/** Scaling and normalising one image to the input of the base, in this thread. */
 export async function measurePreparation(
   input: BaseInput,
   { width, height }: { readonly width: number; readonly height: number },

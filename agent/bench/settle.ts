@@ -4,9 +4,9 @@ import { percentile } from './figures.ts';
 import type { Arrived } from './results.ts';
 
 export interface SettleOptions {
-  readonly leastMs: number;
+  readonly minMs: number;
   /** A machine that is too small never settles. */
-  readonly mostMs: number;
+  readonly maxMs: number;
   readonly signal?: AbortSignal;
 }
 
@@ -15,15 +15,15 @@ const lookMs = 1_000;
 /** Waits until latency has stopped falling from one second to the next. @param arrived grows meanwhile */
 export async function settle(
   arrived: readonly Arrived[],
-  { leastMs, mostMs, signal }: SettleOptions,
+  { minMs, maxMs, signal }: SettleOptions,
 ): Promise<void> {
   let before = Number.POSITIVE_INFINITY;
-  for (let waitedMs = 0; waitedMs < mostMs; ) {
+  for (let waitedMs = 0; waitedMs < maxMs; ) {
     const from = arrived.length;
     await sleep(lookMs, undefined, signal && { signal });
     waitedMs += lookMs;
     const now = percentile(arrived.slice(from).map(latencyOf), 0.5);
-    if (waitedMs >= leastMs && hasSettled(before, now)) return;
+    if (waitedMs >= minMs && hasSettled(before, now)) return;
     before = now;
   }
 }

@@ -39,18 +39,18 @@ export interface Step {
   readonly lost: Counted;
   /** Capture to subscriber. */
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number };
-  /** CPU time used, in cores; null where the system does not tell (it takes Linux). */
+  /** CPU time used, in cores; null if the system does not tell (it takes Linux). */
   readonly cores: Cores | null;
   /** All processes of the agent (PSS); null as above. */
   readonly memoryMb: number | null;
-  /** Why it is too much; null where all is well. */
+  /** Why it is too much; null if all is well. */
   readonly tooMuch: string | null;
 }
 
 const startMs = 90_000;
-const warmUp = { leastMs: 2_000, mostMs: 12_000 };
+const warmUp = { minMs: 2_000, maxMs: 12_000 };
 /** What must come of the parts asked for, besides one of each camera, which may be on its way at the end. */
-const leastShare = 0.97;
+const minShare = 0.97;
 
 export async function runStep(cameras: number, options: StepOptions): Promise<Step> {
   const { world, settings, folder, rate, seconds, signal } = options;
@@ -122,14 +122,14 @@ function figuresOf(arrived: readonly Arrived[], seconds: number) {
   };
 }
 
-/** @returns null where nothing speaks against it */
+/** @returns null if nothing speaks against it */
 export function whyTooMuch(
   step: Pick<Step, 'cameras' | 'seconds' | 'lost' | 'perSecond' | 'asked' | 'latencyMs'>,
   limitMs: number,
 ): string | null {
   const { cameras, seconds, lost, perSecond, asked, latencyMs } = step;
   if (lostOf(lost) > 0) return `${lostOf(lost)} parts lost`;
-  if (perSecond < leastShare * asked - cameras / seconds)
+  if (perSecond < minShare * asked - cameras / seconds)
     return `${perSecond.toFixed(1)} parts/s instead of ${asked}`;
   if (!(latencyMs.p99 <= limitMs)) return `p99 ${Math.round(latencyMs.p99)} ms is above ${limitMs} ms`;
   return null;

@@ -17,7 +17,7 @@ interface WorldFacts {
   /** Of each camera, on 127.0.0.1. */
   readonly urls: readonly string[];
   readonly broker: string;
-  /** What to inspect in their pictures. */
+  /** What to inspect in their images. */
   readonly region: Region;
 }
 

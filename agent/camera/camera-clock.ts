@@ -11,7 +11,7 @@ const STEP_MS = 500;
 const SLEW = 0.02;
 /** A stream that is later than this after it was opened again is late, ms; and longest that is believed, ms. */
 const LATE_MS = 500;
-const LONGEST_LATE_MS = 60_000;
+const MAX_LATE_MS = 60_000;
 /** How far the clocks of camera and machine drift apart, ms per ms: twice what quartz does. */
 const DRIFT = 0.0002;
 
@@ -83,8 +83,8 @@ export class CameraClock {
     this.#compared = true;
     if (this.#before === undefined || Math.abs(delayMs) < AHEAD_MS) return undefined;
     const lateMs = arrivalMs - cameraMs - this.#before.offsetMs;
-    const leastMs = LATE_MS + DRIFT * (arrivalMs - this.#before.at);
-    return lateMs > leastMs && lateMs < LONGEST_LATE_MS ? lateMs : undefined;
+    const minMs = LATE_MS + DRIFT * (arrivalMs - this.#before.at);
+    return lateMs > minMs && lateMs < MAX_LATE_MS ? lateMs : undefined;
   }
 
   /** @param delayMs by both wall clocks, beyond the lag of the stream */

@@ -13,7 +13,7 @@ export interface CameraEvents {
   next(signal: AbortSignal): Promise<CameraEvent>;
 }
 
-/** A camera that is read for ever: it reconnects by itself and is `down` in between. */
+/** A camera that is read forever: it reconnects by itself and is `down` in between. */
 export interface CameraFeed extends CameraEvents, AsyncDisposable {
   readonly camera: string;
   readonly up: boolean;
@@ -37,7 +37,7 @@ export interface CameraFeed extends CameraEvents, AsyncDisposable {
   readonly drift: number;
   /** What is cut now. */
   readonly region: Region;
-  /** @throws QcError camera-region where it is too small for the picture, as far as that is known */
+  /** @throws QcError camera-region if it is too small for the image, as far as that is known */
   checkRegion(region: Region): void;
   /**
    * Cuts another region: every frame handed out from this moment on is cut by it. Resolves with the first of them, or
@@ -48,6 +48,6 @@ export interface CameraFeed extends CameraEvents, AsyncDisposable {
   readonly turnedAt: number;
   /** Something comes of it at least this often, camera or no camera, ms; else nobody reads it any more. */
   readonly turnsWithinMs: number;
-  /** Adds whole-picture previews to the frames while somebody watches. */
+  /** Adds whole-image previews to the frames while someone watches. */
   watch(on: boolean): void;
 }

@@ -5,8 +5,8 @@ import { lineThrough, type Point } from './trend.ts';
 /** The least offset within this time is taken as free of the jitter of the network, ms. */
 const WINDOW_MS = 250;
 /** Windows that are remembered; when there are more, two neighbours become one, up to this length, ms. */
-const MOST_WINDOWS = 64;
-const LONGEST_WINDOW_MS = 4_000;
+const MAX_WINDOWS = 64;
+const MAX_WINDOW_MS = 4_000;
 /** The rate of the timestamps is learned for this long after the stream was opened, ms. */
 const LEARN_MS = 3_000;
 /** A stream that arrives faster than its timestamps for so long does not only deliver a backlog, ms. */
@@ -17,12 +17,12 @@ const LOCK_MS = 150;
 const JUMP_MS = 200;
 /** A jump is reported for this long, ms. */
 const JUMP_REPORTED_MS = 30_000;
-/** So many frames in a row without a new timestamp: the stream has none. */
+/** This many frames in a row without a new timestamp: the stream has none. */
 const UNSTAMPED_FRAMES = 5;
 /** Rate error that quartz does not exceed, ms per ms; reported, and the most that a known rate may change. */
 const QUARTZ = 0.0003;
 /** The rate is not known better than this after a time `T`, plus the jitter that was seen: this / T, ms. */
-const LEAST_ERROR_MS = 40;
+const MIN_ERROR_MS = 40;
 /** A rate below what was taken as certain is believed after this time, ms. */
 const RELEARN_MS = 10_000;
 /**
@@ -33,7 +33,7 @@ const DRAINED_AT_ONCE_MS = 100;
 const DRAINED_MS = 50;
 const HELD_MS = 10_000;
 /** No network holds frames back for longer, ms. */
-const LONGEST_LAG_MS = 60_000;
+const MAX_LAG_MS = 60_000;
 /** A rate that was learned wrongly shows while the stream seems to be late, in windows of so much together, ms. */
 const REVIEW_MS = 20_000;
 /** Windows whose jitter is looked at. */
@@ -149,7 +149,7 @@ export class StreamClock {
 
   /** Why the stream must be opened again: the timestamps are further behind than any delay; undefined if they are not. */
   get failure(): QcError | undefined {
-    return this.#lagMs > LONGEST_LAG_MS ? tooFarBehind() : undefined;
+    return this.#lagMs > MAX_LAG_MS ? tooFarBehind() : undefined;
   }
 
   /** This stream is known to be late by so much, from what is not in its timestamps, ms. */
@@ -298,7 +298,7 @@ export class StreamClock {
     this.#lateWindows = this.#lateWindows.slice(-NOISE_WINDOWS);
     this.#held = { lagMs: 0, at, takenBackMs: 0 };
     this.#windows.push(window);
-    if (this.#windows.length > MOST_WINDOWS) this.#forget();
+    if (this.#windows.length > MAX_WINDOWS) this.#forget();
     this.#fit(at);
     this.#lastGood.keep(this.#line);
   }
@@ -351,7 +351,7 @@ export class StreamClock {
     if (spanMs < REVIEW_MS) return;
     const found = lineThrough(this.#lateWindows);
     this.#lateWindows = this.#lateWindows.slice(-NOISE_WINDOWS);
-    const error = QUARTZ + (LEAST_ERROR_MS + found.spreadMs) / spanMs;
+    const error = QUARTZ + (MIN_ERROR_MS + found.spreadMs) / spanMs;
     if (Math.abs(found.slope) > error || slope > -2 * error) return;
     this.#slopes = { least: -error, most: error };
     this.#line = { at, level: this.#lowest, slope: 0 };
@@ -379,7 +379,7 @@ export class StreamClock {
     const spanMs = this.#windows.at(-1)!.at - this.#windows[0]!.at;
     if (spanMs < LEARN_MS) return;
     const found = lineThrough(this.#windows);
-    const error = QUARTZ + (LEAST_ERROR_MS + 4 * found.spreadMs) / spanMs;
+    const error = QUARTZ + (MIN_ERROR_MS + 4 * found.spreadMs) / spanMs;
     if (spanMs >= RELEARN_MS && found.slope + error < this.#slopes.least && found.slope > -QUARTZ - error) {
       // The frames that were late when the stream opened say nothing about its rate.
       this.#windows = this.#windows.slice(this.#windows.length >> 1);
@@ -399,7 +399,7 @@ export class StreamClock {
   }
 
   #forget(): void {
-    if (this.#windowMs >= LONGEST_WINDOW_MS) {
+    if (this.#windowMs >= MAX_WINDOW_MS) {
       this.#windows.shift();
       return;
     }
@@ -416,7 +416,7 @@ export class StreamClock {
 }
 
 function tooFarBehind(): QcError {
-  const what = `the timestamps of the stream are more than ${LONGEST_LAG_MS / 1000} s behind the time, which no delay explains`;
+  const what = `the timestamps of the stream are more than ${MAX_LAG_MS / 1000} s behind the time, which no delay explains`;
   const remedy =
     'the stream is opened again; set a constant frame rate in the camera, also at night (switch slow shutter off)';
   return new QcError('camera-clock', what, { remedy });

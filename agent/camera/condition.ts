@@ -30,7 +30,7 @@ const blocking: ReadonlySet<CameraCondition> = new Set([
   'blind',
 ]);
 
-/** Sets a condition, described in an operator's words; an empty text clears it. */
+/** Sets a condition, described for the operator; an empty text clears it. */
 export type SetCondition = (condition: CameraCondition, text: string) => void;
 
 /** The conditions of one camera. */

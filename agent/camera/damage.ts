@@ -44,13 +44,13 @@ export function noKeyFrame(waitedMs: number): string {
 }
 
 /**
- * After a loss, so many of the following pictures can lack data: the end of one, or the beginning of the next. A lost
+ * After a loss, so many of the following images can lack data: the end of one, or the beginning of the next. A lost
  * fragment of a JPEG costs that image alone, and it is discarded where the image is put together.
  */
 export const suspectAfterLoss = (codec: string | undefined) => (codec === 'MJPEG' ? 0 : 2);
 
 /** Reopening is repeated at growing intervals, up to this one, ms. */
-const LONGEST_MS = 60_000;
+const MAX_MS = 60_000;
 /** An attempt that lasted this many times its wait ends the growth. */
 const HEALTHY = 10;
 
@@ -77,6 +77,6 @@ export class DamagePatience {
   /** The attempt was ended because no key frame came. */
   reopened(nowMs: number): void {
     const healthy = nowMs - this.#startedAt >= HEALTHY * this.#waitMs;
-    this.#waitMs = healthy ? this.#firstMs : Math.min(Math.max(LONGEST_MS, this.#firstMs), this.#waitMs * 2);
+    this.#waitMs = healthy ? this.#firstMs : Math.min(Math.max(MAX_MS, this.#firstMs), this.#waitMs * 2);
   }
 }

@@ -48,7 +48,7 @@ export function sourceFor(config: Pick<CameraConfig, 'url' | 'decoder'>): Camera
 }
 
 /**
- * Opens a camera that is read for ever: an attempt that ends is followed by another one, with back-off. Returns
+ * Opens a camera that is read forever: an attempt that ends is followed by another one, with back-off. Returns
  * at once: a camera that is away is down, not an error. Closed means its process is gone and its files are closed.
  */
 export async function openCameraFeed(
@@ -62,8 +62,8 @@ export async function openCameraFeed(
   return feed;
 }
 
-/** Longest wait between two attempts, ms. */
-const longestWaitMs = 10_000;
+/** Maximum wait between two attempts, ms. */
+const maxWaitMs = 10_000;
 
 const isLoginRefused = (error: unknown) => error instanceof QcError && error.code === 'camera-unauthorized';
 
@@ -83,7 +83,7 @@ class Feed implements CameraFeed {
   readonly #faults: FaultLog;
   readonly #slot: FrameSlot;
   readonly #cut: LiveRegion;
-  /** Of the whole picture, once it is known. */
+  /** Of the whole image, once it is known. */
   #size: Size | undefined;
   /** No frame of the region came yet since it changed, and who waits for one. */
   #recut = false;
@@ -97,8 +97,8 @@ class Feed implements CameraFeed {
     this.camera = camera;
     this.#password = password;
     this.#cut = new LiveRegion(config.region);
-    // An attempt may be silent while it starts, waits for a first picture and is given up; a minute is for starved machines.
-    this.turnsWithinMs = 60_000 + longestWaitMs + 2 * config.stallMs + 2_000 / wantedFps(config);
+    // An attempt may be silent while it starts, waits for a first image and is given up; a minute is for starved machines.
+    this.turnsWithinMs = 60_000 + maxWaitMs + 2 * config.stallMs + 2_000 / wantedFps(config);
     this.#observer = observer;
     this.#log = log.child({ component: 'camera', camera });
     this.#faults = new FaultLog(this.#log);
@@ -150,7 +150,7 @@ class Feed implements CameraFeed {
     };
     this.#finished = retry(attempt, {
       signal: this.#stop.signal,
-      maxMs: longestWaitMs,
+      maxMs: maxWaitMs,
       login: loginWith(password, isLoginRefused),
       onFailure: (error, waitMs) => this.#lost(error, waitMs, config),
     });

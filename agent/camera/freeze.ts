@@ -1,4 +1,4 @@
-/** A plane of 8-bit samples as a decoder leaves it in memory: rows of `stride` bytes, `width` of them picture. */
+/** A plane of 8-bit samples as a decoder leaves it in memory: rows of `stride` bytes, `width` of them image. */
 export interface Plane {
   readonly data: Uint8Array;
   readonly stride: number;
@@ -10,7 +10,7 @@ const ROWS = 4;
 const COLUMNS = 16;
 
 /**
- * A cheap fingerprint of a picture: every 4th row, every 16th sample, starting at a place that moves with the
+ * A cheap fingerprint of an image: every 4th row, every 16th sample, starting at a place that moves with the
  * row, so that all columns are met (FNV-1a's mixing). A living sensor's noise changes it with every frame.
  */
 export function fingerprint({ data, stride, width, height }: Plane): number {
@@ -24,7 +24,7 @@ export function fingerprint({ data, stride, width, height }: Plane): number {
   return hash;
 }
 
-/** Notices a picture that stands still: the same fingerprint for `freezeMs`; 0 = never. */
+/** Notices an image that stands still: the same fingerprint for `freezeMs`; 0 = never. */
 export class FreezeWatch {
   readonly #freezeMs: number;
   #last: number | undefined;
@@ -34,7 +34,7 @@ export class FreezeWatch {
     this.#freezeMs = freezeMs;
   }
 
-  /** Whether the picture has stood still for too long, at this monotonic time, ms. */
+  /** Whether the image has stood still for too long, at this monotonic time, ms. */
   frozen(plane: Plane, nowMs: number): boolean {
     if (this.#freezeMs === 0) return false;
     const print = fingerprint(plane);

@@ -23,13 +23,13 @@ const ABOVE_MS = 100;
 export class LastGood {
   #line: Line | undefined;
   #since: number | undefined;
-  #window = { at: 0, leastMs: Number.POSITIVE_INFINITY };
+  #window = { at: 0, minMs: Number.POSITIVE_INFINITY };
 
   /** Call it while the stream is not late. */
   keep(line: Line): void {
     this.#line = { ...line };
     this.#since = undefined;
-    this.#window.leastMs = Number.POSITIVE_INFINITY;
+    this.#window.minMs = Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -45,12 +45,12 @@ export class LastGood {
       return undefined;
     }
     if (at - this.#window.at < WINDOW_MS) {
-      this.#window.leastMs = Math.min(this.#window.leastMs, aboveMs);
+      this.#window.minMs = Math.min(this.#window.minMs, aboveMs);
       return undefined;
     }
-    const isOnLine = this.#window.leastMs <= ABOVE_MS;
+    const isOnLine = this.#window.minMs <= ABOVE_MS;
     const since = this.#window.at;
-    this.#window = { at, leastMs: aboveMs };
+    this.#window = { at, minMs: aboveMs };
     if (!isOnLine) this.#since = undefined;
     else this.#since ??= since;
     return this.#since !== undefined && at - this.#since >= CONFIRM_MS ? line : undefined;

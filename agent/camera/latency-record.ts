@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { writeDurably } from '../../models/disk/durable.ts';
+import { median } from '../../models/median.ts';
 
 const latencySchema = z.strictObject({
   schema: z.literal(1),
@@ -43,5 +44,5 @@ export async function readLatency(storageDirectory: string, camera: string): Pro
 
 /** The median, ms. */
 export function typicalMs({ measurements }: Pick<Latency, 'measurements'>): number {
-  return measurements.toSorted((a, b) => a - b)[measurements.length >> 1]!;
+  return median(measurements);
 }

@@ -8,13 +8,13 @@ import type { CameraSource } from './source.ts';
 /** A pixel has changed when it differs by more than this from the frame before, levels of 255. */
 const CHANGED = 16;
 /** The region has changed when so many of its pixels have, and five times as many as without a change. */
-const LEAST_SHARE = 0.01;
+const MIN_SHARE = 0.01;
 const ABOVE_NOISE = 5;
 /** How long the region must be quiet before a change, and how much too late its moment may be told, ms. */
 const QUIET_MS = 2_000;
 const EARLY_MS = 500;
 /** The longest delay that is waited for, ms. */
-const LONGEST_MS = 15_000;
+const MAX_MS = 15_000;
 /** Pixels that are compared. */
 const SAMPLES = 4_096;
 
@@ -22,7 +22,7 @@ export interface LatencyDeps {
   readonly source: CameraSource;
   readonly config: CameraConfig;
   readonly signal: AbortSignal;
-  /** Told when a change may be made: the region has been quiet for long enough. */
+  /** Called when a change may be made: the region has been quiet for long enough. */
   readonly onReady: (measured: number) => void;
   /** The moment of each change, by `monotonicMs`. */
   readonly moments: AsyncIterator<number>;
@@ -53,7 +53,7 @@ export async function measureLatency(camera: string, deps: LatencyDeps): Promise
     deliver({ image, times: { takenAt } }) {
       seen.push({ at: takenAt, changedShare: last ? changedShare(last, image) : 0 });
       last = image;
-      while (seen.length > 0 && takenAt - seen[0]!.at > LONGEST_MS + QUIET_MS) seen.shift();
+      while (seen.length > 0 && takenAt - seen[0]!.at > MAX_MS + QUIET_MS) seen.shift();
     },
     received: () => undefined,
     dropped: () => undefined,
@@ -87,8 +87,7 @@ async function quiet(seen: readonly SeenFrame[]): Promise<void> {
   const since = monotonicMs();
   for (;;) {
     const recent = seen.filter(({ at }) => monotonicMs() - at < QUIET_MS);
-    const isQuiet =
-      recent.length >= 5 && Math.max(...recent.map((one) => one.changedShare)) < LEAST_SHARE * 5;
+    const isQuiet = recent.length >= 5 && Math.max(...recent.map((one) => one.changedShare)) < MIN_SHARE * 5;
     if (isQuiet && monotonicMs() - since >= QUIET_MS) return;
     await sleep(50);
   }
@@ -97,12 +96,12 @@ async function quiet(seen: readonly SeenFrame[]): Promise<void> {
 async function delayOf(seen: readonly SeenFrame[], moment: number): Promise<number> {
   const before = seen.filter(({ at }) => at < moment - EARLY_MS && at > moment - EARLY_MS - QUIET_MS);
   const noise = Math.max(0, ...before.map(({ changedShare }) => changedShare));
-  const least = Math.max(LEAST_SHARE, ABOVE_NOISE * noise);
+  const least = Math.max(MIN_SHARE, ABOVE_NOISE * noise);
   for (;;) {
     const change = seen.find(({ at, changedShare }) => at >= moment - EARLY_MS && changedShare >= least);
     if (change) return change.at - moment;
-    if (monotonicMs() - moment > LONGEST_MS) {
-      throw new QcError('camera-latency', `the region has not changed within ${LONGEST_MS / 1000} s`);
+    if (monotonicMs() - moment > MAX_MS) {
+      throw new QcError('camera-latency', `the region has not changed within ${MAX_MS / 1000} s`);
     }
     await sleep(10);
   }

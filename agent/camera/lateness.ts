@@ -13,7 +13,7 @@ export class Lateness {
   readonly #condition: SetCondition;
   #youngAt: number | undefined;
   #late = false;
-  #lag = { since: 0, leastMs: Number.POSITIVE_INFINITY, beforeMs: undefined as number | undefined };
+  #lag = { since: 0, minMs: Number.POSITIVE_INFINITY, beforeMs: undefined as number | undefined };
   #clockText = '';
   drift = 0;
   /** `ClockReport.reference`, for the next connection. */
@@ -27,8 +27,8 @@ export class Lateness {
 
   /** The least age of the frames of about the last second, ms; undefined until it is known. */
   get lagMs(): number | undefined {
-    const { leastMs, beforeMs } = this.#lag;
-    return beforeMs === undefined ? undefined : Math.min(beforeMs, leastMs);
+    const { minMs, beforeMs } = this.#lag;
+    return beforeMs === undefined ? undefined : Math.min(beforeMs, minMs);
   }
 
   /**
@@ -61,14 +61,14 @@ export class Lateness {
 
   #measure(ageMs: number, now: number): void {
     if (now - this.#lag.since >= 1_000) {
-      const { leastMs } = this.#lag;
+      const { minMs } = this.#lag;
       this.#lag = {
         since: now,
-        leastMs: Number.POSITIVE_INFINITY,
-        beforeMs: Number.isFinite(leastMs) ? leastMs : ageMs,
+        minMs: Number.POSITIVE_INFINITY,
+        beforeMs: Number.isFinite(minMs) ? minMs : ageMs,
       };
     }
-    this.#lag.leastMs = Math.min(this.#lag.leastMs, ageMs);
+    this.#lag.minMs = Math.min(this.#lag.minMs, ageMs);
   }
 
   #tell(ageMs: number | undefined): void {

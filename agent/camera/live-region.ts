@@ -1,6 +1,6 @@
 import type { Region } from '../../models/image.ts';
 
-/** The region that is cut from a camera's picture; it may change while frames flow. */
+/** The region that is cut from a camera's image; it may change while frames flow. */
 export class LiveRegion {
   #value: Region;
   readonly #listeners = new Set<() => void>();
@@ -19,7 +19,7 @@ export class LiveRegion {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Told of every change until the handle is disposed of. */
+  /** Called for every change until the handle is disposed of. */
   onChange(listener: () => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };

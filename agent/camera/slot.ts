@@ -2,7 +2,7 @@ import type { Frame } from '../../models/image.ts';
 import type { CameraEvent, CameraEvents } from './camera.ts';
 
 /**
- * Holds the newest frame of one camera until somebody takes it. A newer frame overwrites it; the overwritten one
+ * Holds the newest frame of one camera until someone takes it. A newer frame overwrites it; the overwritten one
  * is told to `onOverwritten`. A loss is never overwritten and comes before any frame that followed it.
  */
 export class FrameSlot implements CameraEvents {

@@ -20,9 +20,9 @@ export type DropReason =
 
 /** A stream as the camera sends it, before anything is cut. */
 export interface StreamFacts {
-  /** As people write it: `H.264`; undefined where the source does not know. */
+  /** As people write it: `H.264`; undefined if the source does not know. */
   readonly codec: string | undefined;
-  /** Pixels of the whole picture. */
+  /** Pixels of the whole image. */
   readonly width: number;
   readonly height: number;
 }
@@ -49,14 +49,14 @@ export interface SourceContext {
   readonly cut?: LiveRegion | undefined;
   /** Ends the attempt: the promise settles when everything it opened is closed. */
   readonly signal: AbortSignal;
-  /** Whether somebody watches: frames then carry a preview. Asked anew for every frame. */
+  /** Whether someone watches: frames then carry a preview. Asked again for every frame. */
   watched(): boolean;
   /** Takes a frame, which says by which region it was cut, at once and never blocks. */
   deliver(frame: Frame): void;
   /** Frames decoded since the last call, judged later or not. */
   received(frames: number): void;
   dropped(reason: DropReason, frames: number): void;
-  /** Told before the first frame, and again when the camera changes its picture. */
+  /** Called before the first frame, and again when the camera changes its image. */
   described?(stream: StreamFacts): void;
   /** How long this attempt may go without a key frame after damage, ms; absent: what the configuration says. */
   readonly damageMs?: number;

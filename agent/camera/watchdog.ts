@@ -1,44 +1,49 @@
 import { QcError } from '../../config/errors.ts';
 
-/** Until the first complete picture a stream may take this long, if data comes: key frames can be rare, ms. */
-const FIRST_PICTURE_MS = 15_000;
-/** A decoder starts and loads its libraries in this time even on a busy machine, ms. */
+/** Maximum time until the first complete image while data arrives, ms: key frames can be rare. */
+const FIRST_IMAGE_MS = 15_000;
+/** Time for a decoder to start and load its libraries, even on a busy machine, ms. */
 const START_MS = 10_000;
 
-/** Notices that no pictures come: the decoder may be stuck, the stream silent, or full of what is no picture. */
+/** Detects that no images arrive: the decoder hangs, or the stream is silent or contains no images. */
 export class Watchdog {
   readonly #stallMs: number;
-  readonly #bark: (error: QcError) => void;
-  readonly #startedAt = performance.now();
-  #timer: NodeJS.Timeout;
+  readonly #onStall: (error: QcError) => void;
+  #startedAt = 0;
+  #timer: NodeJS.Timeout | undefined;
   #opened = false;
-  #pictured = false;
+  #hasImage = false;
 
-  /** @param bark called once, when nothing came for `stallMs` */
-  constructor(stallMs: number, bark: (error: QcError) => void) {
+  /** @param onStall called once, when nothing has arrived for `stallMs` */
+  constructor(stallMs: number, onStall: (error: QcError) => void) {
     this.#stallMs = stallMs;
-    this.#bark = bark;
-    this.#timer = setTimeout(() => this.#silent(), stallMs + START_MS);
+    this.#onStall = onStall;
+  }
+
+  /** Starts watching; end it with `stop`. */
+  start(): void {
+    this.#startedAt = performance.now();
+    this.#restart(this.#stallMs + START_MS);
   }
 
   /**
    * The camera answered and described its stream.
-   * @param dataIsTold whether `data` will be called for what comes before the first picture
+   * @param reportsData whether `data` is called for data before the first image
    */
-  opened({ dataIsTold }: { dataIsTold: boolean }): void {
+  opened({ reportsData }: { reportsData: boolean }): void {
     this.#opened = true;
-    this.#restart(dataIsTold ? this.#stallMs : Math.max(this.#stallMs, FIRST_PICTURE_MS));
+    this.#restart(reportsData ? this.#stallMs : Math.max(this.#stallMs, FIRST_IMAGE_MS));
   }
 
-  /** Data came that is not a picture yet. */
+  /** Data arrived that is not a complete image yet. */
   data(): void {
-    if (!this.#pictured && performance.now() - this.#startedAt < FIRST_PICTURE_MS) this.#restart();
+    if (!this.#hasImage && performance.now() - this.#startedAt < FIRST_IMAGE_MS) this.#restart();
   }
 
-  /** A picture was decoded. */
-  picture(): void {
+  /** An image was decoded. */
+  image(): void {
     this.#opened = true;
-    this.#pictured = true;
+    this.#hasImage = true;
     this.#restart();
   }
 
@@ -53,7 +58,7 @@ export class Watchdog {
 
   #silent(): void {
     const waited = `${this.#stallMs} ms`;
-    this.#bark(
+    this.#onStall(
       this.#opened
         ? new QcError('camera-stalled', `no picture for ${waited}`)
         : new QcError('camera-unreachable', `no answer for ${waited}`),

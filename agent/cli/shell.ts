@@ -8,7 +8,7 @@ import { QcError } from '../../config/errors.ts';
 
 export const { env: environment, pid } = process;
 
-/** Whether somebody looks at what is written beside the answer. */
+/** Whether someone looks at what is written beside the answer. */
 export const isWatched = process.stderr.isTTY === true;
 
 /** A first SIGTERM or Ctrl-C ends the work in order, a second one at once. */

@@ -16,7 +16,7 @@ export interface ConveyorOptions {
 }
 
 export interface Conveyor {
-  /** The picture at an instant, in any size; its buffer is overwritten by the next call. */
+  /** The image at an instant, in any size; its buffer is overwritten by the next call. */
   draw(at: number, width: number, height: number): Image;
   /** When the part with this number (from 1) is in the region, and what is wrong with it. */
   truthOf(serial: number): Truth;

@@ -1,4 +1,4 @@
-/** What is left of a picture after the camera has encoded it and the agent has decoded it again. */
+/** What is left of an image after the camera has encoded it and the agent has decoded it again. */
 import {
   AV_CODEC_FLAG_LOW_DELAY,
   AV_CODEC_ID_H264,
@@ -12,11 +12,11 @@ import type { Image } from '../../models/image.ts';
 import { pictureFrame } from './encode.ts';
 
 export interface Decoder {
-  /** Decodes the next H.264 picture of the stream. */
+  /** Decodes the next H.264 image of the stream. */
   decode(data: Buffer): Image;
 }
 
-/** Opens an H.264 decoder for pictures of one size. */
+/** Opens an H.264 decoder for images of one size. */
 export function openDecoder(width: number, height: number): Decoder & AsyncDisposable {
   const codec = Codec.findDecoder(AV_CODEC_ID_H264);
   if (!codec) throw new Error('this build of node-av decodes no H.264');

@@ -111,7 +111,7 @@ const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Def
   },
 };
 
-/** A point of the surface at least `margin` from the edge, where there is one. */
+/** A point of the surface at least `margin` from the edge, if there is one. */
 function onMaterial(shape: Shape, random: Random, margin: number): Point {
   let best: Point = { x: 0, y: 0 };
   for (let tries = 0; tries < 60; tries++) {

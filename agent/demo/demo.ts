@@ -102,7 +102,7 @@ interface LineAddress {
   readonly region: object;
 }
 
-/** The config file of the demo: what somebody edits to inspect a real line. */
+/** The config file of the demo: what someone edits to inspect a real line. */
 function demoConfig({ url, region }: LineAddress, broker: string, port: number): string {
   const cameras = {
     top: { url, region, trigger: { kind: 'presence' }, vote: { frames: 3 }, simulated: true },

@@ -1,4 +1,4 @@
-/** RGB pictures into what a camera sends: H.264, H.265 (node-av's x264 and x265) or JPEG (sharp). */
+/** RGB images into what a camera sends: H.264, H.265 (node-av's x264 and x265) or JPEG (sharp). */
 import {
   AV_CODEC_FLAG_CLOSED_GOP,
   AV_OPT_SEARCH_CHILDREN,
@@ -27,8 +27,8 @@ import type { Codec } from './rtsp/payload.ts';
 
 export interface Encoder {
   /**
-   * Encodes the next picture, which must have the encoder's size; one at a time.
-   * A key picture forced from the same pixels decodes to the same pixels, whatever came before it.
+   * Encodes the next image, which must have the encoder's size; one at a time.
+   * A key frame forced from the same pixels decodes to the same pixels, whatever came before it.
    */
   encode(image: Image, forceKey: boolean): Promise<{ data: Buffer; key: boolean }>;
 }
@@ -41,7 +41,7 @@ export interface EncoderOptions {
   readonly fps: number;
 }
 
-/** Opens an encoder without delay: every picture in gives its encoded picture out. */
+/** Opens an encoder without delay: every image in gives its encoded image out. */
 export async function openEncoder(options: EncoderOptions): Promise<Encoder & AsyncDisposable> {
   return options.codec === 'mjpeg' ? jpegEncoder() : videoEncoder(options, profiles[options.codec]);
 }
@@ -62,7 +62,7 @@ function jpegEncoder(): Encoder & AsyncDisposable {
   };
 }
 
-// A constant quantiser: the same pixels as a key picture always give the same bits, which `freeze` needs.
+// A constant quantiser: the same pixels as a key frame always give the same bits, which `freeze` needs.
 const profiles = {
   h264: {
     name: 'libx264',
@@ -145,7 +145,7 @@ function videoEncoder(
   };
 }
 
-/** An empty picture of a pixel format. */
+/** An empty image of a pixel format. */
 export function pictureFrame(format: AVPixelFormat, width: number, height: number): Frame {
   const frame = new Frame();
   frame.alloc();

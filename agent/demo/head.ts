@@ -23,7 +23,7 @@ const samplesSeed = 20_261_123;
 
 export interface FitDeps {
   readonly model: ModelConfig;
-  /** Pictures done so far, of how many. */
+  /** Images done so far, of how many. */
   readonly onProgress: (done: number, total: number) => void;
 }
 
@@ -35,7 +35,7 @@ export async function fitsBase(headFolder: string, base: string): Promise<boolea
   return head.base.sha256 === sha256;
 }
 
-/** Makes a head that fits the base the active one of the store; fits one anew (about a minute) only where none does. */
+/** Makes a head that fits the base the active one of the store; fits one again (about a minute) only where none does. */
 export async function provideDemoHead(storageDirectory: string, deps: FitDeps): Promise<void> {
   const store = await openStore(storageDirectory);
   const active = await store.active();

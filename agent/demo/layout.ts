@@ -1,4 +1,4 @@
-/** Where things are in the picture, for any size of it: laid out at 640×480 and scaled to fit. */
+/** Where things are in the image, for any size of it: laid out at 640×480 and scaled to fit. */
 import type { Region } from '../../models/image.ts';
 
 export interface Layout {
@@ -26,7 +26,7 @@ export function layoutOf(width: number, height: number): Layout {
   };
 }
 
-/** The region to inspect, fractions of the picture. */
+/** The region to inspect, fractions of the image. */
 export function regionOf(width: number, height: number): Region {
   const { regionSide } = layoutOf(width, height);
   return {

@@ -16,7 +16,7 @@ export interface Line extends LineControls {
   readonly region: Region;
   /** The newest parts, oldest first, each from the moment it enters the region. */
   readonly truths: readonly Truth[];
-  /** Told of each part from now on; the returned function ends it. */
+  /** Called for each part from now on; the returned function ends it. */
   onTruth(listener: (truth: Truth) => void): () => void;
   readonly pid: number;
 }
@@ -24,7 +24,7 @@ export interface Line extends LineControls {
 const keptTruths = 1_000;
 const closeMs = 3_000;
 
-/** Starts the line in a process of its own, so that drawing disturbs nobody; closed means that process is gone. */
+/** Starts the line in its own process, so that drawing disturbs nobody; closed means that process is gone. */
 export async function openLine(options: LineOptions = {}): Promise<Line & AsyncDisposable> {
   const child = fork(new URL('./line-process.js', import.meta.url), {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

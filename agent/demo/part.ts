@@ -72,7 +72,7 @@ export function paintPart(plan: PartPlan, radius: number, lightAngle: number): S
       if (covered === 0) continue;
 
       const { x, y } = place(column, row);
-      // Slope of the surface in pixels of the picture, so that light falls on it as on everything else.
+      // Slope of the surface in pixels of the image, so that light falls on it as on everything else.
       const slopeX = ((height[at + 1]! - height[at - 1]!) * radius) / 2;
       const slopeY = ((height[at + side]! - height[at - side]!) * radius) / 2;
       const facing = -(slopeX * light.x + slopeY * light.y);

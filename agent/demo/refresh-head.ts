@@ -1,5 +1,5 @@
 /**
- * Fits the demo's head anew where the embedded base has changed, or with `--force` (after the drawings changed):
+ * Fits the demo's head again where the embedded base has changed, or with `--force` (after the drawings changed):
  * `node dist/agent/demo/refresh-head.js`, part of `npm run generate`.
  */
 import { modelSchema } from '../../config/schema.ts';

@@ -12,7 +12,7 @@ export interface SampleOptions {
   /** Of each defect; twice as many good ones. */
   readonly perLabel: number;
   readonly seed: number;
-  /** Size of the camera's picture, pixels; the samples are its region. */
+  /** Size of the camera's image, pixels; the samples are its region. */
   readonly width?: number;
   readonly height?: number;
 }
@@ -51,7 +51,7 @@ export async function* drawSamples(options: SampleOptions): AsyncGenerator<Sampl
       const x = layout.centre.x + random.between(-reach, reach);
       const y = layout.centre.y + random.between(-layout.sidestep, layout.sidestep);
       const travel = random.integer(width);
-      // The part comes creeping: most pictures of a stream are coded as differences from the one before.
+      // The part comes creeping: most images of a stream are coded as differences from the one before.
       const step = random.between(0.02, 0.2) * layout.partRadius;
       let shown: Image | undefined;
       for (const back of random.next() < 0.2 ? [0] : [2, 1, 0]) {

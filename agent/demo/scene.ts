@@ -28,9 +28,9 @@ export interface Scene {
   readonly width: number;
   readonly height: number;
   /**
-   * Draws one picture into the scene's own buffer, which the next call overwrites.
+   * Draws one image into the scene's own buffer, which the next call overwrites.
    * @param travel how far the belt has moved, pixels
-   * @param noiseSeed another one for each picture
+   * @param noiseSeed another one for each image
    */
   draw(travel: number, placed: readonly Placed[], light: Light, noiseSeed: number): Image;
 }
@@ -49,7 +49,7 @@ export function anyLight(random: Random): Light {
   };
 }
 
-/** Prepares belt and noise for pictures of one size. */
+/** Prepares belt and noise for images of one size. */
 export function openScene(width: number, height: number, seed: number): Scene {
   const belt = paintBelt(width, height, seed);
   const noise = sensorNoise(seed);
@@ -147,7 +147,7 @@ function lay(data: Uint8Array, width: number, height: number, { sprite, x, y }: 
   }
 }
 
-/** Nearly normal noise of about 1.6 grey levels; pictures begin at another place of it in every row. */
+/** Nearly normal noise of about 1.6 grey levels; images begin at another place of it in every row. */
 function sensorNoise(seed: number): Float32Array {
   const random = seededRandom(mixSeeds(seed, 3));
   return Float32Array.from(

@@ -1,4 +1,4 @@
-/** The pretend camera's sensor: draws and encodes a picture at each tick, and can freeze or change its size. */
+/** The pretend camera's sensor: draws and encodes an image at each tick, and can freeze or change its size. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Image } from '../../models/image.ts';
 import { Closer } from '../lifecycle/closer.ts';
@@ -14,19 +14,19 @@ export interface ShutterOptions {
   /** Even numbers, pixels. */
   readonly width: number;
   readonly height: number;
-  /** Pictures a second. */
+  /** Images a second. */
   readonly fps: number;
   readonly draw: Draw;
 }
 
 export interface Shutter extends PictureSource {
-  /** Repeats the newest picture: what is decoded is the same to the last bit. */
+  /** Repeats the newest image: what is decoded is the same to the last bit. */
   freeze(on: boolean): void;
-  /** Changes the size of the pictures, from the next one on, and ends a freeze; even numbers, pixels. */
+  /** Changes the size of the images, from the next one on, and ends a freeze; even numbers, pixels. */
   resize(width: number, height: number): void;
 }
 
-/** Opens the shutter; it draws and encodes only while somebody subscribes. */
+/** Opens the shutter; it draws and encodes only while someone subscribes. */
 export async function openShutter(options: ShutterOptions): Promise<Shutter & AsyncDisposable> {
   const { codec, fps, draw } = options;
   const listeners = new Set<(picture: EncodedPicture) => void>();
@@ -49,7 +49,7 @@ export async function openShutter(options: ShutterOptions): Promise<Shutter & As
       keyWanted = true;
     }
     newest = frozen ?? draw(capturedAt, width, height);
-    // Only key pictures of the same pixels decode to the same pixels: a difference picture would refine them.
+    // Only key frames of the same pixels decode to the same pixels: a difference image would refine them.
     const forceKey = keyWanted || frozen !== undefined;
     keyWanted = false;
     return { ...(await encoder.encode(newest, forceKey)), capturedAt };

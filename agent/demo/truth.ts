@@ -15,7 +15,7 @@ export interface Truth {
 
 export interface Match<R> {
   readonly result: R;
-  /** The part in the region when the frame was captured; undefined where it was empty. */
+  /** The part in the region when the frame was captured; undefined if it was empty. */
   readonly truth: Truth | undefined;
 }
 

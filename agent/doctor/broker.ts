@@ -9,7 +9,7 @@ import { expiring, type Finding, failure, good, warning } from './finding.ts';
 import type { RunningAgent } from './http.ts';
 import { checkTopics, connector } from './topics.ts';
 
-/** Longest wait for a message to come back, ms. */
+/** Maximum wait for a message to come back, ms. */
 const echoMs = 4_000;
 
 const otherPort =

@@ -9,7 +9,7 @@ import { wantedFps } from '../camera/rate.ts';
 import type { ClockReport, StreamFacts } from '../camera/source.ts';
 import { type Finding, failure, failureOf, good, warning } from './finding.ts';
 
-/** Longest wait for the first frame, ms: longer than a source needs to give up and say why. */
+/** Maximum wait for the first frame, ms: longer than a source needs to give up and say why. */
 const firstFrameMs = 25_000;
 /**
  * How long is read on from there: for the frame rate, for damage, for the first sender report, which tells the camera's
@@ -19,7 +19,7 @@ const watchMs = 4_500;
 /** Frames that came while the decoder started are read in a burst, ms. */
 const backlogMs = 1_000;
 /** Longest silence of a camera to wait for, also if stallMs is longer, ms. */
-const longestSilenceMs = 5_000;
+const maxSilenceMs = 5_000;
 /** Timestamps may run slow or fast by this much, ms per ms. */
 const driftTolerance = 0.005;
 /** A camera clock may be this far from ours, ms. */
@@ -41,7 +41,7 @@ interface Look {
   readonly error: unknown;
 }
 
-/** @param side shorter side of what the model sees, pixels; undefined where the model does not open */
+/** @param side shorter side of what the model sees, pixels; undefined if the model does not open */
 export async function checkCamera(
   name: string,
   config: CameraConfig,
@@ -90,7 +90,7 @@ async function lookAt(name: string, config: CameraConfig, signal: AbortSignal): 
         ...config,
         clock: 'camera',
         freezeMs: 0,
-        stallMs: Math.min(config.stallMs, longestSilenceMs),
+        stallMs: Math.min(config.stallMs, maxSilenceMs),
       },
       password: config.password,
       signal: attempt.signal,
@@ -123,7 +123,7 @@ async function lookAt(name: string, config: CameraConfig, signal: AbortSignal): 
   return { stream, newest, clock, firstAfterMs, fps: rateOf(counted), faults, conditions, error };
 }
 
-/** Frames a second once what had waited at the start is read; undefined where it was too short to tell. */
+/** Frames a second once what had waited at the start is read; undefined if it was too short to tell. */
 function rateOf(counted: readonly { at: number; frames: number }[]): number | undefined {
   const settledAt = (counted[0]?.at ?? 0) + backlogMs;
   const [first, ...later] = counted.filter(({ at }) => at >= settledAt);
@@ -229,7 +229,7 @@ function driftFindings(check: string, report: ClockReport | undefined): Finding[
   ];
 }
 
-/** What is too far to be the way from the camera; undefined where the stream does not tell the camera's clock. */
+/** What is too far to be the way from the camera; undefined if the stream does not tell the camera's clock. */
 export function clockFault({ capturedAt, receivedAt }: Frame): string | undefined {
   const offMs = capturedAt - receivedAt;
   if (Math.abs(offMs) <= clockToleranceMs) return undefined;

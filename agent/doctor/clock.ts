@@ -37,7 +37,7 @@ export async function checkClock(file: string, env: Environment, now = Date.now(
 
 /**
  * Whether the clock is synchronised, as the kernel sees it (adjtimex(2), STA_UNSYNC, by way of timedatectl) or
- * systemd-timesyncd says; undefined where neither can be asked, as in a container.
+ * systemd-timesyncd says; undefined if neither can be asked, as in a container.
  */
 async function keptByNtp(env: Environment): Promise<boolean | undefined> {
   try {

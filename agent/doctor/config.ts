@@ -7,12 +7,12 @@ import type { Config } from '../../config/schema.ts';
 import { type Finding, failure, good, warning } from './finding.ts';
 
 export interface ConfigFindings {
-  /** Absent where something is wrong with it. */
+  /** Absent if something is wrong with it. */
   readonly config?: Config;
   readonly findings: Finding[];
 }
 
-/** @throws ConfigError where there is no such file, or it is no YAML: nothing can be said about what is in it */
+/** @throws ConfigError if there is no such file, or it is no YAML: nothing can be said about what is in it */
 export function checkConfig(file: string, env: Environment): ConfigFindings {
   readDocument(file);
   const warnings: Finding[] = [];

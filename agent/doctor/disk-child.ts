@@ -1,4 +1,4 @@
-/** Checks the storage directory in a process of its own, which may hang with the disk. */
+/** Checks the storage directory in its own process, which may hang with the disk. */
 
 import { checkDisk } from './disk.ts';
 import { type DiskAnswer, type DiskQuestion, failedWith } from './disk-in-child.ts';

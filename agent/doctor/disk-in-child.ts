@@ -1,5 +1,5 @@
 /**
- * A disk or a network drive that hangs holds whoever asks it, and a process whose threads it holds cannot even exit. So a
+ * A disk or a network drive that hangs holds the requester it, and a process whose threads it holds cannot even exit. So a
  * child asks it, and is left behind if need be.
  */
 import { fork } from 'node:child_process';

@@ -7,7 +7,7 @@ import { requireDataFileSystem } from '../../models/disk/folders.ts';
 import { requireReadable } from '../../models/disk/layout.ts';
 import { type Finding, failure, failureOf, good, warning } from './finding.ts';
 
-const leastBytes = 200e6;
+const minBytes = 200e6;
 const fewBytes = 2e9;
 const makeRoom = 'free some space, move storage.directory to a larger disk, or lower storage.evidenceQuotaMb';
 
@@ -37,7 +37,7 @@ export function roomFinding(directory: string, freeBytes: number, noFiles = fals
   const said = `${directory}: ${size(freeBytes)} free`;
   if (noFiles)
     return failure('disk', `${directory}: no more files can be created (no inodes left)`, makeRoom);
-  if (freeBytes < leastBytes) return failure('disk', said, makeRoom);
+  if (freeBytes < minBytes) return failure('disk', said, makeRoom);
   return freeBytes < fewBytes ? warning('disk', said, makeRoom) : good('disk', said);
 }
 
@@ -45,7 +45,7 @@ function size(bytes: number): string {
   return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.floor(bytes / 1e6)} MB`;
 }
 
-/** The directory, or what there is of the way to it; undefined where one may not even look. */
+/** The directory, or what there is of the way to it; undefined if one may not even look. */
 async function nearest(directory: string): Promise<string | undefined> {
   for (let place = directory; ; place = dirname(place)) {
     try {

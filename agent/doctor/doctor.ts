@@ -30,7 +30,7 @@ export interface Findings {
  * Checks configuration, clock, disk, outbox, HTTP port, model, broker and cameras; changes nothing, and does not disturb
  * an agent that runs.
  * Where the signal aborts, what is known by then is returned.
- * @throws ConfigError where the file cannot be read at all
+ * @throws ConfigError if the file cannot be read at all
  */
 export async function runDoctor(
   file: string,

@@ -5,7 +5,7 @@ import { QcError } from '../../config/errors.ts';
 export interface Finding {
   /** What was checked: `config`, `camera top`, `broker` … */
   readonly check: string;
-  /** False where it fails; a warning is ok. */
+  /** False if it fails; a warning is ok. */
   readonly ok: boolean;
   readonly level: 'ok' | 'warn' | 'fail';
   /** What was found. Never contains a secret. */

@@ -55,7 +55,7 @@ function noticeFinding(text: string): Finding {
     : warning('model', what, remedy);
 }
 
-/** Reports recipes whose head cannot be used before somebody selects them. */
+/** Reports recipes whose head cannot be used before someone selects them. */
 async function recipeFindings(inspector: Inspector, { recipes, labels }: Config): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const [name, { head }] of Object.entries(recipes)) {
@@ -98,7 +98,7 @@ function headFindings(version: string, inspector: Inspector, goodLabels: readonl
   const misfit = inspector.misfit();
   if (misfit) return [failure('head', `${misfit.message}: every part is uncertain`, misfit.remedy)];
   if (labels.length === 0) {
-    const remedy = 'label good parts and defects, and train a head; without one every part is uncertain';
+    const remedy = 'label good parts and defects, and train a model version; without one every part is uncertain';
     return [warning('head', 'none yet: every part is uncertain', remedy)];
   }
   const missing = goodLabels.filter((label) => !labels.includes(label));

@@ -8,7 +8,7 @@ import { sparkplugTopics } from '../publish/sparkplug/topics.ts';
 import { type Finding, failure, good, warning } from './finding.ts';
 import { connector } from './topics.ts';
 
-/** Longest wait for retained messages, ms. */
+/** Maximum wait for retained messages, ms. */
 const retainedMs = 1_000;
 
 /** @throws QcError broker-… */

@@ -16,7 +16,7 @@ import { topicsUnder } from '../publish/topics.ts';
 import { type Finding, failure, good, warning } from './finding.ts';
 import type { RunningAgent } from './http.ts';
 
-/** Longest wait for a message that should not arrive, and for an answer, ms. */
+/** Maximum wait for a message that should not arrive, and for an answer, ms. */
 const echoMs = 400;
 const answerMs = 3_000;
 /** A result with few labels has about 850 bytes. */

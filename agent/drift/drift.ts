@@ -27,7 +27,7 @@ export const tolerance = 0.4;
 /** Parts over which is averaged: each weighs 2/(N+1) at first. */
 const window = 200;
 /** Fewer say nothing. */
-const leastParts = 30;
+const minParts = 30;
 /** Deviations by chance that are granted. */
 const granted = 3;
 
@@ -64,7 +64,7 @@ export function createDrift({ means, counts, spread, concentration, place }: Ref
       }
     },
     get value() {
-      if (parts < leastParts) return undefined;
+      if (parts < minParts) return undefined;
       const total = sum(weights);
       const ofPairs = total * total - sum(weightSquares);
       const unknown = sum(weights.map((weight, k) => (weight > 0 ? weight ** 2 / counts[k]! : 0)));

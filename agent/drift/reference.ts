@@ -5,7 +5,7 @@ import { argmax } from '../../models/argmax.ts';
 import { type HeadWeights, hellinger, probabilitiesOf } from '../../models/head.ts';
 
 export interface Reference {
-  /** [K][D], the mean example of each label, transformed; undefined where the head knows none of it. */
+  /** [K][D], the mean example of each label, transformed; undefined if the head knows none of it. */
   readonly means: readonly (Float64Array | undefined)[];
   /** [K], examples of each label. */
   readonly counts: readonly number[];
@@ -18,11 +18,11 @@ export interface Reference {
 }
 
 /** Fewer examples tell nothing of how far parts spread. */
-const leastExamples = 8;
+const minExamples = 8;
 /** Examples looked at between two looks at other work: a frame must not wait for the reference. */
 const atOnce = 10;
 /** Examples from whose pairs tr(Σ²) is estimated. */
-const mostPaired = 40;
+const maxPaired = 40;
 
 /**
  * Examples count for the label that the head gives them, as parts do later: both sides are sorted by the same rule.
@@ -50,13 +50,13 @@ export async function referenceOf(head: HeadWeights): Promise<Reference | undefi
     }
   }
   const freedom = exemplars.length - counts.filter((count) => count > 0).length;
-  if (exemplars.length < leastExamples || freedom < leastExamples / 2) return undefined;
+  if (exemplars.length < minExamples || freedom < minExamples / 2) return undefined;
   const means = sums.map((sum, k) => (counts[k]! > 0 ? sum.map((value) => value / counts[k]!) : undefined));
   // Σ‖t − μ‖² = Σ‖t‖² − Σ mₖ‖μₖ‖²
   const explained = means.reduce((sum, mean, k) => sum + (mean ? counts[k]! * dot(mean, mean) : 0), 0);
   const spread = (squares - explained) / freedom;
   if (!(spread > 1e-9)) return undefined;
-  const step = Math.max(1, exemplars.length / mostPaired);
+  const step = Math.max(1, exemplars.length / maxPaired);
   const residuals = exemplars.flatMap((row, i) =>
     Math.floor(i / step) === Math.floor((i - 1) / step)
       ? []

@@ -19,7 +19,7 @@ export interface DriftWatchDeps {
 }
 
 /** Heads whose examples are kept: recipes come and go. Each is some MB. */
-const mostHeads = 8;
+const maxHeads = 8;
 
 /** A head that could not be read is read again after this time, ms. */
 const retryMs = 60_000;
@@ -31,8 +31,8 @@ interface Watched {
 }
 
 /**
- * The examples of a head are read from the store when it judges its first part; the parts until then are passed over.
- * With another head a camera begins anew: what was far from the old one's examples may be near to those of the new one.
+ * The examples of a head are read from the store when it judges its first part; the parts until then are skipped.
+ * With another head a camera starts again: what was far from the old one's examples may be near to those of the new one.
  */
 export function createDriftWatch(storageDirectory: string, deps: DriftWatchDeps): DriftWatch {
   const log = deps.log.child({ component: 'drift' });
@@ -45,7 +45,7 @@ export function createDriftWatch(storageDirectory: string, deps: DriftWatchDeps)
     const reference = references.get(version);
     references.delete(version);
     references.set(version, reference);
-    for (const oldest of references.keys()) if (references.size > mostHeads) references.delete(oldest);
+    for (const oldest of references.keys()) if (references.size > maxHeads) references.delete(oldest);
     if (!known) void read(version);
     return reference;
   }

@@ -24,7 +24,7 @@ export interface EvidenceFiles {
 }
 
 /** Limit besides the quota: the index of this many takes about 25 MB of memory. */
-const mostFiles = 250_000;
+const maxFiles = 250_000;
 /** Disks allocate whole blocks, bytes. */
 const blockBytes = 4096;
 const onDisk = (bytes: number) => Math.ceil(bytes / blockBytes) * blockBytes;
@@ -61,7 +61,7 @@ export async function openEvidenceFiles(
     }
   }
   async function makeRoom(wanted: number): Promise<void> {
-    while (kept.length > first && (bytes + wanted > quotaBytes || kept.length - first >= mostFiles)) {
+    while (kept.length > first && (bytes + wanted > quotaBytes || kept.length - first >= maxFiles)) {
       await removeOldest();
     }
   }

@@ -51,8 +51,8 @@ export interface EvidenceDeps {
 }
 
 /** Most images that wait for the disk, and the size of their pixels, bytes. */
-const mostWaiting = 32;
-const mostWaitingBytes = 32_000_000;
+const maxWaiting = 32;
+const maxWaitingBytes = 32_000_000;
 /** Time to write the queued images when the agent stops, ms. */
 const closingMs = 2_000;
 
@@ -81,7 +81,7 @@ export function openEvidence(
 
   const freeSpace = createFreeSpace({
     directory,
-    leastBytes: minFreeMb * 1e6,
+    minBytes: minFreeMb * 1e6,
     everyMs: pauseMs,
     onChange: tell,
   });
@@ -137,7 +137,7 @@ export function openEvidence(
   function whyNot(image: Image): DropReason | undefined {
     if (freeSpace.isLow) return 'low-disk';
     if (performance.now() < pausedUntil) return 'failed';
-    const isFull = waiting.length >= mostWaiting || waitingBytes + image.data.byteLength > mostWaitingBytes;
+    const isFull = waiting.length >= maxWaiting || waitingBytes + image.data.byteLength > maxWaitingBytes;
     return isFull ? 'slow' : undefined;
   }
 

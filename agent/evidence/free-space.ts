@@ -14,7 +14,7 @@ export interface FreeSpaceOptions {
   /** Any existing path on the disk. */
   readonly directory: string;
   /** Space that must stay free, bytes. */
-  readonly leastBytes: number;
+  readonly minBytes: number;
   readonly everyMs: number;
   /** Called when the space becomes low, or is no longer low. */
   readonly onChange: () => void;
@@ -23,7 +23,7 @@ export interface FreeSpaceOptions {
 /** Hysteresis: this much more must be free before it is no longer low, bytes. */
 const returnFactor = 1.05;
 
-export function createFreeSpace({ directory, leastBytes, everyMs, onChange }: FreeSpaceOptions): FreeSpace {
+export function createFreeSpace({ directory, minBytes, everyMs, onChange }: FreeSpaceOptions): FreeSpace {
   let freeBytes: number | undefined;
   let isLow = false;
 
@@ -39,7 +39,7 @@ export function createFreeSpace({ directory, leastBytes, everyMs, onChange }: Fr
       const facts = await statfs(directory).catch(() => undefined);
       if (!facts) return;
       freeBytes = facts.bavail * facts.bsize;
-      const least = isLow ? leastBytes * returnFactor : leastBytes;
+      const least = isLow ? minBytes * returnFactor : minBytes;
       const nowLow = freeBytes - wanted < least;
       if (nowLow === isLow) return;
       isLow = nowLow;

@@ -24,7 +24,7 @@ export interface EvidencePage {
 }
 
 /** Most sidecars read for one page: a search for a rare label must not keep the disk busy for minutes. */
-const mostRead = 1_000;
+const maxRead = 1_000;
 /** Sidecars read concurrently. */
 const atOnce = 16;
 
@@ -43,7 +43,7 @@ export async function listEvidence(
     .reverse();
   const items: Result[] = [];
   let read = 0;
-  while (read < ids.length && read < mostRead && items.length < limit) {
+  while (read < ids.length && read < maxRead && items.length < limit) {
     const some = ids.slice(read, read + atOnce);
     const texts = await Promise.all(some.map((id) => files.sidecar(id)));
     for (const text of texts) {

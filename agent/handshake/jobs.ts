@@ -37,7 +37,7 @@ export interface JobsOptions {
 }
 
 /** Finished jobs that are remembered for late requests. */
-const mostRemembered = 64;
+const maxRemembered = 64;
 
 export class Jobs {
   readonly #options: JobsOptions;
@@ -109,7 +109,7 @@ export class Jobs {
     if (!job || job.result) return;
     this.#finished.set(jobId, result);
     for (const old of this.#finished.keys())
-      if (this.#finished.size > mostRemembered) this.#finished.delete(old);
+      if (this.#finished.size > maxRemembered) this.#finished.delete(old);
     if (this.#options.acknowledges) {
       this.#open.set(jobId, { ...job, state: 'result-ready', since: wallMs, result });
     } else this.#open.delete(jobId);

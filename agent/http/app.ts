@@ -4,10 +4,11 @@ import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import { fastify } from 'fastify';
 import { jsonSchemaTransform, serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { App } from '../../calibration/routes/route.ts';
 import { addCalibration } from '../../calibration/routes.ts';
 import { QcError } from '../../config/errors.ts';
 import type { HttpConfig } from '../../config/schema.ts';
-import type { App, HttpDeps } from './deps.ts';
+import type { HttpDeps } from './deps.ts';
 import { createErrorHandler, errorBody } from './errors.ts';
 import { createGuard } from './guard.ts';
 import { securityHeaders } from './headers.ts';
@@ -39,7 +40,7 @@ export interface AccessFiles {
 
 /** Most concurrent connections: the cameras and the broker need file descriptors too. */
 const maxConnections = 256;
-/** A client that sends its headers or body slowly must not hold a connection for ever, ms. */
+/** A client that sends its headers or body slowly must not hold a connection forever, ms. */
 const headersTimeout = 10_000;
 const requestTimeout = 60_000;
 const keepAliveTimeout = 20_000;

@@ -1,7 +1,4 @@
 /** What every route gets: the server it is added to, and what it needs of the agent. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
-import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Calibration } from '../../calibration/calibration.ts';
 import type { Image } from '../../models/image.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -14,15 +11,6 @@ import type { Handshake, Result, Status } from '../publish/messages.ts';
 import type { RecipeView } from '../recipes/recipes.ts';
 import type { Recent } from './recent.ts';
 import type { CameraView } from './views.ts';
-
-/** The schemas of a route are zod; the types of its handler follow from them. */
-export type App = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
 
 export interface ReadyCheck {
   /** `camera top`, `broker`, `model`. */
@@ -52,7 +40,7 @@ export interface HttpDeps {
   cameras(): readonly CameraView[];
   /** Judges with the live model. @throws QcError if there is none */
   classify(image: Image): Promise<Classification>;
-  /** Whether somebody has the page open: cameras then add previews of the whole image. */
+  /** Whether someone has the page open: cameras then add previews of the whole image. */
   watch(on: boolean): void;
   readonly audit: Pick<Audit, 'record' | 'ready' | 'read'>;
   /** Reports what is wrong with tokens or certificate; an empty text withdraws it. */

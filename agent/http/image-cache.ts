@@ -15,7 +15,7 @@ export interface ImageCache {
 /** A JPEG has about a tenth of the size of its pixels, so JPEGs get a third of the memory. */
 const jpegShare = 1 / 3;
 
-/** Keeps the newest images in bounded memory: pixels in one ring buffer, and JPEGs of the images that somebody viewed. */
+/** Keeps the newest images in bounded memory: pixels in one ring buffer, and JPEGs of the images that someone viewed. */
 export function createImageCache(bytes: number): ImageCache {
   const block = Buffer.allocUnsafeSlow(bytes);
   /** Oldest first; each begins where the previous one ends, or at the start of the ring. */

@@ -1,8 +1,8 @@
 /** Rate limits per token or per address, counted in a cache of bounded size. */
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { App } from '../../calibration/routes/route.ts';
 import { QcError } from '../../config/errors.ts';
-import type { App } from './deps.ts';
 import { RateLimitStore } from './rate-limit-store.ts';
 
 export interface Limits {

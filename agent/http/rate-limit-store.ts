@@ -1,7 +1,7 @@
 import type { FastifyRateLimitStore } from '@fastify/rate-limit';
 
 /** Most addresses and tokens counted at a time; the one unseen for longest is dropped first. */
-const mostKeys = 5_000;
+const maxKeys = 5_000;
 
 interface Window {
   count: number;
@@ -25,7 +25,7 @@ export class RateLimitStore implements FastifyRateLimitStore {
     window.count++;
     this.#windows.delete(key);
     this.#windows.set(key, window);
-    if (this.#windows.size > mostKeys) this.#windows.delete(this.#windows.keys().next().value!);
+    if (this.#windows.size > maxKeys) this.#windows.delete(this.#windows.keys().next().value!);
     callback(null, { current: window.count, ttl: windowMs - (now - window.sinceMs) });
   }
 

@@ -1,4 +1,4 @@
-/** The newest results and their images, in bounded memory; images are encoded only when somebody views them. */
+/** The newest results and their images, in bounded memory; images are encoded only when someone views them. */
 import type { Frame, Image } from '../../models/image.ts';
 import type { WhereMapView } from '../evidence/where-view.ts';
 import type { Result } from '../publish/messages.ts';

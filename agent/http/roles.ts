@@ -8,7 +8,7 @@ export function isRole(text: string): text is Role {
   return (roles as readonly string[]).includes(text);
 }
 
-/** Whether somebody with the role `has` may do what needs the role `needs`. */
+/** Whether someone with the role `has` may do what needs the role `needs`. */
 export function mayAct(has: Role | 'none', needs: Role): boolean {
   return has !== 'none' && roles.indexOf(has) >= roles.indexOf(needs);
 }

@@ -27,10 +27,10 @@ export interface Tokens {
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}$/;
 
-/** The format of `createToken`; others are refused, so that no hash belongs to a password that somebody chose. */
+/** The format of `createToken`; others are refused, so that no hash belongs to a password that someone chose. */
 const tokenPattern = /^qc_[A-Za-z0-9_-]{43}$/;
 /** Limit of the file: each request is compared with every token. */
-const mostTokens = 1_000;
+const maxTokens = 1_000;
 
 /**
  * Creates a token of 256 random bits. The token is shown once and not stored; the line belongs into the file.
@@ -64,13 +64,13 @@ function parseTokens(text: string, file: string): Tokens {
     const [name = '', role = '', hash = '', ...rest] = line.trim().split(/\s+/);
     const isValid =
       namePattern.test(name) && isRole(role) && /^[0-9a-f]{64}$/i.test(hash) && rest.length === 0;
-    // The line is not shown: somebody may have written a token there.
+    // The line is not shown: someone may have written a token there.
     if (!isValid) throw new QcError('http-tokens-invalid', `${file}: line ${index + 1} is not a token line`);
     known.push({ name, role, hash: hash.toLowerCase(), bytes: Buffer.from(hash, 'hex') });
   }
   if (known.length === 0) throw new QcError('http-tokens-missing', `${file} contains no token`);
-  if (known.length > mostTokens) {
-    throw new QcError('http-tokens-invalid', `${file} contains more than ${mostTokens} tokens`);
+  if (known.length > maxTokens) {
+    throw new QcError('http-tokens-invalid', `${file} contains more than ${maxTokens} tokens`);
   }
   const show = (found: Known | undefined) =>
     found && { name: found.name, role: found.role, hash: found.hash };

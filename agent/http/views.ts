@@ -64,7 +64,7 @@ const stationEvent = z.object({
 });
 export type StationEvent = z.output<typeof stationEvent>;
 
-/** Event `answer`: sent for each part that somebody labels or skips. */
+/** Event `answer`: sent for each part that someone labels or skips. */
 const answerEvent = z.object({
   resultId: z.string(),
   label: z.string().nullable().describe('null: skipped'),

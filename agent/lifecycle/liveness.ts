@@ -1,7 +1,7 @@
 /**
  * Detects work that hangs. A watchdog restarts the process because of it, so it reports only what a restart can
  * fix: work that does not end, a loop that does not turn, a model that stays unavailable.
- * An unavailable camera or broker is not such a case: it is retried for ever, and the station is degraded meanwhile.
+ * An unavailable camera or broker is not such a case: it is retried forever, and the station is degraded meanwhile.
  */
 export class Liveness {
   readonly #hangs: ((now: number) => string | undefined)[] = [];
@@ -41,7 +41,7 @@ export class Liveness {
     );
   }
 
-  /** Watches something that may fail for a while, but not for ever. Checked at each call of `hang`. */
+  /** Watches something that may fail for a while, but not forever. Checked at each call of `hang`. */
   fault(what: string, patienceMs: number, fault: () => string | undefined): void {
     let wellAt = performance.now();
     this.#hangs.push((now) => {

@@ -67,7 +67,7 @@ export class FaultLog {
       fields,
       said?.unsaid ? `${fault} (${said.unsaid} more times since it was last logged)` : fault,
     );
-    // Bounded: fault texts with changing parts must not grow the map for ever.
+    // Bounded: fault texts with changing parts must not grow the map forever.
     if (this.#said.size > 200) this.#said.clear();
     this.#said.set(fault, { at: now, unsaid: 0 });
   }

@@ -20,7 +20,7 @@ export function cameraObserver(metrics: Metrics, onChange: () => void): CameraOb
   };
 }
 
-/** Counts triggers by what became of them. */
+/** Counts triggers by their outcome. */
 export function handshakeObserver(metrics: Metrics): HandshakeObserver {
   return {
     done: (camera, outcome) => metrics.jobsDone.inc({ camera, outcome }),

@@ -1,4 +1,4 @@
-/** What becomes of the parts. */
+/** Outcome of the parts. */
 import { type Result, verdictValue } from '../publish/messages.ts';
 import { type Declare, secondsBuckets } from './declare.ts';
 import { keptValues } from './kept-values.ts';

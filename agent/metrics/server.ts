@@ -1,4 +1,4 @@
-/** The inference server, where there is one. */
+/** The inference server, if there is one. */
 import { failures } from '../../models/remote/client.ts';
 import { type Declare, secondsBuckets } from './declare.ts';
 

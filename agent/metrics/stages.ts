@@ -7,7 +7,7 @@ import type { Declare } from './declare.ts';
 /** Half a millisecond to five seconds. */
 const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 /** Verdicts on their way to the broker that are remembered; while it is away more wait than are of interest. */
-const mostUnderWay = 256;
+const maxUnderWay = 256;
 
 export function declareStages({ histogram }: Declare) {
   const seconds = histogram(
@@ -25,7 +25,7 @@ export function declareStages({ histogram }: Declare) {
       if (state !== 'completed') return;
       for (const stage of stageNames) seconds.observe({ stage }, (timingsMs[stage] ?? 0) / 1000);
     },
-    /** The picture was taken in as evidence, or not, in this time. */
+    /** The image was taken in as evidence, or not, in this time. */
     evidenceTaken(ms: number): void {
       seconds.observe({ stage: 'evidence' }, ms / 1000);
     },
@@ -34,7 +34,7 @@ export function declareStages({ histogram }: Declare) {
       const now = monotonicMs();
       seconds.observe({ stage: 'store' }, (now - putAt) / 1000);
       underWay.set(keyOf(part), now);
-      for (const oldest of underWay.keys()) if (underWay.size > mostUnderWay) underWay.delete(oldest);
+      for (const oldest of underWay.keys()) if (underWay.size > maxUnderWay) underWay.delete(oldest);
     },
     /** The broker has acknowledged its verdict, which did not wait for the broker to come back. */
     partPublished(part: Numbered): void {

@@ -1,38 +1,30 @@
-import {
-  guessLight,
-  inLight,
-  type Light,
-  median,
-  outOfLight,
-  refineLight,
-  sameLight,
-  sample,
-} from './light.ts';
+import { median } from '../../models/median.ts';
+import { guessLight, inLight, type Light, outOfLight, refineLight, sameLight, sample } from './light.ts';
 import type { Thumbnail } from './thumbnail.ts';
 
 /** Frames whose median becomes the background: what moves through them leaves no trace. */
 const LEARN_FRAMES = 12;
 /** Least difference that counts, levels of 255 in the light of the background. */
-const LEAST_CONTRAST = 10;
-/** A difference of so many times the noise is none of it. */
+const MIN_CONTRAST = 10;
+/** A difference of this many times the noise is none of it. */
 const NOISES = 4.5;
 /** How fast the background follows slow changes while nothing is in view, share per frame. */
 const DRIFT = 0.02;
-/** The same where the picture differs: dirt is learned in a minute or two, the tip of a waiting part hardly. */
+/** The same where the image differs: dirt is learned in a minute or two, the tip of a waiting part hardly. */
 const DRIFT_DIFFERING = 0.001;
 /** From this differing share on, a light step is considered. */
 const LARGE = 0.3;
 /** From this differing share on, too little of the background is left to follow the light by. */
 const COVERED = 0.5;
-/** A light step that explains all but this share of the picture and keeps its structure needs no other proof. */
+/** A light step that explains all but this share of the image and keeps its structure needs no other proof. */
 const NEARLY_ALL = 0.02;
-/** Correlation with the background from which on a picture has its structure. */
+/** Correlation with the background from which on an image has its structure. */
 const SAME_STRUCTURE = 0.5;
-/** Standard deviation below which a picture has no structure, levels. */
+/** Standard deviation below which an image has no structure, levels. */
 const PLAIN = 4;
 /** Noise of a background made from too few frames to measure it, levels. */
-const LEAST_NOISE = 1.5;
-const MOST_NOISE = 5;
+const MIN_NOISE = 1.5;
+const MAX_NOISE = 5;
 
 /** A background as it is kept: row by row, levels of 255 in the light it was learned in. */
 export interface BackgroundLevels {
@@ -44,20 +36,20 @@ export interface BackgroundLevels {
 export interface Foreground {
   readonly width: number;
   readonly height: number;
-  /** 1 where the picture differs. */
+  /** 1 where the image differs. */
   readonly mask: Uint8Array;
-  /** Of the whole picture, 0 to 1. */
+  /** Of the whole image, 0 to 1. */
   readonly share: number;
-  /** The background in this picture's light. */
+  /** The background in this image's light. */
   readonly expected: Float32Array;
   /** Difference that noise does not reach, levels. */
   readonly tolerance: Float32Array;
 }
 
 /**
- * The empty picture, pixel by pixel with its noise, compared in whatever light there is.
+ * The empty image, pixel by pixel with its noise, compared in whatever light there is.
  * After codebook and running-average models (Piccardi, "Background subtraction techniques", 2004), with
- * the light taken out by a robust gain and offset for the whole picture.
+ * the light taken out by a robust gain and offset for the whole image.
  */
 export class Background {
   #learning: Thumbnail[] = [];
@@ -67,14 +59,14 @@ export class Background {
   #share = 0;
   #lightSteps = 0;
 
-  /** A background of one picture; its noise, the same everywhere, is what changed since the one before. */
+  /** A background of one image; its noise, the same everywhere, is what changed since the one before. */
   static of(picture: Thumbnail, before: Thumbnail): Background {
     const earlier = sample(before.luma);
     const changed = median(sample(picture.luma).map((level, n) => Math.abs(level - earlier[n]!)));
     const background = new Background();
     background.#level = picture.luma.slice();
     background.#noise = new Float32Array(picture.luma.length).fill(
-      Math.min(MOST_NOISE, Math.max(LEAST_NOISE, changed)),
+      Math.min(MAX_NOISE, Math.max(MIN_NOISE, changed)),
     );
     return background;
   }
@@ -96,12 +88,12 @@ export class Background {
     return this.#level && { level: this.#level.slice(), noise: this.#noise.slice() };
   }
 
-  /** How often all of the picture became brighter or darker at once. */
+  /** How often all of the image became brighter or darker at once. */
   get lightSteps(): number {
     return this.#lightSteps;
   }
 
-  /** One of the pictures to learn from; `learned` after the last. */
+  /** One of the images to learn from; `learned` after the last. */
   learn(picture: Thumbnail): void {
     this.#learning.push(picture);
     if (this.#learning.length < LEARN_FRAMES) return;
@@ -113,13 +105,13 @@ export class Background {
       level[at] = median(samples);
       const spread = median(samples.map((value) => Math.abs(value - level[at]!)));
       // A part that moved through must not make its path blind; 1.48 makes a deviation of a median distance.
-      this.#noise[at] = Math.min(MOST_NOISE, 1.48 * spread);
+      this.#noise[at] = Math.min(MAX_NOISE, 1.48 * spread);
     }
     this.#level = level;
     this.#learning = [];
   }
 
-  /** Compares a picture with the background, in the light that explains most of it. */
+  /** Compares an image with the background, in the light that explains most of it. */
   compare(picture: Thumbnail): Foreground {
     const { light, seen, stepped } = this.#fit(picture, this.#share > COVERED);
     this.#light = light;
@@ -133,7 +125,7 @@ export class Background {
     return median(sample(this.#noise));
   }
 
-  /** About the share of a picture that differs, in the light that its mean tells: at a small part of the cost of `compare`. */
+  /** About the share of an image that differs, in the light that its mean tells: at a small part of the cost of `compare`. */
   roughShareOf({ luma }: Thumbnail): number {
     const level = this.#level!;
     let [sum, own] = [0, 0];
@@ -144,15 +136,15 @@ export class Background {
     const gain = Math.min(2, Math.max(0.5, own > 0 ? sum / own : 1));
     let differing = 0;
     for (let at = 0; at < luma.length; at++) {
-      const tolerance = Math.max(LEAST_CONTRAST, NOISES * this.#noise[at]!);
+      const tolerance = Math.max(MIN_CONTRAST, NOISES * this.#noise[at]!);
       if (Math.abs(luma[at]! - gain * level[at]!) > tolerance) differing++;
     }
     return differing / luma.length;
   }
 
-  /** What differs by more than the noise given, the same in any light; the light of the last picture is kept. */
+  /** What differs by more than the noise given, the same in any light; the light of the last image is kept. */
   differsFrom(picture: Thumbnail, noise: number): Foreground {
-    const tolerance = new Float32Array(picture.luma.length).fill(Math.max(LEAST_CONTRAST, NOISES * noise));
+    const tolerance = new Float32Array(picture.luma.length).fill(Math.max(MIN_CONTRAST, NOISES * noise));
     return this.#fit(picture, false, () => tolerance).seen;
   }
 
@@ -162,7 +154,7 @@ export class Background {
     toleranceIn: (light: Light) => Float32Array = (light) => this.#tolerance(light),
   ): { light: Light; seen: Foreground; stepped: boolean } {
     const level = this.#level!;
-    // From picture to picture light changes little: follow it by the pixels that show the background.
+    // From image to image light changes little: follow it by the pixels that show the background.
     // Where a part covers most of it, the pixels that seem to show the background may be the part's.
     let light = covered
       ? this.#light
@@ -192,7 +184,7 @@ export class Background {
     }
   }
 
-  /** Takes these pixels of a picture for the background. */
+  /** Takes these pixels of an image for the background. */
   patch(pixels: Iterable<number>, { luma }: Thumbnail): void {
     for (const at of pixels) {
       this.#level![at] = outOfLight(this.#light, luma[at]!);
@@ -201,7 +193,7 @@ export class Background {
   }
 
   #tolerance({ gain }: Light): Float32Array {
-    const least = LEAST_CONTRAST * Math.min(1.5, Math.max(0.4, gain));
+    const least = MIN_CONTRAST * Math.min(1.5, Math.max(0.4, gain));
     return this.#noise.map((noise) => Math.max(least, NOISES * noise));
   }
 
@@ -229,7 +221,7 @@ export class Background {
   }
 }
 
-/** 1 where two pictures differ by more than their noise. */
+/** 1 where two images differ by more than their noise. */
 export function differing(
   one: Float32Array,
   other: Float32Array,
@@ -273,7 +265,7 @@ function structures(
   };
 }
 
-/** Share of the outermost pixels that differ: light changes there as well, a part seldom covers it all. */
+/** Share of the outermost pixels that differ: light changes there as well, a part rarely covers it all. */
 function rim({ width, height, mask }: Foreground): number {
   let differing = 0;
   let count = 0;

@@ -31,7 +31,7 @@ interface CollectedJob {
 }
 
 /**
- * A part when somebody asks: the first frame captured at or after the trigger, and those that follow it.
+ * A part when someone asks: the first frame captured at or after the trigger, and those that follow it.
  * One job is collected at a time. A refused job has no part; an accepted one always has one.
  * @param aim told of the recipe by whose region the next frames are to be cut; undefined: that in force
  */

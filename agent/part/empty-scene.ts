@@ -12,8 +12,8 @@ const MUCH = 0.3;
 /** An image shows a scene partly if this share of it differs. */
 const PARTLY = { least: 0.08, most: 0.75 };
 /** Fewer of them decide nothing. */
-const LEAST_PARTLY = 3;
-/** So many times as ragged is what differs from a scene that is not the empty region. */
+const MIN_PARTLY = 3;
+/** This many times as ragged is what differs from a scene that is not the empty region. */
 const RAGGED = 1.3;
 /** Visits without one of the background, after which any difference counts: something lies in the region now. */
 const UNRIVALLED = 3;
@@ -83,7 +83,7 @@ export class EmptyScene {
     if (kept) Object.assign(this.#current, { visits: 1, away: true, kept: true });
   }
 
-  /** Learns the background anew; the one before is back as soon as it is shown again. */
+  /** Learns the background again; the one before is back as soon as it is shown again. */
   relearn(): void {
     if (this.#current.confirmed)
       this.#others = [this.#current, ...this.#others.filter(({ confirmed }) => !confirmed)];
@@ -202,7 +202,7 @@ export class EmptyScene {
       sum += raggedness(seen);
       count++;
     }
-    return count < LEAST_PARTLY ? Number.POSITIVE_INFINITY : sum / count;
+    return count < MIN_PARTLY ? Number.POSITIVE_INFINITY : sum / count;
   }
 
   #remember(picture: Thumbnail): void {

@@ -23,7 +23,7 @@ export interface Finder {
   lost(reason: string): void;
   /** Another recipe is in force; `recut`: frames show another region from now on. */
   recipeChanged?(recut: boolean): void;
-  /** The agent stops: what was promised to somebody is given now, as failed; no timer is left. */
+  /** The agent stops: what was promised to someone is given now, as failed; no timer is left. */
   stop(): void;
 }
 

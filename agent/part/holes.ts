@@ -5,18 +5,18 @@ import type { Thumbnail } from './thumbnail.ts';
 export interface Blob {
   readonly pixels: readonly number[];
   readonly touchesRim: boolean;
-  /** Its contour is in the background and not in the picture: something that was learned has gone. */
+  /** Its contour is in the background and not in the image: something that was learned has gone. */
   readonly hole: boolean;
-  /** Its contour is in the picture and not in the background, all around: something in front of the background. */
+  /** Its contour is in the image and not in the background, all around: something in front of the background. */
   readonly inFront: boolean;
 }
 
 /** Smallest area looked at, pixels of a thumbnail. */
-const LEAST_PIXELS = 8;
+const MIN_PIXELS = 8;
 
 /**
  * The areas of a foreground, and which of them are holes: a thing in front of the background has its contour
- * in the picture, the place a learned thing has left has it in the background (as in Cucchiara et al.,
+ * in the image, the place a learned thing has left has it in the background (as in Cucchiara et al.,
  * "Detecting moving objects, ghosts, and shadows in video streams", PAMI 2003).
  */
 export function blobs(seen: Foreground, { luma }: Thumbnail): Blob[] {
@@ -57,8 +57,8 @@ export function blobs(seen: Foreground, { luma }: Thumbnail): Blob[] {
         pairs++;
       }
     }
-    if (pixels.length < LEAST_PIXELS) continue;
-    const clear = pairs >= LEAST_PIXELS && Math.max(inBackground, inPicture) > 8 * pairs;
+    if (pixels.length < MIN_PIXELS) continue;
+    const clear = pairs >= MIN_PIXELS && Math.max(inBackground, inPicture) > 8 * pairs;
     const hole = clear && inPicture < inBackground / 2;
     found.push({ pixels, touchesRim, hole, inFront: clear && !touchesRim && inBackground < inPicture / 2 });
   }
@@ -77,7 +77,7 @@ export function widened({ pixels }: Blob, { width, height }: Foreground): Set<nu
   return wide;
 }
 
-/** True where two areas are nearly the same: a hole does not move. */
+/** True if two areas are nearly the same: a hole does not move. */
 export function samePlace(a: Blob, b: Blob): boolean {
   const pixels = new Set(a.pixels);
   const shared = b.pixels.filter((at) => pixels.has(at)).length;

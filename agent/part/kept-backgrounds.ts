@@ -2,7 +2,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { regionSchema } from '../../config/schema.ts';
+import { regionSchema } from '../../config/camera-schema.ts';
 import { sealed, unsealed } from '../../models/disk/checksum.ts';
 import { writeDurably } from '../../models/disk/durable.ts';
 import { sameRegion } from '../camera/live-region.ts';

@@ -1,4 +1,6 @@
-/** How the light of a picture differs from that of the background: `picture = gain * background + offset`. */
+import { median } from '../../models/median.ts';
+
+/** How the light of an image differs from that of the background: `image = gain * background + offset`. */
 export interface Light {
   readonly gain: number;
   readonly offset: number;
@@ -11,7 +13,7 @@ export function inLight({ gain, offset }: Light, level: number): number {
   return Math.min(255, Math.max(0, gain * level + offset));
 }
 
-/** The other way round: a level of the picture in the light of the background. */
+/** The other way round: a level of the image in the light of the background. */
 export function outOfLight({ gain, offset }: Light, level: number): number {
   return Math.min(255, Math.max(0, (level - offset) / gain));
 }
@@ -70,8 +72,4 @@ export function guessLight(background: Float32Array, luma: Float32Array): Light[
 /** Every seventh value: enough for a median, and a tenth of the time to sort. */
 export function sample(values: Float32Array): Float32Array {
   return Float32Array.from({ length: Math.ceil(values.length / 7) }, (_, n) => values[7 * n]!);
-}
-
-export function median(values: Float32Array): number {
-  return values.toSorted()[values.length >> 1] ?? 0;
 }

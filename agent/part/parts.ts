@@ -21,17 +21,17 @@ export interface PartsDeps {
   readonly recipe?: () => string;
   /** The next frames are to be cut by the region of this recipe; undefined: of that in force. */
   readonly aim?: (recipe: string | undefined) => void;
-  /** Told of every job whose pictures are all taken. */
+  /** Called for every job whose images are all taken. */
   readonly onAcquired?: (jobId: string) => void;
-  /** Told in an operator's words what is odd: a part that does not leave, a background learned again. */
+  /** Told for the operator what is odd: a part that does not leave, a background learned again. */
   readonly onNotice?: (text: string) => void;
   /** Sets a condition of the camera, such as `blind`. */
   readonly condition?: SetCondition;
   /** Where the empty backgrounds of `presence` outlive the agent; default: nowhere. */
   readonly kept?: KeptBackgrounds;
-  /** Longest that a part may wait to be judged, ms. */
+  /** Maximum time that a part may wait to be judged, ms. */
   readonly maxWaitMs: number;
-  /** Told of frames that are not judged because the model is too slow. */
+  /** Called for frames that are not judged because the model is too slow. */
   readonly onShed?: (frames: number) => void;
   /** Which images were judged for earlier parts. */
   readonly judged?: Pick<JudgedImages, 'has' | 'add'>;

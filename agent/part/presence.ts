@@ -41,7 +41,7 @@ export interface KeptBackgrounds {
 
 export interface PresenceDeps {
   readonly give: Give;
-  /** Told in an operator's words what is odd. */
+  /** Told for the operator what is odd. */
   readonly onNotice: (text: string) => void;
   readonly condition: SetCondition;
   /** The recipe in force. */
@@ -54,7 +54,7 @@ interface PartInView {
   readonly recipe: string;
   readonly enteredAt: number;
   readonly views: BestViews;
-  /** Its first picture showed something that did not come in over the rim. */
+  /** Its first image showed something that did not come in over the rim. */
   readonly beganInside: boolean;
   /** Seen with its whole contour in front of the background: a part even if the background is not confirmed. */
   inFront: boolean;
@@ -75,7 +75,7 @@ interface PartInView {
  * What is in view at the start may be a part. Until the background is confirmed (`EmptyScene`), only what is seen
  * with its whole contour in front of it is given; everything else is given when it leaves and thereby confirms the
  * background. The hole that a part in the background leaves is recognised (its contour is in the background, not in
- * the picture) and learned.
+ * the image) and learned.
  */
 export function presenceFinder(
   { enter, leave, relearnAfterMs }: PresenceConfig,
@@ -256,7 +256,7 @@ export function presenceFinder(
   };
 }
 
-/** True where hardly a pixel changed since the last picture, compared with the size of the part. */
+/** True if hardly a pixel changed since the last image, compared with the size of the part. */
 function isStill(
   last: Thumbnail,
   { luma, width, height }: Thumbnail,

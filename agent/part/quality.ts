@@ -54,7 +54,7 @@ export function rate(frame: Frame, { width, height, mask, share }: Foreground): 
 function sharpness({ width, height, data }: Image, x0: number, y0: number, x1: number, y1: number): number {
   const [left, top] = [Math.floor(x0), Math.floor(y0)];
   const [right, bottom] = [Math.min(width - 1, Math.ceil(x1)), Math.min(height - 1, Math.ceil(y1))];
-  // At most about 128 x 128 samples, however large the picture.
+  // At most about 128 x 128 samples, however large the image.
   const step = Math.max(1, Math.floor(Math.max(right - left, bottom - top) / 128));
   let energy = 0;
   let samples = 0;

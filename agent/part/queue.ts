@@ -1,14 +1,14 @@
 import type { Part } from '../inspect.ts';
 
 /** Parts that wait with their frames; beyond, the oldest gets its result as failed: it would come late anyhow. */
-const mostWaiting = 8;
+const maxWaiting = 8;
 /** Parts that wait at all: a consumer this far behind is dead. */
-const mostParts = 1_000;
+const maxParts = 1_000;
 
 export interface QueueOptions {
-  /** Longest that a part may wait to be judged, ms. */
+  /** Maximum time that a part may wait to be judged, ms. */
   readonly maxWaitMs: number;
-  /** Told of frames that nobody will judge. */
+  /** Called for frames that nobody will judge. */
   readonly onShed: (frames: number) => void;
 }
 
@@ -29,10 +29,10 @@ export class PartQueue {
 
   /** Adds a part. Where too many wait, the one that has waited longest keeps its result, as failed, but not its frames. */
   push(part: Part): void {
-    if (this.#ended || this.#parts.length >= mostParts) return;
+    if (this.#ended || this.#parts.length >= maxParts) return;
     this.#parts.push({ part, since: performance.now() });
     const whole = this.#parts.filter((waiting) => waiting.part.failure === undefined);
-    if (whole.length > mostWaiting) {
+    if (whole.length > maxWaiting) {
       whole[0]!.part = this.#shed(whole[0]!.part, 'parts come faster than they can be judged');
     }
     this.#wake?.();

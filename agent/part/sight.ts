@@ -2,7 +2,7 @@ import type { SetCondition } from '../camera/condition.ts';
 
 /** A part in view, or an empty background in doubt, for longer blinds the camera, ms of capture time. */
 const BLIND_MS = 30_000;
-/** So many changes of all the light within the same time, and no part: it is parts that change it. */
+/** This many changes of all the light within the same time, and no part: it is parts that change it. */
 const LIGHT_STEPS = 8;
 
 /** What a camera sees of its parts at one frame. */
@@ -12,7 +12,7 @@ export interface Sighting {
   readonly empty: boolean;
   /** The background is known to be the empty region. */
   readonly confirmed: boolean;
-  /** All of the picture became brighter or darker at once, so often since the start. */
+  /** All of the image became brighter or darker at once, so often since the start. */
   readonly lightSteps: number;
   /** The part in view, and whether it was given. */
   readonly part: { readonly enteredAt: number; readonly given: boolean } | undefined;

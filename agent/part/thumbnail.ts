@@ -32,7 +32,7 @@ export function thumbnail({ width, height, data }: Image): Thumbnail {
   return { ...small, luma: sums };
 }
 
-/** True for a picture with the lights off: nearly black, and nothing to tell in it. */
+/** True for an image with the lights off: nearly black, and nothing to tell in it. */
 export function isDark({ luma }: Thumbnail): boolean {
   let sum = 0;
   let squares = 0;

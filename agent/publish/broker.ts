@@ -16,7 +16,7 @@ export type BrokerOptions = Pick<
   readonly clientId: string;
   /** Published by the broker, retained unless it says otherwise, when the connection is lost; nothing is where absent. */
   readonly will?: Will | (() => Promise<Will>);
-  /** Told when a CONNECT packet goes out with the will that was asked for last. */
+  /** Called when a CONNECT packet goes out with the will that was asked for last. */
   readonly onConnect?: () => void;
   /** Has the broker send the will also when the connection is closed here (MQTT 5 §3.14.2.1, 0x04). */
   readonly willOnClose?: boolean;
@@ -30,7 +30,7 @@ export interface Will {
 
 const connectTimeoutMs = 10_000;
 /** A message waits for its acknowledgement for two keepalives, and at least for so long, ms. */
-const leastPatienceMs = 10_000;
+const minPatienceMs = 10_000;
 /** A larger packet is not sent to us (MQTT 5 §3.1.2.11.4). */
 const maxIncomingBytes = 262_144;
 
@@ -103,7 +103,7 @@ async function connectOnce(
     where,
     limits: limitsOf(client, options),
     willOnClose: options.willOnClose === true,
-    patienceMs: Math.max(leastPatienceMs, 2_000 * options.keepaliveSeconds),
+    patienceMs: Math.max(minPatienceMs, 2_000 * options.keepaliveSeconds),
   });
 }
 

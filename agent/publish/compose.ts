@@ -30,7 +30,7 @@ export interface ResultParts {
   readonly decision: Decision;
   readonly places: readonly Place[];
   readonly timingsMs: Result['timingsMs'];
-  /** The head that judged; undefined where none did. */
+  /** The head that judged; undefined if none did. */
   readonly version?: string;
   /** What ran the base for it; absent: what the facts say. */
   readonly ranOn?: Pick<Result['model'], 'provider' | 'precision'> | undefined;

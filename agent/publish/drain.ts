@@ -32,7 +32,7 @@ export interface DrainOptions {
   readonly window: Window;
   /** Aborted when the link is lost; the drain aborts it where sending fails. */
   readonly ended: AbortController;
-  /** Told after every entry that has left its outbox or is held. */
+  /** Called after every entry that has left its outbox or is held. */
   onLeft(): void;
 }
 
@@ -43,7 +43,7 @@ export interface Drain {
   readonly heldTopics: ReadonlySet<string>;
   /** Sends what is held for the topic, the oldest first and alone. */
   resume(topic: string): void;
-  /** Asks again what becomes of the messages that were put aside. */
+  /** Asks again the outcome of the messages that were put aside. */
   retryAside(): void;
   /** Whether everything that can be sent has been. */
   readonly isIdle: boolean;
@@ -138,7 +138,7 @@ class RunningLane {
       const oldest = [...held.ids].reduce((least, id) => Math.min(least, id), held.newest);
       for (let at = oldest - 1; !isHeldAgain; ) {
         const entry = at < held.newest ? await this.outbox.next(at, ended.signal) : undefined;
-        // All that was held is on its way: the lane goes on with this topic by itself.
+        // All that was held is on its way: the lane goes on with this topic automatically.
         if (!entry || entry.id > held.newest) {
           this.#held.delete(topic);
           return;
@@ -173,7 +173,7 @@ class RunningLane {
     }
   }
 
-  /** Undefined where the link is lost. */
+  /** Undefined if the link is lost. */
   async #deliver(entry: OutboxEntry<unknown>, wasHeld: boolean): Promise<Outcome | undefined> {
     const { window, ended, onLeft } = this.#options;
     let outcome: Outcome;

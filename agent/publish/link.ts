@@ -26,7 +26,7 @@ export interface BrokerLink extends AsyncDisposable {
    * @throws QcError broker-topic-refused; else the broker ended the connection
    */
   offer(topic: string, payload: string): Promise<void>;
-  /** Why `write` would not send this; undefined where it would. */
+  /** Why `write` would not send this; undefined if it would. */
   obstacle(topic: string, payload: Buffer): QcError | undefined;
   /** Bytes of the packet that `publish` would send. */
   bytes(topic: string, payload: string | Buffer, options?: PublishOptions): number;
@@ -42,7 +42,7 @@ export interface BrokerLink extends AsyncDisposable {
    * since a connection is read in order (MQTT 3.1.1 §3.12, §4.2). Calls in one turn of the loop share one ping.
    */
   confirm(): Promise<void>;
-  /** Told once when the connection ends by anything but closing it here, before any pending call is rejected. */
+  /** Called once when the connection ends by anything but closing it here, before any pending call is rejected. */
   onLost(listener: (error: QcError) => void): void;
   /** Cuts the connection without a goodbye: the broker sends the will. */
   cut(): void;
@@ -95,7 +95,7 @@ export function linkOver(
     pending.clear();
     client.stream.destroy();
   };
-  // A broker that answers pings and forgets a message would keep a place in the window for ever, and what waits with it.
+  // A broker that answers pings and forgets a message would keep a place in the window forever, and what waits with it.
   const watch = setInterval(() => {
     const [oldest = Number.POSITIVE_INFINITY] = pending.values();
     if (performance.now() - oldest > patienceMs) {
@@ -164,7 +164,7 @@ export function linkOver(
     },
     offer: (topic, payload) =>
       acknowledged((done) => {
-        // Told of a packet before the client answers it.
+        // Called for a packet before the client answers it.
         client.on('packetreceive', (packet) => {
           if (packet.cmd !== 'pubrec' || (packet.reasonCode ?? 0) >= 0x80) return;
           done();

@@ -37,7 +37,7 @@ export const stageNames = Object.keys(stages) as readonly (keyof typeof stages)[
 const fraction = z.number().min(0).max(1);
 const region = { x: fraction, y: fraction, width: fraction, height: fraction };
 /** Maximum number of boxes of a result. */
-const mostPlaces = 5;
+const maxPlaces = 5;
 export const where = z
   .array(
     z.strictObject({
@@ -46,7 +46,7 @@ export const where = z
       label: z.string().nullable().describe('the defect; null if the place only differs from good parts'),
     }),
   )
-  .max(mostPlaces)
+  .max(maxPlaces)
   .describe(
     'location of the defect on the last judged frame, in fractions of the frame, origin at the top left, in descending order of the score; empty for a pass, and if the model cannot locate defects',
   );

@@ -64,7 +64,7 @@ const retryEveryMs = 250;
  * Runs until the connection is lost, which throws, or until the signal aborts: then sends what waits
  * within `flushMs`, says goodbye and resolves. A message leaves the outbox only on its PUBACK, so that
  * after a loss the next attempt sends the rest again, in order (QoS 1: at least once). What the broker refuses
- * is no reason to end.
+ * does not end it.
  * @throws QcError broker-…
  */
 export async function runSession(

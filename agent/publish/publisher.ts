@@ -61,7 +61,7 @@ export interface Publisher extends AsyncDisposable {
 }
 
 /** While looking for the message over which the broker ends the connection: attempts without back-off, and the pause between them, ms. */
-const mostAtOnce = 8;
+const maxAtOnce = 8;
 const atOnceMs = 100;
 
 /**
@@ -105,7 +105,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
   observer.connected(false);
 
   const attempt = async (signal: AbortSignal) => {
-    for (let left = mostAtOnce; ; left--) {
+    for (let left = maxAtOnce; ; left--) {
       try {
         return await attemptOnce(signal);
       } catch (error) {

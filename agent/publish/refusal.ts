@@ -46,7 +46,7 @@ export const textOf = (reason: RefusalReason): string => texts[reason];
 
 const refusals = new WeakMap<QcError, RefusalReason>();
 
-/** The refusal that an acknowledgement tells of; undefined where it is something else. */
+/** The refusal that an acknowledgement tells of; undefined if it is something else. */
 export function toRefusal(
   error: unknown,
   where: string,
@@ -92,12 +92,12 @@ export function isOfMessage(reason: RefusalReason): boolean {
   return reason === 'too-large' || reason === 'payload';
 }
 
-/** Why this message or subscription was refused; undefined where the error is another one. */
+/** Why this message or subscription was refused; undefined if the error is another one. */
 export function refusalReasonOf(error: unknown): RefusalReason | undefined {
   return error instanceof QcError ? refusals.get(error) : undefined;
 }
 
-/** Why the broker may have ended the connection over a message; undefined where the loss has another cause. */
+/** Why the broker may have ended the connection over a message; undefined if the loss has another cause. */
 export function lossReasonOf(error: unknown): RefusalReason | undefined {
   const code = reasonOf(error);
   if (code === undefined) return isClosed(error) ? 'disconnected' : undefined;

@@ -33,7 +33,7 @@ export interface RefusalsDeps {
   readonly log: Log;
   /** Counts a message that was refused. */
   refused(kind: MessageKind, reason: RefusalReason): void;
-  /** Told when `notice` may have changed. */
+  /** Called when `notice` may have changed. */
   onChange(): void;
 }
 
@@ -153,7 +153,7 @@ export class Refusals {
   /**
    * The connection ended.
    * @returns how long the oldest unacknowledged message had been on its way, ms, where one of them may be the cause;
-   * undefined where none is
+   * undefined if none is
    */
   lost(error: unknown): number | undefined {
     const pending = [...this.#unanswered.values()];

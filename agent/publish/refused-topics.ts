@@ -25,9 +25,9 @@ interface Closed {
 }
 
 /** Between two tests, first and at most, ms: an answer costs nothing, … */
-const answered = { firstMs: 10_000, mostMs: 300_000 };
+const answered = { firstMs: 10_000, maxMs: 300_000 };
 /** … a lost connection costs every other message a moment. */
-const disconnecting = { firstMs: 60_000, mostMs: 3_600_000 };
+const disconnecting = { firstMs: 60_000, maxMs: 3_600_000 };
 /** Topics that are remembered; requesters name response topics as they like. */
 const remembered = 200;
 
@@ -59,7 +59,7 @@ export class RefusedTopics {
     return this.#closed.has(topic);
   }
 
-  /** Why the topic is closed; undefined where it is open. */
+  /** Why the topic is closed; undefined if it is open. */
   reason(topic: string): RefusalReason | undefined {
     return this.#closed.get(topic)?.reason;
   }
@@ -91,10 +91,10 @@ export class RefusedTopics {
   /** Closes the topic, which the log says once, or keeps it closed for longer. */
   refused(topic: string, { reason, error, endedConnection, isSubscription }: TopicRefusal): void {
     const closed = this.#closed.get(topic);
-    const { firstMs, mostMs } = endedConnection ? disconnecting : answered;
+    const { firstMs, maxMs } = endedConnection ? disconnecting : answered;
     // Several messages on their way to the same topic are one refusal.
     if (closed && !closed.isOnTest) return;
-    const waitMs = closed ? Math.min(2 * closed.waitMs, mostMs) : firstMs;
+    const waitMs = closed ? Math.min(2 * closed.waitMs, maxMs) : firstMs;
     const until = performance.now() + waitMs;
     if (closed) return void Object.assign(closed, { reason, waitMs, until, isOnTest: false });
     if (this.#closed.size >= remembered) this.#closed.delete(this.#closed.keys().next().value!);

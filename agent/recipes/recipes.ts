@@ -1,7 +1,7 @@
 /** Changes the recipe in force, by command and one change at a time. */
 import { z } from 'zod';
+import { regionSchema } from '../../config/camera-schema.ts';
 import { QcError } from '../../config/errors.ts';
-import { regionSchema } from '../../config/schema.ts';
 import type { Region } from '../../models/image.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { RecipeInForce } from './in-force.ts';

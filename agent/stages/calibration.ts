@@ -1,4 +1,4 @@
-/** Calibration beside the line: labels, training and versions, the mode of the station, and drift. */
+/** Calibration while the line runs: labels, training and versions, the mode of the station, and drift. */
 import { openCalibration, type StationCalibration } from '../../calibration/station/calibration.ts';
 import { readCalibrating, saveCalibrating } from '../../calibration/station/mode.ts';
 import { createDriftWatch, type DriftWatch } from '../drift/watch.ts';

@@ -8,7 +8,7 @@ import type { Core } from './core.ts';
 import type { PublishStage } from './publish.ts';
 import type { Records } from './records.ts';
 
-/** Work that takes longer hangs, ms: judging one picture, and storing a result. */
+/** Work that takes longer hangs, ms: judging one image, and storing a result. */
 const maxJudgingMs = 30_000;
 const maxStoringMs = 60_000;
 

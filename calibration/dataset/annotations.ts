@@ -28,7 +28,7 @@ const schema = z.strictObject({
 /** What is marked on one frame. */
 export type Annotation = z.output<typeof schema>;
 
-/** Undefined where the line is damaged. */
+/** Undefined if the line is damaged. */
 export function parseAnnotation(line: string): Annotation | undefined {
   try {
     return schema.parse(JSON.parse(line));
@@ -56,7 +56,7 @@ export function lineOf({ id, change, at, source, shapes }: Omit<Annotation, 'sch
 export interface AnnotationIndex {
   /** Ids of the frames that have any. */
   readonly ids: ReadonlySet<string>;
-  /** The newest of a frame; undefined where it has none, or its line is damaged. */
+  /** The newest of a frame; undefined if it has none, or its line is damaged. */
   read(id: string): Promise<Annotation | undefined>;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Labelled frames on disk: `<storage>/dataset/<label>/<id>.png`, an ImageFolder for any training tool, and
- * `labels.jsonl`, which is the truth. A picture lies where a change wants it before the line of that change is written, so
+ * `labels.jsonl`, which is the truth. An image lies where a change wants it before the line of that change is written, so
  * that nothing is ever recorded that cannot be stored; the line is on the disk before anything is acknowledged. What a
  * power cut leaves out of place is put right at the next start.
  */
@@ -135,7 +135,7 @@ export async function openDataset(
   }
 }
 
-/** Puts right what a power cut or an earlier version left, unless somebody is writing: then that one has done it. */
+/** Puts right what a power cut or an earlier version left, unless someone is writing: then that one has done it. */
 export async function mendDataset(storageDirectory: string, options: DatasetOptions): Promise<void> {
   if (!existsSync(join(storageDirectory, 'dataset', journalName))) return;
   try {
@@ -163,7 +163,7 @@ function writer(folder: string, state: State, labels: readonly string[], journal
     return done;
   };
   /**
-   * Moves the pictures to where the change wants them, then writes it down.
+   * Moves the images to where the change wants them, then writes it down.
    * @throws QcError dataset-write-failed, and everything is as it was
    */
   async function commit(change: Change): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * The dataset as a running agent uses it: read anew where another process has changed it, and held for writing only
- * while somebody labels, so that the command line can import beside a line that runs.
+ * The dataset as a running agent uses it: read again where another process has changed it, and held for writing only
+ * while someone labels, so that the command line can import beside a line that runs.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -19,7 +19,7 @@ type Progress = (done: number, total: number) => void;
 
 /**
  * Writes to a folder, or to a zip where the name ends so. It appears only when it is whole.
- * @throws QcError dataset-target where there is something already
+ * @throws QcError dataset-target if there is something already
  */
 export async function exportDataset(
   { frames }: DatasetView,

@@ -1,5 +1,5 @@
 /**
- * Where the pictures of a dataset lie: `<folder>/<label>/<id>.png`, and removed ones in `.trash` while an undo may bring
+ * Where the images of a dataset lie: `<folder>/<label>/<id>.png`, and removed ones in `.trash` while an undo may bring
  * them back. What lies elsewhere after a power cut, or was moved by hand, is put right when the dataset is opened.
  */
 import { readdir, rename, rm, rmdir } from 'node:fs/promises';
@@ -21,10 +21,10 @@ export interface Move {
   readonly to: string;
 }
 
-/** The folder of removed pictures. */
+/** The folder of removed images. */
 export const trashOf = (folder: string) => join(folder, trashName);
 
-/** Where the picture of an entry lies; without an entry, in the trash. */
+/** Where the image of an entry lies; without an entry, in the trash. */
 export function placeOf(folder: string, id: string, entry: Pick<Entry, 'label'> | undefined): string {
   return join(folder, entry ? folderOfLabel(entry.label) : trashName, `${id}.png`);
 }
@@ -51,7 +51,7 @@ export async function deletePicture(file: string): Promise<void> {
 
 /**
  * Moves all of them or none. Folders of labels that are empty afterwards are removed.
- * @throws QcError dataset-write-failed, and every picture lies where it lay
+ * @throws QcError dataset-write-failed, and every image lies if it lay
  */
 export async function movePictures(moves: readonly Move[]): Promise<void> {
   const done: Move[] = [];
@@ -75,14 +75,14 @@ export async function moveBack(moves: readonly Move[]): Promise<void> {
 }
 
 /**
- * Moves every picture to where the state says it is. What is missing, or cannot be stored under its label, is left out
+ * Moves every image to where the state says it is. What is missing, or cannot be stored under its label, is left out
  * of the state with a notice.
  */
 export async function mend(folder: string, state: State, onNotice: (text: string) => void): Promise<void> {
   const found = await findPictures(folder, onNotice);
   const wanted = undoable(state);
   let missing = 0;
-  /** Reason → pictures. */
+  /** Reason → images. */
   const unmoved = new Map<string, number>();
   for (const [id, entry] of state.entries) {
     const place = placeOf(folder, id, entry);
@@ -128,7 +128,7 @@ export async function mend(folder: string, state: State, onNotice: (text: string
   for (const name of await labelFolders(folder)) await removeIfEmpty(join(folder, name));
 }
 
-/** Deletes removed pictures that no undo can bring back any more. */
+/** Deletes removed images that no undo can bring back any more. */
 export async function emptyTrash(folder: string, state: State): Promise<void> {
   const wanted = undoable(state);
   for (const name of await readdir(trashOf(folder))) {
@@ -137,7 +137,7 @@ export async function emptyTrash(folder: string, state: State): Promise<void> {
   }
 }
 
-/** Where every picture lies that has the name of one: id → paths. Drafts of pictures that never were are cleared. */
+/** Where every image lies that has the name of one: id → paths. Drafts of images that never were are cleared. */
 async function findPictures(
   folder: string,
   onNotice: (text: string) => void,
@@ -174,7 +174,7 @@ async function makeFolder(folder: string): Promise<void> {
 async function move({ from, to }: Move): Promise<void> {
   await makeFolder(dirname(to));
   await rename(from, to).catch((error: NodeJS.ErrnoException) => {
-    // Somebody took it away by hand: the next start says so.
+    // Someone took it away by hand: the next start says so.
     if (error.code !== 'ENOENT') throw error;
   });
 }

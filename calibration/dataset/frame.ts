@@ -4,7 +4,7 @@ import type { Image } from '../../models/image.ts';
 
 /** A labelled frame of the dataset, as training sees it. */
 export interface LabelledFrame {
-  /** sha256 of its pixels: the same picture is kept once. */
+  /** sha256 of its pixels: the same image is kept once. */
   readonly id: string;
   readonly label: string;
   /** Absolute path of the PNG. */
@@ -29,7 +29,7 @@ export interface LabelledFrame {
   readonly labelledBy: string;
 }
 
-/** sha256 over width, height and pixels, in hex: whatever the file format, the same picture has the same id. */
+/** sha256 over width, height and pixels, in hex: whatever the file format, the same image has the same id. */
 export function frameId({ width, height, data }: Image): string {
   return createHash('sha256').update(`${width}x${height}\n`).update(data).digest('hex');
 }

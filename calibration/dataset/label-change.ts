@@ -110,7 +110,7 @@ function effectsOf(
     effects.push(`From now on these ${frames} frames count as good parts.`);
   }
   if (to === undefined && good.includes(label)) {
-    effects.push('Without frames of a good part no head can be trained.');
+    effects.push('Without frames of good parts no model version can be trained.');
   }
   for (const [recipe, labels] of thresholds) {
     if (labels.includes(label)) {

@@ -35,7 +35,7 @@ export async function placesOf(
   return places.filter((place) => place !== undefined);
 }
 
-/** The defects of all frames that have any, by id; damaged lines are passed over. */
+/** The defects of all frames that have any, by id; damaged lines are skipped. */
 export async function placesOfFrames(
   frames: readonly Pick<LabelledFrame, 'id' | 'label'>[],
   annotations: AnnotationIndex,

@@ -8,7 +8,7 @@ const attempts = 3;
 
 /**
  * The PNG of a frame, wherever its label has moved it since the view was taken.
- * @throws Error without a path where the frame was removed meanwhile; what the disk throws
+ * @throws Error without a path if the frame was removed meanwhile; what the disk throws
  */
 export async function readFrame({ file }: Pick<LabelledFrame, 'file'>): Promise<Buffer> {
   const dataset = dirname(dirname(file));

@@ -3,8 +3,8 @@ import { z } from 'zod';
 
 /** Of a whole mask, base64: larger ones are no plain areas. */
 export const largestMask = 4_000_000;
-export const mostShapes = 2_000;
-const mostPoints = 20_000;
+export const maxShapes = 2_000;
+const maxPoints = 20_000;
 
 const fraction = z.number().min(0).max(1);
 const common = { label: z.string().min(1).max(200).describe('what it shows') };
@@ -26,7 +26,7 @@ export const shapeSchema = z.discriminatedUnion('kind', [
     points: z
       .array(z.tuple([fraction, fraction]))
       .min(3)
-      .max(mostPoints),
+      .max(maxPoints),
   }),
   z.strictObject({
     ...common,
@@ -47,6 +47,6 @@ export const markSchema = z.discriminatedUnion('kind', [
 ]);
 export type Mark = z.output<typeof markSchema>;
 /** Marks of one person on one frame. */
-export const mostMarks = 50;
+export const maxMarks = 50;
 
-export const shapesSchema = z.array(shapeSchema).max(mostShapes);
+export const shapesSchema = z.array(shapeSchema).max(maxShapes);

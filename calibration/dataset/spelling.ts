@@ -37,7 +37,7 @@ export const meansGood = (label: string) =>
  * @param labels to look at, with the number of their images
  * @param good `labels.good` of the configuration
  * @param existing labels that the dataset has already: compared with, but no issues of their own
- * @param confirmed labels that somebody has said are meant so; still an issue where only case tells them apart
+ * @param confirmed labels that someone has said are meant so; still an issue where only case tells them apart
  */
 export function spellingIssues(
   labels: ReadonlyMap<string, number>,

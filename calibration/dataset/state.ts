@@ -6,7 +6,7 @@ import { type Change, type JournalLine, newLabelOf } from './journal.ts';
 export type Entry = Omit<LabelledFrame, 'file'>;
 
 /** Changes that can be undone; older ones stand for good. */
-const mostUndone = 200;
+const maxUndone = 200;
 
 /** Who makes a change: a person, and the browser, because people may share a name. */
 export interface Author {
@@ -42,7 +42,7 @@ export const emptyState = (): State => ({
 
 /**
  * What a change does to the entries that are there: id → entry afterwards, undefined for one that goes. Ids that are not
- * there are passed over, and so is a label that no folder can be named after, which earlier versions wrote down.
+ * there are skipped, and so is a label that no folder can be named after, which earlier versions wrote down.
  */
 export function effectOf(state: State, change: Change): ReadonlyMap<string, Entry | undefined> {
   const { entries } = state;
@@ -61,7 +61,7 @@ export function apply(state: State, { line, change }: JournalLine): void {
     if (undone) done.splice(done.indexOf(undone), 1);
   } else {
     done.push({ line, change, before: Array.from(effect.keys(), (id) => [id, entries.get(id)] as const) });
-    if (done.length > mostUndone) done.shift();
+    if (done.length > maxUndone) done.shift();
     if (change.kind === 'rename') retired.add(change.from);
     if (change.kind === 'delete') retired.add(change.label);
   }
@@ -81,7 +81,7 @@ export function overtaking({ done }: State, one: Done): Done | undefined {
   return done.slice(done.indexOf(one) + 1).find(({ before }) => before.some(([id]) => ids.has(id)));
 }
 
-/** Pictures that an undo may bring back, or that a change which can be undone brought. */
+/** Images that an undo may bring back, or that a change which can be undone brought. */
 export function undoable({ done }: State): Set<string> {
   return new Set(done.flatMap(({ before }) => before.map(([id]) => id)));
 }

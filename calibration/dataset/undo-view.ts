@@ -1,4 +1,4 @@
-/** What undo would do for somebody, in the words of an operator. */
+/** What undo would do for someone, for the operator. */
 import type { UndoView } from '../views.ts';
 import type { Author } from './state.ts';
 import type { DatasetView, Undoable } from './view.ts';

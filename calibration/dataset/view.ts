@@ -4,7 +4,7 @@ import { type LabelledFrame, revisionOf } from './frame.ts';
 import { type Author, type Done, newestOf, overtaking, type State } from './state.ts';
 
 export interface DatasetView {
-  /** sha256 of which pictures have which label. */
+  /** sha256 of which images have which label. */
   readonly revision: string;
   /** In the order in which they came. */
   readonly frames: readonly LabelledFrame[];
@@ -25,7 +25,7 @@ export interface Undoable {
   readonly ids: readonly string[];
   /** The label that they had before, where they all had one and the same. */
   readonly before: string | undefined;
-  /** A later change of one of these frames by somebody else, because of which it cannot be undone. */
+  /** A later change of one of these frames by someone else, because of which it cannot be undone. */
   readonly overtakenBy: Done['change'] | undefined;
 }
 

@@ -8,7 +8,7 @@ import { readWhole, type SourceFile } from './source.ts';
 const largestDocument = 400_000_000;
 const largestYaml = 1_000_000;
 
-/** Undefined where it is no such document: it is not an annotation file then. */
+/** Undefined if it is no such document: it is not an annotation file then. */
 export async function readJson(file: SourceFile): Promise<unknown> {
   return attempt(file, largestDocument, (text) => JSON.parse(text));
 }

@@ -1,5 +1,6 @@
-/** Images that somebody brings → the dataset: planned, examined as a whole, and only then written. */
+/** Images that someone brings → the dataset: planned, examined as a whole, and only then written. */
 import type { Dataset } from '../dataset/dataset.ts';
+import { labelCounts } from '../dataset/label-counts.ts';
 import type { DatasetView } from '../dataset/view.ts';
 import { type Examined, type ExaminedImage, examineImages } from './examine.ts';
 import type { LayoutName } from './layouts.ts';
@@ -144,8 +145,7 @@ function summary(of: {
 }): Imported {
   const { source, plan, examined, skipped, outcomes, good, isDryRun } = of;
   const count = (outcome: Outcome) => [...outcomes.values()].filter((one) => one === outcome).length;
-  const labels = new Map<string, number>();
-  for (const { label } of outcomes.keys()) labels.set(label, (labels.get(label) ?? 0) + 1);
+  const labels = labelCounts(Array.from(outcomes.keys(), ({ label }) => label));
   const masks = examined.images.reduce((sum, one) => sum + one.masks.length, 0);
   return {
     layout: plan.layout,

@@ -72,7 +72,7 @@ async function offer<T>(
 }
 
 /**
- * The one that counts. Several may stand side by side, as long as they say the same.
+ * The one that counts. Several may stand in parallel, as long as they say the same.
  * @throws QcError dataset-layout
  */
 export function chooseReading(

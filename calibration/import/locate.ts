@@ -6,7 +6,7 @@ export interface Locator {
   /**
    * @param name as the annotation file writes it: a path, a URL, a name with or without ending
    * @param folder of the annotation file
-   * @returns undefined where there is no such image, or more than one
+   * @returns undefined if there is no such image, or more than one
    */
   find(name: string, folder: string): SourceFile | undefined;
 }

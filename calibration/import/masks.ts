@@ -50,7 +50,7 @@ export function findMasks(files: readonly SourceFile[]): FoundMasks {
  */
 function finder(images: readonly SourceFile[]): (mask: SourceFile) => SourceFile | undefined {
   const byKey = indexBy(images, ({ name }) => partKey(name));
-  // MVTec 3D-AD keeps images in `rgb` and masks in `gt`, side by side.
+  // MVTec 3D-AD keeps images in `rgb` and masks in `gt`, in parallel.
   const byOuter = indexBy(images, ({ name }) => outer(partKey(name)));
   const byOpenKey = new Map<string, SourceFile[]>();
   for (const image of images) {

@@ -2,6 +2,7 @@
 import { posix } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 import { checkLabelName, normalise } from '../../config/label-name.ts';
+import { labelCounts } from '../dataset/label-counts.ts';
 import { meansGood, type SpellingIssue, spellingIssues, spellingKey } from '../dataset/spelling.ts';
 import { decideLabel } from './decide.ts';
 import { type FolderLabels, folderLabels, type LabelFrom } from './folder-labels.ts';
@@ -117,7 +118,7 @@ export async function planImport(source: Source, options: PlanOptions): Promise<
   };
 }
 
-/** Undefined where the annotations alone say the labels. @throws QcError dataset-layout */
+/** Undefined if the annotations alone say the labels. @throws QcError dataset-layout */
 function foldersOf(
   names: readonly string[],
   reading: Reading | undefined,
@@ -204,10 +205,9 @@ function requireSpelling(
   { good, existing, map = new Map() }: PlanOptions,
   isOwn: boolean,
 ): string[] {
-  const counts = new Map<string, number>();
-  for (const { label } of planned) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const counts = labelCounts(planned.map(({ label }) => label));
   const issues = spellingIssues(counts, { good, existing, confirmed: new Set(map.values()) });
-  // A dataset may have a label 7: there somebody knew what it means.
+  // A dataset may have a label 7: there someone knew what it means.
   const asked = (kind: SpellingIssue['kind']) => kind !== 'typo' && !(kind === 'unclear' && isOwn);
   const stops = issues.filter(({ kind }) => asked(kind));
   if (stops.length > 0) {

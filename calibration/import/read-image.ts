@@ -101,7 +101,7 @@ export function isTwoLevel({ data }: Image): boolean {
   return true;
 }
 
-/** A mask from its file. Throws an Error in plain words; undefined where it marks nothing. */
+/** A mask from its file. Throws an Error in plain words; undefined if it marks nothing. */
 export async function readMask(file: SourceFile): Promise<Bitmap | undefined> {
   const bytes = await readWhole(file, largestFile);
   const { format } = await sharp(bytes)

@@ -87,12 +87,12 @@ export interface ReaderInput {
   readonly anyImage: Locator;
 }
 
-/** Undefined where the source has no such annotations. */
+/** Undefined if the source has no such annotations. */
 export type Reader = (input: ReaderInput) => Promise<Reading | undefined>;
 
 /** Reads documents of one kind, each parsed once for all readers. */
 export interface DocumentReader<T> {
-  /** False where it is no document of this layout. */
+  /** False if it is no document of this layout. */
   take(file: SourceFile, content: T): boolean;
   finish(): Reading | undefined;
   /** Why a document that seems to be of this layout cannot be used without a person's word. */

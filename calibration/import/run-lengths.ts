@@ -2,7 +2,7 @@
 import type { Bitmap } from './reading.ts';
 
 /** Of the largest image that is read. */
-const mostPixels = 25_000_000;
+const maxPixels = 25_000_000;
 
 /** COCO: runs of 0 and 1 in turn, down the columns; as numbers, or packed into text. */
 export function cocoBitmap(counts: readonly number[] | string, height: number, width: number): Bitmap {
@@ -95,7 +95,7 @@ export function brushBitmap(bytes: readonly number[], width: number, height: num
 }
 
 function filled(width: number, height: number): Uint8Array {
-  if (!(width > 0 && height > 0 && width * height <= mostPixels))
+  if (!(width > 0 && height > 0 && width * height <= maxPixels))
     throw new Error(`a mask of ${width} × ${height}`);
   return new Uint8Array(width * height);
 }

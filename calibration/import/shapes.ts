@@ -2,7 +2,7 @@
 import sharp from 'sharp';
 import { check } from '../../config/check.ts';
 import type { Image } from '../../models/image.ts';
-import { largestMask, mostShapes, type Shape, shapeSchema } from '../dataset/shapes.ts';
+import { largestMask, maxShapes, type Shape, shapeSchema } from '../dataset/shapes.ts';
 import type { PlannedImage } from './plan.ts';
 import { readMask } from './read-image.ts';
 import type { Bitmap, DraftShape, ImageFacts } from './reading.ts';
@@ -42,8 +42,8 @@ export async function shapesOf({ facts, masks, label }: PlannedImage, image: Ima
       return maskShape(label, mask);
     });
   }
-  if (shapes.length > mostShapes) problems.push(`of ${shapes.length} marks the first ${mostShapes} are kept`);
-  return { shapes: shapes.slice(0, mostShapes), problems };
+  if (shapes.length > maxShapes) problems.push(`of ${shapes.length} marks the first ${maxShapes} are kept`);
+  return { shapes: shapes.slice(0, maxShapes), problems };
 }
 
 async function shapeOf(

@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { QcError } from '../../config/errors.ts';
 import { openZip } from '../../models/disk/zip.ts';
 
-const mostFiles = 500_000;
+const maxFiles = 500_000;
 const megabyte = 1_000_000;
 
 export interface SourceFile {
@@ -61,8 +61,8 @@ async function openFolder(path: string, { followLinks = false }: SourceOptions):
     });
     for (const entry of entries) {
       const name = posix.join(folder, entry.name);
-      if (files.length + skipped.length >= mostFiles)
-        throw new QcError('dataset-source', `${path} has over ${mostFiles} files`);
+      if (files.length + skipped.length >= maxFiles)
+        throw new QcError('dataset-source', `${path} has over ${maxFiles} files`);
       const hidden = hiddenReason(entry.name, entry.isDirectory());
       if (hidden !== undefined) skip(name, hidden);
       else if (name.includes('\ufffd')) skip(name, 'its name is not valid UTF-8: rename it');
@@ -103,7 +103,7 @@ async function openFolder(path: string, { followLinks = false }: SourceOptions):
 }
 
 async function openZipSource(path: string): Promise<Source> {
-  const zip = await openZip(path, mostFiles).catch((cause) => {
+  const zip = await openZip(path, maxFiles).catch((cause) => {
     throw new QcError('dataset-source', `${path} cannot be used: ${(cause as Error).message}`, { cause });
   });
   const files: SourceFile[] = [];

@@ -12,6 +12,7 @@ import { z } from 'zod';
 import type { Calibration } from '../calibration.ts';
 import type { Person } from './person.ts';
 
+/** The schemas of a route are zod; the types of its handler follow from them. */
 export type App = FastifyInstance<
   RawServerDefault,
   IncomingMessage,

@@ -1,6 +1,7 @@
 /** Chooses the labelled frames for training and checks that there are enough. */
 import { QcError } from '../../config/errors.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
+import { labelCounts } from '../dataset/label-counts.ts';
 import { drawEvenly } from './draw.ts';
 import { leastGood } from './remember-good.ts';
 
@@ -41,7 +42,7 @@ export function trainableAs(
   const list = few.map(([label, count]) => `${label} has ${count}`).join(', ');
   if (goodParts > 0 && !isDefectKnown(frames, good)) {
     if (goodParts >= leastGood) return 'good parts';
-    const missing = `a head that knows good parts only needs ${leastGood} of them, and there are ${goodParts}: ${leastGood - goodParts} more`;
+    const missing = `a model version for good parts only needs ${leastGood} of them, and there are ${goodParts}: ${leastGood - goodParts} more`;
     const isDefect = counts.length > 1;
     throw impossible(
       isDefect ? `${missing}; one that knows defects needs ${minFrames} of each label: ${list}` : missing,
@@ -63,7 +64,5 @@ export function isDefectKnown(
 }
 
 export function countLabels(labels: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
-  return counts;
+  return Object.fromEntries(labelCounts(labels));
 }

@@ -72,7 +72,7 @@ export function judgeGoodOnly(
 ): Gate {
   const goodParts = isGood.filter(Boolean).length;
   if (!active) {
-    const reason = `there is no active head yet; it passes parts like the ${goodParts} good ones and holds back all others`;
+    const reason = `there is no active model version yet; it passes parts like the ${goodParts} good ones and holds back all others`;
     return { allowed: true, reason };
   }
   const { version, defects } = active;

@@ -39,8 +39,3 @@ export class Noise {
     return Math.min(120, -10 * Math.log10(Math.max(this.share, 1e-12)));
   }
 }
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}

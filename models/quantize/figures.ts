@@ -4,12 +4,13 @@ import { cpuUsage } from 'node:process';
 import { type Base, type MapName, mapShapes, type ProvedBase } from '../base.ts';
 import type { Image } from '../image.ts';
 import type { BaseManifest } from '../manifest.ts';
+import { median } from '../median.ts';
 import type { OnnxModel } from '../onnx/proto.ts';
 import { afterLevels } from '../onnx/quantize/insert.ts';
 import type { Plan } from '../onnx/quantize/plan.ts';
 import { checkImage, recordCheck } from '../run/warm-up-check.ts';
 import { type Attempt, type RunOptions, withProgress } from './attempts.ts';
-import { correlation, median, Noise } from './compare.ts';
+import { correlation, Noise } from './compare.ts';
 import { type FloatBase, type ImageReader, type OpenGraph, withOutputs } from './float.ts';
 import type { QuantizationReport } from './report.ts';
 

@@ -34,7 +34,7 @@ describe('the timings of a part', () => {
     });
   });
 
-  it('count a run of the model once that judged several of its pictures together', () => {
+  it('count a run of the model once that judged several of its images together', () => {
     const together = timingsOf({ ...part, runs: [run(1_002), run(1_002), run(1_002)] });
     expect(together).toEqual(timingsOf(part));
   });
@@ -51,7 +51,7 @@ describe('the timings of a part', () => {
     expect({ queue, inference, answer, total }).toEqual({ queue: 2, inference: 33, answer: 1, total: 44 });
   });
 
-  it('call it waiting where the model does something else between two of its pictures', () => {
+  it('call it waiting where the model does something else between two of its images', () => {
     const { queue, inference, answer } = timingsOf({
       ...part,
       runs: [run(1_002), run(1_035)],
@@ -76,7 +76,7 @@ describe('the timings of a part', () => {
     expect(timingsOf({ ...part, first })).toMatchObject({ capture: 0, decode: 2, total: 29 });
   });
 
-  it('are nothing where a part has no picture', () => {
+  it('are nothing where a part has no image', () => {
     const told = timingsOf({ ...part, first: undefined, runs: [] });
     expect(new Set(Object.values(told))).toEqual(new Set([0]));
   });

@@ -9,7 +9,7 @@ import type { BareTask, FromBare } from './bare.ts';
 const task = JSON.parse(process.argv[2]!) as BareTask;
 const { model, input, dims, dimensions, threads, options, seconds, everyMs } = task;
 
-/** As models/session-worker.ts opens it, or as somebody who gives the threads only. */
+/** As models/session-worker.ts opens it, or as someone who gives the threads only. */
 const session = await ort.InferenceSession.create(model, {
   intraOpNumThreads: threads,
   ...(options === 'agent' && {

@@ -31,11 +31,11 @@ export interface BareTask extends Omit<BareOptions, 'base'> {
   readonly model: string;
   readonly input: string;
   readonly dims: readonly number[];
-  /** Free dimensions of the graph: a picture at a time. */
+  /** Free dimensions of the graph: an image at a time. */
   readonly dimensions: Readonly<Record<string, number>>;
 }
 
-/** Runs the loop in a process of its own and measures its memory at the end, while it still has it. */
+/** Runs the loop in its own process and measures its memory at the end, while it still has it. */
 export async function runBare({ base, ...options }: BareOptions): Promise<BareResult> {
   const { manifest, model, dimensions } = base;
   if (typeof model !== 'string') throw new Error(`${base.file} does not run as it is`);

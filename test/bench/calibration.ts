@@ -19,7 +19,7 @@ import type { Workshop } from './workshop.ts';
 
 const rounds = 3;
 const promotions = 10;
-/** Pictures of each label: with their eight views more than a measurement can look at. */
+/** Images of each label: with their eight views more than a measurement can look at. */
 const perLabel = 80;
 const size = 280;
 const clip = { width: 640, height: 480, fps: 30 };
@@ -55,7 +55,7 @@ function noise(seed: number, shade: number): Image {
   return { width: size, height: size, data };
 }
 
-/** Pictures of the dataset through the base, beside the base alone on one picture. */
+/** Images of the dataset through the base, beside the base alone on one image. */
 async function extraction({ storage }: Workshop): Promise<Row[]> {
   const { frames } = await readDataset(storage, console.log);
   const some = frames.slice(0, 60);

@@ -67,7 +67,7 @@ async function watch(workshop: Workshop, { cameras: count, precision, fps }: Set
   const cameras = Object.fromEntries(server.urls.map((url, at) => [`camera-${at + 1}`, { url, trigger }]));
   await using agent = await workshop.agent({ cameras, precision });
   await allJudged(agent, Object.keys(cameras));
-  await settle(agent.arrived, { leastMs: 3_000, mostMs: 15_000 });
+  await settle(agent.arrived, { minMs: 3_000, maxMs: 15_000 });
   const observed = await observe(agent, seconds);
   return {
     ...observed,

@@ -15,7 +15,7 @@ export interface ClipOptions {
   readonly seconds: number;
 }
 
-/** Why no camera can play a clip here, and what to install; undefined where one can. */
+/** Why no camera can play a clip here, and what to install; undefined if one can. */
 export function clipCameraMissing(): string | undefined {
   if (spawnSync('ffmpeg', ['-version']).error) return 'there is no ffmpeg command (apt-get install ffmpeg)';
   return gstMissing();

@@ -1,4 +1,4 @@
-/** What a part costs with a head that looks at places, side by side with one that does not, on the same base. */
+/** What a part costs with a head that looks at places, in parallel with one that does not, on the same base. */
 import { seededRandom } from '../../calibration/train/random.ts';
 import { openBase } from '../../models/base.ts';
 import { type CellBlock, spotAt } from '../../models/cells.ts';

@@ -45,7 +45,7 @@ async function measured(workshop: Workshop, precision: Precision): Promise<Row[]
         precision,
       });
       await firstVerdict(agent);
-      await settle(agent.arrived, { leastMs: 2_000, mostMs: 10_000 });
+      await settle(agent.arrived, { minMs: 2_000, maxMs: 10_000 });
       return await observe(agent, seconds);
     },
   });

@@ -1,4 +1,4 @@
-/** What every benchmark gives: rows with a figure, and a target where there is one. */
+/** What every benchmark gives: rows with a figure, and a target if there is one. */
 import type { Workshop } from './workshop.ts';
 
 export type Target = { readonly atLeast: number } | { readonly atMost: number } | { readonly below: number };
@@ -20,12 +20,12 @@ export interface Point {
 export interface Benchmark {
   /** As it is asked for on the command line. */
   readonly name: string;
-  /** Why it cannot run here and what to install; undefined where it can. */
+  /** Why it cannot run here and what to install; undefined if it can. */
   missing?(): string | undefined;
   run(workshop: Workshop): Promise<Row[]>;
 }
 
-/** Whether a row reached its target; undefined where it has none. */
+/** Whether a row reached its target; undefined if it has none. */
 export function reached({ figure, target }: Row): boolean | undefined {
   if (!target) return undefined;
   if ('atLeast' in target) return figure >= target.atLeast;

@@ -19,7 +19,7 @@ const sizes = [
   [1920, 1080],
 ] as const;
 
-/** A picture to the tensor of the base: CPU time, and how far other ways to scale are from the reference. */
+/** An image to the tensor of the base: CPU time, and how far other ways to scale are from the reference. */
 export const prepare: Benchmark = {
   name: 'prepare',
   async run({ base, seconds }) {
@@ -99,7 +99,7 @@ export const prepare: Benchmark = {
   },
 };
 
-/** Its noise taken out: how far two ways to scale differ on a picture such as a camera gives. */
+/** Its noise taken out: how far two ways to scale differ on an image such as a camera gives. */
 function smooth({ width, height, data }: Image): Image {
   const wave = (x: number, y: number, c: number) =>
     128 + 70 * Math.sin(x / 19 + c) * Math.cos(y / 23) + 40 * Math.sin((x + 2 * y) / 7);

@@ -28,7 +28,7 @@ import { type Answer, accuracy, byLabel, confusion, margin } from './real/score.
 
 const perLabelForTraining = 10;
 const least = 0.9;
-/** The pictures are 128 × 128 (but for two, 122 and 130 wide) and lie in its middle, on whole pixels. */
+/** The images are 128 × 128 (but for two, 122 and 130 wide) and lie in its middle, on whole pixels. */
 const side = 128;
 const frame = { width: 320, height: 240 };
 const region = { x: 96 / 320, y: 56 / 240, width: side / 320, height: side / 240 };
@@ -74,7 +74,7 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** Fits the head on the training pictures, makes it live in the store, and judges the others without a camera. */
+/** Fits the head on the training images, makes it live in the store, and judges the others without a camera. */
 async function fitAndJudge(base: string, storageDirectory: string): Promise<Answer[]> {
   const model = modelSchema.parse({ base, provider: 'cpu' });
   await using inspector = await openInspector({ model, storageDirectory, onNotice: () => undefined });
@@ -106,13 +106,13 @@ async function fitAndJudge(base: string, storageDirectory: string): Promise<Answ
 interface Shown {
   readonly answers: readonly Answer[];
   readonly results: readonly Arrived[];
-  /** Mean difference between the picture that was shown and the one that was judged, levels of 255, by part. */
+  /** Mean difference between the image that was shown and the one that was judged, levels of 255, by part. */
   readonly distances: readonly number[];
   /** What the agent logged from warning up. */
   readonly warnings: readonly string[];
 }
 
-/** Shows each picture, triggers as a PLC does once it is on, and takes the label that comes over MQTT. */
+/** Shows each image, triggers as a PLC does once it is on, and takes the label that comes over MQTT. */
 async function showToAgent(base: string, storage: string): Promise<Shown> {
   await using broker = mosquittoMissing ? await openBroker() : await startMosquitto();
   await using camera = await openGstRtsp({ source: 'pictures', codec: 'h264', fps: 25, ...frame });
@@ -121,7 +121,7 @@ async function showToAgent(base: string, storage: string): Promise<Shown> {
     folder,
     storage,
     base,
-    // A test picture stands still, and has no sensor noise.
+    // A test image stands still, and has no sensor noise.
     cameras: {
       line: { url: camera.url, region, trigger: { kind: 'command', timeoutMs: 2_000 }, freezeMs: 0 },
     },
@@ -136,7 +136,7 @@ async function showToAgent(base: string, storage: string): Promise<Shown> {
   for (const [index, part] of testing.entries()) {
     const picture = framed(await readImage(part.file), frame);
     await camera.show(picture);
-    // Encoder, network and decoder take their time: the trigger must not catch the picture before.
+    // Encoder, network and decoder take their time: the trigger must not catch the image before.
     await sleep(eachMs);
     const partId = `${index}-${basename(part.file)}`;
     await agent.command('trigger', { camera: 'line', partId });

@@ -27,7 +27,7 @@ export interface Workshop extends WorkshopOptions, AsyncDisposable {
   readonly broker: string;
   /** The agent's storage directory. */
   readonly storage: string;
-  /** So many cameras that play such a clip, of one server; they end when the clip does. */
+  /** This many cameras that play such a clip, of one server; they end when the clip does. */
   camera(clip: ClipOptions, cameras?: number): Promise<GstRtsp>;
   /** The embedded base, made in 8 bits where that is asked for the first time. */
   base(precision?: Precision): Promise<Base>;

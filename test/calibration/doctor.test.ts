@@ -11,7 +11,7 @@ import { tempFolder } from '../models/temp-folder.ts';
 import { writeTiny } from '../models/tiny-model.ts';
 import { surface } from './surface.ts';
 
-/** @param frames added first; undefined: whatever is there, while somebody else may write */
+/** @param frames added first; undefined: whatever is there, while someone else may write */
 async function doctor(
   storage: string,
   frames: readonly (readonly [string, Image])[] | undefined,
@@ -146,7 +146,7 @@ describe('the dataset doctor', () => {
     ]);
   });
 
-  it('names a picture that cannot be read and goes on with the rest', async () => {
+  it('names an image that cannot be read and goes on with the rest', async () => {
     await using folder = await tempFolder();
     const { findings } = await doctor(folder.path, [...many('good', 12), ...many('bright', 12)], 'bright');
     expect(findings).toMatchObject([
@@ -154,7 +154,7 @@ describe('the dataset doctor', () => {
     ]);
   });
 
-  it('notices a picture of another size', async () => {
+  it('notices an image of another size', async () => {
     await using folder = await tempFolder();
     const { findings } = await doctor(folder.path, [
       ...many('good', 12),
@@ -184,7 +184,7 @@ describe('the dataset doctor', () => {
     expect(frames.find(({ id }) => id === mistake!.beside)).toMatchObject({ label: 'bright' });
   });
 
-  it('finds nearly the same picture under two labels', async () => {
+  it('finds nearly the same image under two labels', async () => {
     await using folder = await tempFolder();
     const twin = surface('bright', 3);
     const data = twin.data.slice();

@@ -153,7 +153,7 @@ describe('an int8 variant', () => {
     );
   });
 
-  it('needs pictures, and takes drawn ones where nothing is labelled', async () => {
+  it('needs images, and takes drawn ones where nothing is labelled', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path, { labelled: 0 });
     await expect(quantize(config, {}, silent)).rejects.toMatchObject({ code: 'quantize-impossible' });

@@ -41,7 +41,7 @@ it('learns from good parts alone what to hold back', async () => {
   await expect(train(storage, base)).rejects.toMatchObject({
     code: 'training-impossible',
     message:
-      'a head that knows good parts only needs 10 of them, and there are 7: 3 more; one that knows defects needs 4 of each label: stain has 1',
+      'a model version for good parts only needs 10 of them, and there are 7: 3 more; one that knows defects needs 4 of each label: stain has 1',
   });
 
   await label(storage, 'good', 5, 7);

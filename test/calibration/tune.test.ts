@@ -134,7 +134,7 @@ describe('training', () => {
     const first = await train(storage, base);
     await (await openStore(storage)).promote(first.version);
     {
-      // Somebody mixes the keys up: new good parts become stains, and the other way round.
+      // Someone mixes the keys up: new good parts become stains, and the other way round.
       await using dataset = await openDataset(storage, { onNotice: () => undefined });
       for (let seed = 200; seed < 206; seed++) {
         await dataset.add({ image: surface('good', seed), label: 'stain', by: 'test' });
@@ -176,7 +176,7 @@ describe('what cannot be trained on', () => {
     await expect(train(folder.path, base)).rejects.toMatchObject({ code: 'training-impossible', message });
   });
 
-  it('a damaged picture is left out and never stops the rest', async () => {
+  it('a damaged image is left out and never stops the rest', async () => {
     await using folder = await tempFolder();
     const storage = folder.path;
     const base = await writeTiny(storage);
@@ -217,7 +217,7 @@ describe('a disk that cannot be written', () => {
 });
 
 describe('hard sets', () => {
-  it('trains with one picture more than the least, and says what cannot be promised', async () => {
+  it('trains with one image more than the least, and says what cannot be promised', async () => {
     await using folder = await tempFolder();
     const storage = folder.path;
     const base = await writeTiny(storage);

@@ -176,7 +176,7 @@ describe('a good configuration', () => {
     });
   });
 
-  test('lets pictures stand in for a camera, always marked as simulated', () => {
+  test('lets images stand in for a camera, always marked as simulated', () => {
     mkdirSync(join(folder, 'pictures'), { recursive: true });
     const config = load('station: s\ncameras:\n  a: {url: file:./pictures}\n');
     expect(config.cameras.a).toMatchObject({ url: `file:${join(folder, 'pictures')}`, simulated: true });

@@ -55,7 +55,7 @@ describe('the compose files', () => {
       }
       for (const secret of service.secrets ?? []) expect(main.secrets, name).toHaveProperty(secret);
       for (const network of service.networks ?? []) expect(main.networks, name).toHaveProperty(network);
-      // Nothing is offered to the plant's network that somebody has not decided.
+      // Nothing is offered to the plant's network that someone has not decided.
       for (const port of service.ports ?? []) expect(port, name).toMatch(/^127\.0\.0\.1:/);
     }
   });

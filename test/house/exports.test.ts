@@ -38,7 +38,5 @@ it('starts no timer, opens no file and connects to nothing in a constructor', ()
   expect(bodies.filter(({ body }) => starting.test(body)).map(({ file }) => file)).toEqual([
     // Makes a server that does not listen yet.
     'agent/camera/rtsp/relay.ts',
-    // Its time begins when it is made; whoever makes it disposes of it.
-    'agent/camera/watchdog.ts',
   ]);
 });

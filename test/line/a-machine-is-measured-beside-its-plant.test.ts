@@ -58,7 +58,7 @@ describe('qc-agent bench', () => {
     const file = join(folder, 'agent.yaml');
     await writeFile(file, JSON.stringify(config));
 
-    // Somebody else who listens, and counts by himself.
+    // Someone else who listens, and counts by himself.
     const heard: { result: Result; at: number }[] = [];
     let clients = 0;
     let listening: Promise<MqttClient> | undefined;

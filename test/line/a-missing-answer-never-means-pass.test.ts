@@ -26,7 +26,7 @@ it('without a head every part is uncertain, and the status says why', async () =
   expect(metrics.value('qc_parts_inspected_total', { verdict: 'pass' }) ?? 0).toBe(0);
 });
 
-it('what the inference thread dies over fails; it comes back by itself, and gives up when it always dies', async () => {
+it('what the inference thread dies over fails; it comes back automatically, and gives up when it always dies', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'qc-dying-'));
   try {
     const dies = join(folder, 'dies');

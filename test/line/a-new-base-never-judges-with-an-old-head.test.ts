@@ -87,11 +87,11 @@ describe('a station whose base has changed never judges with an old head', () =>
   });
 
   it('starts, names both bases and the way out, and passes nothing', async () => {
-    const said = await agent.logs(/^head .* was trained on the base tiny-4 .*, the base in use is tiny-1 /);
-    expect(said.msg).toMatch(/every part is uncertain — train a new head .*qc-agent models refit/);
+    const said = await agent.logs(/^model version .* was trained on the base tiny-4 .*, the base in use is tiny-1 /);
+    expect(said.msg).toMatch(/every part is uncertain — train a new version .*qc-agent models refit/);
     await agent.logs('the model is ready');
     const { reasons, model } = await get<{ reasons: string[]; model: string }>('status');
-    expect(reasons).toContainEqual(expect.stringMatching(`head ${old} was trained on the base tiny-4`));
+    expect(reasons).toContainEqual(expect.stringMatching(`model version ${old} was trained on the base tiny-4`));
     expect(model).toBe('none');
     expect((await get<Overview>('calibration')).misfit).toContain('the base in use is tiny-1');
     for (const label of ['good', 'stain'] as const) {
@@ -137,7 +137,7 @@ describe('a station whose base has changed never judges with an old head', () =>
     expect(refitted).toMatchObject({ promoted: true, gate: { allowed: true } });
     agent = startAgent(['run', '--config', config], { cwd: folder.path });
     url = String((await agent.logs('page, API and metrics are served')).url);
-    await agent.logs(/^the recipe bolts cannot be used: head .* was trained on the base tiny-4 /);
+    await agent.logs(/^the recipe bolts cannot be used: model version .* was trained on the base tiny-4 /);
     expect(await classify('good', 50)).toMatchObject({ verdict: 'uncertain', model: { version: 'none' } });
     expect((await post('recipe', '{"recipe":"default"}', 'application/json')).status).toBe(200);
     expect(await classify('good', 50)).toMatchObject({

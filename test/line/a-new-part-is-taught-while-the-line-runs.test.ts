@@ -25,7 +25,7 @@ describe('a new part is taught while the line runs', () => {
     });
     return { status: response.status, body: (await response.json()) as Record<string, never> };
   }
-  /** What an operator who looks at the part would say; undefined where the line is not sure itself. */
+  /** What an operator who looks at the part would say; undefined if the line is not sure itself. */
   function truthOf(part: { readonly capturedAt: string }): string | undefined {
     const truth = matchTruth([part], plant.line.truths).matches[0]?.truth;
     return truth && (truth.label === 'good' ? 'good' : 'defect');
@@ -109,7 +109,7 @@ describe('a new part is taught while the line runs', () => {
     expect(bad).toMatchObject({ status: 404, body: { error: { code: 'label-unavailable' } } });
   }, 90_000);
 
-  it('trains in a process of its own while parts are judged, once at a time', async () => {
+  it('trains in its own process while parts are judged, once at a time', async () => {
     const before = plant.results.length;
     expect((await post('training/start', {})).status).toBe(200);
     expect(await post('training/start', {})).toMatchObject({
@@ -195,7 +195,7 @@ describe('a new part is taught while the line runs', () => {
     expect(sequences).toEqual(sequences.map((_, i) => i + 1));
   }, 60_000);
 
-  it('shows why, as a picture', async () => {
+  it('shows why, as an image', async () => {
     const [newest] = plant.results.slice(-1);
     const response = await fetch(`${plant.url}/api/v1/results/${newest!.resultId}/why.png`);
     expect(response.status).toBe(200);

@@ -18,7 +18,7 @@ async function recipes(storage: string): Promise<object> {
   await appendFile(join(storage, 'models', damaged, 'head.onnx'), 'x');
   const foreign = await addHead(storage, { base: 'a'.repeat(64) });
   return {
-    // Every judged picture is looked at.
+    // Every judged image is looked at.
     storage: { directory: storage, evidencePassShare: 1 },
     recipes: {
       wide: { description: 'another product', head: other, cameras: { top: { region: wide } } },
@@ -37,7 +37,7 @@ const expected = {
   strict: { wide: false, other: false },
 } as const;
 
-/** What a result was made of must be what its recipe says: head by its labels, region by the shape of the judged picture. */
+/** What a result was made of must be what its recipe says: head by its labels, region by the shape of the judged image. */
 async function isOfItsRecipe(plant: Plant, result: Result): Promise<void> {
   const wanted = expected[result.recipe as keyof typeof expected];
   expect(result.state, result.reasons.join()).toBe('completed');

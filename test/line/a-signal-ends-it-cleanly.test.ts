@@ -6,7 +6,7 @@ interface Ending {
   readonly when: string;
   readonly signal: NodeJS.Signals;
   readonly before: (plant: Plant) => Promise<unknown>;
-  /** Whether somebody can be told goodbye. */
+  /** Whether someone can be told goodbye. */
   readonly brokerAway?: boolean;
 }
 

@@ -116,7 +116,7 @@ describe('a station starts with good parts', () => {
     );
     expect(failed.error).toMatchObject({
       code: 'training-impossible',
-      message: 'a head that knows good parts only needs 10 of them, and there are 5: 5 more',
+      message: 'a model version for good parts only needs 10 of them, and there are 5: 5 more',
     });
 
     await label('good', 12);

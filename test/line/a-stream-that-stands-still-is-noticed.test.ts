@@ -22,7 +22,7 @@ describe('a stream that stands still or changes is noticed', () => {
   const faults = async (reason: string) =>
     (await plant.metrics()).value('qc_camera_faults_total', { camera: 'top', reason }) ?? 0;
 
-  it('the picture freezes: noticed, counted, and over when it moves again', async () => {
+  it('the image freezes: noticed, counted, and over when it moves again', async () => {
     await plant.line.freeze(true);
     const status = await plant.says((now) => now.online && now.state === 'degraded', 'frozen');
     expect(status).toMatchObject({ reasons: [expect.stringContaining('has not changed for 1500 ms')] });

@@ -54,7 +54,7 @@ describe('bad config is refused', () => {
     }
   });
 
-  it('a port that somebody else has: exit 1, named, and nothing left running', async () => {
+  it('a port that someone else has: exit 1, named, and nothing left running', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;

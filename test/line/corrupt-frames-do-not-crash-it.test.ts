@@ -11,7 +11,7 @@ import { until } from '../rigs/until.ts';
 const noFfmpeg = spawnSync('ffmpeg', ['-version']).status !== 0;
 if (noFfmpeg) console.warn('lost packets: skipped, ffmpeg is not installed here');
 
-it('counts and leaves out damaged pictures, and goes on when the line is clean again', async () => {
+it('counts and leaves out damaged images, and goes on when the line is clean again', async () => {
   await using plant = await openPlant({ trigger: { kind: 'continuous', everyMs: 200 }, vote: 2 });
   await plant.ready();
   await plant.nextResults(2);

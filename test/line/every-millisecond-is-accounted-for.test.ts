@@ -34,12 +34,12 @@ describe('every millisecond of a part is accounted for', () => {
     }
   }, 60_000);
 
-  it('where three pictures of a part vote that was seen to come', async () => {
+  it('where three images of a part vote that was seen to come', async () => {
     await using plant = await openPlant({ vote: 3, line: { partsPerMinute: 60 } });
     await plant.ready();
     const results = await plant.nextResults(4, 30_000);
     for (const result of results) expectJudged(result);
-    // The first picture waits for the others.
+    // The first image waits for the others.
     const voted = results.filter(({ votes }) => votes.frames === 3);
     expect(voted.length).toBeGreaterThan(0);
     for (const { timingsMs } of voted) expect(timingsMs.collect).toBeGreaterThan(0);
@@ -53,7 +53,7 @@ describe('every millisecond of a part is accounted for', () => {
     for (const result of await judged) expectJudged(result);
 
     const failing = plant.nextResults(1);
-    // Accepted with its first picture: eleven are still to come, and the camera dies.
+    // Accepted with its first image: eleven are still to come, and the camera dies.
     expect(await plant.command('trigger', { camera: 'top' })).toMatchObject({ ok: true });
     await plant.line.stop();
     for (const result of await failing) {

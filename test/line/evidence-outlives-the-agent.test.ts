@@ -7,7 +7,7 @@ import { until } from '../rigs/until.ts';
 
 const continuous = { kind: 'continuous', everyMs: 250 };
 
-it('finds a bad part and its picture again after a crash, and takes a label for it', async () => {
+it('finds a bad part and its image again after a crash, and takes a label for it', async () => {
   // Half the parts are bad ones.
   await using plant = await openPlant({ line: { partsPerMinute: 50 }, storage: { evidencePassShare: 0 } });
   await plant.ready();
@@ -51,7 +51,7 @@ it('finds a bad part and its picture again after a crash, and takes a label for 
   expect(await plant.stop()).toBe(0);
 });
 
-it('goes on judging on a full disk, says that no pictures are kept, and keeps them again when there is room', async (context) => {
+it('goes on judging on a full disk, says that no images are kept, and keeps them again when there is room', async (context) => {
   if (smallDiskMissing) return context.skip(smallDiskMissing);
   await using disk = await openSmallDisk(120);
   await using plant = await openPlant({

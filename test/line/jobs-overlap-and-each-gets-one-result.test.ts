@@ -159,7 +159,7 @@ describe('a PLC and the agent keep to the handshake', () => {
       status: 404,
     });
 
-    // The pictures of this one take longer than anybody waits here.
+    // The images of this one take longer than anybody waits here.
     const late = await post(plant, 'trigger?waitMs=1', { camera: 'slow', requestId: 'H-2' });
     expect(late).toMatchObject({ status: 504, body: { error: { code: 'no-result' } } });
     const again = await post(plant, 'trigger', { camera: 'slow', requestId: 'H-2' });

@@ -166,7 +166,7 @@ describe.skipIf(prometheusMissing)(
       });
     });
 
-    it('alarms when the picture of a camera freezes, and says what to do', async () => {
+    it('alarms when the image of a camera freezes, and says what to do', async () => {
       const frozen = async () =>
         (await prometheus.alerts()).find(({ labels }) => labels.alertname === 'QcCameraFrozen');
       expect(await frozen()).toBeUndefined();

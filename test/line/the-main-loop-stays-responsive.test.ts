@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { gstMissing, openGstRtsp } from '../rigs/gst-rtsp.ts';
 import { openPlant } from '../rigs/plant.ts';
 
-/** The limit is 20 ms on an idle machine, which the benchmark measures; a shared one stumbles by itself. */
+/** The limit is 20 ms on an idle machine, which the benchmark measures; a shared one stumbles automatically. */
 const looseLimitSeconds = 0.2;
 
 it('leaves no gap in the main loop while it inspects as fast as it can', async () => {

@@ -1,4 +1,4 @@
-/** A head fitted on drawn pictures, stored as a version, the way training will do it. */
+/** A head fitted on drawn images, stored as a version, the way training will do it. */
 import { join } from 'node:path';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';

@@ -21,7 +21,7 @@ if (absent) console.log(`skipped: there is no test data at ${absent}`);
 const perLabel = { train: 10, test: 4 };
 
 test.skipIf(absent)(
-  'ten pictures a label make a head that knows most others',
+  'ten images a label make a head that knows most others',
   async () => {
     await using folder = await tempFolder();
     const path = join(folder.path, 'trunk.onnx');

@@ -31,7 +31,7 @@ async function tinyStore(storage: string) {
 }
 
 describe('with the embedded base', () => {
-  test('without a head nothing is said of a picture; with one it tells scratched plates from good ones', async () => {
+  test('without a head nothing is said of an image; with one it tells scratched plates from good ones', async () => {
     await using folder = await tempFolder();
     {
       await using inspector = await open(folder.path);
@@ -58,7 +58,7 @@ describe('with the embedded base', () => {
 });
 
 describe('swapping heads', () => {
-  test('under load every picture is judged once, by the head that was live when it was asked', async () => {
+  test('under load every image is judged once, by the head that was live when it was asked', async () => {
     await using folder = await tempFolder();
     const { base, version: first } = await tinyStore(folder.path);
     await using inspector = await open(folder.path, { base });
@@ -186,8 +186,8 @@ describe('at the start', () => {
     await using inspector = await open(folder.path);
     expect(inspector.misfit()).toMatchObject({
       code: 'head-base-mismatch',
-      message: expect.stringContaining(`head ${version} was trained on the base tiny`),
-      remedy: expect.stringContaining('train a new head'),
+      message: expect.stringContaining(`model version ${version} was trained on the base tiny`),
+      remedy: expect.stringContaining('train a new version'),
     });
     expect(inspector.notices).toEqual([expect.stringContaining('the base in use is resnet50-embedded')]);
     expect(inspector.labels).toEqual([]);
@@ -220,7 +220,7 @@ describe('at the start', () => {
 });
 
 describe('when the thread dies', () => {
-  test('what it was judging is rejected, it is started again, and the next pictures are judged', async () => {
+  test('what it was judging is rejected, it is started again, and the next images are judged', async () => {
     await using folder = await tempFolder();
     const { base, version } = await tinyStore(folder.path);
     await using inspector = await open(folder.path, { base, worker: dyingOver(3) });
@@ -231,7 +231,7 @@ describe('when the thread dies', () => {
         (error) => outcomes.push(error.code),
       );
     }
-    // Each thread dies over its third picture; two judged ones in between keep it from being given up.
+    // Each thread dies over its third image; two judged ones in between keep it from being given up.
     const round = [version, version, 'inference-stopped'];
     expect(outcomes).toEqual([...round, ...round, ...round]);
     expect(inspector.notices[0]).toContain('killed by the test; restarting it');
@@ -268,7 +268,7 @@ describe('when the thread dies', () => {
     expect(await threads()).toEqual(['began', 'ended', 'began', 'ended', 'began', 'ended']);
   });
 
-  test('one that dies over every picture is given up, and says so', async () => {
+  test('one that dies over every image is given up, and says so', async () => {
     await using folder = await tempFolder();
     const { base } = await tinyStore(folder.path);
     await using inspector = await open(folder.path, { base, worker: dyingOver(1) });

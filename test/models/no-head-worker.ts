@@ -1,5 +1,5 @@
 /**
- * The real worker, but the first thread dies over the picture whose number QC_TEST_DIE_AT says, and the second is handed
+ * The real worker, but the first thread dies over the image whose number QC_TEST_DIE_AT says, and the second is handed
  * a head that does not open. QC_TEST_THREADS names a file in which each thread notes when it begins and ends.
  */
 import { appendFileSync, readFileSync } from 'node:fs';

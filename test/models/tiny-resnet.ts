@@ -9,7 +9,7 @@ export const channels = 16;
 export interface ResnetOptions {
   /** Of the operator set. */
   readonly opset?: number;
-  /** One channel of the second block so many times as large, and as much smaller in the next weights. */
+  /** One channel of the second block this many times as large, and as much smaller in the next weights. */
   readonly outlier?: number;
 }
 

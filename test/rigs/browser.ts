@@ -7,7 +7,7 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const binary = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
-/** Why no browser can look on this machine, undefined where one can. */
+/** Why no browser can look on this machine, undefined if one can. */
 export const browserMissing = binary === undefined ? 'chromium is not installed here' : undefined;
 
 export interface Browser extends AsyncDisposable {

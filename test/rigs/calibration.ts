@@ -1,6 +1,4 @@
 /** Calibration played from memory: drawn parts, labels that count, training that goes on when it is told to. */
-import { createHash } from 'node:crypto';
-import sharp from 'sharp';
 import { ulid } from 'ulid';
 import type { Calibration } from '../../calibration/calibration.ts';
 import type { Mark } from '../../calibration/dataset/shapes.ts';
@@ -15,6 +13,8 @@ import type {
   VersionView,
 } from '../../calibration/views.ts';
 import { QcError } from '../../config/errors.ts';
+import { idOf, reportOf, versionOf } from './calibration-report.ts';
+import { drawHeat, drawPart } from './drawn-part.ts';
 
 type Frame = FramesPage['items'][number];
 type Finding = Awaited<ReturnType<Calibration['doctor']>>[number];
@@ -41,7 +41,7 @@ interface Script {
   gate: Report['gate'];
   /** What the next label fails with. */
   failure: QcError | undefined;
-  /** The result of a part that somebody else labels first. */
+  /** The result of a part that someone else labels first. */
   taken: string | undefined;
   /** Labelled frames, newest first. */
   labelled(): readonly Frame[];
@@ -60,7 +60,6 @@ export type CalibrationRig = Calibration & Script;
 
 const kinds = ['good', 'good', 'scratch', 'dent', 'good', 'stain'] as const;
 const kindOf = (n: number) => kinds[n % kinds.length]!;
-const idOf = (text: string) => createHash('sha256').update(text).digest('hex');
 const unknownRate = { rate: 0, low: 0, high: 1, wrong: 0, of: 0 };
 const idle: TrainingView = {
   state: 'idle',
@@ -393,184 +392,4 @@ export function createCalibrationRig({ labelled = 24, offered = 30, isNew = fals
   }
   script.offer(offered);
   return rig;
-}
-
-function versionOf(version: string, accuracy: number): VersionView {
-  return {
-    version,
-    active: false,
-    createdAt: `${version.slice(0, 10)}T17:30:00.000Z`,
-    by: 'operator',
-    labels: ['good', 'scratch', 'dent', 'stain'],
-    frames: 61,
-    accuracy,
-    allowed: true,
-    gate: 'it is significantly better than guessing',
-    damage: null,
-    isBefore: false,
-    decisions: [],
-  };
-}
-
-function reportOf(
-  { version, accuracy }: VersionView,
-  frames: readonly Frame[],
-  gate: Report['gate'],
-): Report {
-  const labels = ['good', 'scratch', 'dent', 'stain'];
-  const confusion = [
-    [28, 0, 1, 0],
-    [1, 12, 0, 0],
-    [0, 0, 10, 0],
-    [0, 0, 0, 9],
-  ];
-  const sum = (row: readonly number[]) => row.reduce((all, count) => all + count, 0);
-  const perLabel = labels.map((label, k) => {
-    const hit = confusion[k]![k]!;
-    const recall = hit / sum(confusion[k]!);
-    const precision = hit / sum(confusion.map((row) => row[k]!));
-    return {
-      label,
-      precision,
-      recall,
-      f1: (2 * precision * recall) / (precision + recall),
-      count: sum(confusion[k]!),
-    };
-  });
-  return {
-    labels,
-    confusion,
-    perLabel,
-    accuracy: accuracy ?? 0,
-    macroF1: 0.965,
-    escapes: { rate: 1 / 32, low: 0.0008, high: 0.0779, wrong: 1, of: 32 },
-    falseRejects: { rate: 0, low: 0, high: 0.098, wrong: 0, of: 29 },
-    uncertain: { rate: 4 / 61, low: 0.018, high: 0.16, wrong: 4, of: 61 },
-    revision: idOf(version),
-    frames: 61,
-    counts: { good: 29, scratch: 13, dent: 10, stain: 9 },
-    folds: 5,
-    seed: 1,
-    views: 'flips',
-    augment: [],
-    hidden: 0,
-    penalty: 0.1,
-    temperature: 1.2,
-    backend: 'ridge',
-    thresholds: { pass: 0.8, fail: 0.7 },
-    promised: false,
-    promise: [
-      {
-        kept: false,
-        text: '32 labelled bad parts are not enough to show that at most 5 % pass: at least 13 more are needed',
-      },
-      {
-        kept: false,
-        text: '29 labelled good parts are not enough to show that at most 5 % fail: at least 16 more are needed',
-      },
-    ],
-    checks: [
-      {
-        name: 'negative-transfer',
-        ok: true,
-        sentence: 'the base model helps: 96.7 % correct, 71.0 % from brightness, colour and edges alone',
-      },
-      {
-        name: 'over-fitting',
-        ok: true,
-        sentence: 'it works on new parts: 96.7 % correct, 100.0 % on the parts it was trained on',
-      },
-      {
-        name: 'forgetting',
-        ok: false,
-        sentence:
-          'it has forgotten parts: 85.0 % correct on the 40 parts labelled before the active version, which has 93.0 %',
-      },
-    ],
-    active: { version: '2026-11-23.1', accuracy: 0.93 },
-    errorReduction: { active: 0.53, commonest: 0.93 },
-    gate,
-    worst: frames.slice(0, 2).map(({ id, label }) => ({
-      id,
-      label,
-      said: label === 'good' ? 'dent' : 'good',
-      probability: 0.97,
-    })),
-    learning: learningCurve,
-    seconds: { features: 11, training: 3 },
-  };
-}
-
-/** As `qc-agent train` has reported it for parts of four labels. */
-const learningCurve: NonNullable<Report['learning']> = {
-  state: 'gains',
-  sentence:
-    '20 more labels per class would gain about 2 points (0.9 to 4); most for stain, of which about 5 points more would be found',
-  now: 12.8,
-  points: [
-    { labels: 2.6, accuracy: 0.79, deviation: 0.04, balancedError: 0.23, escapeRate: 0.07 },
-    { labels: 4.1, accuracy: 0.87, deviation: 0.03, balancedError: 0.15, escapeRate: 0.05 },
-    { labels: 6.5, accuracy: 0.91, deviation: 0.03, balancedError: 0.1, escapeRate: 0.04 },
-    { labels: 10.2, accuracy: 0.945, deviation: 0.025, balancedError: 0.06, escapeRate: 0.031 },
-  ],
-  curve: [2.6, 4, 6, 9, 13, 20, 33].map((labels) => ({
-    labels,
-    accuracy: 1 - 0.21 * (labels / 2.6) ** -0.95,
-    low: 1 - 0.21 * (labels / 2.6) ** -0.95 - 0.02,
-    high: Math.min(1, 1 - 0.21 * (labels / 2.6) ** -0.95 + 0.02),
-  })),
-  expected: [
-    {
-      more: 10,
-      accuracy: { value: 0.017, low: 0.006, high: 0.029 },
-      balancedError: { value: 0.018, low: 0.006, high: 0.03 },
-      escapes: { value: 0.01, low: 0, high: 0.02 },
-    },
-    {
-      more: 20,
-      accuracy: { value: 0.024, low: 0.009, high: 0.041 },
-      balancedError: { value: 0.025, low: 0.009, high: 0.042 },
-      escapes: { value: 0.014, low: 0, high: 0.028 },
-    },
-  ],
-  byLabel: [
-    { label: 'stain', more: 20, recall: { value: 0.05, low: 0.02, high: 0.08 } },
-    { label: 'dent', more: 20, recall: { value: 0.02, low: 0, high: 0.04 } },
-    { label: 'scratch', more: 20, recall: { value: 0.012, low: 0, high: 0.03 } },
-    { label: 'good', more: 20, recall: { value: 0.004, low: 0, high: 0.01 } },
-  ],
-};
-
-const marks: Readonly<Record<string, string>> = {
-  scratch: '<path d="M120 70l70 92l-16 30" stroke="#2a2420" stroke-width="5" fill="none"/>',
-  dent: '<ellipse cx="215" cy="95" rx="24" ry="15" fill="#6d757c" stroke="#4b5157" stroke-width="4"/>',
-  stain: '<ellipse cx="95" cy="195" rx="26" ry="18" fill="#6b4a22" opacity=".75"/>',
-};
-
-/** A metal part with a bore; no two are alike. */
-function drawPart(n: number, kind: string): Promise<Buffer> {
-  const turn = (n * 37) % 360;
-  return sharp(
-    Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="300" height="260">
-      <defs><linearGradient id="m" x1="0" x2="1" y1="0" y2="1"><stop offset="0" stop-color="#c9cfd4"/><stop
-        offset=".5" stop-color="#8d959c"/><stop offset="1" stop-color="#b8bec4"/></linearGradient></defs>
-      <rect width="300" height="260" fill="#3a4148"/>
-      <rect x="55" y="35" width="190" height="190" rx="20" fill="url(#m)" stroke="#5b6269" stroke-width="3"/>
-      <circle cx="150" cy="130" r="34" fill="#565d64"/>
-      <g transform="rotate(${turn} 150 130)"><circle cx="150" cy="72" r="7" fill="#4a5056"/></g>
-      ${marks[kind] ?? ''}</svg>`),
-  )
-    .png()
-    .toBuffer();
-}
-
-function drawHeat(part: Buffer, n: number): Promise<Buffer> {
-  const glow = `<svg xmlns="http://www.w3.org/2000/svg" width="300" height="260"><defs><radialGradient id="g"><stop
-    offset="0" stop-color="#ff3b00" stop-opacity=".9"/><stop offset="1" stop-color="#0030ff"
-    stop-opacity=".35"/></radialGradient></defs><rect width="300" height="260" fill="#0030ff" opacity=".35"/>
-    <circle cx="${120 + (n % 60)}" cy="130" r="90" fill="url(#g)"/></svg>`;
-  return sharp(part)
-    .composite([{ input: Buffer.from(glow) }])
-    .png()
-    .toBuffer();
 }

@@ -15,11 +15,11 @@ const EXACT = 'flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp';
 export interface Clip {
   readonly codec: Codec;
   readonly fps: number;
-  /** One element for a picture, in the order in which they are sent: Annex B, or JPEG. */
+  /** One element for an image, in the order in which they are sent: Annex B, or JPEG. */
   readonly pictures: readonly Buffer[];
   /** Place of each in the order in which they are shown. */
   readonly places: readonly number[];
-  /** The pictures as they must look, in the order in which they are shown. */
+  /** The images as they must look, in the order in which they are shown. */
   readonly images: readonly Image[];
 }
 
@@ -27,7 +27,7 @@ export interface ClipOptions {
   readonly codec?: Codec;
   /** Options of x264 or x265, as `keyint=50:bframes=2`. */
   readonly parameters?: string;
-  /** Two fields of different moments in each frame, in H.265 a picture each; `images` are made of the upper ones. */
+  /** Two fields of different moments in each frame, in H.265 an image each; `images` are made of the upper ones. */
   readonly interlaced?: boolean;
   readonly fps?: number;
   readonly frames?: number;
@@ -35,7 +35,7 @@ export interface ClipOptions {
   readonly height?: number;
 }
 
-/** Encodes a moving test picture with noise on it. */
+/** Encodes a moving test image with noise on it. */
 export async function makeClip(options: ClipOptions = {}): Promise<Clip> {
   const { codec = 'h264', fps = 50, frames = 100, width = 320, height = 240 } = options;
   const { parameters = '', interlaced = false } = options;
@@ -117,18 +117,18 @@ function splitAt(stream: Buffer, mark: Buffer): Buffer[] {
 }
 
 export interface ClipCamera extends AsyncDisposable, Pick<RtspServer, 'url' | 'lose' | 'clients'> {
-  /** How often somebody began to play. */
+  /** How often someone began to play. */
   readonly plays: number;
-  /** Leaves out the pictures that are chosen, with all their packets and sequence numbers. */
+  /** Leaves out the images that are chosen, with all their packets and sequence numbers. */
   skip(choose: ((picture: number) => boolean) | undefined): void;
 }
 
 export interface ClipCameraOptions {
-  /** Which picture of the clip comes first for someone who begins to play. */
+  /** Which image of the clip comes first for someone who begins to play. */
   readonly from?: number;
 }
 
-/** Plays the clip in a loop; everyone who begins to play lets it begin anew. */
+/** Plays the clip in a loop; everyone who begins to play lets it start again. */
 export async function openClipCamera(clip: Clip, { from = 0 }: ClipCameraOptions = {}): Promise<ClipCamera> {
   let next = from;
   let plays = 0;
@@ -150,7 +150,7 @@ export async function openClipCamera(clip: Clip, { from = 0 }: ClipCameraOptions
             const place = sent++ + clip.places[index]! - index;
             const capturedAt = Math.round(performance.timeOrigin + startedAt + (place * 1000) / clip.fps);
             if (left?.skipped(left.pictures++)) continue;
-            // The server lets a client wait for a key picture; this camera does not.
+            // The server lets a client wait for a key frame; this camera does not.
             listener({ data: clip.pictures[index]!, key: true, capturedAt });
           }
         }, 5);

@@ -211,7 +211,7 @@ export class DrawnLine {
     this.#given.push(part);
   };
 
-  /** Starts to count anew. */
+  /** Starts to count again. */
   count(): void {
     this.#seen.clear();
     this.#found.clear();

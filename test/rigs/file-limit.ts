@@ -6,7 +6,7 @@ export function limitFiles(pid: number, bytes: number | 'unlimited'): void {
   execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:unlimited`], { stdio: 'pipe' });
 }
 
-/** Why that cannot be done here; undefined where it can. */
+/** Why that cannot be done here; undefined if it can. */
 export const fileLimitMissing = (() => {
   try {
     limitFiles(process.pid, 'unlimited');

@@ -18,7 +18,7 @@ const ELEMENTS = [
   'videotestsrc',
 ];
 
-/** Why GStreamer's RTSP server cannot run here; undefined where it can. */
+/** Why GStreamer's RTSP server cannot run here; undefined if it can. */
 export function gstMissing(): string | undefined {
   const program = [
     'import gi',
@@ -66,7 +66,7 @@ export interface GstRtsp extends AsyncDisposable {
   readonly url: string;
   /** Of all its cameras. */
   readonly urls: readonly string[];
-  /** Shows this picture until the next one; its size may differ from the last one's. */
+  /** Shows this image until the next one; its size may differ from the last one's. */
   show(picture: Image): Promise<void>;
   /** Shows image files in order, each for `eachMs`, telling which is on. */
   play(files: readonly string[], options: PlayOptions): Promise<void>;

@@ -54,7 +54,7 @@ export interface Served {
   /** Requests that were refused, with what was said. */
   readonly refused: string[];
   readonly connections: number;
-  /** Most pictures in one request. */
+  /** Most images in one request. */
   largest: number;
   /** Most requests at a time. */
   parallel: number;

@@ -13,7 +13,7 @@ const binary = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto', '/opt/homebr
   existsSync,
 );
 
-/** Why mosquitto cannot be met on this machine, undefined where it can. */
+/** Why mosquitto cannot be met on this machine, undefined if it can. */
 export const mosquittoMissing = binary === undefined ? 'mosquitto is not installed here' : undefined;
 
 export interface MosquittoOptions {
@@ -126,7 +126,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   };
 }
 
-/** Whether somebody listens there. */
+/** Whether someone listens there. */
 export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 const script = new URL('../../../test/rigs/notify-socket.py', import.meta.url).pathname;
 const python = '/usr/bin/python3';
 
-/** Why there is nothing to talk to here; undefined where there is. */
+/** Why there is nothing to talk to here; undefined if there is. */
 export function notifyMissing(): string | undefined {
   if (spawnSync('systemd-notify', ['--version']).status !== 0)
     return 'systemd-notify is not installed here (systemd)';

@@ -176,7 +176,7 @@ export async function openOddCamera(options: OddCameraOptions = {}): Promise<Odd
   };
 }
 
-/** Two seconds of noise that never repeats, so that no picture is taken for a frozen one. */
+/** Two seconds of noise that never repeats, so that no image is taken for a frozen one. */
 async function encoded(): Promise<{ pictures: Picture[]; parameters: string }> {
   const [width, height] = [320, 240];
   await using encoder = await openEncoder({ codec: 'h264', width, height, fps: 25 });

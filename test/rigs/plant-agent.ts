@@ -30,7 +30,7 @@ export interface AgentProcess extends AsyncDisposable {
   /** Waits for the log line with this message. */
   logs(message: string | RegExp, timeoutMs?: number): Promise<LogLine>;
   kill(signal: NodeJS.Signals): void;
-  /** The agent and what it started, as far as they live; empty where there is no /proc. */
+  /** The agent and what it started, as far as they live; empty if there is no /proc. */
   processes(): number[];
   /** Sends the signal and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<Exit>;
@@ -136,7 +136,7 @@ function markedProcesses(mark: string): number[] {
       try {
         return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark);
       } catch {
-        // Gone meanwhile, a zombie, or somebody else's.
+        // Gone meanwhile, a zombie, or someone else's.
         return false;
       }
     })

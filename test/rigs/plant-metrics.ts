@@ -2,7 +2,7 @@
 
 export interface Scrape {
   readonly text: string;
-  /** The sum of all samples of this name with these labels; undefined where there is none. */
+  /** The sum of all samples of this name with these labels; undefined if there is none. */
   value(name: string, labels?: Readonly<Record<string, string>>): number | undefined;
 }
 

@@ -228,7 +228,7 @@ async function passwordFile(path: string, password: string): Promise<string> {
   return path;
 }
 
-/** Waits until the probe, which reconnects by itself, hears again. */
+/** Waits until the probe, which reconnects automatically, hears again. */
 async function subscribed(probe: Probe): Promise<void> {
   const before = probe.on('probe/echo').length;
   await until(

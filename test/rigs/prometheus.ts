@@ -8,7 +8,7 @@ import { packageRoot } from '../../config/package.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
-/** Why Prometheus cannot be met on this machine, undefined where it can. */
+/** Why Prometheus cannot be met on this machine, undefined if it can. */
 export const prometheusMissing =
   spawnSync('prometheus', ['--version']).error === undefined ? undefined : 'prometheus is not installed here';
 

@@ -9,7 +9,7 @@ import type { OutboxStore } from '../../agent/publish/outbox/outbox.ts';
 import { type MqttOutbox, openMqttOutbox } from '../../agent/publish/part-messages.ts';
 import { openPublisher, type Publisher, type PublisherConfig } from '../../agent/publish/publisher.ts';
 import { QcError } from '../../config/errors.ts';
-import { mqttSchema } from '../../config/schema.ts';
+import { mqttSchema } from '../../config/mqtt-schema.ts';
 import { openMemoryOutbox } from './memory-outbox.ts';
 
 export const base = 'acme/leipzig/press-3/qc';

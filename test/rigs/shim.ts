@@ -39,7 +39,7 @@ export interface Shim extends AsyncDisposable {
   failed(): Promise<number>;
 }
 
-/** Why there can be none here; undefined where there can. */
+/** Why there can be none here; undefined if there can. */
 export const shimMissing = whyMissing();
 
 function whyMissing(): string | undefined {

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 
 export interface SmallDisk extends AsyncDisposable {
   readonly directory: string;
-  /** Somebody else fills it, but for so many bytes. */
+  /** Someone else fills it, but for so many bytes. */
   fill(leave: number): Promise<void>;
   /** Mounted again, for reading only or for writing too. */
   readOnly(on: boolean): Promise<void>;
@@ -18,7 +18,7 @@ export interface SmallDisk extends AsyncDisposable {
   clear(): Promise<void>;
 }
 
-/** Why there can be none here; undefined where there can. */
+/** Why there can be none here; undefined if there can. */
 export const smallDiskMissing = whyMissing();
 
 function whyMissing(): string | undefined {

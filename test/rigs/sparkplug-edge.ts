@@ -7,7 +7,7 @@ import type { Result } from '../../agent/publish/messages.ts';
 import type { OutboxStore } from '../../agent/publish/outbox/outbox.ts';
 import type { NodeFacts } from '../../agent/publish/sparkplug/metrics.ts';
 import { openSparkplug, type Sparkplug } from '../../agent/publish/sparkplug/sparkplug.ts';
-import { mqttSchema } from '../../config/schema.ts';
+import { mqttSchema } from '../../config/mqtt-schema.ts';
 import { openMemoryOutbox } from './memory-outbox.ts';
 import { result, status } from './publisher.ts';
 

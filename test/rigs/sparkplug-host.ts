@@ -9,7 +9,7 @@ const { Payload } = tahu.org.eclipse.tahu.protobuf;
 export interface DecodedMetric {
   readonly name: string | undefined;
   readonly hasAlias: boolean;
-  /** Undefined where it was not sent. */
+  /** Undefined if it was not sent. */
   readonly datatype: number | undefined;
   readonly timestamp: number | undefined;
   readonly isNull: boolean;
@@ -41,7 +41,7 @@ const worth = (of: Wire) => {
   return of.value === 'longValue' ? Number(value) : value;
 };
 
-/** Tells what was sent from what is a default. @throws Error where it is no Sparkplug payload */
+/** Tells what was sent from what is a default. @throws Error if it is no Sparkplug payload */
 export function decode(payload: Uint8Array): Decoded {
   const decoded = Payload.decode(payload);
   return {

@@ -150,7 +150,7 @@ export function failure(code: ErrorCode, message: string): QcError {
   return new QcError(code, message);
 }
 
-/** A drawn metal part on a belt, with a scratch where it is a bad one: the whole picture and its region. */
+/** A drawn metal part on a belt, with a scratch where it is a bad one: the whole image and its region. */
 export async function frameOf(one: Result, { whole = true }: { whole?: boolean } = {}): Promise<Frame> {
   const n = one.sequence;
   const scratch =

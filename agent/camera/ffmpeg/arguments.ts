@@ -27,7 +27,7 @@ export function inputArguments(
 
 /**
  * All arguments: raw RGB of the wanted frames on standard output; on standard error one line for every packet that was
- * read (`-debug_ts`), one for every decoded frame (`showinfo@all`), one for every written one (`showinfo@out`) and one when the picture freezes.
+ * read (`-debug_ts`), one for every decoded frame (`showinfo@all`), one for every written one (`showinfo@out`) and one when the image freezes.
  * Never the fps filter: with -copyts it can hang, deaf to SIGTERM.
  */
 export function readArguments(

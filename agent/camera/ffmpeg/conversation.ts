@@ -42,7 +42,7 @@ export class Conversation {
   readonly #scan: Scan;
   readonly #firstImage: FirstImage;
   readonly #clock: StreamClock;
-  readonly #dog: Watchdog;
+  readonly #watchdog: Watchdog;
   readonly #images: PixelStream<Written>;
   readonly #errors: string[] = [];
   #fail!: (reason: QcError | Scan) => void;
@@ -72,8 +72,13 @@ export class Conversation {
         resolve(reason);
       };
     });
-    this.#dog = new Watchdog(context.config.stallMs, (error) => this.#fail(firstImage.explain(error)));
+    this.#watchdog = new Watchdog(context.config.stallMs, (error) => this.#fail(firstImage.explain(error)));
     this.#images = new PixelStream((image, written) => this.#frame(image, written));
+  }
+
+  /** Starts watching for a stall. */
+  start(): void {
+    this.#watchdog.start();
   }
 
   pixels(chunk: Buffer): void {
@@ -87,7 +92,7 @@ export class Conversation {
       case 'opened':
         this.#opened = true;
         this.#recovery.opened(performance.now());
-        this.#dog.opened({ dataIsTold: false });
+        this.#watchdog.opened({ reportsData: false });
         return;
       case 'codec':
         // The output is told in the same words, after the input.
@@ -128,7 +133,7 @@ export class Conversation {
 
   /** Nobody listens any more: what the process still says is let go. */
   end(): void {
-    this.#dog.stop();
+    this.#watchdog.stop();
     this.#over = true;
   }
 
@@ -160,7 +165,7 @@ export class Conversation {
       return;
     }
     if (saidAt - this.#clockToldAt >= CLOCK_MS) this.#tellClock(saidAt);
-    this.#dog.picture();
+    this.#watchdog.image();
     this.#firstImage.image();
     this.#context.received(1);
     if (this.#scan === 'progressive' && (firstField || !this.#size)) {

@@ -6,7 +6,7 @@ export interface FrameLine {
   readonly kind: 'decoded' | 'written';
   readonly width: number;
   readonly height: number;
-  /** Presentation time, ms; undefined where the stream has none. */
+  /** Presentation time, ms; undefined if the stream has none. */
   readonly streamMs: number | undefined;
   /** The same in the units of the stream, as ffmpeg writes it. */
   readonly pts: string;
@@ -28,7 +28,7 @@ export type Line =
 
 const CODECS: Readonly<Record<string, string>> = { h264: 'H.264', hevc: 'H.265', mjpeg: 'MJPEG' };
 
-/** Reads one line; undefined where it says nothing of interest. */
+/** Reads one line; undefined if it says nothing of interest. */
 export function readLine(line: string): Line | undefined {
   const packet = /\[info\] demuxer -> .*\btype:video\b.* pkt_pts:(\S+)/.exec(line);
   if (packet) return { kind: 'packet', pts: packet[1]! };
@@ -75,7 +75,7 @@ const MEANINGS: readonly (readonly [RegExp, ErrorCode])[] = [
 /**
  * Why ffmpeg ended. Its exit status says nothing (0 when a server dies), so its words have to.
  * @param errors the error lines, oldest first
- * @param pictures whether any picture had come
+ * @param images whether any image had come
  * @param timedOut whether the camera took the whole timeout without describing its stream
  */
 export function endOf(

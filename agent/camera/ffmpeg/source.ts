@@ -37,7 +37,7 @@ async function attempt(context: SourceContext): Promise<void> {
   const decoder = await decoderFor(context, installed);
 
   let scan: Scan = 'progressive';
-  // The command cuts one region for as long as it lives: for another one it is started anew, which is no loss. The same
+  // The command cuts one region for as long as it lives: for another one it is started again, which is no loss. The same
   // holds when the video turns out to be interlaced.
   while (!signal.aborted) {
     const region = context.cut?.value ?? config.region;
@@ -86,6 +86,7 @@ async function read(
   });
   const followsSize = installed.atLeast(4, 4);
   const conversation = new Conversation(context, { followsSize, scan, firstImage });
+  conversation.start();
   // SIGTERM is not always heard by an ffmpeg that hangs.
   const stop = () => void child.kill('SIGKILL');
   signal.addEventListener('abort', stop, { once: true });

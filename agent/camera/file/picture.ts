@@ -9,13 +9,13 @@ export async function readPicture(path: string): Promise<Image> {
   return decodePicture(await readFile(path));
 }
 
-/** The picture's region, scaled down as a decoder would. @throws QcError camera-region */
+/** The image's region, scaled down as a decoder would. @throws QcError camera-region */
 export async function cutPicture(picture: Image, region: Region): Promise<Image> {
   const area = regionPixels(region, picture, false);
   return scaled(picture, area, handedSize(area));
 }
 
-/** The whole picture, at most 480 wide. */
+/** The whole image, at most 480 wide. */
 export async function previewOf(picture: Image): Promise<Image> {
   return scaled(picture, { x: 0, y: 0, ...sizeOf(picture) }, previewSize(picture));
 }

@@ -13,7 +13,7 @@ import { cutPicture, previewOf, readPicture } from './picture.ts';
 const PICTURE = /\.(png|jpe?g|bmp)$/i;
 
 /**
- * Lets pictures stand in for a camera: one file, or the files of a folder by name (1, 2, 10), again and again at
+ * Lets images stand in for a camera: one file, or the files of a folder by name (1, 2, 10), again and again at
  * the wanted rate. What cannot be read is skipped, counted as corrupt, and named once.
  */
 export const readFiles: CameraSource = async (context) => {
@@ -22,7 +22,7 @@ export const readFiles: CameraSource = async (context) => {
   const periodMs = 1000 / wantedFps(context.config);
   let dueMs = performance.now();
   while (!context.signal.aborted) {
-    // Listed anew each round: pictures may be added while it runs.
+    // Listed again each round: images may be added while it runs.
     const files = await picturesAt(path);
     let shown = 0;
     for (const file of files) {
@@ -38,7 +38,7 @@ export const readFiles: CameraSource = async (context) => {
   }
 };
 
-/** Reads and delivers one picture; false where it cannot be read. */
+/** Reads and delivers one image; false if it cannot be read. */
 async function show(file: string, context: SourceContext, bad: Set<string>): Promise<boolean> {
   // A file is captured when its reading begins: all of the work on it is decoding.
   const startedAt = monotonicMs();
@@ -73,7 +73,7 @@ async function show(file: string, context: SourceContext, bad: Set<string>): Pro
   return true;
 }
 
-/** Full paths, sorted as people count. @throws QcError camera-files where there is nothing */
+/** Full paths, sorted as people count. @throws QcError camera-files if there is nothing */
 async function picturesAt(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
   if (!found) throw new QcError('camera-files', `${path} does not exist`);

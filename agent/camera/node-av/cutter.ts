@@ -17,7 +17,7 @@ export interface Cutter extends Disposable {
   sized(frame: Size): boolean;
   /** The region, RGB. */
   cut(frame: Frame): Image;
-  /** The whole picture, RGB, at most 480 wide. */
+  /** The whole image, RGB, at most 480 wide. */
   preview(frame: Frame): Image;
 }
 

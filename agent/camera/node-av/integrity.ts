@@ -17,7 +17,7 @@ export interface IntegrityOptions {
   readonly damageMs: number;
   /** Empties the decoder: what it still holds is coded from damaged images. */
   readonly flush: () => void;
-  /** Told when images are damaged from here on, and with an empty text when they are intact again. */
+  /** Called when images are damaged from here on, and with an empty text when they are intact again. */
   readonly onDamaged: (text: string) => void;
 }
 
@@ -57,7 +57,7 @@ export class Integrity {
   }
 
   /**
-   * Whether the packet is to be decoded; a picture that is not is lost.
+   * Whether the packet is to be decoded; an image that is not is lost.
    * @throws QcError camera-corrupt if a damaged stream had no start for too long
    */
   admit(data: Buffer | null): { decode: boolean; picture: boolean } {
@@ -79,7 +79,7 @@ export class Integrity {
   }
 
   /**
-   * What came of a packet with a picture. @returns whether the images it gave are intact
+   * What came of a packet with an image. @returns whether the images it gave are intact
    * @param failed whether the decoder refused it, or marked an image as damaged
    */
   decoded(messages: readonly Message[], images: number, failed: boolean): boolean {

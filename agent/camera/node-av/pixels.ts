@@ -22,14 +22,14 @@ import { madePixels } from '../pixel-gc.ts';
 
 /** Where the decoding process finds the file: after its standard streams and the channel. */
 export const pixelDescriptor = 4;
-/** Pictures that may be under way at once; each has its slot. */
+/** Images that may be under way at once; each has its slot. */
 export const pixelSlots = 2;
 
 /** Room between two slots, bytes. The file is sparse: only what is written takes memory. */
 const slotBytes = 2 ** 30;
 const sharedMemory = '/dev/shm';
-/** Less than this and one large picture might fill it (Docker gives 64 MB), bytes. */
-const leastFree = 32e6;
+/** Less than this and one large image might fill it (Docker gives 64 MB), bytes. */
+const minFree = 32e6;
 
 /** Opens the file for one decoding process and returns its descriptor; the caller closes it. */
 export function openPixelFile(): number {
@@ -48,10 +48,10 @@ export function openPixelFile(): number {
 function hasRoom(folder: string): boolean {
   if (!existsSync(folder)) return false;
   const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize >= leastFree;
+  return bavail * bsize >= minFree;
 }
 
-/** Writes pictures one after the other into a slot. Throws what the file system says (ENOSPC). */
+/** Writes images one after the other into a slot. Throws what the file system says (ENOSPC). */
 export function writePixels(descriptor: number, slot: number, images: readonly Image[]): void {
   let at = slot * slotBytes;
   for (const { data } of images) {
@@ -62,7 +62,7 @@ export function writePixels(descriptor: number, slot: number, images: readonly I
   }
 }
 
-/** Reads what `writePixels` wrote, RGB, one picture for each size. Throws where it is not all there. */
+/** Reads what `writePixels` wrote, RGB, one image for each size. Throws where it is not all there. */
 export function readPixels(descriptor: number, slot: number, sizes: readonly Size[]): Image[] {
   let at = slot * slotBytes;
   return sizes.map(({ width, height }) => {

@@ -162,7 +162,7 @@ export class Reader {
     });
   }
 
-  /** The region's brightness: a clock in the corner of the picture changes even if the camera hangs. */
+  /** The region's brightness: a clock in the corner of the image changes even if the camera hangs. */
   #regionOf(luma: Buffer, stride: number, { width, height }: Frame): Plane {
     const area = regionPixels(this.#region, { width, height }, false);
     const data = luma.subarray(area.y * stride + area.x);

@@ -14,11 +14,11 @@ import { Watchdog } from '../watchdog.ts';
 import type { FrameMessage, FromChild, ToChild } from './messages.ts';
 import { openPixelFile, readPixels } from './pixels.ts';
 
-/** glibc gives the memory of each picture back at once: 15 to 25 MB less for a twentieth more CPU time. */
+/** glibc gives the memory of each image back at once: 15 to 25 MB less for a twentieth more CPU time. */
 const LEAN = { UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1000000' };
 
 /**
- * Reads an RTSP camera in a process of its own, with the FFmpeg libraries that node-av brings. A process can
+ * Reads an RTSP camera in its own process, with the FFmpeg libraries that node-av brings. A process can
  * always be killed; a thread that hangs in a system call cannot, and would starve the agent's own.
  */
 export const readWithNodeAv: CameraSource = async (context) => {
@@ -39,7 +39,7 @@ async function readInto(pixels: number, context: SourceContext): Promise<void> {
   using firstImage = awaitFirstImage(relay, context, { counts: true });
   const child = fork(new URL('./child.js', import.meta.url), {
     serialization: 'advanced',
-    // Small heaps: pictures live outside them.
+    // Small heaps: images live outside them.
     execArgv: ['--max-semi-space-size=1', '--max-old-space-size=64'],
     env: { ...childEnvironment(), ...LEAN },
     stdio: ['ignore', 'ignore', 'ignore', 'ipc', pixels],
@@ -82,10 +82,11 @@ function conversation(
   { context, relay, firstImage }: { context: SourceContext; relay: OpenRelay; firstImage: FirstImage },
 ): Promise<QcError> {
   return new Promise((resolve) => {
-    const dog = new Watchdog(context.config.stallMs, (error) => finish(firstImage.explain(error)));
+    const watchdog = new Watchdog(context.config.stallMs, (error) => finish(firstImage.explain(error)));
+    watchdog.start();
     let intact = false;
     function finish(error: QcError): void {
-      dog.stop();
+      watchdog.stop();
       child.off('message', take);
       resolve(error);
     }
@@ -93,13 +94,13 @@ function conversation(
     function take(message: FromChild): void {
       switch (message.kind) {
         case 'opened':
-          dog.opened({ dataIsTold: true });
+          watchdog.opened({ reportsData: true });
           return;
         case 'described':
           context.described?.({ codec: message.codec, width: message.width, height: message.height });
           return;
         case 'frame': {
-          dog.picture();
+          watchdog.image();
           firstImage.image();
           // The damage that ended an earlier attempt is over.
           if (!intact) context.condition?.('damaged', '');
@@ -115,10 +116,10 @@ function conversation(
           return;
         }
         case 'progress':
-          if (message.packets > 0) dog.data();
+          if (message.packets > 0) watchdog.data();
           firstImage.packets(message.packets);
           if (message.received > 0) {
-            dog.picture();
+            watchdog.image();
             context.received(message.received);
           }
           if (message.busy > 0) context.dropped('busy', message.busy);

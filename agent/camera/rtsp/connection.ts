@@ -19,7 +19,7 @@ export interface ConnectionOptions {
 /** For the camera to confirm that the session is over, ms. */
 const farewellMs = 500;
 /** Replies in a row that say the nonce is stale. */
-const mostStale = 2;
+const maxStale = 2;
 
 export class CameraConnection {
   readonly #place: Place;
@@ -100,7 +100,7 @@ export class CameraConnection {
       const isStale =
         this.#wasAccepted ||
         challenges.some(({ parameters }) => /^true$/i.test(parameters.get('stale') ?? ''));
-      if (authorization !== undefined && (!isStale || ++stale > mostStale)) throw refused(reply);
+      if (authorization !== undefined && (!isStale || ++stale > maxStale)) throw refused(reply);
       if (!this.#login) throw anonymous();
       if (!this.#login.choose(challenges)) throw unanswerable(challenges);
     }

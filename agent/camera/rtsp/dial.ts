@@ -1,4 +1,4 @@
-/** Connects to a camera, and says in an operator's words why that fails. */
+/** Connects to a camera, and says for the operator why that fails. */
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type ErrorCode, QcError } from '../../../config/errors.ts';
@@ -10,7 +10,7 @@ export interface Place {
   readonly isSecure: boolean;
 }
 
-/** @throws QcError camera-protocol where it is no address of a stream */
+/** @throws QcError camera-protocol if it is no address of a stream */
 export function placeOf(address: string): Place {
   // The schemes that browsers do not know are parsed less strictly: a password may hold a #.
   const [, scheme = '', authority = ''] = /^(rtsps?):\/\/(?:[^/]*@)?([^/?]+)/i.exec(address) ?? [];

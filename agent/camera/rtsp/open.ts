@@ -1,4 +1,4 @@
-/** Opens a relay between a decoder and a camera, in a thread of its own. */
+/** Opens a relay between a decoder and a camera, in its own thread. */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -40,7 +40,7 @@ const nothingYet: RelayFacts = {
 
 /**
  * Nothing is asked of the camera before the decoder connects. Closed means that the session at the camera is ended.
- * @throws QcError where the address is none
+ * @throws QcError if the address is none
  */
 export async function openRelay(
   { url, transport, stallMs }: Pick<CameraConfig, 'url' | 'transport' | 'stallMs'>,

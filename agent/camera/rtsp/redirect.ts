@@ -3,7 +3,7 @@ import { redactUrl } from '../../../config/secrets.ts';
 import { placeOf } from './dial.ts';
 import type { Reply } from './reply.ts';
 
-const mostRedirects = 3;
+const maxRedirects = 3;
 const statuses = new Set([301, 302, 303, 305, 307, 308]);
 
 /** Follows a camera that sends its viewers elsewhere, a few times and never in a circle (RFC 2326 section 11.3). */
@@ -38,10 +38,10 @@ export class Redirects {
       const remedy = 'correct the path in url, or the redirection in the camera';
       throw new QcError('camera-redirect', `${said}: it redirects to ${where}`, { remedy });
     }
-    if (this.#visited.length > mostRedirects) {
+    if (this.#visited.length > maxRedirects) {
       throw new QcError(
         'camera-redirect',
-        `${said}: more than ${mostRedirects} redirections, the last to ${shown}`,
+        `${said}: more than ${maxRedirects} redirections, the last to ${shown}`,
       );
     }
     this.#visited.push(to);

@@ -37,7 +37,7 @@ export interface RelayFacts extends Readonly<Payloads> {
   readonly dimensions: string | undefined;
 }
 
-/** What the decoder must not see, or what is written anew. */
+/** What the decoder must not see, or what is written again. */
 const notPassedOn = new Set([
   'cseq',
   'content-length',
@@ -47,7 +47,7 @@ const notPassedOn = new Set([
   'user-agent',
 ]);
 /** What a decoder that does not keep up may leave waiting here, bytes. */
-const mostWaiting = 1_000_000;
+const maxWaiting = 1_000_000;
 /** A camera need not know it, and the decoder wants it first. */
 const optional = new Set([400, 404, 405, 454, 455, 459, 500, 501, 551]);
 
@@ -201,7 +201,7 @@ export class Relay {
     this.#place = placeOf(to);
   }
 
-  /** @throws QcError where the camera refuses, or has nothing for us */
+  /** @throws QcError if the camera refuses, or has nothing for us */
   #checked(method: string, reply: Reply): Reply {
     const isFine = reply.status >= 200 && reply.status < 300;
     if (!isFine && method === 'OPTIONS' && optional.has(reply.status))
@@ -234,7 +234,7 @@ export class Relay {
   #passOn(bytes: Buffer): void {
     const decoder = this.#decoder;
     decoder?.write(bytes);
-    if (decoder && decoder.writableLength > mostWaiting) this.#camera?.pause();
+    if (decoder && decoder.writableLength > maxWaiting) this.#camera?.pause();
   }
 
   /** UDP does not come through here: the decoder must know where from. */

@@ -28,8 +28,8 @@ export interface ReplyEvents {
   onNonsense(first: Buffer): void;
 }
 
-const mostHeaderBytes = 16 * 1024;
-const mostBodyBytes = 1024 * 1024;
+const maxHeaderBytes = 16 * 1024;
+const maxBodyBytes = 1024 * 1024;
 const dollar = 0x24;
 const firstLine = /^(?:RTSP\/\d\.\d +(\d{3}) *([^\r\n]*)|([A-Z_]{3,16}) \S+ RTSP\/\d\.\d)\r?\n/;
 /** What may still become a first line once more bytes have come. */
@@ -95,20 +95,20 @@ export class ReplyReader {
   /** Reads a text that begins at `at` and returns where it ends; undefined if it has not come whole. */
   #text(data: Buffer, at: number): number | undefined {
     if (data[at] === 0x0d || data[at] === 0x0a) return at + 1;
-    const text = data.toString('latin1', at, Math.min(data.length, at + mostHeaderBytes));
+    const text = data.toString('latin1', at, Math.min(data.length, at + maxHeaderBytes));
     const [line, status, phrase = '', method] = firstLine.exec(text) ?? [];
     if (line === undefined) {
-      if (beginning.test(text) && text.length < mostHeaderBytes) return undefined;
+      if (beginning.test(text) && text.length < maxHeaderBytes) return undefined;
       if (!this.#isKnown) this.#events.onNonsense(data.subarray(at, at + 64));
       this.#isKnown = true;
       return skipNonsense(data, at);
     }
     const blank = /\r?\n\r?\n/.exec(text);
-    if (!blank) return text.length < mostHeaderBytes ? undefined : skipNonsense(data, at);
+    if (!blank) return text.length < maxHeaderBytes ? undefined : skipNonsense(data, at);
     const headers = readHeaders(text.slice(line.length, blank.index));
     const bodyAt = at + blank.index + blank[0].length;
     const length = Number(headers.get('content-length')?.[0] ?? 0);
-    const bodyLength = Number.isInteger(length) && length > 0 && length <= mostBodyBytes ? length : 0;
+    const bodyLength = Number.isInteger(length) && length > 0 && length <= maxBodyBytes ? length : 0;
     if (data.length < bodyAt + bodyLength) return undefined;
     this.#isKnown = true;
     const body = data.toString('utf8', bodyAt, bodyAt + bodyLength);

@@ -71,7 +71,7 @@ interface ImportAnswer extends CommandAnswer {
 }
 
 /** Files that are named for each reason; the rest are counted. */
-const mostNamed = 5;
+const maxNamed = 5;
 
 /** @throws QcError dataset-source, dataset-layout, label-ambiguous, dataset-busy, dataset-write-failed */
 async function datasetImportCommand(
@@ -130,9 +130,9 @@ function skippedLines(skipped: readonly Skipped[]): string[] {
   const byReason = new Map<string, string[]>();
   for (const { file, reason } of skipped) byReason.set(reason, [...(byReason.get(reason) ?? []), file]);
   return [...byReason].map(([reason, files]) => {
-    const more = files.length - mostNamed;
+    const more = files.length - maxNamed;
     const named =
-      files.slice(0, mostNamed).map(printable).join(', ') + (more > 0 ? ` and ${more} more (--json)` : '');
+      files.slice(0, maxNamed).map(printable).join(', ') + (more > 0 ? ` and ${more} more (--json)` : '');
     return `  skipped ${files.length}: ${reason}\n    ${named}`;
   });
 }

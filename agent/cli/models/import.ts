@@ -80,7 +80,7 @@ function warnOfLicence(licence: string): void {
     warn(`the licence of the weights (${licence}) does not allow commercial use`);
 }
 
-const mostListed = 6;
+const maxListed = 6;
 
 function textOf({ manifest, file, bytes, found }: ImportedBase): string[] {
   const { name, input, features, maps = [], licence } = manifest;
@@ -101,8 +101,8 @@ function textOf({ manifest, file, bytes, found }: ImportedBase): string[] {
 }
 
 function listed(names: readonly string[]): string {
-  const more = names.length - mostListed;
-  return `${names.slice(0, mostListed).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  const more = names.length - maxListed;
+  return `${names.slice(0, maxListed).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function imageSize(text: string): Options['size'] {

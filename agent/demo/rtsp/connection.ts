@@ -1,4 +1,4 @@
-/** One RTSP client: answers its requests (RFC 2326 §10) and sends it pictures while it plays. */
+/** One RTSP client: answers its requests (RFC 2326 §10) and sends it images while it plays. */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { RequestReader, type RtspRequest } from '../../camera/rtsp/request.ts';
@@ -7,7 +7,7 @@ import { senderReport } from './rtcp.ts';
 import { type PayloadFormat, RtpStream } from './rtp.ts';
 import { openTransport, type Transport } from './transport.ts';
 
-/** A client that leaves this much unread gets no more pictures until it has caught up, bytes. */
+/** A client that leaves this much unread gets no more images until it has caught up, bytes. */
 const maxBacklogBytes = 1024 * 1024;
 /** A client that asks and asks but reads no answer is cut off, bytes. */
 const maxUnreadBytes = 4 * maxBacklogBytes;
@@ -17,11 +17,11 @@ export interface ConnectionOptions {
   readonly path: string;
   readonly format: PayloadFormat;
   readonly credentials: Credentials | undefined;
-  /** The session description, made when somebody asks. */
+  /** The session description, made when someone asks. */
   readonly describe: () => string;
   /** The client began or ceased to play. */
   readonly onPlayingChange: () => void;
-  /** A picture was left out because the client reads too slowly. */
+  /** An image was left out because the client reads too slowly. */
   readonly onDrop: () => void;
 }
 
@@ -88,7 +88,7 @@ export class Connection {
     }
   }
 
-  /** Sends one picture, unless the client waits for a key picture or has not read the ones before. */
+  /** Sends one image, unless the client waits for a key frame or has not read the ones before. */
   sendPicture(
     payloads: readonly Buffer[],
     {
@@ -176,7 +176,7 @@ export class Connection {
   #play(url: string): Answer {
     const track = url.endsWith('/track0') ? url : `${url.replace(/\/$/, '')}/track0`;
     const info = `url=${track};seq=${this.#stream.sequence};rtptime=${this.#stream.timestamp(Date.now())}`;
-    // The first picture must come after the answer: the next one is a whole tick of the loop away.
+    // The first image must come after the answer: the next one is a whole tick of the loop away.
     this.#waitsForKey = true;
     this.#setPlaying(true);
     return { status: 200, headers: { Range: 'npt=now-', 'RTP-Info': info } };

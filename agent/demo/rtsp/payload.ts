@@ -1,4 +1,4 @@
-/** The codecs the server can send, and the encoded pictures it sends. */
+/** The codecs the server can send, and the encoded images it sends. */
 import { h264 } from './h264.ts';
 import { h265 } from './h265.ts';
 import { jpeg } from './jpeg.ts';
@@ -10,9 +10,9 @@ export type Codec = (typeof codecs)[number];
 export const payloadFormats: Readonly<Record<Codec, PayloadFormat>> = { h264, h265, mjpeg: jpeg };
 
 export interface EncodedPicture {
-  /** Annex B byte stream, parameter sets before every key picture; or one JFIF file. */
+  /** Annex B byte stream, parameter sets before every key frame; or one JFIF file. */
   readonly data: Buffer;
-  /** Can be decoded without any picture before it. */
+  /** Can be decoded without any image before it. */
   readonly key: boolean;
   /** When the pretend shutter closed, ms since the epoch. */
   readonly capturedAt: number;

@@ -25,7 +25,7 @@ export class RtpStream {
     return Number((BigInt(Math.round((at * videoClock) / 1_000)) + BigInt(this.#offset)) & 0xffff_ffffn);
   }
 
-  /** The next packet; `marker` ends a picture. */
+  /** The next packet; `marker` ends an image. */
   packet(payload: Uint8Array, at: number, marker: boolean): Buffer {
     const packet = Buffer.allocUnsafe(12 + payload.length);
     packet[0] = 0x80;
@@ -41,12 +41,12 @@ export class RtpStream {
   }
 }
 
-/** What a payload format must tell the server: how it is described (RFC 4566) and how a picture is cut. */
+/** What a payload format must tell the server: how it is described (RFC 4566) and how an image is cut. */
 export interface PayloadFormat {
   readonly payloadType: number;
   readonly encodingName: string;
-  /** Parameters of the SDP line a=fmtp, taken from a key picture; empty where the format has none. */
+  /** Parameters of the SDP line a=fmtp, taken from a key frame; empty where the format has none. */
   formatParameters(keyPicture: Buffer): string;
-  /** Cuts one encoded picture into RTP payloads of at most `maxPayload` bytes. */
+  /** Cuts one encoded image into RTP payloads of at most `maxPayload` bytes. */
   packetise(picture: Buffer): Buffer[];
 }

@@ -6,14 +6,14 @@ import { Connection } from './connection.ts';
 import { type Codec, type EncodedPicture, payloadFormats } from './payload.ts';
 import { describe } from './sdp.ts';
 
-/** Where the pictures come from; asked for some only while a client plays. */
+/** Where the images come from; asked for some only while a client plays. */
 export interface PictureSource {
   readonly codec: Codec;
-  /** A key picture with its parameter sets, for the session description. */
+  /** A key frame with its parameter sets, for the session description. */
   readonly keyPicture: Buffer;
-  /** The next picture must be a key picture: somebody has just begun to play. */
+  /** The next image must be a key frame: someone has just begun to play. */
   requestKey(): void;
-  /** Delivers pictures until the returned function is called. */
+  /** Delivers images until the returned function is called. */
   subscribe(listener: (picture: EncodedPicture) => void): () => void;
 }
 
@@ -29,7 +29,7 @@ export interface RtspServerOptions {
   readonly source: PictureSource;
 }
 
-/** Chooses packets of pictures, which are counted from the first that is sent after the choice is made. */
+/** Chooses packets of images, which are counted from the first that is sent after the choice is made. */
 export type PacketChoice = (packet: number, packets: number, picture: number) => boolean;
 
 export interface RtspServer {
@@ -37,15 +37,15 @@ export interface RtspServer {
   readonly url: string;
   readonly port: number;
   readonly clients: number;
-  /** Pictures left out for slow clients. */
+  /** Images left out for slow clients. */
   readonly dropped: number;
   /** Cuts every connection; clients may come back at once. */
   disconnectAll(): void;
-  /** Stays connected and answers, but sends no more pictures. */
+  /** Stays connected and answers, but sends no more images. */
   stall(on: boolean): void;
   /** Flips bytes in this share of the packets, 0 to 1; 0 ends it. */
   corrupt(share: number, seed?: number): void;
-  /** Loses the packets that are chosen: the `packet`th of the `packets` of a picture, all counted from 0; undefined ends it. */
+  /** Loses the packets that are chosen: the `packet`th of the `packets` of an image, all counted from 0; undefined ends it. */
   lose(choose: PacketChoice | undefined): void;
   /** The camera is dead: nothing listens any more. */
   stop(): Promise<void>;

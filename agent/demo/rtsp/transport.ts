@@ -13,7 +13,7 @@ export interface Transport {
   close(): void;
 }
 
-/** Opens the first of the client's proposals that can be served; undefined where none can (answered 461). */
+/** Opens the first of the client's proposals that can be served; undefined if none can (answered 461). */
 export async function openTransport(proposals: string, socket: Socket): Promise<Transport | undefined> {
   for (const proposal of proposals.split(',')) {
     if (/^\s*RTP\/AVP\/TCP\b/i.test(proposal)) {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { App } from '../../../calibration/routes/route.ts';
 import { auditEntry, outcomes } from '../../audit/entry.ts';
-import type { App, HttpDeps } from '../deps.ts';
+import type { HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 
 /** Who changed what: for engineers. */

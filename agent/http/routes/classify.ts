@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import type { App } from '../../../calibration/routes/route.ts';
 import { QcError } from '../../../config/errors.ts';
 import { decodePicture } from '../../../models/prepare/decode.ts';
 import { evaluationValue, resultMessage, verdictValue, where } from '../../publish/messages.ts';
-import type { App, HttpDeps } from '../deps.ts';
+import type { HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 
 const contentTypes = ['image/png', 'image/jpeg', 'image/webp', 'image/bmp', 'application/octet-stream'];

@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import type { App } from '../../../calibration/routes/route.ts';
 import { QcError } from '../../../config/errors.ts';
 import { commandMessages, handshakeMessage, replyMessage, resultMessage } from '../../publish/messages.ts';
-import type { App, HttpDeps } from '../deps.ts';
+import type { HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 
 const maxCommandBytes = 16_384;

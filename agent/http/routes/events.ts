@@ -2,9 +2,10 @@ import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Author } from '../../../calibration/dataset/state.ts';
 import { authorOf } from '../../../calibration/routes/person.ts';
+import type { App } from '../../../calibration/routes/route.ts';
 import type { Answered } from '../../../calibration/station/labels.ts';
 import { QcError } from '../../../config/errors.ts';
-import type { App, HttpDeps } from '../deps.ts';
+import type { HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 import { personOf } from '../person.ts';
 import type { AnswerEvent, StationEvent } from '../views.ts';
@@ -15,7 +16,7 @@ const maxClients = 32;
 const maxUnreadBytes = 262_144;
 /** Interval of `station` events, ms; the page also uses them to detect a lost connection. */
 const beatMs = 1_000;
-/** Missed events after which a client is disconnected; it reconnects by itself. */
+/** Missed events after which a client is disconnected; it reconnects automatically. */
 const maxMissedBeats = 15;
 
 interface Client {

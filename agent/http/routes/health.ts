@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
-import type { App, HttpDeps } from '../deps.ts';
+import type { App } from '../../../calibration/routes/route.ts';
+import type { HttpDeps } from '../deps.ts';
 
 const liveness = z.object({
   alive: z.boolean(),

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { App } from '../deps.ts';
+import type { App } from '../../../calibration/routes/route.ts';
 
 const folder = fileURLToPath(new URL('../../../../agent/page/', import.meta.url));
 

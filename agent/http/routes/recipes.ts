@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import type { App } from '../../../calibration/routes/route.ts';
 import { commandMessages, replyMessage } from '../../publish/messages.ts';
 import { recipeView } from '../../recipes/recipes.ts';
-import type { App, HttpDeps } from '../deps.ts';
+import type { HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 
 /** The recipes, and which one is in force. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import type { App } from '../../../calibration/routes/route.ts';
 import { QcError } from '../../../config/errors.ts';
 import type { Audit } from '../../audit/audit.ts';
-import type { App } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { whoIs } from '../record.ts';

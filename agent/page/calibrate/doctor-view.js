@@ -53,7 +53,7 @@ export function createDoctorView({ overview, changes, toasts, announce }) {
   /** @type {Repair[]} */
   let repairs = [];
   let repaired = 0;
-  /** Labels that the user confirmed: they are not asked for again until the page is loaded anew. @type {Set<string>} */
+  /** Labels that the user confirmed: they are not asked for again until the page is loaded again. @type {Set<string>} */
   const confirmed = new Set();
   /** Answers since the last check, newest last. @type {{finding: Repair, isWrong: boolean}[]} */
   let answers = [];

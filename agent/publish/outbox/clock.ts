@@ -1,5 +1,5 @@
 /** Longer than an agent is switched off; what seems longer is a clock that was wrong before or is now, ms. */
-const longestOffMs = 30 * 86_400_000;
+const maxOffMs = 30 * 86_400_000;
 
 export interface OutboxClock {
   /** ms; never runs backwards, and does not jump while the process runs. */
@@ -14,7 +14,7 @@ export interface OutboxClock {
  */
 export function outboxClock(last: number | undefined, wall = Date.now()): OutboxClock {
   const off = last === undefined ? 0 : wall - last;
-  const start = last === undefined ? wall : last + (off >= 0 && off <= longestOffMs ? off : 0);
+  const start = last === undefined ? wall : last + (off >= 0 && off <= maxOffMs ? off : 0);
   const startedAt = performance.now();
   return { now: () => start + (performance.now() - startedAt) };
 }

@@ -27,7 +27,7 @@ export interface Answer {
 
 /** What the store could not do. */
 export class DiskError extends Error {
-  /** Of the operating system or of lmdb, where there is one. */
+  /** Of the operating system or of lmdb, if there is one. */
   readonly code: string | number | undefined;
 
   constructor(message: string, code?: string | number) {
@@ -49,7 +49,7 @@ export interface DiskThread {
   readonly gone: Promise<never>;
 }
 
-/** @throws DiskError where the store cannot be opened */
+/** @throws DiskError if the store cannot be opened */
 export async function openDiskThread(options: OpenDisk): Promise<DiskThread> {
   const worker = new Worker(new URL('./disk-worker.js', import.meta.url), {
     workerData: options,

@@ -1,4 +1,4 @@
-/** The store on disk: the only importer of lmdb. Every call blocks until it is done; it lives in a thread of its own. */
+/** The store on disk: the only importer of lmdb. Every call blocks until it is done; it lives in its own thread. */
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { reserveLockFile } from './lock-file.ts';
 import { decodeRow, encodeRow, type Read, type Row, timeOf } from './row-code.ts';
@@ -39,7 +39,7 @@ export interface QueueChange {
 }
 
 export interface Changed {
-  /** When the oldest entry was put; undefined where the queue is empty. */
+  /** When the oldest entry was put; undefined if the queue is empty. */
   readonly oldestAt: number | undefined;
   /** Thrown away because of the limits, oldest first. */
   readonly evicted: readonly number[];
@@ -104,7 +104,7 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
     encoding: 'binary',
     maxDbs: 256,
     readOnly,
-    // Address space, no disk: with room for what is written anew before the old is free.
+    // Address space, no disk: with room for what is written again before the old is free.
     ...(!readOnly && { mapSize: 4 * bytes + 64e6 }),
   });
   const marks = env.openDB<Buffer, string>('marks', { encoding: 'binary' });

@@ -46,7 +46,7 @@ export class DurableQueue<M> implements Outbox<M> {
   #adoptions = 0;
   /** Calls of `next` that have not ended. */
   #reading = 0;
-  /** Whoever reads on from newer messages must begin anew. */
+  /** Whoever reads on from newer messages must start again. */
   #rejectsNext = false;
   #onDiskUpTo: number;
   #oldestAt: number | undefined;
@@ -73,7 +73,7 @@ export class DurableQueue<M> implements Outbox<M> {
     this.#oldestAt = found?.oldestAt;
   }
 
-  /** The disk is there at last: it has older messages. Whoever has read on from newer ones must begin anew. */
+  /** The disk is there at last: it has older messages. Whoever has read on from newer ones must start again. */
   adopt({ messages, dropped, oldestAt }: FoundQueue): void {
     this.size += messages;
     this.dropped += dropped;

@@ -94,7 +94,7 @@ export interface Backing {
 
 export interface DurableDeps {
   readonly log: Log;
-  /** Told when it begins or ends that messages are kept in memory only. */
+  /** Called when it begins or ends that messages are kept in memory only. */
   readonly onFault: () => void;
 }
 
@@ -494,7 +494,7 @@ class DurableOutbox implements OutboxStore {
     }
   }
 
-  /** @throws QcError outbox-failed where the disk did not take what nobody has acknowledged */
+  /** @throws QcError outbox-failed if the disk did not take what nobody has acknowledged */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#ageing);
     await this.#storing;

@@ -60,7 +60,7 @@ export class RefusedError extends Error {
   }
 }
 
-/** Reads every entry in a process of its own. @throws RefusedError, and Error if the process is stopped from outside or hangs */
+/** Reads every entry in its own process. @throws RefusedError, and Error if the process is stopped from outside or hangs */
 export async function examine(directory: string, write: boolean): Promise<Examined | Damage> {
   return (await inChild({ kind: 'examine', directory, write })) as Examined | Damage;
 }

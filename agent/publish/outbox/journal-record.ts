@@ -40,7 +40,7 @@ export function firstPage(): Buffer {
   return page;
 }
 
-/** What speaks against reading it; undefined where nothing does. */
+/** What speaks against reading it; undefined if nothing does. */
 export function unreadable(bytes: Buffer): string | undefined {
   const line = bytes.toString('latin1', 0, 64).split('\n')[0]!;
   if (!line.startsWith(title)) return 'it does not begin as one';

@@ -20,7 +20,7 @@ import {
 /** A thousand records of one part; the store takes over long before. */
 const journalBytes = 1_024 * pageBytes;
 /** While the store takes nothing, the journal grows up to this; what is in it is in memory too. */
-const mostBytes = 16_384 * pageBytes;
+const maxBytes = 16_384 * pageBytes;
 /** A file that failed is opened again after this time, ms. */
 const reopenAfterMs = 1_000;
 
@@ -89,7 +89,7 @@ function journalOver(path: string, taken: number, opened: OpenFile | undefined):
     return ++newest;
   }
 
-  /** Finds its place anew: the record that failed may be in the file nevertheless. */
+  /** Finds its place again: the record that failed may be in the file nevertheless. */
   async function reopen(): Promise<void> {
     try {
       const again = await openFileAt(path, takenUpTo);
@@ -118,7 +118,7 @@ function journalOver(path: string, taken: number, opened: OpenFile | undefined):
       }
       // One that failed is written over by the next, under the same number.
       const record = encodeRecord({ number: newest + 1, parts });
-      const most = mayGrow ? mostBytes : journalBytes;
+      const most = mayGrow ? maxBytes : journalBytes;
       return file.at + record.length > most ? undefined : writeNext(file, record);
     },
     taken(number) {
@@ -182,7 +182,7 @@ export async function readStart(path: string): Promise<Buffer | undefined> {
   if (!handle) return undefined;
   try {
     const { size } = await handle.stat();
-    const bytes = Buffer.alloc(Math.min(size, mostBytes));
+    const bytes = Buffer.alloc(Math.min(size, maxBytes));
     let length = 0;
     while (length < bytes.length) {
       const { bytesRead } = await handle.read(bytes, length, bytes.length - length, length);

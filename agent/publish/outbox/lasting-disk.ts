@@ -7,13 +7,13 @@ export type LastingDisk = Pick<DiskThread, 'found' | 'change' | 'read' | 'close'
 
 /** What is asked of a thread that is gone waits so long for the next one, ms. */
 const patienceMs = 5_000;
-/** So many threads may die over one request before it fails. */
-const mostDeaths = 2;
+/** This many threads may die over one request before it fails. */
+const maxDeaths = 2;
 
 /**
  * What was asked of a thread that dies is asked of the next one: a change may have been made then, and making it again does no
  * harm.
- * @throws DiskError where the store cannot be opened the first time
+ * @throws DiskError if the store cannot be opened the first time
  */
 export async function openLastingDisk(options: OpenDisk, log: Log): Promise<LastingDisk> {
   const closing = new AbortController();
@@ -57,7 +57,7 @@ export async function openLastingDisk(options: OpenDisk, log: Log): Promise<Last
       try {
         return await call(asked);
       } catch (error) {
-        if (asked.isAlive || signal.aborted || deaths === mostDeaths) throw error;
+        if (asked.isAlive || signal.aborted || deaths === maxDeaths) throw error;
       }
     }
   }

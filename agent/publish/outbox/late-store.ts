@@ -16,7 +16,7 @@ import { type OpenStore, openStore } from './store.ts';
 export interface LateStore {
   readonly disk: LastingDisk;
   readonly journal: Journal;
-  /** Told once, before anything is written: the store as if it had taken over the journal, which it has. */
+  /** Called once, before anything is written: the store as if it had taken over the journal, which it has. */
   onOpen(listener: (found: Found) => void): void;
 }
 

@@ -136,7 +136,7 @@ async function readCeilings(file: string): Promise<Ceilings | undefined> {
 
 /** Not by a rename: a disk without room may still have an empty file to write to. */
 async function writeMark(file: string, text: string): Promise<void> {
-  // No symbolic link that somebody else has put there is followed.
+  // No symbolic link that someone else has put there is followed.
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);
   const handle = await open(file, flags, 0o600);
   try {

@@ -23,7 +23,7 @@ export interface OutboxConfig extends Limits {
 
 export interface OutboxDeps {
   readonly log: Log;
-  /** Told when `fault` changes. */
+  /** Called when `fault` changes. */
   readonly onFault: () => void;
 }
 

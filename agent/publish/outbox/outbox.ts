@@ -22,7 +22,7 @@ export interface Outbox<M> {
   letter(message: M): Letter;
   /**
    * The oldest entry with an id above `after`, waiting for one; rejects when the signal aborts, and once if older messages
-   * are found later: then whoever reads begins anew with 0.
+   * are found later: then whoever reads starts again with 0.
    */
   next(after: number, signal: AbortSignal): Promise<OutboxEntry<M>>;
   /**

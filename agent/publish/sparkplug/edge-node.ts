@@ -16,7 +16,7 @@ export interface EdgeNodeOptions {
   readonly devices: readonly Device[];
   up(camera: string): boolean;
   facts(): NodeFacts;
-  /** Publishes with QoS 0 at once, in the order of the calls; false where the broker would not take it. */
+  /** Publishes with QoS 0 at once, in the order of the calls; false if the broker would not take it. */
   send(type: MessageType, topic: string, payload: Buffer): boolean;
 }
 
@@ -80,7 +80,7 @@ export class EdgeNode {
     if (metrics.length > 0) this.#say('NDATA', topics.nodeData, { timestamp: now, metrics });
   }
 
-  /** Sends a result as soon as its camera is born; false where the broker would not take it; rejects when the signal aborts. */
+  /** Sends a result as soon as its camera is born; false if the broker would not take it; rejects when the signal aborts. */
   async data(
     { camera }: Device,
     { id, message }: OutboxEntry<Result>,

@@ -26,7 +26,7 @@ export const quality = { bad: 0, good: 192, stale: 500 } as const;
 export interface Metric {
   readonly name: string;
   readonly type: DataType;
-  /** Null where there is no value. Integers are not negative; DateTime is ms since the epoch. */
+  /** Null if there is no value. Integers are not negative; DateTime is ms since the epoch. */
   readonly value: number | boolean | string | null;
   /** When the value was true, ms since the epoch, UTC. */
   readonly timestamp: number;
@@ -98,7 +98,7 @@ export interface Written {
 
 /**
  * The metrics that a command writes; those known only by an alias have an empty name.
- * @throws Error where it is not a Sparkplug payload
+ * @throws Error if it is not a Sparkplug payload
  */
 export function decodeCommand(payload: Uint8Array): Written[] {
   return (Payload.decode(payload).metrics as WireMetric[]).map((metric) => {

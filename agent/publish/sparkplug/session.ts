@@ -25,7 +25,7 @@ export interface SessionOptions extends Pick<EdgeNodeOptions, 'topics' | 'device
 export interface SessionDeps {
   readonly faults: FaultLog;
   readonly bdSeq: BdSeq;
-  /** Undefined where none is waited for. */
+  /** Undefined if none is waited for. */
   readonly host: PrimaryHost | undefined;
   /** Told where the host is away for longer than its retained STATE takes to arrive. */
   onWaiting(host: PrimaryHost): void;
@@ -212,7 +212,7 @@ async function askFor22(host: PrimaryHost, link: BrokerLink, topics: SparkplugTo
   host.mayAsk22 = refused !== undefined;
 }
 
-/** Waits for the host; false where the attempt is over before. @param late called where it takes a while */
+/** Waits for the host; false if the attempt is over before. @param late called where it takes a while */
 async function comesOnline(
   host: PrimaryHost,
   told: Waiting,

@@ -57,7 +57,7 @@ export interface Sparkplug extends AsyncDisposable {
   changed(): void;
 }
 
-/** The slice of the configuration that it needs; undefined where the station is no edge node. */
+/** The slice of the configuration that it needs; undefined if the station is no edge node. */
 export function sparkplugOptions(
   config: Pick<Config, 'station' | 'cameras' | 'mqtt' | 'storage'>,
 ): SparkplugOptions | undefined {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { counts, estimates, fitting, limitOf } from '../../../agent/bench/capacity.ts';
 import { type Step, whyTooMuch } from '../../../agent/bench/step.ts';
 
-/** So many cameras with 5 parts a second, each part 40 ms of CPU time and each decoder 0.05 of a core. */
+/** This many cameras with 5 parts a second, each part 40 ms of CPU time and each decoder 0.05 of a core. */
 function step(cameras: number, changes: Partial<Step> = {}): Step {
   const asked = cameras * 5;
   return {

@@ -12,7 +12,7 @@ describe('a line that has just started', () => {
     expect(hasSettled(50, Number.NaN)).toBe(false);
   });
 
-  it('is waited for while what piled up is worked off, and not for ever', async () => {
+  it('is waited for while what piled up is worked off, and not forever', async () => {
     const arrived: { result: Result; at: number }[] = [];
     let latency = 400;
     const timer = setInterval(() => {
@@ -21,9 +21,9 @@ describe('a line that has just started', () => {
       latency = Math.max(40, latency - 20);
     }, 50);
     try {
-      await settle(arrived, { leastMs: 1_000, mostMs: 20_000 });
+      await settle(arrived, { minMs: 1_000, maxMs: 20_000 });
       expect(latencyOf(arrived.at(-1)!)).toBeLessThan(60);
-      await settle([], { leastMs: 1_000, mostMs: 2_000 });
+      await settle([], { minMs: 1_000, maxMs: 2_000 });
     } finally {
       clearInterval(timer);
     }

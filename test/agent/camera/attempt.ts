@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { CameraCondition } from '../../../agent/camera/condition.ts';
 import type { CameraSource, DropReason } from '../../../agent/camera/source.ts';
+import { cameraSchema } from '../../../config/camera-schema.ts';
 import { QcError } from '../../../config/errors.ts';
-import { cameraSchema } from '../../../config/schema.ts';
 import type { Frame } from '../../../models/image.ts';
 import { until } from '../../rigs/until.ts';
 
@@ -17,7 +17,7 @@ export interface Attempt extends AsyncDisposable {
   watched: boolean;
   /** Waits for so many frames in all; throws the attempt's error where it ended before. */
   reached(frames: number): Promise<Frame[]>;
-  /** Waits for its end by itself. */
+  /** Waits for its end automatically. */
   failure(timeoutMs?: number): Promise<QcError>;
   /** Aborts it and waits until it has settled. */
   stop(): Promise<void>;

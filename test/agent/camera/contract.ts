@@ -175,7 +175,7 @@ export function rtspContract(name: string, source: CameraSource, missing: string
       expect((await camera.failure()).code).toBe('camera-stalled');
     });
 
-    it('when the picture freezes', async () => {
+    it('when the image freezes', async () => {
       await using server = await openGstRtsp({ source: 'pictures' });
       await using camera = attempt(source, { url: server.url, freezeMs: 2_000 });
       expect((await camera.failure()).code).toBe('camera-frozen');

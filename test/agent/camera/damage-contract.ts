@@ -9,7 +9,7 @@ import { type Attempt, attempt } from './attempt.ts';
 const noFfmpeg = () =>
   spawnSync('ffmpeg', ['-version']).status === 0 ? undefined : 'ffmpeg is not installed here';
 
-/** The middle packet of a picture, or its only one. */
+/** The middle packet of an image, or its only one. */
 const middle = (packet: number, packets: number) => packet === packets >> 1;
 
 /** What lies below the first rows. */
@@ -22,9 +22,9 @@ const from = ({ width, height, data }: Image, row: number): Image => ({
 interface Case {
   readonly clip?: ClipOptions;
   readonly transport?: 'tcp' | 'udp';
-  /** Which packets are lost, of the pictures counted from the moment of the loss. */
+  /** Which packets are lost, of the images counted from the moment of the loss. */
   readonly lose?: (packet: number, packets: number, picture: number) => boolean;
-  /** Which pictures the camera does not send at all: the sequence numbers have no gap. Some precede no key picture. */
+  /** Which images the camera does not send at all: the sequence numbers have no gap. Some precede no key frame. */
   readonly skip?: (picture: number) => boolean;
 }
 
@@ -47,7 +47,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
   'the first slice of every picture for a while': {
     clip: { parameters: 'keyint=30:slices=4' },
-    // Long enough to meet a key picture.
+    // Long enough to meet a key frame.
     lose: (at, _of, picture) => picture < 40 && at <= 2,
   },
   'one slice of a picture that others are predicted from': {
@@ -103,7 +103,7 @@ export function damageContract(name: string, source: CameraSource, recoversByIts
   });
 
   describe.skipIf(missing)(`${name} with damage`, () => {
-    it('reopens a stream that sends no key picture', async () => {
+    it('reopens a stream that sends no key frame', async () => {
       const clip = await makeClip({ parameters: 'keyint=1000' });
       await using server = await openClipCamera(clip);
       await using camera = attempt(source, settings(server.url, { damageMs: 700 }));
@@ -116,7 +116,7 @@ export function damageContract(name: string, source: CameraSource, recoversByIts
       allIntact(camera, clip);
     });
 
-    it('starts between two key pictures with an intact image', async () => {
+    it('starts between two key frames with an intact image', async () => {
       for (const options of [
         { parameters: 'keyint=40' },
         { codec: 'h265', parameters: 'keyint=40:min-keyint=40' },
@@ -131,7 +131,7 @@ export function damageContract(name: string, source: CameraSource, recoversByIts
     });
 
     it.skipIf(!recoversByItself)(
-      'goes on after a recovery point where the picture is refreshed little by little',
+      'goes on after a recovery point where the image is refreshed little by little',
       async () => {
         const clip = await makeClip({ parameters: 'keyint=40:intra-refresh=1:ref=1' });
         await using server = await openClipCamera(clip);

@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { DamagePatience } from '../../../agent/camera/damage.ts';
 import { type CameraObserver, openCameraFeed } from '../../../agent/camera/feed.ts';
-import { cameraSchema } from '../../../config/schema.ts';
+import { cameraSchema } from '../../../config/camera-schema.ts';
 import { makeClip, openClipCamera } from '../../rigs/clip-camera.ts';
 import { colourAt, difference, drawn } from '../../rigs/drawn.ts';
 import { gstMissing, openGstRtsp } from '../../rigs/gst-rtsp.ts';
@@ -191,7 +191,7 @@ it.skipIf(noFfmpeg)(
     const conditions: string[] = [];
     const clip = await makeClip({ parameters: 'keyint=1000' });
     await using server = await openClipCamera(clip);
-    // Each session loses a fragment once it has shown some pictures.
+    // Each session loses a fragment once it has shown some images.
     server.lose((at, packets, picture) => picture % 20 === 19 && at === packets >> 1);
     const config = cameraSchema.parse({ url: server.url, freezeMs: 0, damageMs: 500, maxFps: 50 });
     await using feed = await openCameraFeed('top', config, {

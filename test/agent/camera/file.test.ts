@@ -84,7 +84,7 @@ it('skips what it cannot read, counts it and names it once', async () => {
   expect(camera.faults[0]!.message).toContain('bad.png');
 });
 
-it('refuses a folder that is missing, empty, or holds no picture', async () => {
+it('refuses a folder that is missing, empty, or holds no image', async () => {
   await using missing = attempt(readFiles, { url: `file:${folder}/nothing` });
   expect(await missing.failure()).toMatchObject({
     code: 'camera-files',

@@ -5,7 +5,7 @@ import { readLatency, writeLatency } from '../../../agent/camera/latency-record.
 import { readWithNodeAv } from '../../../agent/camera/node-av/source.ts';
 import type { CameraSource } from '../../../agent/camera/source.ts';
 import { checkLatency } from '../../../agent/doctor/latency.ts';
-import { cameraSchema } from '../../../config/schema.ts';
+import { cameraSchema } from '../../../config/camera-schema.ts';
 import { monotonicMs } from '../../../models/run/monotonic.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { type Colour, drawn } from '../../rigs/drawn.ts';

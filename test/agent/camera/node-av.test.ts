@@ -15,7 +15,7 @@ const missing = gstMissing();
 rtspContract('node-av', readWithNodeAv, missing);
 damageContract('node-av', readWithNodeAv, true);
 
-it.skipIf(missing)('adds previews while somebody watches', async () => {
+it.skipIf(missing)('adds previews while someone watches', async () => {
   await using server = await openGstRtsp({ width: 1280, height: 720 });
   await using camera = attempt(readWithNodeAv, { url: server.url, region: { width: 0.5 } });
   await camera.reached(2);
@@ -49,7 +49,7 @@ it.skipIf(missing)('uses the camera clock where it is asked to', async () => {
     expect(Math.abs(receivedAt - capturedAt)).toBeLessThan(2_000);
 });
 
-it.skipIf(missing)('falls back to software where there is no GPU, and says why', async () => {
+it.skipIf(missing)('falls back to software if there is no GPU, and says why', async () => {
   await using server = await openGstRtsp();
   await using camera = attempt(readWithNodeAv, { url: server.url, hardware: 'jetson' });
   await camera.reached(1);
@@ -58,7 +58,7 @@ it.skipIf(missing)('falls back to software where there is no GPU, and says why',
   ]);
 });
 
-it.skipIf(missing)('sees the pictures of a data set in the order in which they are played', async () => {
+it.skipIf(missing)('sees the images of a data set in the order in which they are played', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'qc-played-'));
   const colours: Colour[] = [
     [200, 30, 40],

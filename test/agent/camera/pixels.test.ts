@@ -8,7 +8,7 @@ function filled(width: number, height: number, value: number): Image {
   return { width, height, data: new Uint8Array(width * height * 3).fill(value) };
 }
 
-it('carries the pictures of each slot, also after larger ones, and keeps what was read', () => {
+it('carries the images of each slot, also after larger ones, and keeps what was read', () => {
   const file = openPixelFile();
   try {
     writePixels(file, 0, [filled(40, 30, 1), filled(8, 6, 2)]);

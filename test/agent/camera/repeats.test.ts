@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { Repeats } from '../../../agent/camera/repeats.ts';
 import { openJudgedImages } from '../../../agent/part/judged.ts';
 import { openParts } from '../../../agent/part/parts.ts';
-import { triggerSchema } from '../../../config/schema.ts';
+import { triggerSchema } from '../../../config/camera-schema.ts';
 import type { Frame } from '../../../models/image.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { DrawnCamera, found } from '../part/drawn-camera.ts';

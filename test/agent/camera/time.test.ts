@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { FreezeWatch } from '../../../agent/camera/freeze.ts';
 import { Thinner, wantedFps } from '../../../agent/camera/rate.ts';
-import { cameraSchema } from '../../../config/schema.ts';
+import { cameraSchema } from '../../../config/camera-schema.ts';
 
 it.each([
   [25, 25, 250],
@@ -36,7 +36,7 @@ it.each([
   expect(wantedFps(cameraSchema.parse({ url: 'rtsp://camera/x', ...settings }))).toBe(fps);
 });
 
-it('notices a picture that stands still, whatever lies in the padding of its rows', () => {
+it('notices an image that stands still, whatever lies in the padding of its rows', () => {
   const watch = new FreezeWatch(1_000);
   const plane = { data: new Uint8Array(64 * 32), stride: 64, width: 50, height: 32 };
   expect(watch.frozen(plane, 0)).toBe(false);

@@ -5,7 +5,8 @@ import { modelsListCommand } from '../../../agent/cli/models/list.ts';
 import { modelsPromoteCommand } from '../../../agent/cli/models/promote.ts';
 import { modelsRollbackCommand } from '../../../agent/cli/models/rollback.ts';
 import { modelsShowCommand } from '../../../agent/cli/models/show.ts';
-import { modelSchema, mqttSchema, storageSchema } from '../../../config/schema.ts';
+import { mqttSchema } from '../../../config/mqtt-schema.ts';
+import { modelSchema, storageSchema } from '../../../config/schema.ts';
 import { readDecisions } from '../../../models/versions/decisions.ts';
 import { openStore } from '../../../models/versions/store.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
@@ -84,7 +85,7 @@ it('refuses what the next start would refuse, and changes nothing', async () => 
   expect((await modelsListCommand(config)).text).toMatch(new RegExp(`^  ${damaged} +DAMAGED: .*sha256`, 'm'));
 });
 
-it('says so where there is no version, and makes no folder', async () => {
+it('says so if there is no version, and makes no folder', async () => {
   await using scratch = await tempFolder();
   const config = configFor(join(scratch.path, 'nowhere'));
   expect(await modelsListCommand(config)).toMatchObject({

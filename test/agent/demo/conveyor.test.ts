@@ -61,7 +61,7 @@ describe.each([
   });
 });
 
-test('a part stays wholly inside the region for several pictures at 12 a second', () => {
+test('a part stays wholly inside the region for several images at 12 a second', () => {
   const line = conveyor(5);
   const region = regionOf(640, 480);
   const { enteredAt, leftAt } = line.truthOf(2);
@@ -83,7 +83,7 @@ test('the same seed draws the same line, another seed another one', () => {
   expect(labelsOf(7)).not.toEqual(labelsOf(8));
 });
 
-test('no two pictures in a row are identical, not even of the empty belt', () => {
+test('no two images in a row are identical, not even of the empty belt', () => {
   const line = conveyor();
   for (let at = startedAt; at < startedAt + 1_000; at += 83) {
     expect(draw(line, at).data).not.toEqual(draw(line, at + 83).data);

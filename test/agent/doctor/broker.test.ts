@@ -11,7 +11,9 @@ import type { Finding } from '../../../agent/doctor/finding.ts';
 import type { RunningAgent } from '../../../agent/doctor/http.ts';
 import { checkSparkplug } from '../../../agent/doctor/sparkplug.ts';
 import { checkWithin } from '../../../agent/doctor/time-limit.ts';
-import { cameraSchema, type MqttConfig, mqttSchema } from '../../../config/schema.ts';
+import { cameraSchema } from '../../../config/camera-schema.ts';
+import { mqttSchema } from '../../../config/mqtt-schema.ts';
+import type { MqttConfig } from '../../../config/schema.ts';
 import { freePort } from '../../rigs/free-port.ts';
 import { type Limits, type Refusing, startLimitedBroker } from '../../rigs/limited-broker.ts';
 import { mosquittoMissing, startMosquitto } from '../../rigs/mosquitto.ts';
@@ -69,7 +71,7 @@ it('says that nobody listens', async () => {
   });
 });
 
-it('does not wait for ever for a broker that never answers', async () => {
+it('does not wait forever for a broker that never answers', async () => {
   const silent = createServer((socket) => void socket.on('error', () => undefined)).listen(0, '127.0.0.1');
   await once(silent, 'listening');
   const { port } = silent.address() as AddressInfo;

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkCamera, clockFault } from '../../../agent/doctor/camera.ts';
 import type { Finding } from '../../../agent/doctor/finding.ts';
-import { cameraSchema } from '../../../config/schema.ts';
+import { cameraSchema } from '../../../config/camera-schema.ts';
 import type { Frame } from '../../../models/image.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { freePort } from '../../rigs/free-port.ts';
@@ -129,7 +129,7 @@ describe('the doctor looks for a camera', () => {
     }
   });
 
-  it('in a folder of pictures, and sees a lens cap', async () => {
+  it('in a folder of images, and sees a lens cap', async () => {
     await using scratch = await tempFolder();
     const black = sharp({ create: { width: 320, height: 240, channels: 3, background: '#020202' } });
     await writeFile(join(scratch.path, '1.png'), await black.png().toBuffer());

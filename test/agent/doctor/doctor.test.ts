@@ -30,7 +30,7 @@ function doctor(...args: string[]): Promise<Ended> {
   });
 }
 
-/** A configuration that is right, over a folder with one picture and a head. JSON is YAML, too. */
+/** A configuration that is right, over a folder with one image and a head. JSON is YAML, too. */
 async function writeConfig(
   scratch: { readonly path: string },
   over: Record<string, unknown> = {},
@@ -74,7 +74,7 @@ it('passes a set-up that is right: a line each, exit 0', async () => {
   expect(code).toBe(0);
 });
 
-it('shows the inference server, what it runs and how long a picture takes', async () => {
+it('shows the inference server, what it runs and how long an image takes', async () => {
   await using scratch = await tempFolder();
   await using server = await openInferenceServer({
     model: await readFile(join(embeddedBases, 'resnet50-embedded.onnx')),
@@ -128,7 +128,7 @@ it('says everything that is wrong with a configuration, and exits 1', async () =
   expect(code).toBe(1);
 });
 
-it('exits 2 where there is no configuration to look at', async () => {
+it('exits 2 if there is no configuration to look at', async () => {
   const { code, stdout, stderr } = await doctor('-c', '/nowhere/agent.yaml');
   expect(stderr).toMatch(/^error: \/nowhere\/agent\.yaml: there is no such file — /);
   expect(stdout).toBe('');
@@ -183,7 +183,7 @@ const models: {
     },
     check: 'head',
     detail: /was trained on the base/,
-    remedy: /train a new head/,
+    remedy: /train a new version/,
   },
   {
     what: 'labels of which the head knows none',

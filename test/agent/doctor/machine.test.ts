@@ -53,7 +53,7 @@ describe('the clock', () => {
 });
 
 describe('the disk', () => {
-  /** The doctor's answer about a storage directory, in a process of its own. */
+  /** The doctor's answer about a storage directory, in its own process. */
   async function diagnose(directory: string, env: Readonly<Record<string, string>> = {}) {
     const main = fileURLToPath(new URL('../../../agent/main.js', import.meta.url));
     const scratch = await tempFolder();

@@ -44,7 +44,7 @@ async function addHead(storage: string, base: string, at: number, examplesOf = 2
   return (await openStore(storage)).add(folder);
 }
 
-it('watches each camera by the head that judges it, and begins anew with another head', async () => {
+it('watches each camera by the head that judges it, and starts again with another head', async () => {
   await using folder = await tempFolder();
   const base = await writeTiny(folder.path);
   const [near, far, blind] = [

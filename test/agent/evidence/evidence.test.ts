@@ -169,14 +169,14 @@ describe('on a small disk', () => {
     expect(kept.length).toBeGreaterThan(40);
     expect(rig.judge(++n).evidence).toBeNull();
     expect(await rig.metrics()).toMatch(/qc_evidence_dropped_total\{reason="low-disk"\} [2-9]/);
-    // What is kept stays; once somebody makes room it goes on.
+    // What is kept stays; once someone makes room it goes on.
     expect(await rig.names()).toEqual(kept);
     for (const name of kept.slice(0, 20)) await rm(join(rig.folder, '2026-11-20', name));
     await until(() => rig.notice === '', { what: 'room again' });
     await rig.written(rig.judge(++n));
   });
 
-  it('bears a disk that somebody else fills to the last byte, and goes on when there is room', async (context) => {
+  it('bears a disk that someone else fills to the last byte, and goes on when there is room', async (context) => {
     if (smallDiskMissing) return context.skip(smallDiskMissing);
     await using disk = await openSmallDisk(4);
     await disk.fill(0);
@@ -240,7 +240,7 @@ interface Rig extends AsyncDisposable {
   readonly notice: string;
   /** A part gets its result. */
   judge(sequence: number, over?: Partial<Result>, time?: number): Result;
-  /** Waits until the picture of this result is on disk, and with it all before. */
+  /** Waits until the image of this result is on disk, and with it all before. */
   written(judged: Result): Promise<void>;
   metrics(): Promise<string>;
   /** All files, however deep. */

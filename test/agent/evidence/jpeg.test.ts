@@ -8,7 +8,7 @@ import { openInspector } from '../../../models/inspector.ts';
 import { decodePicture } from '../../../models/prepare/decode.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 
-it('is to base and head as good as the judged picture itself', async () => {
+it('is to base and head as good as the judged image itself', async () => {
   await using storage = await tempFolder();
   const model = modelSchema.parse({});
   await provideDemoHead(storage.path, { model, onProgress: () => undefined });

@@ -38,7 +38,7 @@ describe('a job', () => {
     expect(states(jobs)).toEqual(['a acquiring']);
     jobs.acquired('a', moment(2));
     expect(states(jobs)).toEqual(['a judging']);
-    // The answer to the trigger may be told after the pictures were all there.
+    // The answer to the trigger may be told after the images were all there.
     jobs.accept('a', moment(3));
     expect(jobs.open).toMatchObject([{ state: 'judging', since: at + 2 }]);
     jobs.finish(resultOf('a'), moment(4));
@@ -83,7 +83,7 @@ describe('a job', () => {
 });
 
 describe('jobs overlap', () => {
-  it('once the pictures of the one before are taken, up to the places there are', () => {
+  it('once the images of the one before are taken, up to the places there are', () => {
     const jobs = open();
     request(jobs, 'a');
     expect(code(() => request(jobs, 'b'))).toBe('busy');

@@ -41,7 +41,7 @@ async function follow(rig: StationRig): Promise<Followed> {
   });
 }
 
-it('tells results and the station as they come, and watches only while somebody listens', async () => {
+it('tells results and the station as they come, and watches only while someone listens', async () => {
   await using rig = await openStationRig();
   expect(rig.watching).toBe(false);
   {

@@ -48,7 +48,7 @@ const fail = { verdict: 'fail', evaluation: 2, label: 'scratch' } as const;
 const uncertain = { verdict: 'uncertain', evaluation: 0, label: 'dent' } as const;
 const pass = { verdict: 'pass', evaluation: 1, label: 'good' } as const;
 
-it('serves pictures and results by their id, lists them page by page, and refuses what is neither', async () => {
+it('serves images and results by their id, lists them page by page, and refuses what is neither', async () => {
   await using station = await openPastStation([fail, pass, uncertain, fail]);
   const ask = async (path: string) => {
     const answer = await fetch(`${station.url}/api/v1/evidence${path}`);

@@ -43,7 +43,7 @@ async function operationsOf(url: string, headers: Record<string, string>): Promi
   );
 }
 
-/** Bodies for one operation: each hostile value by itself, and in the place of each field. */
+/** Bodies for one operation: each hostile value automatically, and in the place of each field. */
 function bodiesFor({ fields }: Operation): string[] {
   const values = hostileValues.flatMap((value) => [
     hostileJson(value),

@@ -70,7 +70,7 @@ describe('the API', () => {
     expect(await jsonOf(await ask(result(3).resultId))).toEqual({ where: [], map: null });
   });
 
-  it('lists results newest first, with their pictures while they are kept', async () => {
+  it('lists results newest first, with their images while they are kept', async () => {
     await using rig = await openStationRig();
     for (let i = 1; i <= 250; i++) rig.recent.add(result(i));
     const bad = result(251);
@@ -98,7 +98,7 @@ describe('the API', () => {
     expect((await jsonOf(await fetch(`${url}/api/v1/status`))).state).toBe('inspecting');
   });
 
-  it('judges an uploaded picture of every kind, the same pixels each time', async () => {
+  it('judges an uploaded image of every kind, the same pixels each time', async () => {
     await using rig = await openStationRig();
     const classify = `${rig.http.url}/api/v1/classify`;
     const pixels = Buffer.from([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9, 200, 100, 50, 1, 2, 3]);
@@ -127,7 +127,7 @@ describe('the API', () => {
     expect(jpeg.status).toBe(200);
   });
 
-  it('refuses what is no picture, too large, or of another kind', async () => {
+  it('refuses what is no image, too large, or of another kind', async () => {
     await using rig = await openStationRig({ maxBodyMb: 1 });
     const classify = `${rig.http.url}/api/v1/classify`;
     const refused = async (body: string | Buffer, type: string) => {

@@ -100,7 +100,7 @@ describe.concurrent('sessions', () => {
       headers: { ...json, ...tokens.bearer('operator') },
     });
     expect(program.status).toBe(200);
-    // Logging somebody else in is a change, too.
+    // Logging someone else in is a change, too.
     const forged = await fetch(`${rig.http.url}/api/v1/session`, {
       method: 'POST',
       body: JSON.stringify({ token: tokens.token.viewer }),

@@ -1,4 +1,4 @@
-/** The log-in page in a real browser, and what each role is offered; pictures go to a folder to look at. */
+/** The log-in page in a real browser, and what each role is offered; images go to a folder to look at. */
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

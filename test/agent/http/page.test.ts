@@ -1,4 +1,4 @@
-/** The operator's page in a real browser, fed with scripted results; its pictures go to a folder to look at. */
+/** The operator's page in a real browser, fed with scripted results; its images go to a folder to look at. */
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,7 +55,7 @@ if (browserMissing) console.warn(`skipped: the page in a browser: ${browserMissi
 describe.skipIf(browserMissing)('the page in a browser', () => {
   beforeAll(() => mkdir(pictures, { recursive: true }));
 
-  it('shows verdict, picture, counts and the latest parts, on a touch panel and a phone', async () => {
+  it('shows verdict, image, counts and the latest parts, on a touch panel and a phone', async () => {
     await using rig = await openStationRig();
     for (let i = 1; i <= 9; i++) await judge(rig, i);
     await using browser = await openBrowser(rig.http.url, touchPanel);
@@ -77,7 +77,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     expect(await page.locator('.thumb').first().getAttribute('aria-label')).toMatch(
       /^Fail: scratch, part A-10/,
     );
-    // The region lies where the camera's settings put it in the whole picture.
+    // The region lies where the camera's settings put it in the whole image.
     const frame = (await page.locator('.scene-frame').boundingBox())!;
     const region = (await page.locator('.scene-region').boundingBox())!;
     expect((region.x - frame.x) / frame.width).toBeCloseTo(0.25, 2);
@@ -160,7 +160,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     expect(browser.complaints).toEqual([]);
   });
 
-  it('does not show the picture of another part beside a part that failed', async () => {
+  it('does not show the image of another part beside a part that failed', async () => {
     await using rig = await openStationRig();
     await judge(rig, 1);
     await using browser = await openBrowser(rig.http.url, touchPanel);
@@ -193,7 +193,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     await page.screenshot({ path: join(pictures, 'failed-part.png') });
   });
 
-  it('never lets an old picture look live: tells its age, and when the agent is gone', async () => {
+  it('never lets an old image look live: tells its age, and when the agent is gone', async () => {
     const rig = await openStationRig();
     await using browser = await openBrowser(rig.http.url, touchPanel);
     const { page } = browser;

@@ -14,7 +14,7 @@ const count = (store: RateLimitStore, key: string, windowMs = 60_000) => {
   return counted!;
 };
 
-it('counts each key for itself, and begins anew when the window is over', async () => {
+it('counts each key for itself, and starts again when the window is over', async () => {
   const store = new RateLimitStore();
   expect([count(store, 'a').current, count(store, 'a').current, count(store, 'b').current]).toEqual([
     1, 2, 1,

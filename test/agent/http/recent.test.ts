@@ -4,7 +4,7 @@ import { createRecent } from '../../../agent/http/recent.ts';
 import { result } from '../../rigs/publisher.ts';
 import { frameOf } from '../../rigs/station.ts';
 
-it('keeps the newest pictures within its memory, and more of them once they are encoded', async () => {
+it('keeps the newest images within its memory, and more of them once they are encoded', async () => {
   const one = result(1);
   const frame = await frameOf(one);
   const recent = createRecent({ pictureBytes: frame.image.data.byteLength * 3 });

@@ -124,7 +124,7 @@ describe('who may call what', () => {
     expect(await ask('GET', '/nothing', tokens.bearer('viewer'))).toBe(404);
   });
 
-  it('is recorded, whatever it changes and whoever asks, also where it is refused', async () => {
+  it('is recorded, whatever it changes and the requester, also where it is refused', async () => {
     for (const { route, method, path } of operations) {
       if (method === 'GET' || method === 'HEAD') continue;
       for (const who of ['nobody', 'viewer', 'engineer'] as const) {

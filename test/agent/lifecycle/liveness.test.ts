@@ -11,7 +11,7 @@ describe('whether the work goes on', () => {
     liveness = new Liveness();
   });
 
-  it('idle is alive, for ever', () => {
+  it('idle is alive, forever', () => {
     liveness.job('the inference', 1_000);
     expect(later(86_400_000)).toBeUndefined();
   });
@@ -34,7 +34,7 @@ describe('whether the work goes on', () => {
     expect(later(5_000)).toBeDefined();
   });
 
-  it('a wait that something else accounts for is excused, and counted anew when that is over', () => {
+  it('a wait that something else accounts for is excused, and counted again when that is over', () => {
     let loading = true;
     const judging = liveness.job('the inference', 1_000, () => loading);
     void judging(endless);

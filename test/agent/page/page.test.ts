@@ -1,4 +1,4 @@
-/** The calibration page in a real browser, with calibration played from memory; pictures go to a folder to look at. */
+/** The calibration page in a real browser, with calibration played from memory; images go to a folder to look at. */
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -165,7 +165,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     rig.failure = new QcError('dataset-write-failed', 'the disk is full');
     await page.keyboard.press('1');
     await page.getByRole('alert').getByText('the disk is full').waitFor();
-    // The picture does not change under a finger that is about to press: the part comes back as the next one.
+    // The image does not change under a finger that is about to press: the part comes back as the next one.
     await picture(page, third!.partId).waitFor();
     await page.keyboard.press('1');
     await picture(page, second!.partId).waitFor();
@@ -480,7 +480,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
   it('says that the model is of another base, and trains it again with one tap', async () => {
     const rig = createCalibrationRig();
     rig.misfit =
-      'head 2026-11-23.1 was trained on the base old (435e05c66783…), the base in use is new (33fa3752a311…)';
+      'model version 2026-11-23.1 was trained on the base old (435e05c66783…), the base in use is new (33fa3752a311…)';
     await using opened = await open(rig);
     const { page } = opened;
     await page.getByText('the base in use is new').waitFor();

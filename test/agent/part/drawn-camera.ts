@@ -33,7 +33,7 @@ export interface Scene {
   readonly light?: number;
 }
 
-/** Draws pictures of a belt with fixed structure, fresh sensor noise in each, 25 a second. */
+/** Draws images of a belt with fixed structure, fresh sensor noise in each, 25 a second. */
 export class DrawnCamera implements CameraEvents {
   /** What is in each frame. */
   readonly truth = new WeakMap<Frame, Scene>();
@@ -136,7 +136,7 @@ export async function found(parts: OpenParts): Promise<Part[]> {
   }
 }
 
-/** A square as wide as given, on its way over the picture from left to right. */
+/** A square as wide as given, on its way over the image from left to right. */
 export function* crossing(
   side: number,
   step: number,

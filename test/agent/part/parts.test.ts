@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type OpenParts, openParts } from '../../../agent/part/parts.ts';
+import { triggerSchema } from '../../../config/camera-schema.ts';
 import { QcError } from '../../../config/errors.ts';
-import { triggerSchema } from '../../../config/schema.ts';
 import type { Frame } from '../../../models/image.ts';
 import { DrawnCamera, found, seeded } from './drawn-camera.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Part } from '../../../agent/inspect.ts';
 import { type OpenParts, openParts } from '../../../agent/part/parts.ts';
-import { triggerSchema } from '../../../config/schema.ts';
+import { triggerSchema } from '../../../config/camera-schema.ts';
 import { crossing, DrawnCamera, found, isWhole, type Square, seeded } from './drawn-camera.ts';
 
 const centre: Square = { x: 33, y: 30, side: 30, level: 210 };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { presenceFinder } from '../../../agent/part/presence.ts';
-import { triggerSchema } from '../../../config/schema.ts';
+import { triggerSchema } from '../../../config/camera-schema.ts';
 import type { Image } from '../../../models/image.ts';
 import {
   type Belt,

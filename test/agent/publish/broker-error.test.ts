@@ -8,7 +8,7 @@ const codeOf = (error: unknown, when: 'connecting' | 'connected' = 'connecting')
 const coded = (code: string | number, message = '') => Object.assign(new Error(message), { code });
 
 describe('what a broker or a socket reports', () => {
-  it('becomes a code somebody can act on', () => {
+  it('becomes a code someone can act on', () => {
     expect(codeOf(coded('ECONNREFUSED'))).toBe('broker-unreachable');
     expect(codeOf(coded('ENOTFOUND', 'getaddrinfo ENOTFOUND broker.local'))).toBe('broker-unreachable');
     expect(codeOf(new Error('connack timeout'))).toBe('broker-unreachable');

@@ -21,7 +21,7 @@ export const opencvScript = new URL('../../../../test/bench/peers/opencv.py', im
 /** Debian's, which sees Debian's modules. */
 export const python = '/usr/bin/python3';
 
-/** Why the OpenCV script cannot run here; undefined where it can. */
+/** Why the OpenCV script cannot run here; undefined if it can. */
 export function opencvMissing(): string | undefined {
   const { status } = spawnSync(python, ['-c', 'import cv2, numpy, paho.mqtt.client']);
   return status === 0 ? undefined : 'apt-get install python3-opencv python3-paho-mqtt';

@@ -10,8 +10,8 @@ export interface Labelled {
 }
 
 /**
- * Draws `train` pictures of each label of an ImageFolder, and up to `test` of those that are left, in random order.
- * @param folder `folder/<label>/<picture>`
+ * Draws `train` images of each label of an ImageFolder, and up to `test` of those that are left, in random order.
+ * @param folder `folder/<label>/<image>`
  */
 export function draw(
   folder: string,
@@ -44,7 +44,7 @@ export async function readImage(file: string): Promise<Image> {
   return { width: info.width, height: info.height, data };
 }
 
-/** The picture in the middle of a grey frame, pixel by pixel. */
+/** The image in the middle of a grey frame, pixel by pixel. */
 export function framed(
   { width, height, data }: Image,
   frame: { readonly width: number; readonly height: number },
@@ -59,7 +59,7 @@ export function framed(
   return { ...frame, data: pixels };
 }
 
-/** The square in the middle of a picture. */
+/** The square in the middle of an image. */
 export function middle({ width, height, data }: Image, side: number): Image {
   const left = Math.floor((width - side) / 2);
   const top = Math.floor((height - side) / 2);
@@ -71,7 +71,7 @@ export function middle({ width, height, data }: Image, side: number): Image {
   return { width: side, height: side, data: pixels };
 }
 
-/** Mean absolute difference of two pictures of one size, levels of 255. */
+/** Mean absolute difference of two images of one size, levels of 255. */
 export function distance(a: Image, b: Image): number {
   if (a.data.length !== b.data.length) throw new RangeError('pictures of different size');
   return a.data.reduce((sum, value, at) => sum + Math.abs(value - b.data[at]!), 0) / a.data.length;

@@ -1,7 +1,7 @@
 /** Truth and answer of each part, and what can be said of them all. */
 export interface Answer {
   readonly truth: string;
-  /** What was said; undefined where nothing was. */
+  /** What was said; undefined if nothing was. */
   readonly said: string | undefined;
 }
 

@@ -24,7 +24,7 @@ async function open(storage: string) {
   return Object.assign(dataset, { notices });
 }
 
-/** Every picture under a label's folder, as an ImageFolder reader sees them. */
+/** Every image under a label's folder, as an ImageFolder reader sees them. */
 async function imageFolder(storage: string): Promise<string[]> {
   const folder = join(storage, 'dataset');
   const labels = (await readdir(folder, { withFileTypes: true })).filter(
@@ -38,7 +38,7 @@ async function imageFolder(storage: string): Promise<string[]> {
   return found.flat().sort();
 }
 
-test('a labelled picture lies in the folder of its label, is kept once, and says who labelled it and when', async () => {
+test('a labelled image lies in the folder of its label, is kept once, and says who labelled it and when', async () => {
   await using folder = await tempFolder();
   await using dataset = await open(folder.path);
   const facts = { by: 'anna', partId: 'A-1', camera: 'top', capturedAt: '2026-11-24T06:00:00.000Z' };
@@ -55,7 +55,7 @@ test('a labelled picture lies in the folder of its label, is kept once, and says
   expect(await imageFolder(folder.path)).toHaveLength(2);
 });
 
-test('relabelling, removing and undoing move the picture, and outlive a restart', async () => {
+test('relabelling, removing and undoing move the image, and outlive a restart', async () => {
   await using folder = await tempFolder();
   const revisions: string[] = [];
   {
@@ -150,14 +150,14 @@ test('wherever the journal is cut off, what was written before is there and what
   await writeFile(journal, whole.subarray(0, ends[2]! + 5));
   await using dataset = await open(folder.path);
   expect(dataset.frames).toHaveLength(2);
-  // The picture whose line was torn was never acknowledged: it is no longer among the labelled ones.
+  // The image whose line was torn was never acknowledged: it is no longer among the labelled ones.
   expect(await imageFolder(folder.path)).toHaveLength(2);
   expect(dataset.notices.join()).toContain('set aside');
   await dataset.add({ image: drawn(2), label: 'scratch', by: 'anna' });
   expect((await readDataset(folder.path, () => undefined)).frames).toHaveLength(3);
 });
 
-test('a damaged line, a picture moved by hand and one that is gone cost only themselves', async () => {
+test('a damaged line, an image moved by hand and one that is gone cost only themselves', async () => {
   await using folder = await tempFolder();
   const journal = join(folder.path, 'dataset', 'labels.jsonl');
   {

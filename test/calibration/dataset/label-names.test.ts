@@ -139,7 +139,7 @@ test('a dataset with such labels is repaired when it is opened, and its backup c
   }
 });
 
-test('the folder of a label is gone with its last picture, also one that an earlier version left', async () => {
+test('the folder of a label is gone with its last image, also one that an earlier version left', async () => {
   await using folder = await tempFolder();
   {
     await using dataset = await open(folder.path);

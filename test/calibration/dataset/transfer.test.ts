@@ -112,7 +112,7 @@ test('an export that cannot be finished says so and leaves nothing behind', asyn
   expect((await readdir(folder.path)).sort()).toEqual(['dataset', 'pictures']);
 });
 
-test('bad pictures are skipped, each with its reason, and the rest is taken in', async () => {
+test('bad images are skipped, each with its reason, and the rest is taken in', async () => {
   await using folder = await tempFolder();
   const source = join(folder.path, 'source');
   await imageFolder(source);

@@ -46,7 +46,7 @@ for (const [who, one, other] of [
   });
 }
 
-test('a frame that somebody else has changed since is not reverted, and it is said who did', async () => {
+test('a frame that someone else has changed since is not reverted, and it is said who did', async () => {
   await using folder = await tempFolder();
   await using dataset = await open(folder.path);
   const { id: a } = await dataset.add({ image: image(1), label: 'good', ...anna });

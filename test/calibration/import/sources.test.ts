@@ -18,7 +18,7 @@ import {
   zipOf,
 } from '../../rigs/image-folders.ts';
 
-test('symbolic links are reported, and followed if somebody says so; a loop ends', async () => {
+test('symbolic links are reported, and followed if someone says so; a loop ends', async () => {
   await using folder = await tempFolder();
   const at = (name: string) => join(folder.path, name);
   await lay(at('store'), await images('hole/1.png', 'g/2.png'));

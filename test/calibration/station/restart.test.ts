@@ -41,7 +41,7 @@ it('parts that wait for a label are there again after a restart, those that were
     expect(rig.parts[0]).toMatchObject({ camera: 'top', verdict: 'uncertain', label: null });
     await rig.calibration.label({ resultId: ids[0]!, label: 'good' }, anna);
     await rig.calibration.skip(ids[1]!, anna);
-    // The disk follows by itself, not only when the agent ends.
+    // The disk follows automatically, not only when the agent ends.
     await until(async () => (await readdir(candidatesIn(folder.path))).length === 8, {
       what: 'two parts to go',
     });

@@ -1,4 +1,4 @@
-/** Two people label at the same time, each at a browser of their own; pictures go to a folder to look at. */
+/** Two people label at the same time, each at a browser of their own; images go to a folder to look at. */
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -146,7 +146,7 @@ describe.skipIf(browserMissing)('two browsers', () => {
     const { labels } = await rig.calibration.overview({ by: 'x' });
     expect(labels.filter(({ count }) => count > 0)).toMatchObject([{ name: 'dent' }]);
 
-    // Somebody labels the part in sight of the left one over MQTT: it leaves the screen.
+    // Someone labels the part in sight of the left one over MQTT: it leaves the screen.
     const { resultId, partId } = (await rig.calibration.candidates(9, undefined)).find(({ partId }) =>
       first.endsWith(partId),
     )!;

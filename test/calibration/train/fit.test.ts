@@ -147,7 +147,7 @@ describe('a hidden layer', () => {
   });
 });
 
-describe('views of a picture', () => {
+describe('views of an image', () => {
   const image = { width: 3, height: 2, data: Uint8Array.from({ length: 18 }, (_, i) => i) };
   const reds = ({ data }: { data: Uint8Array }) => [...data].filter((_, i) => i % 3 === 0).map((v) => v / 3);
 

@@ -44,7 +44,7 @@ describe('fitting', () => {
     expect(head.looAccuracy).toBeGreaterThan(0.85);
   });
 
-  test('is deterministic, and does not depend on the order of the pictures', () => {
+  test('is deterministic, and does not depend on the order of the images', () => {
     const { features, labels } = clouds([9, 7], 30, 1.5);
     const once = fitRidge(features, labels);
     expect(fitRidge(features, labels)).toEqual(once);
@@ -82,7 +82,7 @@ describe('fitting', () => {
     expect(head.looAccuracy).toBe(1);
   });
 
-  test('one label, no pictures or uneven features are refused', () => {
+  test('one label, no images or uneven features are refused', () => {
     const { features, labels } = clouds([3, 3], 5, 1);
     expect(() => fitRidge([], [])).toThrow(RangeError);
     expect(() => fitRidge(features.slice(0, 3), labels.slice(0, 3))).toThrow(/two labels/);

@@ -12,7 +12,7 @@ import { tempFolder } from '../temp-folder.ts';
 const busy = { code: 'dataset-busy', does: 'is writing to the dataset' } as const;
 
 /**
- * A process that waits for the others to be there too (`<file>.go`), takes the lock so many times, and fails where
+ * A process that waits for the others to be there too (`<file>.go`), takes the lock this many times, and fails where
  * it is not alone. `dies`: it ends with the lock in its hands.
  */
 function contender(file: string, times: number, ends: 'gives it back' | 'dies'): Promise<unknown> {

@@ -99,7 +99,7 @@ function fromTransformers(form: string, prefix: string) {
   return { expected, network: 'ResNet50 v1.5', source: 'transformers', prefix };
 }
 
-/** Where it lies, packed or not; undefined where it does not. */
+/** Where it lies, packed or not; undefined if it does not. */
 export function placeOf(path: string): string | undefined {
   return [own, shared]
     .flatMap((root) => [join(root, path), join(root, `${path}.gz`)])

@@ -25,7 +25,7 @@ const normalisation = {
   std: [0.229, 0.224, 0.225],
 } as const;
 
-/** A normalised picture of whole pixel values, as preparation makes it. */
+/** A normalised image of whole pixel values, as preparation makes it. */
 function picture(seed: number): Float32Array {
   const { integer } = seededRandom(seed);
   const { mean, std, scale } = normalisation;
@@ -62,7 +62,7 @@ describe('folding', () => {
       'MaxPool',
       'Relu',
     ]);
-    // Nobody else reads it: folded into the weights; somebody does: a convolution of each channel by itself.
+    // Nobody else reads it: folded into the weights; someone does: a convolution of each channel automatically.
     const own = folded.graph!.node.find(({ output }) => output[0] === 'b2.bn.out')!;
     expect(own.attribute.find(({ name }) => name === 'group')?.i).toBe(channels);
     for (const seed of [1, 2, 3]) {
@@ -86,7 +86,7 @@ describe('folding', () => {
   });
 });
 
-it('gives the first convolution whole pixels, with the same answers up to the edge of the picture', async () => {
+it('gives the first convolution whole pixels, with the same answers up to the edge of the image', async () => {
   const folded = foldModel(cutAt(tinyResnet(), 'bn1.out.relu'));
   const exact = exactPixels(folded, normalisation)!;
   expect(exact.range).toEqual({ min: -114, max: 141 });
@@ -163,7 +163,7 @@ describe('the quantized graph', () => {
 });
 
 describe('ranges', () => {
-  it('counts what occurs however much larger the next picture is', () => {
+  it('counts what occurs however much larger the next image is', () => {
     const histogram = new Histogram();
     histogram.add(Float32Array.of(0, 0.5, 1, -0.25));
     histogram.add(Float32Array.of(7.9, -3));

@@ -48,7 +48,7 @@ describe.each(Object.entries(ways))(`resize is Pillow ${recorded.pillow}, bit fo
     });
   }
 
-  test('one resize serves pictures of changing size', () => {
+  test('one resize serves images of changing size', () => {
     const { resize } = make({ ...input, width: 224, height: 224 });
     const cases = recorded.cases.filter(({ to }) => to[0] === 224 && to[1] === 224);
     for (const { from, sha256 } of [...cases, ...cases.toReversed()]) {
@@ -94,7 +94,7 @@ describe.runIf(hasVectors())('on vectors everything is as in plain JavaScript, b
     }
   });
 
-  test('the extremes: all white, all black, a picture far larger than the base, one far smaller', () => {
+  test('the extremes: all white, all black, an image far larger than the base, one far smaller', () => {
     const of = { ...input, width: 224, height: 224 };
     const [plain, vector] = [makePlain(of), makeVector(of)];
     for (const [width, height] of [
@@ -153,7 +153,7 @@ describe('the tensor', () => {
     expect(prepare(image)).toBe(prepare(formulaImage(50, 40)));
   });
 
-  test('a picture whose bytes do not fit its size is refused', () => {
+  test('an image whose bytes do not fit its size is refused', () => {
     const prepare = makePrepare(input);
     expect(() => prepare({ width: 4, height: 2, data: image.data })).toThrow(
       /4×2 pixels cannot have 18 bytes/,

@@ -25,7 +25,7 @@ interface Bench extends AsyncDisposable {
   readonly base: string;
   /** What a server has to run. */
   readonly served: Uint8Array;
-  /** Of `pictures`, by the base on this machine. */
+  /** Of `images`, by the base on this machine. */
   readonly features: readonly Float32Array[];
   /** What judges on this machine. */
   readonly here: string;
@@ -36,7 +36,7 @@ interface Bench extends AsyncDisposable {
 interface Opened {
   readonly session: Session;
   readonly news: RemoteNews[];
-  /** Judges all pictures at once and holds them against the base on this machine; which providers ran. */
+  /** Judges all images at once and holds them against the base on this machine; which providers ran. */
   judge(): Promise<string[]>;
   outcomes(): string[];
 }
@@ -109,7 +109,7 @@ const back = (opened: Opened) =>
   });
 
 describe('a base on an inference server', () => {
-  test('judges there, several requests at a time and several pictures in one', async () => {
+  test('judges there, several requests at a time and several images in one', async () => {
     await using bench = await openBench();
     const server = await bench.serve({ delayMs: 20 });
     const opened = await bench.open({ url: server.url });
@@ -124,7 +124,7 @@ describe('a base on an inference server', () => {
     });
     expect(server.served).toMatchObject({ largest: 4, parallel: 2, refused: [] });
     expect([...server.served.encodings]).toEqual(['binary']);
-    // Connections are kept: two for pictures, and the ones of the look go on being used.
+    // Connections are kept: two for images, and the ones of the look go on being used.
     expect(server.served.connections).toBeLessThanOrEqual(3);
   });
 
@@ -143,7 +143,7 @@ describe('a base on an inference server', () => {
     expect([...server.served.encodings]).toEqual([encoding]);
   });
 
-  test('takes one picture at a time where its graph does', async () => {
+  test('takes one image at a time where its graph does', async () => {
     await using bench = await openBench();
     const model = tinyClassifier();
     model.graph!.input[0] = valueInfo('data', [1, 3, 32, 32]);
@@ -166,7 +166,7 @@ describe('a base on an inference server', () => {
     );
   });
 
-  test('with a token, read anew from its file', async () => {
+  test('with a token, read again from its file', async () => {
     await using bench = await openBench();
     const tokenFile = join(bench.folder, 'token');
     await writeFile(tokenFile, 'old\n');
@@ -206,7 +206,7 @@ describe('a server that is not what it should be', () => {
     expect(server.served.answered).toBeLessThanOrEqual(1);
   });
 
-  test('that takes too long for one picture is not asked at all', async () => {
+  test('that takes too long for one image is not asked at all', async () => {
     await using bench = await openBench();
     const server = await bench.serve({ delayMs: 150 });
     const opened = await bench.open({ url: server.url, timeoutMs: 100 });
@@ -242,7 +242,7 @@ describe('a server that is not what it should be', () => {
     expect(server.served.connections).toBeGreaterThan(3);
   });
 
-  test('that changes its model while the line runs is looked at anew first', async () => {
+  test('that changes its model while the line runs is looked at again first', async () => {
     await using bench = await openBench();
     const server = await bench.serve();
     const opened = await bench.open({ url: server.url });
@@ -257,7 +257,7 @@ describe('a server that is not what it should be', () => {
   });
 });
 
-describe('a picture that the server fails', () => {
+describe('an image that the server fails', () => {
   test.each<[Fault, string]>([
     ['slow', 'timeout'],
     ['garbage', 'invalid'],
@@ -279,7 +279,7 @@ describe('a picture that the server fails', () => {
     expect(await opened.judge()).toEqual([bench.here]);
     const outcomes = opened.outcomes().slice(asked);
     expect(new Set(outcomes)).toEqual(new Set([outcome]));
-    // It is not asked for every picture: a server that fails is left alone.
+    // It is not asked for every image: a server that fails is left alone.
     expect(outcomes.length).toBeLessThanOrEqual(4);
     server.fault = 'none';
     await back(opened);

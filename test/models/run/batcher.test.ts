@@ -4,13 +4,13 @@ import { openBatcher } from '../../../models/run/batcher.ts';
 import type { ImageTask } from '../../../models/run/messages.ts';
 import type { RunResult } from '../../../models/run/worker.ts';
 
-/** A picture that tells itself from others by its width. */
+/** An image that tells itself from others by its width. */
 const picture = (n: number): ImageTask => ({
   kind: 'features',
   image: { width: n, height: 1, data: new Uint8Array(3 * n) },
 });
 
-/** A worker that answers when it is told to; answers are the numbers of the pictures. */
+/** A worker that answers when it is told to; answers are the numbers of the images. */
 function fakeWorker() {
   const runs: {
     readonly pictures: readonly number[];
@@ -29,7 +29,7 @@ function fakeWorker() {
         () => busy--,
       );
     },
-    /** The pictures of each run so far. */
+    /** The images of each run so far. */
     get started() {
       return runs.map(({ pictures }) => pictures);
     },
@@ -37,7 +37,7 @@ function fakeWorker() {
     get wide() {
       return runs.map(({ wide }) => wide);
     },
-    /** Answers run `n`; the pictures in `wrong` with an error. */
+    /** Answers run `n`; the images in `wrong` with an error. */
     async finish(n: number, wrong: readonly number[] = []) {
       const { pictures, resolve } = runs[n]!;
       const outcomes = pictures.map((one) =>
@@ -100,7 +100,7 @@ describe('runs', () => {
     expect(workers.map(({ started }) => started)).toEqual([[[1], [3]], [[2]]]);
     for (const n of [4, 5, 6]) void batcher.ask(picture(n), 'a');
     await settled();
-    // The second has worked on its picture for longer.
+    // The second has worked on its image for longer.
     expect(workers.map(({ started }) => started)).toEqual([
       [[1], [3], [5]],
       [[2], [4]],
@@ -108,7 +108,7 @@ describe('runs', () => {
   });
 
   describe('on several threads', () => {
-    test('a picture that comes alone has all of them, and the next one waits for that', async () => {
+    test('an image that comes alone has all of them, and the next one waits for that', async () => {
       const workers = [fakeWorker(), fakeWorker()];
       const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0, wide: 2 });
       for (const n of [1, 2]) {
@@ -120,7 +120,7 @@ describe('runs', () => {
       expect(workers.map(({ wide }) => wide)).toEqual([[true, true], []]);
     });
 
-    test('as many as there are workers go side by side; what is left over goes first, on all of them', async () => {
+    test('as many as there are workers go in parallel; what is left over goes first, on all of them', async () => {
       const workers = [fakeWorker(), fakeWorker()];
       const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0, wide: 2 });
       for (const n of [1, 2, 3]) void batcher.ask(picture(n), 'a');
@@ -136,7 +136,7 @@ describe('runs', () => {
       ]);
     });
 
-    test('a line that never pauses goes on side by side', async () => {
+    test('a line that never pauses goes on in parallel', async () => {
       const workers = [fakeWorker(), fakeWorker()];
       const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0, wide: 2 });
       for (const n of [1, 2]) void batcher.ask(picture(n), 'a');
@@ -152,7 +152,7 @@ describe('runs', () => {
       expect(all).not.toContain(true);
     });
 
-    test('where a wide run has fewer threads than there are workers, too many for it go side by side', async () => {
+    test('where a wide run has fewer threads than there are workers, too many for it go in parallel', async () => {
       const workers = Array.from({ length: 8 }, fakeWorker);
       const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0, wide: 4 });
       for (const n of [1, 2, 3, 4, 5]) void batcher.ask(picture(n), 'a');
@@ -160,7 +160,7 @@ describe('runs', () => {
       expect(workers.flatMap(({ wide }) => wide)).toEqual(Array(5).fill(false));
     });
 
-    test('pictures that share one run are one run, however many they are', async () => {
+    test('images that share one run are one run, however many they are', async () => {
       const workers = [fakeWorker(), fakeWorker()];
       const batcher = openBatcher(workers, { maxBatch: 4, waitMs: 0, wide: 2 });
       for (const n of [1, 2, 3, 4]) void batcher.ask(picture(n), 'a');
@@ -180,7 +180,7 @@ describe('runs', () => {
     });
   });
 
-  test('a wrong picture costs only itself', async () => {
+  test('a wrong image costs only itself', async () => {
     const worker = fakeWorker();
     const batcher = openBatcher([worker], { maxBatch: 4, waitMs: 0 });
     const asked = Promise.allSettled([1, 2, 3].map((n) => batcher.ask(picture(n), 'a')));
@@ -235,7 +235,7 @@ describe('waiting for others', () => {
     return { worker, batcher: openBatcher([worker], { maxBatch: 4, waitMs }) };
   };
 
-  /** Pictures every `everyMs`, each answered at once, until the pace is known. */
+  /** Images every `everyMs`, each answered at once, until the pace is known. */
   async function pace({ worker, batcher }: ReturnType<typeof open>, everyMs: number, count = 30) {
     for (let n = 0; n < count; n++) {
       void batcher.ask(picture(1), 'a');
@@ -259,7 +259,7 @@ describe('waiting for others', () => {
     const line = open(20);
     await pace(line, 2, 60);
     const before = line.worker.started.length;
-    // The pause after the pace counts as one gap; a few pictures more and the line is fast again.
+    // The pause after the pace counts as one gap; a few images more and the line is fast again.
     for (let n = 0; n < 40; n++) {
       void line.batcher.ask(picture(1), 'a');
       await vi.advanceTimersByTimeAsync(2);

@@ -33,7 +33,7 @@ function compiler() {
 }
 
 describe('the files of a compiled graph', () => {
-  test('are made once, found again, and made anew where one of them was damaged or is gone', async () => {
+  test('are made once, found again, and made again where one of them was damaged or is gone', async () => {
     await using folder = await tempFolder();
     const { made, compile } = compiler();
     const graph = await openCompiled(folder.path, ['base', '1.30'], compile);
@@ -112,9 +112,9 @@ describe('a session', () => {
     expect(mapped.every((line) => line.endsWith('weights.bin'))).toBe(true);
   });
 
-  test('in 8 bits a picture that comes alone and those that come together have the same features', async () => {
+  test('in 8 bits an image that comes alone and those that come together have the same features', async () => {
     await using folder = await tempFolder();
-    // Only the manifest says 8 bits: how pictures are spread depends on nothing else.
+    // Only the manifest says 8 bits: how images are spread depends on nothing else.
     const base = await writeTiny(folder.path, { precision: 'int8' });
     await using session = await openSession({ ...on, base, storageDirectory: folder.path });
     const images = Array.from({ length: 8 }, (_, n) => formulaImage(32 + n, 40));

@@ -40,7 +40,7 @@ describe('the embedded base in its thread', () => {
     expect(delay.percentile(90) / 1e6).toBeLessThan(inferenceMs / 2);
   });
 
-  test('the caller keeps its picture, in plain or in shared memory', async () => {
+  test('the caller keeps its image, in plain or in shared memory', async () => {
     await using session = await openSession(on('resnet50-embedded'));
     const image = formulaImage(300, 200);
     const before = image.data.slice();
@@ -52,7 +52,7 @@ describe('the embedded base in its thread', () => {
     expect(features.length).toBe(session.facts.manifest.features.size);
   });
 
-  test('a picture that is none is refused, and the next one judged', async () => {
+  test('an image that is none is refused, and the next one judged', async () => {
     await using session = await openSession(on('resnet50-embedded'));
     await expect(session.judge({ width: 9, height: 9, data: new Uint8Array(5) })).rejects.toMatchObject({
       code: 'image-invalid',

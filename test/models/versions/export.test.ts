@@ -101,7 +101,7 @@ describe('a head that knows its examples', () => {
     ).rejects.toMatchObject({ code: 'head-damaged', message: expect.stringContaining('familiarity') });
   });
 
-  test('in the shadow it judges the same pictures, and not without being asked', async () => {
+  test('in the shadow it judges the same images, and not without being asked', async () => {
     await using folder = await tempFolder();
     const { version } = await storedHead(folder.path);
     await using inspector = await openInspector({

@@ -261,7 +261,7 @@ describe('a way that leads to no camera is named', () => {
     for (const server of [http, mail, shut]) server.close();
   });
 
-  it('TLS where there is none, and the other way round', async () => {
+  it('TLS if there is none, and the other way round', async () => {
     const tls = makeAuthority(folder).issue();
     await using secure = await openOddCamera({ tls });
     await using plain = await openOddCamera();

@@ -30,7 +30,7 @@ export function available(what: string, command: string, args: readonly string[]
   return works;
 }
 
-/** MD5 of each decoded picture, as ffmpeg's framemd5 tells them. */
+/** MD5 of each decoded image, as ffmpeg's framemd5 tells them. */
 export async function ffmpegPictures(
   url: string,
   transport: TransportName,
@@ -51,7 +51,7 @@ export interface AvPicture {
   readonly md5: string;
 }
 
-/** Pictures decoded by node-av until `enough` says so; rejects where the stream cannot be opened or ends. */
+/** Images decoded by node-av until `enough` says so; rejects where the stream cannot be opened or ends. */
 export async function nodeAvPictures(
   url: string,
   transport: TransportName,
@@ -76,7 +76,7 @@ export async function nodeAvPictures(
   const pictures: AvPicture[] = [];
   while (!enough(pictures)) {
     FFmpegError.throwIfError(await input.readFrame(packet), 'reading');
-    // Damaged pictures are refused by the decoder now and then: the next ones count.
+    // Damaged images are refused by the decoder now and then: the next ones count.
     await decoder.sendPacket(packet);
     packet.unref();
     while ((await decoder.receiveFrame(frame)) >= 0) {

@@ -75,7 +75,7 @@ print(count)`,
     });
   });
 
-  test('frozen, repeats pictures that decode to the same bits, and thaws', async () => {
+  test('frozen, repeats images that decode to the same bits, and thaws', async () => {
     await using camera = await open({ codec });
     let step: 'running' | 'frozen' | 'thawed' = 'running';
     const longestRun = (hashes: readonly string[]) => {
@@ -181,7 +181,7 @@ test('ignores interleaved packets and random bytes from the client', async () =>
   await until(() => next.text.includes('200 OK'), { what: 'another client answered' });
 });
 
-test('sender reports tell the wall-clock time of the pictures', async () => {
+test('sender reports tell the wall-clock time of the images', async () => {
   await using camera = await open();
   using client = await playing(camera.url, camera.port);
   const report = await until(() => firstPacket(client.received, 1), { what: 'a sender report' });
@@ -194,8 +194,8 @@ test('sender reports tell the wall-clock time of the pictures', async () => {
   expect(Math.abs(apart) / 90_000).toBeLessThan(5);
 });
 
-test('a client that does not read loses pictures, the others none', async () => {
-  // Large, noisy JPEG pictures fill the socket buffers of a client that never reads.
+test('a client that does not read loses images, the others none', async () => {
+  // Large, noisy JPEG images fill the socket buffers of a client that never reads.
   await using camera = await open({ codec: 'mjpeg', width: 1280, height: 720, fps: 25 });
   using slow = await playing(camera.url, camera.port);
   slow.socket.pause();
@@ -231,7 +231,7 @@ test('stalls while connected, goes on, drops its clients, dies and comes back on
   expect(await nodeAvPictures(url, 'tcp', ({ length }) => length === 2)).toHaveLength(2);
 });
 
-/** A bare client that plays by TCP: pictures on channel 0, reports on channel 1. */
+/** A bare client that plays by TCP: images on channel 0, reports on channel 1. */
 async function playing(url: string, port: number): Promise<BareClient> {
   const client = new BareClient(port);
   client.request('SETUP', `${url}/track0`, { Transport: 'RTP/AVP/TCP;unicast;interleaved=0-1' });

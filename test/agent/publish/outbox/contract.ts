@@ -45,7 +45,7 @@ export function outboxContract(
       expect(second.message.n).toBe(2);
     });
 
-    it('gives one queue for a name, whoever asks for it, and what was put before', async () => {
+    it('gives one queue for a name, the requester for it, and what was put before', async () => {
       const { store, outbox, put } = await openOne();
       await put(1);
       const again = store.queue('one', schema);

@@ -218,7 +218,7 @@ describe.skipIf(fileLimitMissing)('a disk that is full', () => {
       await using one = await openIn(directory);
       const text = 'x'.repeat(100 * pageBytes);
       // What is acknowledged at once is in the journal only, so that the next record lies beyond what a file may be long.
-      // Where the store takes over in between the journal begins anew: then once more.
+      // Where the store takes over in between the journal starts again: then once more.
       await until(async () => {
         await one.store.put([one.outbox.letter({ n: ++n, text })], { camera: 'top', sequence: n });
         one.outbox.ack((await one.outbox.next(n - 1, never)).id);

@@ -65,7 +65,7 @@ it('can be closed while the thread is gone: what the journal has is there at the
   expect(await readAll(again.outbox)).toEqual(upTo(11));
 });
 
-it.skipIf(fileLimitMissing)('waits for the thread to be back where there is no journal', async () => {
+it.skipIf(fileLimitMissing)('waits for the thread to be back if there is no journal', async () => {
   limitFiles(process.pid, 200_000);
   try {
     await using one = await openIn(directory);

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { Closer } from '../../../../agent/lifecycle/closer.ts';
 import { loadConfig } from '../../../../config/load.ts';
-import { sparkplugSchema } from '../../../../config/schema.ts';
+import { sparkplugSchema } from '../../../../config/mqtt-schema.ts';
 import { type Mosquitto, mosquittoMissing, startMosquitto } from '../../../rigs/mosquitto.ts';
 import { openTap, type Tap } from '../../../rigs/mqtt-tap.ts';
 import { type Edge, type EdgeOptions, group, node, openEdge } from '../../../rigs/sparkplug-edge.ts';
