@@ -131,7 +131,8 @@ export async function openLiveModel(
     get notice() {
       const head = book.head(recipes.active);
       const misfit = inspector.misfit(head);
-      if (misfit) return `${misfit.message}: every part is uncertain until a version is trained for this base`;
+      if (misfit)
+        return `${misfit.message}: every part is uncertain until a version is trained for this base`;
       const labels = head === undefined ? inspector.labels : (inspector.rulesOf(head).labels ?? []);
       if (labels.length === 0) return 'no model has been trained yet: every part is uncertain';
       if (labels.some((label) => config.labels.good.includes(label))) return '';

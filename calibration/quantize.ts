@@ -155,7 +155,8 @@ export async function whyNotQuantize({
   if (base.manifest.precision !== 'fp32') return 'the base is not in float';
   const { frames, revision } = await readDataset(storage.directory, () => undefined);
   // Nothing would show that its limit still holds.
-  if (frames.length > 0 && !isDefectKnown(frames, labels.good)) return 'the model version was trained on good parts only';
+  if (frames.length > 0 && !isDefectKnown(frames, labels.good))
+    return 'the model version was trained on good parts only';
   const last = await lastReport(storage.directory, base.manifest.name);
   if (last?.base.sha256 !== base.manifest.sha256) return undefined;
   if (last.passed) return last.quantization.heldOut ? 'an int8 variant already passed' : undefined;

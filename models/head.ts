@@ -275,7 +275,8 @@ export const headInputs = (base: Pick<ProvedBase, 'manifest' | 'maps'>): HeadInp
  * base does not have (`maps-unavailable`).
  */
 export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, given: HeadInputs): void {
-  const damaged = (found: string) => new QcError('head-damaged', `model version ${manifest.version}: ${found}`);
+  const damaged = (found: string) =>
+    new QcError('head-damaged', `model version ${manifest.version}: ${found}`);
   let model: OnnxModel;
   try {
     model = decodeModel(bytes);

@@ -98,7 +98,8 @@ function headFindings(version: string, inspector: Inspector, goodLabels: readonl
   const misfit = inspector.misfit();
   if (misfit) return [failure('head', `${misfit.message}: every part is uncertain`, misfit.remedy)];
   if (labels.length === 0) {
-    const remedy = 'label good parts and defects, and train a model version; without one every part is uncertain';
+    const remedy =
+      'label good parts and defects, and train a model version; without one every part is uncertain';
     return [warning('head', 'none yet: every part is uncertain', remedy)];
   }
   const missing = goodLabels.filter((label) => !labels.includes(label));

@@ -87,11 +87,15 @@ describe('a station whose base has changed never judges with an old head', () =>
   });
 
   it('starts, names both bases and the way out, and passes nothing', async () => {
-    const said = await agent.logs(/^model version .* was trained on the base tiny-4 .*, the base in use is tiny-1 /);
+    const said = await agent.logs(
+      /^model version .* was trained on the base tiny-4 .*, the base in use is tiny-1 /,
+    );
     expect(said.msg).toMatch(/every part is uncertain — train a new version .*qc-agent models refit/);
     await agent.logs('the model is ready');
     const { reasons, model } = await get<{ reasons: string[]; model: string }>('status');
-    expect(reasons).toContainEqual(expect.stringMatching(`model version ${old} was trained on the base tiny-4`));
+    expect(reasons).toContainEqual(
+      expect.stringMatching(`model version ${old} was trained on the base tiny-4`),
+    );
     expect(model).toBe('none');
     expect((await get<Overview>('calibration')).misfit).toContain('the base in use is tiny-1');
     for (const label of ['good', 'stain'] as const) {

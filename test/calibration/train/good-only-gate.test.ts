@@ -17,7 +17,8 @@ describe('a head that knows good parts only', () => {
   test('may be the first', () => {
     expect(judgeGoodOnly(passing(20, 0), isGood, 0.05, undefined)).toEqual({
       allowed: true,
-      reason: 'there is no active model version yet; it passes parts like the 20 good ones and holds back all others',
+      reason:
+        'there is no active model version yet; it passes parts like the 20 good ones and holds back all others',
     });
   });
 
