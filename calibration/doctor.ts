@@ -15,7 +15,7 @@ import { type MarkedFrames, markFindings } from './mark-findings.ts';
 import { isDefectKnown, minFrames } from './train/choose-frames.ts';
 import { describeFrames, type FrameFeatures } from './train/features.ts';
 import { alike } from './train/groups.ts';
-import { leastGood } from './train/remember-good.ts';
+import { minGood } from './train/remember-good.ts';
 
 export interface DoctorDeps {
   readonly onProgress: (done: number, total: number) => void;
@@ -107,13 +107,13 @@ function countFindings(frames: readonly LabelledFrame[], good: readonly string[]
   const goodParts = frames.filter(({ label }) => good.includes(label)).length;
   if (goodParts > 0 && !isDefectKnown(frames, good)) {
     // Training learns good parts only, whatever the counts of the other labels.
-    if (goodParts < leastGood) {
-      const missing = leastGood - goodParts;
+    if (goodParts < minGood) {
+      const missing = minGood - goodParts;
       return [
         say(
           'too-few',
           'error',
-          `${goodParts} good parts are labelled, training needs at least ${leastGood}`,
+          `${goodParts} good parts are labelled, training needs at least ${minGood}`,
           `label ${missing} more good parts`,
         ),
       ];

@@ -5,7 +5,7 @@ import { type Place, placeOf } from './dataset/marks.ts';
 import type { Shape } from './dataset/shapes.ts';
 import type { Finding } from './finding.ts';
 import { type PlacedFrame, strayMarks } from './stray-marks.ts';
-import { enoughMarked, mostWanted } from './train/marks-wanted.ts';
+import { enoughMarked, maxWanted } from './train/marks-wanted.ts';
 
 /** Cross-validated recall below which marks help. */
 const goodRecall = 0.9;
@@ -107,7 +107,7 @@ function unmarked(
       text: `${counted(all.length, 'frame')} of ${label}: ${lost.length} not recognised, ${marked} marked`,
       remedy: `mark the defect on ${wanted} more (Gallery: Open, Mark defects), so that small defects are recognised better`,
       // Frames that are missed today help most, then those that are uncertain.
-      frames: without.sort((a, b) => rank(results.get(a)) - rank(results.get(b))).slice(0, mostWanted),
+      frames: without.sort((a, b) => rank(results.get(a)) - rank(results.get(b))).slice(0, maxWanted),
     };
   });
 }

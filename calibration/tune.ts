@@ -183,7 +183,7 @@ export async function tune(
   const version = await keepCandidate(store, {
     base,
     head: { ...head, ...(await familiarOf(described, groups, signal)) },
-    leastWhere: placed?.leastWhere,
+    minPeak: placed?.minPeak,
     report,
     heldOut: Object.fromEntries(described.map(({ frame }, i) => [frame.id, mostProbable(heldOut[i]!)])),
     against: active?.version,

@@ -1,28 +1,28 @@
 /**
- * What cells of good parts look like, and how odd a part is compared with them. Computed here as head.onnx computes it
+ * A memory of cells of good parts, and the anomaly score of a part against it. The JavaScript counterpart of the graph in head.onnx
  * (onnx/memory-graph.ts).
  *
- * A cell of stage 2 and the cell of stage 3 around it are projected to a few values each, scaled and joined. Its distance to the
- * nearest remembered cell, over what is usual at that place, is r; a part is as odd as the mean of r, or the mean of its largest
- * r, compared with good parts that the memory was made without (Roth et al., "Towards total recall in industrial anomaly detection",
- * CVPR 2022; the scale of the place is ours).
+ * A cell of stage 2 and the cell of stage 3 around it are projected to a few values each, scaled and concatenated. r is the distance of
+ * a cell to its nearest neighbour in the memory, divided by the usual distance at that place. The score is the mean of r, or the mean of
+ * the largest r, whichever is more standard deviations above that of held-out good parts (Roth et al., "Towards total recall in
+ * industrial anomaly detection", CVPR 2022; the scale per place is ours).
  */
 import { QcError } from '../config/errors.ts';
 import type { FeatureMap, FeatureMaps } from './run/runner.ts';
 
 export interface GoodMemory extends Projections {
-  /** Remembered cells, [M][2·P]. */
+  /** Cells in the memory, [M][2·P]. */
   readonly cells: readonly Float32Array[];
   /** [H·W], cells of stage 2: the usual distance at each place. */
   readonly usual: Float32Array;
   /** [H·W]: its standard deviation. */
   readonly spread: Float32Array;
-  /** Cells with the largest r of which the mean is taken. */
+  /** Number of cells whose largest r are averaged. */
   readonly largest: number;
-  /** Of good parts that the memory was made without. */
+  /** Distribution over held-out good parts: of the mean of r, and of the mean of the largest r. */
   readonly mean: Normal;
   readonly top: Normal;
-  /** Deviations from which a part is odd. */
+  /** Maximum score of a part that passes. */
   readonly limit: number;
 }
 
@@ -44,19 +44,19 @@ export interface Normal {
   readonly deviation: number;
 }
 
-/** How a part compares with good ones. */
-export interface Oddness {
-  /** Deviations of good parts. */
-  readonly odd: number;
-  /** [H·W]: deviations of each place. */
+/** Comparison of a part with good parts. */
+export interface AnomalyScore {
+  /** In standard deviations of good parts. */
+  readonly score: number;
+  /** [H·W]: standard deviations of each place. */
   readonly where: Float32Array;
 }
 
-export const oddnessOf = (memory: GoodMemory, maps: FeatureMaps): Oddness =>
-  oddnessOfCells(memory, goodCells(maps, memory));
+export const anomalyScoreOf = (memory: GoodMemory, maps: FeatureMaps): AnomalyScore =>
+  scoreOfCells(memory, goodCells(maps, memory));
 
-/** @param cells of the part, as `goodCells` gives them */
-export function oddnessOfCells(memory: GoodMemory, cells: Float32Array): Oddness {
+/** @param cells of the part, from `goodCells` */
+export function scoreOfCells(memory: GoodMemory, cells: Float32Array): AnomalyScore {
   const { mean, top, usual, spread, largest } = memory;
   const distances = distancesTo(memory.cells, cells);
   const said = summaryOf(
@@ -64,7 +64,7 @@ export function oddnessOfCells(memory: GoodMemory, cells: Float32Array): Oddness
     largest,
   );
   return {
-    odd: Math.max(deviationsOf(said.mean, mean), deviationsOf(said.top, top)),
+    score: Math.max(deviationsOf(said.mean, mean), deviationsOf(said.top, top)),
     where: Float32Array.from(distances, (distance, p) => (distance - usual[p]!) / spread[p]!),
   };
 }
@@ -72,10 +72,11 @@ export function oddnessOfCells(memory: GoodMemory, cells: Float32Array): Oddness
 export const deviationsOf = (value: number, { mean, deviation }: Normal) => (value - mean) / deviation;
 
 /** Familiarity of a part: 0.5 at the limit. */
-export const familiarityOfOdd = (odd: number, limit: number) => 1 / (1 + Math.exp(odd - limit));
+export const familiarityOfScore = (score: number, limit: number) => 1 / (1 + Math.exp(score - limit));
 
-/** How odd a part of this familiarity is. */
-export const oddOfFamiliarity = (familiarity: number, limit: number) => limit + Math.log(1 / familiarity - 1);
+/** Inverse of `familiarityOfScore`. */
+export const scoreOfFamiliarity = (familiarity: number, limit: number) =>
+  limit + Math.log(1 / familiarity - 1);
 
 /** Projected cells of one image, [H·W][2·P] row-major. @throws QcError maps-unavailable */
 export function goodCells({ stage2, stage3 }: FeatureMaps, projections: Projections): Float32Array {

@@ -1,5 +1,5 @@
 /** Probabilities and thresholds in, verdict and reasons out; pure, so that every rule can be read and tested here. */
-import { oddOfFamiliarity } from './good-memory.ts';
+import { scoreOfFamiliarity } from './good-memory.ts';
 
 export interface Thresholds {
   /** A part passes if the probability of good (all good labels together) reaches this, 0.5 to 1. */
@@ -112,7 +112,7 @@ const maxOverLimit = 87;
 function scoreOf(familiarity: readonly (number | undefined)[], limit: number): string {
   const scores = familiarity
     .filter((value) => value !== undefined)
-    .map((value) => Math.min(limit + maxOverLimit, oddOfFamiliarity(value, limit)));
+    .map((value) => Math.min(limit + maxOverLimit, scoreOfFamiliarity(value, limit)));
   const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
   return `score ${scores.length > 0 ? mean.toFixed(2) : 'unknown'}, limit ${limit.toFixed(2)}`;
 }

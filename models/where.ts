@@ -20,7 +20,7 @@ export interface Located {
 }
 
 /** Maximum number of boxes of a result. */
-const mostPlaces = 5;
+const maxPlaces = 5;
 /** Cells with at least this share of the highest value belong to a box. */
 const shareOfPeak = 0.5;
 
@@ -80,7 +80,7 @@ export function boxesIn({ data, height, width }: WhereMap, least: number): Box[]
     const size = { width: (last + 1 - first) / width, height: (bottom + 1 - top) / height };
     boxes.push({ x: first / width, y: top / height, ...size, score });
   }
-  return boxes.sort((a, b) => b.score - a.score).slice(0, mostPlaces);
+  return boxes.sort((a, b) => b.score - a.score).slice(0, maxPlaces);
 }
 
 function onFrame({ x, y, width, height, score }: Box, region: Region): Box {

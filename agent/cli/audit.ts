@@ -13,15 +13,15 @@ type StorageConfig = Pick<Config, 'storage'>;
 export function addAudit(program: Command): void {
   program
     .command('audit')
-    .description('who changed what, and what was refused; or whether the log is as it was written')
+    .description('show who changed what, and what was refused; or verify the log')
     .addOption(configFile())
-    .option('--since <time>', 'such as 24h, 7d or 2026-11-24T06:00Z')
-    .option('--who <name>', 'or how it begins: token:anna, cli:, mqtt:')
-    .option('--action <name>', 'such as promote, label, login')
-    .addOption(new Option('--outcome <outcome>', 'how it ended').choices([...outcomes]))
-    .option('--limit <n>', 'the newest so many', positive, 100)
-    .option('--verify', 'follow the chain of hashes through all of it; exit 1 where it does not hold')
-    .option('--head <hash>', 'with --verify: the head of an earlier look, which must still be there')
+    .option('--since <time>', 'start: 24h, 7d or 2026-11-24T06:00Z')
+    .option('--who <name>', 'name or prefix: token:anna, cli:, mqtt:')
+    .option('--action <name>', 'action, for example promote, label, login')
+    .addOption(new Option('--outcome <outcome>', 'outcome of the action').choices([...outcomes]))
+    .option('--limit <n>', 'maximum number of entries, newest first', positive, 100)
+    .option('--verify', 'verify the whole hash chain; exit 1 if it is broken')
+    .option('--head <hash>', 'with --verify: a head hash printed earlier, which must still be in the chain')
     .addOption(json('the entries, or what was found'))
     .addHelpText(
       'after',
@@ -60,7 +60,9 @@ async function auditVerifyCommand(
   lines.push(whole ? `whole: ${entries} entries${since}` : `NOT WHOLE: ${entries} entries can be read`);
   if (proof.head) {
     lines.push(`head: number ${proof.head.sequence}, ${proof.head.hash}`);
-    lines.push('Keep the head elsewhere: --head then proves that nothing up to it was changed or cut off.');
+    lines.push(
+      'Store this hash elsewhere: --head then proves that no entry up to it was changed or removed.',
+    );
   }
   return { text: lines.join('\n'), json: proof, whole };
 }

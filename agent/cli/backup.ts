@@ -9,7 +9,7 @@ import { unlessStopped, workDeps } from './shell.ts';
 export function addBackup(program: Command): void {
   program
     .command('backup <file>')
-    .description('write dataset, models, bases, recipe and config into one zip, also while the agent runs')
+    .description('write dataset, models, bases, recipe and config to one zip; the agent may be running')
     .addOption(configFile())
     .addOption(json('what was saved'))
     .addHelpText('after', '\nExample:\n  qc-agent backup /mnt/nas/press-3.zip --config agent.yaml')

@@ -22,20 +22,22 @@ Examples:
 export function addBench(program: Command): void {
   program
     .command('bench')
-    .description('how many cameras at which rate fit this machine, and what limits it')
-    .option('-c, --config <file>', 'whose model is measured; default: the embedded one')
-    .option('--cameras <n>', 'try at most so many', numberUpTo(64), 16)
-    .option('--rate <n>', 'parts a second of each camera', numberUpTo(30), 5)
+    .description(
+      'measure how many cameras this machine can inspect at a given rate, and the limiting resource',
+    )
+    .option('-c, --config <file>', 'measure the model of this config; default: the embedded base')
+    .option('--cameras <n>', 'maximum number of cameras to try', numberUpTo(64), 16)
+    .option('--rate <n>', 'parts per second of each camera', numberUpTo(30), 5)
     .option('--seconds <n>', 'length of each measurement, s', positive, 10)
-    .option('--limit <ms>', 'longest p99 from capture to subscriber, ms', positive, 250)
+    .option('--limit <ms>', 'maximum p99 latency from capture to subscriber, ms', positive, 250)
     .addOption(
-      new Option('--size <pixels>', 'of the pictures of the cameras')
+      new Option('--size <pixels>', 'size of the camera images')
         .argParser(size)
         .default(size('1280x720'), '1280x720'),
     )
     .option(
       '--int8',
-      'also make an 8-bit variant from drawn parts where there is none, for this measurement only',
+      'also measure int8; if there is no int8 variant, one is made from drawn parts for this measurement only',
     )
     .addOption(json('the figures'))
     .addHelpText('after', help)

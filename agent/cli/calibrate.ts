@@ -13,11 +13,11 @@ import { configFile, type FileOptions, json } from './options.ts';
 export function addCalibrate(program: Command): void {
   program
     .command('calibrate')
-    .description('switch a running agent to calibration and back, or say how far calibration is')
-    .addArgument(new Argument('[mode]', 'nothing: say how far it is').choices(['on', 'off']))
+    .description('switch a running agent to calibration mode and back, or show the calibration status')
+    .addArgument(new Argument('[mode]', 'default: show the status').choices(['on', 'off']))
     .addOption(configFile())
-    .option('--url <url>', 'where the agent is; default: http.host and http.port of the config')
-    .option('--token-file <file>', 'file with the token, where the agent wants one')
+    .option('--url <url>', 'address of the agent; default: http.host and http.port of the config')
+    .option('--token-file <file>', 'file that contains the access token, if the agent requires one')
     .addOption(json('the answer'))
     .addHelpText(
       'after',

@@ -11,18 +11,18 @@ import { environment, print } from './shell.ts';
 export function addConfig(program: Command): void {
   const config = program
     .command('config')
-    .description('the settings: check a file, print the schema or the reference');
+    .description('check a config file, print its schema or its reference');
   config
     .command('check <file>')
-    .description('say everything that is wrong with a config file')
+    .description('check a config file and report all problems')
     .action((file: string) => print(configCheckCommand(file, environment)));
   config
     .command('schema')
-    .description('the JSON Schema of the config file, for editors')
+    .description('print the JSON Schema of the config file, for editors')
     .action(() => print(schemaText()));
   config
     .command('reference')
-    .description('every setting, with default, unit and meaning')
+    .description('print every setting with its default, unit and description')
     .action(() => print(referenceText()));
 }
 

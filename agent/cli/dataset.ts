@@ -10,7 +10,7 @@ import { addUndo } from './dataset/undo.ts';
 export function addDataset(program: Command): void {
   const dataset = program
     .command('dataset')
-    .description('the labelled frames that heads are trained on: bring in, count, take out');
+    .description('manage the dataset of labelled frames: import, count, check, export');
   // In the order in which the help lists them.
   addImport(dataset);
   addStats(dataset);

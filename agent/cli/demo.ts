@@ -11,11 +11,11 @@ import { exitWithFailure, isWatched, note, print, untilSignal } from './shell.ts
 export function addDemo(program: Command): void {
   program
     .command('demo')
-    .description('a whole pretend line on this machine: camera, broker, agent and page')
-    .option('--seconds <n>', 'end by itself after so many seconds, with a summary', positive)
-    .option('--parts-per-minute <n>', 'how fast the line runs', positive, 50)
-    .option('--seed <n>', 'which parts are drawn', positive, 1)
-    .option('--directory <dir>', 'where the demo keeps its head and its config', 'data/demo')
+    .description('run a simulated production line on this machine: camera, broker, agent and page')
+    .option('--seconds <n>', 'stop after this number of seconds and print a summary', positive)
+    .option('--parts-per-minute <n>', 'speed of the line', positive, 50)
+    .option('--seed <n>', 'seed of the simulated parts', positive, 1)
+    .option('--directory <dir>', 'folder for the model versions and the config of the demo', 'data/demo')
     .addOption(json('the summary'))
     .addHelpText('after', '\nExamples:\n  qc-agent demo\n  qc-agent demo --seconds 60 --json')
     .action(async (options) => {

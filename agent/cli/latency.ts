@@ -20,11 +20,11 @@ export function addLatency(program: Command): void {
   program
     .command('latency')
     .description(
-      'measure how long an image takes from the camera to the agent, by a change at a known moment',
+      'measure the delay from the camera to the agent, with a change in the image at a known moment',
     )
     .addOption(configFile())
     .requiredOption('--camera <name>', 'which camera of the config')
-    .option('--times <n>', 'how many measurements', wholeNumber, 3)
+    .option('--times <n>', 'number of measurements', wholeNumber, 3)
     .addOption(json('the measurements'))
     .addHelpText(
       'after',

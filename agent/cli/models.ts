@@ -14,7 +14,7 @@ import { addShow } from './models/show.ts';
 export function addModels(program: Command): void {
   const models = program
     .command('models')
-    .description('the versions of the head on disk: look at them, choose which one judges; and the bases');
+    .description('manage model versions and bases: list, show, promote, roll back, import, export');
   // In the order in which the help lists them.
   addList(models);
   addShow(models);

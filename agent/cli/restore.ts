@@ -11,9 +11,11 @@ import { unlessStopped, workDeps } from './shell.ts';
 export function addRestore(program: Command): void {
   program
     .command('restore <file>')
-    .description('put a backup in the place of dataset, models, bases and recipe, while no agent runs')
+    .description(
+      'replace dataset, models, bases and recipe with those of a backup; the agent must be stopped',
+    )
     .addOption(configFile())
-    .option('--check', 'only prove that the backup is whole; change nothing')
+    .option('--check', 'only verify that the backup is complete; change nothing')
     .addOption(json('what was restored'))
     .addHelpText(
       'after',

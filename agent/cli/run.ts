@@ -14,11 +14,11 @@ import { aborted, environment, isWatched, pid, untilSignal } from './shell.ts';
 export function addRun(program: Command): void {
   program
     .command('run')
-    .description('inspect until SIGTERM or Ctrl-C')
+    .description('run the inspection until SIGTERM or Ctrl-C')
     .addOption(configFile())
     .option(
       '--profile <dir>',
-      'onnxruntime writes there what each node of the base takes, for its first 500 runs',
+      'write the onnxruntime profile of the base to this folder: time per node, first 500 runs',
     )
     .addHelpText(
       'after',

@@ -7,11 +7,9 @@ import { print } from './shell.ts';
 export function addToken(program: Command): void {
   program
     .command('token <name>')
-    .description('make an access token for the HTTP interface')
+    .description('create an access token for the HTTP interface')
     .addOption(
-      new Option('--role <role>', 'what it may do')
-        .choices(['viewer', 'operator', 'engineer'])
-        .default('viewer'),
+      new Option('--role <role>', 'role').choices(['viewer', 'operator', 'engineer']).default('viewer'),
     )
     .addHelpText('after', '\nExample:\n  qc-agent token grafana --role viewer')
     .action((name: string, options: { role: 'viewer' | 'operator' | 'engineer' }) => {

@@ -26,10 +26,12 @@ import { environment, exitWithFailure, pid, steps, unlessStopped, untilSignal, w
 export function addTrain(program: Command): void {
   program
     .command('train')
-    .description('train a head on the dataset and judge it on parts it had not seen; the active head stays')
+    .description(
+      'train a model version on the dataset and evaluate it on held-out parts; the active version stays',
+    )
     .addOption(configFile())
-    .option('--promote', 'make it the active head if the gate lets it; exit 1 where it does not')
-    .option('--seed <n>', 'the same seed, the same head', positive, 1)
+    .option('--promote', 'promote it if the gate accepts it; exit 1 if it does not')
+    .option('--seed <n>', 'random seed; the same seed gives the same model version', positive, 1)
     .addOption(
       new Option(
         '--views <set>',
@@ -38,13 +40,17 @@ export function addTrain(program: Command): void {
     )
     .option(
       '--augment <names>',
-      'what else may change: light, blur, crop, rotate, with commas between',
+      'additional augmentation: light, blur, crop, rotate, separated by commas',
       augmentations,
     )
-    .option('--hidden <units>', 'a hidden layer of so many units; 0: a linear head', wholeNumber)
-    .option('--escape-rate <share>', 'bad parts that may pass, as a share', share)
-    .option('--false-reject-rate <share>', 'good parts that may fail, as a share', share)
-    .option('--false-alarm-rate <share>', 'good parts that may be uncertain, as a share', share)
+    .option('--hidden <units>', 'number of units of a hidden layer; 0: a linear head', wholeNumber)
+    .option('--escape-rate <share>', 'maximum share of bad parts that pass', share)
+    .option('--false-reject-rate <share>', 'maximum share of good parts that fail', share)
+    .option(
+      '--false-alarm-rate <share>',
+      'maximum share of good parts that are uncertain, if only good parts are labelled',
+      share,
+    )
     .addOption(json('the figures'))
     .addHelpText(
       'after',

@@ -56,7 +56,7 @@ export function createDriftWatch(storageDirectory: string, deps: DriftWatchDeps)
       const head = decodeHead(model, manifest.labels);
       const reference = head && (await referenceOf(head));
       if (reference) references.set(version, reference);
-      else log.info({ version }, 'drift is not watched: the head knows too few of its examples');
+      else log.info({ version }, 'drift is not monitored: the model version contains too few examples');
     } catch (error) {
       log.warn({ version }, `drift is not watched: ${(error as Error).message}`);
       setTimeout(() => references.delete(version), retryMs).unref();

@@ -3,7 +3,7 @@ import type { WhereMap } from '../../models/run/messages.ts';
 import type { WhereMapView } from './where-view.ts';
 
 /** Larger maps are reduced. */
-const mostSide = 32;
+const maxSide = 32;
 
 /** @param least `where` of the rules of the head that judged; undefined if it reports no locations */
 export function whereMapViewOf(
@@ -27,7 +27,7 @@ export function whereMapViewOf(
 
 /** The maximum of each block of cells. */
 function coarse({ data, height, width }: WhereMap): WhereMap {
-  const [rows, columns] = [Math.ceil(height / mostSide), Math.ceil(width / mostSide)];
+  const [rows, columns] = [Math.ceil(height / maxSide), Math.ceil(width / maxSide)];
   const size = { height: Math.ceil(height / rows), width: Math.ceil(width / columns) };
   const out = new Float32Array(size.height * size.width).fill(Number.NEGATIVE_INFINITY);
   data.forEach((value, p) => {

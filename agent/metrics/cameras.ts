@@ -39,7 +39,7 @@ export function declareCameras({ counter, gauge }: Declare) {
   });
   gauge(
     'qc_camera_lag_seconds',
-    'From capture to arrival of the youngest frames of the last second, as far as the stream shows it',
+    'Delay from capture to arrival of the newest frames of the last second, as far as the stream shows it',
     ['camera'],
     function () {
       for (const read of cameras.values()) {
@@ -50,7 +50,7 @@ export function declareCameras({ counter, gauge }: Declare) {
   );
   gauge(
     'qc_camera_clock_drift_ratio',
-    'How much slower the timestamps of the stream run than the clock of this machine; negative: faster',
+    'Relative rate of the stream timestamps: positive if they run slower than the clock of this machine',
     ['camera'],
     function () {
       for (const read of cameras.values()) {

@@ -22,7 +22,7 @@ export function declareDelivery({ counter, gauge, readCounter }: Declare) {
   });
   readCounter(
     'qc_outbox_dropped_total',
-    'Messages thrown away undelivered because the outbox was full, or the broker never takes them',
+    'Messages discarded because the outbox was full or the broker refuses them permanently',
     () => outbox?.().dropped ?? 0,
   );
   let evidence: (() => EvidenceReading) | undefined;
@@ -34,7 +34,7 @@ export function declareDelivery({ counter, gauge, readCounter }: Declare) {
   });
   const evidenceDropped = counter(
     'qc_evidence_dropped_total',
-    'Pictures that were not kept as evidence: the disk was too slow, nearly full, or refused them',
+    'Images that were not stored as evidence: disk too slow, nearly full, or write error',
     ['reason'],
   );
   return {

@@ -32,7 +32,7 @@ export function createMetrics({ version }: { readonly version: string }) {
   const state = gauge('qc_station_state', '1 for the state the station is in, 0 for the others', ['state']);
   const unitCost = gauge(
     'qc_unit_cost',
-    'What one inspection, check by hand, false reject or escape costs, in the unit of training.costs',
+    'Cost of one inspection, manual check, false reject or escape, in the unit of training.costs',
     ['kind'],
   );
   const cameras = declareCameras(declare);
@@ -52,7 +52,7 @@ export function createMetrics({ version }: { readonly version: string }) {
     inferenceSeconds: histogram('qc_inference_seconds', 'One run of the model', ['provider'], secondsBuckets),
     inferenceBatchSize: histogram(
       'qc_inference_batch_size',
-      'Images in the run of the model that judged an image, once for each image',
+      'Batch size of the inference run, observed once per image',
       [],
       [1, 2, 4, 8, 16, 32],
     ),

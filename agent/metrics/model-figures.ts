@@ -18,13 +18,13 @@ export function declareModelFigures(registry: Registry): (version: string, figur
   const registers = [registry];
   const score = new Gauge({
     name: 'qc_model_score',
-    help: 'How a version was judged on parts it had not seen: shares, 1 at most; error_reduction is against the head that was active then, error_reduction_commonest against always saying the commonest label',
+    help: 'Evaluation of a version on held-out parts, as fractions; error_reduction is relative to the version that was active then, error_reduction_commonest to always predicting the most frequent label',
     labelNames: ['version', 'metric'] as const,
     registers,
   });
   const took = new Gauge({
     name: 'qc_model_training_seconds',
-    help: 'What making a version took, looking at the pictures included',
+    help: 'Duration of training a version, including feature extraction',
     labelNames: ['version'] as const,
     registers,
   });

@@ -33,20 +33,20 @@ export function declareParts({ counter, gauge, histogram }: Declare) {
   );
   const defectArea = histogram(
     'qc_defect_area_ratio',
-    'Share of the frame that the largest box of a part covers, of parts with a located defect',
+    'Fraction of the frame covered by the largest box of a part, for parts with a located defect',
     ['camera'],
     areaBuckets,
   );
   const captureToResult = histogram(
     'qc_capture_to_result_seconds',
-    'From the shutter to the verdict',
+    'Time from capture to verdict',
     ['camera'],
     secondsBuckets,
   );
   const drifts = new Map<string, () => number | undefined>();
   gauge(
     'qc_feature_drift',
-    'How far the newest parts are from those of the training: 0 not at all, from 1 worth an alarm',
+    'Distance of the newest parts from the training parts: 0 none, 1 the alarm limit',
     ['camera'],
     function () {
       for (const [camera, read] of drifts) {
@@ -69,7 +69,7 @@ export function declareParts({ counter, gauge, histogram }: Declare) {
     ]),
     resultsUnacknowledged: counter(
       'qc_results_unacknowledged_total',
-      'Results that nobody acknowledged in time',
+      'Results that were not acknowledged in time',
       ['camera'],
     ),
   };

@@ -7,12 +7,12 @@ const outcomes = ['answered', ...failures];
 export function declareServer({ counter, gauge, histogram }: Declare) {
   const requests = counter(
     'qc_remote_requests_total',
-    'Requests to the inference server by what became of them; all but those answered were judged here',
+    'Requests to the inference server by outcome; images of all requests without an answer were judged locally',
     ['outcome'],
   );
   const seconds = histogram(
     'qc_remote_request_seconds',
-    'One request to the inference server that was answered',
+    'Duration of a request that the inference server answered',
     [],
     secondsBuckets,
   );

@@ -12,7 +12,7 @@ const maxUnderWay = 256;
 export function declareStages({ histogram }: Declare) {
   const seconds = histogram(
     'qc_stage_seconds',
-    'Where the time of a part goes: from stage to stage until the broker has its verdict',
+    'Time of a part per stage, from capture to the acknowledgement of its verdict by the broker',
     ['stage'],
     buckets,
   );

@@ -20,12 +20,12 @@ export function declareStorage(registry: Registry): (directory: string) => void 
     });
   gauge(
     'qc_storage_free_bytes',
-    'Room on the disk that the agent writes to',
+    'Free space on the disk that contains the storage directory',
     ({ bavail, bsize }) => bavail * bsize,
   );
   gauge(
     'qc_storage_size_bytes',
-    'Size of the disk that the agent writes to',
+    'Size of the disk that contains the storage directory',
     ({ blocks, bsize }) => blocks * bsize,
   );
   return (directory) => {

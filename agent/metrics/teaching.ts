@@ -20,14 +20,14 @@ export function declareTeaching({ counter, gauge, histogram }: Declare) {
   for (const outcome of outcomes) runs.inc({ outcome }, 0);
   const seconds = histogram(
     'qc_training_seconds',
-    'From the start of a training to its end',
+    'Duration of a training',
     [],
     [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600],
   );
   return {
     shadowParts: counter(
       'qc_shadow_parts_total',
-      'Parts that a candidate in the shadow judged too, by whether it agrees with the active head',
+      'Parts that the shadow candidate also judged, by agreement with the active version',
       ['outcome'],
     ),
     /** Reads at every scrape how many parts wait for a label. */

@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
 import { activationMap, type Heat, pooledFeatures } from '../../models/activation.ts';
 import { argmax } from '../../models/argmax.ts';
-import { oddnessOf } from '../../models/good-memory.ts';
+import { anomalyScoreOf } from '../../models/good-memory.ts';
 import { decodeHead, probabilitiesOf, requireSameBase } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
 import { readMemory } from '../../models/onnx/memory-graph.ts';
@@ -33,7 +33,7 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
   const open = await session;
   requireSameBase(manifest, open.facts.manifest);
   if (!head) {
-    const { where } = oddnessOf(memory!, (await open.maps(image)).maps);
+    const { where } = anomalyScoreOf(memory!, (await open.maps(image)).maps);
     return overlay(image, { ...memory!.stage2, data: where });
   }
   const pooled = await open.pooled(image);

@@ -3,7 +3,7 @@ import { QcError } from '../../config/errors.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
 import { labelCounts } from '../dataset/label-counts.ts';
 import { drawEvenly } from './draw.ts';
-import { leastGood } from './remember-good.ts';
+import { minGood } from './remember-good.ts';
 
 /** Minimum per label: fewer cannot be split into training and held-out frames. */
 export const minFrames = 4;
@@ -41,8 +41,8 @@ export function trainableAs(
   const few = counts.filter(([, count]) => count < minFrames);
   const list = few.map(([label, count]) => `${label} has ${count}`).join(', ');
   if (goodParts > 0 && !isDefectKnown(frames, good)) {
-    if (goodParts >= leastGood) return 'good parts';
-    const missing = `a model version for good parts only needs ${leastGood} of them, and there are ${goodParts}: ${leastGood - goodParts} more`;
+    if (goodParts >= minGood) return 'good parts';
+    const missing = `a model version for good parts only needs ${minGood} of them, and there are ${goodParts}: ${minGood - goodParts} more`;
     const isDefect = counts.length > 1;
     throw impossible(
       isDefect ? `${missing}; one that knows defects needs ${minFrames} of each label: ${list}` : missing,

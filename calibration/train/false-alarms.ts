@@ -1,11 +1,11 @@
 /**
- * How odd a good part may be so that few are uncertain. Of n parts the r-th largest oddness is exceeded by one more with probability
- * r / (n + 1) at most (order statistics; Vovk, Gammerman, Shafer 2005), so 9 parts promise 10 %, 19 promise 5 %. That rate is an average
+ * Maximum anomaly score of a part that passes, for a given rate of false alarms. One more part exceeds the r-th largest score of n
+ * parts with a probability of at most r / (n + 1) (order statistics; Vovk, Gammerman, Shafer 2005), so 9 parts promise 10 %, 19 promise 5 %. That rate is an average
  * over stations; here it is promised for this one with 95 % confidence (Wilks 1941): 29, 59, 149, 299 parts for 10, 5, 2, 1 %.
  */
 const risk = 0.05;
 
-/** The lowest limit that the rate is promised for with 95 % confidence, or the largest oddness. */
+/** The lowest limit for which the rate is promised with 95 % confidence, or else the largest score. */
 export function limitOf(
   heldOut: readonly number[],
   falseAlarmRate: number,

@@ -5,12 +5,12 @@
 import { argmax } from '../../models/argmax.ts';
 import type { CellBlock, MapSize } from '../../models/cells.ts';
 import { type HeadWeights, hellinger, product, softmax } from '../../models/head.ts';
+import { findAnomalies } from './anomalies.ts';
 import type { CellSource } from './cell-cache.ts';
 import { type LocalizedFeatures, localizedFeatures, type Marked } from './evidence.ts';
 import { type Example, type FitOptions, fitHead, type TrainedHead } from './fit.ts';
 import { foldsOf } from './folds.ts';
-import { leastPeak } from './least-peak.ts';
-import { findAnomalies } from './odd-cells.ts';
+import { minPeak } from './min-peak.ts';
 import { spreadOf } from './places.ts';
 import { type ImagePoint, type ViewSet, viewSets, viewsOf } from './views.ts';
 
@@ -42,7 +42,7 @@ export interface PlacesFit {
   /** It also locates defects, even if it classifies by global features only. */
   readonly head: TrainedHead;
   /** Minimum peak from which a location is reported, in deviations of ordinary cells. */
-  readonly leastWhere: number;
+  readonly minPeak: number;
   readonly chosen: Candidate;
   /** In the order in which they were trained, including the chosen one. */
   readonly tried: readonly Candidate[];
@@ -131,7 +131,7 @@ export async function fitPlaces(
   const isGood = examples.map(({ label }) => good.includes(label));
   return {
     head: { ...best.head, where: { maps, ...best.localized.detector } },
-    leastWhere: leastPeak(best.localized.heldOutPeaks, isGood),
+    minPeak: minPeak(best.localized.heldOutPeaks, isGood),
     chosen: best.tried,
     tried: candidates.map(({ tried }) => tried),
     marked: examples.filter(({ places }) => places.length > 0).length,

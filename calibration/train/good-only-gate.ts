@@ -1,4 +1,4 @@
-/** Whether a head that knows good parts only may take the place of the active head, and why. */
+/** Whether a head that was trained on good parts only may replace the active head, and why. */
 
 import type { GoodMemory } from '../../models/good-memory.ts';
 import { misfitOf } from '../../models/head.ts';
@@ -12,7 +12,7 @@ import type { Gate } from './gate.ts';
 
 export interface GoodOnlyActive {
   readonly version: string;
-  /** Defects that it knows; none if it knows good parts only as well. */
+  /** Its defect labels; none if it was trained on good parts only. */
   readonly defects: readonly string[];
   /** For each frame, whether it passes; undefined where that is not known. */
   readonly passes: readonly (boolean | undefined)[];
@@ -23,19 +23,19 @@ export interface JudgedFrames {
   /** Labels of good parts. */
   readonly good: readonly string[];
   readonly judged: readonly LabelledFrame[];
-  /** How odd a frame is to a memory. */
-  readonly oddOf: (memory: GoodMemory, frame: LabelledFrame) => Promise<number>;
+  /** Anomaly score of a frame. */
+  readonly scoreOf: (memory: GoodMemory, frame: LabelledFrame) => Promise<number>;
   readonly onNotice: (text: string) => void;
 }
 
 /**
- * Frames that the active head was trained on are judged as they were when they were left out, so that neither head is judged on
- * what it has seen. Undefined if there is no active head.
- * @throws as `oddOf`
+ * For frames that the active head was trained on, its recorded held-out answers count, so that both heads are compared on frames that
+ * they were not trained on. Undefined if there is no active head.
+ * @throws as `scoreOf`
  */
 export async function goodOnlyActive(
   store: Store,
-  { base, good, judged, oddOf, onNotice }: JudgedFrames,
+  { base, good, judged, scoreOf, onNotice }: JudgedFrames,
 ): Promise<GoodOnlyActive | undefined> {
   const active = await readActive(store, onNotice);
   if (!active) return undefined;
@@ -54,14 +54,14 @@ export async function goodOnlyActive(
   for (const frame of judged) {
     const recorded = Object.hasOwn(heldOut, frame.id) ? heldOut[frame.id] : undefined;
     if (recorded !== undefined) passes.push(good.includes(recorded));
-    else passes.push(memory && (await oddOf(memory, frame)) <= memory.limit);
+    else passes.push(memory && (await scoreOf(memory, frame)) <= memory.limit);
   }
   return { version, defects, passes };
 }
 
 /**
- * It never replaces a head that knows defects, which it would not find. Against one that knows good parts only it is refused if it
- * holds back more good parts than both that one does and the rate allows, or passes more defects.
+ * A head that was trained on good parts only never replaces one with defect labels. Compared with another one of its kind, it is
+ * refused if it holds back more good parts (unless the rate allows it), or passes more defects.
  * @param passes for each frame, whether the candidate passes it without having seen it
  */
 export function judgeGoodOnly(

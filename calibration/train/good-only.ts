@@ -1,10 +1,10 @@
 /**
- * Training as long as no defect has enough frames: good parts are remembered, and what is unlike them is held back. Frames of
- * defects that are too few to learn from show how many such parts it would hold back.
+ * Training while no defect has enough frames: a head that passes parts like the good ones and holds back all others. The frames of
+ * defects, too few to train on, are used to report how many of them it holds back.
  */
 import { QcError } from '../../config/errors.ts';
 import { argmax } from '../../models/argmax.ts';
-import { familiarityOfOdd, type GoodMemory, oddnessOf } from '../../models/good-memory.ts';
+import { anomalyScoreOf, familiarityOfScore, type GoodMemory } from '../../models/good-memory.ts';
 import type { Image } from '../../models/image.ts';
 import { encodeGoodMemory } from '../../models/onnx/memory-graph.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
@@ -22,9 +22,9 @@ import { reportGoodOnly } from './good-only-report.ts';
 import { groupsOf, partsOf } from './groups.ts';
 import { keepGoodOnly } from './keep-candidate.ts';
 import { latencyOf } from './latency.ts';
-import { leastPeak } from './least-peak.ts';
 import { bothMaps } from './maps.ts';
-import { leastGood, rememberGood } from './remember-good.ts';
+import { minPeak } from './min-peak.ts';
+import { minGood, rememberGood } from './remember-good.ts';
 import type { Report } from './report.ts';
 import { throttled } from './throttle.ts';
 
@@ -45,7 +45,7 @@ export interface GoodOnlyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** More good parts take time and promise little more: these promise 0.5 %. */
+/** More good parts cost time and promise little more: 600 promise 0.5 %. */
 const maxGood = 600;
 /** Frames of defects that are evaluated. */
 const maxDefects = 100;
@@ -104,7 +104,7 @@ export async function trainGoodOnly(
   const groups = groupsOf(described);
   const made = await rememberGood(cells.sourceOf(parts), {
     // If nearly all good parts look the same, each is left out alone.
-    group: new Set(groups).size >= leastGood ? groups : part,
+    group: new Set(groups).size >= minGood ? groups : part,
     part,
     seed,
     falseAlarmRate,
@@ -115,19 +115,19 @@ export async function trainGoodOnly(
 
   // Evaluation on good parts that were left out, and on defects
   const judged = [...parts, ...defects];
-  const oddOf = async (by: GoodMemory, frame: LabelledFrame) => {
+  const scoreOf = async (by: GoodMemory, frame: LabelledFrame) => {
     signal?.throwIfAborted();
-    return oddnessOf(by, await mapsOf(frame)).odd;
+    return anomalyScoreOf(by, await mapsOf(frame)).score;
   };
-  const odd = [...made.heldOut];
+  const scores = [...made.heldOut];
   for (const [i, frame] of defects.entries()) {
     onProgress('evaluating defects', i, defects.length);
-    odd.push(await oddOf(memory, frame));
+    scores.push(await scoreOf(memory, frame));
   }
-  const passes = odd.map((value) => value <= memory.limit);
+  const passes = scores.map((value) => value <= memory.limit);
 
   // Gate
-  const active = await goodOnlyActive(store, { base, good, judged, oddOf, onNotice });
+  const active = await goodOnlyActive(store, { base, good, judged, scoreOf, onNotice });
   const gate = judgeGoodOnly(passes, judged.map(isGood), falseAlarmRate, active);
 
   const label = commonestOf(parts.map((frame) => frame.label));
@@ -136,7 +136,7 @@ export async function trainGoodOnly(
     label,
     truth: judged.map((frame) => frame.label),
     good,
-    familiarity: odd.map((value) => familiarityOfOdd(value, memory.limit)),
+    familiarity: scores.map((value) => familiarityOfScore(value, memory.limit)),
     made,
     thresholds: options.thresholds,
     gate,
@@ -148,7 +148,7 @@ export async function trainGoodOnly(
   const version = await keepGoodOnly(store, {
     base,
     head: { model: encodeGoodMemory(memory, label), labels: [label], temperature: 1, limit: memory.limit },
-    leastWhere: leastPeak(
+    minPeak: minPeak(
       made.peaks,
       made.peaks.map(() => true),
     ),
@@ -173,10 +173,10 @@ const withoutMaps = (base: string) =>
 /** @param part of each frame */
 function requireParts(part: readonly number[]): void {
   const different = new Set(part).size;
-  if (different >= leastGood) return;
+  if (different >= minGood) return;
   throw new QcError(
     'training-impossible',
-    `the ${part.length} good frames show ${different} different parts, ${leastGood} are needed: ${leastGood - different} more`,
+    `the ${part.length} good frames show ${different} different parts, ${minGood} are needed: ${minGood - different} more`,
   );
 }
 

@@ -16,7 +16,7 @@ export interface Candidate {
   readonly base: BaseManifest;
   readonly head: TrainedHead & Familiar;
   /** Minimum peak from which a location is reported; undefined if the head cannot locate defects. */
-  readonly leastWhere: number | undefined;
+  readonly minPeak: number | undefined;
   readonly report: Report;
   readonly heldOut: HeldOutAnswers;
   /** The head that it was compared with by the gate; undefined if none was active. */
@@ -31,7 +31,7 @@ export interface Candidate {
  */
 export async function keepCandidate(
   store: Store,
-  { base, head, leastWhere, report, heldOut, against = 'none', by }: Candidate,
+  { base, head, minPeak, report, heldOut, against = 'none', by }: Candidate,
 ): Promise<string> {
   const { revision, frames, seed, folds, views, penalty, backend, accuracy, macroF1, promised } = report;
   return await keep(store, report, heldOut, (folder) =>
@@ -40,7 +40,7 @@ export async function keepCandidate(
       createdAt: new Date(),
       thresholds: report.thresholds,
       familiar: head.minFamiliarity,
-      where: leastWhere,
+      where: minPeak,
       training: {
         method:
           report.hidden > 0
@@ -75,7 +75,7 @@ export interface GoodOnlyCandidate extends Omit<Candidate, 'head'> {
 /** The same for a head that knows good parts only. */
 export async function keepGoodOnly(
   store: Store,
-  { base, head, leastWhere, report, heldOut, against = 'none', by }: GoodOnlyCandidate,
+  { base, head, minPeak, report, heldOut, against = 'none', by }: GoodOnlyCandidate,
 ): Promise<string> {
   const { revision, frames, seed, folds, accuracy, promised } = report;
   return await keep(store, report, heldOut, (folder) =>
@@ -85,7 +85,7 @@ export async function keepGoodOnly(
       thresholds: report.thresholds,
       familiar: familiarityThreshold,
       scoreLimit: head.limit,
-      where: leastWhere,
+      where: minPeak,
       training: {
         method: 'memory of good parts',
         revision,

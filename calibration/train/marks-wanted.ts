@@ -14,11 +14,11 @@ export interface DoubtfulDefect {
 /** Marked frames of a label from which on more of them help little. */
 export const enoughMarked = 10;
 /** As many as a person marks in a minute. */
-export const mostWanted = 8;
+export const maxWanted = 8;
 /** A defect that is recognised less surely is uncertain. */
 const sure = 0.8;
 /** Kept in a report: some of them will be marked, relabelled or removed. */
-const mostKept = 40;
+const maxKept = 40;
 
 /** @param heldOut what a head that had not seen each frame says of it @returns the most doubtful first */
 export function doubtfulDefects(
@@ -33,7 +33,7 @@ export function doubtfulDefects(
     })
     .filter(({ label, said, probability }) => !good.includes(label) && (said !== label || probability < sure))
     .sort((a, b) => a.probability - b.probability)
-    .slice(0, mostKept);
+    .slice(0, maxKept);
 }
 
 /**
@@ -53,5 +53,5 @@ export function marksWanted(
       ({ id, label }) =>
         labels.get(id) === label && !marked.has(id) && (counts.get(label) ?? 0) < enoughMarked,
     )
-    .slice(0, mostWanted);
+    .slice(0, maxWanted);
 }

@@ -71,7 +71,7 @@ export async function judgeOf(
   const fold = foldsOf(grouped, folds, 1);
   const made: Fold[] = [];
   for (let held = 0; held < folds; held++) {
-    onProgress('training heads for cross-validation', held, folds);
+    onProgress('cross-validation', held, folds);
     const rest = described.filter((_, i) => fold[i] !== held);
     const restGroup = group.filter((_, i) => fold[i] !== held);
     const known = new Set(rest.map(({ frame }) => frame.label));
@@ -87,7 +87,7 @@ export async function judgeOf(
       held: described.filter(({ frame }, i) => fold[i] === held && known.has(frame.label)),
     });
   }
-  onProgress('training heads for cross-validation', folds, folds);
+  onProgress('cross-validation', folds, folds);
   const limits = (await activeThresholds(storage.directory)) ?? thresholds;
   const count = made.reduce((sum, { held }) => sum + held.length, 0);
   if (count === 0) return undefined;

@@ -1,4 +1,4 @@
-/** Good parts alone → a memory of their cells, with a limit that a promise holds for. */
+/** Trains the memory of good parts, and its limit for a promised rate of false alarms. */
 import {
   deviationsOf,
   distancesTo,
@@ -14,7 +14,7 @@ import { mixSeeds, type Random, seededRandom } from './random.ts';
 export interface RememberOptions {
   /** Frames of one group are left out together. */
   readonly group: readonly number[];
-  /** Frames of one part count once for the limit: by the oddest of them. Default: as `group`. */
+  /** Frames of one part count once for the limit, by the highest score. Default: as `group`. */
   readonly part?: readonly number[] | undefined;
   readonly seed: number;
   /** Good parts that may be uncertain, as a share. */
@@ -25,24 +25,24 @@ export interface RememberOptions {
 
 export interface Remembered {
   readonly memory: GoodMemory;
-  /** Oddness of each frame to a memory without its group. */
+  /** Anomaly score of each frame, with its group held out. */
   readonly heldOut: readonly number[];
-  /** Highest deviation of any place of each frame, from a memory without its group. */
+  /** Highest value of `where` of each frame, with its group held out. */
   readonly peaks: readonly number[];
   /** Whether the rate of false alarms is promised. */
   readonly promised: boolean;
-  /** What is promised, or what is missing for it. */
+  /** The promise, or what is missing for it. */
   readonly text: string;
 }
 
-/** Fewer good parts say nothing of how far good parts differ. */
-export const leastGood = 10;
-const mostRemembered = 500;
-/** Cells of which the remembered ones are chosen. */
-const mostCandidates = 6_000;
-/** Of all cells of a part: those whose mean is the second aggregate. */
+/** With fewer good parts, the variation among good parts is unknown. */
+export const minGood = 10;
+const maxRemembered = 500;
+/** Cells that those in the memory are chosen from. */
+const maxCandidates = 6_000;
+/** Share of the cells of a part in the mean of the largest r. */
 const largestShare = 0.02;
-/** A place counts as usual as the mean of all places until it has been seen this often. */
+/** Weight of the mean over all places in the usual distance of a place, in parts. */
 const priorParts = 10;
 
 /**
@@ -54,7 +54,7 @@ export async function rememberGood(
   { group, part = group, seed, falseAlarmRate, onProgress, signal }: RememberOptions,
 ): Promise<Remembered> {
   const { count } = source;
-  if (count < leastGood) throw new RangeError(`at least ${leastGood} good parts are needed`);
+  if (count < minGood) throw new RangeError(`at least ${minGood} good parts are needed`);
   const { height, width } = source.projections.stage2;
   const places = height * width;
   const report = (pass: number) => (index: number) => {
@@ -64,7 +64,7 @@ export async function rememberGood(
   const { scales, candidates } = await drawCandidates(source, seededRandom(mixSeeds(seed, 31)), report(0));
   const kept = coresetOf(
     candidates.map(({ cell }) => cell),
-    mostRemembered,
+    maxRemembered,
     signal,
   ).map((i) => candidates[i]!);
   const cells = kept.map(({ cell }) => cell);
@@ -98,7 +98,7 @@ export async function rememberGood(
     return Math.max(deviationsOf(mean, by.mean), deviationsOf(top, by.top));
   });
   const usual = usualOf(total, count, height, width);
-  const { limit, promised, text } = limitOf(oddestOf(part, heldOut), falseAlarmRate);
+  const { limit, promised, text } = limitOf(highestOf(part, heldOut), falseAlarmRate);
   const memory: GoodMemory = {
     ...scaledProjections(source.projections, scales),
     cells,
@@ -115,13 +115,13 @@ export async function rememberGood(
   return { memory, heldOut, peaks, promised, text };
 }
 
-/** The oddest frame of each part. */
-function oddestOf(part: readonly number[], odd: readonly number[]): number[] {
-  const oddest = new Map<number, number>();
-  odd.forEach((value, i) => {
-    oddest.set(part[i]!, Math.max(value, oddest.get(part[i]!) ?? value));
+/** The highest score of each part. */
+function highestOf(part: readonly number[], scores: readonly number[]): number[] {
+  const highest = new Map<number, number>();
+  scores.forEach((value, i) => {
+    highest.set(part[i]!, Math.max(value, highest.get(part[i]!) ?? value));
   });
-  return [...oddest.values()];
+  return [...highest.values()];
 }
 
 interface Candidate {
@@ -131,13 +131,13 @@ interface Candidate {
   readonly cell: Float32Array;
 }
 
-/** Each stage is divided by how much its cells vary in all, so that both count the same. */
+/** Factors that give both stages the same total variance. */
 interface Scales {
   readonly stage2: number;
   readonly stage3: number;
 }
 
-/** Cells of all parts, drawn by chance, and the scales of the stages. */
+/** Cells drawn at random from all parts, and the scales of the stages. */
 async function drawCandidates(
   source: GoodCellSource,
   random: Random,
@@ -147,7 +147,7 @@ async function drawCandidates(
   const places = projections.stage2.height * projections.stage2.width;
   const size = cellSize;
   const drawn = new Set<number>();
-  const most = Math.min(mostCandidates, count * places);
+  const most = Math.min(maxCandidates, count * places);
   while (drawn.size < most) drawn.add(random.integer(count * places));
   const placesOf = new Map<number, number[]>();
   for (const i of drawn) {
@@ -194,7 +194,7 @@ function scaledProjections({ stage2, stage3 }: Projections, scales: Scales): Pro
   };
 }
 
-/** Indices of cells that cover all others: each the one farthest from those before (Gonzalez 1985). */
+/** Indices of a coreset: each cell is the one farthest from those chosen before (greedy k-center, Gonzalez 1985). */
 function coresetOf(cells: readonly Float32Array[], most: number, signal?: AbortSignal): number[] {
   const chosen = [0];
   const distance = cells.map((cell) => squaredDistance(cell, cells[0]!));
@@ -210,17 +210,17 @@ function coresetOf(cells: readonly Float32Array[], most: number, signal?: AbortS
   return chosen;
 }
 
-/** The usual distance at each place: the mean of the 3 × 3 places around it, drawn towards that of all. */
+/** The usual distance at each place: the mean over 3 × 3 places, shrunk towards the mean of all places. */
 function usualOf(total: Float64Array, parts: number, height: number, width: number): Float64Array {
   const means = smoothed(
     total.map((sum) => sum / parts),
     height,
     width,
   );
-  return drawnToAll(means, parts).map((usual) => Math.max(1e-9, usual));
+  return shrunkToMean(means, parts).map((usual) => Math.max(1e-9, usual));
 }
 
-/** Standard deviation of the distance at each place, of the 3 × 3 places around it as well. */
+/** Standard deviation of the distance at each place, over 3 × 3 places, shrunk likewise. */
 function spreadOf(
   distances: readonly Float64Array[],
   usual: Float64Array,
@@ -230,7 +230,7 @@ function spreadOf(
   const squares = usual.map(
     (mean, p) => distances.reduce((sum, own) => sum + (own[p]! - mean) ** 2, 0) / distances.length,
   );
-  const variance = drawnToAll(smoothed(squares, height, width), distances.length);
+  const variance = shrunkToMean(smoothed(squares, height, width), distances.length);
   return variance.map((value) => Math.sqrt(Math.max(1e-12, value)));
 }
 
@@ -247,7 +247,7 @@ function smoothed(values: Float64Array, height: number, width: number): Float64A
   });
 }
 
-function drawnToAll(values: Float64Array, parts: number): Float64Array {
+function shrunkToMean(values: Float64Array, parts: number): Float64Array {
   const all = values.reduce((sum, value) => sum + value, 0) / values.length;
   return values.map((value) => (parts * value + priorParts * all) / (parts + priorParts));
 }

@@ -28,7 +28,7 @@ export interface Busy {
 export async function takeLock(path: string, { code, does }: Busy): Promise<AsyncDisposable> {
   const file = resolve(path);
   for (;;) {
-    if (owned.has(file)) throw new QcError(code, `this process (${pid}) already ${does} (${file})`);
+    if (owned.has(file)) throw new QcError(code, `this process (${pid}) ${does} already (${file})`);
     // A file descriptor instead of a FileHandle, which garbage collection could close.
     const fd = await promisify(open)(file, constants.O_RDWR | constants.O_CREAT, 0o640);
     try {

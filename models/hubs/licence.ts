@@ -6,7 +6,7 @@ import { check } from '../../config/check.ts';
 
 const text = z.string().trim().min(1).max(100);
 const timmSchema = z.object({ pretrained_cfg: z.object({ license: text }) });
-const mostRead = 65_536;
+const maxRead = 65_536;
 
 /** From timm's config.json, or the head of a model card (README.md on Hugging Face); undefined where neither says it. */
 export async function licenceBeside(path: string, config: unknown): Promise<string | undefined> {
@@ -21,7 +21,7 @@ export async function licenceBeside(path: string, config: unknown): Promise<stri
 async function startOf(file: string): Promise<string> {
   try {
     await using handle = await open(file, 'r');
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(mostRead), 0, mostRead, 0);
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(maxRead), 0, maxRead, 0);
     return buffer.toString('utf8', 0, bytesRead);
   } catch {
     // Most have none.

@@ -1,4 +1,4 @@
-/** The part of head.onnx that remembers good parts: `stage2` and `stage3` → how odd a part is, and where (models/good-memory.ts). */
+/** The memory of good parts in head.onnx: `stage2` and `stage3` → familiarity and `where` (models/good-memory.ts). */
 import { type GoodMemory, type Projection, squareOf } from '../good-memory.ts';
 import { buildModel, floatTensor, floatValues, node, shapeTensor, tensorDims, valueInfo } from './build.ts';
 import { encodeModel, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValueInfo } from './proto.ts';
@@ -10,8 +10,8 @@ interface MemoryGraph {
 }
 
 /**
- * The bytes of a head.onnx that knows good parts only. Its only label has always probability 1; `familiarity`, 0.5 at the limit,
- * decides whether a part passes or is uncertain.
+ * The bytes of a head.onnx that was trained on good parts only. The probability of its only label is always 1; `familiarity`, 0.5 at
+ * the limit, decides whether a part passes or is uncertain.
  */
 export function encodeGoodMemory(memory: GoodMemory, label: string): Uint8Array {
   const graph = memoryGraph(memory, 'familiarity');
@@ -20,7 +20,7 @@ export function encodeGoodMemory(memory: GoodMemory, label: string): Uint8Array 
       name: 'good_memory',
       node: [
         ...graph.node,
-        // Always 1, and no number where the image gave none.
+        // Always 1, or NaN if the familiarity is NaN.
         node('Mul', ['familiarity', 'memory_zero'], ['nothing']),
         node('Add', ['nothing', 'one'], ['sure']),
         node('Reshape', ['sure', 'column'], ['probabilities']),
@@ -37,7 +37,7 @@ export function encodeGoodMemory(memory: GoodMemory, label: string): Uint8Array 
   );
 }
 
-/** Deviations of each place from what is usual there. */
+/** Standard deviations of each place from the usual distance there. */
 const whereOutput = ({ stage2 }: Pick<GoodMemory, 'stage2'>) =>
   valueInfo('where', ['N', stage2.height, stage2.width]);
 
@@ -74,10 +74,10 @@ function memoryGraph(memory: GoodMemory, familiarity: string): MemoryGraph {
       node('ReduceMean', ['memory_tops'], ['memory_top'], { axes: [1], keepdims: 0 }),
       ...(['memory_mean', 'memory_top'] as const).flatMap((name) => [
         node('Sub', [name, `${name}_mean`], [`${name}_over`]),
-        node('Div', [`${name}_over`, `${name}_deviation`], [`${name}_odd`]),
+        node('Div', [`${name}_over`, `${name}_deviation`], [`${name}_score`]),
       ]),
-      node('Max', ['memory_mean_odd', 'memory_top_odd'], ['memory_odd']),
-      node('Sub', ['memory_limit', 'memory_odd'], ['memory_below']),
+      node('Max', ['memory_mean_score', 'memory_top_score'], ['memory_score']),
+      node('Sub', ['memory_limit', 'memory_score'], ['memory_below']),
       node('Sigmoid', ['memory_below'], [familiarity]),
       node('Sub', ['memory_distance', 'memory_usual'], ['memory_over']),
       node('Div', ['memory_over', 'memory_spread'], ['memory_where']),

@@ -12,7 +12,7 @@ import { type Observed, observe } from './observe.ts';
 import type { Workshop } from './workshop.ts';
 
 const size = { width: 1280, height: 720 };
-/** 5 parts a second of each camera. */
+/** 5 parts per second of each camera. */
 const everyMs = 200;
 /** What has to hold, with this many. */
 const wanted = { cameras: 8, p99Ms: 250, mbForOneMore: 100 };

@@ -28,7 +28,7 @@ let failed = false;
 for (const target of chosen) {
   await using folder = await tempFolder();
   const started = performance.now();
-  const { read, slowestMs, mostMemory, surprises } = await fuzz(target, {
+  const { read, slowestMs, maxMemory, surprises } = await fuzz(target, {
     inputs,
     seed,
     folder: folder.path,
@@ -39,7 +39,7 @@ for (const target of chosen) {
     `${read} read`,
     `${inputs - read - surprises.length} refused`,
     `slowest ${slowestMs.toFixed(0)} ms`,
-    `at most ${(mostMemory / 2 ** 20).toFixed(0)} MB`,
+    `at most ${(maxMemory / 2 ** 20).toFixed(0)} MB`,
     `${surprises.length} surprises`,
   ];
   console.log(`${target.name.padEnd(20)} ${facts.join(', ')}`);

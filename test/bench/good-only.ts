@@ -2,7 +2,7 @@
  * How well a head that knows good parts only holds back defects, on photographs:
  * `npm run bench -- good-only [--sets a,b] [--parts 30,10] [--draws 2] [--test 60] [--base embedded|imagenet] [--rate 0.1] [--pool split|all]`
  * Each memory is made from a random draw of good parts and judges others, at most `--test` good ones and as many defects. AUROC: a
- * defect is odder than a good part. `--pool split` draws from the training images of a set and judges its test images; `all` mixes
+ * defect has a higher score than a good part. `--pool split` draws from the training images of a set and judges its test images; `all` mixes
  * them, so that draws differ and the promised rate can be checked on good parts that were not drawn. Nothing is chosen on the images that
  * are judged.
  */
@@ -15,7 +15,7 @@ import { openGoodCells } from '../../calibration/train/good-cells.ts';
 import { bothMaps } from '../../calibration/train/maps.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { rememberGood } from '../../calibration/train/remember-good.ts';
-import { oddnessOfCells } from '../../models/good-memory.ts';
+import { scoreOfCells } from '../../models/good-memory.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { readOptions, refuse } from './options.ts';
@@ -133,12 +133,12 @@ async function judged(
     seed,
     falseAlarmRate: rate,
   });
-  const oddOf = async (pictures: readonly Picture[]) => {
+  const scoreOf = async (pictures: readonly Picture[]) => {
     const source = cells.sourceOf(pictures);
-    const odd: number[] = [];
+    const scores: number[] = [];
     for (let i = 0; i < pictures.length; i++)
-      odd.push(oddnessOfCells(memory, scaled(await source.cells(i))).odd);
-    return odd;
+      scores.push(scoreOfCells(memory, scaled(await source.cells(i))).score);
+    return scores;
   };
   // Kept cells are not scaled yet.
   const [raw, scaledBy] = [cells.sourceOf([]).projections, memory];
@@ -147,12 +147,18 @@ async function judged(
   const size = memory.cells[0]!.length;
   const scaled = (of: Float32Array) =>
     of.map((value, i) => value * (i % size < size / 2 ? factor2 : factor3));
-  const [goodOdd, defectOdd] = [await oddOf(good), await oddOf(defects)];
-  const share = (odd: readonly number[]) => odd.filter((value) => value > memory.limit).length / odd.length;
-  return { auroc: aurocOf(goodOdd, defectOdd), detected: share(defectOdd), alarms: share(goodOdd), text };
+  const [goodScores, defectScores] = [await scoreOf(good), await scoreOf(defects)];
+  const share = (scores: readonly number[]) =>
+    scores.filter((value) => value > memory.limit).length / scores.length;
+  return {
+    auroc: aurocOf(goodScores, defectScores),
+    detected: share(defectScores),
+    alarms: share(goodScores),
+    text,
+  };
 }
 
-/** Share of pairs in which the defect is odder. */
+/** Share of pairs in which the defect has the higher score. */
 function aurocOf(good: readonly number[], defects: readonly number[]): number {
   let won = 0;
   for (const a of defects) for (const b of good) won += a > b ? 1 : a === b ? 0.5 : 0;

@@ -8,7 +8,7 @@ import { boxesIn } from '../../models/where.ts';
 export interface Pointing {
   readonly head: HeadWeights;
   /** Undefined for a head that locates nothing. */
-  readonly leastWhere: number | undefined;
+  readonly minPeak: number | undefined;
   detected: number;
   boxed: number;
   hits: number;
@@ -16,8 +16,8 @@ export interface Pointing {
   area: number;
 }
 
-export function createPointing(head: HeadWeights, leastWhere: number | undefined): Pointing {
-  return { head, leastWhere, detected: 0, boxed: 0, hits: 0, area: 0 };
+export function createPointing(head: HeadWeights, minPeak: number | undefined): Pointing {
+  return { head, minPeak, detected: 0, boxed: 0, hits: 0, area: 0 };
 }
 
 /** Counts one detected defect. @param file its mask: defect pixels are not black */
@@ -26,8 +26,8 @@ export async function point(into: Pointing, maps: FeatureMaps, file: string): Pr
   const { stage3 } = maps;
   const data = whereOf(into.head, maps);
   const [box] =
-    data && stage3 && into.leastWhere !== undefined
-      ? boxesIn({ data, height: stage3.height, width: stage3.width }, into.leastWhere)
+    data && stage3 && into.minPeak !== undefined
+      ? boxesIn({ data, height: stage3.height, width: stage3.width }, into.minPeak)
       : [];
   if (!box) return;
   into.boxed++;

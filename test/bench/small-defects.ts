@@ -115,8 +115,8 @@ async function measure(session: Session, set: string, pictures: readonly Picture
     const none = await fitPlaces(whole, examples(false), source, options);
     const heads = { whole, marks: marks?.head ?? whole, none: none?.head ?? whole };
     const pointing = {
-      marks: createPointing(heads.marks, marks?.leastWhere),
-      none: createPointing(heads.none, none?.leastWhere),
+      marks: createPointing(heads.marks, marks?.minPeak),
+      none: createPointing(heads.none, none?.minPeak),
     };
     const right = await accuracies(session, testing, heads, pointing);
     for (const name of ['whole', 'marks', 'none'] as const) sums[name] += right[name]! / draws;

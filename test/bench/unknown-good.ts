@@ -17,7 +17,7 @@ import { bothMaps } from '../../calibration/train/maps.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { rememberGood } from '../../calibration/train/remember-good.ts';
 import { familiarityOf } from '../../models/familiarity.ts';
-import { oddnessOf } from '../../models/good-memory.ts';
+import { anomalyScoreOf } from '../../models/good-memory.ts';
 import { hellinger, probabilitiesOf } from '../../models/head.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import type { FeatureMaps } from '../../models/run/runner.ts';
@@ -87,13 +87,13 @@ try {
       falseAlarmRate: Number(values.rate),
     });
     console.log(`memory: limit ${memory.limit.toFixed(2)}; ${text}`);
-    const oddOf = async (parts: readonly Seen[]) => {
+    const scoreOf = async (parts: readonly Seen[]) => {
       const odd: number[] = [];
-      for (const part of parts) odd.push(oddnessOf(memory, await mapsOf(part)).odd);
+      for (const part of parts) odd.push(anomalyScoreOf(memory, await mapsOf(part)).score);
       return odd;
     };
     const goodTest = seen.get('good')!.slice(size, size + most);
-    const goodOdd = await oddOf(goodTest);
+    const goodScores = await scoreOf(goodTest);
     for (const left of labels.filter((label) => label !== 'good')) {
       const training = labels
         .filter((label) => label !== left)
@@ -110,26 +110,26 @@ try {
       const judge = (part: Seen, odd: number) => {
         const said = probabilitiesOf(head, part.features)[head.labels.indexOf('good')]!;
         const isStrange = familiarityOf(familiar, hellinger(part.features)) < familiar.minFamiliarity;
-        const isOdd = isStrange || (said >= 0.5 && odd > memory.limit);
-        return { isStrange, isOdd, passes: said >= 0.7 };
+        const isAnomalous = isStrange || (said >= 0.5 && odd > memory.limit);
+        return { isStrange, isAnomalous, passes: said >= 0.7 };
       };
       const unknown = seen.get(left)!.slice(0, most);
-      const odd = await oddOf(unknown);
+      const odd = await scoreOf(unknown);
       const [one, of] = [
         unknown.map((part, i) => judge(part, odd[i]!)),
-        goodTest.map((part, i) => judge(part, goodOdd[i]!)),
+        goodTest.map((part, i) => judge(part, goodScores[i]!)),
       ];
       const share = (list: typeof one, is: (of: (typeof one)[number]) => boolean) => list.filter(is).length;
       counts.unknown += one.length;
       counts.before += share(one, ({ isStrange }) => isStrange);
-      counts.after += share(one, ({ isOdd }) => isOdd);
+      counts.after += share(one, ({ isAnomalous }) => isAnomalous);
       counts.passedBefore += share(one, ({ isStrange, passes }) => passes && !isStrange);
-      counts.passedAfter += share(one, ({ isOdd, passes }) => passes && !isOdd);
+      counts.passedAfter += share(one, ({ isAnomalous, passes }) => passes && !isAnomalous);
       good.of += of.length;
       good.before += share(of, ({ isStrange, passes }) => isStrange || !passes);
-      good.after += share(of, ({ isOdd, passes }) => isOdd || !passes);
+      good.after += share(of, ({ isAnomalous, passes }) => isAnomalous || !passes);
       console.log(
-        `${left.padEnd(16)} noticed ${share(one, ({ isStrange }) => isStrange)} → ${share(one, ({ isOdd }) => isOdd)} of ${one.length}, passed ${share(one, ({ isStrange, passes }) => passes && !isStrange)} → ${share(one, ({ isOdd, passes }) => passes && !isOdd)}; good not passed ${share(of, ({ isStrange, passes }) => isStrange || !passes)} → ${share(of, ({ isOdd, passes }) => isOdd || !passes)} of ${of.length}`,
+        `${left.padEnd(16)} noticed ${share(one, ({ isStrange }) => isStrange)} → ${share(one, ({ isAnomalous }) => isAnomalous)} of ${one.length}, passed ${share(one, ({ isStrange, passes }) => passes && !isStrange)} → ${share(one, ({ isAnomalous, passes }) => passes && !isAnomalous)}; good not passed ${share(of, ({ isStrange, passes }) => isStrange || !passes)} → ${share(of, ({ isAnomalous, passes }) => isAnomalous || !passes)} of ${of.length}`,
       );
     }
   }

@@ -34,8 +34,8 @@ const { values } = readOptions(usage, {
 });
 /** Parts of a label that are used at all, so that no label outweighs the others. */
 const mostOfLabel = 80;
-const mostKnown = 40;
-const mostUnknown = 60;
+const maxKnown = 40;
+const maxUnknown = 60;
 
 const data = process.env.QC_TEST_DATA ?? fileURLToPath(new URL('../../../../shared/data', import.meta.url));
 if (!existsSync(join(data, 'parts'))) {
@@ -82,8 +82,8 @@ async function measure(set: string, described: readonly FrameFeatures[], size: n
       );
       const others = labels.filter((label) => label !== left).map((label) => mixed.get(label)!);
       const training = others.flatMap((parts) => parts.slice(0, size));
-      const known = others.flatMap((parts) => parts.slice(size, size + mostKnown));
-      const unknown = mixed.get(left)!.slice(0, mostUnknown);
+      const known = others.flatMap((parts) => parts.slice(size, size + maxKnown));
+      const unknown = mixed.get(left)!.slice(0, maxUnknown);
       const group = training.map((_, i) => i);
       const rows = training.map(({ features }) => hellinger(features));
       const began = performance.now();

@@ -167,8 +167,17 @@ describe('training', () => {
 describe('what cannot be trained on', () => {
   it.each([
     ['no labels at all', {}, 'there are no labelled frames'],
-    ['one label', { good: 6 }, 'all 6 frames have the label good'],
-    ['one picture of a label', { good: 6, stain: 1 }, 'each label needs at least 4 frames: stain has 1'],
+    ['one defect label', { stain: 6 }, 'all 6 frames have the label stain'],
+    [
+      'too few good parts',
+      { good: 6 },
+      'a model version for good parts only needs 10 of them, and there are 6: 4 more',
+    ],
+    [
+      'one image of a label',
+      { good: 6, stain: 1 },
+      'a model version for good parts only needs 10 of them, and there are 6: 4 more; one that knows defects needs 4 of each label: stain has 1',
+    ],
   ])('%s is said', async (_, counts, message) => {
     await using folder = await tempFolder();
     const base = await writeTiny(folder.path);

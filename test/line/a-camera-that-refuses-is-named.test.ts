@@ -11,7 +11,7 @@ it('logs in with care, says why no image comes, and leaves the only place of a c
   const passwordFile = join(folder, 'password');
   await writeFile(passwordFile, 'wrong');
   const login = { user: 'qc', password: 'right', offers: ['MD5', 'SHA-256'], qop: 'auth' } as const;
-  await using camera = await openOddCamera({ login, mostSessions: 1 });
+  await using camera = await openOddCamera({ login, maxSessions: 1 });
   await using plant = await openPlant({
     trigger: { kind: 'continuous', everyMs: 200 },
     camera: { url: camera.url.replace('//', '//qc@'), passwordFile, freezeMs: 0 },

@@ -182,7 +182,7 @@ export async function openKillings({
 }
 
 /** Smallest gap that the agent leaves where the newest number was uncertain; docs/outbox.md. */
-const leastGap = 5_000;
+const minGap = 5_000;
 
 /** Numbers between the first and the newest that never came, those in such a gap apart. */
 export function gapsIn(
@@ -192,7 +192,7 @@ export function gapsIn(
   let [missing, gaps, before] = [0, 0, 0];
   for (const sequence of [...came.map(({ sequence }) => sequence), newest + 1].sort((a, b) => a - b)) {
     const skipped = sequence - before - 1;
-    if (skipped >= leastGap) gaps++;
+    if (skipped >= minGap) gaps++;
     else missing += Math.max(0, skipped);
     before = sequence;
   }

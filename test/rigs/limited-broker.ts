@@ -47,7 +47,7 @@ export interface LimitedBroker extends AsyncDisposable {
   readonly taken: readonly Taken[];
   readonly subscribed: readonly string[];
   /** Most unacknowledged messages of one connection; acknowledgements take a moment where this is limited. */
-  readonly mostUnacknowledged: number;
+  readonly maxUnacknowledged: number;
   on(topic: string): readonly Taken[];
   /** Sends a message to whoever has subscribed. */
   send(topic: string, payload: string): void;
@@ -58,7 +58,7 @@ export async function startLimitedBroker(limits: Limits = {}): Promise<LimitedBr
   const taken: Taken[] = [];
   const subscribed: string[] = [];
   const clients = new Set<Client>();
-  const state = { limits, mostUnacknowledged: 0 };
+  const state = { limits, maxUnacknowledged: 0 };
 
   class Client {
     readonly filters = new Set<string>();
@@ -125,7 +125,7 @@ export async function startLimitedBroker(limits: Limits = {}): Promise<LimitedBr
       const { topic, qos, retain, messageId } = packet;
       const bytes = mqttPacket.generate(packet, { protocolVersion: this.#version }).length;
       const tooMany = receiveMaximum !== undefined && qos > 0 && ++this.#unacknowledged > receiveMaximum;
-      state.mostUnacknowledged = Math.max(state.mostUnacknowledged, this.#unacknowledged);
+      state.maxUnacknowledged = Math.max(state.maxUnacknowledged, this.#unacknowledged);
       const refusing: Refusing | undefined =
         (maximumPacketSize && bytes > maximumPacketSize.bytes && { disconnect: 0x95 }) ||
         (noRetain && retain && { disconnect: 0x9a }) ||

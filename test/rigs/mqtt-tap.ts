@@ -17,13 +17,13 @@ export interface Tap extends AsyncDisposable {
   /** Those that sent a CONNECT, oldest first. */
   readonly connections: readonly TappedConnection[];
   /** Most that were open at the same time. */
-  readonly mostOpen: number;
+  readonly maxOpen: number;
 }
 
 export async function openTap(brokerPort: number): Promise<Tap> {
   const all: TappedConnection[] = [];
   const sockets = new Set<Socket>();
-  let mostOpen = 0;
+  let maxOpen = 0;
   const server = createServer((client) => {
     const broker = connect(brokerPort, '127.0.0.1');
     const packets: Packet[] = [];
@@ -59,7 +59,7 @@ export async function openTap(brokerPort: number): Promise<Tap> {
       },
       cut,
     });
-    mostOpen = Math.max(mostOpen, all.filter((one) => one.isOpen).length);
+    maxOpen = Math.max(maxOpen, all.filter((one) => one.isOpen).length);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -67,8 +67,8 @@ export async function openTap(brokerPort: number): Promise<Tap> {
     get connections() {
       return all.filter(({ connect }) => connect !== undefined);
     },
-    get mostOpen() {
-      return mostOpen;
+    get maxOpen() {
+      return maxOpen;
     },
     async [Symbol.asyncDispose]() {
       server.close();

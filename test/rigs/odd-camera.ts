@@ -21,7 +21,7 @@ export interface OddCameraOptions {
   /** Where DESCRIBE is sent from a path; undefined: nowhere. */
   readonly redirect?: (path: string) => string | undefined;
   /** More sessions get 453. One ends only by TEARDOWN, not with its connection. */
-  readonly mostSessions?: number;
+  readonly maxSessions?: number;
   readonly only?: 'tcp' | 'udp';
   /** Changes the description. */
   readonly describe?: (usual: string) => string;
@@ -112,7 +112,7 @@ export async function openOddCamera(options: OddCameraOptions = {}): Promise<Odd
         const wanted = headers.get('transport') ?? '';
         if (options.only && /TCP/.test(wanted) !== (options.only === 'tcp'))
           return ['461 Unsupported Transport'];
-        if (sessions.size >= (options.mostSessions ?? 99)) return ['453 Not Enough Bandwidth'];
+        if (sessions.size >= (options.maxSessions ?? 99)) return ['453 Not Enough Bandwidth'];
         sessions.add(session);
         transport = await openTransport(wanted, socket);
         return ['200 OK', `Transport: ${transport!.description}`, `Session: ${session};timeout=60`];

@@ -42,7 +42,7 @@ export interface StartOptions {
 }
 
 /** Its longest orderly end: what waits is flushed for 2 s, cameras and the model close within 1 s. */
-const mostEndingMs = 10_000;
+const maxEndingMs = 10_000;
 
 /** Starts it. Closing ends it where it still runs, and rejects where it leaves a process behind. */
 export function startAgent(args: readonly string[], options: StartOptions = {}): AgentProcess {
@@ -108,7 +108,7 @@ export function startAgent(args: readonly string[], options: StartOptions = {}):
     },
     async [Symbol.asyncDispose]() {
       if (!ended) child.kill('SIGTERM');
-      const patience = setTimeout(() => child.kill('SIGKILL'), mostEndingMs);
+      const patience = setTimeout(() => child.kill('SIGKILL'), maxEndingMs);
       await exited;
       clearTimeout(patience);
       try {

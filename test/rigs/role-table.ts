@@ -24,6 +24,7 @@ export const roleTable: Readonly<Record<string, Least>> = {
   'GET /api/v1/candidates': 'viewer',
   'GET /api/v1/candidates/{resultId}.png': 'viewer',
   'GET /api/v1/results/{resultId}/why.png': 'viewer',
+  'GET /api/v1/results/{resultId}/where': 'viewer',
   'GET /api/v1/dataset/frames': 'viewer',
   'GET /api/v1/dataset/frames/{id}.png': 'viewer',
   'GET /api/v1/dataset/frames/{id}/why.png': 'viewer',

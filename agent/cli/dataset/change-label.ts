@@ -41,7 +41,7 @@ export function addMerge(dataset: Command): void {
 
 export function addDelete(dataset: Command): void {
   labelCommand(dataset, 'delete <label>', 'take all frames of a label out of the dataset')
-    .option('--yes', 'do it; without this it is a dry run that exits with 1')
+    .option('--yes', 'delete; without this option it is a dry run that exits with 1')
     .addHelpText('after', '\nExample:\n  qc-agent dataset delete test --yes --config agent.yaml')
     .action(async (label: string, options: LabelOptions) => {
       await carryOut(options, { kind: 'delete', label }, options.yes ? options.dryRun : true);
@@ -54,7 +54,7 @@ function labelCommand(dataset: Command, name: string, description: string): Comm
     .command(name)
     .description(description)
     .addOption(configFile())
-    .option('--dry-run', 'only say how many frames it is about, and what follows')
+    .option('--dry-run', 'only report the number of frames and the consequences')
     .addOption(json('the counts'));
 }
 

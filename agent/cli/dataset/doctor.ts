@@ -10,9 +10,7 @@ import { exitWithFailure, pid, workDeps } from '../shell.ts';
 export function addDoctor(dataset: Command): void {
   dataset
     .command('doctor')
-    .description(
-      'what is wrong with the labelled frames, and what to do; exit 1 where training is impossible',
-    )
+    .description('check the labelled frames and suggest remedies; exit 1 if training is impossible')
     .addOption(configFile())
     .addOption(json('the findings'))
     .addHelpText('after', '\nExample:\n  qc-agent dataset doctor --config agent.yaml')

@@ -11,7 +11,7 @@ import { type WorkDeps, workDeps } from '../shell.ts';
 export function addExport(dataset: Command): void {
   dataset
     .command('export <target>')
-    .description('write all of it to a new folder or .zip that other tools, and import, can read')
+    .description('export the dataset to a new folder or .zip, which other tools and import can read')
     .addOption(configFile())
     .addOption(json('what was written'))
     .addHelpText('after', '\nExample:\n  qc-agent dataset export press-3.zip --config agent.yaml')

@@ -13,31 +13,29 @@ export function addImport(dataset: Command): void {
   dataset
     .command('import <path>')
     .description(
-      'take in labelled images from a folder or .zip: one folder for each label, MVTec AD, COCO, YOLO, Pascal VOC, CVAT, Label Studio, labelme, CSV',
+      'import labelled images from a folder or .zip: one folder per label, MVTec AD, COCO, YOLO, Pascal VOC, CVAT, Label Studio, labelme, CSV',
     )
     .addOption(configFile())
     .addOption(json('what was taken in and what was skipped'))
-    .option('--dry-run', 'tell what would be taken in, and write nothing')
-    .addOption(
-      new Option('--layout <name>', 'read it as this layout, where it could be several').choices(layoutNames),
-    )
+    .option('--dry-run', 'report what would be imported; write nothing')
+    .addOption(new Option('--layout <name>', 'layout, if several are possible').choices(layoutNames))
     .addOption(
       new Option(
         '--label-from <folder>',
         'the folder that is the label: the one an image lies in (parent), or the outermost (top)',
       ).choices(['parent', 'top']),
     )
-    .option('--label-column <name>', 'the column of a table that holds the label')
-    .option('--label <name>', 'the label of every image')
+    .option('--label-column <name>', 'column of a table that contains the label')
+    .option('--label <name>', 'label of all images')
     .option(
       '--map <written=label>',
-      'a label as it is written, and what it becomes; may be repeated',
+      'map a label in the source to a label in the dataset; may be repeated',
       mapping,
     )
-    .option('--unannotated <label>', 'the label of images without any annotation, for example good')
-    .option('--bits <number>', 'bits that the camera gives in images of 16 bits: 9 to 16', cameraBits)
-    .option('--relabel', 'frames that are in the dataset already get the label from here')
-    .option('--follow-links', 'read what symbolic links lead to')
+    .option('--unannotated <label>', 'label of images without an annotation, for example good')
+    .option('--bits <number>', 'bit depth of the camera in 16-bit images: 9 to 16', cameraBits)
+    .option('--relabel', 'relabel frames that are already in the dataset')
+    .option('--follow-links', 'follow symbolic links')
     .addHelpText(
       'after',
       [

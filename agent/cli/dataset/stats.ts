@@ -10,7 +10,7 @@ import { workDeps } from '../shell.ts';
 export function addStats(dataset: Command): void {
   dataset
     .command('stats')
-    .description('labels and how many frames each has')
+    .description('show the labels and their number of frames')
     .addOption(configFile())
     .addOption(json('the counts'))
     .addHelpText('after', '\nExample:\n  qc-agent dataset stats --config agent.yaml')

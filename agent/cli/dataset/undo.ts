@@ -10,7 +10,7 @@ import { warn, whoami } from '../shell.ts';
 export function addUndo(dataset: Command): void {
   dataset
     .command('undo')
-    .description('undo your own last change that was made on the command line')
+    .description('undo your last change made on the command line')
     .addOption(configFile())
     .addOption(json('what was undone'))
     .addHelpText('after', '\nExample:\n  qc-agent dataset undo --config agent.yaml')

@@ -8,7 +8,7 @@ import { configFile, type FileOptions, json } from '../options.ts';
 export function addExportBase(models: Command): void {
   models
     .command('export-base <file>')
-    .description('write the base as an inference server has to run it (docs/remote.md)')
+    .description('write the base in the form that an inference server runs (docs/remote.md)')
     .addOption(configFile())
     .addOption(json('what was written'))
     .addHelpText(

@@ -8,7 +8,7 @@ import { configFile, type FileOptions, json } from '../options.ts';
 export function addExport(models: Command): void {
   models
     .command('export <version> <file>')
-    .description('write base and head as one plain ONNX file that other runtimes read')
+    .description('write base and head of a version as one plain ONNX file for other runtimes')
     .addOption(configFile())
     .addOption(json('what was written'))
     .addHelpText(

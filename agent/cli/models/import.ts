@@ -26,12 +26,15 @@ Examples:
 export function addImport(models: Command): void {
   models
     .command('import <path>')
-    .description('make a base of a file or folder of pre-trained weights (docs/bases.md)')
+    .description('import pre-trained weights from a file or folder as a base (docs/bases.md)')
     .addOption(configFile())
-    .option('--architecture <name>', 'what it is, where the file cannot tell: resnet50-v1, resnetblur50 …')
-    .option('--name <name>', 'what model.base will call it; default: after the file')
-    .option('--licence <text>', 'of the weights; default: what the files beside them say')
-    .option('--size <pixels>', 'of the images that it is fed: 224, or 320x256', imageSize, {
+    .option(
+      '--architecture <name>',
+      'architecture, if the file does not contain it: resnet50-v1, resnetblur50 …',
+    )
+    .option('--name <name>', 'name for model.base; default: the name of the file')
+    .option('--licence <text>', 'licence of the weights; default: read from the files in the same folder')
+    .option('--size <pixels>', 'size of the input images: 224, or 320x256', imageSize, {
       width: 224,
       height: 224,
     })

@@ -11,7 +11,9 @@ import { configFile, type FileOptions, json } from '../options.ts';
 export function addList(models: Command): void {
   models
     .command('list')
-    .description('every version, oldest first, * marks the active one; and the bases with their licences')
+    .description(
+      'list all model versions, oldest first (* marks the active one), and the bases with their licences',
+    )
     .addOption(configFile())
     .addOption(json('the versions'))
     .addHelpText('after', '\nExample:\n  qc-agent models list --config agent.yaml')

@@ -13,7 +13,7 @@ export function addPromote(models: Command): void {
     .addOption(configFile())
     .addOption(json('what is active now'))
     .addHelpText('after', '\nExample:\n  qc-agent models promote 2026-11-23.2 --config agent.yaml')
-    .option('--override <reason>', 'although its gate refuses it; the reason is recorded')
+    .option('--override <reason>', 'promote it even if its gate refuses it; the reason is recorded')
     .action((version: string, options: FileOptions & { override?: string }) =>
       answerRecorded(options, 'promote', { version, override: options.override }, (config) =>
         modelsPromoteCommand(config, version, { by: whoami(), override: options.override }),
@@ -42,7 +42,7 @@ export function changed(
 ): CommandAnswer {
   const lines = [
     `${active} is active now${before === undefined ? '' : `, ${before} was before`}`,
-    'An agent that is running goes on with its head until its next start. To change it at once, send instead:',
+    'A running agent uses its current version until its next start. To change it immediately, send:',
     `  topic    ${mqtt.topic}/command/model`,
     `  payload  ${JSON.stringify(command)}`,
   ];

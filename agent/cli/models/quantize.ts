@@ -16,10 +16,10 @@ export function addQuantize(models: Command): void {
   models
     .command('quantize')
     .description(
-      'make a variant of the base in 8 bits from your own frames, several times as fast on a CPU, or in half precision for a GPU; held to a gate',
+      'make an int8 variant of the base from your own frames, several times as fast on a CPU, or an fp16 variant for a GPU; a gate checks it',
     )
     .addOption(configFile())
-    .option('--base <name>', 'which base; default: model.base of the config')
+    .option('--base <name>', 'base; default: model.base of the config')
     .addOption(
       new Option('--precision <name>', 'int8 for a CPU, fp16 for a GPU')
         .choices(['int8', 'fp16'])
@@ -30,11 +30,11 @@ export function addQuantize(models: Command): void {
         .choices(['best', 'minmax', 'percentile', 'entropy'])
         .default('best'),
     )
-    .option('--frames <n>', 'at most so many pictures, evenly over the labels', positive, 128)
-    .addOption(json('what was found and why it passed or was refused'))
+    .option('--frames <n>', 'maximum number of images, evenly over the labels', positive, 128)
+    .addOption(json('the results of the gate'))
     .addHelpText(
       'after',
-      '\nWithout labelled frames it takes drawn parts. Exit 1 where the gate refuses it; the float base always stays.\n\nExamples:\n  qc-agent models quantize --config agent.yaml\n  qc-agent models quantize --config agent.yaml --method entropy --json\n  qc-agent models quantize --config agent.yaml --precision fp16',
+      '\nWithout labelled frames it uses drawn parts. Exits with 1 if the gate refuses the variant; the float base always stays.\n\nExamples:\n  qc-agent models quantize --config agent.yaml\n  qc-agent models quantize --config agent.yaml --method entropy --json\n  qc-agent models quantize --config agent.yaml --precision fp16',
     )
     .action(runQuantize);
 }

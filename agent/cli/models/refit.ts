@@ -17,12 +17,14 @@ import { trainCommand } from '../train.ts';
 export function addRefit(models: Command): void {
   models
     .command('refit')
-    .description('after the base has changed: train the active head again and promote it if the gate lets it')
+    .description(
+      'after a change of the base: train the active version again and promote it if the gate accepts it',
+    )
     .addOption(configFile())
     .addOption(json('the figures'))
     .addHelpText(
       'after',
-      '\nWithout a change of the base it does nothing. Exit 1 if the gate refuses the new head.\n\nExample:\n  qc-agent models refit --config agent.yaml',
+      '\nDoes nothing if the base has not changed. Exits with 1 if the gate refuses the new version.\n\nExample:\n  qc-agent models refit --config agent.yaml',
     )
     .action(refit);
 }
@@ -33,11 +35,7 @@ async function refit(options: FileOptions): Promise<void> {
   const config = loadConfig(options.config, environment);
   await requireReadable(config.storage.directory);
   const work = () => refitCommand(config, { by: whoami() }, { signal, ...steps(options.json) });
-  const done = await unlessStopped(
-    signal,
-    'the active head stays as it is',
-    recorded(config, 'refit', {}, work),
-  );
+  const done = await unlessStopped(signal, 'the active version stays', recorded(config, 'refit', {}, work));
   give(done, options.json);
   if (done.refused) exitWithFailure();
 }

@@ -10,7 +10,7 @@ import { changed } from './promote.ts';
 export function addRollback(models: Command): void {
   models
     .command('rollback')
-    .description('back to the version that was active before, from the next start on')
+    .description('return to the previously active version, from the next start on')
     .addOption(configFile())
     .addOption(json('what is active now'))
     .addHelpText('after', '\nExample:\n  qc-agent models rollback --config agent.yaml')

@@ -8,7 +8,7 @@ import { configFile, type FileOptions, json } from '../options.ts';
 export function addSeal(models: Command): void {
   models
     .command('seal')
-    .description('add a checksum to manifests that an earlier version, or a person, wrote without one')
+    .description('add checksums to manifests that have none')
     .addOption(configFile())
     .addOption(json('the files'))
     .addHelpText('after', '\nExample:\n  qc-agent models seal --config agent.yaml')

@@ -13,7 +13,7 @@ type ShowConfig = Pick<Config, 'model' | 'storage'>;
 export function addShow(models: Command): void {
   models
     .command('show <version>')
-    .description('labels, base, thresholds and training of one version')
+    .description('show labels, base, thresholds and training of a version')
     .addOption(configFile())
     .addOption(json('the manifest'))
     .addHelpText('after', '\nExample:\n  qc-agent models show 2026-11-23.2 --config agent.yaml')

@@ -488,7 +488,12 @@ class DurableOutbox implements OutboxStore {
         for (const { queue, id } of rows) this.#queues.get(queue)!.lose(id);
       }
     }
-    for (const { rows, at, stored } of this.#groups.slice(this.#journaled)) {
+    for (const { part, rows, at, stored } of this.#groups.slice(this.#journaled)) {
+      // A number that is sent before the mark covers it would be given to another part after a crash.
+      if (part && !this.#numbers.isNoted(part.camera, part.sequence)) {
+        void this.#numbers.noted().then(() => this.#fault && this.#keepInMemory());
+        return;
+      }
       for (const { queue, id, json } of rows) this.#queues.get(queue)!.keep({ id, at, json });
       stored();
     }

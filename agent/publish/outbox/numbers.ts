@@ -11,6 +11,7 @@ import { constants, existsSync } from 'node:fs';
 import { open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { writeDurably } from '../../../models/disk/durable.ts';
 import { outboxClock } from './clock.ts';
@@ -26,6 +27,8 @@ type Ceilings = Map<string, number>;
 const block = 10_000;
 /** A disk that took nothing is asked again after this time, ms. */
 const retryAfterMs = 1_000;
+/** Maximum wait for the mark in memory, ms: where there is no file system in memory, the disk may hang. */
+const maxMarkMs = 1_000;
 /** Used as the first number if nothing at all is known: more than one part a second since then has never been made. */
 const epoch = Date.UTC(2020, 0, 1);
 
@@ -38,8 +41,15 @@ export interface Numbers {
   /** The last process ended while it used numbers that are on no disk. */
   readonly wasUncertain: boolean;
   used(camera: string, sequence: number): void;
-  /** Numbers are used from now on that are on no disk, or no longer. Resolves once that was tried to be noted. */
+  /** Numbers are used from now on that are on no disk, or no longer. Resolves once writing that down was tried. */
   uncertain(on: boolean): Promise<void>;
+  /**
+   * Whether the number may be sent: a process that starts after a crash of this one would not use it again. False only while numbers
+   * are uncertain and the mark does not cover this one yet.
+   */
+  isNoted(camera: string, sequence: number): boolean;
+  /** Resolves once the mark covers every number so far, or could not be written. */
+  noted(): Promise<void>;
   /** Waits for what is being written. */
   close(): Promise<void>;
 }
@@ -49,11 +59,12 @@ export async function openNumbers(directory: string): Promise<Numbers> {
   const file = join(directory, 'numbers.json');
   const hash = createHash('sha256').update(resolve(directory)).digest('hex').slice(0, 16);
   const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-  const marks = [join(memory, `qc-agent-numbers-${hash}.json`), join(directory, 'numbers-uncertain.json')];
+  const inMemory = join(memory, `qc-agent-numbers-${hash}.json`);
+  const onDisk = join(directory, 'numbers-uncertain.json');
   const readable = await readCeilings(file);
   const ceilings: Ceilings = new Map(readable);
   let wasUncertain = false;
-  for (const mark of marks) {
+  for (const mark of [inMemory, onDisk]) {
     const found = await readCeilings(mark);
     if (!found) continue;
     wasUncertain = true;
@@ -64,30 +75,49 @@ export async function openNumbers(directory: string): Promise<Numbers> {
   let changed = false;
   let failedAt = Number.NEGATIVE_INFINITY;
   let writing: Promise<void> | undefined;
+  /** Changes of the mark in memory, one after the other. They never wait for the disk, which may hang. */
+  let marking: Promise<void> = Promise.resolve();
+  /** Ceilings in the mark in memory. */
+  let marked: Ceilings = new Map();
+
+  function markInMemory(): void {
+    marking = marking.then(async () => {
+      if (!isUncertain) return;
+      const now = new Map(ceilings);
+      const late = sleep(maxMarkMs, undefined, { ref: false });
+      await Promise.race([writeMark(inMemory, textOf(now)), late]).catch(() => undefined);
+      marked = now;
+    });
+  }
+
+  function unmark(): Promise<void> {
+    marking = marking.then(async () => {
+      if (!isUncertain) await rm(inMemory, { force: true }).catch(() => undefined);
+    });
+    return marking;
+  }
 
   async function writeAll(): Promise<void> {
     while (changed) {
       changed = false;
-      const text = `${JSON.stringify({ schema: 1, ceilings: Object.fromEntries(ceilings) })}\n`;
       const now = new Map(ceilings);
-      if (isUncertain) {
-        // One of them is enough. The one in memory comes first: it cannot hang.
-        for (const mark of marks) await writeMark(mark, text).catch(() => undefined);
-      }
+      if (isUncertain) await writeMark(onDisk, textOf(now)).catch(() => undefined);
       try {
-        await writeDurably(file, text);
+        await writeDurably(file, textOf(now));
         for (const [camera, ceiling] of now) written.set(camera, ceiling);
-        if (!isUncertain) for (const mark of marks) await rm(mark, { force: true });
+        if (!isUncertain) await rm(onDisk, { force: true });
+        await unmark();
       } catch {
         failedAt = performance.now();
       }
     }
+    // In the same turn as the last look at `changed`: a later change begins a new write.
+    writing = undefined;
   }
   function write(): void {
     changed = true;
-    writing ??= writeAll().finally(() => {
-      writing = undefined;
-    });
+    if (isUncertain) markInMemory();
+    writing ??= writeAll();
   }
 
   return {
@@ -111,14 +141,21 @@ export async function openNumbers(directory: string): Promise<Numbers> {
     async uncertain(on) {
       if (on === isUncertain) return;
       isUncertain = on;
+      marked = new Map();
       write();
-      await writing;
+      await (on ? marking : writing);
     },
+    isNoted: (camera, sequence) => !isUncertain || sequence < (marked.get(camera) ?? 0),
+    noted: () => marking,
     async close() {
       await writing;
+      await marking;
     },
   };
 }
+
+const textOf = (ceilings: Ceilings) =>
+  `${JSON.stringify({ schema: 1, ceilings: Object.fromEntries(ceilings) })}\n`;
 
 function raise(ceilings: Ceilings, camera: string, to: number): void {
   ceilings.set(camera, Math.max(to, ceilings.get(camera) ?? 0));

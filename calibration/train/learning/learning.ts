@@ -20,13 +20,13 @@ export interface LearningInput {
 export type Learning = NonNullable<Report['learning']>;
 
 /** A quarter of fewer labels is one or none. */
-const leastGroups = 8;
+const minGroups = 8;
 /** Numbers of labels that are offered, and how many times the present ones they may come to. */
 const usualSteps = [10, 20, 50, 100, 200, 500];
 const farthest = 4;
 const curveSamples = 12;
 /** Views and places change the frequency of errors; a larger factor is chance. */
-const mostScaled = 2;
+const maxScaled = 2;
 /** A gain that nobody notices. */
 const onePoint = 0.01;
 /** An interval that is wider than so many times the gain says little about it. */
@@ -93,9 +93,9 @@ function whyTooFew({ examples, head }: LearningInput): string | undefined {
     (label) => new Set(examples.filter((one) => one.label === label).map(({ group }) => group)).size,
   );
   const least = Math.min(...groups);
-  if (least >= leastGroups) return undefined;
+  if (least >= minGroups) return undefined;
   const label = head.labels[groups.indexOf(least)];
-  return `how much more labels would gain cannot be told yet: it takes ${leastGroups} different parts of each label, ${label} has ${least}`;
+  return `how much more labels would gain cannot be told yet: it takes ${minGroups} different parts of each label, ${label} has ${least}`;
 }
 
 type Counts = (label: string) => boolean;
@@ -123,7 +123,7 @@ function createMeasure(points: LearningPoints, { examples, head, heldOut, rules,
     const weightOf = weightsIn(examples, counts, each);
     const half = 0.5 / examples.filter(({ label }) => counts(label)).length;
     const own = examples.reduce((sum, { label }, i) => sum + (happened[of][i] ? weightOf(label) : 0), half);
-    return scaled(unscaled, Math.min(mostScaled, Math.max(1 / mostScaled, own / unscaled.errors.at(-1)!)));
+    return scaled(unscaled, Math.min(maxScaled, Math.max(1 / maxScaled, own / unscaled.errors.at(-1)!)));
   };
 }
 

@@ -35,7 +35,7 @@ export interface LearningOptions {
 /** Shares of the training labels of a fold, a factor of 1.6 apart. */
 const shares = [0.25, 0.4, 0.63, 1];
 /** More rows do not change the shape of the curve, and a fit takes time with their cube. */
-const mostRows = 360;
+const maxRows = 360;
 /** Splits into folds; with few rows a fit costs nothing, and single splits scatter. */
 const repeatsOf = (rows: number) => (rows <= 200 ? 6 : 3);
 
@@ -48,7 +48,7 @@ export async function learningPoints(
   head: Pick<TrainedHead, 'labels' | 'penalty' | 'temperature' | 'folds'>,
   { seed, rules, signal }: LearningOptions,
 ): Promise<LearningPoints> {
-  const examples = drawEvenly(all, mostRows, seed);
+  const examples = drawEvenly(all, maxRows, seed);
   const { labels, penalty } = head;
   const target = examples.map(({ label }) => labels.indexOf(label));
   const members = labels.map((_, k) => target.filter((t) => t === k).length);

@@ -16,7 +16,7 @@ export interface Bytes extends AsyncDisposable {
 }
 
 /** One allocation at most, bytes: the largest convolution of a known base has 10 MB. */
-const mostAtOnce = 2 ** 30;
+const maxAtOnce = 2 ** 30;
 
 export const damaged = (file: string, what: string, cause?: unknown) =>
   new QcError('weights-damaged', `${file}: ${what}`, cause === undefined ? {} : { cause });
@@ -100,7 +100,7 @@ function requireWithin(name: string, size: number, at: number, length: number): 
       name,
       `it ends at byte ${size}, but bytes ${at} to ${at + length} are needed: it is cut off`,
     );
-  if (length > mostAtOnce) throw damaged(name, `it asks for ${length} bytes at once`);
+  if (length > maxAtOnce) throw damaged(name, `it asks for ${length} bytes at once`);
 }
 
 /** Little-endian values one after the other; never beyond the end. */

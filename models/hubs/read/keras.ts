@@ -13,8 +13,8 @@ import { readHdf5 } from './hdf5/file.ts';
 import { checked, collect, type NamedTensor, parseJson, type WeightFile } from './tensors.ts';
 import { readEntry } from './zip-entry.ts';
 
-const mostWeights = 2 ** 30;
-const mostConfig = 64 * 2 ** 20;
+const maxWeights = 2 ** 30;
+const maxConfig = 64 * 2 ** 20;
 
 const layerSchema = z.object({
   class_name: z.string(),
@@ -44,8 +44,8 @@ export async function readKerasZip(path: string, file: string): Promise<WeightFi
   await using zip = await openZip(path, 1_000).catch((cause) => {
     throw damaged(file, `it is no whole zip file: ${(cause as Error).message}`, cause);
   });
-  const config = parseJson(file, textOf(await readEntry(zip, file, 'config.json', mostConfig)), z.unknown());
-  const weights = await readEntry(zip, file, 'model.weights.h5', mostWeights);
+  const config = parseJson(file, textOf(await readEntry(zip, file, 'config.json', maxConfig)), z.unknown());
+  const weights = await readEntry(zip, file, 'model.weights.h5', maxWeights);
   const { tensors } = await readHdf5(bytesIn(file, weights) satisfies Bytes);
   const { layers } = checked(file, config, configSchema).config;
   const names = countedNames(

@@ -19,10 +19,10 @@ import {
 import { readEntry } from './zip-entry.ts';
 
 /** A pickle of ResNet101 with optimizer has 0.3 MB. */
-const mostPickle = 64 * 2 ** 20;
-const mostEntries = 100_000;
+const maxPickle = 64 * 2 ** 20;
+const maxEntries = 100_000;
 /** Values that are looked at in search of tensors; shared ones count each time. */
-const mostVisited = 200_000;
+const maxVisited = 200_000;
 const deepest = 8;
 
 const storageTypes: Readonly<Record<string, StoredType>> = {
@@ -78,7 +78,7 @@ type ReadStorage = (storage: Storage) => Promise<Uint8Array>;
 
 /** @throws QcError weights-… */
 export async function readPytorchZip(path: string, file: string): Promise<WeightFile> {
-  const zip = await openZip(path, mostEntries).catch((cause) => {
+  const zip = await openZip(path, maxEntries).catch((cause) => {
     throw damaged(file, `it is no whole zip file: ${(cause as Error).message}`, cause);
   });
   try {
@@ -86,7 +86,7 @@ export async function readPytorchZip(path: string, file: string): Promise<Weight
     if (pickle === undefined) throw unsupported(file, 'it is a zip without data.pkl');
     const folder = pickle.slice(0, -'data.pkl'.length);
     await requireLittleEndian(zip, file, `${folder}byteorder`);
-    const value = unpickle(new Cursor(file, await readEntry(zip, file, pickle, mostPickle)), namesOf(file));
+    const value = unpickle(new Cursor(file, await readEntry(zip, file, pickle, maxPickle)), namesOf(file));
     const { size } = await stat(path);
     const read: ReadStorage = async ({ key, type, count }) => {
       const length = count * widthOf(type);
@@ -120,7 +120,7 @@ export function readPytorchLegacy(path: string): Promise<WeightFile> {
   return withFiles(async (open) => {
     const bytes = await open(path);
     const file = bytes.name;
-    const cursor = new Cursor(file, await bytes.read(0, Math.min(bytes.size, mostPickle)));
+    const cursor = new Cursor(file, await bytes.read(0, Math.min(bytes.size, maxPickle)));
     const names = namesOf(file);
     unpickle(cursor, names); // the magic number, which led here
     if (unpickle(cursor, names) !== legacyProtocol) throw unsupported(file, 'its protocol is not 1001');
@@ -259,7 +259,7 @@ function viewOf(file: string, storage: Storage, offset: number, shape: number[],
 function tensorsOf(file: string, top: Value, read: ReadStorage): Map<string, NamedTensor> {
   let visited = 0;
   function* within(value: Value, name: string, depth: number): Generator<NamedTensor> {
-    if (++visited > mostVisited) throw damaged(file, 'it has too many values');
+    if (++visited > maxVisited) throw damaged(file, 'it has too many values');
     if (value instanceof View) yield named(name, value, read);
     if (!(value instanceof Map) || depth > deepest) return;
     for (const [key, inner] of value) {

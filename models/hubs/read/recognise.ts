@@ -120,7 +120,7 @@ async function openZipped(path: string, name: string): Promise<WeightFile> {
   throw unsupported(name, `it is a zip of other files: ${entries.slice(0, 3).map(shown).join(', ')}`);
 }
 
-const mostJson = 2 ** 20;
+const maxJson = 2 ** 20;
 
 /** What transformers and timm write beside the weights. A file that is no JSON says nothing. */
 async function besides(folder: string): Promise<Pick<WeightFile, 'config' | 'preprocessor'>> {
@@ -132,7 +132,7 @@ async function besides(folder: string): Promise<Pick<WeightFile, 'config' | 'pre
 
 async function jsonIn(path: string): Promise<unknown> {
   try {
-    if ((await stat(path)).size > mostJson) return undefined;
+    if ((await stat(path)).size > maxJson) return undefined;
     const read = check(z.looseObject({}), JSON.parse(await readFile(path, 'utf8')));
     return read.success ? read.data : undefined;
   } catch {

@@ -20,8 +20,8 @@ import {
 } from './tensors.ts';
 
 /** What the format itself allows. */
-const mostHeader = 100_000_000;
-const mostFiles = 100;
+const maxHeader = 100_000_000;
+const maxFiles = 100;
 
 const types: Readonly<Record<string, StoredType>> = {
   F64: 'float64',
@@ -61,7 +61,7 @@ async function tensorsIn(bytes: Bytes): Promise<NamedTensor[]> {
   const { name: file } = bytes;
   const start = await bytes.read(0, 8);
   const length = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
-  if (length > mostHeader || length + 8 > bytes.size)
+  if (length > maxHeader || length + 8 > bytes.size)
     throw damaged(file, `its header would have ${length} bytes, the file has ${bytes.size}`);
   const header = parseJson(file, textOf(await bytes.read(8, length)), headerSchema);
   const data = 8 + length;
@@ -95,11 +95,11 @@ async function tensorsIn(bytes: Bytes): Promise<NamedTensor[]> {
 export function readShardedSafetensors(path: string): Promise<WeightFile> {
   return withFiles(async (open) => {
     const index = await open(path);
-    const text = textOf(await index.read(0, Math.min(index.size, mostHeader)));
+    const text = textOf(await index.read(0, Math.min(index.size, maxHeader)));
     const { weight_map } = parseJson(index.name, text, indexSchema);
     const files = [...new Set(Object.values(weight_map))].map((named) => requirePlainName(index.name, named));
-    if (files.length === 0 || files.length > mostFiles)
-      throw damaged(index.name, `it names ${files.length} files, 1 to ${mostFiles} are expected`);
+    if (files.length === 0 || files.length > maxFiles)
+      throw damaged(index.name, `it names ${files.length} files, 1 to ${maxFiles} are expected`);
     const parts: NamedTensor[] = [];
     for (const file of files) {
       for (const tensor of await tensorsIn(await open(join(dirname(path), file)))) {

@@ -10,8 +10,8 @@ import { unsnap } from './snappy.ts';
 
 const footerLength = 48;
 const magic = 'db4775248b80fb57';
-const mostBlock = 64 * 2 ** 20;
-const mostEntries = 100_000;
+const maxBlock = 64 * 2 ** 20;
+const maxEntries = 100_000;
 
 interface Handle {
   readonly offset: number;
@@ -29,7 +29,7 @@ export async function readTable(bytes: Bytes): Promise<Map<string, Uint8Array>> 
   const entries = new Map<string, Uint8Array>();
   for (const [, index] of await readBlock(bytes, handleFrom(footer))) {
     for (const [key, value] of await readBlock(bytes, handleFrom(new Cursor(file, index)))) {
-      if (entries.size >= mostEntries) throw damaged(file, `it has over ${mostEntries} entries`);
+      if (entries.size >= maxEntries) throw damaged(file, `it has over ${maxEntries} entries`);
       entries.set(key, value);
     }
   }
@@ -43,7 +43,7 @@ function handleFrom(cursor: Cursor): Handle {
 /** The entries of a block; behind it lie its compression and a checksum of both. */
 async function readBlock(bytes: Bytes, { offset, size }: Handle): Promise<[string, Uint8Array][]> {
   const { name: file } = bytes;
-  if (size > mostBlock) throw damaged(file, `one of its blocks has ${size} bytes`);
+  if (size > maxBlock) throw damaged(file, `one of its blocks has ${size} bytes`);
   const stored = await bytes.read(offset, size + 5);
   const trailer = new Cursor(file, stored, size);
   const compression = trailer.u8();
@@ -52,7 +52,7 @@ async function readBlock(bytes: Bytes, { offset, size }: Handle): Promise<[strin
   const raw = stored.subarray(0, size);
   if (compression !== 0 && compression !== 1)
     throw damaged(file, `one of its blocks has compression ${compression}`);
-  return entriesOf(file, compression === 1 ? unsnap(file, raw, mostBlock) : raw);
+  return entriesOf(file, compression === 1 ? unsnap(file, raw, maxBlock) : raw);
 }
 
 function entriesOf(file: string, block: Uint8Array): [string, Uint8Array][] {

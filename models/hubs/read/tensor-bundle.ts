@@ -28,8 +28,8 @@ const types: Readonly<Record<number, StoredType>> = {
   19: 'float16',
 };
 const text = 7;
-const mostShards = 100;
-const mostGraph = 64 * 2 ** 20;
+const maxShards = 100;
+const maxGraph = 64 * 2 ** 20;
 const graphKey = '_CHECKPOINTABLE_OBJECT_GRAPH';
 
 interface Entry {
@@ -100,7 +100,7 @@ function shardsOf(file: string, header: Uint8Array | undefined): number {
     });
   });
   if (endianness !== 0) throw unsupported(file, 'its byte order is "big"');
-  if (count < 1 || count > mostShards) throw damaged(file, `it would have ${count} data files`);
+  if (count < 1 || count > maxShards) throw damaged(file, `it would have ${count} data files`);
   return count;
 }
 
@@ -183,7 +183,7 @@ function tensorOf(
 
 /** The one text of a tensor of texts: its length, a checksum of the lengths, the text. */
 async function objectGraph(file: string, shards: readonly Bytes[], entry: Entry): Promise<Uint8Array> {
-  if (entry.type !== text || entry.size > mostGraph) throw damaged(file, 'its object graph is damaged');
+  if (entry.type !== text || entry.size > maxGraph) throw damaged(file, 'its object graph is damaged');
   const cursor = new Cursor(file, await bytesOf(file, shards, entry));
   const length = cursor.varint();
   cursor.skip(4);

@@ -45,18 +45,18 @@ export interface WeightFile extends AsyncDisposable {
   readonly preprocessor?: unknown;
 }
 
-const mostDimensions = 8;
+const maxDimensions = 8;
 /** Of one tensor: 1 GB as float32. */
-const mostValues = 2 ** 28;
+const maxValues = 2 ** 28;
 /** ResNet152 has 932 with all counters; a checkpoint with the state of its optimizer three times as many. */
-const mostTensors = 50_000;
+const maxTensors = 50_000;
 
 /** How many values a shape has. @throws QcError weights-damaged */
 export function countOf(file: string, name: string, shape: readonly number[]): number {
   const isWhole = shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
   // Only after every factor is known to be whole; a product above 2^53 is still above the limit.
-  const count = isWhole && shape.length <= mostDimensions ? shape.reduce((a, b) => a * b, 1) : Number.NaN;
-  if (!(count <= mostValues))
+  const count = isWhole && shape.length <= maxDimensions ? shape.reduce((a, b) => a * b, 1) : Number.NaN;
+  if (!(count <= maxValues))
     throw damaged(file, `${shown(name)} has the impossible shape [${shape.slice(0, 9)}]`);
   return count;
 }
@@ -66,7 +66,7 @@ export function collect(file: string, tensors: Iterable<NamedTensor>): Map<strin
   const found = new Map<string, NamedTensor>();
   for (const tensor of tensors) {
     if (found.has(tensor.name)) throw damaged(file, `it has ${shown(tensor.name)} twice`);
-    if (found.size >= mostTensors) throw damaged(file, `it has over ${mostTensors} tensors`);
+    if (found.size >= maxTensors) throw damaged(file, `it has over ${maxTensors} tensors`);
     found.set(tensor.name, tensor);
   }
   return found;
@@ -128,6 +128,6 @@ export function checked<S extends z.ZodType>(file: string, content: unknown, sch
 /** A file beside another one, named in it. @throws QcError weights-unsupported for anything but a plain name */
 export function requirePlainName(file: string, named: string): string {
   if (/[/\\\0]/.test(named) || named === '' || named === '.' || named === '..')
-    throw unsupported(file, `it names ${shown(named)}, which is not a file beside it`);
+    throw unsupported(file, `it names ${shown(named)}, which is not a file in the same folder`);
   return named;
 }

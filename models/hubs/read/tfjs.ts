@@ -20,8 +20,8 @@ import {
   widthOf,
 } from './tensors.ts';
 
-const mostJson = 256 * 2 ** 20;
-const mostFiles = 1_000;
+const maxJson = 256 * 2 ** 20;
+const maxFiles = 1_000;
 
 const weightSchema = z.object({
   name: z.string().max(1_000),
@@ -35,10 +35,8 @@ const modelSchema = z.object({
   format: z.string().optional(),
   modelTopology: z.unknown(),
   weightsManifest: z
-    .array(
-      z.object({ paths: z.array(z.string()).max(mostFiles), weights: z.array(weightSchema).max(50_000) }),
-    )
-    .max(mostFiles),
+    .array(z.object({ paths: z.array(z.string()).max(maxFiles), weights: z.array(weightSchema).max(50_000) }))
+    .max(maxFiles),
 });
 type Weight = z.output<typeof weightSchema>;
 
@@ -46,7 +44,7 @@ type Weight = z.output<typeof weightSchema>;
 export function readTfjs(path: string): Promise<WeightFile> {
   return withFiles(async (open) => {
     const index = await open(path);
-    const text = textOf(await index.read(0, Math.min(index.size, mostJson)));
+    const text = textOf(await index.read(0, Math.min(index.size, maxJson)));
     const { format, modelTopology, weightsManifest } = parseJson(index.name, text, modelSchema);
     const found: NamedTensor[] = [];
     for (const { paths, weights } of weightsManifest) {

@@ -200,7 +200,7 @@ describe('what CONNACK says', () => {
       broker.send(`${base}/command/mode`, '{"mode":"calibration"}');
     }
     await until(() => rig.store.size === 0 && broker.on(`${base}/command/mode/reply`).length === 30);
-    expect([broker.mostUnacknowledged, broker.connects.length]).toEqual([receiveMaximum, 1]);
+    expect([broker.maxUnacknowledged, broker.connects.length]).toEqual([receiveMaximum, 1]);
   });
 
   it.each([true, false])('is kept: no retained messages, QoS 0 only (announced: %s)', async (announces) => {

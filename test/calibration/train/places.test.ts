@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { findAnomalies } from '../../../calibration/train/anomalies.ts';
 import type { CellSource } from '../../../calibration/train/cell-cache.ts';
 import { localizedFeatures } from '../../../calibration/train/evidence.ts';
 import { fitHead } from '../../../calibration/train/fit.ts';
 import { fitPlaces, type PlacedExample, type PlacesFit } from '../../../calibration/train/fit-places.ts';
-import { leastPeak } from '../../../calibration/train/least-peak.ts';
-import { findAnomalies } from '../../../calibration/train/odd-cells.ts';
+import { minPeak } from '../../../calibration/train/min-peak.ts';
 import { seededRandom } from '../../../calibration/train/random.ts';
 import { cellsOfMaps } from '../../../models/cells.ts';
 import { probabilitiesOf, whereOf } from '../../../models/head.ts';
@@ -92,11 +92,11 @@ function accuracy(head: Parameters<typeof probabilitiesOf>[0], list: readonly Pa
 }
 
 /** Of the parts with a defect that show a place, those where the highest box has the defect in it. */
-function pointing({ head, leastWhere }: PlacesFit, list: readonly Part[]): number {
+function pointing({ head, minPeak }: PlacesFit, list: readonly Part[]): number {
   const shown = list
     .filter(({ label }) => label !== 'good')
     .flatMap(({ maps, place }) => {
-      const [box] = boxesIn({ data: whereOf(head, maps)!, height: side, width: side }, leastWhere);
+      const [box] = boxesIn({ data: whereOf(head, maps)!, height: side, width: side }, minPeak);
       return box ? [{ box, place }] : [];
     });
   expect(shown.length).toBeGreaterThan(0.8 * list.filter(({ label }) => label !== 'good').length);
@@ -159,15 +159,15 @@ describe('looking at places', () => {
   it('takes as a place what stands out more than good parts do, but not if most defects do not', () => {
     const isGood = [...Array(10).fill(true), ...Array(10).fill(false)];
     const goods = [1, 2, 3, 4, 5, 6, 7, 8, 9, 30];
-    expect(leastPeak([...goods, ...goods.map((value) => 10 + value)], isGood)).toBe(9);
-    expect(leastPeak([...goods, ...goods.map((value) => 1 + value)], isGood)).toBe(3);
+    expect(minPeak([...goods, ...goods.map((value) => 10 + value)], isGood)).toBe(9);
+    expect(minPeak([...goods, ...goods.map((value) => 1 + value)], isGood)).toBe(3);
     expect(
-      leastPeak(
+      minPeak(
         goods,
         goods.map(() => false),
       ),
     ).toBe(2);
-    expect(leastPeak([-2, -1, -3, -2], [true, true, false, false])).toBe(0.1);
+    expect(minPeak([-2, -1, -3, -2], [true, true, false, false])).toBe(0.1);
   });
 
   it('is not tried where nothing says where to look', async () => {

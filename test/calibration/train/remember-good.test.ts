@@ -4,7 +4,7 @@ import { limitOf } from '../../../calibration/train/false-alarms.ts';
 import { openGoodCells } from '../../../calibration/train/good-cells.ts';
 import { seededRandom } from '../../../calibration/train/random.ts';
 import { type Remembered, rememberGood } from '../../../calibration/train/remember-good.ts';
-import { familiarityOfOdd, oddnessOf, oddOfFamiliarity } from '../../../models/good-memory.ts';
+import { anomalyScoreOf, familiarityOfScore, scoreOfFamiliarity } from '../../../models/good-memory.ts';
 import { encodeGoodMemory, readMemory } from '../../../models/onnx/memory-graph.ts';
 import { decodeModel } from '../../../models/onnx/proto.ts';
 import type { FeatureMaps } from '../../../models/run/runner.ts';
@@ -50,20 +50,20 @@ describe('a head that knows good parts only', () => {
     made = await rememberGood(sourceOf(good), { group, seed: 1, falseAlarmRate: 0.1 });
   });
 
-  test('finds a small defect anywhere, and few good parts odd', () => {
+  test('detects a small defect anywhere, with few false alarms', () => {
     expect(made.memory.cells).toHaveLength(500);
-    const odd = (of: FeatureMaps) => oddnessOf(made.memory, of).odd > made.memory.limit;
+    const isAnomalous = (of: FeatureMaps) => anomalyScoreOf(made.memory, of).score > made.memory.limit;
     const defects = Array.from({ length: 40 }, (_, i) => mapsOf(101 + i, { at: (i * 7) % 64 }));
-    expect(defects.filter(odd).length).toBeGreaterThan(36);
+    expect(defects.filter(isAnomalous).length).toBeGreaterThan(36);
     const others = Array.from({ length: 100 }, (_, i) => mapsOf(201 + i));
-    expect(others.filter(odd).length).toBeLessThan(15);
+    expect(others.filter(isAnomalous).length).toBeLessThan(15);
     expect(made.promised).toBe(true);
   });
 
-  test('says where a part is odd', () => {
-    const { where } = oddnessOf(made.memory, mapsOf(601, { at: 27 }));
+  test('locates the defect', () => {
+    const { where } = anomalyScoreOf(made.memory, mapsOf(601, { at: 27 }));
     expect(where.indexOf(Math.max(...where))).toBe(27);
-    const ordinary = oddnessOf(made.memory, mapsOf(602)).where;
+    const ordinary = anomalyScoreOf(made.memory, mapsOf(602)).where;
     expect(Math.max(...ordinary)).toBeLessThan(Math.max(...where));
   });
 
@@ -81,11 +81,11 @@ describe('a head that knows good parts only', () => {
           }),
         ),
       );
-      const here = oddnessOf(made.memory, part);
+      const here = anomalyScoreOf(made.memory, part);
       const familiarity = answer.familiarity!.data[0] as number;
       expect(answer.familiarity!.dims).toEqual([1]);
-      expect(familiarity).toBeCloseTo(familiarityOfOdd(here.odd, limit), 3);
-      expect(oddOfFamiliarity(familiarity, limit)).toBeCloseTo(here.odd, 2);
+      expect(familiarity).toBeCloseTo(familiarityOfScore(here.score, limit), 3);
+      expect(scoreOfFamiliarity(familiarity, limit)).toBeCloseTo(here.score, 2);
       expect(answer.probabilities!.dims).toEqual([1, 1]);
       expect(answer.probabilities!.data[0]).toBe(1);
       expect(answer.where!.dims).toEqual([1, fine, fine]);
@@ -93,7 +93,7 @@ describe('a head that knows good parts only', () => {
       here.where.forEach((value, p) => {
         expect(Math.abs((answer.where!.data[p] as number) - value)).toBeLessThan(0.05);
       });
-      expect(oddnessOf(read, part).odd).toBeCloseTo(here.odd, 4);
+      expect(anomalyScoreOf(read, part).score).toBeCloseTo(here.score, 4);
     }
     await session.release();
   });
@@ -112,8 +112,8 @@ describe('a head that knows good parts only', () => {
     const together = await rememberGood(sourceOf(twice), { ...options, group: twice.map((_, i) => i % 12) });
     const mean = (of: readonly number[]) => of.reduce((a, b) => a + b) / of.length;
     const known = (of: Remembered) => mean(of.heldOut);
-    expect(oddnessOf(alone.memory, mapsOf(700)).odd).toBeGreaterThan(
-      oddnessOf(together.memory, mapsOf(700)).odd,
+    expect(anomalyScoreOf(alone.memory, mapsOf(700)).score).toBeGreaterThan(
+      anomalyScoreOf(together.memory, mapsOf(700)).score,
     );
     expect(known(together)).toBeCloseTo(0, 0);
   });

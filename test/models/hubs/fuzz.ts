@@ -48,13 +48,13 @@ export interface FuzzReport {
   readonly read: number;
   readonly slowestMs: number;
   /** Bytes in array buffers at most, above what there was before. */
-  readonly mostMemory: number;
+  readonly maxMemory: number;
   /** Anything but a QcError of a reader. */
   readonly surprises: readonly string[];
 }
 
 /** Values that are read of each file: of this many tensors. */
-const mostRead = 6;
+const maxRead = 6;
 /** Every so many inputs that can be read, the network is rebuilt from it too. */
 const rebuiltEvery = 8;
 
@@ -72,7 +72,7 @@ export async function fuzz(
   const original = await readFile(file);
   const before = process.memoryUsage().arrayBuffers;
   const surprises: string[] = [];
-  let [read, slowestMs, mostMemory] = [0, 0, 0];
+  let [read, slowestMs, maxMemory] = [0, 0, 0];
   for (let i = 0; i < inputs; i++) {
     const bytes = damaged(original, random);
     await writeFile(file, isTable ? withChecksums(bytes) : bytes);
@@ -85,16 +85,16 @@ export async function fuzz(
         surprises.push(`input ${i}: ${(error as Error).stack ?? error}`);
     }
     slowestMs = Math.max(slowestMs, performance.now() - started);
-    mostMemory = Math.max(mostMemory, process.memoryUsage().arrayBuffers - before);
+    maxMemory = Math.max(maxMemory, process.memoryUsage().arrayBuffers - before);
   }
-  return { inputs, read, slowestMs, mostMemory, surprises };
+  return { inputs, read, slowestMs, maxMemory, surprises };
 }
 
 async function use(path: string, random: Random, rebuilds: boolean): Promise<void> {
   if (!(await stat(path)).isFile()) return;
   await using weights = await openWeights(path);
   const tensors = [...weights.tensors.values()];
-  for (let i = 0; i < mostRead && tensors.length > 0; i++)
+  for (let i = 0; i < maxRead && tensors.length > 0; i++)
     await tensors[random.integer(tensors.length)]!.read();
   if (rebuilds) await rebuild(weights);
 }

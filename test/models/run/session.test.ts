@@ -148,7 +148,7 @@ describe('the warm-up check', () => {
         'fp32',
       ),
     ).toMatch(/length/);
-    expect(checkFailure(check, features.toReversed(), 'fp32')).toMatch(/% off/);
+    expect(checkFailure(check, features.toReversed(), 'fp32')).toMatch(/differ by/);
     expect(
       checkFailure(
         check,

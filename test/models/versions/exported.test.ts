@@ -273,7 +273,7 @@ describe('weights in a file beside the model', () => {
     'at an absolute path': [outside(tinyClassifier(), '/etc/hostname'), 'not a file in the same folder'],
     'behind a backslash': [outside(tinyClassifier(), '..\\tiny.onnx.data'), 'not a file in the same folder'],
     'in the folder itself': [outside(tinyClassifier(), '.'), 'not a file in the same folder'],
-    'in a file that is missing': [outside(tinyClassifier(), 'other.data'), 'which is not there'],
+    'in a file that is missing': [outside(tinyClassifier(), 'other.data'), 'which does not exist'],
     'in no file': [entry('location', ''), 'does not name its data file'],
     'behind the end': [entry('offset', '99999999'), 'is truncated or belongs to another model'],
     'before the start': [entry('offset', '-4'), 'not a number of bytes'],

@@ -3,7 +3,7 @@ import { Cursor, damaged, textOf } from '../bytes.ts';
 import { type Message, messageType, type Place } from './messages.ts';
 import { readTextType } from './types.ts';
 
-const mostText = 64 * 2 ** 20;
+const maxText = 64 * 2 ** 20;
 
 /** Attribute messages (IV.A.2.m). @returns undefined where there is none of this name that is a text */
 export async function readAttribute(
@@ -42,7 +42,7 @@ async function globalObject({ bytes }: Place, address: number, wanted: number): 
   if (header.text(4) !== 'GCOL') throw damaged(file, 'a text attribute is damaged');
   header.skip(4);
   const size = header.u64();
-  if (size > mostText) throw damaged(file, `a text attribute has ${size} bytes`);
+  if (size > maxText) throw damaged(file, `a text attribute has ${size} bytes`);
   const cursor = new Cursor(file, await bytes.read(address, size), 16);
   while (cursor.left >= 16) {
     const index = cursor.u16();

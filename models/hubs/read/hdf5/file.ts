@@ -21,7 +21,7 @@ export interface Hdf5 {
 }
 
 export const hdf5Start = Buffer.from('894844460d0a1a0a', 'hex');
-const mostObjects = 50_000;
+const maxObjects = 50_000;
 const deepest = 24;
 const longestPath = 1_000;
 
@@ -34,7 +34,7 @@ export async function readHdf5(bytes: Bytes): Promise<Hdf5> {
   const walk = async (address: number, path: string, depth: number): Promise<void> => {
     // A data set may have two names; a group that leads back to itself would never end.
     if (seen.has(address)) return;
-    if (seen.size >= mostObjects || depth > deepest || path.length > longestPath)
+    if (seen.size >= maxObjects || depth > deepest || path.length > longestPath)
       throw damaged(bytes.name, 'it has too many groups, or they are nested too deep');
     seen.add(address);
     const messages = await readMessages(place, address);

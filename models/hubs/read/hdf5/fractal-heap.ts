@@ -8,8 +8,8 @@ export interface FractalHeap {
   read(id: Uint8Array): Promise<Uint8Array>;
 }
 
-const mostRows = 64;
-const mostObject = 2 ** 20;
+const maxRows = 64;
+const maxObjectBytes = 2 ** 20;
 
 interface Shape {
   readonly width: number;
@@ -36,7 +36,7 @@ export async function openFractalHeap({ bytes }: Place, address: number): Promis
   const root = cursor.u64();
   const rows = cursor.u16();
   const isSize = (value: number) => value >= 1 && value <= 2 ** 32 && Number.isInteger(Math.log2(value));
-  if (!isSize(start) || !isSize(maxDirect) || width < 1 || width > 1_024 || rows > mostRows || heapBits > 48)
+  if (!isSize(start) || !isSize(maxDirect) || width < 1 || width > 1_024 || rows > maxRows || heapBits > 48)
     throw damaged(file, 'the heap of a group has impossible sizes');
   const offsetBytes = Math.ceil(heapBits / 8);
   const lengthBytes = Math.min(
@@ -50,7 +50,7 @@ export async function openFractalHeap({ bytes }: Place, address: number): Promis
       const part = new Cursor(file, id);
       if ((part.u8() & 0x30) !== 0) throw unsupported(file, 'a group keeps a name outside its heap');
       const [offset, length] = [part.uint(offsetBytes), part.uint(lengthBytes)];
-      if (length > mostObject) throw damaged(file, `a link has ${length} bytes`);
+      if (length > maxObjectBytes) throw damaged(file, `a link has ${length} bytes`);
       return bytes.read(await placeOf({ bytes }, shape, root, rows, offset), length);
     },
   };
@@ -85,12 +85,12 @@ async function placeOf(
       count = Math.log2(size) - Math.log2(start * width) + 1;
       break;
     }
-    if (block === root || !(count >= 1 && count <= mostRows)) break;
+    if (block === root || !(count >= 1 && count <= maxRows)) break;
   }
   throw damaged(place.bytes.name, 'a link of a group lies outside its heap');
 }
 
-const mostRecords = 50_000;
+const maxRecords = 50_000;
 
 /** The ids in a tree of version 2 that is indexed by name (record type 5, III.A.2). */
 export async function heapIds({ bytes }: Place, address: number, idLength: number): Promise<Uint8Array[]> {
@@ -107,14 +107,14 @@ export async function heapIds({ bytes }: Place, address: number, idLength: numbe
     throw unsupported(file, `the index of a group has type ${type}`);
   if (depth > 1 || nodeSize < 64 || nodeSize > 2 ** 20)
     throw unsupported(file, 'the index of a group is too deep');
-  const mostInLeaf = Math.floor((nodeSize - 10) / recordSize);
-  const countBytes = Math.floor(Math.log2(Math.max(1, mostInLeaf)) / 8) + 1;
+  const maxInLeaf = Math.floor((nodeSize - 10) / recordSize);
+  const countBytes = Math.floor(Math.log2(Math.max(1, maxInLeaf)) / 8) + 1;
   const ids: Uint8Array[] = [];
   const node = async (at: number, count: number, isLeaf: boolean): Promise<void> => {
     const cursor = new Cursor(file, await bytes.read(at, nodeSize));
     if (cursor.text(4) !== (isLeaf ? 'BTLF' : 'BTIN')) throw damaged(file, 'the index of a group is damaged');
     cursor.skip(2);
-    if (ids.length + count > mostRecords) throw damaged(file, 'the index of a group is too long');
+    if (ids.length + count > maxRecords) throw damaged(file, 'the index of a group is too long');
     for (let i = 0; i < count; i++) {
       cursor.skip(4);
       ids.push(cursor.take(idLength));

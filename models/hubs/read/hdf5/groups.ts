@@ -10,8 +10,8 @@ export interface Link {
   readonly address: number;
 }
 
-const mostNodes = 20_000;
-const mostHeap = 64 * 2 ** 20;
+const maxNodes = 20_000;
+const maxHeap = 64 * 2 ** 20;
 const softLink = 2;
 
 /** Symbol table message (IV.A.2.r): a tree of symbol nodes, their names in a heap. */
@@ -23,7 +23,7 @@ export async function oldGroup({ bytes }: Place, message: Uint8Array): Promise<L
   const links: Link[] = [];
   const seen = new Set<number>();
   const walk = async (address: number): Promise<void> => {
-    if (seen.has(address) || seen.size >= mostNodes)
+    if (seen.has(address) || seen.size >= maxNodes)
       throw damaged(file, 'the tree of a group leads in a circle');
     seen.add(address);
     const head = new Cursor(file, await bytes.read(address, 8));
@@ -63,7 +63,7 @@ async function localHeap({ bytes }: Place, address: number): Promise<Uint8Array>
   cursor.skip(4);
   const size = cursor.u64();
   cursor.skip(8);
-  if (size > mostHeap) throw damaged(bytes.name, `the names of a group have ${size} bytes`);
+  if (size > maxHeap) throw damaged(bytes.name, `the names of a group have ${size} bytes`);
   return bytes.read(cursor.u64(), size);
 }
 

@@ -25,10 +25,10 @@ export const messageType = {
   symbolTable: 0x11,
 } as const;
 
-const mostBlocks = 1_000;
-const mostMessages = 100_000;
+const maxBlocks = 1_000;
+const maxMessages = 100_000;
 /** A message has at most 64 kB; its block may hold many. */
-const mostBlock = 16 * 2 ** 20;
+const maxBlock = 16 * 2 ** 20;
 const isShared = 0x02;
 
 /** @throws QcError weights-… */
@@ -42,14 +42,14 @@ export async function readMessages({ bytes }: Place, address: number): Promise<M
   const found: Message[] = [];
   const blocks = [{ from, length }];
   for (let i = 0; i < blocks.length; i++) {
-    if (blocks.length > mostBlocks) throw damaged(file, 'an object header has too many parts');
+    if (blocks.length > maxBlocks) throw damaged(file, 'an object header has too many parts');
     const block = blocks[i]!;
-    if (block.length > mostBlock) throw damaged(file, `part of an object header has ${block.length} bytes`);
+    if (block.length > maxBlock) throw damaged(file, `part of an object header has ${block.length} bytes`);
     const cursor = new Cursor(file, await bytes.read(block.from, block.length));
     const head = isNew ? ((flags & 0x04) === 0 ? 4 : 6) : 8;
     while (cursor.left >= head) {
       const message = isNew ? newMessage(cursor, flags) : oldMessage(cursor);
-      if (found.length >= mostMessages) throw damaged(file, 'an object header has too many messages');
+      if (found.length >= maxMessages) throw damaged(file, 'an object header has too many messages');
       const { type, body } = message;
       if (type === messageType.continuation) {
         const where = new Cursor(file, body);

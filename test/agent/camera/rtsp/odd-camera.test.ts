@@ -42,7 +42,7 @@ describe.each([
 ])('$name', ({ source, process: decoder, isMissing }) => {
   it.skipIf(isMissing)('logs in with SHA-256, tells nobody the password, and ends the session', async () => {
     const login = { ...account, offers: ['MD5', 'SHA-256', 'Basic'], qop: 'auth', nonceUses: 2 } as const;
-    await using camera = await openOddCamera({ login, hasty: true, mostSessions: 1 });
+    await using camera = await openOddCamera({ login, hasty: true, maxSessions: 1 });
     await using reading = attempt(source, { url: asUser(camera.url) }, account.password);
     await reading.reached(3);
     for (const line of children().values()) {
@@ -56,7 +56,7 @@ describe.each([
   it.skipIf(isMissing)(
     'leaves a camera with one place free when the decoder is killed or hangs',
     async () => {
-      await using camera = await openOddCamera({ mostSessions: 1 });
+      await using camera = await openOddCamera({ maxSessions: 1 });
       for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
         await using reading = attempt(source, { url: camera.url, stallMs: 800 });
         await reading.reached(2);
@@ -71,7 +71,7 @@ describe.each([
   );
 
   it.skipIf(isMissing)('stops at once, whatever it is opening when it is told to', async () => {
-    await using camera = await openOddCamera({ mostSessions: 1 });
+    await using camera = await openOddCamera({ maxSessions: 1 });
     for (const afterMs of [0, 5, 30, 60, 120, 250]) {
       const reading = attempt(source, { url: camera.url });
       await sleep(afterMs);

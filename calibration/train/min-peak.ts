@@ -1,17 +1,17 @@
 /** From which peak of a map of deviations a location is reported. */
 
 /** Lower limit. */
-const leastDeviation = 0.1;
+const minDeviation = 0.1;
 
 /**
  * The peak that nine in ten good parts do not exceed or, if that is lower, the peak that nine in ten defects reach.
  * @param heldOut peak of each part, from a detector that was trained without it
  */
-export function leastPeak(heldOut: readonly number[], isGood: readonly boolean[]): number {
+export function minPeak(heldOut: readonly number[], isGood: readonly boolean[]): number {
   const ranked = (of: boolean) => heldOut.filter((_, i) => isGood[i] === of).toSorted((a, b) => a - b);
   const [goods, defects] = [ranked(true), ranked(false)];
-  const mostGoods = goods[Math.ceil(0.9 * goods.length) - 1] ?? Number.POSITIVE_INFINITY;
-  const mostDefects = defects[Math.floor(0.1 * defects.length)] ?? Number.POSITIVE_INFINITY;
-  const least = Math.min(mostGoods, mostDefects);
-  return Number.isFinite(least) ? Math.max(leastDeviation, Number(least.toFixed(3))) : leastDeviation;
+  const maxGoods = goods[Math.ceil(0.9 * goods.length) - 1] ?? Number.POSITIVE_INFINITY;
+  const maxDefects = defects[Math.floor(0.1 * defects.length)] ?? Number.POSITIVE_INFINITY;
+  const least = Math.min(maxGoods, maxDefects);
+  return Number.isFinite(least) ? Math.max(minDeviation, Number(least.toFixed(3))) : minDeviation;
 }

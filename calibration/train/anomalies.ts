@@ -57,7 +57,7 @@ export async function findAnomalies(
     onProgress?.(chosen.length + n, total);
     const cells = await source.cells(i, 0, grid);
     grid = cells.data;
-    found.set(i, mostAnomalous(cells, await squaredDistances(tf, cells, reference), referenceFold));
+    found.set(i, maxAnomalous(cells, await squaredDistances(tf, cells, reference), referenceFold));
   }
   onProgress?.(total, total);
   return found;
@@ -100,7 +100,7 @@ async function squaredDistances(
 }
 
 /** The cell with the largest nearest-neighbour distance, for all reference cells and without those of each fold. */
-function mostAnomalous({ height, width }: Cells, distances: Float32Array, fold: readonly number[]): Anomaly {
+function maxAnomalous({ height, width }: Cells, distances: Float32Array, fold: readonly number[]): Anomaly {
   const folds = [...new Set(fold)];
   const nearest = folds.map(() => new Float64Array(height * width).fill(Number.POSITIVE_INFINITY));
   const rowOf = fold.map((f) => nearest[folds.indexOf(f)]!);
