@@ -10,8 +10,8 @@ const minDeviation = 0.1;
 export function minPeak(heldOut: readonly number[], isGood: readonly boolean[]): number {
   const ranked = (of: boolean) => heldOut.filter((_, i) => isGood[i] === of).toSorted((a, b) => a - b);
   const [goods, defects] = [ranked(true), ranked(false)];
-  const maxGoods = goods[Math.ceil(0.9 * goods.length) - 1] ?? Number.POSITIVE_INFINITY;
-  const maxDefects = defects[Math.floor(0.1 * defects.length)] ?? Number.POSITIVE_INFINITY;
-  const least = Math.min(maxGoods, maxDefects);
+  const goodPeak = goods[Math.ceil(0.9 * goods.length) - 1] ?? Number.POSITIVE_INFINITY;
+  const defectPeak = defects[Math.floor(0.1 * defects.length)] ?? Number.POSITIVE_INFINITY;
+  const least = Math.min(goodPeak, defectPeak);
   return Number.isFinite(least) ? Math.max(minDeviation, Number(least.toFixed(3))) : minDeviation;
 }

@@ -1,7 +1,8 @@
 /** Guides a newcomer: good parts first, then defects. Shown until a defect has enough labelled parts. */
-import { post } from '../shared/api-client.js';
+
 import { byId, setText } from '../shared/dom.js';
 import { counted, percentOf } from '../shared/format.js';
+import { trainOnClick } from './train-button.js';
 
 /** @import { Label } from './overview.js' */
 /** @import { Tools } from './tools.js' */
@@ -17,19 +18,10 @@ const rates = [0.1, 0.05, 0.02, 0.01];
 const risk = 0.05;
 
 /** @param {Tools} tools */
-export function createGoodStart({ overview, toasts, announce }) {
+export function createGoodStart(tools) {
   const button = byId('good-start-train', HTMLButtonElement);
-  button.addEventListener('click', async () => {
-    button.disabled = true;
-    try {
-      await post('api/v1/training/start', { promote: true });
-      announce('Training has started.');
-    } catch (error) {
-      toasts.error(error);
-    }
-    await overview.refresh();
-  });
-  overview.subscribe(({ labels, training, active, candidate }) => {
+  trainOnClick(button, tools);
+  tools.overview.subscribe(({ labels, training, active, candidate }) => {
     const good = goodPartsOf(labels);
     byId('good-start').hidden = good === undefined;
     if (good === undefined) return;

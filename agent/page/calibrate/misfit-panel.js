@@ -1,24 +1,16 @@
 /** The active model was trained on another base: says so above every tab, and trains it again with one tap. */
-import { post } from '../shared/api-client.js';
+
 import { byId, setText } from '../shared/dom.js';
 import { capital, counted } from '../shared/format.js';
+import { trainOnClick } from './train-button.js';
 
 /** @import { Tools } from './tools.js' */
 
 /** @param {Tools} tools */
-export function createMisfitPanel({ overview, toasts, announce }) {
+export function createMisfitPanel(tools) {
   const button = byId('misfit-refit', HTMLButtonElement);
-  button.addEventListener('click', async () => {
-    button.disabled = true;
-    try {
-      await post('api/v1/training/start', { promote: true });
-      announce('Training has started.');
-    } catch (error) {
-      toasts.error(error);
-    }
-    await overview.refresh();
-  });
-  overview.subscribe(({ misfit, training, frames }) => {
+  trainOnClick(button, tools);
+  tools.overview.subscribe(({ misfit, training, frames }) => {
     byId('misfit').hidden = misfit === null;
     if (misfit === null) return;
     const isRunning = training.state === 'running';

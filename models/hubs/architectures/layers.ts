@@ -55,17 +55,7 @@ function fourOf({ name, shape }: NamedTensor): [number, number, number, number] 
 
 /** PyTorch: "layer1.0.conv1.weight", [O,I,H,W]. */
 export function torchLayers({ tensors }: WeightFile, { prefix, epsilon }: LayersOptions): Layers {
-  const used = new Set<string>();
-  const find = (name: string): NamedTensor | undefined => {
-    const tensor = tensors.get(`${prefix}${name}`);
-    if (tensor) used.add(tensor.name);
-    return tensor;
-  };
-  const need = (name: string) => {
-    const tensor = find(name);
-    if (!tensor) throw mismatch(`there is no ${shown(`${prefix}${name}`)}`);
-    return tensor;
-  };
+  const { used, find, need } = lookUp(tensors, prefix);
   return {
     has: (layer) => tensors.has(`${prefix}${layer}.weight`),
     shapeOf: (layer) => fourOf(need(`${layer}.weight`)),
@@ -110,17 +100,7 @@ export function kerasLayers({ tensors, config }: WeightFile, { prefix, epsilon }
       : [],
   );
   const isFolded = ![...byName.keys()].some((name) => name.endsWith('/moving_mean'));
-  const used = new Set<string>();
-  const find = (name: string): NamedTensor | undefined => {
-    const tensor = byName.get(`${prefix}${name}`);
-    if (tensor) used.add(tensor.name);
-    return tensor;
-  };
-  const need = (name: string) => {
-    const tensor = find(name);
-    if (!tensor) throw mismatch(`there is no ${shown(`${prefix}${name}`)}`);
-    return tensor;
-  };
+  const { used, find, need } = lookUp(byName, prefix);
   const kernelOf = (layer: string) => find(`${layer}/depthwise_kernel`) ?? need(`${layer}/kernel`);
   // Keras 3 calls the kernel of a depthwise convolution "kernel" as well: only the name of the layer tells.
   const isDepthwise = (layer: string) => layer.endsWith('depthwise');
@@ -187,4 +167,20 @@ function depthwiseOrder(
     throw mismatch(`a depthwise convolution gives ${m} outputs for each channel, only 1 is supported`);
   const { values: out } = usualOrder([h, w, 1, c], values);
   return { values: out, shape: [c, 1, h, w] };
+}
+
+/** Finds tensors by their names behind the prefix, and collects the names of those that were used. */
+function lookUp(tensors: ReadonlyMap<string, NamedTensor>, prefix: string) {
+  const used = new Set<string>();
+  const find = (name: string): NamedTensor | undefined => {
+    const tensor = tensors.get(`${prefix}${name}`);
+    if (tensor) used.add(tensor.name);
+    return tensor;
+  };
+  const need = (name: string) => {
+    const tensor = find(name);
+    if (!tensor) throw mismatch(`there is no ${shown(`${prefix}${name}`)}`);
+    return tensor;
+  };
+  return { used, find, need };
 }
