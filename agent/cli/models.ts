@@ -1,5 +1,6 @@
 /** `qc-agent models …`: versions of the head. */
 import type { Command } from 'commander';
+import { addCompare } from './models/compare.ts';
 import { addExport } from './models/export.ts';
 import { addExportBase } from './models/export-base.ts';
 import { addImport } from './models/import.ts';
@@ -22,6 +23,7 @@ export function addModels(program: Command): void {
   addRollback(models);
   addRefit(models);
   addImport(models);
+  addCompare(models);
   addExport(models);
   addExportBase(models);
   addSeal(models);

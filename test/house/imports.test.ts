@@ -94,6 +94,7 @@ const entries = [
   'agent/doctor/disk-child.ts',
   'agent/bench/world-process.ts',
   'agent/publish/outbox/examine-child.ts',
+  'calibration/compare/memory-child.ts',
   'calibration/jobs/child.ts',
   'config/generate.ts',
   'agent/publish/generate.ts',
