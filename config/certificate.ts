@@ -28,7 +28,7 @@ export async function readKeyPair(
   const key = await read('key', files.key);
   const parsed = attempt(
     'cert',
-    `${files.cert} holds no certificate in PEM form`,
+    `${files.cert} contains no certificate in PEM form`,
     () => new X509Certificate(cert),
   );
   const secret = attempt('key', `${files.key} holds no private key in PEM form without a passphrase`, () =>

@@ -1,7 +1,7 @@
-/** Texts cleaned of passwords. */
+/** Removes passwords from texts. */
 import { redactUrl } from '../../config/secrets.ts';
 
-/** Takes user, password and whatever looks like them out of an address or a decoder's message. */
+/** Removes user, password and anything that looks like them from an address or a decoder's message. */
 export function scrub(text: string, secrets: readonly (string | undefined)[] = []): string {
   let clean = redactUrl(text).replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/'"]*@/gi, '$1');
   for (const secret of secrets) {

@@ -1,38 +1,37 @@
 import { monotonicMs } from '../../models/run/monotonic.ts';
 import { StreamClock } from './clock.ts';
 
-/** A camera that claims a larger delay has a wrong clock, ms. */
-const BELIEVABLE_MS = 10_000;
+/** A camera whose clock implies a larger delay has a wrong clock, ms. */
+const MAX_DELAY_MS = 10_000;
 /** A camera's clock may be ahead of ours by this much, ms. */
 const AHEAD_MS = 500;
-/** The delay by the camera's clock changes by no more than this unless a clock was set, ms. */
+/** A larger change of the delay means that a clock was set, ms. */
 const STEP_MS = 500;
-/** How fast the delay follows clocks that are slewed, share per frame. */
+/** How fast the delay follows slewed clocks, share per frame. */
 const SLEW = 0.02;
-/** A stream that is later than this after it was opened again is late, ms; and longest that is believed, ms. */
+/** A reopened stream with a delay between these two is late, ms; a longer one is not plausible. */
 const LATE_MS = 500;
 const MAX_LATE_MS = 60_000;
-/** How far the clocks of camera and machine drift apart, ms per ms: twice what quartz does. */
+/** Maximum drift between the clocks of camera and machine, ms per ms: twice that of quartz. */
 const DRIFT = 0.0002;
 
-/** What one connection knows of the camera's clock, for the next one. */
+/** What one connection learned about the camera's clock, for the next connection. */
 export interface ClockReference {
-  /** Arrival (monotonic) less capture by the camera's clock of the fastest frames, ms. */
+  /** Arrival (monotonic) minus capture (camera's clock) of the fastest frames, ms. */
   readonly offsetMs: number;
-  /** When this held last, by `monotonicMs`. */
+  /** When this was last measured, by `monotonicMs`. */
   readonly at: number;
 }
 
 /**
- * What the camera's clock (NTP times of its sender reports) says about the delay of its frames.
- * - `delayMs` is the delay that the timestamps of the stream cannot show because it was there from the first frame. It is
- *   compared on the wall clock, so it is believed only while neither clock is set: after a step it stays as it was,
- *   or grows.
- * - The reference (monotonic arrival − camera time) outlives the connection: a stream that is opened again and arrives later
- *   than before is late. Not so if the clocks may have drifted apart by as much meanwhile, or agree now: the camera's was set.
+ * Derives the delay of frames from the camera's clock (NTP times of its sender reports).
+ * - `delayMs` is the delay that the timestamps of the stream cannot show because it existed from the first frame on. It is
+ *   measured by the wall clock, so it is only valid while neither clock is set: after a step it keeps its value or grows.
+ * - The reference (monotonic arrival − camera time) outlives the connection: a reopened stream that arrives later than
+ *   previous is late, unless clock drift can explain the difference, or both clocks agree now (the camera's clock was set).
  */
 export class CameraClock {
-  readonly #before: ClockReference | undefined;
+  readonly #previous: ClockReference | undefined;
   readonly #clock = new StreamClock(0);
   #compared = false;
   #delayMs: number | undefined;
@@ -40,9 +39,9 @@ export class CameraClock {
   #wallOffsetMs: number | undefined;
   #arrivedAt = 0;
 
-  /** @param before the reference of the connection before */
-  constructor(before: ClockReference | undefined) {
-    this.#before = before;
+  /** @param previous the reference of the previous connection */
+  constructor(previous: ClockReference | undefined) {
+    this.#previous = previous;
   }
 
   /** Delay that the stream's timestamps do not show, ms; 0 until the camera's clock is known. */
@@ -55,7 +54,7 @@ export class CameraClock {
     return this.#fault;
   }
 
-  /** The reference for the next connection; undefined while this one does not know a good one. */
+  /** The reference for the next connection; undefined while there is no reliable one. */
   reference(lagMs: number): ClockReference | undefined {
     const { offsetMs } = this.#clock;
     if (lagMs >= LATE_MS / 4 || !this.#compared || offsetMs === undefined) return undefined;
@@ -66,10 +65,10 @@ export class CameraClock {
    * @param cameraMs the frame's capture by the camera's clock, ms since the epoch
    * @param arrivalMs monotonic
    * @param lagMs by the timestamps of the stream
-   * @param wallOffsetMs this machine's clock (ms since the epoch) less the monotonic time, now
-   * @returns a lag that the stream has had since it was opened, once, if it is known to have one
+   * @param wallOffsetMs this machine's clock (ms since the epoch) minus the monotonic time, now
+   * @returns the lag that the stream has had since it was opened; returned once, undefined if there is none
    */
-  see(
+  observe(
     cameraMs: number,
     arrivalMs: number,
     lagMs: number,
@@ -78,24 +77,24 @@ export class CameraClock {
     this.#clock.at(cameraMs, arrivalMs);
     this.#arrivedAt = arrivalMs;
     const delayMs = arrivalMs + wallOffsetMs - cameraMs;
-    this.#weigh(delayMs - lagMs, wallOffsetMs);
+    this.#updateDelay(delayMs - lagMs, wallOffsetMs);
     if (this.#compared) return undefined;
     this.#compared = true;
-    if (this.#before === undefined || Math.abs(delayMs) < AHEAD_MS) return undefined;
-    const lateMs = arrivalMs - cameraMs - this.#before.offsetMs;
-    const minMs = LATE_MS + DRIFT * (arrivalMs - this.#before.at);
+    if (this.#previous === undefined || Math.abs(delayMs) < AHEAD_MS) return undefined;
+    const lateMs = arrivalMs - cameraMs - this.#previous.offsetMs;
+    const minMs = LATE_MS + DRIFT * (arrivalMs - this.#previous.at);
     return lateMs > minMs && lateMs < MAX_LATE_MS ? lateMs : undefined;
   }
 
-  /** @param delayMs by both wall clocks, beyond the lag of the stream */
-  #weigh(delayMs: number, wallOffsetMs: number): void {
+  /** @param delayMs measured by both wall clocks, without the lag of the stream */
+  #updateDelay(delayMs: number, wallOffsetMs: number): void {
     this.#wallOffsetMs ??= wallOffsetMs;
     const setMs = wallOffsetMs - this.#wallOffsetMs;
     const known = this.#delayMs;
-    const isBelievable = delayMs > -AHEAD_MS && delayMs < BELIEVABLE_MS;
+    const isPlausible = delayMs > -AHEAD_MS && delayMs < MAX_DELAY_MS;
     if (known === undefined) {
-      if (isBelievable) this.#delayMs = Math.max(0, delayMs);
-      this.#fault = isBelievable ? '' : offBy(delayMs);
+      if (isPlausible) this.#delayMs = Math.max(0, delayMs);
+      this.#fault = isPlausible ? '' : clockError(delayMs);
       return;
     }
     if (Math.abs(delayMs - known) < STEP_MS) {
@@ -104,8 +103,8 @@ export class CameraClock {
       this.#fault = '';
       return;
     }
-    // One of the clocks was set. Which of them is right now is not known: the longer delay is the safe one.
-    if (isBelievable && delayMs > known) this.#delayMs = delayMs;
+    // One of the clocks was set. It is unknown which one is right now: the longer delay is safe.
+    if (isPlausible && delayMs > known) this.#delayMs = delayMs;
     const machineSet = Math.abs(setMs) > STEP_MS;
     const which = machineSet ? "this machine's clock" : 'the camera clock';
     const byMs = machineSet ? setMs : known - delayMs;
@@ -113,7 +112,7 @@ export class CameraClock {
   }
 }
 
-function offBy(delayMs: number): string {
+function clockError(delayMs: number): string {
   if (delayMs > 1e12) return 'the camera clock is not set';
   return `the camera clock is ${seconds(Math.abs(delayMs))} ${delayMs < 0 ? 'ahead' : 'behind'}`;
 }

@@ -1,11 +1,12 @@
 /**
- * What is wrong with a camera that still delivers frames. The kinds are the values of a metric label, so their number is
- * fixed. Whoever sets a condition clears it: a lost connection does not, because a fault such as a frozen image outlives it.
+ * A fault of a camera that still delivers frames. The kinds are the values of a metric label, so their number is fixed. The
+ * code that sets a condition also clears it. A lost connection does not clear it, because a fault such as a frozen image
+ * outlives the connection.
  */
 export const cameraConditions = [
   /** Frames arrive long after their capture. */
   'late',
-  /** The timestamps of the stream do not follow the time. */
+  /** The timestamps of the stream are wrong. */
   'clock',
   /** The image does not change. */
   'frozen',
@@ -15,13 +16,13 @@ export const cameraConditions = [
   'interlaced',
   /** Data arrives, but no key frame to start decoding with. */
   'no-key-frame',
-  /** Parts pass that the trigger does not find. */
+  /** Parts pass the camera without being detected by the trigger. */
   'blind',
 ] as const;
 
 export type CameraCondition = (typeof cameraConditions)[number];
 
-/** With one of these, the camera shows no part as it is now: it is not ready, and triggers are refused. */
+/** With one of these, the camera does not show the current part: it is not ready, and triggers are refused. */
 const blocking: ReadonlySet<CameraCondition> = new Set([
   'late',
   'frozen',
@@ -45,12 +46,12 @@ export class Conditions {
     return true;
   }
 
-  /** Texts of the conditions that keep the camera from showing a part; empty if there are none. */
+  /** Texts of the conditions that block the camera; empty if there are none. */
   get blocking(): string {
     return this.#join((condition) => blocking.has(condition));
   }
 
-  /** Texts of the conditions that do not. */
+  /** Texts of the other conditions. */
   get remarks(): string {
     return this.#join((condition) => !blocking.has(condition));
   }

@@ -1,10 +1,10 @@
-/** What FFmpeg's messages tell about damage. They are the only sign of a lost packet that its decoder can conceal. */
+/** Finds signs of damage in FFmpeg's messages. They are the only sign of a lost packet that its decoder conceals. */
 
 /**
  * - `loss`: packets are missing, so the images from here on may be damaged.
- * - `data`: what arrived cannot be decoded as it should.
- * - `reference`: an image or a parameter set is missing that others need; expected while decoding starts between two
- *   key frames.
+ * - `data`: the received data cannot be decoded correctly.
+ * - `reference`: an image or a parameter set that others need is missing; expected while decoding starts between two key
+ *   frames.
  */
 export type Damage = 'loss' | 'data' | 'reference';
 
@@ -12,28 +12,28 @@ const LOSS =
   /^RTP: missed \d+ packets|^RTP: PT=\S+ bad cseq|too short data for|missing packets|got bad \w+ packet/i;
 const REFERENCE =
   /missing reference|reference (picture|frame|count)|could not find ref|num gap|co located pocs|short term buffer|duplicate poc|non-existing [sp]ps|decode_slice_header error|^error while decoding stream|error submitting packet to decoder/i;
-/** About text, timing or colour beside the image, or what follows from a missing image that was already reported. */
+/** Messages about text, timing or colour metadata, or about consequences of a missing image that was already reported. */
 const HARMLESS =
   /\bSEI\b|\bsei_|\bVUI\b|\bHRD\b|APP\d|APP fields|comment|deprecated pixel format|mmco: unref short|missing picture in access unit|no frame!|buffering period|picture_timing|Increasing reorder|AVOption/i;
 
-/** A message of the part that reads the stream; undefined if it says nothing about damage. */
+/** Classifies a message of the demuxer; undefined if it is not about damage. */
 export function damageWhileReading(text: string): Damage | undefined {
   return LOSS.test(text) ? 'loss' : undefined;
 }
 
-/** What the decoder says of damage at a level below an error; undefined for everything else. */
-export function damageInPassing(text: string): Damage | undefined {
+/** Classifies a message of the decoder below the level of an error; undefined if it is not about damage. */
+export function damageInWarning(text: string): Damage | undefined {
   if (/^concealing \d+ DC/.test(text)) return 'data';
   return /^frame num gap/i.test(text) ? 'reference' : undefined;
 }
 
-/** An error message of the decoder; undefined if the image does not suffer from it. */
+/** Classifies an error message of the decoder; undefined if it does not affect the image. */
 export function damageWhileDecoding(text: string): Damage | undefined {
   if (HARMLESS.test(text)) return undefined;
   return REFERENCE.test(text) ? 'reference' : 'data';
 }
 
-/** @param sign what FFmpeg said of it; without its numbers, so that the same fault is the same text */
+/** @param sign FFmpeg's message; its numbers are removed, so that the same fault has the same text */
 export function damagedText(sign = 'errors were concealed'): string {
   const kind = sign.replace(/[-+]?\d+/g, 'n').slice(0, 80);
   return `images are damaged (${kind}); none is judged until the next key frame`;
@@ -44,19 +44,19 @@ export function noKeyFrame(waitedMs: number): string {
 }
 
 /**
- * After a loss, so many of the following images can lack data: the end of one, or the beginning of the next. A lost
- * fragment of a JPEG costs that image alone, and it is discarded where the image is put together.
+ * After a loss, this many of the following images can lack data: the end of one, or the beginning of the next. A lost
+ * fragment of a JPEG affects only that image, which is discarded when it is assembled.
  */
 export const suspectAfterLoss = (codec: string | undefined) => (codec === 'MJPEG' ? 0 : 2);
 
-/** Reopening is repeated at growing intervals, up to this one, ms. */
+/** The stream is reopened at growing intervals, up to this one, ms. */
 const MAX_MS = 60_000;
-/** An attempt that lasted this many times its wait ends the growth. */
+/** An attempt that lasts this many times its wait resets the interval. */
 const HEALTHY = 10;
 
 /**
- * How long a damaged stream may go without a key frame until it is reopened, so that the camera sends one. Where loss
- * goes on and key frames are rare, the wait doubles with each attempt.
+ * How long a damaged stream may go without a key frame before it is reopened, which makes the camera send one. If loss
+ * continues and key frames are rare, the wait doubles with each attempt.
  */
 export class DamagePatience {
   readonly #firstMs: number;

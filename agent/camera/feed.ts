@@ -19,7 +19,7 @@ import { Repeats } from './repeats.ts';
 import { FrameSlot } from './slot.ts';
 import type { CameraSource, DropReason, SourceContext } from './source.ts';
 
-/** Told what happens to a camera: the metrics count it, the status shows it. */
+/** Is notified of everything that happens to a camera: for metrics and status. */
 export interface CameraObserver {
   up(camera: string): void;
   down(camera: string, code: ErrorCode, reason: string): void;
@@ -37,19 +37,19 @@ export interface CameraObserver {
 export interface CameraFeedDeps {
   readonly log: Log;
   readonly observer: CameraObserver;
-  /** How to read it; default: what the configuration says. */
+  /** How to read it; default: as the configuration says. */
   readonly source?: CameraSource;
 }
 
-/** Which source reads a camera that is configured like this. */
+/** The source that reads a camera with this configuration. */
 export function sourceFor(config: Pick<CameraConfig, 'url' | 'decoder'>): CameraSource {
   if (config.url.startsWith('file:')) return readFiles;
   return config.decoder === 'ffmpeg' ? readWithFfmpeg : readWithNodeAv;
 }
 
 /**
- * Opens a camera that is read forever: an attempt that ends is followed by another one, with back-off. Returns
- * at once: a camera that is away is down, not an error. Closed means its process is gone and its files are closed.
+ * Opens a camera and reads it until it is closed: an attempt that ends is followed by another one, with back-off. Returns
+ * at once: an unreachable camera is down, not an error. After close its process has exited and its files are closed.
  */
 export async function openCameraFeed(
   camera: string,
@@ -69,8 +69,8 @@ const isLoginRefused = (error: unknown) => error instanceof QcError && error.cod
 
 class Feed implements CameraFeed {
   readonly camera: string;
-  readonly turnsWithinMs: number;
-  #turnedAt = performance.now();
+  readonly maxSilenceMs: number;
+  #lastActiveAt = performance.now();
   #up = false;
   #wasUp = false;
   #reason = 'connecting';
@@ -83,9 +83,9 @@ class Feed implements CameraFeed {
   readonly #faults: FaultLog;
   readonly #slot: FrameSlot;
   readonly #cut: LiveRegion;
-  /** Of the whole image, once it is known. */
+  /** Size of the whole image, once it is known. */
   #size: Size | undefined;
-  /** No frame of the region came yet since it changed, and who waits for one. */
+  /** Whether no frame of the changed region has arrived yet, and the callers that wait for one. */
   #recut = false;
   readonly #seen: (() => void)[] = [];
   readonly #conditions = new Conditions();
@@ -97,8 +97,9 @@ class Feed implements CameraFeed {
     this.camera = camera;
     this.#password = password;
     this.#cut = new LiveRegion(config.region);
-    // An attempt may be silent while it starts, waits for a first image and is given up; a minute is for starved machines.
-    this.turnsWithinMs = 60_000 + maxWaitMs + 2 * config.stallMs + 2_000 / wantedFps(config);
+    // An attempt may be silent while it starts, waits for a first image and times out; the minute is for overloaded
+    // machines.
+    this.maxSilenceMs = 60_000 + maxWaitMs + 2 * config.stallMs + 2_000 / wantedFps(config);
     this.#observer = observer;
     this.#log = log.child({ component: 'camera', camera });
     this.#faults = new FaultLog(this.#log);
@@ -126,7 +127,7 @@ class Feed implements CameraFeed {
       watched: () => this.#watched,
       deliver: (frame) => this.#deliver(frame, signal),
       received: (frames) => {
-        this.#turned();
+        this.#showActivity();
         observer.received(camera, frames);
       },
       dropped: (reason, frames) => observer.dropped(camera, reason, frames),
@@ -134,13 +135,13 @@ class Feed implements CameraFeed {
       clock: (report) => this.#lateness.clock(report),
       reference: this.#lateness.reference,
       fault: (code, message) => {
-        this.#turned();
+        this.#showActivity();
         observer.fault(camera, code);
         this.#faults.warn(message, { code });
       },
     });
     const attempt = async (signal: AbortSignal) => {
-      this.#turned();
+      this.#showActivity();
       try {
         await source(context(signal));
       } catch (error) {
@@ -201,8 +202,8 @@ class Feed implements CameraFeed {
     return this.#lateness.drift;
   }
 
-  get turnedAt(): number {
-    return this.#turnedAt;
+  get lastActiveAt(): number {
+    return this.#lastActiveAt;
   }
 
   next(signal: AbortSignal): Promise<CameraEvent> {
@@ -243,26 +244,26 @@ class Feed implements CameraFeed {
     for (const resolve of this.#seen.splice(0)) resolve();
   }
 
-  #turned(): void {
-    this.#turnedAt = performance.now();
+  #showActivity(): void {
+    this.#lastActiveAt = performance.now();
   }
 
   #deliver(frame: Frame, signal: AbortSignal): void {
     if (signal.aborted) return;
-    this.#turned();
+    this.#showActivity();
     if (frame.region && !sameRegion(frame.region, this.region)) {
       this.#observer.dropped(this.camera, 'recut', 1);
       return;
     }
     this.#settleCut();
-    if (!this.#up) this.#cameUp(frame);
-    const late = this.#lateness.see(frame.times.capturedAt, frame.times.takenAt);
+    if (!this.#up) this.#markUp(frame);
+    const late = this.#lateness.observe(frame.times.capturedAt, frame.times.takenAt);
     const doubt = frame.doubt ?? late;
-    this.#newest = { ...frame, ...this.#repeats.see(frame), ...(doubt !== undefined && { doubt }) };
+    this.#newest = { ...frame, ...this.#repeats.observe(frame), ...(doubt !== undefined && { doubt }) };
     this.#slot.put(this.#newest);
   }
 
-  #cameUp({ image }: Frame): void {
+  #markUp({ image }: Frame): void {
     this.#up = true;
     this.#reason = '';
     this.#observer.up(this.camera);
@@ -272,17 +273,17 @@ class Feed implements CameraFeed {
   }
 
   #lost(error: unknown, waitMs: number, credentials: Credentials): void {
-    // A wait after a refused log-in is longer than the silence that is taken for a loop that stands still.
-    this.#turnedAt = performance.now() + waitMs;
+    // The wait after a refused log-in is longer than the silence after which the loop counts as hung.
+    this.#lastActiveAt = performance.now() + waitMs;
     const known = error instanceof QcError ? error : new QcError('internal', String(error), { cause: error });
     const wasUp = this.#up;
-    // Before anybody is told: who is told looks here.
+    // Set before observers are notified: they read it.
     this.#up = false;
     const refused = isLoginRefused(known);
     this.#reason = refused ? `${known.line}; ${nextLogin(credentials, waitMs)}` : known.line;
     this.#observer.fault(this.camera, known.code);
     const fields = { code: known.code, retryInMs: waitMs };
-    // Rare enough to log each one: also the one that follows a new password at once.
+    // Rare enough to log each one, also the one right after a new password.
     if (refused) this.#log.warn(fields, this.#reason);
     else this.#faults.warn(this.#reason, fields);
     if (wasUp) this.#slot.lose(known.message);

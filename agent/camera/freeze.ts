@@ -1,4 +1,4 @@
-/** A plane of 8-bit samples as a decoder leaves it in memory: rows of `stride` bytes, `width` of them image. */
+/** A plane of 8-bit samples in a decoder's memory: rows of `stride` bytes, of which `width` are image. */
 export interface Plane {
   readonly data: Uint8Array;
   readonly stride: number;
@@ -10,8 +10,8 @@ const ROWS = 4;
 const COLUMNS = 16;
 
 /**
- * A cheap fingerprint of an image: every 4th row, every 16th sample, starting at a place that moves with the
- * row, so that all columns are met (FNV-1a's mixing). A living sensor's noise changes it with every frame.
+ * A cheap fingerprint of an image: every 16th sample of every 4th row, with an offset that changes from row to row, so that
+ * all columns are sampled (mixed as in FNV-1a). The noise of a working sensor changes it with every frame.
  */
 export function fingerprint({ data, stride, width, height }: Plane): number {
   let hash = 0x811c9dc5;
@@ -24,7 +24,7 @@ export function fingerprint({ data, stride, width, height }: Plane): number {
   return hash;
 }
 
-/** Notices an image that stands still: the same fingerprint for `freezeMs`; 0 = never. */
+/** Detects a frozen image: the same fingerprint for `freezeMs`; 0 = never. */
 export class FreezeWatch {
   readonly #freezeMs: number;
   #last: number | undefined;
@@ -34,7 +34,7 @@ export class FreezeWatch {
     this.#freezeMs = freezeMs;
   }
 
-  /** Whether the image has stood still for too long, at this monotonic time, ms. */
+  /** @param nowMs monotonic. @returns whether the image has been frozen for too long */
   frozen(plane: Plane, nowMs: number): boolean {
     if (this.#freezeMs === 0) return false;
     const print = fingerprint(plane);

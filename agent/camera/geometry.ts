@@ -1,11 +1,11 @@
 import { QcError } from '../../config/errors.ts';
 import type { Region } from '../../models/image.ts';
 
-/** Minimum number of pixels along a side that are worth judging. */
+/** Minimum number of pixels along a side of a region. */
 const MIN_PIXELS = 8;
 /**
- * A region is scaled down only until its shorter side has this many pixels: nearly half as many again as the model
- * sees, and enough for a person to judge by. Twice as many cost the agent an eighth of its throughput.
+ * A region is scaled down until its shorter side has this many pixels: 1.4 times the model's input, and enough for a person
+ * to judge a part. Twice as many would cost an eighth of the throughput.
  */
 export const SHORTER_SIDE = 320;
 /** Widest preview, pixels. */
@@ -26,8 +26,8 @@ export interface Size {
 const even = (n: number) => Math.round(n / 2) * 2;
 
 /**
- * The region in pixels of an image. `aligned` puts its edges on even pixels, as images with shared chroma
- * (4:2:0) need it; the right and lower edge may lie on an odd border of the image.
+ * The region in pixels of an image. `aligned` moves its edges to even pixels, which 4:2:0 chroma requires; the right and
+ * lower edge may be at an odd border of the image.
  * @throws QcError camera-region when fewer than 8 pixels remain along a side.
  */
 export function regionPixels(region: Region, picture: Size, aligned: boolean): Rectangle {
@@ -40,14 +40,14 @@ export function regionPixels(region: Region, picture: Size, aligned: boolean): R
   if (width < MIN_PIXELS || height < MIN_PIXELS) {
     throw new QcError(
       'camera-region',
-      `the region is ${width} × ${height} pixels of a ${picture.width} × ${picture.height} picture`,
+      `the region is ${width} × ${height} pixels of an image of ${picture.width} × ${picture.height}`,
     );
   }
   return { x, y, width, height };
 }
 
-/** The size a region is handed over in: its own, or smaller with the shorter side at 320. */
-export function handedSize({ width, height }: Size): Size {
+/** The size in which a region is delivered: its own, or scaled down so that the shorter side is 320. */
+export function deliveredSize({ width, height }: Size): Size {
   const scale = SHORTER_SIDE / Math.min(width, height);
   return scale >= 1
     ? { width, height }

@@ -1,22 +1,22 @@
 import type { Size } from './geometry.ts';
 
 /**
- * How a decoder hands over interlaced video: `woven`, both fields in the rows of one image, or as `fields`, each an image of
- * half the height (H.265 codes nothing else).
+ * How a decoder outputs interlaced video: `woven`, both fields in the rows of one image, or as `fields`, each an image of
+ * half the height (the only way in H.265).
  */
 export type Scan = 'progressive' | 'woven' | 'fields';
 
-/** @param codec as people write it: `H.264` */
+/** @param codec display name: `H.264` */
 export function interlacedScan(codec: string | undefined): Scan {
   return codec === 'H.265' ? 'fields' : 'woven';
 }
 
-/** The size of the whole frame of an image as it is decoded. */
+/** The size of the whole frame to which a decoded image belongs. */
 export function frameSize({ width, height }: Size, scan: Scan): Size {
   return { width, height: scan === 'fields' ? 2 * height : height };
 }
 
-/** The size of what is used of it: the whole, or the upper field. */
+/** The size of the used part of a frame: the whole, or the upper field. */
 export function usedSize({ width, height }: Size, scan: Scan): Size {
   return { width, height: scan === 'woven' ? Math.ceil(height / 2) : height };
 }

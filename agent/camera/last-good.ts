@@ -16,16 +16,16 @@ const BELOW_MS = 30;
 const ABOVE_MS = 100;
 
 /**
- * The reference of a stream from before it became late. A sender that discards a backlog makes the timestamps step ahead, which
- * looks like a fault of the timestamps. If the frames then lie on the line from before, the delay is gone: a
- * fault of the timestamps would have to be of exactly the size of the delay.
+ * Keeps the reference of a stream from before it became late. A sender that discards a backlog makes the timestamps step
+ * ahead, which looks like a fault of the timestamps. If the frames then lie on the old line, the delay is gone: a timestamp
+ * fault of exactly the same size as the delay is very unlikely.
  */
 export class LastGood {
   #line: Line | undefined;
   #since: number | undefined;
   #window = { at: 0, minMs: Number.POSITIVE_INFINITY };
 
-  /** Call it while the stream is not late. */
+  /** To be called while the stream is not late. */
   keep(line: Line): void {
     this.#line = { ...line };
     this.#since = undefined;
@@ -33,8 +33,8 @@ export class LastGood {
   }
 
   /**
-   * Call it with each frame while the stream is late.
-   * @returns the line from before, once the frames have been on it for a second
+   * To be called with each frame while the stream is late.
+   * @returns the old line, once the frames have been on it for a second
    */
   confirmedBy({ at, offset }: Point): Line | undefined {
     const line = this.#line;

@@ -1,4 +1,4 @@
-/** What was measured of the delay of a camera, kept under the storage directory for the doctor. */
+/** Measured delay of a camera, stored under the storage directory for `doctor`. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -8,7 +8,7 @@ import { median } from '../../models/median.ts';
 const latencySchema = z.strictObject({
   schema: z.literal(1),
   measuredAt: z.iso.datetime(),
-  /** From a change to the first frame that shows it, each measurement, ms. */
+  /** Time from a change to the first frame that shows it, for each measurement, ms. */
   measurements: z.array(z.number()).min(1).max(100),
 });
 export type Latency = z.output<typeof latencySchema>;
@@ -32,7 +32,7 @@ export async function writeLatency(
   return latency;
 }
 
-/** Undefined if it was never measured. Throws if the file cannot be read. */
+/** @returns undefined if it was never measured. @throws if the file cannot be read */
 export async function readLatency(storageDirectory: string, camera: string): Promise<Latency | undefined> {
   try {
     return latencySchema.parse(JSON.parse(await readFile(fileOf(storageDirectory, camera), 'utf8')));

@@ -7,13 +7,13 @@ import type { CameraSource } from './source.ts';
 
 /** A pixel has changed when it differs by more than this from the frame before, levels of 255. */
 const CHANGED = 16;
-/** The region has changed when so many of its pixels have, and five times as many as without a change. */
+/** The region has changed when this share of its pixels has changed, and five times the share without a change. */
 const MIN_SHARE = 0.01;
 const ABOVE_NOISE = 5;
-/** How long the region must be quiet before a change, and how much too late its moment may be told, ms. */
+/** How long the region must be quiet before a change, and how late its moment may be reported, ms. */
 const QUIET_MS = 2_000;
 const EARLY_MS = 500;
-/** The longest delay that is waited for, ms. */
+/** Maximum delay that can be measured, ms. */
 const MAX_MS = 15_000;
 /** Pixels that are compared. */
 const SAMPLES = 4_096;
@@ -22,7 +22,7 @@ export interface LatencyDeps {
   readonly source: CameraSource;
   readonly config: CameraConfig;
   readonly signal: AbortSignal;
-  /** Called when a change may be made: the region has been quiet for long enough. */
+  /** Called when the region has been quiet for long enough and a change may be made. */
   readonly onReady: (measured: number) => void;
   /** The moment of each change, by `monotonicMs`. */
   readonly moments: AsyncIterator<number>;
@@ -67,12 +67,12 @@ export async function measureLatency(camera: string, deps: LatencyDeps): Promise
   const measured: number[] = [];
   try {
     while (measured.length < times) {
-      // The change before is no noise.
+      // The previous change must not count as noise.
       seen.splice(0);
       await Promise.race([ended, quiet(seen)]);
       onReady(measured.length);
       const next = await Promise.race([ended, moments.next()]);
-      if (next.done) throw new QcError('camera-latency', 'no moment of a change was told');
+      if (next.done) throw new QcError('camera-latency', 'the moment of the change was not reported');
       measured.push(await Promise.race([ended, delayOf(seen, next.value)]));
     }
     return measured;
@@ -82,7 +82,7 @@ export async function measureLatency(camera: string, deps: LatencyDeps): Promise
   }
 }
 
-/** Waits until frames came for a while and none of them showed a change. */
+/** Waits until frames have arrived for a while and none of them showed a change. */
 async function quiet(seen: readonly SeenFrame[]): Promise<void> {
   const since = monotonicMs();
   for (;;) {

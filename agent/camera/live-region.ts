@@ -1,6 +1,6 @@
 import type { Region } from '../../models/image.ts';
 
-/** The region that is cut from a camera's image; it may change while frames flow. */
+/** The region that is cut from a camera's image; it can change while frames arrive. */
 export class LiveRegion {
   #value: Region;
   readonly #listeners = new Set<() => void>();

@@ -1,6 +1,6 @@
 import type { CameraConfig } from '../../config/schema.ts';
 
-/** Frames a second that the decoder hands over: what the trigger needs, unless `maxFps` says it. */
+/** Frames per second that the decoder delivers: `maxFps`, or else what the trigger needs. */
 export function wantedFps(config: Pick<CameraConfig, 'maxFps' | 'trigger' | 'vote'>): number {
   if (config.maxFps !== undefined) return config.maxFps;
   if (config.trigger.kind !== 'continuous') return 15;
@@ -8,10 +8,10 @@ export function wantedFps(config: Pick<CameraConfig, 'maxFps' | 'trigger' | 'vot
 }
 
 /**
- * Thins a stream out by time. Frames are taken on a grid of the wanted rate with a quarter of a period of
- * tolerance, so that a 25 fps stream thinned to 25 loses nothing to jitter, and 25 thinned to 15 gives 15.
+ * Reduces the frame rate of a stream. Frames are taken on a time grid of the wanted rate with a tolerance of a quarter of a
+ * period, so that a 25 fps stream reduced to 25 loses no frame to jitter, and 25 reduced to 15 gives 15.
  */
-export class Thinner {
+export class RateLimiter {
   readonly #periodMs: number;
   #dueMs = Number.NEGATIVE_INFINITY;
 
@@ -19,10 +19,10 @@ export class Thinner {
     this.#periodMs = 1000 / fps;
   }
 
-  /** Whether to take the frame of this stream time, ms. */
+  /** Whether to take the frame with this stream time, ms. */
   take(atMs: number): boolean {
     const slack = this.#periodMs / 4;
-    // A stream time that jumped back starts a new grid.
+    // A stream time that jumps back starts a new grid.
     if (atMs < this.#dueMs - slack && atMs > this.#dueMs - 2 * this.#periodMs - slack) return false;
     const onGrid = Math.abs(atMs - this.#dueMs) <= this.#periodMs;
     this.#dueMs = (onGrid ? this.#dueMs : atMs) + this.#periodMs;

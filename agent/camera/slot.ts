@@ -2,8 +2,8 @@ import type { Frame } from '../../models/image.ts';
 import type { CameraEvent, CameraEvents } from './camera.ts';
 
 /**
- * Holds the newest frame of one camera until someone takes it. A newer frame overwrites it; the overwritten one
- * is told to `onOverwritten`. A loss is never overwritten and comes before any frame that followed it.
+ * Holds the newest frame of one camera until someone takes it. A newer frame overwrites it; `onOverwritten` is called for
+ * the overwritten one. A loss is never overwritten and is delivered before any later frame.
  */
 export class FrameSlot implements CameraEvents {
   readonly #onOverwritten: () => void;
@@ -21,7 +21,7 @@ export class FrameSlot implements CameraEvents {
     this.#settle();
   }
 
-  /** The camera was lost: a frame nobody took is older than the loss and stale, so it goes. */
+  /** The camera was lost: a frame that was not taken is older than the loss, so it is dropped. */
   lose(reason: string): void {
     if (this.#frame) this.#onOverwritten();
     this.#frame = undefined;
@@ -29,7 +29,7 @@ export class FrameSlot implements CameraEvents {
     this.#settle();
   }
 
-  /** A frame nobody took is of no use any more: another region is to be cut. */
+  /** Drops a frame that was not taken: the region has changed. */
   drop(): void {
     if (this.#frame) this.#onOverwritten();
     this.#frame = undefined;

@@ -1,12 +1,12 @@
-/** An offset between two clocks at a moment, both ms. */
+/** An offset between two clocks at a time, both ms. */
 export interface Point {
   readonly at: number;
   offset: number;
 }
 
 /**
- * The slope of most of the points, the median of the slopes of all pairs (Theil, Sen 1968), which a quarter of outliers
- * does not change; and by how much half of the points lie off that line, ms.
+ * Theil-Sen estimator (1968): the slope is the median of the slopes of all pairs, robust against a quarter of outliers.
+ * `spreadMs` is twice the median distance of the points from the line, ms.
  * @param points at least two, at different times
  */
 export function lineThrough(points: readonly Point[]): { slope: number; spreadMs: number } {

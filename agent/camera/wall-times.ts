@@ -1,8 +1,8 @@
 import { monotonicMs } from '../../models/run/monotonic.ts';
 
 /**
- * The times of a frame that has just been taken, as people read them: by the wall clock of now, ms since the epoch. They
- * are for messages only; ages and orders are compared by `Frame.times`, which no one can set.
+ * The times of a frame that has just been taken, by the current wall clock, ms since the epoch. They are for messages only;
+ * ages and orders are compared by `Frame.times`, whose clock cannot be set.
  * @param capturedAt by `monotonicMs`
  */
 export function wallTimes(capturedAt: number): { readonly capturedAt: number; readonly receivedAt: number } {

@@ -60,7 +60,7 @@ export class Watchdog {
     const waited = `${this.#stallMs} ms`;
     this.#onStall(
       this.#opened
-        ? new QcError('camera-stalled', `no picture for ${waited}`)
+        ? new QcError('camera-stalled', `no image for ${waited}`)
         : new QcError('camera-unreachable', `no answer for ${waited}`),
     );
   }

@@ -16,7 +16,7 @@ const otherPort =
   'check the scheme and port in mqtt.url: mqtt:// (usually port 1883) and mqtts:// (usually 8883) need different ports';
 
 /** Errors of TLS on a plain port, and the other way round. */
-function hungUp(error: unknown): error is QcError {
+function closedEarly(error: unknown): error is QcError {
   return (
     error instanceof QcError &&
     error.code === 'broker-unreachable' &&
@@ -45,7 +45,7 @@ export async function checkBroker(
   // Empty and retained: if the doctor dies, the last will leaves nothing at the broker.
   const connectWithWill = connector({ ...options, will: { topic, payload: '' } }, signal);
   await using link = await connectWithWill().catch(async (error: unknown) => {
-    throw hungUp(error) ? await whyHungUp(error, mqtt, topic, signal) : error;
+    throw closedEarly(error) ? await whyHungUp(error, mqtt, topic, signal) : error;
   });
   const user = mqtt.username === undefined ? 'a client without a user' : `the user ${mqtt.username}`;
   const remedy = `allow ${user} to publish and subscribe below ${mqtt.topic}/# (access list of the broker)`;

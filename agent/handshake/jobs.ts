@@ -65,7 +65,7 @@ export class Jobs {
     const { size } = this.#open;
     if (size < this.#options.places) return undefined;
     const ready = this.open.filter(({ state }) => state === 'result-ready').length;
-    return `${size} of ${size} jobs are open, ${ready} of them are waiting to be acknowledged`;
+    return `${size} of ${size} jobs are open, ${ready} of them are waiting for acknowledgement`;
   }
 
   /** The job of an earlier identical request; undefined if the request is new. */

@@ -32,11 +32,11 @@ export class Liveness {
     };
   }
 
-  /** Watches a loop; `turnedAt` is the time of its last iteration on the monotonic clock, ms. */
-  loop(what: string, patienceMs: number, turnedAt: () => number): void {
+  /** Watches a loop; `lastActiveAt` is the time of its last iteration on the monotonic clock, ms. */
+  loop(what: string, patienceMs: number, lastActiveAt: () => number): void {
     this.#hangs.push((now) =>
-      now - turnedAt() > patienceMs
-        ? `${what} has not progressed for ${seconds(now - turnedAt())}`
+      now - lastActiveAt() > patienceMs
+        ? `${what} has not progressed for ${seconds(now - lastActiveAt())}`
         : undefined,
     );
   }

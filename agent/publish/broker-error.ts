@@ -1,4 +1,4 @@
-/** What a socket, TLS or the broker reports, in the words and codes of `config/errors.ts`. */
+/** Translates errors of sockets, TLS and the broker to the codes of `config/errors.ts`. */
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 
 /** CONNACK of MQTT 3.1.1 §3.2.2.3 (1 to 5) and reason codes of MQTT 5 §2.4 (128 on). */
@@ -32,13 +32,13 @@ const reasons: Readonly<Record<number, string>> = {
 };
 const unauthorized = new Set([4, 5, 134, 135, 138, 140]);
 const versionRefused = new Set([1, 132]);
-/** The other side has closed the connection, as far as a socket tells. */
+/** Socket errors which mean that the other side has closed the connection. */
 const closedCodes: readonly unknown[] = ['ECONNRESET', 'EPIPE'];
 
 interface BrokerErrorCause {
-  /** MQTT reason code, where the broker gave one. */
+  /** MQTT reason code, if the broker sent one. */
   readonly reason?: number;
-  readonly hungUp: boolean;
+  readonly closedEarly: boolean;
   readonly when: 'connecting' | 'connected';
   readonly closed: boolean;
 }
@@ -46,7 +46,7 @@ const causes = new WeakMap<QcError, BrokerErrorCause>();
 
 /**
  * @param where host and port, never with a user or password
- * @param when a hang-up means something else before the broker answered than after
+ * @param a closed connection means something else before the broker's first answer than after it
  */
 export function toBrokerError(error: unknown, where: string, when: 'connecting' | 'connected'): QcError {
   if (error instanceof QcError) return error;
@@ -55,7 +55,7 @@ export function toBrokerError(error: unknown, where: string, when: 'connecting' 
     typeof code === 'number' ? fromReason(code, where, when) : fromSocket(code, message, where, when);
   causes.set(made, {
     ...(typeof code === 'number' && { reason: code }),
-    hungUp: message === 'hung up',
+    closedEarly: message === 'hung up',
     when,
     closed: message === 'hung up' || closedCodes.includes(code),
   });
@@ -68,10 +68,10 @@ function fromReason(reason: number, where: string, when: 'connecting' | 'connect
     return new QcError('broker-client-taken', `broker ${where} ended the connection: ${what}`);
   }
   if (when === 'connecting' && unauthorized.has(reason)) {
-    return new QcError('broker-unauthorized', `broker ${where} does not let us in: ${what}`);
+    return new QcError('broker-unauthorized', `broker ${where} rejects the log-in: ${what}`);
   }
   if (versionRefused.has(reason)) {
-    const remedy = 'set mqtt.protocol to auto, or to what the broker speaks';
+    const remedy = 'set mqtt.protocol to auto, or to the version that the broker supports';
     return new QcError('broker-refused', `broker ${where} refused: ${what}`, { remedy });
   }
   if (when === 'connected' && (reason === 0 || reason === 139 || reason === 141)) {
@@ -102,13 +102,13 @@ function fromSocket(
   return new QcError('broker-unreachable', `broker ${where} cannot be reached: ${aggregate}`);
 }
 
-/** Alerts by which a broker refuses our certificate, or the lack of one (RFC 8446 §6.2). */
+/** Alerts by which a broker rejects our certificate or a missing one (RFC 8446 §6.2). */
 const clientAlert =
   /^ERR_SSL_(TLSV1|TLSV13|SSLV3|SSL|TLS)_ALERT_(CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|UNSUPPORTED_CERTIFICATE|HANDSHAKE_FAILURE)/;
 const untrusted =
   /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_SIGNATURE_FAILURE|CERT_UNTRUSTED|CERT_REJECTED|INVALID_CA|CERT_CHAIN_TOO_LONG|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|CERT_REVOKED)/;
 
-/** Which fault of TLS it is, by the codes of Node (tls, "X509 certificate error codes") and OpenSSL. */
+/** The kind of TLS fault, by the codes of Node (tls, "X509 certificate error codes") and OpenSSL. */
 function tlsCodeOf(code: string): ErrorCode | undefined {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'HOSTNAME_MISMATCH') return 'broker-tls-name';
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') return 'broker-tls-expired';
@@ -120,15 +120,15 @@ function tlsCodeOf(code: string): ErrorCode | undefined {
 /** Whether an older protocol version is worth a try. */
 export function isVersionRefused(error: unknown): boolean {
   const cause = error instanceof QcError ? causes.get(error) : undefined;
-  return cause !== undefined && (versionRefused.has(cause.reason ?? -1) || cause.hungUp);
+  return cause !== undefined && (versionRefused.has(cause.reason ?? -1) || cause.closedEarly);
 }
 
-/** The reason code that the broker gave, if any. */
+/** The reason code that the broker sent, if any. */
 export function reasonOf(error: unknown): number | undefined {
   return error instanceof QcError ? causes.get(error)?.reason : undefined;
 }
 
-/** Whether the broker closed the connection, rather than that it got lost. */
+/** Whether the broker closed the connection (instead of a network failure). */
 export function isClosed(error: unknown): boolean {
   return error instanceof QcError && causes.get(error)?.closed === true;
 }

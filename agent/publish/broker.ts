@@ -14,11 +14,11 @@ export type BrokerOptions = Pick<
   'url' | 'protocol' | 'username' | 'password' | 'ca' | 'cert' | 'key' | 'keepaliveSeconds' | 'retain' | 'qos'
 > & {
   readonly clientId: string;
-  /** Published by the broker, retained unless it says otherwise, when the connection is lost; nothing is where absent. */
+  /** Last will: published by the broker when the connection is lost, by default retained. */
   readonly will?: Will | (() => Promise<Will>);
-  /** Called when a CONNECT packet goes out with the will that was asked for last. */
+  /** Called when a CONNECT packet is sent with the newest will. */
   readonly onConnect?: () => void;
-  /** Has the broker send the will also when the connection is closed here (MQTT 5 §3.14.2.1, 0x04). */
+  /** Makes the broker publish the will also when the agent closes the connection (MQTT 5 §3.14.2.1, 0x04). */
   readonly willOnClose?: boolean;
 };
 
@@ -29,14 +29,14 @@ export interface Will {
 }
 
 const connectTimeoutMs = 10_000;
-/** A message waits for its acknowledgement for two keepalives, and at least for so long, ms. */
+/** Minimum time to wait for an acknowledgement, ms; otherwise two keepalive intervals. */
 const minPatienceMs = 10_000;
-/** A larger packet is not sent to us (MQTT 5 §3.1.2.11.4). */
+/** Maximum packet size that we announce (MQTT 5 §3.1.2.11.4). */
 const maxIncomingBytes = 262_144;
 
 /**
- * Connects once. `auto` tries MQTT 5 and falls back to 3.1.1 (OASIS mqtt-v3.1.1) where the broker refuses
- * the version, or hangs up on it as old brokers do.
+ * Connects once. `auto` tries MQTT 5 and falls back to 3.1.1 (OASIS mqtt-v3.1.1) if the broker refuses the version, or
+ * closes the connection as old brokers do.
  * @throws QcError broker-unreachable, broker-refused, broker-unauthorized, broker-tls…
  */
 export async function connectBroker(options: BrokerOptions, signal: AbortSignal): Promise<BrokerLink> {
@@ -50,7 +50,7 @@ export async function connectBroker(options: BrokerOptions, signal: AbortSignal)
   }
 }
 
-/** A broker that refuses the will for being retained, or for its QoS, gets another one (MQTT 5 §3.2.2.3.4, §3.2.2.3.5). */
+/** If the broker refuses a retained will or its QoS, connects again with another will (MQTT 5 §3.2.2.3.4, §3.2.2.3.5). */
 async function connectAs(
   options: BrokerOptions,
   version: '5' | '3.1.1',
@@ -74,25 +74,25 @@ async function connectOnce(
   const { where, clientOptions } = await clientOptionsFor(options, version);
   signal.throwIfAborted();
   const client = openClient(clientOptions);
-  // Nagle's algorithm would hold a small packet back until the broker's kernel acknowledges the one before: 40 ms.
+  // Nagle's algorithm would delay a small packet by up to 40 ms, until the broker's kernel acknowledges the previous one.
   if (client.stream instanceof Socket) client.stream.setNoDelay();
   client.stream.once(clientOptions.protocol === 'mqtts' ? 'secureConnect' : 'connect', () =>
     options.onConnect?.(),
   );
   await new Promise<void>((resolve, reject) => {
     const settle = (error?: unknown) => {
-      client.off('connect', connected).off('error', settle).off('close', hungUp);
+      client.off('connect', connected).off('error', settle).off('close', closedEarly);
       signal.removeEventListener('abort', aborted);
       if (error === undefined) return resolve();
-      // What the dying socket still has to say must not become an uncaught error.
+      // A late error of the closed socket must not become an uncaught error.
       client.on('error', () => undefined);
       client.end(true);
       reject(error);
     };
     const connected = () => settle();
-    const hungUp = () => settle(new Error('hung up'));
+    const closedEarly = () => settle(new Error('hung up'));
     const aborted = () => settle(signal.reason);
-    client.on('connect', connected).on('error', settle).on('close', hungUp);
+    client.on('connect', connected).on('error', settle).on('close', closedEarly);
     signal.addEventListener('abort', aborted);
   }).catch((error: unknown) => {
     signal.throwIfAborted();
@@ -121,12 +121,13 @@ async function clientOptionsFor(options: BrokerOptions, version: '5' | '3.1.1') 
     clientId: options.clientId,
     protocolId: 'MQTT',
     protocolVersion: version === '5' ? 5 : 4,
-    // No session at the broker: commands sent while we were away are stale, and our own messages wait here.
+    // No session at the broker: commands from the time without a connection are stale, and our own messages wait in the
+    // outbox.
     clean: true,
     keepalive: options.keepaliveSeconds,
-    // Data on its way out says nothing about the way back: always ping, or a half-open link goes unnoticed.
+    // Sent data does not prove that data can be received: always ping, or a half-open connection is not detected.
     reschedulePings: false,
-    // Retrying is done elsewhere, with back-off.
+    // The caller retries, with back-off.
     reconnectPeriod: 0,
     connectTimeout: connectTimeoutMs,
     ...(will && {
@@ -145,7 +146,7 @@ async function clientOptionsFor(options: BrokerOptions, version: '5' | '3.1.1') 
   return { where: `${host}:${port}`, clientOptions };
 }
 
-/** Read at every attempt: certificates are renewed while the agent runs. */
+/** Read at each attempt, because certificates are renewed while the agent runs. */
 async function tlsFiles({
   ca,
   cert,
@@ -166,7 +167,7 @@ async function readAuthority(file: string): Promise<Buffer> {
   const pem = await readFile(file).catch((cause: unknown) => {
     throw new QcError('broker-tls', `mqtt.ca: ${file} cannot be read`, { cause });
   });
-  // OpenSSL passes over what it does not know, and would then trust nobody without saying so.
+  // OpenSSL silently skips unknown content and would then trust no certificate.
   if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
-  throw new QcError('broker-tls', `mqtt.ca: ${file} holds no certificate in PEM form`);
+  throw new QcError('broker-tls', `mqtt.ca: ${file} contains no certificate in PEM format`);
 }

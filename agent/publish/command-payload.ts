@@ -1,13 +1,16 @@
-/** Reads the payload of a command as PLCs send it: JSON in UTF-8, perhaps with a byte order mark, padded with NUL or spaces. */
+/**
+ * Reads the payload of a command as PLCs send it: JSON in UTF-8, optionally with a byte order mark or padded with NUL or
+ * spaces.
+ */
 import { QcError } from '../../config/errors.ts';
 import type { Reply } from './messages.ts';
 
-/** @throws QcError command-invalid, with the byte that is wrong */
+/** @throws QcError command-invalid, that names the wrong byte */
 export function readPayload(payload: Uint8Array): unknown {
   const bytes = unpadded(payload);
   const nul = bytes.indexOf(0);
   if (nul >= 0)
-    throw wrongByte(payload, bytes.byteOffset - payload.byteOffset + nul, 'the text goes on after a NUL');
+    throw wrongByte(payload, bytes.byteOffset - payload.byteOffset + nul, 'there is text after a NUL');
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -31,10 +34,10 @@ export function readPayload(payload: Uint8Array): unknown {
   }
 }
 
-/** What a reply says of its command, so that whoever sent several knows which one is meant. */
+/** Fields of a command that its reply repeats, so that the sender can match them. */
 export type CommandEcho = Pick<Reply, 'camera' | 'partId' | 'requestId'> & { readonly jobId?: string };
 
-/** As much of it as can be read, whatever else is wrong with the command. */
+/** Reads as many of these fields as possible from an invalid command. */
 export function echoOf(payload: Uint8Array): CommandEcho {
   const command = leniently(payload);
   const echo: Record<string, string> = {};
@@ -48,7 +51,7 @@ export function echoOf(payload: Uint8Array): CommandEcho {
 
 function leniently(payload: Uint8Array): Record<string, unknown> {
   const bytes = unpadded(payload);
-  // Whatever the encoding: keys and most ids are ASCII.
+  // Works with both encodings: keys and most ids are ASCII.
   for (const encoding of ['utf-8', 'windows-1252']) {
     try {
       const command: unknown = JSON.parse(new TextDecoder(encoding, { fatal: true }).decode(bytes));
@@ -58,7 +61,7 @@ function leniently(payload: Uint8Array): Record<string, unknown> {
   return {};
 }
 
-/** Without a byte order mark, and without the NUL bytes and white space of a buffer that is longer than its text. */
+/** Removes a byte order mark, and the NUL bytes and white space of a buffer that is longer than its text. */
 function unpadded(payload: Uint8Array): Uint8Array {
   const start = payload[0] === 0xef && payload[1] === 0xbb && payload[2] === 0xbf ? 3 : 0;
   let end = payload.length;

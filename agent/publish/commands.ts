@@ -1,4 +1,4 @@
-/** A command's way in: checked by what it is, then by what it says, then handed over, and always answered. */
+/** Receives commands: checks the message, then its content, passes it to a handler, and always replies. */
 import { z } from 'zod';
 import { check } from '../../config/check.ts';
 import { type ErrorCode, QcError } from '../../config/errors.ts';
@@ -6,7 +6,7 @@ import type { Log } from '../lifecycle/log.ts';
 import { echoOf, readPayload } from './command-payload.ts';
 import { type CommandName, type Commands, commandMessages, type Reply } from './messages.ts';
 
-/** What carries the commands out; a refusal is thrown as a QcError and becomes the reply. */
+/** Handlers of the commands; a thrown QcError becomes the reply. */
 export type CommandHandlers = {
   readonly [Name in CommandName]: (command: Commands[Name]) => Promise<Pick<Reply, 'jobId' | 'repeated'>>;
 };
@@ -14,34 +14,34 @@ export type CommandHandlers = {
 export interface IncomingCommand {
   /** Last level of the topic. */
   readonly name: string;
-  /** JSON in UTF-8, if the sender kept to the contract. */
+  /** JSON in UTF-8 if the sender follows the interface. */
   readonly payload: Uint8Array;
-  /** The broker delivered it from its store: nobody is asking now. */
+  /** The broker delivered a retained message, which may be old. */
   readonly retained: boolean;
 }
 
 const maxBytes = 16_384;
-/** Commands being carried out at one time; a trigger may wait a moment for its frame. */
+/** Maximum number of commands that run at the same time; a trigger may have to wait for its frame. */
 const maxRunning = 32;
 
 export interface CommandDesk {
-  /** Carries the command out or refuses it; never throws. */
+  /** Executes or refuses the command; never throws. */
   handle(command: IncomingCommand): Promise<Reply>;
 }
 
-/** Keeps a record of the commands. */
+/** Audit trail of the commands. */
 export interface CommandRecorder {
-  /** Called before a valid command is carried out. @throws QcError if the command could not be recorded */
+  /** Called before a valid command is executed. @throws QcError if the command could not be recorded */
   allow(name: CommandName): Promise<void>;
-  /** Called with every command, also a refused one, before its reply is sent. Never throws. */
+  /** Called for every command, including refused ones, before its reply is sent. Never throws. */
   record(command: IncomingCommand, reply: Reply): Promise<void>;
 }
 
 export interface CommandDeskDeps {
   readonly log: Log;
-  /** A command whose `issuedAt` is further from now is refused as stale, ms. */
+  /** Commands whose `issuedAt` differs from the current time by more are refused as stale, ms. */
   readonly maxAgeMs: number;
-  /** Absent: commands are not recorded. */
+  /** Without it, commands are not recorded. */
   readonly recorder?: CommandRecorder | undefined;
 }
 
@@ -64,7 +64,7 @@ export function createCommandDesk(
     try {
       const { name, message } = read(command, maxAgeMs);
       await recorder?.allow(name);
-      // The table's key and the schema's output belong together, which the compiler cannot follow.
+      // The key of the table and the output of the schema match, which the compiler cannot infer.
       const handler = handlers[name] as (message: unknown) => Promise<Pick<Reply, 'jobId' | 'repeated'>>;
       const { jobId = about, repeated } = await handler(message);
       return {
@@ -77,7 +77,7 @@ export function createCommandDesk(
     } catch (error) {
       if (error instanceof QcError) return refusal(error.code, error.line);
       log.error({ err: error, command: command.name.slice(0, 64) }, 'a command failed');
-      return refusal('internal', 'the command failed inside the agent; its log says why');
+      return refusal('internal', 'the command failed inside the agent; see its log');
     } finally {
       running--;
     }
@@ -121,7 +121,7 @@ function refuseStale(issuedAt: string | undefined, maxAgeMs: number): void {
   if (issuedAt === undefined) return;
   const ageMs = Date.now() - Date.parse(issuedAt);
   if (Math.abs(ageMs) <= maxAgeMs) return;
-  // A time in the future would never grow stale, so it is refused just the same.
+  // A time in the future would never become stale, so it is refused as well.
   const seconds = Math.round(Math.abs(ageMs) / 1000);
   throw new QcError('command-stale', `issuedAt is ${seconds} s in the ${ageMs > 0 ? 'past' : 'future'}`);
 }

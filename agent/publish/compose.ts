@@ -4,7 +4,7 @@ import type { Place } from '../../models/where.ts';
 import { newId } from '../lifecycle/id.ts';
 import type { Result, VerdictMessage } from './messages.ts';
 
-/** What every result says of the agent that made it. */
+/** Facts about the agent that every result contains. */
 export interface Facts {
   readonly station: string;
   readonly model: Result['model'];
@@ -30,14 +30,14 @@ export interface ResultParts {
   readonly decision: Decision;
   readonly places: readonly Place[];
   readonly timingsMs: Result['timingsMs'];
-  /** The head that judged; undefined if none did. */
+  /** The head that was used; undefined if the part was not judged. */
   readonly version?: string;
-  /** What ran the base for it; absent: what the facts say. */
+  /** What ran the base for this part; default: as in the facts. */
   readonly ranOn?: Pick<Result['model'], 'provider' | 'precision'> | undefined;
   readonly facts: Facts;
 }
 
-/** The message of one part. Times are UTC; `capturedAt` is the first voting frame's. */
+/** The result message of one part. Times are UTC; `capturedAt` is the time of the first voting frame. */
 export function composeResult(parts: ResultParts, now = Date.now()): Result {
   const { part, decision, facts } = parts;
   const resultId = newId(now);
@@ -75,7 +75,7 @@ export function composeResult(parts: ResultParts, now = Date.now()): Result {
   };
 }
 
-/** The small message for a PLC, of the same part. */
+/** The short message for a PLC about the same part. */
 export function composeVerdict(result: Result): VerdictMessage {
   const { schema, sequence, partId, jobId, verdict, evaluation } = result;
   return { schema, sequence, partId, verdict, evaluation, jobId };

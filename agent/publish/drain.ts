@@ -1,36 +1,36 @@
 /**
- * Sends what waits: several lanes, each in order, share one bounded window of unacknowledged messages. A message that
- * cannot be sent now holds up those of its topic only: they stay in the outbox and follow when the topic is resumed.
+ * Sends pending messages: several lanes, each in order, share one bounded window of unacknowledged messages. A message that
+ * cannot be sent now delays only messages of its topic: they stay in the outbox until the topic is resumed.
  */
 import type { Outbox, OutboxEntry } from './outbox/outbox.ts';
 import type { Window } from './window.ts';
 
 /**
- * `refused`: the other side will never take it; `held`: it may later, and so may what follows on its topic; `aside`: it
- * may later, and what follows need not wait.
+ * `refused`: the broker will never accept it; `held`: it waits, and so do later messages of its topic; `aside`: it waits,
+ * but later messages do not.
  */
 export type Outcome = 'sent' | 'refused' | 'held' | 'aside';
 
 export interface Lane<M> {
   readonly outbox: Outbox<M>;
-  /** Sends what was put after this id, 0 = all, … */
+  /** Sends messages with ids above this one, 0 = all, … */
   readonly after: number;
   /** … up to this one. */
   readonly upTo: number;
-  /** Goes first where the window is full. */
+  /** Has priority when the window is full. */
   readonly urgent: boolean;
   topic(message: M): string;
   /**
-   * Resolves once the other side has it or has refused it; rejects where nothing more can be sent.
-   * @param wasHeld it has waited for its topic
+   * Resolves once the broker has accepted or refused it; rejects if nothing more can be sent.
+   * @param wasHeld it was held for its topic before
    */
   send(entry: OutboxEntry<M>, wasHeld: boolean): Promise<Outcome>;
 }
 
 export interface DrainOptions {
-  /** Shared with whatever else is sent. */
+  /** Shared with all other senders. */
   readonly window: Window;
-  /** Aborted when the link is lost; the drain aborts it where sending fails. */
+  /** Aborted when the link is lost; the drain aborts it if sending fails. */
   readonly ended: AbortController;
   /** Called after every entry that has left its outbox or is held. */
   onLeft(): void;
@@ -39,17 +39,17 @@ export interface DrainOptions {
 export interface Drain {
   /** Runs until `ended` aborts. */
   readonly done: Promise<void>;
-  /** Topics with messages that are held. */
+  /** Topics with held messages. */
   readonly heldTopics: ReadonlySet<string>;
-  /** Sends what is held for the topic, the oldest first and alone. */
+  /** Sends the held messages of the topic, first the oldest one alone. */
   resume(topic: string): void;
-  /** Asks again the outcome of the messages that were put aside. */
+  /** Tries again the messages that were put aside. */
   retryAside(): void;
-  /** Whether everything that can be sent has been. */
+  /** Whether everything that can be sent has been sent. */
   readonly isIdle: boolean;
 }
 
-/** A message leaves its outbox only once it is acknowledged or refused for good. */
+/** A message is removed from its outbox only once it is acknowledged or permanently refused. */
 export function drain(lanes: readonly Lane<never>[], options: DrainOptions): Drain {
   const running = lanes.map((lane) => new RunningLane(lane as Lane<unknown>, options));
   const outboxes = [...new Set(running.map(({ outbox }) => outbox))];
@@ -78,9 +78,9 @@ export function drain(lanes: readonly Lane<never>[], options: DrainOptions): Dra
 class RunningLane {
   readonly #lane: Lane<unknown>;
   readonly #options: DrainOptions;
-  /** Id of the newest entry looked at. */
+  /** Id of the newest entry that was read. */
   #position: number;
-  /** Held entries by topic; what comes later on one of these topics is held as well. */
+  /** Held entries by topic; later ones of these topics are held as well. */
   readonly #held = new Map<string, Held>();
   readonly #inFlight = new Set<number>();
   #aside: OutboxEntry<unknown>[] = [];
@@ -122,7 +122,7 @@ class RunningLane {
         void this.#deliver(entry, false);
       }
     } catch (error) {
-      // The outbox itself may fail: whoever waits for the end is told then.
+      // The outbox itself may fail: then `ended` aborts with its error.
       ended.abort(error);
     }
   }
@@ -138,7 +138,7 @@ class RunningLane {
       const oldest = [...held.ids].reduce((least, id) => Math.min(least, id), held.newest);
       for (let at = oldest - 1; !isHeldAgain; ) {
         const entry = at < held.newest ? await this.outbox.next(at, ended.signal) : undefined;
-        // All that was held is on its way: the lane goes on with this topic automatically.
+        // All held messages have been sent: the lane continues with this topic.
         if (!entry || entry.id > held.newest) {
           this.#held.delete(topic);
           return;

@@ -1,4 +1,4 @@
-/** Writes the JSON Schema of every message to `deploy/schemas/`; `--check` only says whether they are fresh. */
+/** Writes the JSON Schema of every message to `deploy/schemas/`; `--check` only tells whether they are up to date. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -33,7 +33,7 @@ export function messageSchemas(): Readonly<Record<string, string>> {
   );
 }
 
-/** Names of the files that differ from what the code says. */
+/** Names of the files that differ from the generated ones. */
 export async function staleSchemas(): Promise<string[]> {
   const stale: string[] = [];
   for (const [name, content] of Object.entries(messageSchemas())) {

@@ -1,6 +1,6 @@
 /**
- * What waits for the broker, as lanes: results keep their order, whatever has waited. A live verdict does not wait
- * behind verdicts that have: those are too late for whoever acts on them, and follow in an order of their own, marked.
+ * Lanes of messages for the broker. Results keep their order. A live verdict does not wait behind delayed verdicts: those
+ * are too late to act on, and are sent in a separate lane, marked as historical.
  */
 import type { Lane } from './drain.ts';
 import type { Before } from './live.ts';
@@ -12,7 +12,7 @@ import type { Topics } from './topics.ts';
 
 export interface LaneDeps {
   readonly outbox: MqttOutbox;
-  /** @param part whose verdict it is, where that did not wait for the broker */
+  /** @param part the part of a verdict that was not delayed */
   published(kind: 'result' | 'verdict', part?: Numbered): void;
 }
 

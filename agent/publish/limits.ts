@@ -1,21 +1,21 @@
-/** What a broker takes, as its CONNACK says (MQTT 5 §3.2.2.3), and how large a message is on the wire. */
+/** Limits that a broker announces in its CONNACK (MQTT 5 §3.2.2.3), and the size of a message on the wire. */
 import type { MqttClient } from 'mqtt';
 
 export interface BrokerLimits {
-  /** Largest packet, bytes; infinite where the broker names none, as always before version 5. */
+  /** Largest packet, bytes; infinite if the broker states none, as always before version 5. */
   readonly maximumPacketSize: number;
   /** Unacknowledged QoS 1 messages (MQTT 5 §3.3.4); 65,535 before version 5. */
   readonly receiveMaximum: number;
   readonly maximumQos: 0 | 1;
-  /** Whether QoS 2 is possible as far as the broker says; only the doctor uses it. */
+  /** Whether the broker announces QoS 2; only `doctor` uses it. */
   readonly qos2: boolean;
   /** Whether retained messages are published as such. */
   readonly retain: boolean;
-  /** Whether a subscription may have wildcards. */
+  /** Whether the broker supports wildcards in subscriptions. */
   readonly wildcards: boolean;
 }
 
-/** @param allowed what the configuration allows, and earlier connections have found to be possible */
+/** @param allowed what the configuration allows and what worked on earlier connections */
 export function limitsOf(
   { serverProperties: told }: MqttClient,
   allowed: { readonly retain: boolean; readonly qos: 0 | 1 },
@@ -43,7 +43,7 @@ interface PublishParts {
 export function publishBytes({ topic, payload, qos, version, ...properties }: PublishParts): number {
   const text = (value: string) => 2 + Buffer.byteLength(value);
   const { contentType, correlationData } = properties;
-  // The content type comes with the indicator of its format, two bytes.
+  // The content type is sent with a payload format indicator of two bytes.
   const propertyBytes =
     (contentType === undefined ? 0 : 1 + text(contentType) + 2) +
     (correlationData === undefined ? 0 : 3 + correlationData.byteLength);
@@ -55,7 +55,7 @@ export function publishBytes({ topic, payload, qos, version, ...properties }: Pu
   return 1 + lengthBytes(remaining) + remaining;
 }
 
-/** Bytes that a length takes (MQTT 5 §1.5.5). */
+/** Number of bytes that encode a length (MQTT 5 §1.5.5). */
 function lengthBytes(length: number): number {
   return length < 128 ? 1 : length < 16_384 ? 2 : length < 2_097_152 ? 3 : 4;
 }

@@ -1,4 +1,4 @@
-/** A connection to a broker in use: messages out, acknowledgements and messages in, until it is lost. */
+/** An open connection to a broker: sends messages, receives acknowledgements and messages, until it is lost. */
 import { setImmediate as thisTurn } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import type { IPublishPacket, MqttClient } from 'mqtt';
@@ -10,47 +10,48 @@ import { toRefusal } from './refusal.ts';
 export interface BrokerLink extends AsyncDisposable {
   readonly version: '5' | '3.1.1';
   readonly limits: BrokerLimits;
-  /** Until when the broker's certificate is valid; undefined without TLS. */
+  /** Expiry of the broker's certificate; undefined without TLS. */
   readonly certificateValidTo: Date | undefined;
   /**
-   * Publishes with QoS 1, or with QoS 0 where that is all that is possible, and resolves once the broker has the
-   * message: with its PUBACK, or once it has answered a ping sent after it. What it cannot take is not sent.
-   * @throws QcError broker-message-refused, broker-topic-refused: this message only; else the link is lost
+   * Publishes with QoS 1, or with QoS 0 if nothing else is possible, and resolves once the broker has the message: with its
+   * PUBACK, or with the answer to a ping sent after it. A message that exceeds the broker's limits is not sent.
+   * @throws QcError broker-message-refused, broker-topic-refused: only this message failed; any other error: the link is
+   * lost
    */
   publish(topic: string, payload: string | Buffer, options?: PublishOptions): Promise<void>;
-  /** Publishes with QoS 0 and resolves once the message is written, without any sign that the broker has it. */
+  /** Publishes with QoS 0 and resolves once the message is written, without confirmation by the broker. */
   write(topic: string, payload: Buffer): Promise<void>;
   /**
-   * Asks whether the broker takes this message without having it delivered: sends it with QoS 2 and cuts the connection
-   * instead of releasing it (MQTT 5 §4.3.3). A broker that delivers on PUBLISH rather than on PUBREL delivers it all the same.
-   * @throws QcError broker-topic-refused; else the broker ended the connection
+   * Tests whether the broker accepts this message without delivering it: sends it with QoS 2 and cuts the connection
+   * instead of releasing it (MQTT 5 §4.3.3). A broker that delivers on PUBLISH instead of PUBREL delivers it nevertheless.
+   * @throws QcError broker-topic-refused; any other error: the broker ended the connection
    */
   offer(topic: string, payload: string): Promise<void>;
-  /** Why `write` would not send this; undefined if it would. */
+  /** Why `write` cannot send this; undefined if it can. */
   obstacle(topic: string, payload: Buffer): QcError | undefined;
   /** Bytes of the packet that `publish` would send. */
   bytes(topic: string, payload: string | Buffer, options?: PublishOptions): number;
   /**
-   * Resolves with the SUBACK, or after a while without one: with why each filter that was refused was. Retained
-   * messages arrive marked as such.
+   * Resolves with the SUBACK, or after a time-out: with the error of each refused filter. Retained messages are marked as
+   * such.
    */
   subscribe(filters: readonly string[]): Promise<ReadonlyMap<string, QcError>>;
-  /** Takes what arrives on any subscription. */
+  /** Sets the listener for messages of all subscriptions. */
   onMessage(listener: (message: Incoming) => void): void;
   /**
-   * Resolves once the broker has read all that was sent before, QoS 0 included: it answers a ping after it,
-   * since a connection is read in order (MQTT 3.1.1 §3.12, §4.2). Calls in one turn of the loop share one ping.
+   * Resolves once the broker has read everything sent before, including QoS 0: a broker reads a connection in order, so it
+   * answers a ping only after that (MQTT 3.1.1 §3.12, §4.2). Calls in one turn of the event loop share one ping.
    */
   confirm(): Promise<void>;
-  /** Called once when the connection ends by anything but closing it here, before any pending call is rejected. */
+  /** Called once when the connection ends for any reason except `close`, before pending calls are rejected. */
   onLost(listener: (error: QcError) => void): void;
-  /** Cuts the connection without a goodbye: the broker sends the will. */
+  /** Cuts the connection without DISCONNECT: the broker publishes the will. */
   cut(): void;
 }
 
 export interface PublishOptions {
   readonly retain?: boolean;
-  /** MQTT 5 §3.3.2.3.6, handed back as it came; needs a version 5 link. */
+  /** MQTT 5 §3.3.2.3.6, returned unchanged; only on a version 5 link. */
   readonly correlationData?: Buffer;
 }
 
@@ -68,19 +69,19 @@ export interface LinkOptions {
   readonly where: string;
   readonly limits: BrokerLimits;
   readonly willOnClose: boolean;
-  /** The longest that an acknowledgement may take, ms. */
+  /** Maximum time until an acknowledgement, ms. */
   readonly patienceMs: number;
 }
 
 const closeTimeoutMs = 1_000;
-/** For a SUBACK; a broker that ignores a subscription still takes messages, ms. */
+/** Maximum time until a SUBACK, ms; a broker that ignores a subscription can still accept messages. */
 const subackMs = 10_000;
 
 export function linkOver(
   client: MqttClient,
   { version, where, limits, willOnClose, patienceMs }: LinkOptions,
 ): BrokerLink {
-  /** What waits for an acknowledgement, the oldest first, and since when. */
+  /** Unacknowledged messages with their send time, oldest first. */
   const pending = new Map<(error: QcError) => void, number>();
   const listeners: ((error: QcError) => void)[] = [];
   let lost: QcError | undefined;
@@ -95,7 +96,7 @@ export function linkOver(
     pending.clear();
     client.stream.destroy();
   };
-  // A broker that answers pings and forgets a message would keep a place in the window forever, and what waits with it.
+  // A broker that answers pings but forgets a message would block a place in the window forever.
   const watch = setInterval(() => {
     const [oldest = Number.POSITIVE_INFINITY] = pending.values();
     if (performance.now() - oldest > patienceMs) {
@@ -109,7 +110,7 @@ export function linkOver(
 
   const pings = createPings(client);
 
-  /** Settles with the broker's acknowledgement, or with the loss of the link. */
+  /** Settles with the broker's acknowledgement or the loss of the link. */
   const acknowledged = (start: (done: (error?: unknown) => void) => void, topic?: string) =>
     new Promise<void>((resolve, reject) => {
       if (lost) return reject(lost);
@@ -164,7 +165,7 @@ export function linkOver(
     },
     offer: (topic, payload) =>
       acknowledged((done) => {
-        // Called for a packet before the client answers it.
+        // Called for each packet before the client answers it.
         client.on('packetreceive', (packet) => {
           if (packet.cmd !== 'pubrec' || (packet.reasonCode ?? 0) >= 0x80) return;
           done();
@@ -192,7 +193,7 @@ export function linkOver(
           clearTimeout(late);
           reject(error);
         });
-        // rap, MQTT 5 §3.8.3.1: see the retain flag also on what is published while we are subscribed.
+        // rap (MQTT 5 §3.8.3.1): keeps the retain flag of messages that are published while we are subscribed.
         const options = { qos: limits.maximumQos, rap: true } as const;
         client.subscribe([...filters], options, (error, _granted, packet) => {
           clearTimeout(late);
@@ -225,7 +226,7 @@ export function linkOver(
         client.end(true);
         return;
       }
-      // DISCONNECT tells the broker not to send the will; a broker that never hangs up is cut off.
+      // After DISCONNECT the broker does not publish the will; if it does not close the connection, we do.
       const timer = setTimeout(() => client.stream.destroy(), closeTimeoutMs);
       await new Promise<void>((resolve) => {
         client.stream.once('close', () => resolve());
@@ -242,7 +243,7 @@ function validToOf({ stream }: MqttClient): Date | undefined {
   return validTo === undefined ? undefined : new Date(validTo);
 }
 
-/** Pings are answered in order, also those that keep the connection alive. */
+/** Pings are answered in order, including keep-alive pings. */
 function createPings(client: MqttClient): { next(answered: () => void): void } {
   const waiting: (() => void)[][] = [];
   client.on('packetsend', ({ cmd }) => {
@@ -255,7 +256,7 @@ function createPings(client: MqttClient): { next(answered: () => void): void } {
     next(answered) {
       const before = waiting.length;
       client.sendPing();
-      // Nothing is sent, and so nothing answered, over a link that is being lost.
+      // Nothing is sent or answered over a link that is being lost.
       if (waiting.length > before) waiting.at(-1)!.push(answered);
     },
   };

@@ -1,29 +1,29 @@
-/** What crosses the wire, a schema first. Version 1; a field is never renamed or removed, only added. */
+/** Schemas of all messages. Version 1; fields are added, but never renamed or removed. */
 import { z } from 'zod';
 
 const schema = z.literal(1).describe('version of this message');
 const timestamp = z.iso.datetime({ precision: 3 }).describe('UTC, ms');
 
 export const verdictValue = z.enum(['pass', 'fail', 'uncertain']);
-/** OPC 40100-1 result evaluation: 1 OK, 2 NOT_OK, 0 UNDEFINED. Nothing is ever passed by default. */
+/** OPC 40100-1 result evaluation: 1 OK, 2 NOT_OK, 0 UNDEFINED. Never 1 by default. */
 export const evaluationValue = z.union([z.literal(0), z.literal(1), z.literal(2)]);
 
 const ms = z.number().min(0);
-/** Stages of a part in the order in which they follow each other; those that are optional came later. */
+/** Stages of a part in their order; optional ones were added later. */
 const stages = {
   capture: ms.optional().describe('from the shutter to the decoder: the camera and the network'),
-  decode: ms.describe('decoding, cutting, scaling and converting the first picture'),
+  decode: ms.describe('decoding, cutting, scaling and converting the first image'),
   handover: ms.optional().describe('from the decoding process to the agent'),
   collect: ms
     .optional()
-    .describe('waiting for the other pictures of the part, or for its trigger to be sure'),
+    .describe('waiting for the other images of the part, or until its trigger is certain'),
   queue: ms.describe('waiting for the model to be free'),
-  prepare: ms.optional().describe('pixels to input tensor, of the whole run'),
-  base: ms.optional().describe('the base, of the whole run'),
-  head: ms.optional().describe('heads, of the whole run'),
-  answer: ms.optional().describe('from the thread of the model back to the main loop'),
+  prepare: ms.optional().describe('pixels to input tensor, for the whole run'),
+  base: ms.optional().describe('the base network, for the whole run'),
+  head: ms.optional().describe('heads, for the whole run'),
+  answer: ms.optional().describe('from the model thread back to the main loop'),
   decide: ms.optional().describe('vote and thresholds'),
-  order: ms.optional().describe('waiting until the part before it is stored: results keep their order'),
+  order: ms.optional().describe('waiting until the previous part is stored: results keep their order'),
 } as const;
 const timings = z
   .strictObject({
@@ -31,7 +31,7 @@ const timings = z
     inference: ms.describe('prepare, base and head together'),
     total: ms.describe('capture to verdict: the sum of all stages'),
   })
-  .describe('stages of the part, one after the other; an earlier version told only some');
+  .describe('stages of the part, in order; earlier versions reported only some');
 export const stageNames = Object.keys(stages) as readonly (keyof typeof stages)[];
 
 const fraction = z.number().min(0).max(1);
@@ -55,13 +55,17 @@ export const resultMessage = z
   .strictObject({
     schema,
     resultId: z.ulid(),
-    jobId: z.string().describe('the job a command was answered with, or one made here'),
+    jobId: z.string().describe('the job id from the reply to the trigger, or a new one'),
     partId: z.string(),
     station: z.string(),
     camera: z.string(),
     recipe: z.string(),
-    sequence: z.number().int().positive().describe('counts up by one per camera, also across restarts'),
-    state: z.enum(['completed', 'aborted', 'failed']).describe('about the processing, not the part'),
+    sequence: z
+      .number()
+      .int()
+      .positive()
+      .describe('increases by one for each part of a camera, also across restarts'),
+    state: z.enum(['completed', 'aborted', 'failed']).describe('of the processing, not of the part'),
     verdict: verdictValue,
     evaluation: evaluationValue,
     label: z.string().nullable().describe('most probable label; null without a judgement'),
@@ -85,10 +89,10 @@ export const resultMessage = z
     timingsMs: timings,
     simulated: z.boolean(),
     calibration: z.boolean(),
-    historical: z.boolean().describe('true when it waited for the broker'),
-    evidence: z.string().nullable().describe('path of the judged image on this agent, while it is kept'),
+    historical: z.boolean().describe('true if it was delayed because the broker was unavailable'),
+    evidence: z.string().nullable().describe('path of the judged image on this agent, as long as it is kept'),
   })
-  .describe('one message for one part');
+  .describe('result of one part');
 
 export const verdictMessage = z
   .strictObject({
@@ -97,13 +101,15 @@ export const verdictMessage = z
     partId: z.string(),
     verdict: verdictValue,
     evaluation: evaluationValue,
-    jobId: z.string().optional().describe('the job that its trigger was answered with'),
+    jobId: z.string().optional().describe('the job id from the reply to the trigger'),
     historical: z
       .literal(true)
       .optional()
-      .describe('present when it waited for the broker: the part has long gone, do not act on it'),
+      .describe(
+        'present if it was delayed because the broker was unavailable: the part has left, do not act on it',
+      ),
   })
-  .describe('the small one for a PLC');
+  .describe('short result for a PLC');
 
 export const stationState = z.enum(['starting', 'inspecting', 'calibrating', 'degraded', 'stopping']);
 
@@ -115,7 +121,7 @@ export const statusMessage = z
     reasons: z.array(z.string()),
     version: z.string(),
     model: z.string(),
-    recipe: z.string().optional().describe('the recipe in force'),
+    recipe: z.string().optional().describe('the active recipe'),
     cameras: z.record(z.string(), z.enum(['up', 'down'])),
     since: timestamp.describe('when this state began'),
   })
@@ -128,20 +134,20 @@ export const willMessage = z
 const handshakeState = z
   .enum(['not-ready', 'ready', 'acquiring', 'busy'])
   .describe(
-    'ready: a trigger is accepted; acquiring: the part must stay where it is; busy: every place is taken',
+    'ready: a trigger is accepted; acquiring: the part must not move; busy: no more jobs are accepted',
   );
 const jobState = z
   .enum(['requested', 'acquiring', 'judging', 'result-ready'])
-  .describe('judging: all pictures are taken, the part may move; result-ready: waits to be acknowledged');
+  .describe('judging: all images are taken, the part may move; result-ready: waits for acknowledgement');
 
 export const handshakeMessage = z
   .strictObject({
     schema,
     camera: z.string(),
-    session: z.ulid().describe('another one with every start of the agent'),
+    session: z.ulid().describe('new for each start of the agent'),
     state: handshakeState,
-    reason: z.string().describe('why a trigger would be refused; empty while ready'),
-    recipe: z.string().describe('the recipe in force'),
+    reason: z.string().describe('why a trigger is refused; empty while ready'),
+    recipe: z.string().describe('the active recipe'),
     jobs: z
       .array(
         z.strictObject({
@@ -158,12 +164,15 @@ export const handshakeMessage = z
       .describe('oldest first'),
     gone: z
       .array(z.string())
-      .describe('jobs that an earlier session left without a known result: their parts are not good'),
-    unacknowledged: z.number().int().describe('results of this session that nobody acknowledged in time'),
+      .describe('jobs of an earlier session without a known result: do not treat their parts as good'),
+    unacknowledged: z.number().int().describe('results of this session that were not acknowledged in time'),
   })
   .describe('retained, one for each camera with trigger: command; see also status, which has the last will');
 
-const issuedAt = z.iso.datetime({ offset: true }).optional().describe('refused as stale when too old');
+const issuedAt = z.iso
+  .datetime({ offset: true })
+  .optional()
+  .describe('the command is refused as stale if this is too old');
 const id = z.string().min(1).max(128);
 const requestId = id.optional().describe('repeated in the reply');
 export const commandMessages = {
@@ -174,7 +183,7 @@ export const commandMessages = {
     requestId: id
       .optional()
       .describe(
-        'repeated in the reply, and makes it safe to send the trigger again: the same one gets the same job, not another part',
+        'repeated in the reply; makes it safe to send the trigger again: the same requestId gets the same job, not a new part',
       ),
     issuedAt,
   }),
@@ -200,17 +209,20 @@ export const replyMessage = z
   .strictObject({
     schema,
     ok: z.boolean(),
-    camera: z.string().optional().describe('as in the command, also where it is refused'),
-    partId: z.string().optional().describe('as in the command, also where it is refused'),
-    requestId: z.string().optional().describe('as in the command, also where it is refused'),
+    camera: z.string().optional().describe('as in the command, also if it is refused'),
+    partId: z.string().optional().describe('as in the command, also if it is refused'),
+    requestId: z.string().optional().describe('as in the command, also if it is refused'),
     jobId: z.string().optional(),
-    repeated: z.literal(true).optional().describe('the trigger had come before: this is the job of then'),
+    repeated: z
+      .literal(true)
+      .optional()
+      .describe('the trigger was received before: this is the job of the first time'),
     error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   })
-  .describe('answer to a command');
+  .describe('reply to a command');
 
 export type Result = z.output<typeof resultMessage>;
-/** All stages, as they are told now. */
+/** All stages of the current version. */
 export type Timings = Record<keyof Result['timingsMs'], number>;
 export type VerdictMessage = z.output<typeof verdictMessage>;
 export type Status = z.output<typeof statusMessage>;

@@ -1,4 +1,4 @@
-/** One attempt: connect, say who we are, listen for commands, send what waits, until the connection is lost. */
+/** One attempt: connect, publish the status, receive commands and send pending messages until the connection is lost. */
 import type { Log } from '../lifecycle/log.ts';
 import { type BrokerOptions, connectBroker } from './broker.ts';
 import type { CommandDesk } from './commands.ts';
@@ -21,7 +21,7 @@ export interface SessionOptions {
   readonly topics: Topics;
   /** Whether to subscribe to commands. */
   readonly commands: boolean;
-  /** How long closing may go on sending what waits, ms. */
+  /** Maximum time for sending pending messages when closing, ms. */
   readonly flushMs: number;
 }
 
@@ -29,13 +29,13 @@ export interface SessionDeps {
   readonly log: Log;
   readonly outbox: MqttOutbox;
   readonly desk: CommandDesk;
-  /** What the broker refuses, and what has waited for it, from one session to the next. */
+  /** Refusals and delays, kept across sessions. */
   readonly refusals: Refusals;
   readonly live: LiveMessages;
   status(): Status;
   /** The handshake of each camera that is triggered by command. */
   handshakes(): readonly Handshake[];
-  /** From when it can be used until the attempt ends. */
+  /** Called when the session can be used; it is valid until the attempt ends. */
   onSession(session: MqttSession): void;
   published(kind: PublishedKind, part?: Numbered): void;
 }
@@ -43,28 +43,28 @@ export interface SessionDeps {
 export interface MqttSession {
   readonly version: BrokerLink['version'];
   readonly limits: BrokerLink['limits'];
-  /** Publishes the status as it is when its turn comes; several calls in a row may share one message. */
+  /** Publishes the status that is current at the time of sending; several calls in a row may share one message. */
   statusChanged(): void;
-  /** Likewise for what has changed of the handshakes. */
+  /** The same for changed handshakes. */
   handshakesChanged(): void;
 }
 
 export type PublishedKind = 'result' | 'verdict' | 'status' | 'handshake' | 'reply';
 
-/** Unacknowledged messages; brokers commonly take 20 at a time. */
+/** Maximum number of unacknowledged messages; brokers commonly accept 20. */
 const windowSize = 16;
 
 /** Time for the last status to be acknowledged when closing, ms. */
 const goodbyeMs = 500;
 
-/** How often to look whether something that was refused is to be tried again, ms. */
+/** Interval of the check for refused messages to try again, ms. */
 const retryEveryMs = 250;
 
 /**
- * Runs until the connection is lost, which throws, or until the signal aborts: then sends what waits
- * within `flushMs`, says goodbye and resolves. A message leaves the outbox only on its PUBACK, so that
- * after a loss the next attempt sends the rest again, in order (QoS 1: at least once). What the broker refuses
- * does not end it.
+ * Runs until the connection is lost, which throws, or until the signal aborts: then sends pending messages within
+ * `flushMs`, publishes the offline status and resolves. A message is removed from the outbox only on its PUBACK, so that
+ * after a loss the next attempt sends the rest again, in order (QoS 1: at least once). Refused messages do not end the
+ * session.
  * @throws QcError broker-…
  */
 export async function runSession(
@@ -90,13 +90,13 @@ export async function runSession(
     if (oldestMs !== undefined) live.interrupted(oldestMs);
     ended.abort(error);
   });
-  // A broker that answers nothing any more must not hold up the end.
+  // A broker that no longer answers must not block closing.
   using _goodbye = afterAbort(signal, options.flushMs + goodbyeMs, () => link.cut());
 
   const places = Math.min(windowSize, link.limits.receiveMaximum);
   const window = new Window(places, ended.signal);
   const sender = new Sender(link, refusals, { window, places });
-  const statusChanged = createRetainedPublisher(ended, () => tellStatus(sender, topics, deps));
+  const statusChanged = createRetainedPublisher(ended, () => publishStatus(sender, topics, deps));
   const handshakesChanged = createRetainedPublisher(ended, createHandshakePublisher(sender, topics, deps));
   await statusChanged();
   await handshakesChanged();
@@ -106,7 +106,7 @@ export async function runSession(
   const flow = drain(lanes, { window, ended, onLeft: () => signal.aborted && flushed() });
   const flushed = () => flow.isIdle && ended.abort(done);
   link.onMessage((message) => {
-    // Once stopping, nothing new is begun.
+    // While stopping, nothing new is started.
     if (!signal.aborted) void answer(message, sender, topics, deps);
   });
   const subscription = createSubscription(sender, topics, refusals, {
@@ -114,7 +114,7 @@ export async function runSession(
     wildcards: link.limits.wildcards,
   });
   using _retries = every(retryEveryMs, () => {
-    resumeWhatMay(flow, refusals);
+    resumeTopics(flow, refusals);
     const isDue = (topic: string) => refusals.topics.isClosed(topic) && refusals.topics.mayTest(topic);
     if (isDue(topics.status)) void statusChanged();
     if (deps.handshakes().some(({ camera }) => isDue(topics.handshake(camera)))) void handshakesChanged();
@@ -132,13 +132,13 @@ export async function runSession(
   using _flush = afterAbort(signal, 0, flushed);
   await flow.done;
   if (ended.signal.reason !== done) throw ended.signal.reason;
-  await sayGoodbye(link, topics, deps);
+  await publishOffline(link, topics, deps);
 }
 
-/** Why a session ends in order. */
+/** Reason of a regular end of the session. */
 const done = Symbol('done');
 
-/** Calls `then` this long after the signal aborts, unless disposed of before. */
+/** Calls `then` this long after the signal aborts, unless disposed before. */
 export function afterAbort(signal: AbortSignal, delayMs: number, then: () => void): Disposable {
   let timer: NodeJS.Timeout | undefined;
   const start = () => {
@@ -162,18 +162,18 @@ const stopped = (handshake: Handshake): Handshake => ({
   reason: 'the agent is stopped',
 });
 
-async function tellStatus(sender: Sender, topics: Topics, deps: SessionDeps): Promise<void> {
+async function publishStatus(sender: Sender, topics: Topics, deps: SessionDeps): Promise<void> {
   const status = deps.status();
   const tell = (message: Status) =>
     sender.sendNow({ kind: 'status', topic: topics.status, payload: JSON.stringify(message), retain: true });
-  // Whoever acts on it needs to know the state more than the reasons.
+  // If it is too large, it is sent without reasons: the state matters more.
   const outcome = await tell(status);
   const wasTold =
     outcome === 'sent' || (outcome === 'refused' && (await tell({ ...status, reasons: [] })) === 'sent');
   if (wasTold) deps.published('status');
 }
 
-/** Publishes the handshakes that are not what was published last. */
+/** Publishes handshakes that have changed since they were published last. */
 function createHandshakePublisher(sender: Sender, topics: Topics, deps: SessionDeps): () => Promise<void> {
   const told = new Map<string, string>();
   return async () => {
@@ -190,8 +190,8 @@ function createHandshakePublisher(sender: Sender, topics: Topics, deps: SessionD
   };
 }
 
-/** The last word, on whatever the broker takes. */
-async function sayGoodbye(
+/** Publishes the offline status and handshakes if the broker accepts them. */
+async function publishOffline(
   link: BrokerLink,
   topics: Topics,
   { handshakes, refusals }: SessionDeps,
@@ -211,7 +211,7 @@ async function sayGoodbye(
   await say(topics.status, offline('stopped'));
 }
 
-function resumeWhatMay(flow: Drain, { topics }: Refusals): void {
+function resumeTopics(flow: Drain, { topics }: Refusals): void {
   for (const topic of flow.heldTopics) if (topics.mayTest(topic)) flow.resume(topic);
   flow.retryAside();
 }
@@ -221,7 +221,7 @@ function every(ms: number, act: () => void): Disposable {
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** At most one message is on its way and one waits; what changes meanwhile goes with the waiting one. */
+/** At most one message is in flight and one waits; the waiting one contains later changes. */
 function createRetainedPublisher(ended: AbortController, tell: () => Promise<void>): () => Promise<void> {
   let isSending = false;
   let changed = false;
@@ -230,7 +230,7 @@ function createRetainedPublisher(ended: AbortController, tell: () => Promise<voi
     if (isSending) return;
     isSending = true;
     try {
-      // Once ended, nothing may follow the last word, which is `online: false`.
+      // After the end nothing may follow the last message, which is `online: false`.
       while (changed && !ended.signal.aborted) {
         changed = false;
         await tell();
@@ -245,7 +245,7 @@ function createRetainedPublisher(ended: AbortController, tell: () => Promise<voi
 
 async function answer(message: Incoming, sender: Sender, topics: Topics, deps: SessionDeps): Promise<void> {
   const name = topics.commandOf(message.topic);
-  // A retained message of no bytes is how a retained one is cleared (MQTT 3.1.1 §3.3.1.3): no command.
+  // An empty retained message clears a retained one (MQTT 3.1.1 §3.3.1.3) and is not a command.
   if (name === undefined || (message.payload.length === 0 && !message.responseTopic)) return;
   const { payload, retained, responseTopic, correlationData } = message;
   const named = responseTopic !== undefined && topics.acceptsResponse(responseTopic);
@@ -259,7 +259,7 @@ async function answer(message: Incoming, sender: Sender, topics: Topics, deps: S
     });
     if (outcome === 'sent') deps.published('reply');
   } catch (error) {
-    // Nothing that comes in by a message may end the process. Whoever asked may ask again.
+    // No received message may end the process. The sender can repeat the command.
     deps.log.warn({ err: error, command: name.slice(0, 64) }, 'a reply could not be sent');
   }
 }

@@ -1,4 +1,4 @@
-/** What the broker is to be told of a part: two queues of the outbox, and what is put into them. */
+/** Messages about a part for the broker: two queues of the outbox and their content. */
 import { z } from 'zod';
 import { composeVerdict } from './compose.ts';
 import type { Result, VerdictMessage } from './messages.ts';
@@ -9,14 +9,14 @@ export interface CameraVerdict {
   readonly verdict: VerdictMessage;
 }
 
-/** A payload stays an object until it is sent: `publishedAt` and `historical` are only known then. */
+/** A payload remains an object until it is sent, because `publishedAt` and `historical` are only known then. */
 export interface MqttOutbox {
   readonly results: Outbox<Result>;
-  /** A queue of their own, so that a live verdict need not wait behind results that have waited. */
+  /** A separate queue, so that a live verdict does not wait behind delayed results. */
   readonly verdicts: Outbox<CameraVerdict>;
 }
 
-// As loose as sending allows: an earlier or a later version may have stored it. What was put was valid then.
+// As permissive as possible: an earlier or later version may have stored it. It was valid when it was put.
 const storedResult = z.looseObject({
   schema: z.literal(1),
   camera: z.string(),

@@ -1,4 +1,4 @@
-/** The agent's voice: keeps one session with the broker going, whatever happens to it. */
+/** Keeps one session with the broker open and restores it after every failure. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QcError } from '../../config/errors.ts';
 import type { MqttConfig } from '../../config/schema.ts';
@@ -20,18 +20,18 @@ export type PublisherConfig = Omit<MqttConfig, 'topic' | 'clientId'> & {
   /** Base topic. */
   readonly topic: string;
   readonly clientId: string;
-  /** How long closing may go on sending what waits, ms; default 2,000. */
+  /** Maximum time for sending pending messages when closing, ms; default 2,000. */
   readonly flushMs?: number;
 };
 
-/** Told what happens, for metrics. */
+/** Is notified of events, for metrics. */
 export interface PublisherObserver {
   connected(on: boolean): void;
-  /** The broker has acknowledged it. @param part whose verdict it is, where that did not wait for the broker */
+  /** The broker has acknowledged it. @param part the part of a verdict that was not delayed */
   published(kind: PublishedKind, part?: Numbered): void;
-  /** The broker has refused a message; a topic that stays refused is told once. */
+  /** The broker has refused a message; called once for a topic that remains refused. */
   refused(kind: MessageKind, reason: RefusalReason): void;
-  /** What the broker refuses, while it goes on with everything else; empty when that is over. */
+  /** What the broker refuses while everything else continues; empty when that is over. */
   notice(text: string): void;
 }
 
@@ -43,31 +43,36 @@ export interface PublisherDeps {
   readonly needsCommands: boolean;
   readonly recorder: CommandRecorder;
   readonly observer: PublisherObserver;
-  /** The retained status, read whenever it is about to be published. */
+  /** The retained status, read before it is published. */
   status(): Status;
-  /** The retained handshakes, likewise. */
+  /** The retained handshakes, read before they are published. */
   handshakes(): readonly Handshake[];
 }
 
 export interface Publisher extends AsyncDisposable {
-  /** Announced and subscribed; false while the broker is away. */
+  /** Status published and commands subscribed; false while the broker is unavailable. */
   readonly connected: boolean;
-  /** Why it is not connected, with what to do; while connected what the broker refuses, empty for nothing. Never contains a password. */
+  /**
+   * Why it is not connected, and what to do; while connected, what the broker refuses, or empty. Never contains a password.
+   */
   readonly reason: string;
-  /** Publishes the status again; nothing to do while the broker is away, since connecting publishes it. */
+  /** Publishes the status again; not needed while disconnected, because connecting publishes it. */
   statusChanged(): void;
-  /** Publishes the handshakes that have changed. */
+  /** Publishes changed handshakes. */
   handshakesChanged(): void;
 }
 
-/** While looking for the message over which the broker ends the connection: attempts without back-off, and the pause between them, ms. */
+/**
+ * During the search for the message that makes the broker end the connection: number of attempts without back-off, and the
+ * pause between them, ms.
+ */
 const maxAtOnce = 8;
 const atOnceMs = 100;
 
 /**
- * Opens at once and connects in the background: a broker that is away is no reason not to inspect.
- * Results and verdicts are sent by putting them into the outbox. Closing sends what waits within
- * `flushMs`, publishes a retained `online: false`, and disconnects; what is left stays in the outbox.
+ * Opens at once and connects in the background: inspection does not depend on the broker. Results and verdicts are sent by
+ * putting them into the outbox. Closing sends pending messages within `flushMs`, publishes a retained `online: false`, and
+ * disconnects; the rest stays in the outbox.
  */
 export async function openPublisher(config: PublisherConfig, deps: PublisherDeps): Promise<Publisher> {
   const { observer, outbox } = deps;
@@ -109,7 +114,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
       try {
         return await attemptOnce(signal);
       } catch (error) {
-        // Found out soon which message the broker does not take, the others hardly wait.
+        // The sooner the refused message is found, the less the others are delayed.
         if (!refusals.careful || isLoginRefused(error) || left === 0 || signal.aborted) throw error;
         onFailure(error, atOnceMs);
         await sleep(atOnceMs, undefined, { signal }).catch(() => undefined);
@@ -135,7 +140,7 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
             faults.clear();
             observer.connected(true);
             log.info(
-              { protocol: opened.version, waiting: waiting(), ...toldLimits(opened) },
+              { protocol: opened.version, waiting: waiting(), ...notableLimits(opened) },
               'connected to the broker',
             );
           },
@@ -182,14 +187,14 @@ export async function openPublisher(config: PublisherConfig, deps: PublisherDeps
       if (waiting() > 0)
         log.warn(
           { waiting: waiting() },
-          'stopped before the broker had everything: the rest is sent after the next start',
+          'stopped before everything was sent to the broker: the rest is sent after the next start',
         );
     },
   };
 }
 
-/** Limits that are worth a word. */
-function toldLimits({ limits }: MqttSession): Record<string, number | boolean> {
+/** Limits that are worth logging. */
+function notableLimits({ limits }: MqttSession): Record<string, number | boolean> {
   return {
     ...(Number.isFinite(limits.maximumPacketSize) && { maximumPacketSize: limits.maximumPacketSize }),
     ...(limits.maximumQos === 0 && { qos: 0 }),

@@ -1,8 +1,8 @@
-/** What a broker refuses and why: one message, a topic, or a subscription. */
+/** Refusals by a broker: of one message, a topic, or a subscription. */
 import { QcError } from '../../config/errors.ts';
 import { isClosed, reasonOf } from './broker-error.ts';
 
-/** Label of a metric: never rename one. */
+/** Values of a metric label: never rename one. */
 const refusalReasons = [
   'too-large',
   'payload',
@@ -28,14 +28,17 @@ const byCode: Readonly<Record<number, RefusalReason>> = {
   155: 'qos',
   162: 'topic',
 };
-/** Reason codes of a DISCONNECT that say no more than a closed connection does: unspecified, malformed, protocol, implementation. */
+/**
+ * Reason codes of a DISCONNECT that are no more specific than a closed connection: unspecified, malformed, protocol,
+ * implementation.
+ */
 const unspecific: readonly unknown[] = [0x80, 0x81, 0x82, 0x83];
 
 const texts: Readonly<Record<RefusalReason, string>> = {
   'too-large': 'the message is too large',
   payload: 'payload format invalid',
   'not-authorized': 'not authorized',
-  topic: 'the name is not valid there',
+  topic: 'the topic name is not valid',
   quota: 'quota exceeded',
   retain: 'retained messages are not supported',
   qos: 'QoS 1 is not supported',
@@ -46,7 +49,7 @@ export const textOf = (reason: RefusalReason): string => texts[reason];
 
 const refusals = new WeakMap<QcError, RefusalReason>();
 
-/** The refusal that an acknowledgement tells of; undefined if it is something else. */
+/** The refusal in an acknowledgement; undefined if it is something else. */
 export function toRefusal(
   error: unknown,
   where: string,
@@ -56,13 +59,13 @@ export function toRefusal(
   const { code, message } = (error ?? {}) as { code?: unknown; message?: string };
   if (typeof code !== 'number' || code < 0x80) return undefined;
   const reason = byCode[code] ?? 'other';
-  // Before anything is sent, the size is known: it is said.
+  // If the message was not sent because of its size, the text states the size.
   const made = refusalError(topic, what, reason, code === 0x95 ? message : undefined, where);
   refusals.set(made, reason);
   return made;
 }
 
-/** @param where host and port, where the broker has answered */
+/** @param where host and port, if the broker has answered */
 export function refusalError(
   topic: string,
   what: 'message' | 'subscription',
@@ -82,17 +85,17 @@ export function refusalError(
   if (isOfMessage(reason)) return new QcError('broker-message-refused', text);
   const remedy =
     reason === 'disconnected'
-      ? 'look at the log of the broker: its access list may forbid the topic, or its limit for the size of a message'
+      ? "check the broker's log: its access list may forbid the topic, or the message may exceed its size limit"
       : undefined;
   return new QcError('broker-topic-refused', text, remedy === undefined ? {} : { remedy });
 }
 
-/** Whether the message itself is refused and would be again, rather than everything on its topic for a while. */
+/** Whether the message itself is permanently refused (instead of its topic for some time). */
 export function isOfMessage(reason: RefusalReason): boolean {
   return reason === 'too-large' || reason === 'payload';
 }
 
-/** Why this message or subscription was refused; undefined if the error is another one. */
+/** Why this message or subscription was refused; undefined for any other error. */
 export function refusalReasonOf(error: unknown): RefusalReason | undefined {
   return error instanceof QcError ? refusals.get(error) : undefined;
 }

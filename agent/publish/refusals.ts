@@ -1,8 +1,8 @@
 /**
- * What the broker refuses, from one connection to the next. A refusal that is answered names its message. A connection
- * that the broker ends over a message does not: what was unacknowledged then is suspected, and sent one at a time on
- * the next connection, until the one over which it ends is known. A stored message is first put aside alone; if the
- * next one on its topic ends the connection as well, the topic is refused.
+ * Tracks what the broker refuses, across connections. An answered refusal names its message. If the broker ends the
+ * connection because of a message, it does not: then all unacknowledged messages are suspects and are sent one at a time on
+ * the next connection, until the cause is found. A stored message is first put aside alone; if the next one on its topic
+ * ends the connection as well, the topic is refused.
  */
 import type { QcError } from '../../config/errors.ts';
 import type { Log } from '../lifecycle/log.ts';
@@ -13,14 +13,14 @@ import { RefusedTopics } from './refused-topics.ts';
 export type MessageKind = 'result' | 'verdict' | 'status' | 'handshake' | 'reply' | 'subscription';
 
 export interface Sendable {
-  /** The same one after a reconnect; by default whatever goes to this topic. */
+  /** Identifies the message across connections; default: all messages to this topic. */
   readonly key?: string;
   readonly kind: MessageKind;
-  /** Or the filter of a subscription. */
+  /** The topic, or the filter of a subscription. */
   readonly topic: string;
   readonly bytes: number;
   readonly retain?: boolean;
-  /** It waits in the outbox, and comes again as the same one. */
+  /** It is stored in the outbox and sent again with the same key. */
   readonly isStored?: boolean;
 }
 
@@ -31,39 +31,41 @@ interface Sent extends Sendable {
 
 export interface RefusalsDeps {
   readonly log: Log;
-  /** Counts a message that was refused. */
+  /** Counts a refused message. */
   refused(kind: MessageKind, reason: RefusalReason): void;
   /** Called when `notice` may have changed. */
   onChange(): void;
 }
 
-/** A broker ends the connection over a message soon after it was sent; what is lost later has another cause, ms. */
+/**
+ * If a broker ends the connection because of a message, it does so within this time; a later loss has another cause, ms.
+ */
 const promptMs = 3_000;
-/** Lost connections that show that a message is the cause, where the broker does not say so. */
+/** Number of lost connections after which a message counts as the cause, if the broker does not say so. */
 const strikes = 2;
-/** Suspects that do not come again are forgotten after this time, ms. */
+/** Suspects that are not sent again are forgotten after this time, ms. */
 const carefulMs = 60_000;
-/** How long a size limit that the broker did not announce is believed, first and at most, ms. */
+/** How long a size limit that was not announced by the broker is assumed: first and maximum time, ms. */
 const sizeLimitMs = { first: 60_000, most: 3_600_000 };
 
-/** How long it is said that messages on a topic are refused, after the last one, ms. */
+/** How long a refusal on a topic is reported after the last refused message, ms. */
 const saidMs = 60_000;
 
 export class Refusals {
   readonly topics: RefusedTopics;
-  /** What the broker turned out not to support. */
+  /** Features that the broker turned out not to support. */
   readonly unsupported = { retain: false, qos: false };
   readonly #deps: RefusalsDeps;
   readonly #unanswered = new Map<string, Sent>();
   readonly #suspects = new Set<string>();
   readonly #strikes = new Map<string, number>();
-  /** Messages that ended the connection, while their topic may still be fine: true once it is known to be. */
+  /** Messages that ended the connection, although their topic may be accepted: true once that is known. */
   readonly #aside = new Map<string, Sent & { isRefused: boolean }>();
   #carefulUntil = 0;
   #sizeLimit: { bytes: number; until: number; waitMs: number } | undefined;
   #largestAccepted = 0;
   #silentlyRefused = 0;
-  /** By topic: what is said of messages that are too large or malformed, until one is accepted. */
+  /** Reported text by topic for messages that are too large or malformed, until one is accepted. */
   readonly #ofMessages = new Map<string, { readonly text: string; readonly at: number }>();
 
   constructor(deps: RefusalsDeps) {
@@ -71,7 +73,7 @@ export class Refusals {
     this.topics = new RefusedTopics(deps.log);
   }
 
-  /** One message at a time, so that the one over which the connection ends is known. */
+  /** Whether to send one message at a time, to find the one that ends the connection. */
   get careful(): boolean {
     return (this.#suspects.size > 0 || this.#aside.size > 0) && performance.now() < this.#carefulUntil;
   }
@@ -97,7 +99,7 @@ export class Refusals {
     this.#unanswered.set(key, { ...message, key, at: performance.now() });
   }
 
-  /** Whatever the answer: the connection did not end over it. */
+  /** The broker answered, so the message did not end the connection. */
   answered(message: Sendable): void {
     const key = keyOf(message);
     this.#unanswered.delete(key);
@@ -111,13 +113,13 @@ export class Refusals {
     for (const aside of this.#aside.values()) {
       if (aside.topic !== topic || aside.isRefused) continue;
       aside.isRefused = true;
-      // Two that were larger than anything accepted: it is their size.
+      // Two messages that were larger than any accepted one: the size is the cause.
       if (++this.#silentlyRefused >= 2 && aside.bytes > this.#largestAccepted) this.#learnSize(aside.bytes);
       this.messageRefused(aside, 'disconnected');
     }
     const wasClosed = this.topics.isClosed(topic);
     this.topics.accepted(topic);
-    // Large and small ones may take turns: what is said stays for a while.
+    // Large and small messages may alternate, so the report stays for a while.
     const { at = Number.POSITIVE_INFINITY } = this.#ofMessages.get(topic) ?? {};
     const isOver = performance.now() - at > saidMs && this.#ofMessages.delete(topic);
     if (isOver || wasClosed) this.#deps.onChange();
@@ -135,7 +137,7 @@ export class Refusals {
     this.#deps.onChange();
   }
 
-  /** @param answer of the broker; none where it ended the connection */
+  /** @param answer answer of the broker; undefined if it ended the connection */
   topicRefused({ kind, topic }: Sendable, reason: RefusalReason, answer?: QcError): void {
     const isSubscription = kind === 'subscription';
     if (!this.topics.isClosed(topic)) this.#deps.refused(kind, reason);
@@ -144,7 +146,7 @@ export class Refusals {
     this.#deps.onChange();
   }
 
-  /** Others stand for this subscription. */
+  /** Other subscriptions replace this one. */
   forget(filter: string): void {
     this.topics.forget(filter);
     this.#deps.onChange();
@@ -152,8 +154,7 @@ export class Refusals {
 
   /**
    * The connection ended.
-   * @returns how long the oldest unacknowledged message had been on its way, ms, where one of them may be the cause;
-   * undefined if none is
+   * @returns age of the oldest unacknowledged message, ms, if one of them may be the cause; otherwise undefined
    */
   lost(error: unknown): number | undefined {
     const pending = [...this.#unanswered.values()];
@@ -172,8 +173,8 @@ export class Refusals {
   }
 
   /**
-   * What is refused now, a line each.
-   * @param needed filters of subscriptions that the station cannot do without; others are left out
+   * Current refusals, one line each.
+   * @param needed filters of subscriptions that the station needs; others are omitted
    */
   lines(needed: readonly string[]): string[] {
     return [...this.topics.lines(needed), ...[...this.#ofMessages.values()].map(({ text }) => text)];
@@ -189,7 +190,7 @@ export class Refusals {
     else if (only && this.#isCertain(only, reason)) this.#offends(only, reason);
   }
 
-  /** Where the broker only closes the connection, it may be chance: it takes another time to be certain. */
+  /** If the broker only closes the connection, it may be a coincidence: certain only after another time. */
   #isCertain({ key, topic }: Sent, reason: RefusalReason): boolean {
     if (reason !== 'disconnected' || this.#hasAside(topic)) return true;
     const count = (this.#strikes.get(key) ?? 0) + 1;
@@ -218,7 +219,7 @@ export class Refusals {
     return [...this.#aside.values()].some((aside) => aside.topic === topic);
   }
 
-  /** The largest that was on its way is too large for certain. */
+  /** The largest message in flight is certainly too large. */
   #tooLarge(pending: readonly Sent[]): void {
     const largest = pending.reduce((most, sent) => (sent.bytes > most.bytes ? sent : most));
     this.#aside.set(largest.key, { ...largest, isRefused: true });

@@ -1,6 +1,6 @@
 /**
- * Topics on which the broker takes nothing, or nothing retained, and when each is tried again. Kept from one connection
- * to the next. A topic is open, closed until its time has come, or on test: then one message decides.
+ * Topics on which the broker refuses all messages or retained ones, and when each is tried again. Kept across connections.
+ * A topic is open, closed until a certain time, or on test: then one message decides.
  */
 import type { QcError } from '../../config/errors.ts';
 import type { Log } from '../lifecycle/log.ts';
@@ -9,7 +9,7 @@ import { type RefusalReason, textOf } from './refusal.ts';
 export interface TopicRefusal {
   readonly reason: RefusalReason;
   readonly error: QcError;
-  /** There was no answer, the broker ended the connection. */
+  /** The broker ended the connection without an answer. */
   readonly endedConnection: boolean;
   readonly isSubscription: boolean;
 }
@@ -18,17 +18,17 @@ interface Closed {
   readonly topic: string;
   readonly isSubscription: boolean;
   reason: RefusalReason;
-  /** By the process's own clock, ms. */
+  /** Monotonic time, ms. */
   until: number;
   waitMs: number;
   isOnTest: boolean;
 }
 
-/** Between two tests, first and at most, ms: an answer costs nothing, … */
+/** First and maximum time between two tests, ms: an answered refusal costs nothing, … */
 const answered = { firstMs: 10_000, maxMs: 300_000 };
-/** … a lost connection costs every other message a moment. */
+/** … but a lost connection delays all other messages. */
 const disconnecting = { firstMs: 60_000, maxMs: 3_600_000 };
-/** Topics that are remembered; requesters name response topics as they like. */
+/** Maximum number of remembered topics; requesters choose response topics freely. */
 const remembered = 200;
 
 export class RefusedTopics {
@@ -40,7 +40,10 @@ export class RefusedTopics {
     this.#log = log;
   }
 
-  /** Whether a message may go out now. Where its topic's time has come, the message is the test: tell how it ends. */
+  /**
+   * Whether a message may be sent now. If the topic is due for a test, this message is the test and its outcome must be
+   * reported.
+   */
   mayTry(topic: string): boolean {
     const closed = this.#closed.get(topic);
     if (!closed) return true;
@@ -49,7 +52,7 @@ export class RefusedTopics {
     return true;
   }
 
-  /** Whether `mayTry` would say yes. */
+  /** Whether `mayTry` would return true. */
   mayTest(topic: string): boolean {
     const closed = this.#closed.get(topic);
     return !closed || (!closed.isOnTest && performance.now() >= closed.until);
@@ -64,7 +67,7 @@ export class RefusedTopics {
     return this.#closed.get(topic)?.reason;
   }
 
-  /** Nothing more is said of it. */
+  /** Stops reporting the topic. */
   forget(topic: string): void {
     this.#closed.delete(topic);
   }
@@ -79,7 +82,7 @@ export class RefusedTopics {
     if (closed) closed.isOnTest = false;
   }
 
-  /** The connection was lost over something else than the tests. */
+  /** The connection was lost for another reason than the tests. */
   testsEnded(): void {
     for (const topic of this.#closed.keys()) this.testEnded(topic);
   }
@@ -88,11 +91,11 @@ export class RefusedTopics {
     if (this.#closed.delete(topic)) this.#log.info({ topic }, `the broker accepts ${topic} again`);
   }
 
-  /** Closes the topic, which the log says once, or keeps it closed for longer. */
+  /** Closes the topic and logs it once, or keeps it closed for longer. */
   refused(topic: string, { reason, error, endedConnection, isSubscription }: TopicRefusal): void {
     const closed = this.#closed.get(topic);
     const { firstMs, maxMs } = endedConnection ? disconnecting : answered;
-    // Several messages on their way to the same topic are one refusal.
+    // Several messages in flight to the same topic count as one refusal.
     if (closed && !closed.isOnTest) return;
     const waitMs = closed ? Math.min(2 * closed.waitMs, maxMs) : firstMs;
     const until = performance.now() + waitMs;
@@ -101,7 +104,7 @@ export class RefusedTopics {
     this.#closed.set(topic, { topic, isSubscription, reason, waitMs, until, isOnTest: false });
     this.#log.warn(
       { topic, reason, retryAfterS: Math.round(waitMs / 1_000) },
-      `${error.line}; everything else goes on, and this is tried again from time to time`,
+      `${error.line}; everything else continues, and this is tried again at intervals`,
     );
   }
 
@@ -110,21 +113,23 @@ export class RefusedTopics {
     return !this.#unretained.has(topic);
   }
 
-  /** From now on nothing is published retained there. */
+  /** From now on messages on this topic are not retained. */
   withoutRetain(topic: string): void {
     this.#unretained.add(topic);
     this.#log.warn({ topic }, `the broker refuses retained messages on ${topic}: published without retain`);
   }
 
   /**
-   * What is refused now, a line each.
-   * @param needed filters of subscriptions that the station cannot do without; others are left out
+   * Current refusals, one line each.
+   * @param needed filters of subscriptions that the station needs; others are omitted
    */
   lines(needed: readonly string[]): string[] {
     return [...this.#closed.values()].flatMap(({ topic, reason, isSubscription }) => {
       if (!isSubscription) return [`the broker refuses messages on ${topic}: ${textOf(reason)}`];
       if (!needed.includes(topic)) return [];
-      return [`no command arrives, the broker refuses the subscription to ${topic}: ${textOf(reason)}`];
+      return [
+        `commands cannot be received, the broker refuses the subscription to ${topic}: ${textOf(reason)}`,
+      ];
     });
   }
 }

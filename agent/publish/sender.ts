@@ -1,4 +1,4 @@
-/** Publishes the messages of one connection, so that one that the broker refuses does not stop the others. */
+/** Publishes the messages of one connection; a refused message does not stop the others. */
 import type { QcError } from '../../config/errors.ts';
 import type { Outcome } from './drain.ts';
 import type { BrokerLink } from './link.ts';
@@ -12,13 +12,13 @@ export interface Outgoing {
   readonly payload: string;
   readonly retain?: boolean;
   readonly correlationData?: Buffer;
-  /** Of a message that waits in the outbox: the same one after a reconnect. */
+  /** Key of a stored message, which stays the same after a reconnect. */
   readonly key?: string;
 }
 
 export interface SenderOptions {
   readonly window: Window;
-  /** Places of the window, while not one message at a time. */
+  /** Normal size of the window, while more than one message may be in flight. */
   readonly places: number;
 }
 
@@ -34,7 +34,7 @@ export class Sender {
     this.#fit();
   }
 
-  /** Sends one message that has its place in the window; rejects when the link is lost. */
+  /** Sends a message that has a place in the window; rejects when the link is lost. */
   async send({ kind, topic, payload, retain = false, correlationData, key }: Outgoing): Promise<Outcome> {
     const link = this.#link;
     const refusals = this.#refusals;
@@ -85,7 +85,7 @@ export class Sender {
     return 'sent';
   }
 
-  /** Sends one message at once; rejects when the link is lost. */
+  /** Sends a message at once; rejects when the link is lost. */
   async sendNow(message: Outgoing): Promise<Outcome> {
     const { window } = this.#options;
     await window.take(true);
@@ -94,14 +94,14 @@ export class Sender {
     return outcome;
   }
 
-  /** Subscribes to what the broker lets us subscribe to, and hands back the filters that it refused. */
+  /** Subscribes to all filters that the broker allows, and returns the refused ones. */
   async subscribe(filters: readonly string[]): Promise<string[]> {
     const refusals = this.#refusals;
     const { window } = this.#options;
     const refused: string[] = filters.filter((filter) => !refusals.topics.mayTry(filter));
     for (const filter of filters.filter((one) => !refused.includes(one))) {
       const message: Sendable = { kind: 'subscription', topic: filter, bytes: filter.length };
-      // Not one of the messages that the window bounds, unless only one packet may be on its way.
+      // Subscriptions do not count for the window, unless only one packet may be in flight.
       const { careful } = refusals;
       if (careful) await window.take(true);
       refusals.sent(message);
@@ -117,7 +117,7 @@ export class Sender {
     return refused;
   }
 
-  /** Subscribes to those that the broker allows; the others are refused only where there are some. */
+  /** Subscribes to those that the broker allows; the others count as refused only if some were allowed. */
   async subscribeToSome(filters: readonly string[]): Promise<string[]> {
     const answers = await this.#link.subscribe(filters);
     if (answers.size === filters.length) return [...filters];

@@ -1,4 +1,4 @@
-/** The subscription to commands: one with a wildcard, or one for each command where the broker allows no other. */
+/** The subscription to commands: one with a wildcard, or one for each command if the broker allows no wildcard. */
 import { commandMessages } from './messages.ts';
 import type { Refusals } from './refusals.ts';
 import type { Sender } from './sender.ts';
@@ -6,12 +6,12 @@ import type { Topics } from './topics.ts';
 
 export interface Subscription {
   begin(): Promise<void>;
-  /** Tries again what was refused, where its time has come. */
+  /** Tries refused filters again when they are due. */
   retry(): Promise<void>;
 }
 
 export interface SubscriptionOptions {
-  /** Subscribes to nothing where false. */
+  /** If false, subscribes to nothing. */
   readonly wanted: boolean;
   /** Whether the broker allows wildcards. */
   readonly wildcards: boolean;
@@ -30,7 +30,7 @@ export function createSubscription(
   const subscribeAll = async () => {
     if (!wildcards) return sender.subscribe(single);
     const all = await sender.subscribe([topics.commands]);
-    // One that ends the connection is not worth seven more.
+    // If the wildcard filter ends the connection, seven more filters are not worth trying.
     if (all.length === 0 || refusals.topics.reason(topics.commands) === 'disconnected') return all;
     const left = await sender.subscribeToSome(single);
     if (left.length === single.length) return all;

@@ -1,17 +1,17 @@
-/** Every topic from the base topic, as the contract lists them. */
+/** All topics below the base topic. */
 export interface Topics {
   readonly status: string;
-  /** Subscribed: one level, so that replies are not received. */
+  /** Filter for commands: one level, so that replies are not received. */
   readonly commands: string;
-  /** Of one command, for a broker without wildcards. */
+  /** Topic of one command, for a broker without wildcards. */
   command(name: string): string;
   result(camera: string): string;
   verdict(camera: string): string;
   handshake(camera: string): string;
   reply(command: string): string;
-  /** The name of the command that a topic carries, undefined for any other topic. */
+  /** The name of the command in a topic; undefined for any other topic. */
   commandOf(topic: string): string | undefined;
-  /** Whether a request may have its answer sent to this topic (MQTT 5 §4.10 response topic). */
+  /** Whether a reply may be sent to this topic (MQTT 5 §4.10 response topic). */
   acceptsResponse(topic: string): boolean;
 }
 
@@ -32,8 +32,8 @@ export function topicsUnder(base: string): Topics {
       return name === '' || name.includes('/') ? undefined : name;
     },
     acceptsResponse(topic) {
-      // MQTT 5 §3.3.2.3.5: no wildcards. Ours carry results and status: a requester must not write there
-      // with our rights, nor send us commands in our own name.
+      // MQTT 5 §3.3.2.3.5: no wildcards. Topics of the agent are excluded: a requester must not write to them with the
+      // rights of the agent, or send it commands in its own name.
       const wellFormed = /^[^$#+\0][^#+\0]{0,1023}$/.test(topic);
       const ours = topic === base || topic.startsWith(`${base}/`);
       return wellFormed && (!ours || (topic.startsWith(command) && topic.endsWith('/reply')));

@@ -1,11 +1,11 @@
-/** A bounded number of unacknowledged messages; who is urgent gets the next place. */
+/** A bounded number of unacknowledged messages; urgent callers get the next place. */
 export class Window {
   readonly #signal: AbortSignal;
   readonly #waiting = { urgent: [] as (() => void)[], other: [] as (() => void)[] };
   #places: number;
   #taken = 0;
 
-  /** @param signal rejects everybody who waits when it aborts */
+  /** @param signal rejects all waiting callers when it aborts */
   constructor(places: number, signal: AbortSignal) {
     this.#places = places;
     this.#signal = signal;
@@ -25,7 +25,7 @@ export class Window {
     this.#fill();
   }
 
-  /** Fewer places take effect as messages are acknowledged. */
+  /** A smaller size takes effect as messages are acknowledged. */
   resize(places: number): void {
     this.#places = places;
     this.#fill();

@@ -39,7 +39,7 @@ export async function openCameras(
     inspections.set(camera, opened.use(inspection));
     const { feed } = inspection;
     metrics.watchCamera(camera, () => feed);
-    liveness.loop(`the reading of camera ${camera}`, feed.turnsWithinMs, () => feed.turnedAt);
+    liveness.loop(`the reading of camera ${camera}`, feed.maxSilenceMs, () => feed.lastActiveAt);
   }
   return opened.move();
 }

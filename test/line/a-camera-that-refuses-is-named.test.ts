@@ -18,7 +18,7 @@ it('logs in with care, says why no image comes, and leaves the only place of a c
   });
 
   const refused =
-    /refuses user or password .* the next log-in follows in 1 min, or at once if .*password changes/;
+    /rejects user or password .* the next log-in follows in 1 min, or at once if .*password changes/;
   await plant.agent.logs(refused);
   expect(await notReady(plant)).toMatch(refused);
   expect(plant.status).toMatchObject({ reasons: expect.arrayContaining([expect.stringMatching(refused)]) });
@@ -28,7 +28,7 @@ it('logs in with care, says why no image comes, and leaves the only place of a c
 
   camera.video = 'keyless';
   await plant.restart('SIGTERM');
-  const keyless = /data arrives, but no key frame .* set the I-frame interval/;
+  const keyless = /data arrives, but no key frame, .* set the I-frame interval/;
   await until(async () => keyless.test(await notReady(plant)), {
     timeoutMs: 20_000,
     everyMs: 200,

@@ -45,7 +45,7 @@ describe('a full disk loses no result', () => {
       },
       { everyMs: 50, what: 'the outbox to say that the disk takes nothing' },
     );
-    expect(check.reason).toContain('the disk takes no results');
+    expect(check.reason).toContain('results cannot be written to the disk');
     const before = await waiting();
     await until(async () => (await waiting()) > before + 100, { everyMs: 50, what: 'inspection to go on' });
 

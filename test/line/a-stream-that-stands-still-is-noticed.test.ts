@@ -34,7 +34,7 @@ describe('a stream that stands still or changes is noticed', () => {
   it('the stream stalls: noticed, counted, and over when it flows again', async () => {
     await plant.line.stall(true);
     const status = await plant.says((now) => now.online && now.state === 'degraded', 'stalled');
-    expect(status).toMatchObject({ reasons: [expect.stringContaining('no picture for 1500 ms')] });
+    expect(status).toMatchObject({ reasons: [expect.stringContaining('no image for 1500 ms')] });
     expect(await faults('camera-stalled')).toBeGreaterThan(0);
     await plant.line.stall(false);
     await recovers();

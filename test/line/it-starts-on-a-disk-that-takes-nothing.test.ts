@@ -54,7 +54,7 @@ describe('it starts on a disk that takes nothing', () => {
         const check = await outbox(agent);
         expect(check).toMatchObject({
           ready: false,
-          reason: expect.stringContaining('the disk takes no results'),
+          reason: expect.stringContaining('results cannot be written to the disk'),
         });
         expect(agent.stderr).not.toMatch(/^\s+at /m);
         expect(agent.logLines.some(({ msg }) => /storage: .* cannot be used/.test(msg))).toBe(true);

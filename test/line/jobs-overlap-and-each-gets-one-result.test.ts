@@ -76,7 +76,7 @@ describe('a PLC and the agent keep to the handshake', () => {
       'top',
       ({ state, jobs }) => state === 'busy' && jobs.every((j) => j.result),
     );
-    expect(full.reason).toContain('waiting to be acknowledged');
+    expect(full.reason).toContain('waiting for acknowledgement');
     const third = await plant.command('trigger', { camera: 'top', partId: 'B-3' });
     expect(third).toMatchObject({ ok: false, error: { code: 'busy' } });
     for (const jobId of jobs) await plant.command('acknowledge', { camera: 'top', jobId });
@@ -119,7 +119,7 @@ describe('a PLC and the agent keep to the handshake', () => {
     await shows(plant, 'hasty', (view) => view.unacknowledged === 1 && isReady(view));
     await plant.says(
       (status) => status.online && status.reasons.join().includes('not acknowledged within 300 ms'),
-      'that nobody acknowledged',
+      'that were not acknowledged',
     );
     const metrics = await plant.metrics();
     expect(metrics.value('qc_results_unacknowledged_total', { camera: 'hasty' })).toBe(1);

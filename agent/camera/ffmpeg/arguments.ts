@@ -4,7 +4,7 @@ import { SHORTER_SIDE } from '../geometry.ts';
 import type { Scan } from '../interlaced.ts';
 import type { Installed } from './installed.ts';
 
-/** The input. @param address of the relay to the camera: it holds no password, and `ps` shows it */
+/** Input arguments. @param address of the relay: it contains no password, because `ps` shows it */
 export function inputArguments(
   address: string,
   { transport, stallMs }: Pick<CameraConfig, 'transport' | 'stallMs'>,
@@ -12,14 +12,14 @@ export function inputArguments(
 ): string[] {
   return [
     ...['-rtsp_transport', transport],
-    // ffmpeg 4 calls the socket timeout stimeout; its timeout would make it a server. µs. The agent notices silence
-    // earlier, and the relay a camera that does not answer.
+    // In ffmpeg 4 the socket timeout (µs) is called stimeout; its option timeout starts a server. The agent and the relay
+    // detect a silent camera earlier.
     installed.major >= 5 ? '-timeout' : '-stimeout',
     String(4_000 * stallMs + 10_000_000),
     ...['-allowed_media_types', 'video'],
     ...['-analyzeduration', '1000000'],
     ...['-max_delay', '200000'],
-    // As node-av/stream.ts does.
+    // As in node-av/stream.ts.
     ...(transport === 'tcp' ? ['-reorder_queue_size', '8'] : []),
     ...['-i', address],
   ];
@@ -28,7 +28,7 @@ export function inputArguments(
 /**
  * All arguments: raw RGB of the wanted frames on standard output; on standard error one line for every packet that was
  * read (`-debug_ts`), one for every decoded frame (`showinfo@all`), one for every written one (`showinfo@out`) and one when the image freezes.
- * Never the fps filter: with -copyts it can hang, deaf to SIGTERM.
+ * The fps filter is not used: with -copyts it can hang and ignore SIGTERM.
  */
 export function readArguments(
   config: CameraConfig,
@@ -43,7 +43,7 @@ export function readArguments(
     decoder: readonly string[];
     fps: number;
     installed: Installed;
-    /** Of interlaced video the upper field alone is used, as node-av/reader.ts does. */
+    /** For interlaced video only the upper field is used, as in node-av/reader.ts. */
     scan: Scan;
   },
 ): string[] {
@@ -55,7 +55,7 @@ export function readArguments(
     cropFilter(config.region),
     ...(config.freezeMs > 0 ? [`freezedetect@freeze=n=0:d=${config.freezeMs}ms`] : []),
     scaleFilter(scan === 'progressive' ? 'ih' : '2*ih'),
-    // In planes first, as cutter.ts does.
+    // Planar format first, as in cutter.ts.
     'format=gbrp',
     `scale=${SCALE_FLAGS}`,
     'format=rgb24',
@@ -67,14 +67,14 @@ export function readArguments(
     ...decoder,
     ...input,
     ...['-map', '0:v:0', '-an', '-filter_threads', '1', '-vf', filters.join(',')],
-    // Frames as they come, none invented or dropped to keep a rate; sizes as they come, none scaled back.
+    // No frame is duplicated or dropped to keep a rate, and none is scaled to an earlier size.
     ...(installed.atLeast(5, 1) ? ['-fps_mode', 'passthrough'] : ['-vsync', '0']),
     ...(installed.atLeast(4, 4) ? ['-autoscale', '0'] : []),
     ...['-f', 'rawvideo', '-flush_packets', '1', 'pipe:1'],
   ];
 }
 
-/** As `regionPixels` of geometry.ts, in ffmpeg's words, so that it holds when the size changes. */
+/** `regionPixels` of geometry.ts as an ffmpeg expression, so that it follows a change of size. */
 function cropFilter({ x, y, width, height }: Region): string {
   const at = (fraction: number, length: 'iw' | 'ih') =>
     fraction >= 1 ? length : `min(${length},2*round(${fraction}*${length}/2))`;
@@ -86,8 +86,8 @@ function cropFilter({ x, y, width, height }: Region): string {
 }
 
 /**
- * As `Thinner` of rate.ts, by the timestamps: variable 0 is when the next frame is due, s. Constant ones must not end the stream:
- * variable 1 is when the last frame was taken, by the wall clock.
+ * As `RateLimiter` of rate.ts, by the timestamps: variable 0 is the time when the next frame is due, s. Constant timestamps
+ * must not end the stream: variable 1 is the wall-clock time of the last frame taken.
  */
 function thinFilter(fps: number): string {
   const period = (1 / fps).toFixed(6);
@@ -97,7 +97,7 @@ function thinFilter(fps: number): string {
   return `select='if(${early},0,1+0*st(0,${next})+0*st(1,time(0)))'`;
 }
 
-/** As `handedSize` of geometry.ts. @param height of the region in the whole frame */
+/** As `deliveredSize` of geometry.ts. @param height of the region in the whole frame */
 function scaleFilter(height: 'ih' | '2*ih'): string {
   const shorter = `min(iw,${height})`;
   const scaled = (side: string) =>

@@ -18,24 +18,24 @@ const CLOCK_MS = 250;
 
 interface Written extends FrameLine {
   readonly time: StreamTime;
-  /** When the command said that it was decoded, by `monotonicMs`. */
-  readonly saidAt: number;
+  /** When ffmpeg reported that it was decoded, by `monotonicMs`. */
+  readonly reportedAt: number;
   readonly damaged: boolean;
-  /** It arrived while the stream was opened, nobody knows when. */
+  /** It arrived while the stream was being opened, at an unknown time. */
   readonly stale: boolean;
 }
 
 export interface ConversationOptions {
   /** Whether this ffmpeg writes frames in a new size when the camera changes it. */
   readonly followsSize: boolean;
-  /** What the command was told of the video. */
+  /** The scan type with which the command was started. */
   readonly scan: Scan;
   readonly firstImage: FirstImage;
 }
 
-/** Makes frames of what one ffmpeg process writes and says, until it fails. */
+/** Turns the output and the log of one ffmpeg process into frames until it fails. */
 export class Conversation {
-  /** Settles with the reason why it is over, or with how the video is scanned if the command was told otherwise. */
+  /** Resolves with the reason for the end, or with the actual scan type if it differs from the one given to the command. */
   readonly failure: Promise<QcError | Scan>;
   readonly #context: SourceContext;
   readonly #followsSize: boolean;
@@ -51,10 +51,10 @@ export class Conversation {
   #size: string | undefined;
   #codec: string | undefined;
   readonly #recovery = new Recovery();
-  /** Of the newest decoded frame: a written one follows at once. */
-  #decodedAt: Pick<Written, 'time' | 'saidAt' | 'stale'> = {
+  /** Times of the newest decoded frame: its output follows at once. */
+  #decodedAt: Pick<Written, 'time' | 'reportedAt' | 'stale'> = {
     time: { capturedAt: 0, lagMs: 0, isBacklog: false },
-    saidAt: 0,
+    reportedAt: 0,
     stale: true,
   };
   #clockToldAt = 0;
@@ -95,7 +95,7 @@ export class Conversation {
         this.#watchdog.opened({ reportsData: false });
         return;
       case 'codec':
-        // The output is told in the same words, after the input.
+        // The output is described in the same format, after the input.
         if (this.#codec === undefined) this.#recovery.coded(line.codec);
         this.#codec ??= line.codec;
         return;
@@ -125,19 +125,19 @@ export class Conversation {
       case 'error':
         this.#errors.push(line.text);
         if (this.#errors.length > KEPT_ERRORS) this.#errors.shift();
-        // Before the first image: data that no image can begin with.
+        // Before the first image: data with which decoding cannot start.
         if (line.damage && !this.#size) this.#firstImage.packets(1);
         if (line.damage) this.#suffer(line.damage, line.text);
     }
   }
 
-  /** Nobody listens any more: what the process still says is let go. */
+  /** Ends the conversation: later output of the process is discarded. */
   end(): void {
     this.#watchdog.stop();
     this.#over = true;
   }
 
-  /** The process is gone. */
+  /** The process has exited. */
   ended(): void {
     const { stallMs } = this.#context.config;
     const { code, message } = endOf(this.#errors, {
@@ -156,15 +156,15 @@ export class Conversation {
   }
 
   #decoded({ width, height, key, pts, streamMs, firstField }: FrameLine): void {
-    const saidAt = monotonicMs();
+    const reportedAt = monotonicMs();
     const stale = this.#recovery.opening(performance.now());
     if (stale) this.#decodedAt = { ...this.#decodedAt, stale };
-    else this.#decodedAt = { time: this.#clock.at(streamMs, saidAt), saidAt, stale };
+    else this.#decodedAt = { time: this.#clock.at(streamMs, reportedAt), reportedAt, stale };
     if (this.#clock.failure) {
       this.#fail(this.#clock.failure);
       return;
     }
-    if (saidAt - this.#clockToldAt >= CLOCK_MS) this.#tellClock(saidAt);
+    if (reportedAt - this.#clockToldAt >= CLOCK_MS) this.#tellClock(reportedAt);
     this.#watchdog.image();
     this.#firstImage.image();
     this.#context.received(1);
@@ -186,7 +186,7 @@ export class Conversation {
       this.#checkRegion(frame);
     }
     if (this.#size && this.#size !== size) {
-      const message = `the camera changed its picture; it is ${size} now`;
+      const message = `the camera changed the size of its image; it is ${size} now`;
       if (!this.#followsSize) this.#fail(new QcError('camera-resolution-changed', message));
       else this.#context.fault('camera-resolution-changed', message);
     }
@@ -212,21 +212,21 @@ export class Conversation {
     const wasDamaged = this.#recovery.isDamaged;
     if (damage === 'loss') {
       this.#recovery.lost(now);
-      // Where a fragment of a JPEG is missing, the image is not put together.
+      // A JPEG with a missing fragment is not assembled.
       if (this.#codec === 'MJPEG') this.#context.dropped('corrupt', 1);
     } else {
-      // What is decoded to learn about the stream is decoded again later.
+      // Images that are decoded while the stream is probed are decoded again later.
       if (!this.#opened) return;
-      // Before the first image the decoder lacks what was sent before it started, and gives none that needs it.
+      // Before the first image the decoder lacks earlier data, and outputs no image that needs it.
       if (damage === 'reference' && !this.#size) return;
       this.#recovery.damaged(now);
     }
-    // The first sign says most: others follow from it.
+    // The first message is the cause; later ones are consequences.
     if (!wasDamaged) this.#context.condition?.('damaged', damagedText(sign));
     this.#context.fault('camera-corrupt', 'damaged frames; they are not judged');
   }
 
-  #frame(image: Image, { time, saidAt, damaged, stale }: Written): void {
+  #frame(image: Image, { time, reportedAt, damaged, stale }: Written): void {
     if (this.#over || stale) return;
     if (damaged) {
       this.#context.dropped('corrupt', 1);
@@ -239,7 +239,7 @@ export class Conversation {
       image,
       region: config.region,
       ...wallTimes(capturedAt),
-      times: { capturedAt, arrivedAt: saidAt, decodedAt: saidAt, takenAt: monotonicMs() },
+      times: { capturedAt, arrivedAt: reportedAt, decodedAt: reportedAt, takenAt: monotonicMs() },
       ...(isBacklog && { doubt: BACKLOG }),
       simulated: config.simulated,
     });

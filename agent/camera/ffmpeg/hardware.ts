@@ -7,8 +7,8 @@ const run = promisify(execFile);
 const TRY_CUDA = '-v error -init_hw_device cuda -f lavfi -i nullsrc -t 0 -f null -';
 
 /**
- * The arguments that choose a hardware decoder, tried out before use; none, and why, where it does not work.
- * Jetson: NVIDIA's ffmpeg has its decoders by name (h264_nvv4l2dec), so the codec is asked for first.
+ * The arguments that select a hardware decoder, after a test; empty with a fault if it does not work. Jetson: NVIDIA's
+ * ffmpeg selects decoders by name (h264_nvv4l2dec), so the codec is determined first.
  */
 export async function hardwareDecoder(
   hardware: CameraConfig['hardware'],

@@ -19,7 +19,7 @@ export async function installedFfmpeg(signal: AbortSignal): Promise<Installed> {
     if (signal.aborted) throw error;
     throw new QcError('camera-decoder-missing', 'no ffmpeg command on this machine', { cause: error });
   }
-  // A build from the development tree (N-12345-g…) is newer than any release we tell apart.
+  // A development build (N-12345-g…) is newer than any release that we distinguish.
   const [, major = '99', minor = '0'] = /^ffmpeg version n?(\d+)\.(\d+)/.exec(said) ?? [];
   const version = { major: Number(major), minor: Number(minor) };
   return {

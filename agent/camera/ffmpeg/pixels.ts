@@ -1,7 +1,7 @@
 import type { Image } from '../../../models/image.ts';
-import { madePixels } from '../pixel-gc.ts';
+import { countPixels } from '../pixel-gc.ts';
 
-/** Cuts a stream of raw RGB bytes into images whose sizes are told beside it, in order. */
+/** Splits a stream of raw RGB bytes into images. Their sizes are announced by `expect`, in order. */
 export class PixelStream<T extends { readonly width: number; readonly height: number }> {
   readonly #onImage: (image: Image, told: T) => void;
   readonly #told: T[] = [];
@@ -12,7 +12,7 @@ export class PixelStream<T extends { readonly width: number; readonly height: nu
     this.#onImage = onImage;
   }
 
-  /** The next image will be of this size. */
+  /** Announces the size of the next image. */
   expect(told: T): void {
     this.#told.push(told);
     this.#cut();
@@ -28,7 +28,7 @@ export class PixelStream<T extends { readonly width: number; readonly height: nu
     for (let told = this.#told[0]; told; told = this.#told[0]) {
       const size = told.width * told.height * 3;
       if (this.#bytes < size) return;
-      madePixels(size);
+      countPixels(size);
       const all = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks, this.#bytes);
       this.#told.shift();
       this.#chunks = all.length > size ? [all.subarray(size)] : [];

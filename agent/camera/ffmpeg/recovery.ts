@@ -1,14 +1,14 @@
 import { suspectAfterLoss } from '../damage.ts';
 
-/** Packets a decoder may hold back, and more. */
+/** More packets than a decoder can delay. */
 const REMEMBERED = 64;
 /** Packets that were read while the stream was opened are decoded within this time afterwards, ms. */
 const OPENING_MS = 500;
 
 /**
- * Since when the images of one ffmpeg process are damaged, and from which on they are intact again. ffmpeg may read
- * ahead of its decoder, and the decoder may hold images back. So a key frame ends the damage only if its packet, found by
- * its timestamp, was read after the damage was reported.
+ * Tracks which images of one ffmpeg process are damaged. ffmpeg can read ahead of its decoder, and the decoder can delay
+ * images. So a key frame ends the damage only if its packet (found by its timestamp) was read after the damage was
+ * reported.
  */
 export class Recovery {
   #codec: string | undefined;
@@ -21,8 +21,8 @@ export class Recovery {
   #lostWhileOpening = false;
 
   /**
-   * The codec is known. The H.264 decoder gives no image before a key frame or the end of a recovery; that of H.265
-   * does, so it starts without an intact one.
+   * The codec is known. The H.264 decoder outputs no image before a key frame or the end of a recovery. The H.265 decoder
+   * does, so its first images count as damaged.
    */
   coded(codec: string): void {
     this.#codec = codec;
@@ -33,7 +33,7 @@ export class Recovery {
     this.#openedAt = nowMs;
   }
 
-  /** Whether images may come that arrived while the stream was opened: nobody knows when. */
+  /** Whether images can still arrive from the time when the stream was opened, whose arrival time is unknown. */
   opening(nowMs: number): boolean {
     return this.#openedAt === undefined || nowMs - this.#openedAt < OPENING_MS;
   }

@@ -1,6 +1,6 @@
-/** What ffmpeg says on standard error, line by line. */
+/** Parses ffmpeg's standard error, line by line. */
 import type { ErrorCode } from '../../../config/errors.ts';
-import { type Damage, damageInPassing, damageWhileDecoding, damageWhileReading } from '../damage.ts';
+import { type Damage, damageInWarning, damageWhileDecoding, damageWhileReading } from '../damage.ts';
 
 export interface FrameLine {
   readonly kind: 'decoded' | 'written';
@@ -20,15 +20,15 @@ export type Line =
   | { readonly kind: 'opened' | 'frozen' }
   /** A packet of the video was read. */
   | { readonly kind: 'packet'; readonly pts: string }
-  /** `codec` as people write it: H.264. */
+  /** `codec`: display name, such as H.264. */
   | { readonly kind: 'codec'; readonly codec: string }
   | { readonly kind: 'damage'; readonly text: string; readonly damage: Damage }
-  /** `damage`: the decoder complains of the data, and goes on. */
+  /** `damage`: the decoder reports bad data and continues. */
   | { readonly kind: 'error'; readonly text: string; readonly damage: Damage | undefined };
 
 const CODECS: Readonly<Record<string, string>> = { h264: 'H.264', hevc: 'H.265', mjpeg: 'MJPEG' };
 
-/** Reads one line; undefined if it says nothing of interest. */
+/** Parses one line; undefined if it is irrelevant. */
 export function readLine(line: string): Line | undefined {
   const packet = /\[info\] demuxer -> .*\btype:video\b.* pkt_pts:(\S+)/.exec(line);
   if (packet) return { kind: 'packet', pts: packet[1]! };
@@ -59,7 +59,7 @@ export function readLine(line: string): Line | undefined {
     const damage = decoder || /decod/i.test(text) ? damageWhileDecoding(text) : undefined;
     return { kind: 'error', text, damage };
   }
-  const damage = decoder ? damageInPassing(text) : damageWhileReading(text);
+  const damage = decoder ? damageInWarning(text) : damageWhileReading(text);
   return damage && { kind: 'damage', text, damage };
 }
 
@@ -73,10 +73,10 @@ const MEANINGS: readonly (readonly [RegExp, ErrorCode])[] = [
 ];
 
 /**
- * Why ffmpeg ended. Its exit status says nothing (0 when a server dies), so its words have to.
+ * Why ffmpeg ended, found in its messages: its exit status is not useful (0 when a server dies).
  * @param errors the error lines, oldest first
- * @param images whether any image had come
- * @param timedOut whether the camera took the whole timeout without describing its stream
+ * @param images whether any image has arrived
+ * @param timedOut whether the timeout passed before the camera described its stream
  */
 export function endOf(
   errors: readonly string[],
@@ -86,8 +86,8 @@ export function endOf(
   if (pictures) {
     const stalled = /timed out/i.test(text);
     return stalled
-      ? { code: 'camera-stalled', message: 'the stream fell silent' }
-      : { code: 'camera-ended', message: 'the stream broke off' };
+      ? { code: 'camera-stalled', message: 'the stream delivers no more data' }
+      : { code: 'camera-ended', message: 'the stream ended unexpectedly' };
   }
   for (const [pattern, code] of MEANINGS) {
     const meant = errors.find((line) => pattern.test(line));

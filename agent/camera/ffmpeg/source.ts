@@ -14,9 +14,8 @@ import { hardwareDecoder } from './hardware.ts';
 import { type Installed, installedFfmpeg } from './installed.ts';
 
 /**
- * Reads an RTSP camera with this machine's ffmpeg command: for decoders that only it has (Jetson), or where the
- * bundled libraries do not run. It gives no previews, and does not know how long
- * decoding took (it counts as capture) or the camera's own clock.
+ * Reads an RTSP camera with this machine's ffmpeg command: for decoders that only it has (Jetson), or on machines where the
+ * bundled libraries do not run. It provides no previews, no decoding time (it counts as capture) and no camera clock.
  */
 export const readWithFfmpeg: CameraSource = async (context) => {
   const { config, password, signal } = context;
@@ -37,8 +36,8 @@ async function attempt(context: SourceContext): Promise<void> {
   const decoder = await decoderFor(context, installed);
 
   let scan: Scan = 'progressive';
-  // The command cuts one region for as long as it lives: for another one it is started again, which is no loss. The same
-  // holds when the video turns out to be interlaced.
+  // One ffmpeg process cuts one region: for another region it is restarted, which does not count as a loss of the camera.
+  // The same happens if the video is interlaced.
   while (!signal.aborted) {
     const region = context.cut?.value ?? config.region;
     scan = await read({ ...context, config: { ...config, region } }, { decoder, installed, scan });
@@ -52,7 +51,7 @@ async function decoderFor(context: SourceContext, installed: Installed): Promise
   await using relay = await openRelay(config, password);
   const input = inputArguments(relay.address, config, installed);
   const { args, fault } = await hardwareDecoder(config.hardware, input, signal);
-  // A log-in that was refused is not tried again with the decoder.
+  // A refused log-in is not tried again by the decoder.
   const refusal = fault && (await relay.fault());
   if (refusal) throw refusal;
   if (fault) context.fault('camera-hardware', scrub(fault, [password]));
@@ -60,8 +59,8 @@ async function decoderFor(context: SourceContext, installed: Installed): Promise
 }
 
 /**
- * One run of the command: throws why it ended, or returns because it must be started in another way.
- * @returns how the video is scanned, as far as that is known
+ * One run of the command: throws the reason for its end, or returns if it must be restarted with other arguments.
+ * @returns the scan type of the video, if it is known
  */
 async function read(
   context: SourceContext,
@@ -71,7 +70,7 @@ async function read(
   const recut = new AbortController();
   using _recut = cut?.onChange(() => recut.abort());
   await using relay = await openRelay(config, password);
-  // From here on the listeners below hear it.
+  // From here on the listeners below handle it.
   if (signal.aborted || recut.signal.aborted) return scan;
   using firstImage = awaitFirstImage(relay, context, { counts: false });
   const input = inputArguments(relay.address, config, installed);
@@ -87,7 +86,7 @@ async function read(
   const followsSize = installed.atLeast(4, 4);
   const conversation = new Conversation(context, { followsSize, scan, firstImage });
   conversation.start();
-  // SIGTERM is not always heard by an ffmpeg that hangs.
+  // A hanging ffmpeg can ignore SIGTERM.
   const stop = () => void child.kill('SIGKILL');
   signal.addEventListener('abort', stop, { once: true });
   try {

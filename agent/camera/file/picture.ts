@@ -2,17 +2,17 @@ import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import type { Image, Region } from '../../../models/image.ts';
 import { decodePicture } from '../../../models/prepare/decode.ts';
-import { handedSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
+import { deliveredSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
 
-/** @throws QcError image-unreadable, image-too-large; Error where the file cannot be read */
+/** @throws QcError image-unreadable, image-too-large; Error if the file cannot be read */
 export async function readPicture(path: string): Promise<Image> {
   return decodePicture(await readFile(path));
 }
 
-/** The image's region, scaled down as a decoder would. @throws QcError camera-region */
+/** Cuts the region of the image and scales it down as a decoder does. @throws QcError camera-region */
 export async function cutPicture(picture: Image, region: Region): Promise<Image> {
   const area = regionPixels(region, picture, false);
-  return scaled(picture, area, handedSize(area));
+  return scaled(picture, area, deliveredSize(area));
 }
 
 /** The whole image, at most 480 wide. */

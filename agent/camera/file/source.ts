@@ -13,8 +13,8 @@ import { cutPicture, previewOf, readPicture } from './picture.ts';
 const PICTURE = /\.(png|jpe?g|bmp)$/i;
 
 /**
- * Lets images stand in for a camera: one file, or the files of a folder by name (1, 2, 10), again and again at
- * the wanted rate. What cannot be read is skipped, counted as corrupt, and named once.
+ * Uses image files as a camera: one file, or the files of a folder in the order of their names (1, 2, 10), in a loop at the
+ * wanted rate. An unreadable file is skipped, counted as corrupt, and reported once.
  */
 export const readFiles: CameraSource = async (context) => {
   const path = pathOf(context.config.url);
@@ -22,7 +22,7 @@ export const readFiles: CameraSource = async (context) => {
   const periodMs = 1000 / wantedFps(context.config);
   let dueMs = performance.now();
   while (!context.signal.aborted) {
-    // Listed again each round: images may be added while it runs.
+    // The folder is listed again in each round: files may be added while it runs.
     const files = await picturesAt(path);
     let shown = 0;
     for (const file of files) {
@@ -34,13 +34,13 @@ export const readFiles: CameraSource = async (context) => {
       if (context.signal.aborted) return;
     }
     if (shown === 0)
-      throw new QcError('camera-files', `none of the ${files.length} files at ${path} is a picture`);
+      throw new QcError('camera-files', `none of the ${files.length} files at ${path} is an image`);
   }
 };
 
 /** Reads and delivers one image; false if it cannot be read. */
 async function show(file: string, context: SourceContext, bad: Set<string>): Promise<boolean> {
-  // A file is captured when its reading begins: all of the work on it is decoding.
+  // The capture time of a file is the start of reading: all work on it counts as decoding.
   const startedAt = monotonicMs();
   let picture: Image;
   try {
@@ -73,19 +73,19 @@ async function show(file: string, context: SourceContext, bad: Set<string>): Pro
   return true;
 }
 
-/** Full paths, sorted as people count. @throws QcError camera-files if there is nothing */
+/** Full paths in natural order (2 before 10). @throws QcError camera-files if there are none */
 async function picturesAt(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
   if (!found) throw new QcError('camera-files', `${path} does not exist`);
   if (!found.isDirectory()) return [path];
   const names = (await readdir(path)).filter((name) => PICTURE.test(name));
   if (names.length === 0)
-    throw new QcError('camera-files', `the folder ${path} holds no png, jpg or bmp file`);
+    throw new QcError('camera-files', `the folder ${path} contains no png, jpg or bmp file`);
   const { compare } = new Intl.Collator('en', { numeric: true });
   return names.sort(compare).map((name) => join(path, name));
 }
 
-/** `file:///absolute`, `file:/absolute` or `file:relative` (to where the agent runs). */
+/** `file:///absolute`, `file:/absolute` or `file:relative` (relative to the working directory of the agent). */
 function pathOf(url: string): string {
   return url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length));
 }

@@ -1,17 +1,17 @@
-/** Where decoding can start: read from the NAL units of a packet in Annex B form, as RTP brings them. */
+/** Finds out where decoding can start, from the NAL units of a packet in Annex B format, as received by RTP. */
 
-/** What a packet holds for someone who starts to decode. */
+/** What a packet contains that matters for the start of decoding. */
 export interface Unit {
-  /** A coded picture, or one field of it; without one there are only parameters. */
+  /** It contains a coded picture or a field of one; otherwise it has only parameters. */
   readonly picture: boolean;
-  /** Decoding can start here: at once, or, with a recovery point, a known number of frames later. */
+  /** Decoding can start here: at once, or a known number of frames after a recovery point. */
   readonly start: boolean;
 }
 
 const START_CODE = Buffer.from([0, 0, 1]);
 const NOTHING: Unit = { picture: false, start: false };
 
-/** @param codec as people write it: `H.264` */
+/** @param codec display name: `H.264` */
 export function readUnit(codec: string, data: Buffer | null): Unit {
   if (!data) return NOTHING;
   if (codec === 'H.264') return readUnits(data, h264);
@@ -36,7 +36,7 @@ function h265(header: number): Kind {
   return type < 32 ? 'picture' : 'other';
 }
 
-/** Looks no further than the first picture: everything that says what it is precedes it. */
+/** Stops at the first picture: everything that describes it precedes it. */
 function readUnits(data: Buffer, kindOf: (header: number) => Kind): Unit {
   let recovery = false;
   for (let at = data.indexOf(START_CODE); at >= 0; at = data.indexOf(START_CODE, at + 3)) {
@@ -62,7 +62,7 @@ function hasRecoveryPoint(escaped: Buffer): boolean {
     while (sei[at] === 0xff) total += sei[at++]!;
     return total + (sei[at++] ?? 0);
   };
-  // The last byte are the trailing bits.
+  // The last byte contains the trailing bits.
   while (at + 2 < sei.length) {
     const type = sum();
     const size = sum();
@@ -72,7 +72,7 @@ function hasRecoveryPoint(escaped: Buffer): boolean {
   return false;
 }
 
-/** Without the bytes that keep start codes from appearing (clause 7.3.1). */
+/** Removes the emulation prevention bytes (clause 7.3.1). */
 function unescaped(data: Buffer): number[] {
   const plain: number[] = [];
   let zeros = 0;

@@ -5,10 +5,12 @@ import { CameraClock, type ClockReference } from '../camera-clock.ts';
 import { StreamClock, type StreamTime } from '../clock.ts';
 import type { ClockReport } from '../source.ts';
 
-/** Frames a decoder may hold back, and more. */
+/** More frames than a decoder can delay. */
 const REMEMBERED = 64;
 
-/** When the frames of one stream were captured: by the timestamps of the stream, and by the clock of the camera. */
+/**
+ * Calculates when the frames of one stream were captured, from the timestamps of the stream and the clock of the camera.
+ */
 export class CaptureTime {
   readonly #config: Pick<CameraConfig, 'clock' | 'latencyMs'>;
   readonly #msPerTick: number;
@@ -16,7 +18,7 @@ export class CaptureTime {
   readonly #camera: CameraClock;
   readonly #cameraTimes = new Map<bigint, number>();
 
-  /** @param reference what the reports of the connection before said of the camera's clock */
+  /** @param reference the camera's clock as known from the previous connection */
   constructor(
     config: Pick<CameraConfig, 'clock' | 'latencyMs'>,
     timeBase: { num: number; den: number },
@@ -43,8 +45,8 @@ export class CaptureTime {
   }
 
   /**
-   * When the frame of this stream time was captured.
-   * @param arrivalMs when its packet came, by `monotonicMs`
+   * When the frame with this stream time was captured.
+   * @param arrivalMs when its packet arrived, by `monotonicMs`
    * @throws QcError camera-clock if the stream must be opened again
    */
   at(pts: bigint, arrivalMs: number): StreamTime {
@@ -53,7 +55,7 @@ export class CaptureTime {
     const cameraMs = this.#cameraTimes.get(pts);
     this.#cameraTimes.delete(pts);
     if (cameraMs !== undefined) {
-      const assumedMs = this.#camera.see(cameraMs, arrivalMs, time.lagMs);
+      const assumedMs = this.#camera.observe(cameraMs, arrivalMs, time.lagMs);
       if (assumedMs !== undefined) this.#stream.assumeLag(assumedMs);
     }
     if (this.#config.clock === 'arrival') return time;

@@ -1,4 +1,4 @@
-/** One camera's decoding process: always reads and decodes, hands over what is wanted, ends with the agent. */
+/** Decoding process of one camera: reads and decodes everything, delivers the wanted frames, ends with the agent. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QcError } from '../../../config/errors.ts';
 import type { FromChild, OpenMessage, ToChild } from './messages.ts';
@@ -11,7 +11,7 @@ function send(message: FromChild): void {
 }
 
 process.on('disconnect', () => process.exit(0));
-// The terminal sends Ctrl-C, and systemd SIGTERM, to every process; the agent decides when this one ends.
+// Ctrl-C in a terminal and SIGTERM from systemd reach every process; the agent decides when this one ends.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 process.on('message', (message: ToChild) => {

@@ -6,12 +6,12 @@ import {
 } from 'node-av/constants';
 import { avGetPixFmtName, FFmpegError, Filter, FilterGraph, Frame } from 'node-av/lib';
 import type { Image, Region } from '../../../models/image.ts';
-import { handedSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
+import { deliveredSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
 import { frameSize, type Scan, usedSize } from '../interlaced.ts';
 
-/** Cuts and converts the frames of one size and format; another one needs another cutter. */
+/** Cuts and converts the frames of one size and format; each size and format needs its own cutter. */
 export interface Cutter extends Disposable {
-  /** Whether it fits this frame; `scan` as given to `openCutter`. */
+  /** Whether it can cut this frame; `scan` as given to `openCutter`. */
   fits(frame: Frame, scan: Scan): boolean;
   /** Whether its frames have the size of this one. */
   sized(frame: Size): boolean;
@@ -21,13 +21,13 @@ export interface Cutter extends Disposable {
   preview(frame: Frame): Image;
 }
 
-/** Exact rounding and full chroma: colours come out as drawn, to about one level. */
+/** Exact rounding and full chroma: colours are correct to about one level. */
 const SCALE_FLAGS = 'bilinear+accurate_rnd+full_chroma_int+full_chroma_inp';
 
 /**
  * Opens a cutter for frames like this one. Matrix (BT.601, BT.709 …) and range (full, limited) are those the
- * frame declares; an undeclared matrix is BT.601, an undeclared range limited, as swscale takes them.
- * Of interlaced video only the upper field is used: both show a moving part at different places. Sizes stay those of the
+ * frame declares; an undeclared matrix is BT.601 and an undeclared range is limited, as in swscale. For interlaced video
+ * only the upper field is used, because the two fields show a moving part at different places. Sizes remain those of the
  * frame.
  * @throws QcError camera-region
  */
@@ -40,7 +40,7 @@ export function openCutter(like: Frame, region: Region, scan: Scan): Cutter {
   const cut = openChain(like, {
     scan,
     area: regionPixels(region, used, subsampled),
-    size: handedSize(regionPixels(region, whole, subsampled)),
+    size: deliveredSize(regionPixels(region, whole, subsampled)),
   });
   let preview: Chain | undefined;
   const sized = (frame: Size) => frame.width === width && frame.height === height;
@@ -68,7 +68,7 @@ interface Chain extends Disposable {
   run(frame: Frame): Image;
 }
 
-/** A libavfilter graph: one field if asked for, and crop (both by pointer, no copy), scale, RGB. */
+/** A libavfilter graph: field selection if needed, crop (both without a copy), scale, RGB. */
 function openChain(like: Frame, { scan, area, size }: { scan: Scan; area: Rectangle; size: Size }): Chain {
   const graph = new FilterGraph();
   graph.alloc();
@@ -80,7 +80,7 @@ function openChain(like: Frame, { scan, area, size }: { scan: Scan; area: Rectan
     if (!context) throw new Error(`FFmpeg has no working filter ${name}=${args}`);
     return context;
   };
-  // swscale has vectors for full chroma into planes alone: those first, then packed, takes half the time.
+  // swscale has SIMD code for full chroma only with planar output: planar first, then packed, takes half the time.
   const steps = isRgb(formatOf(like)) ? ['rgb24'] : ['gbrp', 'rgb24'];
   const source = add(
     'buffer',
@@ -131,5 +131,5 @@ function formatOf(frame: Frame): string {
 
 const isRgb = (format: string) => /rgb|bgr|gbr/.test(format);
 
-/** Whether neighbouring pixels share chroma, so that a cut must lie on even pixels. */
+/** Whether neighbouring pixels share chroma, so that the edges of a cut must be at even pixels. */
 const isSubsampled = (format: string) => !isRgb(format) && !/444|gray/.test(format);

@@ -26,7 +26,7 @@ const opening = new Map<number, ErrorCode>([
   [-EHOSTUNREACH, 'camera-unreachable'],
   [-EHOSTDOWN, 'camera-unreachable'],
   [-ENETUNREACH, 'camera-unreachable'],
-  [-EIO, 'camera-unreachable'], // what a name that does not resolve comes back as
+  [-EIO, 'camera-unreachable'], // the result for a name that does not resolve
   [AVERROR_HTTP_UNAUTHORIZED, 'camera-unauthorized'],
   [AVERROR_HTTP_FORBIDDEN, 'camera-unauthorized'],
   [AVERROR_HTTP_NOT_FOUND, 'camera-not-found'],
@@ -42,7 +42,10 @@ const reading = new Map<number, ErrorCode>([
   [-ETIMEDOUT, 'camera-stalled'],
 ]);
 
-/** What FFmpeg's error means for the person at the camera. `timedOut`: it took the whole timeout. `detail` is its own last words, already scrubbed. */
+/**
+ * Translates FFmpeg's error for the operator. `timedOut`: the timeout passed. `detail`: FFmpeg's last message, without
+ * passwords.
+ */
 export function openingFailure(code: number, timedOut: boolean, detail: string): QcError {
   return failure(
     opening.get(code) ?? (timedOut ? 'camera-unreachable' : 'camera-protocol'),
@@ -53,7 +56,7 @@ export function openingFailure(code: number, timedOut: boolean, detail: string):
 }
 
 export function readingFailure(code: number, detail: string): QcError {
-  return failure(reading.get(code) ?? 'camera-ended', 'the stream broke off', code, detail);
+  return failure(reading.get(code) ?? 'camera-ended', 'the stream ended unexpectedly', code, detail);
 }
 
 function failure(code: ErrorCode, what: string, ffmpegCode: number, detail: string): QcError {

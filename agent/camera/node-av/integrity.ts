@@ -1,7 +1,7 @@
 import { QcError } from '../../../config/errors.ts';
 import {
   damagedText,
-  damageInPassing,
+  damageInWarning,
   damageWhileDecoding,
   damageWhileReading,
   noKeyFrame,
@@ -11,29 +11,29 @@ import { readUnit } from './access-point.ts';
 import type { Message } from './decoder-log.ts';
 
 export interface IntegrityOptions {
-  /** As people write it: `H.264`. */
+  /** Display name: `H.264`. */
   readonly codec: string;
   /** How long a damaged stream may go without a key frame, ms. */
   readonly damageMs: number;
-  /** Empties the decoder: what it still holds is coded from damaged images. */
+  /** Flushes the decoder: the images in it depend on damaged images. */
   readonly flush: () => void;
-  /** Called when images are damaged from here on, and with an empty text when they are intact again. */
+  /** Called when images start to be damaged, and with an empty text when they are intact again. */
   readonly onDamaged: (text: string) => void;
 }
 
 /**
- * Keeps damaged images from being judged. An image is coded from earlier ones, so damage stays until the next point
- * where decoding can start: a key frame, or in H.264 a recovery point.
+ * Prevents damaged images from being judged. An image depends on earlier ones, so damage lasts until the next point where
+ * decoding can start: a key frame, or in H.264 a recovery point.
  *
  *     starting ──start──▸ decoding ──loss, damage──▸ damaged ──start──▸ decoding
  *
- * While `starting` or `damaged` the decoder gets nothing. After a start it is empty, so it gives no image before the
- * recovery is complete, and none that was coded from what came before.
+ * While `starting` or `damaged` the decoder gets no data. After a start it is empty, so it outputs no image before the
+ * recovery is complete, and none that depends on earlier data.
  */
 export class Integrity {
   readonly #options: IntegrityOptions;
   #decoding = false;
-  /** Decoding has started, and the decoder has given no image yet. */
+  /** Decoding has started, and the decoder has output no image yet. */
   #recovering = false;
   #suspect = 0;
   #damagedAt: number | undefined;
@@ -42,12 +42,14 @@ export class Integrity {
     this.#options = options;
   }
 
-  /** Whether images are lost since something was damaged. */
+  /** Whether images are being discarded because of damage. */
   get damaged(): boolean {
     return this.#damagedAt !== undefined;
   }
 
-  /** What FFmpeg said while it read the next packet. @returns how many images were lost that did not become packets */
+  /**
+   * Takes FFmpeg's messages from reading the next packet. @returns the number of lost images that did not become packets
+   */
   read(messages: readonly Message[]): number {
     const loss = messages.find(({ text }) => damageWhileReading(text));
     if (!loss) return 0;
@@ -57,8 +59,8 @@ export class Integrity {
   }
 
   /**
-   * Whether the packet is to be decoded; an image that is not is lost.
-   * @throws QcError camera-corrupt if a damaged stream had no start for too long
+   * Whether to decode the packet; an image that is not decoded is lost.
+   * @throws QcError camera-corrupt if no decodable start arrived for too long after damage
    */
   admit(data: Buffer | null): { decode: boolean; picture: boolean } {
     const { damageMs, codec } = this.#options;
@@ -79,12 +81,12 @@ export class Integrity {
   }
 
   /**
-   * What came of a packet with an image. @returns whether the images it gave are intact
-   * @param failed whether the decoder refused it, or marked an image as damaged
+   * Takes the result of decoding a packet with an image. @returns whether its images are intact
+   * @param failed whether the decoder rejected it, or marked an image as damaged
    */
   decoded(messages: readonly Message[], images: number, failed: boolean): boolean {
     const sign = messages.find(({ error, text }) => {
-      const damage = error ? damageWhileDecoding(text) : damageInPassing(text);
+      const damage = error ? damageWhileDecoding(text) : damageInWarning(text);
       return damage === 'data' || (damage === 'reference' && !this.#recovering);
     });
     if (failed || sign) {

@@ -1,4 +1,4 @@
-/** What the agent and a camera's decoding child say to each other. */
+/** Messages between the agent and the decoding process of a camera. */
 import type { ErrorCode } from '../../../config/errors.ts';
 import type { CameraConfig } from '../../../config/schema.ts';
 import type { FrameTimes, Region } from '../../../models/image.ts';
@@ -7,14 +7,14 @@ import type { CameraCondition } from '../condition.ts';
 import type { Size } from '../geometry.ts';
 import type { ClockReport, StreamFacts } from '../source.ts';
 
-/** Everything the child needs. */
+/** Everything that the child needs. */
 export interface OpenMessage {
   readonly kind: 'open';
-  /** Of the relay to the camera. */
+  /** Address of the relay to the camera. */
   readonly address: string;
   readonly fps: number;
   readonly watched: boolean;
-  /** `ClockReport.reference` of the connection before. */
+  /** `ClockReport.reference` of the previous connection. */
   readonly reference: ClockReference | undefined;
   /** How long a damaged stream may go without a key frame, ms. */
   readonly damageMs: number;
@@ -40,7 +40,7 @@ export type ToChild = OpenMessage | TakenMessage | RegionMessage;
 
 export interface FrameMessage {
   readonly kind: 'frame';
-  /** Where its pixels lie (pixels.ts): the region's, then those of the preview. */
+  /** Slot of its pixels (pixels.ts): those of the region, then those of the preview. */
   readonly slot: number;
   readonly image: Size;
   readonly preview?: Size;

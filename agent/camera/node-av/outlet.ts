@@ -2,20 +2,20 @@ import type { Image } from '../../../models/image.ts';
 import type { FrameMessage, FromChild } from './messages.ts';
 import { pixelDescriptor, pixelSlots, writePixels } from './pixels.ts';
 
-/** A frame with its pixels, not handed over yet. */
+/** A frame with its pixels, not delivered yet. */
 export interface CutFrame extends Omit<FrameMessage, 'kind' | 'slot' | 'image' | 'preview'> {
   readonly image: Image;
   readonly preview?: Image;
 }
 
 /**
- * Sends frames to the agent, at most as many unacknowledged as there are slots. Beyond that the newest one waits, and one that is
- * replaced while it waits is lost and counted.
+ * Sends frames to the agent, at most as many unacknowledged ones as there are slots. Of further frames only the newest
+ * waits; a replaced one is lost and counted.
  */
 export class Outlet {
   readonly #send: (message: FromChild) => void;
   readonly #onBusy: () => void;
-  #underWay = 0;
+  #unacknowledged = 0;
   #waiting: CutFrame | undefined;
   #sent = 0;
 
@@ -32,16 +32,16 @@ export class Outlet {
 
   /** The agent took one. */
   taken(): void {
-    this.#underWay = Math.max(0, this.#underWay - 1);
+    this.#unacknowledged = Math.max(0, this.#unacknowledged - 1);
     this.#flush();
   }
 
   #flush(): void {
-    if (!this.#waiting || this.#underWay >= pixelSlots) return;
+    if (!this.#waiting || this.#unacknowledged >= pixelSlots) return;
     const frame = this.#waiting;
     this.#waiting = undefined;
-    this.#underWay++;
-    // They are taken in order: by the time a slot comes round again it is free.
+    this.#unacknowledged++;
+    // Frames are taken in order, so a slot is free when its turn comes again.
     const slot = this.#sent++ % pixelSlots;
     const { image, preview, ...facts } = frame;
     writePixels(pixelDescriptor, slot, preview ? [image, preview] : [image]);

@@ -1,7 +1,7 @@
 /**
- * Pixels on their way from a decoding process to the agent: a file in memory that no name leads to, so that nothing
- * is left of it however either process ends. Sent as messages they would be copied several times, and the garbage
- * of that stops the agent's main loop for longer than anything else it does.
+ * Transfers pixels from a decoding process to the agent through a file in memory that is unlinked at once, so that nothing
+ * remains of it however either process ends. In messages, pixels would be copied several times, and collecting that garbage
+ * would block the agent's main loop.
  */
 import {
   closeSync,
@@ -18,17 +18,17 @@ import { join } from 'node:path';
 import { ulid } from 'ulid';
 import type { Image } from '../../../models/image.ts';
 import type { Size } from '../geometry.ts';
-import { madePixels } from '../pixel-gc.ts';
+import { countPixels } from '../pixel-gc.ts';
 
-/** Where the decoding process finds the file: after its standard streams and the channel. */
+/** The file's descriptor in the decoding process: after its standard streams and the channel. */
 export const pixelDescriptor = 4;
-/** Images that may be under way at once; each has its slot. */
+/** Maximum number of images in transfer; each has its slot. */
 export const pixelSlots = 2;
 
-/** Room between two slots, bytes. The file is sparse: only what is written takes memory. */
+/** Size of a slot, bytes. The file is sparse: only written parts use memory. */
 const slotBytes = 2 ** 30;
 const sharedMemory = '/dev/shm';
-/** Less than this and one large image might fill it (Docker gives 64 MB), bytes. */
+/** Minimum free space, bytes: with less, a single large image can fill it (Docker's default is 64 MB). */
 const minFree = 32e6;
 
 /** Opens the file for one decoding process and returns its descriptor; the caller closes it. */
@@ -51,7 +51,7 @@ function hasRoom(folder: string): boolean {
   return bavail * bsize >= minFree;
 }
 
-/** Writes images one after the other into a slot. Throws what the file system says (ENOSPC). */
+/** Writes images one after the other into a slot. @throws the error of the file system (ENOSPC) */
 export function writePixels(descriptor: number, slot: number, images: readonly Image[]): void {
   let at = slot * slotBytes;
   for (const { data } of images) {
@@ -62,16 +62,16 @@ export function writePixels(descriptor: number, slot: number, images: readonly I
   }
 }
 
-/** Reads what `writePixels` wrote, RGB, one image for each size. Throws where it is not all there. */
+/** Reads the RGB images that `writePixels` wrote, one for each size. @throws if pixels are missing */
 export function readPixels(descriptor: number, slot: number, sizes: readonly Size[]): Image[] {
   let at = slot * slotBytes;
   return sizes.map(({ width, height }) => {
     const bytes = width * height * 3;
-    madePixels(bytes);
+    countPixels(bytes);
     const data = Buffer.allocUnsafeSlow(bytes);
     for (let done = 0; done < data.length; ) {
       const read = readSync(descriptor, data, done, data.length - done, at + done);
-      if (read === 0) throw new Error(`${width} × ${height} pixels were announced and are not there`);
+      if (read === 0) throw new Error(`${width} × ${height} pixels were announced but are missing`);
       done += read;
     }
     at += data.length;

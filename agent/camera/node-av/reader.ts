@@ -13,7 +13,7 @@ import { BACKLOG } from '../clock.ts';
 import { FreezeWatch, type Plane } from '../freeze.ts';
 import { regionPixels } from '../geometry.ts';
 import { frameSize, interlacedScan, interlacedText, type Scan } from '../interlaced.ts';
-import { Thinner } from '../rate.ts';
+import { RateLimiter } from '../rate.ts';
 import { CaptureTime } from './capture-time.ts';
 import { type Cutter, openCutter } from './cutter.ts';
 import { DecoderLog } from './decoder-log.ts';
@@ -26,12 +26,12 @@ import { type OpenStream, openStream } from './stream.ts';
 const PROGRESS_MS = 100;
 const CLOCK_MS = 250;
 
-/** Reads one stream to its end: decodes every frame, checks it, and hands over those that are wanted. */
+/** Reads one stream to its end: decodes and checks every frame, and delivers the wanted ones. */
 export class Reader {
   readonly #open: OpenMessage;
   readonly #send: (message: FromChild) => void;
   readonly #outlet: Outlet;
-  readonly #thinner: Thinner;
+  readonly #thinner: RateLimiter;
   readonly #freeze: FreezeWatch;
   #tally = { packets: 0, received: 0, corrupt: 0, busy: 0 };
   #toldAt = 0;
@@ -39,7 +39,10 @@ export class Reader {
   #watched: boolean;
   #region: Region;
   #cutter: Cutter | undefined;
-  /** Unknown before the first frame. Cameras mix progressive and interlaced frames: once interlaced, it stays so. */
+  /**
+   * Unknown before the first frame. Some cameras mix progressive and interlaced frames, so after the first interlaced frame
+   * the stream counts as interlaced.
+   */
   #scan: Scan | undefined;
   #codec: string | undefined;
   readonly #log = new DecoderLog();
@@ -51,7 +54,7 @@ export class Reader {
     this.#watched = open.watched;
     this.#region = open.config.region;
     this.#outlet = new Outlet(send, () => this.#tally.busy++);
-    this.#thinner = new Thinner(open.fps);
+    this.#thinner = new RateLimiter(open.fps);
     this.#freeze = new FreezeWatch(open.config.freezeMs);
   }
 
@@ -68,7 +71,7 @@ export class Reader {
     this.#cutter = undefined;
   }
 
-  /** Reads until the stream ends and says why it did. @throws QcError when it does not open, freezes … */
+  /** Reads until the stream ends. @returns why it ended. @throws QcError if it does not open, freezes … */
   async read(): Promise<QcError> {
     const stream = await openStream(this.#open);
     this.#send({ kind: 'opened' });
@@ -119,7 +122,7 @@ export class Reader {
     const frames: Frame[] = [];
     try {
       const failed = decodeInto(frames, decoder, packet);
-      // The decoder says what it had to make up only in its log, and it may say so after it gave the image.
+      // The decoder reports concealed errors only in its log, possibly after it has output the image.
       const messages = await this.#log.messages();
       if (!picture) return;
       if (integrity.decoded(messages, frames.length, failed)) {
@@ -148,7 +151,7 @@ export class Reader {
     }
     const { capturedAt, isBacklog } = time.at(pts, arrivalMs);
     const scan = this.#lookForFields(frame);
-    // The lower fields show every part half a row higher.
+    // The lower fields would show every part half a row higher.
     if (scan === 'fields' && !frame.hasFlags(AV_FRAME_FLAG_TOP_FIELD_FIRST)) return;
     if (!this.#thinner.take(capturedAt)) return;
     const cutter = this.#cutterFor(frame, scan);
@@ -162,7 +165,7 @@ export class Reader {
     });
   }
 
-  /** The region's brightness: a clock in the corner of the image changes even if the camera hangs. */
+  /** Luma of the region only: a clock in the corner of the image can change although the sensor is frozen. */
   #regionOf(luma: Buffer, stride: number, { width, height }: Frame): Plane {
     const area = regionPixels(this.#region, { width, height }, false);
     const data = luma.subarray(area.y * stride + area.x);
@@ -177,7 +180,7 @@ export class Reader {
     this.#send({ kind: 'described', codec: this.#codec, ...size });
     this.#cutter = openCutter(frame, this.#region, scan);
     if (previous && !previous.sized(frame)) {
-      const message = `the camera changed its picture; it is ${size.width} × ${size.height} now`;
+      const message = `the camera changed the size of its image; it is ${size.width} × ${size.height} now`;
       this.#send({ kind: 'fault', code: 'camera-resolution-changed', message });
     }
     return this.#cutter;
@@ -228,7 +231,7 @@ export class Reader {
   }
 }
 
-/** Decodes a packet. @returns whether the decoder refused it, or marked an image as damaged */
+/** Decodes a packet. @returns whether the decoder rejected it, or marked an image as damaged */
 function decodeInto(frames: Frame[], decoder: CodecContext, packet: Packet): boolean {
   let failed = decoder.sendPacketSync(packet) < 0;
   for (;;) {

@@ -22,14 +22,14 @@ import { QcError } from '../../../config/errors.ts';
 import { openingFailure } from './failure.ts';
 import type { OpenMessage } from './messages.ts';
 
-/** An open RTSP stream with its decoder. It lives as long as the child process: nothing closes it before. */
+/** An open RTSP stream with its decoder. It stays open until the child process exits. */
 export interface OpenStream {
   readonly input: FormatContext;
   readonly video: Stream;
   readonly decoder: CodecContext;
-  /** As people write it: `H.264`. */
+  /** Display name: `H.264`. */
   readonly codec: string;
-  /** Why hardware decoding was asked for and is not used. */
+  /** Why hardware decoding was configured but is not used. */
   readonly hardwareFault?: string;
 }
 
@@ -40,8 +40,8 @@ const CODECS = new Map<number, string>([
 ]);
 
 /**
- * Opens the stream and its decoder. Probing is left out: the SDP names the codec, and the decoder learns the
- * size from the stream itself, so the first frame is not delayed.
+ * Opens the stream and its decoder. The stream is not probed, so the first frame is not delayed: the SDP names the codec,
+ * and the decoder reads the size from the stream.
  * @throws QcError with the code that says what is wrong with the camera
  */
 export async function openStream(open: OpenMessage): Promise<OpenStream> {
@@ -55,7 +55,7 @@ export async function openStream(open: OpenMessage): Promise<OpenStream> {
   const opened = await input.openInput(open.address, null, inputOptions(open));
   Log.resetCallback();
   Log.setLevel(AV_LOG_QUIET);
-  // FFmpeg takes a peer that never answers for one that talks nonsense; the clock knows better.
+  // FFmpeg reports a peer that never answers as invalid data; the elapsed time shows the difference.
   const timedOut = performance.now() - startedAt >= open.config.stallMs;
   if (opened < 0) throw openingFailure(opened, timedOut, lastWords);
 
@@ -71,7 +71,7 @@ export async function openStream(open: OpenMessage): Promise<OpenStream> {
   decoder.allocContext3(codec);
   FFmpegError.throwIfError(decoder.parametersToContext(video.codecpar), 'reading the codec parameters');
   decoder.pktTimebase = video.timeBase;
-  // Each further frame thread would add a frame of delay.
+  // Each additional frame thread would add a frame of delay.
   decoder.threadCount = 1;
   if (hardware.device) {
     decoder.hwDeviceCtx = hardware.device;
@@ -86,14 +86,15 @@ export async function openStream(open: OpenMessage): Promise<OpenStream> {
 function inputOptions({ config }: OpenMessage): Dictionary {
   return Dictionary.fromObject({
     rtsp_transport: config.transport,
-    // The camera's microphone is none of our business, and would only cost bandwidth.
+    // Audio is not needed and would only cost bandwidth.
     allowed_media_types: 'video',
-    // Socket timeout, µs. The agent notices silence earlier, and the relay a camera that does not answer.
+    // Socket timeout, µs. The agent and the relay detect a silent camera earlier.
     timeout: String(4_000 * config.stallMs + 10_000_000),
     fflags: 'nobuffer',
-    // TCP: without a queue a gap in the sequence numbers is not reported. A relay on the way may have lost packets.
+    // TCP: without a queue a gap in the sequence numbers is not reported. A proxy between camera and agent may have lost
+    // packets.
     ...(config.transport === 'tcp' ? { reorder_queue_size: '8' } : {}),
-    // UDP: how long a packet that overtook another waits for it, µs; and room for a key frame's burst.
+    // UDP: how long a packet waits for an earlier one that is still missing, µs; and a buffer for the burst of a key frame.
     max_delay: '200000',
     buffer_size: String(4 * 1024 * 1024),
     user_agent: 'qc-edge-agent',

@@ -1,4 +1,4 @@
-/** What a 401 asks for (RFC 7235 section 2.1): any number of challenges, in any number of header fields. */
+/** Parses the challenges of a 401 reply (RFC 7235 section 2.1): any number of them, in any number of header fields. */
 
 export interface Challenge {
   /** In lower case: `basic`, `digest`. */
@@ -8,15 +8,15 @@ export interface Challenge {
 }
 
 const word = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
-/** A value that is not closed by its quote ends with the field, one without quotes at a comma or a space. */
+/** A quoted value without a closing quote ends with the field; an unquoted value ends at a comma or a space. */
 const assignment = /\s*=\s*(?:"((?:[^"\\]|\\.)*)(?:"|$)|([^\s,]*))/y;
 
-/** Reads the values of all WWW-Authenticate fields; what is no challenge is skipped. */
+/** Reads the values of all WWW-Authenticate fields; invalid parts are skipped. */
 export function readChallenges(values: readonly string[]): Challenge[] {
   return values.flatMap(readField);
 }
 
-/** The parameters of Authentication-Info (RFC 7616 section 3.5), which stand there without a scheme. */
+/** The parameters of Authentication-Info (RFC 7616 section 3.5), which have no scheme. */
 export function readParameters(value: string): ReadonlyMap<string, string> {
   return readField(`info ${value}`)[0]?.parameters ?? new Map();
 }

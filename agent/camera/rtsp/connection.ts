@@ -1,4 +1,4 @@
-/** One connection to a camera: asks, logs in, and ends the session before it hangs up. */
+/** One connection to a camera: sends requests, logs in, and ends the session before it disconnects. */
 import type { Socket } from 'node:net';
 import { QcError } from '../../../config/errors.ts';
 import { type Challenge, readChallenges } from './challenge.ts';
@@ -8,17 +8,17 @@ import { type CameraRequest, type Reply, type ReplyEvents, ReplyReader } from '.
 
 export interface ConnectionOptions {
   readonly account: Account | undefined;
-  /** For a connection, and for each reply, ms. */
+  /** Timeout for connecting and for each reply, ms. */
   readonly timeoutMs: number;
   readonly events: Pick<ReplyEvents, 'onPackets' | 'onPacket'> & {
-    /** The camera ended the connection, or what it sends is not RTSP. Not told once `close` was called. */
+    /** The camera closed the connection, or does not speak RTSP. Not called after `close`. */
     onLost(error: QcError): void;
   };
 }
 
-/** For the camera to confirm that the session is over, ms. */
+/** Time for the camera to confirm the end of the session, ms. */
 const farewellMs = 500;
-/** Replies in a row that say the nonce is stale. */
+/** Maximum number of consecutive replies that report a stale nonce. */
 const maxStale = 2;
 
 export class CameraConnection {
@@ -57,12 +57,12 @@ export class CameraConnection {
     return new CameraConnection(place, await dial(place, options.timeoutMs), options);
   }
 
-  /** The camera's address, as its packets come from. */
+  /** The source address of the camera's packets. */
   get remoteAddress(): string | undefined {
     return this.#socket.remoteAddress;
   }
 
-  /** Stops reading while the decoder does not keep up; the camera notices by TCP. */
+  /** Stops reading while the decoder is too slow; TCP then slows the camera down. */
   pause(): void {
     this.#socket.pause();
   }
@@ -71,16 +71,16 @@ export class CameraConnection {
     this.#socket.resume();
   }
 
-  /** What the decoder sends inside the connection: its receiver reports. */
+  /** Passes on what the decoder sends inside the connection: its receiver reports. */
   sendPacket(channel: number, packet: Buffer): void {
     const head = Buffer.from([0x24, channel, packet.length >> 8, packet.length & 0xff]);
     this.#socket.write(Buffer.concat([head, packet]));
   }
 
   /**
-   * Asks once more with an answer where the camera wants to know who asks: never twice with the same password. One
-   * request at a time.
-   * @throws QcError camera-unauthorized, camera-unreachable; and what ended the connection
+   * Sends a request. If the camera requires a log-in, the request is repeated once with credentials: never twice with the
+   * same password. One request at a time.
+   * @throws QcError camera-unauthorized, camera-unreachable; and the reason why the connection ended
    */
   async ask(method: string, uri: string, headers: readonly string[]): Promise<Reply> {
     let stale = 0;
@@ -106,11 +106,11 @@ export class CameraConnection {
     }
   }
 
-  /** Ends the session, also one that is just being set up, and hangs up. Takes at most a second. */
+  /** Ends the session, also one that is being set up, and disconnects. Takes at most a second. */
   async close(): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    // What still comes is dropped, so that the camera is not kept from reading.
+    // Incoming data is discarded, so that the camera is not blocked.
     this.#socket.resume();
     const timer = setTimeout(() => this.#lose(this.#ended('')), 2 * farewellMs);
     if (this.#waiting) await new Promise<void>((resolve) => this.#afterReply(resolve));
@@ -150,7 +150,7 @@ export class CameraConnection {
   #replied(reply: Reply): void {
     this.#isRtsp = true;
     const cseq = reply.headers.get('cseq')?.[0];
-    // A reply that comes after its time is up.
+    // A reply that arrives after its timeout.
     if (cseq !== undefined && Number(cseq) < (this.#waiting?.cseq ?? 0)) return;
     this.#waiting?.settle(reply);
   }
@@ -161,13 +161,13 @@ export class CameraConnection {
       ...waiting,
       settle(outcome) {
         waiting.settle(outcome);
-        // After whoever asked has taken note of the session.
+        // After the caller has handled the session of the reply.
         setImmediate(then);
       },
     };
   }
 
-  /** Remembers what has to be torn down. */
+  /** Remembers the session for TEARDOWN. */
   #follow(method: string, uri: string, reply: Reply): void {
     if (method === 'SETUP') {
       this.#session ??= reply.headers.get('session')?.[0]?.split(';')[0]?.trim();
@@ -177,7 +177,7 @@ export class CameraConnection {
     if (method === 'TEARDOWN') this.#session = undefined;
   }
 
-  /** A camera that asks whether we live gets an answer; anything else it is told we cannot do (section 10). */
+  /** Answers a camera's keep-alive request; any other request is answered with 501 (section 10). */
   #asked({ method, headers }: CameraRequest): void {
     const isAlive = ['OPTIONS', 'GET_PARAMETER', 'SET_PARAMETER'].includes(method);
     const status = isAlive ? '200 OK' : '501 Not Implemented';
@@ -201,7 +201,7 @@ export class CameraConnection {
 }
 
 function refused(reply: Reply): QcError {
-  const what = 'the camera refuses user or password';
+  const what = 'the camera rejects user or password';
   return new QcError(
     'camera-unauthorized',
     `${what} (${reply.status}${reply.phrase ? ` ${reply.phrase}` : ''})`,
@@ -221,7 +221,7 @@ function unanswerable(challenges: readonly Challenge[]): QcError {
   return new QcError('camera-unauthorized', what, { remedy });
 }
 
-/** What answers instead of RTSP, by its first bytes. */
+/** Names the protocol that answers instead of RTSP, by its first bytes. */
 function nonsense(first: Buffer, where: string): QcError {
   const text = first.toString('latin1');
   // A TLS alert or handshake record (RFC 8446 section 5.1).

@@ -1,4 +1,4 @@
-/** What a camera says it sends: the session description that answers DESCRIBE (RFC 4566). */
+/** Parses the session description of a camera, the reply to DESCRIBE (RFC 4566). */
 import { QcError } from '../../../config/errors.ts';
 
 export interface Track {
@@ -6,16 +6,16 @@ export interface Track {
   readonly media: string;
   /** `RTP/AVP`, `RTP/SAVP`. */
   readonly protocol: string;
-  /** As RTP calls it, in upper case: `H264`, `JPEG`. */
+  /** RTP encoding name in upper case: `H264`, `JPEG`. */
   readonly encoding: string;
   readonly payloadType: number;
-  /** Where an ONVIF camera sends larger MJPEG than RTP has room for: `2592,1944`. */
+  /** Size that an ONVIF camera states for MJPEG images larger than RTP can describe: `2592,1944`. */
   readonly dimensions: string | undefined;
-  /** Keys for SRTP stand in the description (RFC 4568). */
+  /** The description contains keys for SRTP (RFC 4568). */
   readonly hasKeys: boolean;
 }
 
-/** Encodings that have a payload type of their own (RFC 3551 section 6). */
+/** Encodings with a static payload type (RFC 3551 section 6). */
 const staticTypes: Readonly<Record<number, string>> = {
   26: 'JPEG',
   31: 'H261',
@@ -23,7 +23,7 @@ const staticTypes: Readonly<Record<number, string>> = {
   33: 'MP2T',
   34: 'H263',
 };
-/** MP2T: an MPEG transport stream may hold any of them, which only the decoder sees. */
+/** MP2T: an MPEG transport stream can contain any of them; only the decoder can tell. */
 const supported = new Set(['H264', 'H265', 'JPEG', 'MP2T']);
 const names: Readonly<Record<string, string>> = {
   'MP4V-ES': 'MPEG-4 Part 2',
@@ -53,12 +53,12 @@ export function readDescription(sdp: string): Track[] {
   });
 }
 
-/** Why nothing of this can be read; undefined if there is a video track that can. */
+/** Why no track can be read; undefined if there is a readable video track. */
 export function descriptionFault(tracks: readonly Track[]): QcError | undefined {
   const videos = tracks.filter(({ media }) => media === 'video');
   if (tracks.length === 0) {
     const remedy = 'switch the video stream on in the camera, or correct the path in url';
-    return new QcError('camera-codec', 'the camera describes an empty session: no stream at all', { remedy });
+    return new QcError('camera-codec', 'the camera describes a session without any stream', { remedy });
   }
   if (videos.length === 0) {
     const has = [...new Set(tracks.map(({ media }) => media))].join(' and ');

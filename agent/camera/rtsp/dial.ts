@@ -1,18 +1,18 @@
-/** Connects to a camera, and says for the operator why that fails. */
+/** Connects to a camera, and explains a failure to the operator. */
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type ErrorCode, QcError } from '../../../config/errors.ts';
 
-/** Where an rtsp:// or rtsps:// address leads. */
+/** Host and port of an rtsp:// or rtsps:// address. */
 export interface Place {
   readonly host: string;
   readonly port: number;
   readonly isSecure: boolean;
 }
 
-/** @throws QcError camera-protocol if it is no address of a stream */
+/** @throws QcError camera-protocol if it is not the address of a stream */
 export function placeOf(address: string): Place {
-  // The schemes that browsers do not know are parsed less strictly: a password may hold a #.
+  // `URL` parses rtsp addresses differently from http ones, and a password may contain a #.
   const [, scheme = '', authority = ''] = /^(rtsps?):\/\/(?:[^/]*@)?([^/?]+)/i.exec(address) ?? [];
   const [, bracketed, name, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d{1,5}))?$/.exec(authority) ?? [];
   const host = bracketed ?? name;
@@ -29,7 +29,7 @@ export function placeOf(address: string): Place {
 export function dial({ host, port, isSecure }: Place, timeoutMs: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const options = { host, port, noDelay: true };
-    // As FFmpeg does: cameras sign their own certificates, and old ones know only old versions of TLS.
+    // As in FFmpeg: cameras use self-signed certificates, and old ones support only old versions of TLS.
     const lenient = {
       rejectUnauthorized: false,
       minVersion: 'TLSv1',
@@ -70,7 +70,7 @@ export function dial({ host, port, isSecure }: Place, timeoutMs: number): Promis
 
 const otherScheme = 'write rtsp:// in url, or the port for rtsps (often 322)';
 
-/** What the codes of Node mean here. */
+/** Translates error codes of Node. */
 function explained(error: Error, host: string, port: number): QcError {
   const first = error instanceof AggregateError ? (error.errors[0] as Error) : error;
   const { code = '', message } = first as NodeJS.ErrnoException;

@@ -1,24 +1,24 @@
-/** Until the first image of a stream: says what is known about why it does not come. */
+/** Explains why the first image of a stream does not arrive. */
 import { QcError } from '../../../config/errors.ts';
 import type { SourceContext } from '../source.ts';
 import type { OpenRelay } from './open.ts';
 
-/** A key frame may be this far away without remark, ms. */
+/** Time without a key frame after which the condition is set, ms. */
 const patienceMs = 5_000;
 const lookEveryMs = 500;
 
 export interface FirstImage extends Disposable {
-  /** It came. */
+  /** The first image has arrived. */
   image(): void;
-  /** Packets that the decoder has taken: by UDP they do not pass the relay. */
+  /** The decoder has read packets: with UDP they do not pass through the relay. */
   packets(count: number): void;
-  /** A decoder's failure, with what the stream held where that says more. */
+  /** Replaces a decoder's error by a more precise one if the stream's content explains it. */
   explain(error: QcError): QcError;
 }
 
 /**
- * Sets the condition `no-key-frame` while data arrives that no image can begin with.
- * @param counts whether the decoder tells every packet by `packets`
+ * Sets the condition `no-key-frame` while data arrives without a key frame.
+ * @param counts whether the decoder reports every packet by `packets`
  */
 export function awaitFirstImage(
   relay: Pick<OpenRelay, 'facts'>,
@@ -48,7 +48,7 @@ export function awaitFirstImage(
       if (isThere) return;
       isThere = true;
       end();
-      // Of an attempt before.
+      // Set by an earlier attempt.
       condition?.('no-key-frame', '');
     },
     packets(count) {
@@ -59,7 +59,7 @@ export function awaitFirstImage(
       if (isThere || !isPlaying || !explainable.has(error.code)) return error;
       if (total() === 0) return waited.has(error.code) ? noData(transport, counts) : error;
       if (keyPackets > 0) return error.code === 'camera-codec' ? error : undecodable();
-      // It stays until a later attempt brings an image.
+      // It stays set until an attempt delivers an image.
       isSet = false;
       return noKeyFrame();
     },
@@ -71,7 +71,7 @@ const waited = new Set(['camera-stalled', 'camera-unreachable']);
 const explainable = new Set([...waited, 'camera-protocol', 'camera-ended', 'camera-codec']);
 
 const noKeyFrame = () =>
-  new QcError('camera-no-key-frame', 'data arrives, but no key frame to begin an image with');
+  new QcError('camera-no-key-frame', 'data arrives, but no key frame, without which decoding cannot start');
 
 function noData(transport: 'tcp' | 'udp', counts: boolean): QcError {
   if (transport === 'udp' && !counts) {
@@ -86,12 +86,12 @@ function noData(transport: 'tcp' | 'udp', counts: boolean): QcError {
         remedy: 'let UDP from the camera through the firewalls, or set transport: tcp',
       })
     : new QcError('camera-stalled', what, {
-        remedy: 'look at the video of the camera in its own page, and restart the camera',
+        remedy: "check the video on the camera's own web page, and restart the camera",
       });
 }
 
 const undecodable = () =>
-  new QcError('camera-codec', 'key frames arrive, but the decoder makes no image of them', {
+  new QcError('camera-codec', 'key frames arrive, but the decoder cannot decode them', {
     remedy:
       'set the video of the camera to profile Main or High with 8 bits and 4:2:0, and switch encryption off',
   });

@@ -1,4 +1,4 @@
-/** Answers a camera that asks who we are: Basic (RFC 7617) and Digest (RFC 7616), whatever it offers and in any order. */
+/** Authenticates at a camera: Basic (RFC 7617) and Digest (RFC 7616), with challenges in any order. */
 import { createHash, randomBytes } from 'node:crypto';
 import { type Challenge, readParameters } from './challenge.ts';
 
@@ -7,14 +7,14 @@ export interface Account {
   readonly password: string;
 }
 
-/** Algorithms by strength, with the names that OpenSSL has for them. */
+/** Algorithms by strength, with their names in OpenSSL. */
 const hashes: Readonly<Record<string, string>> = {
   'sha-512-256': 'sha512-256',
   'sha-256': 'sha256',
   md5: 'md5',
 };
 
-/** A challenge that can be answered. */
+/** A supported challenge. */
 interface Chosen {
   readonly scheme: 'basic' | 'digest';
   readonly hash: string;
@@ -24,8 +24,8 @@ interface Chosen {
 }
 
 /**
- * The log-in on one connection. Header fields are handled as Latin-1, in which every byte is a character, so that names
- * in any encoding come back as they were sent.
+ * The log-in on one connection. Header fields are handled as Latin-1, in which every byte is a character, so that names in
+ * any encoding are returned unchanged.
  */
 export class Login {
   readonly #user: string;
@@ -33,7 +33,7 @@ export class Login {
   #chosen: Chosen | undefined;
   #nonce = '';
   #count = 0;
-  /** One for each nonce, since the session variants mix it into the key. */
+  /** One for each nonce, because the session variants use it in the key. */
   #cnonce = '';
 
   readonly #makeCnonce: () => string;
@@ -44,7 +44,7 @@ export class Login {
     this.#makeCnonce = makeCnonce;
   }
 
-  /** Takes the strongest challenge that can be answered; false if there is none. */
+  /** Selects the strongest supported challenge; false if there is none. */
   choose(challenges: readonly Challenge[]): boolean {
     const chosen = challenges.flatMap((challenge) => answerable(challenge) ?? []);
     this.#chosen = chosen.reduce<Chosen | undefined>(
@@ -55,7 +55,7 @@ export class Login {
     return this.#chosen !== undefined;
   }
 
-  /** The value of Authorization for a request without a body; undefined as long as nothing was asked. */
+  /** The value of Authorization for a request without a body; undefined before a challenge. */
   authorization(method: string, uri: string): string | undefined {
     const chosen = this.#chosen;
     if (!chosen) return undefined;
@@ -65,7 +65,7 @@ export class Login {
     return this.#digest(chosen, method, uri);
   }
 
-  /** Takes the value of Authentication-Info, which may name the next nonce. */
+  /** Handles the value of Authentication-Info, which can contain the next nonce. */
   informed(value: string): void {
     const nonce = readParameters(value).get('nextnonce');
     if (nonce) this.#useNonce(nonce);
@@ -106,7 +106,7 @@ export class Login {
   }
 }
 
-/** What a camera offers, for people: `Digest SHA-256`, `NTLM`. */
+/** Display name of what a camera offers: `Digest SHA-256`, `NTLM`. */
 export function schemeOf({ scheme, parameters }: Challenge): string {
   const name =
     scheme === 'digest' || scheme === 'basic' ? scheme[0]!.toUpperCase() + scheme.slice(1) : scheme;
@@ -136,6 +136,6 @@ const strength = ({ hash }: Chosen) => order.indexOf(hash);
 
 const bytes = (text: string) => Buffer.from(text.normalize('NFC'), 'utf8').toString('latin1');
 const quoted = (text: string) => `"${text.replace(/[\\"]/g, '\\$&')}"`;
-/** RFC 8187, of text whose characters are bytes. */
+/** RFC 8187 encoding of a text whose characters are bytes. */
 const extended = (text: string) =>
   text.replace(/[^A-Za-z0-9]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);

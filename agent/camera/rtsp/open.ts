@@ -13,19 +13,19 @@ export type FromRelay =
   | { readonly kind: 'fault'; readonly code: ErrorCode; readonly message: string; readonly remedy: string };
 
 export interface OpenRelay extends AsyncDisposable {
-  /** What the decoder opens; it holds no password. */
+  /** The address for the decoder; it contains no password. */
   readonly address: string;
-  /** Settles with what is wrong with the camera, or with the way to it. */
+  /** Resolves with the fault of the camera or of the connection to it. */
   readonly failure: Promise<QcError>;
-  /** The failure, if it comes in a moment: the relay knows it a moment before the decoder notices. */
+  /** The failure, if it arrives shortly. The relay detects a failure shortly before the decoder does. */
   fault(): Promise<QcError | undefined>;
-  /** What is known so far, half a second old. */
+  /** What is known so far; at most half a second old. */
   readonly facts: RelayFacts;
 }
 
-/** For the message of the relay to arrive, ms. */
+/** Time for the relay's message to arrive, ms. */
 const graceMs = 250;
-/** A session is ended within a second; what then still runs is stopped, ms. */
+/** Time for the relay to end the session before its thread is terminated, ms. */
 const closeMs = 2_000;
 
 const nothingYet: RelayFacts = {
@@ -39,8 +39,8 @@ const nothingYet: RelayFacts = {
 };
 
 /**
- * Nothing is asked of the camera before the decoder connects. Closed means that the session at the camera is ended.
- * @throws QcError if the address is none
+ * The camera is contacted only when the decoder connects. After close the session at the camera has ended. @throws QcError
+ * if the address is invalid
  */
 export async function openRelay(
   { url, transport, stallMs }: Pick<CameraConfig, 'url' | 'transport' | 'stallMs'>,
@@ -55,7 +55,7 @@ export async function openRelay(
   const worker = new Worker(new URL('./thread.js', import.meta.url), {
     workerData: options,
     env: {},
-    // Little is kept here, and what passes through is not on the heap.
+    // It keeps little data, and the buffers that pass through are not on the heap.
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 },
   });
   const ended = once(worker, 'exit').catch(() => undefined);
@@ -94,7 +94,7 @@ export async function openRelay(
   };
 }
 
-/** What the relay has to say; else what the decoder said, which knows only the relay. */
+/** The relay's error if there is one, else the decoder's, which only knows the relay. */
 export async function failureOf(relay: OpenRelay, said: QcError): Promise<QcError> {
   const { code, message, remedy } = said;
   const plain = message.replaceAll(relay.address, 'the stream');
@@ -103,7 +103,7 @@ export async function failureOf(relay: OpenRelay, said: QcError): Promise<QcErro
 
 const userInfo = /^(rtsps?:\/\/)(?:[^/]*@)?/i;
 
-/** User of the url and password; undefined if there is nothing to log in with. */
+/** User of the url and password; undefined if there are none. */
 function accountOf(url: string, password: string | undefined): Account | undefined {
   const [, user = '', inUrl] = /^rtsps?:\/\/([^/:@]*)(?::([^/]*))?@/i.exec(url) ?? [];
   const known = password ?? inUrl;

@@ -1,18 +1,20 @@
-/** Looks into RTP packets as far as needed to say why no image comes of them. */
+/** Inspects RTP packets as far as needed to explain why they do not become an image. */
 import type { Track } from './description.ts';
 
-/** What the packets of the video held so far. */
+/** Counts of what the video packets contained so far. */
 export interface Payloads {
   /** RTP packets of any track. */
   packets: number;
-  /** Packets of images that a decoder can start with. */
+  /** Packets of images with which a decoder can start. */
   keyPackets: number;
-  /** Whether MJPEG came that is larger than RTP can describe (RFC 2435: 8 bits for a width in units of 8 pixels). */
+  /**
+   * Whether MJPEG images arrived that are larger than RTP can describe (RFC 2435: 8 bits for a width in units of 8 pixels).
+   */
   isJpegTooLarge: boolean;
 }
 
-/** Takes one packet that lies in `data` from `start` to `end`; it may be cut off. */
-export function lookInto(
+/** Inspects one packet in `data` from `start` to `end`; it may be truncated. */
+export function inspectPayload(
   data: Buffer,
   start: number,
   end: number,

@@ -6,7 +6,7 @@ import type { Reply } from './reply.ts';
 const maxRedirects = 3;
 const statuses = new Set([301, 302, 303, 305, 307, 308]);
 
-/** Follows a camera that sends its viewers elsewhere, a few times and never in a circle (RFC 2326 section 11.3). */
+/** Follows redirections of a camera, a limited number of times and never in a loop (RFC 2326 section 11.3). */
 export class Redirects {
   readonly #visited: string[];
 
@@ -19,7 +19,7 @@ export class Redirects {
   }
 
   /**
-   * Where to go next, without user and password.
+   * The next address, without user and password.
    * @throws QcError camera-redirect
    */
   next(reply: Reply): string {
@@ -32,9 +32,9 @@ export class Redirects {
     if (reply.status === 305)
       throw new QcError('camera-redirect', `${said}: it is reached only through ${shown}`);
     if (!/^rtsps?:/i.test(to))
-      throw new QcError('camera-redirect', `${said}: it sends us to ${shown}, which is not RTSP`);
+      throw new QcError('camera-redirect', `${said}: it redirects to ${shown}, which is not an RTSP address`);
     if (this.#visited.includes(to)) {
-      const where = to === from ? 'itself' : `${shown}, where we came from`;
+      const where = to === from ? 'itself' : `${shown}, an earlier address`;
       const remedy = 'correct the path in url, or the redirection in the camera';
       throw new QcError('camera-redirect', `${said}: it redirects to ${where}`, { remedy });
     }
@@ -49,7 +49,7 @@ export class Redirects {
   }
 }
 
-/** Whether user and password that were given for one address may be told at the other. */
+/** Whether user and password for one address may be sent to the other. */
 export function isSameHost(a: string, b: string): boolean {
   const [from, to] = [placeOf(a), placeOf(b)];
   return from.host.toLowerCase() === to.host.toLowerCase() && (to.isSecure || !from.isSecure);

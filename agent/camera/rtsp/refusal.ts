@@ -1,4 +1,4 @@
-/** What a camera refuses, and what its operator does about it (RFC 2326 section 11). */
+/** Error replies of cameras, with a remedy for the operator (RFC 2326 section 11). */
 import { type ErrorCode, QcError } from '../../../config/errors.ts';
 import type { Reply } from './reply.ts';
 
@@ -11,19 +11,19 @@ const meanings: Readonly<Record<number, readonly [code: ErrorCode, what: string,
   ],
   404: ['camera-not-found', 'there is no such stream'],
   405: ['camera-protocol', 'it cannot do this', 'check that the url is a live stream and not a recording'],
-  408: ['camera-unreachable', 'it waited too long for the request'],
+  408: ['camera-unreachable', 'the request took too long'],
   410: ['camera-not-found', 'the stream is gone'],
   415: ['camera-protocol', 'it does not describe streams as SDP'],
   453: ['camera-busy', 'too many viewers'],
   454: ['camera-ended', 'it ended the session'],
   455: ['camera-protocol', 'it cannot do this now', 'close other viewers of the camera, or restart it'],
-  459: ['camera-protocol', 'it does not take this request for the whole stream'],
-  460: ['camera-protocol', 'it takes this request only for the whole stream'],
-  461: ['camera-transport', 'it does not send by this transport'],
+  459: ['camera-protocol', 'it does not accept this request for the whole stream'],
+  460: ['camera-protocol', 'it accepts this request only for the whole stream'],
+  461: ['camera-transport', 'it does not support this transport'],
   500: [
     'camera-protocol',
     'an error inside the camera',
-    'look at the number of its viewers, then restart the camera, and update its firmware if it happens again',
+    'reduce the number of its viewers, restart the camera, and update its firmware if it happens again',
   ],
   501: ['camera-protocol', 'it cannot do this', 'check that the url is a live stream and not a recording'],
   502: ['camera-unreachable', 'the recorder or gateway does not reach the camera behind it'],
@@ -37,7 +37,7 @@ const meanings: Readonly<Record<number, readonly [code: ErrorCode, what: string,
   ],
 };
 
-/** @param doing `DESCRIBE` @param transport what was asked for */
+/** @param doing the request, such as `DESCRIBE` @param transport the requested one */
 export function refusal({ status, phrase }: Reply, doing: string, transport: 'tcp' | 'udp'): QcError {
   const [code, what, remedy] = meanings[status] ?? (['camera-protocol'] as const);
   const said = `the camera answers ${doing} with ${status}${phrase ? ` ${phrase}` : ''}`;

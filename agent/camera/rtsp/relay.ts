@@ -1,7 +1,7 @@
 /**
- * Stands between a decoder and its camera. The decoder opens an address on this machine, without a password; the relay
- * logs in at the camera, passes the packets on as they come, and ends the session in whatever way the decoder ends.
- * For one decoder, which connects once.
+ * Relays RTSP between a decoder and its camera. The decoder opens an address on this machine, without a password; the relay
+ * logs in at the camera, forwards the packets, and ends the session however the decoder ends. For one decoder, which
+ * connects once.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { CameraConnection } from './connection.ts';
 import { descriptionFault, readDescription, type Track } from './description.ts';
 import { type Place, placeOf } from './dial.ts';
 import type { Account } from './login.ts';
-import { lookInto, type Payloads } from './payload.ts';
+import { inspectPayload, type Payloads } from './payload.ts';
 import { isSameHost, Redirects } from './redirect.ts';
 import { refusal } from './refusal.ts';
 import type { Reply } from './reply.ts';
@@ -26,18 +26,18 @@ export interface RelayOptions {
   readonly timeoutMs: number;
 }
 
-/** How far it has come. */
+/** State of the relay. */
 export interface RelayFacts extends Readonly<Payloads> {
-  /** What the camera was asked last; PLAY once it was answered. */
+  /** The last request to the camera; PLAY once it was answered. */
   readonly asked: string;
   readonly isPlaying: boolean;
   /** Of the video track: `H264`. */
   readonly encoding: string;
-  /** As an ONVIF camera tells the size of its images: `2592,1944`. */
+  /** Size of the images as stated by an ONVIF camera: `2592,1944`. */
   readonly dimensions: string | undefined;
 }
 
-/** What the decoder must not see, or what is written again. */
+/** Header fields that are not forwarded, or that the relay writes itself. */
 const notPassedOn = new Set([
   'cseq',
   'content-length',
@@ -46,9 +46,9 @@ const notPassedOn = new Set([
   'authorization',
   'user-agent',
 ]);
-/** What a decoder that does not keep up may leave waiting here, bytes. */
+/** Maximum number of bytes buffered for a slow decoder. */
 const maxWaiting = 1_000_000;
-/** A camera need not know it, and the decoder wants it first. */
+/** The decoder sends OPTIONS first, but cameras need not support it. */
 const optional = new Set([400, 404, 405, 454, 455, 459, 500, 501, 551]);
 
 export class Relay {
@@ -70,7 +70,7 @@ export class Relay {
   #tracks: readonly Track[] = [];
   readonly #seen: Payloads = { packets: 0, keyPackets: 0, isJpegTooLarge: false };
 
-  /** @param onFault told once why the camera cannot be read, before the decoder is hung up on */
+  /** @param onFault called once with the reason why the camera cannot be read, before the decoder is disconnected */
   constructor(options: RelayOptions, onFault: (fault: QcError) => void) {
     this.#options = options;
     this.#onFault = onFault;
@@ -81,9 +81,9 @@ export class Relay {
     this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   }
 
-  /** The address for the decoder. It cannot be guessed, and nobody else is let in once the decoder has come. */
+  /** The address for the decoder. It cannot be guessed, and no other client is accepted after the decoder has connected. */
   async listen(): Promise<string> {
-    // UDP sockets of the decoder are of the family of this address.
+    // The decoder opens UDP sockets of the same address family.
     const host = isIPv6(this.#place.host) ? '::1' : '127.0.0.1';
     this.#server.listen(0, host);
     await once(this.#server, 'listening');
@@ -103,7 +103,7 @@ export class Relay {
     };
   }
 
-  /** Resolves when the camera has been told that the session is over, or does not listen. */
+  /** Resolves when the session at the camera has ended, or the camera does not respond. */
   close(): Promise<void> {
     this.#closed ??= this.#end();
     return this.#closed;
@@ -181,7 +181,7 @@ export class Relay {
       timeoutMs: this.#options.timeoutMs,
       events: {
         onPackets: (bytes) => this.#passOn(bytes),
-        // Even channels are media, odd ones RTCP, by custom of every camera.
+        // By convention, even channels are media and odd ones RTCP.
         onPacket: (channel, data, start, end) => {
           if (channel % 2 === 0) this.#look(data, start, end);
         },
@@ -201,12 +201,12 @@ export class Relay {
     this.#place = placeOf(to);
   }
 
-  /** @throws QcError if the camera refuses, or has nothing for us */
+  /** @throws QcError if the camera refuses, or has no readable stream */
   #checked(method: string, reply: Reply): Reply {
     const isFine = reply.status >= 200 && reply.status < 300;
     if (!isFine && method === 'OPTIONS' && optional.has(reply.status))
       return { ...reply, status: 200, phrase: 'OK' };
-    // Signs of life that a camera does not understand are signs of life all the same.
+    // A keep-alive that the camera does not support still keeps the connection alive.
     if (!isFine && !/_PARAMETER$|^TEARDOWN$/.test(method))
       throw refusal(reply, method, this.#options.transport);
     if (method === 'DESCRIBE') {
@@ -237,22 +237,26 @@ export class Relay {
     if (decoder && decoder.writableLength > maxWaiting) this.#camera?.pause();
   }
 
-  /** UDP does not come through here: the decoder must know where from. */
+  /** UDP packets do not pass through the relay: the decoder must know their source address. */
   #withSource(transport: string): string {
     const isUdp = /client_port=/i.test(transport) && !/source=/i.test(transport);
     return isUdp ? `${transport};source=${this.#camera?.remoteAddress}` : transport;
   }
 
   #look(data: Buffer, start: number, end: number): void {
-    lookInto(data, start, end, this.#tracks, this.#seen);
+    inspectPayload(data, start, end, this.#tracks, this.#seen);
     if (!this.#seen.isJpegTooLarge) return;
     const { dimensions } = this.facts;
     const size = dimensions ? ` (${dimensions.replace(',', '×')})` : '';
     const remedy = 'set the stream of the camera to H.264 or H.265, or to at most 2040 pixels a side';
     this.#fail(
-      new QcError('camera-codec', `MJPEG over RTP ends at 2040 pixels; the images are larger${size}`, {
-        remedy,
-      }),
+      new QcError(
+        'camera-codec',
+        `MJPEG over RTP is limited to 2040 pixels per side; the images are larger${size}`,
+        {
+          remedy,
+        },
+      ),
     );
   }
 
@@ -263,5 +267,5 @@ export class Relay {
   }
 }
 
-/** As RFC 2326 writes them, and as cameras that compare letter by letter want them. */
+/** Header names in the case of RFC 2326, for cameras that compare them case-sensitively. */
 const titled = (name: string) => name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());

@@ -1,4 +1,4 @@
-/** Bytes from a camera: replies and requests in text, and packets between them (RFC 2326 sections 7 and 10.12). */
+/** Parses bytes from a camera: text replies and requests, with packets between them (RFC 2326 sections 7 and 10.12). */
 
 export interface Reply {
   readonly kind: 'reply';
@@ -8,7 +8,7 @@ export interface Reply {
   readonly body: string;
 }
 
-/** Cameras may ask as well: whether we live, or to go elsewhere. */
+/** Cameras can send requests as well: keep-alive, or redirection. */
 export interface CameraRequest {
   readonly kind: 'request';
   readonly method: string;
@@ -19,12 +19,12 @@ export interface CameraRequest {
 export type Headers = ReadonlyMap<string, readonly string[]>;
 
 export interface ReplyEvents {
-  /** Whole packets and parts of them, with their framing, as they came. */
+  /** Whole packets and parts of them, with their framing, as received. */
   onPackets(bytes: Buffer): void;
-  /** A packet begins: its payload lies in `data` from `start` to `end`, as far as it has come. */
+  /** A packet starts: its payload is in `data` from `start` to `end`, as far as it has arrived. */
   onPacket(channel: number, data: Buffer, start: number, end: number): void;
   onText(text: Reply | CameraRequest): void;
-  /** What came is not RTSP; told once, with the first bytes. */
+  /** The data is not RTSP; called once, with the first bytes. */
   onNonsense(first: Buffer): void;
 }
 
@@ -32,18 +32,18 @@ const maxHeaderBytes = 16 * 1024;
 const maxBodyBytes = 1024 * 1024;
 const dollar = 0x24;
 const firstLine = /^(?:RTSP\/\d\.\d +(\d{3}) *([^\r\n]*)|([A-Z_]{3,16}) \S+ RTSP\/\d\.\d)\r?\n/;
-/** What may still become a first line once more bytes have come. */
+/** Matches data that can still become a first line when more bytes arrive. */
 const beginning =
   /^(?:R(?:T(?:S(?:P(?:\/[\d. ]*)?)?)?)?|[A-Z_]{1,16})$|^(?:RTSP\/\d\.\d |[A-Z_]{3,16} )[^\r\n]*\r?$/;
 
 /**
- * Splits what a camera sends. Packets are passed on as they lie in the chunks, without a copy. After each text it waits for
- * one turn of the loop, so that a reply can be answered or passed on before the packets that follow it.
+ * Splits what a camera sends. Packets are passed on as slices of the chunks, without a copy. After each text it waits for
+ * one turn of the event loop, so that a reply is handled before the packets that follow it.
  */
 export class ReplyReader {
   readonly #events: ReplyEvents;
   #pending: Buffer = Buffer.alloc(0);
-  /** Bytes of the current packet that have not come yet. */
+  /** Bytes of the current packet that have not arrived yet. */
   #rest = 0;
   #isKnown = false;
   #waits = false;
@@ -92,7 +92,7 @@ export class ReplyReader {
     if (at < data.length) this.#pending = data.subarray(at);
   }
 
-  /** Reads a text that begins at `at` and returns where it ends; undefined if it has not come whole. */
+  /** Reads a text that starts at `at` and returns its end; undefined if it is incomplete. */
   #text(data: Buffer, at: number): number | undefined {
     if (data[at] === 0x0d || data[at] === 0x0a) return at + 1;
     const text = data.toString('latin1', at, Math.min(data.length, at + maxHeaderBytes));
@@ -128,7 +128,7 @@ export class ReplyReader {
 
 const empty = Buffer.alloc(0);
 
-/** Where the next packet or text may begin. */
+/** Where the next packet or text can start. */
 function skipNonsense(data: Buffer, at: number): number {
   for (let next = at + 1; next < data.length; next++) {
     if (data[next] === dollar || data.toString('latin1', next, next + 5) === 'RTSP/') return next;

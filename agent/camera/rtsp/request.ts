@@ -1,4 +1,4 @@
-/** Bytes off an RTSP connection into requests and interleaved packets (RFC 2326 §4, §6, §10.12). */
+/** Parses bytes from an RTSP connection into requests and interleaved packets (RFC 2326 §4, §6, §10.12). */
 
 export interface RtspRequest {
   readonly method: string;
@@ -12,7 +12,7 @@ export type Incoming =
   | { readonly kind: 'request'; readonly request: RtspRequest }
   /** RTP or RTCP that the client sends inside the connection, e.g. its receiver reports. */
   | { readonly kind: 'interleaved'; readonly channel: number; readonly packet: Buffer }
-  /** Text that is no request; answered 400. `fatal`: the bytes that follow cannot be told apart any more. */
+  /** Text that is not a request; answered with 400. `fatal`: the following bytes cannot be parsed. */
   | { readonly kind: 'malformed'; readonly cseq: string | undefined; readonly fatal: boolean };
 
 const maxHeaderBytes = 16 * 1024;

@@ -1,4 +1,4 @@
-/** The thread of one relay: neither a decoder that dies nor a busy agent keeps it from ending the session. */
+/** The thread of one relay. It ends the session even if the decoder has crashed or the agent is busy. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { QcError } from '../../../config/errors.ts';
 import type { FromRelay } from './open.ts';

@@ -1,10 +1,10 @@
-/** What could not be read, kept beside the outbox for whoever wants to look at it: the newest few. */
+/** Keeps the newest unreadable files beside the outbox for later examination. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 const kept = 3;
 
-/** Paths of what was set aside, oldest first; none where the folder cannot be read. */
+/** Paths of the folders set aside, oldest first; empty if the folder cannot be read. */
 export async function setAsideBefore(outbox: string): Promise<string[]> {
   const names = await readdir(dirname(outbox)).catch(() => []);
   return names
@@ -13,7 +13,7 @@ export async function setAsideBefore(outbox: string): Promise<string[]> {
     .map((name) => join(dirname(outbox), name));
 }
 
-/** Makes a folder to put aside what is damaged; the oldest make room for it. */
+/** Makes a folder for damaged files; the oldest such folders are deleted. */
 export async function makeAside(outbox: string): Promise<string> {
   const aside = `${outbox}.damaged-${new Date().toISOString().replaceAll(':', '-')}`;
   await mkdir(aside);

@@ -1,11 +1,11 @@
-/** The store's thread as the agent's loop sees it: requests are answered in their order. */
+/** Main-loop interface of the store's thread: requests are answered in order. */
 import { Worker } from 'node:worker_threads';
 import type { Change, Changed, Found } from './disk.ts';
 import type { Read } from './row-code.ts';
 
 export interface OpenDisk {
   readonly directory: string;
-  /** Most that will be kept. */
+  /** Maximum size. */
   readonly bytes: number;
 }
 
@@ -25,9 +25,9 @@ export interface Answer {
   readonly failed?: { readonly message: string; readonly code: string | number | undefined };
 }
 
-/** What the store could not do. */
+/** An error of the store. */
 export class DiskError extends Error {
-  /** Of the operating system or of lmdb, if there is one. */
+  /** Error code of the operating system or of lmdb, if there is one. */
   readonly code: string | number | undefined;
 
   constructor(message: string, code?: string | number) {
@@ -38,14 +38,14 @@ export class DiskError extends Error {
 
 export interface DiskThread {
   readonly found: Found;
-  /** Resolves once it is on the disk. @throws DiskError, and nothing was changed */
+  /** Resolves once the change is on the disk. @throws DiskError if nothing was changed */
   change(change: Change): Promise<Map<string, Changed>>;
   read(queue: string, after: number, limit: number): Promise<Read[]>;
-  /** Waits for what was asked before. */
+  /** Waits for earlier requests. */
   close(): Promise<void>;
-  /** Whether it can be asked: false once it was closed or has died. */
+  /** Whether it accepts requests: false after close or a crash. */
   readonly isAlive: boolean;
-  /** Rejects, with the reason, once the thread is gone, closed or not. */
+  /** Rejects with the reason when the thread has ended, also after close. */
   readonly gone: Promise<never>;
 }
 
@@ -53,7 +53,7 @@ export interface DiskThread {
 export async function openDiskThread(options: OpenDisk): Promise<DiskThread> {
   const worker = new Worker(new URL('./disk-worker.js', import.meta.url), {
     workerData: options,
-    // What it is sent is garbage at once: it need not pile up for minutes.
+    // Requests become garbage at once: a small young generation collects them early.
     resourceLimits: { maxYoungGenerationSizeMb: 2 },
   });
   const waiting = new Map<number, { resolve(value: never): void; reject(error: Error): void }>();
@@ -80,10 +80,10 @@ export async function openDiskThread(options: OpenDisk): Promise<DiskThread> {
     if (failed) reject?.(new DiskError(failed.message, failed.code));
     else resolve?.(value as never);
   });
-  worker.on('error', (error) => end(new DiskError(`the outbox's thread died: ${error}`)));
+  worker.on('error', (error) => end(new DiskError(`the outbox's thread crashed: ${error}`)));
   const gone = new Promise<never>((_, reject) => {
     worker.on('exit', () => {
-      end(new DiskError("the outbox's thread is gone"));
+      end(new DiskError("the outbox's thread has ended"));
       reject(ended);
     });
   });

@@ -1,4 +1,4 @@
-/** The thread that waits for the disk, so that the agent's loop does not. */
+/** The thread that accesses the store, so that the main loop does not block on the disk. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Disk, openDisk } from './disk.ts';
 import type { Answer, OpenDisk, Request } from './disk-thread.ts';
@@ -6,7 +6,7 @@ import type { Answer, OpenDisk, Request } from './disk-thread.ts';
 const port = parentPort!;
 const { directory, bytes } = workerData as OpenDisk;
 
-/** Undefined after a failure: lmdb refuses everything once a write of its meta page has failed, until it is opened again. */
+/** Undefined after a failure: after a failed write of its meta page lmdb refuses all requests until it is reopened. */
 let disk: Disk | undefined;
 let isOpen = false;
 
@@ -22,7 +22,7 @@ async function attempt(id: number, call: (open: Disk) => Answer['value']): Promi
   }
 }
 
-/** A change that failed is asked for again; it may be on the disk already, and making it twice does no harm. */
+/** The caller repeats a failed change. It may be on the disk already; changes are idempotent. */
 async function reopenNextTime(): Promise<void> {
   const broken = disk;
   disk = undefined;
@@ -45,6 +45,6 @@ async function answer({ id, call }: Request): Promise<void> {
 
 let last = attempt(0, (open) => open.found()).then((first) => port.postMessage(first));
 port.on('message', (request: Request) => {
-  // One after the other: the store may have to be opened again in between.
+  // Sequentially: the store may have to be reopened in between.
   last = last.then(() => answer(request));
 });

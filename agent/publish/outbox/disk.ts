@@ -1,72 +1,72 @@
-/** The store on disk: the only importer of lmdb. Every call blocks until it is done; it lives in its own thread. */
+/** The store on disk: the only importer of lmdb. Every call blocks until it is done, so it runs in its own thread. */
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { reserveLockFile } from './lock-file.ts';
 import { decodeRow, encodeRow, type Read, type Row, timeOf } from './row-code.ts';
 import { readState, type StoreState, writeState } from './store-state.ts';
 
 const pageBytes = 4096;
-/** Most entries that one transaction throws away, so that none takes long. */
+/** Maximum number of entries that one transaction evicts, so that none takes long. */
 const evictedAtOnce = 1_000;
 
 export interface Limits {
-  /** In each queue. */
+  /** Limits of each queue. */
   readonly messages: number;
-  /** All queues together, as they lie on the disk. */
+  /** Total size of all queues on the disk. */
   readonly bytes: number;
   readonly ageMs: number;
 }
 
-/** What is changed in one transaction: all of it is on the disk afterwards, or none. */
+/** The changes of one transaction: afterwards all or none of them are on the disk. */
 export interface Change {
   /** By the outbox's clock, ms. */
   readonly now: number;
   readonly limits: Limits;
-  /** New numbers by camera. */
+  /** New sequence numbers by camera. */
   readonly sequences: ReadonlyMap<string, number>;
   readonly queues: ReadonlyMap<string, QueueChange>;
-  /** The journal's newest record of which all is in the store with this. */
+  /** The newest journal record that is completely in the store after this change. */
   readonly journal: number;
 }
 
 export interface QueueChange {
   readonly put: readonly Row[];
   readonly remove: readonly number[];
-  /** Moved to where nobody sends from. */
+  /** Ids of unreadable messages to set aside. */
   readonly setAside: readonly number[];
-  /** Of those that were ever put; newer ones may be in the journal. */
+  /** Id of the newest message that was stored; newer ones may be in the journal. */
   readonly newestId: number;
   readonly dropped: number;
 }
 
 export interface Changed {
-  /** When the oldest entry was put; undefined if the queue is empty. */
+  /** Time of the oldest entry; undefined if the queue is empty. */
   readonly oldestAt: number | undefined;
-  /** Thrown away because of the limits, oldest first. */
+  /** Ids evicted because of the limits, oldest first. */
   readonly evicted: readonly number[];
 }
 
-/** How a store was found. */
+/** State of a store when it was opened. */
 export interface Found {
   readonly queues: ReadonlyMap<string, FoundQueue>;
   readonly sequences: ReadonlyMap<string, number>;
-  /** The outbox's clock when it was last written, ms; undefined in a new one. */
+  /** Time of the last write by the outbox's clock, ms; undefined in a new store. */
   readonly time: number | undefined;
-  /** The journal's newest record that was taken over; 0 before the first. */
+  /** The newest journal record that was copied to the store; 0 before the first. */
   readonly journal: number;
-  /** Entries that could not be read, kept for whoever wants to look. */
+  /** Number of unreadable entries that were set aside. */
   readonly setAside: number;
   readonly bytes: number;
-  /** lmdb's number of the transaction that the store's record of itself is of, and of the newest one in the file. */
+  /** lmdb's number of the transaction that wrote the state record, and of the newest transaction in the file. */
   readonly transaction: number;
   readonly newestTransaction: number;
-  /** Why what the store says about itself cannot be trusted; undefined if it can. */
+  /** Why the state record cannot be trusted; undefined if it can. */
   readonly damage: string | undefined;
 }
 
 export interface FoundQueue {
-  /** Entries, as lmdb counts them. */
+  /** Number of entries as counted by lmdb. */
   readonly messages: number;
-  /** Entries as of the last transaction, by the store's own record; undefined if that record does not say. */
+  /** Number of entries according to the state record; undefined if the record does not contain it. */
   readonly expected?: number | undefined;
   readonly newestId: number;
   readonly dropped: number;
@@ -78,9 +78,9 @@ export interface Disk {
   change(change: Change): Map<string, Changed>;
   /** At most `limit` rows with an id above `after`, in order. */
   read(queue: string, after: number, limit: number): Read[];
-  /** An entry as it lies there; undefined if there is none. */
+  /** The stored bytes of an entry; undefined if there is none. */
   raw(queue: string, id: number): Buffer | undefined;
-  /** What was set aside, by a name of its own; `setAside` adds to it. */
+  /** Entries that were set aside, with their names; `setAside` adds to them. */
   aside(): [string, Buffer][];
   setAside(entries: readonly [string, Buffer][]): void;
   close(): Promise<void>;
@@ -91,20 +91,20 @@ type Entries = Database<Buffer, number>;
 const prefix = 'queue ';
 
 /**
- * Opens or makes a store. lmdb commits by writing pages, waiting for the disk (fdatasync) and then writing the page that
- * makes them count, synchronously; so what a transaction has returned from survives a power cut, and what it has not
- * leaves no trace. @throws what lmdb throws
+ * Opens or creates a store. lmdb commits by writing pages, waiting for the disk (fdatasync) and then writing the meta page
+ * synchronously; so a transaction that has returned survives a power cut, and an interrupted one leaves no trace. @throws
+ * errors of lmdb
  */
 export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}): Disk {
   reserveLockFile(directory, readOnly);
   const env: RootDatabase<Buffer, string> = open({
     path: directory,
-    // Not the binding's own way of syncing after the commit: returned means on the disk.
+    // Without the binding's delayed sync: a returned commit is on the disk.
     overlappingSync: false,
     encoding: 'binary',
     maxDbs: 256,
     readOnly,
-    // Address space, no disk: with room for what is written again before the old is free.
+    // Address space, not disk space; larger than the limit, because pages are rewritten before the old ones are free.
     ...(!readOnly && { mapSize: 4 * bytes + 64e6 }),
   });
   const marks = env.openDB<Buffer, string>('marks', { encoding: 'binary' });
@@ -117,12 +117,12 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
   };
   const read = readState(marks);
   let state = read.state;
-  // All names first: opening one ends the reading.
+  // All names are read first, because opening a database ends the read transaction.
   for (const name of [...env.getKeys()]) if (name.startsWith(prefix)) queueOf(name.slice(prefix.length));
 
   const lostRecord = () =>
     read.isNew && [...queues.values()].some((entries) => statsOf(entries).entryCount > 0)
-      ? 'its record of itself is missing'
+      ? 'its state record is missing'
       : undefined;
   const found = (): Found => ({
     queues: new Map(
@@ -135,7 +135,7 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
           {
             messages: entries ? statsOf(entries).entryCount : 0,
             expected: mark?.messages,
-            // A damaged key may be anything.
+            // A damaged key can have any type.
             newestId: mark?.newestId ?? (Number.isSafeInteger(newest) ? newest : 0),
             dropped: mark?.dropped ?? 0,
             oldestAt: entries && oldestOf(entries)?.at,
@@ -160,10 +160,10 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
       const evicted = new Map([...queues.keys()].map((name) => [name, [] as number[]]));
       for (const [name, { put, remove, setAside }] of changes) {
         const entries = queueOf(name);
-        // Appending fills the pages; without it they stay half empty.
+        // Appending fills pages; without it they remain half empty.
         for (const row of put) {
           const bytes = encodeRow(name, row);
-          // It says whether the row came last, which its types do not know.
+          // It returns whether the row was the last one, which its types do not declare.
           const appended = entries.putSync(row.id, bytes, { append: true }) as unknown as boolean;
           if (!appended) entries.putSync(row.id, bytes);
         }
@@ -201,7 +201,7 @@ export function openDisk(directory: string, { readOnly = false, bytes = 0 } = {}
     found,
     change,
     read(queue, after, limit) {
-      // One that is not there yet is made by the first put.
+      // A missing queue is created by the first put.
       const entries = queues.get(queue);
       if (!entries) return [];
       return [...entries.getRange({ start: after + 1, limit })].map(({ key, value }) =>
@@ -245,7 +245,7 @@ function oldestOf(entries: Entries): { readonly id: number; readonly at: number 
   return undefined;
 }
 
-/** Removes what is over the number or too old, and says what that was. */
+/** Removes entries that exceed the number or age limit, and returns their ids. */
 function tooMany(entries: Entries, { messages, ageMs }: Limits, now: number): number[] {
   const over = statsOf(entries).entryCount - messages;
   const gone: number[] = [];
@@ -257,7 +257,7 @@ function tooMany(entries: Entries, { messages, ageMs }: Limits, now: number): nu
   return gone;
 }
 
-/** Removes the oldest, whichever queue it is in, until the rest is small enough. */
+/** Removes the oldest entries of all queues until the rest is within the size limit. */
 function evictBytes(
   queues: ReadonlyMap<string, Entries>,
   most: number,

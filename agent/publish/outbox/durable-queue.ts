@@ -1,4 +1,4 @@
-/** One queue of the outbox on disk: what is handed out, what was acknowledged, and what waits. */
+/** One queue of the outbox on disk: tracks delivered, acknowledged and pending messages. */
 import type { z } from 'zod';
 import type { OutboxClock } from './clock.ts';
 import type { FoundQueue } from './disk.ts';
@@ -8,20 +8,20 @@ import { Waiting } from './waiting.ts';
 
 /** Rows read from the disk at once. */
 const readAtOnce = 64;
-/** Rows remembered for those who ask next. */
+/** Number of rows cached for the next readers. */
 const remembered = 256;
 
-const olderFound = 'older messages were found on the disk: they are sent first';
+const olderFound = 'older messages were found on the disk and are sent first';
 
 export interface QueueDeps {
   readonly clock: OutboxClock;
   read(after: number, limit: number): Promise<Read[]>;
-  /** Something can be forgotten by the disk. */
+  /** Called when rows can be removed from the disk. */
   onGone(): void;
   onDamaged(id: number): void;
 }
 
-/** What can leave the disk. */
+/** Rows that can be removed from the disk. */
 export interface Leaving {
   readonly remove: readonly number[];
   readonly setAside: readonly number[];
@@ -32,21 +32,21 @@ export class DurableQueue<M> implements Outbox<M> {
   readonly #schema: z.ZodType<M>;
   readonly #deps: QueueDeps;
   readonly #waiting = new Waiting();
-  /** What follows an id: never changes but by going, since nothing is ever put in between. */
+  /** Cached rows after an id. They never change except by removal, because nothing is inserted in between. */
   readonly #following = new Map<number, Read>();
-  /** Handed out and not yet acknowledged. */
+  /** Delivered to a reader and not yet acknowledged. */
   readonly #handedOut = new Set<number>();
   /** Acknowledged or damaged, and still on the disk. */
   readonly #acknowledged = new Set<number>();
   readonly #damaged = new Set<number>();
-  /** What the store has not got yet, in order: it is in the journal, or the disk takes nothing. */
+  /** Rows that are not in the store yet, in order: they are in the journal, or the disk fails. */
   readonly #inMemory = new Map<number, Row>();
   #newestKept = 0;
-  /** How often older messages were found. */
+  /** Incremented when older messages are found. */
   #adoptions = 0;
-  /** Calls of `next` that have not ended. */
+  /** Pending calls of `next`. */
   #reading = 0;
-  /** Whoever reads on from newer messages must start again. */
+  /** Readers that have read newer messages must restart. */
   #rejectsNext = false;
   #onDiskUpTo: number;
   #oldestAt: number | undefined;
@@ -54,7 +54,7 @@ export class DurableQueue<M> implements Outbox<M> {
   size: number;
   dropped: number;
 
-  /** @param journaled the newest of what was found: in the journal, not yet in the store */
+  /** @param journaled id of the newest message found in the journal but not yet in the store */
   constructor(
     name: string,
     schema: z.ZodType<M>,
@@ -73,7 +73,7 @@ export class DurableQueue<M> implements Outbox<M> {
     this.#oldestAt = found?.oldestAt;
   }
 
-  /** The disk is there at last: it has older messages. Whoever has read on from newer ones must start again. */
+  /** The disk is available now and has older messages. Readers that have read newer ones must restart. */
   adopt({ messages, dropped, oldestAt }: FoundQueue): void {
     this.size += messages;
     this.dropped += dropped;
@@ -105,11 +105,11 @@ export class DurableQueue<M> implements Outbox<M> {
     for (let at = after; ; ) {
       signal.throwIfAborted();
       if (adoptions !== this.#adoptions) throw new Error(olderFound);
-      // Before looking: what comes while the disk is read must not be missed.
+      // Registered before reading, so that rows which arrive while the disk is read are not missed.
       const before = this.#newestVisible;
       const upTo = this.#onDiskUpTo;
       const onDisk = await this.#onDisk(at);
-      // What was in memory may have gone to the disk meanwhile.
+      // A row from memory may have been moved to the disk meanwhile.
       if (!onDisk && this.#onDiskUpTo !== upTo) continue;
       const row = onDisk ?? this.#kept(at);
       if (!row) {
@@ -150,19 +150,19 @@ export class DurableQueue<M> implements Outbox<M> {
       : Math.max(0, this.#deps.clock.now() - this.#oldestAt);
   }
 
-  /** A place for a new message. */
+  /** Allocates an id for a new message. */
   add(at: number): number {
     if (this.size === 0) this.#oldestAt = at;
     this.size++;
     return ++this.newestId;
   }
 
-  /** Whether it needs to be sent no more. */
+  /** Whether it was acknowledged, discarded or dropped. */
   isGone(id: number): boolean {
     return this.#acknowledged.has(id) || this.#damaged.has(id);
   }
 
-  /** Sent from memory while the store does not have it. */
+  /** Keeps a row that is sent from memory until the store has it. */
   keep(row: Row): void {
     if (this.#inMemory.has(row.id) || this.isGone(row.id)) return;
     this.#inMemory.set(row.id, row);
@@ -170,7 +170,7 @@ export class DurableQueue<M> implements Outbox<M> {
     this.#waiting.wake();
   }
 
-  /** Neither the disk nor the memory had room. */
+  /** Counts a message as lost: neither disk nor memory had room. */
   lose(id: number): void {
     this.#inMemory.delete(id);
     this.#handedOut.delete(id);
@@ -183,7 +183,7 @@ export class DurableQueue<M> implements Outbox<M> {
     return { remove: [...this.#acknowledged], setAside: [...this.#damaged] };
   }
 
-  /** A transaction is on the disk. */
+  /** Called when a transaction is on the disk. */
   written(
     put: readonly Row[],
     gone: Leaving,
@@ -203,7 +203,7 @@ export class DurableQueue<M> implements Outbox<M> {
     if (oldestAt !== undefined) this.#oldestAt = oldestAt;
     for (const row of put) {
       this.#inMemory.delete(row.id);
-      // Whoever has sent all that was there takes it from here, without asking the disk.
+      // A reader that has sent all earlier rows takes it from memory, without reading the disk.
       if (put.length <= remembered && evicted.length === 0) this.#following.set(this.#onDiskUpTo, row);
       this.#onDiskUpTo = row.id;
     }

@@ -1,5 +1,5 @@
 /**
- * The outbox on disk: what was put is there after a kill and after a power cut, until a consumer has acknowledged it.
+ * The outbox on disk: messages survive a kill and a power cut until a consumer has acknowledged them.
  *
  * ## Where a message is
  *
@@ -55,20 +55,20 @@ import type { Letter, Numbered, Outbox, OutboxStore } from './outbox.ts';
 import { replay } from './replay.ts';
 import type { Row } from './row-code.ts';
 
-/** After this time the store takes over what was put, and forgets what was acknowledged, ms. */
+/** Interval at which journaled messages are copied to the store and acknowledged ones are removed, ms. */
 const takeOverAfterMs = 200;
-/** While the disk takes nothing it is tried again this often, ms. */
+/** Retry interval while the disk fails, ms. */
 const retryMs = 1_000;
 /** A write that takes longer counts as failed until it ends: a verdict cannot wait for a disk that hangs, ms. */
 const slowMs = 3_000;
-/** For an answer that is there already to be read, ms. */
+/** Time to read an answer that has already arrived, ms. */
 const answerMs = 100;
-/** How often it is looked for what has become too old, ms. */
+/** Interval of the check for messages that are too old, ms. */
 const ageEveryMs = 60_000;
-/** Parts in one transaction, and in one record of the journal. */
+/** Maximum number of parts in one transaction and in one journal record. */
 const groupSize = 500;
 
-/** The messages of one part, put together. */
+/** The messages of one part. */
 interface Group {
   readonly rows: readonly {
     readonly queue: string;
@@ -78,33 +78,33 @@ interface Group {
   readonly at: number;
   readonly part: Numbered | undefined;
   readonly stored: () => void;
-  /** The journal's record that it is in; 0 where it is in none. */
+  /** The journal record that contains it; 0 if none does. */
   record: number;
 }
 
-/** What the outbox runs over; closing it closes disk and journal. */
+/** Dependencies of the outbox; closing the outbox closes disk and journal. */
 export interface Backing {
   readonly disk: LastingDisk;
-  /** Undefined if there is none: then everything waits for the store. */
+  /** If undefined, each message waits for the store. */
   readonly journal: Journal | undefined;
   readonly numbers: Numbers;
-  /** Whether the newest sequence numbers that were found are the newest that were used. */
+  /** Whether the newest sequence numbers that were found are the newest that were ever used. */
   readonly areCertain: boolean;
 }
 
 export interface DurableDeps {
   readonly log: Log;
-  /** Called when it begins or ends that messages are kept in memory only. */
+  /** Called when messages start or stop being kept only in memory. */
   readonly onFault: () => void;
 }
 
 export interface DurableOptions {
   readonly limits: Limits;
-  /** Parts kept in memory while the disk takes nothing. */
+  /** Maximum number of parts kept in memory while the disk fails. */
   readonly memoryParts: number;
 }
 
-/** Runs over a store and a journal that are open; closing closes them too. */
+/** Opens an outbox over an open store and journal, which it owns. */
 export function openDurableOutbox(
   backing: Backing,
   options: DurableOptions,
@@ -125,35 +125,35 @@ class DurableOutbox implements OutboxStore {
   readonly #deps: DurableDeps;
   readonly #faults: FaultLog;
   #found: Found;
-  /** Id after which the messages of a queue begin of which nothing is known. */
+  /** First unknown id of a queue whose content is not known yet. */
   #idsAfter = 0;
   readonly #clock: OutboxClock;
   readonly #queues = new Map<string, DurableQueue<unknown>>();
   readonly #sequences: Map<string, number>;
-  /** Cameras whose first number has been decided. */
+  /** Cameras whose first sequence number has been determined. */
   readonly #asked = new Set<string>();
-  /** Not in the store yet, oldest first: … */
+  /** Groups that are not in the store yet, oldest first: … */
   #groups: Group[] = [];
-  /** … as many of them are in the journal, … */
+  /** … number of them in the journal, … */
   #journaled = 0;
-  /** … as many after those are being written there, … */
+  /** … number of the following ones being written to the journal, … */
   #journaling = 0;
-  /** … and as many from the first on are being written to the store. */
+  /** … and number of the first ones being written to the store. */
   #inFlight = 0;
-  /** The journal's newest record that the store has. */
+  /** The newest journal record that is in the store. */
   #taken: number;
-  /** The newest message of each queue that the store has, or has had. */
+  /** Id of the newest message of each queue that was ever stored. */
   readonly #newestTaken: Map<string, number>;
-  /** The store did not take what it was given last: the journal grows meanwhile. */
+  /** The last write to the store failed: the journal grows meanwhile. */
   #storeFails = false;
-  /** What is in no journal goes to the store as well. */
+  /** Groups that are not in the journal are written to the store as well. */
   #direct = false;
   #storing: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #ageing: NodeJS.Timeout | undefined;
   #fault = '';
-  /** The fault that is over, until a kill would leave no uncertain number any more. */
+  /** A fault that has ended, until a kill can no longer leave an uncertain number. */
   #ending = '';
 
   constructor({ disk, journal, numbers, areCertain }: Backing, options: DurableOptions, deps: DurableDeps) {
@@ -175,27 +175,27 @@ class DurableOutbox implements OutboxStore {
     this.#journaled = parts.length;
   }
 
-  /** Hands what the journal had over to the store, and looks for what becomes too old. */
+  /** Starts copying from the journal to the store, and the check for messages that are too old. */
   start(): void {
     if (this.#groups.length > 0) this.#writeSoon(0);
     this.#ageing = setInterval(() => this.size > 0 && this.#write(), ageEveryMs);
     this.#ageing.unref();
   }
 
-  /** The disk takes nothing yet, and what it holds is not known. */
+  /** Starts while the disk fails and its content is unknown. */
   startWithout(why: string): void {
-    // Above every id that it can hold: ids count messages.
+    // Above every id that the store can contain, because ids count messages.
     this.#idsAfter = Math.floor(this.#clock.now());
     this.#failed(why);
     this.#writeSoon(retryMs);
   }
 
-  /** The disk is there at last. @param found with everything that the journal had. @throws Error if the ids do not fit */
+  /** The disk is available now. @param found including everything in the journal. @throws Error if the ids do not fit */
   adopt(found: Found): void {
     const newestId = this.#idsAfter;
     if ([...found.queues.values()].some((queue) => queue.newestId >= newestId))
       throw new Error(
-        'its messages have later ids than those in memory: the clock was set back; start again',
+        'its messages have later ids than those in memory: the clock was set back; restart the agent',
       );
     this.#taken = found.journal;
     this.#found = {
@@ -282,18 +282,18 @@ class DurableOutbox implements OutboxStore {
   #store(): void {
     this.#storing ??= this.#storeAll().finally(() => {
       this.#storing = undefined;
-      // What came between the last look and now.
+      // Groups that arrived after the last check.
       if (this.#groups.length > this.#journaled && !this.#fault) this.#store();
     });
   }
 
-  /** One record after the other; what is put meanwhile shares the next one. */
+  /** Writes one record after the other; groups that arrive meanwhile share the next one. */
   async #storeAll(): Promise<void> {
     do {
-      // Those that came in one turn share a record.
+      // Groups of one turn of the event loop share a record.
       await Promise.resolve();
       let slow = setTimeout(() => {
-        // The process may have been stopped meanwhile: then the answer is there already.
+        // The process may have been suspended meanwhile: then the answer has already arrived.
         slow = setTimeout(() => this.#failed(`it has not answered for ${slowMs / 1000} s`), answerMs);
       }, slowMs);
       try {
@@ -305,16 +305,16 @@ class DurableOutbox implements OutboxStore {
         clearTimeout(slow);
       }
     } while (this.#groups.length > this.#journaled && !this.#fault);
-    // The disk is back after it hung; where it failed, the next attempt has its time already.
+    // The disk works again after it hung; after a failure, the next attempt is already scheduled.
     if (this.#fault) this.#writeSoon(0);
   }
 
-  /** Something has to go: the store knows what. */
+  /** Whether messages must be evicted, which only the store can do. */
   get #isFull(): boolean {
     return [...this.#queues.values()].some(({ size }) => size > this.#options.limits.messages);
   }
 
-  /** Whether the next groups are in the journal now. */
+  /** @returns whether the next groups are in the journal now */
   async #toJournal(): Promise<boolean> {
     const groups = this.#groups.slice(this.#journaled, this.#journaled + groupSize);
     if (groups.length === 0) return true;
@@ -328,7 +328,7 @@ class DurableOutbox implements OutboxStore {
       for (const group of groups) group.record = record;
       this.#journaled += groups.length;
     } catch (error) {
-      this.#faults.warn(`outbox: the journal takes nothing: ${(error as Error).message}`);
+      this.#faults.warn(`outbox: the journal cannot be written: ${(error as Error).message}`);
       return false;
     } finally {
       this.#journaling = 0;
@@ -347,12 +347,12 @@ class DurableOutbox implements OutboxStore {
     this.#timer ??= setTimeout(() => void this.#write(), afterMs);
   }
 
-  /** How many may go to the store now. */
+  /** Number of groups that may be written to the store now. */
   get #takeable(): number {
     return (this.#direct || this.#fault) && this.#journaling === 0 ? this.#groups.length : this.#journaled;
   }
 
-  /** One transaction after the other. */
+  /** Runs one transaction after the other. */
   #write(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -365,7 +365,7 @@ class DurableOutbox implements OutboxStore {
   async #writeAll(): Promise<void> {
     let most = 0;
     do {
-      // Those that came in one turn share a transaction.
+      // Groups of one turn of the event loop share a transaction.
       await Promise.resolve();
       most = Math.min(groupSize, this.#takeable);
       const groups = this.#groups.slice(0, most);
@@ -388,7 +388,7 @@ class DurableOutbox implements OutboxStore {
     this.#direct = false;
     this.#storeFails = false;
     if (this.#groups.length === this.#journaled) this.#recovered();
-    // What was journaled meanwhile has time.
+    // Groups that were journaled meanwhile can wait.
     if (this.#journaled > 0) this.#writeSoon(takeOverAfterMs);
   }
 
@@ -401,13 +401,13 @@ class DurableOutbox implements OutboxStore {
       const newestId = rows.at(-1)?.id ?? this.#newestTaken.get(name) ?? this.#idsAfter;
       const queue = this.#queues.get(name);
       const put = rows.filter(({ id }) => !queue?.isGone(id));
-      // What is gone and yet to be taken over is remembered until then.
+      // Acknowledged rows are remembered until their group has been copied to the store.
       const known = ({ remove, setAside }: Leaving) => ({
         remove: remove.filter((id) => id <= newestId),
         setAside: setAside.filter((id) => id <= newestId),
       });
       const gone = queue ? known(queue.leaving()) : { remove: [], setAside: [] };
-      // Where nobody has asked for it, nothing but what was found can have been dropped.
+      // If no queue was opened for it, only messages from an earlier run can have been evicted.
       const dropped = queue?.dropped ?? this.#found.queues.get(name)?.dropped ?? 0;
       queues.set(name, { put, ...gone, newestId, dropped });
     }
@@ -419,12 +419,12 @@ class DurableOutbox implements OutboxStore {
     this.#journal?.taken(journal);
     for (const [name, { put, newestId, ...gone }] of queues) {
       this.#newestTaken.set(name, newestId);
-      // It may have been opened meanwhile.
+      // The queue may have been opened meanwhile.
       const queue = this.#queues.get(name);
       if (!queue) continue;
       const { evicted, oldestAt } = changed.get(name)!;
       if (evicted.length > 0) {
-        this.#faults.warn(`outbox: full, the oldest messages of ${name} are thrown away`, {
+        this.#faults.warn(`outbox: full, the oldest messages of ${name} are discarded`, {
           dropped: evicted.length,
         });
       }
@@ -432,13 +432,13 @@ class DurableOutbox implements OutboxStore {
     }
   }
 
-  /** The newest record of which nothing is left out once these groups, the oldest, are in the store. */
+  /** The newest journal record that is completely in the store once these groups, the oldest, are stored. */
   #takenWith(groups: readonly Group[]): number {
     const newest = groups.findLast(({ record }) => record > 0)?.record ?? this.#taken;
     return this.#groups[groups.length]?.record === newest ? newest - 1 : newest;
   }
 
-  /** Whether the journal has everything, now that the store does not take it. */
+  /** @returns whether the journal has everything while the store fails */
   async #allToJournal(): Promise<boolean> {
     if (this.#storing) return false;
     while (this.#groups.length > this.#journaled) if (!(await this.#toJournal())) return false;
@@ -446,20 +446,20 @@ class DurableOutbox implements OutboxStore {
     return true;
   }
 
-  /** No fault as long as the journal takes what is put. */
+  /** It is not a fault as long as the journal can be written. */
   #notTaken(why: string): void {
     const isWaiting = this.#groups.length > this.#journaled + this.#journaling;
     if (isWaiting && (this.#direct || this.#fault || !this.#journal)) this.#failed(why);
     else
       this.#faults.warn(
-        `outbox: the store takes nothing (${firstLine(why)}): its journal does, while it has room`,
+        `outbox: the store cannot be written (${firstLine(why)}); results go to its journal until that is full`,
       );
   }
 
   #failed(why: string): void {
     const first = this.#fault === '';
     if (first) void this.#numbers.uncertain(true);
-    this.#fault = `the disk takes no results (${firstLine(why)}): they are kept in memory, and lost if the agent ends; make room, and check the disk`;
+    this.#fault = `results cannot be written to the disk (${firstLine(why)}): they are kept in memory and lost if the agent ends; free some space and check the disk`;
     this.#faults.warn(`outbox: ${this.#fault}`);
     this.#keepInMemory();
     if (first) this.#deps.onFault();
@@ -478,11 +478,11 @@ class DurableOutbox implements OutboxStore {
     });
   }
 
-  /** What the disk does not take is sent from memory, as much of it as is kept there. */
+  /** Sends from memory what the disk does not accept, up to the limit of parts in memory. */
   #keepInMemory(): void {
     const over = this.#groups.length - this.#journaled - this.#options.memoryParts;
     if (over > 0) {
-      this.#faults.warn('outbox: the memory for results is full as well, the oldest are thrown away');
+      this.#faults.warn('outbox: the memory for results is full as well, the oldest are discarded');
       const from = Math.max(this.#inFlight, this.#journaled + this.#journaling);
       for (const { rows } of this.#groups.splice(from, over)) {
         for (const { queue, id } of rows) this.#queues.get(queue)!.lose(id);
@@ -499,12 +499,12 @@ class DurableOutbox implements OutboxStore {
     }
   }
 
-  /** @throws QcError outbox-failed if the disk did not take what nobody has acknowledged */
+  /** @throws QcError outbox-failed if unacknowledged messages could not be written to the disk */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#ageing);
     await this.#storing;
     await this.#write();
-    // Once more for what came, or was acknowledged, meanwhile.
+    // Once more for messages that arrived or were acknowledged meanwhile.
     await this.#storing;
     await this.#write();
     await this.#writing;
@@ -515,7 +515,7 @@ class DurableOutbox implements OutboxStore {
     const isGone = ({ queue, id }: Group['rows'][number]) => this.#queues.get(queue)!.isGone(id);
     const lost = this.#groups.slice(this.#journaled).filter(({ rows }) => !rows.every(isGone));
     if (lost.length > 0) {
-      const what = `messages of ${lost.length} parts are lost: neither the disk nor the broker has taken them`;
+      const what = `messages of ${lost.length} parts are lost: neither the disk nor the broker accepted them`;
       throw new QcError('outbox-failed', what);
     }
   }
@@ -525,7 +525,7 @@ const firstLine = (text: string) => text.split('\n')[0];
 
 const namesOf = (rows: Group['rows']) => rows.map(({ queue }) => queue);
 
-/** What goes into one queue. */
+/** Rows of one queue. */
 function rowsOf(name: string, rows: Group['rows'], at: number): Row[] {
   return rows.filter(({ queue }) => queue === name).map(({ id, json }) => ({ id, at, json }));
 }

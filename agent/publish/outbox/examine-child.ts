@@ -1,4 +1,4 @@
-/** Reads a whole store, and dies of it if it is damaged, so that the agent does not. */
+/** Reads a whole store in its own process: a damaged store can crash the process that reads it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Disk, type Found, openDisk } from './disk.ts';
@@ -12,7 +12,7 @@ const endless = Number.MAX_SAFE_INTEGER;
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 const say = (said: ExamineAnswer) => process.send?.(said, () => process.exit());
-// lmdb's binding throws some of what it finds where nobody waits for it.
+// lmdb's binding throws some errors outside of any promise.
 process.on('uncaughtException', (error) => say({ damage: error.message }));
 process.once('message', async (request: ExamineRequest) => {
   say(await answer(request));
@@ -32,7 +32,7 @@ function examine({ directory, write }: Extract<ExamineRequest, { kind: 'examine'
   const disk = openDisk(directory, { readOnly: !write });
   const found = disk.found();
   if (found.damage !== undefined) throw new Error(found.damage);
-  // Not beside a running agent, which goes on meanwhile.
+  // Not while an agent is running, which continues to write.
   if (write && isOlder(directory, found)) throw new Error('a page of it is an older one');
   let damaged = 0;
   let missing = 0;
@@ -44,14 +44,14 @@ function examine({ directory, write }: Extract<ExamineRequest, { kind: 'examine'
     }
     missing += lostOf(queue, entries);
   }
-  // Beside a running agent the entries may be of a later transaction than the count.
+  // While an agent is running, the entries may belong to a later transaction than the count.
   if (disk.found().time !== found.time) missing = 0;
   if (write && found.time !== undefined) tryToWrite(disk, found);
   const journaled = journaledIn(directory, found.journal);
   return { found: replay(found, journaled).found, unreadable: damaged, missing };
 }
 
-/** What the store has yet to take over; nothing if the journal cannot be read. */
+/** Journal records that are not in the store yet; none if the journal cannot be read. */
 function journaledIn(directory: string, taken: number): readonly JournalRecord[] {
   try {
     const bytes = readFileSync(join(directory, 'journal'));
@@ -61,7 +61,7 @@ function journaledIn(directory: string, taken: number): readonly JournalRecord[]
   }
 }
 
-/** The list of free pages is only looked at by writing. A disk that takes nothing just now says nothing about it. */
+/** Only a write reads the list of free pages. A write that fails because of the disk is not a sign of damage. */
 function tryToWrite(disk: Disk, { time = 0, journal }: Found): void {
   const limits = { messages: endless, bytes: endless, ageMs: endless };
   try {
@@ -71,7 +71,7 @@ function tryToWrite(disk: Disk, { time = 0, journal }: Found): void {
   }
 }
 
-/** lmdb's own codes are below 0; those of the operating system say nothing of what is in the file. */
+/** lmdb's own codes are below 0; those of the operating system are not about the content of the file. */
 function isOfTheSystem(error: unknown): boolean {
   const { code, errno } = error as { code?: unknown; errno?: unknown };
   return (typeof code === 'number' && code > 0) || typeof errno === 'number';

@@ -1,55 +1,55 @@
-/** Reads a store from a safe distance: lmdb trusts its file, and a damaged one kills the process. */
+/** Reads a store in a child process: lmdb trusts its file, and a damaged one can crash the process. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { childEnvironment } from '../../../config/child-environment.ts';
 import type { Found } from './disk.ts';
 import type { Rebuilt } from './rebuild.ts';
 
-/** Every entry was read. What the journal holds counts as found. */
+/** Every entry was read. The journal's content counts as found. */
 export interface Examined {
   readonly found: Found;
-  /** Entries that are there and damaged. */
+  /** Number of damaged entries. */
   readonly unreadable: number;
-  /** Entries that should be there and are not. */
+  /** Number of missing entries. */
   readonly missing: number;
 }
 
-/** To the child. */
+/** Request to the child. */
 export type ExamineRequest =
   | {
       readonly kind: 'examine';
       readonly directory: string;
-      /** Also tries to write; only if nobody else has the store open. */
+      /** Also tries to write; only if no other process has the store open. */
       readonly write: boolean;
     }
   | {
       readonly kind: 'rebuild';
       readonly directory: string;
-      /** Empty folder for the new store. */
+      /** An empty folder for the new store. */
       readonly to: string;
-      /** Most that will be kept, bytes. */
+      /** Maximum size, bytes. */
       readonly bytes: number;
-      /** Reads the entries too; without, only what the store recorded about itself. */
+      /** Reads the entries too; if false, only the state record. */
       readonly withEntries: boolean;
     };
 
-/** From the child. */
+/** Answer of the child. */
 export type ExamineAnswer =
   | { readonly value: Examined | Rebuilt }
   | Damage
-  /** The operating system refused, which says nothing about the file. */
+  /** An error of the operating system, not of the file's content. */
   | { readonly refused: string; readonly code: string | number };
 
 export interface Damage {
   readonly damage: string;
 }
 
-/** What a process dies of that follows a page number out of the file. */
+/** Signals that end a process which follows a page number beyond the end of the file. */
 const deadly: readonly unknown[] = ['SIGBUS', 'SIGSEGV', 'SIGABRT', 'SIGILL', 'SIGFPE'];
-/** A disk that takes longer hangs, ms. */
+/** After this time the disk counts as hung, ms. */
 const patienceMs = 300_000;
 
-/** What the operating system refused. */
+/** An error of the operating system. */
 export class RefusedError extends Error {
   /** errno, or its name. */
   readonly code: string | number;
@@ -65,14 +65,14 @@ export async function examine(directory: string, write: boolean): Promise<Examin
   return (await inChild({ kind: 'examine', directory, write })) as Examined | Damage;
 }
 
-/** Makes a new store of what can be read of a damaged one. @throws as `examine` */
+/** Makes a new store from the readable content of a damaged one. @throws as `examine` */
 export async function rebuild(directory: string, to: string, bytes: number, withEntries: boolean) {
   return (await inChild({ kind: 'rebuild', directory, to, bytes, withEntries })) as Rebuilt | Damage;
 }
 
 async function inChild(request: ExamineRequest): Promise<Examined | Rebuilt | Damage> {
   const child = fork(fileURLToPath(new URL('./examine-child.js', import.meta.url)), [], {
-    // A debugger or a preloaded script of this process is not for the child.
+    // The child does not inherit a debugger or preloaded scripts of this process.
     execArgv: [],
     env: childEnvironment(),
     serialization: 'advanced',
@@ -84,7 +84,7 @@ async function inChild(request: ExamineRequest): Promise<Examined | Rebuilt | Da
   });
   child.send(request);
   const how = await new Promise<string>((resolve, reject) => {
-    // It may not even be possible to end it: nobody waits for that.
+    // It may be impossible to end it, so its end is not awaited.
     const late = setTimeout(() => {
       child.kill('SIGKILL');
       child.unref();

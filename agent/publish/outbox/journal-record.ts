@@ -1,4 +1,6 @@
-/** What a journal holds: pages of fixed size, each record on pages of its own, so that a torn one spoils no other. */
+/**
+ * Layout of a journal: pages of fixed size; each record has its own pages, so that a torn write affects only one record.
+ */
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 
@@ -8,7 +10,7 @@ const title = 'qc-edge-agent outbox journal ';
 /** CRC-32 of the rest, bytes of JSON that follow, the record's number as a 64-bit float. */
 const headBytes = 16;
 
-/** The messages of one part, put together. */
+/** The messages of one part. */
 const partSchema = z.object({
   /** By the outbox's clock, ms. */
   at: z.number(),
@@ -19,7 +21,7 @@ export type JournalPart = z.output<typeof partSchema>;
 const partsSchema = z.array(partSchema);
 
 export interface JournalRecord {
-  /** Counts up by one from record to record, also across restarts. */
+  /** Increases by one with each record, also across restarts. */
   readonly number: number;
   readonly parts: readonly JournalPart[];
 }
@@ -27,23 +29,23 @@ export interface JournalRecord {
 export interface Scanned {
   /** In order. */
   readonly records: readonly JournalRecord[];
-  /** Where the next one goes. */
+  /** Offset of the next record. */
   readonly end: number;
-  /** Records in between that cannot be read. */
+  /** Number of unreadable records in between. */
   readonly damaged: number;
 }
 
-/** The first page: what the file is. */
+/** The first page: type and version of the file. */
 export function firstPage(): Buffer {
   const page = Buffer.alloc(pageBytes);
   page.write(`${title}${version}\n`);
   return page;
 }
 
-/** What speaks against reading it; undefined if nothing does. */
+/** Why it cannot be read; undefined if it can. */
 export function unreadable(bytes: Buffer): string | undefined {
   const line = bytes.toString('latin1', 0, 64).split('\n')[0]!;
-  if (!line.startsWith(title)) return 'it does not begin as one';
+  if (!line.startsWith(title)) return 'it does not start with the title of a journal';
   const written = line.slice(title.length);
   return written === String(version) ? undefined : `it is of version ${written}, this agent reads ${version}`;
 }
@@ -60,9 +62,9 @@ export function encodeRecord({ number, parts }: JournalRecord): Buffer {
 }
 
 /**
- * The records above number `taken`. Each was on the disk before the next was begun: so one that cannot be read and is
- * followed by none was never said to be stored (it was torn), and one that is followed by others is damaged. What lies
- * behind the newest is of an earlier round, with lower numbers.
+ * The records above number `taken`. Each was on the disk before the next was started: so an unreadable record without
+ * successors was never confirmed as stored (a torn write), and one with successors is damaged. Records behind the newest
+ * are from an earlier round, with lower numbers.
  */
 export function scan(bytes: Buffer, taken: number): Scanned {
   const records: JournalRecord[] = [];

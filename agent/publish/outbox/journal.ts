@@ -1,7 +1,7 @@
 /**
- * A small file in front of the store, written in place: its pages are there already, so that nothing but the record has to
- * reach the disk, once, where the store waits twice. The store takes over soon after; what it had not is read at the next start.
- * Written from Node's own pool of threads, since the store's may be in the midst of a transaction.
+ * A write-ahead file of fixed size. Its pages are already allocated, so a write waits for the disk once (the store waits
+ * twice). Records are copied to the store soon after; the rest is read at the next start. It is written in Node's thread
+ * pool, because the store's thread may be busy with a transaction.
  */
 import { close, constants, ftruncate, open as openFile, write } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -17,44 +17,44 @@ import {
   unreadable,
 } from './journal-record.ts';
 
-/** A thousand records of one part; the store takes over long before. */
+/** Enough for a thousand records of one part; they are copied to the store long before. */
 const journalBytes = 1_024 * pageBytes;
-/** While the store takes nothing, the journal grows up to this; what is in it is in memory too. */
+/** Maximum size of the journal while the store fails; its content is in memory too. */
 const maxBytes = 16_384 * pageBytes;
 /** A file that failed is opened again after this time, ms. */
 const reopenAfterMs = 1_000;
 
-/** The file is no journal that this agent can read. */
+/** The file is not a journal that this agent can read. */
 export class UnreadableJournal extends Error {}
 
 export interface Journal {
-  /** What was in it and the store may not have. */
+  /** Records that may not be in the store yet. */
   readonly found: Scanned;
-  /** More than half of it is used. */
+  /** Whether more than half of it is used. */
   readonly isFilling: boolean;
   /**
-   * Resolves with the record's number once it would survive a power cut; undefined if there is no room now, or the file
-   * failed and is not open again yet. One after the other: each waits for the one before.
-   * @param mayGrow the file may become larger than it is
-   * @throws what the operating system says, and the record does not count
+   * Resolves with the record's number once it would survive a power cut; undefined if there is no room, or if the file
+   * failed and is not reopened yet. Writes are sequential.
+   * @param mayGrow whether the file may grow
+   * @throws the error of the operating system; the record is then invalid
    */
   write(parts: readonly JournalPart[], mayGrow?: boolean): Promise<number> | undefined;
-  /** The store has everything up to this record: once that is all, the file is used from its beginning again. */
+  /** The store has everything up to this record. If that is all, the file is reused from its start. */
   taken(number: number): void;
   close(): Promise<void>;
 }
 
 /**
- * Opens the journal, or makes one of full size. After a write that failed the file is opened again: it may be another one
- * by then (a disk that was mounted again).
+ * Opens the journal, or creates one of full size. After a failed write the file is reopened, because it may be another one
+ * (a disk that was mounted again).
  * @param taken the newest record that the store has
- * @throws UnreadableJournal, or what the operating system says
+ * @throws UnreadableJournal, or the error of the operating system
  */
 export async function openJournal(path: string, taken: number): Promise<Journal> {
   return journalOver(path, taken, await openFileAt(path, taken));
 }
 
-/** A journal that could not be made yet: it is made as soon as the disk takes it. */
+/** A journal that could not be created yet: it is created as soon as the disk allows it. */
 export function openJournalLater(path: string, taken: number): Journal {
   return journalOver(path, taken, undefined);
 }
@@ -73,7 +73,7 @@ function journalOver(path: string, taken: number, opened: OpenFile | undefined):
     isWriting = true;
     try {
       const written = await new Promise<number>((resolve, reject) => {
-        // Not the promise of a FileHandle: it takes a tenth of a millisecond longer.
+        // Not with a FileHandle, whose promise takes 0.1 ms longer.
         write(fd, record, 0, record.length, at, (error, count) => (error ? reject(error) : resolve(count)));
       });
       if (written < record.length) throw new Error(`only ${written} of ${record.length} bytes were written`);
@@ -89,7 +89,7 @@ function journalOver(path: string, taken: number, opened: OpenFile | undefined):
     return ++newest;
   }
 
-  /** Finds its place again: the record that failed may be in the file nevertheless. */
+  /** Determines the write position again: the failed record may be in the file nevertheless. */
   async function reopen(): Promise<void> {
     try {
       const again = await openFileAt(path, takenUpTo);
@@ -97,7 +97,7 @@ function journalOver(path: string, taken: number, opened: OpenFile | undefined):
       if (isClosed) await promisify(close)(again.fd);
       else file = again;
     } catch {
-      // The write that failed has said why.
+      // The failed write has already reported the reason.
       failedAt = performance.now();
     }
   }
@@ -116,14 +116,14 @@ function journalOver(path: string, taken: number, opened: OpenFile | undefined):
         }
         return undefined;
       }
-      // One that failed is written over by the next, under the same number.
+      // A failed record is overwritten by the next one, with the same number.
       const record = encodeRecord({ number: newest + 1, parts });
       const most = mayGrow ? maxBytes : journalBytes;
       return file.at + record.length > most ? undefined : writeNext(file, record);
     },
     taken(number) {
       takenUpTo = number;
-      // One that is being written lies behind the others: the beginning is for what follows all of them.
+      // Not while a record is being written: it is behind the others, and only later records may start at the beginning.
       if (number !== newest || isWriting || !file) return;
       if (file.at > journalBytes) ftruncate(file.fd, journalBytes, () => undefined);
       file.at = pageBytes;
@@ -139,7 +139,7 @@ function journalOver(path: string, taken: number, opened: OpenFile | undefined):
 interface OpenFile {
   readonly fd: number;
   readonly found: Scanned;
-  /** Where the next record goes. */
+  /** Offset of the next record. */
   at: number;
 }
 
@@ -148,12 +148,12 @@ async function openFileAt(path: string, taken: number): Promise<OpenFile> {
   const why = unreadable(bytes);
   if (why) throw new UnreadableJournal(why);
   const found = scan(bytes, taken);
-  // Every write returns once its pages are on the disk: one wait of one thread for the whole record.
+  // O_DSYNC: a write returns once its pages are on the disk, so one thread waits once for the whole record.
   const fd = await promisify(openFile)(path, constants.O_RDWR | constants.O_DSYNC);
   return { fd, found, at: found.end };
 }
 
-/** The whole file; where it was cut short the rest is filled up with nothing again. */
+/** The whole file; a truncated file is filled with zeros again. */
 async function readOrMake(path: string): Promise<Buffer> {
   const bytes = await readStart(path);
   if (!bytes) {
@@ -173,7 +173,7 @@ async function readOrMake(path: string): Promise<Buffer> {
   return bytes;
 }
 
-/** As much of the file as a journal can have; undefined if there is none. */
+/** The file up to the maximum size of a journal; undefined if there is none. */
 export async function readStart(path: string): Promise<Buffer | undefined> {
   const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;

@@ -1,18 +1,17 @@
-/** The store's thread, started again where it dies. */
+/** The store's thread, restarted after a crash. */
 import { FaultLog, type Log } from '../../lifecycle/log.ts';
 import { retry } from '../../lifecycle/retry.ts';
 import { type DiskThread, type OpenDisk, openDiskThread } from './disk-thread.ts';
 
 export type LastingDisk = Pick<DiskThread, 'found' | 'change' | 'read' | 'close'>;
 
-/** What is asked of a thread that is gone waits so long for the next one, ms. */
+/** Maximum time that a request waits for the next thread, ms. */
 const patienceMs = 5_000;
-/** This many threads may die over one request before it fails. */
+/** Number of threads that may crash during one request before it fails. */
 const maxDeaths = 2;
 
 /**
- * What was asked of a thread that dies is asked of the next one: a change may have been made then, and making it again does no
- * harm.
+ * Requests to a crashed thread are repeated to the next one: changes are idempotent, so a repeated one does no harm.
  * @throws DiskError if the store cannot be opened the first time
  */
 export async function openLastingDisk(options: OpenDisk, log: Log): Promise<LastingDisk> {
@@ -34,7 +33,7 @@ export async function openLastingDisk(options: OpenDisk, log: Log): Promise<Last
     signal,
     maxMs: 10_000,
     onFailure: (error, waitMs) => {
-      faults.warn(`outbox: ${(error as Error).message}; it is started again`, { waitMs });
+      faults.warn(`outbox: ${(error as Error).message}; it is restarted`, { waitMs });
     },
   });
 

@@ -1,6 +1,6 @@
 /**
- * A store on a disk that takes nothing when the agent starts. It takes and gives nothing until it can be opened; then what
- * the journal held from before is put into the store, and whoever uses it is told what was found.
+ * A store on a disk that fails when the agent starts. It neither reads nor writes until it can be opened. Then the
+ * journal's earlier content is copied to the store, and the listener receives what was found.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FaultLog, type Log } from '../../lifecycle/log.ts';
@@ -16,7 +16,7 @@ import { type OpenStore, openStore } from './store.ts';
 export interface LateStore {
   readonly disk: LastingDisk;
   readonly journal: Journal;
-  /** Called once, before anything is written: the store as if it had taken over the journal, which it has. */
+  /** Called once, before anything is written, with the state of the store including the journal. */
   onOpen(listener: (found: Found) => void): void;
 }
 
@@ -24,7 +24,7 @@ export interface LateStoreOptions extends OpenDisk {
   readonly retryMs: number;
   /** Why it could not be opened. */
   readonly why: string;
-  /** Newest numbers as far as they could be read. */
+  /** Newest sequence numbers that could be read. */
   readonly sequences: ReadonlyMap<string, number>;
 }
 
@@ -111,7 +111,7 @@ const nothing: Omit<Found, 'sequences'> = {
 const atOnce = 500;
 const endless = { messages: 1e9, bytes: 1e15, ageMs: 1e15 };
 
-/** Puts into the store what only the journal has. */
+/** Copies records that only the journal has to the store. */
 async function takeOver({ disk }: OpenStore, { found, parts }: Replayed): Promise<void> {
   for (let from = 0; from < parts.length; from += atOnce) {
     const some = parts.slice(from, from + atOnce);
@@ -129,7 +129,7 @@ async function takeOver({ disk }: OpenStore, { found, parts }: Replayed): Promis
       limits: endless,
       sequences: found.sequences,
       queues,
-      // Taken over only once all of it is.
+      // The records count as copied only when all of them are.
       journal: isLast ? some.at(-1)!.record : disk.found.journal,
     });
   }

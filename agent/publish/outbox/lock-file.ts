@@ -1,14 +1,16 @@
-/** lmdb's lock file is written through memory: without room for one of its pages the process would be killed (SIGBUS). */
+/**
+ * lmdb's lock file is written through memory: if the disk has no room for one of its pages, the process is killed (SIGBUS).
+ */
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** For lmdb's 126 readers and some more, bytes. */
+/** Enough for lmdb's 126 readers, bytes. */
 const lockBytes = 16_384;
 
 /**
- * Gives every page of it a place on the disk, before lmdb opens the store.
- * @param mayBeReadOnly lmdb reads a store without a lock file where none can be written
- * @throws what the operating system says: then the store must not be opened
+ * Allocates all of its pages on the disk before lmdb opens the store.
+ * @param mayBeReadOnly lmdb reads a store without a lock file if none can be written
+ * @throws the error of the operating system: then the store must not be opened
  */
 export function reserveLockFile(directory: string, mayBeReadOnly: boolean): void {
   let fd: number;

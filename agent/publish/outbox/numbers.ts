@@ -1,10 +1,10 @@
 /**
- * Keeps a sequence number from being used twice if the outbox cannot say which was the newest.
+ * Prevents a sequence number from being used twice if the newest one in the outbox is uncertain.
  *
- * `<storage>/numbers.json` holds a ceiling for each camera that no number has reached, written ahead in large steps. It is
+ * `<storage>/numbers.json` contains an upper bound of the used numbers for each camera, written ahead in large steps. It is
  * only used at a start after which the newest number is uncertain: the store was damaged, the storage cannot be written,
- * or the last process had to keep results in memory when it ended. That process leaves a mark for it, also on a file
- * system in memory, since the disk may have taken nothing at all.
+ * or the last process kept results only in memory when it ended. That process leaves a mark, also on a file system in
+ * memory, because the disk may have failed completely.
  */
 import { createHash } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
@@ -18,30 +18,33 @@ import { outboxClock } from './clock.ts';
 
 const fileSchema = z.object({
   schema: z.literal(1),
-  /** By camera: above every number that was used. */
+  /** By camera: a number above all used ones. */
   ceilings: z.record(z.string(), z.number().int()),
 });
 type Ceilings = Map<string, number>;
 
-/** Numbers that are reserved at once; the next block follows when half of it is used. */
+/** Size of a reserved block of numbers; the next block is reserved when half of it is used. */
 const block = 10_000;
-/** A disk that took nothing is asked again after this time, ms. */
+/** Retry interval after a failed write, ms. */
 const retryAfterMs = 1_000;
 /** Maximum wait for the mark in memory, ms: where there is no file system in memory, the disk may hang. */
 const maxMarkMs = 1_000;
-/** Used as the first number if nothing at all is known: more than one part a second since then has never been made. */
+/**
+ * Start of the time-based first number if nothing is known: a camera makes less than one part per second on average since
+ * then.
+ */
 const epoch = Date.UTC(2020, 0, 1);
 
 export interface Numbers {
   /**
-   * The number after which a camera goes on if there may have been newer ones than those that are known.
+   * The number after which a camera continues if numbers newer than the known ones may have been used.
    * @param known the newest in store and journal
    */
   startAfter(camera: string, known: number): number;
-  /** The last process ended while it used numbers that are on no disk. */
+  /** Whether the last process ended while its newest numbers were not on any disk. */
   readonly wasUncertain: boolean;
   used(camera: string, sequence: number): void;
-  /** Numbers are used from now on that are on no disk, or no longer. Resolves once writing that down was tried. */
+  /** Numbers used from now on are not on any disk (or are again). Resolves after the attempt to record this. */
   uncertain(on: boolean): Promise<void>;
   /**
    * Whether the number may be sent: a process that starts after a crash of this one would not use it again. False only while numbers
@@ -50,11 +53,11 @@ export interface Numbers {
   isNoted(camera: string, sequence: number): boolean;
   /** Resolves once the mark covers every number so far, or could not be written. */
   noted(): Promise<void>;
-  /** Waits for what is being written. */
+  /** Waits for pending writes. */
   close(): Promise<void>;
 }
 
-/** Reads what there is; never throws. */
+/** Reads the existing files; never throws. */
 export async function openNumbers(directory: string): Promise<Numbers> {
   const file = join(directory, 'numbers.json');
   const hash = createHash('sha256').update(resolve(directory)).digest('hex').slice(0, 16);
@@ -75,9 +78,9 @@ export async function openNumbers(directory: string): Promise<Numbers> {
   let changed = false;
   let failedAt = Number.NEGATIVE_INFINITY;
   let writing: Promise<void> | undefined;
-  /** Changes of the mark in memory, one after the other. They never wait for the disk, which may hang. */
+  /** Sequential changes of the mark in memory. They never wait for the disk, which may hang. */
   let marking: Promise<void> = Promise.resolve();
-  /** Ceilings in the mark in memory. */
+  /** Upper bounds in the mark in memory. */
   let marked: Ceilings = new Map();
 
   function markInMemory(): void {
@@ -111,7 +114,7 @@ export async function openNumbers(directory: string): Promise<Numbers> {
         failedAt = performance.now();
       }
     }
-    // In the same turn as the last look at `changed`: a later change begins a new write.
+    // In the same turn as the last check of `changed`: a later change starts a new write.
     writing = undefined;
   }
   function write(): void {
@@ -125,7 +128,7 @@ export async function openNumbers(directory: string): Promise<Numbers> {
     startAfter(camera, known) {
       const ceiling = ceilings.get(camera) ?? Math.floor((outboxClock(undefined).now() - epoch) / 1_000);
       const after = Math.max(known, ceiling);
-      // Whoever starts after this one must not begin here again.
+      // The next process must not start here again.
       raise(ceilings, camera, after + block);
       write();
       return after;
@@ -161,19 +164,19 @@ function raise(ceilings: Ceilings, camera: string, to: number): void {
   ceilings.set(camera, Math.max(to, ceilings.get(camera) ?? 0));
 }
 
-/** Undefined if there is none that can be read. */
+/** Undefined if there is no readable file. */
 async function readCeilings(file: string): Promise<Ceilings | undefined> {
   try {
     return new Map(Object.entries(fileSchema.parse(JSON.parse(await readFile(file, 'utf8'))).ceilings));
   } catch (error) {
-    // A mark that was cut short is a mark.
+    // A truncated mark still counts as a mark.
     return (error as NodeJS.ErrnoException).code === undefined ? new Map() : undefined;
   }
 }
 
-/** Not by a rename: a disk without room may still have an empty file to write to. */
+/** Not with a rename: on a full disk, an existing empty file may still be writable. */
 async function writeMark(file: string, text: string): Promise<void> {
-  // No symbolic link that someone else has put there is followed.
+  // Symbolic links by other users are not followed.
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);
   const handle = await open(file, flags, 0o600);
   try {

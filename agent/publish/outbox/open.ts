@@ -1,4 +1,4 @@
-/** Opens the outbox under the storage directory: stopped neither by a damaged file nor by a disk that takes nothing. */
+/** Opens the outbox under the storage directory, also if a file is damaged or the disk fails. */
 import { join } from 'node:path';
 import { QcError } from '../../../config/errors.ts';
 import { isDiskFault } from '../../../models/disk/disk-fault.ts';
@@ -13,11 +13,11 @@ import type { OutboxStore } from './outbox.ts';
 import { type OpenStore, openStore, peekAtSequences } from './store.ts';
 
 export interface OutboxConfig extends Limits {
-  /** The agent's; the store is `outbox` under it. */
+  /** Storage directory of the agent; the store is in `outbox` below it. */
   readonly directory: string;
-  /** Parts kept in memory while the disk takes nothing. */
+  /** Maximum number of parts kept in memory while the disk fails. */
   readonly memoryParts?: number;
-  /** How often a disk that took nothing at the start is tried again, ms. */
+  /** Retry interval if the disk failed at the start, ms. */
   readonly retryMs?: number;
 }
 
@@ -28,9 +28,9 @@ export interface OutboxDeps {
 }
 
 /**
- * A store that is damaged is set aside beside it, and a new one is made of what can be read. If the disk takes nothing,
- * results are kept in memory until it does. Only one agent may open it: the one that has the storage directory's lock.
- * @throws QcError outbox-failed if nothing can ever be stored there
+ * A damaged store is set aside, and a new one is made from its readable content. If the disk fails, results are kept in
+ * memory until it works. Only the agent that has the lock of the storage directory may open it.
+ * @throws QcError outbox-failed if it can never be stored there
  */
 export async function openOutbox(config: OutboxConfig, deps: OutboxDeps): Promise<OutboxStore> {
   const { messages, bytes, ageMs, memoryParts = 1_000, retryMs = 5_000 } = config;
@@ -58,13 +58,13 @@ export async function openOutbox(config: OutboxConfig, deps: OutboxDeps): Promis
 
 const isForLater = (error: unknown) => isDiskFault(error) || error instanceof RefusedError;
 
-/** A single failure is no reason to begin without the disk. */
+/** Tries again after a single failure before the agent starts without the disk. */
 async function openSoon(options: OpenDisk, log: Log): Promise<OpenStore> {
   try {
     return await openStore(options, log);
   } catch (error) {
     if (!isForLater(error)) throw error;
-    log.warn(`outbox: it is opened again after a failure: ${(error as Error).message}`);
+    log.warn(`outbox: it is reopened after a failure: ${(error as Error).message}`);
     return openStore(options, log);
   }
 }

@@ -1,4 +1,4 @@
-/** A new store of what can be read of a damaged one; only called in a process that may die of it. */
+/** Makes a new store from the readable content of a damaged one; only called in a child process, because it may crash. */
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { outboxClock } from './clock.ts';
@@ -12,13 +12,13 @@ const atOnce = 500;
 export interface Rebuilt {
   /** Messages in the new store. */
   readonly kept: number;
-  /** Messages that are there, but damaged: set aside in the new store, and counted as dropped. */
+  /** Number of damaged messages: set aside in the new store and counted as dropped. */
   readonly unreadable: number;
-  /** Messages that are gone; they count as dropped. Undefined if nobody knows how many there were. */
+  /** Number of missing messages, which count as dropped; undefined if unknown. */
   readonly lost: number | undefined;
-  /** What is wrong with the pages; undefined if they are whole. */
+  /** What is wrong with the pages; undefined if they are intact. */
   readonly damage: string | undefined;
-  /** Whether the newest sequence numbers are those that were used. */
+  /** Whether the newest sequence numbers are the newest that were ever used. */
   readonly numbersAreKnown: boolean;
 }
 
@@ -35,15 +35,14 @@ export function* entriesOf(disk: Disk, queue: string): Generator<Read> {
   }
 }
 
-/** How many entries should be there beside those that were found. */
+/** Number of missing entries. */
 export function lostOf({ messages, expected = messages }: FoundQueue, entries: number): number {
   return Math.max(0, expected - entries);
 }
 
 /**
- * Copies a store, so that nothing is ever written into pages that are damaged: lmdb does not notice, and may end the process.
- * The new one has the numbers, the count of dropped messages and the journal of the old one.
- * @throws what lmdb throws
+ * Copies a store, so that nothing is written into damaged pages: lmdb does not detect them and may crash. The new store has
+ * the numbers, the count of dropped messages and the journal of the old one. @throws errors of lmdb
  */
 export async function rebuildStore({
   directory,
@@ -97,9 +96,9 @@ function write(disk: Disk, found: Found | undefined, queues: ReadonlyMap<string,
 
 interface Entries {
   readonly rows: Row[];
-  /** Ids of those whose content does not fit its checksum. */
+  /** Ids of entries whose content does not match its checksum. */
   readonly damaged: number[];
-  /** Why there may be more; undefined if that is all. */
+  /** Why entries may be missing; undefined if these are all. */
   readonly why?: string;
 }
 const nothing: Entries = { rows: [], damaged: [] };
@@ -113,18 +112,18 @@ function entriesIn(disk: Disk, queue: string): Entries {
     }
     return entries;
   } catch (error) {
-    // What lies behind the damage cannot be found.
+    // Entries behind the damage cannot be found.
     return { ...entries, why: (error as Error).message };
   }
 }
 
-/** Whether lmdb sees the store as it was some time ago: a page is an older one. */
+/** Whether lmdb shows an older state of the store: a page has old content. */
 export function isOlder(directory: string, { transaction, newestTransaction }: Found): boolean {
   const newest = findState(join(directory, 'data.mdb'), newestTransaction);
   return newest !== undefined && newest.transaction > transaction;
 }
 
-/** As the store recorded it last, in a file that lmdb cannot read. */
+/** The newest state record in a file that lmdb cannot read. */
 function foundIn(file: string): Found | undefined {
   const state = findState(file);
   if (!state) return undefined;

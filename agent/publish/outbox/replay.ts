@@ -1,17 +1,17 @@
-/** What the journal held at the start, added to what the store has. */
+/** Adds the journal's content at the start to the content of the store. */
 import type { Found, FoundQueue } from './disk.ts';
 import type { JournalPart, JournalRecord } from './journal-record.ts';
 
 export interface Replayed {
-  /** The store as if it had taken over everything. */
+  /** State of the store as if everything had been copied. */
   readonly found: Found;
-  /** What it has yet to take over, oldest first. */
+  /** Parts that are not in the store yet, oldest first. */
   readonly parts: readonly (JournalPart & { readonly record: number })[];
 }
 
 /**
- * Ids count up in the order in which they are stored: what lies at or below the store's newest was taken over already, and
- * may have been delivered since. A queue that jumps over ids has lost those messages.
+ * Ids increase in storage order: rows at or below the store's newest id were already copied and may have been delivered
+ * since. A gap in the ids of a queue means lost messages.
  */
 export function replay(found: Found, records: readonly JournalRecord[]): Replayed {
   const queues = new Map(found.queues);

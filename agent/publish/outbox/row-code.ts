@@ -1,15 +1,15 @@
-/** One message as the store holds it: lmdb does not notice bits that change on the disk. */
+/** Encoding of a stored message, with a checksum: lmdb does not detect changed bits on the disk. */
 import { crc32 } from 'node:zlib';
 
 export interface Row {
-  /** Counts up within its queue. */
+  /** Increases within its queue. */
   readonly id: number;
   /** When it was put, by the outbox's clock, ms. */
   readonly at: number;
   readonly json: string;
 }
 
-/** A row, or the id of one that is damaged. */
+/** A row, or the id of a damaged one. */
 export type Read = Row | { readonly id: number; readonly damaged: true };
 
 /** CRC-32 of queue, id and the rest, then the time as a 64-bit float, then JSON in UTF-8. */
@@ -32,7 +32,7 @@ export function decodeRow(queue: string, id: number, bytes: Buffer): Read {
   return { id, at: timeOf(bytes), json: bytes.toString('utf8', 12) };
 }
 
-/** When it was put, by the outbox's clock, ms; 0 if it is too short to say. */
+/** When it was put, by the outbox's clock, ms; 0 if it is too short. */
 export const timeOf = (bytes: Buffer) => (bytes.length < 12 ? 0 : bytes.readDoubleLE(4));
 
 const crcOfKey = (queue: string, id: number) => crc32(`${queue} ${id}`);

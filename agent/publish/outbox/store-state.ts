@@ -1,26 +1,26 @@
 /**
- * What the store records about itself, in one entry with a checksum, written with every transaction: how many messages
- * each queue has, so that a page that lost some is noticed, and which numbers were used.
+ * The state record of the store: one entry with a checksum, written with every transaction. It has the number of messages
+ * in each queue, so that lost pages are detected, and the newest sequence numbers.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { Database } from 'lmdb';
 import { z } from 'zod';
 
-/** Version of what is written; a store of a later version is not touched. */
+/** Version of the format; a store of a later version is not changed. */
 const storeVersion = 2;
 
 const queueSchema = z.object({
   newestId: z.number(),
   dropped: z.number(),
-  /** Entries after this transaction; a store of version 1 does not say. */
+  /** Number of entries after this transaction; missing in a store of version 1. */
   messages: z.number().optional(),
 });
 const stateSchema = z.object({
   /** lmdb's number of the transaction that wrote it. */
   transaction: z.number(),
   time: z.number().optional(),
-  /** The journal's newest record that was taken over; 0 before the first. */
+  /** The newest journal record that was copied to the store; 0 before the first. */
   journal: z.number(),
   /** By camera. */
   sequences: z.record(z.string(), z.number()),
@@ -32,7 +32,7 @@ export const emptyState = (): StoreState => ({ transaction: 0, journal: 0, seque
 
 type Marks = Pick<Database<Buffer, string>, 'get' | 'putSync' | 'getRange'>;
 
-/** Starts an entry, so that it can be found in a file that lmdb cannot read any more. */
+/** Prefix of the record, by which it can be found in a file that lmdb cannot read. */
 const head = 'qc-outbox-state ';
 
 /** @throws Error if a later version wrote the store */
@@ -47,7 +47,7 @@ export function readState(marks: Marks): { state: StoreState; isNew?: boolean; d
   if (version === 1) return { state: stateOfVersion1(marks) };
   const state = bytes && parse(bytes.toString('utf8'));
   if (state) return { state };
-  return { state: emptyState(), damage: 'its record of itself cannot be read' };
+  return { state: emptyState(), damage: 'its state record cannot be read' };
 }
 
 export function writeState(marks: Marks, state: StoreState): void {
@@ -62,7 +62,7 @@ const chunkBytes = 8 * 1_024 * 1_024;
 
 /**
  * The newest record in the store's file, whether lmdb can read it or not; undefined if there is none.
- * @param upTo a later transaction did not come to its end
+ * @param upTo newest transaction to accept; later ones did not complete
  */
 export function findState(path: string, upTo = Number.POSITIVE_INFINITY): StoreState | undefined {
   const file = openSync(path, 'r');
@@ -102,7 +102,7 @@ function parse(text: string): StoreState | undefined {
 
 const checksum = (json: string) => crc32(json).toString(16).padStart(8, '0');
 
-/** One JSON entry for each thing, without a checksum. */
+/** One JSON entry for each value, without a checksum. */
 function stateOfVersion1(marks: Marks): StoreState {
   const state = emptyState();
   for (const { key, value } of marks.getRange({})) {

@@ -18,11 +18,11 @@ import type { Rebuilt } from './rebuild.ts';
 export interface OpenStore {
   readonly disk: LastingDisk;
   readonly journal: Journal;
-  /** Whether the newest sequence numbers found are those that were used; false after damage. */
+  /** Whether the newest sequence numbers found are the newest ever used; false after damage. */
   readonly numbersAreKnown: boolean;
 }
 
-/** @throws what the operating system or lmdb says; nothing is open then */
+/** @throws the error of the operating system or of lmdb; then nothing is open */
 export async function openStore(options: OpenDisk, log: Log): Promise<OpenStore> {
   const { directory } = options;
   await makeFolders(directory);
@@ -37,7 +37,9 @@ export async function openStore(options: OpenDisk, log: Log): Promise<OpenStore>
   }
 }
 
-/** The newest numbers in a store that cannot be written; undefined if it cannot be read either, or there is none. */
+/**
+ * The newest sequence numbers in a store that cannot be written; undefined if it cannot be read either, or there is none.
+ */
 export async function peekAtSequences(directory: string): Promise<ReadonlyMap<string, number> | undefined> {
   if (!existsSync(join(directory, 'data.mdb'))) return undefined;
   const examined = await examine(directory, false).catch(() => undefined);
@@ -45,17 +47,17 @@ export async function peekAtSequences(directory: string): Promise<ReadonlyMap<st
 }
 
 /**
- * Puts a copy of what can be read in the place of the store, and sets a damaged one aside.
+ * Replaces the store by a copy of its readable content, and sets a damaged one aside.
  * @returns whether the newest sequence numbers are known
  */
 async function makeWhole({ directory, bytes }: OpenDisk, log: Log): Promise<boolean> {
   const file = join(directory, 'data.mdb');
   if (!existsSync(file)) return true;
-  // No dot in its name: lmdb takes a path with one for a file.
+  // The name has no dot, because lmdb treats a path with a dot as a file.
   const draft = `${directory}-draft`;
   const made = await copyTo(draft, { directory, bytes }).catch(async (error: unknown) => {
     await rm(draft, { recursive: true, force: true }).catch(() => undefined);
-    // Without room for a copy the store is used as it is.
+    // If there is no room for a copy, the store is used as it is.
     if (!isDiskFault(error) || !(await isWhole(directory))) throw error;
     log.warn(`the outbox is used without a copy of it: ${(error as Error).message}`);
     return undefined;
@@ -65,14 +67,15 @@ async function makeWhole({ directory, bytes }: OpenDisk, log: Log): Promise<bool
   if (damage === undefined) {
     await rename(join(draft, 'data.mdb'), file);
     await rm(draft, { recursive: true });
-    if (kept > 0) log.info({ waiting: kept }, 'messages from before are sent once the broker is there');
+    if (kept > 0)
+      log.info({ waiting: kept }, 'messages from before the start are sent once the broker is connected');
   } else {
     const aside = await makeAside(directory);
     await rename(directory, aside);
     await rename(draft, directory);
     log.warn(
       { damage, kept, lost: lost ?? 'unknown' },
-      `the outbox was damaged and set aside as ${aside}: ${lost ?? 'an unknown number of'} messages are lost and not sent, ${kept} were kept${numbersAreKnown ? '' : '; sequence numbers go on after a gap'}`,
+      `the outbox was damaged and set aside as ${aside}: ${lost ?? 'an unknown number of'} messages are lost and not sent, ${kept} were kept${numbersAreKnown ? '' : '; sequence numbers continue after a gap'}`,
     );
   }
   await syncFolder(directory);
@@ -88,7 +91,7 @@ async function copyTo(draft: string, { directory, bytes }: OpenDisk): Promise<Re
     await rm(draft, { recursive: true, force: true });
     await mkdir(draft);
     const made = await rebuild(directory, draft, bytes, withEntries);
-    // What cannot even be opened is damage as well.
+    // A store that cannot be opened is damaged as well.
     if ('numbersAreKnown' in made) return withEntries ? made : { ...made, damage: made.damage ?? unopened };
     unopened = made.damage;
   }
@@ -102,7 +105,7 @@ async function isWhole(directory: string): Promise<boolean> {
 
 interface FoundJournal {
   readonly journal: Journal;
-  /** Whether the newest number of each camera is among what could be read. */
+  /** Whether the newest number of each camera could be read. */
   readonly isWhole: boolean;
 }
 
@@ -122,18 +125,18 @@ async function journalIn(directory: string, found: Found, log: Log): Promise<Fou
     return { journal, isWhole: damaged === 0 || camerasIn(found, journal.found).size === 1 };
   } catch (error) {
     const why = (error as Error).message;
-    // What cannot be read twice is damaged, by the disk if not by its content.
+    // A file that cannot be read twice is damaged, because of the disk or its content.
     const isDamaged = (error as NodeJS.ErrnoException).code === 'EIO' && (await cannotBeRead(path));
     if (error instanceof UnreadableJournal || isDamaged) {
       const aside = await makeAside(directory);
       await rename(path, join(aside, 'journal'));
       log.warn(
         { damage: why },
-        `the outbox's journal could not be read and was set aside as ${aside}: results of the last moment before the end are not sent`,
+        `the outbox's journal could not be read and was set aside as ${aside}: results from just before the last stop are not sent`,
       );
       return { ...(await journalIn(directory, found, log)), isWhole: false };
     }
-    // What may be in it must not be written over.
+    // Its content must not be overwritten.
     if (existsSync(path)) throw error;
     log.warn({ err: error }, 'the outbox has no journal: each result waits a little longer for the disk');
     return { journal: openJournalLater(path, found.journal), isWhole: true };
@@ -146,7 +149,7 @@ const cannotBeRead = (path: string) =>
     (error: NodeJS.ErrnoException) => error.code === 'EIO',
   );
 
-/** Records count up: what is damaged between others of the same camera was not its newest. */
+/** Record numbers increase: a damaged record between others of the same camera did not contain its newest number. */
 function camerasIn({ sequences }: Found, { records }: Scanned): ReadonlySet<string> {
   const parts = records.flatMap(({ parts }) => parts);
   return new Set([...sequences.keys(), ...parts.flatMap(({ part }) => part?.camera ?? [])]);

@@ -1,14 +1,14 @@
-/** Those who wait for something to be there. */
+/** Callers that wait for a value. */
 export class Waiting {
   readonly #wakes = new Set<() => void>();
 
-  /** Everybody looks again. */
+  /** Makes all callers check again. */
   wake(): void {
     for (const wake of this.#wakes) wake();
     this.#wakes.clear();
   }
 
-  /** What `look` gives as soon as it gives something; rejects when the signal aborts. */
+  /** Resolves with the value of `look` as soon as it is defined; rejects when the signal aborts. */
   async until<T>(look: () => T | undefined, signal: AbortSignal): Promise<T> {
     for (;;) {
       signal.throwIfAborted();

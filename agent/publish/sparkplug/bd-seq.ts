@@ -1,4 +1,4 @@
-/** The birth/death sequence number: another one at every CONNECT, also after a crash (Sparkplug 3.0 §4.4.1). */
+/** The birth/death sequence number: a new one for each CONNECT, also after a crash (Sparkplug 3.0 §4.4.1). */
 import { readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -8,21 +8,21 @@ import { FaultLog, type Log } from '../../lifecycle/log.ts';
 
 const fileSchema = z.strictObject({
   schema: z.literal(1),
-  /** Of the last CONNECT that may have been sent. */
+  /** Number of the last CONNECT that may have been sent. */
   bdSeq: z.number().int().min(0).max(255),
 });
 
 export interface BdSeq {
   /**
-   * The number for the CONNECT about to be sent; on disk before it is handed out, if the disk takes it, so that a death left behind by
-   * a crash can never be taken for one of a later birth. The same again while none was sent with it.
+   * The number for the next CONNECT. It is on disk before it is returned (if the disk works), so that a death message from
+   * before a crash never matches a later birth. It stays the same until it was sent.
    */
   forConnect(): Promise<number>;
   /** A CONNECT with it was sent. */
   sent(): void;
 }
 
-/** Begins with 0 where the file is missing. A damaged file is set aside. */
+/** Starts with 0 if the file is missing. A damaged file is set aside. */
 export async function openBdSeq(file: string, log: Log): Promise<BdSeq> {
   let current = (await read(file, log)) ?? 255;
   let isUsed = true;
@@ -36,7 +36,8 @@ export async function openBdSeq(file: string, log: Log): Promise<BdSeq> {
         await writeDurably(file, `${JSON.stringify({ schema: 1, bdSeq: next })}\n`);
         faults.clear();
       } catch (error) {
-        // Two of the last 256 connections may have the same number after a kill; without a number there would be none.
+        // After a kill, two of the last 256 connections may have the same number; without a number there would be no
+        // connection.
         faults.warn(`the Sparkplug sequence number is not on the disk: ${(error as Error).message}`);
       }
       current = next;
@@ -55,14 +56,17 @@ async function read(file: string, log: Log): Promise<number | undefined> {
     text = await readFile(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    log.warn({ file, err: error }, 'the Sparkplug sequence number cannot be read: it begins anywhere');
+    log.warn(
+      { file, err: error },
+      'the Sparkplug sequence number cannot be read: it starts with a random number',
+    );
     return Math.floor(Math.random() * 256);
   }
   try {
     return fileSchema.parse(JSON.parse(text)).bdSeq;
   } catch {
     await rename(file, `${file}.damaged`).catch(() => undefined);
-    log.warn({ file }, 'the Sparkplug sequence number was damaged: set aside, and begun again with 0');
+    log.warn({ file }, 'the Sparkplug sequence number was damaged: set aside, and started again with 0');
     return undefined;
   }
 }

@@ -2,15 +2,15 @@ import { z } from 'zod';
 import type { Result } from '../messages.ts';
 import type { Outbox, OutboxStore } from '../outbox/outbox.ts';
 
-/** One camera: what waits to be sent of it, and the newest result there is. */
+/** One camera: its pending messages and its newest result. */
 export interface Device {
   readonly camera: string;
   readonly outbox: Outbox<Result>;
-  /** What a birth says; undefined until the first result since the start. */
+  /** The result in the next birth; undefined until the first result since the start. */
   newest: Result | undefined;
 }
 
-// Only what its encoding reads by more than one step: an earlier or a later version may have stored it.
+// Requires only nested fields that the encoding reads: an earlier or later version may have stored it.
 const storedResult = z.looseObject({
   capturedAt: z.iso.datetime(),
   reasons: z.array(z.string()),
@@ -19,7 +19,7 @@ const storedResult = z.looseObject({
   timingsMs: z.looseObject({}),
 }) as unknown as z.ZodType<Result>;
 
-/** A queue of its own for each camera: one that is away must not hold the others up. */
+/** Each camera has its own queue, so that a camera that is down does not block the others. */
 export function openDevice(camera: string, store: OutboxStore): Device {
   return { camera, outbox: store.queue(`sparkplug-${camera}`, storedResult), newest: undefined };
 }

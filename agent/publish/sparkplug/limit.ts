@@ -1,6 +1,6 @@
 /**
- * Acts at once where it has not for `everyMs`; what is asked before that is done once, when the time is over. So the
- * last request is always honoured, and however many there are cost no more than one each `everyMs`.
+ * Rate limiter: acts at once if the last action was at least `everyMs` ago; earlier requests are combined into one action
+ * after that time. So the last request is always served, with at most one action per `everyMs`.
  */
 export function atMostEvery(everyMs: number, act: () => void): { ask(): void } & Disposable {
   let timer: NodeJS.Timeout | undefined;

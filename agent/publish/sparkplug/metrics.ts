@@ -1,20 +1,20 @@
-/** What a host application sees: the metrics of the edge node and of a camera, with types and units. */
+/** Metrics of the edge node and of a camera for host applications, with types and units. */
 import type { Result, Status } from '../messages.ts';
 import type { DataType, Metric } from './payload.ts';
 
-/** Asks for all births again (Sparkplug 3.0 §5.12). */
+/** Requests all births again (Sparkplug 3.0 §5.12). */
 export const rebirthName = 'Node Control/Rebirth';
 
 export interface NodeFacts {
   readonly station: string;
   readonly status: Pick<Status, 'version' | 'state' | 'reasons'>;
-  /** The one in force. */
+  /** The active recipe. */
   readonly recipe: string;
   /** Undefined while it loads. */
   readonly model: Result['model'] | undefined;
 }
 
-/** The number that joins a birth to its death: 0 to 255 (§4.4.1). */
+/** The number that links a birth to its death: 0 to 255 (§4.4.1). */
 export function bdSeqMetric(bdSeq: number, timestamp: number): Metric {
   return { name: 'bdSeq', type: 'Int64', value: bdSeq, timestamp };
 }
@@ -23,7 +23,7 @@ export function rebirthMetric(timestamp: number): Metric {
   return { name: rebirthName, type: 'Boolean', value: false, timestamp };
 }
 
-/** The edge node's own metrics, as they are now. */
+/** The current metrics of the edge node. */
 export function nodeMetrics({ station, status, recipe, model }: NodeFacts, timestamp: number): Metric[] {
   const text = (name: string, value: string | undefined): Metric => ({
     name,
@@ -50,14 +50,14 @@ interface Definition {
   readonly type: DataType;
   /** UCUM. */
   readonly unit?: string;
-  /** What the model said: worth nothing where the part could not be judged. */
+  /** Output of the model: invalid if the part could not be judged. */
   readonly judged?: true;
   readonly of: (result: Result) => Metric['value'];
 }
 
 const ms = (name: string, of: Definition['of']): Definition => ({ name, type: 'Double', unit: 'ms', of });
 
-/** Everything a camera will ever report; one result sets all of them. */
+/** All metrics of a camera; each result sets all of them. */
 const definitions: readonly Definition[] = [
   { name: 'Result/Verdict', type: 'String', judged: true, of: (result) => result.verdict },
   { name: 'Result/Evaluation', type: 'UInt8', judged: true, of: (result) => result.evaluation },
@@ -85,10 +85,10 @@ const definitions: readonly Definition[] = [
 ];
 
 /**
- * A camera's metrics. All of them in every message, changed or not: one message is one part, whole, also
- * where it comes late and after newer ones.
+ * A camera's metrics. Every message contains all of them, changed or not: one message describes one part completely, even
+ * if it arrives after newer ones.
  * @param result the newest; undefined before the first, when every value is null and stale
- * @param now when a value that is null has been so, ms since the epoch
+ * @param now timestamp of null values, ms since the epoch
  */
 export function deviceMetrics(
   result: Result | undefined,
@@ -99,7 +99,7 @@ export function deviceMetrics(
     name,
     type,
     unit,
-    // Stored by an earlier version, it may lack what came later.
+    // A result stored by an earlier version may lack newer fields.
     value: (result && of(result)) ?? null,
     timestamp,
     isHistorical,

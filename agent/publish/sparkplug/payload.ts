@@ -1,6 +1,6 @@
 /**
- * Payloads as Protobuf (Sparkplug 3.0 §6.4), encoded by what Eclipse Tahu generates from the specification's
- * own schema. Its friendlier encoder writes a datatype into every message, which §6.4.6 wants in births only.
+ * Payloads as Protobuf (Sparkplug 3.0 §6.4), encoded with the code that Eclipse Tahu generates from the specification's
+ * schema. Tahu's high-level encoder writes a datatype into every message, which §6.4.6 allows in births only.
  */
 import tahu from 'sparkplug-payload/lib/sparkplugPayloadProto.js';
 
@@ -20,7 +20,7 @@ export const dataType = {
 } as const;
 export type DataType = keyof typeof dataType;
 
-/** §6.4.11, the codes there are. */
+/** Quality codes (§6.4.11). */
 export const quality = { bad: 0, good: 192, stale: 500 } as const;
 
 export interface Metric {
@@ -28,7 +28,7 @@ export interface Metric {
   readonly type: DataType;
   /** Null if there is no value. Integers are not negative; DateTime is ms since the epoch. */
   readonly value: number | boolean | string | null;
-  /** When the value was true, ms since the epoch, UTC. */
+  /** When the value was valid, ms since the epoch, UTC. */
   readonly timestamp: number;
   /** UCUM. */
   readonly unit?: string | undefined;
@@ -102,7 +102,7 @@ export interface Written {
  */
 export function decodeCommand(payload: Uint8Array): Written[] {
   return (Payload.decode(payload).metrics as WireMetric[]).map((metric) => {
-    // The field of the value that is set.
+    // The value field that is set.
     const set = metric.isNull ? undefined : metric.value;
     return { name: metric.name, value: set === undefined ? null : metric[set] };
   });

@@ -1,4 +1,6 @@
-/** One attempt: connect, wait for the primary host, be born, send what waits, until connection or host is lost. */
+/**
+ * One attempt: connect, wait for the primary host, publish births, send pending results until connection or host is lost.
+ */
 import { QcError } from '../../../config/errors.ts';
 import type { FaultLog } from '../../lifecycle/log.ts';
 import { type BrokerOptions, connectBroker } from '../broker.ts';
@@ -18,45 +20,45 @@ import type { SparkplugTopics } from './topics.ts';
 
 export interface SessionOptions extends Pick<EdgeNodeOptions, 'topics' | 'devices' | 'up' | 'facts'> {
   readonly broker: Omit<BrokerOptions, 'will' | 'willOnClose' | 'onConnect'>;
-  /** How long closing may go on sending what waits, ms. */
+  /** Maximum time for sending pending results when closing, ms. */
   readonly flushMs: number;
 }
 
 export interface SessionDeps {
   readonly faults: FaultLog;
   readonly bdSeq: BdSeq;
-  /** Undefined if none is waited for. */
+  /** The host to wait for, if any. */
   readonly host: PrimaryHost | undefined;
-  /** Told where the host is away for longer than its retained STATE takes to arrive. */
+  /** Called if the retained STATE of the host does not arrive in time. */
   onWaiting(host: PrimaryHost): void;
-  /** Told just before the births. */
+  /** Called just before the births. */
   onBirth(session: EdgeNodeSession): void;
-  /** The broker does not take a message of this size: it was not sent. */
+  /** The message exceeds the broker's limits and was not sent. */
   refused(type: MessageType, error: QcError): void;
-  /** Sent with QoS 0, or acknowledged where it is a death. */
+  /** Sent with QoS 0; a death is acknowledged. */
   published(type: MessageType): void;
 }
 
 export interface EdgeNodeSession {
   readonly version: BrokerLink['version'];
   readonly bdSeq: number;
-  /** A camera came or went, or something the node says of itself is different. */
+  /** To be called when a camera came up or went down, or a metric of the node changed. */
   changed(): void;
 }
 
-/** Results of one camera that the broker has not confirmed. */
+/** Maximum number of results of one camera that the broker has not confirmed. */
 const windowSize = 16;
-/** Time for the last word to be acknowledged when closing, ms. */
+/** Time for the last message to be acknowledged when closing, ms. */
 const goodbyeMs = 500;
-/** Time for a retained STATE to arrive before anybody is told that it is missing, ms. */
+/** Time for a retained STATE to arrive before it is reported as missing, ms. */
 const stateMs = 1_000;
-/** Between two births that are asked for, ms: a host that asks without end must not make the node flood the broker. */
+/** Minimum time between two requested births, ms: a host that keeps requesting must not make the node flood the broker. */
 const rebirthMs = 1_000;
 
 /**
  * Runs until the link is lost or the primary host goes offline, which throws, or until the signal aborts: then sends
- * what waits within `flushMs`, publishes its own death and resolves. Data has QoS 0 by the specification, which
- * nobody acknowledges: it leaves the outbox once the broker has answered a ping that was sent after it.
+ * pending results within `flushMs`, publishes its death and resolves. Data has QoS 0 by the specification, without
+ * acknowledgement: it is removed from the outbox once the broker has answered a ping that was sent after it.
  * @throws QcError broker-…, sparkplug-host-offline
  */
 export async function runSession(
@@ -82,7 +84,7 @@ export async function runSession(
   const ended = new AbortController();
   using over = eitherOf(signal, ended.signal);
   link.onLost((error) => ended.abort(error));
-  // A broker that answers nothing any more must not hold up the end.
+  // A broker that no longer answers must not block closing.
   using _goodbye = afterAbort(signal, flushMs + goodbyeMs, () => link.cut());
 
   const node = new EdgeNode({
@@ -92,7 +94,7 @@ export async function runSession(
       const refusal = link.obstacle(topic, payload);
       if (refusal) {
         deps.refused(type, refusal);
-        // Without its birth a node has nothing to say.
+        // Without its birth a node must not publish anything.
         if (type === 'NBIRTH') ended.abort(refusal);
         return false;
       }
@@ -114,22 +116,22 @@ export async function runSession(
       return;
     }
     if (!host || message.topic !== topics.state(host.id))
-      return obey(message, topics.nodeCommand, () => node.isBorn && rebirths.ask(), deps);
-    hear(message, host, deps);
+      return handleCommand(message, topics.nodeCommand, () => node.isBorn && rebirths.ask(), deps);
+    handleState(message, host, deps);
     told.wake();
     if (node.isBorn && !host.isOnline) ended.abort(offline(host));
   });
   const refused = await link.subscribe(host ? [...filters, topics.state(host.id)] : filters);
   const unheard = host && refused.get(topics.state(host.id));
   if (unheard) throw unheard;
-  for (const { line } of refused.values()) deps.faults.warn(`${line}; everything else goes on`);
+  for (const { line } of refused.values()) deps.faults.warn(`${line}; everything else continues`);
 
   const late = () => {
     deps.onWaiting(host!);
     if (host!.mayAsk22) void askFor22(host!, link, topics);
   };
-  if (host && !(await comesOnline(host, told, late, over.signal))) {
-    // Not born, so there is no death to publish; cut off, the broker publishes the will.
+  if (host && !(await waitForHost(host, told, late, over.signal))) {
+    // Without a birth there is no death to publish; after a cut the broker publishes the will.
     link.cut();
     throw over.signal.reason;
   }
@@ -154,7 +156,7 @@ export async function runSession(
   }
   await aborted(over.signal);
   if (signal.aborted) {
-    const isEmpty = () => devices.every(({ camera, outbox }) => !node.lives(camera) || outbox.size === 0);
+    const isEmpty = () => devices.every(({ camera, outbox }) => !node.isAlive(camera) || outbox.size === 0);
     using _deadline = afterAbort(signal, flushMs, () => ended.abort(signal.reason));
     await left.until(() => isEmpty() || undefined, ended.signal).catch(() => undefined);
   }
@@ -165,7 +167,7 @@ export async function runSession(
   if (!signal.aborted) throw ended.signal.reason;
 }
 
-/** NDEATH: a number, and no place in the sequence of messages (§6.4.23). */
+/** NDEATH contains bdSeq and has no sequence number (§6.4.23). */
 function death(bdSeq: number): Buffer {
   const timestamp = Date.now();
   return encodePayload({ timestamp, metrics: [bdSeqMetric(bdSeq, timestamp)] }, 'defines');
@@ -174,17 +176,23 @@ function death(bdSeq: number): Buffer {
 const offline = ({ id }: PrimaryHost) =>
   new QcError('sparkplug-host-offline', `the primary host ${id} is offline`);
 
-/** Takes a STATE message in, and says what is odd about it. */
-function hear({ payload }: Incoming, host: PrimaryHost, { faults }: SessionDeps): void {
+/** Handles a STATE message, and logs it if it is invalid or outdated. */
+function handleState({ payload }: Incoming, host: PrimaryHost, { faults }: SessionDeps): void {
   const told = host.told(payload);
-  if (told === 'unreadable') faults.warn(`STATE of host ${host.id} is not what Sparkplug 3.0 says: ignored`);
-  if (told === 'outdated') faults.warn(`a STATE of host ${host.id} is older than one before: ignored`);
+  if (told === 'unreadable')
+    faults.warn(`STATE of host ${host.id} does not conform to Sparkplug 3.0: ignored`);
+  if (told === 'outdated') faults.warn(`a STATE of host ${host.id} is older than an earlier one: ignored`);
 }
 
-/** Hands a rebirth request on. Nothing else can be written, which is said once in a while. */
-function obey(message: Incoming, nodeCommand: string, rebirth: () => void, { faults }: SessionDeps): void {
+/** Handles a rebirth request. Nothing else can be written, which is logged at intervals. */
+function handleCommand(
+  message: Incoming,
+  nodeCommand: string,
+  rebirth: () => void,
+  { faults }: SessionDeps,
+): void {
   if (message.retained) {
-    // A message of no bytes is how a retained one is cleared.
+    // An empty message clears a retained one.
     if (message.payload.length > 0) faults.warn('a retained command is refused: it may be from long ago');
     return;
   }
@@ -192,7 +200,7 @@ function obey(message: Incoming, nodeCommand: string, rebirth: () => void, { fau
   try {
     written = decodeCommand(message.payload);
   } catch {
-    faults.warn('a command that is no Sparkplug payload is ignored');
+    faults.warn('a command that is not a Sparkplug payload is ignored');
     return;
   }
   const isRebirth = ({ name, value }: Written) =>
@@ -205,15 +213,15 @@ function obey(message: Incoming, nodeCommand: string, rebirth: () => void, { fau
   if (written.some((one) => isRebirth(one) && one.value === true)) rebirth();
 }
 
-/** A host that is silent may speak Sparkplug 2.2. An access list that forbids to ask must not end every connection. */
+/** A silent host may use Sparkplug 2.2. If an access list forbids this subscription, it must not end every connection. */
 async function askFor22(host: PrimaryHost, link: BrokerLink, topics: SparkplugTopics): Promise<void> {
   host.mayAsk22 = false;
   const refused = await link.subscribe([topics.state22(host.id)]).catch(() => undefined);
   host.mayAsk22 = refused !== undefined;
 }
 
-/** Waits for the host; false if the attempt is over before. @param late called where it takes a while */
-async function comesOnline(
+/** Waits for the host; false if the attempt ends before. @param late called if it takes long */
+async function waitForHost(
   host: PrimaryHost,
   told: Waiting,
   late: () => void,
@@ -229,7 +237,10 @@ async function comesOnline(
   }
 }
 
-/** Aborts with the first of the two. Not AbortSignal.any: Node 20 may collect it, and then nothing ever ends. */
+/**
+ * Aborts with the first of the two. AbortSignal.any is not used: Node 20 may garbage-collect it, and then the wait never
+ * ends.
+ */
 function eitherOf(...signals: readonly AbortSignal[]): { readonly signal: AbortSignal } & Disposable {
   const either = new AbortController();
   const abort = () => either.abort(signals.find(({ aborted }) => aborted)?.reason);

@@ -1,4 +1,7 @@
-/** The agent as a Sparkplug B edge node, each camera a device: keeps one session going, whatever happens to it. */
+/**
+ * The agent as a Sparkplug B edge node, with each camera as a device: keeps one session open and restores it after every
+ * failure.
+ */
 import { join } from 'node:path';
 import { QcError } from '../../../config/errors.ts';
 import type { Config } from '../../../config/schema.ts';
@@ -25,20 +28,20 @@ export interface SparkplugOptions {
   readonly broker: Omit<BrokerOptions, 'will' | 'willOnClose' | 'onConnect'> & Credentials;
   /** The devices. */
   readonly cameras: readonly string[];
-  /** What must survive a restart is kept below it. */
+  /** Storage directory for state that must survive a restart. */
   readonly storageDirectory: string;
-  /** How long closing may go on sending what waits, ms; default 2,000. */
+  /** Maximum time for sending pending results when closing, ms; default 2,000. */
   readonly flushMs?: number;
 }
 
-/** Told what happens, for metrics and status. */
+/** Is notified of events, for metrics and status. */
 export interface SparkplugObserver {
   /** Whether the edge node is born. */
   connected(on: boolean): void;
   published(type: MessageType): void;
-  /** The broker does not take a message. */
+  /** The broker refuses a message. */
   refused(type: MessageType, reason: RefusalReason): void;
-  /** Why it is not connected, with what to do; empty when that is over. */
+  /** Why it is not connected, and what to do; empty when that is over. */
   notice(text: string): void;
 }
 
@@ -49,15 +52,15 @@ export interface SparkplugDeps extends Pick<EdgeNodeOptions, 'up' | 'facts'> {
 }
 
 export interface Sparkplug extends AsyncDisposable {
-  /** Born, and sending. */
+  /** Whether the births are published and results are sent. */
   readonly connected: boolean;
-  /** The result as it is put into the outbox; the next birth of its camera says it. */
+  /** The result as a message for the outbox; the next birth of its camera contains it. */
   letter(result: Result): Letter;
-  /** A camera came or went, or the station says something new of itself. */
+  /** To be called when a camera came up or went down, or a metric of the station changed. */
   changed(): void;
 }
 
-/** The slice of the configuration that it needs; undefined if the station is no edge node. */
+/** The required slice of the configuration; undefined if Sparkplug is not configured. */
 export function sparkplugOptions(
   config: Pick<Config, 'station' | 'cameras' | 'mqtt' | 'storage'>,
 ): SparkplugOptions | undefined {
@@ -80,8 +83,8 @@ export function sparkplugOptions(
 }
 
 /**
- * Opens at once and connects in the background. Closing sends what waits within `flushMs` and publishes the death;
- * what is left stays in the outbox.
+ * Opens at once and connects in the background. Closing sends pending results within `flushMs` and publishes the death; the
+ * rest stays in the outbox.
  */
 export async function openSparkplug(options: SparkplugOptions, deps: SparkplugDeps): Promise<Sparkplug> {
   const { observer, store, up, facts } = deps;
@@ -175,7 +178,7 @@ export async function openSparkplug(options: SparkplugOptions, deps: SparkplugDe
       await running;
       await password[Symbol.asyncDispose]();
       const waiting = devices.reduce((sum, { outbox }) => sum + outbox.size, 0);
-      if (waiting > 0) log.warn({ waiting }, 'stopped with results not delivered');
+      if (waiting > 0) log.warn({ waiting }, 'stopped with undelivered results');
     },
   };
 }

@@ -10,7 +10,7 @@ export interface SparkplugTopics {
   deviceCommand(device: string): string;
   /** STATE of a host application; its id is the last level. */
   state(host: string): string;
-  /** Where a host of Sparkplug 2.2 announces itself. */
+  /** STATE topic of a Sparkplug 2.2 host. */
   state22(host: string): string;
 }
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { scrub } from '../../../agent/camera/address.ts';
-import { handedSize, regionPixels } from '../../../agent/camera/geometry.ts';
+import { deliveredSize, regionPixels } from '../../../agent/camera/geometry.ts';
 
 it('scrubs what a decoder says', () => {
   expect(scrub('rtsp://u@h:554/a@b: gone')).toBe('rtsp://h:554/a@b: gone');
@@ -29,6 +29,6 @@ it('turns a region into pixels', () => {
   expect(() => regionPixels({ x: 0.5, y: 0, width: 0.003, height: 1 }, picture, true)).toThrow(
     /6 × 1080 pixels/,
   );
-  expect(handedSize(picture)).toEqual({ width: 569, height: 320 });
-  expect(handedSize({ width: 300, height: 2_000 })).toEqual({ width: 300, height: 2_000 });
+  expect(deliveredSize(picture)).toEqual({ width: 569, height: 320 });
+  expect(deliveredSize({ width: 300, height: 2_000 })).toEqual({ width: 300, height: 2_000 });
 });

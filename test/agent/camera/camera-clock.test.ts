@@ -11,7 +11,7 @@ function watch(clock: CameraClock) {
     let assumed: number | undefined;
     for (const end = n + frames; n < end; n++) {
       const captured = n * 40;
-      const seen = clock.see(1e12 + captured + cameraSet, captured + delayMs, lagMs, 1e12 + machineSet);
+      const seen = clock.observe(1e12 + captured + cameraSet, captured + delayMs, lagMs, 1e12 + machineSet);
       assumed ??= seen;
     }
     return assumed;
@@ -76,12 +76,12 @@ it('a camera is late when no frame is young enough for a second, and a part neve
   const said: string[] = [];
   const lateness = new Lateness(1_000, (condition, text) => void said.push(text && condition));
   expect(lateness.lagMs).toBeUndefined();
-  expect(lateness.see(9_900, 10_000)).toBeUndefined();
-  expect(lateness.see(9_000, 10_001)).toMatch(/1.0 s old when it arrived, more than maxAgeMs \(1000\)/);
-  expect(lateness.see(10_000, 10_100)).toBeUndefined();
-  for (let now = 10_200; now < 13_000; now += 40) expect(lateness.see(now - 3_000, now)).toBeDefined();
+  expect(lateness.observe(9_900, 10_000)).toBeUndefined();
+  expect(lateness.observe(9_000, 10_001)).toMatch(/1.0 s old when it arrived, more than maxAgeMs \(1000\)/);
+  expect(lateness.observe(10_000, 10_100)).toBeUndefined();
+  for (let now = 10_200; now < 13_000; now += 40) expect(lateness.observe(now - 3_000, now)).toBeDefined();
   expect(said).toEqual(['late']);
   expect(lateness.lagMs).toBe(3_000);
-  expect(lateness.see(12_950, 13_000)).toBeUndefined();
+  expect(lateness.observe(12_950, 13_000)).toBeUndefined();
   expect(said).toEqual(['late', '']);
 });

@@ -103,7 +103,7 @@ it.skipIf(missing)(
     await sleep(1_500);
     expect(said.filter((line) => line === 'down camera-unauthorized')).toHaveLength(1);
     // A system that waits a minute does not stand still.
-    expect(feed.turnedAt).toBeGreaterThan(performance.now());
+    expect(feed.lastActiveAt).toBeGreaterThan(performance.now());
     await mount('v2', '\uFEFFgeheim\r\n');
     await until(() => feed.up);
     expect(lines.join('')).not.toMatch(/geheim|"wrong/);

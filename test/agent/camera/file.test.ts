@@ -91,7 +91,7 @@ it('refuses a folder that is missing, empty, or holds no image', async () => {
     message: `${folder}/nothing does not exist`,
   });
   await using empty = attempt(readFiles, { url: `file:${folder}` });
-  expect((await empty.failure()).message).toContain('holds no png');
+  expect((await empty.failure()).message).toContain('contains no png');
   await writeFile(join(folder, 'bad.png'), 'this is no png');
   await using unreadable = attempt(readFiles, { url: `file:${folder}` });
   expect((await unreadable.failure()).message).toContain('none of the 1 files');

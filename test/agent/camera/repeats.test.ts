@@ -20,7 +20,7 @@ function watched(freezeMs = 0) {
       ...(image && { image }),
       times: { ...drawn.times, takenAt: camera.now },
     };
-    const known = { ...frame, ...repeats.see(frame) };
+    const known = { ...frame, ...repeats.observe(frame) };
     camera.push({ kind: 'frame', frame: known });
     return known;
   };
@@ -53,13 +53,13 @@ it('a camera that stands still is no younger where another region is cut from it
   const [half, other] = [0, 0.5].map((x) => ({ x, y: 0, width: 0.5, height: 1 }));
   const still = { ...show(), region: half! };
   const cut = (frame: Frame, region: typeof half) => ({ ...frame, region: region! });
-  repeats.see(still);
+  repeats.observe(still);
   // Recipes take turns; each region looks different, and the camera hangs.
   const seen = Array.from({ length: 40 }, (_, n) => {
     const { image } = n % 2 ? still : new DrawnCamera().draw();
     const later = still.times.takenAt + (n + 1) * 40;
     const times = { ...still.times, capturedAt: later, takenAt: later };
-    return repeats.see(cut({ ...still, image, times }, n % 2 ? half : other));
+    return repeats.observe(cut({ ...still, image, times }, n % 2 ? half : other));
   });
   expect(seen.every(({ firstSeenAt }) => firstSeenAt! <= still.times.capturedAt)).toBe(true);
   expect(texts).toEqual(['frozen']);
@@ -70,7 +70,7 @@ it('a camera that stands still is no younger where another region is cut from it
 it('a file that is shown again and again is no frozen camera', () => {
   const { repeats } = watched(1_000);
   const file = { ...new DrawnCamera().draw(), source: '1.png' };
-  expect(repeats.see(file)).toEqual({});
+  expect(repeats.observe(file)).toEqual({});
 });
 
 it.each([

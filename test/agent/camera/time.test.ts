@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { FreezeWatch } from '../../../agent/camera/freeze.ts';
-import { Thinner, wantedFps } from '../../../agent/camera/rate.ts';
+import { RateLimiter, wantedFps } from '../../../agent/camera/rate.ts';
 import { cameraSchema } from '../../../config/camera-schema.ts';
 
 it.each([
@@ -10,7 +10,7 @@ it.each([
   [25, 8, 80],
   [30, 5, 50],
 ])('thins %i fps with jitter out to %i', (stream, wanted, expected) => {
-  const thinner = new Thinner(wanted);
+  const thinner = new RateLimiter(wanted);
   let taken = 0;
   for (let n = 0; n < stream * 10; n++) {
     const jitterMs = (((n * 7919) % 13) - 6) * 0.5;
@@ -20,7 +20,7 @@ it.each([
 });
 
 it('goes on after a stream time that jumped back', () => {
-  const thinner = new Thinner(5);
+  const thinner = new RateLimiter(5);
   expect(thinner.take(1_000_000)).toBe(true);
   expect(thinner.take(10)).toBe(true);
   expect(thinner.take(50)).toBe(false);

@@ -95,7 +95,7 @@ describe('jobs overlap', () => {
     expect(code(() => request(jobs, 'c'))).toBe('busy');
     expect(states(jobs)).toEqual(['a judging', 'b judging']);
     jobs.finish(resultOf('a'), moment(0));
-    expect(jobs.busy).toContain('1 of them are waiting to be acknowledged');
+    expect(jobs.busy).toContain('1 of them are waiting for acknowledgement');
     jobs.acknowledge('a');
     request(jobs, 'c');
     expect(jobs.unfinished().map(({ jobId }) => jobId)).toEqual(['b', 'c']);

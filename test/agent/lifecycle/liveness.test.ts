@@ -45,8 +45,8 @@ describe('whether the work goes on', () => {
   });
 
   it('a loop that stands still hangs', () => {
-    const turnedAt = performance.now();
-    liveness.loop('the reading of camera top', 80_000, () => turnedAt);
+    const lastActiveAt = performance.now();
+    liveness.loop('the reading of camera top', 80_000, () => lastActiveAt);
     expect(later(79_000)).toBeUndefined();
     expect(later(90_000)).toBe('the reading of camera top has not progressed for 90 s');
   });

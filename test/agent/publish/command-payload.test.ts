@@ -77,7 +77,7 @@ describe('a payload that cannot be read', () => {
   });
 
   it.each([
-    ['{"camera":"top"}\0old text', 'byte 0x00 at offset 16 is wrong: the text goes on after a NUL'],
+    ['{"camera":"top"}\0old text', 'byte 0x00 at offset 16 is wrong: there is text after a NUL'],
     ['', 'the command is empty'],
     ['\0\0', 'the command is empty'],
     ['{"camera":"top"', 'the command is not JSON'],

@@ -122,9 +122,9 @@ describe.skipIf(mosquittoMissing)('mqtts', () => {
     const told = async (mqtt: Partial<MqttConfig>) => (await doctor(settings(broker.url, mqtt)))[0]?.detail;
     expect(await told(old)).toMatch(/mqtt\.cert: .* expired on \d{4}-/);
     expect(await told({ ...one, key: other.key })).toMatch(/mqtt\.key: .* is not the key of the certificate/);
-    expect(await told({ ...one, cert: one.key })).toMatch(/mqtt\.cert: .* holds no certificate/);
+    expect(await told({ ...one, cert: one.key })).toMatch(/mqtt\.cert: .* contains no certificate/);
     expect(await told({ ...one, key: join(folder, 'none') })).toMatch(/mqtt\.key: .* cannot be read/);
-    expect(await told({ ...one, ca: one.key })).toMatch(/mqtt\.ca: .* holds no certificate/);
+    expect(await told({ ...one, ca: one.key })).toMatch(/mqtt\.ca: .* contains no certificate/);
     expect(await attempt(settings(broker.url, old))).toBe('broker-tls-client');
   });
 

@@ -187,7 +187,7 @@ describe('a redirection', () => {
     const endless = await refusalOf({ redirect: (path) => `${path}/further` });
     expect(endless.line).toContain('more than 3 redirections');
     expect(endless.asked.filter((method) => method === 'DESCRIBE')).toHaveLength(4);
-    expect((await refusalOf({ redirect: () => 'http://10.0.0.1/' })).line).toContain('not RTSP');
+    expect((await refusalOf({ redirect: () => 'http://10.0.0.1/' })).line).toContain('not an RTSP address');
   });
 
   it('tells another host neither user nor password', async () => {
@@ -221,7 +221,7 @@ describe('a stream without an image is explained', () => {
       /the video is MPEG-4/,
     ],
     ['encryption', { describe: (sdp) => sdp.replace('RTP/AVP', 'RTP/SAVP') }, 'camera-codec', /SRTP/],
-    ['an empty description', { describe: () => 'v=0\r\n' }, 'camera-codec', /no stream at all/],
+    ['an empty description', { describe: () => 'v=0\r\n' }, 'camera-codec', /without any stream/],
     ['no data', { video: 'none' }, 'camera-stalled', /accepts PLAY, but no data arrives/],
   ] as [string, OddCameraOptions, string, RegExp][])('%s', async (_, options, code, words) => {
     const refusal = await refusalOf(options, { stallMs: 1_000 });

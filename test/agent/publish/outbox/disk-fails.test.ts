@@ -179,7 +179,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
       {
         await using paced = startPaced(directory, shim, 2, true);
         await grows(paced, 20);
-        expect(paced.fault).toContain('the disk takes no results');
+        expect(paced.fault).toContain('results cannot be written to the disk');
         await kill(paced);
         used.push(...paced.stored);
       }
@@ -214,7 +214,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
     await shim.fail({ errno: ENOSPC, path: directory });
     await using paced = startPaced(directory, shim, 2);
     await grows(paced, 30);
-    expect(paced.fault).toContain('the disk takes no results');
+    expect(paced.fault).toContain('results cannot be written to the disk');
     await shim.fail(undefined);
     await until(() => paced.fault === '', { timeoutMs: 30_000, what: 'the disk to be in use' });
     await grows(paced, 10);

@@ -200,7 +200,7 @@ describe.skipIf(fileLimitMissing)('while the disk takes nothing', () => {
       try {
         const text = 'x'.repeat(20_000);
         for (const n of upTo(15, 6)) await one.store.put([one.outbox.letter({ n, text })]);
-        expect(one.store.fault).toContain('the disk takes no results');
+        expect(one.store.fault).toContain('results cannot be written to the disk');
         expect(await readAll(one.outbox)).toEqual(upTo(15));
         one.outbox.ack(6);
         one.outbox.ack(2);

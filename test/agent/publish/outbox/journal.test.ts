@@ -175,7 +175,7 @@ describe('a record of the journal', () => {
 describe('a journal that cannot be read', () => {
   const spoilt: Record<string, (file: string) => Promise<void>> = {
     'is of another version': (file) => overwrite(file, 'qc-edge-agent outbox journal '.length, '2'),
-    'does not begin as one': (file) => overwrite(file, 0, 'xyz'),
+    'does not start with the title': (file) => overwrite(file, 0, 'xyz'),
     'is empty': async (file) => (await open(file, 'w')).close(),
   };
   for (const [how, spoil] of Object.entries(spoilt)) {
@@ -228,7 +228,7 @@ describe.skipIf(fileLimitMissing)('a disk that is full', () => {
         } finally {
           limitFiles(process.pid, 'unlimited');
         }
-        return one.log.join('').includes('the journal takes nothing');
+        return one.log.join('').includes('the journal cannot be written');
       });
       expect(one.store.fault).toBe('');
       await one.put(++n);

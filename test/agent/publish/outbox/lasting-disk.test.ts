@@ -46,7 +46,7 @@ it('stores on while the thread is gone, reads from the one that follows, and tak
       expect(await readAll(one.outbox, 100)).toEqual(upTo(300 + death * 50, 101));
       await until(() => threads.length > before, { what: 'another thread' });
     }
-    expect(one.log.join('')).toContain("the outbox's thread is gone; it is started again");
+    expect(one.log.join('')).toContain("the outbox's thread has ended; it is restarted");
     await until(async () => (await taken())?.newestId === 450, { what: 'the store to take over' });
   }
   expect(await taken()).toMatchObject({ messages: 350, dropped: 0 });

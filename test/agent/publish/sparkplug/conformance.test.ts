@@ -236,7 +236,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
         },
       );
       const said = (text: string) => edge.log.filter((line) => line.includes(text)).length;
-      expect([said('Node Control/Reboot'), said('Result/Verdict'), said('no Sparkplug payload')]).toEqual([
+      expect([said('Node Control/Reboot'), said('Result/Verdict'), said('not a Sparkplug payload')]).toEqual([
         1, 1, 1,
       ]);
 
@@ -363,7 +363,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
       await host.publish('spBv1.0/STATE/scada', '{"online":"true","timestamp":1}');
       await host.state(false, now);
       await host.state(true, now - 1);
-      await until(() => edge.log.some((line) => line.includes('older than one before')));
+      await until(() => edge.log.some((line) => line.includes('older than an earlier one')));
       await until(() => edge.notices.includes('waiting for the primary host scada'));
       proves(
         `message-flow-edge-node-birth-publish-phid-wait message-flow-edge-node-birth-publish-phid-wait-id

@@ -189,7 +189,7 @@ describe('a host that announces itself as in Sparkplug 2.2', () => {
     expect(edge.notices.at(-1)).toBe('');
     await using other = await openEdge({ url: broker.url, primaryHost: 'mes', clientId: 'other' });
     await host.publish('spBv1.0/STATE/mes', 'ONLINE', true);
-    await until(() => other.notices.at(-1)?.includes('holds the text of Sparkplug 2.2'));
+    await until(() => other.notices.at(-1)?.includes('has the format of Sparkplug 2.2'));
   });
 });
 
