@@ -9,6 +9,10 @@ export const errors = {
   'model-missing': { exit: 3, remedy: 'check model.base, or pull or import the base' },
   'model-damaged': { exit: 3, remedy: 'copy the file again; its hash must match its manifest' },
   'model-mismatch': { exit: 3, remedy: 'correct the manifest so that it describes the graph' },
+  'model-unsupported': {
+    exit: 3,
+    remedy: 'export the model as ONNX with standard operators, version 7 to 23',
+  },
   'model-check-failed': {
     exit: 3,
     remedy: 'copy or pull the base again: its weights differ from those that the manifest describes',
@@ -23,6 +27,10 @@ export const errors = {
   'weights-unsupported': {
     exit: 3,
     remedy: 'docs/bases.md lists the formats and networks that can be imported; or export the model as ONNX',
+  },
+  'import-declined': {
+    exit: 2,
+    remedy: 'accept the proposal with --yes, or correct it: qc-agent models import --help',
   },
   'base-exists': { exit: 2, remedy: 'choose another name with --name, or remove the old base first' },
   'quantize-impossible': { exit: 1, remedy: 'keep model.precision at auto: the base then runs in float' },

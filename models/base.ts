@@ -2,20 +2,19 @@
  * The frozen base on disk: finds it, verifies it against its manifest, and cuts the graph at the features.
  *
  * In addition to pooled features, a base can provide the feature maps of stages 2 and 3 (strides 8 and 16) for heads with
- * localized features. They are called `stage2` and `stage3` whatever their names in the graph; `mapShapes` returns their sizes.
+ * localized features; a transformer provides its patches at their own strides. They are called `stage2` and `stage3` whatever their names in the graph; `mapShapes` returns their sizes.
  * The manifest names them, or they are found in the graph (onnx/maps.ts). A session computes them only on demand (run/mapped.ts).
  */
-import { createHash } from 'node:crypto';
-import { access, readFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { QcError } from '../config/errors.ts';
 import { basesIn } from './disk/layout.ts';
 import { type BaseManifest, readBaseManifest } from './manifest.ts';
-import { readExternalData, withExternalData } from './onnx/external.ts';
 import { type ExtraOutputs, fedGraph, fitGraph } from './onnx/fit-manifest.ts';
-import type { MapTensor, Pool, Stride } from './onnx/maps.ts';
-import { decodeModel, encodeModel, type OnnxGraph, type OnnxModel } from './onnx/proto.ts';
+import type { MapTensor, Pool } from './onnx/maps.ts';
+import { encodeModel, type OnnxGraph, type OnnxModel } from './onnx/proto.ts';
+import { parseModel, readModel, readOnnxFile, type Sha256 } from './onnx/read.ts';
 
 export interface BaseRequest {
   /** The name of an embedded or downloaded base, or the path of an .onnx file with its manifest next to it. */
@@ -51,8 +50,10 @@ export interface Base extends ProvedBase {
 
 /** Input names of heads. */
 export type MapName = 'stage2' | 'stage3';
-const mapNames: Readonly<Record<Stride, MapName>> = { 8: 'stage2', 16: 'stage3' };
 export const isMapName = (name: string): name is MapName => name === 'stage2' || name === 'stage3';
+
+/** An only map with at most as many pixels per cell is stage 2. */
+const fineStride = 8;
 
 /** A map of one image, [channels,height,width]. */
 export interface MapShape {
@@ -65,8 +66,8 @@ export interface MapShape {
 /** The maps that a base computes for one image, in the order of `maps`. */
 export function mapShapes({ maps, manifest }: Pick<ProvedBase, 'maps' | 'manifest'>): readonly MapShape[] {
   const { width, height } = manifest.input;
-  return maps.map(({ stride, channels }) => ({
-    name: mapNames[stride],
+  return maps.map(({ stride, channels }, i) => ({
+    name: i > 0 || (maps.length === 1 && stride > fineStride) ? 'stage3' : 'stage2',
     channels,
     height: Math.ceil(height / stride),
     width: Math.ceil(width / stride),
@@ -100,7 +101,7 @@ export async function openBase(request: BaseRequest, extra?: ExtraOutputs): Prom
   }
   if (wanted === 'int8' || wanted === 'fp16') await requireSameOrigin(request, manifest);
   const file = join(dirname(manifestFile), manifest.file);
-  const { model, isWhole, sha256 } = await readGraph(file);
+  const { model, isWhole, sha256 } = await readOnnxFile(file);
   if (sha256.all !== manifest.sha256) throw otherFile(file, manifest, sha256);
   const { cut, ...fitted } = fitGraph(file, manifest, model, extra);
   const built = cut ?? (isWhole ? undefined : model);
@@ -109,40 +110,9 @@ export async function openBase(request: BaseRequest, extra?: ExtraOutputs): Prom
 
 /** The graph of a verified base before it is cut, including all weights and adapted to float32 images. @throws QcError as `openBase` */
 export async function wholeGraph({ file, manifest }: ProvedBase): Promise<OnnxModel & { graph: OnnxGraph }> {
-  const { model, sha256 } = await readGraph(file);
+  const { model, sha256 } = await readOnnxFile(file);
   if (sha256.all !== manifest.sha256) throw otherFile(file, manifest, sha256);
   return fedGraph(file, manifest, model);
-}
-
-interface Sha256 {
-  /** Of the .onnx followed by the files with its weights: everything that affects the result. */
-  readonly all: string;
-  readonly alone: string;
-  readonly files: readonly string[];
-}
-
-async function readGraph(file: string) {
-  const bytes = await readModel(file);
-  const parsed = parseModel(file, bytes);
-  const damaged = (cause: unknown) =>
-    new QcError('model-damaged', `${file}: ${(cause as Error).message}`, {
-      cause,
-      remedy:
-        'put the file with its weights next to it, or export the model as one file (torch.onnx.export: external_data=False)',
-    });
-  const data = await readExternalData(file, parsed).catch((cause) => {
-    throw damaged(cause);
-  });
-  const hash = createHash('sha256').update(bytes);
-  const alone = hash.copy().digest('hex');
-  for (const one of data.values()) hash.update(one);
-  const sha256: Sha256 = { all: hash.digest('hex'), alone, files: [...data.keys()] };
-  try {
-    const model = withExternalData(parsed, data) as OnnxModel & { graph: OnnxGraph };
-    return { model, isWhole: data.size === 0, sha256 };
-  } catch (cause) {
-    throw damaged(cause);
-  }
 }
 
 function otherFile(file: string, { sha256 }: BaseManifest, { all, alone, files }: Sha256): QcError {
@@ -237,34 +207,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-async function readModel(file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file);
-  } catch (cause) {
-    throw new QcError('model-missing', `cannot read ${file}: ${(cause as Error).message}`, { cause });
-  }
-}
-
-/** Decodes an ONNX file; throws `model-damaged` for anything else. */
-function parseModel(file: string, bytes: Uint8Array): OnnxModel & { graph: OnnxGraph } {
-  let model: OnnxModel;
-  try {
-    model = decodeModel(bytes);
-  } catch (cause) {
-    throw new QcError(
-      'model-damaged',
-      `${file} is not a complete ONNX file (${bytes.length} bytes): ${(cause as Error).message}`,
-      { cause },
-    );
-  }
-  const { graph } = model;
-  if (!graph || graph.node.length === 0 || model.opsetImport.length === 0) {
-    throw new QcError(
-      'model-damaged',
-      `${file} is not a complete ONNX file: it has no graph or operator set`,
-    );
-  }
-  return model as OnnxModel & { graph: OnnxGraph };
 }

@@ -51,6 +51,17 @@ export const baseManifestSchema = z.strictObject({
   licence: z.string().min(1),
   origin: z.string().min(1).describe('where the weights come from'),
   opset: z.number().int().positive(),
+  network: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe('kind of network: "ResNet50 v1.5", "vision transformer, patches of 14×14 pixels"'),
+  cost: z
+    .number()
+    .positive()
+    .optional()
+    .describe('time for one image relative to the embedded base, measured on one CPU thread at import'),
   precision: precisionSchema,
   variantOf: sha256
     .optional()
@@ -67,12 +78,22 @@ export const baseManifestSchema = z.strictObject({
     .array(
       z.strictObject({
         tensor: z.string().min(1).describe('a tensor of the graph, [N,C,H/stride,W/stride]'),
-        stride: z.literal([8, 16]).describe('pixels of the input per cell: 8 is stage 2, 16 is stage 3'),
+        stride: z
+          .number()
+          .int()
+          .min(2)
+          .max(64)
+          .describe(
+            'pixels of the input per cell: 8 is stage 2, 16 is stage 3; of a transformer half a patch and a patch',
+          ),
         channels: z.number().int().min(1).max(65_536),
       }),
     )
     .max(2)
-    .refine((maps) => new Set(maps.map(({ stride }) => stride)).size === maps.length, 'one map per stride')
+    .refine(
+      ([first, second]) => !second || first!.stride < second.stride,
+      'the finer map first, one per stride',
+    )
     .optional()
     .describe('feature maps for heads with localized features; default: found in the graph; []: none'),
   quantization: quantizationSchema

@@ -54,6 +54,20 @@ export function inputLines(): AsyncIterable<string> {
   return createInterface({ input: process.stdin });
 }
 
+/** The answer of the person at the terminal; undefined if there is none to ask. */
+export async function ask(question: string): Promise<string | undefined> {
+  if (process.stdin.isTTY !== true) return undefined;
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await new Promise((resolve) => {
+      terminal.once('close', () => resolve(''));
+      terminal.question(question, resolve);
+    });
+  } finally {
+    terminal.close();
+  }
+}
+
 function lineOf(text: string): string {
   return text.endsWith('\n') ? text : `${text}\n`;
 }

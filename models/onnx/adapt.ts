@@ -15,7 +15,7 @@ import {
   type OnnxValueInfo,
   toNumber,
 } from './proto.ts';
-import { asFloat32 } from './tensors.ts';
+import { asFloat32, integersOf } from './tensors.ts';
 
 /** Since this version weights need not be inputs (onnx.proto, IR_VERSION_2019_1_22). */
 const weightsApart = 4;
@@ -105,7 +105,8 @@ export function withFreeBatch(model: OnnxModel, input: string, size: number): On
       attribute.flatMap(({ t }) => (t ? [[output[0], t] as const] : [])),
     ),
   ];
-  if (constants.some(([name, tensor]) => shapes.has(name) && firstInteger(tensor) === size)) return undefined;
+  if (constants.some(([name, tensor]) => shapes.has(name) && integersOf(tensor)[0] === size))
+    return undefined;
   return changed(model, {
     graph: changed(graph, {
       input: graph.input.map((value) => (value.name === input ? withDim(value, 'N') : value)),
@@ -122,13 +123,6 @@ function withDim(value: OnnxValueInfo, dimParam: string): OnnxValueInfo {
   if (!dims?.length) return value;
   const shape = { dim: [{ dimParam }, ...dims.slice(1)] };
   return { ...value, type: { ...value.type, tensorType: { ...tensorType, shape } } };
-}
-
-function firstInteger({ rawData, int64Data }: OnnxTensor): number | undefined {
-  if (rawData && rawData.length >= 8) {
-    return Number(new DataView(rawData.buffer, rawData.byteOffset).getBigInt64(0, true));
-  }
-  return int64Data[0] === undefined ? undefined : toNumber(int64Data[0]);
 }
 
 /** Converts the whole model to float32 and gives all nodes unique names, as a starting point for conversions. */

@@ -2,14 +2,13 @@
 import { tensorDims } from './build.ts';
 import { producers } from './graph.ts';
 import { type OnnxGraph, type OnnxNode, toNumber } from './proto.ts';
-
-/** Pixels of the input per cell. */
-export type Stride = 8 | 16;
+import { integersOf } from './tensors.ts';
 
 /** A tensor [N, channels, H/stride, W/stride]. */
 export interface MapTensor {
   readonly tensor: string;
-  readonly stride: Stride;
+  /** Pixels of the input per cell: 8 is stage 2 of a convolutional network, 16 stage 3. */
+  readonly stride: number;
   readonly channels: number;
 }
 
@@ -36,12 +35,22 @@ export function poolsOf(graph: OnnxGraph, tensor: string): readonly Pool[] | und
     const maker = made.get(name);
     const kind = poolKinds[maker?.opType ?? ''];
     if (kind) return [{ kind, tensor: maker!.input[0]! }];
+    if (maker && isSpatialMean(maker, graph)) return [{ kind: 'average', tensor: maker.input[0]! }];
     if (reshaping.has(maker?.opType ?? '')) return follow(maker!.input[0]!);
     if (maker?.opType !== 'Concat' || attribute(maker, 'axis') !== 1) return undefined;
     const parts = maker.input.map(follow);
     return parts.every((part) => part !== undefined) ? parts.flat() : undefined;
   };
   return follow(tensor);
+}
+
+/** A ReduceMean over height and width, as PyTorch's newer exporter writes a global average pool. */
+function isSpatialMean(one: OnnxNode, graph: OnnxGraph): boolean {
+  if (one.opType !== 'ReduceMean') return false;
+  const given = graph.initializer.find(({ name }) => name === one.input[1]);
+  // Since operator set 18 the axes are an input.
+  const axes = given ? integersOf(given) : attributeList(one, 'axes');
+  return ['2,3', '-2,-1'].includes([...axes].sort((a, b) => a - b).join());
 }
 
 /** A feature map in the graph. */
@@ -59,7 +68,7 @@ interface Place {
 const keepsShape = new Set(
   (
     'Add BatchNormalization Cast Clip DequantizeLinear Div Dropout Elu Erf Gelu HardSigmoid HardSwish Identity ' +
-    'InstanceNormalization LayerNormalization LeakyRelu LRN Mish Mul Pad Pow PRelu QuantizeLinear Relu Selu Sigmoid Softplus ' +
+    'GroupNormalization InstanceNormalization LayerNormalization LeakyRelu LRN Max Min Mish Mul Neg Pad Pow PRelu QuantizeLinear Relu Selu Sigmoid Softplus ' +
     'Sqrt Sub Sum Tanh'
   ).split(' '),
 );
@@ -68,13 +77,45 @@ const keepsShape = new Set(
  * The maps of stages 2 and 3 of a convolutional graph: at strides 8 and 16 the last tensor [N,C,H,W] that every path to the
  * deepest map passes through. In a residual network this is the output of a stage; tensors inside a block are excluded, because
  * the shortcut bypasses them.
- * @param input name and layout of the input
  * @returns both in this order, or an empty list if the graph is not such a network
  */
-export function findMaps(
+export function findMaps(graph: OnnxGraph, input: MapInput): readonly MapTensor[] {
+  const { places, path } = pathOf(graph, input);
+  const maps = ([8, 16] as const).flatMap((stride): MapTensor[] => {
+    const tensor = path.findLast((name) => {
+      const { stride: own, axis, channels } = places.get(name)!;
+      return own === stride && axis === 1 && channels !== undefined;
+    });
+    return tensor === undefined ? [] : [{ tensor, stride, channels: places.get(tensor)!.channels! }];
+  });
+  return maps.length === 2 ? maps : [];
+}
+
+/** The deepest map of a convolutional graph; undefined if nothing in it reduces the size of the input. */
+export function lastMap(
   graph: OnnxGraph,
-  input: { readonly name: string; readonly layout: 'NCHW' | 'NHWC' },
-): readonly MapTensor[] {
+  input: MapInput,
+): (Pick<Place, 'axis' | 'stride'> & { readonly tensor: string }) | undefined {
+  const { places, path } = pathOf(graph, input);
+  const inChannelsFirst = path.findLast((name) => places.get(name)!.axis === 1);
+  const last = path.at(-1);
+  if (last === undefined) return undefined;
+  const { stride } = places.get(last)!;
+  if (stride < 2) return undefined;
+  // Without the Transpose back to [N,H,W,C] at the end.
+  const isSame = inChannelsFirst !== undefined && places.get(inChannelsFirst)!.stride === stride;
+  const tensor = isSame ? inChannelsFirst : last;
+  return { tensor, stride, axis: places.get(tensor)!.axis };
+}
+
+/** Name and layout of the input. */
+interface MapInput {
+  readonly name: string;
+  readonly layout: 'NCHW' | 'NHWC';
+}
+
+/** All maps, and the tensors that every path to the deepest one passes through. */
+function pathOf(graph: OnnxGraph, input: MapInput) {
   const weights = new Map<string, readonly number[]>(
     graph.initializer.map((tensor) => [tensor.name ?? '', tensorDims(tensor)]),
   );
@@ -100,15 +141,7 @@ export function findMaps(
     places.set(name, place);
     if (!deepest || place.stride >= deepest.stride) deepest = place;
   }
-  const path = deepest?.through ?? [];
-  const maps = ([8, 16] as const).flatMap((stride): MapTensor[] => {
-    const tensor = path.findLast((name) => {
-      const { stride: own, axis, channels } = places.get(name)!;
-      return own === stride && axis === 1 && channels !== undefined;
-    });
-    return tensor === undefined ? [] : [{ tensor, stride, channels: places.get(tensor)!.channels! }];
-  });
-  return maps.length === 2 ? maps : [];
+  return { places: places as ReadonlyMap<string, Place>, path: deepest?.through ?? [] };
 }
 
 /** Weights may be computed by nodes: a constant, or a cast from another type. */
@@ -163,7 +196,8 @@ function commonTo([first, ...others]: readonly Place[]): readonly string[] {
   return first!.through.filter((name) => rest.every((names) => names.has(name)));
 }
 
-function attributeList(one: OnnxNode, name: string): number[] {
+/** A list of integers; empty if there is none. */
+export function attributeList(one: OnnxNode, name: string): number[] {
   return (one.attribute.find((attribute) => attribute.name === name)?.ints ?? []).map(toNumber);
 }
 

@@ -1,6 +1,6 @@
 /** Converts weights between types. */
 import { floatTensor, floatValues, tensorDims } from './build.ts';
-import { dataType, type OnnxTensor } from './proto.ts';
+import { dataType, type OnnxTensor, toNumber } from './proto.ts';
 
 /** A float16 (IEEE 754 binary16) bit pattern as a number. */
 export function fromFloat16(bits: number): number {
@@ -86,4 +86,15 @@ export function integerTensor(
     int64Data: [],
     externalData: [],
   };
+}
+
+/** The values of an int32 or int64 weight; empty for any other type. */
+export function integersOf({ dataType: type, rawData, int32Data, int64Data }: OnnxTensor): number[] {
+  const width = type === dataType.int64 ? 8 : type === dataType.int32 ? 4 : 0;
+  if (width === 0) return [];
+  if (!rawData || rawData.length === 0) return width === 8 ? int64Data.map(toNumber) : [...int32Data];
+  const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.length);
+  return Array.from({ length: Math.floor(rawData.length / width) }, (_, i) =>
+    width === 8 ? Number(view.getBigInt64(i * 8, true)) : view.getInt32(i * 4, true),
+  );
 }

@@ -8,6 +8,7 @@ import { QcError } from '../../config/errors.ts';
 import type { Base } from '../base.ts';
 import type { Image } from '../image.ts';
 import type { BaseManifest } from '../manifest.ts';
+import { patchOf } from '../onnx/patches.ts';
 import { encodeModel, toNumber } from '../onnx/proto.ts';
 import { planOf } from '../onnx/quantize/plan.ts';
 import type { Method } from '../onnx/quantize/ranges.ts';
@@ -80,6 +81,12 @@ export async function quantizeBase(
   }
   const { manifest } = base;
   const float = await readFloat(base);
+  if (patchOf(float.plain.graph!, manifest.input.name) !== undefined) {
+    throw new QcError(
+      'quantize-impossible',
+      `${manifest.name} is a vision transformer: only convolutions are computed in int8, and it has no others than that of its patches`,
+    );
+  }
   const shown = images.filter((_, i) => i % heldOutEvery !== heldOutEvery - 1);
   const kept = images.filter((_, i) => i % heldOutEvery === heldOutEvery - 1);
 

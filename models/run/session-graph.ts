@@ -19,6 +19,8 @@ export interface GraphOptions {
 export interface Graph extends AsyncDisposable {
   /** The wanted outputs for one input; valid at least until the next call. */
   run(values: Float32Array, wanted: readonly string[]): Promise<ReadonlyMap<string, Float32Array>>;
+  /** Shapes of the wanted outputs for one input. */
+  shapes(values: Float32Array, wanted: readonly string[]): Promise<ReadonlyMap<string, readonly number[]>>;
 }
 
 /** Opens a model on the CPU. @throws errors of onnxruntime */
@@ -38,13 +40,20 @@ export async function openGraph(model: OnnxModel | Uint8Array, options: GraphOpt
       session: { intra_op: { allow_spinning: '0' }, ...(bytesOverflow() && { x64quantprecision: '1' }) },
     },
   });
+  async function outputsFor(values: Float32Array, wanted: readonly string[]) {
+    // Lets the event loop process signals and messages between two inferences.
+    await setImmediate();
+    const feeds = { [options.input]: new ort.Tensor('float32', values, options.dims) };
+    return session.run(feeds, wanted);
+  }
   return {
     async run(values, wanted) {
-      // Lets the event loop process signals and messages between two inferences.
-      await setImmediate();
-      const feeds = { [options.input]: new ort.Tensor('float32', values, options.dims) };
-      const outputs = await session.run(feeds, wanted);
+      const outputs = await outputsFor(values, wanted);
       return new Map(wanted.map((name) => [name, outputs[name]!.data as Float32Array]));
+    },
+    async shapes(values, wanted) {
+      const outputs = await outputsFor(values, wanted);
+      return new Map(wanted.map((name) => [name, outputs[name]!.dims]));
     },
     [Symbol.asyncDispose]: () => session.release(),
   };

@@ -36,12 +36,20 @@ export async function modelsListCommand({ storage }: Pick<Config, 'storage'>): P
   return { text: [...lines, '', 'bases:', ...baseLines(bases)].join('\n'), json: versions };
 }
 
-/** Name, features and licence of each base that can be used. */
+const isOther = (network: string) => /^(?:vision transformer|VGG|MobileNet)/.test(network);
+
+/** Name, features, network, time and licence of each base that can be used. */
 function baseLines(bases: readonly BaseManifest[]): string[] {
   const width = Math.max(0, ...bases.map(({ name }) => name.length));
   return bases.map(
-    ({ name, features, licence }) =>
-      `  ${name.padEnd(width)}  ${features.size} features  licence: ${licence}`,
+    ({ name, features, network, cost, licence }) =>
+      `  ${[
+        name.padEnd(width),
+        `${features.size} features`,
+        ...(network === undefined ? [] : [isOther(network) ? `${network} (not ResNet)` : network]),
+        ...(cost === undefined ? [] : [`${cost} × the time of the embedded base`]),
+        `licence: ${licence}`,
+      ].join('  ')}`,
   );
 }
 

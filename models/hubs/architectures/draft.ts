@@ -4,24 +4,9 @@
  */
 import { buildModel, floatTensor, node, shapeTensor, valueInfo } from '../../onnx/build.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../../onnx/proto.ts';
-import { type Kernel, type Layers, mismatch, type Norm } from './layers.ts';
-
-/** A map [N, channels, height, width]. */
-export interface Map4 {
-  readonly tensor: string;
-  readonly channels: number;
-  readonly height: number;
-  readonly width: number;
-}
-
-/** Rows above, columns on the left, rows below, columns on the right. */
-export type Pads = readonly [number, number, number, number];
-
-/**
- * `half`: (k-1)/2 on every side, as PyTorch networks do. `same`: as TensorFlow does, the odd row or column goes below and to the
- * right.
- */
-export type Padding = 'half' | 'same' | Pads;
+import { affineOf, folded } from './folding.ts';
+import { type Map4, outputSize, type Padding, type Pads, padsOf, tooSmall } from './geometry.ts';
+import { type Layers, mismatch } from './layers.ts';
 
 export interface ConvOptions {
   /** Batch normalisation behind it. */
@@ -264,65 +249,3 @@ export class GraphDraft {
       this.#weights.push(floatTensor(name, [], Float32Array.of(value)));
   }
 }
-
-/** Batch normalisation in inference is y = factor · x + offset. */
-function affineOf(layer: string, { gamma, beta, mean, variance, epsilon }: Norm, channels: number) {
-  for (const part of [gamma, beta, mean, variance]) {
-    if (part && part.length !== channels)
-      throw mismatch(`batch normalisation ${layer} has ${part.length} channels instead of ${channels}`);
-  }
-  const factor = Array.from(variance, (value, c) => (gamma?.[c] ?? 1) / Math.sqrt(value + epsilon));
-  if (!factor.every(Number.isFinite))
-    throw mismatch(`batch normalisation ${layer} has a variance that is none`);
-  return { factor, offset: factor.map((value, c) => (beta?.[c] ?? 0) - mean[c]! * value) };
-}
-
-function folded(layer: string, { values, shape, bias }: Kernel, norm: Norm | undefined) {
-  if (bias && bias.length !== shape[0])
-    throw mismatch(`${layer} has ${bias.length} biases for ${shape[0]} outputs`);
-  if (!norm) return { values, bias };
-  const { factor, offset } = affineOf(layer, norm, shape[0]);
-  const each = values.length / shape[0];
-  return {
-    values: values.map((value, i) => value * factor[Math.floor(i / each)]!),
-    bias: Float32Array.from(offset, (value, c) => value + (bias?.[c] ?? 0) * factor[c]!),
-  };
-}
-
-function padsOf(
-  { height, width }: Map4,
-  [rows, columns]: readonly [number, number],
-  stride: number,
-  padding: Padding,
-): Pads {
-  if (padding === 'half') {
-    const [y, x] = [(rows - 1) >> 1, (columns - 1) >> 1];
-    return [y, x, y, x];
-  }
-  if (padding !== 'same') return padding;
-  const total = (size: number, kernel: number) =>
-    Math.max((Math.ceil(size / stride) - 1) * stride + kernel - size, 0);
-  const [y, x] = [total(height, rows), total(width, columns)];
-  return [y >> 1, x >> 1, y - (y >> 1), x - (x >> 1)];
-}
-
-function outputSize(
-  layer: string,
-  { height, width }: Map4,
-  [rows, columns]: readonly [number, number],
-  stride: number,
-  [top, left, bottom, right]: Pads,
-) {
-  const size = {
-    height: Math.floor((height + top + bottom - rows) / stride) + 1,
-    width: Math.floor((width + left + right - columns) / stride) + 1,
-  };
-  if (size.height < 1 || size.width < 1) throw tooSmall(layer);
-  return size;
-}
-
-const tooSmall = (layer: string) =>
-  mismatch(
-    `images are too small for this network: nothing is left of them at ${layer}`,
-    'choose a larger --size',
-  );

@@ -2,7 +2,8 @@
  * MobileNetV2 and V3: blocks of a 1×1 convolution that widens, a depthwise one, in some blocks of V3 a weight for each channel
  * (squeeze and excite), and a 1×1 that narrows without an activation.
  */
-import type { GraphDraft, Map4, Padding } from './draft.ts';
+import type { GraphDraft } from './draft.ts';
+import type { Map4, Padding } from './geometry.ts';
 import { type Built, namesOfOutputs } from './network.ts';
 
 /** Names of layers as the source has them: a convolution, and its batch normalisation. */

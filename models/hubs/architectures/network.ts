@@ -1,7 +1,8 @@
 /** What a recogniser of an architecture gives. */
 import type { BaseInput } from '../../manifest.ts';
 import type { WeightFile } from '../read/tensors.ts';
-import type { GraphDraft, Map4 } from './draft.ts';
+import type { GraphDraft } from './draft.ts';
+import type { Map4 } from './geometry.ts';
 import type { Layers } from './layers.ts';
 
 /** How an 8-bit value becomes one of the input. */

@@ -18,7 +18,10 @@ const transformersSchema = z.object({
 });
 
 /** From timm's config.json or transformers' preprocessor_config.json; undefined where neither says it. */
-export function normalisationOf({ config, preprocessor }: WeightFile): Preprocessing | undefined {
+export function normalisationOf({
+  config,
+  preprocessor,
+}: Pick<WeightFile, 'config' | 'preprocessor'>): Preprocessing | undefined {
   const timm = check(timmSchema, config);
   if (timm.success) return { channels: 'RGB', scale: 1 / 255, ...timm.data.pretrained_cfg };
   const said = check(transformersSchema, preprocessor);

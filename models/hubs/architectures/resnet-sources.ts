@@ -2,10 +2,12 @@
 import { z } from 'zod';
 import { check } from '../../../config/check.ts';
 import type { WeightFile } from '../read/tensors.ts';
-import { kerasLayers, type Layers, mismatch, plainName, torchLayers } from './layers.ts';
-import { caffe, imagenet, type Network, type Preprocessing, prefixesOf, symmetric } from './network.ts';
+import { kerasLayers, mismatch, plainName, torchLayers } from './layers.ts';
+import { caffe, imagenet, type Network, prefixesOf, symmetric } from './network.ts';
 import { normalisationOf } from './preprocessing.ts';
 import { buildResnet, depthOf, depthsOf, type ResnetForm, type ResnetNames } from './resnet.ts';
+import { slimSource } from './resnet-slim.ts';
+import { plain, type Source } from './resnet-source.ts';
 
 /** torchvision, timm, DINO: "layer1.0.conv1". */
 const torchvision: ResnetNames = {
@@ -44,6 +46,8 @@ const keras: ResnetNames = {
   shortcut: (stage, block) => `conv${stage + 2}_block${block + 1}_0_conv`,
   shortcutNorm: (stage, block) => `conv${stage + 2}_block${block + 1}_0_bn`,
   block: (stage, block) => `conv${stage + 2}_block${block + 1}`,
+  preact: (stage, block) => `conv${stage + 2}_block${block + 1}_preact_bn`,
+  post: 'post_bn',
 };
 
 /** TAO: "block_1a_conv_1". */
@@ -59,32 +63,14 @@ const tao: ResnetNames = {
 const taoBlock = (stage: number, block: number) =>
   `block_${stage + 1}${String.fromCharCode(97 + (block % 26))}`;
 
-/** Of a source: what its ResNet is like unless the file or the user says otherwise. */
-interface Source {
-  readonly source: string;
-  readonly names: ResnetNames;
-  readonly preprocessing: Preprocessing;
-  readonly layers: Layers;
-  readonly prefix: string;
-  readonly form: Omit<ResnetForm, 'names' | 'depths' | 'convolutions'>;
-  /** Added to "ResNet50". */
-  readonly suffix: string;
-  /** Whether the stride may be on either convolution: nothing in the weights tells. */
-  readonly isStrideOpen?: boolean;
-}
-
-const plain = {
-  kind: 'v1',
-  stem: 'plain',
-  blur: false,
-  pooledShortcut: false,
-  padding: 'half',
-  stemPool: true,
-} as const;
-
 /** @param wanted what the user says it is. @throws QcError weights-… where that contradicts the file */
 export function recogniseResnet(file: WeightFile, wanted?: string): Network | undefined {
-  const found = torchSource(file, wanted) ?? transformersSource(file) ?? kerasSource(file) ?? taoSource(file);
+  const found =
+    torchSource(file, wanted) ??
+    transformersSource(file) ??
+    kerasSource(file) ??
+    taoSource(file) ??
+    slimSource(file);
   if (!found) return undefined;
   const { names, layers, source, prefix, preprocessing } = found;
   const depths = depthsOf(layers, names);
@@ -210,7 +196,7 @@ function taoSource(file: WeightFile): Source | undefined {
     preprocessing: caffe,
     layers: kerasLayers(file, { prefix, epsilon: 1e-3 }),
     prefix,
-    form: { ...plain, strided: 0, padding: 'same', stemPool: false },
+    form: { ...plain, strided: 0, padding: 'same', stemPool: undefined },
     suffix: ' (TAO)',
   };
 }

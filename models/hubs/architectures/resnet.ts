@@ -6,9 +6,11 @@
  *     V2      batch normalisation and ReLU come before the convolutions; the stride is in the last block of a stage (Keras)
  *     D       three 3×3 convolutions as the stem, and an average pool before the 1×1 of a shortcut (timm)
  *     Blur    a low-pass filter before each step in resolution (timm)
+ *     slim    v1 and V2 of TensorFlow Hub: as Keras has them, except that the pool behind the stem pads as TensorFlow does
  *     TAO     NVIDIA's: no pool behind the stem, a convolution in every shortcut, padding as TensorFlow does it
  */
-import type { GraphDraft, Map4, Padding } from './draft.ts';
+import type { GraphDraft } from './draft.ts';
+import type { Map4, Padding } from './geometry.ts';
 import type { Layers } from './layers.ts';
 import { type Built, namesOfOutputs } from './network.ts';
 
@@ -22,6 +24,9 @@ export interface ResnetNames {
   shortcutNorm(stage: number, block: number): string;
   /** Of a block, for its output in the graph. */
   block(stage: number, block: number): string;
+  /** Batch normalisation before a block, and behind the last one; only of V2. */
+  preact?(stage: number, block: number): string;
+  readonly post?: string;
 }
 
 export interface ResnetForm {
@@ -38,7 +43,8 @@ export interface ResnetForm {
   /** An average pool does the stride of a shortcut. */
   readonly pooledShortcut: boolean;
   readonly padding: Padding;
-  readonly stemPool: boolean;
+  /** Padding of the pool behind the stem; undefined: there is none. */
+  readonly stemPool: Padding | undefined;
 }
 
 /** 18, 34, 50, 101 or 152; undefined for other depths. */
@@ -97,7 +103,7 @@ export async function buildResnet(draft: GraphDraft, form: ResnetForm): Promise<
     maps.set(outputs[i]!, map);
     maps.set(names.block(stage, block), map);
   }
-  if (kind === 'v2') map = draft.relu(await draft.norm(map, 'post_bn'), 'post_relu');
+  if (kind === 'v2') map = draft.relu(await draft.norm(map, names.post!), 'post_relu');
   return { maps, output: map };
 }
 
@@ -106,6 +112,7 @@ async function stem(draft: GraphDraft, form: ResnetForm): Promise<Map4> {
   const first = { stride: 2, padding };
   if (kind === 'v2') {
     const map = await draft.conv(draft.input, names.stem, first);
+    if (form.stemPool === 'same') return draft.maxPool(map, 3, 2, 'same', 'stem');
     // Nothing has made it positive yet: Keras' zeros around it count as values.
     return draft.maxPoolOverZeros(map, 3, 2, 1, 'stem');
   }
@@ -123,7 +130,7 @@ async function stem(draft: GraphDraft, form: ResnetForm): Promise<Map4> {
   if (!form.stemPool) return map;
   return blur
     ? draft.blurPool(draft.maxPool(map, 3, 1, 'half', 'stem.pool'), 'stem')
-    : draft.maxPool(map, 3, 2, 'half', 'stem');
+    : draft.maxPool(map, 3, 2, form.stemPool, 'stem');
 }
 
 interface Block {
@@ -168,7 +175,7 @@ async function shortcut(draft: GraphDraft, form: ResnetForm, from: Map4, { stage
 async function preactivated(draft: GraphDraft, form: ResnetForm, from: Map4, at: Block): Promise<Map4> {
   const { names } = form;
   const { stage, block, stride, output } = at;
-  const before = draft.relu(await draft.norm(from, `${names.block(stage, block)}_preact_bn`));
+  const before = draft.relu(await draft.norm(from, names.preact!(stage, block)));
   const name = names.shortcut(stage, block);
   let aside = from;
   if (draft.layers.has(name)) aside = await draft.conv(before, name, { stride });

@@ -1,6 +1,7 @@
 /** VGG16 and VGG19 without batch normalisation: 3×3 convolutions with ReLU in five blocks, each ended by a max pool. */
 import type { WeightFile } from '../read/tensors.ts';
-import type { GraphDraft, Map4 } from './draft.ts';
+import type { GraphDraft } from './draft.ts';
+import type { Map4 } from './geometry.ts';
 import { kerasLayers, mismatch, plainName, torchLayers } from './layers.ts';
 import { type Built, caffe, imagenet, type Network, prefixesOf } from './network.ts';
 import { normalisationOf } from './preprocessing.ts';

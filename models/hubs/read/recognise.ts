@@ -1,10 +1,9 @@
 /** Which reader a file or folder needs: by what is in it, not by its name. */
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { z } from 'zod';
-import { check } from '../../../config/check.ts';
 import { QcError } from '../../../config/errors.ts';
 import { openZip } from '../../disk/zip.ts';
+import { besides } from './besides.ts';
 import { damaged, unsupported } from './bytes.ts';
 import { hdf5Start } from './hdf5/file.ts';
 import { readKerasH5, readKerasZip } from './keras.ts';
@@ -35,6 +34,12 @@ const patterns = [
   /\.(?:pth|pt|bin)$/,
   /\.etlt$/,
 ];
+
+/** Whether a folder has a file of weights. */
+export async function hasWeights(folder: string): Promise<boolean> {
+  const names = await readdir(folder);
+  return names.some((name) => patterns.some((pattern) => pattern.test(name)));
+}
 
 async function fileIn(folder: string): Promise<string> {
   const names = (await readdir(folder)).sort();
@@ -118,24 +123,4 @@ async function openZipped(path: string, name: string): Promise<WeightFile> {
   if (entries.includes('model.weights.h5')) return readKerasZip(path, name);
   if (entries.some((entry) => entry.endsWith('/data.pkl'))) return readPytorchZip(path, name);
   throw unsupported(name, `it is a zip of other files: ${entries.slice(0, 3).map(shown).join(', ')}`);
-}
-
-const maxJson = 2 ** 20;
-
-/** What transformers and timm write beside the weights. A file that is no JSON says nothing. */
-async function besides(folder: string): Promise<Pick<WeightFile, 'config' | 'preprocessor'>> {
-  const [config, preprocessor] = await Promise.all(
-    ['config.json', 'preprocessor_config.json'].map((name) => jsonIn(join(folder, name))),
-  );
-  return { ...(config !== undefined && { config }), ...(preprocessor !== undefined && { preprocessor }) };
-}
-
-async function jsonIn(path: string): Promise<unknown> {
-  try {
-    if ((await stat(path)).size > maxJson) return undefined;
-    const read = check(z.looseObject({}), JSON.parse(await readFile(path, 'utf8')));
-    return read.success ? read.data : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -4,9 +4,12 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
 import { packageRoot } from '../../../config/package.ts';
 import type { Image } from '../../../models/image.ts';
+import { valueInfo } from '../../../models/onnx/build.ts';
+import { encodeModel, type OnnxModel } from '../../../models/onnx/proto.ts';
 
 /** In the repository. */
 const own = join(packageRoot, 'test/models/hubs/fixtures');
@@ -142,7 +145,7 @@ export interface Expected {
   }[];
 }
 
-export async function expectedOf({ expected }: Fixture): Promise<Expected> {
+export async function expectedOf({ expected }: Pick<Fixture, 'expected'>): Promise<Expected> {
   return JSON.parse(await readFile(placeOf(`expected/${expected}.json`)!, 'utf8'));
 }
 
@@ -153,4 +156,44 @@ export async function pictureOf(path: string): Promise<Image> {
     .raw()
     .toBuffer({ resolveWithObject: true });
   return { width: info.width, height: info.height, data };
+}
+
+/** Largest difference of the samples and of the mean, relative to the largest value. */
+export function differenceOf({ samples, mean, shape }: ExpectedStage, data: Float32Array): number {
+  const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const sum = data.reduce((total, value) => total + value, 0);
+  const off = samples.map(({ at: [channel, row, column], value }) =>
+    Math.abs(value - data[(channel * shape.height + row) * shape.width + column]!),
+  );
+  return Math.max(...off, Math.abs(sum / data.length - mean)) / largest;
+}
+
+/** What the model computes for an input, the features too. */
+export async function run(
+  model: OnnxModel,
+  input: string,
+  tensors: readonly string[],
+  values: Float32Array,
+  { width, height }: { readonly width: number; readonly height: number },
+): Promise<Map<string, { readonly data: Float32Array; readonly dims: readonly number[] }>> {
+  const outputs = [...new Set(tensors)].map((tensor) => valueInfo(tensor, undefined));
+  const graph = { ...model.graph!, output: [...model.graph!.output, ...outputs] };
+  const session = await InferenceSession.create(Buffer.from(encodeModel({ ...model, graph })), {
+    intraOpNumThreads: 1,
+  });
+  const answers = await session.run({
+    [input]: new Tensor('float32', Float32Array.from(values), [1, 3, height, width]),
+  });
+  const found = Object.entries(answers).map(([name, { data, dims }]) => {
+    return [name, { data: data as Float32Array, dims }] as const;
+  });
+  await session.release();
+  return new Map(found);
+}
+
+/** Largest difference relative to the largest value; infinite if the lengths differ. */
+export function pooledDifference(expected: readonly number[], features: Float32Array): number {
+  if (features.length !== expected.length) return Number.POSITIVE_INFINITY;
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return Math.max(...expected.map((value, i) => Math.abs(value - features[i]!))) / largest;
 }

@@ -5,6 +5,7 @@ import { type Random, seededRandom } from '../../../calibration/train/random.ts'
 import { QcError } from '../../../config/errors.ts';
 import { GraphDraft } from '../../../models/hubs/architectures/draft.ts';
 import { recogniseNetwork, requireAllUsed } from '../../../models/hubs/architectures/recognise.ts';
+import { readProposal } from '../../../models/hubs/onnx/propose.ts';
 import { crc32c } from '../../../models/hubs/read/crc32c.ts';
 import { openWeights } from '../../../models/hubs/read/recognise.ts';
 import type { WeightFile } from '../../../models/hubs/read/tensors.ts';
@@ -16,6 +17,8 @@ export interface FuzzTarget {
   readonly path: string;
   /** Which file of its folder is damaged, where it is not the file itself. */
   readonly damages?: string;
+  /** Another file that is needed beside it. */
+  readonly beside?: string;
   /** Blocks of the file have checksums, which are made right again: what lies behind them is to be tested too. */
   readonly isTable?: boolean;
 }
@@ -40,6 +43,9 @@ export const targets: readonly FuzzTarget[] = [
     path: 'savedmodel/keras3-vgg16/variables/variables.index',
     damages: 'variables.data-00000-of-00001',
   },
+  { name: 'ONNX', path: 'onnx/fp16-export.onnx' },
+  { name: 'ONNX (NHWC)', path: 'onnx/tf2onnx-nhwc.onnx' },
+  { name: 'ONNX (data beside)', path: 'onnx/dynamo.onnx', beside: 'onnx/dynamo.onnx.data' },
 ];
 
 export interface FuzzReport {
@@ -60,11 +66,12 @@ const rebuiltEvery = 8;
 
 /** @param folder an empty one */
 export async function fuzz(
-  { path, damages, isTable = false }: FuzzTarget,
+  { path, damages, beside, isTable = false }: FuzzTarget,
   { inputs, seed, folder }: { readonly inputs: number; readonly seed: number; readonly folder: string },
 ): Promise<FuzzReport> {
   const random = seededRandom(seed);
   const source = await unpacked(path, folder);
+  if (beside !== undefined) await unpacked(beside, folder);
   const place = join(folder, 'damaged');
   await cp(dirname(source), place, { recursive: true });
   const opened = join(place, basename(source));
@@ -81,7 +88,7 @@ export async function fuzz(
       await use(opened, random, i % rebuiltEvery === 0);
       read++;
     } catch (error) {
-      if (!(error instanceof QcError) || !error.code.startsWith('weights-'))
+      if (!(error instanceof QcError) || !/^(?:weights|model)-/.test(error.code))
         surprises.push(`input ${i}: ${(error as Error).stack ?? error}`);
     }
     slowestMs = Math.max(slowestMs, performance.now() - started);
@@ -92,6 +99,10 @@ export async function fuzz(
 
 async function use(path: string, random: Random, rebuilds: boolean): Promise<void> {
   if (!(await stat(path)).isFile()) return;
+  if (path.endsWith('.onnx')) {
+    await readProposal(path);
+    return;
+  }
   await using weights = await openWeights(path);
   const tensors = [...weights.tensors.values()];
   for (let i = 0; i < maxRead && tensors.length > 0; i++)

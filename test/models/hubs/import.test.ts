@@ -65,7 +65,9 @@ test('a checkpoint becomes a base that runs, with maps, licence and where it cam
     { name: 'stage3', channels: 48, height: 4, width: 4 },
   ]);
   const { text } = await modelsListCommand({ storage: { directory: folder.path } } as never);
-  expect(text).toMatch(/^ {2}resnet50-small-dino-full +96 features {2}licence: Apache-2\.0$/m);
+  expect(text).toMatch(
+    /^ {2}resnet50-small-dino-full +96 features {2}ResNet50 v1\.5 {2}[\d.]+ × the time of the embedded base {2}licence: Apache-2\.0$/m,
+  );
   expect((await refusalOf(importBase(request(path, folder.path)))).code).toBe('base-exists');
 });
 
@@ -89,9 +91,13 @@ test('average and maximum of stages 2 and 3, without the layers behind them', as
 test('an .onnx with its manifest is proved and copied', async () => {
   await using folder = await tempFolder();
   const path = await writeTiny(folder.path);
-  const { manifest, file } = await importBase(request(path, folder.path, { name: 'mine', licence: 'MIT' }));
+  const { manifest, file } = await importBase(
+    request(path, folder.path, { name: 'mine', licence: 'MIT', size: undefined }),
+  );
   expect(manifest).toMatchObject({ name: 'mine', file: 'mine.onnx', licence: 'MIT' });
   expect((await openBase({ base: file, precision: 'auto' })).manifest.check).toBeDefined();
+  const other = await refusalOf(importBase(request(path, folder.path, { name: 'other' })));
+  expect(other.message).toContain('has a manifest beside it, which the options contradict');
   await writeFile(path, 'other bytes');
   expect((await refusalOf(importBase(request(path, folder.path, { name: 'b' })))).code).toBe('model-damaged');
 });

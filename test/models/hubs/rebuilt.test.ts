@@ -1,21 +1,21 @@
 /** Networks rebuilt from the files of hubs compute what their own libraries compute, stage by stage. */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import { GraphDraft } from '../../../models/hubs/architectures/draft.ts';
 import type { Built } from '../../../models/hubs/architectures/network.ts';
 import { recogniseNetwork, requireAllUsed } from '../../../models/hubs/architectures/recognise.ts';
 import { openWeights } from '../../../models/hubs/read/recognise.ts';
-import { valueInfo } from '../../../models/onnx/build.ts';
-import { encodeModel, type OnnxModel } from '../../../models/onnx/proto.ts';
+import type { OnnxModel } from '../../../models/onnx/proto.ts';
 import { makePrepare } from '../../../models/prepare/prepare.ts';
 import { tempFolder } from '../temp-folder.ts';
 import {
-  type ExpectedStage,
+  differenceOf,
   expectedOf,
   type Fixture,
   fixtures,
   pictureOf,
   placeOf,
+  pooledDifference,
+  run,
   shared,
   unpacked,
 } from './fixtures.ts';
@@ -51,6 +51,7 @@ for (const fixture of fixtures.filter(({ path }) => placeOf(path) !== undefined)
       }
       const maps = await run(
         model,
+        'input',
         stages.map(({ tensor }) => tensor),
         input,
         size,
@@ -62,10 +63,7 @@ for (const fixture of fixtures.filter(({ path }) => placeOf(path) !== undefined)
         expect(differenceOf(stage, data), stage.name).toBeLessThan(tolerance.suggested);
       }
       const features = maps.get('features')!.data;
-      const largest = one.pooled.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      const off = one.pooled.map((value, i) => Math.abs(value - features[i]!) / largest);
-      expect(features.length).toBe(one.pooled.length);
-      expect(Math.max(...off), 'pooled').toBeLessThan(tolerance.suggested);
+      expect(pooledDifference(one.pooled, features), 'pooled').toBeLessThan(tolerance.suggested);
     }
   });
 }
@@ -97,35 +95,4 @@ function tensorOf(name: string, { maps, output }: Built, { graph }: OnnxModel): 
     : undefined;
   const key = stems[plain] ?? stage ?? plain.replace(/_(?:out|add|relu|project_bn)$/i, '');
   return (maps.get(key) ?? output).tensor;
-}
-
-/** Largest difference of the samples and of the mean, relative to the largest value. */
-function differenceOf({ samples, mean, shape }: ExpectedStage, data: Float32Array): number {
-  const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const sum = data.reduce((total, value) => total + value, 0);
-  const off = samples.map(({ at: [channel, row, column], value }) =>
-    Math.abs(value - data[(channel * shape.height + row) * shape.width + column]!),
-  );
-  return Math.max(...off, Math.abs(sum / data.length - mean)) / largest;
-}
-
-async function run(
-  model: OnnxModel,
-  tensors: readonly string[],
-  input: Float32Array,
-  { width, height }: { readonly width: number; readonly height: number },
-): Promise<Map<string, { readonly data: Float32Array; readonly dims: readonly number[] }>> {
-  const outputs = [...new Set(tensors)].map((tensor) => valueInfo(tensor, undefined));
-  const graph = { ...model.graph!, output: [...model.graph!.output, ...outputs] };
-  const session = await InferenceSession.create(Buffer.from(encodeModel({ ...model, graph })), {
-    intraOpNumThreads: 1,
-  });
-  const answers = await session.run({
-    input: new Tensor('float32', Float32Array.from(input), [1, 3, height, width]),
-  });
-  const found = Object.entries(answers).map(([name, { data, dims }]) => {
-    return [name, { data: data as Float32Array, dims }] as const;
-  });
-  await session.release();
-  return new Map(found);
 }

@@ -1,0 +1,204 @@
+/** ONNX files of exporters become bases that compute what the libraries compute, without a manifest written by hand. */
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { importBase } from '../../../models/hubs/import.ts';
+import { type OnnxChoices, proposeBase } from '../../../models/hubs/onnx/propose.ts';
+import { node, valueInfo } from '../../../models/onnx/build.ts';
+import { changed, encodeModel, type OnnxGraph, type OnnxModel } from '../../../models/onnx/proto.ts';
+import { makePrepare } from '../../../models/prepare/prepare.ts';
+import { tempFolder } from '../temp-folder.ts';
+import { tinyMapped } from '../tiny-mapped.ts';
+import { tinyClassifier } from '../tiny-model.ts';
+import { differenceOf, expectedOf, pictureOf, placeOf, pooledDifference, run, unpacked } from './fixtures.ts';
+
+/** Outputs of stages that the libraries call these, as maps of the base. */
+const stages: Readonly<Record<string, 0 | 1>> = {
+  layer2: 0,
+  layer3: 1,
+  conv3_block4_out: 0,
+  conv4_block6_out: 1,
+};
+
+const files = [
+  ['torchscript-opset13.onnx', 'torchvision-resnet50', 5e-4],
+  ['dynamo.onnx', 'torchvision-resnet50', 5e-4],
+  // Their exporters rounded the weights to float16, after folding.
+  ['fp16-converted.onnx', 'torchvision-resnet50', 1e-2],
+  ['fp16-export.onnx', 'torchvision-resnet50-fp16', 1e-2],
+  ['tf2onnx-nhwc.onnx', 'keras-resnet50', 5e-4],
+] as const;
+
+/** With the file of its weights. */
+async function unpackedOnnx(name: string, folder: string): Promise<string> {
+  const data = `onnx/${name}.data`;
+  if (placeOf(data) !== undefined) await unpacked(data, folder);
+  return unpacked(`onnx/${name}`, folder);
+}
+
+test.each(files.filter(([name]) => placeOf(`onnx/${name}`)))('%s', async (name, expected, tolerance) => {
+  await using folder = await tempFolder();
+  const path = await unpackedOnnx(name, folder.path);
+  const { cases } = await expectedOf({ expected });
+  for (const one of cases) {
+    const image = await pictureOf(one.picture);
+    const size = { width: image.width, height: image.height };
+    const proposal = await proposeBase(path, { size });
+    const input = makePrepare(proposal.input)(image);
+    for (const { at, value } of one.input.samples) {
+      const [channel, row, column] = at;
+      const found = input[(channel * size.height + row) * size.width + column]!;
+      expect(Math.abs(found - value)).toBeLessThan(1e-4);
+    }
+    const maps = proposal.maps.map(({ tensor }) => tensor);
+    const found = await run(proposal.model, proposal.input.name, maps, input, size);
+    const features = found.get(proposal.features.tensor)!.data;
+    expect(pooledDifference(one.pooled, features)).toBeLessThan(tolerance);
+    for (const stage of one.stages) {
+      const map = maps[stages[stage.name] ?? 2];
+      if (map !== undefined)
+        expect(differenceOf(stage, found.get(map)!.data), stage.name).toBeLessThan(tolerance);
+    }
+    if (size.width === 224) expect(maps).toHaveLength(2);
+  }
+});
+
+async function written(folder: string, model: OnnxModel, name = 'a.onnx'): Promise<string> {
+  await writeFile(join(folder, name), encodeModel(model));
+  return join(folder, name);
+}
+
+test('each guess can be replaced, and what is replaced is said', async () => {
+  await using folder = await tempFolder();
+  const path = await written(folder.path, tinyClassifier());
+  const { features, input, findings, doubts } = await proposeBase(path);
+  expect(features).toMatchObject({ size: 8, pool: 'none' });
+  expect(doubts).toEqual([expect.stringContaining('how images are scaled is assumed')]);
+  expect(findings.find(({ what }) => what === 'features')?.value).toBe('8, the average of stage');
+  const choices: OnnxChoices = { channels: 'BGR', scale: 1, mean: [1, 2, 3], std: [4, 5, 6], tensor: 'conv' };
+  const other = await proposeBase(path, choices);
+  expect(other.input).toEqual({ ...input, channels: 'BGR', scale: 1, mean: [1, 2, 3], std: [4, 5, 6] });
+  expect(other.doubts).toEqual([]);
+  expect(other.from).toBe('the average of conv');
+  const logits = await proposeBase(path, { tensor: 'logits' });
+  expect(logits.features).toEqual({ tensor: 'logits', pool: 'none', size: 1000 });
+});
+
+test('average and maximum of stages 2 and 3', async () => {
+  await using folder = await tempFolder();
+  const path = await written(folder.path, tinyMapped());
+  const { features, maps } = await proposeBase(path, { stages: true });
+  expect(features.size).toBe(2 * (8 + 6));
+  expect(maps.map(({ tensor }) => tensor)).toEqual(['two', 'three']);
+});
+
+test('an export that pools its features itself keeps them, and a manifest is not written by hand', async () => {
+  await using folder = await tempFolder();
+  const path = await written(folder.path, tinyMapped(), 'mapped.onnx');
+  const config = { pretrained_cfg: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25], license: 'mit' } };
+  await writeFile(join(folder.path, 'config.json'), JSON.stringify(config));
+  const storageDirectory = join(folder.path, 'storage');
+  const request = { path, storageDirectory, features: 'last' } as const;
+  const asked: string[] = [];
+  const declined = importBase({
+    ...request,
+    async confirm({ findings }) {
+      asked.push(...findings.map(({ what }) => what));
+      return false;
+    },
+  });
+  await expect(declined).rejects.toMatchObject({ code: 'import-declined' });
+  expect(asked).toEqual(['input', 'images', 'pixels', 'features', 'maps']);
+  expect(await readdir(folder.path)).toEqual(['config.json', 'mapped.onnx']);
+  const { manifest } = await importBase({ ...request, confirm: async () => true });
+  expect(manifest).toMatchObject({
+    name: 'mapped',
+    licence: 'mit',
+    network: 'convolutional network',
+    input: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
+    features: { size: 28 },
+    maps: [{ tensor: 'two' }, { tensor: 'three' }],
+    check: { image: 'gradient-1' },
+  });
+});
+
+describe('refused, with what to do', () => {
+  const withGraph = (changes: Partial<OnnxGraph>, model = tinyClassifier()) =>
+    changed(model, { graph: changed(model.graph!, changes) });
+  const nodes = tinyClassifier().graph!.node;
+  const opset = (version: number) => changed(tinyClassifier(), { opsetImport: [{ domain: '', version }] });
+
+  test.each<[string, OnnxModel, OnnxChoices, string, string]>([
+    ['an old operator set', opset(6), {}, 'version 6 of the ONNX operators; 7 to 23', 'opset_version=17'],
+    ['a future operator set', opset(24), {}, 'version 24 of the ONNX operators', 'opset_version=17'],
+    [
+      'operators of others',
+      withGraph({ node: [...nodes, { ...node('Magic', ['conv'], ['magic']), domain: 'my.lab' }] }),
+      {},
+      'uses the operator Magic of "my.lab"',
+      'standard operators only',
+    ],
+    [
+      'operators that do not exist',
+      withGraph({ node: [node('Convolve', ['data', 'kernel'], ['conv']), ...nodes.slice(1)] }),
+      { tensor: 'stage' },
+      'onnxruntime cannot run',
+      '7 to 23',
+    ],
+    [
+      'two inputs',
+      withGraph({ input: [valueInfo('data', ['N', 3, 32, 32]), valueInfo('mask', ['N'])] }),
+      {},
+      'the graph has to have one input',
+      'the image as its only input',
+    ],
+    [
+      'grey images',
+      withGraph({ input: [valueInfo('data', ['N', 1, 32, 32])] }),
+      { layout: 'NCHW' },
+      'its images have 1 channels',
+      '3 channels',
+    ],
+    [
+      'sound',
+      withGraph({ input: [valueInfo('data', ['N', 16_000])] }),
+      {},
+      'not a batch of images',
+      '[N,3,H,W]',
+    ],
+    [
+      'a circle',
+      withGraph({ node: [node('Add', ['data', 'b'], ['a']), node('Relu', ['a'], ['b']), ...nodes] }),
+      {},
+      'needs its own result',
+      'copy the file again',
+    ],
+    ['a tensor that is not there', tinyClassifier(), { tensor: 'x' }, 'computes "x"', '--features TENSOR'],
+    [
+      'another size than the graph has',
+      tinyClassifier(),
+      { size: { width: 64, height: 64 } },
+      'takes only images of 32×32 pixels',
+      'leave --size out',
+    ],
+  ])('%s', async (_, model, choices, message, remedy) => {
+    await using folder = await tempFolder();
+    const path = await written(folder.path, model);
+    const refusal = await proposeBase(path, choices).then(
+      () => undefined,
+      (error) => error,
+    );
+    expect(refusal?.message).toContain(message);
+    expect(refusal?.remedy).toContain(remedy);
+  });
+
+  test('weights that are not beside it', async () => {
+    await using folder = await tempFolder();
+    const path = await unpacked('onnx/dynamo.onnx', folder.path);
+    if (!path.startsWith(folder.path)) return;
+    await expect(proposeBase(path)).rejects.toMatchObject({
+      code: 'model-damaged',
+      message: expect.stringContaining('dynamo.onnx.data, which does not exist'),
+    });
+  });
+});
