@@ -42,6 +42,8 @@ export interface Parts {
 export interface ImageJudgement extends Omit<Judgement, 'batch' | 'ranOn'> {
   /** What ran the base for it; absent: what the facts say. */
   readonly ranOn?: Judgement['ranOn'];
+  /** Name of the base; absent: what the facts say. */
+  readonly base?: string;
 }
 
 /** What a result was made from. */
@@ -125,6 +127,8 @@ interface PartJudgement extends Omit<Seen, 'frame'> {
   readonly times: Pick<PartTimes, 'runs' | 'answeredAt' | 'decidedAt'>;
   /** The head that judged; undefined if none did. */
   readonly version?: string;
+  /** Its base. */
+  readonly base?: string | undefined;
   /** What ran the base for it. */
   readonly ranOn?: ResultParts['ranOn'];
 }
@@ -189,14 +193,17 @@ interface NumberedPart {
 
 /** The vote of all frames, and that of the shadow if one head judged all of them. */
 function decidePart(line: Line, part: Part, judgements: readonly ImageJudgement[]) {
-  const { version, shadow, features, where } = judgements.at(-1) ?? { version: 'none' };
+  const { version, base, shadow, features, where } = judgements.at(-1) ?? { version: 'none' };
   const rules = line.rules(version, part.recipe);
   const unfamiliar = isUnfamiliar(
     judgements.map(({ familiarity }) => familiarity),
     rules,
   );
   const shadows = judgements.flatMap((judgement) => judgement.shadow ?? []);
-  const isOneShadow = shadow !== undefined && shadows.every(({ version }) => version === shadow.version);
+  const isOneShadow =
+    shadow !== undefined &&
+    shadows.length === judgements.length &&
+    shadows.every(({ version }) => version === shadow.version);
   const voted = voteOf(judgements, rules);
   const { places, words } = locate(where, voted, rules, unfamiliar, part.frames.at(-1)?.region);
   const decision = { ...voted, reasons: [...voted.reasons, ...(words === undefined ? [] : [words])] };
@@ -213,6 +220,7 @@ function decidePart(line: Line, part: Part, judgements: readonly ImageJudgement[
       },
     }),
     version,
+    base,
     ...ranOnOf(judgements),
   };
 }

@@ -2,9 +2,9 @@
 
 import type { Config } from '../config/schema.ts';
 import type { Image } from '../models/image.ts';
-import { type Inspector, openInspector } from '../models/inspector.ts';
-import type { Judgement } from '../models/run/session.ts';
+import { type Inspector, type JudgementOnBase, openInspector } from '../models/inspector.ts';
 import { type Decision, decide, isUnfamiliar, type Rules } from '../models/verdict.ts';
+import { baseForIn } from '../models/versions/pair.ts';
 import { openStore, type Store } from '../models/versions/store.ts';
 import { locate, type Place } from '../models/where.ts';
 import type { Log } from './lifecycle/log.ts';
@@ -26,7 +26,7 @@ export interface LiveModel extends AsyncDisposable {
   /** Of the head that judged, by a recipe. */
   rules(version: string, recipe: string): Rules;
   /** Judges with the head of a recipe. @param camera whose image it is: cameras take turns */
-  judge(image: Image, recipe: string, camera: string): Promise<Judgement>;
+  judge(image: Image, recipe: string, camera: string): Promise<JudgementOnBase>;
   /** Judges one image automatically, as a part of one frame, by the recipe in force. */
   classify(image: Image): Promise<Classification>;
   /** Makes a version active; one that does not fit is refused and the old one stays. */
@@ -104,7 +104,16 @@ export async function openLiveModel(
   shown = () => metrics.modelInfo(info());
   shown();
 
-  async function change(choose: (store: Store) => Promise<string>): Promise<void> {
+  const baseFor = baseForIn(config.model, config.storage.directory);
+  let last: Promise<unknown> = Promise.resolve();
+  /** One change at a time: disk and memory must change in the same order. */
+  function change(choose: (store: Store) => Promise<string>): Promise<void> {
+    const changed = last.then(() => changeNow(choose));
+    last = changed.catch(() => undefined);
+    return changed;
+  }
+
+  async function changeNow(choose: (store: Store) => Promise<string>): Promise<void> {
     const store = await openStore(config.storage.directory);
     const before = await store.active();
     const version = await choose(store);
@@ -112,7 +121,7 @@ export async function openLiveModel(
       await inspector.swapHead(version);
     } catch (error) {
       // What is active on disk and what judges must not part: the next start would refuse.
-      if (before !== undefined) await store.promote(before);
+      if (before !== undefined) await store.promote(before, baseFor);
       throw error;
     }
     metrics.modelInfo(info());
@@ -160,21 +169,21 @@ export async function openLiveModel(
     async classify(image) {
       const recipe = recipes.active;
       const judged = await model.judge(image, recipe, 'classify');
-      const { probabilities, familiarity, version, inferenceMs, queueMs, ranOn, where } = judged;
+      const { probabilities, familiarity, version, base, inferenceMs, queueMs, ranOn, where } = judged;
       const rules = model.rules(version, recipe);
       const decision = decide([probabilities], rules, [familiarity]);
       const { places, words } = locate(where, decision, rules, isUnfamiliar([familiarity], rules));
       const reasons = [...decision.reasons, ...(words === undefined ? [] : [words])];
-      const info = { ...model.info, version, ...ranOn };
+      const info = { ...model.info, version, base, ...ranOn };
       return { decision: { ...decision, reasons }, places, model: info, inferenceMs, queueMs };
     },
     promote: (version) =>
       change(async (store) => {
-        await store.promote(version);
+        await store.promote(version, baseFor);
         return version;
       }),
     shadow: (version) => inspector.useShadow(version),
-    rollback: () => change((store) => store.rollback()),
+    rollback: () => change((store) => store.rollback(baseFor)),
     keepHead: (version) => inspector.keepHead(version),
     recipeChanged: () => metrics.modelInfo(info()),
     [Symbol.asyncDispose]: () => inspector[Symbol.asyncDispose](),

@@ -6,11 +6,13 @@ import type { Config, TrainingConfig } from '../config/schema.ts';
 import { decodePicture } from '../models/prepare/decode.ts';
 import { onThisMachine } from '../models/run/providers.ts';
 import { openSession } from '../models/run/session.ts';
+import { withBaseInUse } from '../models/versions/pair.ts';
 import { openStore } from '../models/versions/store.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
 import { readFrame } from './dataset/read-frame.ts';
 import { judgedByActive } from './train/active.ts';
+import { openBaseOf } from './train/base-of-head.ts';
 import { chooseFrames, trainableAs } from './train/choose-frames.ts';
 import { byLabel, evaluate, mostProbable, rightOf } from './train/evaluate.ts';
 import { familiarOf } from './train/familiar.ts';
@@ -31,6 +33,8 @@ import { type Augmentation, type ViewSet, viewsOf } from './train/views.ts';
 export interface TuneOptions {
   /** Default 1. */
   readonly seed?: number | undefined;
+  /** A base to train on instead of the one in use. */
+  readonly base?: string | undefined;
   /** Overrides `training` of the config. */
   readonly training?: Partial<TrainingConfig> | undefined;
   /** Who started it, for the record. */
@@ -56,16 +60,21 @@ const maxRows = 3_200;
 /** @throws QcError training-impossible, model-…; the reason of `signal`. The active head is never touched. */
 export async function tune(
   {
-    model,
+    model: configured,
     labels: { good },
     thresholds,
     storage,
     ...config
   }: Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage' | 'training'>,
-  { seed = 1, training: over = {}, by }: TuneOptions,
+  { seed = 1, base: baseName, training: over = {}, by }: TuneOptions,
   { onProgress, onNotice, signal }: TuneDeps,
 ): Promise<Tuned> {
   const training = { ...config.training, ...over };
+  // An unreadable record of the active version does not prevent a candidate.
+  const model =
+    baseName === undefined
+      ? await withBaseInUse(configured, storage.directory).catch(() => configured)
+      : { ...configured, base: baseName };
   const { views, augment, hidden, escapeRate, falseRejectRate, costs } = training;
   // Dataset
   const dataset = await readDataset(storage.directory, onNotice);
@@ -159,7 +168,8 @@ export async function tune(
   // Gate
   const mapsOf = async (frame: LabelledFrame) =>
     (await session.maps(await decodePicture(await readFrame(frame)))).maps;
-  const active = await judgedByActive(store, base, described, mapsOf, onNotice);
+  await using own = openBaseOf(model, storage.directory);
+  const active = await judgedByActive(store, base, described, { mapsOf, ownBase: own.lookWith, onNotice });
   const gate = judgeCandidate(rightOf(heldOut, truth), truth, active);
 
   const latencyMs = await latencyOf((image) => session.features(image), described[0]!.frame);

@@ -33,6 +33,7 @@ export const errors = {
     remedy: 'accept the proposal with --yes, or correct it: qc-agent models import --help',
   },
   'base-exists': { exit: 2, remedy: 'choose another name with --name, or remove the old base first' },
+  'base-in-use': { exit: 1, remedy: 'train on it: qc-agent train' },
   'quantize-impossible': { exit: 1, remedy: 'keep model.precision at auto: the base then runs in float' },
   'provider-unavailable': {
     exit: 3,

@@ -1,14 +1,18 @@
 /** Base, head and worker threads as one component: judges images, swaps heads without losing a request, restarts failed threads. */
 import { QcError } from '../config/errors.ts';
 import type { ModelConfig } from '../config/schema.ts';
+import { activeHead, isMismatch, loaded, requireFit } from './active-head.ts';
 import { replacementOf } from './base.ts';
-import { type HeadInputs, requireHeadGraph, requireSameBase } from './head.ts';
+import { misfitOf } from './head.ts';
 import type { Image } from './image.ts';
+import { createInFlight } from './in-flight.ts';
 import type { BaseManifest, HeadManifest } from './manifest.ts';
-import type { LoadedHead, RemoteNews, SessionFacts } from './run/messages.ts';
+import type { RemoteNews, SessionFacts } from './run/messages.ts';
 import type { RanOn } from './run/providers.ts';
 import { type Judgement, type JudgeOptions, openSession, type Session } from './run/session.ts';
-import { type HeadVersion, openStore, type Store } from './versions/store.ts';
+import { openBesides } from './shadow-session.ts';
+import { baseForIn, withBaseInUse } from './versions/pair.ts';
+import { type HeadVersion, openStore } from './versions/store.ts';
 
 export interface InspectorOptions {
   readonly model: ModelConfig;
@@ -36,6 +40,11 @@ export interface ModelInfo {
   readonly why: readonly string[];
 }
 
+export interface JudgementOnBase extends Judgement {
+  /** Name of the base that the head judged with. */
+  readonly base: string;
+}
+
 export interface Inspector extends AsyncDisposable {
   readonly model: ModelInfo;
   /** Number of concurrent images that uses its full throughput. */
@@ -57,15 +66,19 @@ export interface Inspector extends AsyncDisposable {
   /**
    * Rejects with `overloaded` if too many images are pending, and with `inference-stopped` if the thread failed.
    */
-  judge(image: Image, by?: JudgeOptions): Promise<Judgement>;
+  judge(image: Image, by?: JudgeOptions): Promise<JudgementOnBase>;
   /** Pooled features of the base, [size]; for training and drift. */
   features(image: Image): Promise<Float32Array>;
   /**
-   * Switches to another version of the store. Once it resolves, new requests use that version; earlier requests use the old one.
-   * A version that is damaged or does not fit the base is refused, and the old one stays active.
+   * Switches to another version of the store, and to its base if that is another one: until that base is loaded, the old pair judges.
+   * Once it resolves, new requests use that version; earlier requests use the old one. A version that is damaged or whose base is
+   * not installed is refused, and the old one stays active. One call at a time.
    */
   swapHead(version: string): Promise<void>;
-  /** Sets or removes the shadow version, which judges the same images as the head. @throws as `swapHead` */
+  /**
+   * Sets or removes the shadow version, which judges the same images as the head. One of another base has a session of its own
+   * (shadow-session.ts). @throws as `swapHead`
+   */
   useShadow(version: string | undefined): Promise<void>;
   /** Loads a version that judges only requests that name it (the head of a recipe). @throws as `swapHead` */
   keepHead(version: string): Promise<void>;
@@ -88,8 +101,10 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   const store = await openStore(storageDirectory);
   /** Provider and precision in use, if they can change. */
   let ranOn: RanOn | undefined;
+  /** Replaced together with `session`, `facts` and `head`. */
+  let { base } = await withBaseInUse(config, storageDirectory);
   let session = await start();
-  const { facts } = session;
+  let { facts } = session;
   let head: HeadVersion | undefined;
   let shadow: HeadVersion | undefined;
   const kept = new Map<string, HeadVersion>();
@@ -128,6 +143,10 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     throw error;
   }
 
+  const inFlight = createInFlight();
+  const besides = openBesides((on) => start(undefined, on));
+  /** The session that was replaced last; settles when it is closed. */
+  let retiring: Promise<void> | undefined;
   let closed = false;
   let failures = 0;
   let broken: QcError | undefined;
@@ -137,9 +156,9 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   watch(session);
 
   /** A restarted thread uses the same variant as before, so `model` stays correct. A server reports its own again. */
-  function start(precision: ModelConfig['precision'] = config.precision): Promise<Session> {
+  function start(precision: ModelConfig['precision'] = config.precision, on = base): Promise<Session> {
     return openSession({
-      base: config.base,
+      base: on,
       precision,
       storageDirectory,
       provider: config.provider,
@@ -158,7 +177,8 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
 
   function watch(watched: Session): void {
     watched.ended.then((fault) => {
-      if (closed || !fault) return;
+      // A session that was replaced is not restarted.
+      if (closed || !fault || watched !== session) return;
       starting = restart(fault).finally(() => {
         starting = undefined;
       });
@@ -212,8 +232,61 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     return session;
   }
 
+  const onSession = async <T>(work: (open: Session) => Promise<T>) => inFlight.run(await ready(), work);
+
+  /** Opens the base of a version with all heads, then replaces base and head in one step. */
+  async function swapPair(next: HeadVersion, on: string): Promise<void> {
+    const opened = await start(undefined, on);
+    const fitting = new Map<string, HeadVersion>();
+    const misfits = new Map<string, QcError>();
+    try {
+      requireFit(next, opened.facts);
+      await opened.useHead(loaded(next));
+      for (const version of [...kept.keys(), ...keptMisfits.keys()]) {
+        const own = await store.read(version);
+        const mismatch = misfitWith(own, opened.facts);
+        if (mismatch) misfits.set(version, mismatch);
+        else {
+          await opened.keepHead(loaded(own));
+          fitting.set(version, own);
+        }
+      }
+      while (starting) await starting;
+    } catch (error) {
+      await opened[Symbol.asyncDispose]();
+      throw error;
+    }
+    const replaced = session;
+    base = on;
+    session = opened;
+    facts = opened.facts;
+    head = next;
+    misfit = undefined;
+    broken = undefined;
+    kept.clear();
+    for (const [version, own] of fitting) kept.set(version, own);
+    keptMisfits.clear();
+    for (const [version, own] of misfits) keptMisfits.set(version, own);
+    // It judged features of the old base.
+    shadow = undefined;
+    watch(opened);
+    retiring = inFlight.retire(replaced).catch(() => undefined);
+    await besides.use(undefined);
+    for (const [version, own] of misfits)
+      onNotice(`${own.message}; parts that ask for ${version} are uncertain — ${own.remedy}`);
+  }
+
+  /** The base of a version; undefined if it is the one in use. @throws QcError head-base-mismatch */
+  async function otherBase({ manifest }: HeadVersion): Promise<string | undefined> {
+    if (misfitOf(manifest, facts.manifest) === undefined) return undefined;
+    const own = await baseForIn(config, storageDirectory)(manifest);
+    return own?.name ?? config.base;
+  }
+
   return {
-    manifest: facts.manifest,
+    get manifest() {
+      return facts.manifest;
+    },
     get model() {
       return { ...describeModel(facts, head), ...ranOn };
     },
@@ -229,16 +302,26 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     misfit: (version) => (version === undefined ? misfit : keptMisfits.get(version)),
     rulesOf: (version) => rules.get(version) ?? kept.get(version)?.manifest ?? {},
     async judge(image, by) {
-      const isMisfit = typeof by?.head === 'string' && keptMisfits.has(by.head);
-      const judged = await (await ready()).judge(image, isMisfit ? { ...by, head: null } : by);
+      const beside = by?.head === undefined ? besides.judge(image) : undefined;
+      const judged = await onSession(async (open) => {
+        const isMisfit = typeof by?.head === 'string' && keptMisfits.has(by.head);
+        const { name } = open.facts.manifest;
+        return { ...(await open.judge(image, isMisfit ? { ...by, head: null } : by)), base: name };
+      });
       failures = 0;
-      return judged;
+      const said = await beside;
+      return said ? { ...judged, shadow: said } : judged;
     },
     async features(image) {
-      return (await ready()).features(image);
+      return await onSession((open) => open.features(image));
     },
     async swapHead(version) {
       const next = await store.read(version);
+      const other = await otherBase(next);
+      if (other !== undefined) {
+        remember(next);
+        return await swapPair(next, other);
+      }
       requireFit(next, facts);
       remember(next);
       await (await ready()).useHead(loaded(next));
@@ -247,11 +330,15 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     },
     async useShadow(version) {
       const next = version === undefined ? undefined : await store.read(version);
-      if (next) requireFit(next, facts);
+      const other = next && (await otherBase(next));
+      const beside = next && other !== undefined ? { head: next, base: other } : undefined;
+      const same = beside ? undefined : next;
+      if (same) requireFit(same, facts);
       remember(next);
       remember(head);
-      await (await ready()).useShadow(loaded(next));
-      shadow = next;
+      await besides.use(beside);
+      await (await ready()).useShadow(loaded(same));
+      shadow = same;
     },
     async keepHead(version) {
       // Read it again even if it is loaded: if the disk has lost it since, nothing should rely on it.
@@ -270,49 +357,21 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     async [Symbol.asyncDispose]() {
       closed = true;
       await starting;
+      await retiring;
+      await besides.use(undefined);
       await session[Symbol.asyncDispose]();
     },
   };
 }
 
-function loaded(head: HeadVersion): LoadedHead;
-function loaded(head: HeadVersion | undefined): LoadedHead | undefined;
-function loaded(head: HeadVersion | undefined): LoadedHead | undefined {
-  return head && { version: head.version, labels: head.manifest.labels, model: head.model };
-}
-
-function requireFit({ manifest, model }: HeadVersion, { manifest: base, maps }: SessionFacts): void {
-  requireSameBase(manifest, base);
-  const given: HeadInputs = { size: base.features.size, maps };
-  requireHeadGraph(model, manifest, given);
-}
-
-const isMismatch = (error: unknown): error is QcError =>
-  error instanceof QcError && error.code === 'head-base-mismatch';
-
-/** The active head, or the latest intact one before it if it is damaged; none if there never was one or it is of another base. */
-async function activeHead(
-  store: Store,
-  facts: SessionFacts,
-  onNotice: (text: string) => void,
-): Promise<{ readonly head?: HeadVersion; readonly misfit?: QcError }> {
-  const active = await store.active();
-  if (active === undefined) return {};
-  let first: unknown;
-  for (const version of [active, ...(await store.history())]) {
-    try {
-      const head = await store.read(version);
-      requireFit(head, facts);
-      if (first) onNotice(`${(first as Error).message}; judging with version ${version} instead`);
-      return { head };
-    } catch (error) {
-      // Only a damaged head is replaced by an older version; the choice of another base is the operator's.
-      if (isMismatch(error) && !first) return { misfit: error };
-      first ??= error;
-      if (!(error instanceof QcError) || isMismatch(error)) throw first;
-    }
+function misfitWith(head: HeadVersion, facts: SessionFacts): QcError | undefined {
+  try {
+    requireFit(head, facts);
+    return undefined;
+  } catch (error) {
+    if (isMismatch(error)) return error;
+    throw error;
   }
-  throw first;
 }
 
 function describeModel({ manifest, ...facts }: SessionFacts, head?: HeadVersion): ModelInfo {

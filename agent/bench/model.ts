@@ -5,7 +5,8 @@ import { quantize } from '../../calibration/quantize.ts';
 import type { Config, ModelConfig } from '../../config/schema.ts';
 import { openBase } from '../../models/base.ts';
 import { basesIn, requireReadable } from '../../models/disk/layout.ts';
-import { openStore } from '../../models/versions/store.ts';
+import { withBaseInUse } from '../../models/versions/pair.ts';
+import { type ActiveBase, openStore } from '../../models/versions/store.ts';
 import { fitsBase, shippedHead } from '../demo/head.ts';
 import { drawSamples, samplesPerRound } from '../demo/samples.ts';
 
@@ -15,11 +16,14 @@ export async function copyModel(
   target: string,
 ): Promise<void> {
   await requireReadable(storage.directory);
-  const active = await (await openStore(storage.directory)).active();
-  if (active !== undefined) await keepHead(target, join(storage.directory, 'models', active));
-  const from = basesIn(storage.directory);
   const storageDirectory = storage.directory;
-  const { manifest } = await openBase({ base: model.base, precision: 'auto', storageDirectory });
+  const own = await openStore(storageDirectory);
+  const active = await own.active();
+  if (active !== undefined)
+    await keepHead(target, join(storageDirectory, 'models', active), await own.activeBase());
+  const from = basesIn(storageDirectory);
+  const { base } = await withBaseInUse(model, storageDirectory);
+  const { manifest } = await openBase({ base, precision: 'auto', storageDirectory });
   const names = await readdir(from).catch(() => []);
   await mkdir(basesIn(target), { recursive: true });
   for (const name of names.filter((one) => one.startsWith(`${manifest.name}.`))) {
@@ -32,9 +36,9 @@ export async function useDemoHead({ base }: ModelConfig, target: string): Promis
   if (await fitsBase(shippedHead, base)) await keepHead(target, shippedHead);
 }
 
-async function keepHead(target: string, folder: string): Promise<void> {
+async function keepHead(target: string, folder: string, base?: ActiveBase): Promise<void> {
   const store = await openStore(target);
-  await store.promote(await store.add(folder));
+  await store.promote(await store.add(folder), async () => base);
 }
 
 export interface EightBitsDeps {

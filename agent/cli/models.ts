@@ -11,6 +11,7 @@ import { addRefit } from './models/refit.ts';
 import { addRollback } from './models/rollback.ts';
 import { addSeal } from './models/seal.ts';
 import { addShow } from './models/show.ts';
+import { addSwitch } from './models/switch.ts';
 
 export function addModels(program: Command): void {
   const models = program
@@ -24,6 +25,7 @@ export function addModels(program: Command): void {
   addRefit(models);
   addImport(models);
   addCompare(models);
+  addSwitch(models);
   addExport(models);
   addExportBase(models);
   addSeal(models);

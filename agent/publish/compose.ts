@@ -32,6 +32,8 @@ export interface ResultParts {
   readonly timingsMs: Result['timingsMs'];
   /** The head that was used; undefined if the part was not judged. */
   readonly version?: string;
+  /** Its base; default: as in the facts. */
+  readonly base?: string | undefined;
   /** What ran the base for this part; default: as in the facts. */
   readonly ranOn?: Pick<Result['model'], 'provider' | 'precision'> | undefined;
   readonly facts: Facts;
@@ -64,7 +66,12 @@ export function composeResult(parts: ResultParts, now = Date.now()): Result {
     where: [...parts.places],
     ...(region && { region: { ...region } }),
     votes: { ...decision.votes },
-    model: { ...facts.model, version: parts.version ?? facts.model.version, ...parts.ranOn },
+    model: {
+      ...facts.model,
+      version: parts.version ?? facts.model.version,
+      base: parts.base ?? facts.model.base,
+      ...parts.ranOn,
+    },
     capturedAt: new Date(capturedAt).toISOString(),
     publishedAt: new Date(now).toISOString(),
     timingsMs: parts.timingsMs,

@@ -8,6 +8,7 @@ import type { Config } from '../../config/schema.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import { onThisMachine } from '../../models/run/providers.ts';
 import { openSession } from '../../models/run/session.ts';
+import { withBaseInUse } from '../../models/versions/pair.ts';
 import { readDataset } from '../dataset/dataset.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
 import { readFrame } from '../dataset/read-frame.ts';
@@ -51,8 +52,8 @@ export async function compareBases(
   { onProgress, onNotice, signal }: CompareDeps,
 ): Promise<Comparison> {
   const began = performance.now();
-  const model = onThisMachine(configured);
   const storageDirectory = config.storage.directory;
+  const model = onThisMachine(await withBaseInUse(configured, storageDirectory));
 
   // Frames
   const dataset = await readDataset(storageDirectory, onNotice);

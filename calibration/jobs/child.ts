@@ -1,11 +1,12 @@
 /** Child process with the lowest priority for training, dataset checks and heat maps, so that they do not affect the line. */
 import { QcError } from '../../config/errors.ts';
+import { withBaseInUse } from '../../models/versions/pair.ts';
 import { examine } from '../doctor.ts';
 import { quantize, whyNotQuantize } from '../quantize.ts';
 import { tune } from '../tune.ts';
 import { explain } from './explain.ts';
 import { lowerPriority } from './lower-priority.ts';
-import type { Answers, FromChild, JobKind, ToChild } from './messages.ts';
+import type { Answers, FromChild, JobConfig, JobKind, ToChild } from './messages.ts';
 
 let running: AbortController | undefined;
 
@@ -52,18 +53,24 @@ async function perform(
       return (await tune(config, options, { onProgress, onNotice, signal })).version;
     }
     case 'doctor':
-      return examine(message.job.config, {
+      return examine(await inUse(message.job.config), {
         onProgress: (done, total) => onProgress('computing features', done, total),
         onNotice,
         signal,
       });
     case 'quantize': {
-      const { config } = message.job;
+      const config = await inUse(message.job.config);
       const reason = await whyNotQuantize(config);
       if (reason !== undefined) return { passed: false, reason };
       return (await quantize(config, {}, { onProgress, onNotice, signal })).report;
     }
     case 'why':
-      return explain(message.job);
+      return explain({ ...message.job, config: await inUse(message.job.config) });
   }
 }
+
+/** The base may have been switched since the agent has started. */
+const inUse = async (config: JobConfig): Promise<JobConfig> => ({
+  ...config,
+  model: await withBaseInUse(config.model, config.storage.directory),
+});

@@ -14,7 +14,7 @@ import { openStore } from '../../models/versions/store.ts';
 import type { Jobs } from './messages.ts';
 
 /** Stays open until the process ends: opening the base takes longer than everything else. */
-let session: Promise<Session> | undefined;
+let opened: { readonly base: string; readonly session: Promise<Session> } | undefined;
 
 /** PNG of the image with the contributions to a label in red; default: the most probable label. */
 export async function explain({ config, image, version, label }: Jobs['why']): Promise<Uint8Array> {
@@ -23,14 +23,7 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
   const head = decodeHead(model, manifest.labels);
   const memory = readMemory(decodeModel(model));
   if (!head && !memory) throw new QcError('why-unavailable', `version ${version} was not made here`);
-  session ??= openSession({
-    ...config.model,
-    provider: 'cpu',
-    threads: 1,
-    pooled: true,
-    storageDirectory: config.storage.directory,
-  });
-  const open = await session;
+  const open = await sessionOf(config);
   requireSameBase(manifest, open.facts.manifest);
   if (!head) {
     const { where } = anomalyScoreOf(memory!, (await open.maps(image)).maps);
@@ -46,6 +39,17 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
     });
   }
   return overlay(image, activationMap(head, pooled, shown, maps));
+}
+
+async function sessionOf({ model, storage }: Jobs['why']['config']): Promise<Session> {
+  const { base } = model;
+  if (opened?.base !== base) {
+    await (await opened?.session)?.[Symbol.asyncDispose]();
+    const storageDirectory = storage.directory;
+    const session = openSession({ ...model, provider: 'cpu', threads: 1, pooled: true, storageDirectory });
+    opened = { base, session };
+  }
+  return opened.session;
 }
 
 /** The image in grey with positive contributions from yellow to red; negative ones stay grey. */

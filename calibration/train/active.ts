@@ -7,6 +7,7 @@ import type { BaseManifest } from '../../models/manifest.ts';
 import type { FeatureMaps } from '../../models/run/runner.ts';
 import type { HeadVersion, Store } from '../../models/versions/store.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
+import type { Look } from './base-of-head.ts';
 import type { FrameFeatures } from './features.ts';
 import type { Compared } from './gate.ts';
 
@@ -43,19 +44,25 @@ export interface JudgedByActive extends Compared {
   readonly knew: readonly boolean[];
 }
 
+export interface ActiveDeps {
+  /** Only called for a head with localized features. */
+  readonly mapsOf: (frame: LabelledFrame) => Promise<FeatureMaps>;
+  /** Opens the base of a head that was trained on another one. */
+  readonly ownBase: (manifest: HeadVersion['manifest']) => Promise<Look | undefined>;
+  readonly onNotice: (text: string) => void;
+}
+
 /**
  * For frames that the active head was trained on, uses the answers of its own cross-validation, so that neither head is
- * evaluated on its training data; for all others, runs the head. For a head of another base only recorded answers are used.
- * Undefined if there is no active head or it was not made here.
- * @param mapsOf only called for a head with localized features
+ * evaluated on its training data; for all others, runs the head, on its own base. If that base is not installed, only recorded
+ * answers are used. Undefined if there is no active head or it was not made here.
  * @throws QcError inference-stopped
  */
 export async function judgedByActive(
   store: Store,
   base: BaseManifest,
   described: readonly FrameFeatures[],
-  mapsOf: (frame: LabelledFrame) => Promise<FeatureMaps>,
-  onNotice: (text: string) => void,
+  { mapsOf, ownBase, onNotice }: ActiveDeps,
 ): Promise<JudgedByActive | undefined> {
   const active = await readActive(store, onNotice);
   if (!active) return undefined;
@@ -67,7 +74,9 @@ export async function judgedByActive(
     return { version, right: none, knew: none, known: none, incomparable };
   }
   const misfit = misfitOf(head.manifest, base);
-  if (misfit) {
+  const isComplete = answered.every(Boolean);
+  const look = misfit && !isComplete ? await ownBase(head.manifest) : undefined;
+  if (misfit && !look) {
     onNotice(`the candidate is compared with recorded answers only: ${misfit.message}`);
     const right = described.map(({ frame }) => heldOut[frame.id] === frame.label);
     return { version, right, knew: answered, known: answered };
@@ -78,13 +87,15 @@ export async function judgedByActive(
     onNotice(`the candidate is not compared with ${version}: it was not made here`);
     return undefined;
   }
+  const mostProbableOf = async (frame: LabelledFrame, features: Float32Array) => {
+    const seen = await look?.(frame, linear.cells !== undefined);
+    const maps = seen ? seen.maps : linear.cells && (await mapsOf(frame));
+    return labels[argmax(probabilitiesOf(linear, seen?.features ?? features, maps))];
+  };
   const right: boolean[] = [];
   for (const { frame, features } of described) {
     const answer = heldOut[frame.id];
-    const maps = answer === undefined && linear.cells ? await mapsOf(frame) : undefined;
-    const said = probabilitiesOf(linear, features, maps);
-    const most = labels[argmax(said)];
-    right.push((answer ?? most) === frame.label);
+    right.push((answer ?? (await mostProbableOf(frame, features))) === frame.label);
   }
   const recorded = Object.keys(heldOut).length > 0;
   const knew = described.map(({ frame }, i) => (recorded ? answered[i]! : frame.labelledAt <= createdAt));

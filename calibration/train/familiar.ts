@@ -266,7 +266,9 @@ export function nearestCosine(rows: readonly Float32Array[], group: readonly num
     });
     return 1 - nearest;
   });
-  return { minFamiliarity: Math.max(-1, 1 - quantile(held)), measure: 'cosine to the nearest part' };
+  // Equal parts have a cosine of 1, which rounding may exceed.
+  const minFamiliarity = Math.min(1, Math.max(-1, 1 - quantile(held)));
+  return { minFamiliarity, measure: 'cosine to the nearest part' };
 }
 
 const indicesOf = (labels: readonly string[], one: string) =>

@@ -10,6 +10,7 @@ import { valueInfo } from '../onnx/build.ts';
 import { join as joined } from '../onnx/join.ts';
 import { changed, decodeModel, encodeModel } from '../onnx/proto.ts';
 import { featureDims } from '../quantize/float.ts';
+import { baseForIn, withBaseInUse } from './pair.ts';
 import { openStore } from './store.ts';
 
 export interface Exported {
@@ -31,7 +32,8 @@ export async function exportModel(
 ): Promise<Exported> {
   const store = await openStore(storageDirectory);
   const head = await store.read(version);
-  const base = await openBase({ ...model, storageDirectory }, 'maps');
+  const own = await baseForIn(model, storageDirectory)(head.manifest);
+  const base = await openBase({ ...model, base: own?.name ?? model.base, storageDirectory }, 'maps');
   const { manifest } = base;
   requireSameBase(head.manifest, manifest);
   requireHeadGraph(head.model, head.manifest, headInputs(base));
@@ -76,7 +78,7 @@ export async function exportBase(
   storageDirectory: string,
   file: string,
 ): Promise<ExportedBase> {
-  const base = await openBase({ ...model, storageDirectory });
+  const base = await openBase({ ...(await withBaseInUse(model, storageDirectory)), storageDirectory });
   const { manifest, output, model: graph, batch } = base;
   const bytes =
     typeof graph === 'string' ? await readFile(graph) : withShape({ model: graph, output, manifest, batch });

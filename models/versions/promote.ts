@@ -3,6 +3,7 @@ import type { Config } from '../../config/schema.ts';
 import { openBase } from '../base.ts';
 import { headInputs, requireHeadGraph, requireSameBase } from '../head.ts';
 import { recordDecision, requireAllowed } from './decisions.ts';
+import { baseForIn } from './pair.ts';
 import { type HeadVersion, openStore, type Store } from './store.ts';
 
 type PromoteConfig = Pick<Config, 'model' | 'storage'>;
@@ -30,7 +31,7 @@ export async function promoteVersion(
   if (override === undefined) {
     requireAllowed(manifest, before, await store.history().catch((): string[] => []));
   }
-  await store.promote(version);
+  await store.promote(version, baseForIn(config.model, directory));
   const action = override === undefined ? 'promote' : 'override';
   await recordDecision(directory, { by, version, action, ...(override && { reason: override }) });
   return { active: version, before };
@@ -46,7 +47,7 @@ export async function rollbackVersion(
   const before = await store.active();
   const [previous] = await store.history();
   if (previous !== undefined) await requireUsable(store, previous, config);
-  const version = await store.rollback();
+  const version = await store.rollback(baseForIn(config.model, directory));
   await recordDecision(directory, { by, version, action: 'rollback' });
   return { active: version, before };
 }
@@ -58,8 +59,13 @@ async function requireUsable(
   { model, storage }: PromoteConfig,
 ): Promise<HeadVersion> {
   const head = await store.read(version);
-  const { base: name, precision } = model;
-  const base = await openBase({ base: name, precision, storageDirectory: storage.directory });
+  const { precision } = model;
+  const own = await baseForIn(model, storage.directory)(head.manifest);
+  const base = await openBase({
+    base: own?.name ?? model.base,
+    precision,
+    storageDirectory: storage.directory,
+  });
   requireSameBase(head.manifest, base.manifest);
   requireHeadGraph(head.model, head.manifest, headInputs(base));
   return head;

@@ -12,11 +12,21 @@ import { syncFile, syncFolder, writeDurably } from '../disk/durable.ts';
 import { makeFolders } from '../disk/folders.ts';
 import { type HeadManifest, manifestText, readHeadManifest } from '../manifest.ts';
 
+const activeBaseSchema = z.strictObject({
+  name: z.string().min(1),
+  /** `model.base` of the config at that time: if it is changed, the config decides again. */
+  insteadOf: z.string(),
+});
+/** The base that the active version was trained on, if `model.base` is another one. */
+export type ActiveBase = z.output<typeof activeBaseSchema>;
+
+/** Version and base are one file, so that no crash can separate them. */
 const activeSchema = z.strictObject({
   schema: z.literal([1, 2]),
   active: z.string(),
   /** Previously active versions, oldest first; a rollback goes to the last one. */
   history: z.array(z.string()).max(1_000),
+  base: activeBaseSchema.optional(),
 });
 type Active = Omit<z.output<typeof activeSchema>, 'schema'>;
 
@@ -28,6 +38,9 @@ export interface HeadVersion {
   readonly model: Uint8Array;
 }
 
+/** Which base judges with a version: pair.ts. @throws QcError head-base-mismatch */
+export type BaseFor = (manifest: HeadManifest) => Promise<ActiveBase | undefined>;
+
 /** A listed version: its manifest, or why it cannot be used. */
 export type ListedVersion =
   | { readonly version: string; readonly active: boolean; readonly manifest: HeadManifest }
@@ -38,6 +51,8 @@ export interface Store {
   list(): Promise<ListedVersion[]>;
   /** The active version; undefined if none was ever promoted. Throws `head-damaged` if `active` is unreadable. */
   active(): Promise<string | undefined>;
+  /** The base of the active version; undefined: that of the config. Throws as `active`. */
+  activeBase(): Promise<ActiveBase | undefined>;
   /** Previously active versions, newest first. */
   history(): Promise<string[]>;
   /** Throws `version-unknown` or `head-damaged`. */
@@ -46,12 +61,12 @@ export interface Store {
   report(version: string): Promise<unknown>;
   /** Copies a folder with manifest.json, head.onnx and, if present, report.json to the store. Returns the version, named after the day it was created. */
   add(folder: string): Promise<string>;
-  /** Makes a version active. A damaged one is refused, and the active one stays. */
-  promote(version: string): Promise<void>;
+  /** Makes a version and its base active. A damaged one is refused, and the active one stays. @param baseFor default: the base of the config */
+  promote(version: string, baseFor?: BaseFor): Promise<void>;
   /** Adds missing checksums. @returns the changed files; damaged ones are unchanged */
   seal(): Promise<string[]>;
-  /** Makes the previously active version active again; returns its name. */
-  rollback(): Promise<string>;
+  /** Makes the previously active version active again, with its base; returns its name. */
+  rollback(baseFor?: BaseFor): Promise<string>;
 }
 
 /** Evaluation of a version; may be missing. */
@@ -103,13 +118,14 @@ export async function openStore(storageDirectory: string): Promise<Store> {
     return readFolder(place, version);
   }
 
-  async function promote(version: string): Promise<void> {
-    await read(version);
+  async function promote(version: string, baseFor: BaseFor = configured): Promise<void> {
+    const { manifest } = await read(version);
+    const base = await baseFor(manifest);
     // An unreadable record must not prevent the operator from promoting a version.
     const before = await readActive().catch(() => undefined);
     if (before?.active === version) return;
     const history = before ? [...before.history, before.active].slice(-1_000) : [];
-    await writeActive({ active: version, history });
+    await writeActive({ active: version, history, ...(base && { base }) });
   }
 
   return {
@@ -124,6 +140,7 @@ export async function openStore(storageDirectory: string): Promise<Store> {
       }
     },
     active: async () => (await readActive())?.active,
+    activeBase: async () => (await readActive())?.base,
     history: async () => (await readActive())?.history.toReversed() ?? [],
     async list() {
       const active = (await readActive().catch(() => undefined))?.active;
@@ -181,18 +198,20 @@ export async function openStore(storageDirectory: string): Promise<Store> {
       }
       return done;
     },
-    async rollback() {
+    async rollback(baseFor = configured) {
       const present = await readActive();
       const previous = present?.history.at(-1);
       if (!present || previous === undefined) {
         throw new QcError('version-unknown', 'there is no earlier version to roll back to');
       }
-      await read(previous);
-      await writeActive({ active: previous, history: present.history.slice(0, -1) });
+      const base = await baseFor((await read(previous)).manifest);
+      await writeActive({ active: previous, history: present.history.slice(0, -1), ...(base && { base }) });
       return previous;
     },
   };
 }
+
+const configured: BaseFor = async () => undefined;
 
 function unreadable(path: string, cause: unknown): QcError {
   const what = `${path} cannot be read, so the active version is unknown: ${(cause as Error).message}`;

@@ -7,9 +7,12 @@ import { type TuneOptions, tune } from '../../calibration/tune.ts';
 import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
 import { decodeHead, probabilitiesOf } from '../../models/head.ts';
 import { openInspector } from '../../models/inspector.ts';
+import { withBaseInUse } from '../../models/versions/pair.ts';
+import { promoteVersion } from '../../models/versions/promote.ts';
 import { openStore } from '../../models/versions/store.ts';
 import { tempFolder } from '../models/temp-folder.ts';
 import { tinyClassifier, writeTiny } from '../models/tiny-model.ts';
+import { installTiny } from '../rigs/bases.ts';
 import { type Label, surface } from './surface.ts';
 
 async function label(storage: string, label: Label, count: number, from = 1) {
@@ -237,5 +240,37 @@ describe('hard sets', () => {
     expect(report.promise.map(({ text }) => text).join()).toMatch(
       /4 labelled bad parts are not enough .* at least 41 more are needed/,
     );
+  });
+});
+
+describe('a candidate on another base', () => {
+  it('is judged against the active head on all held-out parts, and promoted with its base', async () => {
+    await using folder = await tempFolder();
+    const storage = folder.path;
+    await installTiny(storage, 'one');
+    await installTiny(storage, 'two', tinyClassifier(2));
+    for (const one of everything) await label(storage, one, 10);
+    const first = await train(storage, 'one');
+    const store = await openStore(storage);
+    await store.promote(first.version);
+    // The active head has left no answers to these.
+    for (const one of everything) await label(storage, one, 4, 100);
+    const { notices, report, version } = await train(storage, 'one', { base: 'two' });
+    expect(notices).toEqual([]);
+    expect(report.active?.version).toBe(first.version);
+    expect(report.gate.reason).toContain('of 42 parts');
+    expect((await store.read(version)).manifest).toMatchObject({
+      base: { name: 'two' },
+      training: { against: first.version },
+    });
+    const config = {
+      model: modelSchema.parse({ base: 'one', provider: 'cpu' }),
+      storage: storageSchema.parse({ directory: storage }),
+    };
+    await promoteVersion(config, version, { by: 'test', override: 'a test' });
+    expect((await withBaseInUse(config.model, storage)).base).toBe('two');
+    // From now on, training uses the base that was switched to.
+    const next = await train(storage, 'one');
+    expect((await store.read(next.version)).manifest.base.name).toBe('two');
   });
 });

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { DoctorDeps } from '../../../calibration/doctor.ts';
 import { lowerPriority } from '../../../calibration/jobs/lower-priority.ts';
 import type { Config } from '../../../config/schema.ts';
+import { withBaseInUse } from '../../../models/versions/pair.ts';
 import { answer, type CommandAnswer } from '../answer.ts';
 import { configFile, type FileOptions, json } from '../options.ts';
 import { exitWithFailure, pid, workDeps } from '../shell.ts';
@@ -33,7 +34,8 @@ async function datasetDoctorCommand(
   deps: DoctorDeps,
 ): Promise<CommandAnswer & { readonly impossible: boolean }> {
   const { examine } = await import('../../../calibration/doctor.ts');
-  const findings = await examine(config, deps);
+  const model = await withBaseInUse(config.model, config.storage.directory);
+  const findings = await examine({ ...config, model }, deps);
   const lines = findings.map(({ severity, text, remedy, frames }) => {
     const named =
       frames.length > 0 && frames.length <= 2 ? ` [${frames.map((id) => id.slice(0, 12)).join(', ')}]` : '';

@@ -82,9 +82,7 @@ function textOf(comparison: Comparison): string[] {
     ...failed.map(({ name, reason }) => `${name} could not be compared: ${reason}`),
     '',
     sentence,
-    ...(recommended === null
-      ? []
-      : [`To use it: set model.base to ${recommended}, then qc-agent models refit`]),
+    ...(recommended === null ? [] : [`To switch: qc-agent models switch ${recommended}`]),
   ];
 }
 

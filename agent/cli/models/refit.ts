@@ -7,12 +7,14 @@ import type { Config } from '../../../config/schema.ts';
 import { openBase } from '../../../models/base.ts';
 import { requireReadable } from '../../../models/disk/layout.ts';
 import { misfitOf } from '../../../models/head.ts';
+import { withBaseInUse } from '../../../models/versions/pair.ts';
 import { openStore } from '../../../models/versions/store.ts';
 import { type CommandAnswer, give } from '../answer.ts';
 import { configFile, type FileOptions, json } from '../options.ts';
 import { recorded } from '../recorded.ts';
 import { environment, exitWithFailure, pid, steps, unlessStopped, untilSignal, whoami } from '../shell.ts';
 import { trainCommand } from '../train.ts';
+import { staleRecipes } from './stale-recipes.ts';
 
 export function addRefit(models: Command): void {
   models
@@ -48,7 +50,9 @@ async function refitCommand(
 ): Promise<CommandAnswer & { readonly refused: boolean }> {
   const { model, storage, recipes } = config;
   const store = await openStore(storage.directory);
-  const { manifest: base } = await openBase({ ...model, storageDirectory: storage.directory });
+  const storageDirectory = storage.directory;
+  const inUse = await withBaseInUse(model, storageDirectory);
+  const { manifest: base } = await openBase({ ...inUse, storageDirectory });
   const active = await store.active();
   const misfit = active === undefined ? undefined : misfitOf((await store.read(active)).manifest, base);
   if (active !== undefined && !misfit) {
@@ -57,13 +61,6 @@ async function refitCommand(
   }
   if (misfit) deps.onNotice(misfit.message);
   const trained = await trainCommand(config, { promote: true, by }, deps);
-  const stale: string[] = [];
-  for (const [name, { head }] of Object.entries(recipes)) {
-    const manifest =
-      head === undefined ? undefined : (await store.read(head).catch(() => undefined))?.manifest;
-    if (manifest && misfitOf(manifest, base)) stale.push(`recipes.${name}.head is ${head}`);
-  }
-  if (stale.length === 0) return trained;
-  const text = `${stale.join(', ')}: trained on another base as well; parts of such a recipe are uncertain until the configuration names a head for ${base.name}`;
-  return { ...trained, text: `${trained.text}\n${text}` };
+  const stale = await staleRecipes(store, recipes, base);
+  return stale === undefined ? trained : { ...trained, text: `${trained.text}\n${stale}` };
 }

@@ -4,6 +4,7 @@ import type { Config } from '../../../config/schema.ts';
 import { openBase } from '../../../models/base.ts';
 import type { HeadManifest } from '../../../models/manifest.ts';
 import { fastestOf } from '../../../models/run/fastest.ts';
+import { withBaseInUse } from '../../../models/versions/pair.ts';
 import { openStore } from '../../../models/versions/store.ts';
 import { answer, type CommandAnswer } from '../answer.ts';
 import { configFile, type FileOptions, json } from '../options.ts';
@@ -38,7 +39,8 @@ export async function modelsShowCommand(config: ShowConfig, version: string): Pr
 /** Which variant of the base a start would take now, and why. */
 async function variantOf({ model, storage }: ShowConfig) {
   try {
-    const request = { ...model, storageDirectory: storage.directory };
+    const storageDirectory = storage.directory;
+    const request = { ...(await withBaseInUse(model, storageDirectory)), storageDirectory };
     const { base, because } = await fastestOf(request, await openBase(request));
     return { precision: base.manifest.precision, because };
   } catch (error) {

@@ -75,7 +75,7 @@ describe('comparing bases', () => {
     expect(of('resnet50-embedded').speed.float.ratio).toBeGreaterThan(2);
     expect(of('resnet50-embedded').memory!.float).toBeGreaterThan(of('seeing').memory!.float);
     expect(comparison!.recommended).not.toBeNull();
-    expect(text).toContain(`set model.base to ${comparison!.recommended}`);
+    expect(text).toContain(`qc-agent models switch ${comparison!.recommended}`);
     expect(text).toMatch(/^\* blind .* CC0-1\.0$/m);
     expect(heard.steps).toContain(`seeing: computing features ${3 * perLabel}/${3 * perLabel}`);
   }, 60_000);
