@@ -19,7 +19,7 @@ import { scoreOfCells } from '../../models/good-memory.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { readOptions, refuse } from './options.ts';
-import { placeImagenetBase } from './real/imagenet-base.ts';
+import { baseOf } from './real/base-option.ts';
 
 const all = ['ballscrew', 'btn01_rl', 'fvn01_tl', 'fvn02_rl', 'zpb01_rl', 'bft01_tl', 'brg02_rl'].map(
   (set) => (set === 'ballscrew' ? `anomaly/${set}` : `anomaly/piped_${set}`),
@@ -33,7 +33,7 @@ Options:
   --parts N,N         good parts to train on (30,10)
   --draws N           random draws (2)
   --test N            most good parts, and most defects, to judge (60)
-  --base NAME         embedded or imagenet (embedded)
+  --base NAME         embedded, imagenet or the path of a base (embedded)
   --rate SHARE        training.falseAlarmRate (0.05)
   --pool split|all    draw from the training images only, or from all good images (split)`;
 const { values } = readOptions(usage, {
@@ -55,8 +55,7 @@ const rate = Number(values.rate);
 console.log(`${availableParallelism()} cores ${cpus()[0]?.model ?? ''}, Node ${process.version}`);
 const folder = await mkdtemp(join(tmpdir(), 'qc-good-only-'));
 try {
-  const weights = join(data, 'bases', 'resnet50v2-imagenet-stage3.onnx');
-  const base = values.base === 'imagenet' ? await placeImagenetBase(folder, weights) : 'resnet50-embedded';
+  const base = await baseOf(values.base, folder, data);
   await using session = await openSession({ base, provider: 'cpu', precision: 'fp32', threads: 0 });
   console.log(`base ${session.facts.manifest.name}, rate ${rate}, ${values.draws} draws of ${values.pool}`);
   for (const set of values.sets.split(',')) await measure(session, set);
