@@ -5,6 +5,7 @@ import {
   type GoodMemory,
   type Normal,
   type Projections,
+  scoreOfCells,
   summaryOf,
 } from '../../models/good-memory.ts';
 import { limitOf } from './false-alarms.ts';
@@ -29,6 +30,8 @@ export interface Remembered {
   readonly heldOut: readonly number[];
   /** Highest value of `where` of each frame, with its group held out. */
   readonly peaks: readonly number[];
+  /** Anomaly score of a part, from its cells of the same `GoodCells`. */
+  readonly scoreOf: (cells: Float32Array) => number;
   /** Whether the rate of false alarms is promised. */
   readonly promised: boolean;
   /** The promise, or what is missing for it. */
@@ -112,11 +115,12 @@ export async function rememberGood(
     Math.max(...own.map((one, p) => (one - usual[p]!) / memory.spread[p]!)),
   );
   onProgress?.(2 * count, 2 * count);
-  return { memory, heldOut, peaks, promised, text };
+  const scoreOf = (own: Float32Array) => scoreOfCells(memory, scaled(own, scales)).score;
+  return { memory, heldOut, peaks, scoreOf, promised, text };
 }
 
 /** The highest score of each part. */
-function highestOf(part: readonly number[], scores: readonly number[]): number[] {
+export function highestOf(part: readonly number[], scores: readonly number[]): number[] {
   const highest = new Map<number, number>();
   scores.forEach((value, i) => {
     highest.set(part[i]!, Math.max(value, highest.get(part[i]!) ?? value));

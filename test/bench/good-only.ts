@@ -15,7 +15,6 @@ import { openGoodCells } from '../../calibration/train/good-cells.ts';
 import { bothMaps } from '../../calibration/train/maps.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { rememberGood } from '../../calibration/train/remember-good.ts';
-import { scoreOfCells } from '../../models/good-memory.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { readOptions, refuse } from './options.ts';
@@ -127,26 +126,18 @@ async function judged(
   parts: readonly Picture[],
   { good, defects, seed }: Judged,
 ): Promise<Draw> {
-  const { memory, text } = await rememberGood(cells.sourceOf(parts), {
+  const { memory, scoreOf, text } = await rememberGood(cells.sourceOf(parts), {
     group: parts.map((_, i) => i),
     seed,
     falseAlarmRate: rate,
   });
-  const scoreOf = async (pictures: readonly Picture[]) => {
+  const scoresOf = async (pictures: readonly Picture[]) => {
     const source = cells.sourceOf(pictures);
     const scores: number[] = [];
-    for (let i = 0; i < pictures.length; i++)
-      scores.push(scoreOfCells(memory, scaled(await source.cells(i))).score);
+    for (let i = 0; i < pictures.length; i++) scores.push(scoreOf(await source.cells(i)));
     return scores;
   };
-  // Kept cells are not scaled yet.
-  const [raw, scaledBy] = [cells.sourceOf([]).projections, memory];
-  const factor2 = scaledBy.stage2.matrix[0]! / raw.stage2.matrix[0]!;
-  const factor3 = scaledBy.stage3.matrix[0]! / raw.stage3.matrix[0]!;
-  const size = memory.cells[0]!.length;
-  const scaled = (of: Float32Array) =>
-    of.map((value, i) => value * (i % size < size / 2 ? factor2 : factor3));
-  const [goodScores, defectScores] = [await scoreOf(good), await scoreOf(defects)];
+  const [goodScores, defectScores] = [await scoresOf(good), await scoresOf(defects)];
   const share = (scores: readonly number[]) =>
     scores.filter((value) => value > memory.limit).length / scores.length;
   return {
