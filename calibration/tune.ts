@@ -21,7 +21,7 @@ import { type Example, fitHead } from './train/fit.ts';
 import { judgeCandidate } from './train/gate.ts';
 import { openGoodCells } from './train/good-cells.ts';
 import { trainGoodOnly } from './train/good-only.ts';
-import { goodPartsOf } from './train/good-parts.ts';
+import { goodPartsOf, valuesOfGoodCells } from './train/good-parts.ts';
 import { groupsOf } from './train/groups.ts';
 import { keepCandidate } from './train/keep-candidate.ts';
 import { latencyOf } from './train/latency.ts';
@@ -108,7 +108,7 @@ export async function tune(
     return (await session.maps(await decodePicture(await readFrame(frame)))).maps;
   });
   const sizes = bothMaps(session);
-  const cells = sizes && openGoodCells({ sizes, mapsOf, seed });
+  const cells = sizes && openGoodCells({ sizes, mapsOf, seed, projectedTo: valuesOfGoodCells });
   const viewSet = views === 'auto' ? affordable(chosen.length, augment) : views;
   const places = await openPlaces(session, chosen, {
     storageDirectory: storage.directory,

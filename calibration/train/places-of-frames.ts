@@ -25,7 +25,7 @@ export interface PlacesDeps extends Pick<PlacesOptions, 'good' | 'augment' | 'si
   /** Views whose features are computed. */
   readonly views: ViewSet;
   /** Receives the maps of each unchanged image that is looked at. */
-  readonly onMaps: (frame: LabelledFrame, maps: FeatureMaps) => void;
+  readonly onMaps?: ((frame: LabelledFrame, maps: FeatureMaps) => void) | undefined;
   /** Units of a hidden layer; a head with one has no localized features. */
   readonly hidden: number;
   readonly onNotice: (text: string) => void;
@@ -74,7 +74,7 @@ export async function openPlaces(
     async featuresOf(image, { frame, view, whole }) {
       if (!wanted.has(view)) return await features(image);
       const seen = await both(image);
-      if (view === 0) onMaps(frame, seen.maps);
+      if (view === 0) onMaps?.(frame, seen.maps);
       await cells.keep(frame, view, whole, seen.maps);
       return seen.features;
     },

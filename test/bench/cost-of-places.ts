@@ -115,7 +115,7 @@ async function sideBySide(session: Session, image: Image): Promise<{ name: strin
 
 /** As large as the largest that training makes. */
 function drawnMemory(stage2: MapSize, stage3: MapSize): GoodMemory {
-  const projected = 64;
+  const projected = 32;
   const places = stage2.height * stage2.width;
   const projection = (seed: number, map: MapSize) => ({
     ...map,
@@ -124,7 +124,7 @@ function drawnMemory(stage2: MapSize, stage3: MapSize): GoodMemory {
   return {
     stage2: projection(6, stage2),
     stage3: projection(7, stage3),
-    cells: Array.from({ length: 500 }, (_, i) => drawn(100 + i, 2 * projected)),
+    cells: Array.from({ length: 250 }, (_, i) => drawn(100 + i, 2 * projected)),
     usual: new Float32Array(places).fill(1),
     spread: new Float32Array(places).fill(1),
     largest: 16,

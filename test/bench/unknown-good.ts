@@ -14,6 +14,7 @@ import { tailLimit } from '../../calibration/train/false-alarms.ts';
 import { familiarOf } from '../../calibration/train/familiar.ts';
 import { fitHead } from '../../calibration/train/fit.ts';
 import { openGoodCells } from '../../calibration/train/good-cells.ts';
+import { valuesOfGoodCells } from '../../calibration/train/good-parts.ts';
 import { bothMaps } from '../../calibration/train/maps.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { rememberGood } from '../../calibration/train/remember-good.ts';
@@ -99,7 +100,7 @@ try {
     }
     console.log(`draw ${draw}: features`);
     const goodParts = seen.get('good')!.slice(0, size);
-    const cells = openGoodCells({ sizes, mapsOf, seed: 1 });
+    const cells = openGoodCells({ sizes, mapsOf, seed: 1, projectedTo: valuesOfGoodCells });
     const { memory, heldOut, text } = await rememberGood(cells.sourceOf(goodParts), {
       group: goodParts.map((_, i) => i),
       seed: 1,
