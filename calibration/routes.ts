@@ -1,5 +1,4 @@
 /** The HTTP routes of calibration. */
-import { addBases } from './routes/bases.ts';
 import { addDataset } from './routes/dataset.ts';
 import { addLabels } from './routes/labels.ts';
 import { addModels } from './routes/models.ts';
@@ -12,5 +11,4 @@ export function addCalibration(app: App, deps: RouteDeps): void {
   addDataset(app, deps);
   addTraining(app, deps);
   addModels(app, deps);
-  addBases(app, deps);
 }

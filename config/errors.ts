@@ -34,6 +34,39 @@ export const errors = {
   },
   'base-exists': { exit: 2, remedy: 'choose another name with --name, or remove the old base first' },
   'base-in-use': { exit: 1, remedy: 'train on it: qc-agent train' },
+  // bases from hubs
+  'hub-address': {
+    exit: 2,
+    remedy: 'qc-agent models catalogue lists the names; docs/bases.md the addresses',
+  },
+  'hub-unreachable': {
+    exit: 1,
+    remedy:
+      'check the network and the proxy (HTTPS_PROXY), and pull again: the download continues where it ended',
+  },
+  'hub-busy': { exit: 1, remedy: 'pull again later: the download continues where it ended' },
+  'hub-unauthorized': {
+    exit: 1,
+    remedy:
+      'give a token in the environment (HF_TOKEN, NGC_API_KEY, KAGGLE_USERNAME and KAGGLE_KEY), and check that its account has access',
+  },
+  'hub-not-found': { exit: 1, remedy: 'check the address on the page of the hub' },
+  'hub-refused': {
+    exit: 1,
+    remedy: 'check the address, the mirror and the proxy; or download the file by hand and use --from',
+  },
+  'hub-offline': { exit: 1, remedy: 'unset HF_HUB_OFFLINE, or bring the file along and use --from' },
+  'download-wrong': {
+    exit: 1,
+    remedy: 'pull again; if it happens again, the hub or a proxy changes the file. Nothing was kept',
+  },
+  'download-changed': { exit: 1, remedy: 'ask the publisher why the file changed. Nothing was kept' },
+  'download-too-large': { exit: 1, remedy: 'check the address: a base is smaller. Nothing was kept' },
+  'download-busy': { exit: 1, remedy: 'wait until the other pull ends, or stop it' },
+  'licence-refused': {
+    exit: 1,
+    remedy: 'take another base, or add --accept-licence if the terms allow your use',
+  },
   'quantize-impossible': { exit: 1, remedy: 'keep model.precision at auto: the base then runs in float' },
   'provider-unavailable': {
     exit: 3,

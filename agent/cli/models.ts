@@ -1,11 +1,13 @@
 /** `qc-agent models …`: versions of the head. */
 import type { Command } from 'commander';
+import { addCatalogue } from './models/catalogue.ts';
 import { addCompare } from './models/compare.ts';
 import { addExport } from './models/export.ts';
 import { addExportBase } from './models/export-base.ts';
 import { addImport } from './models/import.ts';
 import { addList } from './models/list.ts';
 import { addPromote } from './models/promote.ts';
+import { addPull } from './models/pull.ts';
 import { addQuantize } from './models/quantize.ts';
 import { addRefit } from './models/refit.ts';
 import { addRollback } from './models/rollback.ts';
@@ -16,13 +18,15 @@ import { addSwitch } from './models/switch.ts';
 export function addModels(program: Command): void {
   const models = program
     .command('models')
-    .description('manage model versions and bases: list, show, promote, roll back, import, export');
+    .description('manage model versions and bases: list, show, promote, roll back, pull, import, export');
   // In the order in which the help lists them.
   addList(models);
   addShow(models);
   addPromote(models);
   addRollback(models);
   addRefit(models);
+  addCatalogue(models);
+  addPull(models);
   addImport(models);
   addCompare(models);
   addSwitch(models);

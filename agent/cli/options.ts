@@ -11,6 +11,12 @@ export interface FileOptions {
 export const configFile = () => new Option('-c, --config <file>', 'the YAML file').makeOptionMandatory();
 export const json = (what: string) => new Option('--json', `print ${what} as JSON`);
 
+export const acceptLicence = () =>
+  new Option(
+    '--accept-licence',
+    'use weights whose licence excludes commercial use: their terms allow yours',
+  );
+
 export function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < Number.POSITIVE_INFINITY))

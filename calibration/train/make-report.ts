@@ -22,8 +22,6 @@ export interface Measured {
   readonly plain: TrainedHead;
   /** Localized features; undefined if they were not tried. */
   readonly places: PlacesFit | undefined;
-  /** Undefined if a memory of good parts was not tried. */
-  readonly goodParts: Report['goodParts'];
   /** Cross-validated probabilities of each frame. */
   readonly heldOut: readonly Probabilities[];
   readonly limits: Chosen;
@@ -48,7 +46,6 @@ export function makeReport(measured: Measured): Report {
     head,
     plain,
     places,
-    goodParts,
     heldOut,
     limits,
     evaluation,
@@ -81,7 +78,6 @@ export function makeReport(measured: Measured): Report {
     ),
     hidden: facts.hidden,
     ...(places && { places: placesOf(places) }),
-    ...(goodParts && { goodParts }),
     penalty: head.penalty,
     temperature: head.temperature,
     backend: head.backend,

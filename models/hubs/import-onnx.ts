@@ -7,7 +7,7 @@ import { openBase, wholeGraph } from '../base.ts';
 import type { BaseManifest } from '../manifest.ts';
 import { encodeModel } from '../onnx/proto.ts';
 import { freeName, hashOf, type Installed, install, nameAfter, unknownLicence } from './install.ts';
-import { licenceBeside } from './licence.ts';
+import { licenceBeside, requireLicence } from './licence.ts';
 import { type OnnxChoices, type Proposal, proposeBase } from './onnx/propose.ts';
 import { besidesOnnx, foldersOf } from './read/besides.ts';
 
@@ -16,6 +16,8 @@ export interface OnnxRequest {
   readonly storageDirectory: string;
   readonly name?: string | undefined;
   readonly licence?: string | undefined;
+  readonly source?: string | undefined;
+  readonly acceptLicence?: boolean | undefined;
   readonly choices: OnnxChoices;
   /** Asked before anything is written; default: yes. */
   readonly confirm?: ((proposal: Proposal) => Promise<boolean>) | undefined;
@@ -46,24 +48,26 @@ async function copied({ path, storageDirectory, ...request }: OnnxRequest): Prom
   const isAsItIs = base.model === path;
   const model = isAsItIs ? new Uint8Array(await readFile(path)) : encodeModel(await wholeGraph(base));
   const licence = request.licence ?? base.manifest.licence;
+  requireLicence(licence, request.acceptLicence ?? true);
   const manifest = { ...base.manifest, name, file: `${name}.onnx`, sha256: sha256Of(model), licence };
   return { ...(await install(storageDirectory, manifest, model)), proposal: undefined };
 }
 
 async function proposed({ path, storageDirectory, ...request }: OnnxRequest): Promise<ImportedOnnx> {
   const name = await freeName(storageDirectory, request.name ?? nameAfter(path));
+  const licence = request.licence ?? (await licenceOf(path)) ?? unknownLicence;
+  requireLicence(licence, request.acceptLicence ?? true);
   const proposal = await proposeBase(path, request.choices);
   if (request.confirm && !(await request.confirm(proposal)))
     throw new QcError('import-declined', `${path} was not imported`);
   const model = encodeModel(proposal.model);
-  const said = request.licence ?? (await licenceOf(path));
   const manifest: BaseManifest = {
     schema: 1,
     name,
     file: `${name}.onnx`,
     sha256: sha256Of(model),
-    licence: said ?? unknownLicence,
-    origin: `${basename(path)} (ONNX${await hashOf(path)}): ${proposal.features.size} features, ${proposal.from}`,
+    licence,
+    origin: `${basename(path)} (ONNX${await hashOf(path)}): ${proposal.features.size} features, ${proposal.from}${request.source === undefined ? '' : `, from ${request.source}`}`,
     opset: proposal.opset,
     network: proposal.network,
     precision: 'fp32',

@@ -16,7 +16,7 @@ import type { Built, Network } from './architectures/network.ts';
 import { recogniseNetwork, requireAllUsed } from './architectures/recognise.ts';
 import { importOnnx } from './import-onnx.ts';
 import { freeName, hashOf, type Installed, install, nameAfter, unknownLicence } from './install.ts';
-import { licenceBeside } from './licence.ts';
+import { licenceBeside, requireLicence } from './licence.ts';
 import type { OnnxChoices, Proposal } from './onnx/propose.ts';
 import { hasWeights, openWeights } from './read/recognise.ts';
 
@@ -30,6 +30,10 @@ export interface ImportRequest {
   readonly name?: string | undefined;
   /** Default: what the files beside it say. */
   readonly licence?: string | undefined;
+  /** Where it was downloaded, for the manifest. */
+  readonly source?: string | undefined;
+  /** The user may use weights whose licence excludes commercial use; default: they are imported. */
+  readonly acceptLicence?: boolean | undefined;
   /** Of the input images, pixels. Default: what an .onnx or the files beside it say, otherwise 224×224. */
   readonly size?: Size | undefined;
   /** `last`: the average of the last map, as its publisher has it; `stages`: average and maximum of stages 2 and 3. */
@@ -76,13 +80,15 @@ export async function importBase(request: ImportRequest): Promise<ImportedBase> 
   await using weights = await openWeights(path);
   const network = recogniseNetwork(weights, request.architecture);
   const name = await freeName(storageDirectory, request.name ?? nameAfter(path));
+  const licence = request.licence ?? (await licenceBeside(path, weights.config)) ?? unknownLicence;
+  requireLicence(licence, request.acceptLicence ?? true);
   const rebuilt = await rebuild(network, size, request.features);
   const { manifest, bytes } = describe(name, rebuilt, {
     network: network.name,
     preprocessing: network.preprocessing,
     size,
-    licence: request.licence ?? (await licenceBeside(path, weights.config)) ?? unknownLicence,
-    origin: `${network.name}, rebuilt from ${basename(path)} (${weights.format}${await hashOf(path)})`,
+    licence,
+    origin: `${network.name}, rebuilt from ${basename(path)} (${weights.format}${await hashOf(path)})${fromWhere(request)}`,
   });
   const installed = await install(storageDirectory, manifest, bytes);
   const found = {
@@ -109,6 +115,9 @@ async function onnxAt(path: string): Promise<string | undefined> {
   }
   return undefined;
 }
+
+/** For the origin in a manifest. */
+const fromWhere = ({ source }: ImportRequest) => (source === undefined ? '' : `, from ${source}`);
 
 interface Rebuilt {
   readonly model: OnnxModel;

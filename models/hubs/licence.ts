@@ -3,6 +3,7 @@ import { open, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { check } from '../../config/check.ts';
+import { QcError } from '../../config/errors.ts';
 
 const text = z.string().trim().min(1).max(100);
 const timmSchema = z.object({ pretrained_cfg: z.object({ license: text }) });
@@ -27,4 +28,16 @@ async function startOf(file: string): Promise<string> {
     // Most have none.
     return '';
   }
+}
+
+export const excludesCommerce = (licence: string) =>
+  /\bnc\b|non-?commercial|research[- ]only/i.test(licence.replaceAll('_', '-'));
+
+/** @param accepted the user says that their use is allowed @throws QcError licence-refused */
+export function requireLicence(licence: string | undefined, accepted: boolean): void {
+  if (licence === undefined || accepted || !excludesCommerce(licence)) return;
+  throw new QcError(
+    'licence-refused',
+    `the licence of the weights (${licence}) does not allow commercial use`,
+  );
 }

@@ -16,6 +16,8 @@ import { openStore } from './store.ts';
 export interface Exported {
   readonly version: string;
   readonly labels: readonly string[];
+  /** Of the base. */
+  readonly licence: string;
   readonly bytes: number;
 }
 
@@ -45,13 +47,14 @@ export async function exportModel(
     version,
     base: `${manifest.name} ${manifest.sha256}`,
     input: JSON.stringify(manifest.input),
+    licence: manifest.licence,
     ...(head.manifest.thresholds && { thresholds: JSON.stringify(head.manifest.thresholds) }),
     ...(head.manifest.familiar !== undefined && { familiar: String(head.manifest.familiar) }),
     ...(head.manifest.where !== undefined && { where: String(head.manifest.where) }),
   });
   const bytes = encodeModel(whole);
   await writeDurably(file, bytes);
-  return { version, labels: head.manifest.labels, bytes: bytes.length };
+  return { version, labels: head.manifest.labels, licence: manifest.licence, bytes: bytes.length };
 }
 
 /** The tensor of the base for an input of a head. */
@@ -66,6 +69,7 @@ export interface ExportedBase {
   readonly output: string;
   /** Number of features of one image. */
   readonly size: number;
+  readonly licence: string;
   readonly bytes: number;
 }
 
@@ -80,11 +84,26 @@ export async function exportBase(
 ): Promise<ExportedBase> {
   const base = await openBase({ ...(await withBaseInUse(model, storageDirectory)), storageDirectory });
   const { manifest, output, model: graph, batch } = base;
-  const bytes =
-    typeof graph === 'string' ? await readFile(graph) : withShape({ model: graph, output, manifest, batch });
+  const bytes = withLicence(
+    typeof graph === 'string' ? await readFile(graph) : withShape({ model: graph, output, manifest, batch }),
+    manifest.licence,
+  );
   await writeDurably(file, bytes);
   const { size } = manifest.features;
-  return { base: manifest.name, input: manifest.input.name, output, size, bytes: bytes.length };
+  return {
+    base: manifest.name,
+    input: manifest.input.name,
+    output,
+    size,
+    licence: manifest.licence,
+    bytes: bytes.length,
+  };
+}
+
+function withLicence(bytes: Uint8Array, licence: string): Uint8Array {
+  const model = decodeModel(bytes);
+  const others = model.metadataProps.filter(({ key }) => key !== 'licence');
+  return encodeModel(changed(model, { metadataProps: [...others, { key: 'licence', value: licence }] }));
 }
 
 /** Adds the shape of the output, which servers require and a cut graph lacks. */

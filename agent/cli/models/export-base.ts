@@ -26,11 +26,12 @@ async function modelsExportBaseCommand(
   file: string,
 ): Promise<CommandAnswer> {
   const exported = await exportBase(model, storage.directory, file);
-  const { base, input, output, size, bytes } = exported;
+  const { base, input, output, size, licence, bytes } = exported;
   return {
     text: [
       `${base} written to ${file}: ${(bytes / 1e6).toFixed(1)} MB of plain ONNX`,
       `input ${input}: prepared pixels; output ${output}: ${size} features a picture; docs/remote.md says how a server runs it`,
+      `licence of the base: ${licence}`,
     ].join('\n'),
     json: { file, ...exported },
   };

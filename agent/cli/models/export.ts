@@ -27,11 +27,12 @@ async function modelsExportCommand(
   file: string,
 ): Promise<CommandAnswer> {
   const exported = await exportModel(model, storage.directory, version, file);
-  const { labels, bytes } = exported;
+  const { labels, licence, bytes } = exported;
   return {
     text: [
       `${version} with its base written to ${file}: ${(bytes / 1e6).toFixed(1)} MB of plain ONNX`,
       `outputs: probabilities of ${labels.join(', ')}, in this order; how a picture is prepared is in its metadata ("input")`,
+      `licence of the base: ${licence}`,
     ].join('\n'),
     json: { file, ...exported },
   };

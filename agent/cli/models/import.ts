@@ -3,15 +3,17 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { QcError } from '../../../config/errors.ts';
 import type { Config } from '../../../config/schema.ts';
 import type { ImportedBase } from '../../../models/hubs/import.ts';
+import { excludesCommerce } from '../../../models/hubs/licence.ts';
 import type { Proposal } from '../../../models/hubs/onnx/propose.ts';
 import { answerRecorded, type CommandAnswer } from '../answer.ts';
-import { configFile, type FileOptions, json, positive } from '../options.ts';
+import { acceptLicence, configFile, type FileOptions, json, positive } from '../options.ts';
 import { ask, note, warn } from '../shell.ts';
 
 interface Options extends FileOptions {
   readonly architecture?: string;
   readonly name?: string;
   readonly licence?: string;
+  readonly acceptLicence?: boolean;
   readonly size?: { readonly width: number; readonly height: number };
   /** `last`, `stages`, or a tensor of an .onnx. */
   readonly features: string;
@@ -48,6 +50,7 @@ export function addImport(models: Command): void {
     )
     .option('--name <name>', 'name for model.base; default: the name of the file')
     .option('--licence <text>', 'licence of the weights; default: read from the files in the same folder')
+    .addOption(acceptLicence())
     .option(
       '--size <pixels>',
       'size of the input images: 224, or 320x256; default: what an .onnx or the files beside it say, otherwise 224',
@@ -72,8 +75,11 @@ export function addImport(models: Command): void {
     .addOption(json('what was found and written'))
     .addHelpText('after', examples)
     .action((path: string, options: Options) =>
-      answerRecorded(options, 'import-base', { path, name: options.name }, (config) =>
-        modelsImportCommand(config, path, options),
+      answerRecorded(
+        options,
+        'import-base',
+        { path, name: options.name, acceptLicence: options.acceptLicence },
+        (config) => modelsImportCommand(config, path, options),
       ),
     );
 }
@@ -82,7 +88,7 @@ export function addImport(models: Command): void {
 async function modelsImportCommand(
   { storage }: Pick<Config, 'storage'>,
   path: string,
-  { architecture, name, licence, size, features, yes, ...options }: Options,
+  { architecture, name, licence, acceptLicence = false, size, features, yes, ...options }: Options,
 ): Promise<CommandAnswer> {
   const { importBase } = await import('../../../models/hubs/import.ts');
   const { layout, channels, scale, mean, std } = options;
@@ -93,6 +99,7 @@ async function modelsImportCommand(
     architecture,
     name,
     licence,
+    acceptLicence,
     size,
     features: isPlain ? features : 'last',
     onnx: { layout, channels, scale, mean, std, tensor: isPlain ? undefined : features },
@@ -100,7 +107,10 @@ async function modelsImportCommand(
   });
   warnOfLicence(imported.manifest.licence);
   const { manifest, file, bytes, found } = imported;
-  return { text: textOf(imported).join('\n'), json: { name: manifest.name, file, bytes, found, manifest } };
+  return {
+    text: importedLines(imported).join('\n'),
+    json: { name: manifest.name, file, bytes, found, manifest },
+  };
 }
 
 async function confirmed(
@@ -123,16 +133,16 @@ async function confirmed(
   return /^y(?:es)?$/i.test(answer.trim());
 }
 
-function warnOfLicence(licence: string): void {
+export function warnOfLicence(licence: string): void {
   if (licence === 'not stated')
     warn('no file says under which licence the weights are: ask their publisher, and name it with --licence');
-  else if (/\bnc\b|non-?commercial/i.test(licence))
+  else if (excludesCommerce(licence))
     warn(`the licence of the weights (${licence}) does not allow commercial use`);
 }
 
 const maxListed = 6;
 
-function textOf({ manifest, file, bytes, found, proposal }: ImportedBase): string[] {
+export function importedLines({ manifest, file, bytes, found, proposal }: ImportedBase): string[] {
   const { name, network, cost, input, features, maps = [], licence } = manifest;
   const read = found && [
     `read       ${found.format}: ${found.tensors} tensors${found.prefix === '' ? '' : `, those below "${found.prefix}" are used`}`,
@@ -171,7 +181,7 @@ function threePositive(text: string): Three {
   return values;
 }
 
-function imageSize(text: string): NonNullable<Options['size']> {
+export function imageSize(text: string): NonNullable<Options['size']> {
   const [, width, height = width] = /^(\d{2,4})(?:[x×](\d{2,4}))?$/.exec(text) ?? [];
   const size = { width: Number(width), height: Number(height) };
   if (![size.width, size.height].every((pixels) => pixels >= 32 && pixels <= 4096))

@@ -46,9 +46,7 @@ export function createReportPanel(version, tools) {
               mistakesPanel(report, tools),
               h('div', { class: 'tables' }, confusionTable(report), labelTable(report)),
             ]),
-        ...[report.places, report.goodParts].map((learned) =>
-          learned ? h('p', { class: 'hint' }, `${capital(learned.sentence)}.`) : '',
-        ),
+        report.places ? h('p', { class: 'hint' }, `${capital(report.places.sentence)}.`) : '',
         h('p', { class: 'hint' }, originText(report)),
       );
     } catch (error) {

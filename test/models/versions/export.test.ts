@@ -51,6 +51,9 @@ describe('a head that knows its examples', () => {
     const file = join(folder.path, 'whole.onnx');
     const exported = await exportModel(model, folder.path, version, file);
     expect(exported.labels).toEqual(head.labels);
+    const stated = decodeModel(await readFile(file)).metadataProps;
+    expect(stated).toContainEqual({ key: 'licence', value: 'Apache-2.0' });
+    expect(exported.licence).toBe('Apache-2.0');
 
     const whole = await ort.InferenceSession.create(file);
     expect(whole.outputNames).toEqual(['probabilities', 'familiarity']);
