@@ -1,5 +1,6 @@
 /** The interface of calibration for the HTTP routes. */
 import type { z } from 'zod';
+import type { BaseView, CompareRequest, ComparingView, SwitchRequest } from './compare/views.ts';
 import type { Outcome } from './dataset/dataset.ts';
 import type { LabelChange } from './dataset/label-change.ts';
 import type { Marking } from './dataset/marking.ts';
@@ -21,8 +22,22 @@ export interface RollbackRequest {
   readonly reason?: string | undefined;
 }
 
+/** Pre-trained networks and which of them is in use. All methods throw QcError. */
+export interface Bases {
+  /** The one in use first. */
+  list(): Promise<BaseView[]>;
+  comparing(): Promise<ComparingView>;
+  /** Starts and returns at once. @throws QcError training-busy */
+  compare(request: CompareRequest, by: string): Promise<void>;
+  /** Does nothing if no comparison runs. */
+  cancelComparison(): Promise<void>;
+  /** Starts training on another base and returns at once. @throws QcError model-missing, base-in-use, training-busy */
+  switch(request: SwitchRequest, by: string): Promise<void>;
+}
+
 /** All methods throw QcError. `by` and `author` are recorded. */
 export interface Calibration {
+  readonly bases: Bases;
   overview(author: Author): Promise<views.Overview>;
   /**
    * Parts to label, the most informative first, without those that are reserved for others.

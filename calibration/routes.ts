@@ -1,4 +1,5 @@
 /** The HTTP routes of calibration. */
+import { addBases } from './routes/bases.ts';
 import { addDataset } from './routes/dataset.ts';
 import { addLabels } from './routes/labels.ts';
 import { addModels } from './routes/models.ts';
@@ -11,4 +12,5 @@ export function addCalibration(app: App, deps: RouteDeps): void {
   addDataset(app, deps);
   addTraining(app, deps);
   addModels(app, deps);
+  addBases(app, deps);
 }

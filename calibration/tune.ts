@@ -19,15 +19,19 @@ import { familiarOf } from './train/familiar.ts';
 import { describeFrames, type FrameFeatures } from './train/features.ts';
 import { type Example, fitHead } from './train/fit.ts';
 import { judgeCandidate } from './train/gate.ts';
+import { openGoodCells } from './train/good-cells.ts';
 import { trainGoodOnly } from './train/good-only.ts';
+import { goodPartsOf, valuesOfGoodCells } from './train/good-parts.ts';
 import { groupsOf } from './train/groups.ts';
 import { keepCandidate } from './train/keep-candidate.ts';
 import { latencyOf } from './train/latency.ts';
 import { learningOf } from './train/learning/learning.ts';
 import { makeReport } from './train/make-report.ts';
+import { bothMaps } from './train/maps.ts';
 import { openPlaces } from './train/places-of-frames.ts';
 import type { Report } from './train/report.ts';
 import { chooseThresholds, promiseRisk, thresholdsFromCosts } from './train/thresholds.ts';
+import { throttled } from './train/throttle.ts';
 import { type Augmentation, type ViewSet, viewsOf } from './train/views.ts';
 
 export interface TuneOptions {
@@ -100,6 +104,11 @@ export async function tune(
     const { revision } = dataset;
     return await trainGoodOnly(session, chosen, { ...options, revision, onProgress, onNotice, signal });
   }
+  const mapsOf = throttled(async (frame: Pick<LabelledFrame, 'file'>) => {
+    return (await session.maps(await decodePicture(await readFrame(frame)))).maps;
+  });
+  const sizes = bothMaps(session);
+  const cells = sizes && openGoodCells({ sizes, mapsOf, seed, projectedTo: valuesOfGoodCells });
   const viewSet = views === 'auto' ? affordable(chosen.length, augment) : views;
   const places = await openPlaces(session, chosen, {
     storageDirectory: storage.directory,
@@ -108,6 +117,7 @@ export async function tune(
     good,
     augment,
     hidden,
+    onMaps: (frame, maps) => good.includes(frame.label) && cells?.keep(frame, maps),
     signal,
     onNotice,
   });
@@ -142,6 +152,19 @@ export async function tune(
     { seed, onProgress: (done, total) => onProgress('training localized features', done, total) },
   );
   const head = placed?.head ?? features;
+  const familiar = await familiarOf(described, groups, signal);
+  const remembered =
+    cells &&
+    familiar.distance &&
+    (await goodPartsOf(described, {
+      cells,
+      labels: head.labels,
+      good,
+      group: groups,
+      seed,
+      onProgress: (done, total) => onProgress('learning good parts', done, total),
+      signal,
+    }));
   const plain = await fitHead(
     examples(({ statistics }) => new Map([[0, statistics]])),
     { seed, signal },
@@ -166,8 +189,6 @@ export async function tune(
   });
 
   // Gate
-  const mapsOf = async (frame: LabelledFrame) =>
-    (await session.maps(await decodePicture(await readFrame(frame)))).maps;
   await using own = openBaseOf(model, storage.directory);
   const active = await judgedByActive(store, base, described, { mapsOf, ownBase: own.lookWith, onNotice });
   const gate = judgeCandidate(rightOf(heldOut, truth), truth, active);
@@ -178,6 +199,7 @@ export async function tune(
     head,
     plain,
     places: placed,
+    goodParts: remembered?.report,
     heldOut,
     limits,
     evaluation,
@@ -192,7 +214,7 @@ export async function tune(
   signal?.throwIfAborted();
   const version = await keepCandidate(store, {
     base,
-    head: { ...head, ...(await familiarOf(described, groups, signal)) },
+    head: { ...head, ...familiar, goodParts: remembered?.goodParts },
     minPeak: placed?.minPeak,
     report,
     heldOut: Object.fromEntries(described.map(({ frame }, i) => [frame.id, mostProbable(heldOut[i]!)])),

@@ -82,11 +82,11 @@ export const pointsOf = (rows: readonly ArrayLike<number>[]): Points => ({
   squares: rows.map((row) => dot(row, row)),
 });
 
-/** Nodes that compute `familiarity` [N] from `transformed` [N,D] and the initializer `exemplars` [M,D]. */
-export function distanceGraph({ centre, weight, axes, means, parts, nearest, limit }: WhitenedDistance): {
-  readonly node: OnnxNode[];
-  readonly initializer: OnnxTensor[];
-} {
+/** Nodes that compute `output` [N], the familiarity, from `transformed` [N,D] and the initializer `exemplars` [M,D]. */
+export function distanceGraph(
+  { centre, weight, axes, means, parts, nearest, limit }: WhitenedDistance,
+  output = 'familiarity',
+): { readonly node: OnnxNode[]; readonly initializer: OnnxTensor[] } {
   const rank = means[0]!.length;
   return {
     node: [
@@ -106,7 +106,7 @@ export function distanceGraph({ centre, weight, axes, means, parts, nearest, lim
       node('Div', ['familiar_strange', 'familiar_limit'], ['familiar_in_limits']),
       node('Add', ['familiar_in_limits', 'familiar_one'], ['familiar_divisor']),
       node('Reciprocal', ['familiar_divisor'], ['familiar_column']),
-      node('ReduceMax', ['familiar_column'], ['familiarity'], { axes: [1], keepdims: 0 }),
+      node('ReduceMax', ['familiar_column'], [output], { axes: [1], keepdims: 0 }),
     ],
     initializer: [
       floatTensor('familiar_centre', [centre.length], centre),

@@ -22,8 +22,10 @@ import type { BaseManifest, HeadManifest } from './manifest.ts';
 import { buildModel, floatTensor, floatValues, node, valueInfo } from './onnx/build.ts';
 import { type CellGraph, cellGraph, readCellBlock } from './onnx/cell-graph.ts';
 import { describe, graphInputs, graphOutputs, type TensorFacts } from './onnx/graph.ts';
+import { familiarityOfLabels, type GoodParts, goodPartsGraph, readGoodParts } from './onnx/memory-graph.ts';
 import { decodeModel, encodeModel, type OnnxModel } from './onnx/proto.ts';
-import { readWhere, whereGraph, whereName, withoutWhere } from './onnx/where-graph.ts';
+import { readWhere, whereGraph, whereName } from './onnx/where-graph.ts';
+import { withoutMaps } from './onnx/without-maps.ts';
 import type { FeatureMaps } from './run/runner.ts';
 
 /** softmax((W·h + b) / temperature) with h = t(x), or relu(V·t(x) + c) with a hidden layer; standardisation is folded into the weights. */
@@ -54,24 +56,16 @@ export interface HeadWeights {
   readonly exemplars?: readonly Float32Array[] | undefined;
   /** Out-of-distribution score that familiarity is computed from. */
   readonly distance?: WhitenedDistance | undefined;
+  /** Limits the familiarity of parts that the head calls good. Only with `distance`. */
+  readonly goodParts?: GoodParts | undefined;
 }
 
 /** The bytes of head.onnx: Gemm and Softmax, with the temperature folded into the weights. */
 export function encodeHead(head: HeadWeights): Uint8Array {
-  const {
-    transform,
-    labels,
-    hidden,
-    cells,
-    where,
-    weights,
-    bias,
-    temperature,
-    exemplars = [],
-    distance,
-  } = head;
+  const { transform, labels, hidden, cells, where, weights, bias, temperature, exemplars = [] } = head;
   const hasFamiliarity = transform === 'hellinger' && exemplars.length > 0;
-  const familiarity = distance ? distanceGraph(distance) : { node: cosineNodes, initializer: [] };
+  const familiarity = familiarityGraph(head);
+  const hasMaps = cells !== undefined || where !== undefined;
   const classes = labels.length;
   const inner = weights.length / classes;
   const size = hidden ? hidden.weights.length / inner : inner - (cells?.mean.length ?? 0);
@@ -108,7 +102,12 @@ export function encodeHead(head: HeadWeights): Uint8Array {
         ...localized.initializer,
         ...located.initializer,
       ],
-      input: [valueInfo('features', ['N', size]), ...localized.input, ...located.input],
+      input: [
+        valueInfo('features', ['N', size]),
+        ...localized.input,
+        ...located.input,
+        ...(hasMaps ? [] : familiarity.input),
+      ],
       output: [
         valueInfo('probabilities', ['N', classes]),
         ...(hasFamiliarity ? [valueInfo('familiarity', ['N'])] : []),
@@ -117,6 +116,19 @@ export function encodeHead(head: HeadWeights): Uint8Array {
       metadata: { labels: JSON.stringify(labels), ...localized.metadata, ...located.metadata },
     }),
   );
+}
+
+/** `familiarity` [N] from `transformed` and, with a memory of good parts, from the maps and `probabilities`. */
+function familiarityGraph({ distance, goodParts }: Pick<HeadWeights, 'distance' | 'goodParts'>) {
+  if (!distance) return { node: cosineNodes, initializer: [], input: [] };
+  if (!goodParts) return { ...distanceGraph(distance), input: [] };
+  const ofLabels = distanceGraph(distance, familiarityOfLabels);
+  const ofGood = goodPartsGraph(goodParts);
+  return {
+    node: [...ofLabels.node, ...ofGood.node],
+    initializer: [...ofLabels.initializer, ...ofGood.initializer],
+    input: ofGood.input,
+  };
 }
 
 const nothing: CellGraph = { node: [], initializer: [], input: [], metadata: {} };
@@ -172,8 +184,8 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
   const located = where ? types(whereGraph(where, cells).node) : [];
   const layers = hiddenWeights ? types(hiddenNodes('')) : [];
   const distance = readDistance(named);
-  const familiarity = distance ? distanceGraph(distance).node : cosineNodes;
-  const after = operators.endsWith('ReduceMax') ? types(familiarity) : [];
+  const goodParts = distance && readGoodParts(model);
+  const after = exemplars ? types(familiarityGraph({ distance, goodParts }).node) : [];
   const known = [...before, ...localized, ...located, ...layers, 'Gemm', 'Softmax', ...after].join();
   if (!weights || !bias || (hiddenWeights && !hiddenBias) || operators !== known) return undefined;
   return {
@@ -188,6 +200,7 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
     temperature: 1,
     ...(after.length > 0 && exemplars && { exemplars: rowsOfTensor(exemplars) }),
     ...(distance && { distance }),
+    ...(goodParts && { goodParts }),
   };
 }
 
@@ -287,8 +300,8 @@ export function requireHeadGraph(bytes: Uint8Array, manifest: HeadManifest, give
   const outputs = graphOutputs(model.graph);
   const isAbsent = ({ name }: TensorFacts) => isMapName(name) && !given.maps.some((map) => map.name === name);
   let inputs = graphInputs(model.graph);
-  // Without maps, a head that needs them only for `where` is run without that output (withoutMapsForWhere).
-  if (inputs.some(isAbsent)) inputs = graphInputs((withoutWhere(model) ?? model).graph!);
+  // Without maps, a head whose probabilities do not need them is run without the outputs that do (onnx/without-maps.ts).
+  if (inputs.some(isAbsent)) inputs = graphInputs(withoutMaps(model).graph!);
   const absent = inputs.find(isAbsent);
   if (absent) {
     throw new QcError(

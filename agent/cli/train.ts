@@ -128,6 +128,7 @@ function describe(version: string, report: Report): string[] {
       .concat(report.thresholds.failByLabel ? [] : [String(report.thresholds.fail)])
       .join(', ')}`,
     ...(report.places ? [`places     ${report.places.sentence}`] : []),
+    ...(report.goodParts ? [`good       ${report.goodParts.sentence}`] : []),
     ...report.promise.map(({ kept, text }) => `${kept ? '          ' : 'MISSING   '} ${text}`),
     ...report.checks.map(
       ({ name, ok, sentence }) => `${ok ? 'ok        ' : 'WARNING   '} ${name}: ${sentence}`,

@@ -1,10 +1,5 @@
-/** The result of a comparison of bases: `<storage>/comparison.json`, and the answer of `GET /api/v1/bases/compare`. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** The result of a comparison of bases, on disk and over HTTP. */
 import { z } from 'zod';
-import { check } from '../../config/check.ts';
-import { writeDurably } from '../../models/disk/durable.ts';
-import { makeFolders } from '../../models/disk/folders.ts';
 
 const share = z.number().min(0).max(1);
 const count = z.number().int().min(0);
@@ -63,7 +58,7 @@ const figures = z.object({
 });
 export type BaseFigures = z.output<typeof figures>;
 
-const comparisonSchema = z.object({
+export const comparisonSchema = z.object({
   schema: z.literal(1),
   madeAt: z.iso.datetime(),
   revision: z.string().describe('of the dataset'),
@@ -81,22 +76,3 @@ const comparisonSchema = z.object({
   seconds: z.number(),
 });
 export type Comparison = z.output<typeof comparisonSchema>;
-
-const fileOf = (storageDirectory: string) => join(storageDirectory, 'comparison.json');
-
-/** Replaces the comparison before it. Durable once it resolves. */
-export async function keepComparison(storageDirectory: string, comparison: Comparison): Promise<void> {
-  await makeFolders(storageDirectory);
-  await writeDurably(fileOf(storageDirectory), `${JSON.stringify(comparison, null, 2)}\n`);
-}
-
-/** The last comparison; undefined if there is none or it is unreadable. */
-export async function lastComparison(storageDirectory: string): Promise<Comparison | undefined> {
-  const text = await readFile(fileOf(storageDirectory), 'utf8').catch(() => '');
-  try {
-    const found = check(comparisonSchema, JSON.parse(text));
-    return found.success ? found.data : undefined;
-  } catch {
-    return undefined;
-  }
-}

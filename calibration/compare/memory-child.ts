@@ -1,13 +1,14 @@
-/** Process that loads one base, judges three drawn images, and tells by how much it has grown. */
+/**
+ * Process that loads one base, judges three drawn images, and tells by how much it has grown. It inherits the low priority of the
+ * comparison.
+ */
 import { openSession } from '../../models/run/session.ts';
-import { lowerPriority } from '../jobs/lower-priority.ts';
 import type { MemoryAnswer, MemoryRequest } from './memory.ts';
 
 const runs = 3;
 
 process.on('disconnect', () => process.exit(0));
 process.once('message', (request: MemoryRequest) => {
-  lowerPriority(process.pid);
   measure(request).then(
     (answer) => process.send?.(answer),
     () => process.send?.(null),

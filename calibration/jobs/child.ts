@@ -1,6 +1,7 @@
 /** Child process with the lowest priority for training, dataset checks and heat maps, so that they do not affect the line. */
 import { QcError } from '../../config/errors.ts';
 import { withBaseInUse } from '../../models/versions/pair.ts';
+import { compareBases } from '../compare/compare.ts';
 import { examine } from '../doctor.ts';
 import { quantize, whyNotQuantize } from '../quantize.ts';
 import { tune } from '../tune.ts';
@@ -63,6 +64,10 @@ async function perform(
       const reason = await whyNotQuantize(config);
       if (reason !== undefined) return { passed: false, reason };
       return (await quantize(config, {}, { onProgress, onNotice, signal })).report;
+    }
+    case 'compare': {
+      const { config, options } = message.job;
+      return compareBases(config, options, { onProgress, onNotice, signal });
     }
     case 'why':
       return explain({ ...message.job, config: await inUse(message.job.config) });

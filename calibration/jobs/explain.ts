@@ -7,7 +7,7 @@ import { argmax } from '../../models/argmax.ts';
 import { anomalyScoreOf } from '../../models/good-memory.ts';
 import { decodeHead, probabilitiesOf, requireSameBase } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
-import { readMemory } from '../../models/onnx/memory-graph.ts';
+import { readGoodMemory } from '../../models/onnx/memory-graph.ts';
 import { decodeModel } from '../../models/onnx/proto.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { openStore } from '../../models/versions/store.ts';
@@ -21,7 +21,7 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
   const store = await openStore(config.storage.directory);
   const { manifest, model } = await store.read(version);
   const head = decodeHead(model, manifest.labels);
-  const memory = readMemory(decodeModel(model));
+  const memory = readGoodMemory(decodeModel(model));
   if (!head && !memory) throw new QcError('why-unavailable', `version ${version} was not made here`);
   const open = await sessionOf(config);
   requireSameBase(manifest, open.facts.manifest);

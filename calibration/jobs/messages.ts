@@ -3,6 +3,8 @@
 import type { ErrorCode } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
+import type { CompareOptions } from '../compare/compare.ts';
+import type { Comparison } from '../compare/comparison.ts';
 import type { Finding } from '../finding.ts';
 import type { TuneOptions } from '../tune.ts';
 
@@ -15,6 +17,8 @@ export interface Jobs {
   doctor: { readonly config: JobConfig };
   /** Makes an int8 variant of the base, if it may help and was not checked on these frames yet. */
   quantize: { readonly config: JobConfig };
+  /** Compares bases; nothing is changed. */
+  compare: { readonly config: JobConfig; readonly options: CompareOptions };
   /** Answer: PNG. */
   why: {
     readonly config: JobConfig;
@@ -27,6 +31,7 @@ export interface Answers {
   train: string;
   doctor: readonly Finding[];
   quantize: { readonly passed: boolean; readonly reason: string };
+  compare: Comparison;
   why: Uint8Array;
 }
 export type JobKind = keyof Jobs;

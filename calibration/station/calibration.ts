@@ -3,9 +3,11 @@ import sharp from 'sharp';
 import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
+import { requireInstalled } from '../../models/versions/pair.ts';
 import type { Calibration, PromotionReasons } from '../calibration.ts';
 import { estimateOf } from '../collect/estimate.ts';
 import type { Candidate } from '../collect/queue.ts';
+import { listBases } from '../compare/list.ts';
 import { labelUsers } from '../dataset/label-change.ts';
 import { marksView } from '../dataset/marks-view.ts';
 import { readFrame } from '../dataset/read-frame.ts';
@@ -13,12 +15,13 @@ import { undoView } from '../dataset/undo-view.ts';
 import type { JobConfig } from '../jobs/messages.ts';
 import { marksWanted } from '../train/marks-wanted.ts';
 import type { Report } from '../train/report.ts';
+import { createComparing } from './comparing.ts';
 import { createExplainer } from './explainer.ts';
 import { type LabelMetrics, openLabels, type PastResults } from './labels.ts';
 import type { Log } from './log.ts';
 import type { Observation, PublishedResult } from './observation.ts';
 import { createShadow, type ShadowMetrics } from './shadow.ts';
-import { createTrainingDesk, type TrainingMetrics } from './training.ts';
+import { createTrainingDesk, type StationTraining, type TrainingMetrics } from './training.ts';
 import { createVersions, type LiveHead } from './versions.ts';
 
 export interface StationCalibration extends Calibration, AsyncDisposable {
@@ -77,6 +80,7 @@ export function openCalibration(
   });
   const versions = createVersions(storage.directory, { log, model: deps.model });
   const trainings = createTrainingDesk(jobs, { log, metrics, onCandidate: showScore, promote });
+  const comparing = createComparing(jobs, log, () => trainings.view.state === 'running');
   const explainer = createExplainer(jobs);
   const shadow = createShadow(metrics);
   /** Labels in the order of their number keys, which must not change while people label. */
@@ -108,6 +112,14 @@ export function openCalibration(
   async function setShadow(version: string | null): Promise<void> {
     await (await deps.model()).shadow(version ?? undefined);
     shadow.begin(version);
+  }
+
+  function startTraining(options: StationTraining, by: string): void {
+    if (comparing.isRunning) {
+      const remedy = 'wait until the comparison ends, or cancel it';
+      throw new QcError('training-busy', 'bases are being compared', { remedy });
+    }
+    trainings.start(options, by);
   }
 
   async function image(id: string): Promise<Buffer> {
@@ -247,8 +259,19 @@ export function openCalibration(
     },
 
     training: () => trainings.view,
-    train: async (options, by) => trainings.start(options, by),
+    train: async (options, by) => startTraining(options, by),
     cancelTraining: async () => trainings.cancel(),
+
+    bases: {
+      list: () => listBases(model, storage.directory),
+      comparing: () => comparing.view(),
+      compare: async (request, by) => comparing.start(request, by),
+      cancelComparison: async () => comparing.cancel(),
+      async switch({ base, promote }, by) {
+        await requireInstalled(base, model, storage.directory);
+        startTraining({ base, promote }, by);
+      },
+    },
 
     versions: () => versions.list(),
     report: (version) => versions.report(version),
@@ -265,7 +288,7 @@ export function openCalibration(
     },
 
     async [Symbol.asyncDispose]() {
-      await Promise.all([trainings, explainer, labels].map((one) => one[Symbol.asyncDispose]()));
+      await Promise.all([trainings, comparing, explainer, labels].map((one) => one[Symbol.asyncDispose]()));
     },
   };
 }

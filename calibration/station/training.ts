@@ -11,10 +11,15 @@ import { createQuantizing } from './quantizing.ts';
 export interface TrainingDesk extends AsyncDisposable {
   readonly view: TrainingView;
   /** Starts and returns at once. @throws QcError training-busy */
-  start(options: TrainOptions, by: string): void;
+  start(options: StationTraining, by: string): void;
   /** Does nothing if no training runs. */
   cancel(): void;
   examine(): Promise<readonly Finding[]>;
+}
+
+/** `base`: another base than the one in use. */
+export interface StationTraining extends TrainOptions {
+  readonly base?: string;
 }
 
 export interface TrainingMetrics {
@@ -57,8 +62,8 @@ export function createTrainingDesk(
 
   const quantizing = createQuantizing(config, log, inProcess);
 
-  async function train(options: TrainOptions, by: string, signal: AbortSignal): Promise<void> {
-    const { seed, promote: isWanted = false, ...asked } = options;
+  async function train(options: StationTraining, by: string, signal: AbortSignal): Promise<void> {
+    const { seed, base, promote: isWanted = false, ...asked } = options;
     const startedAt = new Date();
     const startedMs = performance.now();
     view = { ...idle, state: 'running', step: 'starting', by, startedAt: startedAt.toISOString() };
@@ -69,7 +74,7 @@ export function createTrainingDesk(
       const version = await inProcess((worker) =>
         worker.run(
           'train',
-          { config, options: { by, seed, training } },
+          { config, options: { by, seed, base, training } },
           {
             signal,
             onNotice(text) {

@@ -37,3 +37,17 @@ export function limitOf(
 
 /** Good parts that promise this rate of false alarms with 95 % confidence. */
 const partsFor = (falseAlarmRate: number) => Math.ceil(Math.log(risk) / Math.log1p(-falseAlarmRate));
+
+/**
+ * The score that this share of good parts exceeds, estimated also for a share that the parts are too few to observe: the excess of the
+ * largest quarter of the scores over their smallest is taken as exponentially distributed (peaks over threshold, Pickands 1975).
+ * @param heldOut scores of different held-out good parts, at least one
+ */
+export function tailLimit(heldOut: readonly number[], share: number): number {
+  const ranked = heldOut.toSorted((a, b) => b - a);
+  const beyond = Math.min(ranked.length - 1, Math.max(3, Math.round(ranked.length / 4)));
+  if (beyond < 1) return ranked[0]!;
+  const from = ranked[beyond]!;
+  const excess = ranked.slice(0, beyond).reduce((sum, score) => sum + score - from, 0) / beyond;
+  return from + excess * Math.log(Math.max(1, beyond / (share * ranked.length)));
+}

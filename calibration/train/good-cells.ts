@@ -18,7 +18,7 @@ export interface GoodCells {
 
 export interface GoodCellSource {
   readonly count: number;
-  /** Not scaled. */
+  /** Not scaled; both stages have the same number of values. */
   readonly projections: Projections;
   /** Of a frame, by its index, [H·W][2·P]. @throws as `mapsOf` */
   cells(index: number): Promise<Float32Array>;
@@ -29,20 +29,23 @@ export interface GoodCellOptions {
   readonly sizes: Readonly<Record<'stage2' | 'stage3', Omit<Projection, 'matrix'>>>;
   readonly mapsOf: (frame: Frame) => Promise<FeatureMaps>;
   readonly seed: number;
+  /** Values of each stage in a cell; default 64. */
+  readonly projectedTo?: number;
   /** Default 256 MB: 1,300 images of 224 × 224 pixels. */
   readonly maxBytes?: number;
 }
 
-/** Values of each stage. */
-const projectedTo = 64;
-/** Values of a cell: those of stage 2, then as many of stage 3. */
-export const cellSize = 2 * projectedTo;
-
-export function openGoodCells({ sizes, mapsOf, seed, maxBytes = 256e6 }: GoodCellOptions): GoodCells {
+export function openGoodCells({
+  sizes,
+  mapsOf,
+  seed,
+  projectedTo = 64,
+  maxBytes = 256e6,
+}: GoodCellOptions): GoodCells {
   const random = seededRandom(mixSeeds(seed, 29));
   const projections = {
-    stage2: randomProjection(sizes.stage2, random),
-    stage3: randomProjection(sizes.stage3, random),
+    stage2: randomProjection(sizes.stage2, projectedTo, random),
+    stage3: randomProjection(sizes.stage3, projectedTo, random),
   };
   const kept = new Map<string, Uint16Array>();
   let bytes = 0;
@@ -73,7 +76,7 @@ export function openGoodCells({ sizes, mapsOf, seed, maxBytes = 256e6 }: GoodCel
 }
 
 /** Random directions keep distances (Johnson and Lindenstrauss 1984); cells vary by as much as before. */
-function randomProjection(map: Omit<Projection, 'matrix'>, random: Random): Projection {
+function randomProjection(map: Omit<Projection, 'matrix'>, projectedTo: number, random: Random): Projection {
   const normal = () => Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
   const matrix = Float32Array.from(
     { length: projectedTo * map.channels },

@@ -3,7 +3,7 @@
 import type { GoodMemory } from '../../models/good-memory.ts';
 import { misfitOf } from '../../models/head.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
-import { readMemory } from '../../models/onnx/memory-graph.ts';
+import { readGoodMemory } from '../../models/onnx/memory-graph.ts';
 import { decodeModel } from '../../models/onnx/proto.ts';
 import type { Store } from '../../models/versions/store.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
@@ -45,7 +45,7 @@ export async function goodOnlyActive(
   const none = judged.map(() => undefined);
   if (defects.length > 0 || labels.length > 1) return { version, defects, passes: none };
   const misfit = misfitOf(head.manifest, base);
-  const memory = misfit ? undefined : readMemory(decodeModel(head.model));
+  const memory = misfit ? undefined : readGoodMemory(decodeModel(head.model));
   if (!memory) {
     const why = misfit ? misfit.message : 'it was not made here';
     onNotice(`the candidate is compared with recorded answers only: ${why}`);

@@ -22,6 +22,8 @@ export interface Measured {
   readonly plain: TrainedHead;
   /** Localized features; undefined if they were not tried. */
   readonly places: PlacesFit | undefined;
+  /** Undefined if a memory of good parts was not tried. */
+  readonly goodParts: Report['goodParts'];
   /** Cross-validated probabilities of each frame. */
   readonly heldOut: readonly Probabilities[];
   readonly limits: Chosen;
@@ -46,6 +48,7 @@ export function makeReport(measured: Measured): Report {
     head,
     plain,
     places,
+    goodParts,
     heldOut,
     limits,
     evaluation,
@@ -78,6 +81,7 @@ export function makeReport(measured: Measured): Report {
     ),
     hidden: facts.hidden,
     ...(places && { places: placesOf(places) }),
+    ...(goodParts && { goodParts }),
     penalty: head.penalty,
     temperature: head.temperature,
     backend: head.backend,

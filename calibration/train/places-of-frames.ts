@@ -4,6 +4,7 @@
  */
 import type { Image } from '../../models/image.ts';
 import { percent } from '../../models/percent.ts';
+import type { FeatureMaps } from '../../models/run/runner.ts';
 import type { Session } from '../../models/run/session.ts';
 import { indexAnnotations } from '../dataset/annotations.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
@@ -23,6 +24,8 @@ export interface PlacesDeps extends Pick<PlacesOptions, 'good' | 'augment' | 'si
   readonly minFreeBytes: number;
   /** Views whose features are computed. */
   readonly views: ViewSet;
+  /** Receives the maps of each unchanged image that is looked at. */
+  readonly onMaps?: ((frame: LabelledFrame, maps: FeatureMaps) => void) | undefined;
   /** Units of a hidden layer; a head with one has no localized features. */
   readonly hidden: number;
   readonly onNotice: (text: string) => void;
@@ -49,7 +52,7 @@ export interface PlacesOfFrames {
 export async function openPlaces(
   session: Session,
   frames: readonly LabelledFrame[],
-  { storageDirectory, minFreeBytes, views, hidden, onNotice, ...options }: PlacesDeps,
+  { storageDirectory, minFreeBytes, views, hidden, onMaps, onNotice, ...options }: PlacesDeps,
 ): Promise<PlacesOfFrames> {
   const { good, augment, signal } = options;
   const maps = hidden > 0 ? undefined : bothMaps(session);
@@ -71,6 +74,7 @@ export async function openPlaces(
     async featuresOf(image, { frame, view, whole }) {
       if (!wanted.has(view)) return await features(image);
       const seen = await both(image);
+      if (view === 0) onMaps?.(frame, seen.maps);
       await cells.keep(frame, view, whole, seen.maps);
       return seen.features;
     },

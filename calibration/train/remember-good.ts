@@ -5,10 +5,11 @@ import {
   type GoodMemory,
   type Normal,
   type Projections,
+  scoreOfCells,
   summaryOf,
 } from '../../models/good-memory.ts';
 import { limitOf } from './false-alarms.ts';
-import { cellSize, type GoodCellSource } from './good-cells.ts';
+import type { GoodCellSource } from './good-cells.ts';
 import { mixSeeds, type Random, seededRandom } from './random.ts';
 
 export interface RememberOptions {
@@ -19,6 +20,8 @@ export interface RememberOptions {
   readonly seed: number;
   /** Good parts that may be uncertain, as a share. */
   readonly falseAlarmRate: number;
+  /** Cells in the memory; default 500. */
+  readonly maxCells?: number;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -29,6 +32,8 @@ export interface Remembered {
   readonly heldOut: readonly number[];
   /** Highest value of `where` of each frame, with its group held out. */
   readonly peaks: readonly number[];
+  /** Anomaly score of a part, from its cells of the same `GoodCells`. */
+  readonly scoreOf: (cells: Float32Array) => number;
   /** Whether the rate of false alarms is promised. */
   readonly promised: boolean;
   /** The promise, or what is missing for it. */
@@ -37,7 +42,6 @@ export interface Remembered {
 
 /** With fewer good parts, the variation among good parts is unknown. */
 export const minGood = 10;
-const maxRemembered = 500;
 /** Cells that those in the memory are chosen from. */
 const maxCandidates = 6_000;
 /** Share of the cells of a part in the mean of the largest r. */
@@ -51,7 +55,7 @@ const priorParts = 10;
  */
 export async function rememberGood(
   source: GoodCellSource,
-  { group, part = group, seed, falseAlarmRate, onProgress, signal }: RememberOptions,
+  { group, part = group, seed, falseAlarmRate, maxCells = 500, onProgress, signal }: RememberOptions,
 ): Promise<Remembered> {
   const { count } = source;
   if (count < minGood) throw new RangeError(`at least ${minGood} good parts are needed`);
@@ -64,7 +68,7 @@ export async function rememberGood(
   const { scales, candidates } = await drawCandidates(source, seededRandom(mixSeeds(seed, 31)), report(0));
   const kept = coresetOf(
     candidates.map(({ cell }) => cell),
-    maxRemembered,
+    maxCells,
     signal,
   ).map((i) => candidates[i]!);
   const cells = kept.map(({ cell }) => cell);
@@ -112,11 +116,12 @@ export async function rememberGood(
     Math.max(...own.map((one, p) => (one - usual[p]!) / memory.spread[p]!)),
   );
   onProgress?.(2 * count, 2 * count);
-  return { memory, heldOut, peaks, promised, text };
+  const scoreOf = (own: Float32Array) => scoreOfCells(memory, scaled(own, scales)).score;
+  return { memory, heldOut, peaks, scoreOf, promised, text };
 }
 
 /** The highest score of each part. */
-function highestOf(part: readonly number[], scores: readonly number[]): number[] {
+export function highestOf(part: readonly number[], scores: readonly number[]): number[] {
   const highest = new Map<number, number>();
   scores.forEach((value, i) => {
     highest.set(part[i]!, Math.max(value, highest.get(part[i]!) ?? value));
@@ -135,6 +140,8 @@ interface Candidate {
 interface Scales {
   readonly stage2: number;
   readonly stage3: number;
+  /** Values of a cell: those of stage 2, then as many of stage 3. */
+  readonly size: number;
 }
 
 /** Cells drawn at random from all parts, and the scales of the stages. */
@@ -145,7 +152,8 @@ async function drawCandidates(
 ): Promise<{ readonly scales: Scales; readonly candidates: readonly Candidate[] }> {
   const { count, projections } = source;
   const places = projections.stage2.height * projections.stage2.width;
-  const size = cellSize;
+  const { matrix, channels } = projections.stage2;
+  const size = (2 * matrix.length) / channels;
   const drawn = new Set<number>();
   const most = Math.min(maxCandidates, count * places);
   while (drawn.size < most) drawn.add(random.integer(count * places));
@@ -178,13 +186,13 @@ async function drawCandidates(
     }
     return 1 / Math.sqrt(Math.max(1e-12, variance));
   };
-  const scales = { stage2: varies(0, size / 2), stage3: varies(size / 2, size) };
+  const scales = { stage2: varies(0, size / 2), stage3: varies(size / 2, size), size };
   return { scales, candidates: candidates.map(({ of, cell }) => ({ of, cell: scaled(cell, scales) })) };
 }
 
 /** @param cells any number of them */
-function scaled(cells: Float32Array, { stage2, stage3 }: Scales): Float32Array {
-  return cells.map((value, i) => value * (i % cellSize < cellSize / 2 ? stage2 : stage3));
+function scaled(cells: Float32Array, { stage2, stage3, size }: Scales): Float32Array {
+  return cells.map((value, i) => value * (i % size < size / 2 ? stage2 : stage3));
 }
 
 function scaledProjections({ stage2, stage3 }: Projections, scales: Scales): Projections {

@@ -43,6 +43,19 @@ export const reportSchema = z.object({
     })
     .optional()
     .describe('localized features that were tried; absent if there were no locations to learn from'),
+  goodParts: z
+    .object({
+      sentence: z.string().describe('whether it is used and why, for the operator'),
+      used: z.boolean(),
+      parts: count.describe('good parts that it remembers'),
+      detected: count.describe('labelled defects that differ from the good parts'),
+      defects: count.describe('labelled defects that were compared'),
+      limit: z.number().describe('deviations of good parts from which a part is unfamiliar'),
+    })
+    .optional()
+    .describe(
+      'memory of good parts that parts called good are compared with; absent with too few good parts or defects, or a base without maps',
+    ),
   goodOnly: z
     .object({
       parts: count.describe('good parts that it remembers'),

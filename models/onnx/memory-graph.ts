@@ -1,12 +1,30 @@
-/** The memory of good parts in head.onnx: `stage2` and `stage3` → familiarity and `where` (models/good-memory.ts). */
+/**
+ * The memory of good parts in head.onnx (models/good-memory.ts): `stage2` and `stage3` → familiarity and, in a head that knows good parts
+ * only, `where`. In a head that classifies defects it limits the familiarity of the parts that the head calls good.
+ */
 import { type GoodMemory, type Projection, squareOf } from '../good-memory.ts';
 import { buildModel, floatTensor, floatValues, node, shapeTensor, tensorDims, valueInfo } from './build.ts';
-import { encodeModel, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValueInfo } from './proto.ts';
+import { cutAt } from './cut.ts';
+import {
+  changed,
+  encodeModel,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  type OnnxValueInfo,
+} from './proto.ts';
 
 interface MemoryGraph {
   readonly node: readonly OnnxNode[];
   readonly initializer: readonly OnnxTensor[];
   readonly input: readonly OnnxValueInfo[];
+}
+
+/** The memory in a head that classifies defects. */
+export interface GoodParts {
+  readonly memory: GoodMemory;
+  /** By label of the head: whether it means a good part. */
+  readonly good: readonly boolean[];
 }
 
 /**
@@ -15,11 +33,13 @@ interface MemoryGraph {
  */
 export function encodeGoodMemory(memory: GoodMemory, label: string): Uint8Array {
   const graph = memoryGraph(memory, 'familiarity');
+  const where = whereNodes(memory);
   return encodeModel(
     buildModel({
       name: 'good_memory',
       node: [
         ...graph.node,
+        ...where.node,
         // Always 1, or NaN if the familiarity is NaN.
         node('Mul', ['familiarity', 'memory_zero'], ['nothing']),
         node('Add', ['nothing', 'one'], ['sure']),
@@ -27,6 +47,7 @@ export function encodeGoodMemory(memory: GoodMemory, label: string): Uint8Array 
       ],
       initializer: [
         ...graph.initializer,
+        ...where.initializer,
         floatTensor('one', [1], Float32Array.of(1)),
         shapeTensor('column', [-1, 1]),
       ],
@@ -41,9 +62,9 @@ export function encodeGoodMemory(memory: GoodMemory, label: string): Uint8Array 
 const whereOutput = ({ stage2 }: Pick<GoodMemory, 'stage2'>) =>
   valueInfo('where', ['N', stage2.height, stage2.width]);
 
-/** Nodes that compute `where` [N,H,W] and, under the name given, familiarity [N]. */
+/** Nodes that compute, under the name given, the familiarity [N]. */
 function memoryGraph(memory: GoodMemory, familiarity: string): MemoryGraph {
-  const { stage2, stage3, cells, usual, spread, largest, limit } = memory;
+  const { stage2, stage3, cells, usual, largest, limit } = memory;
   const size = cells[0]!.length;
   const { height, width } = stage2;
   const convolution = (name: string, { matrix, channels }: Projection) =>
@@ -79,9 +100,6 @@ function memoryGraph(memory: GoodMemory, familiarity: string): MemoryGraph {
       node('Max', ['memory_mean_score', 'memory_top_score'], ['memory_score']),
       node('Sub', ['memory_limit', 'memory_score'], ['memory_below']),
       node('Sigmoid', ['memory_below'], [familiarity]),
-      node('Sub', ['memory_distance', 'memory_usual'], ['memory_over']),
-      node('Div', ['memory_over', 'memory_spread'], ['memory_where']),
-      node('Reshape', ['memory_where', 'memory_grid'], ['where']),
     ],
     initializer: [
       convolution('memory_projection2', stage2),
@@ -90,7 +108,6 @@ function memoryGraph(memory: GoodMemory, familiarity: string): MemoryGraph {
       floatTensor('memory_twice', [cells.length, size, 1, 1], twice(cells)),
       floatTensor('memory_squares', [cells.length], Float32Array.from(cells, squareOf)),
       floatTensor('memory_usual', [1, 1, height, width], usual),
-      floatTensor('memory_spread', [1, 1, height, width], spread),
       shapeTensor('memory_largest', [largest]),
       scalar('memory_mean_mean', memory.mean.mean),
       scalar('memory_mean_deviation', memory.mean.deviation),
@@ -98,10 +115,73 @@ function memoryGraph(memory: GoodMemory, familiarity: string): MemoryGraph {
       scalar('memory_top_deviation', memory.top.deviation),
       scalar('memory_limit', limit),
       scalar('memory_zero', 0),
-      shapeTensor('memory_grid', [0, height, width]),
     ],
     input: [input('stage2', stage2), input('stage3', stage3)],
   };
+}
+
+/** Nodes that compute `where` [N,H,W] after those of `memoryGraph`. */
+function whereNodes({ stage2: { height, width }, spread }: GoodMemory) {
+  return {
+    node: [
+      node('Sub', ['memory_distance', 'memory_usual'], ['memory_over']),
+      node('Div', ['memory_over', 'memory_spread'], ['memory_where']),
+      node('Reshape', ['memory_where', 'memory_grid'], ['where']),
+    ],
+    initializer: [
+      floatTensor('memory_spread', [1, 1, height, width], spread),
+      shapeTensor('memory_grid', [0, height, width]),
+    ],
+  };
+}
+
+/** The familiarity by the labelled parts alone, in a head with `goodPartsGraph`. */
+export const familiarityOfLabels = 'familiarity_of_labels';
+
+/**
+ * Nodes that compute `familiarity` [N] from `familiarityOfLabels` [N] and `probabilities` [N,K]: of both familiarities the lower one if
+ * the head calls the part good, otherwise that of the labels.
+ */
+export function goodPartsGraph({ memory, good }: GoodParts): MemoryGraph {
+  const graph = memoryGraph(memory, 'familiarity_of_good');
+  return {
+    ...graph,
+    node: [
+      ...graph.node,
+      node('MatMul', ['probabilities', 'good_labels'], ['good_probability']),
+      node('ReduceSum', ['good_probability', 'label_axis'], ['good_sum'], { keepdims: 0 }),
+      node('Less', ['good_sum', 'half'], ['is_defect']),
+      node('Min', [familiarityOfLabels, 'familiarity_of_good'], ['familiarity_of_both']),
+      // A NaN is not less: then the lower familiarity counts.
+      node('Where', ['is_defect', familiarityOfLabels, 'familiarity_of_both'], ['familiarity']),
+    ],
+    initializer: [
+      ...graph.initializer,
+      floatTensor('good_labels', [good.length, 1], Float32Array.from(good, Number)),
+      shapeTensor('label_axis', [1]),
+      floatTensor('half', [1], Float32Array.of(0.5)),
+    ],
+  };
+}
+
+/** The memory of a head with `goodPartsGraph`; undefined for any other. */
+export function readGoodParts(model: OnnxModel): GoodParts | undefined {
+  const good = model.graph?.initializer.find(({ name }) => name === 'good_labels');
+  const memory = good && readMemory(model);
+  return memory && { memory, good: Array.from(floatValues(good), (value) => value === 1) };
+}
+
+/** A head without its memory of good parts, which must not be one that knows good parts only; unchanged if it has none. */
+export function withoutGoodParts(model: OnnxModel): OnnxModel {
+  const { graph } = model;
+  if (!graph?.initializer.some(({ name }) => name === 'good_labels')) return model;
+  const last = graph.node.filter(({ output }) => output[0] !== 'familiarity');
+  const node = last.map((one) =>
+    one.output[0] === familiarityOfLabels ? changed(one, { output: ['familiarity'] }) : one,
+  );
+  const [first, ...others] = graph.output.map(({ name = '' }) => name);
+  const cut = cutAt(changed(model, { graph: changed(graph, { node }) }), first!, undefined, others);
+  return changed(cut, { graph: changed(cut.graph!, { output: graph.output }) });
 }
 
 /** [M][2·P] → -2 of each, [M,2·P] */
@@ -114,20 +194,25 @@ function twice(cells: readonly Float32Array[]): Float32Array {
   return values;
 }
 
-/** The memory of a graph that `memoryGraph` is part of; undefined for any other. */
-export function readMemory({ graph }: OnnxModel): GoodMemory | undefined {
+/** The memory of a head that knows good parts only; undefined for any other. */
+export function readGoodMemory(model: OnnxModel): GoodMemory | undefined {
+  const isOne = model.graph?.initializer.some(({ name }) => name === 'memory_grid');
+  return isOne ? readMemory(model) : undefined;
+}
+
+function readMemory({ graph }: OnnxModel): GoodMemory | undefined {
   const tensors = new Map(graph?.initializer.map((tensor) => [tensor.name, tensor]));
   const named = (name: string) => tensors.get(`memory_${name}`);
-  const [projection2, projection3, scales, doubled, usual, spread, largest] = [
+  const [projection2, projection3, scales, doubled, usual, largest] = [
     named('projection2'),
     named('projection3'),
     named('scales'),
     named('twice'),
     named('usual'),
-    named('spread'),
     named('largest'),
   ];
-  if (!projection2 || !projection3 || !scales || !doubled || !usual || !spread || !largest) return undefined;
+  if (!projection2 || !projection3 || !scales || !doubled || !usual || !largest) return undefined;
+  const spread = named('spread');
   const scalar = (name: string) => {
     const tensor = named(name);
     return tensor ? floatValues(tensor)[0]! : Number.NaN;
@@ -150,7 +235,8 @@ export function readMemory({ graph }: OnnxModel): GoodMemory | undefined {
     }),
     cells: Array.from({ length: count }, (_, m) => values.subarray(m * size, (m + 1) * size)),
     usual: floatValues(usual),
-    spread: floatValues(spread),
+    // Only for `where`.
+    spread: spread ? floatValues(spread) : new Float32Array(height * width).fill(1),
     largest: new DataView(Uint8Array.from(largest.rawData ?? []).buffer).getInt32(0, true),
     mean: normal('mean'),
     top: normal('top'),

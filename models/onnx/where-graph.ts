@@ -1,13 +1,11 @@
 /** The part of head.onnx that locates defects: cells → `where` [N,H,W], deviations from ordinary cells (models/cells.ts). */
 import { z } from 'zod';
 import { check } from '../../config/check.ts';
-import { isMapName } from '../base.ts';
 import type { CellBlock, Detector } from '../cells.ts';
 import { floatTensor, floatValues, node, shapeTensor } from './build.ts';
 import { type CellGraph, cellNodes, largestOf, mapInputs, mapsSchema, parsed } from './cell-graph.ts';
 import { cutAt } from './cut.ts';
-import { graphInputs } from './graph.ts';
-import { changed, decodeModel, encodeModel, type OnnxModel } from './proto.ts';
+import { changed, type OnnxModel } from './proto.ts';
 
 export const whereName = 'where';
 
@@ -101,15 +99,6 @@ export function readWhere(
 }
 
 const detectorOf = ({ weights, bias }: Pick<Detector, 'weights' | 'bias'>) => ({ weights, bias });
-
-/**
- * Removes the output `where` from a head that needs maps only for it; any other head is returned unchanged.
- */
-export function withoutMapsForWhere(bytes: Uint8Array): Uint8Array {
-  const model = decodeModel(bytes);
-  const cut = withoutWhere(model);
-  return cut && !graphInputs(cut.graph!).some(({ name }) => isMapName(name)) ? encodeModel(cut) : bytes;
-}
 
 /** The model without the output `where`; undefined if it has none. */
 export function withoutWhere(model: OnnxModel): OnnxModel | undefined {

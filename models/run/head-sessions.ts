@@ -2,7 +2,7 @@
 import ort from 'onnxruntime-node';
 import { QcError } from '../../config/errors.ts';
 import { isMapName } from '../base.ts';
-import { withoutMapsForWhere } from '../onnx/where-graph.ts';
+import { withoutNeedlessMaps } from '../onnx/without-maps.ts';
 import type { HeadAnswer, LoadedHead, WhereMap } from './messages.ts';
 import type { ImageFeatures, Native } from './runner.ts';
 
@@ -15,7 +15,7 @@ export interface Head {
 }
 
 /**
- * @param sparesMaps whether a head that needs maps only for its output `where` is run without it
+ * @param sparesMaps whether a head whose probabilities need no maps is run without the outputs that do
  * @throws QcError head-damaged
  */
 export async function openHead(
@@ -24,7 +24,7 @@ export async function openHead(
   sparesMaps: boolean,
 ): Promise<Head> {
   try {
-    const model = sparesMaps ? withoutMapsForWhere(whole) : whole;
+    const model = sparesMaps ? withoutNeedlessMaps(whole) : whole;
     const options = {
       executionProviders: ['cpu'],
       intraOpNumThreads: 1,

@@ -1,7 +1,9 @@
 /** What a part costs with a head that looks at places, in parallel with one that does not, on the same base. */
 import { seededRandom } from '../../calibration/train/random.ts';
 import { openBase } from '../../models/base.ts';
-import { type CellBlock, spotAt } from '../../models/cells.ts';
+import { type CellBlock, type MapSize, spotAt } from '../../models/cells.ts';
+import type { WhitenedDistance } from '../../models/familiarity.ts';
+import type { GoodMemory } from '../../models/good-memory.ts';
 import { encodeHead } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
@@ -58,8 +60,35 @@ async function sideBySide(session: Session, image: Image): Promise<{ name: strin
     { name: 'places in windows of 3', look: evidence(), window: 3 },
     { name: 'places in windows of 5', look: evidence(), window: 5 },
     { name: 'one place', look: spotAt(stage3, { x: 0.5, y: 0.5 }), window: 7 },
+    { name: 'whole image, says where', look: undefined, window: 3, where: true },
+    {
+      name: 'whole image, says where, memory of good parts',
+      look: undefined,
+      window: 3,
+      where: true,
+      memory: true,
+    },
+    {
+      name: 'places in windows of 3, says where, memory of good parts',
+      look: evidence(),
+      window: 3,
+      where: true,
+      memory: true,
+    },
   ];
-  for (const { name, look, window } of ways) {
+  const maps = { stage2, stage3 };
+  const rank = 20;
+  const exemplars = Array.from({ length: 40 }, (_, i) => drawn(10 + i, size));
+  const distance: WhitenedDistance = {
+    centre: drawn(60, size),
+    weight: drawn(61, size),
+    axes: drawn(62, rank * exemplars.length),
+    means: [drawn(63, rank), drawn(64, rank)],
+    parts: exemplars.map((_, i) => drawn(70 + i, rank)),
+    nearest: true,
+    limit: 1,
+  };
+  for (const { name, look, window, where = false, memory = false } of ways) {
     const inner = size + (look ? channels : 0);
     const model = encodeHead({
       transform: 'hellinger',
@@ -67,8 +96,10 @@ async function sideBySide(session: Session, image: Image): Promise<{ name: strin
       weights: drawn(2, 2 * inner),
       bias: drawn(3, 2),
       temperature: 1,
-      ...(look && { cells: { maps: { stage2, stage3 }, window, look, mean: drawn(4, channels) } }),
-      exemplars: Array.from({ length: 40 }, (_, i) => drawn(10 + i, size)),
+      ...(look && { cells: { maps, window, look, mean: drawn(4, channels) } }),
+      ...(where && { where: { maps, window, weights: drawn(5, channels), bias: 0 } }),
+      exemplars,
+      ...(memory && { distance, goodParts: { memory: drawnMemory(stage2, stage3), good: [true, false] } }),
     });
     await session.keepHead({ version: name, labels: ['good', 'bad'], model });
   }
@@ -80,6 +111,27 @@ async function sideBySide(session: Session, image: Image): Promise<{ name: strin
     }
   }
   return ways.map(({ name }) => ({ name, ms: median(taken.get(name)!) }));
+}
+
+/** As large as the largest that training makes. */
+function drawnMemory(stage2: MapSize, stage3: MapSize): GoodMemory {
+  const projected = 32;
+  const places = stage2.height * stage2.width;
+  const projection = (seed: number, map: MapSize) => ({
+    ...map,
+    matrix: drawn(seed, projected * map.channels),
+  });
+  return {
+    stage2: projection(6, stage2),
+    stage3: projection(7, stage3),
+    cells: Array.from({ length: 250 }, (_, i) => drawn(100 + i, 2 * projected)),
+    usual: new Float32Array(places).fill(1),
+    spread: new Float32Array(places).fill(1),
+    largest: 16,
+    mean: { mean: 0, deviation: 1 },
+    top: { mean: 0, deviation: 1 },
+    limit: 3,
+  };
 }
 
 function drawn(seed: number, length: number): Float32Array {

@@ -15,11 +15,10 @@ import { openGoodCells } from '../../calibration/train/good-cells.ts';
 import { bothMaps } from '../../calibration/train/maps.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { rememberGood } from '../../calibration/train/remember-good.ts';
-import { scoreOfCells } from '../../models/good-memory.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { readOptions, refuse } from './options.ts';
-import { placeImagenetBase } from './real/imagenet-base.ts';
+import { baseOf } from './real/base-option.ts';
 
 const all = ['ballscrew', 'btn01_rl', 'fvn01_tl', 'fvn02_rl', 'zpb01_rl', 'bft01_tl', 'brg02_rl'].map(
   (set) => (set === 'ballscrew' ? `anomaly/${set}` : `anomaly/piped_${set}`),
@@ -33,7 +32,7 @@ Options:
   --parts N,N         good parts to train on (30,10)
   --draws N           random draws (2)
   --test N            most good parts, and most defects, to judge (60)
-  --base NAME         embedded or imagenet (embedded)
+  --base NAME         embedded, imagenet or the path of a base (embedded)
   --rate SHARE        training.falseAlarmRate (0.05)
   --pool split|all    draw from the training images only, or from all good images (split)`;
 const { values } = readOptions(usage, {
@@ -55,8 +54,7 @@ const rate = Number(values.rate);
 console.log(`${availableParallelism()} cores ${cpus()[0]?.model ?? ''}, Node ${process.version}`);
 const folder = await mkdtemp(join(tmpdir(), 'qc-good-only-'));
 try {
-  const weights = join(data, 'bases', 'resnet50v2-imagenet-stage3.onnx');
-  const base = values.base === 'imagenet' ? await placeImagenetBase(folder, weights) : 'resnet50-embedded';
+  const base = await baseOf(values.base, folder, data);
   await using session = await openSession({ base, provider: 'cpu', precision: 'fp32', threads: 0 });
   console.log(`base ${session.facts.manifest.name}, rate ${rate}, ${values.draws} draws of ${values.pool}`);
   for (const set of values.sets.split(',')) await measure(session, set);
@@ -128,26 +126,18 @@ async function judged(
   parts: readonly Picture[],
   { good, defects, seed }: Judged,
 ): Promise<Draw> {
-  const { memory, text } = await rememberGood(cells.sourceOf(parts), {
+  const { memory, scoreOf, text } = await rememberGood(cells.sourceOf(parts), {
     group: parts.map((_, i) => i),
     seed,
     falseAlarmRate: rate,
   });
-  const scoreOf = async (pictures: readonly Picture[]) => {
+  const scoresOf = async (pictures: readonly Picture[]) => {
     const source = cells.sourceOf(pictures);
     const scores: number[] = [];
-    for (let i = 0; i < pictures.length; i++)
-      scores.push(scoreOfCells(memory, scaled(await source.cells(i))).score);
+    for (let i = 0; i < pictures.length; i++) scores.push(scoreOf(await source.cells(i)));
     return scores;
   };
-  // Kept cells are not scaled yet.
-  const [raw, scaledBy] = [cells.sourceOf([]).projections, memory];
-  const factor2 = scaledBy.stage2.matrix[0]! / raw.stage2.matrix[0]!;
-  const factor3 = scaledBy.stage3.matrix[0]! / raw.stage3.matrix[0]!;
-  const size = memory.cells[0]!.length;
-  const scaled = (of: Float32Array) =>
-    of.map((value, i) => value * (i % size < size / 2 ? factor2 : factor3));
-  const [goodScores, defectScores] = [await scoreOf(good), await scoreOf(defects)];
+  const [goodScores, defectScores] = [await scoresOf(good), await scoresOf(defects)];
   const share = (scores: readonly number[]) =>
     scores.filter((value) => value > memory.limit).length / scores.length;
   return {

@@ -28,7 +28,7 @@ import { quantizeBase } from '../../models/quantize/quantize.ts';
 import { keepQuantized } from '../../models/quantize/variants.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { readOptions } from './options.ts';
-import { placeImagenetBase } from './real/imagenet-base.ts';
+import { baseOf } from './real/base-option.ts';
 
 const usage = `Usage: node dist/test/bench/heads.js [--per-label 5,10,20] [--seeds 5] [--base imagenet|embedded] [--sets x_sdd,neu_det] [--cache DIR] [--int8]
 
@@ -56,7 +56,7 @@ console.log(`${availableParallelism()} cores ${cpus()[0]?.model ?? ''}, Node ${v
 const folder = values.cache ?? (await mkdtemp(join(tmpdir(), 'qc-heads-')));
 await mkdir(folder, { recursive: true });
 try {
-  const base = values.base === 'imagenet' ? await placeImagenetBase(folder, weights) : 'resnet50-embedded';
+  const base = await baseOf(values.base, folder, data);
   await using session = await openSession({ base, provider: 'cpu', precision: 'fp32', threads: 0 });
   const describe = (frames: readonly LabelledFrame[], views: readonly number[]) =>
     describeFrames(frames, {

@@ -27,7 +27,7 @@ import { openSession, type Session } from '../../models/run/session.ts';
 import { costOfPlaces } from './cost-of-places.ts';
 import { readOptions, refuse } from './options.ts';
 import { createPointing, type Pointing, point, pointingText } from './pointing.ts';
-import { placeImagenetBase } from './real/imagenet-base.ts';
+import { baseOf } from './real/base-option.ts';
 
 const all = [
   'anomaly/ballscrew',
@@ -47,7 +47,7 @@ Options:
   --per-label N,N     images per label to train on (10,40)
   --draws N           random draws (2)
   --test N            most images per label to judge (40)
-  --base NAME         embedded or imagenet (embedded)
+  --base NAME         embedded, imagenet or the path of a base (embedded)
   --cost              measure the time of a part instead`;
 const { values } = readOptions(usage, {
   options: {
@@ -76,8 +76,7 @@ try {
   if (values.cost) {
     for (const line of await costOfPlaces(folder)) console.log(line);
   } else {
-    const weights = join(data, 'bases', 'resnet50v2-imagenet-stage3.onnx');
-    const base = values.base === 'imagenet' ? await placeImagenetBase(folder, weights) : 'resnet50-embedded';
+    const base = await baseOf(values.base, folder, data);
     await using session = await openSession({ base, provider: 'cpu', precision: 'fp32', threads: 0 });
     console.log(`base ${session.facts.manifest.name}; accuracy with each label counting the same`);
     for (const set of values.sets.split(',')) {

@@ -18,7 +18,7 @@ import { familiarityOf } from '../../models/familiarity.ts';
 import { hellinger } from '../../models/head.ts';
 import { openSession } from '../../models/run/session.ts';
 import { readOptions } from './options.ts';
-import { placeImagenetBase } from './real/imagenet-base.ts';
+import { baseOf } from './real/base-option.ts';
 
 const usage = `Usage: node dist/test/bench/unknown.js [--per-label 10,40] [--draws 3] [--base imagenet|embedded] [--sets x_sdd,neu_det] [--cache DIR]
 
@@ -45,10 +45,7 @@ if (!existsSync(join(data, 'parts'))) {
 const folder = values.cache ?? (await mkdtemp(join(tmpdir(), 'qc-unknown-')));
 await mkdir(folder, { recursive: true });
 try {
-  const base =
-    values.base === 'imagenet'
-      ? await placeImagenetBase(folder, join(data, 'bases', 'resnet50v2-imagenet-stage3.onnx'))
-      : 'resnet50-embedded';
+  const base = await baseOf(values.base, folder, data);
   await using session = await openSession({ base, provider: 'cpu', precision: 'fp32', threads: 0 });
   console.log('set       labels  measure   noticed  false alarms  worst draw  training');
   for (const set of values.sets.split(',')) {

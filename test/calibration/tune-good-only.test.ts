@@ -4,7 +4,7 @@ import { tune } from '../../calibration/tune.ts';
 import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
-import { decide } from '../../models/verdict.ts';
+import { type Decision, decide } from '../../models/verdict.ts';
 import { exportModel } from '../../models/versions/export.ts';
 import { openStore } from '../../models/versions/store.ts';
 import { tempFolder } from '../models/temp-folder.ts';
@@ -89,7 +89,31 @@ it('learns from good parts alone what to hold back', async () => {
   const second = await train(storage, base);
   expect(second.report.gate).toMatchObject({ allowed: true });
   expect(second.report.gate.reason).toMatch(/^it is no worse: of 14 good parts/);
+
+  // The head that learns the first defects still holds back what is unlike the good parts.
+  const dark = Array.from({ length: 10 }, (_, i) => withDarkSquare(plate('good', 6_000 + i), i));
+  const isHeldBack = ({ verdict }: Decision) => verdict === 'uncertain';
+  expect((await verdictsOf(dark)).filter(isHeldBack)).toHaveLength(10);
+  await label(storage, 'stain', 6, 1);
+  const third = await train(storage, base);
+  expect(third.report.goodParts).toMatchObject({ used: true, parts: 14, detected: 7, defects: 7 });
+  await store.promote(third.version);
+  expect((await verdictsOf(parts('stain'))).every(({ verdict }) => verdict === 'fail')).toBe(true);
+  expect((await verdictsOf(parts('good'))).some(({ verdict }) => verdict === 'pass')).toBe(true);
+  const later = await verdictsOf(dark);
+  expect(later.filter(({ verdict }) => verdict === 'pass')).toEqual([]);
+  expect(later.map(({ reasons }) => reasons[0])).toContainEqual(expect.stringContaining('unfamiliar'));
 }, 60_000);
+
+function withDarkSquare({ data, ...size }: Image, seed: number): Image {
+  const changed = Uint8Array.from(data);
+  const [left, top] = [8 + 5 * seed, 60 - 5 * seed];
+  for (let y = top; y < top + 24; y++) {
+    for (let x = left; x < left + 24; x++)
+      changed.fill(5, (y * size.width + x) * 3, (y * size.width + x + 1) * 3);
+  }
+  return { ...size, data: changed };
+}
 
 it('says what is missing: maps of the base, or different parts', async () => {
   await using folder = await tempFolder();

@@ -35,7 +35,7 @@ it('learns from marks where to look, and judges so in every form that the head t
   await using folder = await tempFolder();
   const storage = folder.path;
   const { base, input } = await writePlateBase(storage);
-  await label(storage, 8);
+  await label(storage, 10);
   const notices: string[] = [];
   const steps = new Set<string>();
   const train = () =>
@@ -52,16 +52,18 @@ it('learns from marks where to look, and judges so in every form that the head t
     );
   const { version, report } = await train();
   expect(steps).toContain('training localized features');
-  expect(report.places).toMatchObject({ marked: 8, guessed: 0 });
+  expect(report.places).toMatchObject({ marked: 10, guessed: 0 });
   expect(report.places?.tried.map(({ way, window }) => `${way} ${window}`)).toEqual([
     'features 0',
     'places 3',
     'places 5',
   ]);
+  // The spots of good parts are anywhere.
+  expect(report.goodParts).toMatchObject({ used: false, parts: 10, defects: 10 });
   const chosen = report.places?.tried.find((one) => one.chosen);
   expect(chosen).toMatchObject({ way: 'places', accuracy: report.accuracy });
   expect(report.places?.sentence).toMatch(
-    /^it uses the whole image and single places, learned from 8 parts with marks: \d/,
+    /^it uses the whole image and single places, learned from 10 parts with marks: \d/,
   );
 
   const store = await openStore(storage);
@@ -103,6 +105,7 @@ it('learns from marks where to look, and judges so in every form that the head t
     const exported = await whole.run({ data: pixels });
     expect(judged.probabilities.stain).toBeCloseTo(exact, 5);
     expect(exported.probabilities!.data[1]).toBeCloseTo(exact, 5);
+    expect(exported.familiarity!.data[0]).toBeCloseTo(judged.familiarity!, 5);
     const found = whereOf(head, maps)!;
     expect(judged.where).toMatchObject({ height: 6, width: 6 });
     expect(exported.where!.dims).toEqual([1, 6, 6]);

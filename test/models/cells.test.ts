@@ -23,7 +23,7 @@ import {
   whereOf,
 } from '../../models/head.ts';
 import type { HeadManifest } from '../../models/manifest.ts';
-import { withoutMapsForWhere } from '../../models/onnx/where-graph.ts';
+import { withoutNeedlessMaps } from '../../models/onnx/without-maps.ts';
 import type { FeatureMap } from '../../models/run/runner.ts';
 
 const labels = ['dent', 'good', 'scratch'];
@@ -156,7 +156,7 @@ describe('a head that looks at places', () => {
     const bytes = encodeHead({ ...featuresAlone(), where: detector });
     requireHeadGraph(bytes, headManifest(), { size, maps: [] });
     const [whole, cut] = await Promise.all(
-      [encodeHead(featuresAlone()), withoutMapsForWhere(bytes)].map((one) =>
+      [encodeHead(featuresAlone()), withoutNeedlessMaps(bytes)].map((one) =>
         ort.InferenceSession.create(one),
       ),
     );
@@ -165,7 +165,7 @@ describe('a head that looks at places', () => {
       (await whole!.run(features)).probabilities!.data,
     );
     const looking = encodeHead({ ...headWith(evidence, 3), where: detector });
-    expect(withoutMapsForWhere(looking)).toBe(looking);
+    expect(withoutNeedlessMaps(looking)).toBe(looking);
     expect(() => requireHeadGraph(looking, headManifest(), { size, maps: [] })).toThrow(
       'needs the map stage2',
     );

@@ -13,6 +13,7 @@ import type {
   VersionView,
 } from '../../calibration/views.ts';
 import { QcError } from '../../config/errors.ts';
+import { type BasesRig, createBasesRig } from './bases-desk.ts';
 import { idOf, reportOf, versionOf } from './calibration-report.ts';
 import { drawHeat, drawPart } from './drawn-part.ts';
 
@@ -56,7 +57,7 @@ interface Script {
   /** Training ends with a new candidate. */
   finish(): void;
 }
-export type CalibrationRig = Calibration & Script;
+export type CalibrationRig = Calibration & Script & { readonly bases: BasesRig };
 
 const kinds = ['good', 'good', 'scratch', 'dent', 'good', 'stain'] as const;
 const kindOf = (n: number) => kinds[n % kinds.length]!;
@@ -192,6 +193,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30, isNew = fals
   };
 
   const rig: CalibrationRig = Object.assign(script, {
+    bases: createBasesRig((what) => void script.asked.push(what)),
     async overview(author) {
       const last = lastOf(author);
       const counts = new Map([['good', 0]]);

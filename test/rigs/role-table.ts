@@ -32,6 +32,8 @@ export const roleTable: Readonly<Record<string, Least>> = {
   'GET /api/v1/dataset/marks-wanted': 'viewer',
   'GET /api/v1/dataset/doctor': 'viewer',
   'GET /api/v1/training': 'viewer',
+  'GET /api/v1/bases': 'viewer',
+  'GET /api/v1/bases/compare': 'viewer',
   'GET /api/v1/models': 'viewer',
   'GET /api/v1/models/{version}/report': 'viewer',
 
@@ -55,6 +57,9 @@ export const roleTable: Readonly<Record<string, Least>> = {
   'POST /api/v1/models/shadow': 'operator',
   'POST /api/v1/models/{version}/discard': 'operator',
 
+  'POST /api/v1/bases/compare': 'engineer',
+  'POST /api/v1/bases/compare/cancel': 'engineer',
+  'POST /api/v1/bases/switch': 'engineer',
   'POST /api/v1/dataset/labels/rename': 'engineer',
   'POST /api/v1/dataset/labels/merge': 'engineer',
   'POST /api/v1/dataset/labels/delete': 'engineer',

@@ -5,6 +5,7 @@ import { byId, find, setText } from '../shared/dom.js';
 import { followEvents } from '../shared/events.js';
 import { showUser, user } from '../shared/user.js';
 import { stateWords } from '../shared/verdicts.js';
+import { createBasesView } from './bases-view.js';
 import { createChanges } from './changes.js';
 import { createDoctorView } from './doctor-view.js';
 import { createGallery } from './gallery-view.js';
@@ -78,6 +79,7 @@ const tabs = createTabs(
       doctor: createDoctorView(tools),
       train: createTrainView(tools),
       history: createHistoryView(tools),
+      bases: createBasesView(tools),
     }),
   ),
 );

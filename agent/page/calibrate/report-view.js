@@ -46,7 +46,9 @@ export function createReportPanel(version, tools) {
               mistakesPanel(report, tools),
               h('div', { class: 'tables' }, confusionTable(report), labelTable(report)),
             ]),
-        report.places ? h('p', { class: 'hint' }, `${capital(report.places.sentence)}.`) : '',
+        ...[report.places, report.goodParts].map((learned) =>
+          learned ? h('p', { class: 'hint' }, `${capital(learned.sentence)}.`) : '',
+        ),
         h('p', { class: 'hint' }, originText(report)),
       );
     } catch (error) {

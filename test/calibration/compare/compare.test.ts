@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { modelsCompareCommand } from '../../../agent/cli/models/compare.ts';
 import { compareBases } from '../../../calibration/compare/compare.ts';
-import { lastComparison } from '../../../calibration/compare/comparison.ts';
+import { lastComparison } from '../../../calibration/compare/kept.ts';
 import { openDataset } from '../../../calibration/dataset/dataset.ts';
 import { modelSchema, storageSchema, trainingSchema } from '../../../config/schema.ts';
 import { tempFolder } from '../../models/temp-folder.ts';

@@ -1,48 +1,21 @@
 import ort from 'onnxruntime-node';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { limitOf } from '../../../calibration/train/false-alarms.ts';
-import { openGoodCells } from '../../../calibration/train/good-cells.ts';
+import { limitOf, tailLimit } from '../../../calibration/train/false-alarms.ts';
 import { seededRandom } from '../../../calibration/train/random.ts';
 import { type Remembered, rememberGood } from '../../../calibration/train/remember-good.ts';
 import { anomalyScoreOf, familiarityOfScore, scoreOfFamiliarity } from '../../../models/good-memory.ts';
-import { encodeGoodMemory, readMemory } from '../../../models/onnx/memory-graph.ts';
+import { encodeGoodMemory, readGoodMemory } from '../../../models/onnx/memory-graph.ts';
 import { decodeModel } from '../../../models/onnx/proto.ts';
 import type { FeatureMaps } from '../../../models/run/runner.ts';
+import { drawnCells, drawnMaps, fine } from '../../drawn-maps.ts';
 
-const [fine, coarse] = [8, 4];
-
-/** Maps of a part; a defect raises some channels of one cell of stage 2. */
-function mapsOf(seed: number, defect?: { readonly at: number }): FeatureMaps {
-  const random = seededRandom(seed);
-  const map = (channels: number, side: number) => ({
-    channels,
-    height: side,
-    width: side,
-    data: Float32Array.from(
-      { length: channels * side * side },
-      (_, i) => 1 + Math.sin(i) + 0.3 * random.next() * (1 + ((i % side) / side) * 2),
-    ),
-  });
-  const stage2 = map(12, fine);
-  const stage3 = map(20, coarse);
-  if (defect) for (let c = 0; c < 6; c++) stage2.data[c * fine * fine + defect.at]! += 3;
-  return { stage2, stage3 };
-}
-
-const good = Array.from({ length: 30 }, (_, i) => mapsOf(1 + i));
+const good = Array.from({ length: 30 }, (_, i) => drawnMaps(1 + i));
 const group = good.map((_, i) => i);
 
-const sizes = {
-  stage2: { channels: 12, height: fine, width: fine },
-  stage3: { channels: 20, height: coarse, width: coarse },
-};
 const sourceOf = (parts: readonly FeatureMaps[], maxBytes?: number) =>
-  openGoodCells({
-    sizes,
-    mapsOf: async ({ id }) => parts[Number(id)]!,
-    seed: 1,
-    ...(maxBytes !== undefined && { maxBytes }),
-  }).sourceOf(parts.map((_, i) => ({ id: `${i}`, file: '' })));
+  drawnCells(({ id }) => parts[Number(id)]!, maxBytes).sourceOf(
+    parts.map((_, i) => ({ id: `${i}`, file: '' })),
+  );
 
 describe('a head that knows good parts only', () => {
   let made: Remembered;
@@ -53,26 +26,26 @@ describe('a head that knows good parts only', () => {
   test('detects a small defect anywhere, with few false alarms', () => {
     expect(made.memory.cells).toHaveLength(500);
     const isAnomalous = (of: FeatureMaps) => anomalyScoreOf(made.memory, of).score > made.memory.limit;
-    const defects = Array.from({ length: 40 }, (_, i) => mapsOf(101 + i, { at: (i * 7) % 64 }));
+    const defects = Array.from({ length: 40 }, (_, i) => drawnMaps(101 + i, { at: (i * 7) % 64 }));
     expect(defects.filter(isAnomalous).length).toBeGreaterThan(36);
-    const others = Array.from({ length: 100 }, (_, i) => mapsOf(201 + i));
+    const others = Array.from({ length: 100 }, (_, i) => drawnMaps(201 + i));
     expect(others.filter(isAnomalous).length).toBeLessThan(15);
     expect(made.promised).toBe(true);
   });
 
   test('locates the defect', () => {
-    const { where } = anomalyScoreOf(made.memory, mapsOf(601, { at: 27 }));
+    const { where } = anomalyScoreOf(made.memory, drawnMaps(601, { at: 27 }));
     expect(where.indexOf(Math.max(...where))).toBe(27);
-    const ordinary = anomalyScoreOf(made.memory, mapsOf(602)).where;
+    const ordinary = anomalyScoreOf(made.memory, drawnMaps(602)).where;
     expect(Math.max(...ordinary)).toBeLessThan(Math.max(...where));
   });
 
   test('answers in onnxruntime what is computed here, and can be read back', async () => {
     const bytes = encodeGoodMemory(made.memory, 'good');
-    const read = readMemory(decodeModel(bytes))!;
+    const read = readGoodMemory(decodeModel(bytes))!;
     const session = await ort.InferenceSession.create(bytes);
     const { limit } = made.memory;
-    for (const part of [mapsOf(501), mapsOf(502, { at: 9 }), good[0]!]) {
+    for (const part of [drawnMaps(501), drawnMaps(502, { at: 9 }), good[0]!]) {
       const answer = await session.run(
         Object.fromEntries(
           (['stage2', 'stage3'] as const).map((name) => {
@@ -112,8 +85,8 @@ describe('a head that knows good parts only', () => {
     const together = await rememberGood(sourceOf(twice), { ...options, group: twice.map((_, i) => i % 12) });
     const mean = (of: readonly number[]) => of.reduce((a, b) => a + b) / of.length;
     const known = (of: Remembered) => mean(of.heldOut);
-    expect(anomalyScoreOf(alone.memory, mapsOf(700)).score).toBeGreaterThan(
-      anomalyScoreOf(together.memory, mapsOf(700)).score,
+    expect(anomalyScoreOf(alone.memory, drawnMaps(700)).score).toBeGreaterThan(
+      anomalyScoreOf(together.memory, drawnMaps(700)).score,
     );
     expect(known(together)).toBeCloseTo(0, 0);
   });
@@ -157,4 +130,13 @@ describe('the limit', () => {
     }
     expect(broken / 400).toBeLessThan(0.075);
   });
+});
+
+test('the limit for a small share is extrapolated from few parts, and agrees with many', () => {
+  const scores = (count: number) => Array.from({ length: count }, (_, i) => -Math.log((i + 0.5) / count));
+  // Exponential: 1 % of the parts exceed ln 100.
+  expect(tailLimit(scores(2_000), 0.01)).toBeCloseTo(Math.log(100), 1);
+  expect(tailLimit(scores(30), 0.01)).toBeCloseTo(Math.log(100), 0);
+  expect(tailLimit(scores(12), 0.01)).toBeGreaterThan(Math.max(...scores(12)));
+  expect(tailLimit([2], 0.01)).toBe(2);
 });

@@ -1,0 +1,48 @@
+/** Schemas of bases over HTTP. */
+import { z } from 'zod';
+import { comparisonSchema } from './comparison.ts';
+
+const count = z.number().int().min(0);
+const baseName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/, 'must be the name of a base');
+
+export const baseView = z.object({
+  name: z.string(),
+  inUse: z.boolean(),
+  isEmbedded: z.boolean().describe('part of this package'),
+  licence: z.string(),
+  origin: z.string().describe('where the weights come from'),
+  features: count.describe('of one image'),
+  width: count.describe('of the image that it takes, in pixels'),
+  height: count,
+  megabytes: z.number().nullable().describe('of its file; null if it is missing'),
+  int8: z.boolean().describe('whether it has an int8 variant'),
+});
+export type BaseView = z.output<typeof baseView>;
+
+export const comparingView = z.object({
+  state: z.enum(['idle', 'running', 'done', 'failed', 'cancelled']),
+  step: z.string().describe('the current step, for the operator'),
+  done: count,
+  total: count,
+  startedAt: z.string().nullable().describe('ISO 8601, UTC'),
+  by: z.string().nullable().describe('who started it'),
+  error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }).nullable(),
+  comparison: comparisonSchema.nullable().describe('the last one that was completed'),
+});
+export type ComparingView = z.output<typeof comparingView>;
+
+export const compareRequest = z.object({
+  names: z
+    .array(baseName)
+    .max(20)
+    .default([])
+    .describe('bases to compare with the base in use; empty: all installed ones'),
+  frames: z.number().int().min(8).max(5_000).optional().describe('maximum number of frames; default: 600'),
+});
+export type CompareRequest = z.output<typeof compareRequest>;
+
+export const switchRequest = z.object({
+  base: baseName,
+  promote: z.boolean().default(false).describe('promote the candidate if its gate accepts it'),
+});
+export type SwitchRequest = z.output<typeof switchRequest>;

@@ -1,0 +1,56 @@
+/** The Bases tab in a real browser, with bases played from memory; images go to a folder to look at. */
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { recommending } from '../../rigs/bases-desk.ts';
+import { browserMissing, openBrowser } from '../../rigs/browser.ts';
+import { createCalibrationRig } from '../../rigs/calibration.ts';
+import { openStationRig } from '../../rigs/station.ts';
+import { until } from '../../rigs/until.ts';
+
+const pictures = process.env.QC_TEST_PICTURES ?? join(tmpdir(), 'qc-calibration-page');
+const sizes = { desk: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+
+if (browserMissing) console.warn(`skipped: the Bases tab in a browser: ${browserMissing}`);
+describe.skipIf(browserMissing)('the Bases tab', () => {
+  it('lists, compares with progress, tells the result in words, and switches after a question', async () => {
+    await mkdir(pictures, { recursive: true });
+    const rig = createCalibrationRig();
+    await using station = await openStationRig({}, { calibration: rig });
+    await using browser = await openBrowser(`${station.http.url}/calibrate.html#bases`, sizes.desk);
+    const { page } = browser;
+    const shoot = async (name: string) => {
+      for (const [device, viewport] of Object.entries(sizes)) {
+        await page.setViewportSize(viewport);
+        const beyond = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+        expect(beyond, `${name} on a ${device}`).toBeLessThanOrEqual(0);
+        await page.screenshot({ path: join(pictures, `${name}-${device}.png`), fullPage: true });
+      }
+    };
+    await page.getByText('Licence: BSD-3-Clause').waitFor();
+    expect(await page.locator('.base-card').count()).toBe(3);
+    expect(await page.locator('.base-card[data-used=true] h3').innerText()).toContain('resnet50-embedded');
+
+    await page.getByRole('button', { name: 'Compare on the labelled parts' }).click();
+    rig.bases.now = { ...rig.bases.now, step: 'resnet50: computing features', done: 30, total: 120 };
+    await page.getByText('Resnet50: computing features (30 of 120)').waitFor();
+    await shoot('bases-comparing');
+
+    rig.bases.now = { ...rig.bases.now, state: 'done', comparison: recommending };
+    await page.getByText('resnet50 is significantly better for these parts').waitFor();
+    await page.getByText('no significant difference (+0.8 points').waitFor();
+    await page.getByText('dino could not be compared').waitFor();
+    await shoot('bases-compared');
+
+    await page.getByRole('button', { name: 'Switch to resnet50 …' }).click();
+    await page.getByText('A rollback returns to the old model and its base.').waitFor();
+    await shoot('bases-switch');
+    expect(rig.asked).not.toContain('switch to resnet50');
+    await page.getByRole('button', { name: 'Train on it' }).click();
+    await until(() => rig.asked.includes('switch to resnet50'), { what: 'the switch to be asked for' });
+    expect(rig.asked).toContain('compare all bases');
+    expect(browser.complaints).toEqual([]);
+    expect(browser.foreign).toEqual([]);
+  });
+});
