@@ -17,7 +17,7 @@ export async function listBases(
   const inUse = await withBaseInUse(model, storageDirectory);
   const used = await openBase({ ...inUse, precision: 'auto', storageDirectory });
   const viewOf = async (manifest: BaseManifest): Promise<BaseView> => {
-    const { name, licence, origin, features, input, sha256 } = manifest;
+    const { name, licence, origin, network = null, cost = null, features, input, sha256 } = manifest;
     const isUsed = sha256 === used.manifest.sha256;
     const paths = [embeddedBases, basesIn(storageDirectory)].map((folder) => join(folder, manifest.file));
     return {
@@ -26,6 +26,8 @@ export async function listBases(
       isEmbedded: await exists(paths[0]!),
       licence,
       origin,
+      network,
+      cost,
       features: features.size,
       width: input.width,
       height: input.height,

@@ -11,6 +11,8 @@ export const baseView = z.object({
   isEmbedded: z.boolean().describe('part of this package'),
   licence: z.string(),
   origin: z.string().describe('where the weights come from'),
+  network: z.string().nullable(),
+  cost: z.number().nullable().describe('time of one image, as a multiple of the embedded base'),
   features: count.describe('of one image'),
   width: count.describe('of the image that it takes, in pixels'),
   height: count,

@@ -60,7 +60,8 @@ async function perform(
         signal,
       });
     case 'quantize': {
-      const config = await inUse(message.job.config);
+      const { base } = message.job;
+      const config = await inUse(message.job.config, base);
       const reason = await whyNotQuantize(config);
       if (reason !== undefined) return { passed: false, reason };
       return (await quantize(config, {}, { onProgress, onNotice, signal })).report;
@@ -75,7 +76,7 @@ async function perform(
 }
 
 /** The base may have been switched since the agent has started. */
-const inUse = async (config: JobConfig): Promise<JobConfig> => ({
+const inUse = async ({ model, ...config }: JobConfig, base?: string): Promise<JobConfig> => ({
   ...config,
-  model: await withBaseInUse(config.model, config.storage.directory),
+  model: base === undefined ? await withBaseInUse(model, config.storage.directory) : { ...model, base },
 });

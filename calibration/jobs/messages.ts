@@ -15,8 +15,8 @@ export interface Jobs {
   /** Answer: the candidate's version. */
   train: { readonly config: JobConfig; readonly options: TuneOptions };
   doctor: { readonly config: JobConfig };
-  /** Makes an int8 variant of the base, if it may help and was not checked on these frames yet. */
-  quantize: { readonly config: JobConfig };
+  /** Makes an int8 variant of a base (default: the one in use), if it may help and was not checked on these frames yet. */
+  quantize: { readonly config: JobConfig; readonly base?: string | undefined };
   /** Compares bases; nothing is changed. */
   compare: { readonly config: JobConfig; readonly options: CompareOptions };
   /** Answer: PNG. */

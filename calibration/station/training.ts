@@ -92,7 +92,7 @@ export function createTrainingDesk(
       log.info({ version }, 'training has created a candidate');
       if (isWanted) await promoteIfAllowed(version, by);
       view = { ...view, state: 'done', step: 'done', version };
-      quantizing.begin(version);
+      quantizing.begin(version, base);
     } catch (error) {
       if (signal.aborted) {
         log.info('training was cancelled; nothing has changed');

@@ -14,6 +14,8 @@ const base = (name: string, more: Partial<BaseView> = {}): BaseView => ({
   isEmbedded: false,
   licence: 'BSD-3-Clause',
   origin: 'https://download.pytorch.org/models/resnet50-11ad3fa6.pth',
+  network: 'ResNet50 v1.5',
+  cost: 1.6,
   features: 2_048,
   width: 224,
   height: 224,

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { Config } from '../../../config/schema.ts';
 import { installedBases } from '../../../models/hubs/installed.ts';
 import type { BaseManifest, HeadManifest } from '../../../models/manifest.ts';
+import { withBaseInUse } from '../../../models/versions/pair.ts';
 import { type ListedVersion, openStore } from '../../../models/versions/store.ts';
 import { answer, type CommandAnswer } from '../answer.ts';
 import { configFile, type FileOptions, json } from '../options.ts';
@@ -12,7 +13,7 @@ export function addList(models: Command): void {
   models
     .command('list')
     .description(
-      'list all model versions, oldest first (* marks the active one), and the bases with their licences',
+      'list all model versions, oldest first, and the bases with their licences; * marks what is in use',
     )
     .addOption(configFile())
     .addOption(json('the versions'))
@@ -21,9 +22,14 @@ export function addList(models: Command): void {
 }
 
 /** Every version, oldest first, one line each; then the bases. */
-export async function modelsListCommand({ storage }: Pick<Config, 'storage'>): Promise<CommandAnswer> {
+export async function modelsListCommand({
+  model,
+  storage,
+}: Pick<Config, 'model' | 'storage'>): Promise<CommandAnswer> {
   const { directory } = storage;
   const bases = await installedBases(directory);
+  // If the record of the active version is unreadable, the versions are listed all the same.
+  const { base: inUse } = await withBaseInUse(model, directory).catch(() => model);
   const licences = new Map(bases.map(({ name, licence }) => [name, licence]));
   const versions = (await (await openStore(directory)).list()).map((listed) => {
     const licence = 'damage' in listed ? undefined : licences.get(listed.manifest.base.name);
@@ -33,17 +39,17 @@ export async function modelsListCommand({ storage }: Pick<Config, 'storage'>): P
     versions.length > 0
       ? versions.map(listLine)
       : [`no version in ${join(directory, 'models')} yet: every part is uncertain until a head is trained`];
-  return { text: [...lines, '', 'bases:', ...baseLines(bases)].join('\n'), json: versions };
+  return { text: [...lines, '', 'bases:', ...baseLines(bases, inUse)].join('\n'), json: versions };
 }
 
 const isOther = (network: string) => /^(?:vision transformer|VGG|MobileNet)/.test(network);
 
-/** Name, features, network, time and licence of each base that can be used. */
-function baseLines(bases: readonly BaseManifest[]): string[] {
+/** Name, features, network, time and licence of each base that can be used; * marks the one in use. */
+function baseLines(bases: readonly BaseManifest[], inUse: string): string[] {
   const width = Math.max(0, ...bases.map(({ name }) => name.length));
   return bases.map(
     ({ name, features, network, cost, licence }) =>
-      `  ${[
+      `${name === inUse ? '*' : ' '} ${[
         name.padEnd(width),
         `${features.size} features`,
         ...(network === undefined ? [] : [isOther(network) ? `${network} (not ResNet)` : network]),

@@ -4,6 +4,7 @@ import { lowerPriority } from '../../../calibration/jobs/lower-priority.ts';
 import type { TuneDeps } from '../../../calibration/tune.ts';
 import { loadConfig } from '../../../config/load.ts';
 import type { Config } from '../../../config/schema.ts';
+import { openBase } from '../../../models/base.ts';
 import { requireReadable } from '../../../models/disk/layout.ts';
 import { requireInstalled } from '../../../models/versions/pair.ts';
 import { openStore } from '../../../models/versions/store.ts';
@@ -63,6 +64,17 @@ export async function modelsSwitchCommand(
   const manifest = await requireInstalled(base, config.model, directory);
   const trained = await trainCommand(config, { ...options, base }, deps);
   const stale = await staleRecipes(await openStore(directory), config.recipes, manifest);
-  const text = stale === undefined ? trained.text : `${trained.text}\n${stale}`;
-  return { ...trained, text };
+  const hints = [stale, await slowerHint(config, base)].filter((hint) => hint !== undefined);
+  return { ...trained, text: [trained.text, ...hints].join('\n') };
+}
+
+/** If parts would take longer because only the base in use has an int8 variant. */
+async function slowerHint({ model, storage }: Config, base: string): Promise<string | undefined> {
+  const has8Bits = (name: string) =>
+    openBase({ base: name, precision: 'int8', storageDirectory: storage.directory }).then(
+      () => true,
+      () => false,
+    );
+  if (!(await has8Bits(model.base)) || (await has8Bits(base))) return undefined;
+  return `${base} has no int8 variant, so a part takes several times as long as now; to make one: qc-agent models quantize --base ${base}`;
 }

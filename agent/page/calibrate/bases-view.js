@@ -113,8 +113,11 @@ export function createBasesView(tools) {
 }
 
 /** @param {BaseView} base @param {(name: string) => void} onSwitch */
-function baseCard({ name, inUse, licence, origin, features, width, height, megabytes, int8 }, onSwitch) {
+function baseCard(base, onSwitch) {
+  const { name, inUse, licence, origin, network, cost, features, width, height, megabytes, int8 } = base;
   const facts = [
+    ...(network === null ? [] : [network]),
+    ...(cost === null ? [] : [`${cost} × the time of the embedded base`]),
     `images of ${width} × ${height} pixels`,
     `${features} features`,
     megabytes === null ? 'the file is missing' : `${megabytes} MB`,

@@ -44,7 +44,7 @@ it('lists, shows, promotes and rolls back, and tells what a running agent does',
     expect.stringMatching(/^\* 2026-11-23\.2 .* good, scratch$/),
     '',
     'bases:',
-    expect.stringMatching(/^ {2}resnet50-embedded .* licence: Apache-2\.0$/),
+    expect.stringMatching(/^\* resnet50-embedded .* licence: Apache-2\.0$/),
   ]);
   expect(list.json).toMatchObject([
     { version: first, active: false, licence: 'Apache-2.0' },

@@ -32,7 +32,7 @@ describe.skipIf(browserMissing)('the Bases tab', () => {
     expect(await page.locator('.base-card').count()).toBe(3);
     expect(await page.locator('.base-card[data-used=true] h3').innerText()).toContain('resnet50-embedded');
 
-    await page.getByRole('button', { name: 'Compare on the labelled parts' }).click();
+    await page.getByRole('button', { name: 'Compare the bases' }).click();
     rig.bases.now = { ...rig.bases.now, step: 'resnet50: computing features', done: 30, total: 120 };
     await page.getByText('Resnet50: computing features (30 of 120)').waitFor();
     await shoot('bases-comparing');

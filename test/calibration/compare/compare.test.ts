@@ -78,7 +78,7 @@ describe('comparing bases', () => {
     expect(text).toContain(`qc-agent models switch ${comparison!.recommended}`);
     expect(text).toMatch(/^\* blind .* CC0-1\.0$/m);
     expect(heard.steps).toContain(`seeing: computing features ${3 * perLabel}/${3 * perLabel}`);
-  }, 60_000);
+  }, 150_000);
 
   it('keeps the base in use where there is no significant difference', async () => {
     await using folder = await tempFolder();
@@ -87,7 +87,7 @@ describe('comparing bases', () => {
     expect(json).toMatchObject({ recommended: null });
     expect(text).toMatch(/keep seeing: no significant difference to .*alike/);
     expect(text).toMatch(/^blind: significantly worse/m);
-  }, 60_000);
+  }, 150_000);
 
   it('leaves no result if it is stopped, and continues with the features it has', async () => {
     await using folder = await tempFolder();

@@ -39,10 +39,10 @@ it('compares in a process of its own, one at a time and not beside a training', 
   expect(await comparing.view()).toMatchObject({ state: 'cancelled', comparison: null });
 
   start();
-  await until(() => !comparing.isRunning, { what: 'the comparison to end', timeoutMs: 30_000 });
+  await until(() => !comparing.isRunning, { what: 'the comparison to end', timeoutMs: 120_000 });
   expect(await comparing.view()).toMatchObject({
     state: 'done',
     error: null,
     comparison: { inUse: 'seeing', frames: 10, recommended: null },
   });
-}, 60_000);
+}, 150_000);
