@@ -1,10 +1,12 @@
 /** The interface of calibration for the HTTP routes. */
+import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import type { BaseView, CompareRequest, ComparingView, SwitchRequest } from './compare/views.ts';
 import type { Outcome } from './dataset/dataset.ts';
 import type { LabelChange } from './dataset/label-change.ts';
 import type { Marking } from './dataset/marking.ts';
 import type { Author } from './dataset/state.ts';
+import type { CatalogueView, ImportAsked, InstallingView, PullAsked } from './install/views.ts';
 import type { Answered, LabelRequest } from './station/labels.ts';
 import type * as views from './views.ts';
 
@@ -31,6 +33,18 @@ export interface Bases {
   compare(request: CompareRequest, by: string): Promise<void>;
   /** Does nothing if no comparison runs. */
   cancelComparison(): Promise<void>;
+  /** What can be pulled by name. */
+  catalogue(): Promise<CatalogueView>;
+  installing(): InstallingView;
+  /** Starts and returns at once. @throws QcError download-busy, hub-address, base-exists, licence-refused */
+  pull(request: PullAsked, by: string): Promise<void>;
+  /**
+   * Returns when all bytes have arrived; the import goes on.
+   * @param bytes as announced @throws QcError download-busy, download-too-large, disk-too-small, base-exists
+   */
+  upload(body: Readable, bytes: number | undefined, request: ImportAsked, by: string): Promise<void>;
+  /** Does nothing if nothing is being installed. */
+  cancelInstalling(): Promise<void>;
   /** Starts training on another base and returns at once. @throws QcError model-missing, base-in-use, training-busy */
   switch(request: SwitchRequest, by: string): Promise<void>;
 }

@@ -37,7 +37,7 @@ export function createRecorder(audit: Pick<Audit, 'record'>, hasTokens: boolean)
       ...whoIs(request, hasTokens),
       action,
       // The details of an unauthorized request are not recorded.
-      what: action === 'login' ? {} : factsOf(request.params, request.body),
+      what: action === 'login' ? {} : factsOf(request.params, request.query, request.body),
       ...outcomeOf(request.failure, reply.statusCode),
     });
   };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { comparisonSchema } from './comparison.ts';
 
 const count = z.number().int().min(0);
-const baseName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/, 'must be the name of a base');
+export const baseName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/, 'must be the name of a base');
 
 export const baseView = z.object({
   name: z.string(),
@@ -21,7 +21,7 @@ export const baseView = z.object({
 });
 export type BaseView = z.output<typeof baseView>;
 
-export const comparingView = z.object({
+export const jobView = z.object({
   state: z.enum(['idle', 'running', 'done', 'failed', 'cancelled']),
   step: z.string().describe('the current step, for the operator'),
   done: count,
@@ -29,6 +29,10 @@ export const comparingView = z.object({
   startedAt: z.string().nullable().describe('ISO 8601, UTC'),
   by: z.string().nullable().describe('who started it'),
   error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }).nullable(),
+});
+export type JobView = z.output<typeof jobView>;
+
+export const comparingView = jobView.extend({
   comparison: comparisonSchema.nullable().describe('the last one that was completed'),
 });
 export type ComparingView = z.output<typeof comparingView>;

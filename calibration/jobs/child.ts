@@ -1,8 +1,10 @@
 /** Child process with the lowest priority for training, dataset checks and heat maps, so that they do not affect the line. */
 import { QcError } from '../../config/errors.ts';
+import { pullBase } from '../../models/hubs/pull/pull.ts';
 import { withBaseInUse } from '../../models/versions/pair.ts';
 import { compareBases } from '../compare/compare.ts';
 import { examine } from '../doctor.ts';
+import { importUpload } from '../install/upload.ts';
 import { quantize, whyNotQuantize } from '../quantize.ts';
 import { tune } from '../tune.ts';
 import { explain } from './explain.ts';
@@ -69,6 +71,14 @@ async function perform(
     case 'compare': {
       const { config, options } = message.job;
       return compareBases(config, options, { onProgress, onNotice, signal });
+    }
+    case 'pull': {
+      const deps = { environment: process.env, signal, onNotice, onProgress };
+      return (await pullBase(message.job.request, deps)).manifest.name;
+    }
+    case 'import': {
+      const { folder, storageDirectory, asked } = message.job;
+      return importUpload(folder, storageDirectory, asked, { onNotice, signal });
     }
     case 'why':
       return explain({ ...message.job, config: await inUse(message.job.config) });

@@ -2,10 +2,12 @@
 
 import type { ErrorCode } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
+import type { PullRequest } from '../../models/hubs/pull/pull.ts';
 import type { Image } from '../../models/image.ts';
 import type { CompareOptions } from '../compare/compare.ts';
 import type { Comparison } from '../compare/comparison.ts';
 import type { Finding } from '../finding.ts';
+import type { ImportAsked } from '../install/views.ts';
 import type { TuneOptions } from '../tune.ts';
 
 /** The part of the config for jobs; contains no address and no secret. */
@@ -19,6 +21,10 @@ export interface Jobs {
   quantize: { readonly config: JobConfig; readonly base?: string | undefined };
   /** Compares bases; nothing is changed. */
   compare: { readonly config: JobConfig; readonly options: CompareOptions };
+  /** Answer: the name of the base. */
+  pull: { readonly request: PullRequest };
+  /** Answer: the name of the base. */
+  import: { readonly folder: string; readonly storageDirectory: string; readonly asked: ImportAsked };
   /** Answer: PNG. */
   why: {
     readonly config: JobConfig;
@@ -32,6 +38,8 @@ export interface Answers {
   doctor: readonly Finding[];
   quantize: { readonly passed: boolean; readonly reason: string };
   compare: Comparison;
+  pull: string;
+  import: string;
   why: Uint8Array;
 }
 export type JobKind = keyof Jobs;

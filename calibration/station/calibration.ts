@@ -12,11 +12,13 @@ import { labelUsers } from '../dataset/label-change.ts';
 import { marksView } from '../dataset/marks-view.ts';
 import { readFrame } from '../dataset/read-frame.ts';
 import { undoView } from '../dataset/undo-view.ts';
+import { listCatalogue } from '../install/catalogue.ts';
 import type { JobConfig } from '../jobs/messages.ts';
 import { marksWanted } from '../train/marks-wanted.ts';
 import type { Report } from '../train/report.ts';
 import { createComparing } from './comparing.ts';
 import { createExplainer } from './explainer.ts';
+import { createInstalling } from './installing.ts';
 import { type LabelMetrics, openLabels, type PastResults } from './labels.ts';
 import type { Log } from './log.ts';
 import type { Observation, PublishedResult } from './observation.ts';
@@ -81,6 +83,7 @@ export function openCalibration(
   const versions = createVersions(storage.directory, { log, model: deps.model });
   const trainings = createTrainingDesk(jobs, { log, metrics, onCandidate: showScore, promote });
   const comparing = createComparing(jobs, log, () => trainings.view.state === 'running');
+  const installing = createInstalling(jobs, log);
   const explainer = createExplainer(jobs);
   const shadow = createShadow(metrics);
   /** Labels in the order of their number keys, which must not change while people label. */
@@ -267,6 +270,11 @@ export function openCalibration(
       comparing: () => comparing.view(),
       compare: async (request, by) => comparing.start(request, by),
       cancelComparison: async () => comparing.cancel(),
+      catalogue: () => listCatalogue(storage.directory),
+      installing: () => installing.view,
+      pull: (request, by) => installing.pull(request, by),
+      upload: (body, bytes, request, by) => installing.upload(body, bytes, request, by),
+      cancelInstalling: async () => installing.cancel(),
       async switch({ base, promote }, by) {
         await requireInstalled(base, model, storage.directory);
         startTraining({ base, promote }, by);
@@ -288,7 +296,9 @@ export function openCalibration(
     },
 
     async [Symbol.asyncDispose]() {
-      await Promise.all([trainings, comparing, explainer, labels].map((one) => one[Symbol.asyncDispose]()));
+      await Promise.all(
+        [trainings, comparing, installing, explainer, labels].map((one) => one[Symbol.asyncDispose]()),
+      );
     },
   };
 }

@@ -2,10 +2,13 @@
 import type { Bases } from '../../calibration/calibration.ts';
 import type { BaseFigures, Comparison, Difference } from '../../calibration/compare/comparison.ts';
 import type { BaseView, ComparingView } from '../../calibration/compare/views.ts';
+import type { CatalogueView, InstallingView } from '../../calibration/install/views.ts';
 
 export interface BasesRig extends Bases {
   installed: BaseView[];
   now: ComparingView;
+  offered: CatalogueView;
+  install: InstallingView;
 }
 
 const base = (name: string, more: Partial<BaseView> = {}): BaseView => ({
@@ -21,6 +24,31 @@ const base = (name: string, more: Partial<BaseView> = {}): BaseView => ({
   height: 224,
   megabytes: 94.1,
   int8: false,
+  ...more,
+});
+
+const idle = {
+  state: 'idle',
+  step: '',
+  done: 0,
+  total: 0,
+  startedAt: null,
+  by: null,
+  error: null,
+} as const;
+
+const offer = (name: string, more: Partial<CatalogueView[number]> = {}): CatalogueView[number] => ({
+  name,
+  address: `torchvision:${name}`,
+  architecture: 'ResNet50 v1.5',
+  input: 'RGB',
+  licence: 'BSD-3-Clause',
+  licenceUrl: 'https://github.com/pytorch/vision/blob/main/LICENSE',
+  commercial: true,
+  megabytes: 102.5,
+  checkedBy: 'start of sha256',
+  remarks: null,
+  installed: false,
   ...more,
 });
 
@@ -40,16 +68,13 @@ export function createBasesRig(asked: (what: string) => void): BasesRig {
       base('resnet50'),
       base('mobilenet-v3-small', { licence: 'Apache-2.0', features: 576, megabytes: 3.9 }),
     ],
-    now: {
-      state: 'idle',
-      step: '',
-      done: 0,
-      total: 0,
-      startedAt: null,
-      by: null,
-      error: null,
-      comparison: null,
-    },
+    now: { ...idle, comparison: null },
+    offered: [
+      offer('resnet18', { megabytes: 46.8 }),
+      offer('barlowtwins-resnet50', { licence: 'CC-BY-NC-4.0', commercial: false }),
+      offer('resnet50', { installed: true }),
+    ],
+    install: { ...idle, name: null, notices: [] },
     list: async () => rig.installed,
     comparing: async () => rig.now,
     async compare({ names }, by) {
@@ -59,6 +84,21 @@ export function createBasesRig(asked: (what: string) => void): BasesRig {
     async cancelComparison() {
       asked('cancel the comparison');
       rig.now = { ...rig.now, state: 'cancelled' };
+    },
+    catalogue: async () => rig.offered,
+    installing: () => rig.install,
+    async pull({ address, acceptLicence }, by) {
+      asked(`pull ${address}${acceptLicence ? ' and accept its licence' : ''}`);
+      rig.install = { ...rig.install, state: 'running', step: 'downloading', by };
+    },
+    async upload(body, bytes, { file }) {
+      let received = 0;
+      for await (const chunk of body) received += (chunk as Buffer).length;
+      asked(`import ${file}: ${received} of ${bytes} bytes`);
+    },
+    async cancelInstalling() {
+      asked('cancel the installation');
+      rig.install = { ...rig.install, state: 'cancelled' };
     },
     async switch({ base, promote }) {
       asked(`switch to ${base}${promote ? ' and promote' : ''}`);

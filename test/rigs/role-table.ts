@@ -33,6 +33,8 @@ export const roleTable: Readonly<Record<string, Least>> = {
   'GET /api/v1/dataset/doctor': 'viewer',
   'GET /api/v1/training': 'viewer',
   'GET /api/v1/bases': 'viewer',
+  'GET /api/v1/bases/catalogue': 'viewer',
+  'GET /api/v1/bases/pull': 'viewer',
   'GET /api/v1/bases/compare': 'viewer',
   'GET /api/v1/models': 'viewer',
   'GET /api/v1/models/{version}/report': 'viewer',
@@ -57,6 +59,9 @@ export const roleTable: Readonly<Record<string, Least>> = {
   'POST /api/v1/models/shadow': 'operator',
   'POST /api/v1/models/{version}/discard': 'operator',
 
+  'POST /api/v1/bases/pull': 'engineer',
+  'POST /api/v1/bases/pull/cancel': 'engineer',
+  'POST /api/v1/bases/import': 'engineer',
   'POST /api/v1/bases/compare': 'engineer',
   'POST /api/v1/bases/compare/cancel': 'engineer',
   'POST /api/v1/bases/switch': 'engineer',

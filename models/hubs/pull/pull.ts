@@ -73,9 +73,7 @@ export async function pullBase(request: PullRequest, deps: PullDeps): Promise<Pu
   const { storageDirectory } = request;
   const rules = { ...usual, ...deps.rules };
   const settings = hubSettings(deps.environment);
-  const wanted = parseAddress(request.address, await readCatalogue());
-  const name = await freeName(storageDirectory, request.name ?? wanted.name);
-  requireLicence(request.licence ?? wanted.entry?.licence, request.acceptLicence);
+  const { wanted, name } = await checkPull(request);
   const folder = join(downloadsIn(storageDirectory), slugOf(request.address));
   await makeFolders(folder);
   await using _lock = await takeLock(`${folder}.lock`, {
@@ -122,7 +120,17 @@ export async function pullBase(request: PullRequest, deps: PullDeps): Promise<Pu
   }
 }
 
-const downloadsIn = (storageDirectory: string) => join(storageDirectory, 'downloads');
+/** What can be refused without asking a hub. @throws QcError hub-address, base-exists, licence-refused */
+export async function checkPull(
+  request: Pick<PullRequest, 'address' | 'storageDirectory' | 'name' | 'licence' | 'acceptLicence'>,
+): Promise<{ readonly wanted: Wanted; readonly name: string }> {
+  const wanted = parseAddress(request.address, await readCatalogue());
+  const name = await freeName(request.storageDirectory, request.name ?? wanted.name);
+  requireLicence(request.licence ?? wanted.entry?.licence, request.acceptLicence);
+  return { wanted, name };
+}
+
+export const downloadsIn = (storageDirectory: string) => join(storageDirectory, 'downloads');
 
 function slugOf(address: string): string {
   const hash = createHash('sha256').update(address).digest('hex').slice(0, 8);

@@ -1,0 +1,118 @@
+/** A file of weights that arrives over HTTP: streamed to the disk, imported by a job, and removed. */
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { QcError } from '../../config/errors.ts';
+import { makeFolders } from '../../models/disk/folders.ts';
+import { importBase } from '../../models/hubs/import.ts';
+import { downloadsIn } from '../../models/hubs/pull/pull.ts';
+import { requireSpace } from '../../models/hubs/pull/space.ts';
+import { unpack } from '../../models/hubs/pull/unpack.ts';
+import type { ImportAsked } from './views.ts';
+
+/** Larger than every network that can be imported. */
+const maxUploadBytes = 2e9;
+
+export interface ReceiveDeps {
+  readonly storageDirectory: string;
+  readonly minFreeBytes: number;
+  readonly signal: AbortSignal;
+  readonly onBytes: (done: number) => void;
+}
+
+const prefix = 'upload-';
+/** How often the free space is looked at. */
+const spaceEvery = 64e6;
+
+/** @param bytes as announced; undefined: unknown @returns the folder that it is in @throws QcError download-too-large, disk-too-small */
+export async function receive(
+  body: Readable,
+  file: string,
+  bytes: number | undefined,
+  { storageDirectory, minFreeBytes, signal, onBytes }: ReceiveDeps,
+): Promise<string> {
+  const downloads = downloadsIn(storageDirectory);
+  await makeFolders(downloads);
+  // Left by an agent that was killed.
+  for (const name of await readdir(downloads))
+    if (name.startsWith(prefix)) await rm(join(downloads, name), { recursive: true, force: true });
+  if ((bytes ?? 0) > maxUploadBytes) throw tooLarge(file);
+  await requireSpace(downloads, bytes ?? 0, minFreeBytes);
+  const folder = await mkdtemp(join(downloads, prefix));
+  try {
+    const handle = await open(join(folder, file), 'wx');
+    try {
+      let [done, looked] = [0, 0];
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        signal.throwIfAborted();
+        done += chunk.length;
+        if (done > maxUploadBytes) throw tooLarge(file);
+        if (done - looked > spaceEvery) {
+          await requireSpace(downloads, 0, minFreeBytes);
+          looked = done;
+        }
+        await handle.appendFile(chunk);
+        onBytes(done);
+      }
+      if (bytes !== undefined && done !== bytes)
+        throw new QcError('http-invalid', `${file} ended after ${done} of ${bytes} bytes`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    return folder;
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+const tooLarge = (file: string) =>
+  new QcError('download-too-large', `${file} is larger than ${maxUploadBytes / 1e6} MB`);
+
+/** Runs in a process of its own. @param folder what `receive` returned; it is removed @returns the name of the base */
+export async function importUpload(
+  folder: string,
+  storageDirectory: string,
+  asked: ImportAsked,
+  { onNotice, signal }: { readonly onNotice: (text: string) => void; readonly signal: AbortSignal },
+): Promise<string> {
+  const { file, name, licence, acceptLicence, features } = asked;
+  try {
+    let path = join(folder, file);
+    if (/\.(?:tar\.gz|tgz)$/.test(file)) {
+      const unpacked = join(folder, 'unpacked');
+      await makeFolders(unpacked);
+      await unpack(path, unpacked, maxUploadBytes, signal);
+      path = unpacked;
+    }
+    const imported = await importBase({
+      path,
+      storageDirectory,
+      name: name ?? (path.endsWith('unpacked') ? file.replace(/\.(?:tar\.gz|tgz)$/, '') : undefined),
+      licence,
+      acceptLicence,
+      features,
+      size: sizeOf(asked),
+      confirm: async ({ doubts }) => {
+        for (const doubt of doubts) onNotice(doubt);
+        return true;
+      },
+    });
+    return imported.manifest.name;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** One side stands for both. */
+export function sizeOf({
+  width,
+  height,
+}: {
+  readonly width?: number | undefined;
+  readonly height?: number | undefined;
+}) {
+  const side = width ?? height;
+  return side === undefined ? undefined : { width: width ?? side, height: height ?? side };
+}

@@ -1,0 +1,111 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createInstalling, type Installing } from '../../../calibration/station/installing.ts';
+import { modelSchema, storageSchema, trainingSchema } from '../../../config/schema.ts';
+import { openBase } from '../../../models/base.ts';
+import { placeOf } from '../../models/hubs/fixtures.ts';
+import { tempFolder } from '../../models/temp-folder.ts';
+import { type FakeHub, openFakeHub } from '../../rigs/fake-hub.ts';
+import { until } from '../../rigs/until.ts';
+
+const weights = await readFile(placeOf('torchvision/resnet50-small-dino-full.pth')!);
+const bf16 = placeOf('transformers/resnet50-bf16')!;
+
+let hub: FakeHub;
+let storage: Awaited<ReturnType<typeof tempFolder>>;
+let installing: Installing;
+const before = { ...process.env };
+
+beforeEach(async () => {
+  hub = await openFakeHub();
+  storage = await tempFolder();
+  // The child process gets it from this one, as from a systemd unit.
+  process.env.HF_ENDPOINT = hub.url;
+  const config = {
+    model: modelSchema.parse({ provider: 'cpu', threads: 1 }),
+    labels: { good: ['good'] },
+    thresholds: { pass: 0.7, fail: 0.6 },
+    storage: storageSchema.parse({ directory: storage.path, minFreeMb: 0 }),
+    training: trainingSchema.parse({}),
+  };
+  installing = createInstalling(config, pino({ level: 'silent' }));
+});
+
+afterEach(async () => {
+  process.env = { ...before };
+  await installing[Symbol.asyncDispose]();
+  await hub[Symbol.asyncDispose]();
+  await storage[Symbol.asyncDispose]();
+});
+
+const asked = { features: 'last', acceptLicence: false, width: 64 } as const;
+const ended = () =>
+  until(() => installing.view.state !== 'running', { what: 'the installation to end', timeoutMs: 20_000 });
+const left = () => readdir(join(storage.path, 'downloads')).catch(() => []);
+
+it('pulls in a process of its own, one base at a time, and tells how far it is', async () => {
+  hub.repository('me/model', {
+    'model.safetensors': await readFile(join(bf16, 'model.safetensors')),
+    'config.json': await readFile(join(bf16, 'config.json')),
+  });
+  hub.plan({ stallAfter: 50_000 });
+  const pull = () => installing.pull({ ...asked, address: 'hf:me/model', name: 'mine' }, 'anna');
+  await pull();
+  await until(() => installing.view.done >= 50_000, { what: 'bytes to arrive', timeoutMs: 20_000 });
+  expect(installing.view).toMatchObject({
+    state: 'running',
+    by: 'anna',
+    step: 'downloading model.safetensors',
+  });
+  await expect(pull()).rejects.toMatchObject({ code: 'download-busy' });
+  installing.cancel();
+  await ended();
+  expect(installing.view.state).toBe('cancelled');
+
+  await pull();
+  await ended();
+  expect(installing.view).toMatchObject({ state: 'done', name: 'mine', error: null });
+  const ranges = hub.requests
+    .filter(({ path }) => path.startsWith('/repos/'))
+    .map(({ headers }) => headers.range);
+  expect(ranges).toEqual([undefined, 'bytes=50000-']);
+  await openBase({ base: 'mine', precision: 'auto', storageDirectory: storage.path });
+  expect(await left()).toEqual([]);
+}, 60_000);
+
+it('refuses at once what no hub has to be asked for, and reports what a hub answers', async () => {
+  const refused = (address: string) => installing.pull({ ...asked, address }, 'anna');
+  await expect(refused('resnet5')).rejects.toMatchObject({ code: 'hub-address' });
+  await expect(refused('barlowtwins-resnet50')).rejects.toMatchObject({ code: 'licence-refused' });
+  expect(installing.view.state).toBe('idle');
+  await refused('hf:me/none');
+  await ended();
+  expect(installing.view).toMatchObject({ state: 'failed', error: { code: 'hub-not-found' }, name: null });
+}, 30_000);
+
+it('imports an upload, and removes it', async () => {
+  const upload = (bytes: Buffer, file: string, stated: number | undefined = bytes.length) =>
+    installing.upload(
+      Readable.from([bytes.subarray(0, 1_000), bytes.subarray(1_000)]),
+      stated,
+      { ...asked, file },
+      'anna',
+    );
+  await upload(weights, 'mine.pth');
+  await ended();
+  expect(installing.view).toMatchObject({ state: 'done', name: 'mine' });
+  expect(await left()).toEqual([]);
+  await openBase({ base: 'mine', precision: 'auto', storageDirectory: storage.path });
+
+  await upload(Buffer.alloc(5_000, 1), 'other.pth');
+  await ended();
+  expect(installing.view).toMatchObject({ state: 'failed', error: { code: 'weights-unsupported' } });
+  await expect(upload(weights, 'short.pth', 10)).rejects.toMatchObject({ code: 'http-invalid' });
+  await ended();
+  await expect(upload(weights, 'large.pth', 3e9)).rejects.toMatchObject({ code: 'download-too-large' });
+  await ended();
+  expect(await left()).toEqual([]);
+}, 60_000);
