@@ -94,9 +94,10 @@ export async function openLiveModel(
       shown?.();
     },
   });
-  const { base, precision, because, provider, batch, why } = inspector.model;
+  const { base, precision, because, provider, batch, why, memoryBytes = 0 } = inspector.model;
+  metrics.modelMemory(memoryBytes);
   log.info(
-    { base, precision, because, provider, batch, version: inspector.model.version },
+    { base, precision, because, provider, batch, memoryBytes, version: inspector.model.version },
     'the model is ready',
   );
   for (const reason of why) log.info(`not used: ${reason}`);

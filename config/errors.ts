@@ -9,6 +9,11 @@ export const errors = {
   'model-missing': { exit: 3, remedy: 'check model.base, or pull or import the base' },
   'model-damaged': { exit: 3, remedy: 'copy the file again; its hash must match its manifest' },
   'model-mismatch': { exit: 3, remedy: 'correct the manifest so that it describes the graph' },
+  'model-too-large': {
+    exit: 3,
+    remedy:
+      'choose a smaller base or image size, set model.threads lower, or raise model.maxMemoryMb if the machine has the memory',
+  },
   'model-unsupported': {
     exit: 3,
     remedy: 'export the model as ONNX with standard operators, version 7 to 23',

@@ -138,6 +138,15 @@ export const modelSchema = z.strictObject({
     })
     .prefault({})
     .describe('batches of images of all cameras'),
+  maxMemoryMb: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(0)
+    .describe(
+      'most memory that the base may need, MB; the agent refuses to start with a base that needs more. 0 = half of the memory of the machine or container',
+    ),
   gpu: z
     .strictObject({
       deviceId: z

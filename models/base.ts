@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { QcError } from '../config/errors.ts';
 import { basesIn } from './disk/layout.ts';
 import { type BaseManifest, readBaseManifest } from './manifest.ts';
+import { tensorDims } from './onnx/build.ts';
 import { type ExtraOutputs, fedGraph, fitGraph } from './onnx/fit-manifest.ts';
 import type { MapTensor, Pool } from './onnx/maps.ts';
 import { encodeModel, type OnnxGraph, type OnnxModel } from './onnx/proto.ts';
@@ -44,6 +45,8 @@ export interface ProvedBase {
 
 /** A base that onnxruntime can open. */
 export interface Base extends ProvedBase {
+  /** Size of the weights in float32, bytes: all, and those that are multiplied as matrices. */
+  readonly weightBytes: { readonly all: number; readonly matrices: number };
   /** The path of the file if the features are an output of its graph; otherwise the bytes of the graph cut at the features. */
   readonly model: string | Uint8Array;
 }
@@ -105,7 +108,21 @@ export async function openBase(request: BaseRequest, extra?: ExtraOutputs): Prom
   if (sha256.all !== manifest.sha256) throw otherFile(file, manifest, sha256);
   const { cut, ...fitted } = fitGraph(file, manifest, model, extra);
   const built = cut ?? (isWhole ? undefined : model);
-  return { manifest, file, model: built ? encodeModel(built) : file, extra, ...fitted };
+  const weightBytes = weightBytesOf((built ?? model).graph!);
+  return { manifest, file, model: built ? encodeModel(built) : file, weightBytes, extra, ...fitted };
+}
+
+function weightBytesOf({ initializer, node }: OnnxGraph): Base['weightBytes'] {
+  const multiplied = new Set(
+    node.flatMap(({ opType, input }) => (['MatMul', 'Gemm'].includes(opType ?? '') ? input : [])),
+  );
+  let [all, matrices] = [0, 0];
+  for (const tensor of initializer) {
+    const bytes = 4 * tensorDims(tensor).reduce((a, b) => a * b, 1);
+    all += bytes;
+    if (multiplied.has(tensor.name ?? '')) matrices += bytes;
+  }
+  return { all, matrices };
 }
 
 /** The graph of a verified base before it is cut, including all weights and adapted to float32 images. @throws QcError as `openBase` */

@@ -38,6 +38,8 @@ export interface ModelInfo {
   readonly batch: number;
   /** Why the providers that were tried first are not used. */
   readonly why: readonly string[];
+  /** Growth of the resident memory of the process when the base was opened, bytes. */
+  readonly memoryBytes?: number;
 }
 
 export interface JudgementOnBase extends Judgement {
@@ -164,6 +166,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       provider: config.provider,
       threads: config.threads,
       batch: config.batch,
+      maxMemoryMb: config.maxMemoryMb,
       gpu: config.gpu,
       profile: config.profile,
       remote: config.remote,

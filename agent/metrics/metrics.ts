@@ -23,6 +23,10 @@ export function createMetrics({ version }: { readonly version: string }) {
 
   const buildInfo = gauge('qc_build_info', 'Always 1; the version of the agent', ['version']);
   buildInfo.set({ version }, 1);
+  const modelMemory = gauge(
+    'qc_model_memory_bytes',
+    'Growth of the resident memory of the agent when it opened the base, without its heads',
+  );
   const modelInfo = gauge('qc_model_info', 'Always 1; the model that judges now', [
     'version',
     'base',
@@ -78,6 +82,7 @@ export function createMetrics({ version }: { readonly version: string }) {
       for (const one of stationState.options) state.set({ state: one }, one === now ? 1 : 0);
     },
     /** The model that judges from now on; the one before is no longer shown. */
+    modelMemory: (bytes: number) => modelMemory.set(bytes),
     modelInfo(model: { version: string; base: string; precision: string; provider: string }): void {
       modelInfo.reset();
       modelInfo.set({ ...model }, 1);

@@ -6,6 +6,7 @@ import type { Check, Precision } from '../manifest.ts';
 import { type Choice, fastestOf } from './fastest.ts';
 import { brief } from './head-sessions.ts';
 import { openMappedBase, requireMaps, withMaps } from './mapped.ts';
+import { memoryNeed, requireMemory } from './memory.ts';
 import type { Compiled, Opened, SessionFacts, WorkerRequest } from './messages.ts';
 import {
   type OnnxSession,
@@ -93,6 +94,10 @@ export async function openLocally(
   const shared = request.compiled && (await openShared(request, request.compiled, native));
   if (shared) return shared;
   const float = opened ?? (await openBase(request, extraOf(request)));
+  if (request.maxMemoryMb !== undefined) {
+    const plan = planThreads(request.threads, float.manifest.precision);
+    requireMemory(float.manifest.name, memoryNeed(float, plan, request.batch || 1), request.maxMemoryMb);
+  }
   const why: string[] = [];
   for (const { provider, base, because, optional } of await candidates(request, float)) {
     const { manifest } = base;
@@ -260,7 +265,7 @@ async function warmUp({ base, batch }: ProvedSetup, session: OnnxSession): Promi
 function compiledOf(
   { graph }: OnnxSession,
   facts: SessionFacts,
-  { model: _, ...base }: Base,
+  { model: _, weightBytes: _size, ...base }: Base,
   check: Check,
 ): Compiled | undefined {
   return graph === undefined ? undefined : { graph, facts, check, base };

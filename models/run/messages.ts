@@ -23,6 +23,8 @@ export interface WorkerRequest extends BaseRequest {
   readonly threads: number;
   /** Maximum number of images in one run; 0 or absent: the provider's default. */
   readonly batch?: number;
+  /** As `model.maxMemoryMb` of the config; absent: no limit. */
+  readonly maxMemoryMb?: number;
   /** As `model.gpu` of the config. */
   readonly gpu?: Gpu | undefined;
   /** Folder for a profile of the first runs; none without one. */
@@ -56,6 +58,8 @@ export interface SessionFacts {
   readonly batch: number;
   /** Number of concurrent runs; absent: one. */
   readonly parallel?: number;
+  /** Growth of the resident memory of the process by opening the session, bytes; absent in the facts of one worker. */
+  readonly memoryBytes?: number;
   /** Maps that a head may use; empty if the base has none. */
   readonly maps: readonly MapShape[];
   /** Why the candidates that were tried first are not used: "cuda: no NVIDIA device on this machine". */

@@ -2,6 +2,7 @@
 import { QcError } from '../../config/errors.ts';
 import type { Image } from '../image.ts';
 import { type BatchOptions, openBatcher } from './batcher.ts';
+import { residentBytes } from './memory.ts';
 import type {
   HeadAnswer,
   HeadTask,
@@ -102,6 +103,7 @@ export async function openSession({
   ...asked
 }: SessionRequest): Promise<Session> {
   const request: WorkerRequest = { ...asked, batch: size };
+  const before = residentBytes();
   const first = await openWorker(request, script, onRemote);
   const { facts, compiled } = first;
   const plan = threadsOf(request, first);
@@ -114,7 +116,8 @@ export async function openSession({
     if (other.status === 'fulfilled') workers.push(other.value);
     else why.push(`another worker: ${(other.reason as Error).message}`);
   }
-  return share(workers, { ...facts, why }, { waitMs, wide: plan.wide / plan.narrow });
+  const memoryBytes = Math.max(0, residentBytes() - before);
+  return share(workers, { ...facts, why, memoryBytes }, { waitMs, wide: plan.wide / plan.narrow });
 }
 
 /** One session for all workers; idle workers take the next images. */

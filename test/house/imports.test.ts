@@ -118,6 +118,7 @@ const entries = [
   'config/child-environment.ts',
   // Which runtime is measured is a property of the process.
   'agent/bench/machine.ts',
+  'models/run/memory.ts', // what the process may use of the memory, and what it uses
   'models/run/monotonic.ts', // the clock that processes share
   'models/disk/lock.ts', // whether the process that left a lock still runs
 ];

@@ -1,6 +1,6 @@
 /**
  * Simplifies a float graph before quantization: weights in float32, no Identity or Dropout, batch normalisation folded into
- * the preceding convolution or converted to a convolution.
+ * the preceding convolution or converted to a convolution; factors and offsets of channels are folded as well.
  */
 import { floatTensor, node, tensorDims } from '../build.ts';
 import { graphInputs } from '../graph.ts';
@@ -69,22 +69,48 @@ export function affineOf(one: OnnxNode, weights: ReadonlyMap<string, OnnxTensor>
   return { factor, offset: beta!.map((value, c) => value - mean![c]! * factor[c]!) };
 }
 
+/** A factor or an offset for each channel, as tf2onnx writes batch normalisation; undefined for any other operator. */
+function scalingOf(
+  { opType, input }: OnnxNode,
+  weights: ReadonlyMap<string, OnnxTensor>,
+): { readonly affine: Affine; readonly from: string } | undefined {
+  if (opType !== 'Mul' && opType !== 'Add') return undefined;
+  const constant = input.map((name) => weights.get(name));
+  const at = constant.findIndex((tensor) => tensor !== undefined);
+  const from = input[1 - at];
+  const dims = constant[at] ? tensorDims(constant[at]).slice(-3) : [];
+  const [channels = 0, height, width] = dims;
+  const isPerChannel = channels > 1 && height === 1 && width === 1;
+  const isAlone = from !== undefined && !weights.has(from);
+  if (!isPerChannel || !isAlone || tensorDims(constant[at]!).length > 4) return undefined;
+  const values = weightValues(constant[at]!);
+  if (values.length !== channels) return undefined;
+  const none = new Float32Array(channels);
+  const affine =
+    opType === 'Mul' ? { factor: values, offset: none } : { factor: none.map(() => 1), offset: values };
+  return { affine, from };
+}
+
 function foldBatchNormalisation(graph: OnnxGraph): OnnxGraph {
   const weights = new Map(graph.initializer.map((tensor) => [tensor.name ?? '', tensor]));
   const readers = countReaders(graph);
   const inputs = new Set(graphInputs(graph).map(({ name }) => name));
   const nodes: OnnxNode[] = [];
   for (const one of graph.node) {
-    const affine = one.opType === 'BatchNormalization' ? affineOf(one, weights) : undefined;
+    const scaling = scalingOf(one, weights);
+    const affine =
+      scaling?.affine ?? (one.opType === 'BatchNormalization' ? affineOf(one, weights) : undefined);
     if (!affine) {
       nodes.push(one);
       continue;
     }
-    const [input, output] = [one.input[0]!, one.output[0]!];
+    const [input, output] = [scaling?.from ?? one.input[0]!, one.output[0]!];
     const at = nodes.findIndex((before) => before.output.includes(input));
     const before = nodes[at];
     if (before?.opType === 'Conv' && readers.get(input) === 1 && weights.has(before.input[1]!)) {
       nodes[at] = { ...before, input: withAffine(before, affine, weights), output: [output] };
+    } else if (scaling) {
+      nodes.push(one);
     } else if (inputs.has(input)) {
       // Padding zeros of the next convolution must be added after it, and the input is small: it is not changed.
       nodes.push(one);

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
+import { seededRandom } from '../../../calibration/train/random.ts';
 import { packageRoot } from '../../../config/package.ts';
 import type { Image } from '../../../models/image.ts';
 import { valueInfo } from '../../../models/onnx/build.ts';
@@ -122,7 +123,7 @@ export async function unpacked(path: string, folder: string): Promise<string> {
   return file;
 }
 
-interface Sample {
+export interface Sample {
   /** Channel, row, column. */
   readonly at: readonly [number, number, number];
   readonly value: number;
@@ -196,4 +197,19 @@ export function pooledDifference(expected: readonly number[], features: Float32A
   if (features.length !== expected.length) return Number.POSITIVE_INFINITY;
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   return Math.max(...expected.map((value, i) => Math.abs(value - features[i]!))) / largest;
+}
+
+/** Pieces of a picture, of different sizes. */
+export async function pieces(count: number): Promise<Image[]> {
+  const { width, data } = await pictureOf('pictures/picture-224.png');
+  const { integer } = seededRandom(3);
+  return Array.from({ length: count }, () => {
+    const side = 64 + integer(128);
+    const [left, top] = [integer(width - side), integer(width - side)];
+    const rows = Array.from({ length: side }, (_, y) => {
+      const from = ((top + y) * width + left) * 3;
+      return data.subarray(from, from + side * 3);
+    });
+    return { width: side, height: side, data: Buffer.concat(rows) };
+  });
 }

@@ -6,61 +6,20 @@ import { importBase } from '../../../models/hubs/import.ts';
 import { type OnnxChoices, proposeBase } from '../../../models/hubs/onnx/propose.ts';
 import { node, valueInfo } from '../../../models/onnx/build.ts';
 import { changed, encodeModel, type OnnxGraph, type OnnxModel } from '../../../models/onnx/proto.ts';
-import { makePrepare } from '../../../models/prepare/prepare.ts';
 import { tempFolder } from '../temp-folder.ts';
 import { tinyMapped } from '../tiny-mapped.ts';
 import { tinyClassifier } from '../tiny-model.ts';
-import { differenceOf, expectedOf, pictureOf, placeOf, pooledDifference, run, unpacked } from './fixtures.ts';
+import { compareOnnx, onnxFixtures, unpackedOnnx } from './compare.ts';
+import { placeOf, unpacked } from './fixtures.ts';
 
-/** Outputs of stages that the libraries call these, as maps of the base. */
-const stages: Readonly<Record<string, 0 | 1>> = {
-  layer2: 0,
-  layer3: 1,
-  conv3_block4_out: 0,
-  conv4_block6_out: 1,
-};
-
-const files = [
-  ['torchscript-opset13.onnx', 'torchvision-resnet50', 5e-4],
-  ['dynamo.onnx', 'torchvision-resnet50', 5e-4],
-  // Their exporters rounded the weights to float16, after folding.
-  ['fp16-converted.onnx', 'torchvision-resnet50', 1e-2],
-  ['fp16-export.onnx', 'torchvision-resnet50-fp16', 1e-2],
-  ['tf2onnx-nhwc.onnx', 'keras-resnet50', 5e-4],
-] as const;
-
-/** With the file of its weights. */
-async function unpackedOnnx(name: string, folder: string): Promise<string> {
-  const data = `onnx/${name}.data`;
-  if (placeOf(data) !== undefined) await unpacked(data, folder);
-  return unpacked(`onnx/${name}`, folder);
-}
-
-test.each(files.filter(([name]) => placeOf(`onnx/${name}`)))('%s', async (name, expected, tolerance) => {
+test.each(onnxFixtures.filter(({ name }) => placeOf(`onnx/${name}`)))('$name', async (fixture) => {
   await using folder = await tempFolder();
-  const path = await unpackedOnnx(name, folder.path);
-  const { cases } = await expectedOf({ expected });
-  for (const one of cases) {
-    const image = await pictureOf(one.picture);
-    const size = { width: image.width, height: image.height };
-    const proposal = await proposeBase(path, { size });
-    const input = makePrepare(proposal.input)(image);
-    for (const { at, value } of one.input.samples) {
-      const [channel, row, column] = at;
-      const found = input[(channel * size.height + row) * size.width + column]!;
-      expect(Math.abs(found - value)).toBeLessThan(1e-4);
-    }
-    const maps = proposal.maps.map(({ tensor }) => tensor);
-    const found = await run(proposal.model, proposal.input.name, maps, input, size);
-    const features = found.get(proposal.features.tensor)!.data;
-    expect(pooledDifference(one.pooled, features)).toBeLessThan(tolerance);
-    for (const stage of one.stages) {
-      const map = maps[stages[stage.name] ?? 2];
-      if (map !== undefined)
-        expect(differenceOf(stage, found.get(map)!.data), stage.name).toBeLessThan(tolerance);
-    }
-    if (size.width === 224) expect(maps).toHaveLength(2);
-  }
+  const path = await unpackedOnnx(fixture.name, folder.path);
+  const { input, stages, mapped } = await compareOnnx(path, fixture);
+  expect(input).toBeLessThan(1e-4);
+  expect(mapped).toBe(true);
+  expect(stages.size).toBe(3);
+  for (const [stage, difference] of stages) expect(difference, stage).toBeLessThan(fixture.tolerance);
 });
 
 async function written(folder: string, model: OnnxModel, name = 'a.onnx'): Promise<string> {
