@@ -3,6 +3,7 @@ import { get, post } from '../shared/api-client.js';
 import { confirm } from '../shared/dialog.js';
 import { byId, h, setText } from '../shared/dom.js';
 import { capital, timeOf } from '../shared/format.js';
+import { createInstalling } from './bases-install.js';
 import { comparisonTable } from './bases-table.js';
 
 /** @import { BaseView, ComparingView } from '../../../calibration/compare/views.ts' */
@@ -81,7 +82,7 @@ export function createBasesView(tools) {
     setText(
       byId('bases-hint'),
       bases.length < 2
-        ? 'Only one base is installed. Import another one to compare.'
+        ? 'Only one base is installed. Install another one to compare.'
         : 'All bases judge the same labelled parts. The line is not changed.',
     );
     const bar = byId('bases-bar', HTMLProgressElement);
@@ -109,7 +110,16 @@ export function createBasesView(tools) {
     if (isRunning && !element.hidden) timer = setTimeout(load, intervalMs);
   };
 
-  return { element, title: 'Bases', show: () => void load() };
+  const installing = createInstalling(tools, () => void load());
+
+  return {
+    element,
+    title: 'Bases',
+    show() {
+      void load();
+      installing.show();
+    },
+  };
 }
 
 /** @param {BaseView} base @param {(name: string) => void} onSwitch */

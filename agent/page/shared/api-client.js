@@ -82,6 +82,21 @@ export const post = async (path, body = {}) =>
     })
   ).json();
 
+const uploadTimeoutMs = 90_000;
+
+/**
+ * @param {string} path @param {File} file
+ * @returns {Promise<any>} the body; the caller states its type
+ */
+export const upload = async (path, file) =>
+  (
+    await request(
+      path,
+      { method: 'POST', headers: { 'content-type': 'application/octet-stream' }, body: file },
+      uploadTimeoutMs,
+    )
+  ).json();
+
 /** An image that is decoded, so that it appears at once. @param {string} path @returns {Promise<HTMLImageElement>} */
 export async function fetchImage(path) {
   const response = await request(path, {});

@@ -53,7 +53,7 @@ const names: Readonly<Record<CheckKind, string>> = {
   'git-sha1': 'git hash',
 };
 
-export const shownCheck = ({ kind, by }: Check) => `${names[kind]} of ${by}`;
+export const shownCheck = ({ kind, by }: Check) => `${names[kind]} according to ${by}`;
 
 /** torchvision puts them before the ending: resnet50-11ad3fa6.pth. */
 export function digitsIn(name: string): Check[] {

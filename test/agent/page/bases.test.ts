@@ -53,4 +53,55 @@ describe.skipIf(browserMissing)('the Bases tab', () => {
     expect(browser.complaints).toEqual([]);
     expect(browser.foreign).toEqual([]);
   });
+
+  it('installs a base by name or from a file, with progress, and shows the licence before', async () => {
+    await mkdir(pictures, { recursive: true });
+    const rig = createCalibrationRig();
+    await using station = await openStationRig({}, { calibration: rig });
+    await using browser = await openBrowser(`${station.http.url}/calibrate.html#bases`, sizes.desk);
+    const { page } = browser;
+    await page.getByText('3 bases are offered by name').waitFor();
+    const address = page.getByLabel('From a hub: name or address');
+    await address.fill('barlowtwins-resnet50');
+    await page.getByText('licence CC-BY-NC-4.0, which excludes commercial use').waitFor();
+    await page.locator('#install-pull input[type=checkbox]').check();
+    await page.getByRole('button', { name: 'Download' }).click();
+    await until(() => rig.asked.includes('pull barlowtwins-resnet50 and accept its licence'), {
+      what: 'the pull',
+    });
+    rig.bases.install = {
+      ...rig.bases.install,
+      step: 'downloading resnet50.pth',
+      done: 40e6,
+      total: 94.4e6,
+      notices: ['the hub answers 503; next attempt in 1.0 s'],
+    };
+    await page.getByText('Downloading resnet50.pth (40.0 of 94.4 MB)').waitFor();
+    expect(await page.getByRole('button', { name: 'Download' }).isDisabled()).toBe(true);
+    for (const [device, viewport] of Object.entries(sizes)) {
+      await page.setViewportSize(viewport);
+      const beyond = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+      expect(beyond, `installing on a ${device}`).toBeLessThanOrEqual(0);
+      await page.screenshot({ path: join(pictures, `bases-installing-${device}.png`), fullPage: true });
+    }
+    rig.bases.install = {
+      ...rig.bases.install,
+      state: 'failed',
+      error: { code: 'download-wrong', message: 'other bytes', remedy: 'pull again' },
+    };
+    await page.getByText('No base was installed: other bytes — pull again').waitFor();
+
+    const file = {
+      name: 'my weights.pth',
+      mimeType: 'application/octet-stream',
+      buffer: Buffer.alloc(300_000),
+    };
+    await page.locator('#install-file input[type=file]').setInputFiles(file);
+    rig.bases.install = { ...rig.bases.install, state: 'done', error: null, name: 'my-weights' };
+    await page.getByRole('button', { name: 'Upload' }).click();
+    await page.getByText('my-weights is installed.').waitFor();
+    expect(rig.asked).toContain('import my-weights.pth: 300000 of 300000 bytes');
+    expect(browser.complaints).toEqual([]);
+    expect(browser.foreign).toEqual([]);
+  });
 });

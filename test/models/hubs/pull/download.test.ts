@@ -80,7 +80,11 @@ async function requireWhole(done: Downloaded): Promise<void> {
 test('a file arrives whole, its hash is checked, and progress is told', async () => {
   const done = await fetched();
   await requireWhole(done);
-  expect(done).toMatchObject({ bytes: 300_000, sha256: sha256Of(content), checkedBy: 'sha256 of the test' });
+  expect(done).toMatchObject({
+    bytes: 300_000,
+    sha256: sha256Of(content),
+    checkedBy: 'sha256 according to the test',
+  });
   expect(progress[0]).toBe(0);
   expect(progress.at(-1)).toBe(300_000);
 });
@@ -252,10 +256,10 @@ describe('wrong bytes', () => {
     hub.put('/weights.pth', { bytes: content, headers: { 'x-goog-hash': `crc32c=AAAAAA==,md5=${md5}` } });
     expect(await refused(fetched({ checks: [] }))).toMatchObject({
       code: 'download-wrong',
-      message: expect.stringContaining('md5 of the hub'),
+      message: expect.stringContaining('md5 according to the hub'),
     });
     hub.put('/weights.pth', { bytes: content, headers: { 'x-goog-hash': `md5=${createMd5(content)}` } });
-    expect((await fetched({ checks: [] })).checkedBy).toBe('md5 of the hub');
+    expect((await fetched({ checks: [] })).checkedBy).toBe('md5 according to the hub');
   });
 
   test('are found by the digits of the name', async () => {

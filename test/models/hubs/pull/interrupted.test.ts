@@ -130,7 +130,10 @@ test('a pull that is killed (-9) is continued by the next one', async () => {
   const [code] = await once(second, 'exit');
   expect(`${code} ${errors}`).toMatch(/^0 /);
   const answer = JSON.parse(said);
-  expect(answer).toMatchObject({ name: 'me-large', downloads: [{ checkedBy: 'sha256 of the hub' }, {}] });
+  expect(answer).toMatchObject({
+    name: 'me-large',
+    downloads: [{ checkedBy: 'sha256 according to the hub' }, {}],
+  });
   const [whole] = hub.requests.filter(({ path }) => path.startsWith('/repos/'));
   expect(whole!.headers.range).toBe('bytes=40000000-');
   expect(await readdir(downloads)).toEqual([]);

@@ -103,7 +103,7 @@ describe('each hub', () => {
     expect(base.downloads).toEqual([
       expect.objectContaining({
         address: `https://download.pytorch.org/models/${name}`,
-        checkedBy: 'start of the sha256 of the file name',
+        checkedBy: 'start of the sha256 according to the file name',
       }),
     ]);
     expect(base.manifest).toMatchObject({ name: 'resnet50', licence: 'BSD-3-Clause' });
@@ -130,8 +130,8 @@ describe('each hub', () => {
         `https://huggingface.co/me/resnet-50/resolve/${commit}/model.safetensors`,
       ),
     });
-    expect(base.downloads.map(({ checkedBy }) => checkedBy)).toContain('sha256 of the hub');
-    expect(base.downloads.map(({ checkedBy }) => checkedBy)).toContain('git hash of the hub');
+    expect(base.downloads.map(({ checkedBy }) => checkedBy)).toContain('sha256 according to the hub');
+    expect(base.downloads.map(({ checkedBy }) => checkedBy)).toContain('git hash according to the hub');
     expect([...steps]).toContain('downloading model.safetensors');
   });
 
@@ -175,7 +175,7 @@ describe('each hub', () => {
       keras,
     );
     expect((await refused(pulled('keras-resnet101'))).message).toContain(
-      'md5 of the catalogue is 88cf7a10940856eca736dc7b7e228a21',
+      'md5 according to the catalogue is 88cf7a10940856eca736dc7b7e228a21',
     );
     await requireNothingLeft();
   });
@@ -187,7 +187,7 @@ describe('each hub', () => {
     hub.put('/archive', { bytes: archive, headers: { 'x-goog-hash': `md5=${md5}` } });
     const environment = { KAGGLE_USERNAME: 'me', KAGGLE_KEY: 'key' };
     const base = await pulled('tfhub:google/resnet-v1/50', {}, environment);
-    expect(base.downloads[0]!.checkedBy).toBe('md5 of the hub');
+    expect(base.downloads[0]!.checkedBy).toBe('md5 according to the hub');
     expect(base.manifest.name).toBe('resnet-v1-50');
     expect(hub.requests[0]!.headers.authorization).toBe(`Basic ${Buffer.from('me:key').toString('base64')}`);
     expect(hub.requests[1]!.headers.authorization).toBeUndefined();
@@ -225,7 +225,7 @@ describe('the first download is recorded', () => {
     expect(first.downloads[0]!.checkedBy).toBe('');
     expect(notices.join()).toContain(`its sha256 ${sha256Of(torch)} is recorded`);
     const again = await pulled(`${hub.url}/models/mine.pth`, { name: 'again' });
-    expect(again.downloads[0]!.checkedBy).toBe('sha256 of the first download');
+    expect(again.downloads[0]!.checkedBy).toBe('sha256 according to the first download');
     const changed = Buffer.from(torch);
     changed[changed.length - 40_000]! ^= 1;
     hub.put('/models/mine.pth', changed);
@@ -308,7 +308,7 @@ describe('without the network', () => {
     expect(wrong).toMatchObject({ code: 'download-wrong', message: expect.stringContaining('0676ba61') });
     await requireNothingLeft();
     const base = await pulled(`torchvision:${name}`, { from: stick });
-    expect(base.downloads[0]!.checkedBy).toBe('start of the sha256 of the file name');
+    expect(base.downloads[0]!.checkedBy).toBe('start of the sha256 according to the file name');
     const sha256 = sha256Of(Buffer.from('other'));
     expect((await refused(pulled(`torchvision:${name}`, { from: stick, name: 'b', sha256 }))).code).toBe(
       'download-wrong',
@@ -337,7 +337,7 @@ describe('without the network', () => {
     }
     const environment = { HF_HUB_OFFLINE: '1', HF_HOME: join(storage.path, 'home') };
     const base = await pulled('hf:me/cached', {}, environment);
-    expect(base.downloads[0]!.checkedBy).toBe('sha256 of the hub');
+    expect(base.downloads[0]!.checkedBy).toBe('sha256 according to the hub');
     expect((await refused(pulled('hf:me/other', {}, environment))).code).toBe('hub-offline');
     expect((await refused(pulled('resnet50', {}, environment))).code).toBe('hub-offline');
     const blob = join(cache, 'blobs', sha256Of(await readFile(join(bf16, 'model.safetensors'))));
