@@ -77,7 +77,7 @@ export async function judgedByActive(
   const isComplete = answered.every(Boolean);
   const look = misfit && !isComplete ? await ownBase(head.manifest) : undefined;
   if (misfit && !look) {
-    onNotice(`the candidate is compared with recorded answers only: ${misfit.message}`);
+    if (!isComplete) onNotice(`the candidate is compared with recorded answers only: ${misfit.message}`);
     const right = described.map(({ frame }) => heldOut[frame.id] === frame.label);
     return { version, right, knew: answered, known: answered };
   }

@@ -159,6 +159,9 @@ describe('training', () => {
     const first = await train(storage, base);
     await (await openStore(storage)).promote(first.version);
     const another = await writeTiny(other.path, {}, tinyClassifier(2));
+    expect((await train(storage, another)).notices).toEqual([]);
+    // It has left no answer to these, and its base is not installed.
+    for (const one of everything) await label(storage, one, 2, 50);
     const { notices, report } = await train(storage, another);
     expect(notices).toEqual([
       expect.stringMatching(/recorded answers only: .* was trained on the base tiny/),
