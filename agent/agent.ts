@@ -1,7 +1,7 @@
 /**
  * The agent: the list of its parts, opened in this order and closed in reverse.
  *
- *   storage      the directory, held by this agent alone
+ *   storage      the data directory, locked by this agent
  *   model        recipes and model; the model loads while the rest is opened
  *   records      outbox, evidence, newest results, audit log
  *   calibration  labels, training, versions, drift
@@ -10,8 +10,8 @@
  *   cameras      feeds and triggers
  *   inspections  frame → part → verdict → outbox
  *
- * HTTP comes before the broker and the cameras, so that a port that is taken ends the start before anything is
- * announced. The cameras close first: every part that was begun has its result in the outbox before MQTT closes.
+ * HTTP comes before the broker and the cameras, so that a port in use ends the start before anything is announced. The
+ * cameras close first: every started part has its result in the outbox before MQTT closes.
  */
 import type { Config } from '../config/schema.ts';
 import { createControl } from './control.ts';
@@ -30,20 +30,20 @@ import { openStorage } from './stages/storage.ts';
 import type { Station } from './station.ts';
 
 export interface Agent extends AsyncDisposable {
-  /** Where the page, the API and the metrics are. */
+  /** Address of the page, the API and the metrics. */
   readonly url: string;
   readonly station: Station;
-  /** Whether its work goes on, for a watchdog. */
+  /** Whether the agent makes progress, for a watchdog. */
   readonly liveness: Liveness;
-  /** Rejects when an inspection cannot go on; never resolves. */
+  /** Rejects when an inspection cannot continue; never resolves. */
   readonly failed: Promise<never>;
 }
 
 /**
- * Opens the whole agent. Cameras or a broker that are away are no errors: they are reported and retried.
- * Closing gives every part that was begun its result, delivers what it can, and says goodbye to the broker.
- * @throws QcError if the data is another agent's, the model is missing or damaged or the port is taken; what was
- * opened is closed again
+ * Opens the whole agent. Unreachable cameras or an unreachable broker are not errors: they are reported and retried.
+ * Closing gives every started part its result, delivers what it can, and disconnects from the broker.
+ * @throws QcError if another agent uses the data, the model is missing or damaged, or the port is in use; everything opened
+ * is closed again
  */
 export async function openAgent(config: Config, deps: CoreDeps): Promise<Agent> {
   await using opened = new Closer();

@@ -1,4 +1,4 @@
-/** What a PLC, a script or a person may ask of the running agent; refusals are thrown as QcError. */
+/** Commands of a PLC, a script or a person to the running agent; refusals are thrown as QcError. */
 import type { Calibration } from '../calibration/calibration.ts';
 import { QcError } from '../config/errors.ts';
 import type { Handshake } from './handshake/handshake.ts';
@@ -9,9 +9,9 @@ type TriggeredParts = Pick<Handshake, 'trigger' | 'acknowledge' | 'abort'>;
 
 export interface ControlDeps {
   readonly station: { calibrating: boolean };
-  /** Keeps the mode for the next start; what goes wrong is reported elsewhere. */
+  /** Stores the mode for the next start; errors are reported elsewhere. */
   readonly saveMode: (calibrating: boolean) => Promise<void>;
-  /** By camera; appears as cameras are opened. */
+  /** By camera; filled as cameras are opened. */
   readonly inspections: ReadonlyMap<string, { readonly handshake: TriggeredParts | undefined }>;
   /** Resolves once the model is loaded. */
   readonly model: Promise<unknown>;
@@ -37,7 +37,7 @@ export function createControl(deps: ControlDeps): Control {
         remedy: `use one of: ${[...deps.inspections.keys()].join(', ')}`,
       });
     }
-    if (!inspection.handshake) throw new QcError('not-triggered', `${camera} looks for parts by itself`);
+    if (!inspection.handshake) throw new QcError('not-triggered', `${camera} detects parts by itself`);
     return inspection.handshake;
   };
   return {

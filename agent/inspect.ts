@@ -15,80 +15,80 @@ import { composeResult, type Facts, type ResultParts } from './publish/compose.t
 import type { Result } from './publish/messages.ts';
 import { type PartTimes, timingsOf } from './timings.ts';
 
-/** Something to be judged exactly once. */
+/** A part, which is judged exactly once. */
 export interface Part {
   readonly partId: string;
   readonly jobId: string;
   readonly recipe: string;
-  /** The frames that vote, in order of capture; may be empty where the part failed. */
+  /** The frames that vote, in order of capture; may be empty if the part failed. */
   readonly frames: readonly Frame[];
-  /** When the trigger had all of it, by `monotonicMs`. */
+  /** When the trigger had all its frames, by `monotonicMs`. */
   readonly foundAt: number;
   /** Why the part cannot be judged (the camera died while it was in view): the result is `failed`. */
   readonly failure?: string;
-  /** Why it must not pass, whatever the model says. */
+  /** Why it must not pass regardless of the model's output. */
   readonly doubt?: string;
-  /** Aborts, with a QcError that says why, once the part must have a result without being judged any further. */
+  /** Aborts with a QcError as the reason when the part must get a result without further judging. */
   readonly until?: AbortSignal | undefined;
 }
 
-/** When there is a part: continuous, presence or command. */
+/** The source of parts: continuous, presence or command. */
 export interface Parts {
-  /** The next part; rejects when the signal aborts, or once the parts were closed and none is left. */
+  /** The next part; rejects when the signal aborts, or after close when no parts are left. */
   next(signal: AbortSignal): Promise<Part>;
 }
 
-/** What the model says of one image, as far as a part is judged by it. */
+/** The model's output for one image, as needed to judge a part. */
 export interface ImageJudgement extends Omit<Judgement, 'batch' | 'ranOn'> {
-  /** What ran the base for it; absent: what the facts say. */
+  /** What ran the base for it; default: as in the facts. */
   readonly ranOn?: Judgement['ranOn'];
   /** Name of the base; absent: what the facts say. */
   readonly base?: string;
 }
 
-/** What a result was made from. */
-export interface Seen {
-  /** A frame that was judged for it, if there is one. */
+/** Inputs of a result. */
+export interface Observation {
+  /** A judged frame, if there is one. */
   readonly frame: Frame | undefined;
-  /** [D], features of that frame; undefined if nothing was judged. */
+  /** [D], features of that frame; undefined if no frame was judged. */
   readonly features?: Float32Array | undefined;
-  /** By how much each place of that frame deviates from ordinary places; undefined if the head cannot locate defects. */
+  /** Deviation of each place of that frame from ordinary places; undefined if the head cannot locate defects. */
   readonly map?: WhereMapView | undefined;
   /** Whether the part is unlike every labelled one. */
   readonly unfamiliar?: boolean | undefined;
-  /** What the candidate in the shadow would have decided. */
+  /** Decision of the shadow candidate. */
   readonly shadow?: { readonly version: string; readonly decision: Decision } | undefined;
 }
 
 /** Everything one camera's inspection needs. */
 export interface Line {
   readonly camera: string;
-  /** The newest number that was given before, 0 for none: numbers go on without a gap, also after a restart. */
+  /** The newest sequence number so far, 0 for none: numbers continue without a gap, also after a restart. */
   readonly after: number;
   readonly parts: Parts;
   readonly judge: (image: Image, recipe: string) => Promise<ImageJudgement>;
-  /** The rules of the head that judged, by the part's recipe. */
+  /** The rules of the head that judged, for the part's recipe. */
   readonly rules: (version: string, recipe: string) => Rules;
-  /** What every result says of the agent: station, model, mode. */
+  /** Facts about the agent in every result: station, model, mode. */
   readonly facts: () => Facts;
-  /** Keeps the image as evidence where that is wanted; the path of it, or null. */
-  readonly keep: (result: Result, seen: Seen) => string | null;
-  /** Resolves once the result is as safe as the outbox makes it. */
+  /** Stores the image as evidence if configured; returns its path or null. */
+  readonly keep: (result: Result, seen: Observation) => string | null;
+  /** Resolves once the outbox has stored the result. */
   readonly publish: (result: Result) => Promise<void>;
   readonly count: (result: Result) => void;
-  /** Shows the result, with what was seen of it. */
-  readonly show: (result: Result, seen: Seen) => void;
+  /** Shows the result with its observation. */
+  readonly show: (result: Result, seen: Observation) => void;
   /**
-   * Parts that are with the model or on their way to the outbox: its share of what keeps the model busy. The others wait where
-   * a newer one takes their place, or the oldest is shed, so that what is judged is never old.
+   * Maximum number of parts being judged or stored: this camera's share of the images that keep the model busy. Other parts
+   * wait in a queue where newer ones replace them or the oldest is dropped, so that judged images are never old.
    */
   readonly depth: number;
 }
 
 /**
- * Inspects one camera until its parts end; every part that was begun has its result published by then.
- * The next part is looked for while the last is still being judged; results keep the order of the parts.
- * @param stopping aborted before the parts are closed: what then fails was aborted
+ * Inspects one camera until its parts end; by then every started part has its published result. The next part is found
+ * while the last one is still being judged; results keep the order of the parts.
+ * @param stopping aborted before the parts are closed: parts that fail afterwards count as aborted
  */
 export async function inspect(line: Line, stopping: AbortSignal): Promise<void> {
   let sequence = line.after;
@@ -108,7 +108,7 @@ export async function inspect(line: Line, stopping: AbortSignal): Promise<void> 
 
 const never = new AbortController().signal;
 
-/** The next part, or undefined once the parts were closed and nothing begun is left. */
+/** The next part; undefined after close when no started part is left. */
 async function nextPart(parts: Parts, stopping: AbortSignal): Promise<Part | undefined> {
   try {
     return await parts.next(never);
@@ -118,14 +118,14 @@ async function nextPart(parts: Parts, stopping: AbortSignal): Promise<Part | und
   }
 }
 
-/** How a part's judging went. */
-interface PartJudgement extends Omit<Seen, 'frame'> {
+/** Outcome of judging a part. */
+interface PartJudgement extends Omit<Observation, 'frame'> {
   readonly state: Result['state'];
   readonly decision: Decision;
-  /** Locations of the defect on the frame that is kept as evidence. */
+  /** Locations of the defect on the frame that is stored as evidence. */
   readonly places: readonly Place[];
   readonly times: Pick<PartTimes, 'runs' | 'answeredAt' | 'decidedAt'>;
-  /** The head that judged; undefined if none did. */
+  /** The head that was used; undefined if the part was not judged. */
   readonly version?: string;
   /** Its base. */
   readonly base?: string | undefined;
@@ -133,7 +133,7 @@ interface PartJudgement extends Omit<Seen, 'frame'> {
   readonly ranOn?: ResultParts['ranOn'];
 }
 
-/** All frames of a part through the model and their vote; whatever goes wrong is a failed part, never a pass. */
+/** Judges all frames of a part and lets them vote; any error makes the part failed, never a pass. */
 async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise<PartJudgement> {
   const runs: RunTimes[] = [];
   let answeredAt: number | undefined;
@@ -161,8 +161,8 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
 }
 
 /**
- * Waits for its turn and for the judging; then composes the result, keeps its evidence, publishes, counts and shows it.
- * @param turn resolves once the part before it is finished
+ * Waits for its turn and for the judgement; then composes the result, stores its evidence, publishes, counts and shows it.
+ * @param turn resolves once the previous part is finished
  */
 async function finishPart(
   line: Line,
@@ -187,11 +187,11 @@ async function finishPart(
 interface NumberedPart {
   readonly part: Part;
   readonly sequence: number;
-  /** As they were when the part was found. */
+  /** The facts at the time when the part was found. */
   readonly facts: Facts;
 }
 
-/** The vote of all frames, and that of the shadow if one head judged all of them. */
+/** The vote of all frames, and that of the shadow candidate if the same one judged all of them. */
 function decidePart(line: Line, part: Part, judgements: readonly ImageJudgement[]) {
   const { version, base, shadow, features, where } = judgements.at(-1) ?? { version: 'none' };
   const rules = line.rules(version, part.recipe);
@@ -236,7 +236,7 @@ function voteOf(
   );
 }
 
-/** Why this part must not pass: its own doubt and those of its frames, each once. */
+/** Reasons why this part must not pass: its own and those of its frames, without duplicates. */
 function doubtsOf({ doubt, frames }: Part): string[] {
   const all = [doubt, ...frames.map((frame) => frame.doubt)];
   return [...new Set(all.filter((text) => text !== undefined))];
@@ -249,7 +249,7 @@ function ranOnOf(judgements: readonly ImageJudgement[]): Pick<PartJudgement, 'ra
   return all.length > 0 ? { ranOn: { provider: joined('provider'), precision: joined('precision') } } : {};
 }
 
-/** Someone took the job back; a job that ran out of time has failed instead. */
+/** Whether the job was aborted by command; a job that ran out of time has failed instead. */
 function isAborted({ until }: Part): boolean {
   return until?.reason instanceof QcError && until.reason.code === 'job-aborted';
 }
@@ -272,8 +272,8 @@ async function within<T>(until: AbortSignal | undefined, work: Promise<T>): Prom
 }
 
 /**
- * All frames of a part, by one head: where another took over between two of them, they are judged again.
- * @param runs takes what each run of the model took
+ * Judges all frames of a part with one head: if the active head changes in between, all are judged again.
+ * @param runs collects the times of each model run
  */
 async function judgeFrames(line: Line, part: Part, runs: RunTimes[]): Promise<ImageJudgement[]> {
   const judge = async ({ image }: Frame) => {
@@ -287,7 +287,7 @@ async function judgeFrames(line: Line, part: Part, runs: RunTimes[]): Promise<Im
   }
 }
 
-/** Keeps a promise in the set for as long as it is pending. A rejection is for whoever awaits the promise itself. */
+/** Keeps a promise in the set while it is pending. Rejections are handled by the code that awaits the promise itself. */
 function addUntilSettled<T>(set: Set<Promise<T>>, promise: Promise<T>): void {
   const remove = () => void set.delete(promise);
   set.add(promise);

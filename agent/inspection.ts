@@ -1,4 +1,4 @@
-/** The inspection of one camera: its feed, its trigger and the loop that judges what they find. */
+/** The inspection of one camera: its feed, its trigger and the loop that judges its parts. */
 import type { CameraConfig } from '../config/schema.ts';
 import type { Region } from '../models/image.ts';
 import type { CameraFeed } from './camera/camera.ts';
@@ -16,32 +16,32 @@ export interface InspectionDeps extends CameraFeedDeps {
     HandshakeDeps,
     'storageDirectory' | 'observer' | 'obstacle' | 'onChange' | 'onNotice'
   >;
-  /** Told what is odd about the parts; an empty text when it is over. */
+  /** Called with a problem of the parts, and with an empty text when it is over. */
   readonly onNotice: (text: string) => void;
-  /** The recipe in force. */
+  /** The active recipe. */
   readonly recipe: () => string;
-  /** What a recipe inspects. */
+  /** The region of a recipe. */
   readonly region: (recipe: string) => Region;
 }
 
 export interface Inspection extends AsyncDisposable {
   readonly feed: CameraFeed;
   readonly parts: OpenParts;
-  /** Where a PLC triggers the parts. */
+  /** Defined if a PLC triggers the parts. */
   readonly handshake: Handshake | undefined;
-  /** As the page shows it. */
+  /** View for the page. */
   readonly view: CameraView;
   /** @throws QcError camera-region */
   checkRegion(region: Region): void;
-  /** The recipe in force has changed: resolves once frames are cut by its region. */
+  /** To be called when the active recipe has changed: resolves once frames are cut by its region. */
   recipeChanged(): Promise<void>;
-  /** Starts judging; rejects only where the inspection cannot go on. */
+  /** Starts judging; rejects only if the inspection cannot continue. */
   run(line: Omit<Line, 'camera' | 'parts'>): Promise<void>;
 }
 
 /**
- * Opens a camera and looks for its parts at once; they wait, bounded, until `run` judges them.
- * Closing gives what was begun its result, then closes the camera.
+ * Opens a camera and detects its parts at once; they wait in a bounded queue until `run` judges them. Closing gives started
+ * parts their results, then closes the camera.
  */
 export async function openInspection(
   camera: string,
@@ -102,7 +102,7 @@ export async function openInspection(
     },
     run(line) {
       const show: Line['show'] = (result, seen) => {
-        // Parts come again: whatever was odd about them is over.
+        // Parts arrive again, so earlier problems with them are over.
         deps.onNotice('');
         line.show(result, seen);
         handshake?.done(result);
@@ -117,7 +117,7 @@ export async function openInspection(
       await running.catch(() => undefined);
       await handshake?.[Symbol.asyncDispose]();
       await feed[Symbol.asyncDispose]();
-      // Whoever shows it again after a restart shows nothing new.
+      // An image that is shown again after a restart is not new.
       if (feed.newestPrint !== undefined) judged.add([feed.newestPrint]);
       await judged[Symbol.asyncDispose]();
     },

@@ -1,4 +1,4 @@
-/** The inspections of all cameras, by the name of the camera; they appear as they are opened. */
+/** The inspections of all cameras, by name of the camera; added as they are opened. */
 import { QcError } from '../config/errors.ts';
 import type { CameraView } from './http/views.ts';
 import type { Inspection } from './inspection.ts';
@@ -13,12 +13,12 @@ export class Inspections extends Map<string, Inspection> {
     return [...this.values()].map(({ view }) => view);
   }
 
-  /** Of the cameras that a PLC triggers. */
+  /** Handshakes of the cameras that a PLC triggers. */
   get handshakes(): Handshake[] {
     return [...this.values()].flatMap(({ handshake }) => handshake?.view ?? []);
   }
 
-  /** The result of a job of any camera; undefined if it does not come in time. @throws QcError job-unknown */
+  /** The result of a job of any camera; undefined if it does not arrive in time. @throws QcError job-unknown */
   async resultOfJob(jobId: string, waitMs: number): Promise<Result | undefined> {
     for (const { handshake } of this.values()) {
       if (handshake?.knows(jobId)) return handshake.result(jobId, waitMs);

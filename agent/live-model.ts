@@ -1,4 +1,4 @@
-/** The model that judges now: its rules, its place in the metrics, and changing its head while the line runs. */
+/** The model that judges now: its rules and metrics, and changes of its head while the line runs. */
 
 import type { Config } from '../config/schema.ts';
 import type { Image } from '../models/image.ts';
@@ -13,35 +13,35 @@ import type { Result } from './publish/messages.ts';
 import type { RecipeInForce } from './recipes/in-force.ts';
 
 export interface LiveModel extends AsyncDisposable {
-  /** With the version that judges by the recipe in force. */
+  /** Includes the version for the active recipe. */
   readonly info: Result['model'];
-  /** Images at a time that keep it busy. */
+  /** Number of concurrent images that keep it busy. */
   readonly concurrency: number;
-  /** Why nothing can be judged at the moment; undefined while it can. */
+  /** Why it cannot judge at the moment; undefined if it can. */
   readonly fault: string | undefined;
-  /** Why it cannot tell good from bad although it runs: no head yet, no good label; empty where it can. */
+  /** Why it cannot tell good from bad although it runs (no head yet, no good label); empty if it can. */
   readonly notice: string;
-  /** The active head was trained on another base and does not judge: which bases, in words. */
+  /** Set if the active head was trained on another base and does not judge: names both bases. */
   readonly misfit: string | undefined;
-  /** Of the head that judged, by a recipe. */
+  /** Rules of a head for a recipe. */
   rules(version: string, recipe: string): Rules;
-  /** Judges with the head of a recipe. @param camera whose image it is: cameras take turns */
+  /** Judges with the head of a recipe. @param camera source of the image: cameras take turns */
   judge(image: Image, recipe: string, camera: string): Promise<JudgementOnBase>;
-  /** Judges one image automatically, as a part of one frame, by the recipe in force. */
+  /** Judges one image as a part of one frame, by the active recipe. */
   classify(image: Image): Promise<Classification>;
-  /** Makes a version active; one that does not fit is refused and the old one stays. */
+  /** Makes a version active; an unsuitable one is refused and the old one stays active. */
   promote(version: string): Promise<void>;
-  /** A version that judges beside the active one, unpublished, or none. @throws QcError version-unknown, head-damaged */
+  /** Sets the shadow version, whose judgements are not published, or none. @throws QcError version-unknown, head-damaged */
   shadow(version: string | undefined): Promise<void>;
   /** Back to the version that was active before. */
   rollback(): Promise<void>;
   /** Loads the head of a recipe. @throws QcError version-unknown, head-damaged, head-base-mismatch */
   keepHead(version: string): Promise<void>;
-  /** Another recipe is in force. */
+  /** To be called when the active recipe has changed. */
   recipeChanged(): void;
 }
 
-/** What the model says of one image that is no part of the line. */
+/** The model's output for one image that is not a part of the line. */
 export interface Classification {
   readonly decision: Decision;
   /** In fractions of the image. */
@@ -56,13 +56,13 @@ export interface LiveModelDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly recipes: Pick<RecipeInForce, 'book' | 'active'>;
-  /** Called when another head judges, or the model has a notice. */
+  /** Called when the active head or the notice of the model changes. */
   readonly onChange: () => void;
-  /** Told why the inference server does not judge; an empty text when it does again. */
+  /** Called with the reason why the inference server does not judge, and with an empty text when it does again. */
   readonly onServer: (text: string) => void;
 }
 
-/** @throws QcError what `openInspector` throws */
+/** @throws QcError as `openInspector` */
 export async function openLiveModel(
   config: Pick<Config, 'model' | 'storage' | 'thresholds' | 'labels'>,
   deps: LiveModelDeps,
@@ -83,11 +83,11 @@ export async function openLiveModel(
       if (news.kind === 'asked') return metrics.serverAsked(news.outcome, news.seconds);
       metrics.serverUp.set(news.kind === 'up' ? 1 : 0);
       if (news.kind === 'up') {
-        log.info(`the inference server judges: ${news.description}`);
+        log.info(`the inference server judges the parts: ${news.description}`);
         deps.onServer('');
       } else {
         const { provider, precision } = news.ranOn;
-        const text = `the inference server ${news.reason}: judging here (${provider}, ${precision})`;
+        const text = `the inference server ${news.reason}: parts are judged on this machine (${provider}, ${precision})`;
         log.warn(`${text} — ${news.remedy}`);
         deps.onServer(text);
       }
@@ -121,7 +121,7 @@ export async function openLiveModel(
     try {
       await inspector.swapHead(version);
     } catch (error) {
-      // What is active on disk and what judges must not part: the next start would refuse.
+      // The active version on disk must be the one that judges: otherwise the next start would be refused.
       if (before !== undefined) await store.promote(before, baseFor);
       throw error;
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S MALLOC_ARENA_MAX=2 node
-/** The command line: each command is a file of its own. */
+/** The command line: each command has its own file. */
 import { Command } from 'commander';
 
 import { version } from '../config/package.ts';
@@ -20,12 +20,12 @@ import { addToken } from './cli/token.ts';
 import { addTrain } from './cli/train.ts';
 
 const program = new Command('qc-agent')
-  .description('Quality control beside the line: camera frames in, verdicts out over MQTT.')
+  .description('Quality control for a production line: camera frames in, verdicts out over MQTT.')
   .version(version)
   .showHelpAfterError('(add --help for the options)')
   .exitOverride();
 
-// In the order in which the help lists them.
+// In the order of the help text.
 addRun(program);
 addDoctor(program);
 addLatency(program);

@@ -1,22 +1,22 @@
 import { defaultRecipe } from '../config/resolve.ts';
 import type { StationState, Status } from './publish/messages.ts';
 
-/** What the station's state is derived from, read each time it is asked for. */
+/** Sources of the station's state, read each time the state is requested. */
 export interface StationSources {
-  /** The recipe in force. */
+  /** The active recipe. */
   recipe(): string;
   cameras(): readonly {
     readonly camera: string;
     readonly up: boolean;
     /** Why it is down. */
     readonly reason: string;
-    /** Why its frames show no part as it is now; empty if they do. */
+    /** Why its frames do not show the current part; empty if they do. */
     readonly blocked: string;
-    /** What else is wrong with it, in words. */
+    /** Other problems of the camera, as text. */
     readonly remarks: string;
   }[];
   broker(): { readonly connected: boolean; readonly reason: string };
-  /** Why results are not on the disk; empty while they are. */
+  /** Why results are not written to the disk; empty while they are. */
   outbox(): string;
   /** The model; undefined while it loads. */
   model():
@@ -24,13 +24,13 @@ export interface StationSources {
     | undefined;
 }
 
-/** How long cameras and broker may take to come up before the station is degraded rather than starting, ms. */
+/** Time for cameras and broker to come up before the station counts as degraded instead of starting, ms. */
 const startingMs = 10_000;
 
-/** The station's state and why; nothing else decides whether it is `inspecting`. */
+/** The station's state with its reasons; the only place that decides whether it is `inspecting`. */
 export class Station {
   readonly #version: string;
-  /** Until its part of the agent is open, a source says that nothing is there yet. */
+  /** Default values of the sources until their parts of the agent are open. */
   readonly #sources: StationSources = {
     recipe: () => defaultRecipe,
     cameras: () => [],
@@ -52,17 +52,17 @@ export class Station {
     this.#version = version;
   }
 
-  /** A part of the agent is open, and says from now on how it is. */
+  /** Sets sources when their part of the agent is open. */
   watch(sources: Partial<StationSources>): void {
     Object.assign(this.#sources, sources);
   }
 
-  /** Called whenever something has changed that the status shows. */
+  /** Sets a listener for changes of the status. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
 
-  /** A camera, the broker or the model says that it has changed. */
+  /** To be called when a camera, the broker or the model has changed. */
   changed(): void {
     const { state } = this;
     if (state !== this.#said) {
@@ -72,7 +72,7 @@ export class Station {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Something that degrades the station until it is taken back with an empty text. */
+  /** Sets a reason that degrades the station until it is cleared with an empty text. */
   notice(key: string, text: string): void {
     if ((this.#notices.get(key) ?? '') === text) return;
     if (text) this.#notices.set(key, text);
@@ -89,7 +89,7 @@ export class Station {
     return this.#calibrating;
   }
 
-  /** Looks again when the time to start is over; hands back what takes that back. */
+  /** Checks again when the start time is over; returns a function that cancels this. */
   startingEnds(): () => void {
     const timer = setTimeout(() => this.changed(), startingMs + 100);
     return () => clearTimeout(timer);
@@ -110,7 +110,7 @@ export class Station {
     return this.#calibrating ? 'calibrating' : 'inspecting';
   }
 
-  /** Why not all is well, in the operator's words. */
+  /** Reasons why the station is degraded, for the operator. */
   get reasons(): string[] {
     const failing = this.checks.filter(({ ready }) => !ready).map(({ name, reason }) => `${name}: ${reason}`);
     const notice = this.#sources.model()?.notice;
@@ -124,11 +124,11 @@ export class Station {
   /** State and reasons in one line. */
   get line(): string {
     const { state, reasons } = this;
-    // What goes away while it stops is no news.
+    // While it stops, disconnections are expected.
     return reasons.length > 0 && state !== 'stopping' ? `${state}: ${reasons.join('; ')}` : state;
   }
 
-  /** What must be well for the station to inspect, each with why it is not. */
+  /** Conditions for inspecting, each with the reason why it is not met. */
   get checks(): { name: string; ready: boolean; reason: string }[] {
     const { connected, reason } = this.#sources.broker();
     const outbox = this.#sources.outbox();
@@ -146,7 +146,7 @@ export class Station {
     ];
   }
 
-  /** Why no part can be judged now, cameras aside; empty where it can. */
+  /** Why parts cannot be judged now (apart from cameras); empty if they can. */
   get obstacle(): string {
     if (this.#stopping) return 'the agent is stopping';
     const model = this.#sources.model();

@@ -1,26 +1,26 @@
 /**
- * Where the time of a part goes, from the capture of its first image to its verdict: stages that follow each other
- * without a gap, so that they always add up. All times in ms by `monotonicMs`.
+ * Time of a part by stage, from the capture of its first image to its verdict. Stages have no gaps, so they add up to the
+ * total. All times in ms by `monotonicMs`.
  */
 import type { FrameTimes } from '../models/image.ts';
 import type { RunTimes } from '../models/run/messages.ts';
 import type { Timings } from './publish/messages.ts';
 
 export interface PartTimes {
-  /** Of the first image; undefined if there is none, and then nothing is told. */
+  /** Times of the first image; undefined if there is none, then all stages are 0. */
   readonly first: FrameTimes | undefined;
-  /** Its last image was there. */
+  /** When its last image had arrived. */
   readonly foundAt: number;
-  /** Runs of the model for its images. */
+  /** Model runs for its images. */
   readonly runs: readonly RunTimes[];
-  /** The last answer of the model was there, or nobody waits for it any more. */
+  /** When the last answer of the model had arrived, or was no longer awaited. */
   readonly answeredAt: number;
   readonly decidedAt: number;
-  /** The part before it had its result stored. */
+  /** When the result of the previous part was stored. */
   readonly turnAt: number;
 }
 
-/** Hundredths of a millisecond. The ends are rounded, not the stages: so these still add up. */
+/** In hundredths of a millisecond. Times are rounded, not the stages, so that the stages still add up. */
 export function timingsOf(part: PartTimes): Timings {
   const { first } = part;
   const model = modelTimes(part);
@@ -69,8 +69,8 @@ const nothing = {
 };
 
 /**
- * The time from the last image to the last answer: what runs of the model took of it, nothing twice where two of
- * them overlap, then the way of the last answer back, and before and between them the waiting.
+ * Splits the time from the last image to the last answer: model runs (overlapping ones counted once), return of the last
+ * answer, and waiting before and between them.
  */
 function modelTimes({ foundAt, answeredAt, runs }: PartTimes) {
   const spent = { prepare: 0, base: 0, head: 0 };

@@ -25,10 +25,10 @@ export interface AuditDeps {
   readonly onFault: (text: string) => void;
 }
 
-/** Refusals recorded per minute: nobody must be able to push the history out of the log. */
+/** Maximum number of refusals recorded per minute: refusals must not push the history out of the log. */
 const refusalsPerMinute = 20;
 const minuteMs = 60_000;
-/** Most entries that wait for the disk; further ones are only logged. */
+/** Maximum number of entries that wait for the disk; further ones are only logged. */
 const maxWaiting = 10_000;
 /** Delay after a failure before the waiting entries are written again, ms. */
 const retryMs = 5_000;

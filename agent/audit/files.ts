@@ -32,7 +32,7 @@ export async function listAuditFiles(directory: string): Promise<AuditFiles> {
 }
 
 export interface AppendOptions {
-  /** Of all files together. */
+  /** Size limit of all files together. */
   readonly maxBytes: number;
   /** Called for a file that was renamed because it is damaged. */
   readonly onNotice: (text: string) => void;

@@ -22,7 +22,7 @@ export type BackupContent = Omit<BackupManifest, 'files'> & { readonly files: nu
 
 export type BackupFacts = BackupContent & { readonly file: string; readonly bytes: number };
 
-/** Rounds in which new files are added before giving up. */
+/** Maximum number of rounds in which new files are added. */
 const maxPasses = 20;
 /** A file that is missing this often is lost: a file that was moved is found in the next round. */
 const lostAfter = 4;

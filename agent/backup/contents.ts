@@ -8,7 +8,7 @@ export const manifestName = 'backup.json';
 export const configName = 'config.yaml';
 /** Folders and files below the storage directory that a restore replaces. */
 export const roots = ['dataset', 'models', 'bases', 'recipe.json'] as const;
-/** Most files of a backup: no dataset has more. */
+/** Maximum number of files of a backup: no dataset has more. */
 export const maxFiles = 1_000_000;
 
 /** A path below one of the roots of the storage directory; it cannot lead outside. */
@@ -34,7 +34,7 @@ export const manifestSchema = z.strictObject({
   station: z.string(),
   createdAt: z.iso.datetime(),
   frames: z.number().int().min(0).describe('labelled frames'),
-  versions: z.array(z.string()).describe('of the head'),
+  versions: z.array(z.string()).describe('model versions'),
   active: z.string().optional().describe('the active version'),
   files: z.array(fileSchema).max(maxFiles),
 });

@@ -14,7 +14,7 @@ export interface Backup extends AsyncDisposable {
   read(file: BackupFile, take: (chunk: Buffer) => Promise<void>): Promise<void>;
 }
 
-/** Most bytes of a manifest; that of the largest dataset has far fewer. */
+/** Maximum size of a manifest, bytes; that of the largest dataset is far smaller. */
 const largestManifest = 500_000_000;
 
 /** @throws QcError backup-unreadable, backup-damaged, data-newer */

@@ -1,4 +1,4 @@
-/** The agent as `qc-agent run` starts it, with what it publishes. */
+/** Runs the agent as `qc-agent run` does, and collects its results. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -9,24 +9,24 @@ import { type Arrived, subscribeToResults } from './results.ts';
 
 export interface RunningAgent extends AsyncDisposable {
   readonly pid: number;
-  /** Results as they came, oldest first. */
+  /** Results in order of arrival, oldest first. */
   readonly arrived: readonly Arrived[];
-  /** Rejects when it has ended, with what it said last; never resolves. */
+  /** Rejects when it has ended, with its last output; never resolves. */
   readonly failed: Promise<never>;
 }
 
 export interface AgentOptions {
-  /** What its config file says, but for storage, topic, HTTP and log. */
+  /** Its configuration, except storage, topic, HTTP and log. */
   readonly settings: object;
   readonly broker: string;
-  /** For its config and its data. */
+  /** Folder for its configuration and data. */
   readonly folder: string;
 }
 
 const topic = 'bench/qc';
 const closeMs = 15_000;
 
-/** Started, not yet judging. Closed means it ended by SIGTERM, or was killed where that took too long. */
+/** Returns when it is started but not judging yet. Close ends it with SIGTERM, or kills it if that takes too long. */
 export async function startAgent({ settings, broker, folder }: AgentOptions): Promise<RunningAgent> {
   const file = join(folder, 'agent.yaml');
   const config = {
@@ -35,7 +35,7 @@ export async function startAgent({ settings, broker, folder }: AgentOptions): Pr
     mqtt: { url: broker, topic },
     http: { port: 0 },
     storage: { directory: join(folder, 'storage') },
-    // What follows a training must not disturb what is measured.
+    // Work after a training must not disturb the measurement.
     training: { quantize: false },
     log: { level: 'warn', format: 'json' },
   };
@@ -46,7 +46,7 @@ export async function startAgent({ settings, broker, folder }: AgentOptions): Pr
   const child = fork(new URL('../main.js', import.meta.url), ['run', '--config', file], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     execArgv: [],
-    // Without QC_…: the user's settings must not send it to the user's broker.
+    // Without QC_… variables: the agent must not connect to the user's broker.
     env: childEnvironment(),
   });
   const exited = once(child, 'exit');

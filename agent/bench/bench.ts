@@ -1,6 +1,7 @@
 /**
- * `qc-agent bench`, top to bottom: the model alone, preparation alone, then the whole agent as a process of its own before more and
- * more drawn cameras, until parts are lost or late. Everything lies in a temporary folder and on loopback ports.
+ * `qc-agent bench`, top to bottom: the model alone, preparation alone, then the whole agent in its own process with an
+ * increasing number of simulated cameras, until parts are lost or late. Everything is in a temporary folder and on loopback
+ * ports.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,15 +22,15 @@ import { runStep, type Step } from './step.ts';
 import { openWorld } from './world.ts';
 
 export interface BenchOptions {
-  /** At most so many. */
+  /** Maximum number of cameras. */
   readonly cameras: number;
-  /** Parts a second of each camera, a whole number. */
+  /** Parts per second of each camera, a whole number. */
   readonly rate: number;
   /** Length of each measurement, s. */
   readonly seconds: number;
-  /** Longest p99 of capture to subscriber, ms. */
+  /** Maximum p99 latency from capture to subscriber, ms. */
   readonly limitMs: number;
-  /** Of the cameras' images, pixels. */
+  /** Size of the cameras' images, pixels. */
   readonly width: number;
   readonly height: number;
   /** Also make an int8 variant if there is none. */
@@ -37,10 +38,10 @@ export interface BenchOptions {
 }
 
 export interface BenchDeps {
-  /** Of this process, which subscribes. */
+  /** Pid of this process, which subscribes. */
   readonly pid: number;
   readonly signal: AbortSignal;
-  /** What is being done, a line. */
+  /** Called with the current step, one line. */
   readonly tell: (text: string) => void;
 }
 
@@ -49,7 +50,7 @@ export interface BenchReport {
   readonly machine: Machine;
   readonly inference: readonly (InferenceFigures | { readonly precision: string; readonly why: string })[];
   readonly preparation: PreparationFigures;
-  /** What each camera does. */
+  /** Settings of each camera. */
   readonly line: {
     readonly width: number;
     readonly height: number;
@@ -57,11 +58,11 @@ export interface BenchReport {
     readonly rate: number;
     readonly limitMs: number;
   };
-  /** What judged in the steps. */
+  /** The model used in the steps. */
   readonly model: { readonly base: string; readonly precision: string; readonly provider: string };
-  /** In the order in which they were run. */
+  /** In order of execution. */
   readonly steps: readonly Step[];
-  /** The most cameras with which no part was lost or late; 0: not even one. */
+  /** The largest number of cameras with no part lost or late; 0: none. */
   readonly fits: number;
   readonly limit: Limit;
   /** By calculation, not measured. */
@@ -70,12 +71,15 @@ export interface BenchReport {
 
 type Measured = Pick<Config, 'model' | 'labels' | 'thresholds'>;
 
-/** A line has cameras of 10 frames a second or more; parts come with every so many of them. */
+/** Minimum frame rate of a camera; a part comes with every n-th frame. */
 const minFps = 10;
 const clipSeconds = 4;
 const otherRates = [1, 2, 5, 10, 20];
 
-/** @param user whose model is measured; undefined: the embedded one. @throws QcError what the model throws; the signal's reason */
+/**
+ * @param user configuration whose model is measured; undefined: the embedded one. @throws QcError errors of the model; the
+ * reason of the signal
+ */
 export async function runBench(
   defaults: Measured,
   user: Config | undefined,
@@ -100,7 +104,7 @@ export async function runBench(
     const measure = () => measureInference(model, storage, precision, { seconds, signal });
     let figures = await measure();
     if (typeof figures === 'string' && precision === 'int8' && options.int8) {
-      tell('making an 8-bit variant from drawn parts …');
+      tell('making an 8-bit variant from simulated parts …');
       await makeEightBits({ model, labels, thresholds }, storage, {
         signal,
         onNotice: tell,
@@ -141,7 +145,7 @@ export async function runBench(
     else tooMany = count;
     if (tooMany === count) break;
   }
-  // Between the last that fitted and the first that did not.
+  // Tries numbers between the last that fitted and the first that did not.
   while (tooMany - fits > 1 && fits > 0 && tooMany <= options.cameras) {
     const middle = Math.floor((fits + tooMany) / 2);
     if (await step(middle)) fits = middle;

@@ -1,4 +1,4 @@
-/** What follows from the steps: what fits, what limits it, and about what other rates would do. */
+/** Evaluates the steps: how many cameras fit, what limits them, and estimates for other rates. */
 import type { Cores } from './cores.ts';
 import type { Step } from './step.ts';
 
@@ -7,14 +7,14 @@ export interface Limit {
   readonly why: string;
 }
 
-/** A thread that is busy for this share of the time is what others wait for. */
+/** A thread that is busy for this share of the time is the bottleneck. */
 const busyThread = 0.85;
-/** A machine that is busy for this share of its time has none left for another camera. */
+/** A machine that is busy for this share of the time has no capacity for another camera. */
 const busyMachine = 0.85;
-/** What may be planned with: the rest is for the operating system, peaks and training. */
+/** Share of the machine that can be planned: the rest is for the operating system, peaks and training. */
 const planned = 0.8;
 
-/** How many cameras are tried, in this order, while all is well. */
+/** The numbers of cameras to try, in this order, while no step fails. */
 export function counts(most: number): number[] {
   const found: number[] = [];
   for (let count = 1, step = 1; count < most; count += step) {
@@ -25,7 +25,7 @@ export function counts(most: number): number[] {
   return [...found, most];
 }
 
-/** The most cameras with which all was well, with nothing too much below them; undefined if not even one was. */
+/** The step with the largest number of cameras below which no step failed; undefined if the first failed. */
 export function fitting(steps: readonly Step[]): Step | undefined {
   const failed = Math.min(...steps.filter(({ tooMuch }) => tooMuch !== null).map(({ cameras }) => cameras));
   return steps
@@ -33,15 +33,16 @@ export function fitting(steps: readonly Step[]): Step | undefined {
     .toSorted((a, b) => b.cameras - a.cameras)[0];
 }
 
-/** What the first step that was too much ran into. */
+/** The limit that the first failed step has reached. */
 export function limitOf(steps: readonly Step[], machineCores: number): Limit {
   const failed = steps.filter(({ tooMuch }) => tooMuch !== null).toSorted((a, b) => a.cameras - b.cameras)[0];
   if (!failed) {
-    return { by: 'nothing', why: 'the most cameras that were tried fit; try more with --cameras' };
+    return { by: 'nothing', why: 'all tried numbers of cameras fit; try more with --cameras' };
   }
   const { cameras, tooMuch, cores } = failed;
   const what = `${cameras} camera${cameras > 1 ? 's' : ''}: ${tooMuch}`;
-  if (!cores) return { by: 'latency', why: `${what}; where the time went takes Linux to tell` };
+  if (!cores)
+    return { by: 'latency', why: `${what}; the distribution of the CPU time is only known on Linux` };
   if (cores.loop > busyThread) {
     return {
       by: 'event loop',
@@ -52,7 +53,7 @@ export function limitOf(steps: readonly Step[], machineCores: number): Limit {
   if (used < busyMachine) {
     return {
       by: 'latency',
-      why: `${what}, though only ${percent(used)} of the machine was used: other programs, or peaks of parts that come together`,
+      why: `${what}, although only ${percent(used)} of the machine was used: because of other programs, or of parts that arrive at the same time`,
     };
   }
   const shares = [
@@ -61,7 +62,7 @@ export function limitOf(steps: readonly Step[], machineCores: number): Limit {
     ['outside', cores.outside],
   ] as const;
   const [by, most] = shares.reduce((one, other) => (other[1] > one[1] ? other : one));
-  const name = by === 'outside' ? 'the drawn cameras and the broker' : by;
+  const name = by === 'outside' ? 'the simulated cameras and the broker' : by;
   return {
     by,
     why: `${what}; ${percent(used)} of the machine was used, most of it (${percent(most / machineCores)}) by ${name}`,
@@ -74,8 +75,8 @@ export interface Estimate {
 }
 
 /**
- * About how many cameras fit at other rates, from the CPU time that a part and a camera's decoder took. Cameras and broker are
- * elsewhere on a real line and do not count. Empty where CPU time is unknown.
+ * Estimates how many cameras fit at other rates, from the CPU time of a part and of a camera's decoder. Cameras and broker
+ * run elsewhere on a real line and do not count. Empty if the CPU time is unknown.
  */
 export function estimates(step: Step, machineCores: number, rates: readonly number[]): Estimate[] {
   const { cores, cameras, perSecond } = step;

@@ -1,4 +1,4 @@
-/** A few seconds of the drawn line, encoded beforehand and shown forever: many cameras that cost next to nothing. */
+/** A few seconds of the simulated line, encoded in advance and played in a loop: many cameras at very low cost. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openConveyor } from '../demo/conveyor.ts';
 import { openEncoder } from '../demo/encode.ts';
@@ -29,8 +29,8 @@ export async function makeClip({ width, height, fps, seconds, seed }: ClipOption
 }
 
 /**
- * Plays a clip over and over from its start whenever someone begins to look.
- * @param phase how far into a frame interval its shutter closes, 0 to 1: cameras that nobody synchronised
+ * Plays a clip in a loop, from its start for each new subscriber.
+ * @param phase offset of the shutter within a frame interval, 0 to 1, for cameras that are not synchronised
  */
 export function playClip(
   clip: readonly Picture[],
@@ -47,7 +47,7 @@ export function playClip(
       await sleep(Math.max(0, startedAt + (tick * 1000) / fps - performance.now()), undefined, stop);
       const picture = { ...clip[next++ % clip.length]!, capturedAt: Date.now() };
       for (const listener of listeners) listener(picture);
-      // What is too late is left out, as a camera does; never caught up with.
+      // Late images are skipped, as in a camera, and never sent later.
       tick = Math.max(tick + 1, Math.ceil(((performance.now() - startedAt) * fps) / 1000));
     }
   }

@@ -1,4 +1,4 @@
-/** CPU time of an agent that is measured, by what it is used for: two looks at /proc, and what lies between them. */
+/** CPU time of the measured agent by purpose: the difference between two readings of /proc. */
 import { cpuSeconds, mainThreadCpuSeconds, processTree } from './proc.ts';
 
 /** In cores. */
@@ -7,9 +7,9 @@ export interface Cores {
   readonly inference: number;
   /** The event loop: taking frames, parts, publishing, storing. */
   readonly loop: number;
-  /** The processes of the cameras. */
+  /** The decoder processes of the cameras. */
   readonly decoders: number;
-  /** Cameras, broker and subscriber, which a real line has elsewhere. */
+  /** Cameras, broker and subscriber, which run elsewhere on a real line. */
   readonly outside: number;
 }
 
@@ -21,7 +21,7 @@ export interface Usage {
   readonly outside: number;
 }
 
-/** @param outside the processes that are not the agent's. All is 0 if there is no /proc */
+/** @param outside the processes outside of the agent. All values are 0 if there is no /proc */
 export function usage(agent: number, outside: readonly number[]): Usage {
   const tree = processTree(agent);
   return {

@@ -1,19 +1,19 @@
-/** What is missing among results that should have come at a pace. */
+/** Counts missing results of cameras with a fixed rate of parts. */
 import type { Result } from '../publish/messages.ts';
 
 export interface Counted {
-  /** Parts that were due, by the capture times of those around them, and never came. */
+  /** Parts that were due by the capture times of their neighbours, but never arrived. */
   readonly skipped: number;
-  /** Numbers missing between the results that came. */
+  /** Missing sequence numbers between results. */
   readonly gaps: number;
-  /** Results of parts that were not judged. */
+  /** Results without a judgement. */
   readonly failed: number;
 }
 
 /**
- * Counts what was lost of cameras that give a part every so many ms; of one without any result all are lost.
- * @param results of the time that is looked at, each camera's in order
- * @param seconds how long that was
+ * Counts lost parts of cameras with a fixed interval between parts; if a camera has no result, all its parts are lost.
+ * @param results results of the measured time, those of each camera in order
+ * @param seconds length of the measured time
  */
 export function countLost(
   results: readonly Pick<Result, 'camera' | 'capturedAt' | 'sequence' | 'state'>[],
@@ -36,5 +36,5 @@ export function countLost(
   return counted;
 }
 
-/** All of them: a part that came but was not judged is as lost as one that never came. */
+/** Total: a part that was not judged counts as lost, too. */
 export const lostOf = ({ skipped, gaps, failed }: Counted): number => skipped + gaps + failed;

@@ -1,4 +1,4 @@
-/** The model alone: how long an image takes, and how many a second it manages while nothing else is done. */
+/** Measures the model alone: time per image, and images per second without other load. */
 import { setImmediate } from 'node:timers/promises';
 import { QcError } from '../../config/errors.ts';
 import type { ModelConfig } from '../../config/schema.ts';
@@ -12,20 +12,20 @@ export interface InferenceFigures {
   readonly base: string;
   readonly precision: string;
   readonly provider: string;
-  /** Median of images one after the other, ms. */
+  /** Median time of sequential images, ms. */
   readonly oneMs: number;
-  /** While the next ones always wait. */
+  /** Images per second while others are always waiting. */
   readonly perSecond: number;
   readonly input: BaseInput;
 }
 
-/** Images that wait at full speed: more than the threads that take them. */
+/** Number of waiting images at full speed: more than there are threads. */
 const inFlight = 4;
 const warmUps = 5;
 
 /**
  * Runs images of the base's own size through the agent's own session, so that preparation costs next to nothing.
- * @returns why it cannot, where this precision is not there
+ * @returns the reason, if this precision is not available
  */
 export async function measureInference(
   model: ModelConfig,
@@ -69,14 +69,14 @@ export async function measureInference(
 }
 
 export interface PreparationFigures {
-  /** Of the image that is scaled and normalised, pixels. */
+  /** Size of the image that is scaled and normalised, pixels. */
   readonly width: number;
   readonly height: number;
   /** Median, ms. */
   readonly ms: number;
 }
 
-/** Scaling and normalising one image to the input of the base, in this thread. */
+/** Measures scaling and normalising one image to the input of the base, in this thread. */
 export async function measurePreparation(
   input: BaseInput,
   { width, height }: { readonly width: number; readonly height: number },

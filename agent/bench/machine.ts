@@ -6,7 +6,7 @@ export interface Machine {
   readonly memoryGb: number;
   readonly node: string;
   readonly kernel: string;
-  /** Processes that wanted to run in the minute before: figures of a busy machine are worth little. */
+  /** Load average of the last minute: results from a busy machine are unreliable. */
   readonly loadBefore: number;
 }
 

@@ -1,4 +1,4 @@
-/** What is measured with: the user's model, or the demo's, copied to where nothing of the user's is touched. */
+/** Provides the model to measure, the user's or the demo's, as a copy that leaves the user's files unchanged. */
 import { cp, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quantize } from '../../calibration/quantize.ts';
@@ -10,7 +10,7 @@ import { type ActiveBase, openStore } from '../../models/versions/store.ts';
 import { fitsBase, shippedHead } from '../demo/head.ts';
 import { drawSamples, samplesPerRound } from '../demo/samples.ts';
 
-/** Reads the active head and the variants of the base from the user's storage into another; the user's is only read. */
+/** Copies the active head and the variants of the base from the user's storage, which is only read. */
 export async function copyModel(
   { model, storage }: Pick<Config, 'model' | 'storage'>,
   target: string,
@@ -31,7 +31,7 @@ export async function copyModel(
   }
 }
 
-/** The head that comes with the package, where it fits the base. */
+/** Uses the head of the package if it fits the base. */
 export async function useDemoHead({ base }: ModelConfig, target: string): Promise<void> {
   if (await fitsBase(shippedHead, base)) await keepHead(target, shippedHead);
 }
@@ -47,7 +47,7 @@ export interface EightBitsDeps {
   readonly signal: AbortSignal;
 }
 
-/** Makes an int8 variant from drawn parts, for the measurement only. */
+/** Makes an int8 variant from simulated parts, for the measurement only. */
 export async function makeEightBits(
   config: Pick<Config, 'model' | 'labels' | 'thresholds'>,
   target: string,

@@ -1,4 +1,4 @@
-/** What Linux says of a process and its children: /proc, see proc(5). */
+/** Reads figures of a process and its children from /proc, see proc(5). */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** The process and all its living descendants. */
@@ -25,7 +25,7 @@ export function pssMb(pids: readonly number[]): number {
 /** Proportional set size, MB. */
 export interface Proportional {
   readonly all: number;
-  /** What the processes themselves have written: it does not depend on who else has mapped the same programs and files. */
+  /** Private dirty memory of the processes: it does not depend on other processes that map the same programs and files. */
   readonly anonymous: number;
 }
 
@@ -46,7 +46,7 @@ export function cpuSeconds(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + (statFields(`/proc/${pid}/stat`)?.cpu ?? 0), 0);
 }
 
-/** CPU time used so far by the first thread of a process, which turns the event loop where it is Node, s. */
+/** CPU time used so far by the first thread of a process, which runs the event loop in Node, s. */
 export function mainThreadCpuSeconds(pid: number): number {
   return statFields(`/proc/${pid}/task/${pid}/stat`)?.cpu ?? 0;
 }
@@ -56,7 +56,7 @@ const ticksPerSecond = 100;
 
 function statFields(file: string): { parent: number; cpu: number } | undefined {
   const text = read(file);
-  // The command name may hold spaces and brackets: the fields are counted after the last one.
+  // The command name may contain spaces and brackets: fields are counted after the last bracket.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   if (fields.length < 13) return undefined;
   return { parent: Number(fields[1]), cpu: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond };

@@ -1,21 +1,21 @@
-/** What an agent that is measured publishes, as a subscriber has it. */
+/** Results of the measured agent as received by a subscriber. */
 import mqtt, { type MqttClient } from 'mqtt';
 import type { Result } from '../publish/messages.ts';
 
 export interface Arrived {
   readonly result: Result;
-  /** When the subscriber had it, ms since the epoch. */
+  /** When the subscriber received it, ms since the epoch. */
   readonly at: number;
 }
 
 export interface Results {
-  /** As they came, oldest first. */
+  /** In order of arrival, oldest first. */
   readonly arrived: readonly Arrived[];
-  /** Subscribed to the results of all cameras. */
+  /** A subscription to the results of all cameras. */
   readonly client: MqttClient;
 }
 
-/** Subscribes to `<topic>/+/result`; ending the client ends it. */
+/** Subscribes to `<topic>/+/result`; it ends with the client. */
 export async function subscribeToResults(broker: string, topic: string): Promise<Results> {
   const arrived: Arrived[] = [];
   const client = await mqtt.connectAsync(broker, { reconnectPeriod: 0 });
@@ -27,7 +27,7 @@ export async function subscribeToResults(broker: string, topic: string): Promise
   return { arrived, client };
 }
 
-/** Of these cameras, those of which no part has been judged yet. */
+/** Those of the cameras without any judged part. */
 export const unjudged = (arrived: readonly Arrived[], cameras: readonly string[]): string[] =>
   cameras.filter(
     (name) => !arrived.some(({ result }) => result.camera === name && result.state === 'completed'),

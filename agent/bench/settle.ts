@@ -1,18 +1,20 @@
-/** When to begin: what waited while everything started must be judged first, or it is measured instead of the pace. */
+/**
+ * Determines when to start measuring: parts that waited during the start must be judged first, or they distort the result.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from './figures.ts';
 import type { Arrived } from './results.ts';
 
 export interface SettleOptions {
   readonly minMs: number;
-  /** A machine that is too small never settles. */
+  /** Maximum wait: a machine that is too slow never settles. */
   readonly maxMs: number;
   readonly signal?: AbortSignal;
 }
 
 const lookMs = 1_000;
 
-/** Waits until latency has stopped falling from one second to the next. @param arrived grows meanwhile */
+/** Waits until the latency no longer decreases from one second to the next. @param arrived grows meanwhile */
 export async function settle(
   arrived: readonly Arrived[],
   { minMs, maxMs, signal }: SettleOptions,
@@ -28,7 +30,7 @@ export async function settle(
   }
 }
 
-/** Whether the median of a second is about that of the second before, or more; nothing arrived: not yet. */
+/** Whether the median of a second is about the same as that of the previous second, or higher; false if nothing arrived. */
 export function hasSettled(beforeMs: number, nowMs: number): boolean {
   return nowMs >= 0.9 * beforeMs;
 }

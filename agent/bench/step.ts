@@ -1,4 +1,4 @@
-/** One step: so many drawn cameras for so long, and what came of them. */
+/** One step: runs a number of simulated cameras for some time and evaluates the results. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Region } from '../../models/image.ts';
 import { type RunningAgent, startAgent } from './agent-process.ts';
@@ -11,45 +11,45 @@ import { latencyOf, settle } from './settle.ts';
 import type { World } from './world.ts';
 
 export interface StepOptions {
-  /** Whose pid the subscriber has. */
+  /** Pid of the process with the subscriber. */
   readonly pid: number;
   readonly world: World;
-  /** Sections of the config that are not the cameras. */
+  /** Sections of the configuration without the cameras. */
   readonly settings: object;
   readonly folder: string;
-  /** Parts a second of each camera. */
+  /** Parts per second of each camera. */
   readonly rate: number;
   /** Length of the measurement, s. */
   readonly seconds: number;
-  /** Longest p99 of capture to subscriber, ms. */
+  /** Maximum p99 latency from capture to subscriber, ms. */
   readonly limitMs: number;
   readonly signal: AbortSignal;
 }
 
 export interface Step {
   readonly cameras: number;
-  /** UTC; what arrived from then on for `seconds` is what the figures are of. */
+  /** Start of the measurement, UTC; the figures cover `seconds` from then on. */
   readonly startedAt: string;
   readonly seconds: number;
   /** Results that arrived. */
   readonly parts: number;
-  /** Parts judged a second, and those asked for. */
+  /** Judged and requested parts per second. */
   readonly perSecond: number;
   readonly asked: number;
   readonly lost: Counted;
   /** Capture to subscriber. */
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number };
-  /** CPU time used, in cores; null if the system does not tell (it takes Linux). */
+  /** CPU time used, in cores; null except on Linux. */
   readonly cores: Cores | null;
-  /** All processes of the agent (PSS); null as above. */
+  /** Memory of all processes of the agent (PSS); null except on Linux. */
   readonly memoryMb: number | null;
-  /** Why it is too much; null if all is well. */
+  /** Why the step failed; null if it succeeded. */
   readonly tooMuch: string | null;
 }
 
 const startMs = 90_000;
 const warmUp = { minMs: 2_000, maxMs: 12_000 };
-/** What must come of the parts asked for, besides one of each camera, which may be on its way at the end. */
+/** Required share of the requested parts, apart from one of each camera that may be in progress at the end. */
 const minShare = 0.97;
 
 export async function runStep(cameras: number, options: StepOptions): Promise<Step> {
@@ -122,7 +122,7 @@ function figuresOf(arrived: readonly Arrived[], seconds: number) {
   };
 }
 
-/** @returns null if nothing speaks against it */
+/** @returns null if the step succeeded */
 export function whyTooMuch(
   step: Pick<Step, 'cameras' | 'seconds' | 'lost' | 'perSecond' | 'asked' | 'latencyMs'>,
   limitMs: number,

@@ -1,11 +1,14 @@
-/** Entry of the process that plays everything outside: cameras and broker, so that their cost can be told from the agent's. */
+/**
+ * Entry of the process that simulates everything outside (cameras and broker), so that their cost is separate from the
+ * agent's.
+ */
 import { openBroker } from '../demo/broker.ts';
 import { regionOf } from '../demo/layout.ts';
 import { openRtspServer } from '../demo/rtsp/server.ts';
 import { makeClip, playClip } from './clip.ts';
 import type { FromWorld, WorldOptions } from './world.ts';
 
-// The parent ends it by closing the channel, also when it dies; a Ctrl-C on the terminal is the parent's.
+// The parent ends it by closing the channel, also by a crash; Ctrl-C in a terminal is handled by the parent.
 process.on('SIGINT', () => undefined);
 process.on('disconnect', () => process.exit(0));
 
@@ -13,7 +16,7 @@ async function open({ cameras, ...clip }: WorldOptions): Promise<FromWorld> {
   const broker = await openBroker();
   const pictures = await makeClip(clip);
   const urls: string[] = [];
-  // The golden section spreads any number of them evenly.
+  // The golden ratio spreads any number of phases evenly.
   for (let at = 0; at < cameras; at++) {
     const source = playClip(pictures, clip.fps, (at * 0.618_034) % 1);
     urls.push((await openRtspServer({ source })).url);

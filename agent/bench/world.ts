@@ -1,4 +1,4 @@
-/** What is outside of the agent, played by a process of its own: cameras that show one drawn clip, and a broker. */
+/** Everything outside of the agent, simulated in a separate process: cameras that show one clip, and a broker. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { childEnvironment } from '../../config/child-environment.ts';
@@ -14,10 +14,10 @@ export type FromWorld =
   | ({ readonly kind: 'opened' } & WorldFacts);
 
 interface WorldFacts {
-  /** Of each camera, on 127.0.0.1. */
+  /** Addresses of the cameras, on 127.0.0.1. */
   readonly urls: readonly string[];
   readonly broker: string;
-  /** What to inspect in their images. */
+  /** The region to inspect. */
   readonly region: Region;
 }
 
@@ -25,7 +25,7 @@ export interface World extends WorldFacts, AsyncDisposable {
   readonly pid: number;
 }
 
-/** Opens once the clip is drawn. Closed means the process is gone. */
+/** Opens once the clip is ready. After close the process has exited. */
 export async function openWorld(options: WorldOptions): Promise<World> {
   const child = fork(new URL('./world-process.js', import.meta.url), {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -42,7 +42,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const answer = await Promise.race([once(child, 'message').then(([said]) => said as FromWorld), ended]);
   if (answer.kind === 'failed') {
     await close();
-    throw new Error(`the drawn cameras did not start: ${answer.reason}`);
+    throw new Error(`the simulated cameras did not start: ${answer.reason}`);
   }
   return { ...answer, pid: child.pid!, [Symbol.asyncDispose]: close };
 }

@@ -1,4 +1,4 @@
-/** How a command that reads the config answers: for a person, or as JSON for a script. */
+/** Output of a command that reads the configuration: text for a person, or JSON for a script. */
 import { loadConfig } from '../../config/load.ts';
 import type { Config } from '../../config/schema.ts';
 import { requireReadable } from '../../models/disk/layout.ts';
@@ -12,7 +12,7 @@ export interface CommandAnswer {
   readonly json: unknown;
 }
 
-/** @throws QcError config-…, and what the command throws */
+/** @throws QcError config-…, and errors of the command */
 export async function answer(
   { config, json }: FileOptions,
   command: (config: Config) => Promise<CommandAnswer>,
@@ -20,7 +20,7 @@ export async function answer(
   give(await command(loadConfig(config, environment)), json);
 }
 
-/** As `answer`, and recorded in the audit log, however it ends. */
+/** Like `answer`, and records the command with its outcome in the audit log. */
 export function answerRecorded(
   options: FileOptions,
   action: string,

@@ -22,7 +22,7 @@ export function addAudit(program: Command): void {
     .option('--limit <n>', 'maximum number of entries, newest first', positive, 100)
     .option('--verify', 'verify the whole hash chain; exit 1 if it is broken')
     .option('--head <hash>', 'with --verify: a head hash printed earlier, which must still be in the chain')
-    .addOption(json('the entries, or what was found'))
+    .addOption(json('the entries, or the result of the verification'))
     .addHelpText(
       'after',
       '\nExamples:\n  qc-agent audit --config agent.yaml --since 7d --action promote\n  qc-agent audit --config agent.yaml --verify',
@@ -44,11 +44,11 @@ export function addAudit(program: Command): void {
 /** Newest last, as logs are read. */
 async function auditCommand({ storage }: StorageConfig, query: AuditQuery): Promise<CommandAnswer> {
   const entries = (await readAudit(storage.directory, query)).toReversed();
-  const text = entries.length > 0 ? entries.map(lineOf).join('\n') : 'nothing is recorded that fits';
+  const text = entries.length > 0 ? entries.map(lineOf).join('\n') : 'no entry matches';
   return { text, json: entries };
 }
 
-/** `whole`: the chain holds. @param head of an earlier look */
+/** `whole`: the chain is intact. @param head hash of an earlier verification */
 async function auditVerifyCommand(
   { storage }: StorageConfig,
   head: string | undefined,
@@ -80,7 +80,7 @@ function sinceOf(text: string, now = Date.now()): Date {
   const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000 }[unit];
   const date = unitMs ? new Date(now - Number(count) * unitMs) : new Date(text);
   if (!Number.isNaN(date.getTime())) return date;
-  throw new QcError('command-invalid', `"${text}" is no time`, {
+  throw new QcError('command-invalid', `"${text}" is not a time`, {
     remedy: 'write 24h, 7d or 2026-11-24T06:00Z',
   });
 }

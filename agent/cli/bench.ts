@@ -1,4 +1,4 @@
-/** `qc-agent bench`: how many cameras fit this machine. */
+/** `qc-agent bench`: how many cameras this machine can inspect. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
 import { loadConfig } from '../../config/load.ts';
@@ -37,7 +37,7 @@ export function addBench(program: Command): void {
     )
     .option(
       '--int8',
-      'also measure int8; if there is no int8 variant, one is made from drawn parts for this measurement only',
+      'also measure int8; if there is no int8 variant, one is made from simulated parts for this measurement only',
     )
     .addOption(json('the figures'))
     .addHelpText('after', help)
@@ -81,7 +81,8 @@ function size(text: string): { width: number; height: number } {
 /** The report for a person. */
 export function benchText(report: BenchReport): string {
   const { machine, inference, preparation, line, model, steps, fits, limit, estimates } = report;
-  const load = machine.loadBefore > 0.5 ? '; others used it meanwhile: trust coarse ratios only' : '';
+  const load =
+    machine.loadBefore > 0.5 ? '; other programs were running: the figures are only approximate' : '';
   const lines = [
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB; Node ${machine.node}, ${machine.kernel}`,
     `load before ${machine.loadBefore.toFixed(2)}${load}`,
@@ -89,16 +90,16 @@ export function benchText(report: BenchReport): string {
     ...inference.map((one) =>
       'why' in one
         ? `${one.precision.padEnd(5)} alone      not measured: ${one.why}`
-        : `${one.precision.padEnd(5)} alone      ${cell(one.oneMs, 6)} ms a picture, ${one.perSecond.toFixed(1)} pictures/s at full speed (${one.base}, ${one.provider})`,
+        : `${one.precision.padEnd(5)} alone      ${cell(one.oneMs, 6)} ms per image, ${one.perSecond.toFixed(1)} images/s at full speed (${one.base}, ${one.provider})`,
     ),
     `preparation      ${cell(preparation.ms, 6)} ms for ${preparation.width} × ${preparation.height} pixels`,
     '',
     `The agent with ${model.base} in ${model.precision} on ${model.provider}; cameras of ${line.width} × ${line.height} at ${line.fps} frames/s, ${parts(line.rate)} each`,
     row(['', 'parts/s', 'lost', 'p50 ms', 'p95', 'p99', 'inference', 'decoding', 'loop', 'outside', 'MB']),
     ...steps.toSorted((a, b) => a.cameras - b.cameras).map((step) => stepRow(step, machine.cores)),
-    'CPU time is given in % of the machine; outside are the drawn cameras, the broker and this program.',
+    'CPU time is given in % of the machine; "outside" is the simulated cameras, the broker and this program.',
     '',
-    `${fits === 0 ? 'Not even one camera fits' : `${count(fits)} at ${parts(line.rate)} ${fits > 1 ? 'fit' : 'fits'} this machine`}: no part lost, p99 of capture to subscriber within ${line.limitMs} ms.`,
+    `${fits === 0 ? 'No camera fits' : `${count(fits)} at ${parts(line.rate)} ${fits > 1 ? 'fit' : 'fits'} this machine`}: no part lost, p99 of capture to subscriber within ${line.limitMs} ms.`,
     `What limits it: ${limit.by} (${limit.why}).`,
   ];
   if (estimates.length > 0) {
@@ -131,7 +132,7 @@ const row = ([cameras = '', ...cells]: readonly string[]) =>
 const parts = (rate: number) => `${rate} part${rate === 1 ? '' : 's'}/s`;
 const count = (cameras: number) => `${cameras} camera${cameras === 1 ? '' : 's'}`;
 
-/** Few digits: more would claim more than was measured. */
+/** Few digits: more would suggest a higher accuracy. */
 function cell(value: number, width: number): string {
   return (value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 0 : 1)).padStart(width);
 }

@@ -1,4 +1,4 @@
-/** `qc-agent calibrate`: asks a running agent over HTTP. */
+/** `qc-agent calibrate`: controls calibration of a running agent over HTTP. */
 import { readFile } from 'node:fs/promises';
 import { Argument, type Command } from 'commander';
 import { overview } from '../../calibration/views.ts';
@@ -29,21 +29,21 @@ export function addCalibrate(program: Command): void {
 }
 
 interface CalibrateOptions {
-  /** Default: where the config says that the agent listens. */
+  /** Default: the address in the configuration. */
   readonly url?: string | undefined;
   readonly tokenFile?: string | undefined;
 }
 
 const timeoutMs = 10_000;
 
-/** @throws QcError agent-unreachable, and what the agent answers */
+/** @throws QcError agent-unreachable, and errors of the agent */
 async function calibrateCommand(
   { host, port, cert }: HttpConfig,
   mode: 'on' | 'off' | undefined,
   { url: given, tokenFile }: CalibrateOptions,
 ): Promise<CommandAnswer> {
   const url = given ?? `${cert ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  // What the config names is what the agent of this very config shows.
+  // The agent with this configuration presents the configured certificate.
   const certificate = given === undefined && cert !== undefined ? await readFile(cert) : undefined;
   const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, 'utf8')).trim();
   const ask = async (path: string, body?: object): Promise<unknown> => {
@@ -64,9 +64,9 @@ async function calibrateCommand(
     const answer = parseJson(answered.body);
     if (answered.status === 200) return answer;
     const failed = check(errorBody, answer);
-    if (!failed.success) throw new QcError('agent-unreachable', `${address.origin} is no qc-agent`);
+    if (!failed.success) throw new QcError('agent-unreachable', `${address.origin} is not a qc-agent`);
     const { code, message, remedy } = failed.data.error;
-    // An agent of another version may know other codes.
+    // An agent of another version may have other codes.
     throw new QcError(isErrorCode(code) ? code : 'internal', message, { remedy });
   };
   if (mode !== undefined) await ask('mode', { mode: mode === 'on' ? 'calibration' : 'inspection' });
@@ -78,7 +78,9 @@ async function calibrateCommand(
   const { calibrating, frames, labels, waiting, training, active, candidate } = now;
   const progress = training.total > 0 ? ` ${training.done} of ${training.total}` : '';
   const lines = [
-    calibrating ? 'calibrating: results go on, marked; parts worth a label are collected' : 'inspecting',
+    calibrating
+      ? 'calibrating: results are marked as calibration; parts worth a label are collected'
+      : 'inspecting',
     `${waiting} parts wait for a label, ${frames} frames are labelled: ${labels.map(({ name, count }) => `${name} ${count}`).join(', ')}`,
     `training ${training.state}${training.state === 'running' ? `: ${training.step}${progress}` : ''}`,
     `active ${active ?? 'none'}${candidate ? `; ${candidate} waits to be promoted` : ''}`,

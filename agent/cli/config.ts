@@ -1,4 +1,4 @@
-/** `qc-agent config …`: the settings themselves. */
+/** `qc-agent config …`: the settings. */
 import type { Command } from 'commander';
 
 import type { Environment } from '../../config/environment.ts';
@@ -27,8 +27,7 @@ export function addConfig(program: Command): void {
 }
 
 /**
- * What the agent would run with, a line each, without a secret; warnings last.
- * @throws ConfigError with everything that is wrong
+ * The effective settings, one line each, without secrets; warnings last. @throws ConfigError with all problems
  */
 export function configCheckCommand(file: string, env: Environment): string {
   const warnings: string[] = [];
@@ -53,8 +52,8 @@ export function configCheckCommand(file: string, env: Environment): string {
 function cameraLine(name: string, camera: CameraConfig): string {
   const { region, trigger, vote } = camera;
   const frames = vote.frames === 1 ? '1 frame' : `${vote.frames} frames`;
-  const area = `${Math.round(region.width * region.height * 100)} % of the picture`;
-  return `camera ${name}: ${redactUrl(camera.url)}${password(camera)}, ${trigger.kind}, ${frames} a part, ${area}`;
+  const area = `${Math.round(region.width * region.height * 100)} % of the image`;
+  return `camera ${name}: ${redactUrl(camera.url)}${password(camera)}, ${trigger.kind}, ${frames} per part, ${area}`;
 }
 
 const password = (section: { readonly password?: string | undefined }) =>

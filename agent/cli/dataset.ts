@@ -11,7 +11,7 @@ export function addDataset(program: Command): void {
   const dataset = program
     .command('dataset')
     .description('manage the dataset of labelled frames: import, count, check, export');
-  // In the order in which the help lists them.
+  // In the order of the help text.
   addImport(dataset);
   addStats(dataset);
   addDoctor(dataset);

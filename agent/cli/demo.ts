@@ -1,4 +1,4 @@
-/** `qc-agent demo`: a pretend line, for a first look. */
+/** `qc-agent demo`: a simulated line, to try the agent. */
 import type { Command } from 'commander';
 
 import { version } from '../../config/package.ts';
@@ -45,7 +45,7 @@ function whereToLook({ page, broker, topic, camera, configFile }: DemoPlaces): s
     `  camera    ${camera}`,
     `  config    ${configFile}`,
     '',
-    'Every part gets one verdict; beside it what the line really made. Ctrl-C ends it.',
+    'Every part gets one verdict, shown with its true label. Press Ctrl-C to stop.',
     '',
   ].join('\n');
 }
@@ -71,7 +71,7 @@ function summaryText(summary: DemoSummary): string {
   const { parts, judged, correct, accuracy, verdicts, missed, doubled, latencyMs } = summary;
   return [
     '',
-    `${parts} parts passed, ${judged} judged (${missed} missed, ${doubled} twice)`,
+    `${parts} parts went by, ${judged} judged (${missed} missed, ${doubled} twice)`,
     `${correct} right: ${(accuracy * 100).toFixed(1)} %   pass ${verdicts.pass}, fail ${verdicts.fail}, uncertain ${verdicts.uncertain}`,
     `capture to verdict: median ${latencyMs.p50} ms, p99 ${latencyMs.p99} ms`,
   ].join('\n');

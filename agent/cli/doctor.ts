@@ -1,4 +1,4 @@
-/** `qc-agent doctor`: whether everything that a line needs is there. */
+/** `qc-agent doctor`: checks everything that a line needs. */
 import type { Command } from 'commander';
 import type { Environment } from '../../config/environment.ts';
 import { runDoctor } from '../doctor/doctor.ts';
@@ -46,7 +46,9 @@ function summary(findings: readonly Finding[], wasAll: boolean): string {
   const count = (level: Finding['level']) => findings.filter((finding) => finding.level === level).length;
   const [failed, warned] = [count('fail'), count('warn')];
   const plural = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
-  if (!wasAll) return `\n${plural(failed, 'problem')}; the rest is checked once the configuration is right`;
+  if (!wasAll)
+    return `
+${plural(failed, 'problem')}; the rest can be checked once the configuration is valid`;
   if (failed > 0) return `\n${plural(failed, 'problem')}, ${plural(warned, 'warning')}`;
   return warned > 0 ? `\nready to run, ${plural(warned, 'warning')}` : '\nready to run';
 }

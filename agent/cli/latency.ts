@@ -1,4 +1,4 @@
-/** `qc-agent latency`: from a change in front of the camera to the first frame that shows it. */
+/** `qc-agent latency`: measures the time from a change in front of the camera to the first frame that shows it. */
 import type { Command } from 'commander';
 
 import { QcError } from '../../config/errors.ts';
@@ -23,13 +23,13 @@ export function addLatency(program: Command): void {
       'measure the delay from the camera to the agent, with a change in the image at a known moment',
     )
     .addOption(configFile())
-    .requiredOption('--camera <name>', 'which camera of the config')
+    .requiredOption('--camera <name>', 'name of the camera in the config')
     .option('--times <n>', 'number of measurements', wholeNumber, 3)
     .addOption(json('the measurements'))
     .addHelpText(
       'after',
-      '\nMake a change in the region (switch a lamp, put a part in) and press Enter at the same moment. A script or a PLC' +
-        '\nthat writes a line at the moment of the change is more exact. The result is kept for qc-agent doctor.' +
+      '\nChange something in the region (switch a lamp, insert a part) and press Enter at the same moment. A script or a PLC' +
+        '\nthat writes a line at the moment of the change is more exact. The result is stored for qc-agent doctor.' +
         '\n\nExamples:\n  qc-agent latency --config agent.yaml --camera top\n  flash-lamp | qc-agent latency --config agent.yaml --camera top --times 5',
     )
     .action(async (options: LatencyOptions) => {
@@ -46,7 +46,7 @@ async function latency({ config: file, camera, times, json: asJson }: LatencyOpt
   if (!config) {
     throw new QcError(
       'camera-unknown',
-      `there is no camera "${camera}"; there is ${Object.keys(cameras).join(', ')}`,
+      `there is no camera "${camera}"; use one of: ${Object.keys(cameras).join(', ')}`,
     );
   }
   const measurements = await measureLatency(camera, {
@@ -56,7 +56,7 @@ async function latency({ config: file, camera, times, json: asJson }: LatencyOpt
     times: Math.max(1, times),
     moments: moments(),
     onReady: (done) =>
-      note(`${done + 1} of ${times}: change what the camera sees, and press Enter at the same moment`),
+      note(`${done + 1} of ${times}: change something in the region and press Enter at the same moment`),
   });
   const record = await writeLatency(storage.directory, camera, measurements);
   const ms = typicalMs(record);

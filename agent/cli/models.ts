@@ -1,4 +1,4 @@
-/** `qc-agent models …`: versions of the head. */
+/** `qc-agent models …`: model versions and bases. */
 import type { Command } from 'commander';
 import { addCatalogue } from './models/catalogue.ts';
 import { addCompare } from './models/compare.ts';
@@ -19,7 +19,7 @@ export function addModels(program: Command): void {
   const models = program
     .command('models')
     .description('manage model versions and bases: list, show, promote, roll back, pull, import, export');
-  // In the order in which the help lists them.
+  // In the order of the help text.
   addList(models);
   addShow(models);
   addPromote(models);

@@ -1,4 +1,4 @@
-/** Options that several commands have, and what a word on the command line must be. */
+/** Options of several commands, and parsers of option values. */
 import { InvalidArgumentError, Option } from 'commander';
 
 import { trainingSchema } from '../../config/schema.ts';
@@ -57,6 +57,6 @@ export function mapping(text: string, before: ReadonlyMap<string, string> = new 
 
 export function augmentations(text: string): string[] {
   const known = trainingSchema.shape.augment.unwrap().safeParse(text.split(',').map((one) => one.trim()));
-  if (!known.success) throw new InvalidArgumentError('light, blur, crop and rotate are known.');
+  if (!known.success) throw new InvalidArgumentError('valid names are light, blur, crop and rotate.');
   return known.data;
 }

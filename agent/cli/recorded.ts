@@ -1,4 +1,4 @@
-/** The record in the audit log of what the command line changes. */
+/** Records changes by the command line in the audit log. */
 import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
 import { makeFolders } from '../../models/disk/folders.ts';
@@ -7,9 +7,8 @@ import { appendAudit } from '../audit/files.ts';
 import { warn, whoami } from './shell.ts';
 
 /**
- * Does the work, and records who did what and how it ended. If the record cannot be written, a warning says so and the
- * work is not undone.
- * @throws what the work throws
+ * Does the work, and records author, action and outcome. If the record cannot be written, it warns, and the work is not
+ * undone. @throws errors of the work
  */
 export async function recorded<T>(
   { storage: { directory, auditMb } }: Pick<Config, 'storage'>,

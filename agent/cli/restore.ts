@@ -23,13 +23,13 @@ export function addRestore(program: Command): void {
     )
     .action((file: string, options: FileOptions & { check?: boolean }) => {
       const deps = { version, ...workDeps(options.json) };
-      // Not `answerRecorded`: over what a newer agent wrote, this is the way back.
+      // Not `answerRecorded`: a restore must also work over data of a newer agent.
       return answer(options, async (config) => {
         const work: Promise<BackupContent | Restored> = options.check
           ? checkBackup(file, deps)
           : recorded(config, 'restore', { file }, () => restore(config, file, deps));
         const found = await unlessStopped(deps.signal, 'nothing was kept or changed', work);
-        return described(options.check ? `${file} is whole` : `restored from ${file}`, found);
+        return described(options.check ? `${file} is complete` : `restored from ${file}`, found);
       });
     });
 }
@@ -37,10 +37,10 @@ export function addRestore(program: Command): void {
 function described(what: string, found: BackupContent | Restored): CommandAnswer {
   const { files, station, createdAt, agent, frames, versions, active = 'none' } = found;
   const lines = [
-    `${what}: ${files} files, every hash is right`,
+    `${what}: ${files} files, all hashes are correct`,
     `station ${station}, ${createdAt}, qc-edge-agent ${agent}: ${frames} labelled frames, ${versions.length} versions, active: ${active}`,
     ...('before' in found
-      ? [`what was there before lies in ${found.before}: delete it when all is well`]
+      ? [`the previous files are in ${found.before}: delete them when they are no longer needed`]
       : []),
   ];
   return { text: lines.join('\n'), json: found };

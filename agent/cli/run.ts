@@ -44,6 +44,6 @@ async function run(file: string, profile: string | undefined): Promise<void> {
   await Promise.race([aborted(signal), agent.failed]);
   manager.stopping();
   if (profile !== undefined)
-    log.info(`the profile lies in ${profile}: open it in Perfetto (ui.perfetto.dev)`);
-  log.info('stopping: what was begun is finished and delivered first');
+    log.info(`the profile was written to ${profile}: open it in Perfetto (ui.perfetto.dev)`);
+  log.info('stopping: started parts are finished and delivered first');
 }

@@ -1,4 +1,4 @@
-/** What commands see of the process they run in: its environment, signals, terminal and exit code. */
+/** Access of commands to their process: environment, signals, terminal and exit code. */
 import { once } from 'node:events';
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline';
@@ -8,10 +8,10 @@ import { QcError } from '../../config/errors.ts';
 
 export const { env: environment, pid } = process;
 
-/** Whether someone looks at what is written beside the answer. */
+/** Whether standard error is a terminal. */
 export const isWatched = process.stderr.isTTY === true;
 
-/** A first SIGTERM or Ctrl-C ends the work in order, a second one at once. */
+/** The first SIGTERM or Ctrl-C ends the work regularly, a second one at once. */
 export function untilSignal(): AbortSignal {
   const controller = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
@@ -27,7 +27,7 @@ export async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
 }
 
-/** A first Ctrl-C is no defect: `what` is said, and the exit code is 1. */
+/** The first Ctrl-C is not an error: prints `what`; the exit code is 1. */
 export async function unlessStopped<T>(signal: AbortSignal, what: string, work: Promise<T>): Promise<T> {
   return work.catch((error) => {
     if (signal.aborted) throw new CommanderError(1, 'qc.stopped', `stopped: ${what}`);
@@ -35,12 +35,12 @@ export async function unlessStopped<T>(signal: AbortSignal, what: string, work: 
   });
 }
 
-/** The answer. */
+/** Prints the result on standard output. */
 export function print(text: string): void {
   process.stdout.write(lineOf(text));
 }
 
-/** What is not the answer. */
+/** Prints a message on standard error. */
 export function note(text: string): void {
   process.stderr.write(lineOf(text));
 }
@@ -49,7 +49,7 @@ export function warn(text: string): void {
   note(`warning: ${text}`);
 }
 
-/** Lines of the standard input, as they come. */
+/** Lines of standard input as they arrive. */
 export function inputLines(): AsyncIterable<string> {
   return createInterface({ input: process.stdin });
 }
@@ -73,14 +73,14 @@ function lineOf(text: string): string {
 }
 
 let shownAt = 0;
-/** One line that is written over, at most ten times a second. */
+/** One line that is overwritten, at most ten times a second. */
 function showProgress(done: number, total: number): void {
   if (done < total && performance.now() - shownAt < 100) return;
   shownAt = performance.now();
   process.stderr.write(`\r${done} of ${total}${done < total ? '' : '\n'}`);
 }
 
-/** Tells on a terminal what is being done and how far it is, and warns anywhere. */
+/** Shows steps and progress on a terminal; warnings are always shown. */
 export function steps(json: boolean | undefined) {
   const shows = !json && isWatched;
   let step = '';
@@ -101,7 +101,7 @@ export interface WorkDeps {
   readonly signal: AbortSignal;
 }
 
-/** For work that counts what is done: warnings, the signal that stops it, and progress on a terminal. */
+/** Dependencies of work with progress: warnings, a stop signal, and progress on a terminal. */
 export function workDeps(json: boolean | undefined): WorkDeps {
   return {
     onNotice: warn,
@@ -114,25 +114,25 @@ export function whoami(): string {
   try {
     return userInfo().username;
   } catch {
-    // A container may run as a user that has no name.
+    // A container may run as a user without a name.
     return 'command line';
   }
 }
 
-/** The command did its work, and the answer is no. */
+/** Sets the exit code of a command whose result is negative. */
 export function exitWithFailure(): void {
   process.exitCode = 1;
 }
 
-/** What hangs (a dead network disk) must not keep a command from ending. */
+/** Ends the command even if something hangs (such as a network drive). */
 export function exitWithin(ms: number): void {
   setTimeout(() => process.exit(), ms).unref();
 }
 
-/** One line for what went wrong, and the exit code of the contract. */
+/** Prints an error in one line and sets its exit code. */
 export function exitBecause(error: unknown): void {
   process.exitCode = codeOf(error);
-  // The parser has said itself what is wrong with the command line.
+  // The parser has already printed the error.
   if (error instanceof CommanderError && error.code !== 'qc.stopped') return;
   if (error instanceof CommanderError) note(error.message);
   else if (error instanceof QcError) note(`error: ${error.line}`);

@@ -15,7 +15,7 @@ export function addToken(program: Command): void {
     .action((name: string, options: { role: 'viewer' | 'operator' | 'engineer' }) => {
       const { token, line } = createToken(name, options.role);
       print(
-        `The token, shown only now: ${token}\nAdd this line to the file named by http.tokensFile:\n${line}`,
+        `The token (it is not shown again): ${token}\nAdd this line to the file named by http.tokensFile:\n${line}`,
       );
     });
 }

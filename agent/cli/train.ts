@@ -1,4 +1,4 @@
-/** `qc-agent train`: the dataset into a candidate head. */
+/** `qc-agent train`: trains a candidate head on the dataset. */
 import { type Command, Option } from 'commander';
 
 import { lowerPriority } from '../../calibration/jobs/lower-priority.ts';
@@ -27,7 +27,7 @@ export function addTrain(program: Command): void {
   program
     .command('train')
     .description(
-      'train a model version on the dataset and evaluate it on held-out parts; the active version stays',
+      'train a model version on the dataset and evaluate it on held-out parts; the active version is unchanged',
     )
     .addOption(configFile())
     .option('--promote', 'promote it if the gate accepts it; exit 1 if it does not')
@@ -35,7 +35,7 @@ export function addTrain(program: Command): void {
     .addOption(
       new Option(
         '--views <set>',
-        'how parts may lie: mirrored, or also turned by quarters; default: what proves best',
+        'possible orientations of parts: mirrored (flips), or also rotated by 90° (turns); default: the best in the evaluation',
       ).choices(['none', 'flips', 'turns']),
     )
     .option(
@@ -72,28 +72,28 @@ async function train(options: Options): Promise<void> {
   const work = () =>
     trainCommand(config, { promote, seed, training, by: whoami() }, { signal, ...steps(options.json) });
   const made = recorded(config, 'train', { promote }, work);
-  const trained = await unlessStopped(signal, 'no candidate was made', made);
+  const trained = await unlessStopped(signal, 'no model version was made', made);
   give(trained, options.json);
   if (trained.refused) exitWithFailure();
 }
 
-/** Without what was not given: the config decides there. */
+/** Only the given options; the rest is taken from the configuration. */
 function given(options: Record<string, unknown>): Partial<TrainingConfig> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 interface TrainOptions extends TuneOptions {
-  /** Makes the candidate the active one, if the gate lets it. */
+  /** Promotes the candidate if the gate accepts it. */
   readonly promote: boolean;
 }
 
-/** `refused`: it was to be promoted and the gate did not let it. @throws what `tune` and promoting throw */
+/** `refused`: it should be promoted but the gate refused it. @throws errors of `tune` and of promoting */
 export async function trainCommand(
   config: Config,
   { promote, ...options }: TrainOptions,
   deps: TuneDeps,
 ): Promise<CommandAnswer & { readonly refused: boolean }> {
-  // TensorFlow.js takes a third of a second to load: only where it is used.
+  // TensorFlow.js takes 0.3 s to load, so it is only loaded when it is used.
   const { tune } = await import('../../calibration/tune.ts');
   const { version, report } = await tune(config, options, deps);
   const { gate } = report;
@@ -104,8 +104,8 @@ export async function trainCommand(
     `gate       ${gate.allowed ? 'may be promoted' : 'REFUSED'}: ${gate.reason}`,
     promoted?.text ??
       (gate.allowed
-        ? `To let it judge: qc-agent models promote ${version}`
-        : `The active head stays. An engineer may override: qc-agent models promote ${version} --override REASON`),
+        ? `To use it: qc-agent models promote ${version}`
+        : `The active version is unchanged. An engineer may override: qc-agent models promote ${version} --override REASON`),
   ];
   return {
     text: lines.join('\n'),
@@ -117,9 +117,9 @@ export async function trainCommand(
 function describe(version: string, report: Report): string[] {
   const { labels, perLabel, frames, folds, accuracy, macroF1, active, seconds } = report;
   const width = Math.max(5, ...labels.map(({ length }) => length));
-  const against = active ? `; ${active.version}, which is active, gets ${percent(active.accuracy)}` : '';
+  const against = active ? `; active version ${active.version}: ${percent(active.accuracy)}` : '';
   return [
-    `candidate  ${version}: ${percent(accuracy)} right on parts it had not seen (${frames} frames, ${folds} folds)${against}`,
+    `candidate  ${version}: ${percent(accuracy)} correct on held-out parts (${frames} frames, ${folds} folds)${against}`,
     `escapes    ${rate(report.escapes, 'bad parts pass')}`,
     `rejects    ${rate(report.falseRejects, 'good parts fail')}`,
     `uncertain  ${rate(report.uncertain, 'parts')}`,
@@ -134,7 +134,7 @@ function describe(version: string, report: Report): string[] {
       ({ name, ok, sentence }) => `${ok ? 'ok        ' : 'WARNING   '} ${name}: ${sentence}`,
     ),
     ...(report.learning ? [`labels     ${report.learning.sentence}`] : []),
-    `took       ${seconds.features} s for features, ${seconds.training} s for training (${report.backend}, views: ${[report.views, ...report.augment].join(', ')}${report.hidden > 0 ? `, hidden layer of ${report.hidden}` : ''}); one picture takes ${report.latencyMs ?? '?'} ms`,
+    `took       ${seconds.features} s for features, ${seconds.training} s for training (${report.backend}, views: ${[report.views, ...report.augment].join(', ')}${report.hidden > 0 ? `, hidden layer of ${report.hidden}` : ''}); one image takes ${report.latencyMs ?? '?'} ms`,
     '',
     `${'label'.padEnd(width)}  count  precision  recall     F1`,
     ...perLabel.map(
@@ -151,14 +151,14 @@ function describeGoodOnly(
   { parts, limit, heldBack, defects }: NonNullable<Report['goodOnly']>,
 ): string[] {
   return [
-    `candidate  ${version}: remembers ${parts} good parts and knows no defect; what is unlike them is uncertain, nothing fails`,
-    `uncertain  ${rate(heldBack, 'good parts that were left out')}; limit ${limit.toFixed(2)}`,
+    `candidate  ${version}: trained on ${parts} good parts only; parts unlike them are uncertain, none fails`,
+    `uncertain  ${rate(heldBack, 'held-out good parts')}; limit ${limit.toFixed(2)}`,
     ...defects.map(
       (one) =>
-        `defects    ${one.label}: ${one.heldBack} of ${one.count} would be uncertain; 4 are needed to find them by name`,
+        `defects    ${one.label}: ${one.heldBack} of ${one.count} would be uncertain; at least 4 are needed to train this label`,
     ),
     ...promise.map(({ kept, text }) => `${kept ? '          ' : 'MISSING   '} ${text}`),
-    `took       ${seconds.features} s for features, ${seconds.training} s for training (${frames} frames); one picture takes ${latencyMs ?? '?'} ms`,
+    `took       ${seconds.features} s for features, ${seconds.training} s for training (${frames} frames); one image takes ${latencyMs ?? '?'} ms`,
   ];
 }
 

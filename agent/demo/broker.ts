@@ -1,4 +1,7 @@
-/** An MQTT broker in this process (aedes; 3.1.1 only, so it also shows the fall-back from 5), for the demo and for tests that want to pull its plug. */
+/**
+ * An MQTT broker in this process (aedes; 3.1.1 only, so it also shows the fall-back from 5), for the demo and for tests
+ * that stop and restart it.
+ */
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Aedes } from 'aedes';
@@ -7,7 +10,7 @@ export interface BrokerOptions {
   readonly host?: string;
   /** 0, the default: any free port. */
   readonly port?: number | undefined;
-  /** Names and passwords that are let in; everybody where absent. */
+  /** Accepted names and passwords; default: everybody. */
   readonly users?: Readonly<Record<string, string>>;
 }
 
@@ -15,15 +18,15 @@ export interface Broker extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly clients: number;
-  /** Cuts every connection; clients may come back at once. */
+  /** Cuts every connection; clients may reconnect at once. */
   disconnectAll(): void;
-  /** Nothing listens any more. Retained messages are lost, as when a broker without persistence restarts. */
+  /** Stops listening. Retained messages are lost, as in a broker without persistence. */
   stop(): Promise<void>;
-  /** Listens again, on the same port. */
+  /** Listens again on the same port. */
   start(): Promise<void>;
 }
 
-/** Opens the broker; rejects where the port cannot be had. */
+/** Opens the broker; rejects if the port is not available. */
 export async function openBroker(options: BrokerOptions = {}): Promise<Broker> {
   const { host = '127.0.0.1', users } = options;
   const sockets = new Set<Socket>();

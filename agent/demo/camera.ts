@@ -1,15 +1,15 @@
-/** A pretend camera: a shutter behind an RTSP server. */
+/** A simulated camera: a shutter behind an RTSP server. */
 import { Closer } from '../lifecycle/closer.ts';
 import { openRtspServer, type RtspServer, type RtspServerOptions } from './rtsp/server.ts';
 import { openShutter, type Shutter, type ShutterOptions } from './shutter.ts';
 
-export type PretendCamera = RtspServer & Pick<Shutter, 'freeze' | 'resize'>;
-export type PretendCameraOptions = ShutterOptions & Omit<RtspServerOptions, 'source'>;
+export type SimulatedCamera = RtspServer & Pick<Shutter, 'freeze' | 'resize'>;
+export type SimulatedCameraOptions = ShutterOptions & Omit<RtspServerOptions, 'source'>;
 
-/** Opens a camera that shows what `draw` draws; RTSP clients can connect once it is open. */
-export async function openPretendCamera(
-  options: PretendCameraOptions,
-): Promise<PretendCamera & AsyncDisposable> {
+/** Opens a camera that shows the images of `draw`; RTSP clients can connect once it is open. */
+export async function openSimulatedCamera(
+  options: SimulatedCameraOptions,
+): Promise<SimulatedCamera & AsyncDisposable> {
   await using opened = new Closer();
   const shutter = opened.use(await openShutter(options));
   const server = opened.use(await openRtspServer({ ...options, source: shutter }));

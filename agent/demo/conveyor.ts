@@ -1,4 +1,4 @@
-/** The moving line: which part is where at any instant, and what the camera sees of it. */
+/** The moving line: position of each part at any time, and the image of the camera. */
 
 import { mixSeeds, seededRandom } from '../../calibration/train/random.ts';
 import type { Image } from '../../models/image.ts';
@@ -16,13 +16,13 @@ export interface ConveyorOptions {
 }
 
 export interface Conveyor {
-  /** The image at an instant, in any size; its buffer is overwritten by the next call. */
+  /** The image at a given time, in any size; its buffer is overwritten by the next call. */
   draw(at: number, width: number, height: number): Image;
-  /** When the part with this number (from 1) is in the region, and what is wrong with it. */
+  /** When the part with this number (from 1) is in the region, and its defect. */
   truthOf(serial: number): Truth;
 }
 
-/** Of 13 parts 8 are good and each defect comes once, in any order. */
+/** Of 13 parts, 8 are good and each defect occurs once, in any order. */
 const bag: readonly Label[] = [...Array<Label>(8).fill('good'), ...defectKinds];
 
 export function openConveyor({ partsPerMinute, seed, startedAt }: ConveyorOptions): Conveyor {
@@ -40,7 +40,7 @@ export function openConveyor({ partsPerMinute, seed, startedAt }: ConveyorOption
     return { ...planPart(order[(serial - 1) % bag.length]!, random), sidestep };
   }
 
-  /** Painted once, when the part first comes into view; the last few are kept. */
+  /** Painted once when the part first appears; the last few are cached. */
   function spriteOf(serial: number, plan: PartPlan, radius: number): Sprite {
     const key = `${serial}/${radius}`;
     const known = sprites.get(key);
@@ -85,15 +85,15 @@ export function openConveyor({ partsPerMinute, seed, startedAt }: ConveyorOption
 }
 
 /**
- * How far the belt has moved, in spacings, after some intervals. It creeps under the camera (a tenth of its
- * mean speed while a part is centred) and hurries in between, as an indexing conveyor does.
+ * How far the belt has moved, in spacings, after some intervals. It is slow under the camera (a tenth of its mean speed
+ * while a part is centred) and fast in between, as an indexing conveyor is.
  */
 function travel(phase: number): number {
   const turn = 2 * Math.PI * phase;
   return phase - (0.4 * Math.sin(turn)) / (2 * Math.PI) - (0.5 * Math.sin(2 * turn)) / (4 * Math.PI);
 }
 
-/** The inverse of `travel`, which only ever grows: halving an interval that holds it. */
+/** The inverse of `travel`, which is monotonic, by bisection. */
 function phaseOf(travelled: number): number {
   let low = travelled - 0.5;
   let high = travelled + 0.5;
@@ -105,7 +105,7 @@ function phaseOf(travelled: number): number {
   return (low + high) / 2;
 }
 
-/** Light that wanders within the bounds of `anyLight`. */
+/** Light that varies within the bounds of `anyLight`. */
 function lightAt(seed: number, sinceStartMs: number): Light {
   const random = seededRandom(mixSeeds(seed, 13));
   const wander = (extent: number) => {

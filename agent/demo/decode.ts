@@ -1,4 +1,4 @@
-/** What is left of an image after the camera has encoded it and the agent has decoded it again. */
+/** Decodes encoded images, so that samples contain the loss by compression. */
 import {
   AV_CODEC_FLAG_LOW_DELAY,
   AV_CODEC_ID_H264,
@@ -39,7 +39,7 @@ export function openDecoder(width: number, height: number): Decoder & AsyncDispo
       FFmpegError.throwIfError(context.sendPacketSync(packet), 'decoding');
       packet.unref();
       const status = context.receiveFrameSync(yuv);
-      if (status === AVERROR_EAGAIN) throw new Error('the decoder holds its picture back');
+      if (status === AVERROR_EAGAIN) throw new Error('the decoder did not output an image');
       FFmpegError.throwIfError(status, 'decoding');
       FFmpegError.throwIfError(scaler.scaleFrameSync(rgb, yuv), 'converting to RGB');
       yuv.unref();

@@ -1,4 +1,4 @@
-/** What can be wrong with a part. Sizes are in part radii: each kind is plain to see, but varies in size and place. */
+/** Defects of parts. Sizes are in part radii: each kind is clearly visible, but varies in size and position. */
 
 import type { Random } from '../../calibration/train/random.ts';
 import { rough, valueNoise } from './noise.ts';
@@ -8,13 +8,13 @@ import type { Shape } from './shapes.ts';
 export const defectKinds = ['scratch', 'dent', 'stain', 'crack', 'chip'] as const;
 export type DefectKind = (typeof defectKinds)[number];
 
-/** What a defect does to each point of the part; what is left out stays as it is. */
+/** The effect of a defect on each point of the part; omitted effects do not exist. */
 export interface Defect {
-  /** Takes material away at the edge: the new outline. */
+  /** Removes material at the edge: the new outline. */
   readonly outline?: Shape;
   /** Height it adds, part radii. */
   readonly relief?: (x: number, y: number) => number;
-  /** Colour it covers the surface with, 0 to 1, and how far (0 none, 1 wholly). */
+  /** Colour that covers the surface, 0 to 1, and how much (0 none, 1 completely). */
   readonly colour?: readonly [number, number, number];
   readonly cover?: (x: number, y: number) => number;
 }
@@ -31,7 +31,7 @@ const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Def
     const bend = random.between(-0.12, 0.12);
     const apart = random.between(0.1, 0.16);
     const first = placePath(shape, random, (start, angle) => arc(start, angle, extent, bend));
-    // Whatever scraped along the part had more than one edge.
+    // The scratching object had more than one edge.
     const aside = across(first);
     const beside = [-apart, apart].map((shift) =>
       distanceTo(first.map(({ x, y }) => ({ x: x + shift * aside.x, y: y + shift * aside.y }))),
@@ -39,13 +39,13 @@ const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Def
     const middle = distanceTo(first);
     const away: Shape = (x, y) => {
       const nearest = middle(x, y);
-      // Far from the middle one the others are not near either: most points are done here.
+      // Points far from the middle groove are far from the others as well: most points end here.
       return nearest > 2 * apart ? nearest : Math.min(nearest, ...beside.map((path) => path(x, y)));
     };
     return {
       colour: [0.97, 0.97, 0.95],
       cover: (x, y) => 0.95 * (1 - smoothstep(width * 0.5, width, away(x, y))),
-      // A burr stands up beside the groove and throws a dark line.
+      // A burr beside the groove casts a dark line.
       relief: (x, y) => 0.03 * bump((away(x, y) - width * 1.2) / width),
     };
   },
@@ -55,7 +55,7 @@ const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Def
     const radius = random.between(0.34, 0.44);
     const stretch = random.between(0.85, 1.18);
     return {
-      // A flat floor and a steep wall: one side of it shines, the other lies in shadow.
+      // A flat floor and a steep wall: one side is bright, the other dark.
       relief(x, y) {
         const r = length((x - centre.x) * stretch, (y - centre.y) / stretch) / radius;
         return -0.3 * (1 - smoothstep(0.4, 1, r)) + 0.03 * bump((r - 1.1) * 4);
@@ -100,7 +100,7 @@ const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Def
     const bite: Shape = (x, y) =>
       length(x - centre.x, y - centre.y) - radius * (1 + 0.25 * noise(x * 6, y * 6));
     const fracture = radius * random.between(0.45, 0.6);
-    // Around what is missing the fresh fracture slopes down, bright and grainy.
+    // Around the missing material the fracture slopes down, bright and grainy.
     const broken = (x: number, y: number) => 1 - smoothstep(fracture * 0.85, fracture, bite(x, y));
     return {
       outline: (x, y) => Math.max(shape(x, y), -bite(x, y)),
@@ -122,7 +122,7 @@ function onMaterial(shape: Shape, random: Random, margin: number): Point {
   return best;
 }
 
-/** A point of the outer edge: from outside towards the middle until the part begins. */
+/** A point of the outer edge, found from outside towards the middle. */
 function onEdge(shape: Shape, random: Random): Point {
   const angle = random.between(0, 2 * Math.PI);
   let r = 1.05;
@@ -130,7 +130,7 @@ function onEdge(shape: Shape, random: Random): Point {
   return { x: r * Math.cos(angle), y: r * Math.sin(angle) };
 }
 
-/** The path, of some tried, that lies most on the material. */
+/** The one of several random paths that is most on the material. */
 function placePath(
   shape: Shape,
   random: Random,

@@ -1,4 +1,4 @@
-/** The demo: a pretend line, a broker, and the same agent that production runs, on this machine. */
+/** The demo: a simulated line, a broker, and the same agent as in production, on this machine. */
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,27 +17,27 @@ import { openLine } from './line.ts';
 import { type DemoSummary, openScore, type ScoredResult } from './score.ts';
 
 export interface DemoOptions {
-  /** Ends by itself after so many seconds; otherwise when the signal aborts. */
+  /** Ends after this many seconds; default: when the signal aborts. */
   readonly seconds?: number | undefined;
   readonly partsPerMinute: number;
   readonly seed: number;
-  /** Where the demo keeps its config and its head. */
+  /** Folder for the configuration and the head of the demo. */
   readonly directory: string;
   /** Version of the agent. */
   readonly version: string;
   /** Whether standard error is a terminal. */
   readonly terminal: boolean;
   readonly signal: AbortSignal;
-  /** What is being done, one line. */
+  /** Called with the current step, one line. */
   readonly onStep: (text: string) => void;
-  /** Called once everything runs. */
+  /** Called when everything is running. */
   readonly onReady: (places: DemoPlaces) => void;
   readonly onResult: (scored: ScoredResult) => void;
   /** Called before everything is closed. */
   readonly onEnd: (summary: DemoSummary) => void;
 }
 
-/** Where to look while the demo runs. */
+/** Addresses of the running demo. */
 export interface DemoPlaces {
   readonly page: string;
   readonly broker: string;
@@ -54,7 +54,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   const directory = resolve(options.directory);
   await using opened = new Closer();
 
-  onStep('Starting a pretend line: RTSP camera, MQTT broker, agent …');
+  onStep('Starting a simulated line: RTSP camera, MQTT broker, agent …');
   const broker = opened.use(await openBroker({ port: await portOr(1883) }));
   const line = opened.use(await openLine({ port: await portOr(8554), seed, partsPerMinute }));
 
@@ -65,7 +65,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   await provideDemoHead(config.storage.directory, {
     model: config.model,
     onProgress: (done, total) => {
-      if (done === 1) onStep(`Fitting the head on ${total} drawn parts (once; about a minute) …`);
+      if (done === 1) onStep(`Training the model on ${total} simulated parts (once; about a minute) …`);
       if (done % 40 === 0 || done === total) onStep(`  ${done} of ${total}`);
     },
   });
@@ -91,9 +91,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoSummary> {
   return summary;
 }
 
-/** After so many seconds, or when the signal aborts. */
+/** Resolves after this many seconds, or when the signal aborts. */
 async function ended(signal: AbortSignal, seconds = 2_000_000): Promise<void> {
-  // Not AbortSignal.any with a timeout: Node 20 may collect the pair, and then nothing ever ends.
+  // AbortSignal.any is not used: Node 20 may garbage-collect it, and then the wait never ends.
   await sleep(seconds * 1000, undefined, { signal }).catch(() => undefined);
 }
 
@@ -102,7 +102,7 @@ interface LineAddress {
   readonly region: object;
 }
 
-/** The config file of the demo: what someone edits to inspect a real line. */
+/** The configuration file of the demo: a template for a real line. */
 function demoConfig({ url, region }: LineAddress, broker: string, port: number): string {
   const cameras = {
     top: { url, region, trigger: { kind: 'presence' }, vote: { frames: 3 }, simulated: true },
@@ -116,5 +116,5 @@ function demoConfig({ url, region }: LineAddress, broker: string, port: number):
     storage: { directory: './storage' },
     log: { level: 'warn' },
   };
-  return `# Written by qc-agent demo, which overwrites it. Copy it, put in the addresses of your camera and your broker,\n# and run: qc-agent run --config FILE\n${stringify(settings)}`;
+  return `# Written by qc-agent demo, which overwrites it. Copy it, replace the addresses of camera and broker,\n# and run: qc-agent run --config FILE\n${stringify(settings)}`;
 }

@@ -1,4 +1,4 @@
-/** RGB images into what a camera sends: H.264, H.265 (node-av's x264 and x265) or JPEG (sharp). */
+/** Encodes RGB images like a camera: H.264, H.265 (node-av's x264 and x265) or JPEG (sharp). */
 import {
   AV_CODEC_FLAG_CLOSED_GOP,
   AV_OPT_SEARCH_CHILDREN,
@@ -28,7 +28,7 @@ import type { Codec } from './rtsp/payload.ts';
 export interface Encoder {
   /**
    * Encodes the next image, which must have the encoder's size; one at a time.
-   * A key frame forced from the same pixels decodes to the same pixels, whatever came before it.
+   * A forced key frame of the same pixels always decodes to the same pixels.
    */
   encode(image: Image, forceKey: boolean): Promise<{ data: Buffer; key: boolean }>;
 }
@@ -41,7 +41,7 @@ export interface EncoderOptions {
   readonly fps: number;
 }
 
-/** Opens an encoder without delay: every image in gives its encoded image out. */
+/** Opens an encoder without delay: every input image returns its encoded image. */
 export async function openEncoder(options: EncoderOptions): Promise<Encoder & AsyncDisposable> {
   return options.codec === 'mjpeg' ? jpegEncoder() : videoEncoder(options, profiles[options.codec]);
 }
@@ -51,7 +51,7 @@ function jpegEncoder(): Encoder & AsyncDisposable {
     async encode({ width, height, data }) {
       const jpeg = sharp(data, { raw: { width, height, channels: 3 } }).jpeg({
         quality: 90,
-        // RFC 2435 carries neither optimised Huffman tables nor progressive scans.
+        // RFC 2435 supports neither optimised Huffman tables nor progressive scans.
         optimiseCoding: false,
         mozjpeg: false,
         chromaSubsampling: '4:2:0',
@@ -62,7 +62,7 @@ function jpegEncoder(): Encoder & AsyncDisposable {
   };
 }
 
-// A constant quantiser: the same pixels as a key frame always give the same bits, which `freeze` needs.
+// A constant quantiser: key frames of the same pixels are identical, which `freeze` needs.
 const profiles = {
   h264: {
     name: 'libx264',
@@ -94,7 +94,7 @@ function videoEncoder(
   context.maxBFrames = 0;
   context.threadCount = 1;
   context.setFlags(AV_CODEC_FLAG_CLOSED_GOP);
-  // Set on the context, not handed over as a Dictionary: node-av 6.1 frees that one twice.
+  // Set on the context instead of a Dictionary, which node-av 6.1 frees twice.
   for (const [name, value] of Object.entries({
     preset: 'ultrafast',
     tune: 'zerolatency',

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** The port where it is free on loopback, or 0: any other one. */
+/** The wanted port if it is free on loopback, otherwise 0 (any port). */
 export async function portOr(wanted: number): Promise<number> {
   const server = createServer();
   try {

@@ -1,4 +1,4 @@
-/** The demo's head: fitted on drawn parts with the base that is there, and kept until that changes. */
+/** The demo's head: trained on simulated parts with the current base, and kept until the base changes. */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,20 +14,20 @@ import { openStore } from '../../models/versions/store.ts';
 import { labels } from './part.ts';
 import { drawSamples } from './samples.ts';
 
-/** A head fitted beforehand, so that the first demo starts at once; made by `npm run generate`. */
+/** A head trained in advance, so that the first demo starts at once; made by `npm run generate`. */
 export const shippedHead = join(packageRoot, 'agent/demo/head');
 
 const samplesPerLabel = 100;
-/** Other parts than any that the line shows: its seeds are small. */
+/** Different parts from those that the line shows: its seeds are small. */
 const samplesSeed = 20_261_123;
 
 export interface FitDeps {
   readonly model: ModelConfig;
-  /** Images done so far, of how many. */
+  /** Called with the number of finished images and the total. */
   readonly onProgress: (done: number, total: number) => void;
 }
 
-/** Whether a head was fitted on the embedded base as it is now. */
+/** Whether a head was trained on the current embedded base. */
 export async function fitsBase(headFolder: string, base: string): Promise<boolean> {
   if (!existsSync(join(headFolder, 'manifest.json'))) return false;
   const head = await readHeadManifest(join(headFolder, 'manifest.json'));
@@ -35,7 +35,7 @@ export async function fitsBase(headFolder: string, base: string): Promise<boolea
   return head.base.sha256 === sha256;
 }
 
-/** Makes a head that fits the base the active one of the store; fits one again (about a minute) only where none does. */
+/** Activates a head that fits the base; trains a new one (about a minute) only if there is none. */
 export async function provideDemoHead(storageDirectory: string, deps: FitDeps): Promise<void> {
   const store = await openStore(storageDirectory);
   const active = await store.active();
@@ -52,7 +52,7 @@ export async function provideDemoHead(storageDirectory: string, deps: FitDeps): 
   }
 }
 
-/** Fits a head on drawn parts and writes it into the folder. */
+/** Trains a head on simulated parts and writes it to the folder. */
 export async function fitDemoHead(folder: string, { model, onProgress }: FitDeps): Promise<void> {
   const emptyStore = await mkdtemp(join(tmpdir(), 'qc-demo-fit-'));
   try {

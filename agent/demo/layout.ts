@@ -1,4 +1,4 @@
-/** Where things are in the image, for any size of it: laid out at 640×480 and scaled to fit. */
+/** Positions in the image, defined for 640×480 and scaled to the image size. */
 import type { Region } from '../../models/image.ts';
 
 export interface Layout {
@@ -6,9 +6,9 @@ export interface Layout {
   readonly partRadius: number;
   /** Distance between the centres of two parts, pixels. */
   readonly spacing: number;
-  /** Where every part passes, pixels. */
+  /** Point that every part passes, pixels. */
   readonly centre: { readonly x: number; readonly y: number };
-  /** How far off the middle of the belt a part may lie, pixels. */
+  /** Maximum offset of a part from the middle of the belt, pixels. */
   readonly sidestep: number;
   /** The inspected square, pixels. */
   readonly regionSide: number;
@@ -18,7 +18,7 @@ export function layoutOf(width: number, height: number): Layout {
   const scale = Math.min(width / 640, height / 480);
   return {
     partRadius: 116 * scale,
-    // More than region and part together: between two parts the region is empty.
+    // More than the sizes of region and part together, so that the region is empty between two parts.
     spacing: 720 * scale,
     centre: { x: width / 2, y: height / 2 },
     sidestep: 8 * scale,

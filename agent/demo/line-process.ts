@@ -1,11 +1,11 @@
-/** Entry of the line's own process: draws, encodes and serves, and ends when its parent does. */
+/** Entry of the line's process: draws, encodes and serves images, and ends with its parent. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openPretendCamera, type PretendCamera } from './camera.ts';
+import { openSimulatedCamera, type SimulatedCamera } from './camera.ts';
 import { openConveyor } from './conveyor.ts';
 import { regionOf } from './layout.ts';
 import type { FromLine, LineOptions, ToLine } from './line-protocol.ts';
 
-// The parent stops the line by closing the channel, also when it dies; a Ctrl-C on the terminal is the parent's.
+// The parent stops the line by closing the channel, also by a crash; Ctrl-C in a terminal is handled by the parent.
 process.on('SIGINT', () => undefined);
 process.on('disconnect', () => process.exit(0));
 
@@ -13,13 +13,13 @@ function tell(message: FromLine): void {
   if (process.connected) process.send?.(message, () => undefined);
 }
 
-async function open(options: LineOptions): Promise<PretendCamera> {
+async function open(options: LineOptions): Promise<SimulatedCamera> {
   const { codec = 'h264', width = 640, height = 480, fps = 12, partsPerMinute = 60, seed = 1 } = options;
   const startedAt = Date.now();
   const startedMs = performance.now();
   const conveyor = openConveyor({ partsPerMinute, seed, startedAt });
   const { user, password, port } = options;
-  const camera = await openPretendCamera({
+  const camera = await openSimulatedCamera({
     codec,
     width,
     height,
@@ -30,12 +30,12 @@ async function open(options: LineOptions): Promise<PretendCamera> {
     port,
   });
   tell({ kind: 'opened', url: camera.url, region: regionOf(width, height) });
-  void tellTruths(conveyor.truthOf, () => startedAt + performance.now() - startedMs);
+  void reportTruths(conveyor.truthOf, () => startedAt + performance.now() - startedMs);
   return camera;
 }
 
-/** Tells of each part as it enters the region: its further way is known already. */
-async function tellTruths(
+/** Reports each part when it enters the region. */
+async function reportTruths(
   truthOf: ReturnType<typeof openConveyor>['truthOf'],
   now: () => number,
 ): Promise<never> {
@@ -46,7 +46,7 @@ async function tellTruths(
   }
 }
 
-async function call(camera: PretendCamera, message: Extract<ToLine, { kind: 'call' }>): Promise<void> {
+async function call(camera: SimulatedCamera, message: Extract<ToLine, { kind: 'call' }>): Promise<void> {
   switch (message.name) {
     case 'disconnectAll':
       return camera.disconnectAll();
@@ -65,7 +65,7 @@ async function call(camera: PretendCamera, message: Extract<ToLine, { kind: 'cal
   }
 }
 
-let camera: Promise<PretendCamera> | undefined;
+let camera: Promise<SimulatedCamera> | undefined;
 
 process.on('message', async (message: ToLine) => {
   try {

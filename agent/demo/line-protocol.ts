@@ -1,4 +1,4 @@
-/** What the line's process and its parent say to each other (Node IPC, advanced serialisation is not needed). */
+/** Messages between the line's process and its parent (Node IPC without advanced serialisation). */
 import type { Region } from '../../models/image.ts';
 import type { Codec } from './rtsp/payload.ts';
 import type { Truth } from './truth.ts';
@@ -18,7 +18,7 @@ export interface LineOptions {
   readonly port?: number | undefined;
 }
 
-/** What can be done to the line; the arguments of each call. */
+/** Calls to the line with their arguments. */
 export interface LineCalls {
   disconnectAll: [];
   stall: [on: boolean];

@@ -1,4 +1,4 @@
-/** The pretend line, seen from the process that uses it: a camera's address, the truth, and ways to disturb it. */
+/** The simulated line for the process that uses it: the camera's address, the true labels, and calls to disturb it. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Region } from '../../models/image.ts';
@@ -12,11 +12,11 @@ type LineControls = { [Name in keyof LineCalls]: (...args: LineCalls[Name]) => P
 export interface Line extends LineControls {
   /** RTSP address, without user and password. */
   readonly url: string;
-  /** What to inspect: never holds two parts, and is empty between them. */
+  /** The region to inspect: it never contains two parts, and is empty between them. */
   readonly region: Region;
   /** The newest parts, oldest first, each from the moment it enters the region. */
   readonly truths: readonly Truth[];
-  /** Called for each part from now on; the returned function ends it. */
+  /** Called for each part from now on; the returned function removes the listener. */
   onTruth(listener: (truth: Truth) => void): () => void;
   readonly pid: number;
 }
@@ -24,7 +24,7 @@ export interface Line extends LineControls {
 const keptTruths = 1_000;
 const closeMs = 3_000;
 
-/** Starts the line in its own process, so that drawing disturbs nobody; closed means that process is gone. */
+/** Starts the line in its own process, so that drawing does not block this one; after close that process has exited. */
 export async function openLine(options: LineOptions = {}): Promise<Line & AsyncDisposable> {
   const child = fork(new URL('./line-process.js', import.meta.url), {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

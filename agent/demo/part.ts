@@ -1,4 +1,4 @@
-/** One drawn part: chosen from its seed, then painted once and moved over the belt as a sprite. */
+/** One simulated part: planned from its seed, then painted once and moved over the belt as a sprite. */
 
 import { type Random, seededRandom } from '../../calibration/train/random.ts';
 import { type DefectKind, defectKinds, defectOn } from './defects.ts';
@@ -13,19 +13,19 @@ export interface PartPlan {
   readonly label: Label;
   readonly shape: ShapeKind;
   readonly surface: SurfaceKind;
-  /** How it lies on the belt, radians. */
+  /** Rotation on the belt, radians. */
   readonly rotation: number;
-  /** Everything else about it. */
+  /** Seed of all other properties. */
   readonly seed: number;
 }
 
-/** A painted part in a square, its centre in the middle. */
+/** A painted part in the middle of a square. */
 export interface Sprite {
   /** Side of the square, pixels. */
   readonly side: number;
-  /** RGB, already multiplied by how much the part covers. */
+  /** RGB, premultiplied by the coverage of the part. */
   readonly colour: Uint8Array;
-  /** How much of the belt shows, 0 to 255, shadow included. */
+  /** Visibility of the belt, 0 to 255, including the shadow. */
   readonly belt: Uint8Array;
 }
 
@@ -72,7 +72,7 @@ export function paintPart(plan: PartPlan, radius: number, lightAngle: number): S
       if (covered === 0) continue;
 
       const { x, y } = place(column, row);
-      // Slope of the surface in pixels of the image, so that light falls on it as on everything else.
+      // Slope of the surface in pixels of the image, for the same light as everywhere else.
       const slopeX = ((height[at + 1]! - height[at - 1]!) * radius) / 2;
       const slopeY = ((height[at + side]! - height[at - side]!) * radius) / 2;
       const facing = -(slopeX * light.x + slopeY * light.y);
@@ -93,12 +93,12 @@ export function paintPart(plan: PartPlan, radius: number, lightAngle: number): S
   return { side, colour, belt };
 }
 
-/** Edges are broken: the outermost 5 % of the radius slope down. */
+/** Edges are bevelled: the outermost 5 % of the radius slope down. */
 function bevel(distance: number): number {
   return 0.035 * smoothstep(0, 0.06, -distance);
 }
 
-/** From pixels of the square to the part's own coordinates, in radii. */
+/** Converts pixels of the square to coordinates of the part, in radii. */
 function placer(side: number, radius: number, rotation: number) {
   const cos = Math.cos(rotation) / radius;
   const sin = Math.sin(rotation) / radius;

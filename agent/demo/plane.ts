@@ -1,4 +1,4 @@
-/** The little geometry on the plane that drawing needs. */
+/** Plane geometry for drawing. */
 
 export interface Point {
   readonly x: number;
@@ -10,7 +10,7 @@ export function length(x: number, y: number): number {
   return Math.sqrt(x * x + y * y);
 }
 
-/** Distance of a point from a path of straight pieces. */
+/** Distance of a point from a path of line segments. */
 export function distanceTo(path: readonly Point[]): (x: number, y: number) => number {
   return (x, y) => {
     let least = Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-/** Labelled still images, as the camera of the demo line shows its region: enough to fit a first head. */
+/** Labelled still images of the region of the demo line's camera, for training a first head. */
 
 import { mixSeeds, seededRandom } from '../../calibration/train/random.ts';
 import type { Image } from '../../models/image.ts';
@@ -9,7 +9,7 @@ import { type Label, labels, paintPart, planPart } from './part.ts';
 import { anyLight, openScene } from './scene.ts';
 
 export interface SampleOptions {
-  /** Of each defect; twice as many good ones. */
+  /** Number of samples of each defect; twice as many good ones. */
   readonly perLabel: number;
   readonly seed: number;
   /** Size of the camera's image, pixels; the samples are its region. */
@@ -22,16 +22,16 @@ export interface Sample {
   readonly label: Label;
 }
 
-/** Good parts come twice: they vary in all that defects vary in, and most of what the line shows is good. */
+/** Good parts occur twice: they vary in the same way as defects, and most parts of the line are good. */
 const turns: readonly Label[] = ['good', ...labels];
-/** What one more of each label gives. */
+/** Number of samples in one round of all labels. */
 export const samplesPerRound = turns.length;
-/** Each belt has its own weave and dirt: a head must not learn one of them. */
+/** Number of belts: each has its own weave and dirt, which a head must not learn. */
 const belts = 4;
 
 /**
- * Draws samples one after the other, the labels in turn and good twice, and sends each through the H.264 encoder and decoder:
- * what compression does to grain and colour belongs to what a head must know. The same seed, the same samples.
+ * Draws samples of all labels in turn (good twice) and passes each through the H.264 encoder and decoder, so that a head
+ * learns the effect of compression. The same seed gives the same samples.
  */
 export async function* drawSamples(options: SampleOptions): AsyncGenerator<Sample, void> {
   const { perLabel, seed, width = 640, height = 480 } = options;
@@ -39,7 +39,7 @@ export async function* drawSamples(options: SampleOptions): AsyncGenerator<Sampl
   const scenes = Array.from({ length: belts }, (_, belt) => openScene(width, height, mixSeeds(seed, belt)));
   await using encoder = await openEncoder({ codec: 'h264', width, height, fps: 12 });
   await using decoder = openDecoder(width, height);
-  // As far off the centre as a part may be while it is wholly inside the region.
+  // Maximum offset of a part that is completely inside the region.
   const reach = layout.regionSide / 2 - layout.partRadius;
 
   for (let index = 0; index < perLabel; index++) {
@@ -51,7 +51,7 @@ export async function* drawSamples(options: SampleOptions): AsyncGenerator<Sampl
       const x = layout.centre.x + random.between(-reach, reach);
       const y = layout.centre.y + random.between(-layout.sidestep, layout.sidestep);
       const travel = random.integer(width);
-      // The part comes creeping: most images of a stream are coded as differences from the one before.
+      // The part moves slowly, because most images of a stream are coded as differences from the previous one.
       const step = random.between(0.02, 0.2) * layout.partRadius;
       let shown: Image | undefined;
       for (const back of random.next() < 0.2 ? [0] : [2, 1, 0]) {

@@ -1,4 +1,4 @@
-/** What the camera sees: a belt between two rails, parts on it, light on all of it, and the sensor's noise. */
+/** The image of the camera: a belt between two rails, parts, light, and sensor noise. */
 
 import { mixSeeds, type Random, seededRandom } from '../../calibration/train/random.ts';
 import type { Image } from '../../models/image.ts';
@@ -8,12 +8,12 @@ import type { Sprite } from './part.ts';
 export interface Light {
   /** Brightness, 1 = nominal. */
   readonly gain: number;
-  /** How much brighter the right and the lower edge are than the opposite ones. */
+  /** Brightness of the right and the lower edge relative to the opposite ones. */
   readonly slopeX: number;
   readonly slopeY: number;
   /** Positive: more red, less blue. */
   readonly warmth: number;
-  /** Where it comes from, radians, 0 = from the right, clockwise. */
+  /** Direction, radians, 0 = from the right, clockwise. */
   readonly angle: number;
 }
 
@@ -30,12 +30,12 @@ export interface Scene {
   /**
    * Draws one image into the scene's own buffer, which the next call overwrites.
    * @param travel how far the belt has moved, pixels
-   * @param noiseSeed another one for each image
+   * @param noiseSeed a new one for each image
    */
   draw(travel: number, placed: readonly Placed[], light: Light, noiseSeed: number): Image;
 }
 
-/** Where the lamp stands: above and to the left. */
+/** Position of the lamp: above and to the left. */
 export const lightFrom = -0.75 * Math.PI;
 
 /** Any light that the line or a sample may have. */
@@ -101,7 +101,7 @@ function paintBelt(width: number, height: number, seed: number): Belt {
     const groove = Math.abs(v - 40) < 3 || Math.abs(v - 439) < 3;
     for (let column = 0; column < period; column++) {
       const u = column / scale;
-      // 64 units of noise fit the period exactly, so that the belt has no seam.
+      // The period has exactly 64 units of noise, so that the belt has no seam.
       const around = (column / period) * 64;
       const woven = 5 * weave(around * 4, v / 2.5) + 3 * Math.sin(u * 0.9) * Math.sin(v * 0.9);
       const rubber = 50 + woven + 4 * dirt(around, v / 12);
@@ -117,7 +117,7 @@ function paintBelt(width: number, height: number, seed: number): Belt {
 }
 
 function layBelt(data: Uint8Array, belt: Belt, width: number, height: number, travel: number): void {
-  // The belt runs to the right: what was at the left comes into view from its own end.
+  // The belt moves to the right and repeats.
   const start = (((-travel % belt.period) + belt.period) % belt.period) * 3;
   const stride = width * 3;
   const row = belt.period * 3;
@@ -147,7 +147,7 @@ function lay(data: Uint8Array, width: number, height: number, { sprite, x, y }: 
   }
 }
 
-/** Nearly normal noise of about 1.6 grey levels; images begin at another place of it in every row. */
+/** Approximately normal noise of about 1.6 grey levels; each row of an image starts at another position in it. */
 function sensorNoise(seed: number): Float32Array {
   const random = seededRandom(mixSeeds(seed, 3));
   return Float32Array.from(

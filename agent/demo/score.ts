@@ -1,15 +1,15 @@
-/** Compares results with the truth as they come, and sums up at the end. */
+/** Compares results with the true labels, and summarises them at the end. */
 import type { Result } from '../publish/messages.ts';
 import { matchTruth, type Truth } from './truth.ts';
 
 export interface DemoSummary {
-  /** Parts with a result, and parts that passed the camera without one while the agent inspected. */
+  /** Parts with a result, and parts that passed the camera without one during inspection. */
   readonly parts: number;
   /** Parts with a result. */
   readonly judged: number;
-  /** Parts whose verdict and label are those of the truth. */
+  /** Parts with the correct verdict and label. */
   readonly correct: number;
-  /** correct / parts: a part without a result, or an uncertain one, is not right. */
+  /** correct / parts: a part without a result, or an uncertain one, is not correct. */
   readonly accuracy: number;
   readonly verdicts: { readonly pass: number; readonly fail: number; readonly uncertain: number };
   /** Parts without a result and parts with more than one: both should be 0. */
@@ -19,7 +19,7 @@ export interface DemoSummary {
   readonly latencyMs: { readonly p50: number; readonly p99: number };
 }
 
-/** A result next to the part that the line really made. */
+/** A result with the true part. */
 export interface ScoredResult {
   readonly result: Result;
   /** Undefined if there was no part in the region. */
@@ -37,7 +37,7 @@ export interface Score {
 
 /** How long after a part has left its result may take, ms. */
 const graceMs = 1_500;
-/** The demo may run for days: the summary speaks of the newest. */
+/** The demo may run for days: the summary covers the newest results. */
 const keptResults = 1_000;
 
 export function openScore(line: { readonly truths: readonly Truth[] }): Score {
@@ -86,7 +86,7 @@ export function openScore(line: { readonly truths: readonly Truth[] }): Score {
   };
 }
 
-/** A good part passed, or a defective one failed for the defect it has. */
+/** Whether a good part passed, or a defective one failed with its defect as the label. */
 function isRight(result: Result, truth: Truth | undefined): boolean {
   if (!truth || result.label !== truth.label) return false;
   return result.verdict === (truth.label === 'good' ? 'pass' : 'fail');

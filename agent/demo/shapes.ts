@@ -1,4 +1,6 @@
-/** Outlines of parts as signed distances: negative inside, 0 on the edge. No part reaches further than 1 from its centre. */
+/**
+ * Outlines of parts as signed distances: negative inside, 0 on the edge. No part extends further than 1 from its centre.
+ */
 
 import type { Random } from '../../calibration/train/random.ts';
 import { length } from './plane.ts';
@@ -9,7 +11,7 @@ export type Shape = (x: number, y: number) => number;
 export const shapeKinds = ['washer', 'flange', 'plate', 'nut'] as const;
 export type ShapeKind = (typeof shapeKinds)[number];
 
-/** The outline of one part of a kind; proportions vary a little with chance. */
+/** The outline of one part of a kind; proportions vary randomly. */
 export function shapeOf(kind: ShapeKind, random: Random): Shape {
   return shapes[kind](random);
 }

@@ -1,4 +1,4 @@
-/** The pretend camera's sensor: draws and encodes an image at each tick, and can freeze or change its size. */
+/** The sensor of the simulated camera: draws and encodes an image at each tick, and can freeze or change its size. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Image } from '../../models/image.ts';
 import { Closer } from '../lifecycle/closer.ts';
@@ -6,7 +6,7 @@ import { type Encoder, openEncoder } from './encode.ts';
 import type { Codec, EncodedPicture } from './rtsp/payload.ts';
 import type { PictureSource } from './rtsp/server.ts';
 
-/** Draws what the camera sees at an instant (ms since the epoch), in that size; its buffer may be reused. */
+/** Draws the image of the camera at a time (ms since the epoch), in that size; its buffer may be reused. */
 export type Draw = (at: number, width: number, height: number) => Image;
 
 export interface ShutterOptions {
@@ -14,13 +14,13 @@ export interface ShutterOptions {
   /** Even numbers, pixels. */
   readonly width: number;
   readonly height: number;
-  /** Images a second. */
+  /** Images per second. */
   readonly fps: number;
   readonly draw: Draw;
 }
 
 export interface Shutter extends PictureSource {
-  /** Repeats the newest image: what is decoded is the same to the last bit. */
+  /** Repeats the newest image: the decoded image is identical to the last bit. */
   freeze(on: boolean): void;
   /** Changes the size of the images, from the next one on, and ends a freeze; even numbers, pixels. */
   resize(width: number, height: number): void;
@@ -49,7 +49,7 @@ export async function openShutter(options: ShutterOptions): Promise<Shutter & As
       keyWanted = true;
     }
     newest = frozen ?? draw(capturedAt, width, height);
-    // Only key frames of the same pixels decode to the same pixels: a difference image would refine them.
+    // Only key frames of the same pixels decode to the same pixels: a P-frame would refine them.
     const forceKey = keyWanted || frozen !== undefined;
     keyWanted = false;
     return { ...(await encoder.encode(newest, forceKey)), capturedAt };
@@ -68,7 +68,7 @@ export async function openShutter(options: ShutterOptions): Promise<Shutter & As
         if (picture.key) keyPicture = picture.data;
         for (const listener of listeners) listener(picture);
       }
-      // What is too late is left out, as a camera does; never caught up with.
+      // Late images are skipped, as in a camera, and never sent later.
       tick = Math.max(tick + 1, Math.ceil(((performance.now() - startedAt) * fps) / 1_000));
     }
   }

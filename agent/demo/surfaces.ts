@@ -1,4 +1,4 @@
-/** What parts are made of: colour, relief and gloss at each point of their surface. */
+/** Materials of parts: colour, relief and gloss at each point of their surface. */
 
 import type { Random } from '../../calibration/train/random.ts';
 import { rough, valueNoise } from './noise.ts';
@@ -10,17 +10,17 @@ export type SurfaceKind = (typeof surfaceKinds)[number];
 export interface Surface {
   /** Red, green and blue of the bare material, 0 to 1. */
   readonly colour: readonly [number, number, number];
-  /** How much brighter or darker a point is, about -1 to 1 times a tenth. */
+  /** Brightness difference of a point, about -0.1 to 0.1. */
   tone(x: number, y: number): number;
   /** Height over the flat surface, part radii. */
   relief(x: number, y: number): number;
   /** Strength of highlights, 0 to 1. */
   readonly gloss: number;
-  /** Turned metal shines along two rays that stand with the light; 0 to 1. */
+  /** Turned metal shines along two rays whose direction depends on the light; 0 to 1. */
   readonly rays: number;
 }
 
-/** The surface of one part; colour and texture vary with chance. */
+/** The surface of one part; colour and texture vary randomly. */
 export function surfaceOf(kind: SurfaceKind, random: Random): Surface {
   return surfaces[kind](random);
 }

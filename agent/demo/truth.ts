@@ -1,15 +1,15 @@
-/** What the pretend line knows of its parts, and how results compare with it. */
+/** The true parts of the simulated line, and their comparison with results. */
 import type { Label } from './part.ts';
 
-/** One part that went by; all times in ms since the epoch. */
+/** One part of the line; all times in ms since the epoch. */
 export interface Truth {
-  /** Counts the line's parts from 1. */
+  /** Number of the part, from 1. */
   readonly serial: number;
   readonly label: Label;
-  /** Its first point is about to come into the region. */
+  /** When its first point enters the region. */
   readonly enteredAt: number;
   readonly centredAt: number;
-  /** Its last point has left the region. */
+  /** When its last point has left the region. */
   readonly leftAt: number;
 }
 
@@ -20,7 +20,7 @@ export interface Match<R> {
 }
 
 export interface MatchedResults<R> {
-  /** One for each result, in the same order. */
+  /** The true part of each result, in the same order. */
   readonly matches: readonly Match<R>[];
   /** Parts without any result. */
   readonly missed: readonly Truth[];
@@ -29,10 +29,11 @@ export interface MatchedResults<R> {
 }
 
 /**
- * Finds for each result the part it speaks of, by capture time alone.
+ * Finds the part of each result by its capture time.
  * @param results `capturedAt` in ms since the epoch or ISO 8601
- * @param truths only parts that should have been judged, or the others count as missed
- * @param toleranceMs how much later than drawn a frame may say it was captured; less than the region stays empty
+ * @param truths only parts that should have been judged; parts without a result count as missed
+ * @param toleranceMs maximum difference between capture time and drawing time; less than the time for which the region is
+ * empty
  */
 export function matchTruth<R extends { readonly capturedAt: number | string }>(
   results: readonly R[],

@@ -45,7 +45,7 @@ export async function checkBroker(
   // Empty and retained: if the doctor dies, the last will leaves nothing at the broker.
   const connectWithWill = connector({ ...options, will: { topic, payload: '' } }, signal);
   await using link = await connectWithWill().catch(async (error: unknown) => {
-    throw closedEarly(error) ? await whyHungUp(error, mqtt, topic, signal) : error;
+    throw closedEarly(error) ? await whyClosedEarly(error, mqtt, topic, signal) : error;
   });
   const user = mqtt.username === undefined ? 'a client without a user' : `the user ${mqtt.username}`;
   const remedy = `allow ${user} to publish and subscribe below ${mqtt.topic}/# (access list of the broker)`;
@@ -81,7 +81,7 @@ export async function checkBroker(
 }
 
 /** MQTT 3.1.1 has no error code for a refused last will. */
-async function whyHungUp(
+async function whyClosedEarly(
   error: QcError,
   mqtt: MqttConfig,
   topic: string,
@@ -96,7 +96,7 @@ async function whyHungUp(
     const connect = connector({ ...options, will: { topic, payload: '' } }, signal);
     try {
       await using _ = await connect();
-      return new QcError('broker-refused', `${error.message} over the last will`, { remedy });
+      return new QcError('broker-refused', `${error.message} because of the last will`, { remedy });
     } catch {
       signal.throwIfAborted();
     }

@@ -12,11 +12,11 @@ import { type Finding, failure, failureOf, good, warning } from './finding.ts';
 /** Maximum wait for the first frame, ms: longer than a source needs to give up and say why. */
 const firstFrameMs = 25_000;
 /**
- * How long is read on from there: for the frame rate, for damage, for the first sender report, which tells the camera's
- * clock and comes within 3.1 s (RFC 3550 clause 6.3.1: 2.5 s × 1.5 / 1.218), and for the rate of the timestamps, ms.
+ * Reading time after the first frame, ms: for the frame rate, for damage, for the rate of the timestamps, and for the first
+ * sender report with the camera's clock, which arrives within 3.1 s (RFC 3550 clause 6.3.1: 2.5 s × 1.5 / 1.218).
  */
 const watchMs = 4_500;
-/** Frames that came while the decoder started are read in a burst, ms. */
+/** Frames that arrived while the decoder started are read in a burst of this length, ms. */
 const backlogMs = 1_000;
 /** Longest silence of a camera to wait for, also if stallMs is longer, ms. */
 const maxSilenceMs = 5_000;
@@ -25,7 +25,7 @@ const driftTolerance = 0.005;
 /** A camera clock may be this far from ours, ms. */
 const clockToleranceMs = 1_000;
 
-/** What one look at a camera brought. */
+/** Observations of a camera. */
 interface Look {
   readonly stream: StreamFacts | undefined;
   readonly newest: Frame | undefined;
@@ -33,15 +33,15 @@ interface Look {
   /** From the start of the attempt to its first frame, ms. */
   readonly firstAfterMs: number;
   readonly fps: number | undefined;
-  /** What did not end the attempt, the last message of each kind. */
+  /** Faults that did not end the attempt: the last message of each kind. */
   readonly faults: ReadonlyMap<ErrorCode, string>;
-  /** Texts of the conditions, empty where they are over. */
+  /** Texts of the conditions; empty if they are over. */
   readonly conditions: ReadonlyMap<CameraCondition, string>;
-  /** Why the attempt ended, where nobody ended it. */
+  /** Why the attempt ended by itself. */
   readonly error: unknown;
 }
 
-/** @param side shorter side of what the model sees, pixels; undefined if the model does not open */
+/** @param side shorter side of the model's input, pixels; undefined if the model cannot be opened */
 export async function checkCamera(
   name: string,
   config: CameraConfig,
@@ -85,7 +85,7 @@ async function lookAt(name: string, config: CameraConfig, signal: AbortSignal): 
   try {
     await sourceFor(config)({
       camera: name,
-      // The camera's own clock is looked at, whichever is used later.
+      // The camera's own clock is checked even if it is not used later.
       config: {
         ...config,
         clock: 'camera',
@@ -123,7 +123,7 @@ async function lookAt(name: string, config: CameraConfig, signal: AbortSignal): 
   return { stream, newest, clock, firstAfterMs, fps: rateOf(counted), faults, conditions, error };
 }
 
-/** Frames a second once what had waited at the start is read; undefined if it was too short to tell. */
+/** Frames per second after the initial burst; undefined if the time was too short. */
 function rateOf(counted: readonly { at: number; frames: number }[]): number | undefined {
   const settledAt = (counted[0]?.at ?? 0) + backlogMs;
   const [first, ...later] = counted.filter(({ at }) => at >= settledAt);
@@ -197,7 +197,7 @@ function lightFindings(check: string, { data }: Image): Finding[] {
   return [warning(check, what, 'check the lens cap, light, aperture and exposure of the camera')];
 }
 
-/** A wrong clock matters where capture times are the camera's; elsewhere it is good to know. */
+/** A wrong clock is a failure if capture times use it; otherwise it is a warning. */
 function clockFindings(name: string, { clock }: CameraConfig, { newest, clock: report }: Look): Finding[] {
   const what = report?.cameraFault || (newest && clockFault(newest));
   if (what === undefined) return [];
@@ -213,7 +213,7 @@ function clockFindings(name: string, { clock }: CameraConfig, { newest, clock: r
       ];
 }
 
-/** Timestamps that run slow or fast do no harm, but a growing delay looks the same. */
+/** Timestamps that run slow or fast are harmless, but a growing delay looks the same. */
 function driftFindings(check: string, report: ClockReport | undefined): Finding[] {
   if (!report) return [];
   const { drift, fault } = report;
@@ -229,7 +229,9 @@ function driftFindings(check: string, report: ClockReport | undefined): Finding[
   ];
 }
 
-/** What is too far to be the way from the camera; undefined if the stream does not tell the camera's clock. */
+/**
+ * A clock difference that is too large for transmission delay; undefined if the stream does not contain the camera's clock.
+ */
 export function clockFault({ capturedAt, receivedAt }: Frame): string | undefined {
   const offMs = capturedAt - receivedAt;
   if (Math.abs(offMs) <= clockToleranceMs) return undefined;

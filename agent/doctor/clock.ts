@@ -1,4 +1,4 @@
-/** This machine's clock: capture times, stale commands and certificates all hang on it. */
+/** This machine's clock: capture times, command age checks and certificates depend on it. */
 import { execFile } from 'node:child_process';
 import { access, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -8,10 +8,10 @@ import { type Finding, failure, good, warning } from './finding.ts';
 const setClock =
   'synchronize the clock: timedatectl set-ntp true, with an NTP server that the machine can reach';
 
-/** When this was written: no clock that is right shows an earlier time. */
+/** Date of this code: a correct clock cannot show an earlier time. */
 const writtenAt = Date.parse('2026-11-01T00:00:00Z');
 
-/** @param file something that was saved on this machine: a right clock is not before it */
+/** @param file a file saved on this machine: a correct clock is not before its date */
 export async function checkClock(file: string, env: Environment, now = Date.now()): Promise<Finding[]> {
   const shown = new Date(now).toISOString();
   if (now < writtenAt) {
@@ -28,16 +28,14 @@ export async function checkClock(file: string, env: Environment, now = Date.now(
   return [
     good(
       'clock',
-      kept
-        ? `${shown}, synchronized by NTP`
-        : `${shown}; this machine does not say whether NTP synchronizes it`,
+      kept ? `${shown}, synchronized by NTP` : `${shown}; it is unknown whether NTP synchronizes it`,
     ),
   ];
 }
 
 /**
- * Whether the clock is synchronised, as the kernel sees it (adjtimex(2), STA_UNSYNC, by way of timedatectl) or
- * systemd-timesyncd says; undefined if neither can be asked, as in a container.
+ * Whether the clock is synchronised, according to the kernel (adjtimex(2), STA_UNSYNC, through timedatectl) or
+ * systemd-timesyncd; undefined if neither is available, as in a container.
  */
 async function keptByNtp(env: Environment): Promise<boolean | undefined> {
   try {
@@ -48,7 +46,7 @@ async function keptByNtp(env: Environment): Promise<boolean | undefined> {
     const answer = /^NTPSynchronized=(yes|no)$/m.exec(stdout)?.[1];
     if (answer) return answer === 'yes';
   } catch {
-    // No systemd here, or it does not run.
+    // systemd is not installed or not running.
   }
   const told = await access('/run/systemd/timesync/synchronized').then(
     () => true,

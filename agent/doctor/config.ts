@@ -1,4 +1,4 @@
-/** The configuration: everything that is wrong with it, or what it says. */
+/** Checks the configuration: reports all problems, or a summary. */
 import { readDocument } from '../../config/document.ts';
 import type { Environment } from '../../config/environment.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -7,12 +7,12 @@ import type { Config } from '../../config/schema.ts';
 import { type Finding, failure, good, warning } from './finding.ts';
 
 export interface ConfigFindings {
-  /** Absent if something is wrong with it. */
+  /** Undefined if it is invalid. */
   readonly config?: Config;
   readonly findings: Finding[];
 }
 
-/** @throws ConfigError if there is no such file, or it is no YAML: nothing can be said about what is in it */
+/** @throws ConfigError if the file does not exist or is not YAML */
 export function checkConfig(file: string, env: Environment): ConfigFindings {
   readDocument(file);
   const warnings: Finding[] = [];

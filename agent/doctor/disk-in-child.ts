@@ -1,6 +1,6 @@
 /**
- * A disk or a network drive that hangs holds the requester it, and a process whose threads it holds cannot even exit. So a
- * child asks it, and is left behind if need be.
+ * A hanging disk or network drive blocks the threads that access it, and a process with blocked threads cannot exit. So a
+ * child process checks it and is abandoned if necessary.
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -8,12 +8,12 @@ import { childEnvironment } from '../../config/child-environment.ts';
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 import type { Finding } from './finding.ts';
 
-/** To the child. */
+/** Request to the child. */
 export interface DiskQuestion {
   readonly directory: string;
 }
 
-/** From the child. */
+/** Answer of the child. */
 export type DiskAnswer =
   | { readonly findings: Finding[] }
   | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly remedy: string } };
@@ -23,7 +23,7 @@ export function failedWith(error: unknown): DiskAnswer {
   return { error: { code: known.code, message: known.message, remedy: known.remedy } };
 }
 
-/** @throws QcError as the check does, and the reason of the signal: then nothing waits for the child any more */
+/** @throws QcError as the check, and the reason of the signal: then the child is abandoned */
 export async function checkDiskInChild(directory: string, signal: AbortSignal): Promise<Finding[]> {
   const child = fork(fileURLToPath(new URL('./disk-child.js', import.meta.url)), [], {
     execArgv: [],

@@ -1,4 +1,4 @@
-/** The place for what the agent writes: there, writable, and with room. */
+/** Checks the storage directory: it exists, is writable, and has free space. */
 import { randomUUID } from 'node:crypto';
 import { open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -12,8 +12,8 @@ const fewBytes = 2e9;
 const makeRoom = 'free some space, move storage.directory to a larger disk, or lower storage.evidenceQuotaMb';
 
 /**
- * Makes nothing that stays: a directory that is not there yet is the agent's to make, with its own owner, so its
- * nearest parent is tried instead. @throws QcError storage-unusable
+ * Leaves nothing behind: a missing directory is created by the agent with its own owner, so the nearest parent is tested
+ * instead. @throws QcError storage-unusable
  */
 export async function checkDisk(directory: string): Promise<Finding[]> {
   const place = await nearest(directory);
@@ -32,7 +32,7 @@ export async function checkDisk(directory: string): Promise<Finding[]> {
     : [good('disk', `${room.detail}; the agent creates it when it starts`)];
 }
 
-/** @param noFiles the file system has room, but can hold no further file */
+/** @param noFiles the file system has space, but no inodes */
 export function roomFinding(directory: string, freeBytes: number, noFiles = false): Finding {
   const said = `${directory}: ${size(freeBytes)} free`;
   if (noFiles)
@@ -45,7 +45,7 @@ function size(bytes: number): string {
   return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.floor(bytes / 1e6)} MB`;
 }
 
-/** The directory, or what there is of the way to it; undefined if one may not even look. */
+/** The directory or its nearest existing parent; undefined without permission to look it up. */
 async function nearest(directory: string): Promise<string | undefined> {
   for (let place = directory; ; place = dirname(place)) {
     try {
@@ -67,7 +67,7 @@ function forbidden(place: string): Finding {
   );
 }
 
-/** What a newer agent wrote must not be touched. */
+/** Data of a newer agent must not be changed. */
 async function whyNotReadable(directory: string): Promise<Finding | undefined> {
   return requireReadable(directory).then(
     () => undefined,
@@ -78,7 +78,7 @@ async function whyNotReadable(directory: string): Promise<Finding | undefined> {
   );
 }
 
-/** Only writing tells: rights, read-only mounts, quotas and broken disks. */
+/** Only a write detects missing permissions, read-only mounts, quotas and broken disks. */
 async function whyNotWritable(place: string): Promise<Finding | undefined> {
   const file = join(place, `.doctor-${randomUUID()}`);
   try {

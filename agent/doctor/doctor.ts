@@ -1,4 +1,4 @@
-/** Finds what a newcomer gets wrong, with the product's own attempts: what works here works in the agent. */
+/** Finds common configuration errors with the agent's own code: what works here works in the agent. */
 import type { Environment } from '../../config/environment.ts';
 import { QcError } from '../../config/errors.ts';
 import { checkBroker } from './broker.ts';
@@ -27,9 +27,8 @@ export interface Findings {
 }
 
 /**
- * Checks configuration, clock, disk, outbox, HTTP port, model, broker and cameras; changes nothing, and does not disturb
- * an agent that runs.
- * Where the signal aborts, what is known by then is returned.
+ * Checks configuration, clock, disk, outbox, HTTP port, model, broker and cameras; changes nothing, and does not disturb a
+ * running agent. If the signal aborts, the findings so far are returned.
  * @throws ConfigError if the file cannot be read at all
  */
 export async function runDoctor(
@@ -49,7 +48,7 @@ export async function runDoctor(
   add(await checkWithin('clock', within(10_000, 'internal'), () => checkClock(file, env)));
   if (config) {
     const { storage, cameras } = config;
-    // Whoever asks a directory that does not answer hangs with it.
+    // Access to a hanging directory would block this process.
     let isUsable = true;
     const onDisk = (limit: AbortSignal) =>
       checkDiskInChild(storage.directory, limit).catch((error: unknown) => {

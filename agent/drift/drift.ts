@@ -1,37 +1,37 @@
 /**
- * How far the parts of one camera have moved away from those that the head was trained on.
+ * Measures how far the parts of one camera have moved away from the training parts of the head.
  *
- * Each part's features are compared with the mean example of the label it is taken for, so that more defects alone are no
- * drift. The squared length of the mean difference δ is estimated without bias by the two-sample statistic of Chen and Qin
- * ("A two-sample test for high-dimensional data", Annals of Statistics 38, 2010): products of different parts only, less
- * what the few examples do not know of their own mean. It is the squared MMD with a linear kernel (Gretton et al., JMLR 13,
- * 2012). Newer parts weigh more, as in an EWMA control chart (NIST/SEMATECH e-Handbook, 6.3.2.4).
+ * The features of each part are compared with the mean example of its predicted label, so that a higher rate of defects
+ * alone is not drift. The squared length of the mean difference δ is estimated without bias by the two-sample statistic of
+ * Chen and Qin ("A two-sample test for high-dimensional data", Annals of Statistics 38, 2010): products of different parts
+ * only, minus the uncertainty of the examples' mean. It is the squared MMD with a linear kernel (Gretton et al., JMLR 13,
+ * 2012). Newer parts have a higher weight, as in an EWMA control chart (NIST/SEMATECH e-Handbook, 6.3.2.4).
  *
  *   drift = √(‖δ‖² / tr(Σ) / (tolerance² + 3 s)),   s = √(2 tr(Σ²)) / tr(Σ) · (1/n + Σ wₖ²/mₖ)
  *
  * Σ: how the examples spread around the mean of their label, s: the deviation of ‖δ‖² / tr(Σ) by chance, n: parts that count,
- * wₖ and mₖ: share and examples of label k. At 1 the parts have moved by `tolerance` of their own spread and chance is out of
- * the question.
+ * wₖ and mₖ: share and examples of label k. At 1 the parts have moved by `tolerance` of their own spread, which chance
+ * cannot explain.
  */
 import type { Reference } from './reference.ts';
 
 export interface Drift {
-  /** One part more. @param features [D], pooled features of the base */
+  /** Adds one part. @param features [D], pooled features of the base */
   add(features: Float32Array): void;
-  /** 0: as in training; 1: the limit from which it is worth an alarm; undefined while too few parts were seen. */
+  /** 0: as in training; 1: the alarm limit; undefined while too few parts were seen. */
   readonly value: number | undefined;
 }
 
-/** A mean that has moved by this share of the spread. */
+/** Tolerated shift of the mean, as a share of the spread. */
 export const tolerance = 0.4;
-/** Parts over which is averaged: each weighs 2/(N+1) at first. */
+/** Number of parts that are averaged: each starts with the weight 2/(N+1). */
 const window = 200;
-/** Fewer say nothing. */
+/** Minimum number of parts. */
 const minParts = 30;
-/** Deviations by chance that are granted. */
+/** Tolerated random deviation, in standard deviations. */
 const granted = 3;
 
-/** Keeps one mean, whatever is added. */
+/** Keeps one mean; memory does not grow with the number of parts. */
 export function createDrift({ means, counts, spread, concentration, place }: Reference): Drift {
   const fade = 1 - 2 / (window + 1);
   const size = means.find((mean) => mean !== undefined)!.length;

@@ -1,33 +1,33 @@
-/** What the parts looked like that a head was trained on: where each label lies, and how far its parts spread. */
+/** Statistics of the training parts of a head: the mean of each label, and the spread of its parts. */
 
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { argmax } from '../../models/argmax.ts';
 import { type HeadWeights, hellinger, probabilitiesOf } from '../../models/head.ts';
 
 export interface Reference {
-  /** [K][D], the mean example of each label, transformed; undefined if the head knows none of it. */
+  /** [K][D], the mean example of each label, transformed; undefined for a label without examples. */
   readonly means: readonly (Float64Array | undefined)[];
   /** [K], examples of each label. */
   readonly counts: readonly number[];
   /** Variance of the examples around the mean of their label, summed over the features: tr(Σ). */
   readonly spread: number;
-  /** tr(Σ²) / tr(Σ)²: one over the number of directions in which the examples really spread. */
+  /** tr(Σ²) / tr(Σ)²: the inverse of the effective number of dimensions of the examples. */
   readonly concentration: number;
-  /** [D] → the features as the head transforms them, and the label it takes them for. */
+  /** [D] → the features as transformed by the head, and its predicted label. */
   place(features: Float32Array): { readonly transformed: Float32Array; readonly label: number };
 }
 
-/** Fewer examples tell nothing of how far parts spread. */
+/** Minimum number of examples to measure the spread. */
 const minExamples = 8;
-/** Examples looked at between two looks at other work: a frame must not wait for the reference. */
+/** Examples processed before yielding to other work: a frame must not wait for the reference. */
 const atOnce = 10;
-/** Examples from whose pairs tr(Σ²) is estimated. */
+/** Number of examples whose pairs estimate tr(Σ²). */
 const maxPaired = 40;
 
 /**
- * Examples count for the label that the head gives them, as parts do later: both sides are sorted by the same rule.
- * Some hundred of them take tens of ms, in small bites.
- * @returns undefined for a head that knows too few of its examples
+ * Examples count for the label that the head predicts, as parts do later: the same rule for both. Some hundred examples
+ * take tens of ms, in small steps.
+ * @returns undefined for a head with too few examples
  */
 export async function referenceOf(head: HeadWeights): Promise<Reference | undefined> {
   const { exemplars = [], labels } = head;
@@ -38,7 +38,7 @@ export async function referenceOf(head: HeadWeights): Promise<Reference | undefi
   let squares = 0;
   for (const row of exemplars) {
     if (labelOf.length % atOnce === 0) await otherWork();
-    // An example is transformed already: t(x) of x = sign(t)·t² is t again, since t has length 1.
+    // The stored example is already transformed: t(x) of x = sign(t)·t² is t again, because t has length 1.
     const features = row.map((value) => value * Math.abs(value));
     const label = argmax(probabilitiesOf(head, features));
     labelOf.push(label);

@@ -1,7 +1,7 @@
-/** Watches the parts of each camera for drift, against whichever head judges them. */
+/** Watches the parts of each camera for drift from the training parts of the head that judges them. */
 import { decodeHead } from '../../models/head.ts';
 import { openStore } from '../../models/versions/store.ts';
-import type { Seen } from '../inspect.ts';
+import type { Observation } from '../inspect.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Result } from '../publish/messages.ts';
@@ -10,7 +10,7 @@ import { type Reference, referenceOf } from './reference.ts';
 
 export interface DriftWatch {
   /** A part was judged. */
-  see(result: Pick<Result, 'camera' | 'model'>, seen: Pick<Seen, 'features'>): void;
+  add(result: Pick<Result, 'camera' | 'model'>, seen: Pick<Observation, 'features'>): void;
 }
 
 export interface DriftWatchDeps {
@@ -18,13 +18,13 @@ export interface DriftWatchDeps {
   readonly metrics: Pick<Metrics, 'watchDrift'>;
 }
 
-/** Heads whose examples are kept: recipes come and go. Each is some MB. */
+/** Maximum number of heads whose examples are kept, since recipes change. Each takes some MB. */
 const maxHeads = 8;
 
-/** A head that could not be read is read again after this time, ms. */
+/** Retry interval for a head that could not be read, ms. */
 const retryMs = 60_000;
 
-/** How far a camera has drifted, in the eyes of the head that judges it. */
+/** Drift of a camera relative to the head that judges it. */
 interface Watched {
   readonly version: string;
   drift?: Drift;
@@ -32,11 +32,11 @@ interface Watched {
 
 /**
  * The examples of a head are read from the store when it judges its first part; the parts until then are skipped.
- * With another head a camera starts again: what was far from the old one's examples may be near to those of the new one.
+ * With another head a camera starts again: parts far from the old head's examples may be close to the new head's.
  */
 export function createDriftWatch(storageDirectory: string, deps: DriftWatchDeps): DriftWatch {
   const log = deps.log.child({ component: 'drift' });
-  /** By version, the one that was asked for last at the end; undefined while it is read, and for a head without examples. */
+  /** By version, in order of last use; undefined while it is being read, and for a head without examples. */
   const references = new Map<string, Reference | undefined>();
   const cameras = new Map<string, Watched>();
 
@@ -58,7 +58,7 @@ export function createDriftWatch(storageDirectory: string, deps: DriftWatchDeps)
       if (reference) references.set(version, reference);
       else log.info({ version }, 'drift is not monitored: the model version contains too few examples');
     } catch (error) {
-      log.warn({ version }, `drift is not watched: ${(error as Error).message}`);
+      log.warn({ version }, `drift is not monitored: ${(error as Error).message}`);
       setTimeout(() => references.delete(version), retryMs).unref();
     }
   }
@@ -73,8 +73,8 @@ export function createDriftWatch(storageDirectory: string, deps: DriftWatchDeps)
   }
 
   return {
-    see({ camera: name, model: { version } }, { features }) {
-      // Without features nothing was judged, and the version says only what would have.
+    add({ camera: name, model: { version } }, { features }) {
+      // Without features the part was not judged, and the version is only the one that would have judged it.
       if (!features || version === 'none') return;
       const reference = referenceFor(version);
       const camera = cameraOf(name, version);

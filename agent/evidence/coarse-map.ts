@@ -1,4 +1,4 @@
-/** A head's map of deviations → what is stored and shown of it. */
+/** Reduces a head's map of deviations to the size that is stored and shown. */
 import type { WhereMap } from '../../models/run/messages.ts';
 import type { WhereMapView } from './where-view.ts';
 
@@ -12,7 +12,7 @@ export function whereMapViewOf(
 ): WhereMapView | undefined {
   if (!map || least === undefined) return undefined;
   const { data, height, width } = coarse(map);
-  // The map of a part without any peak stays pale.
+  // The map of a part without any peak remains pale.
   const most = Math.max(2 * least, ...data);
   if (!Number.isFinite(most)) return undefined;
   const levels = Uint8Array.from(data, (value) => Math.round((255 * Math.max(0, value)) / most));

@@ -10,7 +10,7 @@ export interface EvidenceFiles {
   readonly bytes: number;
   /** Number of images. */
   readonly files: number;
-  /** Ids, oldest first: since the start in order of arrival, before that by time. */
+  /** Ids, oldest first: those since the start in order of arrival, older ones by time. */
   readonly ids: readonly string[];
   /**
    * Deletes the oldest if there is no space, then writes image and sidecar, each atomically.

@@ -1,7 +1,7 @@
 /**
  * Evidence: the judged image of every part that did not pass, and of some that did, stored on disk within a quota.
  * Images are written in parallel to the inspection, one after the other; images that the disk cannot take in time are dropped
- * and counted. If the disk fills up, evidence stops before anything more important does.
+ * and counted. If the disk fills up, evidence stops first.
  */
 
 import { join } from 'node:path';
@@ -50,7 +50,7 @@ export interface EvidenceDeps {
   readonly pauseMs?: number;
 }
 
-/** Most images that wait for the disk, and the size of their pixels, bytes. */
+/** Maximum number of images that wait for the disk, and maximum total size of their pixels, bytes. */
 const maxWaiting = 32;
 const maxWaitingBytes = 32_000_000;
 /** Time to write the queued images when the agent stops, ms. */

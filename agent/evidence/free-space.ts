@@ -4,7 +4,7 @@ import { statfs } from 'node:fs/promises';
 export interface FreeSpace extends Disposable {
   /** Free space for this user, bytes; undefined before the first check. */
   readonly freeBytes: number | undefined;
-  /** Whether less is free than must stay free. */
+  /** Whether less than the minimum is free. */
   readonly isLow: boolean;
   /** Checks again. @param wanted bytes that are about to be written */
   look(wanted?: number): Promise<void>;

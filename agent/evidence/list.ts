@@ -19,11 +19,11 @@ export interface EvidenceQuery {
 
 export interface EvidencePage {
   readonly items: readonly Result[];
-  /** Where the next page begins; null if there is none. A page may be short or empty although there is a next. */
+  /** Start of the next page; null if there is none. A page may be short or empty although there is a next one. */
   readonly next: string | null;
 }
 
-/** Most sidecars read for one page: a search for a rare label must not keep the disk busy for minutes. */
+/** Maximum number of sidecars read for one page: a search for a rare label must not load the disk for minutes. */
 const maxRead = 1_000;
 /** Sidecars read concurrently. */
 const atOnce = 16;

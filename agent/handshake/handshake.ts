@@ -1,4 +1,4 @@
-/** The handshake of one camera with a PLC: trigger, answer, result, acknowledgement, and the timeout of each step. */
+/** The handshake of one camera with a PLC: trigger, reply, result, acknowledgement, and the timeout of each step. */
 import { QcError } from '../../config/errors.ts';
 import type { TriggerConfig } from '../../config/schema.ts';
 import { monotonicMs } from '../../models/run/monotonic.ts';
@@ -28,9 +28,9 @@ export interface HandshakeDeps {
   readonly observer: HandshakeObserver;
   /** Captures the images of a job; settles like `OpenParts.trigger`. */
   readonly acquire: (request: TriggerRequest) => Promise<{ jobId: string }>;
-  /** The recipe in force. */
+  /** The active recipe. */
   readonly recipe: () => string;
-  /** Why nothing can be judged now, apart from busy jobs; empty if it can. */
+  /** Why parts cannot be judged now, apart from busy jobs; empty if they can. */
   readonly obstacle: () => string;
   /** Called whenever the view has changed. */
   readonly onChange: () => void;
@@ -121,7 +121,7 @@ export async function openHandshake(
     return { jobId };
   }
 
-  /** Nobody acknowledged it in time: its slot is freed, because the line continues. */
+  /** It was not acknowledged in time: its slot is freed, because the line continues. */
   function giveUp({ jobId, partId }: Job): void {
     patience.delete(jobId);
     jobs.acknowledge(jobId);

@@ -28,7 +28,7 @@ export interface Moment {
 }
 
 export interface JobsOptions {
-  /** Most open jobs at a time. */
+  /** Maximum number of open jobs. */
   readonly places: number;
   /** Whether a result must be acknowledged. */
   readonly acknowledges: boolean;
@@ -36,7 +36,7 @@ export interface JobsOptions {
   readonly repeatMs: number;
 }
 
-/** Finished jobs that are remembered for late requests. */
+/** Number of finished jobs that are remembered for late requests. */
 const maxRemembered = 64;
 
 export class Jobs {
@@ -59,7 +59,7 @@ export class Jobs {
     return this.open.find(({ state }) => state === 'requested' || state === 'acquiring');
   }
 
-  /** Why a trigger would be refused now; undefined if it would be accepted. */
+  /** Why a trigger is refused now; undefined if it is accepted. */
   get busy(): string | undefined {
     if (this.acquiring) return 'the images of an earlier trigger are still being captured';
     const { size } = this.#open;

@@ -11,7 +11,7 @@ const journalSchema = z.strictObject({ schema: z.literal(1), jobs: z.array(z.str
 export interface JobJournal extends AsyncDisposable {
   /** Jobs that were open when the agent last stopped. */
   readonly left: readonly string[];
-  /** Writes the open jobs as soon as the disk is free; consecutive calls may share one write. */
+  /** Writes the open jobs when the previous write has ended; consecutive calls may share one write. */
   record(jobs: readonly string[]): void;
 }
 

@@ -38,7 +38,7 @@ export interface AccessFiles {
   readonly certificate?: ServedCertificate | undefined;
 }
 
-/** Most concurrent connections: the cameras and the broker need file descriptors too. */
+/** Maximum number of connections: the cameras and the broker need file descriptors too. */
 const maxConnections = 256;
 /** A client that sends its headers or body slowly must not hold a connection forever, ms. */
 const headersTimeout = 10_000;

@@ -34,7 +34,7 @@ export async function askAgent(
     method,
     headers: { ...headers },
     signal,
-    // An http.Agent would open a connection of its own.
+    // An http.Agent would open another connection.
     ...(socket ? { createConnection: () => socket } : { agent: false }),
   };
   const asked = request(options);

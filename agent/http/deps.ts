@@ -1,4 +1,4 @@
-/** What every route gets: the server it is added to, and what it needs of the agent. */
+/** Dependencies of the routes: the server and the agent. */
 import type { Calibration } from '../../calibration/calibration.ts';
 import type { Image } from '../../models/image.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -40,7 +40,7 @@ export interface HttpDeps {
   cameras(): readonly CameraView[];
   /** Judges with the live model. @throws QcError if there is none */
   classify(image: Image): Promise<Classification>;
-  /** Whether someone has the page open: cameras then add previews of the whole image. */
+  /** Whether a page is open: cameras then add previews of the whole image. */
   watch(on: boolean): void;
   readonly audit: Pick<Audit, 'record' | 'ready' | 'read'>;
   /** Reports what is wrong with tokens or certificate; an empty text withdraws it. */

@@ -1,6 +1,6 @@
 import type { FastifyRateLimitStore } from '@fastify/rate-limit';
 
-/** Most addresses and tokens counted at a time; the one unseen for longest is dropped first. */
+/** Maximum number of counted addresses and tokens; the one unseen for longest is dropped first. */
 const maxKeys = 5_000;
 
 interface Window {

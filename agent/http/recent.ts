@@ -36,7 +36,7 @@ export interface RecentStore extends Recent {
   map(resultId: string): WhereMapView | undefined;
 }
 
-/** What is shown of a part besides its result. */
+/** Images and map of a part. */
 interface ShownPart {
   readonly frame?: Frame | undefined;
   readonly map?: WhereMapView | undefined;
@@ -89,7 +89,7 @@ export function createRecent(options: RecentOptions = {}): RecentStore {
 
 const nothingCounted: Counts = { pass: 0, fail: 0, uncertain: 0, judged: 0, judgedSince: null };
 
-/** Without a label no head judged the part: none was active, or the part was lost before it could be judged. */
+/** A part without a label was not judged: no head was active, or the part was lost before. */
 function countWith(counts: Counts, { verdict, label, capturedAt }: Result): Counts {
   const next = { ...counts, [verdict]: counts[verdict] + 1 };
   if (label === null) return next;

@@ -21,7 +21,7 @@ export interface SessionLimits {
   readonly idleMs: number;
 }
 
-/** Most sessions of one token; the one unused for longest is ended first. There are at most 1,000 tokens. */
+/** Maximum number of sessions of one token; the one unused for longest is ended first. There are at most 1,000 tokens. */
 const perToken = 16;
 
 interface Login {

@@ -1,4 +1,4 @@
-/** What the HTTP interface and its events show, as schemas; the types follow. The pages import these types. */
+/** Schemas of the HTTP interface and its events, with their types. The pages import these types. */
 import { z } from 'zod';
 import { whereMapView } from '../evidence/where-view.ts';
 import { resultMessage, statusMessage, where } from '../publish/messages.ts';
@@ -22,7 +22,7 @@ export const counts = z.object({
   pass: count,
   fail: count,
   uncertain: count,
-  judged: count.describe('parts that a head judged; a defect rate is fail of these'),
+  judged: count.describe('parts judged by a trained model; the defect rate is fail divided by this'),
   judgedSince: z
     .string()
     .nullable()
@@ -35,7 +35,7 @@ export const cameraWithCounts = cameraView.extend({ counts });
 export type CameraWithCounts = z.output<typeof cameraWithCounts>;
 
 export const userView = z.object({
-  name: z.string().describe('whose token it is; local where no tokens are configured'),
+  name: z.string().describe('holder of the token; local if no tokens are configured'),
   role: z.enum(roles),
   tokens: z.boolean().describe('whether tokens are configured at all'),
   session: z.boolean().describe('whether the request belongs to a page log-in, which can be ended'),
@@ -43,8 +43,10 @@ export const userView = z.object({
 export type UserView = z.output<typeof userView>;
 
 export const evidencePage = z.object({
-  items: z.array(resultMessage).describe('may be fewer than the limit, or none, although there is a next'),
-  next: z.string().nullable().describe('where the next page begins; null: there is none'),
+  items: z
+    .array(resultMessage)
+    .describe('may be fewer than the limit, or empty, although there is a next page'),
+  next: z.string().nullable().describe('start of the next page; null if there is none'),
 });
 export type EvidencePage = z.output<typeof evidencePage>;
 
@@ -69,6 +71,6 @@ const answerEvent = z.object({
   resultId: z.string(),
   label: z.string().nullable().describe('null: skipped'),
   by: z.string(),
-  isOwn: z.boolean().describe('answered in the browser that listens'),
+  isOwn: z.boolean().describe('whether it was answered in this browser'),
 });
 export type AnswerEvent = z.output<typeof answerEvent>;

@@ -2,7 +2,7 @@
 export class Closer implements AsyncDisposable {
   #closers: (() => PromiseLike<void> | void)[] = [];
 
-  /** Adds something open and returns it, so that opening stays one expression. */
+  /** Adds an open resource and returns it, so that opening remains one expression. */
   use<T extends AsyncDisposable>(resource: T): T {
     this.#closers.push(() => resource[Symbol.asyncDispose]());
     return resource;

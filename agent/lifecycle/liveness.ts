@@ -1,7 +1,7 @@
 /**
- * Detects work that hangs. A watchdog restarts the process because of it, so it reports only what a restart can
- * fix: work that does not end, a loop that does not turn, a model that stays unavailable.
- * An unavailable camera or broker is not such a case: it is retried forever, and the station is degraded meanwhile.
+ * Detects work that hangs. A watchdog then restarts the process, so only faults that a restart can fix are reported: work
+ * that does not end, a loop that does not progress, a model that remains unavailable. An unavailable camera or broker is
+ * not such a case: it is retried forever, and the station is degraded meanwhile.
  */
 export class Liveness {
   readonly #hangs: ((now: number) => string | undefined)[] = [];
@@ -41,7 +41,7 @@ export class Liveness {
     );
   }
 
-  /** Watches something that may fail for a while, but not forever. Checked at each call of `hang`. */
+  /** Watches something that may fail for some time, but not forever. Checked at each call of `hang`. */
   fault(what: string, patienceMs: number, fault: () => string | undefined): void {
     let wellAt = performance.now();
     this.#hangs.push((now) => {

@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface RetryOptions {
   /** Ends the loop; the attempt in progress gets the same signal. */
   readonly signal: AbortSignal;
-  /** First and longest delay between two attempts, ms. */
+  /** First and maximum delay between two attempts, ms. */
   readonly minMs?: number;
   readonly maxMs?: number;
-  /** An attempt that lasted this long counts as a success: the delay starts small again, ms. */
+  /** An attempt that lasted this long counts as a success and resets the delay, ms. */
   readonly healthyMs?: number;
   /** Credentials of the attempt, if it logs in. */
   readonly login?: Login | undefined;
@@ -27,7 +27,8 @@ const refusalWaitsMs = [60_000, 300_000, 900_000] as const;
 
 /**
  * Repeats the attempt until the signal aborts: exponential back-off with full jitter
- * (Brooker, "Exponential Backoff And Jitter", AWS 2015). The only place in the agent that retries.
+ * (Brooker, "Exponential Backoff And Jitter", AWS 2015). Used wherever an outage can last; loops with their own timing
+ * explain it in their header.
  */
 export async function retry(
   attempt: (signal: AbortSignal) => Promise<void>,

@@ -1,10 +1,10 @@
-/** What the cameras do. */
+/** Metrics of the cameras. */
 import type { ErrorCode } from '../../config/errors.ts';
 import { cameraConditions } from '../camera/condition.ts';
 import type { DropReason } from '../camera/source.ts';
 import type { Declare } from './declare.ts';
 
-/** What a camera shows at the moment of a scrape. */
+/** Values of a camera that are read at each scrape. */
 export interface CameraReading {
   readonly camera: string;
   readonly up: boolean;
@@ -20,7 +20,7 @@ const dropReasons = [
   'recut',
   'overload',
 ] as const satisfies readonly DropReason[];
-/** Faults of a camera that are alarmed by themselves. */
+/** Faults of a camera that have their own alerts. */
 const alarmed = ['camera-frozen', 'camera-stalled'] as const satisfies readonly ErrorCode[];
 
 export function declareCameras({ counter, gauge }: Declare) {
@@ -60,20 +60,24 @@ export function declareCameras({ counter, gauge }: Declare) {
     },
   );
   const metrics = {
-    cameraReconnects: counter('qc_camera_reconnects_total', 'Times a camera was opened again', ['camera']),
+    cameraReconnects: counter('qc_camera_reconnects_total', 'Reconnections of a camera', ['camera']),
     cameraFaults: counter('qc_camera_faults_total', 'Losses of a camera by reason', ['camera', 'reason']),
-    framesReceived: counter('qc_frames_received_total', 'Frames handed over by the decoder', ['camera']),
-    framesDropped: counter('qc_frames_dropped_total', 'Frames nobody took in time', ['camera', 'reason']),
+    framesReceived: counter('qc_frames_received_total', 'Frames delivered by the decoder', ['camera']),
+    framesDropped: counter(
+      'qc_frames_dropped_total',
+      'Frames that were dropped before they were judged, by reason',
+      ['camera', 'reason'],
+    ),
   };
   const cameraCondition = gauge(
     'qc_camera_condition',
-    '1 while this is wrong with a camera that delivers frames',
+    '1 while a camera that delivers frames has this condition',
     ['camera', 'condition'],
   );
   return {
     ...metrics,
     cameraCondition,
-    /** Reads the camera at every scrape. What may never happen to it stands at 0, so that its first time is an increase. */
+    /** Reads the camera at every scrape. Counters start at 0, so that the first event is an increase. */
     watchCamera(camera: string, read: () => CameraReading): void {
       cameras.set(camera, read);
       metrics.cameraReconnects.inc({ camera }, 0);

@@ -1,4 +1,4 @@
-/** What leaves the station, and what is kept here. */
+/** Metrics of delivery and evidence. */
 import type { Declare } from './declare.ts';
 
 export interface OutboxReading {
@@ -14,10 +14,10 @@ export interface EvidenceReading {
 
 export function declareDelivery({ counter, gauge, readCounter }: Declare) {
   let outbox: (() => OutboxReading) | undefined;
-  gauge('qc_outbox_messages', 'Messages that wait for the broker', [], function () {
+  gauge('qc_outbox_messages', 'Messages waiting for the broker', [], function () {
     this.set(outbox?.().size ?? 0);
   });
-  gauge('qc_outbox_oldest_seconds', 'How long the oldest message has waited', [], function () {
+  gauge('qc_outbox_oldest_seconds', 'Age of the oldest waiting message', [], function () {
     this.set((outbox?.().oldestAgeMs ?? 0) / 1000);
   });
   readCounter(
@@ -26,10 +26,10 @@ export function declareDelivery({ counter, gauge, readCounter }: Declare) {
     () => outbox?.().dropped ?? 0,
   );
   let evidence: (() => EvidenceReading) | undefined;
-  gauge('qc_evidence_bytes', 'Disk taken by evidence pictures and their results', [], function () {
+  gauge('qc_evidence_bytes', 'Disk space of evidence images and their results', [], function () {
     this.set(evidence?.().bytes ?? 0);
   });
-  gauge('qc_evidence_files', 'Evidence pictures kept', [], function () {
+  gauge('qc_evidence_files', 'Number of stored evidence images', [], function () {
     this.set(evidence?.().files ?? 0);
   });
   const evidenceDropped = counter(
@@ -39,16 +39,16 @@ export function declareDelivery({ counter, gauge, readCounter }: Declare) {
   );
   return {
     evidenceDropped,
-    mqttConnected: gauge('qc_mqtt_connected', '1 while announced to the broker'),
-    mqttPublished: counter('qc_mqtt_published_total', 'Messages the broker has acknowledged', ['kind']),
+    mqttConnected: gauge('qc_mqtt_connected', '1 while connected to the broker'),
+    mqttPublished: counter('qc_mqtt_published_total', 'Messages acknowledged by the broker', ['kind']),
     mqttRefused: counter(
       'qc_mqtt_refused_total',
-      'Messages and subscriptions that the broker refused; a topic that stays refused counts once',
+      'Messages and subscriptions refused by the broker; a topic that remains refused counts once',
       ['kind', 'reason'],
     ),
     sparkplugConnected: gauge(
       'qc_sparkplug_connected',
-      '1 while the Sparkplug edge node is born; absent where the station is none',
+      '1 while the Sparkplug edge node is online; absent if Sparkplug is not configured',
       ['group', 'node'],
     ),
     sparkplugPublished: counter('qc_sparkplug_published_total', 'Sparkplug messages sent', ['type']),

@@ -1,7 +1,7 @@
-/** Values a label may take before the rest is counted together: a PLC may send any recipe name. */
+/** Maximum number of values of a label; further values are counted together, because a PLC may send any recipe name. */
 const labelValuesKept = 64;
 
-/** The first values seen keep their name; all that come later share `other`. */
+/** The first values keep their name; all later ones become `other`. */
 export function keptValues(limit = labelValuesKept): (value: string) => string {
   const kept = new Set<string>();
   return (value) => {

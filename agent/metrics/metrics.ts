@@ -1,4 +1,7 @@
-/** Every Prometheus metric, each declared once in one of these files. Base units, `_total` on counters, bounded label values. */
+/**
+ * All Prometheus metrics; each is declared once in one of these files. Base units, `_total` on counters, bounded label
+ * values.
+ */
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { TrainingConfig } from '../../config/schema.ts';
 import { stationState } from '../publish/messages.ts';
@@ -14,7 +17,7 @@ import { declareTeaching } from './teaching.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** Declares all metrics in a registry of their own. Nothing runs until `text()` is asked for. */
+/** Declares all metrics in a new registry. Nothing is collected before `text()` is called. */
 export function createMetrics({ version }: { readonly version: string }) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -33,7 +36,9 @@ export function createMetrics({ version }: { readonly version: string }) {
     'precision',
     'provider',
   ]);
-  const state = gauge('qc_station_state', '1 for the state the station is in, 0 for the others', ['state']);
+  const state = gauge('qc_station_state', '1 for the current state of the station, 0 for the others', [
+    'state',
+  ]);
   const unitCost = gauge(
     'qc_unit_cost',
     'Cost of one inspection, manual check, false reject or escape, in the unit of training.costs',
@@ -49,11 +54,16 @@ export function createMetrics({ version }: { readonly version: string }) {
     ...declareTeaching(declare),
     ...declareDelivery(declare),
     ...declareServer(declare),
-    /** Looks at every scrape how much room there is. */
+    /** Reads the free disk space at every scrape. */
     watchStorage: declareStorage(registry),
-    /** Figures of a version; those of the newest few are shown. */
+    /** Figures of a version; only those of the newest versions are exposed. */
     modelScore: declareModelFigures(registry),
-    inferenceSeconds: histogram('qc_inference_seconds', 'One run of the model', ['provider'], secondsBuckets),
+    inferenceSeconds: histogram(
+      'qc_inference_seconds',
+      'Duration of one run of the model',
+      ['provider'],
+      secondsBuckets,
+    ),
     inferenceBatchSize: histogram(
       'qc_inference_batch_size',
       'Batch size of the inference run, observed once per image',
@@ -61,36 +71,33 @@ export function createMetrics({ version }: { readonly version: string }) {
       [1, 2, 4, 8, 16, 32],
     ),
     /** 1 while parts can be judged. */
-    modelUp: gauge(
-      'qc_model_up',
-      '1 while the model can judge; 0 while it loads, starts again or has failed',
-    ),
-    /** Reads the camera at every scrape; its parts are counted from 0. */
+    modelUp: gauge('qc_model_up', '1 while the model can judge; 0 while it loads, restarts or has failed'),
+    /** Reads the camera at every scrape; its counters of parts start at 0. */
     watchCamera(camera: string, read: () => CameraReading): void {
       cameras.watchCamera(camera, read);
       parts.expectParts(camera);
     },
-    /** What things cost, where the config says so. */
+    /** Costs, if configured. */
     unitCosts(costs: TrainingConfig['costs']): void {
       if (!costs) return;
       const { inspection, check, falseReject } = costs;
       const kinds = { inspection, check, false_reject: falseReject, escape: costs.escape };
       for (const [kind, cost] of Object.entries(kinds)) unitCost.set({ kind }, cost);
     },
-    /** Exactly one state is 1. */
+    /** Sets exactly one state to 1. */
     stationState(now: string): void {
       for (const one of stationState.options) state.set({ state: one }, one === now ? 1 : 0);
     },
-    /** The model that judges from now on; the one before is no longer shown. */
     modelMemory: (bytes: number) => modelMemory.set(bytes),
+    /** Sets the model that judges from now on; the previous one is removed. */
     modelInfo(model: { version: string; base: string; precision: string; provider: string }): void {
       modelInfo.reset();
       modelInfo.set({ ...model }, 1);
     },
     contentType: registry.contentType,
-    /** The exposition text of one scrape. */
+    /** The text of one scrape. */
     text: () => registry.metrics(),
-    /** Names of all metrics, those of the runtime included. */
+    /** Names of all metrics, including those of the runtime. */
     names: () => registry.getMetricsAsArray().map((metric) => metric.name),
   };
 }

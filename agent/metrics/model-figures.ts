@@ -1,7 +1,7 @@
-/** How versions were judged when they were made, from their reports: the newest few, however many are trained. */
+/** Evaluation figures of the newest versions, from their training reports. */
 import { Gauge, type Registry } from 'prom-client';
 
-/** Versions whose figures are shown. */
+/** Maximum number of versions with figures. */
 const versionsShown = 10;
 
 export interface ModelFigures {
@@ -13,7 +13,7 @@ export interface ModelFigures {
   readonly seconds: { readonly features: number; readonly training: number };
 }
 
-/** Returns what shows the figures of one more version. */
+/** @returns a function that exposes the figures of another version */
 export function declareModelFigures(registry: Registry): (version: string, figures: ModelFigures) => void {
   const registers = [registry];
   const score = new Gauge({

@@ -4,7 +4,7 @@ import type { PublisherObserver } from '../publish/publisher.ts';
 import type { SparkplugObserver, SparkplugOptions } from '../publish/sparkplug/sparkplug.ts';
 import type { Metrics } from './metrics.ts';
 
-/** Counts what happens to the cameras; `onChange` is told when one comes or goes. */
+/** Counts events of the cameras; `onChange` is called when one comes up or goes down. */
 export function cameraObserver(metrics: Metrics, onChange: () => void): CameraObserver {
   return {
     up: onChange,
@@ -29,7 +29,7 @@ export function handshakeObserver(metrics: Metrics): HandshakeObserver {
   };
 }
 
-/** Counts what the broker has acknowledged or refused; `onChange` is told when it comes or goes. */
+/** Counts acknowledged and refused messages; `onChange` is called when the broker connects or disconnects. */
 export function publisherObserver(
   metrics: Metrics,
   onChange: () => void,
@@ -49,7 +49,7 @@ export function publisherObserver(
   };
 }
 
-/** Shows whether the edge node is born, and counts what it sends. */
+/** Exposes whether the edge node is online, and counts its messages. */
 export function sparkplugObserver(
   metrics: Metrics,
   { groupId: group, edgeNodeId: node }: Pick<SparkplugOptions, 'groupId' | 'edgeNodeId'>,

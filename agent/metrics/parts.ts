@@ -1,9 +1,9 @@
-/** Outcome of the parts. */
+/** Metrics of the parts. */
 import { type Result, verdictValue } from '../publish/messages.ts';
 import { type Declare, secondsBuckets } from './declare.ts';
 import { keptValues } from './kept-values.ts';
 
-/** Dense near the ends, where the thresholds are. */
+/** Dense near both ends, where the thresholds are. */
 const probabilityBuckets = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
 /** Defects are small. */
 const areaBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
@@ -15,16 +15,8 @@ type Inspected = Pick<Result, 'camera' | 'recipe' | 'verdict' | 'label' | 'proba
 
 export function declareParts({ counter, gauge, histogram }: Declare) {
   const recipe = keptValues();
-  const parts = counter('qc_parts_inspected_total', 'Parts that got a result', [
-    'camera',
-    'recipe',
-    'verdict',
-  ]);
-  const defects = counter('qc_defects_total', 'Failed parts by the defect seen', [
-    'camera',
-    'recipe',
-    'label',
-  ]);
+  const parts = counter('qc_parts_inspected_total', 'Parts with a result', ['camera', 'recipe', 'verdict']);
+  const defects = counter('qc_defects_total', 'Failed parts by defect', ['camera', 'recipe', 'label']);
   const probability = histogram(
     'qc_probability',
     'Probability of the most probable label',
@@ -56,17 +48,14 @@ export function declareParts({ counter, gauge, histogram }: Declare) {
       }
     },
   );
-  const recipeInfo = gauge('qc_recipe_info', 'Always 1; the recipe in force', ['recipe']);
+  const recipeInfo = gauge('qc_recipe_info', 'Always 1; the active recipe', ['recipe']);
   const metrics = {
-    unfamiliarParts: counter('qc_unfamiliar_parts_total', 'Parts unlike every labelled one', ['camera']),
-    jobsDone: counter('qc_jobs_total', 'Triggered jobs that got their result, by how it was processed', [
+    unfamiliarParts: counter('qc_unfamiliar_parts_total', 'Parts unlike all labelled ones', ['camera']),
+    jobsDone: counter('qc_jobs_total', 'Triggered jobs with a result, by state of the processing', [
       'camera',
       'outcome',
     ]),
-    triggersRefused: counter('qc_triggers_refused_total', 'Triggers that became no job, by reason', [
-      'camera',
-      'reason',
-    ]),
+    triggersRefused: counter('qc_triggers_refused_total', 'Refused triggers by reason', ['camera', 'reason']),
     resultsUnacknowledged: counter(
       'qc_results_unacknowledged_total',
       'Results that were not acknowledged in time',
@@ -75,7 +64,7 @@ export function declareParts({ counter, gauge, histogram }: Declare) {
   };
   return {
     ...metrics,
-    /** What may never happen at a camera stands at 0, so that its first time is an increase. */
+    /** Counters start at 0, so that the first event is an increase. */
     expectParts(camera: string): void {
       metrics.unfamiliarParts.inc({ camera }, 0);
       metrics.resultsUnacknowledged.inc({ camera }, 0);
@@ -83,12 +72,12 @@ export function declareParts({ counter, gauge, histogram }: Declare) {
       for (const verdict of verdictValue.options)
         parts.inc({ camera, recipe: recipe('default'), verdict }, 0);
     },
-    /** The recipe in force from now on; the one before is no longer shown. */
+    /** Sets the active recipe; the previous one is removed. */
     recipeInForce(name: string): void {
       recipeInfo.reset();
       recipeInfo.set({ recipe: name }, 1);
     },
-    /** Reads at every scrape how far a camera's parts have drifted; undefined while nobody can tell. */
+    /** Reads the drift of a camera's parts at every scrape; undefined while it is unknown. */
     watchDrift(camera: string, read: () => number | undefined): void {
       drifts.set(camera, read);
     },

@@ -1,4 +1,4 @@
-/** The inference server, if there is one. */
+/** Metrics of the inference server, if there is one. */
 import { failures } from '../../models/remote/client.ts';
 import { type Declare, secondsBuckets } from './declare.ts';
 
@@ -22,7 +22,7 @@ export function declareServer({ counter, gauge, histogram }: Declare) {
   );
   return {
     serverUp,
-    /** What may never happen stands at 0, so that its first time is an increase. */
+    /** Counters start at 0, so that the first event is an increase. */
     expectServer(): void {
       for (const outcome of outcomes) requests.inc({ outcome }, 0);
     },

@@ -1,9 +1,9 @@
-/** How much room there is where the agent writes. */
+/** Metrics of the disk with the storage directory. */
 import type { StatsFs } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { Gauge, type Registry } from 'prom-client';
 
-/** Returns what says which directory that is; it is looked at at every scrape. */
+/** @returns a function that sets the directory, which is read at every scrape */
 export function declareStorage(registry: Registry): (directory: string) => void {
   let watched: string | undefined;
   const gauge = (name: string, help: string, read: (room: StatsFs) => number) =>
@@ -12,7 +12,7 @@ export function declareStorage(registry: Registry): (directory: string) => void 
       help,
       registers: [registry],
       async collect() {
-        // Not there yet, or not readable just now: nothing is shown rather than something wrong.
+        // If the directory is missing or unreadable, no value is exposed.
         const room = watched === undefined ? undefined : await statfs(watched).catch(() => undefined);
         if (room) this.set(read(room));
         else this.remove();

@@ -1,22 +1,22 @@
-/** How far calibration is. */
+/** Metrics of calibration. */
 import type { Declare } from './declare.ts';
 import { keptValues } from './kept-values.ts';
 
-/** How a training ends; each is there from the start, so that the first of its kind is an increase. */
+/** Outcomes of a training; all counters start at 0, so that the first event is an increase. */
 const outcomes = ['done', 'failed', 'cancelled'];
 
 export function declareTeaching({ counter, gauge, histogram }: Declare) {
   let candidates: (() => number) | undefined;
-  gauge('qc_candidates_waiting', 'Parts that wait for a label', [], function () {
+  gauge('qc_candidates_waiting', 'Parts waiting for a label', [], function () {
     this.set(candidates?.() ?? 0);
   });
   const labelled = gauge('qc_labelled_frames', 'Labelled frames', ['label']);
-  const corrections = counter('qc_corrections_total', 'Labels that differ from what was said', [
+  const corrections = counter('qc_corrections_total', 'Labels that differ from the prediction', [
     'from',
     'to',
   ]);
   const correctedLabel = keptValues();
-  const runs = counter('qc_training_runs_total', 'Trainings by how they ended', ['outcome']);
+  const runs = counter('qc_training_runs_total', 'Trainings by outcome', ['outcome']);
   for (const outcome of outcomes) runs.inc({ outcome }, 0);
   const seconds = histogram(
     'qc_training_seconds',
@@ -30,7 +30,7 @@ export function declareTeaching({ counter, gauge, histogram }: Declare) {
       'Parts that the shadow candidate also judged, by agreement with the active version',
       ['outcome'],
     ),
-    /** Reads at every scrape how many parts wait for a label. */
+    /** Reads the number of parts that wait for a label at every scrape. */
     watchCandidates(read: () => number): void {
       candidates = read;
     },

@@ -2,23 +2,23 @@ import { median } from '../../models/median.ts';
 import { guessLight, inLight, type Light, outOfLight, refineLight, sameLight, sample } from './light.ts';
 import type { Thumbnail } from './thumbnail.ts';
 
-/** Frames whose median becomes the background: what moves through them leaves no trace. */
+/** Number of frames whose median becomes the background: moving objects do not affect the median. */
 const LEARN_FRAMES = 12;
-/** Least difference that counts, levels of 255 in the light of the background. */
+/** Minimum difference that counts, levels of 255 in the light of the background. */
 const MIN_CONTRAST = 10;
-/** A difference of this many times the noise is none of it. */
+/** A difference above this multiple of the noise is not noise. */
 const NOISES = 4.5;
-/** How fast the background follows slow changes while nothing is in view, share per frame. */
+/** Rate at which the background follows slow changes while no part is in view, share per frame. */
 const DRIFT = 0.02;
-/** The same where the image differs: dirt is learned in a minute or two, the tip of a waiting part hardly. */
+/** The same for pixels that differ: dirt is learned within two minutes, the edge of a waiting part hardly. */
 const DRIFT_DIFFERING = 0.001;
-/** From this differing share on, a light step is considered. */
+/** If at least this share differs, a light step is considered. */
 const LARGE = 0.3;
-/** From this differing share on, too little of the background is left to follow the light by. */
+/** If at least this share differs, too little of the background is visible to follow the light. */
 const COVERED = 0.5;
-/** A light step that explains all but this share of the image and keeps its structure needs no other proof. */
+/** A light step that explains all but this share of the image and keeps its structure is accepted without further proof. */
 const NEARLY_ALL = 0.02;
-/** Correlation with the background from which on an image has its structure. */
+/** Minimum correlation with the background at which an image has its structure. */
 const SAME_STRUCTURE = 0.5;
 /** Standard deviation below which an image has no structure, levels. */
 const PLAIN = 4;
@@ -26,30 +26,30 @@ const PLAIN = 4;
 const MIN_NOISE = 1.5;
 const MAX_NOISE = 5;
 
-/** A background as it is kept: row by row, levels of 255 in the light it was learned in. */
+/** A background as stored: row by row, levels of 255 in the light in which it was learned. */
 export interface BackgroundLevels {
   readonly level: Float32Array;
   readonly noise: Float32Array;
 }
 
-/** What differs from the empty background. */
+/** Pixels that differ from the empty background. */
 export interface Foreground {
   readonly width: number;
   readonly height: number;
-  /** 1 where the image differs. */
+  /** 1 for each pixel that differs. */
   readonly mask: Uint8Array;
-  /** Of the whole image, 0 to 1. */
+  /** Share of the whole image, 0 to 1. */
   readonly share: number;
-  /** The background in this image's light. */
+  /** The background in the light of this image. */
   readonly expected: Float32Array;
-  /** Difference that noise does not reach, levels. */
+  /** Maximum difference caused by noise, levels. */
   readonly tolerance: Float32Array;
 }
 
 /**
- * The empty image, pixel by pixel with its noise, compared in whatever light there is.
- * After codebook and running-average models (Piccardi, "Background subtraction techniques", 2004), with
- * the light taken out by a robust gain and offset for the whole image.
+ * The empty image with the noise of each pixel, compared independently of the light. After codebook and running-average
+ * models (Piccardi, "Background subtraction techniques", 2004), with a robust gain and offset of the light for the whole
+ * image.
  */
 export class Background {
   #learning: Thumbnail[] = [];
@@ -59,7 +59,7 @@ export class Background {
   #share = 0;
   #lightSteps = 0;
 
-  /** A background of one image; its noise, the same everywhere, is what changed since the one before. */
+  /** A background from one image; its noise (the same for all pixels) is the change since the previous image. */
   static of(picture: Thumbnail, before: Thumbnail): Background {
     const earlier = sample(before.luma);
     const changed = median(sample(picture.luma).map((level, n) => Math.abs(level - earlier[n]!)));
@@ -71,7 +71,7 @@ export class Background {
     return background;
   }
 
-  /** A background that was kept. @param levels and noise of each pixel, in levels of 255 */
+  /** A background that was stored. @param levels and noise of each pixel, in levels of 255 */
   static from({ level, noise }: BackgroundLevels): Background {
     const background = new Background();
     background.#level = level.slice();
@@ -83,17 +83,17 @@ export class Background {
     return this.#level !== undefined;
   }
 
-  /** To be kept; undefined before it is learned. */
+  /** Values to store; undefined before it is learned. */
   get levels(): BackgroundLevels | undefined {
     return this.#level && { level: this.#level.slice(), noise: this.#noise.slice() };
   }
 
-  /** How often all of the image became brighter or darker at once. */
+  /** How often the whole image became brighter or darker at once. */
   get lightSteps(): number {
     return this.#lightSteps;
   }
 
-  /** One of the images to learn from; `learned` after the last. */
+  /** Adds an image to learn from; `learned` is true after the last. */
   learn(picture: Thumbnail): void {
     this.#learning.push(picture);
     if (this.#learning.length < LEARN_FRAMES) return;
@@ -104,14 +104,15 @@ export class Background {
       const samples = Float32Array.from(this.#learning, ({ luma }) => luma[at]!);
       level[at] = median(samples);
       const spread = median(samples.map((value) => Math.abs(value - level[at]!)));
-      // A part that moved through must not make its path blind; 1.48 makes a deviation of a median distance.
+      // The median, so that a passing part does not make its path insensitive; 1.48 converts a median distance to a
+      // standard deviation.
       this.#noise[at] = Math.min(MAX_NOISE, 1.48 * spread);
     }
     this.#level = level;
     this.#learning = [];
   }
 
-  /** Compares an image with the background, in the light that explains most of it. */
+  /** Compares an image with the background in the light that explains most of the image. */
   compare(picture: Thumbnail): Foreground {
     const { light, seen, stepped } = this.#fit(picture, this.#share > COVERED);
     this.#light = light;
@@ -120,12 +121,12 @@ export class Background {
     return seen;
   }
 
-  /** Noise of its pixels, median, levels. */
+  /** Median noise of its pixels, levels. */
   get noise(): number {
     return median(sample(this.#noise));
   }
 
-  /** About the share of an image that differs, in the light that its mean tells: at a small part of the cost of `compare`. */
+  /** Estimates the share of an image that differs, in the light derived from its mean: much cheaper than `compare`. */
   roughShareOf({ luma }: Thumbnail): number {
     const level = this.#level!;
     let [sum, own] = [0, 0];
@@ -142,7 +143,7 @@ export class Background {
     return differing / luma.length;
   }
 
-  /** What differs by more than the noise given, the same in any light; the light of the last image is kept. */
+  /** Pixels that differ by more than the given noise, independently of the light; keeps the light of the last image. */
   differsFrom(picture: Thumbnail, noise: number): Foreground {
     const tolerance = new Float32Array(picture.luma.length).fill(Math.max(MIN_CONTRAST, NOISES * noise));
     return this.#fit(picture, false, () => tolerance).seen;
@@ -154,8 +155,8 @@ export class Background {
     toleranceIn: (light: Light) => Float32Array = (light) => this.#tolerance(light),
   ): { light: Light; seen: Foreground; stepped: boolean } {
     const level = this.#level!;
-    // From image to image light changes little: follow it by the pixels that show the background.
-    // Where a part covers most of it, the pixels that seem to show the background may be the part's.
+    // Light changes little between images: follow it with the pixels that show the background.
+    // If a part covers most of it, pixels that seem to show the background may belong to the part.
     let light = covered
       ? this.#light
       : refineLight(level, luma, toleranceIn(this.#light), this.#light, [1.5, 1]);
@@ -172,11 +173,11 @@ export class Background {
     return { light, seen, stepped: seen !== same };
   }
 
-  /** Follows slow changes; only while nothing is in view. */
+  /** Follows slow changes; only while no part is in view. */
   follow({ luma }: Thumbnail, { expected, mask }: Foreground): void {
     const level = this.#level!;
     for (let at = 0; at < luma.length; at++) {
-      // In the light it was learned in: otherwise what follows slowly would keep another light than the rest.
+      // In the light in which it was learned: otherwise pixels that follow slowly would have another light than the rest.
       level[at]! += (mask[at] ? DRIFT_DIFFERING : DRIFT) * (outOfLight(this.#light, luma[at]!) - level[at]!);
       if (mask[at]) continue;
       const deviation = 1.25 * Math.abs(luma[at]! - expected[at]!);
@@ -184,7 +185,7 @@ export class Background {
     }
   }
 
-  /** Takes these pixels of an image for the background. */
+  /** Replaces these pixels of the background by those of an image. */
   patch(pixels: Iterable<number>, { luma }: Thumbnail): void {
     for (const at of pixels) {
       this.#level![at] = outOfLight(this.#light, luma[at]!);
@@ -197,11 +198,11 @@ export class Background {
     return this.#noise.map((noise) => Math.max(least, NOISES * noise));
   }
 
-  /** A part that covers the background also looks like other light to what it covers: ask more than a better fit. */
+  /** A part that covers the background can look like a light change there, so a better fit alone is not enough. */
   #isLightStep(before: Foreground, after: Foreground, luma: Float32Array): boolean {
     const sudden = before.share - this.#share > LARGE;
-    // A part that fills the region looks like other light, but has not the structure of the belt. A plain one does, but
-    // comes in over the rim.
+    // A part that fills the region looks like a light change, but does not have the structure of the belt. A plain part
+    // can, but it enters over the rim.
     const { plain, correlation } = structures(this.#level!, luma, after.mask);
     if (plain ? !sudden : correlation < SAME_STRUCTURE) return false;
     if (after.share < NEARLY_ALL) return true;
@@ -221,7 +222,7 @@ export class Background {
   }
 }
 
-/** 1 where two images differ by more than their noise. */
+/** 1 for each pixel where two images differ by more than their noise. */
 export function differing(
   one: Float32Array,
   other: Float32Array,
@@ -265,7 +266,7 @@ function structures(
   };
 }
 
-/** Share of the outermost pixels that differ: light changes there as well, a part rarely covers it all. */
+/** Share of the outermost pixels that differ: a light change affects all of them, a part rarely covers all. */
 function rim({ width, height, mask }: Foreground): number {
   let differing = 0;
   let count = 0;

@@ -9,9 +9,9 @@ type CommandConfig = Extract<TriggerConfig, { kind: 'command' }>;
 export interface TriggerRequest {
   readonly partId?: string | undefined;
   readonly recipe?: string | undefined;
-  /** Made here where it is not given. */
+  /** Generated if not given. */
   readonly jobId?: string | undefined;
-  /** Aborts, with a QcError that says why, when the job must end: refused without a frame, given as failed with one. */
+  /** Aborts with a QcError as the reason when the job must end: it is refused if it has no frame, otherwise it fails. */
   readonly until?: AbortSignal | undefined;
 }
 
@@ -31,9 +31,9 @@ interface CollectedJob {
 }
 
 /**
- * A part when someone asks: the first frame captured at or after the trigger, and those that follow it.
- * One job is collected at a time. A refused job has no part; an accepted one always has one.
- * @param aim told of the recipe by whose region the next frames are to be cut; undefined: that in force
+ * A part on command: the first frame captured at or after the trigger, and the following ones. Frames are collected for one
+ * job at a time. A refused job has no part; an accepted one always has one.
+ * @param aim sets the recipe by whose region the next frames are cut; undefined: the active one
  */
 export function commandFinder(
   { timeoutMs }: CommandConfig,
@@ -70,7 +70,7 @@ export function commandFinder(
       ...(failure !== undefined && { failure }),
     });
   };
-  /** Ends a job that cannot be done: refused while nobody was told its jobId, failed afterwards. */
+  /** Ends a job that cannot be completed: refused before its jobId was returned, failed afterwards. */
   const abandon = (error: QcError, failure: string) => {
     if (!job) return;
     if (job.frames.length > 0) return finish(failure);

@@ -6,7 +6,7 @@ type ContinuousConfig = Extract<TriggerConfig, { kind: 'continuous' }>;
 
 /**
  * A part every `everyMs` of capture time: the newest consecutive frames, none of them in two parts.
- * Due times lie on a fixed grid, so that late frames make no drift.
+ * Due times are on a fixed grid, so that late frames do not accumulate.
  */
 export function continuousFinder({ everyMs }: ContinuousConfig, votes: number, give: Give): Finder {
   let frames: Frame[] = [];
@@ -34,7 +34,7 @@ export function continuousFinder({ everyMs }: ContinuousConfig, votes: number, g
       frames = [];
     },
     recipeChanged() {
-      // Nothing was promised for them, and one part has one recipe.
+      // These frames are dropped: a part has only one recipe.
       frames = [];
     },
     stop() {

@@ -1,53 +1,56 @@
 import { Background, type BackgroundLevels, type Foreground } from './background.ts';
 import type { Thumbnail } from './thumbnail.ts';
 
-/** Still scenes remembered beside the background: the newest, and of the older ones those that lasted longest. */
+/** Number of remembered still scenes besides the background: the newest ones, and those older ones that lasted longest. */
 const NEWEST = 4;
 const LONGEST = 4;
-/** Images in which something moves, by which scenes are compared with each other: each clearly differs from the last. */
+/** Number of images with motion for the comparison of scenes; each clearly differs from the last. */
 const MOVING = 16;
 const CLEARLY = 0.1;
-/** An image that roughly differs by this share is no scene that is known. */
+/** An image that differs by about this share is not a known scene. */
 const MUCH = 0.3;
 /** An image shows a scene partly if this share of it differs. */
 const PARTLY = { least: 0.08, most: 0.75 };
-/** Fewer of them decide nothing. */
+/** Minimum number of such images for a decision. */
 const MIN_PARTLY = 3;
-/** This many times as ragged is what differs from a scene that is not the empty region. */
+/** The difference from a scene that is not the empty region is this many times as ragged. */
 const RAGGED = 1.3;
-/** Visits without one of the background, after which any difference counts: something lies in the region now. */
+/**
+ * Number of visits of a scene without one of the background after which any difference counts: then something new is in the
+ * region.
+ */
 const UNRIVALLED = 3;
 
-/** An image that the region showed at least twice in a row. */
+/** An image that the region showed for at least two frames. */
 interface Scene {
   readonly background: Background;
-  /** How often it was shown, with something clearly different in between. */
+  /** Number of visits, with something clearly different in between. */
   visits: number;
-  /** Something clearly different is shown, or was since its last visit. */
+  /** Whether something clearly different was shown since its last visit. */
   away: boolean;
-  /** Visits since the background was shown. */
+  /** Number of visits since the background was shown. */
   unrivalled: number;
-  /** It was the confirmed background and has not been refuted. */
+  /** Whether it was the confirmed background and was not refuted. */
   confirmed: boolean;
-  /** It was confirmed in an earlier run. */
+  /** Whether it was confirmed in an earlier run. */
   readonly kept: boolean;
-  /** How long it was shown at most, and when last, frames. */
+  /** Its longest duration and its last appearance, frames. */
   frames: number;
   lastAt: number;
 }
 
 /**
- * Which image is the empty region. What is shown first may hold a part, so it is a guess; so is what was kept from the
- * last run, because the camera may have been moved since.
+ * Determines which image is the empty region. The first image may contain a part, so it is only a guess; so is the stored
+ * background of the last run, because the camera may have been moved since.
  *
  * - A scene is an image that stays for two frames. The empty region is the scene that returns between parts.
- * - A part that stops in the same place returns as well. While a part comes or goes, it differs from the empty region
- *   in one plain area, and the rest is the same. From another part it differs here and there, in a ragged area. Of two
- *   scenes, the empty one is therefore the one from which moving images differ in the plainer areas.
- * - The background is confirmed when it returns and no other scene is much plainer. A confirmed background is replaced
- *   by the same rule only.
+ * - A part that always stops in the same place returns as well. An image of a moving part differs from the empty region in
+ *   one compact area. From an image of another part it differs in many small places (a ragged area). So of two scenes, the
+ *   empty one is the one from which moving images differ in more compact areas.
+ * - The background is confirmed when it returns and no other scene gives much more compact differences. A confirmed
+ *   background is replaced by the same rule only.
  *
- * While the region is empty and the background is confirmed, nothing of this costs anything.
+ * While the region is empty and the background is confirmed, this costs nothing.
  */
 export class EmptyScene {
   readonly #enter: number;
@@ -55,12 +58,15 @@ export class EmptyScene {
   #current: Scene = newScene(new Background());
   #others: Scene[] = [];
   #moving: Thumbnail[] = [];
-  /** First image of what is shown now. */
+  /** First image of the current scene. */
   #anchor: { readonly background: Background; readonly picture: Thumbnail; frames: number } | undefined;
   #last: Thumbnail | undefined;
   #frames = 0;
 
-  /** @param enter share of the region from which on an image is clearly different @param leave share up to which it is the same */
+  /**
+   * @param enter minimum share of the region that makes an image clearly different @param leave maximum share at which it
+   * is the same
+   */
   constructor(enter: number, leave: number) {
     this.#enter = enter;
     this.#leave = leave;
@@ -74,7 +80,7 @@ export class EmptyScene {
     return this.#current.confirmed;
   }
 
-  /** Begins with what is shown next; a background that was kept is confirmed as soon as it is shown. */
+  /** Starts with the next image; a stored background is confirmed as soon as it is shown. */
   startOver(kept?: BackgroundLevels): void {
     this.#others = [];
     this.#moving = [];
@@ -83,7 +89,7 @@ export class EmptyScene {
     if (kept) Object.assign(this.#current, { visits: 1, away: true, kept: true });
   }
 
-  /** Learns the background again; the one before is back as soon as it is shown again. */
+  /** Learns the background again; the previous one is restored as soon as it is shown again. */
   relearn(): void {
     if (this.#current.confirmed)
       this.#others = [this.#current, ...this.#others.filter(({ confirmed }) => !confirmed)];
@@ -98,8 +104,8 @@ export class EmptyScene {
   }
 
   /**
-   * Takes note of an image that was compared with the background.
-   * @returns `replaced` if another scene is the background from now on, and this image shows it
+   * Processes an image that was compared with the background.
+   * @returns `replaced` if another scene becomes the background and this image shows it
    */
   look(picture: Thumbnail, seen: Foreground): 'replaced' | undefined {
     this.#frames++;
@@ -134,7 +140,7 @@ export class EmptyScene {
     return this.#settled(anchor.picture, picture);
   }
 
-  /** The image has stayed for two frames. */
+  /** Called when an image has stayed for two frames. */
   #settled(one: Thumbnail, picture: Thumbnail): 'replaced' | undefined {
     let shown: Scene | undefined;
     let least = this.#leave;
@@ -155,7 +161,7 @@ export class EmptyScene {
     if (!this.#replaces(shown)) return undefined;
     const before = this.#current;
     this.#others = this.#others.filter((other) => other !== shown);
-    // What was refuted must prove itself again.
+    // A refuted background must be confirmed again.
     Object.assign(before, { confirmed: false, visits: 0, away: true, lastAt: this.#frames });
     this.#others.push(before);
     shown.confirmed = true;
@@ -174,17 +180,17 @@ export class EmptyScene {
 
   #replaces(scene: Scene): boolean {
     if (scene.confirmed && !this.#current.confirmed) return true;
-    // A part that stops returns with every part: once the background is confirmed, every time would be too often.
+    // A part that stops returns as often as parts do: once the background is confirmed, not every visit is checked.
     const often = this.#current.confirmed && scene.unrivalled !== UNRIVALLED && !isPowerOfTwo(scene.visits);
     if (scene.visits < 2 || often) return false;
-    // Learned from what moved, and never shown.
+    // A background learned from moving parts and never shown.
     if (this.#current.visits === 0) return true;
     return this.#isClearer([scene], scene.unrivalled >= UNRIVALLED ? 1 : RAGGED);
   }
 
-  /** Whether what moves differs in plainer areas from one of these scenes than from the background, by a factor. */
+  /** Whether moving images differ from one of these scenes in more compact areas than from the background, by a factor. */
   #isClearer(scenes: readonly Scene[], factor = RAGGED): boolean {
-    // A background learned from moving parts tolerates nearly everything: compare all with the same tolerance.
+    // A background learned from moving parts tolerates nearly everything, so all are compared with the same tolerance.
     const noise = Math.max(
       this.#current.background.noise,
       ...scenes.map(({ background }) => background.noise),
@@ -207,7 +213,7 @@ export class EmptyScene {
 
   #remember(picture: Thumbnail): void {
     const last = this.#moving.at(-1);
-    // While a part creeps, its images resemble each other, and not only in what they show of the empty region.
+    // Images of a slowly moving part resemble each other, also outside of the empty region.
     if (last && Background.of(last, last).roughShareOf(picture) < CLEARLY) return;
     this.#moving.push(picture);
     if (this.#moving.length > MOVING) this.#moving.shift();
@@ -226,7 +232,7 @@ export class EmptyScene {
   }
 }
 
-/** How long the edge of what differs is, for its size: low for one plain area, high for many small ones. */
+/** Length of the edge of the differing area relative to its size: low for one compact area, high for many small ones. */
 function raggedness({ width, height, mask, share }: Foreground): number {
   let edges = 0;
   for (let y = 0, at = 0; y < height; y++) {

@@ -1,14 +1,14 @@
 import type { Frame } from '../../models/image.ts';
 
-/** A part as a trigger found it, before it gets its names. */
+/** A part as found by a trigger, before it gets its ids. */
 export interface FoundPart {
   /** The frames that vote, in order of capture. */
   readonly frames: readonly Frame[];
-  /** When the part came, or was asked for, by `monotonicMs`: an image from before does not show it. */
+  /** When the part arrived or was triggered, by `monotonicMs`: earlier images do not show it. */
   readonly since?: number | undefined;
   /** Why it cannot be judged. */
   readonly failure?: string;
-  /** Why it must not pass, whatever its frames show. */
+  /** Why it must not pass regardless of its frames. */
   readonly doubt?: string;
   readonly jobId?: string;
   readonly partId?: string;
@@ -16,14 +16,14 @@ export interface FoundPart {
   readonly until?: AbortSignal | undefined;
 }
 
-/** One way to find parts in a camera's events: it is told of each, in order, and gives every part once. */
+/** A way to find parts in a camera's events: it receives the events in order and delivers every part once. */
 export interface Finder {
   frame(frame: Frame): void;
-  /** The camera was lost: a part in the making is given now, as failed. */
+  /** The camera was lost: an incomplete part is delivered now, as failed. */
   lost(reason: string): void;
-  /** Another recipe is in force; `recut`: frames show another region from now on. */
+  /** The active recipe has changed; `recut`: frames show another region from now on. */
   recipeChanged?(recut: boolean): void;
-  /** The agent stops: what was promised to someone is given now, as failed; no timer is left. */
+  /** The agent stops: accepted jobs are delivered now, as failed; no timer remains. */
   stop(): void;
 }
 

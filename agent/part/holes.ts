@@ -5,19 +5,19 @@ import type { Thumbnail } from './thumbnail.ts';
 export interface Blob {
   readonly pixels: readonly number[];
   readonly touchesRim: boolean;
-  /** Its contour is in the background and not in the image: something that was learned has gone. */
+  /** Its contour is in the background but not in the image: a learned object has left. */
   readonly hole: boolean;
-  /** Its contour is in the image and not in the background, all around: something in front of the background. */
+  /** Its whole contour is in the image but not in the background: an object in front of the background. */
   readonly inFront: boolean;
 }
 
-/** Smallest area looked at, pixels of a thumbnail. */
+/** Minimum area, pixels of a thumbnail. */
 const MIN_PIXELS = 8;
 
 /**
- * The areas of a foreground, and which of them are holes: a thing in front of the background has its contour
- * in the image, the place a learned thing has left has it in the background (as in Cucchiara et al.,
- * "Detecting moving objects, ghosts, and shadows in video streams", PAMI 2003).
+ * The areas of a foreground, and which of them are holes: an object in front of the background has its contour in the
+ * image; a place that a learned object has left has it in the background (as in Cucchiara et al., "Detecting moving
+ * objects, ghosts, and shadows in video streams", PAMI 2003).
  */
 export function blobs(seen: Foreground, { luma }: Thumbnail): Blob[] {
   const { width, height, mask, expected } = seen;
@@ -65,7 +65,7 @@ export function blobs(seen: Foreground, { luma }: Thumbnail): Blob[] {
   return found;
 }
 
-/** An area and what lies within two pixels of it: contours reach beyond a mask. */
+/** An area and all pixels within two pixels of it: contours extend beyond a mask. */
 export function widened({ pixels }: Blob, { width, height }: Foreground): Set<number> {
   const wide = new Set<number>();
   for (const at of pixels) {

@@ -1,26 +1,26 @@
-/** Which images were judged: on disk, so that a camera that shows them again after a restart of the agent is noticed. */
+/** Hashes of judged images, on disk, so that a camera that shows them again after a restart of the agent is detected. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { makeFolders } from '../../models/disk/folders.ts';
 import type { Log } from '../lifecycle/log.ts';
 
-/** Remembered while the agent runs, and of those on disk. */
+/** Number of remembered images while the agent runs, and number of those on disk. */
 const REMEMBERED = 10_000;
 const KEPT = 500;
-/** What was judged is on disk so much later, ms: a power cut may lose the last of it. */
+/** Delay of writing to the disk, ms: a power cut may lose the latest entries. */
 const WRITE_AFTER_MS = 2_000;
 
 const fileSchema = z.strictObject({ schema: z.literal(1), prints: z.array(z.string().max(100)).max(KEPT) });
 
 export interface JudgedImages extends AsyncDisposable {
-  /** Whether an image of this print was judged for an earlier part. */
+  /** Whether an image with this hash was judged for an earlier part. */
   has(print: string): boolean;
-  /** These are judged now. */
+  /** Adds images that are judged now. */
   add(prints: readonly string[]): void;
 }
 
-/** A file that cannot be read or written is reported and otherwise does no harm. */
+/** A file that cannot be read or written is only reported. */
 export async function openJudgedImages(
   storageDirectory: string,
   camera: string,
@@ -38,7 +38,7 @@ export async function openJudgedImages(
       await writeFile(`${file}.draft`, content);
       await rename(`${file}.draft`, file);
     } catch (error) {
-      log.warn({ file, err: error }, 'which images were judged cannot be written down');
+      log.warn({ file, err: error }, 'the list of judged images cannot be written');
     }
   }
   const flush = () => {
@@ -69,7 +69,7 @@ async function read(file: string, log: Log): Promise<readonly string[]> {
     return fileSchema.parse(JSON.parse(await readFile(file, 'utf8'))).prints;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      log.warn({ file, err: error }, 'which images were judged cannot be read');
+      log.warn({ file, err: error }, 'the list of judged images cannot be read');
     }
     return [];
   }

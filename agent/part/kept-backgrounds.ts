@@ -1,4 +1,4 @@
-/** Empty backgrounds on disk: after a restart, what is in view then is not taken for one. */
+/** Empty backgrounds on disk, so that after a restart a part in view is not taken for the background. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -9,8 +9,8 @@ import { sameRegion } from '../camera/live-region.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { BackgroundView, KeptBackgrounds } from './presence.ts';
 
-/** Regions of one camera whose backgrounds are kept: one for each recipe with its own. */
-const MOST = 16;
+/** Maximum number of stored regions of one camera: one for each recipe with its own region. */
+const MAX_BACKGROUNDS = 16;
 /** 16-bit fixed point: levels of 255 in steps of 1/256. */
 const STEPS = 256;
 
@@ -24,14 +24,14 @@ const keptSchema = z.strictObject({
 });
 const fileSchema = z.strictObject({
   schema: z.literal(2),
-  /** Address of the camera: another camera shows another place. */
+  /** Address of the camera: another camera has another background. */
   url: z.string(),
   /** Newest first. */
-  backgrounds: z.array(keptSchema).max(MOST),
+  backgrounds: z.array(keptSchema).max(MAX_BACKGROUNDS),
 });
 type Kept = z.output<typeof keptSchema>;
 
-/** Backgrounds that are read from disk and written to it; closed means that the last one is on disk. */
+/** Backgrounds that are read from disk and written to it; after close the last one is on disk. */
 export type OpenKeptBackgrounds = KeptBackgrounds & AsyncDisposable;
 
 export interface KeptBackgroundsDeps {
@@ -59,7 +59,7 @@ export async function openKeptBackgrounds(deps: KeptBackgroundsDeps): Promise<Op
       await mkdir(dirname(file), { recursive: true });
       await writeDurably(file, `${JSON.stringify(sealed({ url, backgrounds: kept }))}\n`);
     } catch (error) {
-      log.warn(`the empty background cannot be kept in ${file}: ${(error as Error).message}`);
+      log.warn(`the empty background cannot be stored in ${file}: ${(error as Error).message}`);
     }
   };
 
@@ -71,7 +71,7 @@ export async function openKeptBackgrounds(deps: KeptBackgroundsDeps): Promise<Op
     keep(view, { level, noise }) {
       const { region, width, height } = view;
       const own: Kept = { region, width, height, level: encoded(level), noise: encoded(noise) };
-      kept = [own, ...kept.filter((one) => !isView(one, view))].slice(0, MOST);
+      kept = [own, ...kept.filter((one) => !isView(one, view))].slice(0, MAX_BACKGROUNDS);
       if (pending) return;
       pending = true;
       writing = writing.then(write);

@@ -1,6 +1,6 @@
 import { median } from '../../models/median.ts';
 
-/** How the light of an image differs from that of the background: `image = gain * background + offset`. */
+/** Difference between the light of an image and that of the background: `image = gain * background + offset`. */
 export interface Light {
   readonly gain: number;
   readonly offset: number;
@@ -8,20 +8,19 @@ export interface Light {
 
 export const sameLight: Light = { gain: 1, offset: 0 };
 
-/** The background as it looks in another light, levels. */
+/** A level of the background in another light. */
 export function inLight({ gain, offset }: Light, level: number): number {
   return Math.min(255, Math.max(0, gain * level + offset));
 }
 
-/** The other way round: a level of the image in the light of the background. */
+/** The inverse: a level of the image in the light of the background. */
 export function outOfLight({ gain, offset }: Light, level: number): number {
   return Math.min(255, Math.max(0, (level - offset) / gain));
 }
 
 /**
- * Least squares over the pixels that fit already (within `tolerance`), a few times over, starting from a guess:
- * what does not fit is a part and has no say. The gain is held near the guess where the background has too
- * little contrast to tell gain from offset.
+ * Iterated least squares over the pixels that fit within `tolerance`, starting from a guess: other pixels belong to a part
+ * and are ignored. The gain stays near the guess if the background has too little contrast to distinguish gain from offset.
  */
 export function refineLight(
   background: Float32Array,
@@ -40,7 +39,7 @@ export function refineLight(
     for (let at = 0; at < luma.length; at++) {
       const b = background[at]!;
       const i = luma[at]!;
-      // Clipped pixels tell nothing of gain.
+      // Clipped pixels contain no information about the gain.
       if (i > 252 || Math.abs(i - inLight(light, b)) > widen * tolerance[at]!) continue;
       n++;
       sumB += b;
@@ -60,7 +59,7 @@ export function refineLight(
   return light;
 }
 
-/** Guesses after a light step: all brightness changed by a factor, or by an amount. */
+/** Guesses after a light step: the brightness changed by a factor, or by an offset. */
 export function guessLight(background: Float32Array, luma: Float32Array): Light[] {
   const [b, i] = [median(sample(background)), median(sample(luma))];
   return [

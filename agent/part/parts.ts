@@ -1,4 +1,4 @@
-/** When is there a part, and which pixels are it: one camera's events in, named parts out. */
+/** Turns the events of one camera into parts with ids: decides when there is a part, and which frames show it. */
 
 import { QcError } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
@@ -15,39 +15,39 @@ import { type KeptBackgrounds, presenceFinder } from './presence.ts';
 import { PartQueue } from './queue.ts';
 
 export interface PartsDeps {
-  /** Name of the camera, part of each partId made here. */
+  /** Name of the camera, used in generated part ids. */
   readonly camera: string;
-  /** The recipe of a part whose trigger names none. */
+  /** The recipe of parts whose trigger names none. */
   readonly recipe?: () => string;
-  /** The next frames are to be cut by the region of this recipe; undefined: of that in force. */
+  /** Cuts the next frames by the region of this recipe; undefined: of the active one. */
   readonly aim?: (recipe: string | undefined) => void;
-  /** Called for every job whose images are all taken. */
+  /** Called for every job when all its images are captured. */
   readonly onAcquired?: (jobId: string) => void;
-  /** Told for the operator what is odd: a part that does not leave, a background learned again. */
+  /** Called with problems for the operator: a part that does not leave, a background that is learned again. */
   readonly onNotice?: (text: string) => void;
   /** Sets a condition of the camera, such as `blind`. */
   readonly condition?: SetCondition;
-  /** Where the empty backgrounds of `presence` outlive the agent; default: nowhere. */
+  /** Storage of the empty backgrounds of `presence`; default: none. */
   readonly kept?: KeptBackgrounds;
   /** Maximum time that a part may wait to be judged, ms. */
   readonly maxWaitMs: number;
-  /** Called for frames that are not judged because the model is too slow. */
+  /** Called for frames that are dropped because the model is too slow. */
   readonly onShed?: (frames: number) => void;
-  /** Which images were judged for earlier parts. */
+  /** Images that were judged for earlier parts. */
   readonly judged?: Pick<JudgedImages, 'has' | 'add'>;
   /** On the clock of `Frame.times`; default `monotonicMs`. */
   readonly now?: () => number;
 }
 
-/** The parts of one camera; after closing, `next` still hands out what is left and then rejects. */
+/** The parts of one camera; after close, `next` still delivers the remaining parts and then rejects. */
 export interface OpenParts extends Parts, AsyncDisposable {
   /**
-   * Asks for a part now; answers with its job once the first frame captured after this moment is there.
+   * Triggers a part; resolves with its job once the first frame captured from now on has arrived.
    * @throws QcError `camera-down`, `no-fresh-frame`, `busy`, `not-triggered` (another kind of trigger), `stopping`:
-   * the job is refused, and no part follows
+   * then the job is refused and has no part
    */
   trigger(request: TriggerRequest): Promise<{ jobId: string }>;
-  /** Another recipe is in force: a part that was begun keeps its own. @param recut frames show another region from now on */
+  /** The active recipe has changed: a started part keeps its own. @param recut frames show another region from now on */
   recipeChanged(recut: boolean): void;
   /** Resolves once no frames are being collected for a trigger. */
   idle(): Promise<void>;
@@ -55,10 +55,10 @@ export interface OpenParts extends Parts, AsyncDisposable {
 
 const neverJudged: Pick<JudgedImages, 'has' | 'add'> = { has: () => false, add: () => undefined };
 
-/** Why images that came before do not show this part; undefined if all of them are new. */
+/** Why an image may be older than this part; undefined if all of its images are new. */
 function repeated({ frames, since }: FoundPart, judged: Pick<JudgedImages, 'has'>): string | undefined {
   if (frames.some(({ print }) => print !== undefined && judged.has(print)))
-    return 'the image is bit by bit one that was judged for an earlier part: is the camera frozen?';
+    return 'the image is identical to one that was judged for an earlier part: is the camera frozen?';
   if (
     frames.some(({ firstSeenAt }) => firstSeenAt !== undefined && since !== undefined && firstSeenAt < since)
   )
@@ -67,8 +67,8 @@ function repeated({ frames, since }: FoundPart, judged: Pick<JudgedImages, 'has'
 }
 
 /**
- * Looks for the parts in a camera's events, from now until closed, however slowly parts are taken.
- * Every part comes out exactly once, with `failure` where the camera was lost in the middle of it.
+ * Finds the parts in a camera's events until it is closed, independently of how fast parts are taken. Every part is
+ * delivered exactly once, with `failure` if the camera was lost in the middle of it.
  */
 export function openParts(
   trigger: CameraConfig['trigger'],
@@ -115,7 +115,7 @@ export function openParts(
   let finder: Finder;
   switch (trigger.kind) {
     case 'continuous': {
-      // Nobody took the one before: its tick is skipped, the newest frames are worth more.
+      // The previous part was not taken: it is replaced, because the newest frames are more useful.
       let last = '';
       finder = continuousFinder(trigger, vote.frames, (found) => {
         if (found.failure === undefined) queue.dropLast(last);
@@ -149,9 +149,8 @@ export function openParts(
   return {
     next: (signal) => queue.take(signal),
     async trigger(request) {
-      if (!command)
-        throw new QcError('not-triggered', `${camera} looks for parts by itself (${trigger.kind})`);
-      // The recipe that is in force now, whatever comes while its frames are collected.
+      if (!command) throw new QcError('not-triggered', `${camera} detects parts by itself (${trigger.kind})`);
+      // The recipe that is active now, even if it changes while frames are collected.
       return command.trigger({ ...request, recipe: request.recipe ?? recipe() });
     },
     recipeChanged: (recut) => finder.recipeChanged?.(recut),

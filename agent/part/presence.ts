@@ -11,21 +11,24 @@ import { isDark, type Thumbnail, thumbnail } from './thumbnail.ts';
 
 type PresenceConfig = Extract<TriggerConfig, { kind: 'presence' }>;
 
-/** Frames in a row below `leave` after which a part has left. */
+/** Consecutive frames below `leave` after which a part has left. */
 const GONE_FRAMES = 2;
-/** Frames in a row that are clearly worse than the best, or hardly differ: the peak has passed, the part stands. */
+/**
+ * Consecutive frames that are clearly worse than the best (the best view has passed), or that hardly differ (the part is at
+ * rest).
+ */
 const PASSED_FRAMES = 3;
 const STILL_FRAMES = 3;
-/** Lights off for so many frames: what was seen of the part is all there will be. */
+/** After this many dark frames the light is off, and the part is delivered as seen so far. */
 const DARK_FRAMES = 5;
-/** Frames in a row that hardly differ from each other, with less than `enter` in view: dirt that a part left behind. */
+/** Consecutive frames that hardly differ from each other, with less than `enter` in view: dirt left by a part. */
 const RESIDUE_FRAMES = 12;
-/** The background is kept on disk when it is confirmed, and then at most this often, ms of capture time. */
+/** The background is written to disk when it is confirmed, and then at most at this interval, ms of capture time. */
 const KEEP_MS = 600_000;
 
 const whole: Region = { x: 0, y: 0, width: 1, height: 1 };
 
-/** Which empty region a background shows. */
+/** Identifies the empty region of a background. */
 export interface BackgroundView {
   readonly region: Region;
   /** Size of the thumbnail, pixels. */
@@ -33,7 +36,7 @@ export interface BackgroundView {
   readonly height: number;
 }
 
-/** Where backgrounds outlive the agent. */
+/** Storage of backgrounds. */
 export interface KeptBackgrounds {
   find(view: BackgroundView): BackgroundLevels | undefined;
   keep(view: BackgroundView, levels: BackgroundLevels): void;
@@ -41,24 +44,27 @@ export interface KeptBackgrounds {
 
 export interface PresenceDeps {
   readonly give: Give;
-  /** Told for the operator what is odd. */
+  /** Called with problems for the operator. */
   readonly onNotice: (text: string) => void;
   readonly condition: SetCondition;
-  /** The recipe in force. */
+  /** The active recipe. */
   readonly recipe: () => string;
   readonly kept: KeptBackgrounds;
 }
 
 interface PartInView {
-  /** The recipe that was in force when it came. */
+  /** The recipe that was active when it arrived. */
   readonly recipe: string;
   readonly enteredAt: number;
   readonly views: BestViews;
-  /** Its first image showed something that did not come in over the rim. */
+  /** Whether its first image showed something that did not enter over the rim. */
   readonly beganInside: boolean;
-  /** Seen with its whole contour in front of the background: a part even if the background is not confirmed. */
+  /**
+   * Whether its whole contour was seen in front of the background: then it is a part even if the background is not
+   * confirmed.
+   */
   inFront: boolean;
-  /** Why its views may show something else. */
+  /** Why its images may show something else. */
   doubt?: string;
   given: boolean;
   gone: number;
@@ -68,14 +74,14 @@ interface PartInView {
 
 /**
  * A part is what differs from the empty background by more than `enter` of the region, until less than `leave`
- * differs for two frames; two parts are told apart when the region is empty for two frames between them.
- * Dirt of less than `enter` that a part leaves behind does not keep it in view. It is given once, from its best
- * views: as soon as it is past its best or stands still whole, at the latest when it leaves.
+ * differs for two frames; two parts are distinguished if the region is empty for two frames between them. Dirt of less than
+ * `enter` that a part leaves behind does not count as the part. A part is delivered once, with its best views: as soon as
+ * the best view has passed or the whole part is at rest, at the latest when it leaves.
  *
- * What is in view at the start may be a part. Until the background is confirmed (`EmptyScene`), only what is seen
- * with its whole contour in front of it is given; everything else is given when it leaves and thereby confirms the
- * background. The hole that a part in the background leaves is recognised (its contour is in the background, not in
- * the image) and learned.
+ * The image at the start may contain a part. Until the background is confirmed (`EmptyScene`), only an object with its
+ * whole contour in front of it is delivered at once; others are delivered when they leave and thereby confirm the
+ * background. The hole left by a part that was in the background is detected (its contour is in the background, not in the
+ * image) and learned.
  */
 export function presenceFinder(
   { enter, leave, relearnAfterMs }: PresenceConfig,
@@ -117,7 +123,7 @@ export function presenceFinder(
     keptAt = at;
   };
 
-  /** Learns holes that stay where they are; what remains is the part. */
+  /** Learns holes that do not move; the rest is the part. */
   const withoutHoles = (seen: Foreground, picture: Thumbnail) => {
     if (empty.confirmed || seen.share <= leave) return { solid: seen, inside: false, inFront: false };
     const areas = blobs(seen, picture);
@@ -138,20 +144,20 @@ export function presenceFinder(
   const look = (frame: Frame, picture: Thumbnail) => {
     const { lightSteps } = empty.background;
     const seen = empty.background.compare(picture);
-    // Until now it was compared in another light: the best views may be those that show least of it.
+    // Earlier frames were compared in another light: the best views so far may be wrong.
     if (part && empty.background.lightSteps > lightSteps && seen.share < leave)
       part.doubt = 'the light changed while the part was in view';
     const wasConfirmed = empty.confirmed;
     const replaced = empty.look(picture, seen) === 'replaced';
     if (replaced) {
-      // What seemed to be in view is the empty region.
+      // The supposed part is the empty region.
       part = undefined;
       lastHoles = [];
       onNotice('');
     }
     if (replaced || (empty.confirmed && !wasConfirmed)) keep(frame.times.capturedAt);
     if (!replaced) follow(frame, picture, seen);
-    sight.see({
+    sight.observe({
       at: frame.times.capturedAt,
       empty: replaced || (!part && seen.share < enter),
       confirmed: empty.confirmed,
@@ -201,7 +207,7 @@ export function presenceFinder(
     const { best, complete } = current.views;
     if (!best?.whole) return;
     current.worse = !rated.whole || rated.quality < 0.9 * best.quality ? current.worse + 1 : 0;
-    // Cut by the rim after it was whole: it is leaving, and gets no better.
+    // It touches the rim after it was whole: it is leaving, and its views will not improve.
     const leaving = !rated.whole && (complete || current.worse >= PASSED_FRAMES);
     const passed = complete && current.worse >= PASSED_FRAMES;
     const stands = complete && current.still >= STILL_FRAMES;
@@ -215,7 +221,7 @@ export function presenceFinder(
     part = undefined;
     lastHoles = [];
     onNotice(
-      `something stayed in view for ${relearnAfterMs / 1000} s and is taken for the background until the one before is seen again`,
+      `something stayed in view for ${relearnAfterMs / 1000} s and counts as the background until the previous one is seen again`,
     );
   };
 
@@ -224,7 +230,7 @@ export function presenceFinder(
       const picture = thumbnail(frame.image);
       const { width, height } = picture;
       if (!view || view.width !== width || view.height !== height) {
-        giveOnce('the picture changed its shape');
+        giveOnce('the size of the image changed');
         startOver({ region: frame.region ?? whole, width, height });
         last = undefined;
       }
@@ -239,7 +245,7 @@ export function presenceFinder(
     },
     recipeChanged(recut) {
       if (!recut) return;
-      // What was seen of a part is all there will be: the next frames show another place.
+      // The part is delivered as seen so far, because the next frames show another region.
       giveOnce(part && part.views.frames.length === 0 ? 'the recipe changed before it was seen' : undefined);
       startOver();
       last = undefined;
@@ -256,7 +262,7 @@ export function presenceFinder(
   };
 }
 
-/** True if hardly a pixel changed since the last image, compared with the size of the part. */
+/** True if very few pixels changed since the last image, relative to the size of the part. */
 function isStill(
   last: Thumbnail,
   { luma, width, height }: Thumbnail,

@@ -1,19 +1,19 @@
 import type { Frame, Image } from '../../models/image.ts';
 import type { Foreground } from './background.ts';
 
-/** How well a frame shows the part in it. */
+/** How well a frame shows its part. */
 export interface View {
   readonly frame: Frame;
-  /** Sharpness x how fully inside x how central; comparable within one part only. */
+  /** Sharpness × completeness × centrality; comparable within one part only. */
   readonly quality: number;
-  /** The part does not touch the rim of the region: all of it is seen. */
+  /** The part does not touch the rim of the region, so all of it is visible. */
   readonly whole: boolean;
 }
 
 /** A pixel on the rim may be noise. */
 const RIM_NOISE = 1;
 
-/** Rates how a frame shows what differs from the background. */
+/** Rates how well a frame shows the object in front of the background. */
 export function rate(frame: Frame, { width, height, mask, share }: Foreground): View {
   let count = 0;
   let sumX = 0;
@@ -38,7 +38,7 @@ export function rate(frame: Frame, { width, height, mask, share }: Foreground): 
   const awayY = (sumY / count + 0.5) / height - 0.5;
   const central = 1 - Math.min(1, Math.hypot(awayX, awayY));
   const whole = onRim <= RIM_NOISE;
-  // Of partial views, the one that shows most and is cut least; always behind a whole one.
+  // Partial views are ordered by visible size and cut, always after whole ones.
   const complete = whole ? 1 : (0.02 * share * Math.sqrt(count)) / (Math.sqrt(count) + onRim);
   const { image } = frame;
   const scaleX = image.width / width;
@@ -49,7 +49,7 @@ export function rate(frame: Frame, { width, height, mask, share }: Foreground): 
 
 /**
  * Mean gradient energy of the green channel in a box of the image, pixels (Tenenbaum's focus measure with simple
- * differences). One more than nothing, so that a part without texture still has an order.
+ * differences). The result is above 0, so that views of a part without texture still have an order.
  */
 function sharpness({ width, height, data }: Image, x0: number, y0: number, x1: number, y1: number): number {
   const [left, top] = [Math.floor(x0), Math.floor(y0)];
@@ -70,7 +70,7 @@ function sharpness({ width, height, data }: Image, x0: number, y0: number, x1: n
   return 1 + (samples > 0 ? energy / samples : 0);
 }
 
-/** The best views of one part, as many as vote; bounded however long the part stays. */
+/** The best views of one part: as many as vote, however long the part stays. */
 export class BestViews {
   readonly #most: number;
   #views: View[] = [];
@@ -89,12 +89,12 @@ export class BestViews {
     return this.#views[0];
   }
 
-  /** As many whole views as vote. */
+  /** Whether there are as many whole views as votes. */
   get complete(): boolean {
     return this.#views.length === this.#most && this.#views.every(({ whole }) => whole);
   }
 
-  /** The frames that vote, in order of capture: where the part was seen whole, only those that show it whole. */
+  /** The frames that vote, in order of capture: if there are whole views, only those. */
   get frames(): Frame[] {
     const whole = this.#views.filter((view) => view.whole);
     return (whole.length > 0 ? whole : this.#views)

@@ -1,18 +1,18 @@
 import type { Part } from '../inspect.ts';
 
-/** Parts that wait with their frames; beyond, the oldest gets its result as failed: it would come late anyhow. */
+/** Maximum number of waiting parts with frames; beyond it the oldest fails: its result would be late anyway. */
 const maxWaiting = 8;
-/** Parts that wait at all: a consumer this far behind is dead. */
+/** Maximum number of waiting parts: a consumer this far behind has stopped. */
 const maxParts = 1_000;
 
 export interface QueueOptions {
   /** Maximum time that a part may wait to be judged, ms. */
   readonly maxWaitMs: number;
-  /** Called for frames that nobody will judge. */
+  /** Called for frames that will not be judged. */
   readonly onShed: (frames: number) => void;
 }
 
-/** Parts on their way to the one who judges them: in order, bounded, none lost to an aborted wait. */
+/** A bounded queue of parts to be judged, in order; an aborted wait loses no part. */
 export class PartQueue {
   readonly #options: QueueOptions;
   readonly #parts: { part: Part; readonly since: number }[] = [];
@@ -27,7 +27,7 @@ export class PartQueue {
     return this.#parts.length;
   }
 
-  /** Adds a part. Where too many wait, the one that has waited longest keeps its result, as failed, but not its frames. */
+  /** Adds a part. If too many wait, the oldest one fails and loses its frames. */
   push(part: Part): void {
     if (this.#ended || this.#parts.length >= maxParts) return;
     this.#parts.push({ part, since: performance.now() });
@@ -43,7 +43,7 @@ export class PartQueue {
     return { ...part, frames: [], failure };
   }
 
-  /** Takes back the last part if it still waits and may be replaced by a newer one. */
+  /** Removes the last part if it still waits and may be replaced by a newer one. */
   dropLast(partId: string): void {
     const last = this.#parts.at(-1);
     if (last?.part.partId !== partId) return;
@@ -51,7 +51,7 @@ export class PartQueue {
     this.#options.onShed(last.part.frames.length);
   }
 
-  /** Nothing follows: whoever waits gets what is left, then this error. */
+  /** Ends the queue: consumers get the remaining parts, then this error. */
   end(error: Error): void {
     this.#ended ??= error;
     this.#wake?.();
@@ -79,6 +79,6 @@ export class PartQueue {
 
   #inTime(part: Part, waitedMs: number): Part {
     if (part.failure !== undefined || waitedMs <= this.#options.maxWaitMs) return part;
-    return this.#shed(part, `it waited ${Math.round(waitedMs)} ms to be judged`);
+    return this.#shed(part, `it waited ${Math.round(waitedMs)} ms for the model`);
   }
 }

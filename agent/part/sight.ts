@@ -1,24 +1,24 @@
 import type { SetCondition } from '../camera/condition.ts';
 
-/** A part in view, or an empty background in doubt, for longer blinds the camera, ms of capture time. */
+/** If a part is in view, or the background is unconfirmed, for longer, the camera is `blind`, ms of capture time. */
 const BLIND_MS = 30_000;
-/** This many changes of all the light within the same time, and no part: it is parts that change it. */
+/** If the light changes this often within the same time without a part, parts are the cause. */
 const LIGHT_STEPS = 8;
 
-/** What a camera sees of its parts at one frame. */
+/** State of part detection at one frame. */
 export interface Sighting {
   /** When the frame was captured, ms by `monotonicMs`. */
   readonly at: number;
   readonly empty: boolean;
-  /** The background is known to be the empty region. */
+  /** Whether the background is confirmed as the empty region. */
   readonly confirmed: boolean;
-  /** All of the image became brighter or darker at once, so often since the start. */
+  /** How often the whole image became brighter or darker at once since the start. */
   readonly lightSteps: number;
-  /** The part in view, and whether it was given. */
+  /** The part in view, and whether it was delivered. */
   readonly part: { readonly enteredAt: number; readonly given: boolean } | undefined;
 }
 
-/** Watches whether parts can be found at all; else the camera is `blind` until the region is seen empty again. */
+/** Checks whether parts can be detected; otherwise the camera is `blind` until the region is seen empty again. */
 export class Sight {
   readonly #condition: SetCondition;
   #text = '';
@@ -30,7 +30,7 @@ export class Sight {
     this.#condition = condition;
   }
 
-  see({ at, empty, confirmed, lightSteps, part }: Sighting): void {
+  observe({ at, empty, confirmed, lightSteps, part }: Sighting): void {
     if (confirmed) this.#doubtfulSince = undefined;
     else if (!empty) this.#doubtfulSince ??= at;
     if (part || lightSteps < this.#steps.count || at - this.#steps.at > BLIND_MS)
@@ -49,8 +49,8 @@ export class Sight {
 }
 
 const seconds = BLIND_MS / 1_000;
-const neverEmpty = `no part is found: the region has changed for ${seconds} s, but was never seen empty twice; keep it empty for a moment, let one part pass, and check that the region is empty between two parts`;
-const lightJumps = `no part is found, but the light in the region changed ${LIGHT_STEPS} times within ${seconds} s: if parts pass, enlarge the region so that its rim stays visible`;
+const neverEmpty = `no part is detected: the region has changed for ${seconds} s, but was never seen empty twice; keep it empty for a moment, let one part pass, and check that the region is empty between two parts`;
+const lightJumps = `no part is detected, but the light in the region changed ${LIGHT_STEPS} times within ${seconds} s: if parts pass, enlarge the region so that its rim stays visible`;
 
 function longInView(given: boolean): string {
   return given

@@ -1,6 +1,6 @@
 import type { Image } from '../../models/image.ts';
 
-/** Brightness on a small grid, row by row, each 0 to 255. */
+/** Luma of a small grid, row by row, each 0 to 255. */
 export interface Thumbnail {
   readonly width: number;
   readonly height: number;
@@ -32,7 +32,7 @@ export function thumbnail({ width, height, data }: Image): Thumbnail {
   return { ...small, luma: sums };
 }
 
-/** True for an image with the lights off: nearly black, and nothing to tell in it. */
+/** True for an image with the lights off: nearly black and without structure. */
 export function isDark({ luma }: Thumbnail): boolean {
   let sum = 0;
   let squares = 0;

@@ -1,4 +1,4 @@
-/** Which recipe is in force, kept on disk: `<storage>/recipe.json`. */
+/** The active recipe, stored in `<storage>/recipe.json`. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -12,9 +12,9 @@ import type { RecipeBook } from './book.ts';
 
 export interface RecipeInForce {
   readonly book: RecipeBook;
-  /** Its name. Setting it does not record it. */
+  /** Name of the active recipe. Setting it does not write it to disk. */
   active: string;
-  /** Writes a name to the disk, for the next start. @throws what the file system says */
+  /** Writes a name to the disk, for the next start. @throws errors of the file system */
   record(recipe: string): Promise<void>;
 }
 
@@ -39,9 +39,9 @@ async function recordedIn(file: string, book: RecipeBook): Promise<string> {
     text = await readFile(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return defaultRecipe;
-    // If there is more than one recipe, parts must be judged by the one that was put in force.
+    // If there is more than one recipe, parts must be judged by the one that was activated.
     if (isDiskFault(error) && book.names.length === 1) return book.names[0]!;
-    const what = `the recipe in force is unknown because ${file} cannot be read: ${(error as Error).message}`;
+    const what = `the active recipe is unknown because ${file} cannot be read: ${(error as Error).message}`;
     throw new QcError('data-damaged', what, { remedy: 'check the disk and its permissions', cause: error });
   }
   const remedy = `correct the configuration, or remove ${file} to start with the recipe ${defaultRecipe}`;
@@ -49,10 +49,13 @@ async function recordedIn(file: string, book: RecipeBook): Promise<string> {
   try {
     ({ recipe } = recordSchema.parse(unsealed(JSON.parse(text))));
   } catch (cause) {
-    throw new QcError('data-damaged', `${file} does not say which recipe is in force`, { remedy, cause });
+    throw new QcError('data-damaged', `${file} does not contain the name of the active recipe`, {
+      remedy,
+      cause,
+    });
   }
   if (book.names.includes(recipe)) return recipe;
-  throw new QcError('recipe-unknown', `the recipe in force, "${recipe}", is not in the configuration`, {
+  throw new QcError('recipe-unknown', `the active recipe "${recipe}" is not in the configuration`, {
     remedy,
   });
 }

@@ -1,4 +1,4 @@
-/** Changes the recipe in force, by command and one change at a time. */
+/** Changes the active recipe by command, one change at a time. */
 import { z } from 'zod';
 import { regionSchema } from '../../config/camera-schema.ts';
 import { QcError } from '../../config/errors.ts';
@@ -9,18 +9,18 @@ import type { RecipeInForce } from './in-force.ts';
 export const recipeView = z.object({
   name: z.string(),
   description: z.string(),
-  active: z.boolean().describe('in force now'),
-  head: z.string().nullable().describe('version of its model; null: the active version'),
+  active: z.boolean().describe('whether it is active now'),
+  head: z.string().nullable().describe('model version of the recipe; null: the active version'),
   regions: z.record(z.string(), regionSchema).describe('by camera'),
   fault: z.string().describe('why it cannot be used; empty if it can'),
 });
 export type RecipeView = z.output<typeof recipeView>;
 
-/** What a change of recipe needs of a camera. */
+/** Interface of a camera for a change of recipe. */
 export interface RecipeCamera {
   /** @throws QcError camera-region */
   checkRegion(region: Region): void;
-  /** The recipe in force has changed: resolves when frames are cropped to its region. */
+  /** To be called when the active recipe has changed: resolves when frames are cropped to its region. */
   recipeChanged(): Promise<void>;
 }
 
@@ -30,22 +30,26 @@ export interface RecipesDeps {
   readonly cameras: ReadonlyMap<string, RecipeCamera>;
   /** Resolves when the model is loaded. */
   readonly model: Promise<{ keepHead(version: string): Promise<void> }>;
-  /** Called when another recipe is in force. */
+  /** Called when the active recipe has changed. */
   readonly onChange: () => void;
 }
 
 export interface Recipes {
   list(): RecipeView[];
   /**
-   * Loads the heads of all recipes. A head of another base is only reported: it does not judge, and the line says what to do.
-   * @throws QcError if the head of the recipe in force cannot be used for another reason
+   * Loads the heads of all recipes. A head of another base is only reported: it does not judge, and the message contains a
+   * remedy.
+   * @throws QcError if the head of the active recipe cannot be used for another reason
    */
   loadHeads(): Promise<void>;
-  /** Whether a part may be judged by it. @throws QcError recipe-unknown, version-unknown, head-damaged, head-base-mismatch */
+  /**
+   * Checks whether a part may be judged by it. @throws QcError recipe-unknown, version-unknown, head-damaged,
+   * head-base-mismatch
+   */
   require(recipe: string): Promise<void>;
   /**
-   * Puts a recipe in force; resolves when it is stored, its head is loaded, and every camera that is up
-   * crops to its region. @throws like `require`, or camera-region; then the previous recipe stays in force
+   * Activates a recipe; resolves when it is stored, its head is loaded, and every camera that is up crops to its region.
+   * @throws like `require`, or camera-region; then the previous recipe stays active
    */
   use(recipe: string): Promise<void>;
 }
@@ -54,7 +58,7 @@ export function createRecipes(inForce: RecipeInForce, deps: RecipesDeps): Recipe
   const { book } = inForce;
   const { cameras, onChange } = deps;
   const log = deps.log.child({ component: 'recipes' });
-  /** By recipe: why its head cannot be used. */
+  /** Why a head cannot be used, by recipe. */
   const faults = new Map<string, QcError>();
   let last: Promise<unknown> = Promise.resolve();
 
@@ -91,7 +95,7 @@ export function createRecipes(inForce: RecipeInForce, deps: RecipesDeps): Recipe
       await inForce.record(before);
       throw error;
     }
-    log.info({ recipe, before }, 'another recipe is in force');
+    log.info({ recipe, before }, 'the active recipe has changed');
   }
 
   return {
@@ -115,7 +119,7 @@ export function createRecipes(inForce: RecipeInForce, deps: RecipesDeps): Recipe
     },
     async require(recipe) {
       book.require(recipe);
-      // Loaded heads stay loaded; those that failed are tried again.
+      // Loaded heads stay loaded; failed ones are tried again.
       if (faults.has(recipe)) await load(recipe);
     },
     use(recipe) {

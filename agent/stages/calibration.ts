@@ -9,7 +9,7 @@ import type { Records } from './records.ts';
 export interface CalibrationStage extends AsyncDisposable {
   readonly calibration: StationCalibration;
   readonly drift: DriftWatch;
-  /** Keeps the mode for the next start; reports what goes wrong to the station. */
+  /** Stores the mode for the next start; reports errors to the station. */
   saveMode(calibrating: boolean): Promise<void>;
 }
 
@@ -39,7 +39,7 @@ export async function openCalibrationStage(
     saveMode: (calibrating) =>
       saveCalibrating(directory, calibrating).then(
         () => station.notice('mode', ''),
-        (error: Error) => station.notice('mode', `the mode will not survive a restart: ${error.message}`),
+        (error: Error) => station.notice('mode', `the mode will be lost at a restart: ${error.message}`),
       ),
     [Symbol.asyncDispose]: () => calibration[Symbol.asyncDispose](),
   };

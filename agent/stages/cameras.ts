@@ -1,4 +1,4 @@
-/** The cameras: each looks for its parts at once; they wait, bounded, until the model judges them. */
+/** The cameras: each detects its parts at once; they wait in a bounded queue until the model judges them. */
 import { openInspection } from '../inspection.ts';
 import type { Inspections } from '../inspections.ts';
 import { Closer } from '../lifecycle/closer.ts';
@@ -10,11 +10,11 @@ import type { PublishStage } from './publish.ts';
 export interface CamerasDeps {
   readonly model: ModelStage;
   readonly publish: PublishStage;
-  /** Where they are added. */
+  /** The collection to which they are added. */
   readonly inspections: Inspections;
 }
 
-/** A camera that is away is no error. Closing gives every part that was begun its result, then closes the cameras. */
+/** An unreachable camera is not an error. Closing gives every started part its result, then closes the cameras. */
 export async function openCameras(
   { config, log, metrics, station, liveness }: Core,
   { model, publish, inspections }: CamerasDeps,

@@ -1,4 +1,4 @@
-/** What every stage is given: it needs no opening and no closing. */
+/** Dependencies of every stage; they need no opening and no closing. */
 import type { Config } from '../../config/schema.ts';
 import { Liveness } from '../lifecycle/liveness.ts';
 import type { Log } from '../lifecycle/log.ts';
@@ -14,9 +14,9 @@ export interface CoreDeps {
 export interface Core extends CoreDeps {
   readonly config: Config;
   readonly metrics: Metrics;
-  /** The state of the station, and where its parts report what is wrong. */
+  /** State of the station; its parts report problems here. */
   readonly station: Station;
-  /** Whether the work goes on, for a watchdog. */
+  /** Whether the agent makes progress, for a watchdog. */
   readonly liveness: Liveness;
 }
 

@@ -1,4 +1,4 @@
-/** Everything that HTTP shows and accepts, from the stages that have it. */
+/** Connects the other stages with the HTTP routes. */
 import type { StationCalibration } from '../../calibration/station/calibration.ts';
 import type { Control } from '../control.ts';
 import { type Http, openHttp } from '../http/http.ts';

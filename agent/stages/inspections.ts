@@ -1,4 +1,4 @@
-/** Starts judging: joins the inspection of each camera with the model, the outbox and whoever is shown its results. */
+/** Starts judging: connects the inspection of each camera with the model, the outbox and the receivers of results. */
 import { monotonicMs } from '../../models/run/monotonic.ts';
 import type { Line } from '../inspect.ts';
 import type { Inspections } from '../inspections.ts';
@@ -8,7 +8,7 @@ import type { Core } from './core.ts';
 import type { PublishStage } from './publish.ts';
 import type { Records } from './records.ts';
 
-/** Work that takes longer hangs, ms: judging one image, and storing a result. */
+/** Work that takes longer counts as hung, ms: judging one image, and storing a result. */
 const maxJudgingMs = 30_000;
 const maxStoringMs = 60_000;
 
@@ -20,7 +20,7 @@ export interface InspectingDeps {
   readonly inspections: Inspections;
 }
 
-/** @returns one promise for each camera: it rejects if its inspection cannot go on */
+/** @returns one promise for each camera: it rejects if its inspection cannot continue */
 export function startInspections(
   { config, metrics, station, liveness }: Core,
   { live, records, calibration, publish, inspections }: InspectingDeps,
@@ -52,7 +52,7 @@ export function startInspections(
     show(result, seen) {
       recent.add(result, seen);
       calibration.calibration.see(result, seen);
-      calibration.drift.see(result, seen);
+      calibration.drift.add(result, seen);
     },
   };
 

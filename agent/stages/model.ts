@@ -1,11 +1,11 @@
-/** The recipes and the model that judges by them. The model loads while the stages after this one are opened. */
+/** The recipes and the model. The model loads while the following stages are opened. */
 import { type LiveModel, openLiveModel } from '../live-model.ts';
 import { openBook, type RecipeBook } from '../recipes/book.ts';
 import { openRecipeInForce, type RecipeInForce } from '../recipes/in-force.ts';
 import { createRecipes, type RecipeCamera, type Recipes } from '../recipes/recipes.ts';
 import type { Core } from './core.ts';
 
-/** How long the model may be out of order: TensorRT builds its engine for minutes when its thread starts again, ms. */
+/** Maximum time without a working model, ms: TensorRT builds its engine for minutes when its thread restarts. */
 const maxFaultMs = 600_000;
 
 export interface ModelStage extends AsyncDisposable {
@@ -16,12 +16,12 @@ export interface ModelStage extends AsyncDisposable {
   readonly loading: Promise<LiveModel>;
   /** The model; undefined until `start`. */
   readonly live: LiveModel | undefined;
-  /** Waits for the model, loads the heads of the recipes and makes the station judge from then on. @throws what loading threw */
+  /** Waits for the model, loads the heads of the recipes and lets the station judge. @throws the error of loading */
   start(): Promise<LiveModel>;
 }
 
 /**
- * @param cameras those that a change of recipe concerns; they appear as they are opened
+ * @param cameras the cameras that a change of recipe affects; added as they are opened
  * @throws QcError recipe-unknown, data-damaged
  */
 export async function openModel(
@@ -38,7 +38,7 @@ export async function openModel(
     onChange: () => station.changed(),
     onServer: (text) => station.notice('inference server', text),
   });
-  // It may fail before anybody waits for it; whoever does is told then.
+  // It may fail before it is awaited; the error is then reported when it is awaited.
   loading.catch(() => undefined);
   const recipes = createRecipes(inForce, {
     log,

@@ -21,15 +21,15 @@ export interface PublishDeps {
 }
 
 export interface PublishStage extends AsyncDisposable {
-  /** Everything that is sent about a result, to be put into the outbox together. */
+  /** All messages about a result, to be put into the outbox together. */
   letters(result: Result): Letter[];
-  /** The retained handshakes have changed. */
+  /** To be called when the retained handshakes have changed. */
   handshakesChanged(): void;
-  /** The state of the station has changed. */
+  /** To be called when the state of the station has changed. */
   stationChanged(): void;
 }
 
-/** Connects in the background: a broker that is away is no reason not to inspect. */
+/** Connects in the background: inspection does not depend on the broker. */
 export async function openPublish(
   { config, log, metrics, station }: Core,
   { records, model, control, inspections }: PublishDeps,

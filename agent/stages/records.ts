@@ -1,4 +1,4 @@
-/** What is kept of the parts and of what people change: the outbox, evidence, the newest results, the audit log. */
+/** Records of parts and changes: the outbox, evidence, the newest results, the audit log. */
 import type { Config } from '../../config/schema.ts';
 import { type Audit, openAudit } from '../audit/audit.ts';
 import { type Evidence, openEvidence } from '../evidence/evidence.ts';

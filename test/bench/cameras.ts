@@ -53,13 +53,13 @@ export const cameras: Benchmark = {
   },
 };
 
-interface Seen extends Observed, Counted {
+interface Observation extends Observed, Counted {
   readonly seconds: number;
   /** Of all the agent's processes, MB. */
   readonly pss: number;
 }
 
-async function watch(workshop: Workshop, { cameras: count, precision, fps }: Setting): Promise<Seen> {
+async function watch(workshop: Workshop, { cameras: count, precision, fps }: Setting): Promise<Observation> {
   // A p99 wants parts: the setting with a target is watched longest.
   const seconds = count === wanted.cameras ? Math.max(15, workshop.seconds) : workshop.seconds;
   await using server = await workshop.camera({ ...size, fps, seconds: seconds + 90 }, count);
@@ -89,7 +89,7 @@ async function allJudged(agent: RunningAgent, names: readonly string[]): Promise
   });
 }
 
-function describe({ cameras: count, precision, fps }: Setting, seen: Seen): Row[] {
+function describe({ cameras: count, precision, fps }: Setting, seen: Observation): Row[] {
   const on = `${count} × ${fps} fps, ${precision}`;
   const asked = (count * 1000) / everyMs;
   const held = count === wanted.cameras && precision === 'int8';

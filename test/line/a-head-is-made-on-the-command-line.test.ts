@@ -98,10 +98,10 @@ describe('a head is made on the command line', () => {
     const again = await agent('train', '--augment', 'light,blur');
     expect(again.code).toBe(0);
     expect(again.stdout).toMatch(
-      /^candidate .*\.2: .* right on parts it had not seen \(42 frames, 5 folds\); .*\.1, which is active, gets/,
+      /^candidate .*\.2: .* correct on held-out parts \(42 frames, 5 folds\); active version .*\.1: /,
     );
     expect(again.stdout).toMatch(/^ok +negative-transfer|^WARNING +negative-transfer/m);
-    expect(again.stdout).toMatch(/^To let it judge: qc-agent models promote|REFUSED/m);
+    expect(again.stdout).toMatch(/^To use it: qc-agent models promote|REFUSED/m);
     const hash = async (version: number) => {
       const [name] = (await readdir(join(folder.path, 'storage', 'models'))).filter((one) =>
         one.endsWith(`.${version}`),
@@ -129,7 +129,7 @@ describe('a head is made on the command line', () => {
 
   it('refuses what it does not know, with what it knows', async () => {
     expect((await agent('train', '--augment', 'snow')).stderr).toContain(
-      'light, blur, crop and rotate are known',
+      'valid names are light, blur, crop and rotate',
     );
     expect((await agent('train', '--views', 'upside')).stderr).toContain('none, flips, turns');
     expect((await agent('models', 'promote', '2020-01-01.1')).stderr).toContain('there is no version');

@@ -16,5 +16,5 @@ test('run --profile leaves what each node of the base took, and says where and h
   const [file = ''] = await readdir(profile);
   const events = JSON.parse(await readFile(join(profile, file), 'utf8')) as { cat?: string; name?: string }[];
   expect(events.filter(({ cat }) => cat === 'Node').length).toBeGreaterThan(100);
-  await plant.agent.logs(/profile lies in .*Perfetto/);
+  await plant.agent.logs(/profile was written to .*Perfetto/);
 });

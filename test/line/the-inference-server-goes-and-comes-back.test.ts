@@ -81,7 +81,9 @@ it('loses no part and judges each right while its inference server is killed, fr
   await server.die();
   await judgedBy(here);
   expect((await status()).reasons).toEqual([
-    expect.stringMatching(/^the inference server http:\S+ cannot be reached: .*: judging here \(/),
+    expect.stringMatching(
+      /^the inference server http:\S+ cannot be reached: .*: parts are judged on this machine \(/,
+    ),
   ]);
   expect((await scrape(url)).value('qc_remote_up')).toBe(0);
 
@@ -93,7 +95,9 @@ it('loses no part and judges each right while its inference server is killed, fr
   since = Date.now();
   server.freeze();
   await judgedBy(here);
-  expect((await status()).reasons[0]).toMatch(/does not respond within \d+ ms: judging here/);
+  expect((await status()).reasons[0]).toMatch(
+    /does not respond within \d+ ms: parts are judged on this machine/,
+  );
 
   since = Date.now();
   server.thaw();

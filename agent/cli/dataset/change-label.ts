@@ -1,4 +1,4 @@
-/** `qc-agent dataset rename`, `merge` and `delete`: one label of many frames. */
+/** `qc-agent dataset rename`, `merge` and `delete`: change one label of many frames. */
 import type { Command } from 'commander';
 import { openDataset, readDataset } from '../../../calibration/dataset/dataset.ts';
 import {
@@ -65,9 +65,9 @@ function carryOut(options: LabelOptions, change: LabelChange, dryRun = options.d
 }
 
 interface LabelCommandOptions {
-  /** Who asks. */
+  /** The author of the change. */
   readonly by: string;
-  /** Only say what would happen. */
+  /** Only report what would happen. */
   readonly dryRun?: boolean | undefined;
 }
 
@@ -93,7 +93,7 @@ async function datasetLabelCommand(
   const goes =
     change.kind === 'delete'
       ? `${count} labelled "${change.label}" ${dryRun ? 'would be removed' : 'removed'}`
-      : `${count} ${dryRun ? 'would get' : frames === 1 ? 'now has' : 'now have'} the label "${change.to}"${others > 0 ? `, beside ${others} that had it` : ''}`;
+      : `${count} ${dryRun ? 'would get' : frames === 1 ? 'now has' : 'now have'} the label "${change.to}"${others > 0 ? `, in addition to ${others} that already have it` : ''}`;
   const text = [goes, ...effects, dryRun ? 'nothing was changed' : 'qc-agent dataset undo reverts it'];
   return { text: text.join('\n'), json: { done: !dryRun, ...change, ...preview } };
 }

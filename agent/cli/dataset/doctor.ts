@@ -28,7 +28,7 @@ async function doctor(options: FileOptions): Promise<void> {
   });
 }
 
-/** What `qc-agent dataset doctor` says. `impossible`: nothing can be trained as it is. @throws what `examine` throws */
+/** Output of `qc-agent dataset doctor`. `impossible`: training is not possible. @throws errors of `examine` */
 async function datasetDoctorCommand(
   config: Config,
   deps: DoctorDeps,
@@ -42,7 +42,7 @@ async function datasetDoctorCommand(
     return `${severity.padEnd(7)}  ${text}${named}: ${remedy}`;
   });
   return {
-    text: lines.length > 0 ? lines.join('\n') : 'nothing is wrong with the labelled frames',
+    text: lines.length > 0 ? lines.join('\n') : 'no problems found in the labelled frames',
     json: findings,
     impossible: findings.some(({ severity }) => severity === 'error'),
   };

@@ -16,13 +16,13 @@ export function addImport(dataset: Command): void {
       'import labelled images from a folder or .zip: one folder per label, MVTec AD, COCO, YOLO, Pascal VOC, CVAT, Label Studio, labelme, CSV',
     )
     .addOption(configFile())
-    .addOption(json('what was taken in and what was skipped'))
+    .addOption(json('what was imported and what was skipped'))
     .option('--dry-run', 'report what would be imported; write nothing')
     .addOption(new Option('--layout <name>', 'layout, if several are possible').choices(layoutNames))
     .addOption(
       new Option(
         '--label-from <folder>',
-        'the folder that is the label: the one an image lies in (parent), or the outermost (top)',
+        'the folder whose name is the label: the one that contains the image (parent), or the outermost (top)',
       ).choices(['parent', 'top']),
     )
     .option('--label-column <name>', 'column of a table that contains the label')
@@ -64,11 +64,11 @@ type ImportRequest = Pick<
 > & { readonly followLinks?: boolean; readonly dryRun?: boolean };
 
 interface ImportAnswer extends CommandAnswer {
-  /** Nothing of what the source holds is in the dataset. */
+  /** Whether nothing of the source is in the dataset. */
   readonly isNothing: boolean;
 }
 
-/** Files that are named for each reason; the rest are counted. */
+/** Maximum number of files named for each reason; the rest are counted. */
 const maxNamed = 5;
 
 /** @throws QcError dataset-source, dataset-layout, label-ambiguous, dataset-busy, dataset-write-failed */
@@ -109,10 +109,10 @@ function textOf(imported: Imported, isStopped: boolean, isNothing: boolean): str
     ({ label, count, good }) => `${label} ${count} (${good ? 'good' : 'defect'})`,
   );
   return [
-    `layout: ${what || 'none: nothing says what the images show'}`,
+    `layout: ${what || 'none: the labels of the images are not given'}`,
     ...(labels.length > 0 ? [`labels: ${labels.join(', ')}`] : []),
-    ...(marked > 0 ? [`${marked} images with boxes, polygons or masks, kept with them`] : []),
-    `${found} files found: ${added} ${would}added, ${relabelled} ${would}relabelled, ${same} there already, ` +
+    ...(marked > 0 ? [`${marked} images with boxes, polygons or masks, which are kept`] : []),
+    `${found} files found: ${added} ${would}added, ${relabelled} ${would}relabelled, ${same} already in the dataset, ` +
       `${masks} masks and ${annotations} annotation files read, ${skipped.length} skipped` +
       (isStopped ? '; stopped before the end, run it again for the rest' : ''),
     ...skippedLines(skipped),
@@ -121,7 +121,7 @@ function textOf(imported: Imported, isStopped: boolean, isNothing: boolean): str
   ].join('\n');
 }
 
-/** The name of a file must not steer a terminal. */
+/** A file name must not control the terminal. */
 const printable = (name: string) => name.replace(/[\p{Cc}\p{Cf}]/gu, '\ufffd');
 
 function skippedLines(skipped: readonly Skipped[]): string[] {

@@ -32,7 +32,7 @@ export async function datasetStatsCommand(
   const marked = frames.filter(({ id }) => ids.has(id)).length;
   const json = { frames: frames.length, revision, labels, marked };
   if (frames.length === 0) {
-    return { text: 'no labelled frames yet: qc-agent dataset import DIR brings some in', json };
+    return { text: 'no labelled frames yet: import some with qc-agent dataset import DIR', json };
   }
   const width = Math.max(...labels.map(({ label }) => label.length));
   const lines = labels.map(

@@ -8,7 +8,7 @@ import { configFile, type FileOptions, json } from '../options.ts';
 export function addExportBase(models: Command): void {
   models
     .command('export-base <file>')
-    .description('write the base in the form that an inference server runs (docs/remote.md)')
+    .description('write the base as an ONNX file for an inference server (docs/remote.md)')
     .addOption(configFile())
     .addOption(json('what was written'))
     .addHelpText(
@@ -20,7 +20,7 @@ export function addExportBase(models: Command): void {
     );
 }
 
-/** The base for an inference server. @throws QcError what `exportBase` throws */
+/** Writes the base for an inference server. @throws QcError as `exportBase` */
 async function modelsExportBaseCommand(
   { model, storage }: Pick<Config, 'model' | 'storage'>,
   file: string,
@@ -30,7 +30,7 @@ async function modelsExportBaseCommand(
   return {
     text: [
       `${base} written to ${file}: ${(bytes / 1e6).toFixed(1)} MB of plain ONNX`,
-      `input ${input}: prepared pixels; output ${output}: ${size} features a picture; docs/remote.md says how a server runs it`,
+      `input ${input}: prepared pixels; output ${output}: ${size} features per image; docs/remote.md describes how to run it on a server`,
       `licence of the base: ${licence}`,
     ].join('\n'),
     json: { file, ...exported },

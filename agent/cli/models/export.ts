@@ -20,7 +20,7 @@ export function addExport(models: Command): void {
     );
 }
 
-/** Base and head of a version as one ONNX file. @throws QcError what `exportModel` throws */
+/** Writes base and head of a version as one ONNX file. @throws QcError as `exportModel` */
 async function modelsExportCommand(
   { model, storage }: Pick<Config, 'model' | 'storage'>,
   version: string,
@@ -31,7 +31,7 @@ async function modelsExportCommand(
   return {
     text: [
       `${version} with its base written to ${file}: ${(bytes / 1e6).toFixed(1)} MB of plain ONNX`,
-      `outputs: probabilities of ${labels.join(', ')}, in this order; how a picture is prepared is in its metadata ("input")`,
+      `outputs: probabilities of ${labels.join(', ')}, in this order; the preparation of images is described in its metadata ("input")`,
       `licence of the base: ${licence}`,
     ].join('\n'),
     json: { file, ...exported },

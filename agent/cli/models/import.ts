@@ -1,4 +1,4 @@
-/** `qc-agent models import`: a base from a file that was downloaded or brought along. */
+/** `qc-agent models import`: imports a base from a local file. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { QcError } from '../../../config/errors.ts';
 import type { Config } from '../../../config/schema.ts';
@@ -84,7 +84,7 @@ export function addImport(models: Command): void {
     );
 }
 
-/** @throws QcError what `importBase` throws */
+/** @throws QcError as `importBase` */
 async function modelsImportCommand(
   { storage }: Pick<Config, 'storage'>,
   path: string,
@@ -135,7 +135,9 @@ async function confirmed(
 
 export function warnOfLicence(licence: string): void {
   if (licence === 'not stated')
-    warn('no file says under which licence the weights are: ask their publisher, and name it with --licence');
+    warn(
+      'the licence of the weights is not stated in any file: ask their publisher, and set it with --licence',
+    );
   else if (excludesCommerce(licence))
     warn(`the licence of the weights (${licence}) does not allow commercial use`);
 }

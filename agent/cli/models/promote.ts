@@ -21,7 +21,7 @@ export function addPromote(models: Command): void {
     );
 }
 
-/** @throws QcError what `promoteVersion` throws */
+/** @throws QcError as `promoteVersion` */
 export async function modelsPromoteCommand(
   config: Pick<Config, 'model' | 'storage' | 'mqtt'>,
   version: string,
@@ -34,14 +34,14 @@ export async function modelsPromoteCommand(
   return changed(config, promoted, { action: 'promote', version });
 }
 
-/** An agent that runs keeps its head in memory; only an MQTT command changes it there. */
+/** A running agent keeps its head in memory; only an MQTT command changes it there. */
 export function changed(
   { mqtt }: Pick<Config, 'mqtt'>,
   { active, before }: Promoted,
   command: { readonly action: string; readonly version?: string },
 ): CommandAnswer {
   const lines = [
-    `${active} is active now${before === undefined ? '' : `, ${before} was before`}`,
+    `${active} is active now${before === undefined ? '' : `; before: ${before}`}`,
     'A running agent uses its current version until its next start. To change it immediately, send:',
     `  topic    ${mqtt.topic}/command/model`,
     `  payload  ${JSON.stringify(command)}`,

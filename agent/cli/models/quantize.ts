@@ -35,7 +35,7 @@ export function addQuantize(models: Command): void {
     .addOption(json('the results of the gate'))
     .addHelpText(
       'after',
-      '\nWithout labelled frames it uses drawn parts. Exits with 1 if the gate refuses the variant; the float base always stays.\n\nExamples:\n  qc-agent models quantize --config agent.yaml\n  qc-agent models quantize --config agent.yaml --method entropy --json\n  qc-agent models quantize --config agent.yaml --precision fp16',
+      '\nWithout labelled frames it uses simulated parts. Exits with 1 if the gate refuses the variant; the float base is always kept.\n\nExamples:\n  qc-agent models quantize --config agent.yaml\n  qc-agent models quantize --config agent.yaml --method entropy --json\n  qc-agent models quantize --config agent.yaml --precision fp16',
     )
     .action(runQuantize);
 }
@@ -62,7 +62,7 @@ async function runQuantize({ precision, ...options }: Options): Promise<void> {
   if (quantized.refused) exitWithFailure();
 }
 
-/** What `qc-agent models quantize` says. `refused`: the gate did not let it. @throws what `quantize` throws */
+/** Output of `qc-agent models quantize`. `refused`: the gate refused the variant. @throws as `quantize` */
 export async function modelsQuantizeCommand(
   { model, ...config }: Config,
   { base = model.base, ...options }: QuantizeOptions & { readonly base?: string | undefined },
@@ -71,8 +71,8 @@ export async function modelsQuantizeCommand(
   const { quantize } = await import('../../../calibration/quantize.ts');
   const { report, file } = await quantize({ ...config, model: { ...model, base } }, options, deps);
   const end = report.passed
-    ? [`written    ${file}`, 'model.precision auto uses it from the next start of the agent on']
-    : ['The float base stays as it is.'];
+    ? [`written    ${file}`, 'model.precision auto uses it from the next start of the agent']
+    : ['The float base is unchanged.'];
   return {
     text: [...describeQuantized(report), ...end].join('\n'),
     json: { ...report, file: file ?? null },
@@ -80,7 +80,7 @@ export async function modelsQuantizeCommand(
   };
 }
 
-/** The fp16 variant that a GPU takes. */
+/** Makes the fp16 variant for a GPU. */
 export async function modelsHalveCommand(
   { model, ...config }: Config,
   { base = model.base, ...options }: Pick<QuantizeOptions, 'frames'> & { readonly base?: string | undefined },
@@ -91,16 +91,16 @@ export async function modelsHalveCommand(
   const { manifest, correlation, largest, images, refusal } = halved;
   const why =
     refusal ??
-    `features correlate at least ${correlation.toFixed(5)} with the float ones, no value beyond ${largest.value.toPrecision(3)}`;
+    `features correlate at least ${correlation.toFixed(5)} with the float ones, largest value ${largest.value.toPrecision(3)}`;
   return {
     text: [
       `base       ${manifest.name}, fp16: ${file ? 'passed' : 'REFUSED'}: ${why} over ${images} images`,
       ...(file
         ? [
             `written    ${file}`,
-            'model.precision auto uses it on a GPU from the next start of the agent on; a CPU gains nothing from it',
+            'model.precision auto uses it on a GPU from the next start of the agent on; a CPU does not benefit from it',
           ]
-        : ['The float base stays as it is.']),
+        : ['The float base is unchanged.']),
     ].join('\n'),
     json: {
       base: manifest.name,

@@ -1,4 +1,4 @@
-/** `qc-agent models refit`: a head that was trained on another base is trained again, from the station's own data set. */
+/** `qc-agent models refit`: trains a head for the current base again if the active one was trained on another base. */
 import type { Command } from 'commander';
 import { lowerPriority } from '../../../calibration/jobs/lower-priority.ts';
 import type { TuneDeps } from '../../../calibration/tune.ts';
@@ -37,12 +37,16 @@ async function refit(options: FileOptions): Promise<void> {
   const config = loadConfig(options.config, environment);
   await requireReadable(config.storage.directory);
   const work = () => refitCommand(config, { by: whoami() }, { signal, ...steps(options.json) });
-  const done = await unlessStopped(signal, 'the active version stays', recorded(config, 'refit', {}, work));
+  const done = await unlessStopped(
+    signal,
+    'the active version is unchanged',
+    recorded(config, 'refit', {}, work),
+  );
   give(done, options.json);
   if (done.refused) exitWithFailure();
 }
 
-/** @throws QcError version-unknown if there is no active head, head-damaged, and what training and promoting throw */
+/** @throws QcError version-unknown if there is no active head, head-damaged, and errors of training and promoting */
 async function refitCommand(
   config: Config,
   { by }: { readonly by: string },

@@ -19,7 +19,7 @@ export function addRollback(models: Command): void {
     );
 }
 
-/** @throws QcError what `rollbackVersion` throws */
+/** @throws QcError as `rollbackVersion` */
 export async function modelsRollbackCommand(
   config: Pick<Config, 'model' | 'storage' | 'mqtt'>,
   options: { readonly by: string },

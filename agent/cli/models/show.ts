@@ -36,7 +36,7 @@ export async function modelsShowCommand(config: ShowConfig, version: string): Pr
   return { text, json: { version, active, manifest, ...variant } };
 }
 
-/** Which variant of the base a start would take now, and why. */
+/** The variant of the base that would be used at the next start, and why. */
 async function variantOf({ model, storage }: ShowConfig) {
   try {
     const storageDirectory = storage.directory;

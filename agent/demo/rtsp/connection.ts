@@ -7,9 +7,9 @@ import { senderReport } from './rtcp.ts';
 import { type PayloadFormat, RtpStream } from './rtp.ts';
 import { openTransport, type Transport } from './transport.ts';
 
-/** A client that leaves this much unread gets no more images until it has caught up, bytes. */
+/** A client with this much unread data gets no more images until it has read it, bytes. */
 const maxBacklogBytes = 1024 * 1024;
-/** A client that asks and asks but reads no answer is cut off, bytes. */
+/** A client that sends requests but does not read replies is disconnected, bytes. */
 const maxUnreadBytes = 4 * maxBacklogBytes;
 const reportEveryMs = 2_000;
 
@@ -17,11 +17,11 @@ export interface ConnectionOptions {
   readonly path: string;
   readonly format: PayloadFormat;
   readonly credentials: Credentials | undefined;
-  /** The session description, made when someone asks. */
+  /** Returns the session description. */
   readonly describe: () => string;
-  /** The client began or ceased to play. */
+  /** The client started or stopped playing. */
   readonly onPlayingChange: () => void;
-  /** An image was left out because the client reads too slowly. */
+  /** An image was skipped because the client reads too slowly. */
   readonly onDrop: () => void;
 }
 
@@ -82,13 +82,13 @@ export class Connection {
         }
       }
     } catch {
-      // The client broke the connection: for a camera that is an ordinary end.
+      // The client closed the connection, which is a normal end for a camera.
     } finally {
       this.close();
     }
   }
 
-  /** Sends one image, unless the client waits for a key frame or has not read the ones before. */
+  /** Sends one image, unless the client waits for a key frame or has not read earlier ones. */
   sendPicture(
     payloads: readonly Buffer[],
     {
@@ -98,7 +98,7 @@ export class Connection {
     }: {
       key: boolean;
       capturedAt: number;
-      /** Which of the packets are numbered but not sent. */
+      /** Selects packets that are numbered but not sent. */
       lost: readonly boolean[];
     },
   ): void {
@@ -176,7 +176,7 @@ export class Connection {
   #play(url: string): Answer {
     const track = url.endsWith('/track0') ? url : `${url.replace(/\/$/, '')}/track0`;
     const info = `url=${track};seq=${this.#stream.sequence};rtptime=${this.#stream.timestamp(Date.now())}`;
-    // The first image must come after the answer: the next one is a whole tick of the loop away.
+    // The first image must follow the reply: the next image is at least one tick of the event loop later.
     this.#waitsForKey = true;
     this.#setPlaying(true);
     return { status: 200, headers: { Range: 'npt=now-', 'RTP-Info': info } };

@@ -1,4 +1,4 @@
-/** Digest access authentication with MD5 (RFC 2617 §3.2; RFC 7616 keeps it), as RTSP cameras ask for it. */
+/** Digest access authentication with MD5 (RFC 2617 §3.2; RFC 7616 keeps it), as used by RTSP cameras. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 export interface Credentials {
@@ -8,7 +8,7 @@ export interface Credentials {
 
 const realm = 'qc demo camera';
 
-/** Challenges one connection and checks its answers; the nonce is good for this connection only. */
+/** Challenges one connection and checks its answers; the nonce is valid for this connection only. */
 export class DigestGuard {
   readonly #credentials: Credentials;
   readonly #nonce = randomBytes(16).toString('hex');
@@ -17,7 +17,7 @@ export class DigestGuard {
     this.#credentials = credentials;
   }
 
-  /** Value of WWW-Authenticate. No qop is offered: RTSP clients such as GStreamer's know only the plain form. */
+  /** Value of WWW-Authenticate. No qop is offered: RTSP clients such as GStreamer support only the simple form. */
   get challenge(): string {
     return `Digest realm="${realm}", nonce="${this.#nonce}", algorithm=MD5`;
   }

@@ -1,4 +1,7 @@
-/** Baseline JPEG in RTP (RFC 2435): tables travel in the first packet (Q = 255), Huffman tables are the standard ones. */
+/**
+ * Baseline JPEG in RTP (RFC 2435): quantisation tables are sent in the first packet (Q = 255), Huffman tables are the
+ * standard ones.
+ */
 import { maxPayload, type PayloadFormat } from './rtp.ts';
 
 export const jpeg: PayloadFormat = {
@@ -30,7 +33,7 @@ export const jpeg: PayloadFormat = {
 };
 
 interface Parsed {
-  /** 0: chroma halved across (4:2:2); 1: halved both ways (4:2:0) (RFC 2435 §4.1). */
+  /** 0: chroma halved horizontally (4:2:2); 1: halved in both directions (4:2:0) (RFC 2435 §4.1). */
   readonly type: 0 | 1;
   readonly width: number;
   readonly height: number;
@@ -38,7 +41,7 @@ interface Parsed {
   readonly scan: Buffer;
 }
 
-/** Reads the marker segments (ITU-T T.81 Annex B) up to the scan; throws on what RFC 2435 cannot carry. */
+/** Reads the marker segments (ITU-T T.81 Annex B) up to the scan; throws if RFC 2435 does not support the image. */
 function parse(picture: Buffer): Parsed {
   let frame: { type: 0 | 1; width: number; height: number } | undefined;
   const tables: Buffer[] = [];
@@ -77,6 +80,6 @@ function frameOf(segment: Buffer): { type: 0 | 1; width: number; height: number 
   const width = segment.readUInt16BE(3);
   const sampling = segment.readUInt8(7);
   if (sampling !== 0x21 && sampling !== 0x22) throw new Error('JPEG chroma must be 4:2:0 or 4:2:2');
-  if (width > 2_040 || height > 2_040) throw new Error('RTP carries JPEG of at most 2040 pixels a side');
+  if (width > 2_040 || height > 2_040) throw new Error('RTP supports JPEG of at most 2040 pixels per side');
   return { type: sampling === 0x21 ? 0 : 1, width, height };
 }

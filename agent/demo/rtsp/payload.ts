@@ -1,4 +1,4 @@
-/** The codecs the server can send, and the encoded images it sends. */
+/** The codecs of the server, and its encoded images. */
 import { h264 } from './h264.ts';
 import { h265 } from './h265.ts';
 import { jpeg } from './jpeg.ts';
@@ -10,10 +10,10 @@ export type Codec = (typeof codecs)[number];
 export const payloadFormats: Readonly<Record<Codec, PayloadFormat>> = { h264, h265, mjpeg: jpeg };
 
 export interface EncodedPicture {
-  /** Annex B byte stream, parameter sets before every key frame; or one JFIF file. */
+  /** Annex B byte stream with parameter sets before every key frame; or one JFIF file. */
   readonly data: Buffer;
-  /** Can be decoded without any image before it. */
+  /** Whether it can be decoded without earlier images. */
   readonly key: boolean;
-  /** When the pretend shutter closed, ms since the epoch. */
+  /** When the simulated shutter closed, ms since the epoch. */
   readonly capturedAt: number;
 }

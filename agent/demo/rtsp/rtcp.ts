@@ -1,11 +1,11 @@
 /** RTCP compound packets: sender report and source description (RFC 3550 §6.4.1, §6.5). */
 import type { RtpStream } from './rtp.ts';
 
-/** Seconds from 1900, where NTP counts from, to 1970. */
+/** Seconds from 1900, the epoch of NTP, to 1970. */
 const ntpToUnixSeconds = 2_208_988_800;
 
 /**
- * Tells the receiver which wall-clock time the stream's RTP time stands for.
+ * Maps the stream's RTP time to wall-clock time for the receiver.
  * @param at now, ms since the epoch
  */
 export function senderReport(stream: RtpStream, at: number): Buffer {

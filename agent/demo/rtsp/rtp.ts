@@ -4,13 +4,13 @@ import { randomInt } from 'node:crypto';
 /** RTP clock of all video payload formats used here, Hz. */
 export const videoClock = 90_000;
 
-/** Largest payload of one packet, bytes: an Ethernet frame less IP, UDP, RTP and some tunnel. */
+/** Maximum payload of a packet, bytes: an Ethernet frame minus IP, UDP, RTP and a tunnel. */
 export const maxPayload = 1_400;
 
 export class RtpStream {
   readonly ssrc = randomInt(2 ** 32 - 1);
   readonly payloadType: number;
-  /** Sequence number of the next packet; starts anywhere. */
+  /** Sequence number of the next packet; starts at a random value. */
   sequence = randomInt(2 ** 16);
   packets = 0;
   octets = 0;
@@ -20,7 +20,7 @@ export class RtpStream {
     this.payloadType = payloadType;
   }
 
-  /** RTP time of an instant in ms since the epoch: 90 kHz, modulo 2^32, starting anywhere. */
+  /** RTP time of an instant in ms since the epoch: 90 kHz, modulo 2^32, with a random start. */
   timestamp(at: number): number {
     return Number((BigInt(Math.round((at * videoClock) / 1_000)) + BigInt(this.#offset)) & 0xffff_ffffn);
   }
@@ -41,12 +41,12 @@ export class RtpStream {
   }
 }
 
-/** What a payload format must tell the server: how it is described (RFC 4566) and how an image is cut. */
+/** A payload format: its description (RFC 4566) and how an image is split into packets. */
 export interface PayloadFormat {
   readonly payloadType: number;
   readonly encodingName: string;
-  /** Parameters of the SDP line a=fmtp, taken from a key frame; empty where the format has none. */
+  /** Parameters of the SDP line a=fmtp, taken from a key frame; empty if the format has none. */
   formatParameters(keyPicture: Buffer): string;
-  /** Cuts one encoded image into RTP payloads of at most `maxPayload` bytes. */
+  /** Splits one encoded image into RTP payloads of at most `maxPayload` bytes. */
   packetise(picture: Buffer): Buffer[];
 }

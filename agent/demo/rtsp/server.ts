@@ -1,4 +1,4 @@
-/** A small RTSP 1.0 server with one camera behind it, and handles to make it misbehave. */
+/** A small RTSP 1.0 server with one camera, and methods to simulate faults. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { seededRandom } from '../../../calibration/train/random.ts';
@@ -6,12 +6,12 @@ import { Connection } from './connection.ts';
 import { type Codec, type EncodedPicture, payloadFormats } from './payload.ts';
 import { describe } from './sdp.ts';
 
-/** Where the images come from; asked for some only while a client plays. */
+/** Source of the images; used only while a client plays. */
 export interface PictureSource {
   readonly codec: Codec;
   /** A key frame with its parameter sets, for the session description. */
   readonly keyPicture: Buffer;
-  /** The next image must be a key frame: someone has just begun to play. */
+  /** Requests a key frame as the next image, for a client that has just started to play. */
   requestKey(): void;
   /** Delivers images until the returned function is called. */
   subscribe(listener: (picture: EncodedPicture) => void): () => void;
@@ -23,13 +23,13 @@ export interface RtspServerOptions {
   readonly port?: number | undefined;
   /** Starts with a slash. */
   readonly path?: string;
-  /** Digest authentication, where both are given. */
+  /** Digest authentication, if both are given. */
   readonly user?: string | undefined;
   readonly password?: string | undefined;
   readonly source: PictureSource;
 }
 
-/** Chooses packets of images, which are counted from the first that is sent after the choice is made. */
+/** Selects packets of images; images are counted from the first one after the selection is set. */
 export type PacketChoice = (packet: number, packets: number, picture: number) => boolean;
 
 export interface RtspServer {
@@ -37,23 +37,23 @@ export interface RtspServer {
   readonly url: string;
   readonly port: number;
   readonly clients: number;
-  /** Images left out for slow clients. */
+  /** Number of images skipped for slow clients. */
   readonly dropped: number;
-  /** Cuts every connection; clients may come back at once. */
+  /** Cuts every connection; clients may reconnect at once. */
   disconnectAll(): void;
   /** Stays connected and answers, but sends no more images. */
   stall(on: boolean): void;
   /** Flips bytes in this share of the packets, 0 to 1; 0 ends it. */
   corrupt(share: number, seed?: number): void;
-  /** Loses the packets that are chosen: the `packet`th of the `packets` of an image, all counted from 0; undefined ends it. */
+  /** Drops the selected packets: number `packet` of the `packets` of an image, counted from 0; undefined ends it. */
   lose(choose: PacketChoice | undefined): void;
-  /** The camera is dead: nothing listens any more. */
+  /** Simulates a dead camera: stops listening. */
   stop(): Promise<void>;
-  /** It is back, on the same port. */
+  /** Listens again on the same port. */
   start(): Promise<void>;
 }
 
-/** Opens the server; rejects where the port cannot be had. */
+/** Opens the server; rejects if the port is not available. */
 export async function openRtspServer(options: RtspServerOptions): Promise<RtspServer & AsyncDisposable> {
   const { source, host = '127.0.0.1', path = '/camera', user, password } = options;
   const format = payloadFormats[source.codec];

@@ -1,4 +1,4 @@
-/** How packets reach one client: inside the RTSP connection or by UDP (RFC 2326 §10.12, §12.39). */
+/** Sends packets to one client: inside the RTSP connection or by UDP (RFC 2326 §10.12, §12.39). */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 export interface Transport {
   /** Value of the Transport field of the answer. */
   readonly description: string;
-  /** Bytes that wait because the client does not read; always 0 for UDP, where the network drops instead. */
+  /** Unread bytes of the client; always 0 for UDP, where the network drops packets instead. */
   readonly backlog: number;
   sendRtp(packet: Buffer): void;
   sendRtcp(packet: Buffer): void;
@@ -52,7 +52,7 @@ function interleavedTransport(socket: Socket, rtp: number, rtcp: number): Transp
 async function udpTransport(host: string, rtpPort: number, rtcpPort: number): Promise<Transport> {
   const [rtp, rtcp] = await bindPair(host.includes(':') ? 'udp6' : 'udp4');
   let open = true;
-  // A client that went away answers with ICMP errors: the session ends with its connection, not here.
+  // A disconnected client causes ICMP errors: the session ends with its connection, not here.
   const send = (from: UdpSocket, packet: Buffer, port: number) => {
     if (open) from.send(packet, port, host, () => undefined);
   };
@@ -70,7 +70,7 @@ async function udpTransport(host: string, rtpPort: number, rtcpPort: number): Pr
   };
 }
 
-/** Two neighbouring ports, as RTP and RTCP should have them (RFC 3550 §11). */
+/** Two consecutive ports for RTP and RTCP (RFC 3550 §11). */
 async function bindPair(family: 'udp4' | 'udp6'): Promise<[UdpSocket, UdpSocket]> {
   for (let attempt = 0; ; attempt++) {
     const rtp = await bind(family, 0);
@@ -92,7 +92,7 @@ async function bind(family: 'udp4' | 'udp6', port: number): Promise<UdpSocket> {
     socket.close();
     throw error;
   }
-  // What receivers send back (reports, punched holes, ICMP errors) is read and dropped.
+  // Data from receivers (reports, hole punching, ICMP errors) is read and discarded.
   socket.on('error', () => undefined);
   return socket;
 }

@@ -8,7 +8,7 @@ import { errorBody } from '../errors.ts';
 
 const contentTypes = ['image/png', 'image/jpeg', 'image/webp', 'image/bmp', 'application/octet-stream'];
 
-/** Most uploads judged at a time: parts of the line have priority, and decoded images are large. */
+/** Maximum number of concurrent uploads: parts of the line have priority, and decoded images are large. */
 const maxRunning = 2;
 
 const evaluation = { pass: 1, fail: 2, uncertain: 0 } as const;

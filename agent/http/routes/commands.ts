@@ -6,7 +6,7 @@ import type { HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 
 const maxCommandBytes = 16_384;
-/** Most requests that wait for a result at a time. */
+/** Maximum number of requests that wait for a result. */
 const maxWaiting = 32;
 
 const waiting = z.object({

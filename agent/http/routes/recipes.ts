@@ -5,7 +5,7 @@ import { recipeView } from '../../recipes/recipes.ts';
 import type { HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 
-/** The recipes, and which one is in force. */
+/** The recipes, and which one is active. */
 export function addRecipes(app: App, deps: HttpDeps): void {
   app.get(
     '/api/v1/recipes',
@@ -13,7 +13,7 @@ export function addRecipes(app: App, deps: HttpDeps): void {
       config: { role: 'viewer' },
       schema: {
         tags: ['recipes'],
-        summary: 'All recipes; one of them is in force',
+        summary: 'All recipes; one of them is active',
         response: { 200: z.array(recipeView) },
       },
     },
@@ -27,7 +27,7 @@ export function addRecipes(app: App, deps: HttpDeps): void {
       config: { role: 'operator', audit: 'recipe' },
       schema: {
         tags: ['recipes'],
-        summary: 'Change the recipe; the answer follows when it is in force',
+        summary: 'Change the active recipe; the reply follows when it is active',
         body: commandMessages.recipe,
         response: { 200: replyMessage, 400: errorBody, 404: errorBody, 503: errorBody },
       },

@@ -7,7 +7,7 @@ import { errorBody } from '../errors.ts';
 import { jpegBody } from '../jpeg-body.ts';
 import { type CameraWithCounts, cameraWithCounts } from '../views.ts';
 
-/** The cameras as the page and the API show them. */
+/** The cameras for the page and the API. */
 export function camerasWithCounts(deps: HttpDeps): CameraWithCounts[] {
   return deps.cameras().map((camera) => ({ ...camera, counts: deps.recent.counts(camera.name) }));
 }

@@ -47,7 +47,7 @@ describe('the report of a measurement, as text', () => {
 
   it('names the machine, the model alone and why something was not measured', () => {
     expect(lines[0]).toBe('A CPU, 2 cores, 8 GB; Node v20.19.0, 6.1');
-    expect(line('fp32')).toContain('48 ms a picture, 24.3 pictures/s');
+    expect(line('fp32')).toContain('48 ms per image, 24.3 images/s');
     expect(line('int8')).toContain('not measured: the base a-base has no int8 variant');
   });
 
@@ -66,7 +66,7 @@ describe('the report of a measurement, as text', () => {
 
   it('says so where not even one camera fits, and that others used the machine', () => {
     const busy = benchText({ ...report, fits: 0, machine: { ...report.machine, loadBefore: 3 } });
-    expect(busy).toContain('Not even one camera fits');
-    expect(busy).toContain('trust coarse ratios only');
+    expect(busy).toContain('No camera fits');
+    expect(busy).toContain('the figures are only approximate');
   });
 });

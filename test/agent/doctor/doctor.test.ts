@@ -123,7 +123,7 @@ it('says everything that is wrong with a configuration, and exits 1', async () =
   expect(stdout).toMatch(/^FAIL {2}config: .*cameras\.top\.url: the address contains a password — /m);
   expect(stdout).toMatch(/^FAIL {2}config: .*region\.width: .*leaves the frame on the right/m);
   expect(stdout).toMatch(/^FAIL {2}config: .*mqqt: unknown key; did you mean mqtt\?/m);
-  expect(stdout).toMatch(/3 problems; the rest is checked once the configuration is right/);
+  expect(stdout).toMatch(/3 problems; the rest can be checked once the configuration is valid/);
   expect(stdout).not.toContain('hunter2');
   expect(code).toBe(1);
 });

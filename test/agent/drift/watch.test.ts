@@ -61,7 +61,7 @@ it('watches each camera by the head that judges it, and starts again with anothe
   let seed = 100;
   const show = (camera: string, version: string, at = 1) => {
     const model = { version, base: 'b', precision: 'fp32', provider: 'cpu' };
-    for (let i = 0; i < 50; i++) watch.see({ camera, model }, { features: part(seed++, i % 9 === 0, at) });
+    for (let i = 0; i < 50; i++) watch.add({ camera, model }, { features: part(seed++, i % 9 === 0, at) });
   };
   const drift = (camera: string) => drifts.get(camera)?.();
   const shown = (camera: string, version: string, at?: number) =>
@@ -82,7 +82,7 @@ it('watches each camera by the head that judges it, and starts again with anothe
   expect(drift('top')).toBeLessThan(0.6);
 
   // Nothing was judged: nothing is seen.
-  watch.see(
+  watch.add(
     { camera: 'top', model: { version: far, base: 'b', precision: 'fp32', provider: 'cpu' } },
     { features: undefined },
   );

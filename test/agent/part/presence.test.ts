@@ -209,7 +209,7 @@ test.each([4, 12, 200])(
     expect(await all(camera, parts)).toEqual([]);
     for (let x = centre.x; x < 96; x += step) camera.show({ squares: [{ ...centre, x }] });
     camera.show({}, 6);
-    // Seen moving it is one part; gone between two frames it was none that anybody saw.
+    // Observation moving it is one part; gone between two frames it was none that anybody saw.
     expect(await all(camera, parts)).toHaveLength(step === 200 ? 0 : 1);
     for (let n = 0; n < 5; n++) {
       pass(camera);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { openPretendCamera, type PretendCameraOptions } from '../../../../agent/demo/camera.ts';
+import { openSimulatedCamera, type SimulatedCameraOptions } from '../../../../agent/demo/camera.ts';
 import { codecs } from '../../../../agent/demo/rtsp/payload.ts';
 import { until } from '../../../rigs/until.ts';
 import { available, BareClient, ffmpegPictures, nodeAvPictures, runProgram } from './clients.ts';
@@ -9,8 +9,8 @@ const user = 'inspector';
 const password = 'pass:wörd 1';
 const login = `//${user}:${encodeURIComponent(password)}@`;
 
-const open = (options: Partial<PretendCameraOptions> = {}) =>
-  openPretendCamera({ codec: 'h264', width: 320, height: 240, fps: 12, draw: movingBelt(), ...options });
+const open = (options: Partial<SimulatedCameraOptions> = {}) =>
+  openSimulatedCamera({ codec: 'h264', width: 320, height: 240, fps: 12, draw: movingBelt(), ...options });
 
 const hasFfmpeg = available('ffmpeg', 'ffmpeg', ['-version']);
 const python = '/usr/bin/python3';
