@@ -97,7 +97,7 @@ export const errors = {
     exit: 1,
     remedy: 'check that the server at model.remote.url supports the Open Inference Protocol',
   },
-  'head-damaged': { exit: 3, remedy: 'promote another version, or train a new head' },
+  'head-damaged': { exit: 3, remedy: 'promote another version, or train a new one' },
   'head-base-mismatch': {
     exit: 3,
     remedy:
@@ -106,7 +106,7 @@ export const errors = {
   'maps-unavailable': {
     exit: 3,
     remedy:
-      'use a convolutional base, name its feature maps at strides 8 and 16 in its manifest ("maps"), or promote a version that needs features only',
+      'use a convolutional base, name its feature maps at strides 8 and 16 in its manifest ("maps"), or promote a version that does not need feature maps',
   },
   'version-unknown': { exit: 2, remedy: 'list the versions with: qc-agent models list' },
   'inference-stopped': { exit: 1, remedy: 'restart the agent; if it happens again, report it with the log' },
@@ -150,7 +150,7 @@ export const errors = {
   'camera-codec': { exit: 1, remedy: 'set the stream of the camera to H.264, H.265 or MJPEG' },
   'camera-region': {
     exit: 1,
-    remedy: 'make region larger: it is too small for the image size of the camera',
+    remedy: 'make region larger: it is too small for the images of the camera',
   },
   'camera-stalled': {
     exit: 1,
@@ -306,24 +306,25 @@ export const errors = {
     exit: 2,
     remedy: 'remove the marks, or choose the label of the defect that they show',
   },
-  'frame-unknown': { exit: 1, remedy: 'reload the list: somebody may have removed the frame' },
+  'frame-unknown': { exit: 1, remedy: 'reload the list: another user may have removed the frame' },
   // calibration
   'candidate-gone': {
     exit: 1,
-    remedy: 'continue with the next part; correct this label in the gallery if it is wrong',
+    remedy: 'continue with the next part; correct this label in the Gallery tab if it is wrong',
   },
   'nothing-to-undo': { exit: 1, remedy: 'no action needed' },
-  'undo-overtaken': { exit: 1, remedy: 'correct the label in the gallery if it is wrong' },
+  'undo-overtaken': { exit: 1, remedy: 'correct the label in the Gallery tab if it is wrong' },
   'why-unavailable': {
     exit: 1,
-    remedy: 'use a base whose features are averages or maxima of feature maps, and a linear head',
+    remedy:
+      'to get heat maps, an engineer must choose a base whose features are averages or maxima of feature maps, and train without a hidden layer',
   },
   'training-busy': { exit: 1, remedy: 'wait until the current training ends, or cancel it' },
   'gate-refused': {
     exit: 1,
     remedy: 'label more parts and train again; an engineer can override it with a reason',
   },
-  'rollback-moved': { exit: 1, remedy: 'reload the versions, and roll back if it is still right' },
+  'rollback-moved': { exit: 1, remedy: 'reload the versions, and roll back if you still want to' },
   'agent-unreachable': {
     exit: 1,
     remedy: 'start the agent with the same config file, or give its address with --url',
@@ -376,7 +377,10 @@ export const errors = {
     remedy:
       'nothing was changed; free space on the disk or repair it (see the status and qc-agent doctor), then try again',
   },
-  'audit-busy': { exit: 1, remedy: 'try again; if it persists, look for a process that hangs' },
+  'audit-busy': {
+    exit: 1,
+    remedy: 'try again; if this persists, find the process that does not finish and stop it',
+  },
   'http-unauthorized': {
     exit: 1,
     remedy: 'log in on the page, or send a token in the Authorization header (Bearer)',
@@ -389,7 +393,7 @@ export const errors = {
   'http-media-unsupported': { exit: 1, remedy: 'send a PNG, JPEG, WebP or BMP with its content type' },
   'http-busy': { exit: 1, remedy: 'try again in a moment' },
   // anything else
-  internal: { exit: 1, remedy: 'report this defect of the agent, with the log' },
+  internal: { exit: 1, remedy: 'report this error of the agent, with its log' },
 } as const satisfies Record<string, { exit: number; remedy: string }>;
 
 export type ErrorCode = keyof typeof errors;

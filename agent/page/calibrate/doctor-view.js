@@ -27,7 +27,7 @@ const maxThumbnails = 12;
 const severities = [
   ['error', '✕ Training is not possible'],
   ['warning', '▲ The model will be worse'],
-  ['hint', '● Worth a look'],
+  ['hint', '● Please check'],
 ];
 /** What to do on this page, for findings whose remedy names a command or a setting. @type {Record<string, string>} */
 const remedies = {
@@ -36,11 +36,11 @@ const remedies = {
   'marks-on-good':
     'open an image below; choose the label of the defect, or press “Mark defects” and remove the marks',
   'mark-outside': 'open an image below, press “Mark defects”, remove the mark and tap the defect',
-  'marks-of-another-label': 'open an image below and look whether its label is right',
+  'marks-of-another-label': 'open an image below and check its label',
   unmarked:
     'open an image below, press “Mark defects” and tap the defect: small defects are found better then',
   'label-spelling':
-    'choose the label in the Gallery tab and press “Edit label …”, or keep it if it is meant so',
+    'choose the label in the Gallery tab and press “Edit label …”, or keep it if it is intended',
 };
 
 /** @param {Tools} tools */

@@ -1,4 +1,4 @@
-/** Guides a newcomer: good parts first, then defects. Shown until a defect has enough labelled parts. */
+/** Guides a new user: good parts first, then defects. Shown until a defect has enough labelled parts. */
 
 import { byId, setText } from '../shared/dom.js';
 import { counted, percentOf } from '../shared/format.js';
@@ -7,13 +7,13 @@ import { trainOnClick } from './train-button.js';
 /** @import { Label } from './overview.js' */
 /** @import { Tools } from './tools.js' */
 
-/** Good parts that a newcomer is asked for. */
+/** Number of good parts that a new station asks for. */
 const wantedGood = 30;
-/** The least that can be trained on (calibration/train/remember-good.ts). */
+/** Minimum number for training (calibration/train/remember-good.ts). */
 export const minGood = 10;
-/** Labelled parts of a defect from which training finds it by name (calibration/train/choose-frames.ts). */
+/** Minimum number of labelled parts of a defect that a model can recognise (calibration/train/choose-frames.ts). */
 export const minDefect = 4;
-/** Shares of good parts that may be uncertain, and how sure that is. */
+/** Limits for the share of uncertain good parts, and their confidence level. */
 const rates = [0.1, 0.05, 0.02, 0.01];
 const risk = 0.05;
 
@@ -40,7 +40,7 @@ export function createGoodStart(tools) {
   });
 }
 
-/** Labelled good parts, as long as only those can be trained on. @param {readonly Label[]} labels */
+/** Number of labelled good parts while training can only use good parts. @param {readonly Label[]} labels */
 export function goodPartsOf(labels) {
   if (labels.some(({ good, count }) => !good && count >= minDefect)) return undefined;
   return labels.reduce((sum, { good, count }) => sum + (good ? count : 0), 0);
@@ -55,20 +55,20 @@ function titleOf(good) {
 /** @param {number} good @param {boolean} isUsed */
 function textOf(good, isUsed) {
   if (good < minGood) {
-    return `The station learns what good parts look like; a part that is unlike them is then uncertain. You can train from ${minGood} good parts: ${minGood - good} more.`;
+    return `The station learns what good parts look like; a part that is unlike them is then uncertain. Training needs ${minGood} good parts: ${minGood - good} more.`;
   }
   if (!isUsed) return 'You can train now. A part that is unlike the good ones is then uncertain.';
-  return `When a defect has ${minDefect} labelled parts, train again to find it by name.`;
+  return `As soon as a defect has ${minDefect} labelled parts, train again: the new model can then recognise this defect.`;
 }
 
-/** What these good parts promise, and what more of them would. @param {number} good */
+/** The share of uncertain good parts to expect with these good parts, and with more of them. @param {number} good */
 export function promiseText(good) {
   if (good < minGood) return '';
-  const promised = `${counted(good, 'good part')} promise that at most ${percentOf(mostUncertain(good), 0)} of good parts are uncertain`;
+  const promised = `${counted(good, 'good part')} are enough to expect at most ${percentOf(mostUncertain(good), 0)} of good parts to be uncertain`;
   const next = rates.find((rate) => partsFor(rate) > good);
   if (next === undefined) return `${promised}.`;
   const missing = partsFor(next) - good;
-  return `${promised}; ${missing} more would promise ${percentOf(next, 0)}.`;
+  return `${promised}; ${missing} more would lower this to ${percentOf(next, 0)}.`;
 }
 
 /** As training promises it (calibration/train/false-alarms.ts). @param {number} parts */

@@ -116,7 +116,7 @@ function activeText(versions, active) {
 /** @type {Record<VersionView['decisions'][number]['action'], string>} */
 const actionText = {
   promote: 'promoted',
-  override: 'promoted against the quality gate',
+  override: 'promoted although the quality gate refused it',
   rollback: 'rolled back to this version',
   discard: 'discarded',
 };

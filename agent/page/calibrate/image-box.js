@@ -1,4 +1,4 @@
-/** An image, with or without where its defect is, or a text. */
+/** Shows an image, with or without the location of its defect, or a text. */
 import { errorText, fetchImage } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
 import { createWhereLayer, fetchPlaces, whereLegend } from '../shared/where-layer.js';
@@ -66,8 +66,9 @@ export function createImageBox(frame, button, layer) {
     }
   };
   /**
-   * Where the head saw a defect when it judged the part. @param {NonNullable<typeof shown>} current @param {() => boolean} isCurrent
-   * @returns {Promise<boolean>} false if it did not tell
+   * Shows where the model saw a defect when it judged the part. @param {NonNullable<typeof shown>} current @param {() =>
+   * boolean} isCurrent
+   * @returns {Promise<boolean>} false if the location is unknown
    */
   const showPlaces = async (current, isCurrent) => {
     const { image, resultId } = current;
@@ -94,8 +95,8 @@ export function createImageBox(frame, button, layer) {
       return shown?.image;
     },
     /**
-     * @param {HTMLImageElement} image @param {string} alt @param {string} heatMapPath shown if the head did not tell where
-     * @param {string} [resultId] of the part that was judged by this image
+     * @param {HTMLImageElement} image @param {string} alt @param {string} heatMapPath shown if the location is unknown
+     * @param {string} [resultId] result of the part that was judged with this image
      */
     show(image, alt, heatMapPath, resultId) {
       if (shown?.image === image) return;

@@ -37,7 +37,7 @@ export function createLabelView({ overview, changes, toasts, announce }) {
   let labelledHere = 0;
   const queue = createCandidateQueue({
     onChange: () => draw(),
-    onGone: ({ part }, error) => toasts.warn(`Part ${part.partId} was left out: ${error.text}`),
+    onGone: ({ part }, error) => toasts.warn(`Part ${part.partId} was skipped: ${error.text}`),
     onError: (error) => toasts.error(error),
   });
 
@@ -166,7 +166,7 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     setText(byId('look-marks'), user.canChange && queue.current?.image ? marksText(count) : '');
     setText(byId('said-head'), part ? predictionText(part) : '');
     const why = isCorrection
-      ? 'You opened this part to fix its label: choose the right one.'
+      ? 'You opened this part to fix its label: choose the correct one.'
       : (part?.why ?? '');
     setText(byId('said-why'), problem === undefined ? why : `Not saved: ${problem}. Label it again.`);
     card.classList.toggle('is-problem', problem !== undefined);

@@ -1,4 +1,4 @@
-/** The learning curve of a version: accuracy against labels per class, as measured and as expected with more labels. */
+/** The learning curve of a version: accuracy by labels per class, measured and estimated for more labels. */
 import { h } from '../shared/dom.js';
 import { capital, percentOf } from '../shared/format.js';
 
@@ -27,13 +27,13 @@ export function learningPanel({ learning }) {
       h(
         'p',
         { class: 'hint' },
-        'Accuracy on parts that were not trained on, by labels per class. Dots: measured with fewer labels. Line and band: estimate with the 80 % interval.',
+        'Accuracy on parts that were not used for training, by number of labels per class. Dots: measured with fewer labels. Line and band: estimate with its 80 % interval.',
       ),
     expected.length > 0 && expectedTable(learning),
   );
 }
 
-/** The chart's content for people who do not see it, and for exact figures. @param {Learning} learning */
+/** The chart's content as a table, for screen readers and exact figures. @param {Learning} learning */
 function expectedTable({ expected, byLabel }) {
   /** @param {{value: number, low: number, high: number}} estimate */
   const points = ({ value, low, high }) =>
@@ -70,7 +70,7 @@ function expectedTable({ expected, byLabel }) {
       h(
         'p',
         { class: 'hint' },
-        `In percentage points. Labels that would gain most: ${gaining
+        `In percentage points. Labels that would improve most: ${gaining
           .map(
             ({ label, more, recall }) =>
               `${label} (${(recall.value * 100).toFixed(0)} points more of its parts recognised with ${more} more)`,
@@ -96,7 +96,7 @@ function chart({ points, curve, now, sentence }) {
   };
   const most = Math.max(...curve.map(({ labels }) => labels));
   const least = Math.min(...curve.map(({ low }) => low), ...points.map(({ accuracy }) => accuracy));
-  // Whole tenths, so that the axis ends at figures that are written on it.
+  // Whole tenths, so that the axis ends at labelled values.
   const floor = Math.min(0.9, Math.floor(least * 10) / 10);
   /** @param {number} labels */
   const x = (labels) => left + (labels / most) * (width - left - right);

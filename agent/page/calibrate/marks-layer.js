@@ -11,11 +11,11 @@
 /** @typedef {ReturnType<typeof createMarksLayer>} MarksLayer */
 
 const namespace = 'http://www.w3.org/2000/svg';
-/** A pointer that moves less is a tap, px on the screen: fingers are not still. */
+/** A pointer that moves less counts as a tap, px on the screen. */
 const tapPx = 10;
-/** How near to a mark a tap removes it, px on the screen. */
+/** Maximum distance from a mark at which a tap removes it, px on the screen. */
 const hitPx = 22;
-/** The agent takes no more. */
+/** Limit of the agent. */
 const maxMarks = 50;
 const cursorStep = 0.01;
 const fastStep = 0.05;
@@ -30,7 +30,7 @@ export function createMarksLayer({ onChange, announce }) {
   let marks = [];
   /** @type {MarksView['areas']} */
   let areas = [];
-  /** What was there before each change made here. @type {Mark[][]} */
+  /** State before each change made here. @type {Mark[][]} */
   let history = [];
   let isEnabled = false;
   /** @type {Point | undefined} */
@@ -85,7 +85,7 @@ export function createMarksLayer({ onChange, announce }) {
     onChange(marks);
   };
 
-  /** Where an event is, also beside the image. @param {PointerEvent} event @returns {Point} */
+  /** Position of an event, also outside of the image. @param {PointerEvent} event @returns {Point} */
   const pointOf = ({ clientX, clientY }) => {
     const { x, y } = new DOMPoint(clientX, clientY).matrixTransform(element.getScreenCTM()?.inverse());
     return { x: x / size.width, y: y / size.height };
@@ -160,7 +160,7 @@ export function createMarksLayer({ onChange, announce }) {
       return history.length > 0;
     },
     /**
-     * Shows marks of another image, without telling of a change.
+     * Shows marks of another image, without reporting a change.
      * @param {{width: number, height: number}} image px @param {readonly Mark[]} [newMarks] @param {MarksView['areas']} [newAreas] not changed here
      */
     show(image, newMarks = [], newAreas = []) {

@@ -12,12 +12,12 @@ import { openFrameViewer } from './frame-viewer.js';
 /** @param {Tools} tools */
 export function createMarksWanted({ overview, changes, toasts, announce }) {
   const panel = byId('marks-wanted');
-  /** What the list depends on, as it was when the list was loaded. @type {string | undefined} */
+  /** The state for which the list was loaded. @type {string | undefined} */
   let loadedFor;
 
   const load = async () => {
     const { value } = overview;
-    // Marks alone do not change the revision, but whoever made them can undo them.
+    // Marks alone do not change the revision, but they can be undone.
     const key = `${value?.revision} ${value?.candidate} ${value?.active} ${value?.undo?.change}`;
     if (!user.canChange || key === loadedFor) return;
     loadedFor = key;
@@ -26,7 +26,7 @@ export function createMarksWanted({ overview, changes, toasts, announce }) {
       const { frames } = await get('api/v1/dataset/marks-wanted');
       draw(frames);
     } catch {
-      // The list is an offer: the page works without it, and the next change of the overview asks again.
+      // The list is optional: the page works without it, and it is requested again at the next change of the overview.
       loadedFor = undefined;
       panel.hidden = true;
     }
@@ -44,8 +44,8 @@ export function createMarksWanted({ overview, changes, toasts, announce }) {
       id,
       text:
         said === label
-          ? `${label}, recognised with ${percentOf(probability, 0)} only`
-          : `Labelled ${label}, taken for ${said}`,
+          ? `${label}, recognised with only ${percentOf(probability, 0)}`
+          : `Labelled ${label}, predicted ${said}`,
     }));
     /** @param {number} index */
     const open = (index) =>

@@ -1,4 +1,4 @@
-/** The active model was trained on another base: says so above every tab, and trains it again with one tap. */
+/** Shown above every tab if the active model was trained on another base; trains it again with one tap. */
 
 import { byId, setText } from '../shared/dom.js';
 import { capital, counted } from '../shared/format.js';
@@ -15,9 +15,12 @@ export function createMisfitPanel(tools) {
     if (misfit === null) return;
     const isRunning = training.state === 'running';
     button.disabled = isRunning || frames === 0;
-    // The hashes are for the log.
+    // The hashes are omitted here.
     const bases = capital(misfit.replaceAll(/ \([0-9a-f]+…\)/g, ''));
-    setText(byId('misfit-text'), `${bases}. Every part is uncertain until a model is trained for this base.`);
+    setText(
+      byId('misfit-text'),
+      `${bases}. Every part is uncertain until a model is trained for this base, the pre-trained network on which models build.`,
+    );
     setText(byId('misfit-hint'), hintOf(isRunning, frames));
   });
 }

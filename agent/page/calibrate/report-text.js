@@ -15,10 +15,10 @@ const minGain = 0.005;
  */
 export function summaryOf(version, { accuracy, active, gate, errorReduction, goodOnly }, activeNow) {
   if (goodOnly) {
-    const text = `${version} knows ${counted(goodOnly.parts, 'good part')}: it passes parts like them and holds back all others.`;
+    const text = `${version} was trained on ${counted(goodOnly.parts, 'good part')} only: parts like them pass, all others are uncertain.`;
     return { tone: gate.allowed ? 'good' : 'bad', text };
   }
-  const right = `right on ${percentOf(accuracy)} of the parts it was not trained on`;
+  const right = `correct on ${percentOf(accuracy)} of the parts it was not trained on`;
   if (!active) {
     return gate.allowed
       ? { tone: 'good', text: `${version} is the first model and it works: ${right}.` }

@@ -115,7 +115,10 @@ const promiseList = (promise) =>
     ...promise.map(({ kept, text }) => h('li', { data: { kept } }, `${kept ? '✓' : '▲'} ${capital(text)}.`)),
   );
 
-/** Of a model that knows good parts only. @param {NonNullable<Report['goodOnly']>} goodOnly @param {Report['promise']} promise */
+/**
+ * For a model that was trained on good parts only. @param {NonNullable<Report['goodOnly']>} goodOnly @param
+ * {Report['promise']} promise
+ */
 function goodOnlyPanel({ heldBack, defects }, promise) {
   return h(
     'section',
@@ -137,7 +140,7 @@ function goodOnlyPanel({ heldBack, defects }, promise) {
     h(
       'p',
       { class: 'hint' },
-      'This model knows good parts only. A part that is unlike them is uncertain; no part fails. When a defect has 4 labelled parts, training makes a model that finds it by name.',
+      'This model was trained on good parts only. A part that is unlike them is uncertain; no part fails. As soon as a defect has 4 labelled parts, train again: the new model can then recognise this defect.',
     ),
     promiseList(promise),
   );
@@ -183,7 +186,7 @@ function checksPanel({ checks }) {
 function mistakesPanel({ worst }, { overview }) {
   const title = h('h3', {}, 'Worst mistakes');
   if (worst.length === 0) {
-    return h('section', { class: 'panel' }, title, h('p', {}, 'None: every label was right.'));
+    return h('section', { class: 'panel' }, title, h('p', {}, 'None: every prediction was correct.'));
   }
   const frames = worst.slice(0, maxMistakes).map(({ id, label, said, probability }) => ({
     id,

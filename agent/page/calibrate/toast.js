@@ -32,7 +32,7 @@ export function createToasts(list) {
       ),
     );
     list.append(toast);
-    // Opened again, so that it lies on top of a dialog that was opened meanwhile.
+    // Opened again, so that it is above a dialog that was opened meanwhile.
     if (list.matches(':popover-open')) list.hidePopover();
     list.showPopover();
     while (list.childElementCount > maxToasts) list.firstElementChild?.remove();

@@ -1,4 +1,4 @@
-/** What every view of the calibration page is given. */
+/** Shared tools of all views of the calibration page. */
 
 /** @import { Changes } from './changes.js' */
 /** @import { OverviewStore } from './overview.js' */
@@ -9,7 +9,7 @@
  * @property {OverviewStore} overview
  * @property {Changes} changes
  * @property {Toasts} toasts
- * @property {(text: string) => void} announce tells screen readers
+ * @property {(text: string) => void} announce announces a text to screen readers
  */
 
 export {};

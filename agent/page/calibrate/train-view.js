@@ -11,7 +11,7 @@ import { createReportPanel } from './report-view.js';
 /** @import { ReportPanel } from './report-view.js' */
 /** @import { Tools } from './tools.js' */
 
-/** Parts per label from which a model usually trains well; the bars are full there. */
+/** Number of parts per label that is usually enough; the bars are full at this number. */
 const goodCount = 10;
 
 /** @param {Tools} tools */
@@ -96,7 +96,10 @@ export function createTrainView(tools) {
   return { element: byId('view-train'), title: 'Train' };
 }
 
-/** The form shows percent, the agent takes shares; empty fields are left to the agent. @param {FormData} data @returns {TrainOptions} */
+/**
+ * The form shows percent, the agent takes shares; for empty fields the agent uses its configuration. @param {FormData} data
+ * @returns {TrainOptions}
+ */
 function optionsOf(data) {
   /** @param {'escapeRate' | 'falseRejectRate' | 'falseAlarmRate'} name */
   const share = (name) => {
@@ -140,7 +143,7 @@ function hintOf(labels, frames) {
   if (good !== undefined && good > 0) {
     const missing = Math.max(0, minGood - good);
     if (missing > 0) return `${counted(good, 'good part')} labelled. Training needs ${missing} more.`;
-    return `${promiseText(good)} When a defect has ${minDefect} labelled parts, training finds it by name.`;
+    return `${promiseText(good)} As soon as a defect has ${minDefect} labelled parts, a new model can recognise it.`;
   }
   const missing = labels
     .filter(({ count }) => count < goodCount)

@@ -91,7 +91,7 @@ export function createVersionActions(version, tools) {
   const askDiscard = async () => {
     const isSure = await confirm({
       title: `Discard ${version}?`,
-      text: 'It is no longer offered for promotion. Your labels are not changed.',
+      text: 'It will no longer be offered for promotion. Your labels are not changed.',
       yes: 'Discard',
       no: 'Keep it',
       isDanger: true,
@@ -162,7 +162,9 @@ export function createVersionActions(version, tools) {
       isAllowed = gate.allowed;
       setText(
         refusal,
-        gate.allowed ? '' : 'It cannot be promoted for the reason above. Label more parts and train again.',
+        gate.allowed
+          ? ''
+          : 'The quality gate refused it for the reason above. Label more parts and train again.',
       );
     },
     update: draw,

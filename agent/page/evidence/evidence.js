@@ -1,4 +1,4 @@
-/** The evidence page: images of earlier parts that the agent kept. Filters them, shows one, leads to its correction. */
+/** The evidence page: stored images of earlier parts. Filters them, shows one, and links to its correction. */
 import { errorText, evidenceImagePath, get } from '../shared/api-client.js';
 import { openDialog } from '../shared/dialog.js';
 import { byId, h, setText } from '../shared/dom.js';
@@ -26,7 +26,7 @@ let next = null;
 /** Incremented with each request, so that a late answer does not appear under another filter. */
 let requests = 0;
 
-/** The fields that are filled in; local times become UTC. */
+/** The query from the filled fields; local times are converted to UTC. */
 function queryOf() {
   const query = new URLSearchParams({ limit: String(pageSize) });
   for (const [name, value] of new FormData(form)) {
@@ -98,7 +98,7 @@ function showPart(result) {
 }
 
 /**
- * @param {HTMLImageElement} image @param {ReturnType<typeof createWhereLayer>} layer above it
+ * @param {HTMLImageElement} image @param {ReturnType<typeof createWhereLayer>} layer layer above it
  * @param {HTMLElement} tools takes the button and the legend if there is something to show @param {Result} result
  */
 async function showPlaces({ naturalWidth: width, naturalHeight: height }, layer, tools, result) {

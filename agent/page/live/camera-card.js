@@ -76,7 +76,7 @@ export function createCameraCard(templates, name) {
     set('.card-state', stateText(camera, isConnected));
     find(card, '.card-state').dataset.up = isConnected ? String(!isDown) : 'unknown';
     const age = sceneCapturedAt === undefined ? undefined : now - sceneCapturedAt;
-    // The newest part was not judged: the image still shows the part before it.
+    // The newest part was not judged: the image still shows the previous part.
     const isPrevious = result?.votes.frames === 0;
     const isStale = !isLive() || isPrevious || (age !== undefined && age > oldMs);
     find(card, '.scene-age').hidden = age === undefined;
@@ -121,7 +121,7 @@ export function createCameraCard(templates, name) {
       );
       probabilities.show(newest.probabilities);
       if (votes.frames === 0) {
-        // Nothing was judged: the image of the part before must not appear next to this verdict.
+        // This part was not judged: the image of the previous part must not appear next to its verdict.
         part.clear();
         places.clear();
         return;
@@ -143,20 +143,20 @@ export function createCameraCard(templates, name) {
   };
 }
 
-/** Since when the parts are counted, and what the defect rate is a share of. @param {Counts} counts */
+/** The start of the counts, and the base of the defect rate. @param {Counts} counts */
 function countsText({ pass, fail, uncertain, judged, judgedSince }) {
   const total = pass + fail + uncertain;
   if (total === 0) return 'No part since the agent started.';
   const others = total - judged;
   if (judgedSince === null)
     return `No model has judged a part yet: ${counted(others, 'part')} without a verdict.`;
-  const rate = `Defect rate: fails of the ${counted(judged, 'part')} judged since ${shortTimeOf(judgedSince)}`;
-  return others === 0 ? `${rate}.` : `${rate}; ${counted(others, 'part')} not judged are left out.`;
+  const rate = `Defect rate: share of failed parts among the ${counted(judged, 'part')} judged since ${shortTimeOf(judgedSince)}`;
+  return others === 0 ? `${rate}.` : `${rate}; ${counted(others, 'part')} not judged and not counted.`;
 }
 
 /** @param {boolean} isPrevious @param {boolean} isStale @param {number} age */
 function sceneText(isPrevious, isStale, age) {
-  if (isPrevious) return `The part before · ${ageOf(age)}`;
+  if (isPrevious) return `Previous part · ${ageOf(age)}`;
   return isStale ? `Old image · ${ageOf(age)}` : 'Newest part';
 }
 

@@ -1,4 +1,4 @@
-/** Where the defect of the newest part is, above the image of the camera and that of the part. */
+/** Shows the location of the newest part's defect in the image of the camera and in that of the part. */
 import {
   createWhereLayer,
   fetchPlaces,
@@ -21,13 +21,13 @@ export function createCardPlaces({ scene, part, tools }) {
   const legend = whereLegend();
   /** @type {{paths: Record<Which, string>, places: PlacesView} | undefined} */
   let newest;
-  /** What each image shows now. @type {Partial<Record<Which, {url: string, size: Size}>>} */
+  /** The current content of each image. @type {Partial<Record<Which, {url: string, size: Size}>>} */
   const shown = {};
   const draw = () => {
     let isDrawn = false;
     for (const which of /** @type {Which[]} */ (['scene', 'part'])) {
       const image = shown[which];
-      // An image of another part must not carry the boxes of this one.
+      // An image of another part must not show the boxes of this one.
       if (whereShown.value && newest && image && image.url === newest.paths[which]) {
         layers[which].show(image.size, newest.places, which === 'scene');
         isDrawn ||= newest.places.map !== null;
@@ -55,7 +55,7 @@ export function createCardPlaces({ scene, part, tools }) {
       draw();
       if (verdict === 'pass' || !(whereShown.value || tools.hidden)) return;
       own.places = await fetchPlaces(resultId).catch(() => boxes);
-      // Stations whose model cannot locate defects have nothing to switch on.
+      // No button if the model cannot locate defects.
       if (hasPlaces(own.places)) tools.hidden = false;
       if (newest === own) draw();
     },

@@ -82,7 +82,7 @@ function tick() {
 }
 
 let announcedAt = 0;
-/** Tells screen readers: a part that did not pass at once, other parts at intervals. @param {Result} result */
+/** Announces to screen readers: a part that did not pass at once, other parts at intervals. @param {Result} result */
 function announce(result) {
   const elapsed = performance.now() - announcedAt;
   if (elapsed < (result.verdict === 'pass' ? 10_000 : 2_000)) return;

@@ -1,6 +1,6 @@
 /** Shows the newest requested image in a canvas; images requested while one is loading are skipped. */
 
-/** Least time between two images: a faster line would only flicker, ms. */
+/** Minimum time between two images, to avoid flicker, ms. */
 const minIntervalMs = 120;
 
 /**
@@ -45,7 +45,7 @@ export function createNewestImage(canvas, onShown = () => {}) {
       }
       isLoading = false;
     },
-    /** Empties the canvas: there is no image of what is shown now. */
+    /** Empties the canvas: the part has no image. */
     clear() {
       wanted = undefined;
       generation++;

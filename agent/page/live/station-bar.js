@@ -47,7 +47,10 @@ export function createStationBar({ name, state, facts, banner }) {
   };
 }
 
-/** A station that only lacks a head works as it should: it is not shown as degraded. @param {Status} status @returns {ShownState} */
+/**
+ * A station that only lacks a trained model works correctly: it is not shown as degraded. @param {Status} status @returns
+ * {ShownState}
+ */
 function shownState({ state, model, reasons }) {
   return state === 'degraded' && model === 'none' && reasons.length === 1 ? 'untrained' : state;
 }

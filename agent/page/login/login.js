@@ -5,7 +5,7 @@ const pages = ['calibrate.html', 'evidence.html'];
 const token = byId('token', HTMLInputElement);
 const send = byId('send', HTMLButtonElement);
 
-/** Opens only pages of this agent, whatever the address names. */
+/** Opens only pages of this agent, regardless of the address. */
 function openPage() {
   const to = new URLSearchParams(location.search).get('to') ?? '';
   location.replace(`${pages.includes(to) ? to : './'}${location.hash}`);

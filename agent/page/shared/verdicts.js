@@ -10,7 +10,7 @@ export const verdictWords = {
   none: { word: 'No verdict', symbol: '–' },
 };
 
-/** `untrained`: degraded for no other reason than that no head has been trained. */
+/** `untrained`: degraded only because no model has been trained. */
 /** @typedef {StationState | 'connecting' | 'lost' | 'untrained'} ShownState */
 
 /** @type {Record<ShownState, {word: string, symbol: string}>} */
@@ -25,7 +25,7 @@ export const stateWords = {
   lost: { word: 'No connection', symbol: '✕' },
 };
 
-/** The label that the head gave, or why there is none. @param {Pick<Result, 'state' | 'label'>} result */
+/** The predicted label, or why there is none. @param {Pick<Result, 'state' | 'label'>} result */
 export function labelOf({ state, label }) {
   if (state !== 'completed') return state === 'failed' ? 'not judged' : state;
   return label ?? 'no label';

@@ -1,6 +1,6 @@
 /**
- * Where the defect is, above an image: a heat map and boxes. The layer has the coordinates of the image and is fitted into its box as
- * the image is, so both stay in place at any size and zoom.
+ * Shows the location of a defect above an image: a heat map and boxes. The layer has the coordinates of the image and is
+ * fitted into its box as the image is, so both stay in place at any size and zoom.
  */
 import { get } from './api-client.js';
 import { h } from './dom.js';
@@ -9,7 +9,7 @@ import { h } from './dom.js';
 /** @typedef {{readonly width: number, readonly height: number}} Size */
 
 const namespace = 'http://www.w3.org/2000/svg';
-/** From ordinary to the highest: lighter with each step, so that it can be read without telling colours apart (plasma). */
+/** From ordinary to the highest level: lighter with each step, so that it can be read without colour vision (plasma). */
 const colours = [
   [13, 8, 135],
   [126, 3, 168],
@@ -22,7 +22,7 @@ const strongest = 0.7;
 const wholeFrame = { x: 0, y: 0, width: 1, height: 1 };
 const storageKey = 'qc-where';
 
-/** What is known of a result: its boxes and the map. @param {string} resultId @returns {Promise<PlacesView>} */
+/** Boxes and map of a result. @param {string} resultId @returns {Promise<PlacesView>} */
 export const fetchPlaces = (resultId) => get(`api/v1/results/${resultId}/where`);
 
 export function createWhereLayer() {
@@ -88,17 +88,17 @@ function colourOf(level) {
   return from.map((value, i) => Math.round(value + (at - low) * ((to[i] ?? 0) - value)));
 }
 
-/** What the colours mean. */
+/** Legend of the colours. */
 export const whereLegend = () =>
   h(
     'p',
     { class: 'where-legend' },
-    'like ordinary places ',
+    'usual ',
     h('span', { class: 'where-scale', 'aria-hidden': 'true' }),
-    ' different',
+    ' unusual',
   );
 
-/** Whether it is shown; each browser remembers it. */
+/** Whether the layer is shown; stored in each browser. */
 export const whereShown = {
   get value() {
     return localStorage.getItem(storageKey) !== 'off';
@@ -108,9 +108,9 @@ export const whereShown = {
   },
 };
 
-/** A button that shows and hides it. @param {() => void} onChange */
+/** A button that shows and hides the layer. @param {() => void} onChange */
 export function whereButton(onChange) {
-  const button = h('button', { class: 'button where-button', type: 'button' }, 'Where');
+  const button = h('button', { class: 'button where-button', type: 'button' }, 'Show where');
   const draw = () => button.setAttribute('aria-pressed', String(whereShown.value));
   button.title = 'Show where the defect is';
   button.addEventListener('click', () => {
@@ -122,5 +122,5 @@ export function whereButton(onChange) {
   return button;
 }
 
-/** Whether there is anything to show. @param {Pick<PlacesView, 'where' | 'map'>} places */
+/** Whether there is a location to show. @param {Pick<PlacesView, 'where' | 'map'>} places */
 export const hasPlaces = ({ where, map }) => where.length > 0 || map !== null;

@@ -17,7 +17,7 @@ test('config check says what would run, and no secret', () => {
       QC_MQTT__PASSWORD: 'hunter2',
     });
     expect(text).toContain(
-      'camera top: rtsp://u@h/a?pwd=*** with a password, continuous, 1 frame a part, 100 %',
+      'camera top: rtsp://u@h/a?pwd=*** with a password, continuous, 1 frame per part, 100 %',
     );
     expect(text).toContain('broker mqtt://127.0.0.1:1883 as u with a password, topics under qc/s');
     expect(text).not.toContain('hunter2');

@@ -85,7 +85,7 @@ describe.skipIf(missing)('the doctor looks at a camera', () => {
       {
         what: 'a region of no pixels',
         settings: () => ({ url: address(), password: 's3cret', region: { width: 0.005 } }),
-        detail: /6 × 720 pixels of a 1280 × 720/,
+        detail: /6 × 720 pixels of an image of 1280 × 720/,
         remedy: /make region larger/,
       },
     ];

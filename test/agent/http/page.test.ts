@@ -187,7 +187,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     );
     await page.getByText('the camera was lost while the part was in view').waitFor();
     expect(await seen(page.locator('.part-label'))).toBe('not judged');
-    expect(await seen(page.locator('.scene-age'))).toContain('The part before');
+    expect(await seen(page.locator('.scene-age'))).toContain('Previous part');
     expect(await seen(page.locator('.part-confidence'))).toBe('–');
     expect(await isBlank()).toBe(true);
     await page.screenshot({ path: join(pictures, 'failed-part.png') });

@@ -460,7 +460,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await using opened = await open(rig);
     const { page } = opened;
     await page.getByText('9 of 30').waitFor();
-    await page.getByText('You can train from 10 good parts: 1 more.').waitFor();
+    await page.getByText('Training needs 10 good parts: 1 more.').waitFor();
     expect(await button(page, 'Train and use it').isVisible()).toBe(false);
     await picture(page, rig.waiting[0]!.partId).waitFor();
     await page.keyboard.press('1');
@@ -468,7 +468,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await page
       .locator('#good-start')
       .getByText(
-        '10 good parts promise that at most 26 % of good parts are uncertain; 19 more would promise 10 %.',
+        '10 good parts are enough to expect at most 26 % of good parts to be uncertain; 19 more would lower this to 10 %.',
       )
       .waitFor();
     await shoot(page, 'good-parts-first');
