@@ -1,4 +1,5 @@
 /** Finds marks far from all others of their label. Pure. */
+import { median } from '../models/median.ts';
 import type { Place } from './dataset/marks.ts';
 import type { Finding } from './finding.ts';
 
@@ -37,8 +38,4 @@ export function strayMarks(placed: readonly PlacedFrame[]): Finding[] {
       frames: far.map(({ id }) => id),
     };
   });
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

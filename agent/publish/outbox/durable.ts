@@ -3,57 +3,55 @@
  *
  * ## Where a message is
  *
- * The messages of one part form a group. A group is put once and moves through these places in order; all groups that
- * the store does not have yet are in `#groups`, oldest first:
- *
- *   #groups = [ in flight to the store | in the journal | being written to the journal | only in memory ]
- *               0 … #inFlight            … #journaled     … + #journaling
+ * The messages of one part form a group. A group is put once and moves through these places in order. `Groups` contains all
+ * groups that the store does not have yet.
  *
  *   put ──► memory ──► journal (journal.ts): one wait for the disk; `put` resolves
- *                        └──► store (disk.ts, lmdb): up to 200 ms later, in one transaction with what was acknowledged
+ *                        └──► store (disk.ts, lmdb): up to 200 ms later, in one transaction with the acknowledged rows
  *
- * `#inFlight` overlaps the journaled groups: a group that is being written to the store stays in the journal until that
- * transaction is on the disk. The journal is full or fails → `#direct`: groups go from memory straight to the store.
- * The store fails → `#storeFails`: groups stay in the journal, which may grow. Both fail, or do not answer for 3 s →
- * `#fault`: `put` resolves at once, messages are sent from memory, at most `memoryParts` groups are kept and the oldest of
- * the others are dropped and counted.
+ * If the journal is full or fails (`#direct`), groups go from memory straight to the store. If the store fails
+ * (`#storeFails`), groups stay in the journal, which may grow. If both fail or do not answer for 3 s (`#fault`), `put`
+ * resolves at once, messages are sent from memory, at most `memoryParts` groups are kept, and the oldest of the others are
+ * dropped and counted.
  *
  * ## Records
  *
  * - Journal record: number, and up to 500 groups with time, camera and sequence number, and rows (queue, id, JSON);
  *   layout and checksums are in journal-record.ts.
- * - Store: for each queue id → row (row-code.ts), and one record of itself: newest id and dropped count of each queue,
- *   newest sequence number of each camera, and `journal`, the newest journal record of which it has everything.
+ * - Store: for each queue id → row (row-code.ts), and one state record: newest id and dropped count of each queue, newest
+ *   sequence number of each camera, and `journal`, the newest journal record that is completely in the store.
  *
  * ## Protocol
  *
- * - Writer: ids of a queue count up by one and are never used again. At the start the journal's records above `journal`
- *   are replayed into `#groups`, without the rows that the store has already (replay.ts).
- * - Reader (durable-queue.ts): takes rows in the order of ids, from the store up to its newest id, above that from memory. A
- *   row becomes visible once it is stored, or once there is a fault.
- * - Acknowledging is immediate in memory: the row is never handed out again by this process. The next transaction
- *   removes it from the store; after a kill before that it is handed out once more.
- * - Eviction (number, bytes, age) happens in the store's transaction only, oldest first.
+ * - Writer: ids of a queue increase by one and are never reused. At the start the journal's records above `journal` are
+ *   replayed into `#groups`, without rows that the store already has (replay.ts).
+ * - Reader (durable-queue.ts): reads rows in the order of ids, from the store up to its newest id, above that from memory. A
+ *   row becomes visible once it is stored, or during a fault.
+ * - An acknowledgement takes effect in memory at once: this process never delivers the row again. The next transaction
+ *   removes it from the store (transaction.ts); after a kill before that it is delivered once more.
+ * - Eviction (by number, bytes, age) happens only in the store's transaction, oldest first.
  *
  * ## Invariants
  *
- * - `put` resolves only when the group would survive a power cut, or while `fault` says why it would not.
- * - A group is all there or not at all, with the sequence number of its part.
- * - One write to the journal and one transaction are under way at a time.
- * - `numbers.json` is marked before a number is used that is on no disk (numbers.ts).
+ * - `put` resolves only when the group would survive a power cut, or while `fault` states why it would not.
+ * - A group is stored completely or not at all, together with the sequence number of its part.
+ * - At most one write to the journal and one transaction are in progress.
+ * - `numbers.json` is marked before a number is used that is not on any disk (numbers.ts).
  */
 import type { z } from 'zod';
 import { QcError } from '../../../config/errors.ts';
 import { FaultLog, type Log } from '../../lifecycle/log.ts';
 import { type OutboxClock, outboxClock } from './clock.ts';
-import type { Found, FoundQueue, Limits, QueueChange } from './disk.ts';
-import { DurableQueue, type Leaving } from './durable-queue.ts';
+import type { Found, FoundQueue, Limits } from './disk.ts';
+import { DurableQueue } from './durable-queue.ts';
+import { type Group, Groups, rowsOf } from './groups.ts';
 import type { Journal } from './journal.ts';
 import type { LastingDisk } from './lasting-disk.ts';
 import type { Numbers } from './numbers.ts';
 import type { Letter, Numbered, Outbox, OutboxStore } from './outbox.ts';
 import { replay } from './replay.ts';
-import type { Row } from './row-code.ts';
+import { Sequences } from './sequences.ts';
+import { transactionOf } from './transaction.ts';
 
 /** Interval at which journaled messages are copied to the store and acknowledged ones are removed, ms. */
 const takeOverAfterMs = 200;
@@ -67,20 +65,6 @@ const answerMs = 100;
 const ageEveryMs = 60_000;
 /** Maximum number of parts in one transaction and in one journal record. */
 const groupSize = 500;
-
-/** The messages of one part. */
-interface Group {
-  readonly rows: readonly {
-    readonly queue: string;
-    readonly id: number;
-    readonly json: string;
-  }[];
-  readonly at: number;
-  readonly part: Numbered | undefined;
-  readonly stored: () => void;
-  /** The journal record that contains it; 0 if none does. */
-  record: number;
-}
 
 /** Dependencies of the outbox; closing the outbox closes disk and journal. */
 export interface Backing {
@@ -120,7 +104,6 @@ class DurableOutbox implements OutboxStore {
   readonly #disk: LastingDisk;
   readonly #journal: Journal | undefined;
   readonly #numbers: Numbers;
-  #areCertain: boolean;
   readonly #options: DurableOptions;
   readonly #deps: DurableDeps;
   readonly #faults: FaultLog;
@@ -129,17 +112,8 @@ class DurableOutbox implements OutboxStore {
   #idsAfter = 0;
   readonly #clock: OutboxClock;
   readonly #queues = new Map<string, DurableQueue<unknown>>();
-  readonly #sequences: Map<string, number>;
-  /** Cameras whose first sequence number has been determined. */
-  readonly #asked = new Set<string>();
-  /** Groups that are not in the store yet, oldest first: … */
-  #groups: Group[] = [];
-  /** … number of them in the journal, … */
-  #journaled = 0;
-  /** … number of the following ones being written to the journal, … */
-  #journaling = 0;
-  /** … and number of the first ones being written to the store. */
-  #inFlight = 0;
+  readonly #sequences: Sequences;
+  readonly #groups: Groups;
   /** The newest journal record that is in the store. */
   #taken: number;
   /** Id of the newest message of each queue that was ever stored. */
@@ -160,7 +134,6 @@ class DurableOutbox implements OutboxStore {
     this.#disk = disk;
     this.#journal = journal;
     this.#numbers = numbers;
-    this.#areCertain = areCertain;
     this.#options = options;
     this.#deps = deps;
     this.#faults = new FaultLog(deps.log);
@@ -170,14 +143,13 @@ class DurableOutbox implements OutboxStore {
     this.#found = found;
     const waits = [...found.queues.values()].some(({ messages }) => messages > 0);
     this.#clock = outboxClock(waits ? found.time : undefined);
-    this.#sequences = new Map(found.sequences);
-    this.#groups = parts.map(({ part, ...rest }) => ({ ...rest, part, stored: () => undefined }));
-    this.#journaled = parts.length;
+    this.#sequences = new Sequences(numbers, found.sequences, areCertain, deps.log);
+    this.#groups = new Groups(parts.map(({ part, ...rest }) => ({ ...rest, part, stored: () => undefined })));
   }
 
   /** Starts copying from the journal to the store, and the check for messages that are too old. */
   start(): void {
-    if (this.#groups.length > 0) this.#writeSoon(0);
+    if (this.#groups.all.length > 0) this.#writeSoon(0);
     this.#ageing = setInterval(() => this.size > 0 && this.#write(), ageEveryMs);
     this.#ageing.unref();
   }
@@ -208,7 +180,7 @@ class DurableOutbox implements OutboxStore {
   queue<M>(name: string, schema: z.ZodType<M>): Outbox<M> {
     const opened = this.#queues.get(name) as DurableQueue<M> | undefined;
     if (opened) return opened;
-    const journaled = this.#groups.flatMap(({ rows, at }) => rowsOf(name, rows, at));
+    const journaled = rowsOf(name, this.#groups.all);
     const queue = new DurableQueue<M>(name, schema, this.#foundOf(name), journaled, {
       clock: this.#clock,
       read: (after, limit) => this.#disk.read(name, after, limit),
@@ -227,10 +199,7 @@ class DurableOutbox implements OutboxStore {
   }
 
   put(letters: readonly Letter[], part?: Numbered): Promise<void> {
-    if (part) {
-      this.#sequences.set(part.camera, part.sequence);
-      this.#numbers.used(part.camera, part.sequence);
-    }
+    if (part) this.#sequences.used(part);
     const at = this.#clock.now();
     const rows = letters.map(({ queue, message }) => ({
       queue,
@@ -238,25 +207,14 @@ class DurableOutbox implements OutboxStore {
       json: JSON.stringify(message),
     }));
     return new Promise((stored) => {
-      this.#groups.push({ rows, at, part, stored, record: 0 });
+      this.#groups.add({ rows, at, part, stored, record: 0 });
       if (this.#fault) this.#keepInMemory();
       else this.#store();
     });
   }
 
   newestSequence(camera: string): number {
-    const known = this.#sequences.get(camera) ?? 0;
-    if (this.#areCertain || this.#asked.has(camera)) return known;
-    const after = this.#numbers.startAfter(camera, known);
-    this.#asked.add(camera);
-    this.#sequences.set(camera, after);
-    if (known > 0 && after > known) {
-      this.#deps.log.warn(
-        { camera, newest: known, after },
-        'the newest sequence number is uncertain: the next one comes after a gap',
-      );
-    }
-    return after;
+    return this.#sequences.newest(camera);
   }
 
   get fault(): string {
@@ -283,7 +241,7 @@ class DurableOutbox implements OutboxStore {
     this.#storing ??= this.#storeAll().finally(() => {
       this.#storing = undefined;
       // Groups that arrived after the last check.
-      if (this.#groups.length > this.#journaled && !this.#fault) this.#store();
+      if (!this.#groups.areAllJournaled && !this.#fault) this.#store();
     });
   }
 
@@ -304,7 +262,7 @@ class DurableOutbox implements OutboxStore {
       } finally {
         clearTimeout(slow);
       }
-    } while (this.#groups.length > this.#journaled && !this.#fault);
+    } while (!this.#groups.areAllJournaled && !this.#fault);
     // The disk works again after it hung; after a failure, the next attempt is already scheduled.
     if (this.#fault) this.#writeSoon(0);
   }
@@ -316,23 +274,20 @@ class DurableOutbox implements OutboxStore {
 
   /** @returns whether the next groups are in the journal now */
   async #toJournal(): Promise<boolean> {
-    const groups = this.#groups.slice(this.#journaled, this.#journaled + groupSize);
+    const groups = this.#groups.beginRecord(groupSize);
     if (groups.length === 0) return true;
-    this.#journaling = groups.length;
+    let record: number | undefined;
     try {
-      const record = await this.#journal?.write(
+      record = await this.#journal?.write(
         groups.map(({ at, part, rows }) => ({ at, part, rows })),
         this.#storeFails,
       );
-      if (record === undefined) return false;
-      for (const group of groups) group.record = record;
-      this.#journaled += groups.length;
     } catch (error) {
       this.#faults.warn(`outbox: the journal cannot be written: ${(error as Error).message}`);
-      return false;
     } finally {
-      this.#journaling = 0;
+      this.#groups.endRecord(record);
     }
+    if (record === undefined) return false;
     for (const { rows, at, stored } of groups) {
       for (const { queue, id, json } of rows) this.#queues.get(queue)!.keep({ id, at, json });
       stored();
@@ -348,8 +303,8 @@ class DurableOutbox implements OutboxStore {
   }
 
   /** Number of groups that may be written to the store now. */
-  get #takeable(): number {
-    return (this.#direct || this.#fault) && this.#journaling === 0 ? this.#groups.length : this.#journaled;
+  get #storable(): number {
+    return this.#groups.storable(this.#direct || this.#fault !== '');
   }
 
   /** Runs one transaction after the other. */
@@ -367,52 +322,37 @@ class DurableOutbox implements OutboxStore {
     do {
       // Groups of one turn of the event loop share a transaction.
       await Promise.resolve();
-      most = Math.min(groupSize, this.#takeable);
-      const groups = this.#groups.slice(0, most);
-      this.#inFlight = groups.length;
+      most = Math.min(groupSize, this.#storable);
+      const groups = this.#groups.beginTransaction(most);
       try {
         await this.#commit(groups);
       } catch (error) {
-        this.#inFlight = 0;
+        this.#groups.endTransaction(false);
         this.#storeFails = true;
         if (this.#fault && (await this.#allToJournal())) this.#recovered();
         this.#notTaken((error as Error).message);
         this.#writeSoon(retryMs);
         return;
       }
-      this.#inFlight = 0;
-      this.#groups = this.#groups.slice(groups.length);
-      this.#journaled = Math.max(0, this.#journaled - groups.length);
+      this.#groups.endTransaction(true);
       for (const { stored } of groups) stored();
-    } while (most === groupSize || this.#takeable > this.#journaled);
+    } while (most === groupSize || this.#storable > this.#groups.journaled);
     this.#direct = false;
     this.#storeFails = false;
-    if (this.#groups.length === this.#journaled) this.#recovered();
+    if (this.#groups.areAllJournaled) this.#recovered();
     // Groups that were journaled meanwhile can wait.
-    if (this.#journaled > 0) this.#writeSoon(takeOverAfterMs);
+    if (this.#groups.journaled > 0) this.#writeSoon(takeOverAfterMs);
   }
 
   async #commit(groups: readonly Group[]): Promise<void> {
-    const sequences = new Map<string, number>();
-    for (const { part } of groups) if (part) sequences.set(part.camera, part.sequence);
-    const queues = new Map<string, QueueChange>();
-    for (const name of new Set([...this.#queues.keys(), ...groups.flatMap(({ rows }) => namesOf(rows))])) {
-      const rows = groups.flatMap(({ rows, at }) => rowsOf(name, rows, at));
-      const newestId = rows.at(-1)?.id ?? this.#newestTaken.get(name) ?? this.#idsAfter;
-      const queue = this.#queues.get(name);
-      const put = rows.filter(({ id }) => !queue?.isGone(id));
-      // Acknowledged rows are remembered until their group has been copied to the store.
-      const known = ({ remove, setAside }: Leaving) => ({
-        remove: remove.filter((id) => id <= newestId),
-        setAside: setAside.filter((id) => id <= newestId),
-      });
-      const gone = queue ? known(queue.leaving()) : { remove: [], setAside: [] };
-      // If no queue was opened for it, only messages from an earlier run can have been evicted.
-      const dropped = queue?.dropped ?? this.#found.queues.get(name)?.dropped ?? 0;
-      queues.set(name, { put, ...gone, newestId, dropped });
-    }
+    const { sequences, queues } = transactionOf(groups, {
+      queues: this.#queues,
+      found: this.#found,
+      newestTaken: this.#newestTaken,
+      idsAfter: this.#idsAfter,
+    });
     const { limits } = this.#options;
-    const journal = this.#takenWith(groups);
+    const journal = this.#groups.recordTakenWith(groups, this.#taken);
     const now = this.#clock.now();
     const changed = await this.#disk.change({ now, limits, sequences, queues, journal });
     this.#taken = journal;
@@ -432,24 +372,17 @@ class DurableOutbox implements OutboxStore {
     }
   }
 
-  /** The newest journal record that is completely in the store once these groups, the oldest, are stored. */
-  #takenWith(groups: readonly Group[]): number {
-    const newest = groups.findLast(({ record }) => record > 0)?.record ?? this.#taken;
-    return this.#groups[groups.length]?.record === newest ? newest - 1 : newest;
-  }
-
   /** @returns whether the journal has everything while the store fails */
   async #allToJournal(): Promise<boolean> {
     if (this.#storing) return false;
-    while (this.#groups.length > this.#journaled) if (!(await this.#toJournal())) return false;
+    while (!this.#groups.areAllJournaled) if (!(await this.#toJournal())) return false;
     this.#direct = false;
     return true;
   }
 
   /** It is not a fault as long as the journal can be written. */
   #notTaken(why: string): void {
-    const isWaiting = this.#groups.length > this.#journaled + this.#journaling;
-    if (isWaiting && (this.#direct || this.#fault || !this.#journal)) this.#failed(why);
+    if (this.#groups.isWaiting && (this.#direct || this.#fault || !this.#journal)) this.#failed(why);
     else
       this.#faults.warn(
         `outbox: the store cannot be written (${firstLine(why)}); results go to its journal until that is full`,
@@ -480,15 +413,12 @@ class DurableOutbox implements OutboxStore {
 
   /** Sends from memory what the disk does not accept, up to the limit of parts in memory. */
   #keepInMemory(): void {
-    const over = this.#groups.length - this.#journaled - this.#options.memoryParts;
-    if (over > 0) {
+    const dropped = this.#groups.dropOver(this.#options.memoryParts);
+    if (dropped.length > 0) {
       this.#faults.warn('outbox: the memory for results is full as well, the oldest are discarded');
-      const from = Math.max(this.#inFlight, this.#journaled + this.#journaling);
-      for (const { rows } of this.#groups.splice(from, over)) {
-        for (const { queue, id } of rows) this.#queues.get(queue)!.lose(id);
-      }
+      for (const { queue, id } of dropped.flatMap(({ rows }) => rows)) this.#queues.get(queue)!.lose(id);
     }
-    for (const { part, rows, at, stored } of this.#groups.slice(this.#journaled)) {
+    for (const { part, rows, at, stored } of this.#groups.notJournaled) {
       // A number that is sent before the mark covers it would be given to another part after a crash.
       if (part && !this.#numbers.isNoted(part.camera, part.sequence)) {
         void this.#numbers.noted().then(() => this.#fault && this.#keepInMemory());
@@ -513,7 +443,7 @@ class DurableOutbox implements OutboxStore {
     await this.#journal?.close();
     await this.#numbers.close();
     const isGone = ({ queue, id }: Group['rows'][number]) => this.#queues.get(queue)!.isGone(id);
-    const lost = this.#groups.slice(this.#journaled).filter(({ rows }) => !rows.every(isGone));
+    const lost = this.#groups.notJournaled.filter(({ rows }) => !rows.every(isGone));
     if (lost.length > 0) {
       const what = `messages of ${lost.length} parts are lost: neither the disk nor the broker accepted them`;
       throw new QcError('outbox-failed', what);
@@ -522,10 +452,3 @@ class DurableOutbox implements OutboxStore {
 }
 
 const firstLine = (text: string) => text.split('\n')[0];
-
-const namesOf = (rows: Group['rows']) => rows.map(({ queue }) => queue);
-
-/** Rows of one queue. */
-function rowsOf(name: string, rows: Group['rows'], at: number): Row[] {
-  return rows.filter(({ queue }) => queue === name).map(({ id, json }) => ({ id, at, json }));
-}
