@@ -1,6 +1,6 @@
 /** Schemas of calibration over HTTP. Rates are shares, 0 to 1. */
 import { z } from 'zod';
-import { trainingSchema } from '../config/schema.ts';
+import { trainingSchema } from '../config/training-schema.ts';
 import { markSchema, maxMarks, shapeSchema } from './dataset/shapes.ts';
 import { reportSchema } from './train/report.ts';
 

@@ -5,6 +5,8 @@ import { check } from './check.ts';
 import { readDocument } from './document.ts';
 import { type Environment, overlayEnvironment } from './environment.ts';
 import { explain } from './explain.ts';
+import { httpSchema } from './http-schema.ts';
+import { modelSchema } from './model-schema.ts';
 import { mqttSchema } from './mqtt-schema.ts';
 import { ConfigError, type Problem } from './problems.ts';
 import {
@@ -17,14 +19,7 @@ import {
   type Scope,
   warnOfCase,
 } from './resolve.ts';
-import {
-  type Config,
-  configSchema,
-  httpSchema,
-  modelSchema,
-  stationSchema,
-  storageSchema,
-} from './schema.ts';
+import { type Config, configSchema, stationSchema, storageSchema } from './schema.ts';
 import { configTree, nodeAt, type Path } from './tree.ts';
 
 /**

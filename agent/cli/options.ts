@@ -1,7 +1,7 @@
 /** Options of several commands, and parsers of option values. */
 import { InvalidArgumentError, Option } from 'commander';
 
-import { trainingSchema } from '../../config/schema.ts';
+import { trainingSchema } from '../../config/training-schema.ts';
 
 export interface FileOptions {
   readonly config: string;

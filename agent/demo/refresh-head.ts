@@ -2,7 +2,7 @@
  * Trains the demo's head again if the embedded base has changed, or with `--force` (after the drawings changed):
  * `node dist/agent/demo/refresh-head.js`, part of `npm run generate`.
  */
-import { modelSchema } from '../../config/schema.ts';
+import { modelSchema } from '../../config/model-schema.ts';
 import { fitDemoHead, fitsBase, shippedHead } from './head.ts';
 
 const model = modelSchema.parse({});

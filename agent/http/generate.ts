@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import type { Calibration } from '../../calibration/calibration.ts';
-import { httpSchema } from '../../config/schema.ts';
+import { httpSchema } from '../../config/http-schema.ts';
 import { buildApp } from './app.ts';
 import type { HttpDeps } from './deps.ts';
 import { createRecent } from './recent.ts';

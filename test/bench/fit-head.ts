@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
-import { modelSchema } from '../../config/schema.ts';
+import { modelSchema } from '../../config/model-schema.ts';
 import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { openStore } from '../../models/versions/store.ts';

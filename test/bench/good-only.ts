@@ -6,19 +6,19 @@
  * them, so that draws differ and the promised rate can be checked on good parts that were not drawn. Nothing is chosen on the images that
  * are judged.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { openGoodCells } from '../../calibration/train/good-cells.ts';
 import { bothMaps } from '../../calibration/train/maps.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { rememberGood } from '../../calibration/train/remember-good.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
-import { readOptions, refuse } from './options.ts';
+import { readOptions } from './options.ts';
 import { baseOf } from './real/base-option.ts';
+import { photographs, requirePaths } from './real/photographs.ts';
 
 const all = ['ballscrew', 'btn01_rl', 'fvn01_tl', 'fvn02_rl', 'zpb01_rl', 'bft01_tl', 'brg02_rl'].map(
   (set) => (set === 'ballscrew' ? `anomaly/${set}` : `anomaly/piped_${set}`),
@@ -46,15 +46,16 @@ const { values } = readOptions(usage, {
     pool: { type: 'string', default: 'split' },
   },
 });
-const data = process.env.QC_TEST_DATA ?? fileURLToPath(new URL('../../../../shared/data', import.meta.url));
-const absent = values.sets.split(',').find((set) => !existsSync(join(data, set)));
-if (absent !== undefined) refuse(`good-only cannot run here: there is no ${join(data, absent)}`, 1);
+requirePaths(
+  'good-only',
+  values.sets.split(',').map((set) => join(photographs, set)),
+);
 const rate = Number(values.rate);
 
 console.log(`${availableParallelism()} cores ${cpus()[0]?.model ?? ''}, Node ${process.version}`);
 const folder = await mkdtemp(join(tmpdir(), 'qc-good-only-'));
 try {
-  const base = await baseOf(values.base, folder, data);
+  const base = await baseOf(values.base, folder, photographs);
   await using session = await openSession({ base, provider: 'cpu', precision: 'fp32', threads: 0 });
   console.log(`base ${session.facts.manifest.name}, rate ${rate}, ${values.draws} draws of ${values.pool}`);
   for (const set of values.sets.split(',')) await measure(session, set);
@@ -70,11 +71,11 @@ interface Picture {
 
 async function measure(session: Session, set: string): Promise<void> {
   const [training, testing] = (['train', 'test'] as const).map((part) =>
-    picturesOf(join(data, set, part, 'good')),
+    picturesOf(join(photographs, set, part, 'good')),
   );
-  const defects = readdirSync(join(data, set, 'test'))
+  const defects = readdirSync(join(photographs, set, 'test'))
     .filter((label) => label !== 'good')
-    .flatMap((label) => picturesOf(join(data, set, 'test', label)));
+    .flatMap((label) => picturesOf(join(photographs, set, 'test', label)));
   const cells = openGoodCells({
     sizes: bothMaps(session)!,
     mapsOf: async ({ file }) => (await session.maps(await decodePicture(await readFile(file)))).maps,

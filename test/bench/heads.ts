@@ -6,17 +6,14 @@
  * `--int8`: the same heads, trained on float features, also judge with those of the base in 8 bits, made from the training pictures.
  * `--cache` keeps the features for the next run.
  */
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { version } from 'node:process';
-import { fileURLToPath } from 'node:url';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
 import { drawEvenly } from '../../calibration/train/draw.ts';
 import { familiarOf } from '../../calibration/train/familiar.ts';
-import { describeFrames, type FrameFeatures } from '../../calibration/train/features.ts';
+import type { FrameFeatures } from '../../calibration/train/features.ts';
 import { fitHead } from '../../calibration/train/fit.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { viewSets } from '../../calibration/train/views.ts';
@@ -29,6 +26,13 @@ import { keepQuantized } from '../../models/quantize/variants.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { readOptions } from './options.ts';
 import { baseOf } from './real/base-option.ts';
+import {
+  featuresOfFrames,
+  framesOf,
+  imagenetWeights,
+  photographs,
+  requirePaths,
+} from './real/photographs.ts';
 
 const usage = `Usage: node dist/test/bench/heads.js [--per-label 5,10,20] [--seeds 5] [--base imagenet|embedded] [--sets x_sdd,neu_det] [--cache DIR] [--int8]
 
@@ -46,34 +50,22 @@ const { values } = readOptions(usage, {
 const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
 const sizes = values['per-label'].split(',').map(Number);
 
-const data = process.env.QC_TEST_DATA ?? fileURLToPath(new URL('../../../../shared/data', import.meta.url));
-const weights = join(data, 'bases', 'resnet50v2-imagenet-stage3.onnx');
-if (!existsSync(weights)) {
-  console.error(`error: there is no test data at ${weights}`);
-  process.exit(2);
-}
+requirePaths('heads', [imagenetWeights]);
 console.log(`${availableParallelism()} cores ${cpus()[0]?.model ?? ''}, Node ${version}`);
 const folder = values.cache ?? (await mkdtemp(join(tmpdir(), 'qc-heads-')));
 await mkdir(folder, { recursive: true });
 try {
-  const base = await baseOf(values.base, folder, data);
+  const base = await baseOf(values.base, folder, photographs);
   await using session = await openSession({ base, provider: 'cpu', precision: 'fp32', threads: 0 });
   const describe = (frames: readonly LabelledFrame[], views: readonly number[]) =>
-    describeFrames(frames, {
-      storageDirectory: folder,
-      base: session.facts.manifest,
-      featuresOf: (image) => session.features(image),
-      views,
-      onNotice: (text) => console.log(text),
-      onProgress: () => undefined,
-    });
+    featuresOfFrames(session, folder, frames, views);
   await using opened = values.int8 ? await openInt8(base) : undefined;
   console.log(`base ${session.facts.manifest.name}, mean of ${seeds.length} seeds (each)`);
   for (const set of values.sets.split(',')) {
-    const frames = framesOf(join(data, 'parts', set));
+    const frames = framesOf(join(photographs, 'parts', set));
     const all = new Map((await describe(frames, [0])).map((one) => [one.frame.id, one]));
     const inLevels = opened && (await describeInLevels(frames, opened));
-    const foreign = await describe(framesOf(join(data, 'parts', 'deep_pcb_crops')).slice(0, 100), [0]);
+    const foreign = await describe(framesOf(join(photographs, 'parts', 'deep_pcb_crops')).slice(0, 100), [0]);
     for (const size of sizes) {
       const accuracies: number[] = [];
       const accuraciesInLevels: number[] = [];
@@ -134,7 +126,7 @@ try {
 async function openInt8(base: string): Promise<Session> {
   const pictures = values.sets
     .split(',')
-    .flatMap((set) => drawEvenly(framesOf(join(data, 'parts', set)), 48, 1))
+    .flatMap((set) => drawEvenly(framesOf(join(photographs, 'parts', set)), 48, 1))
     .map(
       ({ file }) =>
         async () =>
@@ -162,14 +154,7 @@ async function openInt8(base: string): Promise<Session> {
 }
 
 async function describeInLevels(frames: readonly LabelledFrame[], session: Session) {
-  const described = await describeFrames(frames, {
-    storageDirectory: folder,
-    base: session.facts.manifest,
-    featuresOf: (image) => session.features(image),
-    views: [0],
-    onNotice: (text) => console.log(text),
-    onProgress: () => undefined,
-  });
+  const described = await featuresOfFrames(session, folder, frames);
   return new Map(described.map(({ frame, features }) => [frame.id, features]));
 }
 
@@ -183,17 +168,6 @@ function accuracyOf(
     return head.labels[said.indexOf(Math.max(...said))] === label;
   });
   return right.length / testing.length;
-}
-
-function framesOf(place: string): LabelledFrame[] {
-  return readdirSync(place, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .flatMap(({ name: label }) =>
-      readdirSync(join(place, label))
-        .sort()
-        .map((file) => ({ label, file: join(place, label, file), labelledAt: '', labelledBy: 'set' })),
-    )
-    .map((frame) => ({ ...frame, id: createHash('sha256').update(frame.file).digest('hex') }));
 }
 
 /** With ten labelled pictures a label, seed 1; each label left out in turn. */

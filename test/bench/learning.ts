@@ -4,21 +4,19 @@
  * Each draw is trained on so many images of each label, and again with more added to them; all are judged on the same other images.
  * Heads are trained on the images as they are, without views and places. `--cache` keeps the features for the next run.
  */
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
 import { byLabel } from '../../calibration/train/evaluate.ts';
-import { describeFrames, type FrameFeatures } from '../../calibration/train/features.ts';
+import type { FrameFeatures } from '../../calibration/train/features.ts';
 import { fitHead } from '../../calibration/train/fit.ts';
 import { learningOf } from '../../calibration/train/learning/learning.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { type HeadWeights, probabilitiesOf } from '../../models/head.ts';
 import { openSession } from '../../models/run/session.ts';
-import { readOptions, refuse } from './options.ts';
+import { readOptions } from './options.ts';
+import { featuresOfFrames, framesOf, photographs, requirePaths } from './real/photographs.ts';
 
 const usage = `Usage: node dist/test/bench/learning.js [--sets x_sdd,neu_det,deep_pcb_crops] [--per-label 10] [--more 10,30] [--draws 2] [--test 40] [--cache DIR]
 
@@ -37,8 +35,7 @@ const few = Number(values['per-label']);
 const more = values.more.split(',').map(Number);
 const most = few + Math.max(...more);
 
-const data = process.env.QC_TEST_DATA ?? fileURLToPath(new URL('../../../../shared/data', import.meta.url));
-if (!existsSync(join(data, 'parts'))) refuse(`learning cannot run here: there is no ${data}`, 1);
+requirePaths('learning', [join(photographs, 'parts')]);
 const folder = values.cache ?? (await mkdtemp(join(tmpdir(), 'qc-learning-')));
 await mkdir(folder, { recursive: true });
 try {
@@ -53,15 +50,8 @@ try {
   );
   for (const set of values.sets.split(',')) {
     for (let draw = 1; draw <= Number(values.draws); draw++) {
-      const { training, testing } = drawn(framesOf(join(data, 'parts', set)), draw);
-      const described = await describeFrames([...training, ...testing], {
-        storageDirectory: folder,
-        base: session.facts.manifest,
-        featuresOf: (image) => session.features(image),
-        views: [0],
-        onNotice: (text) => console.log(text),
-        onProgress: () => undefined,
-      });
+      const { training, testing } = drawn(framesOf(join(photographs, 'parts', set)), draw);
+      const described = await featuresOfFrames(session, folder, [...training, ...testing]);
       await compare(`${set}, ${draw}`, described, testing);
     }
   }
@@ -126,15 +116,4 @@ function drawn(frames: readonly LabelledFrame[], seed: number) {
     testing.push(...mixed.slice(last, last + Number(values.test)));
   }
   return { training, testing };
-}
-
-function framesOf(place: string): LabelledFrame[] {
-  return readdirSync(place, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .flatMap(({ name: label }) =>
-      readdirSync(join(place, label))
-        .sort()
-        .map((file) => ({ label, file: join(place, label, file), labelledAt: '', labelledBy: 'set' })),
-    )
-    .map((frame) => ({ ...frame, id: createHash('sha256').update(frame.file).digest('hex') }));
 }

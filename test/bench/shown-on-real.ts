@@ -2,18 +2,16 @@
  * Real photographs shown to the running agent by an RTSP server that none of us wrote; its labels arriving over MQTT
  * are held against the truth. `npm run build && node dist/test/bench/shown-on-real.js [--per-class N] [--each-ms N] [--seed N]`
  */
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import type { Arrived } from '../../agent/bench/results.ts';
 import { openBroker } from '../../agent/demo/broker.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
-import { modelSchema } from '../../config/schema.ts';
+import { modelSchema } from '../../config/model-schema.ts';
 import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { openStore } from '../../models/versions/store.ts';
@@ -24,6 +22,7 @@ import { startAgent } from './agent-process.ts';
 import { readOptions } from './options.ts';
 import { distance, draw, framed, middle, readImage } from './real/dataset.ts';
 import { placeImagenetBase } from './real/imagenet-base.ts';
+import { imagenetWeights, photographs, requirePaths } from './real/photographs.ts';
 import { type Answer, accuracy, byLabel, confusion, margin } from './real/score.ts';
 
 const perLabelForTraining = 10;
@@ -47,14 +46,8 @@ const { values } = readOptions(usage, {
 const eachMs = Number(values['each-ms']);
 const seed = Number(values.seed);
 
-const data = process.env.QC_TEST_DATA ?? fileURLToPath(new URL('../../../../shared/data', import.meta.url));
-const weights = join(data, 'bases', 'resnet50v2-imagenet-stage3.onnx');
-const parts = join(data, 'parts', 'x_sdd');
-const absent = [weights, parts].find((path) => !existsSync(path));
-if (absent) {
-  console.error(`error: there is no test data at ${absent}`);
-  process.exit(2);
-}
+const parts = join(photographs, 'parts', 'x_sdd');
+requirePaths('shown-on-real', [imagenetWeights, parts]);
 const { training, testing } = draw(parts, {
   train: perLabelForTraining,
   test: Number(values['per-class']),
@@ -64,7 +57,7 @@ const { training, testing } = draw(parts, {
 const folder = await mkdtemp(join(tmpdir(), 'qc-real-'));
 try {
   const storage = join(folder, 'storage');
-  const base = await placeImagenetBase(folder, weights);
+  const base = await placeImagenetBase(folder, imagenetWeights);
   const direct = await fitAndJudge(base, storage);
   const shown = await showToAgent(base, storage);
   const figures = report(direct, shown);

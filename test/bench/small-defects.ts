@@ -11,11 +11,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { centerOfBlob } from '../../calibration/dataset/centers.ts';
 import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
 import { openCellCache } from '../../calibration/train/cell-cache.ts';
-import { describeFrames } from '../../calibration/train/features.ts';
 import { fitHead } from '../../calibration/train/fit.ts';
 import { fitPlaces, type PlacedExample } from '../../calibration/train/fit-places.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
@@ -25,9 +23,10 @@ import { type HeadWeights, probabilitiesOf } from '../../models/head.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { costOfPlaces } from './cost-of-places.ts';
-import { readOptions, refuse } from './options.ts';
+import { readOptions } from './options.ts';
 import { createPointing, type Pointing, point, pointingText } from './pointing.ts';
 import { baseOf } from './real/base-option.ts';
+import { featuresOfFrames, photographs, requirePaths } from './real/photographs.ts';
 
 const all = [
   'anomaly/ballscrew',
@@ -59,10 +58,11 @@ const { values } = readOptions(usage, {
     cost: { type: 'boolean', default: false },
   },
 });
-const data = process.env.QC_TEST_DATA ?? fileURLToPath(new URL('../../../../shared/data', import.meta.url));
-const absent = values.sets.split(',').find((set) => !existsSync(join(data, set)));
-if (absent !== undefined && !values.cost)
-  refuse(`heads cannot run here: there is no ${join(data, absent)}`, 1);
+if (!values.cost)
+  requirePaths(
+    'small-defects',
+    values.sets.split(',').map((set) => join(photographs, set)),
+  );
 
 interface Picture extends LabelledFrame {
   readonly mark: ImagePoint | undefined;
@@ -76,7 +76,7 @@ try {
   if (values.cost) {
     for (const line of await costOfPlaces(folder)) console.log(line);
   } else {
-    const base = await baseOf(values.base, folder, data);
+    const base = await baseOf(values.base, folder, photographs);
     await using session = await openSession({ base, provider: 'cpu', precision: 'fp32', threads: 0 });
     console.log(`base ${session.facts.manifest.name}; accuracy with each label counting the same`);
     for (const set of values.sets.split(',')) {
@@ -94,14 +94,7 @@ async function measure(session: Session, set: string, pictures: readonly Picture
   const draws = Number(values.draws);
   for (let seed = 1; seed <= draws; seed++) {
     const { training, testing } = drawn(pictures, count, seed);
-    const described = await describeFrames(training, {
-      storageDirectory: folder,
-      base: session.facts.manifest,
-      views: viewSets.turns,
-      featuresOf: (image) => session.features(image),
-      onNotice: (text) => console.log(text),
-      onProgress: () => undefined,
-    });
+    const described = await featuresOfFrames(session, folder, training, viewSets.turns);
     const source = openCellCache({ mapsOf: (image) => session.maps(image) }).sourceOf(training);
     const examples = (marked: boolean): PlacedExample[] =>
       described.map(({ frame, views }, group) => {
@@ -186,7 +179,7 @@ function drawn(pictures: readonly Picture[], count: number, seed: number) {
 
 /** All images of a set; those of MVTec AD's layout from both parts. */
 async function picturesOf(set: string): Promise<Picture[]> {
-  const root = join(data, set);
+  const root = join(photographs, set);
   const roots = existsSync(join(root, 'train')) ? [join(root, 'train'), join(root, 'test')] : [root];
   const pictures: Picture[] = [];
   for (const place of roots) {

@@ -9,7 +9,6 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { tailLimit } from '../../calibration/train/false-alarms.ts';
 import { familiarOf } from '../../calibration/train/familiar.ts';
 import { fitHead } from '../../calibration/train/fit.ts';
@@ -27,6 +26,7 @@ import { openSession } from '../../models/run/session.ts';
 import { type Drawn, drawDefect, drawnKinds } from './drawn-defects.ts';
 import { readOptions } from './options.ts';
 import { baseOf } from './real/base-option.ts';
+import { photographs } from './real/photographs.ts';
 
 const usage = `Usage: node dist/test/bench/unknown-good.js [--set parts/deep_pcb_crops] [--per-label 40] [--draws 1] [--test 40] [--rate 0.05] [--known 1] [--base embedded|imagenet|PATH]
 
@@ -42,7 +42,6 @@ const { values } = readOptions(usage, {
     base: { type: 'string', default: 'embedded' },
   },
 });
-const data = process.env.QC_TEST_DATA ?? fileURLToPath(new URL('../../../../shared/data', import.meta.url));
 const size = Number(values['per-label']);
 const most = Number(values.test);
 const folder = await mkdtemp(join(tmpdir(), 'qc-unknown-good-'));
@@ -61,7 +60,7 @@ interface Source {
 
 try {
   await using session = await openSession({
-    base: await baseOf(values.base, folder, data),
+    base: await baseOf(values.base, folder, photographs),
     provider: 'cpu',
     precision: 'fp32',
     threads: 0,
@@ -72,7 +71,7 @@ try {
     return drawn ? drawDefect(image, drawn, file) : image;
   };
   const mapsOf = async (part: Source): Promise<FeatureMaps> => (await session.maps(await imageOf(part))).maps;
-  const place = join(data, values.set);
+  const place = join(photographs, values.set);
   const filesOf = sourcesOf(place);
   const hasOneKind = filesOf.size === 2;
   const kinds = [...filesOf.keys(), ...(hasOneKind ? drawnKinds : [])].filter((label) => label !== 'good');

@@ -4,21 +4,18 @@
  * Each label is left out in turn. The head gets so many parts of each other label; up to 40 more of each are the known ones. Beside it stands
  * the cosine to the nearest labelled part, with a limit of the same kind: what heads had before. Nothing is chosen on the test parts.
  */
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { LabelledFrame } from '../../calibration/dataset/frame.ts';
 import { familiarOf, nearestCosine } from '../../calibration/train/familiar.ts';
-import { describeFrames, type FrameFeatures } from '../../calibration/train/features.ts';
+import type { FrameFeatures } from '../../calibration/train/features.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { familiarityOf } from '../../models/familiarity.ts';
 import { hellinger } from '../../models/head.ts';
 import { openSession } from '../../models/run/session.ts';
 import { readOptions } from './options.ts';
 import { baseOf } from './real/base-option.ts';
+import { featuresOfFrames, framesOf, photographs, requirePaths } from './real/photographs.ts';
 
 const usage = `Usage: node dist/test/bench/unknown.js [--per-label 10,40] [--draws 3] [--base imagenet|embedded] [--sets x_sdd,neu_det] [--cache DIR]
 
@@ -37,26 +34,16 @@ const mostOfLabel = 80;
 const maxKnown = 40;
 const maxUnknown = 60;
 
-const data = process.env.QC_TEST_DATA ?? fileURLToPath(new URL('../../../../shared/data', import.meta.url));
-if (!existsSync(join(data, 'parts'))) {
-  console.error(`error: there is no test data at ${data}`);
-  process.exit(2);
-}
+requirePaths('unknown', [join(photographs, 'parts')]);
 const folder = values.cache ?? (await mkdtemp(join(tmpdir(), 'qc-unknown-')));
 await mkdir(folder, { recursive: true });
 try {
-  const base = await baseOf(values.base, folder, data);
+  const base = await baseOf(values.base, folder, photographs);
   await using session = await openSession({ base, provider: 'cpu', precision: 'fp32', threads: 0 });
   console.log('set       labels  measure   noticed  false alarms  worst draw  training');
   for (const set of values.sets.split(',')) {
-    const described = await describeFrames(framesOf(join(data, 'parts', set)), {
-      storageDirectory: folder,
-      base: session.facts.manifest,
-      featuresOf: (image) => session.features(image),
-      views: [0],
-      onNotice: (text) => console.log(text),
-      onProgress: () => undefined,
-    });
+    const frames = framesOf(join(photographs, 'parts', set), mostOfLabel);
+    const described = await featuresOfFrames(session, folder, frames);
     for (const size of values['per-label'].split(',').map(Number)) await measure(set, described, size);
   }
 } finally {
@@ -122,16 +109,4 @@ interface Rates {
 
 function meanOf(rates: readonly Rates[], of: keyof Rates): number {
   return rates.reduce((sum, one) => sum + one[of], 0) / rates.length;
-}
-
-function framesOf(place: string): LabelledFrame[] {
-  return readdirSync(place, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .flatMap(({ name: label }) =>
-      readdirSync(join(place, label))
-        .sort()
-        .slice(0, mostOfLabel)
-        .map((file) => ({ label, file: join(place, label, file), labelledAt: '', labelledBy: 'set' })),
-    )
-    .map((frame) => ({ ...frame, id: createHash('sha256').update(frame.file).digest('hex') }));
 }

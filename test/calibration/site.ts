@@ -1,6 +1,7 @@
 import { openDataset } from '../../calibration/dataset/dataset.ts';
 import type { QuantizeConfig } from '../../calibration/quantize.ts';
-import { modelSchema, storageSchema } from '../../config/schema.ts';
+import { modelSchema } from '../../config/model-schema.ts';
+import { storageSchema } from '../../config/schema.ts';
 import { tinyManifest, writeTiny } from '../models/tiny-model.ts';
 import { channels, type ResnetOptions, tinyResnet } from '../models/tiny-resnet.ts';
 import { surface } from './surface.ts';

@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
 import { openDataset } from '../../calibration/dataset/dataset.ts';
 import { tune } from '../../calibration/tune.ts';
-import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
+import { modelSchema } from '../../config/model-schema.ts';
+import { storageSchema } from '../../config/schema.ts';
+import { trainingSchema } from '../../config/training-schema.ts';
 import type { Image } from '../../models/image.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { type Decision, decide } from '../../models/verdict.ts';

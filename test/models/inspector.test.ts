@@ -1,7 +1,7 @@
 import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { modelSchema } from '../../config/schema.ts';
+import { modelSchema } from '../../config/model-schema.ts';
 import { type Inspector, type InspectorOptions, openInspector } from '../../models/inspector.ts';
 import { plate, storeHead } from './fitted-head.ts';
 import { tempFolder } from './temp-folder.ts';

@@ -2,8 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
-import { cellsOf } from '../../calibration/train/maps.ts';
-import { modelSchema } from '../../config/schema.ts';
+import { modelSchema } from '../../config/model-schema.ts';
 import { embeddedBases, openBase } from '../../models/base.ts';
 import { projectedCells } from '../../models/good-memory.ts';
 import { softmax } from '../../models/head.ts';
@@ -16,7 +15,7 @@ import { makePrepare } from '../../models/prepare/prepare.ts';
 import { halveBase } from '../../models/quantize/half.ts';
 import { quantizeBase } from '../../models/quantize/quantize.ts';
 import { keepVariant } from '../../models/quantize/variants.ts';
-import type { FeatureMaps } from '../../models/run/runner.ts';
+import type { FeatureMap, FeatureMaps } from '../../models/run/runner.ts';
 import { openSession } from '../../models/run/session.ts';
 import { exportModel } from '../../models/versions/export.ts';
 import { storeHead } from './fitted-head.ts';
@@ -233,3 +232,13 @@ test('a map whose name folding would remove keeps it', async () => {
   const made = await halveBase(base, [async () => images[0]!], { threads: 1, onProgress: () => undefined });
   expect(made.refusal).toBeUndefined();
 });
+
+/** The cells of a map as rows: [cells][channels], row-major; cell y·width + x. */
+function cellsOf({ data, channels }: FeatureMap): Float32Array {
+  const cells = data.length / channels;
+  const rows = new Float32Array(data.length);
+  for (let c = 0; c < channels; c++) {
+    for (let i = 0; i < cells; i++) rows[i * channels + c] = data[c * cells + i]!;
+  }
+  return rows;
+}

@@ -5,7 +5,7 @@ import { cp, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { provideDemoHead } from '../../agent/demo/head.ts';
-import { modelSchema } from '../../config/schema.ts';
+import { modelSchema } from '../../config/model-schema.ts';
 import { embeddedBases } from '../../models/base.ts';
 
 /** Before the first file: vitest's `globalSetup`. */

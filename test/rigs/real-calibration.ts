@@ -4,7 +4,9 @@ import { newId } from '../../agent/lifecycle/id.ts';
 import { createMetrics } from '../../agent/metrics/metrics.ts';
 import { openCalibration, type StationCalibration } from '../../calibration/station/calibration.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
-import { modelSchema, storageSchema, trainingSchema } from '../../config/schema.ts';
+import { modelSchema } from '../../config/model-schema.ts';
+import { storageSchema } from '../../config/schema.ts';
+import { trainingSchema } from '../../config/training-schema.ts';
 import type { Image } from '../../models/image.ts';
 import { result } from './publisher.ts';
 

@@ -8,7 +8,7 @@ import { createDrift } from '../../../agent/drift/drift.ts';
 import { referenceOf } from '../../../agent/drift/reference.ts';
 import { fitHead } from '../../../calibration/train/fit.ts';
 import { viewOf } from '../../../calibration/train/views.ts';
-import { modelSchema } from '../../../config/schema.ts';
+import { modelSchema } from '../../../config/model-schema.ts';
 import { decodeHead, encodeHead, hellinger } from '../../../models/head.ts';
 import type { Image } from '../../../models/image.ts';
 import { openInspector } from '../../../models/inspector.ts';

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { provideDemoHead } from '../../../agent/demo/head.ts';
 import { drawSamples } from '../../../agent/demo/samples.ts';
 import { encodeJudged } from '../../../agent/evidence/jpeg.ts';
-import { modelSchema } from '../../../config/schema.ts';
+import { modelSchema } from '../../../config/model-schema.ts';
 import { openInspector } from '../../../models/inspector.ts';
 import { decodePicture } from '../../../models/prepare/decode.ts';
 import { tempFolder } from '../../models/temp-folder.ts';

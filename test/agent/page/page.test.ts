@@ -279,7 +279,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     await panel.waitFor();
     await panel.scrollIntoViewIfNeeded();
     await page.screenshot({ path: join(pictures, 'marks-wanted.png') });
-    await panel.getByText('Labelled scratch, taken for good').first().click();
+    await panel.getByText('Labelled scratch, predicted good').first().click();
     const image = await shownArea(page, '.viewer .marks');
     await page.mouse.click(image.x + 0.2 * image.width, image.y + 0.2 * image.height);
     await until(() => rig.asked.at(-1) === 'mark point', { what: 'a mark' });

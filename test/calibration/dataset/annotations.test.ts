@@ -7,7 +7,8 @@ import { datasetStatsCommand } from '../../../agent/cli/dataset/stats.ts';
 import { indexAnnotations } from '../../../calibration/dataset/annotations.ts';
 import { openDataset, readDataset } from '../../../calibration/dataset/dataset.ts';
 import type { Shape } from '../../../calibration/dataset/shapes.ts';
-import { modelSchema, storageSchema } from '../../../config/schema.ts';
+import { modelSchema } from '../../../config/model-schema.ts';
+import { storageSchema } from '../../../config/schema.ts';
 import type { Image } from '../../../models/image.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 

@@ -7,7 +7,8 @@ import { openDataset, readDataset } from '../../../calibration/dataset/dataset.t
 import type { Change } from '../../../calibration/dataset/journal.ts';
 import { importImages } from '../../../calibration/import/import.ts';
 import { openSource } from '../../../calibration/import/source.ts';
-import { modelSchema, storageSchema } from '../../../config/schema.ts';
+import { modelSchema } from '../../../config/model-schema.ts';
+import { storageSchema } from '../../../config/schema.ts';
 import type { Image } from '../../../models/image.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 

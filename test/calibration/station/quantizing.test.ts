@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { createTrainingDesk } from '../../../calibration/station/training.ts';
-import { trainingSchema } from '../../../config/schema.ts';
+import { trainingSchema } from '../../../config/training-schema.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { until } from '../../rigs/until.ts';
 import { site } from '../site.ts';

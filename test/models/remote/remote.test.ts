@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Closer } from '../../../agent/lifecycle/closer.ts';
-import { remoteSchema } from '../../../config/schema.ts';
+import { remoteSchema } from '../../../config/model-schema.ts';
 import { openBase } from '../../../models/base.ts';
 import type { BaseManifest } from '../../../models/manifest.ts';
 import { valueInfo } from '../../../models/onnx/build.ts';

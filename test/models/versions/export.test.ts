@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { writeHead } from '../../../calibration/train/write-head.ts';
-import { modelSchema } from '../../../config/schema.ts';
+import { modelSchema } from '../../../config/model-schema.ts';
 import { activationMap, pooledFeatures } from '../../../models/activation.ts';
 import { type HeadWeights, hellinger, probabilitiesOf } from '../../../models/head.ts';
 import { openInspector } from '../../../models/inspector.ts';

@@ -1,5 +1,6 @@
 /** Process that promotes a version of another base and rolls back, again and again, until it is killed. */
-import { modelSchema, storageSchema } from '../../../config/schema.ts';
+import { modelSchema } from '../../../config/model-schema.ts';
+import { storageSchema } from '../../../config/schema.ts';
 import { promoteVersion, rollbackVersion } from '../../../models/versions/promote.ts';
 import { openStore } from '../../../models/versions/store.ts';
 
