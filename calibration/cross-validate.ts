@@ -12,7 +12,7 @@ import { type Learning, learningOf } from './train/learning/learning.ts';
 export interface HeldOutAnswer {
   readonly described: FrameFeatures;
   readonly said: string;
-  /** Of what is said. */
+  /** Label of the prediction. */
   readonly probability: number;
   /** Of its own label. */
   readonly own: number;

@@ -106,7 +106,7 @@ function countFindings(frames: readonly LabelledFrame[], good: readonly string[]
   }
   const goodParts = frames.filter(({ label }) => good.includes(label)).length;
   if (goodParts > 0 && !isDefectKnown(frames, good)) {
-    // Training learns good parts only, whatever the counts of the other labels.
+    // Training uses good parts only, regardless of the counts of other labels.
     if (goodParts < minGood) {
       const missing = minGood - goodParts;
       return [
@@ -122,8 +122,8 @@ function countFindings(frames: readonly LabelledFrame[], good: readonly string[]
       say(
         'good-only',
         'hint',
-        `no defect has ${minFrames} frames: training learns good parts only, from ${goodParts}`,
-        `label at least ${minFrames} frames of a defect, so that it is found by name`,
+        `no defect has ${minFrames} frames: training uses good parts only (${goodParts})`,
+        `label at least ${minFrames} frames of a defect, so that it can be recognised`,
       ),
     ];
   }

@@ -51,8 +51,13 @@ export const trainOptions = z.object({
   hidden: trainingSchema.shape.hidden.unwrap().optional(),
   escapeRate: z.number().gt(0).lt(1).optional().describe('maximum share of bad parts that pass'),
   falseRejectRate: z.number().gt(0).lt(1).optional().describe('maximum share of good parts that fail'),
-  falseAlarmRate: z.number().gt(0).lt(1).optional().describe('good parts that may be uncertain'),
-  promote: z.boolean().optional().describe('make the candidate the active head if its gate allows it'),
+  falseAlarmRate: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .optional()
+    .describe('maximum share of good parts that are uncertain'),
+  promote: z.boolean().optional().describe('make the candidate the active version if its gate accepts it'),
 });
 export type TrainOptions = z.output<typeof trainOptions>;
 
@@ -78,7 +83,7 @@ const shadowView = z.object({
       z.object({
         resultId,
         camera: z.string(),
-        active: z.string().describe('verdict of the active head'),
+        active: z.string().describe('verdict of the active version'),
         activeLabel: z.string().nullable(),
         shadow: z.string().describe('verdict of the candidate'),
         shadowLabel: z.string().nullable(),
@@ -172,13 +177,13 @@ export const marksView = z.object({
 export type MarksView = z.output<typeof marksView>;
 
 export const marksWanted = z.object({
-  version: z.string().nullable().describe('whose training found them; null if none has a report'),
+  version: z.string().nullable().describe('version whose training found them; null if none has a report'),
   frames: z.array(
     z.object({
       id: frameId,
       label: z.string(),
-      said: z.string().describe('what a head that had not seen it takes it for'),
-      probability: share.describe('of its own label, from that head'),
+      said: z.string().describe('label predicted by a model that was trained without it'),
+      probability: share.describe('probability of its own label in that prediction'),
     }),
   ),
 });

@@ -19,7 +19,7 @@ export const regionSchema = z
   });
 
 const continuousSchema = z.strictObject({
-  kind: z.literal('continuous').describe('a part at a fixed interval, whatever is in view'),
+  kind: z.literal('continuous').describe('a part at a fixed interval, regardless of the image'),
   everyMs: milliseconds(1, 3_600_000).default(200).describe('ms between two parts'),
 });
 
@@ -63,7 +63,7 @@ const commandSchema = z.strictObject({
     .min(1)
     .max(16)
     .default(4)
-    .describe('most unfinished jobs at a time; further triggers are refused as busy'),
+    .describe('maximum number of unfinished jobs; further triggers are refused as busy'),
   repeatMs: milliseconds(0, 600_000)
     .default(10_000)
     .describe('ms in which a repeated trigger (same requestId) gets the same job; 0 = off'),
@@ -81,7 +81,7 @@ export const cameraSchema = z.strictObject({
     .describe(
       'rtsp://user@host/path, or file:FOLDER to use images instead of a camera; never put the password here',
     ),
-  passwordFile: z.string().min(1).optional().describe('file that holds the camera password'),
+  passwordFile: z.string().min(1).optional().describe('file that contains the camera password'),
   password: z
     .string()
     .optional()
@@ -117,7 +117,7 @@ export const cameraSchema = z.strictObject({
     .positive()
     .max(240)
     .optional()
-    .describe('frames per second handed over by the decoder; default: what the trigger needs'),
+    .describe('frames per second delivered by the decoder; default: what the trigger needs'),
   clock: z
     .enum(['arrival', 'camera'])
     .default('arrival')
@@ -127,7 +127,7 @@ export const cameraSchema = z.strictObject({
   maxAgeMs: milliseconds(100, 600_000)
     .default(2_000)
     .describe(
-      'greatest age of an image on arrival, ms; an older image cannot make a part pass, and a camera that only sends older images is not ready',
+      'maximum age of an image on arrival, ms; an older image cannot make a part pass, and a camera that only sends older images is not ready',
     ),
   latencyMs: milliseconds(0, 10_000)
     .default(0)

@@ -28,11 +28,13 @@ export async function readKeyPair(
   const key = await read('key', files.key);
   const parsed = attempt(
     'cert',
-    `${files.cert} contains no certificate in PEM form`,
+    `${files.cert} contains no certificate in PEM format`,
     () => new X509Certificate(cert),
   );
-  const secret = attempt('key', `${files.key} holds no private key in PEM form without a passphrase`, () =>
-    createPrivateKey(key),
+  const secret = attempt(
+    'key',
+    `${files.key} contains no private key in PEM format without a passphrase`,
+    () => createPrivateKey(key),
   );
   if (!parsed.checkPrivateKey(secret)) {
     throw new CertificateFault('key', `${files.key} is not the key of the certificate ${files.cert}`);

@@ -41,6 +41,6 @@ export const httpSchema = z.strictObject({
     .min(60)
     .max(1_000_000)
     .default(6_000)
-    .describe('most requests per minute of one token, or of one address without a token'),
-  maxBodyMb: z.number().positive().max(1_000).default(20).describe('largest request body, MB'),
+    .describe('maximum number of requests per minute of one token, or of one address without a token'),
+  maxBodyMb: z.number().positive().max(1_000).default(20).describe('maximum size of a request body, MB'),
 });

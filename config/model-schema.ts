@@ -34,7 +34,7 @@ export const remoteSchema = z.strictObject({
     .enum(['auto', 'binary', 'json'])
     .default('auto')
     .describe('encoding of tensors; auto: binary if the server supports it'),
-  parallel: z.number().int().min(1).max(16).default(2).describe('most requests in progress at a time'),
+  parallel: z.number().int().min(1).max(16).default(2).describe('maximum number of concurrent requests'),
 });
 
 export const modelSchema = z.strictObject({
@@ -78,7 +78,7 @@ export const modelSchema = z.strictObject({
         .max(64)
         .default(0)
         .describe(
-          'most images per batch; 0 = default: 1 on the CPU and TensorRT, 8 on CUDA and WebGPU, 4 on a server that supports batches. More than 1 needs a base with a dynamic batch dimension',
+          'maximum number of images per batch; 0 = default: 1 on the CPU and TensorRT, 8 on CUDA and WebGPU, 4 on a server that supports batches. More than 1 needs a base with a dynamic batch dimension',
         ),
       waitMs: z
         .number()
@@ -87,7 +87,7 @@ export const modelSchema = z.strictObject({
         .max(1_000)
         .default(2)
         .describe(
-          'longest time that an image waits for a batch while the model is free, ms; no effect with size 1',
+          'maximum time that an image waits for a batch while the model is free, ms; no effect with size 1',
         ),
     })
     .prefault({})

@@ -37,7 +37,7 @@ export const mqttSchema = z.strictObject({
     .describe('prefix of all topics, ISA-95 style; default qc/<station>'),
   clientId: z.string().min(1).max(64).optional().describe('default qc-<station>'),
   username: z.string().min(1).optional().describe('user name at the broker'),
-  passwordFile: z.string().min(1).optional().describe('file that holds the broker password'),
+  passwordFile: z.string().min(1).optional().describe('file that contains the broker password'),
   password: z
     .string()
     .optional()
@@ -70,7 +70,7 @@ export const mqttSchema = z.strictObject({
     .max(1_000_000)
     .default(50_000)
     .describe(
-      'most results (and verdicts) queued while the broker is unavailable; the oldest are discarded first',
+      'maximum number of results (and verdicts) queued while the broker is unavailable; the oldest are discarded first',
     ),
   commandMaxAgeMs: milliseconds(100, 3_600_000)
     .default(5_000)

@@ -33,7 +33,7 @@ export const storageSchema = z.strictObject({
     .min(1)
     .max(10_000)
     .default(168)
-    .describe('longest time that a message waits for delivery, h; then it is discarded'),
+    .describe('maximum time that a message waits for delivery, h; then it is discarded'),
   evidenceQuotaMb: z
     .number()
     .int()
@@ -97,7 +97,7 @@ export const configSchema = z.strictObject({
     .describe('cameras by name'),
   mqtt: mqttSchema.prefault({}).describe('the broker for results and commands'),
   http: httpSchema.prefault({}).describe('page, API, metrics and health'),
-  model: modelSchema.prefault({}).describe('what judges'),
+  model: modelSchema.prefault({}).describe('the model'),
   labels: z
     .strictObject({
       good: z
@@ -108,15 +108,15 @@ export const configSchema = z.strictObject({
         .describe('labels that mean a good part; every other label is a defect'),
     })
     .prefault({})
-    .describe('what the labels mean'),
+    .describe('meaning of the labels'),
   thresholds: z
     .strictObject({
-      pass: fraction.min(0.5).default(0.7).describe('least probability of good labels for a part to pass'),
+      pass: fraction.min(0.5).default(0.7).describe('minimum probability of good labels for a part to pass'),
       fail: fraction
         .gt(0)
         .default(0.6)
         .describe(
-          'least probability of one defect for a part to fail; a part that neither passes nor fails is uncertain',
+          'minimum probability of one defect for a part to fail; a part that neither passes nor fails is uncertain',
         ),
     })
     .prefault({})

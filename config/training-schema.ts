@@ -22,17 +22,17 @@ export const trainingSchema = z.strictObject({
     .max(1_024)
     .default(0)
     .describe('units of a hidden layer; 0 = a linear head, which needs the fewest labels'),
-  escapeRate: fraction.gt(0).lt(1).default(0.05).describe('largest share of bad parts that may pass'),
+  escapeRate: fraction.gt(0).lt(1).default(0.05).describe('maximum share of bad parts that pass'),
   falseRejectRate: fraction
     .gt(0)
     .lt(1)
     .default(0.05)
-    .describe('largest share of good parts that may fail for any one defect'),
+    .describe('maximum share of good parts that fail for any one defect'),
   falseAlarmRate: fraction
     .gt(0)
     .lt(1)
     .default(0.05)
-    .describe('largest share of good parts that may be uncertain because they are unlike the others'),
+    .describe('maximum share of good parts that are uncertain because they are unlike the others'),
   costs: z
     .strictObject({
       escape: z.number().positive().describe('cost of a bad part that passes'),

@@ -1,6 +1,6 @@
 /**
- * `npm run build`: compiles into a folder of its own, then replaces only the files of `dist` that changed.
- * `dist` is never deleted, and a compile error leaves it as it was: an agent that runs from it keeps its files.
+ * `npm run build`: compiles into a separate folder, then replaces only the files of `dist` that changed.
+ * `dist` is never deleted, and a compile error leaves it unchanged: an agent that runs from it keeps its files.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -12,7 +12,7 @@ export class BuildError extends Error {}
 /**
  * Builds the project in `root`.
  * @returns the files below `dist` that were written or deleted, relative to it
- * @throws BuildError where the compiler fails; it has printed why
+ * @throws BuildError if the compiler fails; it has printed the errors
  */
 export function build(root = process.cwd()) {
   const dist = join(root, 'dist');
@@ -32,7 +32,7 @@ export function build(root = process.cwd()) {
   }
 }
 
-/** Moves what differs from `fresh` to `dist`, and deletes from `dist` what `fresh` does not have. */
+/** Moves changed files from `fresh` to `dist`, and deletes files from `dist` that `fresh` does not have. */
 function replace(fresh, dist) {
   const wanted = filesBelow(fresh);
   const changed = wanted.filter((file) => !same(join(fresh, file), join(dist, file)));

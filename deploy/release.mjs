@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, rmSync } from 'node:fs';
 
-// npm packs a lock file under this name only, and `npm ci` reads it; kept in the repository it would hide the other one.
+// npm packs a lock file under this name only, and `npm ci` reads it; in the repository it would hide the other one.
 const packed = 'npm-shrinkwrap.json';
 copyFileSync('package-lock.json', packed);
 try {

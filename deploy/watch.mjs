@@ -1,10 +1,10 @@
 /**
  * Builds whenever a source file changes, then runs a command:
  *
- *   node deploy/watch.mjs run ARGS…    an agent, stopped and started anew after each build (npm run dev)
- *   node deploy/watch.mjs test ARGS…   those of the fast tests that the change concerns (npm run test:watch)
+ *   node deploy/watch.mjs run ARGS…    an agent, restarted after each build (npm run dev)
+ *   node deploy/watch.mjs test ARGS…   the fast tests that are affected by the change (npm run test:watch)
  *
- * A change that does not compile is reported; the agent from before it continues.
+ * A change that does not compile is reported; the previous agent continues.
  */
 import { spawn } from 'node:child_process';
 import { watch } from 'node:fs';
@@ -16,13 +16,13 @@ if (mode !== 'run' && mode !== 'test') {
   console.error('usage: node deploy/watch.mjs run|test [ARGS…]');
   process.exit(2);
 }
-/** Several files are saved at once; ms. */
+/** Wait for further changes, ms. */
 const settleMs = 200;
 
 let child;
 let stopping = false;
 
-/** @returns the files of `dist` that changed, or undefined where it does not compile */
+/** @returns the files of `dist` that changed, or undefined if it does not compile */
 function tryBuild() {
   try {
     return build();
@@ -43,7 +43,7 @@ function start(command, rest) {
   });
 }
 
-/** Asks the child to end, and waits until it has. */
+/** Ends the child and waits for its exit. */
 async function stop() {
   if (!child) return;
   const ending = child;
@@ -82,7 +82,7 @@ async function onChange() {
 }
 
 if (tryBuild() && mode === 'run') startAgent();
-if (mode === 'test') console.error('watch: save a source file, and the tests that it concerns run');
+if (mode === 'test') console.error('watch: save a source file to run the affected tests');
 
 let timer;
 let queue = Promise.resolve();

@@ -157,7 +157,7 @@ export function evidenceOf(
 }
 
 /**
- * By how much each cell deviates from ordinary cells, in their standard deviations, [height·width]. The maximum over a window
+ * The deviation of each cell from ordinary cells, in their standard deviations, [height·width]. The maximum over a window
  * spreads a peak over the whole window; the minimum over the same window undoes that.
  * @param cells after `windowed` with the detector's window
  */

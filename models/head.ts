@@ -1,12 +1,13 @@
 /**
  * The head: features → class probabilities and familiarity. On disk it is plain ONNX: `features` [N,D] → `probabilities` [N,K]
  * and, if it contains labelled examples, `familiarity` [N]. A head that was trained with locations of defects also has
- * `where` [N,H,W]: by how much each cell deviates from ordinary cells, in their standard deviations (where.ts turns it into boxes).
+ * `where` [N,H,W]: the deviation of each cell from ordinary cells, in their standard deviations (where.ts turns it into
+ * boxes).
  *
  * A head with localized features also takes feature maps of the base, or only those: `stage2` [N,C,H/8,W/8] and
  * `stage3` [N,C,H/16,W/16], float32, in the same graph. Inputs are identified by these names; an input with any other name
- * receives the pooled features. The worker feeds the head views of the base's output for the same image, one image per run, and
- * computes maps only while such a head is loaded (run/mapped.ts). Heads trained here take both maps or none (cells.ts).
+ * receives the pooled features. The worker feeds the head views of the base's output for the same image, one image per run,
+ * and computes maps only while such a head is loaded (run/mapped.ts). Heads trained here take both maps or none (cells.ts).
  */
 import { QcError } from '../config/errors.ts';
 import { isMapName, type MapShape, mapShapes, type ProvedBase } from './base.ts';

@@ -33,11 +33,11 @@ const baseInputSchema = z.strictObject({
 });
 
 const checkSchema = z.strictObject({
-  image: z.literal('gradient-1').describe('the drawn test image: see models/run/warm-up-check.ts'),
+  image: z.literal('gradient-1').describe('the generated test image: see models/run/warm-up-check.ts'),
   features: z
     .record(z.string().regex(/^\d+$/, 'must be the index of a feature'), finite)
-    .refine((features) => Object.keys(features).length >= 4, 'must hold at least 4 features')
-    .describe('some of the features that the CPU computes for it, by index'),
+    .refine((features) => Object.keys(features).length >= 4, 'must have at least 4 features')
+    .describe('some of the features computed on a CPU, by index'),
   norm: z.number().positive().describe('Euclidean length of all features'),
 });
 
@@ -132,7 +132,7 @@ const headManifestShape = z.strictObject({
     ),
   scoreLimit: finite
     .optional()
-    .describe('of a head that knows good parts only: the score at which its familiarity is 0.5'),
+    .describe('for a head trained on good parts only: the score at which its familiarity is 0.5'),
   where: z
     .number()
     .positive()

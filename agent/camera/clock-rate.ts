@@ -11,7 +11,7 @@ const LEARN_MS = 3_000;
 /** A stream that arrives faster than its timestamps for this long does not only deliver a backlog, ms. */
 const BACKLOG_MS = 15_000;
 /** Maximum rate error of a quartz clock, ms per ms; larger ones are reported, and a known rate changes by no more. */
-export const QUARTZ = 0.0003;
+const QUARTZ = 0.0003;
 /** Error of the rate after a time `T`, in addition to the measured jitter: this / T, ms. */
 const MIN_ERROR_MS = 40;
 /** A rate below the certain range is accepted after this time, ms. */

@@ -109,7 +109,7 @@ export function createSavedQueue(
           fault = '';
         },
         (error: Error) => {
-          // Once for each fault: it comes again with every pass.
+          // Reported once per fault: it repeats with every pass.
           const text = `parts that wait for a label are not saved: ${error.message}`;
           if (text !== fault) onNotice(text);
           fault = text;
@@ -138,10 +138,10 @@ export function createSavedQueue(
           loaded.push(candidate);
           saved.set(resultId, bytes);
         } catch (error) {
-          // Without its record it was never whole.
+          // Without its record it was never complete.
           if (names.includes(`${resultId}.json`)) {
             onNotice(
-              `a part that waited for a label cannot be read and is left out: ${(error as Error).message}`,
+              `a part that waited for a label cannot be read and is skipped: ${(error as Error).message}`,
             );
           }
           await drop(resultId);
@@ -158,7 +158,7 @@ export function createSavedQueue(
     async [Symbol.asyncDispose]() {
       clearTimeout(timer);
       if (isLoaded) await work(Number.POSITIVE_INFINITY);
-      // A pass may have asked for another one.
+      // A pass may have requested another one.
       clearTimeout(timer);
     },
   };
@@ -172,7 +172,7 @@ async function read(directory: string, resultId: string): Promise<{ candidate: C
   const png = await readFile(join(directory, `${resultId}.png`));
   const image = await decodePicture(png);
   const raw = Buffer.from(features, 'base64');
-  // A copy, because a buffer may begin anywhere and numbers may not.
+  // A copy, because numbers must be aligned in memory.
   const numbers = new Float32Array(new Uint8Array(raw).buffer, 0, Math.floor(raw.length / 4));
   return { candidate: { ...facts, image, features: numbers }, bytes: png.length };
 }

@@ -1,4 +1,4 @@
-/** How well a memory of good parts alone tells defects from good parts. */
+/** Measures how well a memory of good parts distinguishes defects from good parts. */
 import { anomalyScoreOf } from '../../models/good-memory.ts';
 import type { Session } from '../../models/run/session.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
@@ -20,7 +20,7 @@ export interface GoodOnlyOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Frames of each kind that are used: they need one more run of the base. */
+/** Maximum number of frames of each kind: each needs another run of the base. */
 const maxFrames = 100;
 const seed = 1;
 
@@ -46,7 +46,7 @@ export async function goodOnlyOf(
   const total = 2 * goods.length + defects.length;
   const group = goods.map((one) => one.group);
   const { memory, heldOut } = await rememberGood(cells.sourceOf(goods), {
-    // If nearly all good parts look the same, each is left out alone.
+    // If nearly all good parts look the same, each is its own group.
     group: new Set(group).size >= minGood ? group : group.map((_, i) => i),
     seed,
     falseAlarmRate: 0.05,

@@ -84,7 +84,7 @@ export async function compareBases(
     } catch (error) {
       signal?.throwIfAborted();
       failed.push({ name: other.manifest.name, reason: (error as Error).message });
-      onNotice(`${other.manifest.name} is left out: ${(error as Error).message}`);
+      onNotice(`${other.manifest.name} is skipped: ${(error as Error).message}`);
     }
   }
 
@@ -129,7 +129,7 @@ export async function compareBases(
       const features = await describeOn(session, of, options);
       const { described } = features;
       if (known && described.length < of.length)
-        throw new QcError('frame-unknown', 'an image of the dataset cannot be read any more');
+        throw new QcError('frame-unknown', 'an image of the dataset can no longer be read');
       const frames = described.map(({ frame }) => frame);
       const groups = known ?? groupsOf(described);
       const head = await headOn(features, groups, options);

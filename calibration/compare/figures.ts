@@ -1,4 +1,4 @@
-/** Figures of bases, and paired differences between them, from what heads say of held-out parts. Pure. */
+/** Figures of bases and paired differences between them, from held-out answers. Pure. */
 import { interval95 } from '../train/interval.ts';
 import type { BaseFigures, Difference } from './comparison.ts';
 import { type Contender, embedded } from './contenders.ts';
@@ -7,14 +7,14 @@ import { holm, paired } from './significance.ts';
 
 const seed = 1;
 
-/** What was measured of a base, before it is compared with others. */
+/** Measurements of a base before the comparison. */
 export interface Measured {
   readonly contender: Contender;
   readonly head: HeldOutHead;
   readonly facts: Pick<BaseFigures, 'goodOnly' | 'goodOnlyMissing' | 'speed' | 'memory' | 'seconds'>;
 }
 
-/** Figures of each base, and how they compare with the base in use on bad parts that pass. */
+/** Figures of each base, and the comparison of escapes with the base in use. */
 export function figuresOf(measured: readonly Measured[], statistics: HeldOutHead, groups: readonly number[]) {
   const [inUse] = measured;
   const others = measured.slice(1);

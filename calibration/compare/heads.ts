@@ -1,4 +1,4 @@
-/** Heads on one base for all frames: held-out answers, judged as training judges them. */
+/** Trains heads on one base for all frames and evaluates held-out answers as in training. */
 import type { Config } from '../../config/schema.ts';
 import type { Session } from '../../models/run/session.ts';
 import type { Probabilities } from '../../models/verdict.ts';
@@ -16,7 +16,7 @@ export interface HeadOptions extends Pick<Config, 'labels' | 'thresholds' | 'tra
   readonly signal: AbortSignal | undefined;
 }
 
-/** What heads that had not seen the frames say of them. */
+/** Held-out answers for the frames. */
 export interface HeldOutHead {
   readonly right: readonly boolean[];
   /** For each bad frame, whether it would pass; undefined for good ones. */
@@ -59,7 +59,7 @@ export async function describeOn(
 }
 
 /**
- * A head on features and, where training would try them, single places.
+ * A head on features and, if training would try them, localized features.
  * @param groups of the frames, the same for all bases
  */
 export async function headOn(

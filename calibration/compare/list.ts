@@ -1,4 +1,4 @@
-/** The installed bases with what an engineer chooses by. */
+/** Lists the installed bases with the figures for choosing one. */
 import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelConfig } from '../../config/schema.ts';

@@ -1,6 +1,6 @@
 /**
- * Process that loads one base, judges three drawn images, and tells by how much it has grown. It inherits the low priority of the
- * comparison.
+ * Process that loads one base, judges three generated images, and reports the growth of its memory. It inherits the low
+ * priority of the comparison.
  */
 import { openSession } from '../../models/run/session.ts';
 import type { MemoryAnswer, MemoryRequest } from './memory.ts';

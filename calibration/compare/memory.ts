@@ -1,4 +1,4 @@
-/** Memory of a base: how much a process grows that loads it and judges. */
+/** Measures the memory of a base: the growth of a process that loads it and judges images. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import type { ModelConfig } from '../../config/schema.ts';
 import type { BaseFigures } from './comparison.ts';
 import type { Contender } from './contenders.ts';
 
-/** What the child is asked for. */
+/** Request to the child. */
 export interface MemoryRequest {
   readonly model: ModelConfig;
   readonly storageDirectory: string;
@@ -20,7 +20,7 @@ export type MemoryAnswer = number | null;
 
 const maxMs = 120_000;
 
-/** Null if the base cannot be opened in a process of its own. */
+/** Null if the base cannot be opened in a separate process. */
 export async function memoryOf(
   { reference, manifest }: Contender,
   hasInt8: boolean,

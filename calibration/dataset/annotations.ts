@@ -1,11 +1,11 @@
 /**
  * `annotations.jsonl`: points, boxes, polygons and masks of labelled frames, one line for each frame; the newest line of a
- * frame counts. It lies beside `labels.jsonl`, so that the dataset holds no folder that is not a label. Lines are only ever
- * added; those of removed frames stay, because an undo may bring the frame back.
+ * frame counts. It is next to `labels.jsonl`, so that every folder of the dataset is a label. Lines are only appended;
+ * those of removed frames stay, because an undo may restore the frame.
  *
- * A line of schema 2 holds points, or belongs to a change of `labels.jsonl`: undoing that change writes what the frame had before as a
- * new line. All others are lines of schema 1, for older agents: these ignore what they do not know and keep it. They learn without
- * these marks, and nothing else changes.
+ * A line of schema 2 contains points, or belongs to a change of `labels.jsonl`: undoing that change writes the previous
+ * marks of the frame as a new line. All others are lines of schema 1, for older agents, which ignore and keep lines of
+ * schema 2: they train without these marks, and nothing else changes.
  */
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
@@ -21,11 +21,11 @@ const schema = z.strictObject({
   schema: z.literal([1, 2]),
   id: z.string().regex(/^[0-9a-f]{64}$/),
   change: z.number().int().min(1).optional().describe('the line of labels.jsonl that it belongs to'),
-  at: z.iso.datetime().describe('when they were taken over'),
-  source: z.string().max(1_000).describe('the layout and file they come from'),
+  at: z.iso.datetime().describe('when they were added'),
+  source: z.string().max(1_000).describe('layout and file from which they were imported'),
   shapes: shapesSchema,
 });
-/** What is marked on one frame. */
+/** The marks of one frame. */
 export type Annotation = z.output<typeof schema>;
 
 /** Undefined if the line is damaged. */
@@ -37,7 +37,7 @@ export function parseAnnotation(line: string): Annotation | undefined {
   }
 }
 
-/** A line without shapes has them where the scan sees them. */
+/** In a line without shapes, the empty list is within the bytes that the scan reads. */
 export function lineOf({ id, change, at, source, shapes }: Omit<Annotation, 'schema'>): string {
   const isOld = change === undefined && shapes.length > 0 && shapes.every(({ kind }) => kind !== 'point');
   const none = shapes.length === 0 && { shapes };
@@ -54,9 +54,9 @@ export function lineOf({ id, change, at, source, shapes }: Omit<Annotation, 'sch
 }
 
 export interface AnnotationIndex {
-  /** Ids of the frames that have any. */
+  /** Ids of the frames with annotations. */
   readonly ids: ReadonlySet<string>;
-  /** The newest of a frame; undefined if it has none, or its line is damaged. */
+  /** The newest annotation of a frame; undefined if it has none, or its line is damaged. */
   read(id: string): Promise<Annotation | undefined>;
 }
 
@@ -70,16 +70,16 @@ interface Line {
 interface Scanned {
   /** The lines of each frame, oldest first. */
   readonly lines: Map<string, Line[]>;
-  /** Where the last whole line ends, bytes. */
+  /** End of the last complete line, bytes. */
   readonly end: number;
 }
 
-/** Finds the newest line of each frame; what they hold stays on the disk. */
+/** Finds the newest line of each frame; their content stays on the disk. */
 export async function indexAnnotations(storageDirectory: string): Promise<AnnotationIndex> {
   return createAnnotationReader(storageDirectory)();
 }
 
-/** As `indexAnnotations`, again and again: only what was added since the last time is scanned. */
+/** Like `indexAnnotations`, for repeated calls: only lines added since the last call are scanned. */
 export function createAnnotationReader(storageDirectory: string): () => Promise<AnnotationIndex> {
   const file = join(storageDirectory, 'dataset', annotationsName);
   let last: Promise<Scanned> = Promise.resolve({ lines: new Map(), end: 0 });
@@ -94,18 +94,18 @@ export function createAnnotationReader(storageDirectory: string): () => Promise<
 type NewAnnotation = Omit<Annotation, 'schema' | 'shapes'> & { readonly shapes: readonly Shape[] };
 
 export interface AnnotationBook {
-  /** The newest of a frame. */
+  /** The newest annotation of a frame. */
   read(id: string): Promise<Annotation | undefined>;
   /**
    * Resolves once it is on the disk. @returns false if the frame has these shapes already: nothing is written
    * @throws QcError dataset-write-failed
    */
   put(annotation: NewAnnotation): Promise<boolean>;
-  /** What the frame had before a change; undefined if the change has no line. */
+  /** The marks of the frame before a change; undefined if the change has no line. */
   before(id: string, change: number): Promise<readonly Shape[] | undefined>;
 }
 
-/** Adds to the file of a dataset whose lock is held. Nothing is opened before the first call. */
+/** Appends to the file of a locked dataset. The file is opened at the first call. */
 export function createAnnotationBook(folder: string): AnnotationBook {
   const file = join(folder, annotationsName);
   let scanned: Promise<Scanned> | undefined;
@@ -124,7 +124,7 @@ export function createAnnotationBook(folder: string): AnnotationBook {
       const before = lines.get(id) ?? [];
       if (isDeepStrictEqual((await readAt(file, before.at(-1)))?.shapes ?? [], shapes)) return false;
       const line = Buffer.from(lineOf({ ...annotation, shapes: [...shapes] }));
-      // Whatever was not acknowledged before is written over.
+      // Data that was not acknowledged before is overwritten.
       scanned = undefined;
       try {
         const handle = await open(file, 'a');
@@ -154,10 +154,10 @@ export function createAnnotationBook(folder: string): AnnotationBook {
 }
 
 const headOfLine = /^\{"schema":[12],"id":"([0-9a-f]{64})"(?:,"change":(\d{1,15}))?(,"shapes":\[\])?/;
-/** Of a line, what the scan looks at, bytes. */
+/** Number of bytes of a line that the scan reads. */
 const headBytes = 140;
 
-/** @param before what an earlier scan found; the file has only grown since, or was replaced by a smaller one */
+/** @param before result of an earlier scan; since then the file has only grown, or was replaced by a smaller one */
 async function scan(file: string, before?: Scanned): Promise<Scanned> {
   const size = await stat(file).then(
     (found) => found.size,

@@ -1,4 +1,4 @@
-/** The place of a polygon or of the largest blob of a mask: its centre of gravity, or the nearest point that lies inside. */
+/** The location of a polygon or of the largest blob of a mask: its centre of gravity, or the nearest point inside. */
 
 export interface Center {
   readonly x: number;
@@ -22,7 +22,10 @@ interface Run {
   readonly end: number;
 }
 
-/** Of the blob with the most pixels, in fractions of the bitmap; undefined if nothing is inside. Pixels touch at corners, too. */
+/**
+ * Centre of the largest blob, in fractions of the bitmap; undefined if there is none. Pixels that touch at corners are
+ * connected.
+ */
 export function centerOfBlob(bitmap: Bitmap): Center | undefined {
   const { width, height } = bitmap;
   const runs = runsOf(bitmap);
@@ -59,7 +62,7 @@ function runsOf({ width, height, data }: Bitmap): Run[] {
   return runs;
 }
 
-/** For each run the index of the first one of its blob. */
+/** For each run, the index of the first run of its blob. */
 function blobsOf(runs: readonly Run[]): number[] {
   const parents = runs.map((_, index) => index);
   const rootOf = (index: number): number => {
@@ -79,7 +82,7 @@ function blobsOf(runs: readonly Run[]): number[] {
   return parents.map((_, index) => rootOf(index));
 }
 
-/** Where the centre of gravity of a ring or an arc lies outside of it, the middle of the nearest pixel. */
+/** The middle of the nearest pixel, for a ring or an arc whose centre of gravity is outside of it. */
 function nearest(runs: readonly Run[], x: number, y: number): [number, number] {
   const isInside = runs.some((run) => run.y === Math.floor(y) && run.start <= x && x < run.end);
   if (isInside) return [x, y];
@@ -93,7 +96,7 @@ function nearest(runs: readonly Run[], x: number, y: number): [number, number] {
   return best;
 }
 
-/** In the unit of the points. Inside by the even-odd rule; of crossing lines, the middle of the bounding box. */
+/** In the unit of the points. Even-odd rule; for crossing lines, the middle of the bounding box. */
 export function centerOfPolygon(points: readonly (readonly [number, number])[]): Center {
   const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
   const [left, top] = [least(xs), least(ys)];
@@ -119,7 +122,7 @@ export function centerOfPolygon(points: readonly (readonly [number, number])[]):
 const least = (values: readonly number[]) =>
   values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
 
-/** Where a horizontal line runs inside. */
+/** The parts of a horizontal line that are inside. */
 function spansAt(points: readonly (readonly [number, number])[], y: number): [number, number][] {
   const crossings = points
     .flatMap(([x0, y0], i) => {

@@ -1,8 +1,8 @@
 /**
- * Labelled frames on disk: `<storage>/dataset/<label>/<id>.png`, an ImageFolder for any training tool, and
- * `labels.jsonl`, which is the truth. An image lies where a change wants it before the line of that change is written, so
- * that nothing is ever recorded that cannot be stored; the line is on the disk before anything is acknowledged. What a
- * power cut leaves out of place is put right at the next start.
+ * Labelled frames on disk: `<storage>/dataset/<label>/<id>.png`, an ImageFolder for any training tool, and `labels.jsonl`,
+ * which is authoritative. An image is moved to its new place before the line of the change is written, so that only changes
+ * that could be stored are recorded. The line is on the disk before the change is acknowledged. Images left in a wrong
+ * place by a power cut are moved at the next start.
  */
 import { existsSync } from 'node:fs';
 
@@ -38,15 +38,15 @@ export interface NewFrame extends Author {
   /** ISO 8601 */
   readonly capturedAt?: string | undefined;
   readonly judged?: LabelledFrame['judged'];
-  /** When it was labelled, where that was not now (import); ISO 8601. */
+  /** When it was labelled, if not now (import); ISO 8601. */
   readonly at?: string | undefined;
-  /** What comes with the image, and from where; nothing leaves what is there already. */
+  /** Imported marks and their source; an empty list keeps existing marks. */
   readonly marks?: { readonly shapes: readonly Shape[]; readonly source: string } | undefined;
-  /** What the author marks on it. */
+  /** Marks by the author. */
   readonly marking?: Marking | undefined;
 }
 
-/** `same`: that image had that label, and these marks, already; `marked`: only its marks are new. */
+/** `same`: the image already had this label and these marks; `marked`: only its marks are new. */
 export type Outcome = 'added' | 'relabelled' | 'marked' | 'same';
 
 export interface Dataset extends DatasetView, AsyncDisposable {
@@ -61,21 +61,23 @@ export interface Dataset extends DatasetView, AsyncDisposable {
     to: { readonly label: string; readonly marking?: Marking | undefined },
     author: Author,
   ): Promise<Exclude<Outcome, 'added'>>;
-  /** Frames that have the label already are left alone. @throws QcError frame-unknown, label-invalid, dataset-write-failed */
+  /**
+   * Frames that already have the label are not changed. @throws QcError frame-unknown, label-invalid, dataset-write-failed
+   */
   relabel(ids: readonly string[], label: string, author: Author): Promise<void>;
   /** @throws QcError frame-unknown, dataset-write-failed */
   remove(ids: readonly string[], author: Author): Promise<void>;
   /**
-   * All frames of a label get another one: a new one (`rename`), or one that is in use (`merge`). Returns how many.
+   * Gives all frames of a label another one: a new one (`rename`), or one in use (`merge`). Returns their number.
    * @throws QcError label-unknown, label-exists, label-invalid, dataset-write-failed
    */
   rename(from: string, to: string, author: Author): Promise<number>;
   merge(from: string, to: string, author: Author): Promise<number>;
-  /** Removes all frames of a label. Returns how many. @throws QcError label-unknown, dataset-write-failed */
+  /** Removes all frames of a label. Returns their number. @throws QcError label-unknown, dataset-write-failed */
   deleteLabel(label: string, author: Author): Promise<number>;
   /**
-   * Undoes the last change of this author among the newest 200 that stand.
-   * @param line the change that is meant; default: whatever is the last
+   * Undoes the last change of this author among the newest 200 effective ones.
+   * @param line the change to undo; default: the last one
    * @throws QcError nothing-to-undo, undo-overtaken, dataset-write-failed
    */
   undo(author: Author, line?: number): Promise<Undoable>;
@@ -83,7 +85,7 @@ export interface Dataset extends DatasetView, AsyncDisposable {
 
 const journalName = 'labels.jsonl';
 
-/** What is there, without taking the lock or mending anything. */
+/** Reads the dataset without taking the lock or repairing anything. */
 export async function readDataset(
   storageDirectory: string,
   onNotice: (text: string) => void,
@@ -96,12 +98,12 @@ export async function readDataset(
 
 export interface DatasetOptions {
   readonly onNotice: (text: string) => void;
-  /** Labels that mean something although no frame has them yet: those that the config names. */
+  /** Labels that are in use although no frame has them yet: those in the configuration. */
   readonly labels?: readonly string[] | undefined;
 }
 
 /**
- * Opens the dataset for writing and puts right what a power cut left.
+ * Opens the dataset for writing and repairs the effects of a power cut.
  * @throws QcError dataset-busy
  */
 export async function openDataset(
@@ -135,7 +137,10 @@ export async function openDataset(
   }
 }
 
-/** Puts right what a power cut or an earlier version left, unless someone is writing: then that one has done it. */
+/**
+ * Repairs the effects of a power cut or an earlier version, unless another process is writing: then that process has done
+ * it.
+ */
 export async function mendDataset(storageDirectory: string, options: DatasetOptions): Promise<void> {
   if (!existsSync(join(storageDirectory, 'dataset', journalName))) return;
   try {
@@ -156,15 +161,15 @@ function writer(folder: string, state: State, labels: readonly string[], journal
   const marker = createMarker(annotations, () => journal.next());
   let view: DatasetView | undefined;
   let last: Promise<unknown> = Promise.resolve();
-  /** One change after the other. */
+  /** Changes are sequential. */
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const done = last.then(work);
     last = done.catch(() => undefined);
     return done;
   };
   /**
-   * Moves the images to where the change wants them, then writes it down.
-   * @throws QcError dataset-write-failed, and everything is as it was
+   * Moves the images of a change to their new places, then records the change.
+   * @throws QcError dataset-write-failed, then nothing was changed
    */
   async function commit(change: Change): Promise<void> {
     const moves = Array.from(effectOf(state, change), ([id, entry]) => ({
@@ -181,7 +186,7 @@ function writer(folder: string, state: State, labels: readonly string[], journal
     }
     view = undefined;
     apply(state, written);
-    // The change stands, whether or not this can be cleared away now.
+    // The change is effective even if the trash cannot be emptied now.
     if (change.kind !== 'label' && change.kind !== 'relabel') {
       await emptyTrash(folder, state).catch(() => undefined);
     }
@@ -245,7 +250,7 @@ function writer(folder: string, state: State, labels: readonly string[], journal
         const common = { ...stamp(frame), ...(at && { at }) };
         if (marks && marks.shapes.length > 0) await annotations.put({ id, at: common.at, ...marks });
         if (before) return { id, outcome: await correct(id, label, marking, common) };
-        // What an earlier frame of these pixels had, which was removed, is no mark of this one.
+        // Marks of an earlier, removed frame with the same pixels do not belong to this one.
         if (marking || !marks?.shapes.length)
           await marker.mark({ id, label }, marking ?? { marks: [], areas: 'remove' }, common.at);
         const place = placeOf(folder, id, { label });
@@ -298,7 +303,7 @@ function writer(folder: string, state: State, labels: readonly string[], journal
         const last = now().undoable(author);
         if (!last) throw new QcError('nothing-to-undo', 'you have made no change that can be undone');
         if (line !== undefined && line !== last.line) {
-          throw new QcError('undo-overtaken', 'your last change is another one by now');
+          throw new QcError('undo-overtaken', 'you have made another change since');
         }
         if (last.overtakenBy) {
           const { by, at } = last.overtakenBy;
@@ -315,7 +320,7 @@ function writer(folder: string, state: State, labels: readonly string[], journal
 
 type Stamp = ReturnType<typeof stamp>;
 
-/** What every change begins with. */
+/** Common fields of every change. */
 const stamp = ({ by, client }: Author) => ({
   schema: 1 as const,
   at: new Date().toISOString(),

@@ -1,6 +1,6 @@
 /**
- * The dataset as a running agent uses it: read again where another process has changed it, and held for writing only
- * while someone labels, so that the command line can import beside a line that runs.
+ * The dataset in a running agent: reread when another process has changed it, and locked for writing only while someone
+ * labels, so that the command line can import while the line runs.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,13 +9,13 @@ import type { DatasetView } from './view.ts';
 
 export interface DatasetDesk extends AsyncDisposable {
   view(): Promise<DatasetView>;
-  /** Puts right what a power cut or an earlier version left; writing waits for it. */
+  /** Repairs the effects of a power cut or an earlier version; writing waits for it. */
   mend(): Promise<void>;
-  /** @throws QcError dataset-busy, and what the work throws */
+  /** @throws QcError dataset-busy, and errors of the work */
   write<T>(work: (dataset: Dataset) => Promise<T>): Promise<T>;
 }
 
-/** The lock is given back so long after the last change, ms. */
+/** The lock is released this long after the last change, ms. */
 const defaultHeldMs = 10_000;
 
 export function createDatasetDesk(
@@ -51,7 +51,7 @@ export function createDatasetDesk(
       );
       if (read?.stamp !== stamp) read = { stamp, view: readDataset(storageDirectory, options.onNotice) };
       const { view } = read;
-      // What could not be read is read again.
+      // After an error it is read again.
       view.catch(() => {
         if (read?.view === view) read = undefined;
       });

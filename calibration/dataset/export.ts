@@ -1,4 +1,4 @@
-/** The dataset → a folder or a zip that any training tool reads, and that `import` takes back as it was. */
+/** Exports the dataset to a folder or zip that any training tool can read, and that `import` restores completely. */
 import { createWriteStream, existsSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
@@ -18,8 +18,8 @@ import type { DatasetView } from './view.ts';
 type Progress = (done: number, total: number) => void;
 
 /**
- * Writes to a folder, or to a zip where the name ends so. It appears only when it is whole.
- * @throws QcError dataset-target if there is something already
+ * Writes to a folder, or to a zip if the name ends with .zip. The target appears only when it is complete.
+ * @throws QcError dataset-target if the target exists
  */
 export async function exportDataset(
   { frames }: DatasetView,
@@ -27,7 +27,7 @@ export async function exportDataset(
   target: string,
   onProgress: Progress = () => undefined,
 ): Promise<void> {
-  if (existsSync(target)) throw new QcError('dataset-target', `${target} is there already`);
+  if (existsSync(target)) throw new QcError('dataset-target', `${target} exists already`);
   const draft = `${target}.draft`;
   await rm(draft, { recursive: true, force: true });
   try {
@@ -73,7 +73,7 @@ async function writeZip(
   const fault = new Promise<never>((_, reject) => zip.on('error', reject));
   for (const [index, frame] of frames.entries()) {
     const { label, id, labelledAt } = frame;
-    // A PNG is compressed already. Opened only when its turn comes: there may be more of them than open files.
+    // A PNG is already compressed. Opened only when its turn comes, because the number of open files is limited.
     const options = { compress: false, mtime: new Date(labelledAt) };
     zip.addReadStreamLazy(`${folderOfLabel(label)}/${id}.png`, options, (take) => {
       onProgress(index, frames.length);
@@ -92,19 +92,19 @@ async function writeZip(
 const isMarked = (frames: readonly LabelledFrame[], { ids }: AnnotationIndex) =>
   frames.some(({ id }) => ids.has(id));
 
-/** What is marked on the frames as they are, a line each. */
+/** The current marks of the frames, one line each. */
 async function* annotationLines(
   frames: readonly LabelledFrame[],
   { ids, read }: AnnotationIndex,
 ): AsyncGenerator<string> {
   for (const { id } of frames) {
     const annotation = ids.has(id) ? await read(id) : undefined;
-    // The changes stay behind.
+    // Without the numbers of changes.
     if (annotation) yield lineOf({ ...annotation, change: undefined });
   }
 }
 
-/** The frames as they are, a line each, without what they once were. */
+/** The current frames, one line each, without their history. */
 function journalOf(frames: readonly LabelledFrame[]): string {
   const lines = frames.map(({ file: _, labelledAt: at, labelledBy: by, ...facts }) => {
     const change: Change = { schema: 1, at, by, kind: 'label', ...facts };

@@ -1,6 +1,6 @@
 /**
- * Where the images of a dataset lie: `<folder>/<label>/<id>.png`, and removed ones in `.trash` while an undo may bring
- * them back. What lies elsewhere after a power cut, or was moved by hand, is put right when the dataset is opened.
+ * Places of the images of a dataset: `<folder>/<label>/<id>.png`, and `.trash` for removed ones while an undo may restore
+ * them. Images in other places after a power cut, or moved by hand, are moved back when the dataset is opened.
  */
 import { readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -24,12 +24,12 @@ export interface Move {
 /** The folder of removed images. */
 export const trashOf = (folder: string) => join(folder, trashName);
 
-/** Where the image of an entry lies; without an entry, in the trash. */
+/** Path of the image of an entry; without an entry, in the trash. */
 export function placeOf(folder: string, id: string, entry: Pick<Entry, 'label'> | undefined): string {
   return join(folder, entry ? folderOfLabel(entry.label) : trashName, `${id}.png`);
 }
 
-/** On the disk when it resolves. @throws QcError dataset-write-failed, and nothing was written */
+/** On the disk when it resolves. @throws QcError dataset-write-failed; then nothing was written */
 export async function writePicture(file: string, { width, height, data }: Image): Promise<void> {
   const png = await sharp(data, { raw: { width, height, channels: 3 } })
     .png()
@@ -51,7 +51,7 @@ export async function deletePicture(file: string): Promise<void> {
 
 /**
  * Moves all of them or none. Folders of labels that are empty afterwards are removed.
- * @throws QcError dataset-write-failed, and every image lies if it lay
+ * @throws QcError dataset-write-failed, then no image was moved
  */
 export async function movePictures(moves: readonly Move[]): Promise<void> {
   const done: Move[] = [];
@@ -63,20 +63,20 @@ export async function movePictures(moves: readonly Move[]): Promise<void> {
   } catch (cause) {
     await moveBack(done);
     await removeEmptied(moves);
-    throw writeFailed(`cannot move a picture to ${dirname(moves[done.length]!.to)}`, cause);
+    throw writeFailed(`cannot move an image to ${dirname(moves[done.length]!.to)}`, cause);
   }
   await removeEmptied(moves);
 }
 
-/** As far as it can be done: opening the dataset puts the rest right. */
+/** As far as possible: opening the dataset repairs the rest. */
 export async function moveBack(moves: readonly Move[]): Promise<void> {
   for (const { from, to } of moves.toReversed()) await move({ from: to, to: from }).catch(() => undefined);
   await removeEmptied(moves);
 }
 
 /**
- * Moves every image to where the state says it is. What is missing, or cannot be stored under its label, is left out
- * of the state with a notice.
+ * Moves every image to its place according to the state. Images that are missing, or cannot be stored under their label,
+ * are removed from the state with a notice.
  */
 export async function mend(folder: string, state: State, onNotice: (text: string) => void): Promise<void> {
   const found = await findPictures(folder, onNotice);
@@ -101,9 +101,9 @@ export async function mend(folder: string, state: State, onNotice: (text: string
       });
     }
   }
-  if (missing > 0) onNotice(`${missing} labelled pictures are missing in ${folder} and left out`);
+  if (missing > 0) onNotice(`${missing} labelled images are missing in ${folder} and ignored`);
   for (const [reason, count] of unmoved) {
-    onNotice(`${count} labelled pictures are left out, because they cannot be moved to ${reason}`);
+    onNotice(`${count} labelled images are ignored, because they cannot be moved to ${reason}`);
   }
 
   let strangers = 0;
@@ -121,14 +121,12 @@ export async function mend(folder: string, state: State, onNotice: (text: string
     }
   }
   if (strangers > 0) {
-    onNotice(
-      `${strangers} pictures nobody had labelled yet were set aside in ${join(folder, strangersName)}`,
-    );
+    onNotice(`${strangers} unlabelled images were set aside in ${join(folder, strangersName)}`);
   }
   for (const name of await labelFolders(folder)) await removeIfEmpty(join(folder, name));
 }
 
-/** Deletes removed images that no undo can bring back any more. */
+/** Deletes removed images that can no longer be restored by an undo. */
 export async function emptyTrash(folder: string, state: State): Promise<void> {
   const wanted = undoable(state);
   for (const name of await readdir(trashOf(folder))) {
@@ -137,7 +135,7 @@ export async function emptyTrash(folder: string, state: State): Promise<void> {
   }
 }
 
-/** Where every image lies that has the name of one: id → paths. Drafts of images that never were are cleared. */
+/** Paths of all files with the name of an image: id → paths. Incomplete drafts are deleted. */
 async function findPictures(
   folder: string,
   onNotice: (text: string) => void,
@@ -145,7 +143,7 @@ async function findPictures(
   const found = new Map<string, string[]>();
   for (const name of [...(await labelFolders(folder)), trashName]) {
     const files = await readdir(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
-      // Such as `lost+found` where the dataset has a file system of its own.
+      // Such as `lost+found` if the dataset has its own file system.
       onNotice(`${join(folder, name)} cannot be read and is left out: ${error.message}`);
       return [];
     });
@@ -159,7 +157,7 @@ async function findPictures(
   return found;
 }
 
-/** Names of the folders that labels have, without those that the dataset keeps for itself. */
+/** Names of the folders of labels, without those reserved by the dataset. */
 async function labelFolders(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   return entries
@@ -174,7 +172,7 @@ async function makeFolder(folder: string): Promise<void> {
 async function move({ from, to }: Move): Promise<void> {
   await makeFolder(dirname(to));
   await rename(from, to).catch((error: NodeJS.ErrnoException) => {
-    // Someone took it away by hand: the next start says so.
+    // It was removed by hand: the next start reports it.
     if (error.code !== 'ENOENT') throw error;
   });
 }
@@ -184,7 +182,7 @@ async function removeEmptied(moves: readonly Move[]): Promise<void> {
   for (const folder of folders) await removeIfEmpty(folder);
 }
 
-/** The trash stays. */
+/** The trash is kept. */
 async function removeIfEmpty(folder: string): Promise<void> {
   // Not empty, or used again meanwhile: then it stays.
   if (!folder.endsWith(trashName)) await rmdir(folder).catch(() => undefined);

@@ -1,4 +1,4 @@
-/** `labels.jsonl`: every change of the dataset, one line each, only ever added to; what it says is the truth. */
+/** `labels.jsonl`: every change of the dataset, one line each; it is append-only and authoritative. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -13,9 +13,9 @@ import { type Lines, maxLineBytes, readLines, splitLines } from '../../models/di
 const id = z.string().regex(/^[0-9a-f]{64}$/, 'must be a sha256: 64 hex digits in lower case');
 const common = {
   schema: z.literal(1),
-  at: z.iso.datetime().describe('when it was done'),
-  by: z.string().min(1).max(200).describe('who did it'),
-  client: z.string().min(1).max(64).optional().describe('in which browser'),
+  at: z.iso.datetime().describe('time of the change'),
+  by: z.string().min(1).max(200).describe('author of the change'),
+  client: z.string().min(1).max(64).optional().describe('id of the browser'),
 };
 const changeSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -31,10 +31,10 @@ const changeSchema = z.discriminatedUnion('kind', [
         verdict: z.enum(['pass', 'fail', 'uncertain']),
         label: z.string().nullable(),
         version: z.string(),
-        drawn: z.boolean().describe('offered by chance, whatever had been said'),
+        drawn: z.boolean().describe('drawn at random, independently of the prediction'),
       })
       .optional()
-      .describe('what the line had said of it'),
+      .describe('prediction of the line'),
   }),
   z.strictObject({
     ...common,
@@ -47,7 +47,7 @@ const changeSchema = z.discriminatedUnion('kind', [
   z.strictObject({ ...common, kind: z.literal('delete'), label: z.string().min(1) }),
   z
     .strictObject({ ...common, kind: z.literal('undo'), line: z.number().int().min(1).optional() })
-    .describe('undoes the change of that line; without a line the last one that stands'),
+    .describe('undoes the change of that line; without a line, the last effective one'),
 ]);
 export type Change = z.output<typeof changeSchema>;
 
@@ -58,28 +58,28 @@ export interface JournalLine {
 }
 
 export interface Journal extends AsyncDisposable {
-  /** The number of the line that `append` would add now. */
+  /** Number of the next line. */
   next(): number;
   /** On the disk when it resolves. @throws QcError internal, dataset-write-failed; then nothing was added */
   append(change: Change): Promise<JournalLine>;
 }
 
-/** What a journal holds when it is opened. */
+/** Content of a journal when it is opened. */
 export interface JournalContent {
   /** Oldest first. */
   readonly changes: readonly JournalLine[];
-  /** Whole lines, damaged ones included. */
+  /** Number of complete lines, including damaged ones. */
   readonly lines: number;
-  /** Of the whole lines, bytes. */
+  /** Length of the complete lines, bytes. */
   readonly length: number;
-  /** Of a last line without its end, bytes. */
+  /** Length of an incomplete last line, bytes. */
   readonly torn: number;
 }
 
 /**
- * Reads a journal. A last line without its end was being written when the power went: it was never acknowledged and is
- * left out. A damaged line elsewhere is left out with a notice; one with a label that cannot be stored is noticed too:
- * frames keep the label they had before it.
+ * Reads a journal. An incomplete last line was being written when the power failed: it was never acknowledged and is
+ * ignored. A damaged line elsewhere is ignored with a notice; so is a line with a label that cannot be stored: its frames
+ * keep their previous label.
  */
 export async function readJournal(file: string, onNotice: (text: string) => void): Promise<JournalContent> {
   const read = await readLines(file);
@@ -87,7 +87,7 @@ export async function readJournal(file: string, onNotice: (text: string) => void
   return { changes, lines: read.lines.length, length: read.length, torn: read.size - read.length };
 }
 
-/** Parses whole lines. @param onDamaged told the number of a line that has no effect, and why */
+/** Parses complete lines. @param onDamaged called with the number of a line without effect, and the reason */
 export function parseJournal(
   bytes: Buffer,
   onDamaged: (line: number, why: string) => void,
@@ -126,7 +126,7 @@ export function newLabelOf(change: Change): string | undefined {
   return change.kind === 'label' || change.kind === 'relabel' ? change.label : undefined;
 }
 
-/** Opens a journal for adding to it, after its whole lines; a torn end is set aside beside it. */
+/** Opens a journal for appending after its complete lines; an incomplete end is set aside next to it. */
 export async function openJournal(
   file: string,
   { lines, length, torn }: Omit<JournalContent, 'changes'>,
@@ -157,15 +157,15 @@ function appender(
   let hasRest = false;
   const append: Journal['append'] = async (change) => {
     const readable = check(changeSchema, change);
-    // What could not be read again would be lost at the next start.
+    // A line that cannot be read again would be lost at the next start.
     if (!readable.success)
       throw new QcError(
         'internal',
-        `a change of ${file} is not as its schema says: ${readable.error.message}`,
+        `a change of ${file} does not match its schema: ${readable.error.message}`,
       );
     const line = Buffer.from(`${JSON.stringify(change)}\n`);
     try {
-      // Half a line would swallow the next one.
+      // Half a line would make the next one unreadable.
       if (hasRest) await handle.truncate(end);
       hasRest = true;
       await handle.appendFile(line);

@@ -1,4 +1,4 @@
-/** Renaming, merging and deleting a label: what it does, told before it is done. */
+/** Renames, merges and deletes labels, with a preview of the effects. */
 import { QcError } from '../../config/errors.ts';
 import { checkLabelName } from '../../config/label-name.ts';
 import type { Config } from '../../config/schema.ts';
@@ -6,12 +6,12 @@ import type { Dataset } from './dataset.ts';
 import type { Author } from './state.ts';
 import type { DatasetView } from './view.ts';
 
-/** `rename` makes a new label, `merge` adds the frames to one that is in use. */
+/** `rename` creates a new label, `merge` adds the frames to one in use. */
 export type LabelChange =
   | { readonly kind: 'rename' | 'merge'; readonly label: string; readonly to: string }
   | { readonly kind: 'delete'; readonly label: string };
 
-/** What uses labels besides the dataset. */
+/** Users of labels besides the dataset. */
 export interface LabelUsers {
   /** Labels that mean a good part. */
   readonly good: readonly string[];
@@ -20,7 +20,7 @@ export interface LabelUsers {
     readonly active: boolean;
     readonly labels: readonly string[];
   }[];
-  /** Recipe → labels that it has a fail threshold for. */
+  /** Recipe → labels with a fail threshold. */
   readonly thresholds: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -36,16 +36,16 @@ export function labelUsers(
 }
 
 export interface LabelChangePreview {
-  /** Frames that get another label, or go. */
+  /** Number of frames that get another label or are removed. */
   readonly frames: number;
-  /** Frames that the other label has already. */
+  /** Number of frames that already have the other label. */
   readonly others: number;
-  /** What else follows from it, a sentence each. */
+  /** Other consequences, one sentence each. */
   readonly effects: readonly string[];
 }
 
 /**
- * What a change would do. Changes nothing.
+ * Previews a change. Changes nothing.
  * @throws QcError label-unknown, label-exists, label-invalid, label-configured
  */
 export function previewLabelChange(
@@ -76,7 +76,7 @@ export function previewLabelChange(
   return { frames, others, effects: effectsOf(label, to, frames, users) };
 }
 
-/** Does it. @throws QcError as the preview, and dataset-write-failed */
+/** Makes the change. @throws QcError as the preview, and dataset-write-failed */
 export async function changeLabel(
   dataset: Dataset,
   change: LabelChange,
@@ -99,11 +99,11 @@ function effectsOf(
   const knowing = heads.filter(({ labels }) => labels.includes(label));
   const active = knowing.find((one) => one.active);
   const until = 'until a version that is trained after this change is promoted';
-  if (active) effects.push(`${active.version}, which judges now, goes on saying "${label}" ${until}.`);
+  if (active) effects.push(`The active version ${active.version} continues to predict "${label}" ${until}.`);
   const idle = knowing.length - (active ? 1 : 0);
   if (idle > 0) {
     effects.push(
-      `${idle} other ${idle === 1 ? 'version knows' : 'versions know'} "${label}" and would say so if promoted.`,
+      `${idle} other ${idle === 1 ? 'version has' : 'versions have'} the label "${label}" and would predict it if promoted.`,
     );
   }
   if (to !== undefined && !good.includes(label) && good.includes(to)) {

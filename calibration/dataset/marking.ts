@@ -1,20 +1,20 @@
-/** What people mark on labelled frames, as part of the changes of the journal: undoing a change brings the marks from before it back. */
+/** Marks on labelled frames as part of the changes of the journal: undoing a change restores the previous marks. */
 import type { AnnotationBook } from './annotations.ts';
 import type { LabelledFrame } from './frame.ts';
 import type { Mark } from './shapes.ts';
 import type { Undoable } from './view.ts';
 
-/** What a person marks on a frame, in place of the points and boxes that it has. */
+/** Marks by a person, which replace the points and boxes of a frame. */
 export interface Marking {
   readonly marks: readonly Mark[];
-  /** Its polygons and masks, which cannot be drawn by hand. */
+  /** Whether to keep its polygons and masks, which cannot be drawn on the page. */
   readonly areas: 'keep' | 'remove';
 }
 
-/** @param nextChange the line of the journal that is written next: marks are stored before it */
+/** @param nextChange the next line of the journal: marks are stored before it */
 export function createMarker(annotations: AnnotationBook, nextChange: () => number) {
   return {
-    /** @param frame with the label that it gets @returns whether its marks are other ones now */
+    /** @param frame with its new label @returns whether its marks have changed */
     async mark(
       { id, label }: Pick<LabelledFrame, 'id' | 'label'>,
       { marks, areas }: Marking,
@@ -25,7 +25,7 @@ export function createMarker(annotations: AnnotationBook, nextChange: () => numb
       const shapes = [...kept, ...marks.map((one) => ({ ...one, label }))];
       return annotations.put({ id, change: nextChange(), at, source: 'marked by a person', shapes });
     },
-    /** The marks from before a change, of all its frames. */
+    /** Restores the marks of all frames of a change. */
     async restore({ ids, line }: Pick<Undoable, 'ids' | 'line'>, at: string): Promise<void> {
       for (const id of ids) {
         const shapes = await annotations.before(id, line);

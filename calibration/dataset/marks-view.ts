@@ -1,9 +1,9 @@
-/** What is marked on a frame, as the page shows it: masks and polygons by their place. */
+/** The marks of a frame for the page: masks and polygons by their location. */
 import type { MarksView } from '../views.ts';
 import { placeOf } from './marks.ts';
 import type { Shape } from './shapes.ts';
 
-/** Masks that are empty or cannot be read are left out. */
+/** Masks that are empty or unreadable are omitted. */
 export async function marksView(shapes: readonly Shape[]): Promise<MarksView> {
   const marks: MarksView['marks'] = [];
   const areas: MarksView['areas'] = [];

@@ -1,4 +1,4 @@
-/** Where the defects of labelled frames are: one place for each shape that is marked on them. */
+/** Locations of the defects of labelled frames: one for each marked shape. */
 import { decodePicture } from '../../models/prepare/decode.ts';
 import type { AnnotationIndex } from './annotations.ts';
 import { centerOfBlob, centerOfPolygon } from './centers.ts';
@@ -6,8 +6,8 @@ import type { LabelledFrame } from './frame.ts';
 import type { Shape } from './shapes.ts';
 
 /**
- * The place of one defect, in fractions of the image that the dataset keeps, origin at the top left. That image is what the head
- * sees: a camera's frame is cut to the region before it is judged and stored, and an imported image is used whole.
+ * The location of one defect, in fractions of the stored image, origin at the top left. The head sees the same image: a
+ * camera's frame is cropped to the region before it is judged and stored, and an imported image is used whole.
  */
 export interface Place {
   readonly x: number;
@@ -15,13 +15,13 @@ export interface Place {
   /** Extent of the shape about its own middle, fractions; 0 for a point. */
   readonly width: number;
   readonly height: number;
-  /** What was said to be there. */
+  /** Label of the shape. */
   readonly label: string;
 }
 
 /**
- * The defects of a labelled frame. Shapes of the frame's own label count; if there are none, because the frame was relabelled, all that
- * are not labelled good. None on a good frame, and none of a mask that is empty or cannot be read.
+ * The defects of a labelled frame. Shapes with the label of the frame count; if there are none (the frame was relabelled),
+ * all that are not labelled good. Good frames, empty masks and unreadable masks have none.
  */
 export async function placesOf(
   frame: Pick<LabelledFrame, 'label'>,
@@ -35,7 +35,7 @@ export async function placesOf(
   return places.filter((place) => place !== undefined);
 }
 
-/** The defects of all frames that have any, by id; damaged lines are skipped. */
+/** The defects of all frames with defects, by id; damaged lines are skipped. */
 export async function placesOfFrames(
   frames: readonly Pick<LabelledFrame, 'id' | 'label'>[],
   annotations: AnnotationIndex,
@@ -50,7 +50,7 @@ export async function placesOfFrames(
   return found;
 }
 
-/** Undefined for a mask that is empty or cannot be read. */
+/** Undefined for a mask that is empty or unreadable. */
 export async function placeOf(shape: Shape): Promise<Place | undefined> {
   const { label } = shape;
   switch (shape.kind) {

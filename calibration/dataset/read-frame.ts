@@ -1,14 +1,14 @@
-/** Reads labelled frames while others label: a new label moves the file to another folder. */
+/** Reads labelled frames while other users label: a new label moves the file to another folder. */
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { LabelledFrame } from './frame.ts';
 
-/** Times that a file may move while it is looked for. */
+/** Maximum number of moves of a file while it is being read. */
 const attempts = 3;
 
 /**
- * The PNG of a frame, wherever its label has moved it since the view was taken.
- * @throws Error without a path if the frame was removed meanwhile; what the disk throws
+ * The PNG of a frame, also if a new label has moved it since the view was made.
+ * @throws Error without a path if the frame was removed meanwhile; errors of the disk
  */
 export async function readFrame({ file }: Pick<LabelledFrame, 'file'>): Promise<Buffer> {
   const dataset = dirname(dirname(file));
@@ -21,7 +21,7 @@ export async function readFrame({ file }: Pick<LabelledFrame, 'file'>): Promise<
     const entries = await readdir(dataset, { withFileTypes: true }).catch(() => []);
     folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   }
-  throw new Error(`the image ${basename(file)} is not there any more (ENOENT)`);
+  throw new Error(`the image ${basename(file)} no longer exists (ENOENT)`);
 }
 
 function absent(error: NodeJS.ErrnoException): undefined {

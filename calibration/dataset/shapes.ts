@@ -1,13 +1,13 @@
-/** Points, boxes, polygons and masks of a frame: where on the image something is. */
+/** Points, boxes, polygons and masks of a frame: locations on the image. */
 import { z } from 'zod';
 
-/** Of a whole mask, base64: larger ones are no plain areas. */
+/** Maximum size of a mask, base64: larger ones are not simple areas. */
 export const largestMask = 4_000_000;
 export const maxShapes = 2_000;
 const maxPoints = 20_000;
 
 const fraction = z.number().min(0).max(1);
-const common = { label: z.string().min(1).max(200).describe('what it shows') };
+const common = { label: z.string().min(1).max(200).describe('label of the shape') };
 const point = z.strictObject({ ...common, kind: z.literal('point'), x: fraction, y: fraction });
 const box = z.strictObject({
   ...common,
@@ -40,7 +40,7 @@ export const shapeSchema = z.discriminatedUnion('kind', [
 /** Coordinates are fractions of the image's width and height, origin at the top left. */
 export type Shape = z.output<typeof shapeSchema>;
 
-/** What a person marks with a tap or a drag; it shows what the label of the frame names. */
+/** A mark made with a tap or a drag; it has the label of the frame. */
 export const markSchema = z.discriminatedUnion('kind', [
   point.omit({ label: true }),
   box.omit({ label: true }),

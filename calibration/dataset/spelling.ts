@@ -1,11 +1,11 @@
-/** Labels that differ only in spelling, and labels that mean good without being configured so: neither is an accident. */
+/** Finds labels that differ only in spelling, and labels that mean good but are not configured as good. */
 import { twinOf } from '../../config/label-name.ts';
 
 export interface SpellingIssue {
-  /** `spelling` and `means-good` move parts to a wrong label; `typo` may be meant as it is. */
+  /** `spelling` and `means-good` give parts a wrong label; `typo` may be intended. */
   readonly kind: 'spelling' | 'means-good' | 'unclear' | 'typo';
   readonly label: string;
-  /** What it was probably meant to be. */
+  /** The label that was probably intended. */
   readonly other?: string;
   readonly text: string;
 }
@@ -15,14 +15,14 @@ const goodWords = new Set(
     ' ',
   ),
 );
-/** `ok_front`, `good part`: the word among others; `not good` and `no pass` are something else. */
+/** `ok_front`, `good part`: the word among others, but not `not good` and `no pass`. */
 const goodWord = /(?:^|[^\p{L}])(?:good|ok|okay|normal|passed)(?:$|[^\p{L}])/iu;
 const notWord =
   /(?:^|[^\p{L}])(?:not|no|non|never|un|in|ab|bad|ng|nok|fail|failed|defect|defective)(?:$|[^\p{L}])/iu;
-/** What a number or a yes means is not said. */
+/** The meaning of a number or of yes is unknown. */
 const unclear = /^(?:[+-]?\d+(?:\.\d+)?|true|false|yes|no|y|n|none|null|nan|n\/a|unknown|unlabell?ed)$/i;
 
-/** The same for labels that a person would read as one: `Missing Screw`, `missing_screw`, `MISSING-SCREW`. */
+/** Equal for labels that a person would read as the same: `Missing Screw`, `missing_screw`, `MISSING-SCREW`. */
 export const spellingKey = (label: string) =>
   label
     .normalize('NFKC')
@@ -34,10 +34,10 @@ export const meansGood = (label: string) =>
   goodWords.has(spellingKey(label)) || (goodWord.test(label) && !notWord.test(label));
 
 /**
- * @param labels to look at, with the number of their images
+ * @param labels labels to check, with the number of their images
  * @param good `labels.good` of the configuration
- * @param existing labels that the dataset has already: compared with, but no issues of their own
- * @param confirmed labels that someone has said are meant so; still an issue where only case tells them apart
+ * @param existing labels of the dataset: they are compared, but not reported
+ * @param confirmed labels that were confirmed as intended; still reported if they differ only in case
  */
 export function spellingIssues(
   labels: ReadonlyMap<string, number>,
@@ -63,7 +63,7 @@ export function spellingIssues(
       issues.push({ kind, label, text: `${images} ${text}`, ...(other !== undefined && { other }) });
     const named = (other: string) =>
       good.includes(other) ? `${shown(other)}, which means good` : shown(other);
-    // Of two new spellings, the rarer one is asked about.
+    // Of two new spellings, the rarer one is reported.
     const twin = settled
       .filter((other) => other !== label && spellingKey(other) === spellingKey(label))
       .sort((a, b) => countOf(b) - countOf(a))
@@ -78,16 +78,16 @@ export function spellingIssues(
       );
     else if (asGood !== undefined)
       say('means-good', `would be a defect: labels.good names ${good.map(shown).join(', ')}`, asGood);
-    else if (unclear.test(label)) say('unclear', 'does not say what is meant by it');
+    else if (unclear.test(label)) say('unclear', 'has an unclear meaning');
     else if (near !== undefined)
-      say('typo', `is nearly ${named(near)}: as it is, it counts as a defect of its own`, near);
+      say('typo', `is similar to ${named(near)}: it counts as a separate defect`, near);
   }
   return issues;
 }
 
 const shown = (label: string) => JSON.stringify(label);
 
-/** One letter more, less, or swapped with its neighbour, or another one inside the word; digits tell labels apart. */
+/** One letter added, removed, swapped with its neighbour, or replaced inside the word; digits distinguish labels. */
 function isTypo(a: string, b: string): boolean {
   const [x, y] = [spellingKey(a), spellingKey(b)];
   if (x === y || Math.min(x.length, y.length) < 4 || Math.abs(x.length - y.length) > 1) return false;
@@ -99,6 +99,6 @@ function isTypo(a: string, b: string): boolean {
   if (/\d/.test(left + right)) return false;
   if (left.length === 2 && right.length === 2) return left[0] === right[1] && left[1] === right[0];
   if (left.length + right.length === 1) return true;
-  // Type A and type B end differently on purpose.
+  // The last letter distinguishes type A and type B.
   return left.length === 1 && right.length === 1 && end > 0;
 }

@@ -1,20 +1,20 @@
-/** What the journal's changes add up to. Pure. */
+/** The state that results from the changes of the journal. Pure. */
 import { whyUnstorable } from '../../config/label-name.ts';
 import type { LabelledFrame } from './frame.ts';
 import { type Change, type JournalLine, newLabelOf } from './journal.ts';
 
 export type Entry = Omit<LabelledFrame, 'file'>;
 
-/** Changes that can be undone; older ones stand for good. */
+/** Number of changes that can be undone. */
 const maxUndone = 200;
 
-/** Who makes a change: a person, and the browser, because people may share a name. */
+/** Author of a change: a person and the browser, because people may share a name. */
 export interface Author {
   readonly by: string;
   readonly client?: string | undefined;
 }
 
-/** One change that stands, and what was there before. */
+/** One effective change and the previous entries. */
 export interface Done {
   /** Its line in the journal, from 1. */
   readonly line: number;
@@ -25,9 +25,9 @@ export interface Done {
 export interface State {
   /** By id; changed only by `put`. */
   readonly entries: ReadonlyMap<string, Entry>;
-  /** Frames of each label that has any. */
+  /** Number of frames of each label with frames. */
   readonly counts: ReadonlyMap<string, number>;
-  /** What can be undone, oldest first. */
+  /** Changes that can be undone, oldest first. */
   readonly done: Done[];
   /** Labels that were renamed, merged or deleted; one with frames is in use again. */
   readonly retired: Set<string>;
@@ -41,8 +41,8 @@ export const emptyState = (): State => ({
 });
 
 /**
- * What a change does to the entries that are there: id → entry afterwards, undefined for one that goes. Ids that are not
- * there are skipped, and so is a label that no folder can be named after, which earlier versions wrote down.
+ * The effect of a change on existing entries: id → new entry, undefined for a removed one. Missing ids are skipped, and so
+ * is a label that cannot be the name of a folder, which earlier versions recorded.
  */
 export function effectOf(state: State, change: Change): ReadonlyMap<string, Entry | undefined> {
   const { entries } = state;
@@ -68,20 +68,20 @@ export function apply(state: State, { line, change }: JournalLine): void {
   for (const [id, entry] of effect) put(state, id, entry);
 }
 
-/** The newest change of an author that stands and did something. */
+/** The newest effective change of an author. */
 export function newestOf({ done }: State, { by, client }: Author): Done | undefined {
   return done.findLast(
     ({ change, before }) => before.length > 0 && change.by === by && change.client === client,
   );
 }
 
-/** The first later change that stands and touched a frame of this one: undoing this one would revert it as well. */
+/** The first later effective change to a frame of this change: undoing this one would revert it as well. */
 export function overtaking({ done }: State, one: Done): Done | undefined {
   const ids = new Set(one.before.map(([id]) => id));
   return done.slice(done.indexOf(one) + 1).find(({ before }) => before.some(([id]) => ids.has(id)));
 }
 
-/** Images that an undo may bring back, or that a change which can be undone brought. */
+/** Images that an undo may restore, or that were added by a change that can be undone. */
 export function undoable({ done }: State): Set<string> {
   return new Set(done.flatMap(({ before }) => before.map(([id]) => id)));
 }
@@ -102,12 +102,12 @@ export function put(state: State, id: string, entry: Entry | undefined): void {
   } else entries.delete(id);
 }
 
-/** Journals of earlier versions do not say which change an undo is about: it is the last one that stands. */
+/** In journals of earlier versions, an undo does not name its change: it is the last effective one. */
 function undoneBy({ done }: State, { line }: Extract<Change, { kind: 'undo' }>): Done | undefined {
   return line === undefined ? done.at(-1) : done.find((one) => one.line === line);
 }
 
-/** Ids that a change is about and that are there; the new one of a `label`. */
+/** Existing ids that a change affects; for `label`, the new id. */
 function idsOf({ entries }: State, change: Done['change']): string[] {
   switch (change.kind) {
     case 'label':
@@ -132,7 +132,7 @@ function after(change: Done['change'], entry: Entry | undefined): Entry | undefi
     case 'relabel':
       return entry && { ...entry, label: change.label, labelledAt, labelledBy };
     case 'rename':
-      // Who said what it is stays who said it.
+      // The author of the label does not change.
       return entry && { ...entry, label: change.to };
     case 'label': {
       const { id, label, partId, camera, capturedAt, judged } = change;

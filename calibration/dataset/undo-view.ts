@@ -1,9 +1,9 @@
-/** What undo would do for someone, for the operator. */
+/** Describes what undo would revert for an author. */
 import type { UndoView } from '../views.ts';
 import type { Author } from './state.ts';
 import type { DatasetView, Undoable } from './view.ts';
 
-/** Null if the author has no change that stands. */
+/** Null if the author has no effective change. */
 export function undoView(dataset: Pick<DatasetView, 'undoable' | 'frames'>, author: Author): UndoView | null {
   const last = dataset.undoable(author);
   if (!last) return null;
@@ -17,14 +17,14 @@ export function undoView(dataset: Pick<DatasetView, 'undoable' | 'frames'>, auth
   };
 }
 
-/** A change as an operator would say it: "scratch instead of good on part A-17". */
+/** A change in words: "scratch instead of good on part A-17". */
 export function inWords({ change, ids, before }: Undoable, frames: DatasetView['frames']): string {
   const count = ids.length === 1 ? '1 frame' : `${ids.length} frames`;
   switch (change.kind) {
     case 'label':
       return `label ${change.label}${onPart(change)}`;
     case 'relabel': {
-      // With the label that it has already, a frame gets other marks.
+      // If the label is unchanged, the frame gets other marks.
       const what =
         before === change.label
           ? 'marks'
@@ -47,7 +47,7 @@ interface OfPart {
   readonly capturedAt?: string | undefined;
 }
 
-/** The number of a part as the line knows it: frames keep it with camera and time. */
+/** The id of a part on the line: frames store it with camera and time. */
 function onPart({ partId, camera, capturedAt }: OfPart): string {
   if (partId === undefined) return '';
   const [start, end] = [`${camera} `, ` ${capturedAt}`];

@@ -1,31 +1,31 @@
-/** What the dataset shows of itself: its frames, and what each author could undo. Pure. */
+/** View of the dataset: its frames, and what each author can undo. Pure. */
 import { placeOf } from './folders.ts';
 import { type LabelledFrame, revisionOf } from './frame.ts';
 import { type Author, type Done, newestOf, overtaking, type State } from './state.ts';
 
 export interface DatasetView {
-  /** sha256 of which images have which label. */
+  /** sha256 over images and labels. */
   readonly revision: string;
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly frames: readonly LabelledFrame[];
-  /** Frames of each label that has any. */
+  /** Number of frames of each label with frames. */
   readonly counts: ReadonlyMap<string, number>;
   /** Labels that were renamed, merged or deleted and have no frames. */
   readonly retired: ReadonlySet<string>;
-  /** What `undo` would do for this author; undefined if there is nothing. */
+  /** The change that `undo` would revert for this author; undefined if there is none. */
   undoable(author: Author): Undoable | undefined;
 }
 
-/** The last change of an author that stands. */
+/** The last effective change of an author. */
 export interface Undoable {
   /** Its line in the journal. */
   readonly line: number;
   readonly change: Done['change'];
   /** The frames that it changed. */
   readonly ids: readonly string[];
-  /** The label that they had before, where they all had one and the same. */
+  /** The label that they had before, if it was the same for all. */
   readonly before: string | undefined;
-  /** A later change of one of these frames by someone else, because of which it cannot be undone. */
+  /** A later change of one of these frames by another user, which prevents an undo. */
   readonly overtakenBy: Done['change'] | undefined;
 }
 

@@ -1,11 +1,11 @@
-/** The one label of a part from everything that was said of its image. Pure. */
+/** Decides the label of a part from all annotations of its image. Pure. */
 import type { DraftShape, ImageFacts } from './reading.ts';
 
 export interface Decision {
   readonly label?: string;
   /** Why there is no label. */
   readonly reason?: string;
-  /** Several defects: the one with the largest area was taken. */
+  /** Whether there were several defects: the one with the largest area was used. */
   readonly isLargest?: boolean;
 }
 
@@ -13,13 +13,13 @@ export interface DecisionRules {
   readonly good: readonly string[];
   /** For images without any annotation. */
   readonly unannotated?: string | undefined;
-  /** From the folder, where the annotation says nothing. */
+  /** Label of the folder, if the annotation has none. */
   readonly fallback?: string | undefined;
 }
 
 /**
- * What was said of the whole image counts first. Of what is marked on it, any defect wins over good; of several defects
- * the one with the largest area.
+ * Labels of the whole image have priority. Among marks, any defect has priority over good; of several defects, the one with
+ * the largest area.
  */
 export function decideLabel(
   { labels, shapes, isEmpty }: Pick<ImageFacts, 'labels' | 'shapes' | 'isEmpty'>,
@@ -50,9 +50,9 @@ export function decideLabel(
   return { reason: `${what}: --unannotated ${good[0] ?? 'good'} takes such images as ${good[0] ?? 'good'}` };
 }
 
-/** In the square of the shape's unit. */
+/** Area in the square of the shape's unit. */
 function areaOf(shape: DraftShape): number {
-  // A point says where a defect is, and nothing of its size.
+  // A point has a location but no size.
   if (shape.kind === 'point') return 0;
   if (shape.kind === 'box') return shape.width * shape.height;
   if (shape.kind === 'mask') return shape.area;

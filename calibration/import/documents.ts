@@ -1,14 +1,16 @@
-/** Annotation files as values: JSON, YAML, XML and tables, bounded; what cannot be parsed is said in one line. */
+/**
+ * Reads annotation files as values: JSON, YAML, XML and tables, with size limits; parse errors are reported in one line.
+ */
 import { parse as parseCsv } from 'csv-parse/sync';
 import { XMLParser } from 'fast-xml-parser';
 import { parseDocument } from 'yaml';
 import { readWhole, type SourceFile } from './source.ts';
 
-/** Of the annotations of a hundred thousand images, bytes. */
+/** Enough for annotations of a hundred thousand images, bytes. */
 const largestDocument = 400_000_000;
 const largestYaml = 1_000_000;
 
-/** Undefined if it is no such document: it is not an annotation file then. */
+/** Undefined if it is not such a document: then it is not an annotation file. */
 export async function readJson(file: SourceFile): Promise<unknown> {
   return attempt(file, largestDocument, (text) => JSON.parse(text));
 }
@@ -17,7 +19,7 @@ export async function readYaml(file: SourceFile): Promise<unknown> {
   return attempt(file, largestYaml, (text) => parseDocument(text).toJS({ maxAliasCount: 100 }));
 }
 
-/** Elements are lists, attributes begin with `@`, all values are text. */
+/** Elements are lists, attributes start with `@`, all values are text. */
 export async function readXml(file: SourceFile): Promise<Element | undefined> {
   const parser = new XMLParser({
     ignoreAttributes: false,
@@ -53,7 +55,7 @@ export function attribute(element: Element, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The rows of a table; commas, semicolons, tabs or bars, whichever parts its first line most often. */
+/** The rows of a table; its separator is the comma, semicolon, tab or bar that occurs most often in the first line. */
 export async function readTable(file: SourceFile): Promise<string[][] | undefined> {
   const rows = await attempt(file, largestDocument, (text) => {
     const [first = ''] = text.split(/\r?\n/, 1);
@@ -99,7 +101,7 @@ async function attempt(
   }
 }
 
-/** UTF-8, UTF-16 with its mark, or else Windows-1252: what spreadsheets write. */
+/** UTF-8, UTF-16 with a byte order mark, or Windows-1252, as written by spreadsheets. */
 function decodeText(bytes: Buffer): string {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder('utf-16be').decode(bytes);

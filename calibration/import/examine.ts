@@ -1,4 +1,4 @@
-/** Every planned image is decoded once before anything is written: what would do harm is found while nothing has changed. */
+/** Decodes every planned image once before anything is written, so that problems are found before any change. */
 import { QcError } from '../../config/errors.ts';
 import { frameId, type LabelledFrame } from '../dataset/frame.ts';
 import { stemOf } from './folder-names.ts';
@@ -18,7 +18,7 @@ export interface ExaminedImage extends PlannedImage {
 
 export interface Examined {
   readonly images: readonly ExaminedImage[];
-  /** Masks that lie beside their image under the same name, in addition to those of the plan. */
+  /** Masks next to their image with the same name, in addition to those of the plan. */
   readonly skipped: readonly Skipped[];
   readonly notes: readonly string[];
 }
@@ -34,7 +34,7 @@ export interface ExamineOptions extends ReadOptions {
   readonly onProgress: (done: number) => void;
 }
 
-/** An abort ends it between two images; those that were not reached are skipped. */
+/** An abort ends it between two images; the remaining ones are skipped. */
 export async function examineImages(plan: Plan, options: ExamineOptions): Promise<Examined> {
   const { good, bits, signal, onProgress, frames, relabel } = options;
   const skipped: Skipped[] = [];
@@ -73,7 +73,7 @@ export async function examineImages(plan: Plan, options: ExamineOptions): Promis
   return { images: clear, skipped, notes: notes.lines() };
 }
 
-/** Two grey values, and the name and size of an image in another folder: a mask in a folder that does not say so. */
+/** Two grey values, and the same name and size as an image in another folder: a mask in an ordinary folder. */
 function dropMasks(images: readonly ExaminedImage[], skipped: Skipped[]): ExaminedImage[] {
   const nameOf = ({ file, size }: ExaminedImage) => `${stemOf(file.name).toLowerCase()} ${size}`;
   const shown = new Map<string, ExaminedImage>();
@@ -87,7 +87,7 @@ function dropMasks(images: readonly ExaminedImage[], skipped: Skipped[]): Examin
   });
 }
 
-/** One image under two labels: both are left out. One that the dataset has under another label stays as it is. */
+/** One image with two labels: both are skipped. An image that has another label in the dataset is not changed. */
 function dropContradictions(
   images: readonly ExaminedImage[],
   { frames, relabel }: Pick<ExamineOptions, 'frames' | 'relabel'>,
@@ -110,7 +110,10 @@ function dropContradictions(
   });
 }
 
-/** Of images with one name in one folder, those with two levels are masks of the one that has more. By the image's name. */
+/**
+ * Among images with the same name in one folder, those with two levels are masks of the one with more. By name of the
+ * image.
+ */
 async function twinMasks(
   twins: Plan['twins'],
   options: ReadOptions,
@@ -120,7 +123,7 @@ async function twinMasks(
     const read = await Promise.all(
       group.map(async (file) => ({
         file,
-        // Black but for nothing is a mask too, and no readable image.
+        // A completely black image can be a mask, although it is not accepted as an image.
         isTwoLevel: await readImage(file, { ...options, isOwn: true }).then(
           (one) => one.isTwoLevel,
           () => undefined,
@@ -139,7 +142,7 @@ function messageOf(error: unknown): string {
   return (error as Error).message;
 }
 
-/** Many images have the same fault: it is said once, with their number. */
+/** A problem of many images is reported once, with their number. */
 function createCounter() {
   const counts = new Map<string, { count: number; first: string }>();
   return {

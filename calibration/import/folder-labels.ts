@@ -1,4 +1,4 @@
-/** Labels from the names of folders. Where more than one folder could be the label, nothing is guessed. */
+/** Labels from the names of folders. If more than one folder could be the label, nothing is guessed. */
 import { QcError } from '../../config/errors.ts';
 import { labelOfFolder } from '../../config/label-name.ts';
 import { meansGood } from '../dataset/spelling.ts';
@@ -20,9 +20,9 @@ interface Row {
 }
 
 /**
- * @param known labels in use: where one of them occurs among nested folders, these are the labels
- * @param mapped folders that the person has named, so that they are labels whatever they are called
- * @param from the folder an image lies in (`parent`), or the outermost one (`top`)
+ * @param known labels in use: the level of nested folders at which they occur is that of the labels
+ * @param mapped folders that the user has named, which are labels regardless of their names
+ * @param from the folder that contains the image (`parent`), or the outermost one (`top`)
  * @throws QcError dataset-layout
  */
 export function folderLabels(
@@ -70,7 +70,7 @@ export function folderLabels(
   );
 }
 
-/** Drops folders around everything, and levels that are the same for all images: they say nothing about one. */
+/** Drops folders around everything, and levels that are the same for all images. */
 function dropShared(rows: readonly Row[]): void {
   const inside = rows.filter(({ folders }) => folders.length > 0);
   const same = (level: number) => inside.every(({ folders }) => folders[level] === inside[0]!.folders[level]);
@@ -84,7 +84,7 @@ function dropShared(rows: readonly Row[]): void {
   }
 }
 
-/** The one level at which known labels occur; from the end where it is negative. */
+/** The level at which known labels occur; counted from the end if negative. */
 function levelOfLabels(rows: readonly Row[], isKnown: (folder: string) => boolean): number | undefined {
   const depth = rows[0]!.folders.length;
   const isEven = rows.every(({ folders }) => folders.length === depth);

@@ -1,4 +1,4 @@
-/** What the names of folders and files say: a split, a container, a day, masks; or, if nothing else, a label. */
+/** Classifies names of folders and files: a split, a container, a day, masks, or else a label. */
 import { posix } from 'node:path';
 
 const splits = words('train training trn val valid validation dev test testing tst eval evaluation holdout');
@@ -14,10 +14,10 @@ const maskFolders = words(
 /** 2026-11-29, 2026_11, 20261129, 29.11.2026, 2026-11-29T08-00, 2026-W48 */
 const day =
   /^(?:(?:19|20)\d\d(?:[-_. ]?(?:0?[1-9]|1[0-2])(?:[-_. ]?(?:0?[1-9]|[12]\d|3[01]))?)?|(?:0?[1-9]|[12]\d|3[01])[-_.](?:0?[1-9]|1[0-2])[-_.](?:19|20)?\d\d|(?:19|20)\d\d[-_]?[wW]\d\d)(?:[T _-]\d\d[-_:.]?\d\d.*)?$/;
-/** Numbered runs of something: never a kind of defect where the path offers another name. */
+/** Numbered runs: not a defect if the path has another name. */
 const numbered =
   /^(?:day|lot|batch|shift|week|run|part|session|cam|camera|line|station|series|class|set|fold|split|group|seq|sequence|roll|pallet|tray|order)?[ _-]*\d+$/i;
-/** `scratch_masks` holds the masks of `scratch`. */
+/** `scratch_masks` contains the masks of `scratch`. */
 const maskFolderEnding = /[-_ ](?:masks?|gt|ground[-_ ]?truth|segmentations?)$/i;
 const maskEnding =
   /[-_. ](?:mask|masks|gt|seg|segmentation|label|labels|anomaly_mask|ground_truth)(?:[-_]?\d+)?$/i;
@@ -33,14 +33,14 @@ export const isMaskFolder = (folder: string) =>
 /** Never a label: a split, a container, masks, or a day. */
 export const isContainer = (folder: string) =>
   splits.has(key(folder)) || containers.has(key(folder)) || isMaskFolder(folder) || day.test(folder.trim());
-/** A label only where a person says so: `7`, `lot 7`, `cam2`. */
+/** A label only if the user says so: `7`, `lot 7`, `cam2`. */
 export const isNumbered = (folder: string) => numbered.test(folder.trim());
 
 export const foldersOf = (name: string) => name.split('/').slice(0, -1);
 export const stemOf = (name: string) => posix.basename(name, posix.extname(name));
 export const hasMaskEnding = (name: string) => maskEnding.test(stemOf(name));
 
-/** What an image and its mask have in common: the path without splits, containers, mask folders and endings. */
+/** The common key of an image and its mask: the path without splits, containers, mask folders and extensions. */
 export function partKey(name: string): string {
   const folders = foldersOf(name)
     .map((folder) => folder.trim().replace(maskFolderEnding, ''))
@@ -51,13 +51,15 @@ export function partKey(name: string): string {
 const maskToken = /(?<=[-_])(?:gt|mask|seg|label)(?=[-_])/;
 const anyToken = /(?<=[-_])[a-z]+(?=[-_])/g;
 
-/** A key of a mask with its word for masks left open: `PART_GT_01` is the mask of `PART_D_01`. Undefined if it has none. */
+/**
+ * The key of a mask with a wildcard for its mask word: `PART_GT_01` is the mask of `PART_D_01`. Undefined if it has none.
+ */
 export function openKeyOfMask(key: string): string | undefined {
   const { dir, base } = posix.parse(key);
   return maskToken.test(base) ? `${dir}/${base.replace(maskToken, '*')}` : undefined;
 }
 
-/** The key of an image with each of its words left open in turn. */
+/** The key of an image with a wildcard for each of its words in turn. */
 export function openKeysOfImage(key: string): string[] {
   const { dir, base } = posix.parse(key);
   return Array.from(base.matchAll(anyToken), ({ 0: word, index }) => {

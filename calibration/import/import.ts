@@ -1,4 +1,4 @@
-/** Images that someone brings → the dataset: planned, examined as a whole, and only then written. */
+/** Imports images into the dataset: plans, examines all of them, and only then writes. */
 import type { Dataset } from '../dataset/dataset.ts';
 import { labelCounts } from '../dataset/label-counts.ts';
 import type { DatasetView } from '../dataset/view.ts';
@@ -11,19 +11,19 @@ import type { Skipped, Source } from './source.ts';
 
 export interface Imported {
   readonly layout: LayoutName;
-  /** How the source was understood, for a person. */
+  /** How the source was interpreted, as text. */
   readonly what: string;
   readonly isDryRun: boolean;
-  /** Every file of the source: the sum of all that follow. */
+  /** Number of files of the source: the sum of the following. */
   readonly found: number;
   readonly added: number;
-  /** Were there already, under another label. */
+  /** Existing images with another label. */
   readonly relabelled: number;
-  /** Were there already, under the same label. */
+  /** Existing images with the same label. */
   readonly same: number;
-  /** Masks that were read for an image. */
+  /** Number of masks read. */
   readonly masks: number;
-  /** Annotation files that were read. */
+  /** Number of annotation files read. */
   readonly annotations: number;
   readonly skipped: readonly Skipped[];
   /** Images with boxes, polygons or masks. */
@@ -33,9 +33,9 @@ export interface Imported {
 }
 
 export interface ImportOptions extends Omit<PlanOptions, 'existing'> {
-  /** Who labelled them, where the source does not say. */
+  /** Author of the labels, if the source does not contain it. */
   readonly by: string;
-  /** Bits that the camera really gives in images of 16 bits. */
+  /** Effective bit depth of the camera in 16-bit images. */
   readonly bits?: number | undefined;
   readonly relabel?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -43,7 +43,7 @@ export interface ImportOptions extends Omit<PlanOptions, 'existing'> {
 }
 
 /**
- * Takes every image over that is clear. An abort ends it between two images; what is in stays in.
+ * Imports every image with a clear label. An abort ends it between two images; imported ones are kept.
  * @param dataset without `add` nothing is written: a dry run
  * @throws QcError dataset-layout, label-ambiguous, before anything is written; dataset-write-failed
  */
@@ -74,7 +74,7 @@ export async function importImages(
           skipped,
           onProgress: (done) => onProgress?.(plan.images.length + done, total),
         })
-      : foretell(examined.images, dataset);
+      : predictOutcomes(examined.images, dataset);
   onProgress?.(total, total);
   return summary({
     source,
@@ -114,7 +114,7 @@ async function write(
       const { outcome } = await dataset.add({ by, ...facts.frame, image, label, marks });
       outcomes.set(planned, outcome === 'marked' ? 'same' : outcome);
     } catch (error) {
-      // A full disk stops everything; an image that has changed meanwhile only itself.
+      // A full disk stops the import; an image that has changed meanwhile is skipped.
       if ((error as { code?: string }).code === 'dataset-write-failed') throw error;
       skipped.push({ file: file.name, reason: (error as Error).message });
     }
@@ -122,8 +122,11 @@ async function write(
   return outcomes;
 }
 
-/** What writing would do. */
-function foretell(images: readonly ExaminedImage[], { frames }: DatasetView): Map<ExaminedImage, Outcome> {
+/** Predicts the outcome of writing. */
+function predictOutcomes(
+  images: readonly ExaminedImage[],
+  { frames }: DatasetView,
+): Map<ExaminedImage, Outcome> {
   const labels = new Map(frames.map(({ id, label }) => [id, label]));
   return new Map(
     images.map((one) => {

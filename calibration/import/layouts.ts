@@ -1,4 +1,4 @@
-/** Which annotations a source has. */
+/** Finds the annotations of a source. */
 import { posix } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 import { decideLabel } from './decide.ts';
@@ -29,7 +29,7 @@ export const layoutNames = [
 ] as const;
 export type LayoutName = (typeof layoutNames)[number];
 
-/** Everything that is recognised; nothing is decoded. */
+/** Reads all recognised annotations; images are not decoded. */
 export async function readAnnotations(
   input: ReaderInput,
   labelColumn: string | undefined,
@@ -57,7 +57,7 @@ export async function readAnnotations(
   };
 }
 
-/** Parses each file once; the first reader that takes it keeps it. */
+/** Parses each file once; the first reader that accepts it gets it. */
 async function offer<T>(
   files: readonly SourceFile[],
   endings: readonly string[],
@@ -72,7 +72,7 @@ async function offer<T>(
 }
 
 /**
- * The one that counts. Several may stand in parallel, as long as they say the same.
+ * Chooses the annotations to use. There may be several if they agree.
  * @throws QcError dataset-layout
  */
 export function chooseReading(

@@ -4,7 +4,7 @@ import type { SourceFile } from './source.ts';
 
 export interface Locator {
   /**
-   * @param name as the annotation file writes it: a path, a URL, a name with or without ending
+   * @param name as in the annotation file: a path, a URL, a name with or without extension
    * @param folder of the annotation file
    * @returns undefined if there is no such image, or more than one
    */
@@ -13,7 +13,7 @@ export interface Locator {
 
 const beside = ['', 'images', 'JPEGImages', 'img', 'data', '../images', '../JPEGImages', '../img', '..'];
 const url = /^[a-z][a-z0-9+.-]*:\/\/[^/]*\//i;
-/** Label Studio puts eight hex digits before the name of what is uploaded. */
+/** Label Studio prepends eight hex digits to the names of uploaded files. */
 const uploaded = /^[0-9a-f]{8}-/;
 
 export function createLocator(images: readonly SourceFile[]): Locator {
@@ -22,7 +22,7 @@ export function createLocator(images: readonly SourceFile[]): Locator {
   const byName = indexBy(images, ({ name }) => posix.basename(name));
   const byStem = indexBy(images, ({ name }) => posix.basename(name, posix.extname(name)));
   const byUpload = indexBy(images, ({ name }) => posix.basename(name).replace(uploaded, ''));
-  // Windows does not tell cases apart.
+  // File names on Windows are case-insensitive.
   const byLower = indexBy(images, ({ name }) => posix.basename(name).toLowerCase());
 
   function look(path: string, folder: string): SourceFile | undefined {
@@ -53,7 +53,7 @@ export function createLocator(images: readonly SourceFile[]): Locator {
   };
 }
 
-/** A path out of a URL, without its query and the percent-encoding. */
+/** The path of a URL, without query and percent-encoding. */
 function plain(written: string): string {
   const path = written.normalize('NFC').trim().replaceAll('\\', '/').replace(url, '');
   const local = /[?&]d=([^&]+)/.exec(path)?.[1] ?? path.replace(/[?#].*$/, '');
@@ -72,7 +72,7 @@ function safelyDecoded(path: string): string {
   }
 }
 
-/** Of images with one name, that in or below the folder of the annotation file, or below the one around it. */
+/** Among images with the same name, the one in or below the folder of the annotation file, or below its parent. */
 function nearest(images: readonly SourceFile[], folder: string): SourceFile | undefined {
   const below = images.filter(({ name }) => folder === '' || folder === '.' || name.startsWith(`${folder}/`));
   const around = posix.dirname(folder);

@@ -1,4 +1,4 @@
-/** Which image files are masks of other images: they lie in a folder for masks, or are named after an image. */
+/** Finds image files that are masks of other images: in a folder for masks, or named after an image. */
 import { posix } from 'node:path';
 import {
   foldersOf,
@@ -18,7 +18,7 @@ export interface FoundMasks {
   readonly masks: ReadonlyMap<string, readonly SourceFile[]>;
   /** Masks without an image. */
   readonly skipped: readonly Skipped[];
-  /** The same name with two endings in one folder: either may be the mask, its pixels tell. */
+  /** The same name with two extensions in one folder: the pixels show which one is the mask. */
   readonly twins: readonly (readonly SourceFile[])[];
 }
 
@@ -45,8 +45,8 @@ export function findMasks(files: readonly SourceFile[]): FoundMasks {
 }
 
 /**
- * By the whole path without splits and containers; then by its end; then, for several masks in a folder, by the folder; then with the
- * word for masks in the middle of the name left open.
+ * Matches by the whole path without splits and containers; then by its end; then, for several masks in a folder, by the
+ * folder; then with a wildcard for a mask word in the middle of the name.
  */
 function finder(images: readonly SourceFile[]): (mask: SourceFile) => SourceFile | undefined {
   const byKey = indexBy(images, ({ name }) => partKey(name));
@@ -80,5 +80,5 @@ function finder(images: readonly SourceFile[]): (mask: SourceFile) => SourceFile
   };
 }
 
-/** A key without the folder that the image lies in. */
+/** A key without the folder of the image. */
 const outer = (key: string) => key.split('/').toSpliced(-2, 1).join('/');

@@ -1,4 +1,4 @@
-/** Turned rectangles, ellipses and circles as polygons. */
+/** Rotated rectangles, ellipses and circles as polygons. */
 
 interface Point {
   readonly x: number;

@@ -1,4 +1,4 @@
-/** A source becomes a list of images with their labels; nothing is decoded and nothing is written. */
+/** Turns a source into a list of images with labels; nothing is decoded or written. */
 import { posix } from 'node:path';
 import { QcError } from '../../config/errors.ts';
 import { checkLabelName, normalise } from '../../config/label-name.ts';
@@ -16,7 +16,7 @@ import type { Skipped, Source, SourceFile } from './source.ts';
 export interface PlanOptions {
   /** `labels.good` of the configuration. */
   readonly good: readonly string[];
-  /** Labels that the dataset has. */
+  /** Labels of the dataset. */
   readonly existing: readonly string[];
   readonly layout?: LayoutName | undefined;
   readonly labelFrom?: LabelFrom | undefined;
@@ -26,7 +26,7 @@ export interface PlanOptions {
   readonly label?: string | undefined;
   /** Of images without any annotation. */
   readonly unannotated?: string | undefined;
-  /** Labels as they are written in the source, to what they become. */
+  /** Mapping of labels in the source to labels of the dataset. */
   readonly map?: ReadonlyMap<string, string> | undefined;
 }
 
@@ -46,13 +46,13 @@ export interface Plan {
   readonly used: readonly string[];
   readonly skipped: readonly Skipped[];
   readonly notes: readonly string[];
-  /** Images of one name in one folder: one of them may be the mask of the other. */
+  /** Images with the same name in one folder: one may be the mask of the other. */
   readonly twins: readonly (readonly SourceFile[])[];
 }
 
 const none: ImageFacts = { labels: [], shapes: [], unit: 'pixel' };
 
-/** @throws QcError dataset-layout, label-ambiguous: a person has to decide */
+/** @throws QcError dataset-layout, label-ambiguous: the user must decide */
 export async function planImport(source: Source, options: PlanOptions): Promise<Plan> {
   const { good, layout, labelColumn } = options;
   const all = source.files.filter(({ name }) => isImageName(name));
@@ -118,7 +118,7 @@ export async function planImport(source: Source, options: PlanOptions): Promise<
   };
 }
 
-/** Undefined if the annotations alone say the labels. @throws QcError dataset-layout */
+/** Undefined if the annotations contain all labels. @throws QcError dataset-layout */
 function foldersOf(
   names: readonly string[],
   reading: Reading | undefined,
@@ -163,7 +163,7 @@ function foldersOf(
   return found;
 }
 
-/** Labels as they are kept: mapped, trimmed, in one Unicode form; what became one is told. */
+/** Normalises labels: mapped, trimmed, in one Unicode form; merged spellings are reported. */
 function createLabelNames(map: ReadonlyMap<string, string>) {
   const targets = new Map([...map].map(([from, to]) => [normalise(from), normalise(to)]));
   const unused = new Set(targets.keys());
@@ -199,7 +199,7 @@ function createLabelNames(map: ReadonlyMap<string, string>) {
   };
 }
 
-/** @returns what is said and does not stop it. @throws QcError label-ambiguous */
+/** @returns notes that do not stop the import. @throws QcError label-ambiguous */
 function requireSpelling(
   planned: readonly PlannedImage[],
   { good, existing, map = new Map() }: PlanOptions,
@@ -207,17 +207,17 @@ function requireSpelling(
 ): string[] {
   const counts = labelCounts(planned.map(({ label }) => label));
   const issues = spellingIssues(counts, { good, existing, confirmed: new Set(map.values()) });
-  // A dataset may have a label 7: there someone knew what it means.
+  // An existing label such as 7 in the dataset is accepted.
   const asked = (kind: SpellingIssue['kind']) => kind !== 'typo' && !(kind === 'unclear' && isOwn);
   const stops = issues.filter(({ kind }) => asked(kind));
   if (stops.length > 0) {
     throw new QcError('label-ambiguous', stops.map(({ text }) => text).join('; '), {
-      remedy: `nothing was imported; say what is meant: ${stops.map((issue) => mapping(issue)).join(' ')} (the same name on both sides keeps a label, unless only case tells it apart)`,
+      remedy: `nothing was imported; map the labels: ${stops.map((issue) => mapping(issue)).join(' ')} (the same name on both sides keeps a label, unless it differs only in case)`,
     });
   }
   const hasGood = [...counts.keys(), ...existing].some((label) => good.includes(label));
   return [
-    ...issues.filter(({ kind }) => kind === 'typo').map(({ text }) => `${text}; --map joins them`),
+    ...issues.filter(({ kind }) => kind === 'typo').map(({ text }) => `${text}; merge them with --map`),
     ...(hasGood || counts.size === 0
       ? []
       : [
@@ -246,7 +246,7 @@ function reasonOf(reason: string | undefined, reading: Reading | undefined): str
   return 'lies in no folder that names a label: --label NAME labels all images, --label-from parent takes any folder';
 }
 
-/** Roboflow writes several altered copies of one image: they must not be on both sides of a split. */
+/** Roboflow writes several augmented copies of one image: they must not be on both sides of a split. */
 function withPart(file: SourceFile, facts: ImageFacts): ImageFacts {
   const original = /^(.+)\.rf\.[0-9A-Za-z]+$/.exec(stemOf(file.name))?.[1];
   if (original === undefined || facts.frame?.partId !== undefined) return facts;
@@ -288,7 +288,7 @@ function whatOf(
     ...(folders?.labels.size
       ? [labelFrom ? `labels from the folders (${labelFrom})` : 'labels from the folders']
       : []),
-    ...(masks > 0 ? [`${masks} masks beside the images`] : []),
+    ...(masks > 0 ? [`${masks} masks next to the images`] : []),
   ];
   return parts.join(', ');
 }

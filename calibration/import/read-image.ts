@@ -1,31 +1,31 @@
-/** Pixels of a file that a person brings: more formats than the line reads, and refused where they would mislead a head. */
+/** Reads images for import: more formats than on the line; misleading images are refused. */
 import sharp, { type Metadata } from 'sharp';
 import type { Image } from '../../models/image.ts';
 import { decodePicture, maxPixels } from '../../models/prepare/decode.ts';
 import type { Bitmap } from './reading.ts';
 import { readWhole, type SourceFile } from './source.ts';
 
-/** A larger file is no image of a part, bytes. */
+/** Maximum file size, bytes. */
 const largestFile = 100_000_000;
-/** An image whose brightest value is below this one of 255 shows nothing. */
+/** Minimum brightest value of an image, of 255. */
 export const nearlyBlack = 8;
 
 export interface ReadOptions {
-  /** Bits that the camera really gives in images of 16 bits: 9 to 16. */
+  /** Effective bit depth of the camera in 16-bit images: 9 to 16. */
   readonly bits?: number | undefined;
-  /** A frame of a dataset: taken as it is, however dark. */
+  /** A frame of a dataset: accepted even if it is dark. */
   readonly isOwn?: boolean | undefined;
 }
 
 export interface ReadImage {
   readonly image: Image;
-  /** At most two grey values: it may be a mask. */
+  /** Whether it has at most two grey values: it may be a mask. */
   readonly isTwoLevel: boolean;
-  /** Pixels that are not fully opaque. */
+  /** Whether it has pixels that are not fully opaque. */
   readonly isTransparent: boolean;
 }
 
-/** Throws an Error in plain words. */
+/** Throws an Error with a message for the user. */
 export async function readImage(file: SourceFile, { bits, isOwn }: ReadOptions = {}): Promise<ReadImage> {
   const bytes = await readWhole(file, largestFile);
   const open = () => sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error' });
@@ -52,21 +52,21 @@ function requireReadable(bytes: Buffer, facts: Metadata | undefined): void {
   if (!facts) return;
   if ((facts.pages ?? 1) > 1) {
     const what = facts.format === 'tiff' ? 'pages' : 'frames (animated)';
-    throw new Error(`holds ${facts.pages} ${what}: save the one that shows the part as a file of its own`);
+    throw new Error(`holds ${facts.pages} ${what}: save the one that shows the part as a separate file`);
   }
   if (facts.format === 'png' && isAnimatedPng(bytes))
-    throw new Error('holds several frames (animated): save the one that shows the part as a file of its own');
+    throw new Error('holds several frames (animated): save the one that shows the part as a separate file');
   if (facts.depth !== 'uchar' && facts.depth !== 'ushort')
     throw new Error(`has values of type ${facts.depth}: save it with 8 or 16 bits a channel`);
 }
 
-/** The decoder reads the first frame and does not tell of the others. */
+/** The decoder reads only the first frame and does not report others. */
 function isAnimatedPng(bytes: Buffer): boolean {
   const at = bytes.indexOf('acTL', 0, 'latin1');
   return at !== -1 && at < bytes.indexOf('IDAT', 0, 'latin1');
 }
 
-/** Formats that are known by their first bytes and not decoded here. */
+/** Formats that are recognised by their first bytes but not supported. */
 function unreadableKind(bytes: Buffer): string | undefined {
   if (bytes.length < 12) return undefined;
   const brand = bytes.toString('latin1', 4, 12);
@@ -88,7 +88,7 @@ export function brightestOf({ data }: Image): number {
   return brightest;
 }
 
-/** At most two values, and no colours. */
+/** Whether it has at most two values and no colours. */
 export function isTwoLevel({ data }: Image): boolean {
   const levels: number[] = [];
   for (let i = 0; i < data.length; i += 3) {
@@ -101,14 +101,14 @@ export function isTwoLevel({ data }: Image): boolean {
   return true;
 }
 
-/** A mask from its file. Throws an Error in plain words; undefined if it marks nothing. */
+/** Reads a mask. Throws an Error with a message for the user; undefined if it is empty. */
 export async function readMask(file: SourceFile): Promise<Bitmap | undefined> {
   const bytes = await readWhole(file, largestFile);
   const { format } = await sharp(bytes)
     .metadata()
     .catch(() => ({ format: 'bmp' }));
   const { width, height, data } = await decodePicture(bytes, { formats: accepted });
-  // What a lossy format leaves around the edges is no part of it.
+  // Compression artefacts around the edges do not belong to it.
   const least = format === 'jpeg' || format === 'webp' ? 128 : 1;
   const mask = new Uint8Array(width * height);
   let isEmpty = true;

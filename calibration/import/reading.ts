@@ -1,4 +1,4 @@
-/** What the readers of the layouts hand over, before anything is decoded: plain facts about each image. */
+/** Results of the layout readers before decoding: facts about each image. */
 import type { QcError } from '../../config/errors.ts';
 import type { NewFrame } from '../dataset/dataset.ts';
 import type { Shape } from '../dataset/shapes.ts';
@@ -16,7 +16,7 @@ export type AnnotationLayout =
   | 'via'
   | 'csv';
 
-/** Where something is, in the unit of its image. */
+/** A shape in the unit of its image. */
 export type DraftShape =
   | { readonly kind: 'point'; readonly label: string; readonly x: number; readonly y: number }
   | {
@@ -32,7 +32,7 @@ export type DraftShape =
       readonly label: string;
       readonly points: readonly (readonly [number, number])[];
     }
-  /** Over the whole image; drawn only when its image is read. Throws an Error that says why not. */
+  /** A mask of the whole image; created only when its image is read. Throws an Error with the reason. */
   | {
       readonly kind: 'mask';
       readonly label: string;
@@ -49,32 +49,32 @@ export interface Bitmap {
 }
 
 export interface ImageFacts {
-  /** Said of the whole image. */
+  /** Labels of the whole image. */
   readonly labels: readonly string[];
   readonly shapes: readonly DraftShape[];
   readonly unit: 'pixel' | 'fraction';
-  /** Of the image, as the annotation file states it: pixels. */
+  /** Size of the image according to the annotation file, pixels. */
   readonly size?: { readonly width: number; readonly height: number } | undefined;
-  /** The annotation file names the image and says that there is nothing on it. */
+  /** Whether the annotation file lists the image without annotations. */
   readonly isEmpty?: boolean;
   readonly frame?: Partial<Pick<NewFrame, 'partId' | 'camera' | 'capturedAt' | 'judged' | 'at' | 'by'>>;
-  /** Shapes as a dataset keeps them already. */
+  /** Shapes in the format of the dataset. */
   readonly kept?: readonly Shape[];
-  /** Files with masks of what the image's label names. */
+  /** Files with masks for the label of the image. */
   readonly masks?: readonly SourceFile[] | undefined;
 }
 
 export interface Reading {
   readonly layout: AnnotationLayout;
-  /** For a person: `COCO JSON, 3 files`. */
+  /** Description: `COCO JSON, 3 files`. */
   readonly what: string;
   /** By the name of the image. */
   readonly facts: ReadonlyMap<string, ImageFacts>;
   /** Annotation files that were read. */
   readonly used: ReadonlySet<string>;
-  /** What an annotation file says and is not taken over. */
+  /** Content of annotation files that is not imported. */
   readonly notes: readonly string[];
-  /** Images that the annotations name and that are not there. */
+  /** Images that the annotations name but that are missing. */
   readonly missing: ReadonlySet<string>;
 }
 
@@ -92,10 +92,10 @@ export type Reader = (input: ReaderInput) => Promise<Reading | undefined>;
 
 /** Reads documents of one kind, each parsed once for all readers. */
 export interface DocumentReader<T> {
-  /** False if it is no document of this layout. */
+  /** False if it is not a document of this layout. */
   take(file: SourceFile, content: T): boolean;
   finish(): Reading | undefined;
-  /** Why a document that seems to be of this layout cannot be used without a person's word. */
+  /** Why a document of this layout cannot be used without a decision by the user. */
   readonly problem?: QcError | undefined;
 }
 

@@ -1,7 +1,7 @@
-/** Masks as run lengths, in the three ways that annotation tools write them. */
+/** Decodes masks from run lengths in the three formats of annotation tools. */
 import type { Bitmap } from './reading.ts';
 
-/** Of the largest image that is read. */
+/** Number of pixels of the largest accepted image. */
 const maxPixels = 25_000_000;
 
 /** COCO: runs of 0 and 1 in turn, down the columns; as numbers, or packed into text. */
@@ -24,7 +24,9 @@ export function cocoArea(counts: readonly number[] | string): number {
   return runs.reduce((sum, run, index) => (index % 2 === 1 ? sum + run : sum), 0);
 }
 
-/** Five bits a character, the sixth says that more follow; from the third run on, differences to the run but one before. */
+/**
+ * Five bits per character, the sixth bit means that more follow; from the third run on, differences to the run two before.
+ */
 function unpackCoco(text: string): number[] {
   const runs: number[] = [];
   for (let at = 0; at < text.length; ) {

@@ -1,4 +1,4 @@
-/** What is marked on an image, as the dataset keeps it: fractions of the decoded image, masks as PNG. */
+/** Converts marks to the format of the dataset: fractions of the decoded image, masks as PNG. */
 import sharp from 'sharp';
 import { check } from '../../config/check.ts';
 import type { Image } from '../../models/image.ts';
@@ -9,11 +9,11 @@ import type { Bitmap, DraftShape, ImageFacts } from './reading.ts';
 
 export interface KeptShapes {
   readonly shapes: readonly Shape[];
-  /** What could not be kept, and why. */
+  /** Shapes that could not be kept, with reasons. */
   readonly problems: readonly string[];
 }
 
-/** Two sides may differ so much after rounding and scaling. */
+/** Maximum difference of the aspect ratio after rounding and scaling. */
 const aspectTolerance = 0.02;
 
 export async function shapesOf({ facts, masks, label }: PlannedImage, image: Image): Promise<KeptShapes> {

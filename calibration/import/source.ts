@@ -1,4 +1,4 @@
-/** The files of a folder or a zip, one at a time: nothing but names is held in memory. */
+/** The files of a folder or a zip, read one at a time: only names are kept in memory. */
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { extname, join, posix } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -9,10 +9,10 @@ const maxFiles = 500_000;
 const megabyte = 1_000_000;
 
 export interface SourceFile {
-  /** Below the source, with forward slashes: `scratch/a.png`. */
+  /** Path relative to the source, with forward slashes: `scratch/a.png`. */
   readonly name: string;
   readonly bytes: number;
-  /** Throws an Error that says why not. */
+  /** Throws an Error with the reason. */
   read(): Promise<Buffer>;
 }
 
@@ -22,16 +22,16 @@ export interface Skipped {
 }
 
 export interface Source extends AsyncDisposable {
-  /** As it was named on the command line. */
+  /** As given on the command line. */
   readonly path: string;
   /** Sorted by name. */
   readonly files: readonly SourceFile[];
-  /** What is there and is not read. */
+  /** Files that are not read. */
   readonly skipped: readonly Skipped[];
 }
 
 export interface SourceOptions {
-  /** Reads what symbolic links lead to, also outside of the folder. */
+  /** Follows symbolic links, also outside of the folder. */
   readonly followLinks?: boolean;
 }
 
@@ -52,7 +52,7 @@ async function openFolder(path: string, { followLinks = false }: SourceOptions):
   const skipped: Skipped[] = [];
   const skip = (file: string, reason: string) => void skipped.push({ file, reason });
 
-  /** @param above real paths of the folder and those above it: a link to one of them would never end */
+  /** @param above real paths of the folder and its parents: a link to one of them would be an endless loop */
   async function look(folder: string, above: readonly string[]): Promise<void> {
     const entries = await readdir(join(path, folder), { withFileTypes: true }).catch((error: Error) => {
       if (folder === '') throw new QcError('dataset-source', `cannot read ${path}: ${error.message}`);
@@ -117,22 +117,22 @@ async function openZipSource(path: string): Promise<Source> {
   return { path, files: sorted(files), skipped, [Symbol.asyncDispose]: () => zip[Symbol.asyncDispose]() };
 }
 
-/** The content of a file. Throws an Error in plain words where it is empty or too large. */
+/** The content of a file. Throws an Error with a message for the user if it is empty or too large. */
 export async function readWhole({ bytes, read }: SourceFile, largest: number): Promise<Buffer> {
   if (bytes === 0) throw new Error('the file is empty (0 bytes)');
   if (bytes > largest)
-    throw new Error(`it has ${Math.round(bytes / megabyte)} MB, ${largest / megabyte} MB are the most`);
+    throw new Error(`it has ${Math.round(bytes / megabyte)} MB; the maximum is ${largest / megabyte} MB`);
   return read();
 }
 
-/** Files that systems and tools leave behind. */
+/** Files created by operating systems and tools. */
 const litter = new Set(['thumbs.db', 'desktop.ini', 'ehthumbs.db']);
 
 function hiddenReason(name: string, isFolder: boolean): string | undefined {
-  if (name === '__MACOSX') return 'left by macOS, no image';
-  if (name.startsWith('._')) return 'left by macOS, no image';
+  if (name === '__MACOSX') return 'left by macOS, not an image';
+  if (name.startsWith('._')) return 'left by macOS, not an image';
   if (name.startsWith('.')) return isFolder ? 'hidden folder, not opened' : 'hidden file';
-  return litter.has(name.toLowerCase()) ? 'left by Windows, no image' : undefined;
+  return litter.has(name.toLowerCase()) ? 'left by Windows, not an image' : undefined;
 }
 
 const sorted = (files: SourceFile[]) =>

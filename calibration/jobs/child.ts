@@ -20,7 +20,7 @@ const send = (message: FromChild) => {
 };
 
 process.on('disconnect', () => process.exit(0));
-// The terminal sends Ctrl-C, and systemd SIGTERM, to every process; the agent decides when this one ends.
+// Ctrl-C in a terminal and SIGTERM from systemd reach every process; the agent decides when this one ends.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 process.on('message', (message: ToChild) => {

@@ -37,7 +37,7 @@ export function addDataset(app: App, { calibration, errorBody, whoIs }: RouteDep
       ...read,
       schema: {
         tags,
-        summary: 'A labelled frame, or a small picture of it',
+        summary: 'A labelled frame, or a thumbnail of it',
         params: z.object({ id: z.string() }),
         querystring: width,
         produces: ['image/png'],
@@ -165,7 +165,7 @@ export function addDataset(app: App, { calibration, errorBody, whoIs }: RouteDep
         schema: { tags, summary, body, response: { 200: views.labelChangeView, ...failures } },
       },
       (request) => {
-        // The kind and the fields of its body belong together, which the compiler cannot follow.
+        // The compiler cannot relate the kind to the fields of its body.
         const { dryRun, ...asked } = request.body as { dryRun: boolean; label: string; to: string };
         return calibration.changeLabel({ kind, ...asked }, authorOf(whoIs(request)), dryRun);
       },

@@ -1,4 +1,4 @@
-/** Compares bases in a child process, one comparison at a time, beside the running line. */
+/** Compares bases in a child process, one comparison at a time, while the line runs. */
 import { QcError } from '../../config/errors.ts';
 import { lastComparison } from '../compare/kept.ts';
 import type { CompareRequest, ComparingView } from '../compare/views.ts';
@@ -15,7 +15,7 @@ export interface Comparing extends AsyncDisposable {
   cancel(): void;
 }
 
-/** @param isTraining a training and a comparison would take memory and time from each other */
+/** @param isTraining training and comparison would compete for memory and time */
 export function createComparing(config: JobConfig, log: Log, isTraining: () => boolean): Comparing {
   const desk = createJobDesk(log);
   return {

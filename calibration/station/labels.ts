@@ -114,7 +114,7 @@ export interface LabelsDeps {
 const maxRemembered = 1_000;
 /** Number of them that an undo can put back into the queue, with their image. */
 const maxRestorable = 30;
-/** Good parts that promise at most 5 % false alarms. */
+/** Number of good parts that guarantee at most 5 % false alarms. */
 const wantedGood = 59;
 
 interface Labelled {
@@ -135,7 +135,7 @@ export function openLabels(
   const queue = createQueue({
     random,
     countOf: (label) => counts.get(label) ?? 0,
-    // As long as good parts are all that is learned, more of them promise fewer false alarms.
+    // While training uses good parts only, more of them guarantee fewer false alarms.
     wantedOf: (label) => (good.includes(label) && !hasDefects() ? wantedGood : undefined),
   });
   const saved = createSavedQueue(join(directory, 'calibration', 'candidates'), {
@@ -182,7 +182,7 @@ export function openLabels(
   async function imageOf(resultId: string): Promise<Image> {
     const image = candidateOf(resultId)?.image ?? (await past.image(resultId));
     if (!image) {
-      throw new QcError('label-unavailable', `the image of result ${resultId} is not available any more`);
+      throw new QcError('label-unavailable', `the image of result ${resultId} is no longer available`);
     }
     return image;
   }
@@ -298,7 +298,7 @@ export function openLabels(
       const known = labelled.get(resultId);
       const current = known && (await labelOf(known.id));
       if (known && ifUnlabelled) {
-        const what = current === undefined ? 'and it was removed since' : current;
+        const what = current === undefined ? 'and it has been removed since' : current;
         throw new QcError('candidate-gone', `${known.by} has labelled this part ${what}`);
       }
       const before = current ?? candidateOf(resultId)?.label ?? (await past.result(resultId))?.label;

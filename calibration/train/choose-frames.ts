@@ -22,7 +22,7 @@ export function chooseFrames(
   return drawn;
 }
 
-/** What frames are enough for: a head that knows good parts only, or one that tells labels apart. */
+/** What the frames are sufficient for: a head for good parts only, or one that distinguishes labels. */
 export type Trainable = 'good parts' | 'labels';
 
 /**

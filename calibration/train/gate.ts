@@ -14,7 +14,7 @@ export interface Compared {
   readonly right: readonly boolean[];
   /** For each part, whether its answer is known; the others are not compared. Default: all. */
   readonly known?: readonly boolean[];
-  /** Why none is. */
+  /** Why no answer is known. */
   readonly incomparable?: string | undefined;
 }
 

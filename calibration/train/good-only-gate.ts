@@ -14,7 +14,7 @@ export interface GoodOnlyActive {
   readonly version: string;
   /** Its defect labels; none if it was trained on good parts only. */
   readonly defects: readonly string[];
-  /** For each frame, whether it passes; undefined where that is not known. */
+  /** For each frame, whether it passes; undefined if unknown. */
   readonly passes: readonly (boolean | undefined)[];
 }
 
@@ -61,8 +61,8 @@ export async function goodOnlyActive(
 
 /**
  * A head that was trained on good parts only never replaces one with defect labels. Compared with another one of its kind, it is
- * refused if it holds back more good parts (unless the rate allows it), or passes more defects.
- * @param passes for each frame, whether the candidate passes it without having seen it
+ * refused if more good parts are uncertain (unless the rate allows it), or more defects pass.
+ * @param passes for each frame, whether it passes when it is held out
  */
 export function judgeGoodOnly(
   passes: readonly boolean[],
@@ -72,14 +72,14 @@ export function judgeGoodOnly(
 ): Gate {
   const goodParts = isGood.filter(Boolean).length;
   if (!active) {
-    const reason = `there is no active model version yet; it passes parts like the ${goodParts} good ones and holds back all others`;
+    const reason = `there is no active model version yet; parts like the ${goodParts} good ones pass, all others are uncertain`;
     return { allowed: true, reason };
   }
   const { version, defects } = active;
   if (defects.length > 0) {
     return {
       allowed: false,
-      reason: `${version}, which is active, knows defects (${defects.join(', ')}) and this one only good parts: it would name none of them; label at least 4 frames of each of them`,
+      reason: `the active version ${version} recognises defects (${defects.join(', ')}), but this one was trained on good parts only; label at least 4 frames of each defect and train again`,
     };
   }
   const known = passes.map((_, i) => active.passes[i] !== undefined);
@@ -89,10 +89,11 @@ export function judgeGoodOnly(
   const heldBack = [count(true, (i) => !passes[i]), count(true, (i) => !active.passes[i])] as const;
   const bad = count(false, () => true);
   const escapes = [count(false, (i) => passes[i]), count(false, (i) => active.passes[i])] as const;
-  if (good + bad === 0) return { allowed: true, reason: `${version} left no answers to compare with` };
+  if (good + bad === 0)
+    return { allowed: true, reason: `${version} has no recorded answers to compare with` };
   const told = [
-    `of ${good} good parts it holds back ${heldBack[0]}, ${version} ${heldBack[1]}`,
-    ...(bad > 0 ? [`of ${bad} defects it passes ${escapes[0]}, ${version} ${escapes[1]}`] : []),
+    `of ${good} good parts, ${heldBack[0]} are uncertain, with ${version} ${heldBack[1]}`,
+    ...(bad > 0 ? [`of ${bad} defects, ${escapes[0]} pass, with ${version} ${escapes[1]}`] : []),
   ].join('; ');
   const isWorse = heldBack[0] > Math.max(heldBack[1], falseAlarmRate * good) || escapes[0] > escapes[1];
   return { allowed: !isWorse, reason: `${isWorse ? 'it is worse' : 'it is no worse'}: ${told}` };

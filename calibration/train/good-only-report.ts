@@ -1,4 +1,4 @@
-/** What was measured of a head that knows good parts only → its report. Pure. */
+/** Builds the report of a head that was trained on good parts only. Pure. */
 import { familiarityThreshold } from '../../models/familiarity.ts';
 import type { Thresholds } from '../../models/verdict.ts';
 import { shareOf } from './checks.ts';
@@ -13,11 +13,11 @@ import type { Report } from './report.ts';
 export interface MeasuredGoodOnly {
   /** The only label of the head. */
   readonly label: string;
-  /** Label of each frame: of the good ones first, then of defects. */
+  /** Label of each frame: good ones first, then defects. */
   readonly truth: readonly string[];
   /** Labels of good parts. */
   readonly good: readonly string[];
-  /** Of each frame to a memory without it. */
+  /** Score of each frame against a memory without it. */
   readonly familiarity: readonly number[];
   readonly made: Remembered;
   readonly thresholds: Thresholds;
@@ -27,7 +27,7 @@ export interface MeasuredGoodOnly {
   readonly ms: { readonly features: number; readonly training: number };
 }
 
-/** A good part is judged right if it passes, a defect if it does not. */
+/** A good part is correct if it passes, a defect if it does not. */
 export function reportGoodOnly(measured: MeasuredGoodOnly): Report {
   const { label, truth, good, familiarity, made, thresholds, gate, active, facts, ms } = measured;
   const isGood = truth.map((one) => good.includes(one));

@@ -1,6 +1,6 @@
 /**
- * Training while no defect has enough frames: a head that passes parts like the good ones and holds back all others. The frames of
- * defects, too few to train on, are used to report how many of them it holds back.
+ * Training while no defect has enough frames: a head with which parts like the good ones pass and all others are uncertain.
+ * The frames of defects, too few for training, are used to report how many of them would be uncertain.
  */
 import { QcError } from '../../config/errors.ts';
 import { argmax } from '../../models/argmax.ts';
@@ -36,22 +36,22 @@ export interface GoodOnlyOptions {
   readonly thresholds: Thresholds;
   readonly falseAlarmRate: number;
   readonly seed: number;
-  /** Of the dataset. */
+  /** Revision of the dataset. */
   readonly revision: string;
-  /** Who asked for it. */
+  /** Who started it. */
   readonly by: string;
   readonly onProgress: (step: string, done: number, total: number) => void;
   readonly onNotice: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** More good parts cost time and promise little more: 600 promise 0.5 %. */
+/** Maximum number of good parts: more cost time and improve the guarantee little (600 guarantee 0.5 %). */
 const maxGood = 600;
-/** Frames of defects that are evaluated. */
+/** Maximum number of evaluated frames of defects. */
 const maxDefects = 100;
 
 /**
- * @param frames labelled frames, for which `trainableAs` says that good parts can be learned
+ * @param frames labelled frames for which `trainableAs` returns good parts
  * @throws QcError training-impossible, inference-stopped; the reason of `signal`
  */
 export async function trainGoodOnly(
@@ -103,7 +103,7 @@ export async function trainGoodOnly(
   // Memory
   const groups = groupsOf(described);
   const made = await rememberGood(cells.sourceOf(parts), {
-    // If nearly all good parts look the same, each is left out alone.
+    // If nearly all good parts look the same, each is its own group.
     group: new Set(groups).size >= minGood ? groups : part,
     part,
     seed,
@@ -113,7 +113,7 @@ export async function trainGoodOnly(
   });
   const { memory } = made;
 
-  // Evaluation on good parts that were left out, and on defects
+  // Evaluation on held-out good parts and on defects
   const judged = [...parts, ...defects];
   const scoreOf = async (by: GoodMemory, frame: LabelledFrame) => {
     signal?.throwIfAborted();
@@ -166,7 +166,7 @@ const heldBack = 'uncertain';
 const withoutMaps = (base: string) =>
   new QcError(
     'training-impossible',
-    `good parts alone cannot be learned with the base ${base}, which has no feature maps of stages 2 and 3`,
+    `training on good parts only is impossible with the base ${base}, which has no feature maps of stages 2 and 3`,
     { remedy: 'label at least four frames of a defect as well, or set model.base to resnet50-embedded' },
   );
 

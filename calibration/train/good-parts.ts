@@ -17,7 +17,7 @@ export interface GoodPartsOptions {
   readonly labels: readonly string[];
   /** Labels of good parts. */
   readonly good: readonly string[];
-  /** Of each frame: frames of one group are left out together. */
+  /** Group of each frame: frames of one group are held out together. */
   readonly group: readonly number[];
   readonly seed: number;
   readonly onProgress: (done: number, total: number) => void;

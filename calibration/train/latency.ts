@@ -1,4 +1,4 @@
-/** How long the base takes for an image on this machine. */
+/** Measures the latency of the base on this machine. */
 import type { Image } from '../../models/image.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';

@@ -1,26 +1,29 @@
-/** Which labelled defects a mark would help most: those that heads which had not seen them judge wrong or uncertain. Pure. */
+/**
+ * Finds the labelled defects for which a mark would help most: those that are wrong or uncertain in the cross-validation.
+ * Pure.
+ */
 import type { Probabilities } from '../../models/verdict.ts';
 import { mostProbable } from './evaluate.ts';
 
 export interface DoubtfulDefect {
   readonly id: string;
   readonly label: string;
-  /** What a head that had not seen it takes it for. */
+  /** Label predicted by a head that was trained without it. */
   readonly said: string;
-  /** Of its own label, from that head. */
+  /** Probability of its own label in that prediction. */
   readonly probability: number;
 }
 
-/** Marked frames of a label from which on more of them help little. */
+/** Number of marked frames of a label above which more help little. */
 export const enoughMarked = 10;
-/** As many as a person marks in a minute. */
+/** About as many as a person can mark in a minute. */
 export const maxWanted = 8;
-/** A defect that is recognised less surely is uncertain. */
+/** Probability below which a defect is uncertain. */
 const sure = 0.8;
-/** Kept in a report: some of them will be marked, relabelled or removed. */
+/** Maximum number in a report: some of them will be marked, relabelled or removed. */
 const maxKept = 40;
 
-/** @param heldOut what a head that had not seen each frame says of it @returns the most doubtful first */
+/** @param heldOut prediction for each frame by a head that was trained without it @returns the most doubtful first */
 export function doubtfulDefects(
   frames: readonly { readonly id: string; readonly label: string }[],
   heldOut: readonly Probabilities[],
@@ -37,8 +40,8 @@ export function doubtfulDefects(
 }
 
 /**
- * Of doubtful defects those that still have their label and no mark, as long as few of that label are marked.
- * @param frames that are in the dataset now @param marked ids of those that have marks
+ * The doubtful defects that still have their label and no mark, while few frames of that label are marked.
+ * @param frames current frames of the dataset @param marked ids of the frames with marks
  */
 export function marksWanted(
   doubtful: readonly DoubtfulDefect[],

@@ -1,4 +1,4 @@
-/** From which peak of a map of deviations a location is reported. */
+/** Chooses the minimum peak of a map of deviations from which a location is reported. */
 
 /** Lower limit. */
 const minDeviation = 0.1;

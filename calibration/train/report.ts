@@ -18,7 +18,7 @@ export const reportSchema = z.object({
   revision: z.string().describe('of the dataset'),
   frames: count,
   counts: z.record(z.string(), count).describe('frames of each label'),
-  folds: count.describe('each part was evaluated by a head that was trained without its fold'),
+  folds: count.describe('each part was evaluated by a model that was trained without its fold'),
   seed: z.number(),
   views: z.enum(['none', 'flips', 'turns']),
   augment: z.array(z.enum(['light', 'blur', 'crop', 'rotate'])).default([]),
@@ -47,10 +47,12 @@ export const reportSchema = z.object({
     .object({
       sentence: z.string().describe('whether it is used and why, for the operator'),
       used: z.boolean(),
-      parts: count.describe('good parts that it remembers'),
+      parts: count.describe('good parts in the memory'),
       detected: count.describe('labelled defects that differ from the good parts'),
       defects: count.describe('labelled defects that were compared'),
-      limit: z.number().describe('deviations of good parts from which a part is unfamiliar'),
+      limit: z
+        .number()
+        .describe('score above which a part is unfamiliar, in standard deviations of good parts'),
     })
     .optional()
     .describe(
@@ -58,15 +60,17 @@ export const reportSchema = z.object({
     ),
   goodOnly: z
     .object({
-      parts: count.describe('good parts that it remembers'),
-      limit: z.number().describe('deviations of good parts from which a part is uncertain'),
-      heldBack: interval.describe('good parts that were left out and would be uncertain'),
+      parts: count.describe('good parts in the memory'),
+      limit: z
+        .number()
+        .describe('score above which a part is uncertain, in standard deviations of good parts'),
+      heldBack: interval.describe('held-out good parts that would be uncertain'),
       defects: z
         .array(z.object({ label: z.string(), count, heldBack: count }))
-        .describe('labelled defects, too few to learn from, and how many of them would be uncertain'),
+        .describe('labelled defects, too few for training, and how many of them would be uncertain'),
     })
     .optional()
-    .describe('of a head that knows good parts only: it never fails a part'),
+    .describe('of a model version that was trained on good parts only: it never fails a part'),
   learning: z
     .object({
       state: z
@@ -79,15 +83,13 @@ export const reportSchema = z.object({
       points: z
         .array(
           z.object({
-            labels: z.number().describe('per class, on which heads were trained'),
-            accuracy: share.describe(
-              'of parts that they had not seen, scaled to the held-out accuracy of this head',
-            ),
-            deviation: z.number().describe('of the accuracy, with other parts'),
+            labels: z.number().describe('labels per class used for training'),
+            accuracy: share.describe('on held-out parts, scaled to the held-out accuracy of this version'),
+            deviation: z.number().describe('standard deviation of the accuracy with other parts'),
             balancedError: share,
             escapeRate: share
               .nullable()
-              .describe('at the thresholds of this head; null without good and bad parts'),
+              .describe('at the thresholds of this version; null without good and bad parts'),
           }),
         )
         .describe('measured'),
@@ -99,22 +101,22 @@ export const reportSchema = z.object({
           z.object({
             more: count.describe('labels per class'),
             accuracy: estimate.describe('gain'),
-            balancedError: estimate.describe('what it loses'),
-            escapes: estimate.nullable().describe('what the escape rate loses'),
+            balancedError: estimate.describe('decrease of the error'),
+            escapes: estimate.nullable().describe('decrease of the escape rate'),
           }),
         )
-        .describe('of more labels, with 80 % intervals'),
+        .describe('effects of more labels, with 80 % intervals'),
       byLabel: z
         .array(z.object({ label: z.string(), more: count, recall: estimate.describe('gain') }))
-        .describe('which labels gain most, the most first'),
+        .describe('labels that improve most, in descending order'),
     })
     .optional()
-    .describe('learning curve: what more labels would bring, from heads on fewer labels'),
+    .describe('learning curve: estimated effect of more labels, from models trained on fewer labels'),
   doubtful: z
     .array(z.object({ id: z.string(), label: z.string(), said: z.string(), probability: share }))
     .optional()
     .describe(
-      'defects that heads which had not seen them judge wrong or uncertain, the worst first: marks help most there',
+      'defects that are wrong or uncertain in the cross-validation, the worst first: marks help most there',
     ),
   hidden: count.default(0).describe('units of the hidden layer; 0: linear'),
   penalty: z.number(),
@@ -139,7 +141,7 @@ export const reportSchema = z.object({
   active: z
     .object({ version: z.string(), accuracy: share })
     .nullable()
-    .describe('the active head on the same parts'),
+    .describe('the active version on the same parts'),
   errorReduction: z
     .object({ active: z.number().nullable(), commonest: z.number().nullable() })
     .describe('1 - error / error of the other; null if the other makes no mistakes'),

@@ -1,4 +1,4 @@
-/** For HEALTHCHECK: exit 0 where the agent in this container is alive and its work goes on. */
+/** For HEALTHCHECK: exit 0 if the agent in this container is alive and makes progress. */
 import http from 'node:http';
 import https from 'node:https';
 
@@ -7,7 +7,7 @@ const port = process.env.QC_HTTP__PORT || 8080;
 /** @returns {Promise<number>} the status */
 const ask = (client, url) =>
   new Promise((resolve, reject) => {
-    // The certificate is for the name that people use; this asks the own container.
+    // The certificate is not checked: it is for the public name, and this request stays inside the container.
     const request = client.get(url, { rejectUnauthorized: false, timeout: 8_000 }, (answer) => {
       answer.pipe(process.stdout);
       answer.once('end', () => resolve(answer.statusCode));

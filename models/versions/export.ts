@@ -23,7 +23,7 @@ export interface Exported {
 
 /**
  * Writes one model whose input is the base's and whose outputs are the head's (`probabilities`, and `familiarity` and `where` if
- * the head tells them); labels, version and how a picture is prepared are in its metadata.
+ * the head outputs it); labels, version and the preparation of images are in its metadata.
  * @throws QcError version-unknown, head-damaged, head-base-mismatch, model-…
  */
 export async function exportModel(

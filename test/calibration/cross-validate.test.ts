@@ -4,7 +4,7 @@ import type { Learning } from '../../calibration/train/learning/learning.ts';
 
 const learning = (low: number): Learning => ({
   state: 'gains',
-  sentence: '20 more labels per class would gain about 3 points (2 to 5)',
+  sentence: '20 more labels per class would improve the accuracy by about 3 points (2 to 5)',
   now: 12,
   points: [],
   curve: [],
@@ -30,7 +30,7 @@ it('hints at more labels only if they surely gain a point', () => {
     {
       kind: 'more-labels',
       severity: 'hint',
-      text: '20 more labels per class would gain about 3 points (2 to 5)',
+      text: '20 more labels per class would improve the accuracy by about 3 points (2 to 5)',
       remedy: 'label more parts, pit and dent first',
       frames: [],
     },

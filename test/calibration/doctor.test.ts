@@ -79,7 +79,7 @@ describe('the dataset doctor', () => {
     expect(told('label-spelling')).toEqual([
       '"OK" (2 images) would be a defect: labels.good names "good"',
       '"bright_" (2 images) differs only in spelling from "bright"',
-      '"goood" (2 images) is nearly "good", which means good: as it is, it counts as a defect of its own',
+      '"goood" (2 images) is similar to "good", which means good: it counts as a separate defect',
     ]);
     expect(told('label-is-folder')).toEqual([
       'train (2) is the name of a split, a container or a day, and counts as a defect',
@@ -124,7 +124,7 @@ describe('the dataset doctor', () => {
     await using folder = await tempFolder();
     const { findings } = await doctor(folder.path, [...many('good', 12), ...many('stain', 2)]);
     expect(of(findings, 'good-only')).toMatchObject([
-      { severity: 'hint', text: 'no defect has 4 frames: training learns good parts only, from 12' },
+      { severity: 'hint', text: 'no defect has 4 frames: training uses good parts only (12)' },
     ]);
     expect(findings.some(({ severity }) => severity === 'error')).toBe(false);
     await using other = await tempFolder();

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { stageNames } from '../../agent/publish/messages.ts';
 import { packageRoot } from '../../config/package.ts';
@@ -23,6 +23,21 @@ it('every page is in the index of the README', () => {
     (page) => !page.startsWith('docs/decisions/') && !readme.includes(`](${page})`),
   );
   expect(missing).toEqual([]);
+});
+
+it('docs/architecture.md names every folder', () => {
+  const text = readFileSync(join(packageRoot, 'docs/architecture.md'), 'utf8');
+  const folders = ['config', 'models', 'calibration', 'agent'].flatMap((layer) =>
+    sources([layer], '.ts').map((file) => dirname(file)),
+  );
+  const deploy = readdirSync(join(packageRoot, 'deploy'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+  const unnamed = [...new Set([...folders, ...deploy])].filter(
+    (folder) => !text.includes(`\`${basename(folder)}/\``) && !text.includes(`/${basename(folder)}/\``),
+  );
+  expect(folders.length).toBeGreaterThan(100);
+  expect(unnamed).toEqual([]);
 });
 
 it('every link of the documentation leads somewhere', () => {

@@ -47,7 +47,7 @@ const shapesOfMin = z.array(value);
 const minimal = z.record(z.string(), z.unknown());
 
 export function createLabelStudioReader({ locator }: ReaderInput): DocumentReader<unknown> {
-  // Percent of the image, made fractions here.
+  // Percent of the image, converted to fractions.
   const { facts, add } = createFacts('fraction');
   const used = new Set<string>();
   const missing = new Set<string>();
@@ -64,7 +64,7 @@ export function createLabelStudioReader({ locator }: ReaderInput): DocumentReade
     const valid = (one.annotations ?? one.completions ?? []).filter(
       ({ was_cancelled, skipped }) => !was_cancelled && !skipped,
     );
-    // Of several people, the one who was last.
+    // The newest annotation, if there are several.
     const last = valid.sort((a, b) => (a.updated_at ?? '').localeCompare(b.updated_at ?? '')).at(-1);
     const results = (last?.result ?? []).flatMap((raw) => check(result, raw).data ?? []);
     const labels = results.flatMap(({ value }) => value.choices ?? []);
@@ -141,9 +141,9 @@ function shapesOf({
   if (value.points && value.points.length >= 3)
     return [{ kind: 'polygon', label, points: value.points.map(([x, y]) => [of(x), of(y)]) }];
   const [x, y, degrees] = [of(value.x), of(value.y), value.rotation ?? 0];
-  // Its width is the size of the dot on the screen.
+  // Its width is only the size of the dot on the screen.
   if (value.keypointlabels?.length) return [{ kind: 'point', label, x, y }];
-  // Turning is done in pixels: fractions of a wide image are no squares.
+  // Rotation is calculated in pixels, because fractions of a wide image are not square.
   const aspect = width > 0 && height > 0 ? width / height : 1;
   const back = (points: [number, number][]) => points.map(([px, py]): [number, number] => [px / aspect, py]);
   if (value.radiusX !== undefined && value.radiusY !== undefined) {

@@ -55,7 +55,7 @@ export function createLabelmeReader({ locator }: ReaderInput): DocumentReader<un
       const size = width && height ? { width, height } : undefined;
       const drawn = shapes.flatMap((shape) => shapeOf(shape, size) ?? []);
       others += shapes.length - drawn.length;
-      // A line still says what the image shows.
+      // A line still labels the image.
       const marked = drawn.length === 0 ? shapes.map(({ label }) => label) : [];
       add(image, {
         labels: [...labels, ...marked],

@@ -1,4 +1,4 @@
-/** What `qc-agent dataset export` wrote, or the dataset of another station: labels with who gave them, and what is marked. */
+/** Output of `qc-agent dataset export`, or the dataset of another station: labels with authors and marks. */
 import { posix } from 'node:path';
 import { annotationsName, parseAnnotation } from '../../dataset/annotations.ts';
 import { parseJournal } from '../../dataset/journal.ts';
@@ -39,7 +39,7 @@ async function entriesIn(file: SourceFile, notes: string[]): Promise<ReadonlyMap
   const state = emptyState();
   let damaged = 0;
   const bytes = await readWhole(file, largestFile).catch(() => Buffer.alloc(0));
-  // A file from a person's own hand may lack the last line break.
+  // A manually edited file may lack the last line break.
   const whole = bytes.at(-1) === 0x0a ? bytes : Buffer.concat([bytes, Buffer.from('\n')]);
   for (const one of parseJournal(whole, () => damaged++).changes) apply(state, one);
   if (damaged > 0 && state.entries.size > 0) notes.push(`${file.name}: damaged lines, left out: ${damaged}`);

@@ -4,7 +4,7 @@ import { QcError } from '../../../config/errors.ts';
 import { createFacts, type DocumentReader, type DraftShape, type ReaderInput } from '../reading.ts';
 import type { SourceFile } from '../source.ts';
 
-/** Of several columns the first of these is the label. */
+/** Names of the label column, in order of priority. */
 const labelHeaders =
   'label labels class classname classlabel category categoryname target defect defecttype defectclass defectname type result verdict choice choices tag quality status state groundtruth annotation klasse fehler fehlerart y'.split(
     ' ',
@@ -17,7 +17,7 @@ const boxes = [
 ];
 const maskHeaders = ['mask', 'maskpath', 'maskfile', 'maskfilename'];
 const partHeaders = ['part', 'partid', 'serial', 'serialnumber', 'sn'];
-/** Columns that are no labels though they may hold 0 and 1. */
+/** Columns that are not labels although they may contain 0 and 1. */
 const noLabels = ['split', 'set', 'subset', 'fold', 'index', 'width', 'height', 'istrain', 'istest'];
 const rowsToTry = 200;
 
@@ -25,7 +25,7 @@ interface Columns {
   readonly rows: readonly (readonly string[])[];
   readonly image: number;
   readonly label: number | undefined;
-  /** Columns of 0 and 1, with the label each stands for. */
+  /** Columns of 0 and 1 with their labels. */
   readonly flags: readonly (readonly [number, string])[];
   readonly box: readonly number[] | undefined;
   readonly size: readonly [number, number] | undefined;
@@ -33,7 +33,7 @@ interface Columns {
   readonly part: number | undefined;
 }
 
-/** @param labelColumn the header that the person has named */
+/** @param labelColumn the header named by the user */
 export function createTableReader(
   { locator, anyImage }: ReaderInput,
   labelColumn: string | undefined,
@@ -45,7 +45,7 @@ export function createTableReader(
   let hasConflict = false;
   const said = new Map<string, { readonly file: string; readonly label: string }>();
 
-  /** Two tables may have different images; if they label one differently, only a person knows which counts. */
+  /** Two tables may have different images; if they label an image differently, the user must decide. */
   function compare(file: SourceFile, image: SourceFile, label: string | undefined): void {
     if (label === undefined) return;
     const before = said.get(image.name);
@@ -64,7 +64,7 @@ export function createTableReader(
       return problem;
     },
     take(file, content) {
-      // Answers to be filled in, not labels.
+      // Empty answers, not labels.
       if (/submission/i.test(file.name)) return false;
       const folder = posix.dirname(file.name);
       const columns = columnsOf(file, content, (name) => locator.find(name, folder), labelColumn);
@@ -118,7 +118,7 @@ function columnsOf(
   if (!(most > 0)) return undefined;
   const headers = hasHeader ? first.map(plain) : [];
   const mask = indexOf(headers, maskHeaders);
-  // A mask may have the name of its image; the image's own column comes first.
+  // A mask may have the name of its image; the column of the image has priority.
   const image = hits.findIndex((count, i) => count === most && i !== mask);
   const box = boxes.map((names) => names.map((name) => headers.indexOf(name))).find((at) => !at.includes(-1));
   const [width, height] = [indexOf(headers, sizes.width), indexOf(headers, sizes.height)];
@@ -158,7 +158,7 @@ function labelIndex(of: {
     return named;
   }
   const known = labelHeaders.map((name) => headers.indexOf(name)).filter((i) => others.includes(i));
-  // A class often has a number and a name: the name says more.
+  // A class often has a number and a name: the name is used.
   const worded = known.filter((i) => tried.some((row) => /\p{L}/u.test(row[i] ?? '')));
   const found = worded.length > 0 ? worded : known;
   const valuesOf = (i: number) => tried.map((row) => row[i]).join('\n');
@@ -170,7 +170,7 @@ function labelIndex(of: {
   return refuse(`names images, but which of its columns holds the label? ${first.join(', ')}`);
 }
 
-/** Columns that hold nothing but 0 and 1, at least one of them a 1. */
+/** Columns that contain only 0 and 1, with at least one 1. */
 function flagColumns(
   first: readonly string[],
   headers: readonly string[],

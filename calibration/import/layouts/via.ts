@@ -35,7 +35,7 @@ const images = z.record(
 type Region = z.output<typeof region>;
 const project = z.object({ _via_img_metadata: images });
 
-/** Attributes are named by who annotates; of several, the first of these is the label. */
+/** The annotator names the attributes; names of the label attribute, in order of priority. */
 const labelNames = ['label', 'class', 'defect', 'type', 'category', 'name'];
 
 export function createViaReader({ locator }: ReaderInput): DocumentReader<unknown> {
@@ -58,14 +58,14 @@ export function createViaReader({ locator }: ReaderInput): DocumentReader<unknow
           missing.add(filename);
           continue;
         }
-        // A caption or a licence of the whole image is no label.
+        // A caption or a licence of the whole image is not a label.
         const whole = labelIn(file_attributes, true);
         const labelled = regions.map((one) => ({ one, label: labelIn(one.region_attributes) }));
         nameless += labelled.filter(({ label }) => label === undefined).length;
         const named = labelled.flatMap(({ one, label }) => (label === undefined ? [] : { one, label }));
         const shapes = named.flatMap(({ one, label }) => shapeOf(one.shape_attributes, label) ?? []);
         others += named.length - shapes.length;
-        // A line still says what the image shows.
+        // A line still labels the image.
         const marked = shapes.length === 0 ? named.map(({ label }) => label) : [];
         const labels = whole === undefined ? marked : [whole];
         add(image, { labels, shapes, isEmpty: labels.length + regions.length === 0 });
@@ -92,7 +92,7 @@ function labelIn(values: z.output<typeof attributes>, byNameOnly = false): strin
   return (known[0] ?? (byNameOnly ? undefined : texts[0]))?.text;
 }
 
-/** A text, or of check boxes the one that is set. */
+/** A text, or the selected check box. */
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value.trim() || undefined;
   if (typeof value !== 'object' || value === null) return undefined;

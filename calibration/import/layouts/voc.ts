@@ -15,7 +15,7 @@ export function createVocReader({ locator }: ReaderInput): DocumentReader<Elemen
       used.add(file.name);
       const folder = posix.dirname(file.name);
       const written = textOf(root, 'filename');
-      // The name inside is often that of another machine: the XML's own name counts first.
+      // The name inside is often from another machine: the name of the XML file has priority.
       const image =
         locator.find(stemOf(file.name), folder) ?? (written ? locator.find(written, folder) : undefined);
       if (!image) {

@@ -22,7 +22,7 @@ const notLabels =
 interface Classes {
   readonly folder: string;
   readonly names: ReadonlyMap<string, string>;
-  /** Values after a box are key points, no polygon. */
+  /** Values after a box are key points, not a polygon. */
   readonly hasKeyPoints: boolean;
 }
 
@@ -104,7 +104,7 @@ function nearest(known: readonly Classes[], image: string): Classes | undefined 
   return above.sort((a, b) => b.folder.length - a.folder.length)[0] ?? known[0];
 }
 
-/** `images/train/a.jpg` has `labels/train/a.txt`; or the text lies beside the image, or anywhere under its name. */
+/** `images/train/a.jpg` has `labels/train/a.txt`; or the text is next to the image, or in any folder with the same name. */
 function labelFileOf(
   image: SourceFile,
   byPath: ReadonlyMap<string, SourceFile>,
@@ -140,7 +140,7 @@ function numbersOf(line: string): number[] | undefined {
 function shapeOf(values: readonly number[], label: string, hasKeyPoints: boolean): DraftShape | undefined {
   const rest = values.slice(1);
   if (rest.length < 4 || rest.some((value) => value < -0.5 || value > 1.5)) return undefined;
-  // A sixth value is how sure a model was.
+  // A sixth value is the confidence of a model.
   if (hasKeyPoints || rest.length === 4 || rest.length === 5) {
     const [x, y, width, height] = rest as [number, number, number, number];
     return { kind: 'box', label, x: x - width / 2, y: y - height / 2, width, height };

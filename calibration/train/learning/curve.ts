@@ -1,11 +1,12 @@
 /**
- * How the error falls with the number of labels n, as an inverse power law that levels off, a + b·n^-c: the form that fits learning curves
- * of classifiers best with few parameters (Cortes, Jackel, Solla, Vapnik, Denker, "Learning Curves: Asymptotic Values and Rate of
- * Convergence", NIPS 1993; Viering and Loog, "The Shape of Learning Curves: A Review", TPAMI 45, 2023, §4.1).
+ * Models the error for n labels as an inverse power law with a limit, a + b·n^-c: the form with few parameters that fits
+ * learning curves of classifiers best (Cortes, Jackel, Solla, Vapnik, Denker, "Learning Curves: Asymptotic Values and Rate
+ * of Convergence", NIPS 1993; Viering and Loog, "The Shape of Learning Curves: A Review", TPAMI 45, 2023, §4.1).
  *
- * Four points do not determine a and c. Every pair on a grid counts as much as it explains the points (Bayesian model averaging, as in Domhan,
- * Springenberg, Hutter, IJCAI 2015), given the covariance of the points from a bootstrap: the points share their parts, so
- * their differences are known better than their values. What the points cannot tell makes the interval wide. Pure.
+ * Four points do not determine a and c. Every pair on a grid is weighted by how well it explains the points (Bayesian model
+ * averaging, as in Domhan, Springenberg, Hutter, IJCAI 2015), given the covariance of the points from a bootstrap: the
+ * points share their parts, so their differences are known better than their values. Parameters that the points do not
+ * determine widen the interval. Pure.
  */
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 
@@ -13,7 +14,7 @@ import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 export interface CurvePoints {
   readonly labels: readonly number[];
   readonly errors: readonly number[];
-  /** [points][points]: how the errors would scatter with other parts. */
+  /** [points][points]: covariance of the errors with other parts. */
   readonly covariance: readonly (readonly number[])[];
 }
 
@@ -25,22 +26,22 @@ export interface Estimate {
 }
 
 export interface LearningCurve {
-  /** Expected error at so many labels. */
+  /** Expected error at this number of labels. */
   errorAt(labels: number): Estimate;
-  /** What the error loses from one number of labels to a larger one; never below 0. */
+  /** Decrease of the error from one number of labels to a larger one; at least 0. */
   gain(from: number, to: number): Estimate;
 }
 
-/** Of the intervals, two-sided. */
+/** Two-sided confidence of the intervals. */
 export const confidence = 0.8;
 
-/** What never goes away, as a share of the error at the last point. */
+/** The limit of the error, as a share of the error at the last point. */
 const floors = Array.from({ length: 10 }, (_, i) => i / 10);
 /** Most curves still fall at so few labels: without this prior, the average would predict too small gains from few points. */
 const priorOf = (floor: number) => (1 - floor) ** 2;
-/** Exponents that are found in practice: 1/2 for hard classes, 1 and more where classes can be separated. */
+/** Exponents found in practice: 1/2 for hard classes, 1 and more for separable classes. */
 const exponents = Array.from({ length: 12 }, (_, i) => 0.1 + i / 8);
-/** The error at the last point is uncertain: its distribution is cut into so many equally probable pieces. */
+/** The error at the last point is uncertain: its distribution is divided into this many equally probable intervals. */
 const quantiles = [-1.383, -0.6745, -0.2104, 0.2104, 0.6745, 1.383];
 
 interface Candidate {
@@ -51,7 +52,7 @@ interface Candidate {
   readonly weight: number;
 }
 
-/** @throws RangeError for fewer than two points, or a covariance that is none */
+/** @throws RangeError for fewer than two points, or an invalid covariance */
 export function fitLearningCurve({ labels, errors, covariance }: CurvePoints): LearningCurve {
   if (labels.length < 2) throw new RangeError('a learning curve needs at least two points');
   const last = labels.at(-1)!;

@@ -1,4 +1,4 @@
-/** Errors of heads on ever more labels, and how they would scatter with other parts. Pure. */
+/** Errors of heads on increasing numbers of labels, and their covariance with other parts. Pure. */
 import { mixSeeds, type Random, seededRandom } from '../random.ts';
 import type { CurvePoints } from './curve.ts';
 import type { LearningPoints } from './points.ts';
@@ -6,20 +6,20 @@ import type { LearningPoints } from './points.ts';
 export interface ErrorOptions {
   /** Mistakes of `points`. */
   readonly of: 'wrong' | 'escaped';
-  /** What an example of a label counts; 0: not at all. They add up to 1 over all examples of `points`. */
+  /** Weight of an example of a label; 0: ignored. The weights of all examples of `points` sum to 1. */
   readonly weightOf: (label: string) => number;
   readonly seed: number;
 }
 
 const bootstraps = 200;
-/** Other parts would be learned from, too, not only judged: the bootstrap knows the judging alone. */
+/** Factor for the variation of training: the bootstrap only covers the variation of the judged parts. */
 const scatter = 2;
-/** How a mistake that nobody has seen yet would become rarer with more labels. */
+/** Exponent with which unobserved mistakes become rarer with more labels. */
 const unseenExponent = 0.7;
 
 /**
- * The covariance comes from a bootstrap over groups of parts within their labels, and over the splits into folds. No mistake in n groups does
- * not prove that there is none: half a mistake is added, and a whole one to the deviation.
+ * The covariance comes from a bootstrap over groups of parts within their labels, and over the splits into folds. Zero
+ * mistakes in n groups do not prove an error of zero: half a mistake is added, and one mistake to the deviation.
  */
 export function errorsOf(points: LearningPoints, { of, weightOf, seed }: ErrorOptions): CurvePoints {
   const { examples, labels } = points;
@@ -53,7 +53,7 @@ export function errorsOf(points: LearningPoints, { of, weightOf, seed }: ErrorOp
   const covariance = labels.map((_, a) =>
     labels.map((_, b) => {
       const sum = drawn.reduce((sum, row) => sum + (row[a]! - mean[a]!) * (row[b]! - mean[b]!), 0);
-      // What single points scatter by themselves keeps the matrix regular.
+      // The independent variance of single points keeps the matrix regular.
       const own = a === b ? (0.25 / total) ** 2 : 0;
       return (scatter * sum) / bootstraps + unseen[a]! * unseen[b]! + own;
     }),
@@ -61,7 +61,7 @@ export function errorsOf(points: LearningPoints, { of, weightOf, seed }: ErrorOp
   return { labels, errors, covariance };
 }
 
-/** As if the errors were so many times as frequent. */
+/** Scales the errors by a factor. */
 export function scaled({ labels, errors, covariance }: CurvePoints, factor: number): CurvePoints {
   return {
     labels,
@@ -81,7 +81,7 @@ function groupsByLabel({ examples }: LearningPoints, counted: readonly number[])
   return Array.from(labels.values(), (groups) => [...groups.values()]);
 }
 
-/** How often each example is drawn if as many groups of each label are drawn as there are. */
+/** How often each example is drawn when the groups of each label are resampled. */
 function resampled(labels: readonly (readonly number[][])[], count: number, random: Random): Uint8Array {
   const times = new Uint8Array(count);
   for (const groups of labels) {

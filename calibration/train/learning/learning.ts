@@ -1,4 +1,6 @@
-/** What more labels would bring: the learning curve of a trained head, in figures and in an operator's words. */
+/**
+ * Estimates the effect of more labels: the learning curve of a trained head, in figures and in a sentence for the operator.
+ */
 import { decide, type Probabilities, type Rules } from '../../../models/verdict.ts';
 import { mostProbable } from '../evaluate.ts';
 import type { Example, TrainedHead } from '../fit.ts';
@@ -10,7 +12,7 @@ import { harmonicMean, type LearningPoints, learningPoints } from './points.ts';
 export interface LearningInput {
   readonly examples: readonly Example[];
   readonly head: TrainedHead;
-  /** What the head says of each example without having seen it. */
+  /** Held-out prediction for each example. */
   readonly heldOut: readonly Probabilities[];
   readonly rules: Rules;
   readonly seed: number;
@@ -19,23 +21,23 @@ export interface LearningInput {
 
 export type Learning = NonNullable<Report['learning']>;
 
-/** A quarter of fewer labels is one or none. */
+/** Minimum number of labels: a quarter of fewer is one or none. */
 const minGroups = 8;
-/** Numbers of labels that are offered, and how many times the present ones they may come to. */
+/** Steps of additional labels, and their maximum as a multiple of the present labels. */
 const usualSteps = [10, 20, 50, 100, 200, 500];
 const farthest = 4;
 const curveSamples = 12;
-/** Views and places change the frequency of errors; a larger factor is chance. */
+/** Views and localized features change the frequency of errors; a larger factor is random. */
 const maxScaled = 2;
-/** A gain that nobody notices. */
+/** A negligible gain. */
 const onePoint = 0.01;
-/** An interval that is wider than so many times the gain says little about it. */
+/** An interval wider than this multiple of the gain makes the estimate unclear. */
 const widest = 2.5;
-/** A label gains most if it gains so many times what all gain on average. */
+/** A label is named if its gain is at least this multiple of the average gain. */
 const outstanding = 1.5;
 
 /**
- * @param steps numbers of labels to be added per class, ascending; those that are too far to be predicted are left out, the first one never
+ * @param steps numbers of additional labels per class, ascending; those too large to predict are omitted, except the first
  * @throws the reason of `signal`
  */
 export async function learningOf(input: LearningInput, steps = usualSteps): Promise<Learning> {
@@ -95,7 +97,7 @@ function whyTooFew({ examples, head }: LearningInput): string | undefined {
   const least = Math.min(...groups);
   if (least >= minGroups) return undefined;
   const label = head.labels[groups.indexOf(least)];
-  return `how much more labels would gain cannot be told yet: it takes ${minGroups} different parts of each label, ${label} has ${least}`;
+  return `the effect of more labels cannot be estimated yet: ${minGroups} different parts of each label are needed, ${label} has ${least}`;
 }
 
 type Counts = (label: string) => boolean;
@@ -106,7 +108,7 @@ function createMeasure(points: LearningPoints, { examples, head, heldOut, rules,
     wrong: heldOut.map((one, i) => mostProbable(one) !== examples[i]!.label),
     escaped: heldOut.map((one) => decide([one], rules).verdict === 'pass'),
   };
-  /** What an example counts: each the same, or each label the same. */
+  /** Weights of examples: equal for each example, or equal for each label. */
   const weightsIn = (list: readonly { readonly label: string }[], counts: Counts, each: 'part' | 'label') => {
     const numbers = new Map(
       head.labels.filter(counts).map((label) => [label, list.filter((one) => one.label === label).length]),
@@ -127,7 +129,7 @@ function createMeasure(points: LearningPoints, { examples, head, heldOut, rules,
   };
 }
 
-/** How many more labels per class a person would think of. */
+/** A practical number of additional labels per class. */
 function usualStep(now: number): number {
   if (now < 8) return 10;
   return now < 100 ? 20 : now < 500 ? 100 : 500;
@@ -150,23 +152,23 @@ function sentenceOf(
   if (high < onePoint) {
     return {
       state: 'saturated',
-      sentence: `more labels of this kind would gain less than 1 point (${more} more per class)`,
+      sentence: `more labels of this kind would improve the accuracy by less than 1 percentage point (${more} more per class)`,
     };
   }
   const most = byLabel[0];
   const where =
     byLabel.length > 2 && most && most.recall.low > onePoint && most.recall.value > outstanding * value
-      ? `; most for ${most.label}, of which about ${points(most.recall.value)} points more would be found`
+      ? `; most for ${most.label}, of which about ${points(most.recall.value)} points more would be recognised`
       : '';
   if (high - low > Math.max(widest * value, onePoint)) {
     return {
       state: 'unclear',
-      sentence: `${more} more labels per class would gain ${range} points, which the present labels cannot tell more closely${where}`,
+      sentence: `${more} more labels per class would improve the accuracy by ${range} points; the present labels do not allow a closer estimate${where}`,
     };
   }
   return {
     state: 'gains',
-    sentence: `${more} more labels per class would gain about ${pointsOf(value)} (${range})${where}`,
+    sentence: `${more} more labels per class would improve the accuracy by about ${pointsOf(value)} (${range})${where}`,
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * How the error on held-out parts falls with the number of labels: linear heads are trained on a quarter of the labels up to all of them,
- * and judge the parts of the fold that they have not seen.
+ * Measures the error on held-out parts for increasing numbers of labels: linear heads are trained on a quarter of the
+ * labels up to all of them, and judge the parts of the held-out fold.
  *
  * The heads solve the same problem as the trained head (`loop.ts`), on the images as they are and with its penalty, but in closed form in the
  * dual: all of them share one kernel matrix, so a fit is one Cholesky factorisation of the rows that it uses.
@@ -20,9 +20,9 @@ export interface LearningPoints {
   readonly labels: readonly number[];
   /** Sampled examples: label and group. */
   readonly examples: readonly Grouped[];
-  /** [size][repeat][example]: 1 if a head that had not seen the example took it for another label. */
+  /** [size][repeat][example]: 1 if a head that was trained without the example predicted another label. */
   readonly wrong: readonly (readonly Uint8Array[])[];
-  /** Likewise: 1 for a bad part that would pass. */
+  /** 1 for a bad part that would pass. */
   readonly escaped: readonly (readonly Uint8Array[])[];
 }
 
@@ -34,9 +34,9 @@ export interface LearningOptions {
 
 /** Shares of the training labels of a fold, a factor of 1.6 apart. */
 const shares = [0.25, 0.4, 0.63, 1];
-/** More rows do not change the shape of the curve, and a fit takes time with their cube. */
+/** Maximum number of rows: more do not change the shape of the curve, and the time of a fit grows with their cube. */
 const maxRows = 360;
-/** Splits into folds; with few rows a fit costs nothing, and single splits scatter. */
+/** Number of splits into folds: more for few rows, for which a fit is fast and single splits vary. */
 const repeatsOf = (rows: number) => (rows <= 200 ? 6 : 3);
 
 /**
@@ -90,13 +90,16 @@ export async function learningPoints(
 }
 
 /**
- * The number that stands for classes of different sizes: an error that falls with 1/n in each class falls with the mean of 1/n in all.
+ * Effective number for classes of different sizes: if the error of each class falls with 1/n, the total error falls with
+ * the mean of 1/n.
  */
 export function harmonicMean(counts: readonly number[]): number {
   return counts.length / counts.reduce((sum, count) => sum + 1 / count, 0);
 }
 
-/** For each class an order of its examples in which groups stay together: smaller subsets are the beginnings of larger ones. */
+/**
+ * For each class, an order of its examples that keeps groups together, so that smaller subsets are prefixes of larger ones.
+ */
 function nestedSubsets(
   examples: readonly Grouped[],
   labels: readonly string[],
@@ -114,7 +117,7 @@ function nestedSubsets(
       upTo(share: number): number[] {
         const chosen: number[] = [];
         for (const group of ordered) {
-          // The group that crosses the limit belongs to the side that it is nearer to; none is empty.
+          // The group that crosses the limit is assigned to the nearer side; no side is empty.
           if (chosen.length > 0 && chosen.length + group.length / 2 > share * total) break;
           chosen.push(...group);
         }

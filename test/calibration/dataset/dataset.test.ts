@@ -174,7 +174,7 @@ test('a damaged line, an image moved by hand and one that is gone cost only them
   expect(dataset.frames.every(({ file }) => existsSync(file))).toBe(true);
   expect(dataset.notices).toEqual([
     expect.stringContaining('line 5 is damaged'),
-    expect.stringContaining('1 labelled pictures are missing'),
+    expect.stringContaining('1 labelled images are missing'),
   ]);
 });
 

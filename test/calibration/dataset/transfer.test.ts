@@ -191,7 +191,7 @@ test('the command line imports, counts and exports', async () => {
     [
       'layout: labels from the folders',
       'labels: a/b 1 (defect), good 3 (good), scratch 2 (defect)',
-      '6 files found: 6 added, 0 relabelled, 0 there already, 0 masks and 0 annotation files read, 0 skipped',
+      '6 files found: 6 added, 0 relabelled, 0 already in the dataset, 0 masks and 0 annotation files read, 0 skipped',
       '',
     ].join('\n'),
   );

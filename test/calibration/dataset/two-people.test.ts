@@ -153,8 +153,8 @@ test('what a change of a label would do is told before: frames, heads, threshold
     frames: 3,
     others: 0,
     effects: [
-      '2026-11-23.2, which judges now, goes on saying "dent" until a version that is trained after this change is promoted.',
-      '1 other version knows "dent" and would say so if promoted.',
+      'The active version 2026-11-23.2 continues to predict "dent" until a version that is trained after this change is promoted.',
+      '1 other version has the label "dent" and would predict it if promoted.',
       'Recipe blue has a fail threshold for "dent": change the configuration, too.',
     ],
   });

@@ -47,10 +47,10 @@ test('the command line says what it understood, asks with exit 2, and exits with
   ];
   expect(mvtec).toMatchObject({ code: 0, stderr: '' });
   expect(mvtec.stdout.split('\n')).toEqual([
-    'layout: labels from the folders, 1 masks beside the images',
+    'layout: labels from the folders, 1 masks next to the images',
     'labels: good 1 (good), scratch 1 (defect)',
     '1 images with boxes, polygons or masks, which are kept',
-    '4 files found: 2 added, 0 relabelled, 0 there already, 1 masks and 0 annotation files read, 1 skipped',
+    '4 files found: 2 added, 0 relabelled, 0 already in the dataset, 1 masks and 0 annotation files read, 1 skipped',
     '  skipped 1: no image, and no annotations that are read',
     '    b/\ufffd[2Jreadme.txt',
     '',

@@ -65,9 +65,9 @@ test('what systems and people leave between the images is reported', async () =>
   expect(reasonsOf(taken)).toEqual({
     '.git': 'hidden folder, not opened',
     'good/.ipynb_checkpoints': 'hidden folder, not opened',
-    'good/Thumbs.db': 'left by Windows, no image',
-    'good/desktop.ini': 'left by Windows, no image',
-    'good/._1.png': 'left by macOS, no image',
+    'good/Thumbs.db': 'left by Windows, not an image',
+    'good/desktop.ini': 'left by Windows, not an image',
+    'good/._1.png': 'left by macOS, not an image',
     'good/.DS_Store': 'hidden file',
     'more.zip': 'an archive inside: unpack it first',
     'readme.txt': 'no image, and no annotations that are read',
@@ -104,7 +104,7 @@ test('zips of Windows and macOS are read, whatever they do with names', async ()
   await clearUtf8Flag(file('mac.zip'));
   const mac = await take(file('mac.zip'));
   expect(mac.inDataset).toEqual(['Größë'.normalize('NFC'), 'good']);
-  expect(reasonsOf(mac)).toEqual({ '__MACOSX/P/good/._1.JPG': 'left by macOS, no image' });
+  expect(reasonsOf(mac)).toEqual({ '__MACOSX/P/good/._1.JPG': 'left by macOS, not an image' });
 });
 
 test('links, encrypted files and repeated names in a zip are reported', async () => {

@@ -93,7 +93,7 @@ test('an import is refused before anything is written, and --map decides', async
   ]);
   expect(taken.notes).toEqual([
     '"NG" and "NG " differ in white space or Unicode form only: one label, NG',
-    '"goood" (1 image) is nearly "good", which means good: as it is, it counts as a defect of its own; --map joins them',
+    '"goood" (1 image) is similar to "good", which means good: it counts as a separate defect; merge them with --map',
   ]);
   const unused = await take(path, { storage, map: new Map([...map, ['Okay', 'good']]) });
   expect(unused.notes).toContain('--map Okay=…: there is no such label here');

@@ -18,7 +18,7 @@ describe('a head that knows good parts only', () => {
     expect(judgeGoodOnly(passing(20, 0), isGood, 0.05, undefined)).toEqual({
       allowed: true,
       reason:
-        'there is no active model version yet; it passes parts like the 20 good ones and holds back all others',
+        'there is no active model version yet; parts like the 20 good ones pass, all others are uncertain',
     });
   });
 
@@ -27,7 +27,7 @@ describe('a head that knows good parts only', () => {
     expect(judgeGoodOnly(passing(20, 0), isGood, 0.05, knowing)).toEqual({
       allowed: false,
       reason:
-        '2026-11-30.1, which is active, knows defects (dent, scratch) and this one only good parts: it would name none of them; label at least 4 frames of each of them',
+        'the active version 2026-11-30.1 recognises defects (dent, scratch), but this one was trained on good parts only; label at least 4 frames of each defect and train again',
     });
   });
 
@@ -35,7 +35,7 @@ describe('a head that knows good parts only', () => {
     expect(judgeGoodOnly(passing(19, 0), isGood, 0.05, active(20, 0))).toEqual({
       allowed: true,
       reason:
-        'it is no worse: of 20 good parts it holds back 1, 2026-11-30.1 0; of 2 defects it passes 0, 2026-11-30.1 0',
+        'it is no worse: of 20 good parts, 1 are uncertain, with 2026-11-30.1 0; of 2 defects, 0 pass, with 2026-11-30.1 0',
     });
     expect(judgeGoodOnly(passing(17, 0), isGood, 0.05, active(17, 0)).allowed).toBe(true);
     expect(judgeGoodOnly(passing(17, 0), isGood, 0.05, active(18, 0)).allowed).toBe(false);
@@ -50,7 +50,7 @@ describe('a head that knows good parts only', () => {
     const unknown = { ...active(20, 0), passes: isGood.map(() => undefined) };
     expect(judgeGoodOnly(passing(20, 2), isGood, 0.05, unknown)).toEqual({
       allowed: true,
-      reason: '2026-11-30.1 left no answers to compare with',
+      reason: '2026-11-30.1 has no recorded answers to compare with',
     });
   });
 });

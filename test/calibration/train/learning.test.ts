@@ -86,7 +86,7 @@ describe('what more labels would bring', () => {
     const { learning } = await learned(parts(1, 12, { modes: 24 }));
     expect(learning.state).toBe('gains');
     expect(learning.sentence).toMatch(
-      /^20 more labels per class would gain about \d+ points \(\d+(\.\d)? to \d+\)/,
+      /^20 more labels per class would improve the accuracy by about \d+ points \(\d+(\.\d)? to \d+\)/,
     );
     expect(learning.now).toBe(12);
     const sizes = learning.points.map(({ labels }) => labels);
@@ -110,14 +110,14 @@ describe('what more labels would bring', () => {
     const { learning } = await learned(parts(2, 60));
     expect(learning.state).toBe('saturated');
     expect(learning.sentence).toMatch(
-      /^more labels of this kind would gain less than 1 point \(20 more per class\)/,
+      /^more labels of this kind would improve the accuracy by less than 1 percentage point \(20 more per class\)/,
     );
   });
 
   it('cannot be told from few different parts, and says how many it takes', async () => {
     const { learning } = await learned(parts(3, 12, { group: 2 }));
     expect(learning).toMatchObject({ state: 'unknown', points: [], expected: [] });
-    expect(learning.sentence).toContain('it takes 8 different parts of each label, crack has 6');
+    expect(learning.sentence).toContain('8 different parts of each label are needed, crack has 6');
   });
 
   it('comes from heads that know no part of a group on which they are judged', async () => {
