@@ -1,4 +1,4 @@
-/** The agent as a user starts it: a process of its own, a config file, verdicts at a subscriber. */
+/** Runs the agent as a user does: in its own process, with a config file; a subscriber receives the verdicts. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,38 +10,38 @@ import { processTree } from '../../agent/bench/proc.ts';
 import { type Arrived, subscribeToResults } from '../../agent/bench/results.ts';
 import { until } from '../rigs/until.ts';
 
-/** What the embedded base is measured in. */
+/** Precision in which the embedded base is measured. */
 export type Precision = 'fp32' | 'int8';
 
 export interface AgentOptions {
-  /** What `cameras` says, by name; at least their urls. */
+  /** The section `cameras` of the config file. */
   readonly cameras: Readonly<Record<string, { readonly url: string } & Readonly<Record<string, unknown>>>>;
   /** A name or a path, as `model.base` takes it. */
   readonly base: string;
-  /** Of the base; default: float. */
+  /** Precision of the base; default: float. */
   readonly precision?: Precision;
-  /** 0: one a core. */
+  /** 0: one thread per core. */
   readonly threads?: number;
   readonly broker: string;
   readonly storage: string;
-  /** For the config file. */
+  /** Folder of the config file. */
   readonly folder: string;
-  /** For Node, before the script. */
+  /** Options of Node, before the script. */
   readonly nodeOptions?: readonly string[];
 }
 
 export interface RunningAgent extends AsyncDisposable {
   readonly process: ChildProcess;
   readonly pid: number;
-  /** When it was spawned, ms since the epoch. */
+  /** Start time of the process, ms since the epoch. */
   readonly startedAt: number;
-  /** Results as they came, oldest first. */
+  /** Results in order of arrival. */
   readonly arrived: readonly Arrived[];
   /** Log lines so far. */
   readonly log: readonly LogLine[];
-  /** Where its HTTP side listens. */
+  /** URL of its HTTP server. */
   readonly url: string;
-  /** The agent and everything it started. */
+  /** Process ids of the agent and of everything it started. */
   tree(): number[];
   /** Sends a command as a PLC would. */
   command(name: string, payload: object): Promise<void>;
@@ -55,7 +55,7 @@ export interface LogLine {
 }
 
 const main = fileURLToPath(new URL('../../agent/main.js', import.meta.url));
-/** The log line that says it. */
+/** Log line of each milestone. */
 export const milestones = {
   model: 'the model is ready',
   camera: 'the camera is up',
@@ -63,7 +63,10 @@ export const milestones = {
   http: 'page, API and metrics are served',
 } as const;
 
-/** Starts the agent and waits until it serves; its camera and model may still be on their way. Closed means it ended by SIGTERM, and is gone. */
+/**
+ * Starts the agent and waits until its HTTP server answers; its camera and model may not be ready yet. Disposal sends
+ * SIGTERM and waits for the end.
+ */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const {
     cameras,
@@ -84,7 +87,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     http: { port: 0 },
     model: { base, provider: 'cpu', precision, threads },
     storage: { directory: storage },
-    // What follows a training must not disturb what is measured after it.
+    // Work after a training must not disturb the next measurement.
     training: { quantize: false },
     log: { format: 'json' },
   };
@@ -98,7 +101,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const startedAt = Date.now();
   const child = spawn(process.execPath, [...nodeOptions, main, 'run', '--config', file], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    // As the service, the image and `qc-agent` start it.
+    // The options with which the service, the container image and `qc-agent` start it.
     env: { ...process.env, MALLOC_ARENA_MAX: '2' },
   });
   const exited = once(child, 'exit');
@@ -143,7 +146,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   };
 }
 
-/** Waits for the first part that was really judged, and hands it over. */
+/** Waits for the first result of a judged part and returns it. */
 export function firstVerdict(agent: RunningAgent): Promise<Arrived> {
   return until(() => agent.arrived.find(({ result }) => result.state === 'completed'), {
     timeoutMs: 60_000,

@@ -1,6 +1,6 @@
 /**
- * What the agent is held against: onnxruntime on one fixed tensor, again and again, and nothing else in the process.
- * Started by bare.ts with its task as JSON; says what it measured, then waits to be ended.
+ * The reference for the agent's speed: a process that only runs onnxruntime on one fixed tensor, repeatedly.
+ * bare.ts starts it with its task as JSON; it reports its measurement, then waits for its end.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import ort from 'onnxruntime-node';
@@ -9,7 +9,7 @@ import type { BareTask, FromBare } from './bare.ts';
 const task = JSON.parse(process.argv[2]!) as BareTask;
 const { model, input, dims, dimensions, threads, options, seconds, everyMs } = task;
 
-/** As models/session-worker.ts opens it, or as someone who gives the threads only. */
+/** Session options of models/session-worker.ts, or only the number of threads. */
 const session = await ort.InferenceSession.create(model, {
   intraOpNumThreads: threads,
   ...(options === 'agent' && {
@@ -42,5 +42,5 @@ const figures: FromBare = {
   cpuMs: (user + system) / 1000 / runs,
 };
 process.send!(figures);
-// Its memory is measured now; the parent ends it.
+// The parent now measures the memory, then ends this process.
 process.on('disconnect', () => process.exit(0));

@@ -4,20 +4,20 @@ import { pssMb } from '../../agent/bench/proc.ts';
 import type { Base } from '../../models/base.ts';
 
 export interface BareOptions {
-  /** The model; a file that runs as it is, since a copy in memory would make the comparison easier. */
+  /** The model, as a file that onnxruntime opens itself: a copy in memory would favour the agent in the comparison. */
   readonly base: Base;
   readonly threads: number;
-  /** Session options: those of the agent, or onnxruntime's own for whatever the caller does not name. */
+  /** Session options: those of the agent, or the defaults of onnxruntime. */
   readonly options: 'agent' | 'defaults';
   readonly seconds: number;
-  /** One inference so often instead of one after the other, ms. */
+  /** Interval between inferences, ms; without it each begins when the last one ends. */
   readonly everyMs?: number;
 }
 
-/** What the loop says of itself. */
+/** The loop's own measurement. */
 export interface FromBare {
   readonly perSecond: number;
-  /** Each inference, ms. */
+  /** Time of each inference, ms. */
   readonly milliseconds: readonly number[];
   /** CPU time of one inference, all threads, ms. */
   readonly cpuMs: number;
@@ -31,14 +31,14 @@ export interface BareTask extends Omit<BareOptions, 'base'> {
   readonly model: string;
   readonly input: string;
   readonly dims: readonly number[];
-  /** Free dimensions of the graph: an image at a time. */
+  /** Sizes of the graph's free dimensions: one image at a time. */
   readonly dimensions: Readonly<Record<string, number>>;
 }
 
-/** Runs the loop in its own process and measures its memory at the end, while it still has it. */
+/** Runs the loop in its own process and measures its memory before the process ends. */
 export async function runBare({ base, ...options }: BareOptions): Promise<BareResult> {
   const { manifest, model, dimensions } = base;
-  if (typeof model !== 'string') throw new Error(`${base.file} does not run as it is`);
+  if (typeof model !== 'string') throw new Error(`${base.file} is not a file that onnxruntime can open`);
   const { name, layout, width, height } = manifest.input;
   const dims = layout === 'NCHW' ? [1, 3, height, width] : [1, height, width, 3];
   const task: BareTask = { ...options, model, input: name, dims, dimensions };

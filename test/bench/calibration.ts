@@ -19,12 +19,12 @@ import type { Workshop } from './workshop.ts';
 
 const rounds = 3;
 const promotions = 10;
-/** Images of each label: with their eight views more than a measurement can look at. */
+/** Number of images per label: with eight views each, more than training can process during a measurement. */
 const perLabel = 80;
 const size = 280;
 const clip = { width: 640, height: 480, fps: 30 };
 
-/** What calibration costs the line, and how soon a new head judges. */
+/** How much calibration slows inspection, and the time until a new head judges. */
 export const calibration: Benchmark = {
   name: 'calibration',
   missing: clipCameraMissing,
@@ -33,8 +33,8 @@ export const calibration: Benchmark = {
     const threads = availableParallelism();
     return [
       ...(await extraction(workshop)),
-      ...(await beside(workshop, threads)),
-      ...(threads > 1 ? await beside(workshop, 1) : []),
+      ...(await duringTraining(workshop, threads)),
+      ...(threads > 1 ? await duringTraining(workshop, 1) : []),
       ...(await promoting(workshop)),
     ];
   },
@@ -55,7 +55,7 @@ function noise(seed: number, shade: number): Image {
   return { width: size, height: size, data };
 }
 
-/** Images of the dataset through the base, beside the base alone on one image. */
+/** Feature extraction for the images of the dataset, compared with inference alone on one image. */
 async function extraction({ storage }: Workshop): Promise<Row[]> {
   const { frames } = await readDataset(storage, console.log);
   const some = frames.slice(0, 60);
@@ -107,8 +107,8 @@ async function extraction({ storage }: Workshop): Promise<Row[]> {
 
 const forgetFeatures = (storage: string) => rm(join(storage, 'features'), { recursive: true, force: true });
 
-/** Parts a second at full speed while the agent trains, beside those while it does not. */
-async function beside(workshop: Workshop, threads: number): Promise<Row[]> {
+/** Parts per second at full speed with and without a training. */
+async function duringTraining(workshop: Workshop, threads: number): Promise<Row[]> {
   const { seconds, storage } = workshop;
   await using camera = await workshop.camera({ ...clip, fps: 60, seconds: rounds * (2 * seconds + 20) + 60 });
   const trigger = { kind: 'continuous', everyMs: 1 };
@@ -127,12 +127,11 @@ async function beside(workshop: Workshop, threads: number): Promise<Row[]> {
       await ask(agent, 'training/start', {});
       await until(async () => (await training(agent)).done > 0, {
         timeoutMs: 120_000,
-        what: 'training to look at pictures',
+        what: 'training to process images',
       });
       const observed = await observe(agent, seconds);
       const { state, done } = await training(agent);
-      if (state !== 'running')
-        throw new Error(`training is ${state}: it did not last as long as the measurement`);
+      if (state !== 'running') throw new Error(`training is ${state}: it ended before the measurement`);
       await ask(agent, 'training/cancel', {});
       await until(async () => (await training(agent)).state !== 'running', { what: 'training to end' });
       return { ...observed, pictures: done };
@@ -152,14 +151,14 @@ async function beside(workshop: Workshop, threads: number): Promise<Row[]> {
       unit: 'parts/s',
     },
     {
-      what: `pictures that training has looked at meanwhile, ${on}`,
+      what: `images that training processed meanwhile, ${on}`,
       figure: median(results.map(({ training }) => training.pictures)),
       unit: 'pictures',
     },
   ];
 }
 
-/** From asking for another head to the first part that it has judged, at a subscriber. */
+/** Time from the request to promote another head to its first result at a subscriber. */
 async function promoting(workshop: Workshop): Promise<Row[]> {
   const { storage } = workshop;
   const versions = [await addHead(storage), await addHead(storage)];

@@ -14,13 +14,13 @@ import type { Workshop } from './workshop.ts';
 const size = { width: 1280, height: 720 };
 /** 5 parts per second of each camera. */
 const everyMs = 200;
-/** What has to hold, with this many. */
+/** Setting with a target. */
 const wanted = { cameras: 8, p99Ms: 250, mbForOneMore: 100 };
 
 interface Setting {
   readonly cameras: number;
   readonly precision: Precision;
-  /** Frames a second that each camera sends. */
+  /** Frame rate of each camera. */
   readonly fps: number;
 }
 
@@ -30,7 +30,7 @@ const settings: readonly Setting[] = [
   ...[1, 2].map((cameras) => ({ cameras, precision: 'fp32' as const, fps: 10 })),
 ];
 
-/** What one computer does for more and more cameras of 1280 × 720, each with 5 parts a second. */
+/** Load of one computer with an increasing number of cameras of 1280 × 720, each with 5 parts per second. */
 export const cameras: Benchmark = {
   name: 'cameras',
   missing: clipCameraMissing,
@@ -55,12 +55,12 @@ export const cameras: Benchmark = {
 
 interface Observation extends Observed, Counted {
   readonly seconds: number;
-  /** Of all the agent's processes, MB. */
+  /** Memory of all the agent's processes, MB. */
   readonly pss: number;
 }
 
 async function watch(workshop: Workshop, { cameras: count, precision, fps }: Setting): Promise<Observation> {
-  // A p99 wants parts: the setting with a target is watched longest.
+  // A 99th percentile needs many parts: the setting with a target is measured longest.
   const seconds = count === wanted.cameras ? Math.max(15, workshop.seconds) : workshop.seconds;
   await using server = await workshop.camera({ ...size, fps, seconds: seconds + 90 }, count);
   const trigger = { kind: 'continuous', everyMs };
@@ -81,7 +81,7 @@ async function watch(workshop: Workshop, { cameras: count, precision, fps }: Set
   };
 }
 
-/** Waits until a part of every camera was judged. */
+/** Waits for a verdict from every camera. */
 async function allJudged(agent: RunningAgent, names: readonly string[]): Promise<void> {
   await until(() => unjudged(agent.arrived, names).length === 0, {
     timeoutMs: 60_000,

@@ -11,22 +11,22 @@ export interface ClipOptions {
   readonly width: number;
   readonly height: number;
   readonly fps: number;
-  /** At least so long, s. */
+  /** Minimum length, s. */
   readonly seconds: number;
 }
 
-/** Why no camera can play a clip here, and what to install; undefined if one can. */
+/** The reason why no camera can play a clip on this computer, with what to install; undefined if one can. */
 export function clipCameraMissing(): string | undefined {
   if (spawnSync('ffmpeg', ['-version']).error) return 'there is no ffmpeg command (apt-get install ffmpeg)';
   return gstMissing();
 }
 
-/** Encoded once, then repeated without encoding: making a long clip costs no more than a short one. */
+/** Seconds that are encoded; the clip repeats them without encoding, so a long clip takes no longer than a short one. */
 const encodedSeconds = 10;
 
 /**
- * Makes a file as a camera would send it: H.264 without B-frames, a key frame every second, moving shapes and a
- * sensor's noise, at 0.1 bit a pixel (5 Mbit/s at 1080p25). Returns its path; made only once in a folder.
+ * Makes a video like that of a camera: H.264 without B-frames, a key frame every second, moving shapes and sensor noise, at
+ * 0.1 bit per pixel (5 Mbit/s at 1080p25). Returns its path; a file that already exists in the folder is used again.
  */
 export async function makeClip(
   folder: string,

@@ -1,4 +1,4 @@
-/** What a part costs with a head that looks at places, in parallel with one that does not, on the same base. */
+/** CPU time per part of a head that looks at places, compared with one that does not, on the same base. */
 import { seededRandom } from '../../calibration/train/random.ts';
 import { openBase } from '../../models/base.ts';
 import { type CellBlock, type MapSize, spotAt } from '../../models/cells.ts';
@@ -14,10 +14,13 @@ import { median } from './harness.ts';
 
 const base = 'resnet50-embedded';
 const rounds = 21;
-/** CPU time of a round and way: some parts. */
+/** Minimum CPU time of a measurement, ms: several parts. */
 const roundMs = 150;
 
-/** One line for each precision and way of looking: CPU time, which other programs on the machine hardly change. @param folder for the base in 8 bits */
+/**
+ * One line for each precision and kind of head, with its CPU time, on which other programs have little effect. @param
+ * folder receives the base in 8 bits
+ */
 export async function costOfPlaces(folder: string): Promise<string[]> {
   const images = Array.from({ length: 8 }, (_, seed) => noise(seed));
   const made = await quantizeBase(
@@ -44,14 +47,14 @@ export async function costOfPlaces(folder: string): Promise<string[]> {
   return lines;
 }
 
-/** Median of alternating rounds, ms of CPU time for a part. */
+/** Median CPU time per part over alternating rounds, ms. */
 async function sideBySide(session: Session, image: Image): Promise<{ name: string; ms: number }[]> {
   const size = session.facts.manifest.features.size;
   const [stage2, stage3] = [session.facts.maps[0]!, session.facts.maps[1]!];
   const channels = stage2.channels + stage3.channels;
   const evidence = (): CellBlock['look'] => ({
     by: 'evidence',
-    weights: drawn(1, channels),
+    weights: randomValues(1, channels),
     bias: 0,
     sharpness: 3,
   });
@@ -78,13 +81,13 @@ async function sideBySide(session: Session, image: Image): Promise<{ name: strin
   ];
   const maps = { stage2, stage3 };
   const rank = 20;
-  const exemplars = Array.from({ length: 40 }, (_, i) => drawn(10 + i, size));
+  const exemplars = Array.from({ length: 40 }, (_, i) => randomValues(10 + i, size));
   const distance: WhitenedDistance = {
-    centre: drawn(60, size),
-    weight: drawn(61, size),
-    axes: drawn(62, rank * exemplars.length),
-    means: [drawn(63, rank), drawn(64, rank)],
-    parts: exemplars.map((_, i) => drawn(70 + i, rank)),
+    centre: randomValues(60, size),
+    weight: randomValues(61, size),
+    axes: randomValues(62, rank * exemplars.length),
+    means: [randomValues(63, rank), randomValues(64, rank)],
+    parts: exemplars.map((_, i) => randomValues(70 + i, rank)),
     nearest: true,
     limit: 1,
   };
@@ -93,13 +96,13 @@ async function sideBySide(session: Session, image: Image): Promise<{ name: strin
     const model = encodeHead({
       transform: 'hellinger',
       labels: ['good', 'bad'],
-      weights: drawn(2, 2 * inner),
-      bias: drawn(3, 2),
+      weights: randomValues(2, 2 * inner),
+      bias: randomValues(3, 2),
       temperature: 1,
-      ...(look && { cells: { maps, window, look, mean: drawn(4, channels) } }),
-      ...(where && { where: { maps, window, weights: drawn(5, channels), bias: 0 } }),
+      ...(look && { cells: { maps, window, look, mean: randomValues(4, channels) } }),
+      ...(where && { where: { maps, window, weights: randomValues(5, channels), bias: 0 } }),
       exemplars,
-      ...(memory && { distance, goodParts: { memory: drawnMemory(stage2, stage3), good: [true, false] } }),
+      ...(memory && { distance, goodParts: { memory: randomMemory(stage2, stage3), good: [true, false] } }),
     });
     await session.keepHead({ version: name, labels: ['good', 'bad'], model });
   }
@@ -113,18 +116,18 @@ async function sideBySide(session: Session, image: Image): Promise<{ name: strin
   return ways.map(({ name }) => ({ name, ms: median(taken.get(name)!) }));
 }
 
-/** As large as the largest that training makes. */
-function drawnMemory(stage2: MapSize, stage3: MapSize): GoodMemory {
+/** A memory of the maximum size that training makes, with random values. */
+function randomMemory(stage2: MapSize, stage3: MapSize): GoodMemory {
   const projected = 32;
   const places = stage2.height * stage2.width;
   const projection = (seed: number, map: MapSize) => ({
     ...map,
-    matrix: drawn(seed, projected * map.channels),
+    matrix: randomValues(seed, projected * map.channels),
   });
   return {
     stage2: projection(6, stage2),
     stage3: projection(7, stage3),
-    cells: Array.from({ length: 250 }, (_, i) => drawn(100 + i, 2 * projected)),
+    cells: Array.from({ length: 250 }, (_, i) => randomValues(100 + i, 2 * projected)),
     usual: new Float32Array(places).fill(1),
     spread: new Float32Array(places).fill(1),
     largest: 16,
@@ -134,7 +137,7 @@ function drawnMemory(stage2: MapSize, stage3: MapSize): GoodMemory {
   };
 }
 
-function drawn(seed: number, length: number): Float32Array {
+function randomValues(seed: number, length: number): Float32Array {
   const random = seededRandom(seed);
   return Float32Array.from({ length }, () => random.between(-1, 1));
 }

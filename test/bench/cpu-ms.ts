@@ -1,6 +1,6 @@
 import { cpuUsage } from 'node:process';
 
-/** CPU time of one call, all threads of this process, ms: the mean over as many as fill a moment. */
+/** CPU time of one call, all threads of this process, ms: mean over repeated calls. */
 export async function cpuMs(call: () => unknown, minMs = 50): Promise<number> {
   const before = cpuUsage();
   const startedAt = performance.now();

@@ -1,4 +1,4 @@
-/** ffmpeg before a camera with nothing behind it: the floor that no reader of the stream gets below by much. */
+/** ffmpeg reads a camera and discards everything: a lower bound for the CPU time of any reader of the stream. */
 import type { Command } from './peers/peer.ts';
 
 const reading = (url: string, output: readonly string[]): Command => ({
@@ -9,8 +9,8 @@ const reading = (url: string, output: readonly string[]): Command => ({
   ],
 });
 
-/** Decodes every frame and throws it away. */
+/** Decodes every frame and discards it. */
 export const decodesOnly = (url: string): Command => reading(url, ['-fps_mode', 'passthrough']);
 
-/** Takes the stream and decodes nothing. */
+/** Receives the stream without decoding it. */
 export const receivesOnly = (url: string): Command => reading(url, ['-c', 'copy']);

@@ -12,10 +12,13 @@ const clip = { width: 1920, height: 1080, fps: 25 };
 const trigger = { kind: 'continuous', everyMs: 125 };
 const regions = {
   'region of 0.5 × 0.8': { x: 0.25, y: 0.1, width: 0.5, height: 0.8 },
-  'the whole picture': { x: 0, y: 0, width: 1, height: 1 },
+  'the whole image': { x: 0, y: 0, width: 1, height: 1 },
 } as const;
 
-/** What a full-HD camera costs: 25 frames a second decoded, 8 cut, converted and handed over. */
+/**
+ * CPU time for a full-HD camera: 25 frames per second are decoded; 8 of them are cropped, converted and passed to the
+ * agent.
+ */
 export const decode: Benchmark = {
   name: 'decode',
   missing: clipCameraMissing,
@@ -38,12 +41,12 @@ export const decode: Benchmark = {
     });
     const rows: Row[] = [
       {
-        what: 'floor: ffmpeg that takes the stream and decodes nothing',
+        what: 'lower bound: ffmpeg that receives the stream and decodes nothing',
         figure: median(floor.map(({ receiving }) => receiving.cores)) * 100,
         unit: '% core',
       },
       {
-        what: 'floor: ffmpeg that decodes every frame and throws it away',
+        what: 'lower bound: ffmpeg that decodes every frame and discards it',
         figure: median(floor.map(({ decoding }) => decoding.cores)) * 100,
         unit: '% core',
       },
@@ -62,7 +65,7 @@ export const decode: Benchmark = {
           target: { atMost: 16 },
         },
         {
-          what: `the agent's event loop beside it: taking frames, publishing, ${region}`,
+          what: `the agent's event loop meanwhile: receiving frames, publishing, ${region}`,
           figure: of(({ bundled }) => bundled.cores.loop) * 100,
           unit: '% core',
         },

@@ -1,4 +1,4 @@
-/** A waterfall as SVG: each stage begins where the medians of those before it end. */
+/** A waterfall chart as SVG: each stage begins at the sum of the medians of the stages before it. */
 
 export interface WaterfallRow {
   readonly name: string;
@@ -8,9 +8,9 @@ export interface WaterfallRow {
 }
 
 export interface Waterfall {
-  /** One after the other. */
+  /** In order of time. */
   readonly stages: readonly WaterfallRow[];
-  /** All of it, and what it is compared with. */
+  /** The whole time, and the time it is compared with. */
   readonly total: WaterfallRow;
   readonly bare: WaterfallRow;
   readonly caption: string;
@@ -50,7 +50,7 @@ export function drawWaterfall({ stages, total, bare, caption }: Waterfall): stri
       `<text x="${left - 10}" y="${middle + 4}" text-anchor="end">${escaped(name)}</text>` +
       `<path d="M${x(from)} ${middle}H${x(from + p99)}m0 -4v8" stroke="${fill}" stroke-opacity=".6" fill="none"/>` +
       `<rect x="${x(from)}" y="${y + 5}" width="${width}" height="${rowHeight - 10}" rx="2" fill="${fill}"/>` +
-      `<text x="${left + plot + 12}" y="${middle + 4}" fill="#5b6570">${told(median)} · p99 ${told(p99)} ms</text>`
+      `<text x="${left + plot + 12}" y="${middle + 4}" fill="#5b6570">${number(median)} · p99 ${number(p99)} ms</text>`
     );
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${left + plot + right} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#20262c">
@@ -63,7 +63,7 @@ ${[...grid, ...bars].join('\n')}
 `;
 }
 
-const told = (ms: number) => ms.toFixed(ms < 10 ? 2 : 1);
+const number = (ms: number) => ms.toFixed(ms < 10 ? 2 : 1);
 
 function escaped(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');

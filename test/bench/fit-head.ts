@@ -1,4 +1,7 @@
-/** `fit-head.js BASE STORAGE`: a head on noise with and without stripes, stored and live, so that verdicts are whole. */
+/**
+ * `fit-head.js BASE STORAGE`: trains a head on noise with and without stripes and makes it live, so that results have a
+ * label.
+ */
 import { join } from 'node:path';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';

@@ -1,4 +1,6 @@
-/** Damaged files for the readers of hub files, by seed: `node dist/test/bench/fuzz-hubs.js --inputs 20000`. */
+/**
+ * Gives damaged files, made from a seed, to the readers of hub files: `node dist/test/bench/fuzz-hubs.js --inputs 20000`.
+ */
 import { fuzz, targets } from '../models/hubs/fuzz.ts';
 import { tempFolder } from '../models/temp-folder.ts';
 import { readOptions, refuse } from './options.ts';

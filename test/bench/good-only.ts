@@ -1,5 +1,5 @@
 /**
- * How well a head that knows good parts only holds back defects, on photographs:
+ * Accuracy of heads that were trained on good parts only, on photographs:
  * `npm run bench -- good-only [--sets a,b] [--parts 30,10] [--draws 2] [--test 60] [--base embedded|imagenet] [--rate 0.1] [--pool split|all]`
  * Each memory is made from a random draw of good parts and judges others, at most `--test` good ones and as many defects. AUROC: a
  * defect has a higher score than a good part. `--pool split` draws from the training images of a set and judges its test images; `all` mixes

@@ -13,9 +13,9 @@ const rounds = 2;
 const size = { width: 1280, height: 720 };
 
 /**
- * Verdict latency while half of what one camera could be judged is asked for, over the bare inference at that very pace. Latency
- * runs from capture, the arrival of the frame, to the subscriber. What comes before, up to a frame interval from a part being
- * in place to the next frame, is the camera's and is neither in it nor subtracted.
+ * Latency of verdicts at half of the maximum rate of one camera, divided by the time of inference alone at the same rate.
+ * Latency is measured from capture, the arrival of the frame, to the subscriber. The time before, up to one frame interval
+ * from the part in place to the next frame, depends on the camera; it is neither included nor subtracted.
  */
 export const halfLoad: Benchmark = {
   name: 'half-load',
@@ -29,7 +29,7 @@ export const halfLoad: Benchmark = {
 
 async function measured(workshop: Workshop, precision: Precision): Promise<Row[]> {
   const saturated = await fullSpeed(workshop, precision);
-  // Twice the parts in frames: each part is a frame of its own, and the camera's frames do not limit.
+  // The frame rate is twice the part rate: each part has its own frame, and the camera is not the limit.
   const pace = saturated / 2;
   const everyMs = Math.round(1000 / pace);
   const fps = Math.ceil(pace * 2);
@@ -71,7 +71,7 @@ async function measured(workshop: Workshop, precision: Precision): Promise<Row[]
       unit: '×',
     },
     ...both('capture to subscriber', latencies),
-    ...both('bare inference at that pace', bare),
+    ...both('bare inference at that rate', bare),
     ...stageRows(arrived, `of which, ${precision}`),
     { what: `full speed of one camera, ${precision}`, figure: saturated, unit: 'parts/s' },
     {
@@ -82,7 +82,7 @@ async function measured(workshop: Workshop, precision: Precision): Promise<Row[]
   ];
 }
 
-/** Parts a second of one camera that gives more frames than the model can take. */
+/** Parts per second of one camera that sends more frames than the model can process. */
 async function fullSpeed(workshop: Workshop, precision: Precision): Promise<number> {
   const threads = availableParallelism();
   const bare = await workshop.bare({ threads, precision, options: 'agent', seconds: 2 });

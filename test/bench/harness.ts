@@ -1,4 +1,4 @@
-/** What every benchmark gives: rows with a figure, and a target if there is one. */
+/** Result of every benchmark: rows with a figure, some with a target. */
 import type { Workshop } from './workshop.ts';
 
 export type Target = { readonly atLeast: number } | { readonly atMost: number } | { readonly below: number };
@@ -8,7 +8,7 @@ export interface Row {
   readonly figure: number;
   readonly unit: string;
   readonly target?: Target;
-  /** What the figure was made of; goes to the JSON file. */
+  /** Samples behind the figure; written to the JSON file. */
   readonly points?: readonly Point[];
 }
 
@@ -18,28 +18,28 @@ export interface Point {
 }
 
 export interface Benchmark {
-  /** As it is asked for on the command line. */
+  /** Name on the command line. */
   readonly name: string;
-  /** Why it cannot run here and what to install; undefined if it can. */
+  /** The reason why it cannot run on this computer, with what to install; undefined if it can. */
   missing?(): string | undefined;
   run(workshop: Workshop): Promise<Row[]>;
 }
 
-/** Whether a row reached its target; undefined if it has none. */
+/** Whether the figure is within the target of its row; undefined without a target. */
 export function reached({ figure, target }: Row): boolean | undefined {
   if (!target) return undefined;
   if ('atLeast' in target) return figure >= target.atLeast;
   return 'atMost' in target ? figure <= target.atMost : figure < target.below;
 }
 
-/** The middle value, or the mean of the two in the middle; NaN for none. */
+/** The middle value, or the mean of the two middle ones; NaN without values. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const half = sorted.length / 2;
   return ((sorted[Math.ceil(half) - 1] ?? Number.NaN) + (sorted[Math.floor(half)] ?? Number.NaN)) / 2;
 }
 
-/** Slope of the least-squares line through the points, units of y per unit of x. */
+/** Slope of the least-squares line through the points. */
 export function slope(points: readonly Point[]): number {
   const meanX = points.reduce((sum, { x }) => sum + x, 0) / points.length;
   const meanY = points.reduce((sum, { y }) => sum + y, 0) / points.length;
@@ -47,7 +47,7 @@ export function slope(points: readonly Point[]): number {
   return covariance / points.reduce((sum, { x }) => sum + (x - meanX) ** 2, 0);
 }
 
-/** Runs A B A B …, so that what slows the machine down for a while hits all of them alike. */
+/** Runs A B A B …, so that a slow period of the machine affects all of them equally. */
 export async function interleaved<T extends Record<string, () => Promise<unknown>>>(
   rounds: number,
   runs: T,

@@ -1,10 +1,10 @@
 /**
- * How good heads become from few labels of real photographs, and how long training takes:
+ * Accuracy of heads trained on few labels of real photographs, and the time of training:
  * `npm run build && node dist/test/bench/heads.js [--per-label 5,10,20] [--seeds 5] [--base imagenet|embedded] [--sets x_sdd,neu_det] [--cache DIR] [--int8]`
- * Each head is trained on a random draw and judged on all other pictures of the set; nothing is chosen on those.
- * Unfamiliar: each label is left out in turn; its pictures should be called unfamiliar, the other new ones should not.
- * `--int8`: the same heads, trained on float features, also judge with those of the base in 8 bits, made from the training pictures.
- * `--cache` keeps the features for the next run.
+ * Each head is trained on a random draw and tested on all other images of the set; no setting is chosen on those.
+ * Unfamiliar: each label is left out in turn; its images should be reported as unfamiliar, the other new ones should not.
+ * `--int8`: the same heads, trained on float features, are also tested with features of the base in 8 bits, which is made
+ * from the training images. `--cache` keeps the features for the next run.
  */
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
@@ -122,7 +122,7 @@ try {
   if (values.cache === undefined) await rm(folder, { recursive: true, force: true });
 }
 
-/** The base in 8 bits, its ranges from 48 training pictures of each set. */
+/** The base in 8 bits, with ranges from 48 training images of each set. */
 async function openInt8(base: string): Promise<Session> {
   const pictures = values.sets
     .split(',')
@@ -170,7 +170,7 @@ function accuracyOf(
   return right.length / testing.length;
 }
 
-/** With ten labelled pictures a label, seed 1; each label left out in turn. */
+/** With ten images per label, seed 1; each label is left out in turn. */
 async function unfamiliar(
   frames: readonly LabelledFrame[],
   all: ReadonlyMap<string, FrameFeatures>,
@@ -203,7 +203,7 @@ async function unfamiliar(
   return `unfamiliar, 10 a label: ${percent(counts.strange, counts.left)} of a label that was left out, ${percent(counts.other, counts.others)} of another product, ${percent(counts.alarms, counts.known)} of known labels`;
 }
 
-/** So many of each label, or a share of each. */
+/** Random images of each label. @param size number of images of each label, or a share below 1 */
 function drawn(frames: readonly LabelledFrame[], size: number, seed: number) {
   const random = seededRandom(seed);
   const training: LabelledFrame[] = [];

@@ -1,7 +1,6 @@
 /**
- * Kills agent and broker at random moments (kill -9), while results flow and while they do not, the store of the outbox
- * failing in some of them; the report says what was lost and which numbers came twice.
- * `npm run kills -- --kills 60 [--seed N] [--json FILE]`
+ * Kills agent and broker at random moments (kill -9), with and without traffic, in some cases while the store of the outbox
+ * fails; reports lost results and repeated numbers. `npm run kills -- --kills 60 [--seed N] [--json FILE]`
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -34,7 +33,7 @@ try {
   const { historian, killed } = killings;
   let turn: string[] = [];
   while (killed.agents + killed.brokers < Number(values.kills)) {
-    // Each kind once, in any order, then all again; every other one while results flow.
+    // Each kind once in random order, then all again; every second one while results are sent.
     if (turn.length === 0) turn = random.shuffled([...killings.kinds]);
     const kind = turn.pop()!;
     if (turn.length % 2 === 0) await killings.flows(100);
@@ -53,7 +52,7 @@ try {
     { what: 'deliveries of results and verdicts', figure: historian.deliveries, unit: '' },
     { what: 'results that never came', figure: over('missing', historian.results), unit: '', target: none },
     { what: 'verdicts that never came', figure: over('missing', historian.verdicts), unit: '', target: none },
-    { what: 'numbers that stand for two parts', figure: historian.ambiguous.length, unit: '', target: none },
+    { what: 'numbers used for two parts', figure: historian.ambiguous.length, unit: '', target: none },
     { what: 'gaps where the newest number was uncertain', figure: over('gaps', historian.results), unit: '' },
     { what: 'messages that the outbox dropped', figure: dropped, unit: '', target: none },
     { what: 'messages left in the outbox', figure: waiting, unit: '', target: none },

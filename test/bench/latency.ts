@@ -12,8 +12,8 @@ const rounds = 2;
 const everyMs = 100;
 
 /**
- * From the capture of a frame to its result at a subscriber, at 10 parts/s, beside the inference alone at that pace.
- * Capture is as the agent tells it (`capturedAt`: arrival, smoothed by the stream's clock); all run by one clock.
+ * Time from the capture of a frame to its result at a subscriber at 10 parts/s, and the time of inference alone at the same
+ * rate. Capture is `capturedAt` of the result (arrival, smoothed by the stream's clock); all times are of one clock.
  */
 export const latency: Benchmark = {
   name: 'latency',
@@ -44,7 +44,7 @@ export const latency: Benchmark = {
       ...row('capture to result at the subscriber', arrived.map(latencyOf)),
       ...stageRows(arrived, 'of which'),
       ...row(
-        'bare inference at the same pace',
+        'bare inference at the same rate',
         results.flatMap(({ bare }) => bare.milliseconds),
       ),
     ];

@@ -1,8 +1,9 @@
 /**
- * What the learning curve predicts from few labels, against what more labels then bring:
+ * Compares the prediction of the learning curve from few labels with the accuracy after more labels:
  * `npm run build && node dist/test/bench/learning.js [--sets x_sdd,neu_det,deep_pcb_crops] [--per-label 10] [--more 10,30] [--draws 2] [--test 40] [--cache DIR]`
- * Each draw is trained on so many images of each label, and again with more added to them; all are judged on the same other images.
- * Heads are trained on the images as they are, without views and places. `--cache` keeps the features for the next run.
+ * Each draw is trained on a number of images per label, then again with more images; both heads are tested on the same
+ * other images. Heads are trained on the whole images, without views and places. `--cache` keeps the features for the
+ * next run.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -104,7 +105,7 @@ function points(share: number): string {
   return (100 * share).toFixed(1);
 }
 
-/** The same images are judged whatever the number of labels. */
+/** Tests on the same images for every number of labels. */
 function drawn(frames: readonly LabelledFrame[], seed: number) {
   const random = seededRandom(seed);
   const training: LabelledFrame[] = [];

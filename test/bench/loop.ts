@@ -11,7 +11,7 @@ const rounds = 3;
 const clip = { width: 1920, height: 1080, fps: 30 };
 const nodeOptions = ['--import', new URL('./loop-monitor.js', import.meta.url).href];
 
-/** The longest time that MQTT, HTTP and the watchdog have to wait for the agent's event loop while it inspects. */
+/** The longest time for which the agent's event loop blocks MQTT, HTTP and the watchdog while it inspects. */
 export const loop: Benchmark = {
   name: 'loop',
   missing: clipCameraMissing,
@@ -33,7 +33,7 @@ async function measured(
   const trigger = { kind: 'continuous', everyMs };
   await using agent = await workshop.agent({ cameras: { line: { url: camera.url, trigger } }, nodeOptions });
   await firstVerdict(agent);
-  // What an idle process beside it sees is the machine's doing, not the agent's.
+  // Gaps in an idle process are caused by the machine, not by the agent.
   const idle = spawn(process.execPath, [...nodeOptions, '--eval', 'setInterval(() => {}, 1000)'], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
@@ -58,13 +58,13 @@ async function measured(
         target,
       },
       {
-        what: `longest of all ${pace}`,
+        what: `longest gap of all rounds ${pace}`,
         figure: Math.max(...seen.map((gap) => gap.agent.longest)),
         unit: 'ms',
       },
       { what: `99 % of gaps are shorter ${pace}`, figure: of((gap) => gap.agent.p99), unit: 'ms' },
       {
-        what: `longest of an idle process beside it ${pace}, median`,
+        what: `longest gap of an idle process at the same time ${pace}, median`,
         figure: of((gap) => gap.idle.longest),
         unit: 'ms',
       },

@@ -1,4 +1,7 @@
-/** `npm run bench -- [NAMES] [--seconds N] [--minutes N] [--precision fp32|int8] [--json FILE]`: what each means is in docs/benchmarks.md. */
+/**
+ * `npm run bench -- [NAMES] [--seconds N] [--minutes N] [--precision fp32|int8] [--json FILE]`; docs/benchmarks.md
+ * describes each benchmark.
+ */
 import { writeFile } from 'node:fs/promises';
 import { describeMachine } from '../../agent/bench/machine.ts';
 import { calibration } from './calibration.ts';
@@ -34,7 +37,7 @@ const benchmarks = [
   peers,
 ];
 
-// The accuracy of heads is no ratio to a bare loop: it has options of its own, and needs no workshop.
+// The benchmarks of accuracy have their own options and need no workshop.
 if (process.argv[2] === 'heads') {
   process.argv.splice(2, 1);
   await import('./small-defects.ts');
@@ -101,7 +104,7 @@ console.log(
     `load before ${machine.loadBefore.toFixed(2)}`,
 );
 if (machine.loadBefore > 0.5)
-  console.log('Other programs use this machine: only large differences mean something.');
+  console.log('Other programs use this machine: only large differences are significant.');
 
 await using workshop = await openWorkshop({ seconds, minutes, precisions });
 const rows = [];

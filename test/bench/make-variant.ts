@@ -1,4 +1,6 @@
-/** `make-variant.js BASE PRECISION STORAGE`: makes a variant of an embedded base, looking at drawn parts, and keeps it. */
+/**
+ * `make-variant.js BASE PRECISION STORAGE`: makes a variant of an embedded base from images of demo parts and stores it.
+ */
 import { drawSamples } from '../../agent/demo/samples.ts';
 import { openBase } from '../../models/base.ts';
 import type { Image } from '../../models/image.ts';
@@ -20,10 +22,10 @@ async function makeHalf(): Promise<string | undefined> {
 }
 
 async function makeEightBits(): Promise<string | undefined> {
-  const source = { source: 'drawn parts', revision: null };
+  const source = { source: 'demo parts', revision: null };
   const made = await quantizeBase(float, pictures, { ...options, ...source, method: 'best' });
   return (await keepQuantized(storage, made)) === undefined ? made.report.reason : undefined;
 }
 
 const refusal = await (precision === 'fp16' ? makeHalf() : makeEightBits());
-if (refusal !== undefined) throw new Error(`the gate refused it: ${refusal}`);
+if (refusal !== undefined) throw new Error(`the variant was rejected: ${refusal}`);

@@ -7,7 +7,9 @@ import { median } from './harness.ts';
 
 const rounds = 30;
 
-/** CPU time of an inference with the maps of stages 2 and 3 over the same without, in turn, on one thread. */
+/**
+ * CPU time of an inference with the maps of stages 2 and 3 as outputs, divided by that without; alternating, on one thread.
+ */
 export async function mapsCost(base: string, precision: 'fp32' | 'int8', storage: string): Promise<number> {
   const open = async (besides?: 'maps') => {
     const opened = await openBase({ base, precision, storageDirectory: storage }, besides);

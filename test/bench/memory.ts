@@ -9,7 +9,7 @@ const clip = { width: 1920, height: 1080, fps: 25 };
 const warmUpSeconds = 30;
 const everyMs = 2_000;
 
-/** Memory of all the agent's processes with one full-HD camera at work, beside the bare loop, and whether it grows. */
+/** Memory of all the agent's processes with one full-HD camera, compared with the bare loop, and its growth. */
 export const memory: Benchmark = {
   name: 'memory',
   missing: clipCameraMissing,
@@ -27,7 +27,7 @@ export const memory: Benchmark = {
       const cameras = proportionalMb(agent.tree().filter((pid) => pid !== agent.pid));
       const main = proportionalMb([agent.pid]);
       samples.push({ minute, main, cameras });
-      // A scraper is part of every real day.
+      // In real use Prometheus reads the metrics.
       await (await fetch(`${agent.url}/metrics`)).text();
       await sleep(everyMs);
       minute = (performance.now() - from) / 60_000;
@@ -60,7 +60,7 @@ export const memory: Benchmark = {
         points: all,
       },
       {
-        what: 'the same of what the processes themselves have written',
+        what: 'the same for private memory',
         figure: slope(anonymous),
         unit: 'MB/min',
         points: anonymous,

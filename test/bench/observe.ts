@@ -1,4 +1,4 @@
-/** Watches a running agent for a while: what came out of it, and what it took. */
+/** Measures a running agent for some time: its results, CPU time and memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cores, coresOf, type Usage, usage } from '../../agent/bench/cores.ts';
 import { processTree } from '../../agent/bench/proc.ts';
@@ -6,11 +6,11 @@ import type { Arrived } from '../../agent/bench/results.ts';
 import type { RunningAgent } from './agent-process.ts';
 
 export interface Observed {
-  /** Results that came meanwhile. */
+  /** Results in that time. */
   readonly arrived: readonly Arrived[];
-  /** Completed parts a second, between the first and the last of them. */
+  /** Parts per second, from the first to the last result. */
   readonly perSecond: number;
-  /** CPU time that all of the agent's processes took for a part, ms. */
+  /** CPU time of all the agent's processes per part, ms. */
   readonly cpuMs: number;
   /** CPU time used. */
   readonly cores: Cores;

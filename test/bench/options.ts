@@ -1,9 +1,9 @@
-/** Command line of the benchmarks: `--help`, and one line instead of a stack trace for wrong usage. */
+/** Command line of the benchmarks: `--help`, and one line without a stack trace for wrong usage. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 
 /**
  * Reads the arguments of this process. Prints `usage` and ends with 0 for `--help`.
- * Ends with 2 and one line where an argument is wrong.
+ * Ends with 2 and one line if an argument is wrong.
  */
 export function readOptions<T extends ParseArgsConfig>(usage: string, config: T) {
   if (process.argv.slice(2).some((argument) => argument === '--help' || argument === '-h')) {
@@ -17,7 +17,7 @@ export function readOptions<T extends ParseArgsConfig>(usage: string, config: T)
   }
 }
 
-/** Ends the process with one line that says what is wrong. */
+/** Ends the process with one line that describes the error. */
 export function refuse(wrong: string, exitCode: 1 | 2 = 2): never {
   console.error(`error: ${wrong}`);
   process.exit(exitCode);

@@ -18,7 +18,7 @@ const never = new AbortController().signal;
 const backlog = 10_000;
 const perSecond = 20;
 
-/** A result as long as that of a head with seven labels. */
+/** A result of the size of one with seven labels. */
 const example = (sequence: number): Result =>
   result(sequence, {
     probabilities: Object.fromEntries(
@@ -28,8 +28,8 @@ const example = (sequence: number): Result =>
   });
 
 /**
- * The outbox by itself on the disk under the temporary folder, then with a real broker: how many results a second
- * become durable, what that adds to one part, and what 10,000 results of an outage take and how fast they leave.
+ * The outbox alone on the disk of the temporary folder, then with a real broker: durable results per second, the time added
+ * to a part, the disk space of 10,000 results of an outage and the rate at which they are sent afterwards.
  */
 export const outbox: Benchmark = {
   name: 'outbox',
@@ -80,8 +80,8 @@ async function durable(opened: OutboxStore, seconds: number): Promise<Row[]> {
 }
 
 /**
- * From putting a result to having it in hand for sending, at 20 parts/s: beside an outbox in memory, in turn, and beside
- * what this disk takes at that pace for one page that must not be lost.
+ * Time from `put` of a result until it can be sent, at 20 parts/s; compared with an outbox in memory (alternating) and with
+ * the time in which this disk writes and syncs one page at that rate.
  */
 async function added(opened: OutboxStore, bareFile: string, seconds: number): Promise<Row[]> {
   await using disk = opened;
@@ -116,7 +116,7 @@ async function added(opened: OutboxStore, bareFile: string, seconds: number): Pr
   await bare.close();
   const p99 = (values: readonly number[]) => percentile(values, 0.99);
   return [
-    { what: 'this disk at that pace: 4 kB written and synced, median', figure: median(syncs), unit: 'ms' },
+    { what: 'this disk at that rate: 4 kB written and synced, median', figure: median(syncs), unit: 'ms' },
     {
       what: `added to a part by the disk at ${perSecond} parts/s, median of ${parts}`,
       figure: median(waits.disk) - median(waits.memory),
@@ -127,7 +127,7 @@ async function added(opened: OutboxStore, bareFile: string, seconds: number): Pr
   ];
 }
 
-/** 10,000 results put one by one while there is no broker; then it comes, and the line goes on. */
+/** 10,000 results are put one by one without a broker; then the broker starts and more results follow. */
 async function outage(opened: OutboxStore, directory: string, url: string): Promise<Row[]> {
   await using store = opened;
   const queues = openMqttOutbox(store);
@@ -185,7 +185,7 @@ async function outage(opened: OutboxStore, directory: string, url: string): Prom
         target: { atLeast: 1_000 },
       },
       {
-        what: `live verdict meanwhile, put to subscriber, p50 of ${during.length}`,
+        what: `live verdict in that time, put to subscriber, p50 of ${during.length}`,
         figure: median(during),
         unit: 'ms',
       },

@@ -24,7 +24,7 @@ import type { Workshop } from './workshop.ts';
 const rounds = 2;
 const size = { width: 640, height: 480 };
 
-/** The agent beside what else could be put before the same camera, with the same weights, all at full speed. */
+/** The agent compared with other programs on the same camera, with the same weights, all at full speed. */
 export const peers: Benchmark = {
   name: 'peers',
   missing: () => clipCameraMissing() ?? opencvMissing(),
@@ -40,7 +40,7 @@ interface Files {
   readonly head: string;
 }
 
-/** Base and head as others read them: a plain graph with float weights, and JSON. */
+/** Base and head in formats for other programs: a graph with float32 weights, and JSON. */
 async function writeForOthers(workshop: Workshop, folder: string): Promise<Files> {
   const { file, manifest } = await workshop.base();
   const model = join(folder, 'base.onnx');
@@ -61,7 +61,7 @@ async function demoHead() {
   return weights;
 }
 
-/** Whether both say the same of drawn parts: else speed compares nothing. */
+/** Whether both give the same labels for demo parts; otherwise a comparison of speed means nothing. */
 async function sameLabels(folder: string, { model, head }: Files): Promise<Row[]> {
   const pictures = join(folder, 'pictures');
   await mkdir(pictures);
@@ -72,32 +72,32 @@ async function sameLabels(folder: string, { model, head }: Files): Promise<Row[]
     precision: 'fp32',
     threads: 0,
   });
-  const ours: string[] = [];
+  const ownLabels: string[] = [];
   const truth: string[] = [];
   for await (const { image, label } of drawSamples({ perLabel: 6, seed: 3 })) {
     const { width, height, data } = image;
-    const name = `${String(ours.length).padStart(3, '0')}.png`;
+    const name = `${String(ownLabels.length).padStart(3, '0')}.png`;
     await sharp(data, { raw: { width, height, channels: 3 } })
       .png()
       .toFile(join(pictures, name));
     const probabilities = probabilitiesOf(weights, await session.features(image));
-    ours.push(weights.labels[probabilities.indexOf(Math.max(...probabilities))]!);
+    ownLabels.push(weights.labels[probabilities.indexOf(Math.max(...probabilities))]!);
     truth.push(label);
   }
   const args = [opencvScript, '--model', model, '--head', head, '--pictures', pictures];
   const { stdout } = await promisify(execFile)(python, args);
-  const theirs = stdout.trim().split('\n');
+  const scriptLabels = stdout.trim().split('\n');
   const share = (labels: readonly string[], others: readonly string[]) =>
     labels.filter((label, at) => label === others[at]).length / labels.length;
   return [
     {
-      what: `same label from the agent's model and the OpenCV script, ${ours.length} drawn parts`,
-      figure: share(ours, theirs),
+      what: `same label from the agent's model and the OpenCV script, ${ownLabels.length} demo parts`,
+      figure: share(ownLabels, scriptLabels),
       unit: '×',
       target: { atLeast: 0.95 },
     },
-    { what: "right labels, the agent's model", figure: share(truth, ours), unit: '×' },
-    { what: 'right labels, the OpenCV script', figure: share(truth, theirs), unit: '×' },
+    { what: "right labels, the agent's model", figure: share(truth, ownLabels), unit: '×' },
+    { what: 'right labels, the OpenCV script', figure: share(truth, scriptLabels), unit: '×' },
   ];
 }
 
@@ -106,7 +106,7 @@ async function fullSpeed(workshop: Workshop, { model, head }: Files): Promise<Ro
   const threads = availableParallelism();
   const bare = (precision: Precision, length = seconds) =>
     workshop.bare({ threads, precision, options: 'agent', seconds: length });
-  // More frames than any of them can judge.
+  // More frames per second than any of them can judge.
   const fps = Math.max(30, Math.ceil((1.25 * (await bare('int8', 2)).perSecond) / 5) * 5);
   await using camera = await workshop.camera({ ...size, fps, seconds: seconds + 60 });
   const { url } = camera;
@@ -146,7 +146,7 @@ async function fullSpeed(workshop: Workshop, { model, head }: Files): Promise<Ro
       unit: '×',
     },
     {
-      what: 'agent in int8 / bare loop in int8, the ceiling',
+      what: 'agent in int8 / bare loop in int8, the upper bound',
       figure: of(({ int8, bareInt8 }) => int8.perSecond / bareInt8.perSecond),
       unit: '×',
     },
@@ -162,7 +162,7 @@ async function fullSpeed(workshop: Workshop, { model, head }: Files): Promise<Ro
     { what: 'bare loop, int8', figure: of(({ bareInt8 }) => bareInt8.perSecond), unit: 'runs/s' },
     { what: 'bare loop, fp32', figure: of(({ bareFp32 }) => bareFp32.perSecond), unit: 'runs/s' },
     {
-      what: `ffmpeg that only decodes, the floor: CPU time of each of its ${fps} frames/s`,
+      what: `ffmpeg that only decodes, the lower bound: CPU time of each of its ${fps} frames/s`,
       figure: of(({ decoding }) => (1000 * decoding.cores) / fps),
       unit: 'ms',
     },

@@ -7,7 +7,7 @@ import { boxesIn } from '../../models/where.ts';
 
 export interface Pointing {
   readonly head: HeadWeights;
-  /** Undefined for a head that locates nothing. */
+  /** Undefined for a head that locates no defects. */
   readonly minPeak: number | undefined;
   detected: number;
   boxed: number;

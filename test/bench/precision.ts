@@ -8,7 +8,7 @@ import { variantOf } from './variant.ts';
 const rounds = 3;
 const base = 'resnet50-embedded';
 
-/** The embedded base in float, in 8 bits and in half precision, each in a loop around onnxruntime alone. */
+/** The embedded base in float, in 8 bits and in half precision, each with onnxruntime alone. */
 export const precision: Benchmark = {
   name: 'precision',
   async run({ seconds, storage }) {
@@ -17,7 +17,7 @@ export const precision: Benchmark = {
     const half = await variantOf(base, 'fp16', storage);
     const rows: Row[] = [
       {
-        what: 'features in 8 bits: correlation with the float ones, other pictures',
+        what: 'features in 8 bits: correlation with the float ones, other images',
         figure: int8.manifest.quantization!.correlation,
         unit: '',
         target: { atLeast: 0.99 },

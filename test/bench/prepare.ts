@@ -10,7 +10,7 @@ import { type Benchmark, median, type Row } from './harness.ts';
 import { compareInputs } from './uint8-input.ts';
 
 const rounds = 5;
-/** The second is what a camera of 1280×720 or 1920×1080 hands over (agent/camera/geometry.ts). */
+/** The second is the size of the images of a camera with 1280×720 or 1920×1080 (agent/camera/geometry.ts). */
 const sizes = [
   [224, 224],
   [569, 320],
@@ -19,7 +19,10 @@ const sizes = [
   [1920, 1080],
 ] as const;
 
-/** An image to the tensor of the base: CPU time, and how far other ways to scale are from the reference. */
+/**
+ * Conversion of an image to the input tensor of the base: CPU time, and the differences of several scalers from the
+ * reference.
+ */
 export const prepare: Benchmark = {
   name: 'prepare',
   async run({ base, seconds }) {
@@ -71,7 +74,7 @@ export const prepare: Benchmark = {
       };
       for (const [way, pixels] of Object.entries(others)) {
         rows.push({
-          what: `${size}: ${way}: furthest from Pillow`,
+          what: `${size}: ${way}: largest difference from Pillow`,
           figure: reference.reduce((most, value, at) => Math.max(most, Math.abs(value - pixels[at]!)), 0),
           unit: 'levels',
           ...(way === 'WebAssembly vectors' && { target: { atMost: 0 } }),
@@ -99,7 +102,7 @@ export const prepare: Benchmark = {
   },
 };
 
-/** Its noise taken out: how far two ways to scale differ on an image such as a camera gives. */
+/** A smoothed image, which is closer to a camera's than noise. */
 function smooth({ width, height, data }: Image): Image {
   const wave = (x: number, y: number, c: number) =>
     128 + 70 * Math.sin(x / 19 + c) * Math.cos(y / 23) + 40 * Math.sin((x + 2 * y) / 7);

@@ -1,6 +1,6 @@
 /**
- * Real photographs shown to the running agent by an RTSP server that none of us wrote; its labels arriving over MQTT
- * are held against the truth. `npm run build && node dist/test/bench/shown-on-real.js [--per-class N] [--each-ms N] [--seed N]`
+ * Shows real photographs to the running agent through the RTSP server of GStreamer and compares the labels that arrive over
+ * MQTT with the truth. `npm run build && node dist/test/bench/shown-on-real.js [--per-class N] [--each-ms N] [--seed N]`
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,7 +27,7 @@ import { type Answer, accuracy, byLabel, confusion, margin } from './real/score.
 
 const perLabelForTraining = 10;
 const least = 0.9;
-/** The images are 128 × 128 (but for two, 122 and 130 wide) and lie in its middle, on whole pixels. */
+/** The images are 128 × 128 (except two, 122 and 130 wide), centred in the frame on whole pixels. */
 const side = 128;
 const frame = { width: 320, height: 240 };
 const region = { x: 96 / 320, y: 56 / 240, width: side / 320, height: side / 240 };
@@ -67,7 +67,7 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** Fits the head on the training images, makes it live in the store, and judges the others without a camera. */
+/** Trains the head on the training images, makes it live, and judges the others without a camera. */
 async function fitAndJudge(base: string, storageDirectory: string): Promise<Answer[]> {
   const model = modelSchema.parse({ base, provider: 'cpu' });
   await using inspector = await openInspector({ model, storageDirectory, onNotice: () => undefined });
@@ -78,7 +78,7 @@ async function fitAndJudge(base: string, storageDirectory: string): Promise<Answ
     training.map(({ label }) => label),
   );
   console.log(
-    `head fitted on ${training.length} pictures: strength ${head.strength}, ` +
+    `head trained on ${training.length} images: strength ${head.strength}, ` +
       `leave-one-out ${head.looAccuracy.toFixed(3)}`,
   );
   const draft = join(storageDirectory, 'models', 'draft');
@@ -99,13 +99,13 @@ async function fitAndJudge(base: string, storageDirectory: string): Promise<Answ
 interface Shown {
   readonly answers: readonly Answer[];
   readonly results: readonly Arrived[];
-  /** Mean difference between the image that was shown and the one that was judged, levels of 255, by part. */
+  /** For each part: mean difference between the image shown and the image judged, levels of 255. */
   readonly distances: readonly number[];
-  /** What the agent logged from warning up. */
+  /** Log messages of the agent, warnings and errors. */
   readonly warnings: readonly string[];
 }
 
-/** Shows each image, triggers as a PLC does once it is on, and takes the label that comes over MQTT. */
+/** Shows each image, sends a trigger command as a PLC does, and receives the label over MQTT. */
 async function showToAgent(base: string, storage: string): Promise<Shown> {
   await using broker = mosquittoMissing ? await openBroker() : await startMosquitto();
   await using camera = await openGstRtsp({ source: 'pictures', codec: 'h264', fps: 25, ...frame });
@@ -114,7 +114,7 @@ async function showToAgent(base: string, storage: string): Promise<Shown> {
     folder,
     storage,
     base,
-    // A test image stands still, and has no sensor noise.
+    // The test images do not move and have no sensor noise.
     cameras: {
       line: { url: camera.url, region, trigger: { kind: 'command', timeoutMs: 2_000 }, freezeMs: 0 },
     },
@@ -129,7 +129,7 @@ async function showToAgent(base: string, storage: string): Promise<Shown> {
   for (const [index, part] of testing.entries()) {
     const picture = framed(await readImage(part.file), frame);
     await camera.show(picture);
-    // Encoder, network and decoder take their time: the trigger must not catch the image before.
+    // Encoder, network and decoder cause a delay: the trigger must not capture the previous image.
     await sleep(eachMs);
     const partId = `${index}-${basename(part.file)}`;
     await agent.command('trigger', { camera: 'line', partId });
@@ -165,11 +165,11 @@ function report(direct: readonly Answer[], { answers, results, distances, warnin
     (verdict) => `${verdict} ${results.filter(({ result }) => result.verdict === verdict).length}`,
   );
   console.log(
-    `${answers.length} pictures shown, ${results.length} results, seed ${seed}\n` +
+    `${answers.length} images shown, ${results.length} results, seed ${seed}\n` +
       `right over RTSP and MQTT  ${percent(share)} ± ${percent(margin(share, answers.length))}\n` +
       `right without a camera    ${percent(accuracy(direct))}\n` +
       `verdicts                  ${verdicts.join(', ')}\n` +
-      `judged picture differs from the file by ${mean(distances).toFixed(1)} of 255 levels, at most ${Math.max(...distances).toFixed(1)}`,
+      `judged image differs from the file by ${mean(distances).toFixed(1)} of 255 levels, at most ${Math.max(...distances).toFixed(1)}`,
   );
   const alone = byLabel(direct);
   for (const [label, right] of byLabel(answers)) {

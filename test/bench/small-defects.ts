@@ -1,10 +1,10 @@
 /**
- * What few labels are worth on sets with small defects, today's head on the whole image against one that may look at places:
+ * Accuracy from few labels on sets with small defects: a head on the whole image compared with one that may look at places:
  * `npm run bench -- heads [--sets a,b] [--per-label 10,40] [--draws 2] [--test 40] [--base embedded|imagenet] [--cost]`
- * Each head is trained on a random draw from all images of a set and judged on the others, at most `--test` of a label; nothing is
- * chosen on those. Marks are simulated: the centre of the largest blob of the mask, in deep_pcb_crops the centre of the image.
- * Pointing: of the defects with a mask that the head detects, those whose highest box overlaps the mask.
- * `--cost`: a part at 224 × 224 with either head instead, float and int8, alternating.
+ * Each head is trained on a random draw from all images of a set and tested on the others, at most `--test` per label; no
+ * setting is chosen on those. Marks are simulated: the centre of the largest blob of the mask, in deep_pcb_crops the centre
+ * of the image. Pointing: of the defects with a mask that the head detects, those whose highest box overlaps the mask.
+ * `--cost`: instead measures a part at 224 × 224 with each head, float and int8, alternating.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
@@ -132,7 +132,7 @@ async function measure(session: Session, set: string, pictures: readonly Picture
   );
 }
 
-/** Mean over the labels of the share judged right. */
+/** Mean over the labels of the share of right answers. */
 async function accuracies(
   session: Session,
   testing: readonly Picture[],
@@ -169,7 +169,7 @@ function drawn(pictures: readonly Picture[], count: number, seed: number) {
   const testing: Picture[] = [];
   for (const label of [...new Set(pictures.map((one) => one.label))].sort()) {
     const mixed = random.shuffled(pictures.filter((one) => one.label === label));
-    // Of a small set half is left to judge.
+    // At least half of a small set is kept for the test.
     const most = Math.min(count, Math.floor(mixed.length / 2));
     training.push(...mixed.slice(0, most));
     testing.push(...mixed.slice(most, most + Number(values.test)));

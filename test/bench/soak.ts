@@ -1,6 +1,6 @@
 /**
- * A station that runs for long while everything goes wrong by turns, drawn by chance that can be repeated; the report
- * says what it lost and what it leaked. `npm run soak -- --minutes 30 [--seed N] [--json FILE]`
+ * Runs a station for a long time under random faults, repeatable by seed; reports lost results and leaks. `npm run soak --
+ * --minutes 30 [--seed N] [--json FILE]`
  */
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,7 +32,7 @@ const { values } = readOptions(usage, {
 });
 const minutes = Number(values.minutes);
 const random = seededRandom(Number(values.seed));
-/** Caches fill and code is compiled meanwhile, min. */
+/** Time in which caches fill and code is compiled, min. */
 const warmUp = Math.min(3, minutes / 5);
 
 const garbage: Fault = {
@@ -69,7 +69,7 @@ const failures: string[] = [];
 let turn: Fault[] = [];
 
 while (elapsed() < minutes) {
-  // Each once, in any order, then all again.
+  // Each fault once in random order, then all again.
   if (turn.length === 0) turn = random.shuffled(kinds);
   const fault = turn.pop()!;
   const lastsMs = random.between(500, 6_000);
@@ -99,16 +99,16 @@ async function report({ plant, sequences }: ChaosPlant): Promise<void> {
     { what: 'time', figure: elapsed(), unit: 'min' },
     { what: 'faults', figure: [...counts.values()].reduce((sum, count) => sum + count, 0), unit: '' },
     { what: 'results at the subscriber', figure: newest, unit: '' },
-    { what: 'sequence numbers that never came', figure: missing.length, unit: '', target: { atMost: 0 } },
-    { what: 'results that came more than once', figure: repeated, unit: '' },
+    { what: 'sequence numbers that never arrived', figure: missing.length, unit: '', target: { atMost: 0 } },
+    { what: 'results that arrived more than once', figure: repeated, unit: '' },
     {
-      what: 'messages thrown away',
+      what: 'messages dropped',
       figure: metrics.value('qc_outbox_dropped_total') ?? Number.NaN,
       unit: '',
       target: { atMost: 0 },
     },
     {
-      what: 'faults it did not recover from by itself',
+      what: 'faults without recovery',
       figure: failures.length,
       unit: '',
       target: { atMost: 0 },
@@ -117,7 +117,7 @@ async function report({ plant, sequences }: ChaosPlant): Promise<void> {
     { what: 'back to normal after a fault: longest', figure: Math.max(...recoveries), unit: 's' },
     { what: 'RSS of all processes at the end', figure: samples.at(-1)?.rssMb ?? Number.NaN, unit: 'MB' },
     {
-      what: `its slope after ${warmUp.toFixed(1)} min`,
+      what: `slope of RSS after ${warmUp.toFixed(1)} min`,
       figure: growth('rssMb'),
       unit: 'MB/min',
       target: { below: 1 },

@@ -4,7 +4,10 @@ import { latencyOf } from '../../agent/bench/settle.ts';
 import { stageNames } from '../../agent/publish/messages.ts';
 import type { Row } from './harness.ts';
 
-/** Where the time from capture to subscriber goes, stage by stage as the results tell it, then what follows the verdict, ms. @param after what to call that */
+/**
+ * Time of each stage from capture to verdict according to the results, then the time from verdict to subscriber, ms. @param
+ * after name of the last stage
+ */
 export function stageTimes(arrived: readonly Arrived[], after: string): { what: string; values: number[] }[] {
   const stages = stageNames.map((name) => ({
     what: name as string,
@@ -14,7 +17,7 @@ export function stageTimes(arrived: readonly Arrived[], after: string): { what: 
   return [...stages, { what: after, values: rest }];
 }
 
-/** The same as rows, without the stages that took no time. */
+/** The same as rows, without stages of zero time. */
 export function stageRows(arrived: readonly Arrived[], of: string): Row[] {
   return stageTimes(arrived, 'storing, publishing, broker, subscriber')
     .filter(({ values }) => values.some((value) => value > 0))

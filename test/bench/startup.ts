@@ -7,7 +7,7 @@ import { type Benchmark, median } from './harness.ts';
 const rounds = 5;
 const clip = { width: 640, height: 480, fps: 25 };
 
-/** From starting `qc-agent run` to the first verdict at a subscriber, on a warm disk. */
+/** Time from the start of `qc-agent run` to the first verdict at a subscriber, with files in the disk cache. */
 export const startup: Benchmark = {
   name: 'startup',
   missing: clipCameraMissing,
@@ -19,7 +19,7 @@ export const startup: Benchmark = {
     for (let round = 0; round <= rounds; round++) {
       await using agent = await workshop.agent({ cameras: { line: { url: camera.url, trigger } } });
       const first = await firstVerdict(agent);
-      // The first round warms the disk.
+      // The first round fills the disk cache.
       if (round > 0) starts.push({ agent, first });
     }
     const after = (message: string) =>
@@ -46,7 +46,7 @@ export const startup: Benchmark = {
   },
 };
 
-/** Keeps the stream running, so that the agent joins it anywhere between two key frames, as in real life. */
+/** Keeps the stream running, so that the agent joins it at a random point between two key frames. */
 function watchStream(url: string): Disposable {
   const args = [
     '-nostdin',

@@ -9,7 +9,10 @@ import type { Workshop } from './workshop.ts';
 const rounds = 3;
 const size = { width: 640, height: 480 };
 
-/** Parts a second from an RTSP camera to an MQTT subscriber, beside onnxruntime alone on the same model and threads. */
+/**
+ * Parts per second from an RTSP camera to an MQTT subscriber, compared with onnxruntime alone on the same model and
+ * threads.
+ */
 export const throughput: Benchmark = {
   name: 'throughput',
   missing: clipCameraMissing,
@@ -28,7 +31,7 @@ async function compare(workshop: Workshop, threads: number, precision: Precision
   const { seconds } = workshop;
   const bare = { threads, precision, options: 'agent' } as const;
   const { perSecond: bareAlone } = await workshop.bare({ ...bare, seconds: 2 });
-  // The camera must never be what limits: a tenth more frames than the model could take.
+  // The camera must not be the limit: it sends 10 % more frames than the model can process.
   const fps = Math.max(20, Math.ceil((1.1 * bareAlone) / 5) * 5);
   await using camera = await workshop.camera({ ...size, fps, seconds: seconds + 60 });
   const url = camera.url;
@@ -95,5 +98,5 @@ const names = {
   inference: 'preparation, inference and runtime helpers',
   loop: "the agent's event loop",
   decoders: "the camera's process",
-  outside: 'the world outside: camera server, broker, subscriber',
+  outside: 'other processes: camera server, broker, subscriber',
 } as const;

@@ -1,4 +1,4 @@
-/** The same base with pixels as its input and the normalisation in the graph: what that would save. */
+/** Compares the base with one that takes pixels as input and normalises in the graph. */
 import { readFile } from 'node:fs/promises';
 import ort from 'onnxruntime-node';
 import type { Base } from '../../models/base.ts';
@@ -17,13 +17,13 @@ interface Folded {
 }
 
 export interface Compared {
-  /** CPU of normalising and one inference, ms. */
+  /** CPU time of normalisation and one inference, ms. */
   readonly float: number;
-  /** CPU of one inference, its pixels given as they are, ms. */
+  /** CPU time of one inference on pixels, ms. */
   readonly uint8: number;
 }
 
-/** One thread each, in turn. */
+/** Alternating, on one thread each. */
 export async function compareInputs(base: Base, seconds: number): Promise<Compared> {
   const { input } = base.manifest;
   const { width, height } = input;
@@ -51,7 +51,7 @@ export async function compareInputs(base: Base, seconds: number): Promise<Compar
   fill(image, floats);
   const [a, b] = [await plain!.run(floatFeeds, wanted), await small!.run(byteFeeds, wanted)];
   if (furthest(a[base.output]!, b[base.output]!) > 1e-3)
-    throw new Error('the folded graph says something else');
+    throw new Error('the folded graph gives a different result');
 
   const figures: { float: number[]; uint8: number[] } = { float: [], uint8: [] };
   for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
@@ -67,7 +67,7 @@ export async function compareInputs(base: Base, seconds: number): Promise<Compar
   return { float: median(figures.float), uint8: median(figures.uint8) };
 }
 
-/** In 8 bits the levels of the first tensor are the pixels themselves, and white; in float a factor and an offset go before. */
+/** In 8 bits the first tensor has the levels of the pixels; in float the graph begins with a factor and an offset. */
 function foldInput(model: OnnxModel, { manifest }: Base): Folded {
   const graph = model.graph!;
   const { scale, mean, std, width, height, name } = manifest.input;

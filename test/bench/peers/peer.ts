@@ -1,4 +1,4 @@
-/** Another program before the same camera: started, watched from outside, ended. */
+/** Starts another program on the same camera, measures it and ends it. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,16 +18,16 @@ export interface Watched {
 }
 
 export const opencvScript = new URL('../../../../test/bench/peers/opencv.py', import.meta.url).pathname;
-/** Debian's, which sees Debian's modules. */
+/** Debian's Python, which has the modules of Debian. */
 export const python = '/usr/bin/python3';
 
-/** Why the OpenCV script cannot run here; undefined if it can. */
+/** What to install for the OpenCV script; undefined if it can run. */
 export function opencvMissing(): string | undefined {
   const { status } = spawnSync(python, ['-c', 'import cv2, numpy, paho.mqtt.client']);
   return status === 0 ? undefined : 'apt-get install python3-opencv python3-paho-mqtt';
 }
 
-/** Watches a command for a while, after it has warmed up. @throws where it ends meanwhile */
+/** Measures a command after a warm-up. @throws if it ends meanwhile */
 export async function watchCommand({ program, args }: Command, seconds: number): Promise<Watched> {
   const warmUpMs = 2_000;
   return running({ program, args }, async (pid) => {
@@ -36,7 +36,7 @@ export async function watchCommand({ program, args }: Command, seconds: number):
   });
 }
 
-/** Watches one that publishes something for each part it judged. */
+/** Measures a command that publishes a message for each part it judged. */
 export async function watchPublisher(
   command: Command,
   { broker, topic, seconds }: { readonly broker: string; readonly topic: string; readonly seconds: number },
@@ -49,7 +49,7 @@ export async function watchPublisher(
     return await running(command, async (pid, ended) => {
       await Promise.race([
         ended,
-        until(() => arrived.length > 2, { timeoutMs: 60_000, what: `what ${command.program} publishes` }),
+        until(() => arrived.length > 2, { timeoutMs: 60_000, what: `messages of ${command.program}` }),
       ]);
       await sleep(1_000);
       const from = arrived.length;

@@ -37,7 +37,7 @@ function subfolders(folder: string): string[] {
     .sort();
 }
 
-/** The pixels, whatever the file's format: from here on nobody can tell a PNG from a JPEG. */
+/** Decodes an image file of any format to pixels. */
 export async function readImage(file: string): Promise<Image> {
   const picture = sharp(file).removeAlpha().toColourspace('srgb').raw();
   const { data, info } = await picture.toBuffer({ resolveWithObject: true });

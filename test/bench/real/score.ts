@@ -1,7 +1,7 @@
-/** Truth and answer of each part, and what can be said of them all. */
+/** True label and answer for each part, and statistics of them. */
 export interface Answer {
   readonly truth: string;
-  /** What was said; undefined if nothing was. */
+  /** The answer; undefined without one. */
   readonly said: string | undefined;
 }
 
@@ -23,7 +23,9 @@ export function byLabel(answers: readonly Answer[]): Map<string, number> {
   return new Map(labels.map((label) => [label, accuracy(answers.filter(({ truth }) => truth === label))]));
 }
 
-/** Rows are the truth, columns what was said, in the same order; the last column is no answer. */
+/**
+ * Confusion matrix: rows are true labels, columns are answers in the same order; the last column counts missing answers.
+ */
 export function confusion(answers: readonly Answer[]): string {
   const labels = [...new Set(answers.map(({ truth }) => truth))].sort();
   const count = (truth: string, said: string | undefined) =>
