@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { modelSchema } from '../../../config/schema.ts';
+import { modelSchema } from '../../../config/model-schema.ts';
 import { openInspector } from '../../../models/inspector.ts';
 import { memoryNeed } from '../../../models/run/memory.ts';
 import { tempFolder } from '../temp-folder.ts';
