@@ -64,7 +64,7 @@ it('triggers the camera that is named and answers with its job', async () => {
   await expect(commands.trigger({ camera: 'belt' })).rejects.toMatchObject({ code: 'not-triggered' });
 });
 
-it('refuses a camera or a recipe that is not there, naming those that are', async () => {
+it('refuses an unknown camera or recipe and names the known ones', async () => {
   const { asked, commands } = control();
   await expect(commands.trigger({ camera: 'side' })).rejects.toMatchObject({
     code: 'camera-unknown',
@@ -92,7 +92,7 @@ it('switches mode and model', async () => {
   await expect(commands.model({ action: 'promote' })).rejects.toMatchObject({ code: 'command-invalid' });
 });
 
-it('takes the label of a past result, as the end of the line tells it', async () => {
+it('accepts the true label of a past result, as known at the end of the line', async () => {
   const { asked, commands } = control();
   expect(await commands.label({ resultId: '01JD0000000000000000000000', label: 'dent' })).toEqual({});
   expect(asked).toEqual([{ resultId: '01JD0000000000000000000000', label: 'dent', by: { by: 'mqtt' } }]);

@@ -1,4 +1,4 @@
-/** The audit log on a real disk: durable, bounded, chained, and shared with the command line. */
+/** The audit log on a real disk: durable, limited in size, chained, and written by agent and command line. */
 import { execFile } from 'node:child_process';
 import {
   appendFileSync,
@@ -57,7 +57,7 @@ function open(auditMb = 1) {
 }
 
 describe('the audit log', () => {
-  it('keeps what was recorded in order, also across restarts, and finds it again', async () => {
+  it('keeps entries in order, also across restarts, and finds them', async () => {
     for (const [who, action] of [
       ['token:anna', 'label'],
       ['mqtt:qc/press-3/command/mode', 'mode'],
@@ -80,7 +80,7 @@ describe('the audit log', () => {
     expect(statSync(newest()).mode & 0o007).toBe(0);
   });
 
-  it('shows that a line was changed, taken out, put in, or cut off at the end', async () => {
+  it('detects a line that was changed, removed, inserted or cut off at the end', async () => {
     {
       await using audit = await open();
       for (let n = 1; n <= 5; n++) await audit.record(draft({ what: { n } }));
@@ -95,13 +95,13 @@ describe('the audit log', () => {
     expect(await problemsOf(lines.with(2, lines[2]!.replace('"n":3', '"n":7')))).toMatch(/line 3: changed/);
     expect(await problemsOf(lines.toSpliced(2, 1))).toMatch(/line 3: does not follow number 2/);
     expect(await problemsOf(lines.toSpliced(3, 0, lines[1]!))).toMatch(/line 4: does not follow number 3/);
-    // What is missing at the end can only be seen by whoever kept the head.
+    // Missing lines at the end can only be detected with a copy of the newest hash.
     expect(await problemsOf(lines.slice(0, 4))).toBe('');
     expect(await problemsOf(lines.slice(0, 4), head!.hash)).toMatch(/is missing: lines were removed/);
     expect(await problemsOf(lines, head!.hash)).toBe('');
   });
 
-  it('goes on after a power cut in the middle of a line, and sets aside an end it cannot read', async () => {
+  it('continues after a power cut in the middle of a line, and renames a file with an unreadable end', async () => {
     {
       await using audit = await open();
       await audit.record(draft());
@@ -123,7 +123,7 @@ describe('the audit log', () => {
     expect(await readAudit(directory, { limit: 10 })).toMatchObject([{ action: 'mode' }]);
   });
 
-  it('keeps to its share of the disk, throwing the oldest away, and the chain holds over what is left', async () => {
+  it('deletes its oldest entries at its limit of disk space, and the chain of the others stays valid', async () => {
     const what = Object.fromEntries(Array.from({ length: 15 }, (_, n) => [`fact${n}`, 'x'.repeat(200)]));
     await using audit = await open(1);
     for (let n = 0; n < 500; n++) await audit.record(draft({ what }));
@@ -141,7 +141,7 @@ describe('the audit log', () => {
     );
   });
 
-  it('cannot be flooded by refusals: so many are kept, the rest is counted', async () => {
+  it('keeps a limited number of refusals and counts the others', async () => {
     {
       await using audit = await open();
       await audit.record(draft());
@@ -153,7 +153,7 @@ describe('the audit log', () => {
     expect(all[0]).toMatchObject({ who: 'agent', what: { leftOut: 480 } });
   });
 
-  it('keeps what the disk does not take, refuses changes meanwhile, and writes it all once it can', async () => {
+  it('keeps entries in memory while the disk fails, refuses changes meanwhile, and writes all entries afterwards', async () => {
     const audit = await open();
     await audit.record(draft({ action: 'first' }));
     rmSync(directory, { recursive: true });
@@ -171,7 +171,7 @@ describe('the audit log', () => {
     expect(all.map(({ action }) => action)).toEqual(['third', 'second']);
   });
 
-  it('writes the others where one entry cannot be written as it is', async () => {
+  it('writes the other entries if one entry is invalid', async () => {
     const bad = [
       draft({ action: 'infinite', what: { mode: Number.POSITIVE_INFINITY } }),
       draft({ action: 'nested', what: { x: [{ toString: 1 }] } as never }),
@@ -194,7 +194,7 @@ describe('the audit log', () => {
     expect(await verifyAudit(directory)).toMatchObject({ whole: true, entries: 6 });
   });
 
-  it('says so where it cannot write, and the change stands', async () => {
+  it('reports a failed write, and the change remains', async () => {
     await using audit = await open();
     rmSync(directory, { recursive: true });
     writeFileSync(directory, 'in the way');
@@ -219,7 +219,7 @@ describe('the audit log', () => {
   });
 });
 
-it('tells facts without calling anything of theirs, and in numbers that JSON can hold', () => {
+it('describes facts without calling their methods, and in numbers that JSON supports', () => {
   for (const value of hostileValues) {
     const what = factsOf({ value }, { list: [value, value, value, value] }, value);
     expect(auditDraft.shape.what.safeParse(what).error).toBeUndefined();
@@ -230,7 +230,7 @@ it('tells facts without calling anything of theirs, and in numbers that JSON can
   });
 });
 
-it('tells lists by their beginning, and keeps out what is long or nested', () => {
+it('shortens lists, and omits long and nested values', () => {
   const body = {
     label: 'x'.repeat(500),
     ids: ['a', 'b', 'c', 'd'],
@@ -247,7 +247,7 @@ it('tells lists by their beginning, and keeps out what is long or nested', () =>
 });
 
 describe('commands over MQTT', () => {
-  it('are recorded with the topic they came by, what they asked, and what came of it', async () => {
+  it('are recorded with topic, request and outcome', async () => {
     await using broker = await openBroker();
     await using rig = await openPublisherRig({ url: broker.url });
     await until(() => rig.publisher.connected);
@@ -290,7 +290,7 @@ describe('commands over MQTT', () => {
     ]);
   });
 
-  it('that fail inside are recorded as failed, without what went wrong', async () => {
+  it('with an internal error are recorded as failed, without the message of the error', async () => {
     const recorded: AuditDraft[] = [];
     const fails = async () => {
       throw new TypeError('token hunter2');
@@ -309,7 +309,7 @@ describe('commands over MQTT', () => {
     expect(JSON.stringify(recorded)).not.toContain('hunter2');
   });
 
-  it('are answered and recorded whatever they hold, and the publisher goes on', async () => {
+  it('are answered and recorded with any content, and the publisher continues', async () => {
     await using broker = await openBroker();
     await using rig = await openPublisherRig({ url: broker.url });
     await until(() => rig.publisher.connected);

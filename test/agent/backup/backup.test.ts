@@ -32,7 +32,7 @@ const configFor = (directory: string) => ({
   storage: storageSchema.parse({ directory }),
 });
 
-/** Twelve labelled frames with a past, two versions, decisions and a recipe. */
+/** Twelve labelled frames with a history, two versions, decisions and a recipe. */
 async function fill(storage: string): Promise<void> {
   await mkdir(storage, { recursive: true });
   await using dataset = await openDataset(storage, { onNotice });
@@ -49,7 +49,7 @@ async function fill(storage: string): Promise<void> {
   await writeFile(join(storage, 'recipe.json'), '{"schema":1,"recipe":"default"}\n');
 }
 
-/** What a backup promises of a storage directory. */
+/** The state of a storage directory that a backup must keep. */
 async function state(storage: string) {
   const { revision, frames, undoable } = await readDataset(storage, (text) => expect.fail(text));
   const pictures = await Promise.all(
@@ -89,7 +89,7 @@ describe('backup and restore', () => {
   });
   afterAll(() => scratch[Symbol.asyncDispose]());
 
-  /** The backup with another content of some files; its manifest may be changed, too. */
+  /** The backup with changed files; its manifest can be changed, too. */
   async function forged(
     name: string,
     change: (manifest: BackupManifest, files: Map<string, Buffer>) => void,
@@ -108,7 +108,7 @@ describe('backup and restore', () => {
     return place(name);
   }
 
-  it('gives back what there was on an empty machine, undo included, and says what it holds', async () => {
+  it('restores everything on an empty machine, undo included, and lists the content', async () => {
     const fresh = place('fresh');
     const restored = await restore(configFor(fresh), file, deps);
     expect(restored).toMatchObject({
@@ -125,7 +125,7 @@ describe('backup and restore', () => {
     expect(await buffer(await zip.open('config.yaml'))).toEqual(await readFile(configFile));
   });
 
-  it('keeps what was there before beside it, and leaves everything else alone', async () => {
+  it('keeps the previous data in a folder beside it, and changes nothing else', async () => {
     const used = place('used');
     await mkdir(join(used, 'evidence'), { recursive: true });
     await writeFile(join(used, 'evidence/a.jpg'), 'a picture');
@@ -140,8 +140,8 @@ describe('backup and restore', () => {
     expect(old.frames).toMatchObject([{ label: 'other' }]);
   });
 
-  it('what root restores belongs to whom the storage belongs to', async (ctx) => {
-    if (process.getuid?.() !== 0) return ctx.skip('only root gives files away');
+  it('files restored by root belong to the owner of the storage', async (ctx) => {
+    if (process.getuid?.() !== 0) return ctx.skip('only root can change the owner of files');
     const used = place('service');
     await mkdir(used);
     await chown(used, 61_234, 61_234);
@@ -154,7 +154,7 @@ describe('backup and restore', () => {
       expect(await stat(join(used, name)), name).toMatchObject({ uid: 61_234, gid: 61_234 });
   });
 
-  it('is refused over an agent that runs, and changes nothing', async () => {
+  it('is refused while an agent runs, and changes nothing', async () => {
     const used = place('held');
     await using _agent = await openDataDirectory(used, '0.1.0');
     await expect(restore(configFor(used), file, deps)).rejects.toMatchObject({
@@ -163,7 +163,7 @@ describe('backup and restore', () => {
     expect((await readdir(used)).sort()).toEqual(['agent.lock', 'version']);
   });
 
-  it('a second agent on the same storage is refused; so is data that a newer one wrote', async () => {
+  it('a second agent on the same storage is refused, and so is data of a newer agent', async () => {
     const used = place('newer');
     {
       await using _agent = await openDataDirectory(used, '0.1.0');
@@ -174,13 +174,13 @@ describe('backup and restore', () => {
       code: 'data-newer',
       message: expect.stringContaining('written by qc-edge-agent 3.0.0'),
     });
-    // The way back to an older agent: its own backup.
+    // An older agent can be used again with its own backup.
     await restore(configFor(used), file, deps);
     await using _agent = await openDataDirectory(used, '0.1.0');
     expect(await state(used)).toEqual(before);
   });
 
-  it('is of one moment while labels come, move and go', async () => {
+  it('is consistent while labels are added, changed and deleted', async () => {
     const busy = place('busy');
     await fill(busy);
     await using dataset = await openDataset(busy, { onNotice });
@@ -208,7 +208,7 @@ describe('backup and restore', () => {
     }
   });
 
-  it('damage anywhere is found, and nothing is changed', async () => {
+  it('damage at any place is detected, and nothing is changed', async () => {
     const whole = await readFile(file);
     for (let n = 0; n < 40; n++) {
       const spoilt = Buffer.from(whole);
@@ -218,7 +218,7 @@ describe('backup and restore', () => {
       await writeFile(place('spoilt.zip'), n % 8 === 0 ? whole.subarray(0, at) : spoilt);
       const fresh = place('spoilt');
       const failure = await restore(configFor(fresh), place('spoilt.zip'), deps).catch((error) => error);
-      // A bit of the zip's own frame (a time, an attribute) may mean nothing: then all is as it was.
+      // Some bits of the zip format itself (a time, an attribute) have no effect; then the data is unchanged.
       if (failure instanceof Error) {
         expect((failure as { code?: string }).code, `byte ${at}, bit ${bit}: ${failure.message}`).toMatch(
           /^backup-/,
@@ -262,9 +262,9 @@ describe('backup and restore', () => {
     await rm(fresh, { recursive: true, force: true });
   });
 
-  it('names in the zip that lead outside are refused', async () => {
+  it('names in the zip that point outside the storage are refused', async () => {
     const bad = place('slip.zip');
-    // A name of the same length, so that the rest of the archive stays right.
+    // A name of the same length, so that the rest of the archive stays valid.
     const bytes = (await readFile(file)).toString('latin1').replaceAll('recipe.json', '../../x.jso');
     await writeFile(bad, Buffer.from(bytes, 'latin1'));
     await expect(checkBackup(bad, deps)).rejects.toMatchObject({
@@ -273,7 +273,7 @@ describe('backup and restore', () => {
     });
   });
 
-  it('what is no backup, is there already or lies nowhere is refused', async () => {
+  it('a file that is no backup, an existing file and a missing folder are refused', async () => {
     await expect(checkBackup(place('nothing.zip'), deps)).rejects.toMatchObject({
       code: 'backup-unreadable',
     });
@@ -301,7 +301,7 @@ describe('backup and restore', () => {
     }
   });
 
-  it('a restore that was cut off between any two of its steps is finished at the next start', async () => {
+  it('a restore interrupted between any two steps is finished at the next start', async () => {
     const id = '01JD0000000000000000000000';
     const moves = [
       ['dataset', `before-restore-${id}/dataset`],
@@ -326,7 +326,7 @@ describe('backup and restore', () => {
     }
   });
 
-  it('from the command line: progress aside, one answer; killed, all is old or all is new', async () => {
+  it('from the command line it gives one answer; after a kill the data is entirely old or entirely new', async () => {
     const used = place('cli');
     await fill(used);
     {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { counts, estimates, fitting, limitOf } from '../../../agent/bench/capacity.ts';
 import { type Step, whyTooMuch } from '../../../agent/bench/step.ts';
 
-/** This many cameras with 5 parts a second, each part 40 ms of CPU time and each decoder 0.05 of a core. */
+/** A step with 5 parts per second and camera, 40 ms of CPU time per part and 0.05 of a core per decoder. */
 function step(cameras: number, changes: Partial<Step> = {}): Step {
   const asked = cameras * 5;
   return {
@@ -23,7 +23,7 @@ function step(cameras: number, changes: Partial<Step> = {}): Step {
 const tooMuch = { tooMuch: '3 parts lost' };
 
 describe('numbers of cameras', () => {
-  it('grow slowly at first and end with the most', () => {
+  it('increase slowly at first and end with the maximum', () => {
     expect(counts(16)).toEqual([1, 2, 3, 4, 6, 8, 12, 16]);
     expect(counts(7)).toEqual([1, 2, 3, 4, 6, 7]);
     expect(counts(1)).toEqual([1]);
@@ -31,9 +31,9 @@ describe('numbers of cameras', () => {
 });
 
 describe('what is too much', () => {
-  it('is nothing where each part came in time', () => {
+  it('is nothing if each part arrived in time', () => {
     expect(whyTooMuch(step(2), 250)).toBeNull();
-    // One of each camera may be on its way.
+    // One part of each camera may not have arrived yet.
     expect(whyTooMuch(step(2, { perSecond: 9.8 }), 250)).toBeNull();
   });
 
@@ -47,7 +47,7 @@ describe('what is too much', () => {
 });
 
 describe('what fits', () => {
-  it('is the most with nothing too much below it', () => {
+  it('is the largest number below the first that is too much', () => {
     expect(fitting([step(1), step(2), step(4, tooMuch), step(3)])?.cameras).toBe(3);
     expect(fitting([step(1), step(2, tooMuch), step(3)])?.cameras).toBe(1);
     expect(fitting([step(1, tooMuch)])).toBeUndefined();
@@ -55,22 +55,22 @@ describe('what fits', () => {
 });
 
 describe('what limits it', () => {
-  it('is nothing where all fit', () => {
+  it('is nothing if all fit', () => {
     expect(limitOf([step(1), step(2)], 2).by).toBe('nothing');
   });
 
-  it('is what used most of a machine that was busy', () => {
+  it('is the largest consumer on a busy machine', () => {
     expect(limitOf([step(9, tooMuch), step(1)], 2)).toMatchObject({ by: 'inference' });
     const decoders = { inference: 0.5, loop: 0.1, decoders: 1.2, outside: 0.1 };
     expect(limitOf([step(9, { ...tooMuch, cores: decoders })], 2).by).toBe('decoding');
   });
 
-  it('is the event loop where that had no time left, however idle the rest was', () => {
+  it('is the event loop if it had no time left, even on an idle machine', () => {
     const cores = { inference: 2, loop: 0.95, decoders: 1, outside: 0 };
     expect(limitOf([step(9, { ...tooMuch, cores })], 16).by).toBe('event loop');
   });
 
-  it('is neither where the machine had time left, or the system does not tell', () => {
+  it('is unknown if the machine had time left, or if the system gives no figures', () => {
     expect(limitOf([step(9, tooMuch)], 16).by).toBe('latency');
     expect(limitOf([step(9, { ...tooMuch, cores: null })], 2).by).toBe('latency');
   });
@@ -86,7 +86,7 @@ describe('other rates', () => {
     ]);
   });
 
-  it('are unknown where CPU time is', () => {
+  it('are unknown if the CPU time is unknown', () => {
     expect(estimates(step(4, { cores: null }), 2, [1])).toEqual([]);
   });
 });

@@ -10,22 +10,22 @@ const at = (camera: string, sequence: number, ms: number, state: 'completed' | '
 const pace = { everyMs: 200, seconds: 1 };
 
 describe('parts that are lost', () => {
-  it('are none where each came when it was due, give or take a frame', () => {
+  it('are none if each arrived when it was due, within a frame', () => {
     const results = [at('a', 1, 0), at('b', 7, 30), at('a', 2, 240), at('b', 8, 230), at('a', 3, 400)];
     expect(lostOf(countLost(results, ['a', 'b'], pace))).toBe(0);
   });
 
-  it('are those skipped between two captures, by each camera for itself', () => {
+  it('are those skipped between two captures of the same camera', () => {
     const results = [at('a', 1, 0), at('b', 1, 100), at('a', 2, 600), at('b', 2, 300)];
     expect(countLost(results, ['a', 'b'], pace)).toEqual({ skipped: 2, gaps: 0, failed: 0 });
   });
 
-  it('are numbers that are missing, and parts that were not judged', () => {
+  it('are missing numbers and parts that were not judged', () => {
     const results = [at('a', 1, 0), at('a', 3, 200), at('a', 4, 400, 'failed')];
     expect(countLost(results, ['a'], pace)).toEqual({ skipped: 0, gaps: 1, failed: 1 });
   });
 
-  it('are all of a camera that gave none', () => {
+  it('are all parts of a camera that sent none', () => {
     expect(countLost([at('a', 1, 0)], ['a', 'b'], pace)).toEqual({ skipped: 5, gaps: 0, failed: 0 });
   });
 });

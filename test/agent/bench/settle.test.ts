@@ -3,16 +3,16 @@ import { hasSettled, latencyOf, settle } from '../../../agent/bench/settle.ts';
 import type { Result } from '../../../agent/publish/messages.ts';
 
 describe('a line that has just started', () => {
-  it('has settled once latency falls no more', () => {
+  it('has settled when latency no longer falls', () => {
     expect(hasSettled(800, 500)).toBe(false);
     expect(hasSettled(51, 50)).toBe(true);
     expect(hasSettled(50, 70)).toBe(true);
-    // No second before, and nothing that arrived.
+    // No previous second, and no arrival.
     expect(hasSettled(Number.POSITIVE_INFINITY, 50)).toBe(false);
     expect(hasSettled(50, Number.NaN)).toBe(false);
   });
 
-  it('is waited for while what piled up is worked off, and not forever', async () => {
+  it('is waited for while a backlog is processed, for a limited time', async () => {
     const arrived: { result: Result; at: number }[] = [];
     let latency = 400;
     const timer = setInterval(() => {

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { scrub } from '../../../agent/camera/address.ts';
 import { deliveredSize, regionPixels } from '../../../agent/camera/geometry.ts';
 
-it('scrubs what a decoder says', () => {
+it('scrubs messages of a decoder', () => {
   expect(scrub('rtsp://u@h:554/a@b: gone')).toBe('rtsp://h:554/a@b: gone');
   expect(scrub('rtsp://h/a@b')).toBe('rtsp://h/a@b');
   expect(scrub("cannot open 'rtsp://u:p%40@h/x': no", ['p@'])).toBe("cannot open 'rtsp://h/x': no");
@@ -12,7 +12,7 @@ it('scrubs what a decoder says', () => {
   expect(scrub('auth se cret and se%20cret', ['se cret'])).toBe('auth *** and ***');
 });
 
-it('turns a region into pixels', () => {
+it('converts a region to pixels', () => {
   const picture = { width: 1920, height: 1080 };
   expect(regionPixels({ x: 0, y: 0, width: 1, height: 1 }, { width: 101, height: 99 }, true)).toEqual({
     x: 0,

@@ -6,18 +6,18 @@ import { QcError } from '../../../config/errors.ts';
 import type { Frame } from '../../../models/image.ts';
 import { until } from '../../rigs/until.ts';
 
-/** One attempt of a source under test, and everything it said. */
+/** One attempt of a source under test, with all its reports. */
 export interface Attempt extends AsyncDisposable {
   readonly frames: Frame[];
   readonly faults: { code: string; message: string }[];
   readonly dropped: Record<DropReason, number>;
-  /** The text of each condition that was set last. */
+  /** The newest text of each condition. */
   readonly conditions: Map<CameraCondition, string>;
   readonly received: number;
   watched: boolean;
-  /** Waits for so many frames in all; throws the attempt's error where it ended before. */
+  /** Waits until this number of frames has arrived in total; throws the attempt's error if it ends before. */
   reached(frames: number): Promise<Frame[]>;
-  /** Waits for its end automatically. */
+  /** Waits until the attempt ends without an abort. */
   failure(timeoutMs?: number): Promise<QcError>;
   /** Aborts it and waits until it has settled. */
   stop(): Promise<void>;
@@ -89,7 +89,7 @@ export function children(): Map<number, string> {
     try {
       found.set(Number(pid), readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));
     } catch {
-      // It ended between the two looks.
+      // It ended between the two reads.
     }
   }
   return found;

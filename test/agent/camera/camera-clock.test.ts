@@ -4,7 +4,7 @@ import { Lateness } from '../../../agent/camera/lateness.ts';
 
 const hour = 3_600_000;
 
-/** Frames of a camera that are delayed by so much, with both clocks set by so much. */
+/** Frames of a camera with a delay and with both clocks changed by an offset. */
 function watch(clock: CameraClock) {
   let n = 0;
   return (frames: number, { delayMs = 80, cameraSet = 0, machineSet = 0, lagMs = 0 } = {}) => {
@@ -19,7 +19,7 @@ function watch(clock: CameraClock) {
 }
 
 describe('the clock of the camera', () => {
-  it('shows a delay that was there from the start', () => {
+  it('shows a delay that existed from the start', () => {
     const clock = new CameraClock(undefined);
     watch(clock)(100, { delayMs: 3_000 });
     expect(clock.delayMs).toBeCloseTo(3_000, 0);
@@ -37,11 +37,11 @@ describe('the clock of the camera', () => {
     ['the camera', { cameraSet: -hour }, /camera clock was set by -3600/],
     ['the camera, by a little', { cameraSet: 3_000 }, /camera clock was set by /],
     ['the machine', { machineSet: -hour }, /machine's clock was set by -3600/],
-  ])('makes no frame younger when a clock is set: %s', (_, set, fault) => {
+  ])('makes no frame younger when a clock is changed: %s', (_, set, fault) => {
     const clock = new CameraClock(undefined);
     const frames = watch(clock);
     frames(100, { delayMs: 4_000 });
-    // On their way when the clocks were set.
+    // Frames in transit when the clocks were changed.
     if ('machineSet' in set) frames(50, { delayMs: 4_000, machineSet: set.machineSet });
     expect(clock.delayMs).toBeGreaterThan(3_900);
     frames(100, { delayMs: 4_000, ...set });
@@ -58,7 +58,7 @@ describe('the clock of the camera', () => {
     expect(watch(new CameraClock(reference))(100)).toBeUndefined();
   });
 
-  it('makes no stream late that was away while the clocks drifted apart, or whose camera was set to the time', () => {
+  it('does not call a stream late after an interruption in which the clocks drifted, or after a correction of the camera clock', () => {
     const before = new CameraClock(undefined);
     watch(before)(200);
     const known = before.reference(0)!;
@@ -72,7 +72,7 @@ describe('the clock of the camera', () => {
   });
 });
 
-it('a camera is late when no frame is young enough for a second, and a part never passes on an old one', () => {
+it('a camera is late when all frames of a second are too old, and a part never passes on an old frame', () => {
   const said: string[] = [];
   const lateness = new Lateness(1_000, (condition, text) => void said.push(text && condition));
   expect(lateness.lagMs).toBeUndefined();

@@ -4,21 +4,21 @@ import { seeded } from '../part/drawn-camera.ts';
 
 interface Stream {
   readonly seconds: number;
-  /** Frames a second, and what the timestamps claim. */
+  /** Frame rate, and the frame rate according to the timestamps. */
   readonly fps?: number;
   readonly stampFps?: number;
-  /** Whether the sender discards the frame captured after so many seconds. */
+  /** Whether the sender discards the frame captured at this second. */
   readonly discard?: (second: number) => boolean;
-  /** Delay of the frame captured after so many seconds, ms. */
+  /** Delay of the frame captured at this second, ms. */
   readonly delay?: (second: number) => number;
-  /** The timestamp, from the right one, ms. */
+  /** The timestamp, computed from the correct one, ms. */
   readonly stamp?: (ms: number, frame: number) => number | undefined;
   readonly jitterMs?: number;
 }
 
 const largest = (values: readonly number[]) => values.reduce((one, other) => Math.max(one, other));
 
-/** What the clock said of every frame, by the second of its arrival. */
+/** The clock's results for all frames, by the second of their arrival. */
 function watch(clock: StreamClock, stream: Stream) {
   const { seconds, fps = 25, stampFps = fps, delay = () => 0, stamp = (ms) => ms, jitterMs = 25 } = stream;
   const random = seeded(7);
@@ -42,19 +42,19 @@ function watch(clock: StreamClock, stream: Stream) {
   return {
     oldest: (from: number, to?: number) => largest(within(from, to).map(({ ageMs }) => ageMs)),
     youngest: (from: number, to?: number) => -largest(within(from, to).map(({ ageMs }) => -ageMs)),
-    /** How much later than its capture a frame was dated at worst. */
+    /** The largest time by which a frame was dated later than its capture. */
     tooYoung: (from: number, to?: number) => largest(within(from, to).map((one) => one.tooYoungMs)),
     doubtful: (from: number, to: number) => within(from, to).every((one) => one.doubtful),
   };
 }
 
-it('takes the jitter of the network and the known latency out of capture times', () => {
+it('removes the jitter of the network and the known latency from capture times', () => {
   const seen = watch(new StreamClock(5), { seconds: 60 });
   expect(seen.tooYoung(10)).toBeLessThan(8);
   expect(seen.youngest(0)).toBeGreaterThanOrEqual(5);
 });
 
-describe('whatever the timestamps say, a frame is dated within two frames of its arrival', () => {
+describe('with any timestamps, a frame is dated within two frames of its arrival', () => {
   const rates: [fps: number, stampFps: number][] = [
     [21, 25],
     [20, 30],
@@ -82,14 +82,14 @@ describe('whatever the timestamps say, a frame is dated within two frames of its
     ['jump back by a day', (ms) => (ms > 14_000 ? ms - 86_400_000 : ms), /jumped by -8640/],
     ['jump ahead', (ms) => (ms > 14_000 ? ms + 1_700 : ms), /jumped by 1.7 s/],
     ['jump ahead by a day', (ms) => (ms > 14_000 ? ms + 86_400_000 : ms), /jumped by 8640/],
-    ['jump to and fro', (ms) => ms + (Math.floor(ms / 3_000) % 2) * 5_000, /jumped/],
+    ['jump back and forth', (ms) => ms + (Math.floor(ms / 3_000) % 2) * 5_000, /jumped/],
     ['wrap around after 32 bits', (ms) => (ms > 14_000 ? ms - 2 ** 32 / 90 : ms), /jumped/],
     ['are constant', () => 0, /no usable timestamps/],
     ['are missing', () => undefined, /no usable timestamps/],
     ['stop', (ms) => Math.min(ms, 10_000), /no usable timestamps/],
     ['stop for ten seconds', (ms) => (ms > 20_000 ? ms - 10_000 : Math.min(ms, 10_000)), /jumped by -10/],
-    ['are there for every other frame', (ms, n) => (n % 2 ? undefined : ms), /^$/],
-    ['are given twice', (_, n) => Math.floor(n / 2) * 80, /^$/],
+    ['exist for every second frame', (ms, n) => (n % 2 ? undefined : ms), /^$/],
+    ['are repeated', (_, n) => Math.floor(n / 2) * 80, /^$/],
   ];
   it.each(stamps)('if they %s', (_, stamp, fault) => {
     const clock = new StreamClock(0);
@@ -124,12 +124,12 @@ describe('whatever the timestamps say, a frame is dated within two frames of its
 
 describe('a delay is noticed, and not forgotten until the backlog is gone', () => {
   const steps = [1, 2.5, 10, 60];
-  it.each(steps)('of 4 s at once, after %d s', (at) => {
+  it.each(steps)('of 4 s that begins suddenly after %d s', (at) => {
     const seen = watch(new StreamClock(0), { seconds: 400, delay: (second) => (second > at ? 4_000 : 0) });
     expect(seen.youngest(at + 4.2)).toBeGreaterThan(3_900);
   });
 
-  it('with a delay that grew while the stream was opened, and is gone', () => {
+  it('with a delay that grew while the stream was opened and has ended', () => {
     for (const [growth, end] of [
       [0.08, 4],
       [0.02, 8],
@@ -164,23 +164,23 @@ describe('a delay is noticed, and not forgotten until the backlog is gone', () =
     [30, 100, 3_900],
     [60, 400, 3_900],
   ];
-  it.each(ramps)('that grows to 4 s from second %d on within %d s', (from, length, least) => {
+  it.each(ramps)('that grows to 4 s from second %d within %d s', (from, length, least) => {
     const delay = (second: number) => Math.min(1, Math.max(0, (second - from) / length)) * 4_000;
     const seen = watch(new StreamClock(0), { seconds: from + length + 300, delay });
     expect(seen.youngest(from + length + 4)).toBeGreaterThan(least);
     expect(seen.oldest(0)).toBeLessThan(4_100);
   });
 
-  it('and over once the backlog was delivered', () => {
+  it('that ends when the backlog is delivered', () => {
     const delay = (second: number) => (second > 10 && second < 40 ? 4_000 : 0);
     const seen = watch(new StreamClock(0), { seconds: 80, delay });
     expect(seen.youngest(15, 43.9)).toBeGreaterThan(3_900);
     expect(seen.oldest(45)).toBeLessThan(60);
   });
 
-  it.each([2, 4, 6])('and over once the sender has discarded the backlog, after %d s', (seconds) => {
+  it.each([2, 4, 6])('that ends when the sender has discarded the backlog, after %d s', (seconds) => {
     const until = 20 + seconds;
-    // What the network held comes slowly, what the sender held is discarded but for the newest.
+    // Frames in the network arrive slowly; the sender discards its frames except the newest.
     const delay = (second: number) => {
       if (second <= 20 || second > until + 4) return 0;
       if (second <= 20.6) return (until - second + 2 * (second - 20)) * 1_000;
@@ -194,7 +194,7 @@ describe('a delay is noticed, and not forgotten until the backlog is gone', () =
     expect(seen.tooYoung(5)).toBeLessThan(60);
   });
 
-  it('but not if timestamps that jump only come near to where they were', () => {
+  it('but not if jumping timestamps only approach their previous values', () => {
     const delay = (second: number) => (second > 20 ? 4_000 : 0);
     for (const jump of [3_500, 3_750, 4_300, 4_500]) {
       const stamp = (ms: number) => ms + (ms > 40_000 ? jump : 0);
@@ -203,7 +203,7 @@ describe('a delay is noticed, and not forgotten until the backlog is gone', () =
     }
   });
 
-  it.each([25, 21, 30])('again and again, at %d frames a second stamped as 25', (fps) => {
+  it.each([25, 21, 30])('repeatedly, at %d frames a second stamped as 25', (fps) => {
     const stalls = [0, 200, 700, 1_500, 300];
     const delay = (second: number) => {
       const into = second % 15;
@@ -212,11 +212,11 @@ describe('a delay is noticed, and not forgotten until the backlog is gone', () =
     const clock = new StreamClock(0);
     const seen = watch(clock, { seconds: 300, fps, stampFps: 25, delay });
     expect(seen.oldest(298)).toBeLessThan(80);
-    // Timestamps that run fast take a while to be told from a backlog.
+    // Fast timestamps can be distinguished from a backlog only after some time.
     expect(seen.tooYoung(fps > 25 ? 31 : 5)).toBeLessThan(60);
   });
 
-  it('until then a frame keeps its place in time, however late it comes', () => {
+  it('until then a late frame keeps its capture time', () => {
     const seen = watch(new StreamClock(0), {
       seconds: 60,
       delay: (second) => (second % 10 < 0.04 ? 500 : 0),
@@ -224,7 +224,7 @@ describe('a delay is noticed, and not forgotten until the backlog is gone', () =
     expect(seen.tooYoung(5)).toBeLessThan(20);
   });
 
-  it('the frames that a recorder sends ahead of the live ones are doubted', () => {
+  it('frames that a recorder sends before the live ones are marked doubtful', () => {
     const seen = watch(new StreamClock(0), {
       seconds: 60,
       delay: (second) => Math.max(0, 2_000 - second * 333),
@@ -234,14 +234,14 @@ describe('a delay is noticed, and not forgotten until the backlog is gone', () =
     expect(seen.doubtful(20, 21)).toBe(false);
   });
 
-  it('unless it is nothing but a rate that was learned from a backlog or from jitter', () => {
+  it('unless it is only a rate learned from a backlog or from jitter', () => {
     const backlog = (second: number) => Math.max(0, 3_000 - second * 150);
     const drained = watch(new StreamClock(0), { seconds: 120, delay: backlog });
     expect(drained.oldest(60)).toBeLessThan(60);
     expect(watch(new StreamClock(0), { seconds: 300, jitterMs: 300 }).oldest(100)).toBeLessThan(500);
   });
 
-  it('until it is longer than any delay: then the timestamps are wrong, and the stream must be opened again', () => {
+  it('until it is longer than any real delay: then the timestamps are wrong, and the stream must be reopened', () => {
     const night = (ms: number) => Math.min(ms, 20_000) + Math.max(0, ms - 20_000) / 2;
     const clock = new StreamClock(0);
     watch(clock, { seconds: 130, stamp: night });
@@ -254,7 +254,7 @@ describe('a delay is noticed, and not forgotten until the backlog is gone', () =
     });
   });
 
-  it('if it is told that the stream is late from the start', () => {
+  it('if it is informed that the stream is late from the start', () => {
     const clock = new StreamClock(0);
     watch(clock, { seconds: 1 });
     clock.assumeLag(3_000);

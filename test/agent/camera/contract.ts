@@ -19,7 +19,7 @@ const GREEN: Colour = [40, 170, 60];
 /** Lossy coding and chroma sampling, levels of 255. */
 const TOLERANCE = 8;
 
-/** What every source of an RTSP camera must do, met by GStreamer's RTSP server. */
+/** Tests for every source of RTSP cameras, against the RTSP server of GStreamer. */
 export function rtspContract(name: string, source: CameraSource, missing: string | undefined): void {
   if (missing) console.warn(`${name}: skipped, ${missing}`);
 
@@ -47,7 +47,7 @@ export function rtspContract(name: string, source: CameraSource, missing: string
       await camera.reached(10);
     });
 
-    it('thinned out to the wanted rate', async () => {
+    it('reduced to the required rate', async () => {
       await using server = await openGstRtsp();
       await using camera = attempt(source, { url: server.url, maxFps: 5 });
       const frames = await camera.reached(8);
@@ -64,7 +64,7 @@ export function rtspContract(name: string, source: CameraSource, missing: string
       rmSync(folder, { recursive: true });
     });
 
-    it('with digest authentication, telling nobody the password', async () => {
+    it('with digest authentication, without revealing the password', async () => {
       const password = "p@ss:w/rd '%1 é";
       await using server = await openGstRtsp({ user: 'qc', password });
       const url = server.url.replace('//', '//qc@');
@@ -80,8 +80,8 @@ export function rtspContract(name: string, source: CameraSource, missing: string
     });
   });
 
-  describe.skipIf(missing)(`${name} cuts what it reads`, () => {
-    it.each(['bt601', 'bt709'] as const)('with the colours that were drawn (%s)', async (colorimetry) => {
+  describe.skipIf(missing)(`${name} crops the images that it reads`, () => {
+    it.each(['bt601', 'bt709'] as const)('with the original colours (%s)', async (colorimetry) => {
       await using server = await openGstRtsp({ source: 'pictures', colorimetry });
       await server.show(drawn(640, 480, RED, { x: 320, y: 0, width: 320, height: 480, colour: GREEN }));
       await using camera = attempt(source, { url: server.url, region: { y: 0.5, height: 0.5 }, freezeMs: 0 });
@@ -105,7 +105,7 @@ export function rtspContract(name: string, source: CameraSource, missing: string
       );
     });
 
-    it('to the pixel, and to the same fractions when the resolution changes', async () => {
+    it('exactly to the pixel, and to the same fractions after a change of the resolution', async () => {
       await using server = await openGstRtsp({ source: 'pictures' });
       const area = { x: 0.25, y: 0.25, width: 0.5, height: 0.25 };
       const chart = (width: number, height: number) => {
@@ -121,21 +121,21 @@ export function rtspContract(name: string, source: CameraSource, missing: string
             image.height === height &&
             [0, width - 1].every((x) => [0, height - 1].every((y) => colourAt(image, x, y)[1] > 200)),
         );
-      await until(white(320, 120), { what: 'a cut that is white to its corners' });
+      await until(white(320, 120), { what: 'a crop that is white up to its corners' });
       await server.show(chart(320, 240));
-      await until(white(160, 60), { what: 'the same cut of the smaller picture' });
+      await until(white(160, 60), { what: 'the same crop of the smaller image' });
       expect(camera.faults.map(({ code }) => code)).toContain('camera-resolution-changed');
     });
 
-    it('and refuses a region of no pixels', async () => {
+    it('and refuses a region without pixels', async () => {
       await using server = await openGstRtsp();
       await using camera = attempt(source, { url: server.url, region: { width: 0.005 } });
       expect((await camera.failure()).code).toBe('camera-region');
     });
   });
 
-  describe.skipIf(missing)(`${name} says what is wrong`, () => {
-    it('with a path that is not there', async () => {
+  describe.skipIf(missing)(`${name} names the fault`, () => {
+    it('with a path that does not exist', async () => {
       await using server = await openGstRtsp();
       await using camera = attempt(source, { url: server.url.replace('/stream', '/nothing') });
       expect((await camera.failure()).code).toBe('camera-not-found');

@@ -9,10 +9,10 @@ import { type Attempt, attempt } from './attempt.ts';
 const noFfmpeg = () =>
   spawnSync('ffmpeg', ['-version']).status === 0 ? undefined : 'ffmpeg is not installed here';
 
-/** The middle packet of an image, or its only one. */
+/** Whether it is the middle packet of an image, or the only one. */
 const middle = (packet: number, packets: number) => packet === packets >> 1;
 
-/** What lies below the first rows. */
+/** Packets below the first rows. */
 const from = ({ width, height, data }: Image, row: number): Image => ({
   width,
   height: height - row,
@@ -22,9 +22,9 @@ const from = ({ width, height, data }: Image, row: number): Image => ({
 interface Case {
   readonly clip?: ClipOptions;
   readonly transport?: 'tcp' | 'udp';
-  /** Which packets are lost, of the images counted from the moment of the loss. */
+  /** Whether a packet is lost; images are counted from the beginning of the loss. */
   readonly lose?: (packet: number, packets: number, picture: number) => boolean;
-  /** Which images the camera does not send at all: the sequence numbers have no gap. Some precede no key frame. */
+  /** Whether the camera omits an image, without a gap in the sequence numbers. */
   readonly skip?: (picture: number) => boolean;
 }
 
@@ -41,13 +41,13 @@ const cases: Readonly<Record<string, Case>> = {
     lose: (at, of, picture) => picture === 0 && at === of - 1,
   },
   'a whole picture': { clip: key, lose: (_at, _of, picture) => picture === 0 },
-  'a whole picture that the camera left out': {
+  'a whole picture that the camera omitted': {
     clip: key,
     skip: (picture) => picture % 6 === 0 && picture < 12,
   },
   'the first slice of every picture for a while': {
     clip: { parameters: 'keyint=30:slices=4' },
-    // Long enough to meet a key frame.
+    // Long enough to include a key frame.
     lose: (at, _of, picture) => picture < 40 && at <= 2,
   },
   'one slice of a picture that others are predicted from': {
@@ -58,9 +58,9 @@ const cases: Readonly<Record<string, Case>> = {
     clip: { codec: 'h265', parameters: 'keyint=60:min-keyint=60' },
     lose: (at, of, picture) => picture < 3 && middle(at, of),
   },
-  'a picture of H.265 that the camera left out': {
+  'a picture of H.265 that the camera omitted': {
     clip: { codec: 'h265', parameters: 'keyint=60:min-keyint=60' },
-    // Some of them are needed by others.
+    // Other pictures depend on some of them.
     skip: (picture) => picture % 8 < 4 && picture < 16,
   },
   'fragments of JPEG': {
@@ -69,7 +69,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
-/** What every source of an RTSP camera must do when packets are lost. */
+/** Tests of lost packets for every source of RTSP cameras. */
 export function damageContract(name: string, source: CameraSource, recoversByItself: boolean): void {
   const missing = noFfmpeg();
   const settings = (url: string, more: Record<string, unknown> = {}) => ({
@@ -83,7 +83,7 @@ export function damageContract(name: string, source: CameraSource, recoversByIts
     expect({ frames: frames.length, damaged }).toEqual({ frames: frames.length, damaged: [] });
   };
 
-  describe.skipIf(missing)(`${name} hands over no image that suffers from the loss of`, () => {
+  describe.skipIf(missing)(`${name} delivers no image damaged by the loss of`, () => {
     it.each(Object.entries(cases))('%s', async (_name, { clip: options, transport, lose, skip }) => {
       const clip = await makeClip(options);
       await using server = await openClipCamera(clip);
@@ -131,7 +131,7 @@ export function damageContract(name: string, source: CameraSource, recoversByIts
     });
 
     it.skipIf(!recoversByItself)(
-      'goes on after a recovery point where the image is refreshed little by little',
+      'continues after a recovery point if the image is refreshed gradually',
       async () => {
         const clip = await makeClip({ parameters: 'keyint=40:intra-refresh=1:ref=1' });
         await using server = await openClipCamera(clip);
@@ -148,7 +148,7 @@ export function damageContract(name: string, source: CameraSource, recoversByIts
   });
   describe.skipIf(missing)(`${name} with interlaced video`, () => {
     it.each(['h264', 'h265'] as const)(
-      'uses one field of %s, in its place and the size of the frame',
+      'uses one field of %s, at its position and in the size of the frame',
       async (codec) => {
         const clip = await makeClip({ codec, parameters: 'keyint=25:bframes=0', interlaced: true, fps: 25 });
         await using server = await openClipCamera(clip);
@@ -157,7 +157,7 @@ export function damageContract(name: string, source: CameraSource, recoversByIts
         await using half = attempt(source, settings(server.url, { region: { y: 0.5, height: 0.5 } }));
         await half.reached(10);
         allIntact(whole, clip);
-        // Rows are made of their neighbours, which a cut lacks at its edge.
+        // Rows are interpolated from their neighbours, which are missing at the edge of a crop.
         const inside = half.frames.map((frame) => ({ ...frame, image: from(frame.image, 8) }));
         allIntact({ frames: inside }, { ...clip, images: clip.images.map((image) => from(image, 128)) });
         expect(whole.conditions.get('interlaced')).toContain('top field first');
@@ -165,7 +165,7 @@ export function damageContract(name: string, source: CameraSource, recoversByIts
       },
     );
 
-    it('says nothing of it where frames are whole', async () => {
+    it('reports no interlacing if frames are progressive', async () => {
       const clip = await makeClip({ parameters: 'keyint=25' });
       await using server = await openClipCamera(clip);
       await using camera = attempt(source, settings(server.url));

@@ -19,7 +19,7 @@ const noFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0 ? undefined : 'n
 if (noFfmpeg) console.warn(`changing the region with the ffmpeg command: skipped, ${noFfmpeg}`);
 if (missing) console.warn(`camera feed: skipped, ${missing}`);
 
-/** Writes down what the feed tells. */
+/** Records the events of the feed. */
 function witness() {
   const said: string[] = [];
   const counts = { received: 0, overwritten: 0, busy: 0, corrupt: 0, recut: 0, overload: 0 };
@@ -42,7 +42,7 @@ function witness() {
 }
 
 it.skipIf(missing)(
-  'is down while the camera is away, up when it comes, and comes back after it died',
+  'is down while the camera is unreachable, up when it appears, and up again after a failure',
   async () => {
     const { said, observer, log, lines } = witness();
     const signal = AbortSignal.timeout(60_000);
@@ -75,12 +75,12 @@ it.skipIf(missing)(
 );
 
 it.skipIf(missing)(
-  'logs in once with a wrong password, and again at once when the file changes',
+  'logs in once with a wrong password, and again immediately when the file changes',
   async () => {
     const { said, observer, log, lines } = witness();
     const folder = await mkdtemp(join(tmpdir(), 'qc-password-'));
     const passwordFile = join(folder, 'current', 'password');
-    // As Kubernetes mounts a secret: the new one comes by swapping a symbolic link.
+    // As in Kubernetes: a symbolic link changes to the folder of the new secret.
     const mount = async (version: string, text: string) => {
       await mkdir(join(folder, version));
       await writeFile(join(folder, version, 'password'), text);
@@ -102,7 +102,7 @@ it.skipIf(missing)(
     );
     await sleep(1_500);
     expect(said.filter((line) => line === 'down camera-unauthorized')).toHaveLength(1);
-    // A system that waits a minute does not stand still.
+    // A minute of wait does not block the process.
     expect(feed.lastActiveAt).toBeGreaterThan(performance.now());
     await mount('v2', '\uFEFFgeheim\r\n');
     await until(() => feed.up);
@@ -112,7 +112,7 @@ it.skipIf(missing)(
 );
 
 it.skipIf(missing)(
-  'gives a slow reader the newest frame and counts what it missed; closed is closed',
+  'gives a slow reader the newest frame, counts missed frames, and gives none after its end',
   async () => {
     const { counts, observer, log } = witness();
     const signal = AbortSignal.timeout(60_000);
@@ -166,7 +166,7 @@ it.skipIf(missing).each(noFfmpeg ? (['node-av'] as const) : (['node-av', 'ffmpeg
       [left, red, 480],
       [right, green, 240],
     ] as const) {
-      // One lies ready, cut by the region before.
+      // One frame with the previous region is already available.
       await sleep(120);
       const changed = feed.cut(region);
       for (let n = 0; n < 5; n++) {
@@ -184,33 +184,26 @@ it.skipIf(missing).each(noFfmpeg ? (['node-av'] as const) : (['node-av', 'ffmpeg
   },
 );
 
-it.skipIf(noFfmpeg)(
-  'opens a damaged stream without key frames again, and waits longer each time',
-  async () => {
-    const { said, observer, log } = witness();
-    const conditions: string[] = [];
-    const clip = await makeClip({ parameters: 'keyint=1000' });
-    await using server = await openClipCamera(clip);
-    // Each session loses a fragment once it has shown some images.
-    server.lose((at, packets, picture) => picture % 20 === 19 && at === packets >> 1);
-    const config = cameraSchema.parse({ url: server.url, freezeMs: 0, damageMs: 500, maxFps: 50 });
-    await using feed = await openCameraFeed('top', config, {
-      log,
-      observer: { ...observer, condition: (_camera, kind, text) => void conditions.push(text && kind) },
-    });
-    await until(() => said.filter((line) => line === 'down camera-corrupt').length >= 2, {
-      timeoutMs: 20_000,
-    });
-    expect(conditions.filter((kind) => kind !== 'interlaced').slice(0, 3)).toEqual([
-      'damaged',
-      '',
-      'damaged',
-    ]);
-    expect(feed.blocked).toContain('damaged');
-  },
-);
+it.skipIf(noFfmpeg)('reopens a damaged stream without key frames after increasing waits', async () => {
+  const { said, observer, log } = witness();
+  const conditions: string[] = [];
+  const clip = await makeClip({ parameters: 'keyint=1000' });
+  await using server = await openClipCamera(clip);
+  // Each session loses a fragment after some images.
+  server.lose((at, packets, picture) => picture % 20 === 19 && at === packets >> 1);
+  const config = cameraSchema.parse({ url: server.url, freezeMs: 0, damageMs: 500, maxFps: 50 });
+  await using feed = await openCameraFeed('top', config, {
+    log,
+    observer: { ...observer, condition: (_camera, kind, text) => void conditions.push(text && kind) },
+  });
+  await until(() => said.filter((line) => line === 'down camera-corrupt').length >= 2, {
+    timeoutMs: 20_000,
+  });
+  expect(conditions.filter((kind) => kind !== 'interlaced').slice(0, 3)).toEqual(['damaged', '', 'damaged']);
+  expect(feed.blocked).toContain('damaged');
+});
 
-it('doubles the wait for a key frame from one damaged attempt to the next, until one was healthy', () => {
+it('doubles the wait for a key frame after each damaged attempt until a healthy one', () => {
   const patience = new DamagePatience(5_000);
   expect(patience.start(0)).toBe(5_000);
   patience.reopened(8_000);

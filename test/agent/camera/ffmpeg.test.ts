@@ -10,7 +10,7 @@ const noFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0 ? undefined : 'f
 rtspContract('ffmpeg', readWithFfmpeg, noFfmpeg ?? gstMissing());
 damageContract('ffmpeg', readWithFfmpeg, false);
 
-it('says so if there is no ffmpeg', async () => {
+it('reports a missing ffmpeg', async () => {
   const { PATH } = process.env;
   process.env.PATH = '/nowhere';
   try {

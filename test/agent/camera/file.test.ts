@@ -44,7 +44,7 @@ function asBmp({ width, height, data }: Image): Buffer {
   return bytes;
 }
 
-it('plays a folder by name, in a loop, and says which file a frame is', async () => {
+it('plays the files of a folder in order of their names, in a loop, and names the file of each frame', async () => {
   await writeFile(join(folder, '10.png'), await asPng(drawn(33, 20, GREEN)));
   await writeFile(
     join(folder, '9.bmp'),
@@ -74,7 +74,7 @@ it('cuts the region to the pixel, scales large ones down and adds previews', asy
   expect(frame!.preview).toMatchObject({ width: 480, height: 400 });
 });
 
-it('skips what it cannot read, counts it and names it once', async () => {
+it('skips unreadable files, counts them and names each once', async () => {
   await writeFile(join(folder, 'bad.png'), 'this is no png');
   await writeFile(join(folder, 'good.png'), await asPng(drawn(20, 20, RED)));
   await using camera = attempt(readFiles, { url: `file:${folder}`, maxFps: 200 });
@@ -97,7 +97,7 @@ it('refuses a folder that is missing, empty, or holds no image', async () => {
   expect((await unreadable.failure()).message).toContain('none of the 1 files');
 });
 
-it('refuses a region of no pixels', async () => {
+it('refuses a region without pixels', async () => {
   await writeFile(join(folder, 'small.png'), await asPng(drawn(20, 20, RED)));
   await using camera = attempt(readFiles, { url: `file:${folder}`, region: { width: 0.1 } });
   expect((await camera.failure()).code).toBe('camera-region');

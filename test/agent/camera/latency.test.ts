@@ -18,7 +18,7 @@ describe.skipIf(gstMissing())('the delay from camera to agent', () => {
   it('is measured by a change at a known moment', async () => {
     await using server = await openGstRtsp({ source: 'pictures' });
     await server.show(drawn(320, 240, GREY));
-    /** The camera behind a recorder that holds every frame back. */
+    /** A camera behind a recorder that delays every frame. */
     const late: CameraSource = (context) =>
       readWithNodeAv({
         ...context,
@@ -53,7 +53,7 @@ describe.skipIf(gstMissing())('the delay from camera to agent', () => {
   }, 60_000);
 });
 
-it('the doctor reports the measured delay, its age, and what is wrong with it', async () => {
+it('the doctor reports the measured delay, its age and its faults', async () => {
   await using scratch = await tempFolder();
   const camera = (over: object = {}) => cameraSchema.parse({ url: 'rtsp://camera/x', ...over });
   const check = async (over?: object, now?: Date) =>

@@ -41,7 +41,7 @@ it.skipIf(missing)('sends a busy agent the newest frames and counts the others',
   ).toBeLessThan(4);
 });
 
-it.skipIf(missing)('uses the camera clock where it is asked to', async () => {
+it.skipIf(missing)('uses the camera clock if it is configured', async () => {
   await using server = await openGstRtsp();
   await using camera = attempt(readWithNodeAv, { url: server.url, clock: 'camera' });
   const frames = await camera.reached(30);
@@ -49,7 +49,7 @@ it.skipIf(missing)('uses the camera clock where it is asked to', async () => {
     expect(Math.abs(receivedAt - capturedAt)).toBeLessThan(2_000);
 });
 
-it.skipIf(missing)('falls back to software if there is no GPU, and says why', async () => {
+it.skipIf(missing)('falls back to software without a GPU, and reports the reason', async () => {
   await using server = await openGstRtsp();
   await using camera = attempt(readWithNodeAv, { url: server.url, hardware: 'jetson' });
   await camera.reached(1);
@@ -58,7 +58,7 @@ it.skipIf(missing)('falls back to software if there is no GPU, and says why', as
   ]);
 });
 
-it.skipIf(missing)('sees the images of a data set in the order in which they are played', async () => {
+it.skipIf(missing)('receives the images of a data set in the order of playback', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'qc-played-'));
   const colours: Colour[] = [
     [200, 30, 40],

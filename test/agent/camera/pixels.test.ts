@@ -8,7 +8,7 @@ function filled(width: number, height: number, value: number): Image {
   return { width, height, data: new Uint8Array(width * height * 3).fill(value) };
 }
 
-it('carries the images of each slot, also after larger ones, and keeps what was read', () => {
+it('transfers the images of each slot, also after larger ones, and keeps images that were read', () => {
   const file = openPixelFile();
   try {
     writePixels(file, 0, [filled(40, 30, 1), filled(8, 6, 2)]);
@@ -38,7 +38,7 @@ it('carries the images of each slot, also after larger ones, and keeps what was 
 
 const folder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
-it('has no name by which anybody could open it, and nothing is left of it', () => {
+it('has no name under which another process could open it, and leaves nothing behind', () => {
   const before = readdirSync(folder).filter((name) => name.startsWith('qc-agent-'));
   const file = openPixelFile();
   const after = readdirSync(folder).filter((name) => name.startsWith('qc-agent-'));
@@ -46,7 +46,7 @@ it('has no name by which anybody could open it, and nothing is left of it', () =
   expect(after).toEqual(before);
 });
 
-it('refuses pixels that were announced and never written', () => {
+it('refuses pixels that were announced but not written', () => {
   const file = openPixelFile();
   try {
     expect(() => readPixels(file, 1, [{ width: 20, height: 10 }])).toThrow(/20 × 10 pixels were announced/);

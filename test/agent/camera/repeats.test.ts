@@ -8,7 +8,7 @@ import type { Frame } from '../../../models/image.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { DrawnCamera, found } from '../part/drawn-camera.ts';
 
-/** A camera whose frames go through the watch, as in the agent. */
+/** A camera whose frames pass the check for repeats, as in the agent. */
 function watched(freezeMs = 0) {
   const camera = new DrawnCamera();
   const texts: string[] = [];
@@ -27,7 +27,7 @@ function watched(freezeMs = 0) {
   return { camera, show, texts, repeats };
 }
 
-it('an image that comes again is as old as its first one, however many came in between', () => {
+it('a repeated image has the time of its first appearance, after any number of other images', () => {
   const { show } = watched();
   const first = show();
   for (let n = 0; n < 50; n++) show();
@@ -48,13 +48,13 @@ it('a camera that shows one image, or repeats its last few, is frozen until a ne
   expect(texts).toEqual(['frozen', '']);
 });
 
-it('a camera that stands still is no younger where another region is cut from it', () => {
+it('a frozen image does not become younger with another region', () => {
   const { show, texts, repeats } = watched(1_000);
   const [half, other] = [0, 0.5].map((x) => ({ x, y: 0, width: 0.5, height: 1 }));
   const still = { ...show(), region: half! };
   const cut = (frame: Frame, region: typeof half) => ({ ...frame, region: region! });
   repeats.observe(still);
-  // Recipes take turns; each region looks different, and the camera hangs.
+  // Recipes alternate; each region looks different, and the camera is frozen.
   const seen = Array.from({ length: 40 }, (_, n) => {
     const { image } = n % 2 ? still : new DrawnCamera().draw();
     const later = still.times.takenAt + (n + 1) * 40;
@@ -67,7 +67,7 @@ it('a camera that stands still is no younger where another region is cut from it
   expect(fresh.firstSeenAt).toBe(fresh.times.capturedAt);
 });
 
-it('a file that is shown again and again is no frozen camera', () => {
+it('a file that is played repeatedly is not a frozen camera', () => {
   const { repeats } = watched(1_000);
   const file = { ...new DrawnCamera().draw(), source: '1.png' };
   expect(repeats.observe(file)).toEqual({});
@@ -76,7 +76,7 @@ it('a file that is shown again and again is no frozen camera', () => {
 it.each([
   ['command', { kind: 'command', timeoutMs: 60_000 }],
   ['continuous', { kind: 'continuous', everyMs: 40 }],
-])('no part passes on an image that came before it (%s)', async (kind, trigger) => {
+])('no part passes on an image from before the part (%s)', async (kind, trigger) => {
   const { camera, show } = watched();
   await using parts = openParts(triggerSchema.parse(trigger), { frames: 1 }, camera, {
     camera: 'top',

@@ -21,7 +21,7 @@ it('keeps the newest frame only, and counts the others', async () => {
   expect(await slot.next(never)).toMatchObject({ frame: { capturedAt: 3 } });
 });
 
-it('tells a loss once, before any frame that followed it', async () => {
+it('reports a loss once, before the next frame', async () => {
   const slot = new FrameSlot(() => undefined);
   slot.put(frame(1));
   slot.lose('cable');
@@ -32,7 +32,7 @@ it('tells a loss once, before any frame that followed it', async () => {
   expect(await slot.next(never)).toMatchObject({ frame: { capturedAt: 3 } });
 });
 
-it('hands over at once to who waits, and forgets who gave up', async () => {
+it('gives a frame immediately to a waiting reader, and none to one that gave up', async () => {
   const slot = new FrameSlot(() => undefined);
   const stop = new AbortController();
   const givenUp = slot.next(stop.signal);

@@ -12,7 +12,7 @@ const sources = [
   ['ffmpeg', readWithFfmpeg, noFfmpeg],
 ] as const;
 
-/** A camera of 25 frames a second that stamps them as it likes. */
+/** A camera of 25 frames per second with chosen timestamps. */
 let clip: Awaited<ReturnType<typeof makeClip>>;
 async function stamping(stamp: (frame: number) => number) {
   const source = playClip(clip, 25, 0);

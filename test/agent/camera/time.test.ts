@@ -9,7 +9,7 @@ it.each([
   [25, 15, 150],
   [25, 8, 80],
   [30, 5, 50],
-])('thins %i fps with jitter out to %i', (stream, wanted, expected) => {
+])('reduces %i fps with jitter to %i', (stream, wanted, expected) => {
   const thinner = new RateLimiter(wanted);
   let taken = 0;
   for (let n = 0; n < stream * 10; n++) {
@@ -19,7 +19,7 @@ it.each([
   expect(Math.abs(taken - expected)).toBeLessThanOrEqual(1);
 });
 
-it('goes on after a stream time that jumped back', () => {
+it('continues after a stream time that jumped back', () => {
   const thinner = new RateLimiter(5);
   expect(thinner.take(1_000_000)).toBe(true);
   expect(thinner.take(10)).toBe(true);
@@ -36,7 +36,7 @@ it.each([
   expect(wantedFps(cameraSchema.parse({ url: 'rtsp://camera/x', ...settings }))).toBe(fps);
 });
 
-it('notices an image that stands still, whatever lies in the padding of its rows', () => {
+it('detects a still image with any values in the padding of its rows', () => {
   const watch = new FreezeWatch(1_000);
   const plane = { data: new Uint8Array(64 * 32), stride: 64, width: 50, height: 32 };
   expect(watch.frozen(plane, 0)).toBe(false);

@@ -51,20 +51,20 @@ describe('the report of a measurement, as text', () => {
     expect(line('int8')).toContain('not measured: the base a-base has no int8 variant');
   });
 
-  it('gives each step a row, in % of the machine, and says which was too much', () => {
+  it('gives each step a row, in % of the machine, and marks the one that was too much', () => {
     expect(line('3 cameras ')?.split(/\s+/).slice(1)).toEqual(
       '3 cameras 15.0 0 30 41 52 30 10 5.0 2.0 412'.split(' '),
     );
     expect(line('4 cameras ')).toMatch(/ - +- +- +- +- {2}too much: 7 parts lost$/);
   });
 
-  it('says what fits, what limits it, and marks what is calculated', () => {
+  it('states the number of cameras, the limit, and which figures are calculated', () => {
     expect(line('3 cameras at 5 parts/s fit this machine')).toContain('within 250 ms');
     expect(line('What limits it')).toBe('What limits it: inference (4 cameras: 7 parts lost).');
     expect(line('By calculation')).toContain('1 camera at 1 part/s, none at 20 parts/s');
   });
 
-  it('says so where not even one camera fits, and that others used the machine', () => {
+  it('reports that no camera fits, and that other programs used the machine', () => {
     const busy = benchText({ ...report, fits: 0, machine: { ...report.machine, loadBefore: 3 } });
     expect(busy).toContain('No camera fits');
     expect(busy).toContain('the figures are only approximate');

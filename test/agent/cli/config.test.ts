@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { configCheckCommand } from '../../../agent/cli/config.ts';
 
-test('config check says what would run, and no secret', () => {
+test('config check describes the station without secrets', () => {
   const folder = mkdtempSync(join(tmpdir(), 'qc-check-'));
   try {
     const file = join(folder, 'c.yaml');

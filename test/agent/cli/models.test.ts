@@ -19,7 +19,7 @@ const configFor = (directory: string) => ({
   mqtt: { ...mqttSchema.parse({}), topic: 'qc/press-3', clientId: 'qc-press-3' },
 });
 
-it('lists, shows, promotes and rolls back, and tells what a running agent does', async () => {
+it('lists, shows, promotes and rolls back, and describes the effect on a running agent', async () => {
   await using scratch = await tempFolder();
   const config = configFor(scratch.path);
   const first = await addHead(scratch.path);
@@ -64,7 +64,7 @@ it('lists, shows, promotes and rolls back, and tells what a running agent does',
   });
 });
 
-it('refuses what the next start would refuse, and changes nothing', async () => {
+it('refuses versions that the next start would refuse, and changes nothing', async () => {
   await using scratch = await tempFolder();
   const config = configFor(scratch.path);
   const good = await addHead(scratch.path);
@@ -86,7 +86,7 @@ it('refuses what the next start would refuse, and changes nothing', async () => 
   expect((await modelsListCommand(config)).text).toMatch(new RegExp(`^  ${damaged} +DAMAGED: .*sha256`, 'm'));
 });
 
-it('says so if there is no version, and makes no folder', async () => {
+it('reports that there is no version, and makes no folder', async () => {
   await using scratch = await tempFolder();
   const config = configFor(join(scratch.path, 'nowhere'));
   expect(await modelsListCommand(config)).toMatchObject({
@@ -96,7 +96,7 @@ it('says so if there is no version, and makes no folder', async () => {
   await expect(readFile(join(scratch.path, 'nowhere'))).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
-it('refuses what its gate refuses; an engineer overrides with a reason, which is recorded', async () => {
+it('refuses a version that failed the quality gate; an engineer overrides it with a reason, which is recorded', async () => {
   await using scratch = await tempFolder();
   const config = configFor(scratch.path);
   const active = await addHead(scratch.path);
@@ -109,13 +109,13 @@ it('refuses what its gate refuses; an engineer overrides with a reason, which is
     message: expect.stringContaining('3 lost, 1 won'),
   });
   await modelsPromoteCommand(config, worse, { by: 'anna', override: 'the good parts changed' });
-  // Its gate spoke of a head that does not judge any more.
+  // Its gate compared it with a head that is no longer active.
   const late = await addHead(scratch.path, { training: { allowed: true, gate: 'better', against: active } });
   await expect(modelsPromoteCommand(config, late, { by: 'anna' })).rejects.toMatchObject({
     code: 'gate-refused',
     message: expect.stringContaining(`compared with ${active}`),
   });
-  // What has judged before may judge again.
+  // A version that was active before may become active again.
   await modelsPromoteCommand(config, active, { by: 'bert' });
   await modelsRollbackCommand(config, { by: 'bert' });
   expect(await readDecisions(scratch.path)).toMatchObject([

@@ -40,7 +40,7 @@ it('switches base and head together, and back', async () => {
   const config = await station(folder.path);
   const options = { promote: true, by: 'anna' };
 
-  // What is worse is refused, and base and head stay.
+  // A worse base is refused, and base and head stay.
   const worse = await modelsSwitchCommand(config, 'blind', options, deps);
   expect(worse.refused).toBe(true);
   expect(worse.text).toMatch(/^gate +REFUSED/m);

@@ -18,7 +18,7 @@ test('carries messages, and keeps retained ones', async () => {
   await Promise.all([sender.endAsync(true), receiver.endAsync(true)]);
 });
 
-test('sends the last will of a client that it cuts off', async () => {
+test('sends the last will of a client that it disconnects', async () => {
   await using broker = await openBroker();
   const watcher = await connect(broker.url);
   const seen: string[] = [];

@@ -10,11 +10,11 @@ const draw = (line: ReturnType<typeof conveyor>, at: number, width = 640, height
   return { ...image, data: Uint8Array.from(image.data) };
 };
 
-/** Middle and extent, pixels, of what stands out from the dark belt between left and right edge. */
+/** First and last column that are brighter than the dark belt, between left and right edge, pixels. */
 function bright(image: Image, left = 0, right = image.width): { from: number; to: number } | undefined {
   let from = Number.POSITIVE_INFINITY;
   let to = -1;
-  // Between the rails, which are as bright as parts.
+  // Only between the rails, which are as bright as parts.
   for (let y = Math.round(image.height * 0.2); y < image.height * 0.8; y++) {
     for (let x = left; x < right; x++) {
       const at = (y * image.width + x) * 3;
@@ -36,11 +36,11 @@ describe.each([
   const left = Math.round(region.x * width);
   const right = Math.round((region.x + region.width) * width);
 
-  test('a part is in the middle of the region when the truth says so', () => {
+  test('a part is in the middle of the region at the time that the truth states', () => {
     const line = conveyor(3);
     for (let serial = 1; serial <= 16; serial++) {
       const { label, centredAt } = line.truthOf(serial);
-      // What is missing from a chipped part shifts its middle.
+      // The missing piece of a chipped part shifts its middle.
       if (label === 'chip') continue;
       const seen = bright(draw(line, centredAt, width, height), left, right);
       expect(seen, `part ${serial}`).toBeDefined();
@@ -61,7 +61,7 @@ describe.each([
   });
 });
 
-test('a part stays wholly inside the region for several images at 12 a second', () => {
+test('a part stays completely inside the region for several images at 12 a second', () => {
   const line = conveyor(5);
   const region = regionOf(640, 480);
   const { enteredAt, leftAt } = line.truthOf(2);
@@ -107,7 +107,7 @@ test('about three parts in five are good, and every defect occurs', () => {
   });
 });
 
-test('parts come as often as was asked for', () => {
+test('parts arrive at the configured interval', () => {
   const line = conveyor(1, 30);
   expect(line.truthOf(2).centredAt - line.truthOf(1).centredAt).toBeCloseTo(2_000);
   expect(line.truthOf(1).centredAt).toBeCloseTo(startedAt + 2_000);

@@ -8,7 +8,7 @@ import { nodeAvPictures } from './rtsp/clients.ts';
 
 const small = { width: 320, height: 240, partsPerMinute: 240, seed: 3 };
 
-/** Whether a process runs; one that has ended but was not yet waited for does not. */
+/** Whether a process runs; a zombie process does not. */
 function runs(pid: number): boolean {
   if (!existsSync('/proc/self/stat')) {
     try {
@@ -20,7 +20,7 @@ function runs(pid: number): boolean {
   return existsSync(`/proc/${pid}/stat`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 }
 
-test('shows moving parts, tells the truth about them, and is gone when closed', async () => {
+test('shows moving parts, reports their true labels, and ends when closed', async () => {
   let pid: number;
   {
     await using line = await openLine({ ...small, user: 'demo', password: 'secret' });
@@ -41,7 +41,7 @@ test('shows moving parts, tells the truth about them, and is gone when closed', 
   expect(runs(pid)).toBe(false);
 });
 
-test('is disturbed from outside: stopped, started, resized, frozen', async () => {
+test('can be stopped, started, resized and frozen', async () => {
   await using line = await openLine(small);
   const first = () => nodeAvPictures(line.url, 'tcp', ({ length }) => length >= 1);
   expect(await first()).toMatchObject([{ width: 320, height: 240 }]);

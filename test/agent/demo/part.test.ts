@@ -12,7 +12,7 @@ const paint = (plan: Partial<PartPlan>) =>
     -2.3,
   );
 
-/** Share of the good part's pixels that look plainly different. */
+/** Share of the good part's pixels that look clearly different. */
 function changed(good: Sprite, bad: Sprite): number {
   let part = 0;
   let different = 0;
@@ -26,7 +26,7 @@ function changed(good: Sprite, bad: Sprite): number {
 }
 
 test.each(defectKinds)(
-  'a %s is plain to see on every shape and surface, and leaves most of the part as it is',
+  'a %s is clearly visible on every shape and surface, and does not change most of the part',
   (label) => {
     for (const shape of shapeKinds) {
       for (const surface of surfaceKinds) {
@@ -45,7 +45,7 @@ test('the same plan paints the same part', () => {
   expect(paint({ label: 'crack', seed: 9 })).not.toEqual(paint({ label: 'crack', seed: 10 }));
 });
 
-test('no shape reaches out of its square', () => {
+test('no shape exceeds its square', () => {
   for (const shape of shapeKinds) {
     const { side, belt } = paint({ shape, rotation: 0.7 });
     for (let at = 0; at < side; at++) {

@@ -22,7 +22,7 @@ describe('challenges', () => {
     }
   });
 
-  it('are read as careless cameras write them', () => {
+  it('are read despite deviations from the standard', () => {
     const [only, ...more] = readChallenges([
       'DIGEST Realm = "cam",NONCE=abc  ,algorithm = "MD5" junk , opaque="unclosed',
     ]);
@@ -51,7 +51,7 @@ describe('a log-in', () => {
   it.each([
     ['MD5', '8ca523f5e9506fed4657c9700eebdbec'],
     ['SHA-256', '753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1'],
-  ])('answers as the example of RFC 7616 does: %s', (algorithm, response) => {
+  ])('answers like the example of RFC 7616: %s', (algorithm, response) => {
     const login = open();
     expect(login.choose(readChallenges([`Digest ${given}, algorithm=${algorithm}`]))).toBe(true);
     const answer = login.authorization('GET', '/dir/index.html');
@@ -60,7 +60,7 @@ describe('a log-in', () => {
     expect(login.authorization('GET', '/dir/index.html')).toContain('nc=00000002');
   });
 
-  it('takes the strongest that it can answer, and none that it cannot', () => {
+  it('chooses the strongest supported method, and no unsupported one', () => {
     const offered = ['Basic realm="x"', 'NTLM', `Digest ${given}`, `Digest ${given}, algorithm=SHA-256-sess`];
     for (const values of [offered, offered.toReversed()]) {
       const login = open();
@@ -73,7 +73,7 @@ describe('a log-in', () => {
     expect(login.choose(readChallenges(['Digest nonce="x", qop="auth-conf"']))).toBe(false);
   });
 
-  it('goes on with the next nonce that the camera names', () => {
+  it('continues with the next nonce of the camera', () => {
     const login = open();
     login.choose(readChallenges([`Digest ${given}`]));
     login.authorization('GET', '/');
@@ -81,7 +81,7 @@ describe('a log-in', () => {
     expect(login.authorization('GET', '/')).toMatch(/nonce="following".*nc=00000001/);
   });
 
-  it('hides a name, or spells it out, where the camera wants it', () => {
+  it('hashes or encodes a name if the camera requires it', () => {
     const user = { user: 'Jäsøn', password: 'x' };
     const charset = new Login(user);
     charset.choose(readChallenges([`Digest ${given}, charset=UTF-8`]));

@@ -23,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const account = { user: 'qc', password: 'pass:wörd "1"' };
 const asUser = (url: string) => url.replace('//', '//qc@');
 
-/** Why a camera cannot be read. */
+/** The error of a camera that cannot be read. */
 async function refusalOf(
   options: OddCameraOptions,
   settings: Record<string, unknown> = {},
@@ -40,21 +40,24 @@ describe.each([
   { name: 'node-av', source: readWithNodeAv, process: /child\.js/, isMissing: false },
   { name: 'ffmpeg', source: readWithFfmpeg, process: /^ffmpeg -hide_banner/, isMissing: noFfmpeg },
 ])('$name', ({ source, process: decoder, isMissing }) => {
-  it.skipIf(isMissing)('logs in with SHA-256, tells nobody the password, and ends the session', async () => {
-    const login = { ...account, offers: ['MD5', 'SHA-256', 'Basic'], qop: 'auth', nonceUses: 2 } as const;
-    await using camera = await openOddCamera({ login, hasty: true, maxSessions: 1 });
-    await using reading = attempt(source, { url: asUser(camera.url) }, account.password);
-    await reading.reached(3);
-    for (const line of children().values()) {
-      expect(line).not.toContain(account.password);
-      expect(line).not.toContain(encodeURIComponent(account.password));
-    }
-    await reading.stop();
-    expect(camera).toMatchObject({ sessions: 0, wrongLogins: 0 });
-  });
+  it.skipIf(isMissing)(
+    'logs in with SHA-256, does not reveal the password, and ends the session',
+    async () => {
+      const login = { ...account, offers: ['MD5', 'SHA-256', 'Basic'], qop: 'auth', nonceUses: 2 } as const;
+      await using camera = await openOddCamera({ login, hasty: true, maxSessions: 1 });
+      await using reading = attempt(source, { url: asUser(camera.url) }, account.password);
+      await reading.reached(3);
+      for (const line of children().values()) {
+        expect(line).not.toContain(account.password);
+        expect(line).not.toContain(encodeURIComponent(account.password));
+      }
+      await reading.stop();
+      expect(camera).toMatchObject({ sessions: 0, wrongLogins: 0 });
+    },
+  );
 
   it.skipIf(isMissing)(
-    'leaves a camera with one place free when the decoder is killed or hangs',
+    'ends its session at a camera for one viewer when the decoder is killed or hangs',
     async () => {
       await using camera = await openOddCamera({ maxSessions: 1 });
       for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
@@ -70,7 +73,7 @@ describe.each([
     },
   );
 
-  it.skipIf(isMissing)('stops at once, whatever it is opening when it is told to', async () => {
+  it.skipIf(isMissing)('stops immediately in every phase of opening', async () => {
     await using camera = await openOddCamera({ maxSessions: 1 });
     for (const afterMs of [0, 5, 30, 60, 120, 250]) {
       const reading = attempt(source, { url: camera.url });
@@ -89,7 +92,7 @@ describe.each([
     expect(camera.sessions).toBe(0);
   });
 
-  it.skipIf(isMissing)('says that data arrives without a key frame', async () => {
+  it.skipIf(isMissing)('reports data that arrives without a key frame', async () => {
     await using camera = await openOddCamera({ video: 'keyless' });
     await using reading = attempt(source, { url: camera.url, stallMs: 1_000 });
     await until(() => reading.conditions.get('no-key-frame'), { what: 'the condition', timeoutMs: 15_000 });
@@ -128,7 +131,7 @@ describe('a log-in', () => {
     expect(camera.wrongLogins).toBe(1);
   });
 
-  it('is not tried where it cannot be answered, or without a password', async () => {
+  it('is not tried with unsupported methods or without a password', async () => {
     const login = { ...account, offers: ['SHA-999'] };
     const unanswerable = await refusalOf({ login }, {}, 'any');
     expect(unanswerable.line).toMatch(/cannot answer; it offers Digest SHA-999 .*set the authentication/);
@@ -156,12 +159,12 @@ describe('a refusal is named with its remedy', () => {
     expect(refusal.sessions).toBe(0);
   });
 
-  it('a transport that the camera does not have', async () => {
+  it('a transport that the camera does not support', async () => {
     expect((await refusalOf({ only: 'udp' })).line).toContain('set transport: udp');
     expect((await refusalOf({ only: 'tcp' }, { transport: 'udp' })).line).toContain('set transport: tcp');
   });
 
-  it('but OPTIONS, which a camera need not know', async () => {
+  it('except of OPTIONS, which a camera need not support', async () => {
     await using camera = await openOddCamera({ answers: { OPTIONS: '501 Not Implemented' } });
     await using reading = attempt(readWithNodeAv, { url: camera.url });
     await reading.reached(1);
@@ -177,7 +180,7 @@ describe('a redirection', () => {
     expect(camera.asked.filter((method) => method === 'DESCRIBE')).toHaveLength(3);
   });
 
-  it('to itself or without end is given up', async () => {
+  it('to itself or in an endless chain is an error', async () => {
     const itself = await refusalOf({ redirect: () => '/stream' });
     expect(itself).toMatchObject({
       code: 'camera-redirect',
@@ -190,7 +193,7 @@ describe('a redirection', () => {
     expect((await refusalOf({ redirect: () => 'http://10.0.0.1/' })).line).toContain('not an RTSP address');
   });
 
-  it('tells another host neither user nor password', async () => {
+  it('reveals neither user nor password to another host', async () => {
     const login = { ...account, offers: ['Basic'] };
     await using other = await openOddCamera({ login });
     const elsewhere = other.url.replace('127.0.0.1', 'localhost');
@@ -209,7 +212,7 @@ describe('a stream without an image is explained', () => {
       /2040 pixels.*2592×1944/,
     ],
     [
-      'only sound',
+      'only audio',
       { describe: (sdp) => sdp.replace('m=video', 'm=audio') },
       'camera-codec',
       /no video, only audio/,
@@ -236,7 +239,7 @@ describe('a stream without an image is explained', () => {
   });
 });
 
-describe('a way that leads to no camera is named', () => {
+describe('an address without a camera is explained', () => {
   const failureAt = async (url: string) => {
     await using reading = attempt(readWithNodeAv, { url, stallMs: 2_000 });
     const { code, line } = await reading.failure();
@@ -249,7 +252,7 @@ describe('a way that leads to no camera is named', () => {
     );
   });
 
-  it('HTTP, mail, and a door that shuts at once', async () => {
+  it('HTTP, mail, and a connection that closes immediately', async () => {
     const http = createHttp((_, answer) => void answer.writeHead(404).end()).listen(0, '127.0.0.1');
     const mail = createServer((socket) => void socket.write('220 mail ready\r\n')).listen(0, '127.0.0.1');
     const shut = createServer((socket) => void socket.destroy()).listen(0, '127.0.0.1');

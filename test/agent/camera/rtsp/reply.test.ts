@@ -8,7 +8,7 @@ const reply =
   'RTSP/1.0 200 OK\r\nCSeq: 3\r\nWWW-Authenticate: a\r\nwww-authenticate:b\r\nContent-Length: 4\r\n\r\nv=0\n';
 const request = 'OPTIONS * RTSP/1.0\r\nCSeq: 7\r\n\r\n';
 
-/** What a reader makes of the pieces, in order; packets are put together again. */
+/** The events of a reader for these pieces, in order; packets are reassembled. */
 async function read(pieces: readonly Buffer[]): Promise<string[]> {
   const events: string[] = [];
   let passed = '';
@@ -38,7 +38,7 @@ async function read(pieces: readonly Buffer[]): Promise<string[]> {
   return events;
 }
 
-it('splits what a camera sends, wherever the network cuts it', async () => {
+it('splits the data of a camera correctly, independent of network segments', async () => {
   const bytes = Buffer.concat([
     Buffer.from(reply),
     packet(0, 'RTSP/1.0 200 OK\r\n\r\n'),
@@ -59,7 +59,7 @@ it('splits what a camera sends, wherever the network cuts it', async () => {
   expect(await read(Array.from(bytes, (byte) => Buffer.from([byte])))).toEqual(whole);
 });
 
-it('hands a reply over before the packets that follow it in the same piece', async () => {
+it('delivers a reply before the packets that follow it in the same piece', async () => {
   const events: string[] = [];
   const reader = new ReplyReader({
     onPackets: () => void events.push('packets'),
@@ -73,7 +73,7 @@ it('hands a reply over before the packets that follow it in the same piece', asy
   expect(events).toEqual(['answered', 'packets']);
 });
 
-it('names what is not RTSP, and finds its way back to packets', async () => {
+it('reports data that is not RTSP, and finds the next packet', async () => {
   expect((await read([Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')]))[0]).toMatch(/^nonsense HTTP/);
   expect((await read([Buffer.from([0x15, 3, 3, 0, 2, 2, 70])]))[0]).toMatch(/^nonsense/);
   const lost = Buffer.concat([Buffer.from(reply), Buffer.from('lost bytes of a packet'), packet(0, 'next')]);

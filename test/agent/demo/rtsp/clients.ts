@@ -1,4 +1,4 @@
-/** RTSP clients that we did not write, and a bare one that can be rude. */
+/** RTSP clients of other projects, and a simple one that can violate the protocol. */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -23,14 +23,14 @@ export async function runProgram(
   return { code, stdout, stderr };
 }
 
-/** Whether a command runs here; says so where it does not, since the tests that need it are skipped. */
+/** Whether a command can run; if not, prints that the tests that need it are skipped. */
 export function available(what: string, command: string, args: readonly string[]): boolean {
   const works = spawnSync(command, args, { stdio: 'ignore' }).status === 0;
   if (!works) console.log(`skipped: ${what} is not installed here`);
   return works;
 }
 
-/** MD5 of each decoded image, as ffmpeg's framemd5 tells them. */
+/** MD5 of each decoded image, from ffmpeg's framemd5. */
 export async function ffmpegPictures(
   url: string,
   transport: TransportName,
@@ -51,7 +51,7 @@ export interface AvPicture {
   readonly md5: string;
 }
 
-/** Images decoded by node-av until `enough` says so; rejects where the stream cannot be opened or ends. */
+/** Images decoded by node-av until `enough` is true; rejects if the stream cannot be opened or ends. */
 export async function nodeAvPictures(
   url: string,
   transport: TransportName,
@@ -76,7 +76,7 @@ export async function nodeAvPictures(
   const pictures: AvPicture[] = [];
   while (!enough(pictures)) {
     FFmpegError.throwIfError(await input.readFrame(packet), 'reading');
-    // Damaged images are refused by the decoder now and then: the next ones count.
+    // The decoder sometimes refuses damaged images: the next ones count.
     await decoder.sendPacket(packet);
     packet.unref();
     while ((await decoder.receiveFrame(frame)) >= 0) {
@@ -88,7 +88,7 @@ export async function nodeAvPictures(
   return pictures;
 }
 
-/** A client that sends just what it is told to. */
+/** A client that sends exactly the given bytes. */
 export class BareClient implements Disposable {
   readonly socket: Socket;
   received = Buffer.alloc(0);
@@ -105,7 +105,7 @@ export class BareClient implements Disposable {
     this.socket.write(text);
   }
 
-  /** Sends a request as it should be. */
+  /** Sends a correct request. */
   request(method: string, url: string, headers: Readonly<Record<string, string>> = {}): void {
     const fields = Object.entries({ CSeq: '1', ...headers }).map(
       ([field, value]) => `${field}: ${value}\r\n`,

@@ -3,7 +3,7 @@ import type { Image } from '../../../../models/image.ts';
 
 const light = { gain: 1, slopeX: 0, slopeY: 0, warmth: 0, angle: 0 };
 
-/** Draws an empty belt in motion: cheap, and no two images alike. */
+/** Draws a moving empty belt quickly; no two images are equal. */
 export function movingBelt(): (at: number, width: number, height: number) => Image {
   let scene: Scene | undefined;
   return (at, width, height) => {
