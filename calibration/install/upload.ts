@@ -43,7 +43,7 @@ export async function receive(
     const handle = await open(join(folder, file), 'wx');
     try {
       let [done, looked] = [0, 0];
-      for await (const chunk of body as AsyncIterable<Buffer>) {
+      for await (const chunk of arriving(body, file)) {
         signal.throwIfAborted();
         done += chunk.length;
         if (done > maxUploadBytes) throw tooLarge(file);
@@ -64,6 +64,16 @@ export async function receive(
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** @throws QcError http-invalid if the connection ends early */
+async function* arriving(body: Readable, file: string): AsyncGenerator<Buffer> {
+  try {
+    yield* body as AsyncIterable<Buffer>;
+  } catch (cause) {
+    const remedy = 'upload it again; within 60 seconds it must have arrived';
+    throw new QcError('http-invalid', `the upload of ${file} broke off`, { remedy, cause });
   }
 }
 

@@ -64,6 +64,8 @@ const networkCodes = new Set([
 /** The error, or why the network failed. @param what the file */
 export function asTransient(error: unknown, what: string): unknown {
   const { code = '', message } = error as { code?: string; message: string };
+  const proxied = /^Proxy response \((\d+)\)/.exec(message)?.[1];
+  if (proxied !== undefined) return proxyFailure(Number(proxied), what);
   const isNetwork = error instanceof errors.UndiciError || networkCodes.has(code);
   if (!isNetwork || code === 'UND_ERR_ABORTED' || code === 'UND_ERR_INVALID_ARG') return error;
   const how =
@@ -71,6 +73,17 @@ export function asTransient(error: unknown, what: string): unknown {
       ? 'nothing came for too long'
       : message;
   return new Transient(`${what}: ${how}`, { cause: error });
+}
+
+function proxyFailure(status: number, what: string): Error {
+  const said = `${what}: the proxy answers ${status}`;
+  if (status >= 500 || status === 429) return new Transient(said);
+  return new QcError('hub-refused', said, {
+    remedy:
+      status === 407
+        ? 'put user and password into HTTPS_PROXY: http://user:password@host:port'
+        : 'check HTTPS_PROXY and NO_PROXY, and that the proxy allows this address',
+  });
 }
 
 const maxShown = 200;

@@ -3,7 +3,7 @@
  * `<storage>/downloads` and continued by the next pull; bytes that fail a check are removed.
  */
 import { createHash } from 'node:crypto';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QcError } from '../../../config/errors.ts';
 import { makeFolders } from '../../disk/folders.ts';
@@ -82,6 +82,7 @@ export async function pullBase(request: PullRequest, deps: PullDeps): Promise<Pu
   });
   // The last owner may have removed it.
   await makeFolders(folder);
+  await forgetOldest(downloadsIn(storageDirectory), folder);
   await using client = openClient(settings, rules);
   const all = { ...deps, ...rules, client, settings, storageDirectory, minFreeBytes: request.minFreeBytes };
   try {
@@ -117,6 +118,27 @@ export async function pullBase(request: PullRequest, deps: PullDeps): Promise<Pu
   } catch (error) {
     await tidy(folder, error);
     throw error;
+  }
+}
+
+/** Interrupted downloads that are kept, so that they cannot fill the disk. */
+const maxKept = 3;
+
+/** @param current is kept */
+async function forgetOldest(downloads: string, current: string): Promise<void> {
+  const names = (await readdir(downloads)).filter((name) => !/\.lock$|^upload-/.test(name));
+  const others = names.map((name) => join(downloads, name)).filter((folder) => folder !== current);
+  const dated = await Promise.all(
+    others.map(async (folder) => ({ folder, at: (await stat(folder).catch(() => undefined))?.mtimeMs ?? 0 })),
+  );
+  for (const { folder } of dated.sort((a, b) => b.at - a.at).slice(maxKept)) {
+    try {
+      await using _lock = await takeLock(`${folder}.lock`, { code: 'download-busy', does: 'is pulling' });
+      await rm(folder, { recursive: true, force: true });
+    } catch (error) {
+      // Somebody is continuing it.
+      if (!(error instanceof QcError)) throw error;
+    }
   }
 }
 

@@ -51,8 +51,8 @@ export function hubSettings(environment: Environment): HubSettings {
     isOffline: /^(?:1|on|yes|true)$/i.test(said('HF_HUB_OFFLINE')),
     huggingFaceCache: said('HF_HUB_CACHE') || join(huggingFace, 'hub'),
     proxies: {
-      httpProxy: said('http_proxy', 'HTTP_PROXY'),
-      httpsProxy: said('https_proxy', 'HTTPS_PROXY'),
+      httpProxy: proxyOf('HTTP_PROXY', said('http_proxy', 'HTTP_PROXY')),
+      httpsProxy: proxyOf('HTTPS_PROXY', said('https_proxy', 'HTTPS_PROXY')),
       noProxy: said('no_proxy', 'NO_PROXY'),
     },
     async authorization(hub) {
@@ -79,6 +79,16 @@ function endpointOf(variable: string, text: string): string {
     return url.href.replace(/\/+$/, '');
   throw new QcError('hub-address', `${variable} is not the address of a hub`, {
     remedy: `set ${variable} to an address such as https://mirror.example, without user and password, or unset it`,
+  });
+}
+
+/** As curl takes it: without a scheme it is http. */
+function proxyOf(variable: string, text: string): string {
+  if (text === '') return '';
+  const address = text.includes('://') ? text : `http://${text}`;
+  if (URL.canParse(address)) return address;
+  throw new QcError('hub-address', `${variable} is not the address of a proxy`, {
+    remedy: `set ${variable} to an address such as http://proxy.example:3128, or unset it`,
   });
 }
 

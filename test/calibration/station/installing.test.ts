@@ -107,6 +107,18 @@ it('imports an upload, and removes it', async () => {
   expect(installing.view).toMatchObject({ state: 'failed', error: { code: 'weights-unsupported' } });
   await expect(upload(weights, 'short.pth', 10)).rejects.toMatchObject({ code: 'http-invalid' });
   await ended();
+  const broken = Readable.from(
+    (async function* () {
+      yield weights.subarray(0, 1_000);
+      throw new Error('aborted');
+    })(),
+  );
+  await expect(
+    installing.upload(broken, undefined, { ...asked, file: 'a.pth' }, 'anna'),
+  ).rejects.toMatchObject({
+    message: 'the upload of a.pth broke off',
+  });
+  await ended();
   await expect(upload(weights, 'large.pth', 3e9)).rejects.toMatchObject({ code: 'download-too-large' });
   await ended();
   expect(await left()).toEqual([]);

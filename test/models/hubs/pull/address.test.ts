@@ -75,4 +75,6 @@ test('the environment says where hubs are; a mirror that is no address is refuse
   expect(() => hubSettings({ HF_ENDPOINT: 'https://me:secret@mirror.example' })).toThrow(
     'HF_ENDPOINT is not the address',
   );
+  expect(hubSettings({ https_proxy: 'proxy:3128' }).proxies.httpsProxy).toBe('http://proxy:3128');
+  expect(() => hubSettings({ HTTPS_PROXY: 'http://:' })).toThrow('HTTPS_PROXY is not the address');
 });

@@ -262,6 +262,16 @@ test('an interrupted pull is continued by the next one', async () => {
   expect(await filesIn('downloads')).toEqual([]);
 });
 
+test('at most four interrupted downloads are kept', async () => {
+  for (const at of [1, 2, 3, 4, 5, 6]) {
+    hub.put(`/models/m${at}.pth`, torch);
+    hub.plan(...Array.from({ length: 3 }, () => ({ cutAfter: 30_000 })));
+    expect((await refused(pulled(`${hub.url}/models/m${at}.pth`))).code).toBe('hub-unreachable');
+  }
+  const kept = (await filesIn('downloads')).map((name) => /m\d/.exec(name)?.[0]);
+  expect(kept).toEqual(['m3', 'm4', 'm5', 'm6']);
+});
+
 test('two pulls of one base at once: the second is refused', async () => {
   hub.put('/models/mine.pth', torch);
   let second: Promise<QcError> | undefined;
