@@ -13,6 +13,7 @@ import { type Halved, halveBase } from '../models/quantize/half.ts';
 import { type QuantizeOptions as HowTo, quantizeBase } from '../models/quantize/quantize.ts';
 import type { QuantizationReport } from '../models/quantize/report.ts';
 import { keepQuantized, keepVariant, lastReport } from '../models/quantize/variants.ts';
+import { splitSize } from '../models/sized.ts';
 import { readDataset } from './dataset/dataset.ts';
 import { isDefectKnown } from './train/choose-frames.ts';
 import { drawEvenly } from './train/draw.ts';
@@ -51,11 +52,13 @@ export async function quantize(
   { method = 'best', frames: max = defaultFrames }: QuantizeOptions,
   deps: QuantizeDeps,
 ): Promise<QuantizeResult> {
-  const { model, storage } = config;
+  // A variant is made once and used at each input size.
+  const model = { ...config.model, base: splitSize(config.model.base).plain };
+  const { storage } = config;
   const storageDirectory = storage.directory;
   const base = await openOrigin(model.base, storageDirectory);
   const { frames, revision, isLabelled, images } = await imagesOf(storageDirectory, max, deps);
-  const judge = isLabelled ? await judgeOf(config, base.manifest, frames, deps) : undefined;
+  const judge = isLabelled ? await judgeOf({ ...config, model }, base.manifest, frames, deps) : undefined;
   const made = await quantizeBase(base, images, {
     method,
     threads: model.threads,
@@ -71,7 +74,7 @@ export async function quantize(
 
 /** Opens the base that variants are made from: in float32, or in float16 if it was exported like that. */
 async function openOrigin(name: string, storageDirectory: string): Promise<Base> {
-  const base = await openBase({ base: name, precision: 'auto', storageDirectory });
+  const base = await openBase({ base: splitSize(name).plain, precision: 'auto', storageDirectory });
   const { precision, variantOf } = base.manifest;
   if (precision === 'fp32' || (precision === 'fp16' && variantOf === undefined)) return base;
   throw new QcError('quantize-impossible', `${base.file} is a variant itself (${precision})`, {
@@ -148,7 +151,7 @@ export async function whyNotQuantize({
   // With an inference server, the CPU is the fallback.
   if (!['auto', 'cpu', 'remote'].includes(model.provider)) return 'int8 is for the CPU';
   const base = await openBase({
-    base: model.base,
+    base: splitSize(model.base).plain,
     precision: 'auto',
     storageDirectory: storage.directory,
   });

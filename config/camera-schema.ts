@@ -100,6 +100,15 @@ export const cameraSchema = z.strictObject({
     .default('none')
     .describe('hardware decoding; falls back to software with a warning if it is not available'),
   region: regionSchema.prefault({}).describe('region of the image that is inspected'),
+  shorterSide: z
+    .number()
+    .int()
+    .min(224)
+    .max(2_160)
+    .default(320)
+    .describe(
+      'pixels: a region with a longer shorter side is scaled down to this; more for a base with a larger input (models compare --sizes), which costs decoding time',
+    ),
   trigger: triggerSchema.prefault({ kind: 'continuous' }).describe('what makes a part'),
   vote: z
     .strictObject({

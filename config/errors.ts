@@ -38,6 +38,10 @@ export const errors = {
     remedy: 'accept the proposal with --yes, or correct it: qc-agent models import --help',
   },
   'base-exists': { exit: 2, remedy: 'choose another name with --name, or remove the old base first' },
+  'base-size': {
+    exit: 2,
+    remedy: 'name a size that the base can have, such as resnet50-embedded@448x224, or none',
+  },
   'base-in-use': { exit: 1, remedy: 'train on it: qc-agent train' },
   // bases from hubs
   'hub-address': {

@@ -13,12 +13,17 @@ import { basesIn } from './disk/layout.ts';
 import { type BaseManifest, readBaseManifest } from './manifest.ts';
 import { tensorDims } from './onnx/build.ts';
 import { type ExtraOutputs, fedGraph, fitGraph } from './onnx/fit-manifest.ts';
+import { graphInputs } from './onnx/graph.ts';
 import type { MapTensor, Pool } from './onnx/maps.ts';
 import { encodeModel, type OnnxGraph, type OnnxModel } from './onnx/proto.ts';
 import { parseModel, readModel, readOnnxFile, type Sha256 } from './onnx/read.ts';
+import { splitSize, withSize } from './sized.ts';
 
 export interface BaseRequest {
-  /** The name of an embedded or downloaded base, or the path of an .onnx file with its manifest next to it. */
+  /**
+   * The name of an embedded or downloaded base, or the path of an .onnx file with its manifest next to it; with `@WIDTHxHEIGHT` at
+   * another input size (sized.ts).
+   */
   readonly base: string;
   readonly precision: 'auto' | 'fp32' | 'fp16' | 'int8';
   /** Contains downloaded bases and variants made here; without it only embedded bases are found. */
@@ -29,6 +34,8 @@ export interface BaseRequest {
 export interface ProvedBase {
   readonly manifest: BaseManifest;
   readonly file: string;
+  /** SHA-256 of the file; that of the manifest also identifies the input size. */
+  readonly fileSha256: string;
   readonly output: string;
   readonly extra: ExtraOutputs | undefined;
   /** Names of the extra outputs, [N,C,H,W] each, in the order of `maps` or, without duplicates, of `pools`. */
@@ -92,7 +99,9 @@ export const embeddedBases = fileURLToPath(new URL('../../models/base/', import.
  * `model-damaged`, `model-mismatch` (with what was found) or `precision-unavailable`.
  * @param extra outputs to add to the features
  */
-export async function openBase(request: BaseRequest, extra?: ExtraOutputs): Promise<Base> {
+export async function openBase(asked: BaseRequest, extra?: ExtraOutputs): Promise<Base> {
+  const { plain, size } = splitSize(asked.base);
+  const request = { ...asked, base: plain };
   const manifestFile = await findManifest(request);
   const manifest = await readBaseManifest(manifestFile);
   const wanted = request.precision;
@@ -106,10 +115,13 @@ export async function openBase(request: BaseRequest, extra?: ExtraOutputs): Prom
   const file = join(dirname(manifestFile), manifest.file);
   const { model, isWhole, sha256 } = await readOnnxFile(file);
   if (sha256.all !== manifest.sha256) throw otherFile(file, manifest, sha256);
-  const { cut, ...fitted } = fitGraph(file, manifest, model, extra);
+  const sized = withSize(manifest, size);
+  requireFreeSize(file, sized, model.graph);
+  const { cut, ...fitted } = fitGraph(file, sized, model, extra);
   const built = cut ?? (isWhole ? undefined : model);
   const weightBytes = weightBytesOf((built ?? model).graph!);
-  return { manifest, file, model: built ? encodeModel(built) : file, weightBytes, extra, ...fitted };
+  const runnable = built ? encodeModel(built) : file;
+  return { manifest: sized, file, fileSha256: sha256.all, model: runnable, weightBytes, extra, ...fitted };
 }
 
 function weightBytesOf({ initializer, node }: OnnxGraph): Base['weightBytes'] {
@@ -126,13 +138,21 @@ function weightBytesOf({ initializer, node }: OnnxGraph): Base['weightBytes'] {
 }
 
 /** The graph of a verified base before it is cut, including all weights and adapted to float32 images. @throws QcError as `openBase` */
-export async function wholeGraph({ file, manifest }: ProvedBase): Promise<OnnxModel & { graph: OnnxGraph }> {
+export async function wholeGraph({
+  file,
+  fileSha256,
+  manifest,
+}: ProvedBase): Promise<OnnxModel & { graph: OnnxGraph }> {
   const { model, sha256 } = await readOnnxFile(file);
-  if (sha256.all !== manifest.sha256) throw otherFile(file, manifest, sha256);
+  if (sha256.all !== fileSha256) throw otherFile(file, { sha256: fileSha256 }, sha256);
   return fedGraph(file, manifest, model);
 }
 
-function otherFile(file: string, { sha256 }: BaseManifest, { all, alone, files }: Sha256): QcError {
+function otherFile(
+  file: string,
+  { sha256 }: Pick<BaseManifest, 'sha256'>,
+  { all, alone, files }: Sha256,
+): QcError {
   if (alone === sha256) {
     const names = [basename(file), ...files];
     return new QcError(
@@ -147,6 +167,17 @@ function otherFile(file: string, { sha256 }: BaseManifest, { all, alone, files }
     'model-damaged',
     `${[file, ...files].join(' with ')} is not the file that its manifest describes: sha256 ${all}, expected ${sha256}`,
   );
+}
+
+/** Refuses another size than the only one that the graph takes. */
+function requireFreeSize(file: string, { name, input }: BaseManifest, graph: OnnxGraph): void {
+  if (splitSize(name).size === undefined) return;
+  const { shape } = graphInputs(graph).find((one) => one.name === input.name) ?? {};
+  const [height, width] = shape?.slice(input.layout === 'NCHW' ? 2 : 1) ?? [];
+  if (typeof height !== 'number' || typeof width !== 'number') return;
+  throw new QcError('base-size', `${file} only takes images of ${width}×${height} pixels`, {
+    remedy: 'export it with a free height and width, or name the base without a size',
+  });
 }
 
 async function findManifest({ base, precision, storageDirectory }: BaseRequest): Promise<string> {

@@ -1,15 +1,14 @@
 import { QcError } from '../../config/errors.ts';
+import type { CameraConfig } from '../../config/schema.ts';
 import type { Region } from '../../models/image.ts';
 
 /** Minimum number of pixels along a side of a region. */
 const MIN_PIXELS = 8;
-/**
- * A region is scaled down until its shorter side has this many pixels: 1.4 times the model's input, and enough for a person
- * to judge a part. Twice as many would cost an eighth of the throughput.
- */
-export const SHORTER_SIDE = 320;
 /** Widest preview, pixels. */
 const PREVIEW_WIDTH = 480;
+
+/** Which part of an image is delivered, and how large. */
+export type Delivery = Pick<CameraConfig, 'region' | 'shorterSide'>;
 
 export interface Rectangle {
   readonly x: number;
@@ -46,9 +45,9 @@ export function regionPixels(region: Region, picture: Size, aligned: boolean): R
   return { x, y, width, height };
 }
 
-/** The size in which a region is delivered: its own, or scaled down so that the shorter side is 320. */
-export function deliveredSize({ width, height }: Size): Size {
-  const scale = SHORTER_SIDE / Math.min(width, height);
+/** The size in which a region is delivered: its own, or scaled down to this shorter side (`shorterSide` of the camera). */
+export function deliveredSize({ width, height }: Size, shorterSide: number): Size {
+  const scale = shorterSide / Math.min(width, height);
   return scale >= 1
     ? { width, height }
     : { width: Math.round(width * scale), height: Math.round(height * scale) };

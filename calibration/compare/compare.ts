@@ -5,9 +5,12 @@
  */
 import { QcError } from '../../config/errors.ts';
 import type { Config } from '../../config/schema.ts';
+import { openBase } from '../../models/base.ts';
+import type { Image } from '../../models/image.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
 import { onThisMachine } from '../../models/run/providers.ts';
 import { openSession } from '../../models/run/session.ts';
+import { splitSize } from '../../models/sized.ts';
 import { withBaseInUse } from '../../models/versions/pair.ts';
 import { readDataset } from '../dataset/dataset.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
@@ -24,6 +27,7 @@ import { describeOn, type HeadOptions, headOn, statisticsHead } from './heads.ts
 import { keepComparison } from './kept.ts';
 import { memoryOf } from './memory.ts';
 import { recommend } from './recommend.ts';
+import { sizedBases, usualSize } from './sizes.ts';
 import { speedOf } from './speed.ts';
 
 export type CompareConfig = Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage' | 'training'>;
@@ -33,6 +37,10 @@ export interface CompareOptions {
   readonly names?: readonly string[];
   /** Maximum number of frames, drawn evenly over the labels. */
   readonly frames?: number | undefined;
+  /** Also compares the base in use at other input sizes; then installed bases only take part if they are named. */
+  readonly sizes?: boolean | undefined;
+  /** A base that takes longer for a part is not recommended, ms. */
+  readonly maxMs?: number | undefined;
 }
 
 export interface CompareDeps {
@@ -45,11 +53,13 @@ export interface CompareDeps {
 /** More frames cost time; differences that need more are small. */
 const defaultFrames = 600;
 const seed = 1;
+/** Number of frames whose size is looked at. */
+const measuredFrames = 20;
 
 /** @throws QcError training-impossible, model-…; the reason of `signal` */
 export async function compareBases(
   { model: configured, ...config }: CompareConfig,
-  { names = [], frames: max = defaultFrames }: CompareOptions,
+  { names = [], frames: max = defaultFrames, sizes = false, maxMs }: CompareOptions,
   { onProgress, onNotice, signal }: CompareDeps,
 ): Promise<Comparison> {
   const began = performance.now();
@@ -64,7 +74,8 @@ export async function compareBases(
     onNotice(`${drawn.length} of ${dataset.frames.length} frames are used, evenly over the labels`);
 
   // Bases
-  const { inUse, others, failed: unopened } = await contendersOf(model, names, storageDirectory);
+  const wanted = sizes ? [...names, ...(await sizesOf(model.base, drawn))] : names;
+  const { inUse, others, failed: unopened } = await contendersOf(model, wanted, storageDirectory);
   const failed = [...unopened];
   const optionsFor = ({ manifest: { name } }: Contender): HeadOptions => ({
     ...config,
@@ -100,12 +111,31 @@ export async function compareBases(
     inUse: inUse.manifest.name,
     bases,
     failed,
-    ...recommend(bases, escaping),
+    ...recommend(bases, escaping, maxMs),
     seconds: secondsSince(began),
   };
   signal?.throwIfAborted();
   await keepComparison(storageDirectory, comparison);
   return comparison;
+
+  async function sizesOf(base: string, frames: readonly LabelledFrame[]): Promise<string[]> {
+    const seen: Image[] = [];
+    for (const frame of drawEvenly(frames, measuredFrames, seed)) {
+      const image = await readFrame(frame)
+        .then(decodePicture)
+        .catch(() => undefined);
+      if (image) seen.push(image);
+    }
+    if (seen.length === 0) return [];
+    const { plain } = splitSize(base);
+    const { manifest } = await openBase({ base: plain, precision: 'auto', storageDirectory });
+    const frame = usualSize(seen);
+    const names = sizedBases(base, manifest.input, frame);
+    onNotice(
+      `frames have ${frame.width}×${frame.height} pixels: ${names.length > 0 ? names.join(', ') : 'no other input size'} will be compared`,
+    );
+    return names;
+  }
 
   async function measure(
     contender: Contender,

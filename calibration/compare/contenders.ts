@@ -5,6 +5,7 @@ import type { ModelConfig } from '../../config/schema.ts';
 import { openBase } from '../../models/base.ts';
 import { installedBases } from '../../models/hubs/installed.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
+import { splitSize } from '../../models/sized.ts';
 
 /** A base that takes part. */
 export interface Contender {
@@ -37,7 +38,9 @@ export async function contendersOf(
   const open = (base: string) => openContender(base, storageDirectory);
   const inUse = await open(model.base);
   const installed = (await installedBases(storageDirectory)).map(({ name }) => name);
-  const unknown = names.find((name) => !installed.includes(name) && name !== inUse.manifest.name);
+  const ofInUse = [inUse.manifest.name, inUse.reference].map((name) => splitSize(name).plain);
+  const isKnown = (name: string) => installed.includes(name) || ofInUse.includes(name);
+  const unknown = names.find((name) => !isKnown(splitSize(name).plain));
   if (unknown !== undefined) {
     throw new QcError('model-missing', `there is no base named "${unknown}"`, {
       remedy: `use one of: ${installed.join(', ')}; or import it: qc-agent models import`,
@@ -46,7 +49,7 @@ export async function contendersOf(
   const wanted = new Set([embedded, ...(names.length > 0 ? names : installed)]);
   const others: Contender[] = [];
   const failed: { name: string; reason: string }[] = [];
-  for (const name of [...wanted].filter((name) => name !== inUse.manifest.name)) {
+  for (const name of [...wanted].filter((one) => one !== inUse.manifest.name && one !== inUse.reference)) {
     try {
       others.push(await open(name));
     } catch (error) {

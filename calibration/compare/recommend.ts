@@ -2,6 +2,7 @@
 import { percent } from '../../models/percent.ts';
 import type { BaseFigures, Comparison, Difference } from './comparison.ts';
 
+const isBetter = ({ toInUse }: { readonly toInUse: Difference }) => toInUse.points > 0 && toInUse.p < risk;
 /** Probability of recommending a base that is no better. */
 const risk = 0.05;
 
@@ -11,10 +12,12 @@ type Recommendation = Pick<Comparison, 'recommended' | 'sentence' | 'details'>;
  * Recommends the most accurate of the bases that are significantly better than the base in use and do not let significantly more
  * bad parts pass.
  * @param escaping by name: how the base compares with the base in use on bad parts that pass; absent without good parts
+ * @param maxMs a base that takes longer for a part is not recommended
  */
 export function recommend(
   bases: readonly BaseFigures[],
   escaping: ReadonlyMap<string, Difference> = new Map(),
+  maxMs = Number.POSITIVE_INFINITY,
 ): Recommendation {
   const inUse = bases.find((one) => one.inUse)!;
   const others = bases.flatMap((one) => (one.toInUse ? [{ ...one, toInUse: one.toInUse }] : []));
@@ -22,11 +25,12 @@ export function recommend(
     const shift = escaping.get(name);
     return shift !== undefined && shift.points > 0 && shift.p < risk;
   };
-  const better = others.filter((one) => one.toInUse.points > 0 && one.toInUse.p < risk && !escapesMore(one));
+  const isTooSlow = ({ speed: { float, int8 } }: BaseFigures) => (int8 ?? float).ms > maxMs;
+  const better = others.filter((one) => isBetter(one) && !escapesMore(one) && !isTooSlow(one));
   const best = better.toSorted((a, b) => b.accuracy.value - a.accuracy.value)[0];
   const details = others.map((one) => {
     const { name, toInUse } = one;
-    return `${name}: ${inWords(toInUse)}${escapesMore(one) ? '; it lets significantly more bad parts pass' : ''}`;
+    return `${name}: ${inWords(toInUse)}${escapesMore(one) ? '; it lets significantly more bad parts pass' : ''}${isTooSlow(one) ? `; one part takes more than ${maxMs} ms` : ''}`;
   });
   if (!best) return { recommended: null, sentence: keep(inUse, others), details };
   const { name, accuracy, toInUse, speed } = best;
@@ -45,7 +49,9 @@ function keep(
   const isWorse = ({ toInUse }: { readonly toInUse: Difference }) => toInUse.points < 0 && toInUse.p < risk;
   if (others.every(isWorse))
     return `keep ${inUse.name}: ${others.length === 1 ? `${others[0]!.name} is` : 'all others are'} significantly worse for these parts`;
-  const undecided = others.filter((one) => !isWorse(one)).map(({ name }) => name);
+  const undecided = others.filter((one) => !isWorse(one) && !isBetter(one)).map(({ name }) => name);
+  if (undecided.length === 0)
+    return `keep ${inUse.name}: what is better for these parts takes too long or lets more bad parts pass`;
   return `keep ${inUse.name}: no significant difference to ${undecided.join(', ')}`;
 }
 

@@ -11,6 +11,7 @@ import { openBase } from '../base.ts';
 import { misfitOf } from '../head.ts';
 import { installedBases } from '../hubs/installed.ts';
 import type { BaseManifest } from '../manifest.ts';
+import { sizedName, splitSize, withSize } from '../sized.ts';
 import { type ActiveBase, type BaseFor, openStore } from './store.ts';
 
 type BaseChoice = Pick<ModelConfig, 'base' | 'precision'>;
@@ -33,25 +34,34 @@ export function baseForIn(model: BaseChoice, storageDirectory: string): BaseFor 
     const { manifest: configured } = await openBase({ ...model, precision: 'auto', storageDirectory });
     const misfit = misfitOf(manifest, configured);
     if (!misfit) return undefined;
-    const own = (await installedBases(storageDirectory)).find((base) => !misfitOf(manifest, base));
-    if (!own) throw misfit;
-    return { name: own.name, insteadOf: model.base };
+    // At the size that the head was trained on
+    const { size } = splitSize(manifest.base.name);
+    const { plain } = splitSize(model.base);
+    const { manifest: own } = await openBase({ ...model, base: plain, precision: 'auto', storageDirectory });
+    const installed = (await installedBases(storageDirectory)).map((base) => [base.name, base] as const);
+    const found = [[plain, own] as const, ...installed].find(
+      ([, base]) => !misfitOf(manifest, withSize(base, size)),
+    );
+    if (!found) throw misfit;
+    const [name] = found;
+    return { name: size ? sizedName(name, size) : name, insteadOf: model.base };
   };
 }
 
-/** The manifest of an installed base. @throws QcError model-missing, base-in-use */
+/** The manifest of an installed base, also at another size. @throws QcError model-missing, base-in-use, base-size */
 export async function requireInstalled(
   base: string,
   model: BaseChoice,
   storageDirectory: string,
 ): Promise<BaseManifest> {
+  const { plain } = splitSize(base);
   const installed = await installedBases(storageDirectory);
-  const found = installed.find(({ name }) => name === base);
-  if (!found) {
-    throw new QcError('model-missing', `there is no base named "${base}"`, {
+  if (!installed.some(({ name }) => name === plain)) {
+    throw new QcError('model-missing', `there is no base named "${plain}"`, {
       remedy: `use one of: ${installed.map(({ name }) => name).join(', ')}; or import it: qc-agent models import`,
     });
   }
+  const { manifest: found } = await openBase({ base, precision: 'auto', storageDirectory });
   const inUse = await withBaseInUse(model, storageDirectory);
   const { manifest } = await openBase({ ...inUse, precision: 'auto', storageDirectory });
   if (manifest.sha256 === found.sha256) throw new QcError('base-in-use', `${base} is in use already`);

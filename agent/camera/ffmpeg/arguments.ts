@@ -1,6 +1,5 @@
 import type { CameraConfig } from '../../../config/schema.ts';
 import type { Region } from '../../../models/image.ts';
-import { SHORTER_SIDE } from '../geometry.ts';
 import type { Scan } from '../interlaced.ts';
 import type { Installed } from './installed.ts';
 
@@ -54,7 +53,7 @@ export function readArguments(
     ...(scan === 'woven' ? ['field=type=top'] : []),
     cropFilter(config.region),
     ...(config.freezeMs > 0 ? [`freezedetect@freeze=n=0:d=${config.freezeMs}ms`] : []),
-    scaleFilter(scan === 'progressive' ? 'ih' : '2*ih'),
+    scaleFilter(scan === 'progressive' ? 'ih' : '2*ih', config.shorterSide),
     // Planar format first, as in cutter.ts.
     'format=gbrp',
     `scale=${SCALE_FLAGS}`,
@@ -98,10 +97,10 @@ function thinFilter(fps: number): string {
 }
 
 /** As `deliveredSize` of geometry.ts. @param height of the region in the whole frame */
-function scaleFilter(height: 'ih' | '2*ih'): string {
+function scaleFilter(height: 'ih' | '2*ih', shorterSide: number): string {
   const shorter = `min(iw,${height})`;
   const scaled = (side: string) =>
-    `if(gt(${shorter},${SHORTER_SIDE}),round(${side}*${SHORTER_SIDE}/${shorter}),${side})`;
+    `if(gt(${shorter},${shorterSide}),round(${side}*${shorterSide}/${shorter}),${side})`;
   return `scale=w='${scaled('iw')}':h='${scaled(height)}':${SCALE_FLAGS}`;
 }
 

@@ -1,8 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
-import type { Image, Region } from '../../../models/image.ts';
+import type { Image } from '../../../models/image.ts';
 import { decodePicture } from '../../../models/prepare/decode.ts';
-import { deliveredSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
+import {
+  type Delivery,
+  deliveredSize,
+  previewSize,
+  type Rectangle,
+  regionPixels,
+  type Size,
+} from '../geometry.ts';
 
 /** @throws QcError image-unreadable, image-too-large; Error if the file cannot be read */
 export async function readPicture(path: string): Promise<Image> {
@@ -10,9 +17,9 @@ export async function readPicture(path: string): Promise<Image> {
 }
 
 /** Cuts the region of the image and scales it down as a decoder does. @throws QcError camera-region */
-export async function cutPicture(picture: Image, region: Region): Promise<Image> {
+export async function cutPicture(picture: Image, { region, shorterSide }: Delivery): Promise<Image> {
   const area = regionPixels(region, picture, false);
-  return scaled(picture, area, deliveredSize(area));
+  return scaled(picture, area, deliveredSize(area, shorterSide));
 }
 
 /** The whole image, at most 480 wide. */

@@ -55,7 +55,7 @@ async function show(file: string, context: SourceContext, bad: Set<string>): Pro
   }
   context.described?.({ codec: undefined, width: picture.width, height: picture.height });
   const region = context.cut?.value ?? context.config.region;
-  const image = await cutPicture(picture, region);
+  const image = await cutPicture(picture, { region, shorterSide: context.config.shorterSide });
   const preview = context.watched() ? await previewOf(picture) : undefined;
   if (context.signal.aborted) return true;
   context.received(1);

@@ -5,8 +5,15 @@ import {
   AV_BUFFERSRC_FLAG_KEEP_REF as KEEP_REF,
 } from 'node-av/constants';
 import { avGetPixFmtName, FFmpegError, Filter, FilterGraph, Frame } from 'node-av/lib';
-import type { Image, Region } from '../../../models/image.ts';
-import { deliveredSize, previewSize, type Rectangle, regionPixels, type Size } from '../geometry.ts';
+import type { Image } from '../../../models/image.ts';
+import {
+  type Delivery,
+  deliveredSize,
+  previewSize,
+  type Rectangle,
+  regionPixels,
+  type Size,
+} from '../geometry.ts';
 import { frameSize, type Scan, usedSize } from '../interlaced.ts';
 
 /** Cuts and converts the frames of one size and format; each size and format needs its own cutter. */
@@ -31,7 +38,7 @@ const SCALE_FLAGS = 'bilinear+accurate_rnd+full_chroma_int+full_chroma_inp';
  * frame.
  * @throws QcError camera-region
  */
-export function openCutter(like: Frame, region: Region, scan: Scan): Cutter {
+export function openCutter(like: Frame, { region, shorterSide }: Delivery, scan: Scan): Cutter {
   const { width, height, colorRange, colorSpace } = like;
   const format = like.format;
   const whole = frameSize(like, scan);
@@ -40,7 +47,7 @@ export function openCutter(like: Frame, region: Region, scan: Scan): Cutter {
   const cut = openChain(like, {
     scan,
     area: regionPixels(region, used, subsampled),
-    size: deliveredSize(regionPixels(region, whole, subsampled)),
+    size: deliveredSize(regionPixels(region, whole, subsampled), shorterSide),
   });
   let preview: Chain | undefined;
   const sized = (frame: Size) => frame.width === width && frame.height === height;

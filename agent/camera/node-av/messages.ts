@@ -20,7 +20,7 @@ export interface OpenMessage {
   readonly damageMs: number;
   readonly config: Pick<
     CameraConfig,
-    'transport' | 'hardware' | 'region' | 'clock' | 'latencyMs' | 'stallMs' | 'freezeMs'
+    'transport' | 'hardware' | 'region' | 'shorterSide' | 'clock' | 'latencyMs' | 'stallMs' | 'freezeMs'
   >;
 }
 

@@ -178,7 +178,11 @@ export class Reader {
     previous?.[Symbol.dispose]();
     const size = frameSize(frame, scan);
     this.#send({ kind: 'described', codec: this.#codec, ...size });
-    this.#cutter = openCutter(frame, this.#region, scan);
+    this.#cutter = openCutter(
+      frame,
+      { region: this.#region, shorterSide: this.#open.config.shorterSide },
+      scan,
+    );
     if (previous && !previous.sized(frame)) {
       const message = `the camera changed the size of its image; it is ${size.width} × ${size.height} now`;
       this.#send({ kind: 'fault', code: 'camera-resolution-changed', message });

@@ -19,10 +19,13 @@ where this one was. No int8 figures: make a variant first with qc-agent models q
 
 Examples:
   qc-agent models compare --config agent.yaml
+  qc-agent models compare --sizes --max-ms 60 --config agent.yaml
   qc-agent models compare resnet50 dino --frames 200 --json --config agent.yaml`;
 
 interface Options extends FileOptions {
   readonly frames?: number;
+  readonly sizes?: true;
+  readonly maxMs?: number;
 }
 
 export function addCompare(models: Command): void {
@@ -33,6 +36,8 @@ export function addCompare(models: Command): void {
     )
     .addOption(configFile())
     .option('--frames <n>', 'maximum number of frames, evenly over the labels; default: 600', positive)
+    .option('--sizes', 'also compare the base in use at other input sizes, with the shape of your frames')
+    .option('--max-ms <ms>', 'do not recommend what takes longer for a part', positive)
     .addOption(json('the figures'))
     .addHelpText('after', examples)
     .action(compare);
@@ -43,8 +48,9 @@ async function compare(names: string[], options: Options): Promise<void> {
   const signal = untilSignal();
   const config = loadConfig(options.config, environment);
   await requireReadable(config.storage.directory);
-  const { frames } = options;
-  const work = () => modelsCompareCommand(config, { names, frames }, { signal, ...steps(options.json) });
+  const { frames, sizes, maxMs } = options;
+  const deps = { signal, ...steps(options.json) };
+  const work = () => modelsCompareCommand(config, { names, frames, sizes, maxMs }, deps);
   const done = recorded(config, 'compare-bases', { names: names.join(' ') }, work);
   give(await unlessStopped(signal, 'features are kept for the next comparison', done), options.json);
 }

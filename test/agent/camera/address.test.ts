@@ -29,6 +29,6 @@ it('converts a region to pixels', () => {
   expect(() => regionPixels({ x: 0.5, y: 0, width: 0.003, height: 1 }, picture, true)).toThrow(
     /6 × 1080 pixels/,
   );
-  expect(deliveredSize(picture)).toEqual({ width: 569, height: 320 });
-  expect(deliveredSize({ width: 300, height: 2_000 })).toEqual({ width: 300, height: 2_000 });
+  expect(deliveredSize(picture, 320)).toEqual({ width: 569, height: 320 });
+  expect(deliveredSize({ width: 300, height: 2_000 }, 320)).toEqual({ width: 300, height: 2_000 });
 });

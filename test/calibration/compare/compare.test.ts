@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { modelsCompareCommand } from '../../../agent/cli/models/compare.ts';
 import { compareBases } from '../../../calibration/compare/compare.ts';
+import type { Comparison } from '../../../calibration/compare/comparison.ts';
 import { lastComparison } from '../../../calibration/compare/kept.ts';
 import { openDataset } from '../../../calibration/dataset/dataset.ts';
 import { modelSchema } from '../../../config/model-schema.ts';
@@ -90,6 +91,29 @@ describe('comparing bases', () => {
     expect(text).toMatch(/keep seeing: no significant difference to .*alike/);
     expect(text).toMatch(/^blind: significantly worse/m);
   }, 150_000);
+
+  it('compares the base in use at other input sizes, and recommends none that takes too long', async () => {
+    await using folder = await tempFolder();
+    const config = await site(folder.path, 'resnet50-embedded');
+    const notices: string[] = [];
+    const options = { sizes: true, names: ['resnet50-embedded@96x64', 'blind'], maxMs: 0.001 };
+    const { json } = await modelsCompareCommand(config, options, {
+      ...deps(),
+      onNotice: (text) => notices.push(text),
+    });
+    const { bases, recommended } = json as Comparison;
+    // The frames are squares with fewer pixels than the input.
+    expect(notices).toContain('frames have 40×40 pixels: no other input size will be compared');
+    expect(bases.map(({ name }) => name).sort()).toEqual([
+      'blind',
+      'resnet50-embedded',
+      'resnet50-embedded@96x64',
+    ]);
+    const sized = bases.find(({ name }) => name.includes('@'))!;
+    expect(sized.speed.float.ratio).toBeLessThan(0.8);
+    expect(sized.sha256).not.toBe(bases[0]!.sha256);
+    expect(recommended).toBeNull();
+  }, 60_000);
 
   it('leaves no result if it is stopped, and continues with the features it has', async () => {
     await using folder = await tempFolder();
