@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { modelSchema, storageSchema } from '../../config/schema.ts';
+import { modelSchema } from '../../config/model-schema.ts';
+import { storageSchema } from '../../config/schema.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { valueInfo } from '../../models/onnx/build.ts';
 import { changed } from '../../models/onnx/proto.ts';

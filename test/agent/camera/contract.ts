@@ -47,10 +47,11 @@ export function rtspContract(name: string, source: CameraSource, missing: string
       await camera.reached(10);
     });
 
-    it('reduced to the required rate', async () => {
+    it('reduced to the required rate, at the required size', async () => {
       await using server = await openGstRtsp();
-      await using camera = attempt(source, { url: server.url, maxFps: 5 });
+      await using camera = attempt(source, { url: server.url, maxFps: 5, shorterSide: 400 });
       const frames = await camera.reached(8);
+      expect(frames[0]!.image).toMatchObject({ width: 533, height: 400 });
       const [first, last] = [frames[2]!, frames[7]!];
       expect((last.capturedAt - first.capturedAt) / 5).toBeCloseTo(200, -2);
     });

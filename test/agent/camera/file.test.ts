@@ -72,6 +72,9 @@ it('cuts the region to the pixel, scales large ones down and adds previews', asy
   expect(frame!.image).toMatchObject({ width: 320, height: 356 });
   expect(colourAt(frame!.image, 0, 0)).toEqual(GREEN);
   expect(frame!.preview).toMatchObject({ width: 480, height: 400 });
+  await using larger = attempt(readFiles, { url: `file://${file}`, shorterSide: 640 });
+  const [whole] = await larger.reached(1);
+  expect(whole!.image).toMatchObject({ width: 768, height: 640 });
 });
 
 it('skips unreadable files, counts them and names each once', async () => {
