@@ -95,7 +95,7 @@ export async function openLiveModel(
     },
   });
   const { base, precision, because, provider, batch, why, memoryBytes = 0 } = inspector.model;
-  metrics.modelMemory(memoryBytes);
+  metrics.modelMemory(inspector.memory);
   log.info(
     { base, precision, because, provider, batch, memoryBytes, version: inspector.model.version },
     'the model is ready',
@@ -126,6 +126,7 @@ export async function openLiveModel(
       throw error;
     }
     metrics.modelInfo(info());
+    metrics.modelMemory(inspector.memory);
     log.info({ version }, 'the active model version has changed');
     onChange();
   }
@@ -183,7 +184,10 @@ export async function openLiveModel(
         await store.promote(version, baseFor);
         return version;
       }),
-    shadow: (version) => inspector.useShadow(version),
+    async shadow(version) {
+      await inspector.useShadow(version);
+      metrics.modelMemory(inspector.memory);
+    },
     rollback: () => change((store) => store.rollback(baseFor)),
     keepHead: (version) => inspector.keepHead(version),
     recipeChanged: () => metrics.modelInfo(info()),

@@ -99,7 +99,7 @@ export const modelSchema = z.strictObject({
     .max(1_000_000)
     .default(0)
     .describe(
-      'most memory that the base may need, MB; the agent refuses to start with a base that needs more. 0 = half of the memory of the machine or container',
+      'most memory that the bases may need, MB: the one in use and that of a shadow version. The agent refuses to open a base that needs more. 0 = half of the memory of the machine or container',
     ),
   gpu: z
     .strictObject({

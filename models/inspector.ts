@@ -49,6 +49,8 @@ export interface JudgementOnBase extends Judgement {
 
 export interface Inspector extends AsyncDisposable {
   readonly model: ModelInfo;
+  /** By how much the resident memory grew when each open base was opened: that in use, and that of a shadow version. */
+  readonly memory: readonly { readonly base: string; readonly bytes: number }[];
   /** Number of concurrent images that uses its full throughput. */
   readonly concurrency: number;
   /** Why nothing can be judged at the moment; undefined if it works. */
@@ -146,7 +148,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   }
 
   const inFlight = createInFlight();
-  const besides = openBesides((on) => start(undefined, on));
+  const besides = openBesides((on) => start(undefined, on, facts.needBytes));
   /** The session that was replaced last; settles when it is closed. */
   let retiring: Promise<void> | undefined;
   let closed = false;
@@ -158,7 +160,11 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   watch(session);
 
   /** A restarted thread uses the same variant as before, so `model` stays correct. A server reports its own again. */
-  function start(precision: ModelConfig['precision'] = config.precision, on = base): Promise<Session> {
+  function start(
+    precision: ModelConfig['precision'] = config.precision,
+    on = base,
+    heldBytes = 0,
+  ): Promise<Session> {
     return openSession({
       base: on,
       precision,
@@ -167,6 +173,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       threads: config.threads,
       batch: config.batch,
       maxMemoryMb: config.maxMemoryMb,
+      heldBytes,
       gpu: config.gpu,
       profile: config.profile,
       remote: config.remote,
@@ -210,7 +217,8 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
 
   /** A new session with the heads of the previous one. If that fails, the new session is closed. */
   async function startWithHeads(): Promise<Session> {
-    const next = await start(facts.provider === 'remote' ? undefined : facts.precision);
+    const precision = facts.provider === 'remote' ? undefined : facts.precision;
+    const next = await start(precision, base, besides.facts?.needBytes);
     try {
       await next.useHead(loaded(head));
       await next.useShadow(loaded(shadow));
@@ -239,7 +247,9 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
 
   /** Opens the base of a version with all heads, then replaces base and head in one step. */
   async function swapPair(next: HeadVersion, on: string): Promise<void> {
-    const opened = await start(undefined, on);
+    // Until it has replaced the base in use, both are open, and that of a shadow version.
+    const held = (facts.needBytes ?? 0) + (besides.facts?.needBytes ?? 0);
+    const opened = await start(undefined, on, held);
     const fitting = new Map<string, HeadVersion>();
     const misfits = new Map<string, QcError>();
     try {
@@ -292,6 +302,11 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     },
     get model() {
       return { ...describeModel(facts, head), ...ranOn };
+    },
+    get memory() {
+      return [facts, besides.facts].flatMap((open) =>
+        open ? [{ base: open.manifest.name, bytes: open.memoryBytes ?? 0 }] : [],
+      );
     },
     get concurrency() {
       return session.concurrency;

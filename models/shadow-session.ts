@@ -5,7 +5,7 @@
  */
 import { requireHeadGraph, requireSameBase } from './head.ts';
 import type { Image } from './image.ts';
-import type { HeadAnswer } from './run/messages.ts';
+import type { HeadAnswer, SessionFacts } from './run/messages.ts';
 import type { Session } from './run/session.ts';
 import type { HeadVersion } from './versions/store.ts';
 
@@ -15,6 +15,8 @@ export interface ShadowPair {
 }
 
 export interface ShadowSession {
+  /** Of its session; undefined if there is none. */
+  readonly facts: SessionFacts | undefined;
   /** Replaces the pair; undefined removes it. @throws as `openSession`, QcError head-damaged, head-base-mismatch */
   use(pair: ShadowPair | undefined): Promise<void>;
   /** The answer of the shadow; undefined if there is none, or it is busy, late or has failed. */
@@ -29,6 +31,9 @@ export function openBesides(open: (base: string) => Promise<Session>): ShadowSes
   let isBusy = false;
 
   return {
+    get facts() {
+      return session?.facts;
+    },
     async use(pair) {
       const before = session;
       session = undefined;

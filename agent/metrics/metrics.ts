@@ -28,7 +28,8 @@ export function createMetrics({ version }: { readonly version: string }) {
   buildInfo.set({ version }, 1);
   const modelMemory = gauge(
     'qc_model_memory_bytes',
-    'Growth of the resident memory of the agent when it opened the base, without its heads',
+    'Growth of the resident memory of the agent when it opened the base, without heads; the base in use, and that of a shadow version',
+    ['base'],
   );
   const modelInfo = gauge('qc_model_info', 'Always 1; the model that judges now', [
     'version',
@@ -88,7 +89,10 @@ export function createMetrics({ version }: { readonly version: string }) {
     stationState(now: string): void {
       for (const one of stationState.options) state.set({ state: one }, one === now ? 1 : 0);
     },
-    modelMemory: (bytes: number) => modelMemory.set(bytes),
+    modelMemory(bases: readonly { readonly base: string; readonly bytes: number }[]): void {
+      modelMemory.reset();
+      for (const { base, bytes } of bases) modelMemory.set({ base }, bytes);
+    },
     /** Sets the model that judges from now on; the previous one is removed. */
     modelInfo(model: { version: string; base: string; precision: string; provider: string }): void {
       modelInfo.reset();

@@ -17,6 +17,8 @@ export interface OnnxRequest {
   readonly name?: string | undefined;
   readonly licence?: string | undefined;
   readonly source?: string | undefined;
+  /** Only of weights. */
+  readonly architecture?: string | undefined;
   readonly acceptLicence?: boolean | undefined;
   readonly choices: OnnxChoices;
   /** Asked before anything is written; default: yes. */
@@ -27,6 +29,10 @@ export type ImportedOnnx = Installed & { readonly proposal: Proposal | undefined
 
 /** @throws QcError model-…, base-exists, import-declined */
 export async function importOnnx(request: OnnxRequest): Promise<ImportedOnnx> {
+  if (request.architecture !== undefined)
+    throw new QcError('model-mismatch', `${request.path} contains its network: no architecture is needed`, {
+      remedy: 'leave out --architecture',
+    });
   const manifest = request.path.replace(/\.onnx$/, '.json');
   const hasManifest = await access(manifest).then(
     () => true,

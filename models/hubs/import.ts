@@ -77,6 +77,14 @@ export async function importBase(request: ImportRequest): Promise<ImportedBase> 
     const choices: OnnxChoices = { ...request.onnx, size: request.size, stages };
     return { ...(await importOnnx({ ...request, path: onnx, choices })), found: undefined };
   }
+  if (Object.values(request.onnx ?? {}).some((value) => value !== undefined))
+    throw new QcError(
+      'weights-unsupported',
+      `${path} is no .onnx, whose input and tensors the options describe`,
+      {
+        remedy: 'leave out --layout, --channels, --scale, --mean, --std and the name of a tensor',
+      },
+    );
   await using weights = await openWeights(path);
   const network = recogniseNetwork(weights, request.architecture);
   const name = await freeName(storageDirectory, request.name ?? nameAfter(path));

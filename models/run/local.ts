@@ -94,10 +94,8 @@ export async function openLocally(
   const shared = request.compiled && (await openShared(request, request.compiled, native));
   if (shared) return shared;
   const float = opened ?? (await openBase(request, extraOf(request)));
-  if (request.maxMemoryMb !== undefined) {
-    const plan = planThreads(request.threads, float.manifest.precision);
-    requireMemory(float.manifest.name, memoryNeed(float, plan, request.batch || 1), request.maxMemoryMb);
-  }
+  const need = memoryNeed(float, planThreads(request.threads, float.manifest.precision), request.batch || 1);
+  requireMemory(float.manifest.name, need, request);
   const why: string[] = [];
   for (const { provider, base, because, optional } of await candidates(request, float)) {
     const { manifest } = base;
@@ -125,7 +123,16 @@ export async function openLocally(
           if (provider === 'webgpu' && request.gpu?.deviceId) {
             why.push('model.gpu.deviceId: WebGPU takes the first adapter');
           }
-          const facts = { manifest, precision, because, provider, batch, why, maps: mapShapes(base) };
+          const facts = {
+            manifest,
+            precision,
+            because,
+            provider,
+            batch,
+            why,
+            maps: mapShapes(base),
+            needBytes: need.total,
+          };
           return {
             opened: { facts, compiled: compiledOf(session, facts, base, proof.check) },
             runner: withMaps(session, () => openMapped(request, setup, wide, proof.check)),

@@ -3,6 +3,7 @@ import { totalmem } from 'node:os';
 import { constrainedMemory, memoryUsage } from 'node:process';
 import { QcError } from '../../config/errors.ts';
 import type { Base } from '../base.ts';
+import type { WorkerRequest } from './messages.ts';
 import type { ThreadPlan } from './threads.ts';
 
 /**
@@ -37,15 +38,21 @@ export function memoryNeed(
 /** Resident memory of the process. */
 export const residentBytes = (): number => memoryUsage.rss();
 
-/** @param maxMb 0: half of the memory of the machine or container. @throws QcError model-too-large */
-export function requireMemory(base: string, need: MemoryNeed, maxMb: number): void {
-  const allowed = maxMb > 0 ? maxMb * 1e6 : memoryOfMachine() / 2;
-  if (need.total <= allowed) return;
+/** @throws QcError model-too-large */
+export function requireMemory(
+  base: string,
+  need: MemoryNeed,
+  { maxMemoryMb, heldBytes = 0 }: Pick<WorkerRequest, 'maxMemoryMb' | 'heldBytes'>,
+): void {
+  if (maxMemoryMb === undefined) return;
+  const allowed = maxMemoryMb > 0 ? maxMemoryMb * 1e6 : memoryOfMachine() / 2;
+  if (need.total + heldBytes <= allowed) return;
   const shown = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+  const held = heldBytes > 0 ? `, and the bases that are open need ${shown(heldBytes)}` : '';
   throw new QcError(
     'model-too-large',
     `the base ${base} needs about ${shown(need.total)} of memory (${shown(need.weights)} for its weights, ` +
-      `${need.workers} × ${shown(need.worker)} to compute); ${shown(allowed)} are allowed`,
+      `${need.workers} × ${shown(need.worker)} to compute)${held}; ${shown(allowed)} are allowed`,
   );
 }
 

@@ -25,6 +25,8 @@ export interface WorkerRequest extends BaseRequest {
   readonly batch?: number;
   /** As `model.maxMemoryMb` of the config; absent: no limit. */
   readonly maxMemoryMb?: number;
+  /** What the bases that are open already need, bytes; counts towards `maxMemoryMb`. Default: 0. */
+  readonly heldBytes?: number;
   /** As `model.gpu` of the config. */
   readonly gpu?: Gpu | undefined;
   /** Folder for a profile of the first runs; none without one. */
@@ -58,6 +60,8 @@ export interface SessionFacts {
   readonly batch: number;
   /** Number of concurrent runs; absent: one. */
   readonly parallel?: number;
+  /** Estimated memory (memory.ts), bytes; absent for a session on a server. */
+  readonly needBytes?: number;
   /** Growth of the resident memory of the process by opening the session, bytes; absent in the facts of one worker. */
   readonly memoryBytes?: number;
   /** Maps that a head may use; empty if the base has none. */

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { modelsListCommand } from '../../../agent/cli/models/list.ts';
 import { QcError } from '../../../config/errors.ts';
+import { modelSchema } from '../../../config/model-schema.ts';
+import { storageSchema } from '../../../config/schema.ts';
 import { openBase } from '../../../models/base.ts';
 import { type ImportRequest, importBase } from '../../../models/hubs/import.ts';
 import { openWeights } from '../../../models/hubs/read/recognise.ts';
@@ -64,7 +66,10 @@ test('a checkpoint becomes a base that runs, with maps, licence and where it cam
     { name: 'stage2', channels: 24, height: 8, width: 8 },
     { name: 'stage3', channels: 48, height: 4, width: 4 },
   ]);
-  const { text } = await modelsListCommand({ storage: { directory: folder.path } } as never);
+  const { text } = await modelsListCommand({
+    model: modelSchema.parse({}),
+    storage: storageSchema.parse({ directory: folder.path }),
+  });
   expect(text).toMatch(
     /^ {2}resnet50-small-dino-full +96 features {2}ResNet50 v1\.5 {2}[\d.]+ × the time of the embedded base {2}licence: Apache-2\.0$/m,
   );
@@ -109,6 +114,8 @@ test('what the user says decides where nothing in the file does, and is refused 
   expect(v1.found?.network).toBe('ResNet50 v1');
   const wrong = await refusalOf(importBase(request(path, folder.path, { architecture: 'vgg16' })));
   expect(wrong.message).toContain('vgg16 was asked for, but these are the weights of ResNet50 v1.5');
+  const onnx = request(path, folder.path, { name: 'c', onnx: { layout: 'NCHW' } });
+  expect((await refusalOf(importBase(onnx))).message).toContain('is no .onnx');
   const small = request(path, folder.path, { name: 'small', size: { width: 32, height: 8 } });
   expect((await importBase(small)).manifest.input).toMatchObject({ width: 32, height: 8 });
 });

@@ -67,6 +67,9 @@ test('an export that pools its features itself keeps them, and a manifest is not
     },
   });
   await expect(declined).rejects.toMatchObject({ code: 'import-declined' });
+  await expect(importBase({ ...request, architecture: 'resnet50' })).rejects.toMatchObject({
+    message: expect.stringContaining('contains its network'),
+  });
   expect(asked).toEqual(['input', 'images', 'pixels', 'features', 'maps']);
   expect(await readdir(folder.path)).toEqual(['config.json', 'mapped.onnx']);
   const { manifest } = await importBase({ ...request, confirm: async () => true });

@@ -142,7 +142,10 @@ test('it is imported with its cost, trained, judges, and is refused in int8', as
   });
   expect(manifest).toMatchObject({ name: 'tiny-vit', licence: 'not stated', features: { size: channels } });
   expect(manifest.cost).toBeGreaterThan(0);
-  const { text } = await modelsListCommand({ storage: { directory: storage } } as never);
+  const { text } = await modelsListCommand({
+    model: modelSchema.parse({}),
+    storage: storageSchema.parse({ directory: storage }),
+  });
   expect(text).toMatch(
     /^ {2}tiny-vit +16 features {2}vision transformer, patches of 14×14 pixels \(not ResNet\) {2}[\d.]+ × the time/m,
   );

@@ -104,6 +104,35 @@ describe('a version and its base', () => {
 });
 
 describe('on a running line', () => {
+  it('two bases are open together only if the memory allows it, and it is reported for each', async () => {
+    await using folder = await tempFolder();
+    const { first, second } = await twoPairs(folder.path);
+    const openWith = (maxMemoryMb: number) =>
+      openInspector({
+        model: { ...configFor(folder.path, 'one').model, maxMemoryMb },
+        storageDirectory: folder.path,
+        onNotice: () => undefined,
+      });
+    {
+      await using inspector = await openWith(150);
+      const refused = {
+        code: 'model-too-large',
+        message: expect.stringMatching(
+          /^the base two needs about \d+ MB of memory .*, and the bases that are open need \d+ MB; 150 MB are allowed$/,
+        ),
+      };
+      await expect(inspector.useShadow(second)).rejects.toMatchObject(refused);
+      await expect(inspector.swapHead(second)).rejects.toMatchObject(refused);
+      expect(inspector.memory.map(({ base }) => base)).toEqual(['one']);
+      expect(await inspector.judge(plate('good', 1))).toMatchObject({ version: first });
+    }
+    await using inspector = await openWith(300);
+    await inspector.useShadow(second);
+    expect(inspector.memory.map(({ base }) => base)).toEqual(['one', 'two']);
+    await inspector.useShadow(undefined);
+    expect(inspector.memory.map(({ base }) => base)).toEqual(['one']);
+  });
+
   it('every image is judged once, by a head on its own base, while both are replaced', async () => {
     await using folder = await tempFolder();
     const { first, second } = await twoPairs(folder.path);
