@@ -51,7 +51,7 @@ it('parts that wait for a label are there again after a restart, those that were
   await rm(join(saved, `${ids[3]}.png`));
   await using rig = await open(folder.path, 2);
   expect(rig.parts.map(({ resultId }) => resultId).sort()).toEqual(ids.slice(4));
-  const said = rig.log.filter((line) => line.includes('cannot be read and is left out'));
+  const said = rig.log.filter((line) => line.includes('cannot be read and is skipped'));
   expect(said).toHaveLength(2);
   expect(await readdir(saved)).toHaveLength(4);
 });
