@@ -11,7 +11,7 @@ import type { RemoteNews, SessionFacts } from './run/messages.ts';
 import type { RanOn } from './run/providers.ts';
 import { type Judgement, type JudgeOptions, openSession, type Session } from './run/session.ts';
 import { openBesides } from './shadow-session.ts';
-import { baseForIn, withBaseInUse } from './versions/pair.ts';
+import { baseForIn, baseToStartOn } from './versions/pair.ts';
 import { type HeadVersion, openStore } from './versions/store.ts';
 
 export interface InspectorOptions {
@@ -106,7 +106,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   /** Provider and precision in use, if they can change. */
   let ranOn: RanOn | undefined;
   /** Replaced together with `session`, `facts` and `head`. */
-  let { base } = await withBaseInUse(config, storageDirectory);
+  let base = await baseToStartOn(config, storageDirectory);
   let session = await start();
   let { facts } = session;
   let head: HeadVersion | undefined;

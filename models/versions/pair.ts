@@ -12,7 +12,7 @@ import { misfitOf } from '../head.ts';
 import { installedBases } from '../hubs/installed.ts';
 import type { BaseManifest } from '../manifest.ts';
 import { sizedName, splitSize, withSize } from '../sized.ts';
-import { type ActiveBase, type BaseFor, openStore } from './store.ts';
+import { type ActiveBase, type BaseFor, openStore, type Store } from './store.ts';
 
 type BaseChoice = Pick<ModelConfig, 'base' | 'precision'>;
 
@@ -27,6 +27,30 @@ export async function withBaseInUse<Model extends BaseChoice>(
 
 const inUse = ({ base }: BaseChoice, active: ActiveBase | undefined): string =>
   active?.insteadOf === base ? active.name : base;
+
+/**
+ * The base to start on: the one in use, or that of the latest intact version if the active version is damaged.
+ * @throws QcError head-damaged if it is unknown which version is active
+ */
+export async function baseToStartOn(model: BaseChoice, storageDirectory: string): Promise<string> {
+  const { base } = await withBaseInUse(model, storageDirectory);
+  const store = await openStore(storageDirectory);
+  const active = await store.active();
+  if (active === undefined || (await isIntact(store, active))) return base;
+  for (const version of await store.history()) {
+    if (!(await isIntact(store, version))) continue;
+    const { manifest } = await store.read(version);
+    const own = await baseForIn(model, storageDirectory)(manifest).catch(() => ({ name: base }));
+    return own?.name ?? model.base;
+  }
+  return base;
+}
+
+const isIntact = (store: Store, version: string) =>
+  store.read(version).then(
+    () => true,
+    () => false,
+  );
 
 /** Finds the base of a version among the configured one and those that are installed. */
 export function baseForIn(model: BaseChoice, storageDirectory: string): BaseFor {

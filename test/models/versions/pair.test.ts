@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -87,6 +87,17 @@ describe('a version and its base', () => {
     expect(inspector.misfit()?.message).toContain('was trained on the base two');
     // The config may also name the base that was switched to.
     expect(await fits(folder.path, 'two')).toBe('two');
+  });
+
+  it('give way to the pair before them if the head is damaged', async () => {
+    await using folder = await tempFolder();
+    const { first, second } = await twoPairs(folder.path);
+    await promoteVersion(configFor(folder.path, 'one'), second, { by: 'test' });
+    await writeFile(join(folder.path, 'models', second, 'head.onnx'), 'damaged');
+    const notices: string[] = [];
+    await using inspector = await open(folder.path, 'one', notices);
+    expect(inspector.model).toMatchObject({ version: first, base: 'one' });
+    expect(notices).toEqual([expect.stringContaining(`judging with version ${first} instead`)]);
   });
 
   it('are refused if the base is not installed, and nothing changes', async () => {
