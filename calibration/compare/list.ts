@@ -6,6 +6,7 @@ import { embeddedBases, openBase } from '../../models/base.ts';
 import { basesIn } from '../../models/disk/layout.ts';
 import { installedBases } from '../../models/hubs/installed.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
+import { splitSize } from '../../models/sized.ts';
 import { withBaseInUse } from '../../models/versions/pair.ts';
 import type { BaseView } from './views.ts';
 
@@ -32,7 +33,7 @@ export async function listBases(
       width: input.width,
       height: input.height,
       megabytes: await megabytesOf(isUsed ? [used.file] : paths),
-      int8: await exists(join(basesIn(storageDirectory), `${name}.int8.json`)),
+      int8: await exists(join(basesIn(storageDirectory), `${splitSize(name).plain}.int8.json`)),
     };
   };
   const others = (await installedBases(storageDirectory)).filter(

@@ -5,6 +5,12 @@ import { comparisonSchema } from './comparison.ts';
 const count = z.number().int().min(0);
 export const baseName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/, 'must be the name of a base');
 
+/** A base at an input size (models/sized.ts). */
+const sizedBaseName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}(@\d{2,4}x\d{2,4})?$/, 'must be the name of a base')
+  .describe('NAME, or NAME@WIDTHxHEIGHT for another input size');
+
 export const baseView = z.object({
   name: z.string(),
   inUse: z.boolean(),
@@ -39,16 +45,22 @@ export type ComparingView = z.output<typeof comparingView>;
 
 export const compareRequest = z.object({
   names: z
-    .array(baseName)
+    .array(sizedBaseName)
     .max(20)
     .default([])
     .describe('bases to compare with the base in use; empty: all installed ones'),
+  sizes: z.boolean().default(false).describe('also compare the base in use at other input sizes'),
+  maxMs: z
+    .number()
+    .positive()
+    .optional()
+    .describe('a base that takes longer for a part is not recommended, ms'),
   frames: z.number().int().min(8).max(5_000).optional().describe('maximum number of frames; default: 600'),
 });
 export type CompareRequest = z.output<typeof compareRequest>;
 
 export const switchRequest = z.object({
-  base: baseName,
+  base: sizedBaseName,
   promote: z.boolean().default(false).describe('promote the candidate if its gate accepts it'),
 });
 export type SwitchRequest = z.output<typeof switchRequest>;

@@ -25,12 +25,12 @@ export function createComparing(config: JobConfig, log: Log, isTraining: () => b
     async view() {
       return { ...desk.view, comparison: (await lastComparison(config.storage.directory)) ?? null };
     },
-    start({ names, frames }, by) {
+    start(options, by) {
       if (desk.isRunning)
         throw new QcError('training-busy', `${desk.view.by ?? 'someone'} already compares bases`);
       if (isTraining()) throw new QcError('training-busy', 'a training is running');
       void desk.run(by, 'a comparison of bases', async ({ worker, signal, onProgress }) => {
-        const job = { config, options: { names, frames } };
+        const job = { config, options };
         const onNotice = (text: string) => log.warn(text);
         const { sentence } = await worker.run('compare', job, { signal, onNotice, onProgress });
         log.info(`bases were compared: ${sentence}`);

@@ -77,8 +77,8 @@ export function createBasesRig(asked: (what: string) => void): BasesRig {
     install: { ...idle, name: null, notices: [] },
     list: async () => rig.installed,
     comparing: async () => rig.now,
-    async compare({ names }, by) {
-      asked(`compare ${names.join(' ') || 'all bases'}`);
+    async compare({ names, sizes }, by) {
+      asked(`compare ${sizes ? 'input sizes' : names.join(' ') || 'all bases'}`);
       rig.now = { ...rig.now, state: 'running', step: 'starting', by, startedAt: '2026-11-30T18:00:00.000Z' };
     },
     async cancelComparison() {

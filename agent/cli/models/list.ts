@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { Config } from '../../../config/schema.ts';
 import { installedBases } from '../../../models/hubs/installed.ts';
 import type { BaseManifest, HeadManifest } from '../../../models/manifest.ts';
+import { splitSize } from '../../../models/sized.ts';
 import { withBaseInUse } from '../../../models/versions/pair.ts';
 import { type ListedVersion, openStore } from '../../../models/versions/store.ts';
 import { answer, type CommandAnswer } from '../answer.ts';
@@ -32,7 +33,7 @@ export async function modelsListCommand({
   const { base: inUse } = await withBaseInUse(model, directory).catch(() => model);
   const licences = new Map(bases.map(({ name, licence }) => [name, licence]));
   const versions = (await (await openStore(directory)).list()).map((listed) => {
-    const licence = 'damage' in listed ? undefined : licences.get(listed.manifest.base.name);
+    const licence = 'damage' in listed ? undefined : licences.get(splitSize(listed.manifest.base.name).plain);
     return { ...listed, ...(licence !== undefined && { licence }) };
   });
   const lines =
@@ -47,11 +48,13 @@ const isOther = (network: string) => /^(?:vision transformer|VGG|MobileNet)/.tes
 /** Name, features, network, time and licence of each base that can be used; * marks the one in use. */
 function baseLines(bases: readonly BaseManifest[], inUse: string): string[] {
   const width = Math.max(0, ...bases.map(({ name }) => name.length));
+  const { plain, size } = splitSize(inUse);
   return bases.map(
     ({ name, features, network, cost, licence }) =>
-      `${name === inUse ? '*' : ' '} ${[
+      `${name === plain ? '*' : ' '} ${[
         name.padEnd(width),
         `${features.size} features`,
+        ...(size && name === plain ? [`at ${size.width}×${size.height}`] : []),
         ...(network === undefined ? [] : [isOther(network) ? `${network} (not ResNet)` : network]),
         ...(cost === undefined ? [] : [`${cost} × the time of the embedded base`]),
         `licence: ${licence}`,

@@ -17,6 +17,7 @@ export function createBasesView(tools) {
   const element = byId('view-bases');
   const list = byId('bases-list');
   const compareButton = byId('bases-compare', HTMLButtonElement);
+  const sizesButton = byId('bases-sizes', HTMLButtonElement);
   const cancelButton = byId('bases-cancel', HTMLButtonElement);
   /** @type {BaseView[]} */
   let bases = [];
@@ -64,6 +65,9 @@ export function createBasesView(tools) {
   compareButton.addEventListener('click', () =>
     attempt(() => post('api/v1/bases/compare', {}), 'The comparison has started.'),
   );
+  sizesButton.addEventListener('click', () =>
+    attempt(() => post('api/v1/bases/compare', { sizes: true }), 'The comparison has started.'),
+  );
   cancelButton.addEventListener('click', () =>
     attempt(() => post('api/v1/bases/compare/cancel'), 'The comparison was cancelled.'),
   );
@@ -79,10 +83,11 @@ export function createBasesView(tools) {
     const isRunning = state === 'running';
     byId('bases-progress').hidden = !isRunning;
     compareButton.disabled = isRunning || bases.length < 2;
+    sizesButton.disabled = isRunning;
     setText(
       byId('bases-hint'),
       bases.length < 2
-        ? 'Only one base is installed. Install another one to compare.'
+        ? 'Only one base is installed. Install another one to compare, or compare sizes of its input image.'
         : 'All bases judge the same labelled parts. The line is not changed.',
     );
     const bar = byId('bases-bar', HTMLProgressElement);

@@ -50,6 +50,8 @@ describe.skipIf(browserMissing)('the Bases tab', () => {
     await page.getByRole('button', { name: 'Train on it' }).click();
     await until(() => rig.asked.includes('switch to resnet50'), { what: 'the switch to be asked for' });
     expect(rig.asked).toContain('compare all bases');
+    await page.getByRole('button', { name: 'Compare image sizes' }).click();
+    await until(() => rig.asked.includes('compare input sizes'), { what: 'the comparison of sizes' });
     expect(browser.complaints).toEqual([]);
     expect(browser.foreign).toEqual([]);
   });

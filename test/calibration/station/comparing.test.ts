@@ -28,7 +28,7 @@ it('compares in a process of its own, one at a time and not beside a training', 
   let isTraining = true;
   const log = pino({ level: 'silent' });
   await using comparing = createComparing(config, log, () => isTraining);
-  const start = () => comparing.start({ names: [] }, 'anna');
+  const start = () => comparing.start({ names: [], sizes: false }, 'anna');
   const busy = expect.objectContaining({ code: 'training-busy' });
   expect(start).toThrow(busy);
   isTraining = false;
