@@ -74,7 +74,8 @@ export const errors = {
   'download-busy': { exit: 1, remedy: 'wait until the other pull ends, or stop it' },
   'licence-refused': {
     exit: 1,
-    remedy: 'take another base, or add --accept-licence if the terms allow your use',
+    remedy:
+      'take another base, or state that the terms allow your use: --accept-licence, or the check box on the page',
   },
   'quantize-impossible': { exit: 1, remedy: 'keep model.precision at auto: the base then runs in float' },
   'provider-unavailable': {
