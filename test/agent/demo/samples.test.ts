@@ -8,7 +8,7 @@ async function draw(options: SampleOptions): Promise<Sample[]> {
   return samples;
 }
 
-test('samples come in every label, in the region’s size, the same for the same seed', async () => {
+test('samples have all labels and the size of the region, and are the same for the same seed', async () => {
   const samples = await draw({ perLabel: 2, seed: 4 });
   const turns = ['good', ...labels];
   expect(samples.map(({ label }) => label)).toEqual([...turns, ...turns]);

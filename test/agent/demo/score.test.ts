@@ -14,7 +14,7 @@ const part = (serial: number, centredAt: number): Truth => ({
 const judgedAt = (sequence: number, at: number) =>
   result(sequence, { capturedAt: new Date(at).toISOString(), verdict: 'pass', label: 'good' });
 
-test('the summary counts as many parts as lines were printed, also parts in view at the start and at the end', () => {
+test('the summary counts one part per printed line, also parts in view at the start and at the end', () => {
   const now = Date.now();
   const truths = [part(1, now + 100), part(2, now + 1_100), part(3, now + 2_100)];
   const score = openScore({ truths });
@@ -24,9 +24,9 @@ test('the summary counts as many parts as lines were printed, also parts in view
   expect(printed.map(({ truth }) => truth?.serial)).toEqual([1, 2, 3]);
 });
 
-test('a part without a result is missed once it had time to get one, if it entered after the start', async () => {
+test('a part that entered after the start and has no result within its time is missed', async () => {
   const now = Date.now();
-  // Before the start; long gone without a result; still in view.
+  // Entered before the start; left without a result; still in view.
   const truths = [part(1, now - 20_000), part(2, now - 5_000), part(3, now)];
   const score = openScore({ truths });
   score.begin(now - 10_000);

@@ -9,7 +9,7 @@ const truths: Truth[] = [1, 2, 3, 4].map((serial) => ({
   leftAt: serial * 1_000 + 300,
 }));
 
-test('each result finds its part by time; missed, doubled and stray ones are told apart', () => {
+test('each result is assigned to its part by time; missed, doubled and stray ones are distinguished', () => {
   const results = [
     { id: 'a', capturedAt: 1_010 },
     { id: 'b', capturedAt: new Date(1_980).toISOString() },

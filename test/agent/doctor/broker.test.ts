@@ -21,7 +21,7 @@ import { openProbe } from '../../rigs/mqtt-probe.ts';
 import { base, openPublisherRig } from '../../rigs/publisher.ts';
 import { until } from '../../rigs/until.ts';
 
-if (mosquittoMissing) console.warn(`doctor: brokers of others skipped, ${mosquittoMissing}`);
+if (mosquittoMissing) console.warn(`doctor: tests with mosquitto skipped, ${mosquittoMissing}`);
 
 interface Circumstances {
   readonly timeoutMs?: number;
@@ -40,7 +40,7 @@ function check(
   return checkWithin('broker', limits, (signal) => checkBroker({ mqtt, cameras }, running, signal));
 }
 
-it('sends a message there and back, beside a running agent, and leaves nothing', async () => {
+it('sends and receives a message while an agent runs, and leaves nothing behind', async () => {
   await using broker = await openBroker();
   await using agent = await openPublisherRig({ url: broker.url });
   await until(() => agent.publisher.connected);
@@ -62,7 +62,7 @@ it('sends a message there and back, beside a running agent, and leaves nothing',
   expect(later.heard).toHaveLength(1);
 });
 
-it('says that nobody listens', async () => {
+it('reports that nothing listens', async () => {
   const [finding] = await check({ url: `mqtt://127.0.0.1:${await freePort()}` });
   expect(finding).toMatchObject({
     level: 'fail',
@@ -93,7 +93,7 @@ describe('a broker with limits', () => {
     { suffix: '/status', how: 'hang-up' },
     { suffix: '/top/handshake', how: { answer: 0x87 } },
     { suffix: '/trigger/reply', how: 'hang-up' },
-  ] as const)('is found to refuse $suffix, beside a running agent', async ({ suffix, how }) => {
+  ] as const)('refuses $suffix, which is found while an agent runs', async ({ suffix, how }) => {
     await using broker = await startLimitedBroker(refusing(suffix, how));
     const findings = await check({ url: broker.url }, { running: { refused: '' }, trigger: 'command' });
     expect(failures(findings)).toEqual([
@@ -101,11 +101,11 @@ describe('a broker with limits', () => {
         `refuses messages on ${base}${suffix.startsWith('/trigger') ? '/command' : ''}${suffix} (`,
       ),
     ]);
-    // Nothing but what went there and back was delivered.
+    // Only the message of the doctor was delivered.
     expect(broker.taken.filter(({ topic }) => !topic.includes('/doctor/'))).toEqual([]);
   });
 
-  it('that delivers at once gets marked messages, and none while an agent runs', async () => {
+  it('that delivers immediately gets marked messages, and none while an agent runs', async () => {
     await using broker = await startLimitedBroker({ maximumQos: 1 });
     const beside = await check({ url: broker.url }, { running: { refused: '' }, trigger: 'command' });
     expect(beside.map(({ detail }) => detail)).toContainEqual(
@@ -136,7 +136,7 @@ describe('a broker with limits', () => {
   });
 
   it.each(['answer', 'hang-up'])(
-    'that refuses the subscription fails only where commands are needed (%s)',
+    'that refuses the subscription fails only if commands are needed (%s)',
     async (way) => {
       const how: Refusing = way === 'hang-up' ? way : { answer: 0x87 };
       await using broker = await startLimitedBroker({ subscribe: () => how });
@@ -146,7 +146,7 @@ describe('a broker with limits', () => {
     },
   );
 
-  it('is told apart by its limits, with what to set', async () => {
+  it('is described by its limits, with the setting to change', async () => {
     await using small = await startLimitedBroker({ maximumPacketSize: { bytes: 700, announced: true } });
     expect(failures(await check({ url: small.url }))).toEqual([expect.stringContaining('at most 700 bytes')]);
     await using plain = await startLimitedBroker({ noRetain: true, maximumQos: 0 });
@@ -173,7 +173,7 @@ mqtt: {url: '${url}', sparkplug: {groupId: g, primaryHost: scada}}
     return (await checkSparkplug(config!, new AbortController().signal))[0];
   };
 
-  it('is online, away, unknown, or of Sparkplug 2.2', async () => {
+  it('is online, offline, unknown, or of Sparkplug 2.2', async () => {
     await using broker = await openBroker();
     await using host = await openProbe(broker.url);
     const state = (topic: string, payload: string) => host.publish(topic, payload, { retain: true });
@@ -217,14 +217,14 @@ describe.skipIf(mosquittoMissing)('with mosquitto', () => {
     ]);
   });
 
-  it('meets a wrong password and never tells it', async () => {
+  it('reports a wrong password without revealing it', async () => {
     await using broker = await startMosquitto({ users: { press: 'right' } });
     const findings = await check({ url: broker.url, username: 'press', password: 'hunter2' });
     expect(findings).toMatchObject([{ level: 'fail', remedy: expect.stringContaining('mqtt.username') }]);
     expect(JSON.stringify(findings)).not.toContain('hunter2');
   });
 
-  it.each(['5', '3.1.1'] as const)('meets rights that are too narrow (MQTT %s)', async (protocol) => {
+  it.each(['5', '3.1.1'] as const)('reports missing permissions (MQTT %s)', async (protocol) => {
     await using broker = await startMosquitto({
       users: { press: 'right' },
       acl: ['user press', `topic readwrite ${base}/status`],
@@ -236,7 +236,7 @@ describe.skipIf(mosquittoMissing)('with mosquitto', () => {
     });
   });
 
-  it('meets TLS on a plain port, and no TLS on a TLS port', async () => {
+  it('reports TLS on a plain port, and a plain connection to a TLS port', async () => {
     await using plain = await startMosquitto();
     await using secure = await startMosquitto({ tls: 'server' });
     for (const url of [plain.url.replace('mqtt:', 'mqtts:'), secure.url.replace('mqtts:', 'mqtt:')]) {
@@ -245,7 +245,7 @@ describe.skipIf(mosquittoMissing)('with mosquitto', () => {
     }
   });
 
-  it('meets a certificate that nobody vouches for', async () => {
+  it('reports a certificate of an unknown authority', async () => {
     await using broker = await startMosquitto({ tls: 'server' });
     const [finding] = await check({ url: broker.url });
     expect(finding).toMatchObject({ level: 'fail', remedy: expect.stringContaining('mqtt.ca') });

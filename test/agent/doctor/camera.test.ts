@@ -19,7 +19,7 @@ function check(settings: Record<string, unknown>, { side = 224 } = {}): Promise<
   return checkCamera('top', config, { side, signal: new AbortController().signal });
 }
 
-describe.skipIf(missing)('the doctor looks at a camera', () => {
+describe.skipIf(missing)('the doctor checks a camera', () => {
   let camera: GstRtsp;
   let foreign: GstRtsp;
   beforeAll(async () => {
@@ -32,7 +32,7 @@ describe.skipIf(missing)('the doctor looks at a camera', () => {
   });
   const address = (path = '/stream') => `rtsp://qc@127.0.0.1:${camera.port}${path}`;
 
-  it.each(['node-av', 'ffmpeg'])('that is well (%s)', async (decoder) => {
+  it.each(['node-av', 'ffmpeg'])('that works (%s)', async (decoder) => {
     const region = { x: 0.1, y: 0.1, width: 0.75, height: 0.8 };
     const [finding] = await check({ url: address(), password: 's3cret', region, decoder });
     expect(finding).toMatchObject({ check: 'camera top', level: 'ok' });
@@ -41,7 +41,7 @@ describe.skipIf(missing)('the doctor looks at a camera', () => {
     );
   });
 
-  it('whose clock is right', async () => {
+  it('with a correct clock', async () => {
     const findings = await check({ url: address(), password: 's3cret', clock: 'camera' });
     expect(findings.filter((finding) => finding.check.endsWith('clock'))).toEqual([]);
   });
@@ -49,7 +49,7 @@ describe.skipIf(missing)('the doctor looks at a camera', () => {
   it.each([
     ['camera', 'fail', /clock: arrival/],
     ['arrival', 'warn', /not used/],
-  ])('whose clock is wrong, with clock: %s', async (clock, level, remedy) => {
+  ])('with a wrong clock, with clock: %s', async (clock, level, remedy) => {
     await using late = await openGstRtsp({ clock: 'wrong' });
     const findings = await check({ url: late.url, clock });
     expect(findings.filter(({ level }) => level !== 'ok')).toMatchObject([
@@ -77,13 +77,13 @@ describe.skipIf(missing)('the doctor looks at a camera', () => {
         remedy: /path in the url/,
       },
       {
-        what: 'a codec we do not read',
+        what: 'an unsupported codec',
         settings: () => ({ url: foreign.url }),
         detail: /the video is VP8, which is not supported/,
         remedy: /H\.264, H\.265 or MJPEG/,
       },
       {
-        what: 'a region of no pixels',
+        what: 'a region without pixels',
         settings: () => ({ url: address(), password: 's3cret', region: { width: 0.005 } }),
         detail: /6 × 720 pixels of an image of 1280 × 720/,
         remedy: /make region larger/,
@@ -98,7 +98,7 @@ describe.skipIf(missing)('the doctor looks at a camera', () => {
     expect(JSON.stringify(findings)).not.toMatch(/hunter2|s3cret/);
   });
 
-  it('that gives fewer pixels and frames than are wanted', async () => {
+  it('that sends fewer pixels and frames than required', async () => {
     await using slow = await openGstRtsp({ fps: 5 });
     const trigger = { kind: 'continuous', everyMs: 100 };
     const findings = await check({ url: slow.url, region: { width: 0.2 }, trigger });
@@ -111,8 +111,8 @@ describe.skipIf(missing)('the doctor looks at a camera', () => {
   });
 });
 
-describe('the doctor looks for a camera', () => {
-  it('where nobody listens', async () => {
+describe('the doctor searches a camera', () => {
+  it('at a closed port', async () => {
     const [finding] = await check({ url: `rtsp://127.0.0.1:${await freePort()}/a` });
     expect(finding).toMatchObject({ level: 'fail', remedy: expect.stringContaining('check the port') });
   });
@@ -129,7 +129,7 @@ describe('the doctor looks for a camera', () => {
     }
   });
 
-  it('in a folder of images, and sees a lens cap', async () => {
+  it('in a folder of images, and detects a lens cap', async () => {
     await using scratch = await tempFolder();
     const black = sharp({ create: { width: 320, height: 240, channels: 3, background: '#020202' } });
     await writeFile(join(scratch.path, '1.png'), await black.png().toBuffer());
@@ -147,7 +147,7 @@ describe('the doctor looks for a camera', () => {
   });
 });
 
-it('allows a camera clock the way of a frame, and no more', () => {
+it('allows a camera clock the delay of a frame, and no more', () => {
   const frame = (offMs: number) =>
     ({ receivedAt: 1_800_000_000_000, capturedAt: 1_800_000_000_000 + offMs }) as Frame;
   expect(clockFault(frame(-300))).toBeUndefined();

@@ -30,7 +30,7 @@ function doctor(...args: string[]): Promise<Ended> {
   });
 }
 
-/** A configuration that is right, over a folder with one image and a head. JSON is YAML, too. */
+/** A valid configuration with a folder of one image and a head. JSON is valid YAML. */
 async function writeConfig(
   scratch: { readonly path: string },
   over: Record<string, unknown> = {},
@@ -50,7 +50,7 @@ async function writeConfig(
   return file;
 }
 
-it('passes a set-up that is right: a line each, exit 0', async () => {
+it('passes a correct set-up: one line per check, exit 0', async () => {
   await using scratch = await tempFolder();
   await using broker = await openBroker();
   const version = await addHead(join(scratch.path, 'data'), { promote: true });
@@ -74,7 +74,7 @@ it('passes a set-up that is right: a line each, exit 0', async () => {
   expect(code).toBe(0);
 });
 
-it('shows the inference server, what it runs and how long an image takes', async () => {
+it('shows the inference server, its model and the time per image', async () => {
   await using scratch = await tempFolder();
   await using server = await openInferenceServer({
     model: await readFile(join(embeddedBases, 'resnet50-embedded.onnx')),
@@ -88,7 +88,7 @@ it('shows the inference server, what it runs and how long an image takes', async
   expect(stdout).toMatch(/^ok {4}provider: remote/m);
 });
 
-it('says what fails and what to do, and exits 1', async () => {
+it('reports each failure with its remedy, and exits 1', async () => {
   await using scratch = await tempFolder();
   const mqtt = { url: 'mqtt://127.0.0.1:9', username: 'press', passwordFile: 'secret' };
   await writeFile(join(scratch.path, 'secret'), 'hunter2\n', { mode: 0o600 });
@@ -110,7 +110,7 @@ it('says what fails and what to do, and exits 1', async () => {
   expect(code).toBe(1);
 });
 
-it('says everything that is wrong with a configuration, and exits 1', async () => {
+it('reports all errors of a configuration, and exits 1', async () => {
   await using scratch = await tempFolder();
   const file = await writeConfig(scratch, {
     cameras: {
@@ -128,7 +128,7 @@ it('says everything that is wrong with a configuration, and exits 1', async () =
   expect(code).toBe(1);
 });
 
-it('exits 2 if there is no configuration to look at', async () => {
+it('exits 2 without a configuration', async () => {
   const { code, stdout, stderr } = await doctor('-c', '/nowhere/agent.yaml');
   expect(stderr).toMatch(/^error: \/nowhere\/agent\.yaml: there is no such file — /);
   expect(stdout).toBe('');
@@ -157,14 +157,14 @@ const models: {
     remedy: /copy the file again/,
   },
   {
-    what: 'a provider that this machine has not',
+    what: 'a provider that this machine does not have',
     prepare: async () => ({ model: { provider: 'tensorrt' } }),
     check: 'model',
     detail: /no provider can run the model: tensorrt: /,
     remedy: /set model\.provider to auto or cpu/,
   },
   {
-    what: 'an inference server that is away',
+    what: 'an inference server that is not running',
     prepare: async () => ({
       model: {
         provider: 'remote',
@@ -186,7 +186,7 @@ const models: {
     remedy: /train a new version/,
   },
   {
-    what: 'labels of which the head knows none',
+    what: 'labels that the head does not know',
     async prepare(scratch) {
       await addHead(join(scratch.path, 'data'), { promote: true });
       return { labels: { good: ['io'] } };
@@ -196,7 +196,7 @@ const models: {
     remedy: /add to labels\.good/,
   },
   {
-    what: 'a recipe whose head is not there',
+    what: 'a recipe whose head does not exist',
     async prepare(scratch) {
       const head = await addHead(join(scratch.path, 'data'), { promote: true });
       return { recipes: { bolts: { head }, nuts: { head: '2020-01-01.1' } } };
@@ -221,7 +221,7 @@ it.each(models)('finds $what', async ({ prepare, check, detail, remedy }) => {
   expect(lines.at(-1)).toMatch(/^\n1 problem, /);
 });
 
-it('tells what it knows when it is stopped', async () => {
+it('reports its findings when it is stopped', async () => {
   await using scratch = await tempFolder();
   const stop = new AbortController();
   const lines: string[] = [];

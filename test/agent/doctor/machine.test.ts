@@ -20,7 +20,7 @@ const never = new AbortController().signal;
 describe('the clock', () => {
   const now = Date.parse('2026-12-24T12:00:00Z');
 
-  it('stands before this program, or before a file that was saved', async () => {
+  it('is earlier than this program or than a saved file', async () => {
     await using scratch = await tempFolder();
     const file = join(scratch.path, 'agent.yaml');
     await writeFile(file, '');
@@ -41,7 +41,7 @@ describe('the clock', () => {
   it.each([
     ['yes', 'ok'],
     ['no', 'warn'],
-  ])('as timedatectl tells it: NTPSynchronized=%s', async (answer, level) => {
+  ])('as reported by timedatectl: NTPSynchronized=%s', async (answer, level) => {
     await using scratch = await tempFolder();
     const tool = join(scratch.path, 'timedatectl');
     await writeFile(tool, `#!/bin/sh\necho NTPSynchronized=${answer}\n`);
@@ -86,7 +86,7 @@ describe('the disk', () => {
   }
 
   it.skipIf(process.platform !== 'linux').each(['/proc/qc', '/proc', '/sys/qc'])(
-    'is no place for data at %s, and the doctor comes to its end',
+    'cannot hold data at %s, and the doctor ends',
     async (directory) => {
       const { closed } = await diagnose(directory);
       expect(await closed).toMatch(/^FAIL +disk: .* is on a file system that cannot hold data/m);
@@ -94,7 +94,7 @@ describe('the disk', () => {
   );
 
   it.skipIf(shimMissing)(
-    'hangs: the doctor says so, and ends at once when it is told to',
+    'hangs: the doctor reports it, and ends immediately on request',
     async () => {
       await using scratch = await tempFolder();
       await using shim = await openShim();
@@ -112,21 +112,21 @@ describe('the disk', () => {
     60_000,
   );
 
-  it('has room, little, or none', () => {
+  it('has enough free space, little, or none', () => {
     expect(roomFinding('/data', 82.9e9)).toMatchObject({ level: 'ok', detail: '/data: 82.9 GB free' });
     expect(roomFinding('/data', 1.9e9)).toMatchObject({ level: 'warn' });
     expect(roomFinding('/data', 199e6)).toMatchObject({ level: 'fail', detail: '/data: 199 MB free' });
     expect(roomFinding('/data', 82.9e9, true)).toMatchObject({ level: 'fail' });
   });
 
-  it('is left as it was', async () => {
+  it('is not changed', async () => {
     await using scratch = await tempFolder();
     const [finding] = await checkDisk(join(scratch.path, 'data', 'line'));
     expect(finding?.detail).toContain('the agent creates it when it starts');
     expect(await readdir(scratch.path)).toEqual([]);
   });
 
-  it('holds what a newer agent wrote, which is refused', async () => {
+  it('contains data of a newer agent, which is refused', async () => {
     await using scratch = await tempFolder();
     await writeFile(join(scratch.path, 'version'), '{"schema":1,"layout":99,"since":"9.0.0"}');
     expect(await checkDisk(scratch.path)).toMatchObject([
@@ -134,7 +134,7 @@ describe('the disk', () => {
     ]);
   });
 
-  it('cannot be written where a file is in the way', async () => {
+  it('cannot be written if a file has the name of the folder', async () => {
     await using scratch = await tempFolder();
     await writeFile(join(scratch.path, 'data'), '');
     expect(await checkDisk(join(scratch.path, 'data', 'line'))).toMatchObject([
@@ -208,7 +208,7 @@ describe('the HTTP port', () => {
     ]);
   });
 
-  it('is on an address of another machine, or has tokens that are none', async () => {
+  it('is on an address of another machine, or has invalid tokens', async () => {
     await using scratch = await tempFolder();
     const tokensFile = join(scratch.path, 'tokens');
     await writeFile(tokensFile, 'grafana viewer qc_not-a-hash\n');

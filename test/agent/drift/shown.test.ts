@@ -21,7 +21,7 @@ async function outOfFocus({ width, height, data }: Image): Promise<Image> {
   return { width, height, data: new Uint8Array(out.buffer, out.byteOffset, out.length) };
 }
 
-it('sees a lamp that fades and a lens out of focus, and nothing where nothing has changed', async () => {
+it('detects a darker lamp and a lens out of focus, and no drift without a change', async () => {
   const storageDirectory = await mkdtemp(join(tmpdir(), 'qc-drift-'));
   const model = modelSchema.parse({});
   const onNotice = () => undefined;
@@ -36,14 +36,14 @@ it('sees a lamp that fades and a lens out of focus, and nothing where nothing ha
       { seed: 1 },
     );
     const exemplars = examples.map(({ features }) => hellinger(features));
-    // As the agent gets it: through the file.
+    // As in the agent: loaded from the file.
     const head = decodeHead(encodeHead({ ...fitted, exemplars }), fitted.labels)!;
     const reference = (await referenceOf(head))!;
 
     const [same, dark, blurred] = [reference, reference, reference].map(createDrift);
     for await (const { image } of drawSamples({ perLabel: 5, seed: 77 })) {
       same!.add(await inspector.features(image));
-      // As the training's `light` darkens, three times: a gamma of 2.
+      // Three times the darkening of the training's `light` view: a gamma of 2.
       const faded = await viewOf(await viewOf(await viewOf(image, 8), 8), 8);
       dark!.add(await inspector.features(faded));
       blurred!.add(await inspector.features(await outOfFocus(image)));

@@ -44,7 +44,7 @@ async function addHead(storage: string, base: string, at: number, examplesOf = 2
   return (await openStore(storage)).add(folder);
 }
 
-it('watches each camera by the head that judges it, and starts again with another head', async () => {
+it('compares each camera with the head that judges it, and restarts with another head', async () => {
   await using folder = await tempFolder();
   const base = await writeTiny(folder.path);
   const [near, far, blind] = [
@@ -75,13 +75,13 @@ it('watches each camera by the head that judges it, and starts again with anothe
   expect(drift('top')).toBeLessThan(0.6);
   expect(drift('side')).toBeGreaterThan(1);
 
-  // A recipe changes to and fro: each head is its own judge.
+  // Recipes alternate: each head is compared with its own training.
   show('top', far);
   expect(drift('top')).toBeGreaterThan(1);
   show('top', near);
   expect(drift('top')).toBeLessThan(0.6);
 
-  // Nothing was judged: nothing is seen.
+  // A part that was not judged has no effect.
   watch.add(
     { camera: 'top', model: { version: far, base: 'b', precision: 'fp32', provider: 'cpu' } },
     { features: undefined },

@@ -20,7 +20,7 @@ const noisy: Image = { width: 200, height: 200, data: noise(200 * 200 * 3) };
 /** When the first part is judged. */
 const at = Date.parse('2026-11-20T12:00:00Z');
 
-it('keeps every part that did not pass, with its result, and of those that did the share that was asked for', async () => {
+it('keeps every part that did not pass, with its result, and the configured share of those that passed', async () => {
   const drawn = [0.1, 0.9, 0.24, 0.25];
   await using rig = await openRig({ evidencePassShare: 0.25 }, { random: () => drawn.shift()! });
   const failed = rig.judge(1, { verdict: 'fail' });
@@ -36,7 +36,7 @@ it('keeps every part that did not pass, with its result, and of those that did t
   expect(await rig.evidence.picture(passed[1]!.resultId)).toBeUndefined();
 });
 
-it('keeps where the head saw a defect beside the result', async () => {
+it('keeps the place of a defect with the result', async () => {
   await using rig = await openRig({});
   const map = { width: 2, height: 1, least: 3, most: 6, levels: 'AP8=' };
   const [told, without] = [result(1, { verdict: 'fail' }), result(2, { verdict: 'fail' })];
@@ -51,13 +51,13 @@ it('keeps where the head saw a defect beside the result', async () => {
   });
 });
 
-it('keeps nothing, and says so in the result, where the quota is 0', async () => {
+it('keeps nothing with a quota of 0, and the result has no link', async () => {
   await using rig = await openRig({ evidenceQuotaMb: 0 });
   expect(rig.judge(1, { verdict: 'fail' }).evidence).toBeNull();
   expect(await rig.names()).toEqual([]);
 });
 
-it('stays within its quota: the oldest goes, with its result and its empty day', async () => {
+it('stays within its quota: deletes the oldest image with its result and its empty day', async () => {
   await using rig = await openRig({ evidenceQuotaMb: 1 });
   const judged: Result[] = [];
   for (let day = 1; day <= 30; day++) {
@@ -80,7 +80,7 @@ it('stays within its quota: the oldest goes, with its result and its empty day',
   expect((await rig.names()).length).toBe(2 * kept);
 });
 
-it('finds it all again after a restart, removes what is half there, and leaves files of others alone', async () => {
+it('finds all images after a restart, removes incomplete ones, and does not change other files', async () => {
   await using temp = await tempFolder();
   const directory = temp.path;
   const ids: string[] = [];
@@ -130,7 +130,7 @@ it('lists by verdict, label, camera and time, page by page', async () => {
   expect(walked).toEqual([24, 21, 18, 15, 12, 9, 6, 3]);
 });
 
-it('drops and counts where the disk is slower than the line', async () => {
+it('drops and counts images if the disk is slower than the line', async () => {
   await using rig = await openRig({});
   const judged = Array.from({ length: 200 }, (_, i) => rig.judge(i + 1));
   const promised = judged.filter(({ evidence }) => evidence !== null);
@@ -140,7 +140,7 @@ it('drops and counts where the disk is slower than the line', async () => {
   for (const { resultId } of promised) expect(await rig.evidence.picture(resultId)).toBeInstanceOf(Buffer);
 });
 
-it('reads nothing but what an id names', async () => {
+it('reads only files named by a valid id', async () => {
   await using rig = await openRig({});
   for (const id of ['../../package', 'Z'.repeat(26), '01JD/../../../../etc/passwd', '']) {
     expect(await rig.evidence.picture(id)).toBeUndefined();
@@ -149,12 +149,12 @@ it('reads nothing but what an id names', async () => {
 });
 
 describe('on a small disk', () => {
-  it('stops before the disk is full, says so, and starts again by itself', async (context) => {
+  it('stops before the disk is full, reports it, and restarts automatically', async (context) => {
     if (smallDiskMissing) return context.skip(smallDiskMissing);
     await using disk = await openSmallDisk(8);
     await using rig = await openRig({ minFreeMb: 3 }, { directory: disk.directory, pauseMs: 50 });
     let n = 0;
-    // It does not fill the disk itself: after about 5 MB it stops.
+    // It does not fill the disk: it stops after about 5 MB.
     await until(
       async () => {
         const judged = rig.judge(++n);
@@ -169,14 +169,14 @@ describe('on a small disk', () => {
     expect(kept.length).toBeGreaterThan(40);
     expect(rig.judge(++n).evidence).toBeNull();
     expect(await rig.metrics()).toMatch(/qc_evidence_dropped_total\{reason="low-disk"\} [2-9]/);
-    // What is kept stays; once someone makes room it goes on.
+    // Stored images stay; it continues when there is free space.
     expect(await rig.names()).toEqual(kept);
     for (const name of kept.slice(0, 20)) await rm(join(rig.folder, '2026-11-20', name));
     await until(() => rig.notice === '', { what: 'room again' });
     await rig.written(rig.judge(++n));
   });
 
-  it('bears a disk that someone else fills to the last byte, and goes on when there is room', async (context) => {
+  it('survives a disk that another program fills completely, and continues when there is free space', async (context) => {
     if (smallDiskMissing) return context.skip(smallDiskMissing);
     await using disk = await openSmallDisk(4);
     await disk.fill(0);
@@ -205,10 +205,10 @@ describe('on a small disk', () => {
   });
 });
 
-it('bears a disk that refuses to write, says so, and goes on when it takes again', async () => {
+it('survives a disk that refuses writes, reports it, and continues afterwards', async () => {
   await using temp = await tempFolder();
   const evidence = join(temp.path, 'evidence');
-  // Not even its folder can be made.
+  // Its folder cannot be created.
   await writeFile(evidence, 'a file where a folder should be');
   await using rig = await openRig({}, { directory: temp.path, pauseMs: 30 });
   let n = 0;
@@ -234,16 +234,16 @@ it('bears a disk that refuses to write, says so, and goes on when it takes again
 
 interface Rig extends AsyncDisposable {
   readonly evidence: Evidence;
-  /** Where the days lie. */
+  /** Folder of the days. */
   readonly folder: string;
   readonly log: readonly string[];
   readonly notice: string;
-  /** A part gets its result. */
+  /** Gives a part its result. */
   judge(sequence: number, over?: Partial<Result>, time?: number): Result;
-  /** Waits until the image of this result is on disk, and with it all before. */
+  /** Waits until the images of this result and of all before are on disk. */
   written(judged: Result): Promise<void>;
   metrics(): Promise<string>;
-  /** All files, however deep. */
+  /** Names of all files in all subfolders. */
   names(): Promise<string[]>;
 }
 
@@ -294,7 +294,7 @@ async function openRig(
   };
 }
 
-/** Pixels of no order at all, the same each time. */
+/** Random pixels, the same each time. */
 function noise(length: number): Uint8Array {
   let state = 1;
   return Uint8Array.from({ length }, () => {

@@ -1,4 +1,6 @@
-/** A label given to evidence must teach the same as one given to the part itself, and the head say the same of both. */
+/**
+ * A label for a stored image must have the same effect as one for the original image, and the head must judge both alike.
+ */
 import { expect, it } from 'vitest';
 import { provideDemoHead } from '../../../agent/demo/head.ts';
 import { drawSamples } from '../../../agent/demo/samples.ts';
@@ -8,7 +10,7 @@ import { openInspector } from '../../../models/inspector.ts';
 import { decodePicture } from '../../../models/prepare/decode.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 
-it('is to base and head as good as the judged image itself', async () => {
+it('gives base and head the same result as the judged image', async () => {
   await using storage = await tempFolder();
   const model = modelSchema.parse({});
   await provideDemoHead(storage.path, { model, onProgress: () => undefined });

@@ -4,7 +4,7 @@ import { QcError } from '../../../config/errors.ts';
 import { result } from '../../rigs/publisher.ts';
 
 const at = 1_700_000_000_000;
-/** So long after the start, on both clocks. */
+/** A time after the start, on both clocks. */
 const moment = (ms: number, setBackMs = 0): Moment => ({
   wallMs: at + ms - setBackMs,
   monotonicMs: 5_000 + ms,
@@ -38,7 +38,7 @@ describe('a job', () => {
     expect(states(jobs)).toEqual(['a acquiring']);
     jobs.acquired('a', moment(2));
     expect(states(jobs)).toEqual(['a judging']);
-    // The answer to the trigger may be told after the images were all there.
+    // The answer to the trigger may come after all images.
     jobs.accept('a', moment(3));
     expect(jobs.open).toMatchObject([{ state: 'judging', since: at + 2 }]);
     jobs.finish(resultOf('a'), moment(4));
@@ -47,7 +47,7 @@ describe('a job', () => {
     expect(jobs.open).toEqual([]);
   });
 
-  it('is over with its result where nobody has to acknowledge it', () => {
+  it('ends with its result if no acknowledgement is required', () => {
     const jobs = open({ acknowledges: false });
     request(jobs, 'a');
     jobs.acquired('a', moment(0));
@@ -66,7 +66,7 @@ describe('a job', () => {
     expect(jobs.open).toHaveLength(1);
   });
 
-  it('that is not there is neither acknowledged, nor aborted, nor told of', () => {
+  it('that is unknown can be neither acknowledged nor aborted nor queried', () => {
     const jobs = open();
     request(jobs, 'a');
     expect(code(() => jobs.acknowledge('a'))).toBe('job-unfinished');
@@ -83,7 +83,7 @@ describe('a job', () => {
 });
 
 describe('jobs overlap', () => {
-  it('once the images of the one before are taken, up to the places there are', () => {
+  it('after the images of the previous one are taken, up to the number of places', () => {
     const jobs = open();
     request(jobs, 'a');
     expect(code(() => request(jobs, 'b'))).toBe('busy');
@@ -101,7 +101,7 @@ describe('jobs overlap', () => {
     expect(jobs.unfinished().map(({ jobId }) => jobId)).toEqual(['b', 'c']);
   });
 
-  it('and one that was refused takes no place', () => {
+  it('and a refused one takes no place', () => {
     const jobs = open({ places: 1 });
     for (let n = 0; n < 3; n++) {
       request(jobs, `job-${n}`);
@@ -112,7 +112,7 @@ describe('jobs overlap', () => {
   });
 });
 
-describe('a trigger that is sent again', () => {
+describe('a repeated trigger', () => {
   it('means the same job for a while, finished or not', () => {
     const jobs = open();
     request(jobs, 'a', 'R-1');
@@ -125,7 +125,7 @@ describe('a trigger that is sent again', () => {
     expect(jobs.repeated(undefined, moment(0))).toBeUndefined();
   });
 
-  it('is a new one where the first was refused', () => {
+  it('is a new one if the first was refused', () => {
     const jobs = open();
     request(jobs, 'a', 'R-1');
     jobs.refuse('a');
@@ -145,7 +145,7 @@ it('remembers a bounded number of results', () => {
   expect(jobs.repeated('request-0', moment(0))).toBeUndefined();
 });
 
-it('the same requestId means a new job once its time is over, also if the clock was set back', () => {
+it('the same requestId means a new job after its time, also if the clock was set back', () => {
   const jobs = open();
   request(jobs, 'a', 'r-1');
   jobs.finish(resultOf('a'), moment(100));

@@ -7,7 +7,7 @@ import { tempFolder } from '../../models/temp-folder.ts';
 
 const log = pino({ level: 'silent' });
 
-it('tells at the next start what was open at the last end, whatever was written in between', async () => {
+it('contains at the next start the jobs that were open at the end, after any writes in between', async () => {
   await using folder = await tempFolder();
   {
     await using journal = await openJobJournal(folder.path, 'top', log);
@@ -16,7 +16,7 @@ it('tells at the next start what was open at the last end, whatever was written 
   }
   await using journal = await openJobJournal(folder.path, 'top', log);
   expect(journal.left).toEqual(['d']);
-  // Nothing new, then something: the second is not missed.
+  // A record without a change, then one with a change: the second is written.
   journal.record(['d']);
   await new Promise(setImmediate);
   journal.record([]);
@@ -27,7 +27,7 @@ it('tells at the next start what was open at the last end, whatever was written 
   });
 });
 
-it('that is damaged or cannot be written does no harm', async () => {
+it('does no harm if it is damaged or cannot be written', async () => {
   await using folder = await tempFolder();
   await mkdir(join(folder.path, 'jobs'));
   await writeFile(join(folder.path, 'jobs', 'top.json'), '{"schema":1,"jobs":');

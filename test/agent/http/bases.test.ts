@@ -15,7 +15,7 @@ const post = (path: string, body: string | Uint8Array<ArrayBuffer>, type = 'appl
 
 const codeOf = async (answer: Response) => ((await answer.json()) as { error: { code: string } }).error.code;
 
-it('streams an upload that is larger than other bodies may be, and records it', async () => {
+it('streams an upload above the limit of other bodies, and records it', async () => {
   const answer = await post('import?file=mine.pth&licence=MIT&acceptLicence=true', new Uint8Array(5_000_000));
   expect(await answer.json()).toEqual({ ok: true });
   expect(calibration.asked).toContain('import mine.pth: 5000000 of 5000000 bytes');

@@ -41,7 +41,7 @@ async function follow(rig: StationRig): Promise<Followed> {
   });
 }
 
-it('tells results and the station as they come, and watches only while someone listens', async () => {
+it('sends results and states of the station as they occur, and watches only while a client is connected', async () => {
   await using rig = await openStationRig();
   expect(rig.watching).toBe(false);
   {
@@ -75,7 +75,7 @@ it('drops events for a client that does not read, and keeps serving the others',
     rig.recent.add(result(i, { reasons }));
     if (i % 20 === 0) await until(() => keen.events.some((event) => event.data.sequence === i));
   }
-  // What was kept for the lazy one is little (ours and the kernel's buffers) of the 40 MB that went by.
+  // The buffers for the slow client (of the agent and of the kernel) hold a small part of the 40 MB.
   let kept = 0;
   let beats = 0;
   lazy.on('data', (chunk) => {
@@ -88,7 +88,7 @@ it('drops events for a client that does not read, and keeps serving the others',
   lazy.destroy();
 });
 
-it('hangs up when it closes', async () => {
+it('closes the connections when it closes', async () => {
   const rig = await openStationRig();
   const client = await follow(rig);
   await until(() => client.events.length > 0);

@@ -19,7 +19,7 @@ import { until } from '../../rigs/until.ts';
 
 const pictures = process.env.QC_TEST_PICTURES ?? join(tmpdir(), 'qc-page');
 
-/** A station that judged some parts, the newest last, and has been started again since. */
+/** A station that judged some parts, the newest last, and was restarted afterwards. */
 async function openPastStation(parts: readonly Partial<Result>[]) {
   await using opened = new Closer();
   const { path: directory } = opened.use(await tempFolder());
@@ -48,7 +48,7 @@ const fail = { verdict: 'fail', evaluation: 2, label: 'scratch' } as const;
 const uncertain = { verdict: 'uncertain', evaluation: 0, label: 'dent' } as const;
 const pass = { verdict: 'pass', evaluation: 1, label: 'good' } as const;
 
-it('serves images and results by their id, lists them page by page, and refuses what is neither', async () => {
+it('serves images and results by their id, lists them page by page, and refuses other requests', async () => {
   await using station = await openPastStation([fail, pass, uncertain, fail]);
   const ask = async (path: string) => {
     const answer = await fetch(`${station.url}/api/v1/evidence${path}`);
@@ -83,7 +83,7 @@ it('serves images and results by their id, lists them page by page, and refuses 
   }
 });
 
-it('shows them on a page: filter, look, correct', async (context) => {
+it('shows them on a page, with filter, detail and correction', async (context) => {
   if (browserMissing) return context.skip(browserMissing);
   await mkdir(pictures, { recursive: true });
   await using station = await openPastStation([pass, fail, uncertain, fail, pass, fail]);
@@ -111,7 +111,7 @@ it('shows them on a page: filter, look, correct', async (context) => {
   await page.screenshot({ path: join(pictures, 'evidence-look.png') });
 });
 
-it('shows where the defect was on a stored part', async (context) => {
+it('shows the place of a defect on a stored part', async (context) => {
   if (browserMissing) return context.skip(browserMissing);
   const { where, region } = scratchAt;
   await using station = await openPastStation([pass, pass, pass, pass, { ...fail, where, region }]);

@@ -11,7 +11,7 @@ import { openStationRig } from '../../rigs/station.ts';
 
 interface Operation {
   readonly method: string;
-  /** As in the document. */
+  /** A schema of the document. */
   readonly route: string;
   readonly path: string;
   readonly fields: readonly string[];
@@ -43,7 +43,7 @@ async function operationsOf(url: string, headers: Record<string, string>): Promi
   );
 }
 
-/** Bodies for one operation: each hostile value automatically, and in the place of each field. */
+/** Bodies for one operation: each hostile value alone, and as the value of each field. */
 function bodiesFor({ fields }: Operation): string[] {
   const values = hostileValues.flatMap((value) => [
     hostileJson(value),
@@ -54,7 +54,7 @@ function bodiesFor({ fields }: Operation): string[] {
   return [...new Set([...values, deepJson(3_000), '{', '"', '1e999'])];
 }
 
-it('answers whatever is sent to any route with a refusal, never with 500, and records every change', async () => {
+it('refuses hostile bodies on all routes, never with 500, and records every change', async () => {
   await using folder = await tempFolder();
   const tokensFile = join(folder.path, 'tokens');
   const engineer = createToken('kim', 'engineer');
@@ -86,7 +86,7 @@ it('answers whatever is sent to any route with a refusal, never with 500, and re
   for (const draft of rig.recorded) expect(auditDraft.safeParse(draft).error).toBeUndefined();
 }, 120_000);
 
-it('answers hostile log-ins, addresses and queries with a refusal', async () => {
+it('refuses hostile log-ins, addresses and queries', async () => {
   await using folder = await tempFolder();
   const tokensFile = join(folder.path, 'tokens');
   const engineer = createToken('kim', 'engineer');

@@ -15,7 +15,7 @@ const post = (url: string, body: string | Buffer, headers: Record<string, string
   fetch(url, { method: 'POST', body: typeof body === 'string' ? body : new Uint8Array(body), headers });
 const json = { 'content-type': 'application/json' };
 
-/** Status of a request with headers that fetch would not let us set. */
+/** Status of a request with headers that fetch does not allow. */
 function statusWith(url: string, headers: Record<string, string>, method = 'GET'): Promise<number> {
   return new Promise((resolve, reject) => {
     const request = rawRequest(url, { method, headers }, (response) => {
@@ -27,7 +27,7 @@ function statusWith(url: string, headers: Record<string, string>, method = 'GET'
 }
 
 describe('health and metrics', () => {
-  it('says that it is alive, and whether it is ready and why not', async () => {
+  it('reports that it is alive, and whether it is ready, with reasons', async () => {
     await using rig = await openStationRig();
     expect((await jsonOf(await fetch(`${rig.http.url}/healthz`))).alive).toBe(true);
     expect((await fetch(`${rig.http.url}/readyz`)).status).toBe(200);
@@ -49,14 +49,14 @@ describe('health and metrics', () => {
 });
 
 describe('the API', () => {
-  it('has a fresh OpenAPI document', async () => {
+  it('has an up-to-date OpenAPI document', async () => {
     expect(await isOpenApiFresh(), 'run: node dist/agent/http/generate.js').toBe(true);
     await using rig = await openStationRig();
     const document = await jsonOf(await fetch(`${rig.http.url}/api/v1/openapi.json`));
     expect(Object.keys(document.paths)).toContain('/api/v1/classify');
   });
 
-  it('shows where the model saw a defect, with the map while it is kept', async () => {
+  it('shows the place of a defect, with the map while it is stored', async () => {
     await using rig = await openStationRig();
     const map = { width: 2, height: 1, least: 3, most: 6, levels: 'AP8=' };
     const where = [{ x: 0.5, y: 0, width: 0.5, height: 1, score: 4.2, label: 'scratch' }];
@@ -70,7 +70,7 @@ describe('the API', () => {
     expect(await jsonOf(await ask(result(3).resultId))).toEqual({ where: [], map: null });
   });
 
-  it('lists results newest first, with their images while they are kept', async () => {
+  it('lists results newest first, with their images while they are stored', async () => {
     await using rig = await openStationRig();
     for (let i = 1; i <= 250; i++) rig.recent.add(result(i));
     const bad = result(251);
@@ -127,7 +127,7 @@ describe('the API', () => {
     expect(jpeg.status).toBe(200);
   });
 
-  it('refuses what is no image, too large, or of another kind', async () => {
+  it('refuses data that is not an image, too large, or of another type', async () => {
     await using rig = await openStationRig({ maxBodyMb: 1 });
     const classify = `${rig.http.url}/api/v1/classify`;
     const refused = async (body: string | Buffer, type: string) => {
@@ -185,7 +185,7 @@ describe('the API', () => {
   });
 });
 
-describe('who gets in', () => {
+describe('access', () => {
   let folder: string;
   const viewer = createToken('wall', 'viewer');
   const operator = createToken('anna', 'operator');
@@ -197,7 +197,7 @@ describe('who gets in', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it('refuses to be reached by others without tokens', async () => {
+  it('refuses to listen on the network without tokens', async () => {
     await expect(openStationRig({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'http-tokens-missing' });
     const bad = join(folder, 'bad');
     await writeFile(bad, `${viewer.line}\nanna boss ${'0'.repeat(64)}\n`);
@@ -210,13 +210,13 @@ describe('who gets in', () => {
     });
   });
 
-  it('says when the port is taken', async () => {
+  it('reports an occupied port', async () => {
     await using rig = await openStationRig();
     const port = Number(new URL(rig.http.url).port);
     await expect(openStationRig({ port })).rejects.toMatchObject({ code: 'http-port-taken' });
   });
 
-  it('lets each role do its own, by Bearer or Basic', async () => {
+  it('allows each role its requests, with Bearer or Basic', async () => {
     await using rig = await openStationRig({ host: '0.0.0.0', tokensFile });
     const { url } = rig.http;
     const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
@@ -248,7 +248,7 @@ describe('who gets in', () => {
     expect(rig.log.join('')).not.toContain(viewer.token);
   });
 
-  it('keeps foreign pages out', async () => {
+  it('refuses requests from pages of other sites', async () => {
     await using rig = await openStationRig();
     const { url } = rig.http;
     const host = new URL(url).host;

@@ -24,7 +24,7 @@ afterAll(() => tokens?.[Symbol.dispose]());
 
 const json = { 'content-type': 'application/json' };
 
-/** As a browser does: what the page asks for carries where it comes from. */
+/** As in a browser: requests of the page state their origin. */
 async function logIn(rig: StationRig, token: string): Promise<Response> {
   const body = JSON.stringify({ token });
   const headers = { ...json, 'sec-fetch-site': 'same-origin' };
@@ -52,7 +52,7 @@ const page = { 'sec-fetch-site': 'same-origin' };
 const mode = { mode: 'calibration' };
 
 describe.concurrent('sessions', () => {
-  it('stand for a token, in a cookie that no script and no other site can use, and end when told to', async () => {
+  it('represent a token, with a cookie that no script and no other site can use, and end on request', async () => {
     await using rig = await openStationRig({ tokensFile: tokens.file });
     const anna = await session(rig, 'operator');
     expect(anna.who).toEqual({ name: 'anna', role: 'operator', tokens: true, session: true });
@@ -73,7 +73,7 @@ describe.concurrent('sessions', () => {
       expect(all).not.toContain(secret);
   });
 
-  it('change nothing for a page from elsewhere, nor where it is not known where a request comes from', async () => {
+  it('allow no change to a page of another site, nor to a request of unknown origin', async () => {
     await using rig = await openStationRig({ tokensFile: tokens.file });
     const anna = await session(rig, 'operator');
     const { origin, host } = new URL(rig.http.url);
@@ -91,16 +91,16 @@ describe.concurrent('sessions', () => {
     for (const [headers, status] of attempts) {
       expect(await anna.ask('POST', '/api/v1/mode', headers, mode), JSON.stringify(headers)).toBe(status);
     }
-    // To look is no change; the browser does not send the cookie along anyway.
+    // Reading changes nothing; the browser does not send the cookie in this case anyway.
     expect(await anna.ask('GET', '/api/v1/status', { 'sec-fetch-site': 'cross-site' })).toBe(200);
-    // A program that holds the token itself is no page.
+    // A program with a token is not a page.
     const program = await fetch(`${rig.http.url}/api/v1/mode`, {
       method: 'POST',
       body: JSON.stringify(mode),
       headers: { ...json, ...tokens.bearer('operator') },
     });
     expect(program.status).toBe(200);
-    // Logging someone else in is a change, too.
+    // A log-in is a change, too.
     const forged = await fetch(`${rig.http.url}/api/v1/session`, {
       method: 'POST',
       body: JSON.stringify({ token: tokens.token.viewer }),
@@ -109,14 +109,14 @@ describe.concurrent('sessions', () => {
     expect(forged.status).toBe(403);
   });
 
-  it('of operators end when nobody does anything, those of screens on a wall do not, and all of them at last', async () => {
+  it('of operators end without activity, those of viewers do not, and all end after a maximum time', async () => {
     await using rig = await openStationRig({
       tokensFile: tokens.file,
       sessionIdleMinutes: 2 / 60,
       sessionHours: 6 / 3600,
     });
     const [anna, wall] = [await session(rig, 'operator'), await session(rig, 'viewer')];
-    // What the page asks for by itself is no sign of a person.
+    // Automatic requests of the page do not count as activity.
     await until(async () => (await anna.ask('GET', '/api/v1/status')) === 401, {
       what: 'the idle one to end',
     });
@@ -124,7 +124,7 @@ describe.concurrent('sessions', () => {
     await until(async () => (await wall.ask('GET', '/api/v1/status')) === 401, { what: 'the other to end' });
   });
 
-  it('end with their token: what it goes on looking at is cut off, and who was taken down a role may do less', async () => {
+  it('end with their token: open event streams are closed, and a lower role applies immediately', async () => {
     using own = makeTokens();
     await using rig = await openStationRig({ tokensFile: own.file });
     const cookieOf = async (role: Role) =>
@@ -141,7 +141,7 @@ describe.concurrent('sessions', () => {
         isCut = true;
       });
     own.write(own.line.viewer, own.line.engineer.replace(' engineer ', ' operator '));
-    await until(async () => (await status(anna, '/api/v1/status')) === 401, { what: 'anna to be out' });
+    await until(async () => (await status(anna, '/api/v1/status')) === 401, { what: 'the end of the session' });
     await until(() => isCut, { what: 'her events to end' });
     expect(await status(kim, '/api/v1/status')).toBe(200);
     expect(await status(kim, '/api/v1/audit')).toBe(403);
@@ -155,7 +155,7 @@ describe.concurrent('sessions', () => {
 });
 
 describe.concurrent('the tokens file', () => {
-  it('is read again when it changes; a broken one changes nothing and says so', async () => {
+  it('is read again when it changes; an invalid file changes nothing and is reported', async () => {
     using own = makeTokens();
     await using rig = await openStationRig({ tokensFile: own.file });
     const status = async (role: Role) =>
@@ -178,7 +178,7 @@ describe.concurrent('the tokens file', () => {
 });
 
 describe.concurrent('limits', () => {
-  it('refuse who tries unknown tokens again and again, but never a right one', async () => {
+  it('refuse a client that repeatedly tries unknown tokens, but never a valid one', async () => {
     await using rig = await openStationRig({ tokensFile: tokens.file });
     const attempts: number[] = [];
     for (let i = 0; i < 15; i++)
@@ -197,7 +197,7 @@ describe.concurrent('limits', () => {
     });
   });
 
-  it('count requests by token, and leave health alone', async () => {
+  it('count requests by token, except health requests', async () => {
     await using rig = await openStationRig({ tokensFile: tokens.file, requestsPerMinute: 60 });
     const ask = async (path: string, headers = {}) => (await fetch(rig.http.url + path, { headers })).status;
     const said: number[] = [];
@@ -207,7 +207,7 @@ describe.concurrent('limits', () => {
     for (let i = 0; i < 70; i++) expect(await ask('/healthz')).toBe(200);
   });
 
-  it('hang up on clients that trickle, and on those that say nothing', async () => {
+  it('close connections of clients that send slowly or send nothing', async () => {
     await using rig = await openStationRig();
     const { port } = new URL(rig.http.url);
     const ended = (first: string) =>
@@ -266,7 +266,7 @@ describe.concurrent('HTTPS', () => {
     const first = await shown();
     expect(first).toMatchObject({ status: 200, fingerprint: fingerprintOf(files.cert) });
 
-    // A program of ours knows it by its file, whoever signed it, and tells nothing to anybody else.
+    // The command line accepts exactly the certificate of the file, with any issuer, and sends nothing to another server.
     const signal = AbortSignal.timeout(10_000);
     const question = { headers: tokens.bearer('viewer'), signal, certificate: readFileSync(files.cert) };
     const status = new URL('/api/v1/status', rig.http.url);
@@ -285,7 +285,7 @@ describe.concurrent('HTTPS', () => {
     });
     expect(login.status).toBe(200);
 
-    // Half of a pair is no certificate: the old one stays until both are there.
+    // Certificate and key must match: the old pair stays in use until both are replaced.
     copyFileSync(authority.issue().key, files.key);
     await until(() => rig.notices.get('certificate')?.includes('is not the key of the certificate'));
     expect((await shown()).fingerprint).toBe(first.fingerprint);
@@ -298,7 +298,7 @@ describe.concurrent('HTTPS', () => {
     expect(recorded.map(({ outcome }) => outcome)).toEqual(['refused', 'done']);
   });
 
-  it('keeps its cookie to secure connections', async () => {
+  it('restricts its cookie to secure connections', async () => {
     const { cert, key } = makeAuthority(folder).issue();
     await using rig = await openStationRig({ tokensFile: tokens.file, cert, key });
     const cookie = await new Promise<string>((resolve, reject) => {
@@ -313,7 +313,7 @@ describe.concurrent('HTTPS', () => {
     expect(cookie).toMatch(/^__Host-qc-press-3=\S+; Path=\/; HttpOnly; Secure; SameSite=Strict$/);
   });
 
-  it('is refused with a certificate that cannot be used', async () => {
+  it('is refused with an unusable certificate', async () => {
     const { cert, key } = makeAuthority(folder).issue({ days: -1 });
     await expect(openStationRig({ cert, key })).rejects.toMatchObject({
       code: 'http-certificate',
@@ -322,7 +322,7 @@ describe.concurrent('HTTPS', () => {
   });
 });
 
-it('refuses a name that was made to point here, and answers with headers that keep pages apart', async () => {
+it('refuses unknown host names, and sends headers that isolate its pages', async () => {
   await using rig = await openStationRig();
   const status = await new Promise((resolve) => {
     rawRequest(`${rig.http.url}/healthz`, { headers: { host: 'evil.example' } }, (response) => {

@@ -1,4 +1,4 @@
-/** The log-in page in a real browser, and what each role is offered; images go to a folder to look at. */
+/** The log-in page in a real browser, and the functions of each role; screenshots are saved in a folder. */
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ describe.skipIf(browserMissing)('the log-in page in a browser', () => {
     tokens?.[Symbol.dispose]();
   });
 
-  it('leads back to where one wanted to go, in the role of the token', async () => {
+  it('returns to the requested page with the role of the token', async () => {
     await using browser = await openBrowser(`${rig.http.url}/calibrate.html#gallery`, touchPanel);
     const { page } = browser;
     await at(page, 'login.html');
@@ -48,7 +48,7 @@ describe.skipIf(browserMissing)('the log-in page in a browser', () => {
     await page.screenshot({ path: join(pictures, 'login-phone.png') });
     await page.setViewportSize(touchPanel);
 
-    // A viewer looks and is offered nothing else, neither by buttons nor by keys.
+    // A viewer can only look: no buttons and no keys for changes.
     await logIn(page, tokens.token.viewer);
     await at(page, 'calibrate.html');
     expect(new URL(page.url()).hash).toBe('#gallery');
@@ -87,11 +87,11 @@ describe.skipIf(browserMissing)('the log-in page in a browser', () => {
     await until(() => rig.recorded.at(-1)?.action === 'label');
     expect(rig.recorded.at(-1)).toMatchObject({ who: 'token:anna', what: { resultId: part.resultId } });
     expect(browser.foreign).toEqual([]);
-    // The browser itself says that a wrong token was refused.
+    // The browser logs that a wrong token was refused.
     expect(browser.complaints.filter((one) => !/status of 401/.test(one))).toEqual([]);
   });
 
-  it('is where a page goes whose session is over', async () => {
+  it('is opened by a page whose session has ended', async () => {
     await using browser = await openBrowser(rig.http.url, touchPanel);
     const { page } = browser;
     await at(page, 'login.html');

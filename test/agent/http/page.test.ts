@@ -1,4 +1,4 @@
-/** The operator's page in a real browser, fed with scripted results; its images go to a folder to look at. */
+/** The operator's page in a real browser with scripted results; screenshots are saved in a folder. */
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,7 +48,7 @@ async function judge(
   return one;
 }
 
-/** Text as rendered: capitals by style, nothing that is hidden. */
+/** Text as displayed, without hidden elements. */
 const seen = (locator: Locator) => locator.innerText();
 
 if (browserMissing) console.warn(`skipped: the page in a browser: ${browserMissing}`);
@@ -77,14 +77,14 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     expect(await page.locator('.thumb').first().getAttribute('aria-label')).toMatch(
       /^Fail: scratch, part A-10/,
     );
-    // The region lies where the camera's settings put it in the whole image.
+    // The region is at its configured place in the whole image.
     const frame = (await page.locator('.scene-frame').boundingBox())!;
     const region = (await page.locator('.scene-region').boundingBox())!;
     expect((region.x - frame.x) / frame.width).toBeCloseTo(0.25, 2);
     expect(region.height / frame.height).toBeCloseTo(0.7, 2);
     await page.screenshot({ path: join(pictures, 'touch-panel.png') });
 
-    // With one camera nothing has to be scrolled for.
+    // With one camera the page does not scroll.
     await page.setViewportSize({ width: 1280, height: 800 });
     expect(await page.evaluate('document.documentElement.scrollHeight - innerHeight')).toBeLessThanOrEqual(0);
     await page.screenshot({ path: join(pictures, 'panel.png') });
@@ -97,7 +97,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     expect(browser.complaints).toEqual([]);
   });
 
-  it('shows where the defect is, on the camera image and on the part, and never on another part', async () => {
+  it('shows the place of the defect on the camera image and on the part, and never on another part', async () => {
     await using rig = await openStationRig();
     await using browser = await openBrowser(rig.http.url, touchPanel);
     const { page } = browser;
@@ -112,7 +112,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     await box.waitFor();
     const [frame, drawn] = [await page.locator('.scene-frame').boundingBox(), await box.boundingBox()];
     expect((drawn!.x - frame!.x) / frame!.width).toBeCloseTo(where[0]!.x, 2);
-    // With the line's width.
+    // Including the width of the line.
     expect(drawn!.height / frame!.height).toBeCloseTo(where[0]!.height, 1);
     expect(await page.locator('.where image').count()).toBe(2);
     // The part shows the region only.
@@ -135,7 +135,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     expect(browser.complaints).toEqual([]);
   }, 120_000);
 
-  it('shows a camera that is down, big, and no verdict', async () => {
+  it('shows a camera that is down in large letters, and no verdict', async () => {
     await using rig = await openStationRig();
     rig.cameras = [camera('top'), camera('side', { simulated: true })];
     await using browser = await openBrowser(rig.http.url, touchPanel);
@@ -160,7 +160,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     expect(browser.complaints).toEqual([]);
   });
 
-  it('does not show the image of another part beside a part that failed', async () => {
+  it('does not show the image of another part next to a part that failed', async () => {
     await using rig = await openStationRig();
     await judge(rig, 1);
     await using browser = await openBrowser(rig.http.url, touchPanel);
@@ -193,7 +193,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     await page.screenshot({ path: join(pictures, 'failed-part.png') });
   });
 
-  it('never lets an old image look live: tells its age, and when the agent is gone', async () => {
+  it('marks an old image with its age, and reports a lost connection to the agent', async () => {
     const rig = await openStationRig();
     await using browser = await openBrowser(rig.http.url, touchPanel);
     const { page } = browser;

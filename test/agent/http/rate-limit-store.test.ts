@@ -14,7 +14,7 @@ const count = (store: RateLimitStore, key: string, windowMs = 60_000) => {
   return counted!;
 };
 
-it('counts each key for itself, and starts again when the window is over', async () => {
+it('counts each key separately, and restarts after the window', async () => {
   const store = new RateLimitStore();
   expect([count(store, 'a').current, count(store, 'a').current, count(store, 'b').current]).toEqual([
     1, 2, 1,
@@ -26,7 +26,7 @@ it('counts each key for itself, and starts again when the window is over', async
   expect(count(store, 'c', 20)).toMatchObject({ current: 1, ttl: 20 });
 });
 
-it('forgets the longest unseen key', () => {
+it('forgets the key that was unused for the longest time', () => {
   const store = new RateLimitStore();
   for (let n = 0; n <= 5_000; n++) count(store, `key ${n}`);
   expect(count(store, 'key 0').current).toBe(1);

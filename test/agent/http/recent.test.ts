@@ -4,7 +4,7 @@ import { createRecent } from '../../../agent/http/recent.ts';
 import { result } from '../../rigs/publisher.ts';
 import { frameOf } from '../../rigs/station.ts';
 
-it('keeps the newest images within its memory, and more of them once they are encoded', async () => {
+it('keeps the newest images within its memory, and more of them after encoding', async () => {
   const one = result(1);
   const frame = await frameOf(one);
   const recent = createRecent({ pictureBytes: frame.image.data.byteLength * 3 });
@@ -29,7 +29,7 @@ it('keeps the newest images within its memory, and more of them once they are en
   expect(await recent.picture(ids.at(-1)!)).toBe(jpeg);
 });
 
-it('counts by verdict, and does not forget when results go', () => {
+it('counts by verdict, including results that were removed', () => {
   const recent = createRecent({ resultsPerCamera: 5 });
   for (let i = 1; i <= 20; i++) recent.add(result(i, { verdict: i % 2 ? 'pass' : 'fail' }));
   expect(recent.counts('top')).toMatchObject({ pass: 10, fail: 10, uncertain: 0, judged: 20 });

@@ -1,4 +1,4 @@
-/** Every route with every role: compared with one table. */
+/** Compares the access of every role to every route with a table. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -25,7 +25,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   })),
 );
 
-/** An address of a route: nothing stands behind its names, which whoever may not ask does not learn. */
+/** An address of a route, with names that do not exist. */
 const addressOf = (path: string) =>
   path
     .replace('{version}', '2026-01-01.1')
@@ -60,14 +60,14 @@ async function ask(method: string, path: string, headers: Record<string, string>
   return response.status;
 }
 
-describe('who may call what', () => {
-  it('is in the table, every route of the document and no other', () => {
+describe('access by role', () => {
+  it('is in the table for exactly the routes of the document', () => {
     expect(
       Object.fromEntries(operations.map(({ route, operation }) => [route, operation['x-role']])),
     ).toEqual(roleTable);
   });
 
-  it.each([...roles, 'nobody', 'a stranger'] as const)('is kept to the table: %s', async (who) => {
+  it.each([...roles, 'nobody', 'a stranger'] as const)('agrees with the table: %s', async (who) => {
     const isKnown = (roles as readonly string[]).includes(who);
     const headers =
       who === 'nobody'
@@ -84,7 +84,7 @@ describe('who may call what', () => {
       const isAllowed = least === 'open' || (isKnown && mayAct(who as Role, least as Role));
       wanted[route] = isAllowed ? 'let in' : isKnown ? 'forbidden' : 'unknown';
     }
-    // Its body is empty, which the log-in itself refuses, not the door.
+    // The body is empty, which the log-in refuses, not the access check.
     expect(said).toEqual(wanted);
   });
 
@@ -94,7 +94,7 @@ describe('who may call what', () => {
     expect([await promote('operator'), await promote('engineer')]).toEqual([403, 200]);
   });
 
-  it('sends people to the log-in page, which is all that a stranger sees of the pages', async () => {
+  it('redirects to the log-in page, the only page without a log-in', async () => {
     const folder = join(packageRoot, 'agent/page');
     const open = [
       'login.html',
@@ -124,7 +124,7 @@ describe('who may call what', () => {
     expect(await ask('GET', '/nothing', tokens.bearer('viewer'))).toBe(404);
   });
 
-  it('is recorded, whatever it changes and the requester, also where it is refused', async () => {
+  it('is recorded for every change and requester, also if it is refused', async () => {
     for (const { route, method, path } of operations) {
       if (method === 'GET' || method === 'HEAD') continue;
       for (const who of ['nobody', 'viewer', 'engineer'] as const) {
@@ -161,7 +161,7 @@ async function firstText(response: Response): Promise<string> {
   return new TextDecoder().decode(first?.value);
 }
 
-it('never takes a path from anybody: whatever stands for a name leads nowhere', async () => {
+it('accepts no path in place of a name', async () => {
   const headers = tokens.bearer('engineer');
   for (const { method, path, operation } of operations) {
     for (const { name, in: where } of operation.parameters ?? []) {
@@ -178,7 +178,7 @@ it('never takes a path from anybody: whatever stands for a name leads nowhere', 
         });
         const said = await firstText(response);
         expect(response.status, `${method} ${at}: ${said.slice(0, 200)}`).not.toBe(500);
-        // A filter may well be a name that nothing has: then the list is empty.
+        // A filter may be an unknown name: then the list is empty.
         if (where === 'path') expect([400, 404, 504], `${method} ${at}`).toContain(response.status);
         expect(said).not.toMatch(/root:|station:|node_modules/);
       }

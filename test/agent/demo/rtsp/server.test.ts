@@ -75,7 +75,7 @@ print(count)`,
     });
   });
 
-  test('frozen, repeats images that decode to the same bits, and thaws', async () => {
+  test('repeats identical images while frozen, and continues afterwards', async () => {
     await using camera = await open({ codec });
     let step: 'running' | 'frozen' | 'thawed' = 'running';
     const longestRun = (hashes: readonly string[]) => {
@@ -112,7 +112,7 @@ print(count)`,
     expect(pictures.at(-1)).toMatchObject({ width: 480, height: 360 });
   });
 
-  test('keeps going while its packets are corrupted', async () => {
+  test('continues while its packets are corrupted', async () => {
     await using camera = await open({ codec });
     camera.corrupt(0.3, 7);
     using client = await playing(camera.url, camera.port);
@@ -144,21 +144,21 @@ test('several clients play at once', async () => {
 });
 
 test.each([
-  ['text that is no request', 'HELLO\r\n\r\n', '400'],
+  ['text that is not a request', 'HELLO\r\n\r\n', '400'],
   ['HTTP', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n', '400'],
   ['headers without a colon', 'OPTIONS * RTSP/1.0\r\nCSeq 1\r\n\r\n', '400'],
   ['no CSeq', 'OPTIONS * RTSP/1.0\r\n\r\n', '400'],
   ['an unknown method', 'FLY rtsp://x/camera RTSP/1.0\r\nCSeq: 1\r\n\r\n', '501'],
-  ['a URL that is none', 'DESCRIBE :// RTSP/1.0\r\nCSeq: 1\r\n\r\n', '400'],
-  ['a mad length', 'OPTIONS * RTSP/1.0\r\nCSeq: 1\r\nContent-Length: -5\r\n\r\n', '400'],
+  ['an invalid URL', 'DESCRIBE :// RTSP/1.0\r\nCSeq: 1\r\n\r\n', '400'],
+  ['an invalid length', 'OPTIONS * RTSP/1.0\r\nCSeq: 1\r\nContent-Length: -5\r\n\r\n', '400'],
   ['an endless header', `OPTIONS * RTSP/1.0\r\nX: ${'y'.repeat(40_000)}`, '400'],
   ['PLAY without a session', 'PLAY rtsp://x/camera RTSP/1.0\r\nCSeq: 1\r\n\r\n', '454'],
   [
-    'a transport that is not served',
+    'an unsupported transport',
     'SETUP rtsp://x/camera RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP;multicast\r\n\r\n',
     '461',
   ],
-])('answers %s and lives on', async (_, request, status) => {
+])('answers %s and continues', async (_, request, status) => {
   await using camera = await open();
   using rude = new BareClient(camera.port);
   rude.send(request);
@@ -181,7 +181,7 @@ test('ignores interleaved packets and random bytes from the client', async () =>
   await until(() => next.text.includes('200 OK'), { what: 'another client answered' });
 });
 
-test('sender reports tell the wall-clock time of the images', async () => {
+test('sender reports contain the wall-clock time of the images', async () => {
   await using camera = await open();
   using client = await playing(camera.url, camera.port);
   const report = await until(() => firstPacket(client.received, 1), { what: 'a sender report' });
@@ -194,7 +194,7 @@ test('sender reports tell the wall-clock time of the images', async () => {
   expect(Math.abs(apart) / 90_000).toBeLessThan(5);
 });
 
-test('a client that does not read loses images, the others none', async () => {
+test('a client that does not read loses images, the others lose none', async () => {
   // Large, noisy JPEG images fill the socket buffers of a client that never reads.
   await using camera = await open({ codec: 'mjpeg', width: 1280, height: 720, fps: 25 });
   using slow = await playing(camera.url, camera.port);
@@ -204,7 +204,7 @@ test('a client that does not read loses images, the others none', async () => {
   expect(pictures).toHaveLength(3);
 });
 
-test('stalls while connected, goes on, drops its clients, dies and comes back on the same port', async () => {
+test('stalls while connected, continues, disconnects its clients, stops and restarts on the same port', async () => {
   await using camera = await open();
   const { url } = camera;
   using client = await playing(url, camera.port);
@@ -231,7 +231,7 @@ test('stalls while connected, goes on, drops its clients, dies and comes back on
   expect(await nodeAvPictures(url, 'tcp', ({ length }) => length === 2)).toHaveLength(2);
 });
 
-/** A bare client that plays by TCP: images on channel 0, reports on channel 1. */
+/** A simple client that plays over TCP: images on channel 0, reports on channel 1. */
 async function playing(url: string, port: number): Promise<BareClient> {
   const client = new BareClient(port);
   client.request('SETUP', `${url}/track0`, { Transport: 'RTP/AVP/TCP;unicast;interleaved=0-1' });
