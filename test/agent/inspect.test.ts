@@ -37,7 +37,7 @@ const part = (name: number, changes: Partial<Part> = {}): Part => ({
   ...changes,
 });
 
-/** Runs an inspection over these parts to its end. */
+/** Runs an inspection of these parts until it ends. */
 async function inspected(parts: Part[], changes: Partial<Line> = {}, stopping = false): Promise<Result[]> {
   const results: Result[] = [];
   const stop = new AbortController();
@@ -75,7 +75,7 @@ async function inspected(parts: Part[], changes: Partial<Line> = {}, stopping = 
 }
 
 describe('an inspection', () => {
-  it('gives every part one result, in order, however long each takes to judge', async () => {
+  it('gives every part one result, in order, for any duration of a judgement', async () => {
     const parts = Array.from({ length: 20 }, (_, index) => part(index + 1));
     let calls = 0;
     const judge = async (): Promise<ImageJudgement> => {
@@ -88,7 +88,7 @@ describe('an inspection', () => {
     for (const result of results) expect(resultMessage.parse(result)).toEqual(result);
   });
 
-  it('never lets more parts wait for the model than its depth', async () => {
+  it('limits the number of parts that wait for the model to its depth', async () => {
     let waiting = 0;
     let most = 0;
     const judge = async (): Promise<ImageJudgement> => {
@@ -102,7 +102,7 @@ describe('an inspection', () => {
     expect(most).toBe(2);
   });
 
-  it('says where the defect is on the frame that is kept, in fractions of what the camera sees', async () => {
+  it('gives the place of the defect on the stored frame, in fractions of the whole image', async () => {
     const at = (p: number, value: number) => ({
       data: new Float32Array(4).fill(0).fill(value, p, p + 1),
       height: 2,
@@ -145,7 +145,7 @@ describe('an inspection', () => {
     expect(seen[0]).toEqual({ width: 2, height: 2, least: 3, most: 6, levels });
   });
 
-  it('says who judged: the head that did, not the one that is live by now', async () => {
+  it('names the head that judged, not the one that is live meanwhile', async () => {
     const [result] = await inspected([part(1)]);
     expect(result?.model).toEqual({
       version: '2026-11-23.1',
@@ -155,7 +155,7 @@ describe('an inspection', () => {
     });
   });
 
-  it('says what ran the base for this very part, and where its frames were divided, each', async () => {
+  it('names the provider of each part, and all providers if its frames were divided', async () => {
     const by = ['remote', 'remote', 'remote', 'cpu'] as const;
     let calls = 0;
     const judge = async (): Promise<ImageJudgement> => {
@@ -183,13 +183,13 @@ describe('an inspection', () => {
   });
 
   it.each([
-    ['of its own', part(1, { doubt: 'no part seen' }), ['no part seen']],
+    ['of the part', part(1, { doubt: 'no part seen' }), ['no part seen']],
     [
       'of a frame',
       part(1, { frames: [frame(1), { ...frame(2), doubt: 'frozen' }, { ...frame(3), doubt: 'frozen' }] }),
       ['frozen'],
     ],
-  ])('never passes a part with a doubt %s, but fails it', async (_, doubtful, reasons) => {
+  ])('never passes a part with a doubt %s, but can fail it', async (_, doubtful, reasons) => {
     expect(await inspected([doubtful])).toMatchObject([
       { state: 'completed', verdict: 'uncertain', evaluation: 0, reasons, label: 'good' },
     ]);
@@ -197,7 +197,7 @@ describe('an inspection', () => {
     expect(failed).toMatchObject({ verdict: 'fail', evaluation: 2, reasons: ['dent above 0.60'] });
   });
 
-  it('never passes what could not be judged', async () => {
+  it('never passes a part that could not be judged', async () => {
     const failure = 'camera lost: refused';
     const lost = await inspected([part(1, { failure, frames: [] })]);
     expect(lost[0]).toMatchObject({
@@ -214,14 +214,14 @@ describe('an inspection', () => {
     expect(stopped[0]).toMatchObject({ state: 'aborted', verdict: 'uncertain', evaluation: 0 });
   });
 
-  it('ends where its results can no longer be kept: the agent must not go on unheard', async () => {
+  it('ends if its results can no longer be stored: the agent must not judge without results', async () => {
     const publish = () => Promise.reject(new Error('disk gone'));
     await expect(inspected([part(1)], { publish })).rejects.toThrow('disk gone');
   });
 });
 
 describe('while heads change', () => {
-  it('judges a part again whose frames two heads had judged, by the rules of the one that did it all', async () => {
+  it('judges a part again if two heads judged its frames, by the rules of the second', async () => {
     const versions = ['old', 'new', 'new', 'new'];
     const asked: string[] = [];
     const [result, ...more] = await inspected([part(1, { frames: [frame(1_000), frame(1_040)] })], {
@@ -240,7 +240,7 @@ describe('while heads change', () => {
     expect(asked).toEqual(['new']);
   });
 
-  it('never publishes what the candidate in the shadow says, and shows it beside the result', async () => {
+  it('never publishes the verdict of a candidate on trial, and shows it with the result', async () => {
     const shown: Parameters<Line['show']>[1][] = [];
     const shadow = { version: 'next', probabilities: { good: 0.02, dent: 0.98 } };
     const [result] = await inspected([part(1)], {
@@ -252,7 +252,7 @@ describe('while heads change', () => {
     expect(shown[0]!.shadow).toMatchObject({ version: 'next', decision: { verdict: 'fail', label: 'dent' } });
   });
 
-  it('calls a part uncertain that is unlike everything labelled, whatever the head says', async () => {
+  it('calls a part uncertain that is unlike all labelled parts, for any label of the head', async () => {
     const shown: Parameters<Line['show']>[1][] = [];
     const [result] = await inspected([part(1)], {
       judge: async () => ({ ...good, familiarity: 0.7 }),
@@ -271,7 +271,7 @@ describe('a part that must have its result now', () => {
   it.each([
     ['no-result', 'failed'],
     ['job-aborted', 'aborted'],
-  ] as const)('has it without a judgement (%s), and those behind it go on', async (code, state) => {
+  ] as const)('has it without a judgement (%s), and the next parts are judged', async (code, state) => {
     const until = new AbortController();
     let asked = 0;
     const judge = () => {
@@ -286,7 +286,7 @@ describe('a part that must have its result now', () => {
     ]);
   });
 
-  it('is not judged at all where it was so already, and keeps a judgement that came before', async () => {
+  it('is not judged if its time is over before, and keeps an earlier judgement', async () => {
     const late = AbortSignal.abort(new QcError('job-aborted', 'aborted while it waited'));
     const until = new AbortController();
     const results = await inspected(

@@ -44,7 +44,7 @@ async function headOn(directory: string, base: string, promote: boolean) {
 }
 
 describe('the model of a running line', () => {
-  it('changes base and head together, and back, and tells so', async () => {
+  it('changes base and head together, and back, and reports it', async () => {
     await using folder = await tempFolder();
     await installTiny(folder.path, 'one');
     await installTiny(folder.path, 'two', tinyClassifier(2));
@@ -57,7 +57,7 @@ describe('the model of a running line', () => {
       return `${model.version} on ${model.base}`;
     };
     expect(await judged()).toBe(`${first} on one`);
-    // Changes that are asked for together happen one after the other.
+    // Simultaneous requests are processed one after the other.
     await Promise.all([live.promote(second), live.rollback(), live.promote(second)]);
     expect(await judged()).toBe(`${second} on two`);
     expect(live.info).toMatchObject({ version: second, base: 'two' });
@@ -75,7 +75,7 @@ describe('the model of a running line', () => {
     const second = await headOn(folder.path, 'two', false);
     const { live } = await open(folder.path);
     await using _ = live;
-    // Its manifest is intact, its weights are others.
+    // Its manifest is intact, its weights are not.
     await writeFile(`${folder.path}/bases/two.onnx`, 'damaged');
     await expect(live.promote(second)).rejects.toMatchObject({ code: 'model-damaged' });
     expect(live.info).toMatchObject({ version: first, base: 'one' });

@@ -29,7 +29,7 @@ describe('the state of the station', () => {
     station.changed();
   };
 
-  it('is starting until everything has been up once', () => {
+  it('is starting until everything has been up at least once', () => {
     expect(station.state).toBe('starting');
     model = { version: 'none', fault: undefined, notice: '' };
     expect(station.state).toBe('starting');
@@ -37,7 +37,7 @@ describe('the state of the station', () => {
     expect(station.state).toBe('inspecting');
   });
 
-  it('is degraded from then on whenever something is away, and says what', () => {
+  it('is then degraded whenever something is down, and names it', () => {
     allWell();
     cameras = [{ camera: 'top', up: false, reason: 'refused', blocked: '', remarks: '' }];
     expect(station.state).toBe('degraded');
@@ -48,14 +48,14 @@ describe('the state of the station', () => {
     expect(station.reasons).toEqual(['camera top: refused', 'broker: gone', 'model: its thread died']);
   });
 
-  it('is degraded while it cannot tell good from bad, although all is up', () => {
+  it('is degraded without a head, although everything is up', () => {
     allWell();
     model = { version: 'none', fault: undefined, notice: 'no head' };
     expect(station.state).toBe('degraded');
     expect(station.checks.every(({ ready }) => ready)).toBe(true);
   });
 
-  it('is not ready while a camera delivers frames that show no part as it is now', () => {
+  it('is not ready while a camera delivers outdated frames', () => {
     allWell();
     cameras = [{ camera: 'top', up: true, reason: '', blocked: 'the image is frozen', remarks: '' }];
     expect(station.checks).toContainEqual({
@@ -82,7 +82,7 @@ describe('the state of the station', () => {
     });
   });
 
-  it('takes a notice back', () => {
+  it('removes a notice', () => {
     allWell();
     station.notice('parts of top', 'stuck');
     expect(station.status).toMatchObject({ state: 'degraded', reasons: ['stuck'] });
@@ -90,7 +90,7 @@ describe('the state of the station', () => {
     expect(station.state).toBe('inspecting');
   });
 
-  it('tells its listeners, and since when it is so', () => {
+  it('notifies its listeners, with the time of the change', () => {
     let told = 0;
     station.onChange(() => told++);
     allWell();

@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { type PartTimes, timingsOf } from '../../agent/timings.ts';
 import { frameTimes } from '../rigs/frame-times.ts';
 
-/** Taken at 1,000, found at once; judged from 1,002 to 1,025, answered at 1,026, decided and in turn at once. */
+/**
+ * Captured at 1,000 and found immediately; judged from 1,002 to 1,025, answered at 1,026, decided and delivered
+ * immediately.
+ */
 const part: PartTimes = {
   first: frameTimes(1_000),
   foundAt: 1_000,
@@ -15,7 +18,7 @@ const part: PartTimes = {
 const run = (startedAt: number) => ({ ...part.runs[0]!, startedAt });
 
 describe('the timings of a part', () => {
-  it('follow it from stage to stage', () => {
+  it('consist of consecutive stages', () => {
     const times = { ...part, foundAt: 1_001, decidedAt: 1_026.5, turnAt: 1_030 };
     expect(timingsOf(times)).toEqual({
       capture: 5,
@@ -34,12 +37,12 @@ describe('the timings of a part', () => {
     });
   });
 
-  it('count a run of the model once that judged several of its images together', () => {
+  it('count a run of the model for several images once', () => {
     const together = timingsOf({ ...part, runs: [run(1_002), run(1_002), run(1_002)] });
     expect(together).toEqual(timingsOf(part));
   });
 
-  it('count what two workers did at a time once', () => {
+  it('count simultaneous work of two workers once', () => {
     // The second one begins 10 ms later and ends 10 ms later.
     const { queue, inference, answer, total } = timingsOf({
       ...part,
@@ -51,7 +54,7 @@ describe('the timings of a part', () => {
     expect({ queue, inference, answer, total }).toEqual({ queue: 2, inference: 33, answer: 1, total: 44 });
   });
 
-  it('call it waiting where the model does something else between two of its images', () => {
+  it('count the time of other work between two of its images as waiting', () => {
     const { queue, inference, answer } = timingsOf({
       ...part,
       runs: [run(1_002), run(1_035)],
@@ -62,21 +65,21 @@ describe('the timings of a part', () => {
     expect({ queue, inference, answer }).toEqual({ queue: 12, inference: 46, answer: 0 });
   });
 
-  it('end where nobody waits any more for a run that goes on', () => {
+  it('end when the part no longer waits for the run', () => {
     const aborted = timingsOf({ ...part, answeredAt: 1_010, decidedAt: 1_010, turnAt: 1_010 });
     expect(aborted).toMatchObject({ queue: 2, inference: 8, answer: 0, total: 18 });
   });
 
-  it('call it waiting for the model where it never answered', () => {
+  it('count the time as waiting if the model never answered', () => {
     expect(timingsOf({ ...part, runs: [] })).toMatchObject({ queue: 26, inference: 0, answer: 0, total: 34 });
   });
 
-  it('begin at the arrival where the clock of the camera is ahead', () => {
+  it('begin at the arrival if the clock of the camera is ahead', () => {
     const first = { ...frameTimes(1_000), capturedAt: 1_500 };
     expect(timingsOf({ ...part, first })).toMatchObject({ capture: 0, decode: 2, total: 29 });
   });
 
-  it('are nothing where a part has no image', () => {
+  it('are empty for a part without an image', () => {
     const told = timingsOf({ ...part, first: undefined, runs: [] });
     expect(new Set(Object.values(told))).toEqual(new Set([0]));
   });

@@ -11,7 +11,11 @@ const size = 128;
  * Pooled features like those of a base with rectification: each label has a level for each feature, each part its own
  * noise.
  */
-function randomFeatures(random: Random, label: 'good' | 'scratch', { gain = 1, shift = 0 } = {}): Float32Array {
+function randomFeatures(
+  random: Random,
+  label: 'good' | 'scratch',
+  { gain = 1, shift = 0 } = {},
+): Float32Array {
   const levels = seededRandom(label === 'good' ? 11 : 12);
   const common = seededRandom(13);
   return Float32Array.from({ length: size }, (_, d) => {

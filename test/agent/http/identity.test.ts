@@ -141,7 +141,9 @@ describe.concurrent('sessions', () => {
         isCut = true;
       });
     own.write(own.line.viewer, own.line.engineer.replace(' engineer ', ' operator '));
-    await until(async () => (await status(anna, '/api/v1/status')) === 401, { what: 'the end of the session' });
+    await until(async () => (await status(anna, '/api/v1/status')) === 401, {
+      what: 'the end of the session',
+    });
     await until(() => isCut, { what: 'her events to end' });
     expect(await status(kim, '/api/v1/status')).toBe(200);
     expect(await status(kim, '/api/v1/audit')).toBe(403);

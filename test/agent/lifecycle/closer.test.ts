@@ -21,7 +21,7 @@ it('closes in reverse order and only once', async () => {
   expect(closed).toEqual(['third', 'second', 'first']);
 });
 
-it('closes everything even where one fails, and tells all failures', async () => {
+it('closes everything even if one fails, and reports all failures', async () => {
   const closed: string[] = [];
   const closer = new Closer();
   closer.use(closing(closed)('first'));
@@ -35,7 +35,7 @@ it('closes everything even where one fails, and tells all failures', async () =>
   expect(closed).toEqual(['first']);
 });
 
-it('hands everything over, so that a scope that failed half-way has cleaned up and one that succeeded has not', async () => {
+it('passes everything on, so that a failed scope cleans up and a successful one does not', async () => {
   const closed: string[] = [];
   const openBoth = async (fails: boolean): Promise<Closer> => {
     await using opened = new Closer();

@@ -24,14 +24,14 @@ it('ids sort by their age, also within a millisecond and after the clock was set
   expect(isSorted(ids.map((time) => newId(time)))).toBe(true);
 });
 
-it('the time in them goes on while the clock is behind', async () => {
+it('their time continues while the clock is behind', async () => {
   const ahead = decodeTime(newId()) + 3 * 3_600_000;
   const first = newId(ahead);
   await until(() => decodeTime(newId()) >= ahead + 20, { what: 'time to go on' });
   expect(isSorted([first, newId()])).toBe(true);
 });
 
-it('and after the ids that an earlier process made', () => {
+it('and after the ids of an earlier process', () => {
   const later = newId(Date.now() + 24 * 3_600_000);
   idsGoOnAfter(later);
   expect(newId() > later).toBe(true);

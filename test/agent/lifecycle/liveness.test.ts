@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Liveness } from '../../../agent/lifecycle/liveness.ts';
 
-describe('whether the work goes on', () => {
+describe('whether the agent makes progress', () => {
   let liveness: Liveness;
-  /** Of a clock that runs ahead by so many ms. */
+  /** The fault at a later time, ms. */
   const later = (ms: number) => liveness.hang(performance.now() + ms);
   const endless = () => new Promise<never>(() => undefined);
 
@@ -11,19 +11,19 @@ describe('whether the work goes on', () => {
     liveness = new Liveness();
   });
 
-  it('idle is alive, forever', () => {
+  it('idle is alive for any time', () => {
     liveness.job('the inference', 1_000);
     expect(later(86_400_000)).toBeUndefined();
   });
 
-  it('work that does not end hangs once its patience is over', () => {
+  it('work that does not end hangs after its maximum time', () => {
     const judging = liveness.job('the inference', 1_000);
     void judging(endless);
     expect(later(500)).toBeUndefined();
     expect(later(5_000)).toBe('the inference has not ended for 5 s');
   });
 
-  it('a full queue is alive as long as pieces of it end, well or badly', async () => {
+  it('a full queue is alive as long as items end, with or without success', async () => {
     const judging = liveness.job('the inference', 1_000);
     void judging(endless);
     const before = later(5_000);
@@ -34,7 +34,7 @@ describe('whether the work goes on', () => {
     expect(later(5_000)).toBeDefined();
   });
 
-  it('a wait that something else accounts for is excused, and counted again when that is over', () => {
+  it('a wait with a known cause does not count, and counts again after the cause ends', () => {
     let loading = true;
     const judging = liveness.job('the inference', 1_000, () => loading);
     void judging(endless);
@@ -44,14 +44,14 @@ describe('whether the work goes on', () => {
     expect(later(62_000)).toBe('the inference has not ended for 2 s');
   });
 
-  it('a loop that stands still hangs', () => {
+  it('a loop without progress hangs', () => {
     const lastActiveAt = performance.now();
     liveness.loop('the reading of camera top', 80_000, () => lastActiveAt);
     expect(later(79_000)).toBeUndefined();
     expect(later(90_000)).toBe('the reading of camera top has not progressed for 90 s');
   });
 
-  it('a model that is out of order has its time to come back', () => {
+  it('a failed model has time to recover', () => {
     let fault: string | undefined = 'the inference thread failed';
     liveness.fault('the model', 10_000, () => fault);
     expect(later(5_000)).toBeUndefined();

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { retry } from '../../../agent/lifecycle/retry.ts';
 
-it('tries again after every end, waiting longer each time, until told to stop', async () => {
+it('tries again after every end with increasing waits until it is stopped', async () => {
   const stop = new AbortController();
   const failures: { error: unknown; waitMs: number }[] = [];
   let attempts = 0;
@@ -24,14 +24,14 @@ it('tries again after every end, waiting longer each time, until told to stop', 
   expect(attempts).toBe(12);
   expect(failures[0]?.error).toMatchObject({ message: 'ended without an error' });
   expect(failures[1]?.error).toMatchObject({ message: 'attempt 2' });
-  // Full jitter: each wait lies below a ceiling that doubles up to the maximum.
+  // Full jitter: each wait is below a limit that doubles up to the maximum.
   for (const [index, { waitMs }] of failures.entries()) {
     expect(waitMs).toBeGreaterThanOrEqual(1);
     expect(waitMs).toBeLessThanOrEqual(Math.min(20, 2 * 2 ** index));
   }
 });
 
-it('ends a wait at once when told to stop', async () => {
+it('ends a wait immediately when it is stopped', async () => {
   const stop = new AbortController();
   const running = retry(() => Promise.reject(new Error('away')), {
     signal: stop.signal,
@@ -42,7 +42,7 @@ it('ends a wait at once when told to stop', async () => {
   await expect(running).resolves.toBeUndefined();
 });
 
-it('gives the attempt the signal, and swallows what it throws for it', async () => {
+it('passes the signal to the attempt, and ignores the error that follows', async () => {
   const stop = new AbortController();
   let told = 0;
   await retry(
@@ -56,7 +56,7 @@ it('gives the attempt the signal, and swallows what it throws for it', async () 
   expect(told).toBe(0);
 });
 
-it('waits for minutes after a refused log-in, and logs in at once with new credentials', async () => {
+it('waits for minutes after a refused log-in, and logs in immediately with new credentials', async () => {
   const stop = new AbortController();
   let change = new AbortController();
   const waits: number[] = [];

@@ -8,7 +8,7 @@ import { until } from '../../rigs/until.ts';
 const missing = notifyMissing();
 if (missing) console.info(`skipped: ${missing}`);
 
-describe.skipIf(missing !== undefined)('what systemd is told, over a real socket', () => {
+describe.skipIf(missing !== undefined)('notifications to systemd, over a real socket', () => {
   let systemd: NotifySocket;
   let manager: ServiceManager;
   let log: string[];
@@ -31,7 +31,7 @@ describe.skipIf(missing !== undefined)('what systemd is told, over a real socket
     await systemd[Symbol.asyncDispose]();
   });
 
-  it('is starting, ready, and stopping, in this order', async () => {
+  it('are starting, ready, and stopping, in this order', async () => {
     open();
     manager.status('starting');
     manager.status('inspecting');
@@ -46,7 +46,7 @@ describe.skipIf(missing !== undefined)('what systemd is told, over a real socket
     expect(log).toEqual([]);
   });
 
-  it('the watchdog is fed while the work goes on, not while it hangs, and again when it has ended', async () => {
+  it('the watchdog is notified while work progresses, not while it hangs, and again after its end', async () => {
     open({ WATCHDOG_USEC: '300000', WATCHDOG_PID: '42' });
     const liveness = new Liveness();
     const judging = liveness.job('the inference', 200);
@@ -61,7 +61,7 @@ describe.skipIf(missing !== undefined)('what systemd is told, over a real socket
         what: 'the hang to be noticed',
       },
     );
-    // What was on its way has arrived after a message that was sent later.
+    // Earlier messages have arrived when a later one arrives.
     manager.status('mark');
     await hears('STATUS=mark');
     const before = feeds();
@@ -74,7 +74,7 @@ describe.skipIf(missing !== undefined)('what systemd is told, over a real socket
     await until(() => feeds() > before, { what: 'the watchdog to be fed again' });
   });
 
-  it('a watchdog that is meant for another process is left alone', async () => {
+  it('a watchdog of another process is not notified', async () => {
     open({ WATCHDOG_USEC: '30000', WATCHDOG_PID: '43' });
     manager.ready(() => undefined);
     await hears('READY=1');
@@ -83,7 +83,7 @@ describe.skipIf(missing !== undefined)('what systemd is told, over a real socket
     expect(feeds()).toBe(0);
   });
 
-  it('a systemd that is not there is one warning, and no fault', async () => {
+  it('a missing systemd-notify gives one warning and no fault', async () => {
     open({ PATH: '/nowhere', WATCHDOG_USEC: '30000' });
     manager.ready(() => undefined);
     await until(() => log.some((line) => line.includes('systemd-notify is not installed here')), {

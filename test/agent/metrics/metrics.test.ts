@@ -82,7 +82,7 @@ function samples(text: string): Map<string, number> {
   return found;
 }
 
-it('shows every metric of the contract, and counts right', async () => {
+it('shows every metric of the contract, and counts correctly', async () => {
   const metrics = filled();
   for (const name of contract) expect(metrics.names()).toContain(name);
   const found = samples(await metrics.text());
@@ -105,7 +105,7 @@ it('shows every metric of the contract, and counts right', async () => {
   expect(found.has('process_cpu_seconds_total')).toBe(true);
 });
 
-it('shows how versions were judged, what things cost and how much room there is', async () => {
+it('shows the scores of versions, unit costs and free space', async () => {
   const found = samples(await filled().text());
   expect(found.get('qc_model_score{version="v1",metric="error_reduction"}')).toBe(0.5);
   expect(found.has('qc_model_score{version="v2",metric="error_reduction"}')).toBe(false);
@@ -116,7 +116,7 @@ it('shows how versions were judged, what things cost and how much room there is'
   const [free, size] = ['qc_storage_free_bytes', 'qc_storage_size_bytes'].map((name) => found.get(name)!);
   expect(free).toBeGreaterThan(0);
   expect(size).toBeGreaterThanOrEqual(free!);
-  // No room known is not no room.
+  // Unknown free space is not shown as 0.
   expect(await createMetrics({ version: '1' }).text()).not.toMatch(/^qc_storage_/m);
 });
 
@@ -128,7 +128,7 @@ it('shows the figures of the newest ten versions', async () => {
   expect(shown.some((line) => line.includes('version="v1"'))).toBe(false);
 });
 
-it('starts what may never happen to a camera at 0, so that the first time is an increase', async () => {
+it('starts the counters of a camera at 0, so that the first event is an increase', async () => {
   const metrics = createMetrics({ version: '1' });
   metrics.watchCamera('top', () => ({
     camera: 'top',
@@ -144,7 +144,7 @@ it('starts what may never happen to a camera at 0, so that the first time is an 
   expect(found.get('qc_parts_inspected_total{camera="top",recipe="default",verdict="fail"}')).toBe(0);
 });
 
-it('shows drift only while there is something to tell', async () => {
+it('shows drift only while it is known', async () => {
   const metrics = createMetrics({ version: '1' });
   let drift: number | undefined = 0.7;
   metrics.watchDrift('top', () => drift);
@@ -153,7 +153,7 @@ it('shows drift only while there is something to tell', async () => {
   expect(samples(await metrics.text()).has('qc_feature_drift{camera="top"}')).toBe(false);
 });
 
-it('keeps label values bounded, whatever recipes a PLC sends', async () => {
+it('limits the number of label values, for any recipes that a PLC sends', async () => {
   const metrics = createMetrics({ version: '1' });
   for (let i = 0; i < 500; i++) {
     metrics.partInspected({
@@ -169,7 +169,7 @@ it('keeps label values bounded, whatever recipes a PLC sends', async () => {
   expect(lines.filter((line) => line.startsWith('qc_parts_inspected_total')).length).toBe(65);
 });
 
-it('has a registry of its own each', () => {
+it('has a separate registry per instance', () => {
   expect(() => [createMetrics({ version: '1' }), createMetrics({ version: '2' })]).not.toThrow();
 });
 
@@ -183,20 +183,20 @@ it.skipIf(promtoolMissing)('satisfies promtool', async () => {
   expect(execFileSync('promtool', ['check', 'metrics'], { input: `${own}\n`, encoding: 'utf8' })).toBe('');
 });
 
-it('shows where the time of judged parts goes, and of nothing that waited for the broker', async () => {
+it('shows the time of each stage for judged parts, without parts that waited for the broker', async () => {
   const metrics = createMetrics({ version: '1.2.3' });
   const timingsMs = { capture: 3, decode: 4, queue: 1, base: 22, inference: 23, total: 31 };
   metrics.partTimed({ state: 'completed', timingsMs });
   metrics.partTimed({ state: 'failed', timingsMs });
   for (let sequence = 1; sequence <= 300; sequence++) metrics.partStored({ camera: 'top', sequence }, 0);
-  // Forgotten, of another run of the agent, told, and told again.
+  // Forgotten, of another run of the agent, acknowledged, and acknowledged again.
   for (const sequence of [1, 999, 300, 300]) metrics.partPublished({ camera: 'top', sequence });
   const found = samples(await metrics.text());
   const sum = (stage: string) => found.get(`qc_stage_seconds_sum{stage="${stage}"}`);
   const count = (stage: string) => found.get(`qc_stage_seconds_count{stage="${stage}"}`);
   expect([sum('base'), count('base')]).toEqual([0.022, 1]);
   expect(sum('decode')).toBe(0.004);
-  // A sum of others is no stage.
+  // A sum of stages is not a stage.
   expect(count('inference')).toBeUndefined();
   expect(count('total')).toBeUndefined();
   expect([count('store'), count('publish')]).toEqual([300, 1]);

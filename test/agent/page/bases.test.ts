@@ -1,4 +1,4 @@
-/** The Bases tab in a real browser, with bases played from memory; images go to a folder to look at. */
+/** The Bases tab in a real browser, with bases simulated in memory; screenshots are saved in a folder. */
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ const sizes = { desk: { width: 1280, height: 800 }, phone: { width: 390, height:
 
 if (browserMissing) console.warn(`skipped: the Bases tab in a browser: ${browserMissing}`);
 describe.skipIf(browserMissing)('the Bases tab', () => {
-  it('lists, compares with progress, tells the result in words, and switches after a question', async () => {
+  it('lists bases, compares them with progress, explains the result, and switches after a question', async () => {
     await mkdir(pictures, { recursive: true });
     const rig = createCalibrationRig();
     await using station = await openStationRig({}, { calibration: rig });

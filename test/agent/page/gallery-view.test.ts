@@ -11,7 +11,7 @@ if (browserMissing) console.warn(`skipped: the Gallery and Check tabs in a brows
 describe.skipIf(browserMissing)('the Gallery and Check tabs in a browser', () => {
   beforeAll(() => mkdir(pictures, { recursive: true }));
 
-  it('relabels and deletes many frames at once in the gallery, asks once, and takes it back', async () => {
+  it('relabels and deletes many frames at once in the gallery after one question, and undoes it', async () => {
     const rig = createCalibrationRig({ labelled: 100 });
     await using opened = await open(rig, '#gallery');
     const { page } = opened;
@@ -57,7 +57,7 @@ describe.skipIf(browserMissing)('the Gallery and Check tabs in a browser', () =>
     expect(opened.complaints).toEqual([]);
   });
 
-  it('renames, merges and deletes a label, and says before what follows from it', async () => {
+  it('renames, merges and deletes a label, and explains the consequences before', async () => {
     const rig = createCalibrationRig();
     await using opened = await open(rig, '#gallery');
     const { page } = opened;
@@ -91,7 +91,7 @@ describe.skipIf(browserMissing)('the Gallery and Check tabs in a browser', () =>
     expect(opened.complaints).toEqual([]);
   });
 
-  it('repairs a likely mistake by one key, keeps another, and lists the other findings', async () => {
+  it('corrects a likely mistake with one key, keeps another, and lists the other findings', async () => {
     const rig = createCalibrationRig();
     const [a, b, c] = rig.labelled();
     rig.findings = [
@@ -131,7 +131,7 @@ describe.skipIf(browserMissing)('the Gallery and Check tabs in a browser', () =>
     await page.keyboard.press('k');
     await page.getByText('1 label repaired. 2 problems in 24 frames.').waitFor();
     expect(rig.asked).toEqual(['relabel 1 as scratch']);
-    // Undo goes back through the answers: first the one that was kept, then the one that was repaired.
+    // Undo reverts the answers: first the kept one, then the corrected one.
     await page.keyboard.press('z');
     await page.getByRole('img', { name: b!.id.slice(0, 12) }).waitFor();
     expect(rig.asked).toHaveLength(1);

@@ -44,7 +44,7 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     expect(opened.complaints).toEqual([]);
   });
 
-  it('shows where the head saw a defect, and otherwise why it says so', async () => {
+  it('shows the place of a defect, and otherwise the reason of the prediction', async () => {
     const rig = createCalibrationRig();
     const [first, second] = rig.waiting;
     const { where, region } = scratchAt;
@@ -55,7 +55,7 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     await page.keyboard.press('w');
     await page.locator('#look-frame .where image').waitFor({ state: 'attached' });
     expect(await page.locator('.where-line').count()).toBe(1);
-    // Marks are made above it.
+    // Marks are drawn above it.
     expect(await page.locator('#look-frame .marks').isVisible()).toBe(true);
     await shoot(page, 'label-where');
     await page.keyboard.press('w');
@@ -67,7 +67,7 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     expect(opened.complaints).toEqual([]);
   });
 
-  it('brings a part back by undo, and says beforehand what will be undone', async () => {
+  it('returns a part with undo, and states before what will be undone', async () => {
     const rig = createCalibrationRig();
     const [first, second, third] = rig.waiting.map((one) => one.partId) as [string, string, string];
     await using opened = await open(rig);
@@ -82,7 +82,7 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     await page.getByText('You labelled 0 since you opened this page').waitFor();
     await page.keyboard.press('1');
     await picture(page, second).waitFor();
-    // A skip is told to the agent with the next answer only, and can be undone until then.
+    // A skip is sent to the agent with the next answer, and can be undone until then.
     await page.keyboard.press('s');
     await picture(page, third).waitFor();
     await page.keyboard.press('Backspace');
@@ -96,7 +96,7 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     expect(opened.complaints).toEqual([]);
   });
 
-  it('says who was quicker and goes on, and brings back a part whose label was not saved', async () => {
+  it('reports a label by another person and continues, and returns a part whose label was not saved', async () => {
     const rig = createCalibrationRig();
     const [first, second, third, fourth] = rig.waiting;
     rig.taken = first!.resultId;
@@ -110,7 +110,7 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     rig.failure = new QcError('dataset-write-failed', 'the disk is full');
     await page.keyboard.press('1');
     await page.getByRole('alert').getByText('the disk is full').waitFor();
-    // The image does not change under a finger that is about to press: the part comes back as the next one.
+    // The current image does not change: the part returns as the next one.
     await picture(page, third!.partId).waitFor();
     await page.keyboard.press('1');
     await picture(page, second!.partId).waitFor();
@@ -122,7 +122,7 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     await page.getByText('You labelled 2 since you opened this page').waitFor();
   });
 
-  it('corrects a past part that a link names, whoever labelled it before', async () => {
+  it('corrects a past part from a link, also with a label by another person', async () => {
     const rig = createCalibrationRig();
     const { resultId, partId } = rig.waiting[7]!;
     const past = result(7, { resultId, partId });
@@ -144,7 +144,7 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     await using opened = await open(rig);
     const { page } = opened;
     await picture(page, first.partId).waitFor();
-    // The image is smaller than its box: a mark lies where the image was tapped, not where the box was.
+    // The image is smaller than its box: a mark is at the tapped point of the image, not of the box.
     const image = await shownArea(page);
     const at = (x: number, y: number) => [image.x + x * image.width, image.y + y * image.height] as const;
     const shown = (text: string) => page.locator('#look-marks').getByText(text);
@@ -233,7 +233,7 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     expect(opened.complaints).toEqual([]);
   });
 
-  it('says what to do when nothing waits, takes a new label, and shows where the head looks', async () => {
+  it('explains what to do when no part waits, accepts a new label, and shows the heat map', async () => {
     const rig = createCalibrationRig({ labelled: 0, offered: 0 });
     rig.calibrating = false;
     await using opened = await open(rig);
@@ -260,7 +260,7 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     await until(() => rig.arrived.length === 1);
     expect(rig.arrived[0]).toEqual({ resultId: part!.resultId, label: 'kratzer 1 s', ifUnlabelled: true });
     await page.locator('.pick').getByText('kratzer 1 s').waitFor();
-    // Whatever a label is called, it is text.
+    // Any label is displayed as text.
     await page.keyboard.press('n');
     await page.keyboard.type('<img src=x>');
     await page.keyboard.press('Enter');

@@ -1,4 +1,6 @@
-/** Opens the calibration page in a real browser, with calibration simulated in memory; images go to a folder to look at. */
+/**
+ * Opens the calibration page in a real browser, with calibration simulated in memory; screenshots are saved in a folder.
+ */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -38,7 +40,7 @@ export async function open(
   }
 }
 
-/** On the touch panel and on a phone; nothing may lie beyond the right edge. */
+/** Takes screenshots on the touch panel and on a phone; nothing may extend beyond the right edge. */
 export async function shoot(page: Page, name: string): Promise<void> {
   for (const [device, viewport] of Object.entries({ phone, 'touch-panel': touchPanel })) {
     await page.setViewportSize(viewport);
@@ -50,10 +52,10 @@ export async function shoot(page: Page, name: string): Promise<void> {
 
 export const picture = (page: Page, partId: string) => page.getByRole('img', { name: `Part ${partId}` });
 export const button = (page: Page, name: string | RegExp) => page.getByRole('button', { name });
-/** Where the image lies on the screen, px: its box is larger. */
+/** Area of the image on the screen, px; its box is larger. */
 export async function shownArea(page: Page, layer = '#look-frame .marks') {
   return page.locator(layer).evaluate((element) => {
-    // What the browser is asked knows no types of this project.
+    // Code in the browser does not know the types of this project.
     const svg = element as unknown as {
       viewBox: { baseVal: { width: number; height: number } };
       getScreenCTM(): { a: number; e: number; f: number };

@@ -11,7 +11,7 @@ if (browserMissing) console.warn(`skipped: the calibration page in a browser: ${
 describe.skipIf(browserMissing)('the calibration page in a browser', () => {
   beforeAll(() => mkdir(pictures, { recursive: true }));
 
-  it('is worked by the keyboard alone, with a focus that can be seen', async () => {
+  it('can be used by the keyboard alone, with a visible focus', async () => {
     const rig = createCalibrationRig();
     await using opened = await open(rig);
     const { page } = opened;
@@ -47,7 +47,7 @@ describe.skipIf(browserMissing)('the calibration page in a browser', () => {
     expect(opened.complaints).toEqual([]);
   });
 
-  it('says when the agent is gone, labels nothing meanwhile, and comes back by itself', async () => {
+  it('reports a lost connection, labels nothing meanwhile, and reconnects automatically', async () => {
     const rig = createCalibrationRig();
     const station = await openStationRig({}, { calibration: rig });
     await using browser = await openBrowser(`${station.http.url}/calibrate.html`, touchPanel);

@@ -11,7 +11,7 @@ if (browserMissing) console.warn(`skipped: the Train and History tabs in a brows
 describe.skipIf(browserMissing)('the Train and History tabs in a browser', () => {
   beforeAll(() => mkdir(pictures, { recursive: true }));
 
-  it('leads a newcomer: good parts first, training from ten of them, and what more would promise', async () => {
+  it('guides a new user: good parts first, training from ten of them, and the effect of more', async () => {
     const rig = createCalibrationRig({ labelled: 9, isNew: true });
     await using opened = await open(rig);
     const { page } = opened;
@@ -33,7 +33,7 @@ describe.skipIf(browserMissing)('the Train and History tabs in a browser', () =>
     expect(opened.complaints).toEqual([]);
   });
 
-  it('says that the model is of another base, and trains it again with one tap', async () => {
+  it('reports that the model is of another base, and trains it again with one tap', async () => {
     const rig = createCalibrationRig();
     rig.misfit =
       'model version 2026-11-23.1 was trained on the base old (435e05c66783…), the base in use is new (33fa3752a311…)';
@@ -51,7 +51,7 @@ describe.skipIf(browserMissing)('the Train and History tabs in a browser', () =>
     expect(opened.complaints).toEqual([]);
   });
 
-  it('trains a candidate, shows how it was judged, tries it in the shadow and promotes it', async () => {
+  it('trains a candidate, shows its scores, tries it on live parts and promotes it', async () => {
     const rig = createCalibrationRig();
     const [part] = rig.waiting;
     rig.estimate = {

@@ -1,4 +1,4 @@
-/** Frames drawn pixel by pixel, and a camera in memory that hands them out. */
+/** Frames drawn pixel by pixel, and a camera in memory that delivers them. */
 import type { CameraEvent, CameraEvents } from '../../../agent/camera/camera.ts';
 import type { Part } from '../../../agent/inspect.ts';
 import type { OpenParts } from '../../../agent/part/parts.ts';
@@ -19,7 +19,7 @@ export function seeded(seed: number): () => number {
 }
 
 export interface Square {
-  /** Left upper corner and side, pixels; may lie outside. */
+  /** Left upper corner and side, pixels; may be outside the image. */
   readonly x: number;
   readonly y: number;
   readonly side: number;
@@ -29,13 +29,13 @@ export interface Square {
 
 export interface Scene {
   readonly squares?: readonly Square[];
-  /** Factor on all brightness. */
+  /** Factor of the brightness. */
   readonly light?: number;
 }
 
-/** Draws images of a belt with fixed structure, fresh sensor noise in each, 25 a second. */
+/** Draws 25 images per second of a belt with a fixed structure and new sensor noise in each. */
 export class DrawnCamera implements CameraEvents {
-  /** What is in each frame. */
+  /** The scene in each frame. */
   readonly truth = new WeakMap<Frame, Scene>();
   now = 1_700_000_000_000;
   #events: CameraEvent[] = [];
@@ -109,7 +109,7 @@ export class DrawnCamera implements CameraEvents {
     }
   }
 
-  /** Resolves when everything shown has been looked at. */
+  /** Resolves when all shown frames have been processed. */
   async seen(): Promise<void> {
     if (this.#events.length === 0) return;
     await new Promise<void>((resolve) => {
@@ -118,13 +118,13 @@ export class DrawnCamera implements CameraEvents {
   }
 }
 
-/** What has been found so far, without waiting for more. */
+/** The parts found so far, without waiting for more. */
 export async function found(parts: OpenParts): Promise<Part[]> {
   const all: Part[] = [];
   for (;;) {
     const patience = new AbortController();
     const next = parts.next(patience.signal);
-    // A part that is there is handed out before the end of this turn of the event loop.
+    // A part that was found is delivered before the end of this turn of the event loop.
     const turn = setImmediate(() => patience.abort());
     try {
       all.push(await next);
@@ -136,7 +136,7 @@ export async function found(parts: OpenParts): Promise<Part[]> {
   }
 }
 
-/** A square as wide as given, on its way over the image from left to right. */
+/** A square that crosses the image from left to right. */
 export function* crossing(
   side: number,
   step: number,

@@ -32,7 +32,7 @@ async function keep(): Promise<string> {
   return join(directory, 'presence', 'top.json');
 }
 
-test('a background is found again by its region and shape, and only there', async () => {
+test('a background is found only by its region and shape', async () => {
   await keep();
   await using kept = await open();
   expect(kept.find(view)).toEqual(levels);
@@ -40,7 +40,7 @@ test('a background is found again by its region and shape, and only there', asyn
   expect(kept.find({ ...view, width: 2, height: 4 })).toBeUndefined();
 });
 
-test('each region has its own, and another camera has none', async () => {
+test('each region has its own background, and another camera has none', async () => {
   await using kept = await open();
   const other = { ...view, region: { ...region, x: 0.2 } };
   kept.keep(view, levels);
@@ -52,7 +52,7 @@ test('each region has its own, and another camera has none', async () => {
   expect(moved.find(view)).toBeUndefined();
 });
 
-test('no single changed bit of the file gives another background', async () => {
+test('a changed bit of the file never gives another background', async () => {
   const file = await keep();
   const intact = await readFile(file);
   for (let bit = 0; bit < 8 * intact.length; bit++) {

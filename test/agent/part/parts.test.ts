@@ -14,7 +14,7 @@ function open(camera: DrawnCamera, trigger: unknown, frames = 1, recipe = () => 
   });
 }
 
-/** The same frame, captured at another time. */
+/** The same frame with another capture time. */
 const at = (frame: Frame, capturedAt: number): Frame => ({
   ...frame,
   capturedAt,
@@ -28,7 +28,7 @@ const code = (promise: Promise<unknown>) =>
   );
 
 describe('continuous', () => {
-  test('makes a part every everyMs without drift, of frames that are in no other', async () => {
+  test('makes a part every everyMs without drift, and uses each frame once', async () => {
     const camera = new DrawnCamera();
     await using parts = open(camera, { kind: 'continuous', everyMs: 200 }, 3);
     const random = seeded(5);
@@ -55,7 +55,7 @@ describe('continuous', () => {
     expect(times.length).toBeLessThanOrEqual(due + 1);
   });
 
-  test('skips ticks for a slow consumer and hands out the newest', async () => {
+  test('skips parts for a slow consumer and delivers the newest', async () => {
     const camera = new DrawnCamera();
     await using parts = open(camera, { kind: 'continuous', everyMs: 40 });
     camera.show({}, 30);
@@ -65,7 +65,7 @@ describe('continuous', () => {
     expect(given[0]?.frames[0]?.capturedAt).toBe(camera.now);
   });
 
-  test('fails a part whose frames were half collected, and makes none while the camera is down', async () => {
+  test('fails a part with incomplete frames, and makes none while the camera is down', async () => {
     const camera = new DrawnCamera();
     await using parts = open(camera, { kind: 'continuous', everyMs: 40 }, 3);
     camera.show({}, 2);
@@ -80,7 +80,7 @@ describe('continuous', () => {
     expect((await found(parts)).map(({ failure }) => failure)).toEqual([undefined]);
   });
 
-  test('does not care what the wall clock says', async () => {
+  test('is independent of the wall clock', async () => {
     const camera = new DrawnCamera();
     await using parts = open(camera, { kind: 'continuous', everyMs: 40 });
     for (const hours of [0, -1, 1, 0]) {
@@ -117,7 +117,7 @@ describe('command', () => {
     expect(more).toEqual([]);
   });
 
-  test('a frame captured at the very moment counts', async () => {
+  test('a frame captured at the same moment counts', async () => {
     const camera = new DrawnCamera();
     await using parts = open(camera, kind);
     const answer = parts.trigger({});
@@ -127,7 +127,7 @@ describe('command', () => {
     expect((await found(parts))[0]?.partId).toMatch(/^top-/);
   });
 
-  test('refuses when no frame comes in time, and then has no part', async () => {
+  test('refuses if no frame arrives in time, and makes no part', async () => {
     const camera = new DrawnCamera();
     await using parts = open(camera, { kind: 'command', timeoutMs: 10 });
     const answer = code(parts.trigger({}));
@@ -139,7 +139,7 @@ describe('command', () => {
     expect(await found(parts)).toEqual([]);
   });
 
-  test('refuses while the camera is down, and when it goes down before a frame came', async () => {
+  test('refuses while the camera is down, and if it goes down before a frame arrives', async () => {
     const camera = new DrawnCamera();
     await using parts = open(camera, kind);
     const answer = code(parts.trigger({}));
@@ -174,7 +174,7 @@ describe('command', () => {
     });
   });
 
-  test('refuses a trigger while one is collected', async () => {
+  test('refuses a trigger during another one', async () => {
     const camera = new DrawnCamera();
     await using parts = open(camera, kind, 2);
     const first = code(parts.trigger({}));
@@ -189,7 +189,7 @@ describe('command', () => {
     expect(await free).toBe('accepted');
   });
 
-  test('a job that must end is refused without a frame, and given as failed with one', async () => {
+  test('a job that must end is refused without a frame, and fails with one', async () => {
     const camera = new DrawnCamera();
     await using parts = open(camera, kind, 2);
     for (const frames of [0, 1]) {
@@ -205,7 +205,7 @@ describe('command', () => {
     expect(more).toEqual([]);
   });
 
-  test('closing refuses what waits, fails what was accepted, and then ends', async () => {
+  test('closing refuses waiting triggers, fails accepted ones, and then ends', async () => {
     const camera = new DrawnCamera();
     const parts = open(camera, kind, 2);
     const accepted = parts.trigger({});
@@ -224,7 +224,7 @@ describe('command', () => {
   });
 
   test.each([1, 2, 3])(
-    'whatever happens, every accepted job has one part and no other part comes (seed %i)',
+    'after random events, every accepted job has one part, and no other part exists (seed %i)',
     async (seed) => {
       const camera = new DrawnCamera(seed);
       const random = seeded(seed);
@@ -279,7 +279,7 @@ test('no timer is left when parts are closed', async () => {
 });
 
 describe('when the recipe changes', () => {
-  test('a part that was triggered before keeps the recipe of its trigger', async () => {
+  test('a part triggered before keeps the recipe of its trigger', async () => {
     const camera = new DrawnCamera();
     let now = 'bolts';
     await using parts = open(camera, { kind: 'command', timeoutMs: 60_000 }, 2, () => now);
@@ -318,7 +318,7 @@ describe('when the recipe changes', () => {
     for (const { capturedAt } of part?.frames ?? []) expect(capturedAt).toBeGreaterThan(changedAt);
   });
 
-  test('a part in view is judged by the recipe it came under, from what was seen where another region is cut', async () => {
+  test('a part in view is judged by its first recipe; with another region, from the earlier frames', async () => {
     for (const recut of [false, true]) {
       const camera = new DrawnCamera();
       let now = 'bolts';

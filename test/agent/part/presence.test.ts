@@ -32,7 +32,7 @@ const wholeFrames = (camera: DrawnCamera, part: Part) =>
   part.frames.every((frame) => camera.truth.get(frame)?.squares?.some(isWhole));
 
 test.each([1, 2, 3, 4])(
-  'fifty parts of every size and pace are fifty parts, seen whole (seed %i)',
+  'fifty parts of random size and speed are fifty parts, completely in view (seed %i)',
   async (seed) => {
     const camera = new DrawnCamera(seed);
     const { parts } = open(camera);
@@ -66,7 +66,7 @@ test.each([1, 2, 3, 4])(
   },
 );
 
-test('an empty belt is no part, whatever the light does', async () => {
+test('an empty belt is no part under any light', async () => {
   const camera = new DrawnCamera();
   const { parts } = open(camera);
   await using _ = parts;
@@ -83,7 +83,7 @@ test('an empty belt is no part, whatever the light does', async () => {
   expect(await all(camera, parts)).toHaveLength(1);
 });
 
-test('a part that stops is given while it stands there, once', async () => {
+test('a part that stops is delivered once, while it stands', async () => {
   const camera = new DrawnCamera();
   const { parts } = open(camera);
   await using _ = parts;
@@ -102,7 +102,7 @@ test('a part that stops is given while it stands there, once', async () => {
   expect(await all(camera, parts)).toEqual([]);
 });
 
-test('a moving part is given as soon as it is past its best, before it has left', async () => {
+test('a moving part is delivered after its best frame, before it has left', async () => {
   const camera = new DrawnCamera();
   const { parts } = open(camera);
   await using _ = parts;
@@ -111,7 +111,7 @@ test('a moving part is given as soon as it is past its best, before it has left'
   expect(await all(camera, parts)).toHaveLength(1);
 });
 
-test('a part that stops half in view is not judged by its half', async () => {
+test('a part that stops partly in view is not judged', async () => {
   const camera = new DrawnCamera();
   const { parts } = open(camera);
   await using _ = parts;
@@ -125,7 +125,7 @@ test('a part that stops half in view is not judged by its half', async () => {
   expect(wholeFrames(camera, given[0]!)).toBe(true);
 });
 
-test('a part too fast to be seen whole still is one part', async () => {
+test('a part too fast to be completely in view is one part', async () => {
   const camera = new DrawnCamera();
   const { parts } = open(camera);
   await using _ = parts;
@@ -152,7 +152,7 @@ test('two parts with two empty frames between them are two parts', async () => {
   expect(new Set(given.map(({ partId }) => partId)).size).toBe(6);
 });
 
-test('a camera lost in the middle fails the part once, and it is not judged again when the camera is back', async () => {
+test('a lost camera fails the part in view once, and the part is not judged again afterwards', async () => {
   const camera = new DrawnCamera();
   const { parts } = open(camera);
   await using _ = parts;
@@ -172,7 +172,7 @@ test('a camera lost in the middle fails the part once, and it is not judged agai
   expect(after.map(({ failure }) => failure)).toEqual([undefined]);
 });
 
-test('a camera lost with nothing in view, or with a part that was given, fails nothing', async () => {
+test('a camera lost without a part in view, or after its delivery, fails no part', async () => {
   const camera = new DrawnCamera();
   const { parts } = open(camera);
   await using _ = parts;
@@ -186,7 +186,7 @@ test('a camera lost with nothing in view, or with a part that was given, fails n
   expect((await all(camera, parts)).map(({ failure }) => failure)).toEqual([undefined]);
 });
 
-test('parts that move through while the background is learned leave no trace in it', async () => {
+test('parts that pass while the background is learned do not change it', async () => {
   const camera = new DrawnCamera();
   const { parts } = open(camera);
   await using _ = parts;
@@ -209,7 +209,7 @@ test.each([4, 12, 200])(
     expect(await all(camera, parts)).toEqual([]);
     for (let x = centre.x; x < 96; x += step) camera.show({ squares: [{ ...centre, x }] });
     camera.show({}, 6);
-    // Observation moving it is one part; gone between two frames it was none that anybody saw.
+    // A part observed while it moves is one part; a part that disappears between two frames is none.
     expect(await all(camera, parts)).toHaveLength(step === 200 ? 0 : 1);
     for (let n = 0; n < 5; n++) {
       pass(camera);
@@ -221,7 +221,7 @@ test.each([4, 12, 200])(
   },
 );
 
-test('a stuck part blinds the camera, and is taken for the background after relearnAfterMs', async () => {
+test('a stuck part blocks the camera, and becomes background after relearnAfterMs', async () => {
   const camera = new DrawnCamera();
   const { parts, notices, conditions } = open(camera, { relearnAfterMs: 60_000 });
   await using _ = parts;
@@ -256,7 +256,7 @@ test('dirt that a part leaves behind does not keep it in view', async () => {
   expect(await all(camera, parts)).toHaveLength(4);
 });
 
-test('lights that go out on a part let it be judged by what was seen, once', async () => {
+test('a part is judged once from its earlier frames if the light goes out', async () => {
   const camera = new DrawnCamera();
   const { parts } = open(camera);
   await using _ = parts;
@@ -269,7 +269,7 @@ test('lights that go out on a part let it be judged by what was seen, once', asy
   expect(await all(camera, parts)).toEqual([]);
 });
 
-test('nobody who takes parts slowly misses one: what has waited longest comes out failed', async () => {
+test('a slow consumer misses no part: those that waited longest fail', async () => {
   const camera = new DrawnCamera();
   const { parts } = open(camera, { frames: 1 });
   await using _ = parts;
@@ -285,39 +285,36 @@ test('nobody who takes parts slowly misses one: what has waited longest comes ou
   expect(given.at(-1)!.failure).toBeUndefined();
 });
 
-test.each([12, 23])(
-  'whatever happens on the way, each part comes out exactly once (seed %i)',
-  async (seed) => {
-    const camera = new DrawnCamera(seed);
-    const { parts } = open(camera);
-    const random = seeded(seed * 77);
-    await using _ = parts;
-    camera.show({}, 15);
-    let light = 1;
-    for (let n = 0; n < 30; n++) {
-      const side = Math.round(28 + random() * 40);
-      const step = 4 + random() * 14;
-      const level = random() < 0.5 ? 10 + random() * 40 : 200 + random() * 35;
-      const y = Math.round(2 + random() * (92 - side));
-      const steps = [...crossing(side, step, { y, level })];
-      const eventAt = Math.floor(random() * steps.length);
-      const event = ['nothing', 'light step', 'camera lost', 'stops', 'lights off'][n % 5];
-      for (const [at, square] of steps.entries()) {
-        if (at === eventAt) {
-          if (event === 'light step') light = light > 1 ? 0.8 : 1.2;
-          if (event === 'camera lost') camera.lose();
-          if (event === 'stops') camera.show({ squares: [square], light }, 30);
-          if (event === 'lights off') camera.show({ light: 0.01 }, 8);
-        }
-        camera.show({ squares: [square], light });
+test.each([12, 23])('after random events, each part is delivered exactly once (seed %i)', async (seed) => {
+  const camera = new DrawnCamera(seed);
+  const { parts } = open(camera);
+  const random = seeded(seed * 77);
+  await using _ = parts;
+  camera.show({}, 15);
+  let light = 1;
+  for (let n = 0; n < 30; n++) {
+    const side = Math.round(28 + random() * 40);
+    const step = 4 + random() * 14;
+    const level = random() < 0.5 ? 10 + random() * 40 : 200 + random() * 35;
+    const y = Math.round(2 + random() * (92 - side));
+    const steps = [...crossing(side, step, { y, level })];
+    const eventAt = Math.floor(random() * steps.length);
+    const event = ['nothing', 'light step', 'camera lost', 'stops', 'lights off'][n % 5];
+    for (const [at, square] of steps.entries()) {
+      if (at === eventAt) {
+        if (event === 'light step') light = light > 1 ? 0.8 : 1.2;
+        if (event === 'camera lost') camera.lose();
+        if (event === 'stops') camera.show({ squares: [square], light }, 30);
+        if (event === 'lights off') camera.show({ light: 0.01 }, 8);
       }
-      camera.show({ light }, 3);
-      const given = await all(camera, parts);
-      expect(
-        given.length,
-        `part ${n} (${event} at ${eventAt} of ${steps.length}, side ${side}, level ${level})`,
-      ).toBe(1);
-      if (event !== 'camera lost') expect(given[0]?.failure).toBeUndefined();
+      camera.show({ squares: [square], light });
     }
-  },
-);
+    camera.show({ light }, 3);
+    const given = await all(camera, parts);
+    expect(
+      given.length,
+      `part ${n} (${event} at ${eventAt} of ${steps.length}, side ${side}, level ${level})`,
+    ).toBe(1);
+    if (event !== 'camera lost') expect(given[0]?.failure).toBeUndefined();
+  }
+});

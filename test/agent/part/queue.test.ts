@@ -33,7 +33,7 @@ function open(maxWaitMs = 60_000) {
   };
 }
 
-test('of too many the oldest are shed: each has its result, in order, and their frames are counted', async () => {
+test('the oldest of too many parts fail: each has its result, in order, and their frames are counted', async () => {
   const opened = open();
   for (let n = 0; n < 20; n++) opened.queue.push(part(n));
   const taken = await opened.all();
@@ -44,7 +44,7 @@ test('of too many the oldest are shed: each has its result, in order, and their 
   expect(opened.shed).toBe(24);
 });
 
-test('a part that has failed already takes nobody its place', async () => {
+test('a failed part takes no place in the queue', async () => {
   const opened = open();
   for (let n = 0; n < 20; n++) opened.queue.push(part(n, { failure: 'camera lost', frames: [] }));
   for (let n = 20; n < 28; n++) opened.queue.push(part(n));
@@ -53,7 +53,7 @@ test('a part that has failed already takes nobody its place', async () => {
   expect(opened.shed).toBe(0);
 });
 
-test('a part that waited too long is failed and says how long, the next one is judged', async () => {
+test('a part that waited too long fails with its waiting time, the next one is judged', async () => {
   const opened = open(30);
   opened.queue.push(part(1));
   await sleep(60);
@@ -64,7 +64,7 @@ test('a part that waited too long is failed and says how long, the next one is j
   expect(opened.shed).toBe(2);
 });
 
-test('one that gives way to a newer one is counted', async () => {
+test('one replaced by a newer one is counted', async () => {
   const opened = open();
   opened.queue.push(part(1));
   opened.queue.dropLast('P-0');

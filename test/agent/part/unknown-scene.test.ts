@@ -11,7 +11,7 @@ import {
   rememberedBackgrounds,
 } from '../../rigs/drawn-line.ts';
 
-/** A line whose region is about as large as a part, so that its contour is never seen all around. */
+/** A line with a region of about the size of a part, so that the contour of a part is never completely visible. */
 const tight: PlainBeltOptions = { seed: 1, length: 0.9, gap: 1.3, speed: 1.2, variety: 1 };
 
 function open(line: DrawnLine, kept = rememberedBackgrounds()) {
@@ -35,7 +35,7 @@ function startInView(belt: Belt, beltMs = 2_400) {
   return { line, ...open(line) };
 }
 
-/** A finder that has seen parts come and go. */
+/** A finder that has seen some parts. */
 function warm(options: Partial<PlainBeltOptions> = {}) {
   const line = new DrawnLine(plainBelt({ ...tight, ...options }));
   line.skipUntil(0, 0);
@@ -48,7 +48,7 @@ function warm(options: Partial<PlainBeltOptions> = {}) {
 const starts: [string, () => Belt][] = [
   ['parts that differ', () => plainBelt(tight)],
   ['identical parts', () => plainBelt({ ...tight, variety: 0 })],
-  ['parts with three empty frames in between', () => plainBelt({ ...tight, gap: 1.15 })],
+  ['parts with three empty frames between them', () => plainBelt({ ...tight, gap: 1.15 })],
   [
     'parts larger than the region that stop in it',
     () => plainBelt({ ...tight, length: 1.1, speed: 2, dwellMs: 600 }),
@@ -67,7 +67,7 @@ test.each(starts)('started with a part in view, it finds them after at most thre
   expect({ madeUp, doubled }).toEqual({ madeUp: 0, doubled: 0 });
 });
 
-test('on a slow belt, whose parts hardly move from frame to frame, it finds them as well', () => {
+test('it finds parts on a slow belt that hardly move from frame to frame', () => {
   const { line, finder } = startInView(plainBelt({ ...tight, speed: 0.25 }), 4_000);
   line.fps = 15;
   line.run(finder, 55);
@@ -77,7 +77,7 @@ test('on a slow belt, whose parts hardly move from frame to frame, it finds them
   expect(madeUp).toBe(0);
 });
 
-test('started with a part on a belt that stands, it finds the parts once the belt moves', () => {
+test('started with a part on a stopped belt, it finds the parts when the belt moves', () => {
   const { line, finder, conditions } = startInView(plainBelt(tight));
   line.fps = 5;
   line.run(finder, 40, { moving: false });
@@ -134,7 +134,7 @@ test.each(['while it runs', 'while it is stopped'])(
   },
 );
 
-test('a part that stays for longer than relearnAfterMs is no background once it has moved on', () => {
+test('a part that stays for longer than relearnAfterMs is not background after it has moved on', () => {
   const { line, finder, conditions } = warm();
   line.skipUntil(0.9);
   line.fps = 2;
@@ -165,7 +165,7 @@ test('another region and a lost camera with a part in view cost at most three pa
   expect(madeUp).toBe(0);
 });
 
-test('something that is put down in the region and stays costs at most three parts', () => {
+test('an object left in the region costs at most three parts', () => {
   const { line, finder } = warm({ length: 0.5, across: 0.5 });
   const box = ({ width, data }: Image) => {
     for (let y = 0; y < 13; y++) data.fill(30, (y * width + 20) * 3, (y * width + 54) * 3);
@@ -174,7 +174,7 @@ test('something that is put down in the region and stays costs at most three par
   expect(line.tally.found).toBeGreaterThanOrEqual(line.tally.shown - 3);
 });
 
-test('a shadow that comes and goes costs at most three parts', () => {
+test('a temporary shadow costs at most three parts', () => {
   const { line, finder } = warm();
   const shadow = ({ width, data }: Image) => {
     for (let at = 0; at < data.length; at++) if ((at / 3) % width < width / 2) data[at]! *= 0.6;
@@ -186,7 +186,7 @@ test('a shadow that comes and goes costs at most three parts', () => {
   expect(line.tally.found).toBeGreaterThanOrEqual(line.tally.shown - 3);
 });
 
-test('a station that never sees its region empty says that it is blind, and makes up no parts', () => {
+test('a station that never sees its region empty reports that it is blind, and delivers no false parts', () => {
   const line = new DrawnLine(plainBelt({ ...tight, gap: 0.3 }), 2_400);
   const { finder, conditions } = open(line);
   line.fps = 12;

@@ -7,8 +7,8 @@ const codeOf = (error: unknown, when: 'connecting' | 'connected' = 'connecting')
   toBrokerError(error, at, when).code;
 const coded = (code: string | number, message = '') => Object.assign(new Error(message), { code });
 
-describe('what a broker or a socket reports', () => {
-  it('becomes a code someone can act on', () => {
+describe('an error of a broker or a socket', () => {
+  it('becomes a code with a remedy', () => {
     expect(codeOf(coded('ECONNREFUSED'))).toBe('broker-unreachable');
     expect(codeOf(coded('ENOTFOUND', 'getaddrinfo ENOTFOUND broker.local'))).toBe('broker-unreachable');
     expect(codeOf(new Error('connack timeout'))).toBe('broker-unreachable');
@@ -26,7 +26,7 @@ describe('what a broker or a socket reports', () => {
     expect(toBrokerError(coded('ECONNREFUSED'), at, 'connecting').message).toContain(at);
   });
 
-  it('tells when an older version is worth a try', () => {
+  it('shows when to try an older version', () => {
     expect(isVersionRefused(toBrokerError(coded(1), at, 'connecting'))).toBe(true);
     expect(isVersionRefused(toBrokerError(coded(132), at, 'connecting'))).toBe(true);
     expect(isVersionRefused(toBrokerError(new Error('hung up'), at, 'connecting'))).toBe(true);
@@ -34,7 +34,7 @@ describe('what a broker or a socket reports', () => {
     expect(isVersionRefused(toBrokerError(coded('ECONNREFUSED'), at, 'connecting'))).toBe(false);
   });
 
-  it('tells what is refused: a message, its topic, or nothing in particular', () => {
+  it('shows what is refused: a message, its topic, or neither', () => {
     const answered = (code: number) => refusalReasonOf(toRefusal({ code }, at, 'qc/press-3/top/result'));
     const ended = (error: unknown) => lossReasonOf(toBrokerError(error, at, 'connected'));
     const reasons = [135, 144, 149, 151, 153, 128, 0].map(answered);
@@ -46,7 +46,7 @@ describe('what a broker or a socket reports', () => {
       'retain',
       'qos',
     ]);
-    // A broker that hangs up may mean a message; one that shuts down, or a link that is lost, does not.
+    // A closed connection can refer to a message; a shutdown of the broker or a lost link does not.
     expect([new Error('hung up'), coded('ECONNRESET'), coded(128)].map(ended)).toEqual(
       Array(3).fill('disconnected'),
     );

@@ -1,4 +1,4 @@
-/** Commands as PLCs send them, and replies that say which command they answer. */
+/** Commands as sent by PLCs, and replies that name their command. */
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { type CommandHandlers, createCommandDesk } from '../../../agent/publish/commands.ts';
@@ -20,7 +20,7 @@ const commands: { readonly [Name in CommandName]: string } = {
   model: '{"action":"rollback","requestId":"R-1"}',
 };
 
-/** What the desk answers. @param refusal of whoever carries the command out */
+/** The reply to a command. @param refusal error of the function that executes the command */
 function ask(payload: string | Buffer, name: string = 'trigger', refusal?: QcError): Promise<Reply> {
   const carryOut = async () => {
     if (refusal) throw refusal;
@@ -36,7 +36,7 @@ function ask(payload: string | Buffer, name: string = 'trigger', refusal?: QcErr
 }
 
 describe.each(Object.entries(commands))('the command %s', (name, text) => {
-  it('may be padded as in the buffer of a PLC', async () => {
+  it('may be padded like the buffer of a PLC', async () => {
     const bom = Buffer.from([0xef, 0xbb, 0xbf]);
     for (const padding of ['\0', '\0'.repeat(200), ' \0\r\n\0', '\r\n', '   ']) {
       expect(await ask(text + padding, name)).toMatchObject({ ok: true, requestId: 'R-1' });
@@ -44,7 +44,7 @@ describe.each(Object.entries(commands))('the command %s', (name, text) => {
     }
   });
 
-  it('is answered with what it was about, also where it is refused', async () => {
+  it('is answered with its ids, also if it is refused', async () => {
     const { camera, jobId } = JSON.parse(text) as { camera?: string; jobId?: string };
     const about = { requestId: 'R-1', ...(camera && { camera }), ...(jobId && { jobId }) };
     expect(await ask(text, name)).toMatchObject({ ok: true, ...about });
@@ -64,12 +64,12 @@ describe.each(Object.entries(commands))('the command %s', (name, text) => {
 describe('a payload that cannot be read', () => {
   const said = async (payload: Buffer) => (await ask(payload)).error?.message;
 
-  it('is answered with the byte that is wrong, and with its ids', async () => {
+  it('is answered with the wrong byte and its ids', async () => {
     const part = Buffer.from('{"camera":"top","partId":"Gehäuse","requestId":"R-7"}', 'latin1');
     const reply = await ask(part);
     expect(reply).toMatchObject({ ok: false, camera: 'top', partId: 'Gehäuse', requestId: 'R-7' });
     expect(reply.error?.message).toContain('byte 0xE4 at offset 29 is wrong: not UTF-8, it would be "ä"');
-    // The same behind a byte order mark, and behind characters of several bytes.
+    // The same after a byte order mark, and after characters of several bytes.
     const bom = Buffer.from([0xef, 0xbb, 0xbf]);
     expect(await said(Buffer.concat([bom, part]))).toContain('0xE4 at offset 32');
     const mixed = Buffer.concat([Buffer.from('{"partId":"€\uFFFD'), Buffer.from([0x80]), Buffer.from('"}')]);
@@ -85,7 +85,7 @@ describe('a payload that cannot be read', () => {
     expect(await said(Buffer.from(payload))).toContain(message);
   });
 
-  it('never puts anything but short text into a reply', async () => {
+  it('puts only short text into a reply', async () => {
     const odd = [
       '{"camera":{"length":1},"partId":["A"],"requestId":null}',
       '[1]',

@@ -1,4 +1,4 @@
-/** The contract over the wire, with brokers that we did not write. */
+/** The contract over the network, with brokers of other projects. */
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,7 +40,7 @@ const counterparts: Counterpart[] = [
 for (const { name, missing, start, protocol } of counterparts) {
   if (missing) console.warn(`skipped: ${name}: ${missing}`);
   describe.skipIf(missing)(`publishing to ${name}`, () => {
-    it('announces itself, retained, and says goodbye', async () => {
+    it('publishes its status, retained, and its end', async () => {
       await using broker = await start();
       await using probe = await openProbe(broker.url);
       {
@@ -62,7 +62,7 @@ for (const { name, missing, start, protocol } of counterparts) {
       expect(probe.on(`${base}/status`)).toHaveLength(3);
     });
 
-    it('leaves a will for when it cannot say goodbye', async () => {
+    it('leaves a last will for an unexpected end', async () => {
       await using broker = await start();
       await using valve = await openValve(broker.port);
       await using probe = await openProbe(broker.url);
@@ -120,7 +120,7 @@ for (const { name, missing, start, protocol } of counterparts) {
       await until(() => rig.publisher.connected, { timeoutMs: 20_000 });
       await rig.store.put(lettersOf(result(41), rig.outbox));
       await until(() => rig.store.size === 0);
-      // The probe may have come after the first few; the broker had them all.
+      // The probe may have connected after the first few; the broker received all.
       const heard = probe.on(`${base}/top/result`).map((m) => m.json);
       if (heard.length === 0) await probe.hears(`${base}/top/result`);
       const sequences = heard.map((r) => r.sequence);
@@ -131,7 +131,7 @@ for (const { name, missing, start, protocol } of counterparts) {
       }
     });
 
-    it('delivers every result across a link that is cut in the middle', async () => {
+    it('delivers every result over a link that is interrupted', async () => {
       await using broker = await start();
       await using valve = await openValve(broker.port);
       await using probe = await openProbe(broker.url);
@@ -150,11 +150,11 @@ for (const { name, missing, start, protocol } of counterparts) {
       await until(() => rig.store.size === 0, { timeoutMs: 20_000, what: 'the outbox to drain' });
       await until(() => probe.on(`${base}/top/result`).some((m) => m.json.sequence === 60));
       const sequences = probe.on(`${base}/top/result`).map((m) => m.json.sequence as number);
-      // At least once: a repetition starts further back, and then everything follows in order again.
+      // At least once: a repetition starts at an earlier message, and then all follow in order.
       expect([...new Set(sequences)]).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
     });
 
-    it('obeys commands and answers each', async () => {
+    it('executes commands and answers each', async () => {
       await using broker = await start();
       await using probe = await openProbe(broker.url);
       await using rig = await openPublisherRig({ url: broker.url, protocol });
@@ -174,7 +174,7 @@ for (const { name, missing, start, protocol } of counterparts) {
       expect(rig.obeyed.map((o) => o.name)).toEqual(['trigger', 'mode']);
     });
 
-    it('refuses what it must not obey, and says why', async () => {
+    it('refuses invalid commands with a reason', async () => {
       await using broker = await start();
       await using probe = await openProbe(broker.url);
       await probe.publish(`${base}/command/recipe`, { recipe: 'old' }, { retain: true });
@@ -211,7 +211,7 @@ for (const { name, missing, start, protocol } of counterparts) {
   });
 }
 
-describe('what only one of the brokers can show', () => {
+describe('tests with one of the brokers', () => {
   it.skipIf(mosquittoMissing)('answers to the response topic with its correlation data', async () => {
     await using broker = await startMosquitto();
     await using probe = await openProbe(broker.url, { version: 5 });
@@ -226,16 +226,16 @@ describe('what only one of the brokers can show', () => {
     await ask('plc/7/answers', 'request-42');
     const answer = await probe.hears('plc/7/answers');
     expect([answer.correlation, answer.json.jobId]).toEqual(['request-42', 'job-1']);
-    // Nobody gets our status overwritten with our own rights.
+    // A response topic must not overwrite the status with the agent's permissions.
     await ask(`${base}/status`, 'sly');
     expect((await probe.hears(`${base}/command/trigger/reply`)).correlation).toBe('sly');
     expect(probe.on(`${base}/status`)).toHaveLength(1);
-    // MQTT 5 shows the retain flag also on what is published just now.
+    // MQTT 5 shows the retain flag also on new messages.
     await probe.publish(`${base}/command/mode`, { mode: 'calibration' }, { retain: true });
     expect((await probe.hears(`${base}/command/mode/reply`)).json.error.code).toBe('command-retained');
   });
 
-  it('says when the password is wrong, without the password', async () => {
+  it('reports a wrong password without revealing it', async () => {
     await using broker = await openBroker({ users: { agent: 'right' } });
     await using rig = await openPublisherRig({
       url: broker.url,
@@ -250,7 +250,7 @@ describe('what only one of the brokers can show', () => {
     expect(rig.log.join('')).toContain('broker-unauthorized');
   });
 
-  it.skipIf(mosquittoMissing)('is let in by mosquitto with the right password only', async () => {
+  it.skipIf(mosquittoMissing)('can log in to mosquitto with the right password only', async () => {
     await using broker = await startMosquitto({ users: { agent: 'right' } });
     await using wrong = await openPublisherRig({ url: broker.url, username: 'agent', password: 'no' });
     await until(() => wrong.log.join('').includes('broker-unauthorized'));
@@ -277,7 +277,7 @@ describe('what only one of the brokers can show', () => {
     },
   );
 
-  it.skipIf(mosquittoMissing)('keeps what the broker does not let it publish', async () => {
+  it.skipIf(mosquittoMissing)('keeps messages that the broker refuses', async () => {
     const acl = ['user agent', `topic readwrite ${base}/status`, `topic read ${base}/command/+`];
     await using broker = await startMosquitto({ users: { agent: 'right' }, acl });
     await using rig = await openPublisherRig({
@@ -303,7 +303,7 @@ describe('what only one of the brokers can show', () => {
     await until(() => lost.publisher.reason.includes('/nowhere/ca.pem'));
   });
 
-  it('says when nobody listens, and gives up at once when closed', async () => {
+  it('reports an unreachable broker, and stops immediately when closed', async () => {
     const broker = await openBroker();
     await broker.stop();
     await using rig = await openPublisherRig({ url: broker.url });
@@ -312,7 +312,7 @@ describe('what only one of the brokers can show', () => {
   });
 
   it.skipIf(mosquittoMissing)(
-    'hints at a second client with the same id, which looks like a loss',
+    'reports a second client with the same id, which looks like a lost connection',
     async () => {
       await using broker = await startMosquitto();
       await using one = await openPublisherRig({ url: broker.url });
@@ -323,7 +323,7 @@ describe('what only one of the brokers can show', () => {
     },
   );
 
-  it('gives up a link that answers pings but has lost an acknowledgement, and sends again', async () => {
+  it('closes a link that answers pings but lost an acknowledgement, and sends again', async () => {
     await using broker = await openBroker();
     await using valve = await openValve(broker.port);
     await using probe = await openProbe(broker.url);
@@ -343,7 +343,7 @@ describe('what only one of the brokers can show', () => {
     expect([...new Set(sequences)]).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
   });
 
-  it('sends what waits before it closes', async () => {
+  it('sends waiting messages before it closes', async () => {
     await using broker = await openBroker();
     await using probe = await openProbe(broker.url);
     {

@@ -1,4 +1,4 @@
-/** What a broker refuses is given up alone: a message, a topic or a subscription; everything else goes on. */
+/** A refusal of a message, a topic or a subscription by the broker affects nothing else. */
 import { describe, expect, it } from 'vitest';
 import { lettersOf } from '../../../agent/publish/part-messages.ts';
 import {
@@ -20,7 +20,7 @@ const commands = `${base}/command/+`;
 const put = (rig: PublisherRig, sequence: number, over = {}) =>
   rig.store.put(lettersOf(result(sequence, over), rig.outbox));
 
-/** Parts are judged one after the other until this many live verdicts have arrived. */
+/** Judges parts one after the other until this number of live verdicts has arrived. */
 async function judge(rig: PublisherRig, broker: LimitedBroker, live: number, over = {}): Promise<void> {
   const isLive = () => broker.on(verdictTopic).filter(({ json }) => json.historical === undefined).length;
   let sequence = rig.outbox.verdicts.newestId;
@@ -40,20 +40,20 @@ const refusing = (topic: string, how: Refusing): Limits => ({
 const versions = ['5', '3.1.1'] as const;
 
 describe('a message that is too large', () => {
-  it.each([true, false])('is given up alone (limit announced: %s)', async (announced) => {
+  it.each([true, false])('is dropped alone (limit announced: %s)', async (announced) => {
     await using broker = await startLimitedBroker({ maximumPacketSize: { bytes: 700, announced } });
     await using rig = await openPublisherRig({ url: broker.url });
     await judge(rig, broker, 15);
     await until(() => rig.store.size === 0);
     expect(broker.on(verdictTopic).every(({ json }) => json.historical === undefined)).toBe(true);
     expect(broker.on(resultTopic)).toEqual([]);
-    // Nothing is tried that is known to be too large.
+    // Messages known to be too large are not sent.
     expect(broker.connects.length).toBe(announced ? 1 : 2);
     expect(rig.refused.every((one) => one === 'result too-large')).toBe(true);
     expect(rig.store.dropped).toBe(rig.refused.length);
     expect(rig.log.filter((line) => line.includes(resultTopic))).toHaveLength(1);
     expect(rig.notices.at(-1)).toContain(`${resultTopic}: the message is too large`);
-    // Small ones are taken, and nothing is said any more.
+    // Small ones are accepted, and the notice ends.
     await put(rig, 1_000, { probabilities: {}, reasons: [], state: 'failed' });
     broker.limits = {};
     await put(rig, 1_001, { partId: 'small' });
@@ -61,7 +61,7 @@ describe('a message that is too large', () => {
     await until(() => rig.store.size === 0);
   });
 
-  it('is found out on MQTT 3.1.1, among small ones, and nothing else is lost', async () => {
+  it('is identified among small ones on MQTT 3.1.1, and nothing else is lost', async () => {
     await using broker = await startLimitedBroker({ maximumPacketSize: { bytes: 1_500, announced: false } });
     await using rig = await openPublisherRig({ url: broker.url, protocol: '3.1.1' });
     await until(() => rig.publisher.connected);
@@ -73,7 +73,7 @@ describe('a message that is too large', () => {
     expect([rig.refused, rig.store.dropped]).toEqual([['result disconnected'], 1]);
   });
 
-  it('may be the status: then it is told without its reasons', async () => {
+  it('may be the status: then it is sent without its reasons', async () => {
     await using broker = await startLimitedBroker({ maximumPacketSize: { bytes: 500, announced: true } });
     await using rig = await openPublisherRig({ url: broker.url });
     await until(() => rig.publisher.connected);
@@ -83,14 +83,14 @@ describe('a message that is too large', () => {
   });
 });
 
-describe('a topic on which nothing may be published', () => {
+describe('a topic without permission to publish', () => {
   const ways: { name: string; how: Refusing }[] = [
     { name: 'an answer', how: { answer: 0x87 } },
     { name: 'a full quota', how: { answer: 0x97 } },
     { name: 'a DISCONNECT', how: { disconnect: 0x87 } },
-    { name: 'hanging up', how: 'hang-up' },
+    { name: 'a closed connection', how: 'hang-up' },
   ];
-  it.each(ways)('holds up its own messages only, refused by $name', async ({ how }) => {
+  it.each(ways)('delays its own messages only, refused by $name', async ({ how }) => {
     await using broker = await startLimitedBroker(refusing(resultTopic, how));
     await using rig = await openPublisherRig({ url: broker.url, flushMs: 50 });
     await judge(rig, broker, 25);
@@ -100,7 +100,7 @@ describe('a topic on which nothing may be published', () => {
     expect(rig.notices.at(-1)).toContain(`refuses messages on ${resultTopic}`);
     expect(rig.publisher.reason).toBe(rig.notices.at(-1));
     expect(rig.refused).toHaveLength(1);
-    // What waits is kept.
+    // Waiting messages are kept.
     expect([rig.outbox.results.size > 0, rig.store.dropped]).toEqual([true, 0]);
     await until(() => rig.outbox.verdicts.size === 0);
     const { length } = broker.connects;
@@ -108,7 +108,7 @@ describe('a topic on which nothing may be published', () => {
     expect(broker.connects.length).toBe(length);
   });
 
-  it('gets what has waited, in order and marked, once it is open', async () => {
+  it('gets the waiting messages, in order and marked, when it is permitted', async () => {
     await using broker = await startLimitedBroker(refusing(resultTopic, { answer: 0x87 }));
     await using rig = await openPublisherRig({ url: broker.url });
     await judge(rig, broker, 12);
@@ -142,7 +142,7 @@ describe('a topic on which nothing may be published', () => {
     expect(rig.refused).toContain('status disconnected');
   });
 
-  it('is published to without retain where only that is refused', async () => {
+  it('is used without retain if only that is refused', async () => {
     await using broker = await startLimitedBroker({
       publish: ({ retain }) => (retain ? 'hang-up' : undefined),
     });
@@ -155,7 +155,7 @@ describe('a topic on which nothing may be published', () => {
 
 describe('a subscription that is refused', () => {
   it.each(['answer', 'hang-up'])(
-    'stops nothing else, and is named where commands are needed (%s)',
+    'stops nothing else, and is reported if commands are needed (%s)',
     async (way) => {
       const how: Refusing = way === 'hang-up' ? way : { answer: 0x87 };
       await using broker = await startLimitedBroker({ subscribe: () => how });
@@ -181,7 +181,7 @@ describe('a subscription that is refused', () => {
     await until(() => rig.obeyed.length === 1);
   });
 
-  it('is not made where no commands are wanted', async () => {
+  it('is not made if commands are disabled', async () => {
     await using broker = await startLimitedBroker({ subscribe: () => 'hang-up' });
     await using rig = await openPublisherRig({ url: broker.url, commands: false });
     await until(() => rig.publisher.connected);
@@ -189,8 +189,8 @@ describe('a subscription that is refused', () => {
   });
 });
 
-describe('what CONNACK says', () => {
-  it.each([1, 3])('is kept: %s unacknowledged messages', async (receiveMaximum) => {
+describe('a limit in CONNACK', () => {
+  it.each([1, 3])('is respected: %s unacknowledged messages', async (receiveMaximum) => {
     await using broker = await startLimitedBroker({ receiveMaximum });
     await using rig = await openPublisherRig({ url: broker.url });
     await until(() => rig.publisher.connected);
@@ -203,17 +203,20 @@ describe('what CONNACK says', () => {
     expect([broker.maxUnacknowledged, broker.connects.length]).toEqual([receiveMaximum, 1]);
   });
 
-  it.each([true, false])('is kept: no retained messages, QoS 0 only (announced: %s)', async (announces) => {
-    await using broker = await startLimitedBroker({ noRetain: true, maximumQos: 0, announces });
-    await using rig = await openPublisherRig({ url: broker.url });
-    for (let i = 1; i <= 20; i++) await put(rig, i);
-    await until(() => rig.store.size === 0);
-    expect(broker.taken.filter(({ qos, retain }) => qos > 0 || retain)).toEqual([]);
-    expect(new Set(broker.on(resultTopic).map(({ json }) => json.sequence)).size).toBe(20);
-    expect(broker.on(statusTopic).length).toBeGreaterThan(0);
-  });
+  it.each([true, false])(
+    'is respected: no retained messages, QoS 0 only (announced: %s)',
+    async (announces) => {
+      await using broker = await startLimitedBroker({ noRetain: true, maximumQos: 0, announces });
+      await using rig = await openPublisherRig({ url: broker.url });
+      for (let i = 1; i <= 20; i++) await put(rig, i);
+      await until(() => rig.store.size === 0);
+      expect(broker.taken.filter(({ qos, retain }) => qos > 0 || retain)).toEqual([]);
+      expect(new Set(broker.on(resultTopic).map(({ json }) => json.sequence)).size).toBe(20);
+      expect(broker.on(statusTopic).length).toBeGreaterThan(0);
+    },
+  );
 
-  it('is kept: no wildcards', async () => {
+  it('is respected: no wildcards', async () => {
     await using broker = await startLimitedBroker({ noWildcards: true });
     await using rig = await openPublisherRig({ url: broker.url });
     await until(() => rig.publisher.connected);
@@ -223,7 +226,7 @@ describe('what CONNACK says', () => {
   });
 });
 
-it('has MQTT 3.1.1 without retain and QoS 1 by configuration', async () => {
+it('is configured for MQTT 3.1.1, without retain and QoS 1', async () => {
   await using broker = await startLimitedBroker({ only311: true, noRetain: true, maximumQos: 0 });
   await using refused = await openPublisherRig({ url: broker.url, clientId: 'other' });
   await until(() => refused.publisher.reason.includes('mqtt.retain: false'));

@@ -1,4 +1,4 @@
-/** mqtts against mosquitto: who is let in, who is not, and what is said about it; certificates that are renewed. */
+/** mqtts with mosquitto: accepted and refused certificates, the messages about them, and renewal. */
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ const settings = (url: string, more: Partial<MqttConfig>): MqttConfig => ({
   ...more,
 });
 
-/** What the doctor finds. */
+/** The findings of the doctor. */
 async function doctor(mqtt: MqttConfig) {
   const limits = {
     timeoutMs: 10_000,
@@ -33,7 +33,7 @@ async function doctor(mqtt: MqttConfig) {
   return checkWithin('broker', limits, (signal) => checkBroker({ mqtt, cameras: {} }, undefined, signal));
 }
 
-/** The code that connecting fails with; `connected` where it does not. */
+/** The error code of a failed connection; `connected` for a successful one. */
 async function attempt(mqtt: MqttConfig): Promise<string> {
   const will = { topic: `${base}/will`, payload: '' };
   try {
@@ -57,7 +57,7 @@ describe.skipIf(mosquittoMissing)('mqtts', () => {
   const serve = (certificates: Certificates, more: { port?: number; tls?: 'server' | 'client' } = {}) =>
     startMosquitto({ tls: 'client', certificates, ...more });
 
-  /** @param remedy what the doctor advises */
+  /** @param remedy remedy of the doctor */
   async function refuses(broker: Mosquitto, mqtt: Partial<MqttConfig>, code: string, remedy: string) {
     for (const protocol of ['5', '3.1.1'] as const) {
       expect(await attempt(settings(broker.url, { ...mqtt, protocol }))).toBe(code);
@@ -66,14 +66,14 @@ describe.skipIf(mosquittoMissing)('mqtts', () => {
     expect(finding).toMatchObject({ level: 'fail', remedy: expect.stringContaining(remedy) });
   }
 
-  it('lets in a client whose authority the broker knows, and the other way round', async () => {
+  it('connects if both sides know the authority of the other', async () => {
     const [server, client] = [ours.issue(), ours.issue({ names: 'DNS:press-3', days: 90 })];
     await using broker = await serve(server);
     const mqtt = settings(broker.url, client);
     expect(await attempt(mqtt)).toBe('connected');
     const findings = await doctor(mqtt);
     expect(findings[0]).toMatchObject({ level: 'ok', detail: expect.stringContaining('mqtts://127.0.0.1') });
-    // It has a day left.
+    // It is valid for one more day.
     expect(findings[1]).toMatchObject({
       level: 'warn',
       detail: expect.stringMatching(/certificate of the broker expires in \d day/),
@@ -96,7 +96,7 @@ describe.skipIf(mosquittoMissing)('mqtts', () => {
     await refuses(broker, ours.issue(), 'broker-tls-expired', 'renew the certificate of the broker');
   });
 
-  it('refuses a broker that another authority vouches for', async () => {
+  it('refuses a broker with a certificate of another authority', async () => {
     await using broker = await serve(ours.issue());
     const { cert, key } = ours.issue();
     await refuses(
@@ -108,7 +108,7 @@ describe.skipIf(mosquittoMissing)('mqtts', () => {
     await refuses(broker, { cert, key }, 'broker-tls-untrusted', 'set mqtt.ca to the PEM file');
   });
 
-  it('says that the broker wants a client certificate, or another one', async () => {
+  it('reports that the broker requires a client certificate, or another one', async () => {
     await using broker = await serve(ours.issue());
     const { ca } = ours;
     await refuses(broker, { ca }, 'broker-tls-client', 'set mqtt.cert and mqtt.key');
@@ -116,7 +116,7 @@ describe.skipIf(mosquittoMissing)('mqtts', () => {
     await refuses(broker, { ca, cert, key }, 'broker-tls-client', 'set mqtt.cert and mqtt.key');
   });
 
-  it('finds fault with its own files before it connects', async () => {
+  it('reports faults of its own files before it connects', async () => {
     await using broker = await serve(ours.issue());
     const [one, other, old] = [ours.issue(), ours.issue(), ours.issue({ days: -1 })];
     const told = async (mqtt: Partial<MqttConfig>) => (await doctor(settings(broker.url, mqtt)))[0]?.detail;
@@ -142,7 +142,7 @@ describe.skipIf(mosquittoMissing)('mqtts', () => {
     put(ours.issue());
     await using rig = await openPublisherRig({ url: before.url, ...files });
     await until(() => rig.publisher.connected);
-    // The plant moves to another authority: the broker first.
+    // The plant changes to another authority: the broker first.
     await before[Symbol.asyncDispose]();
     await using _after = await serve(theirs.issue(), { port });
     await until(() => rig.publisher.reason.includes('mqtt.ca'), { what: 'the old files to be refused' });

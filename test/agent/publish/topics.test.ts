@@ -3,7 +3,7 @@ import { topicsUnder } from '../../../agent/publish/topics.ts';
 
 const topics = topicsUnder('acme/line2/qc');
 
-it('makes every topic from the base', () => {
+it('derives every topic from the base topic', () => {
   expect([
     topics.status,
     topics.commands,
@@ -19,7 +19,7 @@ it('makes every topic from the base', () => {
   ]);
 });
 
-it('tells a command from everything else', () => {
+it('distinguishes a command from all other messages', () => {
   expect(topics.commandOf('acme/line2/qc/command/trigger')).toBe('trigger');
   for (const other of [
     'acme/line2/qc/command/',
@@ -30,7 +30,7 @@ it('tells a command from everything else', () => {
   }
 });
 
-it('accepts response topics that cannot be used against us', () => {
+it('accepts only harmless response topics', () => {
   for (const fine of ['plc/7/answers', 'acme/line2/qc2/status', 'acme/line2/qc/command/trigger/reply']) {
     expect(topics.acceptsResponse(fine), fine).toBe(true);
   }

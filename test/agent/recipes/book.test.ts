@@ -20,14 +20,14 @@ const book = openBook(
 );
 const own = { pass: 0.7, fail: 0.6, failByLabel: { crack: 0.3 } };
 
-it('the default is always there and changes nothing', () => {
+it('the default always exists and changes nothing', () => {
   expect(book.names).toEqual(['default', 'bolts', 'nuts', 'rings']);
   expect(book.head('default')).toBeUndefined();
   expect(book.thresholds('default', own)).toEqual(own);
   expect(book.region('default', 'top')).toEqual({ x: 0, y: 0, width: 0.5, height: 1 });
 });
 
-it('a recipe changes what it names, and the rest stays', () => {
+it('a recipe changes only its own settings', () => {
   expect(book.head('bolts')).toBe('2026-11-23.2');
   expect(book.head('nuts')).toBeUndefined();
   expect(book.region('bolts', 'top')).toEqual({ x: 0.5, y: 0, width: 0.5, height: 1 });
@@ -35,7 +35,7 @@ it('a recipe changes what it names, and the rest stays', () => {
   expect(book.thresholds('bolts', own)).toEqual({ ...own, pass: 0.9 });
 });
 
-it('a fail threshold holds for every label but those that are named', () => {
+it('a fail threshold applies to every label except those with their own', () => {
   expect(book.thresholds('nuts', own)).toEqual({ pass: 0.7, fail: 0.5 });
   expect(book.thresholds('rings', own)).toEqual({ pass: 0.7, fail: 0.5, failByLabel: { crack: 0.2 } });
 });

@@ -53,8 +53,8 @@ const code = (promise: Promise<unknown>) =>
     (error) => (error instanceof QcError ? error.code : String(error)),
   );
 
-describe('the recipe in force', () => {
-  it('is the default until another one is loaded, recorded and cut', async () => {
+describe('the active recipe', () => {
+  it('is the default until another one is loaded, saved and applied', async () => {
     await using folder = await tempFolder();
     const { recipes, inForce, happened } = await open(folder.path);
     expect(inForce.active).toBe('default');
@@ -66,7 +66,7 @@ describe('the recipe in force', () => {
     expect(happened.at(-1)).toBe('load good');
   });
 
-  it('stays where the new one cannot be used, on disk too', async () => {
+  it('stays, also on disk, if the new one cannot be used', async () => {
     await using folder = await tempFolder();
     const { recipes, inForce, happened, bad } = await open(folder.path);
     await recipes.use('bolts');
@@ -86,7 +86,7 @@ describe('the recipe in force', () => {
     expect(recipes.list().find(({ name }) => name === 'nuts')).toMatchObject({ active: true, fault: '' });
   });
 
-  it('changes one at a time, in the order in which it was asked', async () => {
+  it('changes one at a time, in the order of the requests', async () => {
     await using folder = await tempFolder();
     const { recipes, inForce, happened } = await open(folder.path);
     await Promise.all(['bolts', 'default', 'bolts', 'default'].map((name) => recipes.use(name)));
@@ -102,7 +102,7 @@ describe('the recipe in force', () => {
   it.each([
     ['{"schema":1,"recipe":"gone"}', 'recipe-unknown'],
     ['garbage', 'data-damaged'],
-  ])('must be known at the start: %s is refused with a way out', async (content, code) => {
+  ])('must be known at the start: %s is refused with a remedy', async (content, code) => {
     await using folder = await tempFolder();
     await mkdir(folder.path, { recursive: true });
     await writeFile(join(folder.path, 'recipe.json'), content);
@@ -116,7 +116,7 @@ describe('the recipe in force', () => {
 });
 
 describe('heads at the start', () => {
-  it('may be bad for a recipe that is not in force, which is then refused until they are good', async () => {
+  it('may be damaged for an inactive recipe, which is refused until they are repaired', async () => {
     await using folder = await tempFolder();
     const { recipes, bad } = await open(folder.path);
     await recipes.loadHeads();
@@ -127,7 +127,7 @@ describe('heads at the start', () => {
     expect(recipes.list().every(({ fault }) => fault === '')).toBe(true);
   });
 
-  it('must be good for the one in force', async () => {
+  it('must be intact for the active one', async () => {
     await using folder = await tempFolder();
     await writeFile(join(folder.path, 'recipe.json'), '{"schema":1,"recipe":"nuts"}');
     const { recipes } = await open(folder.path);

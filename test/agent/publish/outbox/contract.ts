@@ -1,4 +1,4 @@
-/** What every outbox must do, in memory or on disk. */
+/** Tests for every outbox, in memory or on disk. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Outbox, OutboxStore } from '../../../../agent/publish/outbox/outbox.ts';
@@ -8,7 +8,7 @@ export type Message = z.output<typeof schema>;
 
 const never = new AbortController().signal;
 
-/** Everything that waits above `after`, in order. */
+/** All waiting messages above `after`, in order. */
 export async function readAll(outbox: Outbox<Message>, after = 0): Promise<number[]> {
   const seen: number[] = [];
   while (seen.length < outbox.size) {
@@ -23,7 +23,7 @@ export function outboxContract(
   name: string,
   open: (capacity: number) => Promise<OutboxStore> | OutboxStore,
 ): void {
-  describe(`${name} keeps the contract of an outbox`, () => {
+  describe(`${name} fulfils the contract of an outbox`, () => {
     const opened: OutboxStore[] = [];
     const openOne = async (capacity = 100) => {
       const store = await open(capacity);
@@ -36,7 +36,7 @@ export function outboxContract(
       for (const store of opened.splice(0)) await store[Symbol.asyncDispose]();
     });
 
-    it('hands out in the order of putting, and again from any point', async () => {
+    it('delivers in the order of `put`, and again from any point', async () => {
       const { outbox, put } = await openOne();
       for (let n = 1; n <= 5; n++) await put(n);
       expect(await readAll(outbox)).toEqual([1, 2, 3, 4, 5]);
@@ -45,7 +45,7 @@ export function outboxContract(
       expect(second.message.n).toBe(2);
     });
 
-    it('gives one queue for a name, the requester for it, and what was put before', async () => {
+    it('gives one queue for a name, with the earlier messages', async () => {
       const { store, outbox, put } = await openOne();
       await put(1);
       const again = store.queue('one', schema);
@@ -55,13 +55,13 @@ export function outboxContract(
       expect([outbox.size, store.size]).toEqual([1, 1]);
     });
 
-    it('keeps the order of what is put at once, without waiting', async () => {
+    it('keeps the order of concurrent `put` calls', async () => {
       const { outbox, put } = await openOne();
       await Promise.all(Array.from({ length: 50 }, (_, index) => put(index + 1)));
       expect(await readAll(outbox)).toEqual(Array.from({ length: 50 }, (_, index) => index + 1));
     });
 
-    it('forgets what is acknowledged, in whatever order', async () => {
+    it('forgets acknowledged messages, in any order', async () => {
       const { outbox, put } = await openOne();
       for (let n = 1; n <= 3; n++) await put(n);
       const first = await outbox.next(0, never);
@@ -100,7 +100,7 @@ export function outboxContract(
       expect((await waiting).id).toBe(outbox.newestId);
     });
 
-    it('stops waiting when told to', async () => {
+    it('stops waiting on request', async () => {
       const { outbox } = await openOne();
       const stop = new AbortController();
       const waiting = outbox.next(0, stop.signal);
@@ -115,14 +115,14 @@ export function outboxContract(
       expect((await outbox.next(0, never)).message.n).toBe(4);
     });
 
-    it('counts what the other side will never take', async () => {
+    it('counts messages that the receiver refuses', async () => {
       const { outbox, put } = await openOne();
       await put(1);
       outbox.discard((await outbox.next(0, never)).id);
       expect([outbox.size, outbox.dropped]).toEqual([0, 1]);
     });
 
-    it('knows how long the oldest has waited', async () => {
+    it('knows the waiting time of the oldest message', async () => {
       const { outbox, put } = await openOne();
       expect(outbox.oldestAgeMs).toBe(0);
       await put(1);

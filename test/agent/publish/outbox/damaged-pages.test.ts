@@ -1,4 +1,4 @@
-/** Pages of the store change on the disk, drawn by chance that can be repeated: no message disappears uncounted. */
+/** Random pages of the store are damaged on the disk (repeatable by seed): every lost message is counted. */
 import { cp, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,7 +44,7 @@ it(`counts every message that is lost, in ${stores} damaged stores`, async () =>
     const random = seededRandom(mixSeeds(20_261_130, seed));
     const directory = join(folder, String(seed));
     await cp(join(folder, 'whole'), directory, { recursive: true });
-    // As after a power cut: what the journal had is in the store.
+    // As after a power cut: the content of the journal is in the store.
     await rm(join(directory, 'outbox', 'journal'));
     const handle = await open(join(directory, 'outbox', 'data.mdb'), 'r+');
     const bytes = await handle.readFile();
@@ -62,9 +62,9 @@ it(`counts every message that is lost, in ${stores} damaged stores`, async () =>
       const { dropped } = again.outbox;
       said.push(`${seed}: ${kind} in page ${hit}: ${got.size} sent, ${dropped} counted`);
       expect([said.at(-1), got.size + dropped]).toEqual([said.at(-1), messages]);
-      // The next number is above all that were used, whatever is known.
+      // The next number is always above all used numbers.
       expect(again.store.newestSequence('top')).toBeGreaterThanOrEqual(messages);
-      // What is there now can be written to.
+      // The new store is writable.
       await again.put(messages + 1);
       if (dropped > 0)
         expect(again.log.join('')).toMatch(/messages are lost|cannot be read and were set aside/);

@@ -1,4 +1,4 @@
-/** The disk refuses some calls for a while (shim.c), in a process that may be killed meanwhile. */
+/** The disk refuses some calls for some time (shim.c), in a process that may be killed meanwhile. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -25,9 +25,9 @@ afterEach(async () => {
 
 interface Paced extends AsyncDisposable {
   readonly child: ChildProcess;
-  /** What it said so far. */
+  /** Its output so far. */
   readonly lines: readonly string[];
-  /** Numbers whose parts were stored, or handed out from memory. */
+  /** Numbers of parts that were stored, or delivered from memory. */
   readonly stored: readonly number[];
   readonly fault: string;
   stop(): Promise<{ readonly waiting: number; readonly dropped: number } | undefined>;
@@ -87,15 +87,14 @@ async function kill({ child }: Paced): Promise<void> {
 }
 
 /**
- * The parts of the last transaction may have been stored without having said so; numbers that are skipped in doubt are
- * thousands.
+ * The parts of the last transaction may have been stored without a report; a gap for uncertain numbers is in the thousands.
  */
 function expectNoGap(said: readonly number[], newest: number): void {
   expect(newest - said.at(-1)!).toBeGreaterThanOrEqual(0);
   expect(newest - said.at(-1)!).toBeLessThan(100);
 }
 
-describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
+describe.skipIf(shimMissing)('a disk that fails for a short time', () => {
   const oneFailure: Record<string, Omit<FileFault, 'errno'>> = {
     'write of the page that makes a transaction of the store count': { path: 'data.mdb', calls: ['synced'] },
     'write of a page of the store': { path: 'data.mdb', calls: ['plain'] },
@@ -103,7 +102,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
     'write of the journal': { path: 'outbox/journal', calls: ['synced'] },
   };
   for (const [what, fault] of Object.entries(oneFailure)) {
-    it(`one failed ${what}: nothing is lost, and the store is in use again without a restart`, async () => {
+    it(`one failed ${what}: nothing is lost, and the store is used again without a restart`, async () => {
       const directory = await temporary();
       await using shim = await openShim();
       {
@@ -112,7 +111,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
         await shim.fail({ errno: EIO, times: 1, ...fault });
         await until(async () => (await shim.failed()) === 1, { timeoutMs: 30_000, what: 'a call to fail' });
         await grows(paced, 50);
-        await until(() => paced.fault === '', { timeoutMs: 30_000, what: 'the fault to be over' });
+        await until(() => paced.fault === '', { timeoutMs: 30_000, what: 'the end of the fault' });
         await kill(paced);
         await using again = await openIn(directory);
         expect(await readAll(again.outbox)).toEqual(expect.arrayContaining([...paced.stored]));
@@ -121,13 +120,13 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
     });
   }
 
-  it('the store fails for longer than the journal was made for: the journal grows, and nothing is discarded', async () => {
+  it('the store fails for longer than the size of the journal allows: the journal grows, and nothing is discarded', async () => {
     const directory = await temporary();
     await using shim = await openShim();
     await using paced = startPaced(directory, shim, 0);
     await grows(paced, 20);
     await shim.fail({ errno: EIO, path: 'data.mdb' });
-    // One record of one part takes a page; the journal has a thousand.
+    // A record of one part takes a page; the journal has a thousand pages.
     await grows(paced, 1_300);
     expect(paced.fault).toBe('');
     await shim.fail(undefined);
@@ -146,7 +145,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
       await using paced = startPaced(directory, shim, 2);
       await grows(paced, 20);
       await shim.fail({ errno: EIO, path: directory });
-      await until(() => paced.fault !== '', { timeoutMs: 30_000, what: 'the fault to be said' });
+      await until(() => paced.fault !== '', { timeoutMs: 30_000, what: 'the fault to be reported' });
       await grows(paced, 20);
       await shim.fail({ errno: EIO, path: 'data.mdb' });
       await until(() => paced.fault === '', { timeoutMs: 30_000, what: 'the journal to be in use' });
@@ -162,7 +161,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
   }, 90_000);
 
   for (const [name, errno] of Object.entries({ EIO, ENOSPC, EROFS })) {
-    it(`it takes nothing at all (${name}) when the process is killed: no number stands for two parts`, async () => {
+    it(`all writes fail (${name}) when the process is killed: no number is used for two parts`, async () => {
       const directory = await temporary();
       await using shim = await openShim();
       const used: number[] = [];
@@ -170,12 +169,12 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
         await using paced = startPaced(directory, shim, 2, true);
         await grows(paced, 50);
         await shim.fail({ errno, path: directory });
-        await until(() => paced.fault !== '', { timeoutMs: 30_000, what: 'the fault to be said' });
+        await until(() => paced.fault !== '', { timeoutMs: 30_000, what: 'the fault to be reported' });
         await grows(paced, 50);
         await kill(paced);
         used.push(...paced.stored);
       }
-      // Whether the disk is back by then or not.
+      // With and without a working disk at that time.
       {
         await using paced = startPaced(directory, shim, 2, true);
         await grows(paced, 20);
@@ -186,13 +185,13 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
       await shim.fail(undefined);
       {
         await using paced = startPaced(directory, shim, 2, true);
-        // By then the mark of the second process is gone.
+        // The mark of the second process no longer exists.
         await grows(paced, 200);
         expect(paced.fault).toBe('');
         await kill(paced);
         used.push(...paced.stored);
       }
-      // From then on there is no doubt, and no gap.
+      // After that, no number is uncertain, and there is no gap.
       await using paced = startPaced(directory, shim, 2, true);
       await grows(paced, 20);
       expectNoGap(used, paced.stored[0]! - 1);
@@ -201,7 +200,7 @@ describe.skipIf(shimMissing)('a disk that fails for a moment', () => {
     }, 90_000);
   }
 
-  it('it takes nothing at the start: results wait in memory, and are on the disk once it takes them', async () => {
+  it('all writes fail at the start: results wait in memory, and are written when the disk works', async () => {
     const directory = await temporary();
     await using shim = await openShim();
     const stored: number[] = [];

@@ -1,4 +1,4 @@
-/** The outbox on a real disk: what is there after a restart, after damage, and while the disk takes nothing. */
+/** The outbox on a real disk: after a restart, after damage, and while writes fail. */
 import { mkdir, mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,8 +32,8 @@ outboxContract('the outbox on disk', async (messages) => {
   return store;
 });
 
-describe('what waited in the outbox on disk', () => {
-  it('is there after a restart, in order, with ids, numbers and age that go on', async () => {
+describe('messages in the outbox on disk', () => {
+  it('exist after a restart, in order, with continued ids, numbers and age', async () => {
     const directory = await temporary();
     {
       await using one = await openIn(directory);
@@ -50,7 +50,7 @@ describe('what waited in the outbox on disk', () => {
     expect(two.outbox.newestId).toBe(10);
   });
 
-  it('goes on counting where everything was delivered before', async () => {
+  it('continue to be counted if everything was delivered before', async () => {
     const directory = await temporary();
     {
       await using one = await openIn(directory);
@@ -63,7 +63,7 @@ describe('what waited in the outbox on disk', () => {
     expect((await two.outbox.next(0, never)).id).toBe(2);
   });
 
-  it('is kept within its bytes and its age, the oldest thrown away first', async () => {
+  it('are limited in bytes and age, and the oldest are deleted first', async () => {
     const text = 'x'.repeat(1_500);
     const directory = await temporary();
     {
@@ -90,11 +90,11 @@ describe('what waited in the outbox on disk', () => {
   });
 });
 
-describe('the age of what waits', () => {
+describe('the age of waiting messages', () => {
   const day = 86_400_000;
   const now = Date.parse('2026-12-24T12:00:00Z');
 
-  it('goes on while the machine is off, and believes no clock that went back or leapt', () => {
+  it('increases while the machine is off, and ignores a clock that went back or jumped', () => {
     const waited = (wall: number) => outboxClock(now, wall).now() - now;
     expect(waited(now + 3 * day)).toBeCloseTo(3 * day, -3);
     expect(waited(now - day)).toBeCloseTo(0, -3);
@@ -120,19 +120,19 @@ describe('a damaged outbox on disk', () => {
     'is cut short': async (file) => truncate(file, 20_480),
     'is cut in a page': async (file) => truncate(file, 30_000),
     'is empty': async (file) => truncate(file, 0).then(() => overwrite(file, 0, 10)),
-    'has lost its head': (file) => overwrite(file, 0, 8_192),
-    'is full of rubbish behind its head': async (file) =>
+    'has a damaged header': (file) => overwrite(file, 0, 8_192),
+    'has random bytes after its header': async (file) =>
       overwrite(file, 8_192, (await stat(file)).size - 8_192),
   };
   for (const [how, damage] of Object.entries(damages)) {
-    it(`${how}: it is set aside with a warning, nothing is lost uncounted, and no number comes twice`, async () => {
+    it(`${how}: it is renamed with a warning, lost messages are counted, and no number is used twice`, async () => {
       const { directory, file } = await filled();
       await damage(file);
       expect(await checkOutbox(directory)).toMatchObject([
         { level: 'fail', detail: expect.stringContaining('is damaged') },
       ]);
       await using again = await openIn(directory);
-      // What can be read is kept, what the journal still has is taken over again, and the rest is counted.
+      // Readable messages are kept, those in the journal are transferred again, and the rest is counted.
       const { size } = again.outbox;
       expect(size + again.outbox.dropped).toBe(2_000);
       expect(again.log.join('')).toContain('was damaged and set aside as');
@@ -154,7 +154,7 @@ describe('a damaged outbox on disk', () => {
     });
   }
 
-  it('has one message that cannot be read: only that one is set aside, and counted', async () => {
+  it('has one unreadable message: only that one is set aside, and counted', async () => {
     const directory = await temporary();
     {
       await using one = await openIn(directory);
@@ -189,13 +189,13 @@ describe('a damaged outbox on disk', () => {
   });
 });
 
-describe.skipIf(fileLimitMissing)('while the disk takes nothing', () => {
-  it('hands out from memory, says so, throws the oldest away beyond it, and writes again later', async () => {
+describe.skipIf(fileLimitMissing)('while writes to the disk fail', () => {
+  it('delivers from memory, reports it, deletes the oldest when memory is full, and writes again later', async () => {
     const directory = await temporary();
     {
       await using one = await openIn(directory, { memoryParts: 20 });
       for (const n of upTo(5)) await one.put(n);
-      // No file of this process grows any more: EFBIG instead of ENOSPC, and otherwise the same.
+      // No file of this process can grow: EFBIG instead of ENOSPC, with the same effect.
       limitFiles(process.pid, (await stat(join(directory, 'outbox', 'data.mdb'))).size);
       try {
         const text = 'x'.repeat(20_000);
@@ -225,8 +225,8 @@ describe.skipIf(fileLimitMissing)('while the disk takes nothing', () => {
   });
 });
 
-describe.skipIf(fileLimitMissing)('an end while the disk takes nothing', () => {
-  it('says what is lost, and is no error where it was delivered from memory', async () => {
+describe.skipIf(fileLimitMissing)('an end while writes to the disk fail', () => {
+  it('reports lost messages, and is no error if they were delivered from memory', async () => {
     const directory = await temporary();
     const text = 'x'.repeat(100_000);
     const { store, outbox, put } = await openIn(directory);
@@ -246,7 +246,7 @@ describe.skipIf(fileLimitMissing)('an end while the disk takes nothing', () => {
 });
 
 describe('a disk that hangs', () => {
-  it('holds up results for three seconds, and then they go from memory until it is back', async () => {
+  it('delays results for three seconds; then they are delivered from memory until it works again', async () => {
     const directory = await temporary();
     const limits = { messages: 1_000, bytes: 100e6, ageMs: 3_600_000 };
     await mkdir(join(directory, 'outbox'));

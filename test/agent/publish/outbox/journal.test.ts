@@ -1,4 +1,4 @@
-/** Between the journal and the store: kills, torn and damaged records, a full disk, a journal of another version. */
+/** Transfer from the journal to the store: kills, torn and damaged records, a full disk, a journal of another version. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
@@ -30,7 +30,7 @@ afterEach(async () => {
 
 const journalIn = (directory: string) => join(directory, 'outbox', 'journal');
 
-/** What the store has taken over. */
+/** The messages that the store has received. */
 async function taken(directory: string) {
   const disk = openDisk(join(directory, 'outbox'), { readOnly: true });
   try {
@@ -40,7 +40,10 @@ async function taken(directory: string) {
   }
 }
 
-/** A process that was killed right after it had stored so many, with all that it had not yet taken over in the journal. */
+/**
+ * Directory of a process that was killed after it had stored a number of messages, with those not yet transferred in the
+ * journal.
+ */
 async function killedAfter(count: number): Promise<string> {
   const directory = await temporary();
   const run = spawnSync(process.execPath, [script, directory, String(count)]);
@@ -50,7 +53,7 @@ async function killedAfter(count: number): Promise<string> {
   return directory;
 }
 
-/** Where each record of one page begins. */
+/** Offset of each record of one page. */
 async function pagesOf(directory: string): Promise<number[]> {
   const { records } = scan(await readFile(journalIn(directory)), (await taken(directory)).journal);
   return records.map((_, index) => (index + 1) * pageBytes);
@@ -62,8 +65,8 @@ async function overwrite(file: string, at: number, text: string): Promise<void> 
   await handle.close();
 }
 
-describe('what is in the journal when the agent is killed', () => {
-  it('is there after the start, in order and once, with its number; the doctor counts it before', async () => {
+describe('the content of the journal when the agent is killed', () => {
+  it('exists after the start, in order and once, with its numbers; the doctor counts it before', async () => {
     const directory = await killedAfter(20);
     expect(await checkOutbox(directory)).toMatchObject([
       { level: 'ok', detail: expect.stringMatching(/^20 messages wait/) },
@@ -79,12 +82,12 @@ describe('what is in the journal when the agent is killed', () => {
     expect(await readAll(again.outbox)).toEqual(upTo(21));
   });
 
-  it('is read again as often as it takes, and never doubled', async () => {
+  it('can be read repeatedly, and is never doubled', async () => {
     const directory = await killedAfter(20);
     const before = join(directory, 'before');
     await copyFile(journalIn(directory), before);
     for (const _ of upTo(3)) {
-      // Killed once more, as soon as the first of them could be taken over.
+      // Killed again, as soon as the first of them could be transferred.
       expect(spawnSync(process.execPath, [script, directory, '0']).signal).toBe('SIGKILL');
     }
     {
@@ -92,14 +95,14 @@ describe('what is in the journal when the agent is killed', () => {
       expect(await readAll(again.outbox)).toEqual(upTo(20));
       for (const n of upTo(5)) again.outbox.ack((await again.outbox.next(n - 1, never)).id);
     }
-    // A journal as it was: the store knows that it had all this, and that some of it has left.
+    // An old journal: the store knows that it received all of it, and that some was delivered.
     await copyFile(before, journalIn(directory));
     await using again = await openIn(directory);
     expect(await readAll(again.outbox)).toEqual(upTo(20, 6));
     expect(again.outbox.dropped).toBe(0);
   });
 
-  it('is complete whenever that happens', async () => {
+  it('is complete at any time of the kill', async () => {
     const directory = await temporary();
     const random = seededRandom(5);
     let said = 0;
@@ -125,7 +128,7 @@ describe('what is in the journal when the agent is killed', () => {
 });
 
 describe('a record of the journal', () => {
-  it('that was torn was never stored: the rest is there, and nothing is said to be damaged', async () => {
+  it('that was torn was never stored: the rest exists, and no damage is reported', async () => {
     const directory = await killedAfter(5);
     const last = (await pagesOf(directory)).at(-1)!;
     await overwrite(journalIn(directory), last + 40, 'torn');
@@ -138,7 +141,7 @@ describe('a record of the journal', () => {
     expect(await readAll(again.outbox)).toEqual(upTo(5));
   });
 
-  it('that is damaged is set aside with a warning and counted, and the rest is sent', async () => {
+  it('that is damaged is set aside with a warning and counted, and the others are sent', async () => {
     const directory = await killedAfter(5);
     const pages = await pagesOf(directory);
     await overwrite(journalIn(directory), pages.at(-3)! + 40, 'gone');
@@ -155,7 +158,7 @@ describe('a record of the journal', () => {
     expect(later.log.join('')).not.toContain('cannot be read');
   });
 
-  it('of an earlier round is not taken for a new one', async () => {
+  it('of an earlier round is not used as a new one', async () => {
     const directory = await temporary();
     {
       await using one = await openIn(directory);
@@ -179,7 +182,7 @@ describe('a journal that cannot be read', () => {
     'is empty': async (file) => (await open(file, 'w')).close(),
   };
   for (const [how, spoil] of Object.entries(spoilt)) {
-    it(`${how}: it is set aside, the store goes on, and a new one is used`, async () => {
+    it(`${how}: it is renamed, the store continues, and a new one is used`, async () => {
       const directory = await killedAfter(5);
       {
         await using store = await openIn(directory);
@@ -198,7 +201,7 @@ describe('a journal that cannot be read', () => {
     });
   }
 
-  it('leaves the newest few of what was set aside', async () => {
+  it('keeps only the newest renamed files', async () => {
     const directory = await temporary();
     for (const _ of upTo(5)) {
       await using store = await openIn(directory);
@@ -210,15 +213,15 @@ describe('a journal that cannot be read', () => {
   });
 });
 
-describe.skipIf(fileLimitMissing)('a disk that is full', () => {
-  it('for the journal: the store takes the results itself', async () => {
+describe.skipIf(fileLimitMissing)('a full disk', () => {
+  it('for the journal: the store receives the results directly', async () => {
     const directory = await temporary();
     let n = 0;
     {
       await using one = await openIn(directory);
       const text = 'x'.repeat(100 * pageBytes);
-      // What is acknowledged at once is in the journal only, so that the next record lies beyond what a file may be long.
-      // Where the store takes over in between the journal starts again: then once more.
+      // Messages acknowledged immediately are in the journal only, so that the next record exceeds the maximum file length.
+      // If the store receives messages in between, the journal restarts: then repeat it.
       await until(async () => {
         await one.store.put([one.outbox.letter({ n: ++n, text })], { camera: 'top', sequence: n });
         one.outbox.ack((await one.outbox.next(n - 1, never)).id);
@@ -239,7 +242,7 @@ describe.skipIf(fileLimitMissing)('a disk that is full', () => {
     expect(again.store.newestSequence('top')).toBe(n);
   });
 
-  it('for the store: the journal has the results, and the store takes over once there is room', async () => {
+  it('for the store: the journal keeps the results, and the store receives them when there is free space', async () => {
     const directory = await killedAfter(20);
     limitFiles(process.pid, (await stat(join(directory, 'outbox', 'data.mdb'))).size);
     try {
@@ -253,7 +256,7 @@ describe.skipIf(fileLimitMissing)('a disk that is full', () => {
     await until(async () => (await taken(directory)).queues.get('one')?.messages === 20);
   });
 
-  it('when there is no journal yet: results wait for the store, until it can be made', async () => {
+  it('without a journal: results wait for the store until a journal can be created', async () => {
     const directory = await temporary();
     limitFiles(process.pid, 200_000);
     try {
@@ -271,8 +274,8 @@ describe.skipIf(fileLimitMissing)('a disk that is full', () => {
   });
 });
 
-describe('while results flow', () => {
-  it('they are handed out in order and without a gap, beyond what the journal holds', async () => {
+describe('while results arrive', () => {
+  it('they are delivered in order and without a gap, beyond the size of the journal', async () => {
     const directory = await temporary();
     const count = 6_000;
     const text = 'x'.repeat(1_500);
@@ -284,7 +287,7 @@ describe('while results flow', () => {
           const entry = await one.outbox.next(after, never);
           after = entry.id;
           seen.push(entry.message.n);
-          // Every fourth is left: it has to be there later.
+          // Every fourth is not acknowledged: it must exist later.
           if (entry.message.n % 4 !== 0) one.outbox.ack(entry.id);
         }
       })();

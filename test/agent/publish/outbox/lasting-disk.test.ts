@@ -1,4 +1,4 @@
-/** The store's thread dies: it is started again, and nothing is lost or held up meanwhile. */
+/** The thread of the store ends: it is restarted, and nothing is lost or delayed. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ afterEach(async () => {
 
 const never = new AbortController().signal;
 
-it('stores on while the thread is gone, reads from the one that follows, and takes over what came', async () => {
+it('continues to store without the thread, reads from the next one, and transfers the messages', async () => {
   const taken = async () => {
     const disk = openDisk(join(directory, 'outbox'), { readOnly: true });
     const { queues } = disk.found();
@@ -54,7 +54,7 @@ it('stores on while the thread is gone, reads from the one that follows, and tak
   expect(await readAll(again.outbox)).toEqual(upTo(450, 101));
 });
 
-it('can be closed while the thread is gone: what the journal has is there at the next start', async () => {
+it('can be closed without the thread: the messages of the journal exist at the next start', async () => {
   {
     await using one = await openIn(directory);
     for (const n of upTo(10)) await one.put(n);
@@ -65,7 +65,7 @@ it('can be closed while the thread is gone: what the journal has is there at the
   expect(await readAll(again.outbox)).toEqual(upTo(11));
 });
 
-it.skipIf(fileLimitMissing)('waits for the thread to be back if there is no journal', async () => {
+it.skipIf(fileLimitMissing)('waits for the new thread if there is no journal', async () => {
   limitFiles(process.pid, 200_000);
   try {
     await using one = await openIn(directory);

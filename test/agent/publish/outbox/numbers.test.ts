@@ -14,15 +14,15 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
 });
 
-describe('numbers on a disk that takes nothing', () => {
-  it('may be sent once the mark covers them, and are not used again after a crash', async () => {
+describe('numbers on a disk that refuses writes', () => {
+  it('may be sent when the mark covers them, and are not used again after a crash', async () => {
     const file = join(await temporary(), 'file');
     await writeFile(file, '');
     // Every write below a file fails.
     const directory = join(file, 'storage');
     const used: number[] = [];
     for (let start = 0; start < 3; start++) {
-      // Not closed: it crashed.
+      // Not closed, as in a crash.
       const numbers = await openNumbers(directory);
       await numbers.uncertain(true);
       const next = numbers.startAfter('top', 0) + 1;
@@ -36,7 +36,7 @@ describe('numbers on a disk that takes nothing', () => {
     expect(used.toSorted((a, b) => a - b)).toEqual(used);
   });
 
-  it('a change that comes while a write ends is not forgotten', async () => {
+  it('a change at the end of a write is not lost', async () => {
     const directory = await temporary();
     const numbers = await openNumbers(directory);
     for (let turn = 0; turn < 60; turn++) {

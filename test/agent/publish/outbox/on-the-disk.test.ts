@@ -1,4 +1,7 @@
-/** Stored means on the disk, not in a cache of the operating system: a power cut cannot be had here, its system calls can. */
+/**
+ * Stored means on the disk, not in a cache of the operating system: the test checks the system calls, because it cannot cut
+ * the power.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +12,7 @@ import { describe, expect, it } from 'vitest';
 const canTrace = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0;
 const script = fileURLToPath(new URL('./stores.js', import.meta.url));
 
-describe.skipIf(!canTrace)('what the outbox says is stored (seen by strace)', () => {
+describe.skipIf(!canTrace)('a message reported as stored (seen by strace)', () => {
   it('was written to the journal by a write that waits for the disk; the store takes over by a transaction that does', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'qc-trace-'));
     try {
@@ -38,7 +41,7 @@ describe.skipIf(!canTrace)('what the outbox says is stored (seen by strace)', ()
         expect(number).toBeDefined();
         return number;
       };
-      /** When the call that begins there had ended: other threads' calls may lie in between. */
+      /** The line where the call that begins there ended; calls of other threads may be in between. */
       const ended = (begun: number) => {
         const [thread] = lines[begun]!.split(' ');
         return lines[begun]!.includes('<unfinished')

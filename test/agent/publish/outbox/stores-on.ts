@@ -1,4 +1,4 @@
-/** Stores one part after the other and says so, as the agent does, until it is killed or has stored so many. */
+/** Stores one part after the other and reports each, until it is killed or has stored a number of parts. */
 import { writeSync } from 'node:fs';
 import { pino } from 'pino';
 import { openOutbox } from '../../../../agent/publish/outbox/open.ts';

@@ -1,6 +1,6 @@
 /**
- * Stores a part every few milliseconds until SIGTERM, and says so: `stored <n>`, `fault <text>`, `ready` and, at the end,
- * `left <waiting> <dropped>`. With `consumes` everything is acknowledged at once.
+ * Stores a part every few milliseconds until SIGTERM, and reports: `stored <n>`, `fault <text>`, `ready` and, at the end,
+ * `left <waiting> <dropped>`. With `consumes` everything is acknowledged immediately.
  */
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';

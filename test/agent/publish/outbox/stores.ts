@@ -1,4 +1,4 @@
-/** Stores three parts and says so after each: watched from outside, in the order of its system calls. */
+/** Stores three parts and reports each, for a trace of its system calls. */
 import { writeSync } from 'node:fs';
 import { pino } from 'pino';
 import { openOutbox } from '../../../../agent/publish/outbox/open.ts';

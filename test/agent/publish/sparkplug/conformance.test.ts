@@ -41,7 +41,7 @@ interface Scene extends AsyncDisposable {
   readonly edge: Edge;
 }
 
-/** Closing lets the referee judge every message there was. */
+/** Disposal lets the referee judge all messages. */
 async function openScene(options: Omit<EdgeOptions, 'url'> = {}, hostId?: string): Promise<Scene> {
   await using opened = new Closer();
   const broker = opened.use(await startMosquitto());
@@ -67,7 +67,7 @@ if (mosquittoMissing) console.warn(`skipped: Sparkplug at mosquitto: ${mosquitto
 describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
   'a Sparkplug edge node over MQTT %s',
   (protocol) => {
-    it('connects with its death as its will, and says all it will ever say', async () => {
+    it('connects with its death as its will, and its births name all metrics', async () => {
       await using scene = await openScene({ protocol });
       const { tap, host } = scene;
       await host.hears('DBIRTH', 2);
@@ -142,7 +142,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
           expect(new Set(names).size).toBe(names.length);
         }
       });
-      // The group has a space and an umlaut: as UTF-8 it came back whole.
+      // The group has a space and an umlaut, which UTF-8 preserves.
       proves(
         `intro-group-id-string intro-edge-node-id-string intro-device-id-string intro-group-id-chars
       intro-edge-node-id-chars intro-device-id-chars`,
@@ -158,7 +158,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
       );
     });
 
-    it('sends one message for each result, whole, and numbers them from 255 on with 0', async () => {
+    it('sends one complete message for each result, and numbers restart at 0 after 255', async () => {
       await using scene = await openScene({ protocol });
       const { edge, host, tap } = scene;
       await host.hears('DBIRTH', 2);
@@ -209,7 +209,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
       });
     });
 
-    it('is born again when a host asks for it, and obeys nothing else', async () => {
+    it('sends its births again on request of a host, and executes no other command', async () => {
       await using scene = await openScene({ protocol });
       const { edge, host, tap } = scene;
       await host.hears('DBIRTH', 2);
@@ -264,7 +264,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
         expect(tap.connections).toHaveLength(1);
       });
 
-      // A request from long ago: the broker hands it to whoever comes.
+      // An old retained request, which the broker sends to every new client.
       await host.publish(commandTopic(id), command('Node Control/Rebirth', true), true);
       await edge.restart();
       await edge.put('top');
@@ -273,7 +273,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
       expect(wire(tap)[1]!.filter(({ type }) => type === 'NBIRTH')).toHaveLength(1);
     });
 
-    it('says when a camera is lost and when it is back; what was judged between is history', async () => {
+    it('reports when a camera is lost and when it is back; results in between are historical', async () => {
       await using scene = await openScene({ protocol });
       const { edge, host } = scene;
       await host.hears('DBIRTH', 2);
@@ -293,7 +293,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
       expect(isHistorical(await host.hears('DDATA', 2, 'top'))).toBe(false);
     });
 
-    it('dies in an orderly way: sends what waits, publishes its death, disconnects', async () => {
+    it('ends in order: sends waiting messages, publishes its death, disconnects', async () => {
       await using scene = await openScene({ protocol });
       const { edge, host, tap } = scene;
       await host.hears('DBIRTH', 2);
@@ -323,7 +323,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
       }
     });
 
-    it('is declared dead by the broker when it is cut off, and counts its connections', async () => {
+    it('is declared dead by the broker after a lost connection, and counts its connections', async () => {
       await using scene = await openScene({ protocol, lastBdSeq: 253 });
       const { edge, host, tap } = scene;
       for (const [index, bdSeq] of [254, 255, 0].entries()) {
@@ -344,7 +344,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
       });
     });
 
-    it('waits for its primary host, and leaves with it', async () => {
+    it('waits for its primary host, and disconnects with it', async () => {
       await using scene = await openScene({ protocol, primaryHost: 'scada' });
       const { edge, host, tap, broker } = scene;
       await edge.put('top');
@@ -410,7 +410,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
       const late = host.ofType('DDATA', 'top').slice(2);
       expect(late.every(isHistorical)).toBe(true);
       expect(numbers(late)).toEqual(Array.from({ length: 30 }, (_, i) => i + 3));
-      // The birth says the newest, which history that comes after it does not take back.
+      // The birth has the newest result, which later historical results do not replace.
       expect(worth(host.ofType('DBIRTH', 'top')[1]!, 'Result/Sequence')).toBe(32);
       expect(worth(host.ofType('DBIRTH', 'side')[1]!, 'Result/Sequence')).toBeUndefined();
     });
@@ -418,7 +418,7 @@ describe.skipIf(mosquittoMissing).each(['3.1.1', '5'] as const)(
 );
 
 describe('the ids of a Sparkplug edge node', () => {
-  it('are refused where a topic could not hold them', () => {
+  it('are refused if a topic cannot contain them', () => {
     const takes = (ids: object) => sparkplugSchema.safeParse({ groupId: 'plant', ...ids }).success;
     proves(
       'topic-structure-namespace-valid-group-id topic-structure-namespace-valid-edge-node-id topic-structure-namespace-valid-device-id',
@@ -436,7 +436,7 @@ describe('the ids of a Sparkplug edge node', () => {
 });
 
 describe('cameras as Sparkplug devices', () => {
-  it('are pointed out where their names differ only in case', async () => {
+  it('are reported if their names differ only in case', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'qc-case-'));
     const file = join(folder, 'agent.yaml');
     const camera = { url: 'rtsp://10.0.0.7/stream1' };
@@ -458,7 +458,7 @@ describe('cameras as Sparkplug devices', () => {
 });
 
 describe.skipIf(mosquittoMissing)('the statements of Sparkplug 3.0.0', () => {
-  it('are all proved, or not about an edge node like this', () => {
+  it('are all proved, or do not apply to this edge node', () => {
     expect(account()).toEqual({ open: [], both: [], idle: [], unseen: [] });
   });
 });

@@ -1,4 +1,4 @@
-/** The rules that hold for every message of every connection, whatever the scenario. */
+/** The rules for every message of every connection in all scenarios. */
 import { expect } from 'vitest';
 import type { Tap } from '../../../rigs/mqtt-tap.ts';
 import { readMessage, type SparkplugMessage } from '../../../rigs/sparkplug-host.ts';
@@ -6,7 +6,7 @@ import { notApplicable, statements } from './statements.ts';
 
 const proved = new Set<string>();
 const types = ['NBIRTH', 'NDATA', 'NDEATH', 'DBIRTH', 'DDATA', 'DDEATH'];
-/** Types of messages that were judged: a rule for a type that never came would prove nothing. */
+/** Types of messages that were judged: a rule for a type that never occurred would prove nothing. */
 const judged = new Set<string>();
 
 /** Counts the statements (without `tck-id-`) as proved once the check has passed, which must have asserted something. */
@@ -21,7 +21,10 @@ export function proves(ids: string, check: () => void): void {
   }
 }
 
-/** Statements neither proved nor excused, those that are both, excuses for nothing, and types that never came. */
+/**
+ * Statements neither proved nor excluded, those that are both, exclusions without a statement, and types that never
+ * occurred.
+ */
 export function account(): { open: string[]; both: string[]; idle: string[]; unseen: string[] } {
   const patterns = notApplicable.flatMap(({ ids }) => ids);
   const matches = (pattern: string, id: string) =>
@@ -35,7 +38,7 @@ export function account(): { open: string[]; both: string[]; idle: string[]; uns
   };
 }
 
-/** What the edge node published over each connection, as it was on the wire. */
+/** The messages of the edge node over each connection, as sent. */
 export function wire(tap: Tap): SparkplugMessage[][] {
   return tap.connections.map(({ packets }) =>
     packets.flatMap((packet) =>
@@ -174,7 +177,7 @@ function judgeMetrics(messages: readonly SparkplugMessage[]): void {
     operational-behavior-data-publish-dbirth-values`,
     () => {
       for (const { datatype, isNull, field } of births) {
-        // No field is of a data set (16) or a template (19) either.
+        // No field has the type of a data set (16) or a template (19).
         expect([...fieldOf.keys()]).toContain(datatype);
         expect(field).toBe(isNull ? undefined : fieldOf.get(datatype!));
       }

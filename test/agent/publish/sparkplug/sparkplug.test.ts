@@ -1,4 +1,4 @@
-/** What a plant does to an edge node: brokers that go, links that freeze, disks that lie. */
+/** Faults of a plant around an edge node: stopped brokers, frozen links, damaged files. */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,9 +47,9 @@ const counterparts: readonly Counterpart[] = [
 if (mosquittoMissing) console.warn(`skipped: Sparkplug at mosquitto: ${mosquittoMissing}`);
 
 describe.each(counterparts)('a Sparkplug edge node at $name', ({ missing, start }) => {
-  it.skipIf(missing)('sends as history what was judged while the broker was away', async () => {
+  it.skipIf(missing)('sends results from a broker outage as historical', async () => {
     const first = await start();
-    // Waits for the host, so that the host hears everything.
+    // Waits for the host, so that the host receives everything.
     await using edge = await openEdge({ url: first.url, primaryHost: 'scada' });
     {
       await using host = await openSparkplugHost(first.url);
@@ -81,7 +81,7 @@ describe.each(counterparts)('a Sparkplug edge node at $name', ({ missing, start 
 });
 
 describe.skipIf(mosquittoMissing)('a Sparkplug edge node', () => {
-  it('keeps a result until the broker has provably read it', async () => {
+  it('keeps a result until the broker has confirmed it', async () => {
     await using broker = await startMosquitto();
     await using valve = await openValve(broker.port);
     await using host = await openSparkplugHost(broker.url);
@@ -89,7 +89,7 @@ describe.skipIf(mosquittoMissing)('a Sparkplug edge node', () => {
     await host.hears('DBIRTH', 2);
     for (let i = 0; i < 5; i++) await edge.put('top');
     await until(() => edge.store.size === 0);
-    // Written into a connection that leads nowhere: QoS 0 alone would never know.
+    // Written into a dead connection: QoS 0 alone would not notice it.
     valve.shut();
     for (let i = 0; i < 40; i++) await edge.put('top');
     await until(() => !edge.sparkplug.connected, { what: 'the keepalive to notice' });
@@ -101,7 +101,7 @@ describe.skipIf(mosquittoMissing)('a Sparkplug edge node', () => {
     await until(() => edge.store.size === 0);
   });
 
-  it('ends in time at a broker that answers nothing any more', async () => {
+  it('ends in time at a broker that no longer answers', async () => {
     await using broker = await startMosquitto();
     await using valve = await openValve(broker.port);
     await using edge = await openEdge({ url: `mqtt://127.0.0.1:${valve.port}`, flushMs: 100 });
@@ -110,12 +110,12 @@ describe.skipIf(mosquittoMissing)('a Sparkplug edge node', () => {
     await edge.put('top');
     const before = performance.now();
     await edge.sparkplug[Symbol.asyncDispose]();
-    // Far less than the keepalive of 15 s.
+    // Much less than the keepalive of 15 s.
     expect(performance.now() - before).toBeLessThan(8_000);
     expect(edge.store.size).toBe(1);
   });
 
-  it('answers a flood of requests for rebirth with few births, and the last request in any case', async () => {
+  it('answers many requests for rebirth with few births, and always the last request', async () => {
     await using broker = await startMosquitto();
     await using host = await openSparkplugHost(broker.url);
     await using edge = await openEdge({ url: broker.url });
@@ -126,7 +126,7 @@ describe.skipIf(mosquittoMissing)('a Sparkplug edge node', () => {
 
     const asked = 500;
     for (let i = 0; i < asked; i++) await ask();
-    // Only a birth says it: nobody told the node that it changed.
+    // Only a birth contains it: the node received no event of the change.
     edge.facts = { ...edge.facts, recipe: 'another' };
     await ask();
     await until(() => host.ofType('NBIRTH').some((birth) => worth(birth, 'Station/Recipe') === 'another'));
@@ -135,7 +135,7 @@ describe.skipIf(mosquittoMissing)('a Sparkplug edge node', () => {
     await host.hears('DDATA', 1, 'top');
   });
 
-  it('comes back over TLS with the next number', async () => {
+  it('reconnects over TLS with the next number', async () => {
     await using broker = await startMosquitto({ tls: 'server' });
     const { ca } = broker.certificates!;
     await using host = await openSparkplugHost(broker.url, 'scada', ca);
@@ -147,8 +147,8 @@ describe.skipIf(mosquittoMissing)('a Sparkplug edge node', () => {
   });
 });
 
-describe.skipIf(mosquittoMissing)('a message that is larger than the broker takes', () => {
-  it('is given up alone, and leaves no gap in the sequence', async () => {
+describe.skipIf(mosquittoMissing)('a message above the limit of the broker', () => {
+  it('is dropped alone, and leaves no gap in the sequence', async () => {
     await using broker = await startMosquitto({ maxPacketSize: 3_000 });
     await using host = await openSparkplugHost(broker.url);
     await using edge = await openEdge({ url: broker.url });
@@ -167,7 +167,7 @@ describe.skipIf(mosquittoMissing)('a message that is larger than the broker take
     expect(edge.notices.at(-1)).toMatch(/^DDATA: .*the message is too large/);
   });
 
-  it('names the birth without which the node has nothing to say', async () => {
+  it('is reported if it is a birth, without which the node can send nothing', async () => {
     await using broker = await startMosquitto({ maxPacketSize: 300 });
     await using edge = await openEdge({ url: broker.url });
     await until(() => edge.notices.at(-1)?.includes('NBIRTH/press-3: the message is too large'));
@@ -175,7 +175,7 @@ describe.skipIf(mosquittoMissing)('a message that is larger than the broker take
 });
 
 describe('a host that announces itself as in Sparkplug 2.2', () => {
-  it('is told apart from one that is away, on either topic', async () => {
+  it('is distinguished from one that is offline, on both topics', async () => {
     await using broker = await openBroker({});
     await using host = await openSparkplugHost(broker.url);
     await using edge = await openEdge({ url: broker.url, primaryHost: 'scada' });
@@ -194,8 +194,8 @@ describe('a host that announces itself as in Sparkplug 2.2', () => {
 });
 
 describe('the number that joins a birth to its death', () => {
-  it('is another one for every CONNECT, also for one that was refused', async () => {
-    // It speaks 3.1.1 only.
+  it('is different for every CONNECT, also for one that was refused', async () => {
+    // It supports 3.1.1 only.
     await using broker = await openBroker({});
     await using tap = await openTap(broker.port);
     await using edge = await openEdge({ url: tap.url });
@@ -210,7 +210,7 @@ describe('the number that joins a birth to its death', () => {
     ]);
   });
 
-  it('is not used up by attempts that reached nobody', async () => {
+  it('is not used by attempts without a connection', async () => {
     const gone = await openBroker({});
     await gone.stop();
     await using edge = await openEdge({ url: gone.url, protocol: '3.1.1' });
@@ -222,7 +222,7 @@ describe('the number that joins a birth to its death', () => {
     expect(worth(await host.hears('NBIRTH'), 'bdSeq')).toBe(0);
   });
 
-  it('begins again where its file is damaged, which is set aside', async () => {
+  it('restarts if its file is damaged, which is renamed', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'qc-bdseq-'));
     const file = join(folder, 'sparkplug.json');
     await writeFile(file, '{"schema":1,"bdSeq":17');

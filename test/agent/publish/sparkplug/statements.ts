@@ -1,6 +1,6 @@
 /**
- * Every normative statement of the Eclipse Sparkplug Specification 3.0.0, by the identifier that the specification
- * gives it, chapter by chapter; and those that say nothing about this edge node, each with why.
+ * Every normative statement of the Eclipse Sparkplug Specification 3.0.0, by its identifier, chapter by chapter; and those
+ * that do not apply to this edge node, each with the reason.
  */
 
 const introduction = [
@@ -333,13 +333,13 @@ export const statements: readonly string[] = [
 
 export interface NotApplicable {
   readonly why: string;
-  /** Identifiers; one that ends with a dash stands for all that begin with it. */
+  /** Identifiers; one that ends with a dash includes all that begin with it. */
   readonly ids: readonly string[];
 }
 
 export const notApplicable: readonly NotApplicable[] = [
   {
-    why: 'binds a host application; the agent is none',
+    why: 'applies to a host application; the agent is none',
     ids: [
       'tck-id-intro-sparkplug-host-state',
       'tck-id-components-ph-state',
@@ -354,7 +354,7 @@ export const notApplicable: readonly NotApplicable[] = [
     ],
   },
   {
-    why: 'binds whoever sends a command; the agent only receives them',
+    why: 'applies to senders of commands; the agent only receives them',
     ids: [
       'tck-id-topics-ncmd-',
       'tck-id-topics-dcmd-',
@@ -367,11 +367,11 @@ export const notApplicable: readonly NotApplicable[] = [
     ],
   },
   {
-    why: 'binds the MQTT server',
+    why: 'applies to the MQTT server',
     ids: ['tck-id-conformance-mqtt-'],
   },
   {
-    why: 'is about all edge nodes of a plant together, which one station cannot see; docs/sparkplug.md tells the operator',
+    why: 'applies to all edge nodes of a plant together, which one station cannot see; docs/sparkplug.md informs the operator',
     ids: [
       'tck-id-intro-edge-node-id-uniqueness',
       'tck-id-topic-structure-namespace-unique-edge-node-descriptor',
@@ -380,11 +380,11 @@ export const notApplicable: readonly NotApplicable[] = [
     ],
   },
   {
-    why: 'is about aliases; there are none, which the test checks',
+    why: 'applies to aliases; there are none, which the test checks',
     ids: ['tck-id-payloads-alias-'],
   },
   {
-    why: 'is about data sets and templates; there are none, which the test checks',
+    why: 'applies to data sets and templates; there are none, which the test checks',
     ids: ['tck-id-payloads-dataset-', 'tck-id-payloads-template-', 'tck-id-topics-nbirth-templates'],
   },
 ];
