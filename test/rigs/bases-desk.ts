@@ -1,4 +1,4 @@
-/** Bases played from memory: a comparison that goes on and ends when a test says so. */
+/** Bases simulated in memory: a test controls the progress of a comparison. */
 import type { Bases } from '../../calibration/calibration.ts';
 import type { BaseFigures, Comparison, Difference } from '../../calibration/compare/comparison.ts';
 import type { BaseView, ComparingView } from '../../calibration/compare/views.ts';
@@ -52,7 +52,7 @@ const offer = (name: string, more: Partial<CatalogueView[number]> = {}): Catalog
   ...more,
 });
 
-/** @param asked told what is asked for, in words */
+/** @param asked receives each request as text */
 export function createBasesRig(asked: (what: string) => void): BasesRig {
   const rig: BasesRig = {
     installed: [
@@ -60,7 +60,7 @@ export function createBasesRig(asked: (what: string) => void): BasesRig {
         inUse: true,
         isEmbedded: true,
         licence: 'Apache-2.0',
-        origin: 'trained on drawn surfaces',
+        origin: 'trained on generated surfaces',
         features: 3_072,
         megabytes: 34.2,
         int8: true,

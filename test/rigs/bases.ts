@@ -16,7 +16,7 @@ export async function installTiny(storage: string, name: string, model = tinyCla
   await writeFile(join(folder, `${name}.json`), manifestText(manifest));
 }
 
-/** A base that sees nothing: its features are the same for all images. */
+/** A base with the same features for all images. */
 export function blindBase(): OnnxModel {
   const model = tinyClassifier();
   const graph = model.graph!;

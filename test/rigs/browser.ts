@@ -1,4 +1,4 @@
-/** Chromium as Debian packages it, looking at a page of ours. */
+/** Opens a page of the agent in Debian's Chromium. */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,14 +7,14 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const binary = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
-/** Why no browser can look on this machine, undefined if one can. */
+/** The reason why no browser can be used on this machine; undefined if one can. */
 export const browserMissing = binary === undefined ? 'chromium is not installed here' : undefined;
 
 export interface Browser extends AsyncDisposable {
   readonly page: Page;
-  /** Addresses asked for that are not the page's own. */
+  /** Requested addresses of other origins. */
   readonly foreign: readonly string[];
-  /** What the page complained about on its console, and what it failed to catch. */
+  /** Errors and warnings on the console of the page, and uncaught errors. */
   readonly complaints: readonly string[];
 }
 

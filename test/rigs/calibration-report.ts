@@ -112,7 +112,7 @@ export function reportOf(
   };
 }
 
-/** As `qc-agent train` has reported it for parts of four labels. */
+/** As reported by `qc-agent train` for parts of four labels. */
 const learningCurve: NonNullable<Report['learning']> = {
   state: 'gains',
   sentence:

@@ -1,4 +1,6 @@
-/** Calibration played from memory: drawn parts, labels that count, training that goes on when it is told to. */
+/**
+ * Calibration simulated in memory: generated parts, labels that are counted, and a training whose progress a test controls.
+ */
 import { ulid } from 'ulid';
 import type { Calibration } from '../../calibration/calibration.ts';
 import type { Mark } from '../../calibration/dataset/shapes.ts';
@@ -20,18 +22,18 @@ import { drawHeat, drawPart } from './drawn-part.ts';
 type Frame = FramesPage['items'][number];
 type Finding = Awaited<ReturnType<Calibration['doctor']>>[number];
 
-/** What a test says beforehand, and looks at afterwards. */
+/** Settings of a test and the recorded requests. */
 interface Script {
-  /** Labels as they arrived, oldest first. */
+  /** Labels in order of arrival. */
   readonly arrived: {
     readonly resultId: string;
     readonly label: string;
     readonly ifUnlabelled: boolean;
     readonly marks?: readonly Mark[];
   }[];
-  /** Everything else that was asked for, in words, oldest first. */
+  /** All other requests as text, oldest first. */
   readonly asked: string[];
-  /** Parts that wait for a label, the most instructive first. */
+  /** Parts that wait for a label, the most useful first. */
   readonly waiting: CandidateView[];
   calibrating: boolean;
   findings: Finding[];
@@ -40,21 +42,21 @@ interface Script {
   /** As `overview.misfit`. */
   misfit: string | null;
   gate: Report['gate'];
-  /** What the next label fails with. */
+  /** Error of the next label. */
   failure: QcError | undefined;
   /** The result of a part that someone else labels first. */
   taken: string | undefined;
   /** Labelled frames, newest first. */
   labelled(): readonly Frame[];
-  /** What is marked on the frames. */
+  /** Marks on the frames. */
   readonly marked: Map<string, readonly Mark[]>;
-  /** Frames whose defects are to be marked, as long as they have no mark. */
+  /** Frames whose defects should be marked, while they have no mark. */
   doubtful: string[];
-  /** More parts come from the line. */
+  /** Adds parts from the line. */
   offer(count: number): void;
-  /** Training comes so far. */
+  /** Sets the progress of training. */
   advance(step: string, done: number, total: number): void;
-  /** Training ends with a new candidate. */
+  /** Ends training with a new candidate. */
   finish(): void;
 }
 export type CalibrationRig = Calibration & Script & { readonly bases: BasesRig };
@@ -75,9 +77,9 @@ const idle: TrainingView = {
 };
 
 /**
- * @param labelled how many frames there are to begin with
- * @param offered how many parts wait for a label
- * @param isNew nothing was trained yet, and only good parts are labelled
+ * @param labelled number of labelled frames at the start
+ * @param offered number of parts that wait for a label
+ * @param isNew without a model, and only good parts are labelled
  */
 export function createCalibrationRig({ labelled = 24, offered = 30, isNew = false } = {}): CalibrationRig {
   let training = idle;

@@ -10,13 +10,13 @@ export interface Certificates {
 }
 
 export interface IssueOptions {
-  /** `subjectAltName` as openssl writes it; default: the server 127.0.0.1. */
+  /** `subjectAltName` in the format of openssl; default: the server 127.0.0.1. */
   readonly names?: string;
-  /** From now; below zero it has expired. */
+  /** Days of validity from now; negative for an expired one. */
   readonly days?: number;
 }
 
-/** An own authority, as docs/security.md makes one. */
+/** A certificate authority, made as in docs/security.md. */
 export interface Authority {
   readonly ca: string;
   /** A certificate for a server, and also for a client. */
@@ -26,7 +26,7 @@ export interface Authority {
 const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
 
-/** @param folder gets a new folder for each authority */
+/** @param folder receives a folder for each authority */
 export function makeAuthority(folder: string): Authority {
   mkdirSync(folder, { recursive: true });
   const own = mkdtempSync(join(folder, 'authority-'));

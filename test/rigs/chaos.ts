@@ -1,4 +1,4 @@
-/** A plant in which everything that may go wrong can be made to, and what must hold once it is over. */
+/** A plant with faults of all kinds, and the conditions that must be true after each. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Closer } from '../../agent/lifecycle/closer.ts';
 import type { Result } from '../../agent/publish/messages.ts';
@@ -9,21 +9,21 @@ import { openSmallDisk, type SmallDisk, smallDiskMissing } from './small-disk.ts
 import { until } from './until.ts';
 import { openValve, type Valve } from './valve.ts';
 
-/** What the agent's processes hold. */
+/** Resources of the agent's processes. */
 export interface Vitals {
   readonly rssMb: number;
-  /** Of the process that inspects alone, MB. */
+  /** Memory of the main process alone, MB. */
   readonly mainRssMb: number;
   readonly files: number;
   readonly processes: number;
 }
 
 export interface Sequences {
-  /** The highest that came. */
+  /** The highest received number. */
   readonly newest: number;
-  /** Below it, in order: never given to the subscriber. */
+  /** Lower numbers that the subscriber did not receive, in order. */
   readonly missing: readonly number[];
-  /** Given more than once (QoS 1). */
+  /** Numbers received more than once (QoS 1). */
   readonly repeated: number;
 }
 
@@ -31,22 +31,22 @@ export interface ChaosPlant extends AsyncDisposable {
   readonly plant: Plant;
   /** Between agent and broker. */
   readonly valve: Valve;
-  /** Where such a library can be made. */
+  /** The shim; undefined if it cannot be built here. */
   readonly shim: Shim | undefined;
-  /** Where a small file system can be mounted; the agent's storage. */
+  /** The disk of the agent's storage; undefined if none can be mounted here. */
   readonly disk: SmallDisk | undefined;
   vitals(): Vitals;
   readyz(): Promise<{ readonly status: number; readonly text: string }>;
-  /** Waits until all is well by itself: ready, inspecting, nothing waits to be sent, and parts are judged. */
+  /** Waits until the agent has recovered: ready, inspecting, outbox empty, and parts are judged. */
   recovers(timeoutMs?: number): Promise<void>;
-  /** What came at the subscriber so far. */
+  /** Numbers received by the subscriber so far. */
   sequences(): Sequences;
 }
 
 export interface ChaosOptions extends Pick<PlantOptions, 'line' | 'camera' | 'storage'> {
   /** Size of the storage directory's disk, MB; default: the disk of this machine. */
   readonly diskMb?: number;
-  /** A clock that jumps and a disk that is slow. */
+  /** Allows clock jumps and a slow disk. */
   readonly shimmed?: boolean;
   readonly everyMs?: number;
 }
@@ -64,10 +64,10 @@ export async function openChaosPlant(options: ChaosOptions = {}): Promise<ChaosP
       trigger: { kind: 'continuous', everyMs: options.everyMs ?? 250 },
       camera: { stallMs: 1_500, ...options.camera },
       ...(options.line && { line: options.line }),
-      // A half-open connection is noticed by silence alone: soon, that is.
+      // A short keepalive, because only silence shows a half-open connection.
       mqtt: { keepaliveSeconds: 2 },
       storage: { ...(disk && { directory: disk.directory, minFreeMb: 5 }), ...options.storage },
-      // As the service and the images start it: with a heap for each thread, memory grows for minutes.
+      // As in the service and the container images: with one malloc arena per thread, memory grows for minutes.
       env: { MALLOC_ARENA_MAX: '2', ...shim?.env },
       async settings(_storage, settings) {
         const { mqtt } = settings;
@@ -84,7 +84,7 @@ export async function openChaosPlant(options: ChaosOptions = {}): Promise<ChaosP
     const heard = plant.probe.heard;
     for (; looked < heard.length; looked++) {
       const message = heard[looked]!;
-      // What others publish need not be JSON.
+      // Messages of other clients may not be JSON.
       if (message.topic !== `${plant.topic}/top/result`) continue;
       const { sequence } = message.json as Result;
       seen.set(sequence, (seen.get(sequence) ?? 0) + 1);
@@ -119,7 +119,7 @@ export async function openChaosPlant(options: ChaosOptions = {}): Promise<ChaosP
         const metrics = await plant.metrics();
         const waiting = metrics.value('qc_outbox_messages');
         says = `${text}, ${waiting} messages wait, ${JSON.stringify(plant.status)}`;
-        // Two results may be on their way at any moment.
+        // Two results may be in transit at any moment.
         return (
           status === 200 &&
           (waiting ?? 0) <= 8 &&
@@ -157,7 +157,7 @@ export async function openChaosPlant(options: ChaosOptions = {}): Promise<ChaosP
   return chaos;
 }
 
-/** Every number up to the newest has come by now, or does within a moment. */
+/** Waits until every number up to the newest has arrived. */
 export async function nothingIsMissing(chaos: ChaosPlant): Promise<void> {
   const { newest } = chaos.sequences();
   await until(() => chaos.sequences().missing.filter((sequence) => sequence <= newest).length === 0, {
@@ -167,7 +167,7 @@ export async function nothingIsMissing(chaos: ChaosPlant): Promise<void> {
   });
 }
 
-/** Something goes wrong for a while; ending it is not helping the agent: the world is as before. */
+/** A fault for some time; `end` restores the environment without any help to the agent. */
 export interface Fault {
   readonly name: string;
   begin(chaos: ChaosPlant): Promise<unknown>;
@@ -179,7 +179,7 @@ const nothing = async () => undefined;
 export const faults = {
   cameraReset: { name: 'camera reset', begin: ({ plant }) => plant.line.disconnectAll(), end: nothing },
   cameraAway: {
-    name: 'camera away',
+    name: 'camera offline',
     begin: ({ plant }) => plant.line.stop(),
     end: ({ plant }) => plant.line.start(),
   },
@@ -194,7 +194,7 @@ export const faults = {
     end: ({ plant }) => plant.line.corrupt(0),
   },
   brokerAway: {
-    name: 'broker away',
+    name: 'broker offline',
     begin: ({ plant }) => plant.broker.die(),
     end: ({ plant }) => plant.brokerComesBack(),
   },
@@ -225,7 +225,7 @@ export const faults = {
   },
 } satisfies Record<string, Fault>;
 
-/** Lasts so long, then is over. */
+/** Applies a fault for this time. */
 export async function strike(chaos: ChaosPlant, fault: Fault, ms: number): Promise<void> {
   await fault.begin(chaos);
   try {

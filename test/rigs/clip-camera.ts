@@ -1,4 +1,4 @@
-/** A camera that plays a clip which ffmpeg has encoded, so that every codec option and every loss can be chosen. */
+/** A camera that plays a clip encoded by ffmpeg, with any codec option and any loss. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { splitNals } from '../../agent/demo/rtsp/nal.ts';
@@ -9,7 +9,7 @@ import type { Image } from '../../models/image.ts';
 const run = promisify(execFile);
 const room = { encoding: 'buffer', maxBuffer: 512 * 1024 * 1024 } as const;
 
-/** As the sources do it, so that colours can be compared. */
+/** As in the sources, so that colours can be compared. */
 const EXACT = 'flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp';
 
 export interface Clip {
@@ -17,17 +17,17 @@ export interface Clip {
   readonly fps: number;
   /** One element for an image, in the order in which they are sent: Annex B, or JPEG. */
   readonly pictures: readonly Buffer[];
-  /** Place of each in the order in which they are shown. */
+  /** Position of each in display order. */
   readonly places: readonly number[];
-  /** The images as they must look, in the order in which they are shown. */
+  /** The correct images, in display order. */
   readonly images: readonly Image[];
 }
 
 export interface ClipOptions {
   readonly codec?: Codec;
-  /** Options of x264 or x265, as `keyint=50:bframes=2`. */
+  /** Options of x264 or x265, such as `keyint=50:bframes=2`. */
   readonly parameters?: string;
-  /** Two fields of different moments in each frame, in H.265 an image each; `images` are made of the upper ones. */
+  /** Two fields of different times in each frame, in H.265 one image each; `images` are made of the upper fields. */
   readonly interlaced?: boolean;
   readonly fps?: number;
   readonly frames?: number;
@@ -117,18 +117,18 @@ function splitAt(stream: Buffer, mark: Buffer): Buffer[] {
 }
 
 export interface ClipCamera extends AsyncDisposable, Pick<RtspServer, 'url' | 'lose' | 'clients'> {
-  /** How often someone began to play. */
+  /** Number of playbacks. */
   readonly plays: number;
-  /** Leaves out the images that are chosen, with all their packets and sequence numbers. */
+  /** Omits the chosen images, with all their packets and sequence numbers. */
   skip(choose: ((picture: number) => boolean) | undefined): void;
 }
 
 export interface ClipCameraOptions {
-  /** Which image of the clip comes first for someone who begins to play. */
+  /** First image of a playback. */
   readonly from?: number;
 }
 
-/** Plays the clip in a loop; everyone who begins to play lets it start again. */
+/** Plays the clip in a loop; each new client restarts it. */
 export async function openClipCamera(clip: Clip, { from = 0 }: ClipCameraOptions = {}): Promise<ClipCamera> {
   let next = from;
   let plays = 0;
@@ -150,7 +150,7 @@ export async function openClipCamera(clip: Clip, { from = 0 }: ClipCameraOptions
             const place = sent++ + clip.places[index]! - index;
             const capturedAt = Math.round(performance.timeOrigin + startedAt + (place * 1000) / clip.fps);
             if (left?.skipped(left.pictures++)) continue;
-            // The server lets a client wait for a key frame; this camera does not.
+            // The server would delay a client until a key frame; this camera does not.
             listener({ data: clip.pictures[index]!, key: true, capturedAt });
           }
         }, 5);
@@ -179,10 +179,10 @@ export function isDamaged(image: Image, clip: Clip): boolean {
   return !clip.images.some((wanted) => worstBlock(image, wanted, LIMIT) <= LIMIT);
 }
 
-/** Rounding and colour conversion, mean of a block, levels of 255. */
+/** Tolerance for rounding and colour conversion: mean of a block, levels of 255. */
 const LIMIT = 8;
 
-/** The largest mean difference of a block; the first that is beyond `enough`. */
+/** The largest mean difference of a block; stops at the first above `enough`. */
 function worstBlock(a: Image, b: Image, enough: number): number {
   if (a.width !== b.width || a.height !== b.height) return 255;
   let worst = 0;

@@ -3,13 +3,13 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 export interface Damage extends AsyncDisposable {
   readonly port: number;
-  /** Spoils one of so many RTP packets from now on; 0 = none. */
+  /** Damages one RTP packet in this number from now on; 0 = none. */
   every(packets: number): void;
 }
 
 /**
- * A bad cable: forwards RTSP connections to a port of this machine and spoils the payload of RTP packets that
- * travel inside them (RFC 2326 clause 10.12: `$`, channel, 16-bit length, packet).
+ * A bad cable: forwards RTSP connections to a port of this machine and damages the payload of their interleaved RTP packets
+ * (RFC 2326 clause 10.12: `$`, channel, 16-bit length, packet).
  */
 export async function openDamage(toPort: number): Promise<Damage> {
   let every = 0;
@@ -36,17 +36,17 @@ export async function openDamage(toPort: number): Promise<Damage> {
     });
   });
 
-  /** Spoils what is complete and says how many bytes that is. */
+  /** Damages complete packets and returns the number of their bytes. */
   function spoil(bytes: Buffer): number {
     let at = 0;
     while (at < bytes.length) {
-      if (bytes[at] !== 0x24) return bytes.length; // an RTSP answer, as it is
+      if (bytes[at] !== 0x24) return bytes.length; // an RTSP answer, unchanged
       if (at + 4 > bytes.length) return at;
       const end = at + 4 + bytes.readUInt16BE(at + 2);
       if (end > bytes.length) return at;
       const isVideo = bytes[at + 1] === 0;
       if (isVideo && every > 0 && ++count % every === 0) {
-        // ResultHistory the RTP and FU headers, or the stream would be another one and not a damaged one.
+        // Keeps the RTP and FU headers, so that the stream stays recognizable.
         for (let spoilt = at + 4 + 12 + 16; spoilt < end; spoilt += 7) bytes[spoilt]! ^= 0x5a;
       }
       at = end;

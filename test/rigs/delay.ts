@@ -1,10 +1,10 @@
-/** A network, recorder or proxy that holds back what the camera sends: everything comes, in order, but late. */
+/** A network, recorder or proxy that delays the data of the camera: everything arrives in order, but late. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 export interface Delay extends AsyncDisposable {
   readonly port: number;
-  /** From now on data is this late; a smaller delay delivers the backlog at once, ms. */
+  /** Sets the delay of data from now on, ms; a smaller delay delivers the backlog immediately. */
   set(ms: number): void;
 }
 

@@ -1,17 +1,17 @@
-/** How cameras check who asks: Basic and Digest, written after RFC 7616 and not after the agent's own side of it. */
+/** Basic and Digest authentication on the camera's side, written from RFC 7616, independent of the agent's code. */
 import { createHash, randomBytes } from 'node:crypto';
 
 export interface CameraLogin {
   readonly user: string;
   readonly password: string;
-  /** In the order in which they are offered: `Basic`, `MD5`, `SHA-256-sess` … */
+  /** Offered methods in order: `Basic`, `MD5`, `SHA-256-sess` … */
   readonly offers: readonly string[];
   readonly realm?: string;
   readonly qop?: 'auth' | 'auth-int' | 'auth,auth-int';
   readonly userhash?: boolean;
   /** All challenges in one header field. */
   readonly oneField?: boolean;
-  /** Requests for which a nonce is good; then it is stale. */
+  /** Number of requests with one nonce; then it is stale. */
   readonly nonceUses?: number;
 }
 

@@ -1,4 +1,4 @@
-/** A drawn line at full speed, without real time: frames of a belt with parts on it, and what a finder makes of them. */
+/** A simulated line without real time: frames of a belt with parts, and the parts that a finder finds. */
 
 import { openConveyor } from '../../agent/demo/conveyor.ts';
 import { layoutOf } from '../../agent/demo/layout.ts';
@@ -9,15 +9,15 @@ import { seededRandom } from '../../calibration/train/random.ts';
 import type { Frame, Image } from '../../models/image.ts';
 import { frameTimes } from './frame-times.ts';
 
-/** A part as the region shows it in one frame: its number, and the share of it (or of the region, if that is smaller) in view. */
+/** A part in the region in one frame: its number, and the share of it (or of the region, if that is smaller) in view. */
 export interface Shown {
   readonly serial: number;
   readonly share: number;
 }
 
-/** What the region shows once the belt has moved for some time. */
+/** The region after the belt has moved for some time. */
 export interface Belt {
-  /** @param beltMs how long the belt has moved, ms @param noise selects the sensor's noise */
+  /** @param beltMs time that the belt has moved, ms @param noise seed of the sensor noise */
   draw(beltMs: number, noise: number): Image;
   shown(beltMs: number): readonly Shown[];
 }
@@ -27,11 +27,11 @@ export interface DemoBeltOptions {
   /** Side of the region, pixels of a 640 x 480 image, in which a part has a diameter of 232. */
   readonly side: number;
   readonly partsPerMinute?: number;
-  /** How far the camera looks beside the part, pixels. */
+  /** Offset of the region from the part, pixels. */
   readonly shift?: number;
 }
 
-/** The belt of the demo: it creeps while a part is centred and speeds up in between. */
+/** The belt of the demo: slow while a part is centred, faster in between. */
 export function demoBelt({ seed, side, partsPerMinute = 30, shift = 0 }: DemoBeltOptions): Belt {
   const [width, height] = [240, 180];
   const conveyor = openConveyor({ partsPerMinute, seed, startedAt: 0 });
@@ -76,9 +76,9 @@ export interface PlainBeltOptions {
   readonly across?: number;
   /** Region widths per second. */
   readonly speed: number;
-  /** How long each part stands still in the middle, ms. */
+  /** Stop of each part in the middle, ms. */
   readonly dwellMs?: number;
-  /** How much parts differ from each other: 0 they are identical, 1 each has its own brightness and texture. */
+  /** Difference between parts: 0 identical, 1 each with its own brightness and texture. */
   readonly variety?: number;
   /** Levels of texture on the parts, and on the belt. */
   readonly texture?: number;
@@ -89,7 +89,7 @@ export interface PlainBeltOptions {
   readonly beltLevel?: number;
 }
 
-/** Side of the image, pixels: as many as presence looks at. */
+/** Side of the image, pixels: the size used by the presence trigger. */
 const SIDE = 64;
 
 /** A belt with rectangular parts one after the other. */
@@ -102,7 +102,7 @@ export function plainBelt(options: PlainBeltOptions): Belt {
   const grain = Array.from({ length: 64 * 64 }, () => 2 * next() - 1);
   const noises = Float32Array.from({ length: 8191 }, () => 3 * (next() + next() + next() - 1.5));
 
-  /** Region widths that the belt has moved. */
+  /** Distance that the belt has moved, region widths. */
   const travelled = (beltMs: number) => {
     if (dwellMs === 0) return (beltMs / 1_000) * speed;
     const turn = Math.floor(beltMs / (travelMs + dwellMs));
@@ -167,33 +167,33 @@ export function plainBelt(options: PlainBeltOptions): Belt {
   };
 }
 
-/** What was shown and what was found, by part. */
+/** Parts shown and found. */
 export interface Tally {
-  /** Parts that came, were in view and left, all of it while the finder looked. */
+  /** Parts that entered, were in view and left while the finder was active. */
   shown: number;
   found: number;
   /** Found more than once. */
   doubled: number;
-  /** Found where at most a fifth of a part was in view, without a doubt. */
+  /** Found without a doubt while at most a fifth of a part was in view. */
   madeUp: number;
-  /** Given as failed or with a doubt. */
+  /** Delivered as failed or with a doubt. */
   doubtful: number;
-  /** How many of the parts, in the order they came, were missed before the first two in a row were found. */
+  /** Number of parts missed before the first two consecutive ones were found. */
   untilFound: number;
 }
 
-/** Feeds a finder with a belt, by its own clock. */
+/** Shows a belt to a finder, with its own clock. */
 export class DrawnLine {
   /** ms since the epoch. */
   now = 1_700_000_000_000;
   fps = 25;
-  /** Factor on all levels, and an amount added. */
+  /** Factor of all levels, and an offset. */
   gain = 1;
   offset = 0;
   #beltMs: number;
   #frame = 0;
   readonly #truth = new WeakMap<Frame, readonly Shown[]>();
-  /** Greatest share of each part in view so far. */
+  /** Largest share of each part in view so far. */
   readonly #seen = new Map<number, { most: number; last: number; first: number; firstShare: number }>();
   readonly #found = new Map<number, number>();
   #given: FoundPart[] = [];
@@ -206,12 +206,12 @@ export class DrawnLine {
     this.#beltMs = startMs;
   }
 
-  /** To be given to the finder. */
+  /** Callback for the finder. */
   readonly give = (part: FoundPart): void => {
     this.#given.push(part);
   };
 
-  /** Starts to count again. */
+  /** Resets the counts. */
   count(): void {
     this.#seen.clear();
     this.#found.clear();
@@ -223,12 +223,12 @@ export class DrawnLine {
     return this.#beltMs;
   }
 
-  /** Moves the belt to a time; nobody looks meanwhile. */
+  /** Moves the belt to a time without showing frames. */
   jump(beltMs: number): void {
     this.#beltMs = beltMs;
   }
 
-  /** Moves on until the share of any part in view lies within the bounds; nobody looks meanwhile. */
+  /** Moves the belt until the share of a part in view is within the limits, without showing frames. */
   skipUntil(least: number, most = 1): void {
     for (let step = 0; step < 100_000; step++) {
       const share = Math.max(0, ...this.belt.shown(this.#beltMs).map((one) => one.share));

@@ -7,7 +7,7 @@ const marks: Readonly<Record<string, string>> = {
   stain: '<ellipse cx="95" cy="195" rx="26" ry="18" fill="#6b4a22" opacity=".75"/>',
 };
 
-/** A metal part with a bore; no two are alike. */
+/** A metal part with a bore; each number looks different. */
 export function drawPart(n: number, kind: string): Promise<Buffer> {
   const turn = (n * 37) % 360;
   return sharp(
@@ -24,7 +24,7 @@ export function drawPart(n: number, kind: string): Promise<Buffer> {
     .toBuffer();
 }
 
-/** A heat map over a drawn part. */
+/** A heat map over the image of a part. */
 export function drawHeat(part: Buffer, n: number): Promise<Buffer> {
   const glow = `<svg xmlns="http://www.w3.org/2000/svg" width="300" height="260"><defs><radialGradient id="g"><stop
     offset="0" stop-color="#ff3b00" stop-opacity=".9"/><stop offset="1" stop-color="#0030ff"

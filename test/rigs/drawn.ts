@@ -2,7 +2,7 @@ import type { Image } from '../../models/image.ts';
 
 export type Colour = readonly [red: number, green: number, blue: number];
 
-/** An image of one colour with rectangles on it, in order; all in pixels. */
+/** An image of one colour with rectangles on it, drawn in order; sizes in pixels. */
 export function drawn(
   width: number,
   height: number,

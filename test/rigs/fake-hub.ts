@@ -1,6 +1,6 @@
 /**
- * Servers that behave as the hubs do, over real sockets: files with tags, ranges and redirects to another host, the API of
- * Hugging Face, and what goes wrong on the way. `plan` queues one behaviour for each of the next requests for a file.
+ * Servers that behave like the hubs, over real sockets: files with tags, ranges and redirects to another host, the API of
+ * Hugging Face, and transfer faults. `plan` queues one behaviour for each of the next requests for a file.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 
 export interface HubFile {
   readonly bytes: Buffer;
-  /** Default: after the content. Null: none. */
+  /** Default: hash of the content. Null: none. */
   readonly etag?: string | null;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -18,13 +18,13 @@ export interface Behaviour {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Closes the connection after so many bytes of the body. */
+  /** Closes the connection after this number of bytes of the body. */
   readonly cutAfter?: number;
-  /** Sends nothing more after so many bytes, and keeps the connection. */
+  /** Stops sending after this number of bytes, without closing the connection. */
   readonly stallAfter?: number;
-  /** Ends the answer in order, but early: no length is stated. */
+  /** Ends the answer early without an error; no length is stated. */
   readonly endAfter?: number;
-  /** Called with the answer begun. */
+  /** Called when the answer has begun. */
   readonly onBegin?: () => void;
 }
 
@@ -37,7 +37,7 @@ export interface SeenRequest {
 
 export interface FakeHub extends AsyncDisposable {
   readonly url: string;
-  /** Another host, where redirects lead to. */
+  /** Another host, the target of redirects. */
   readonly cdn: string;
   readonly requests: SeenRequest[];
   isRanged: boolean;
@@ -45,7 +45,7 @@ export interface FakeHub extends AsyncDisposable {
   put(path: string, file: Buffer | HubFile): void;
   redirect(path: string, target: string, headers?: Readonly<Record<string, string>>): void;
   plan(...behaviours: Behaviour[]): void;
-  /** As Hugging Face: large files are in Git LFS and come from the other host. */
+  /** As on Hugging Face: large files are in Git LFS, on the other host. */
   repository(
     id: string,
     files: Readonly<Record<string, Buffer>>,
@@ -56,7 +56,7 @@ export interface FakeHub extends AsyncDisposable {
 export interface RepositoryFacts {
   readonly licence?: string;
   readonly branch?: string;
-  /** Needed to read anything. */
+  /** Required token. */
   readonly token?: string;
 }
 

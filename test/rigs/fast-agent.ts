@@ -9,9 +9,9 @@ export const fastCameras = ['top', 'side'];
 export const fastBase = 'plant/line-1/press-1/qc';
 
 /**
- * An agent that gives results much faster than pixels could be judged: two cameras made of images, and a model of two
- * kilobytes. What it writes is in `storage` under the folder. Every call starts it again.
- * @param everyMs from one part to the next of each camera
+ * An agent with a very high rate of results: two cameras that play images, and a model of two kilobytes. Its storage
+ * directory is `storage` in the folder. Every call starts it again.
+ * @param everyMs interval between the parts of each camera
  * @param env added to its environment
  */
 export async function fastAgent(

@@ -1,12 +1,12 @@
-/** A disk that is full for one process: its files cannot grow (EFBIG where a full disk says ENOSPC). */
+/** Simulates a full disk for one process: its files cannot grow (EFBIG instead of ENOSPC). */
 import { execFileSync } from 'node:child_process';
 
-/** @param bytes no file of the process may grow beyond */
+/** @param bytes maximum size of the files of the process */
 export function limitFiles(pid: number, bytes: number | 'unlimited'): void {
   execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:unlimited`], { stdio: 'pipe' });
 }
 
-/** Why that cannot be done here; undefined if it can. */
+/** The reason why this is impossible here; undefined if it is possible. */
 export const fileLimitMissing = (() => {
   try {
     limitFiles(process.pid, 'unlimited');

@@ -1,4 +1,4 @@
-/** What no sane client sends: commands over MQTT and requests over HTTP, drawn by chance that can be repeated. */
+/** Invalid commands over MQTT and invalid requests over HTTP, random and repeatable by seed. */
 import { connect } from 'node:net';
 import type { Random } from '../../calibration/train/random.ts';
 import type { Probe } from './mqtt-probe.ts';
@@ -57,7 +57,7 @@ function value(random: Random, depth = 0): unknown {
   return kind === 6 ? list : Object.fromEntries(list.map((one) => [random.pick(['a', ...keys]), one]));
 }
 
-/** Nothing that a station would obey: of right commands only the name. */
+/** A payload that a station must refuse: only the name of the command is valid. */
 function payload(random: Random): Buffer {
   const kind = random.integer(4);
   if (kind === 0) return bytes(random, 2_000);
@@ -81,12 +81,12 @@ export async function sendGarbageCommands(
     const retain = random.integer(50) === 0;
     const qos = random.pick([0, 1] as const);
     await probe.publish(`${topic}/command/${name}`, payload(random), { qos, retain });
-    // A retained one would come again at every connection of the agent.
+    // A retained one would be sent again at every connection of the agent.
     if (retain) await probe.publish(`${topic}/command/${name}`, '', { retain });
   }
 }
 
-/** @returns statuses that were answered, and how many got no answer */
+/** @returns statuses of the answers, and the number of requests without one */
 export async function sendGarbageRequests(
   url: string,
   count: number,
@@ -128,7 +128,7 @@ function request(host: string, random: Random): Buffer {
   return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1'), body]);
 }
 
-/** Says it, and gives up soon: what is announced and never sent is waited for by nobody. */
+/** Sends it and stops after a short time, because the server may wait for data that is not sent. */
 function say(host: string, port: number, text: Buffer): Promise<string> {
   return new Promise((resolve) => {
     let answer = '';

@@ -18,7 +18,7 @@ const ELEMENTS = [
   'videotestsrc',
 ];
 
-/** Why GStreamer's RTSP server cannot run here; undefined if it can. */
+/** The reason why GStreamer's RTSP server cannot run here; undefined if it can. */
 export function gstMissing(): string | undefined {
   const program = [
     'import gi',
@@ -35,9 +35,9 @@ export function gstMissing(): string | undefined {
 }
 
 export interface GstRtspOptions {
-  /** vp8 is one that the agent does not read. */
+  /** The agent does not support vp8. */
   codec?: 'h264' | 'h265' | 'mjpeg' | 'vp8';
-  /** A bouncing ball, what `show` says, or an H.264 mp4 file as it is. */
+  /** A test pattern, the images of `show`, or an H.264 mp4 file without re-encoding. */
   source?: 'pattern' | 'pictures' | `file:${string}`;
   fps?: number;
   width?: number;
@@ -47,9 +47,9 @@ export interface GstRtspOptions {
   /** Frames between two key frames; default one second. */
   gop?: number;
   colorimetry?: 'bt601' | 'bt709' | '1:4:0:0';
-  /** What its sender reports say; wrong is years off. */
+  /** Time in its sender reports; wrong differs by years. */
   clock?: 'right' | 'wrong';
-  /** More than one, each at its own pace, beside each other: see `urls`. */
+  /** Number of independent cameras: see `urls`. */
   cameras?: number;
   user?: string;
   password?: string;
@@ -64,13 +64,13 @@ export interface GstRtsp extends AsyncDisposable {
   readonly port: number;
   /** Without user and password. */
   readonly url: string;
-  /** Of all its cameras. */
+  /** URLs of all its cameras. */
   readonly urls: readonly string[];
   /** Shows this image until the next one; its size may differ from the last one's. */
   show(picture: Image): Promise<void>;
-  /** Shows image files in order, each for `eachMs`, telling which is on. */
+  /** Shows image files in order, each for `eachMs`, and reports the current one. */
   play(files: readonly string[], options: PlayOptions): Promise<void>;
-  /** SIGSTOP makes a stalled camera, SIGCONT wakes it. */
+  /** SIGSTOP stalls the camera, SIGCONT continues it. */
   signal(signal: NodeJS.Signals): void;
 }
 
@@ -81,7 +81,7 @@ export interface PlayOptions {
   readonly onShown?: (file: string, index: number) => void;
 }
 
-/** Starts a real RTSP camera on 127.0.0.1 with GStreamer's server. Closed means the process is gone. */
+/** Starts a real RTSP camera on 127.0.0.1 with GStreamer's server. Disposal ends the process. */
 export async function openGstRtsp(options: GstRtspOptions = {}): Promise<GstRtsp> {
   const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
   const child = spawn(PYTHON, [SCRIPT, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });

@@ -1,4 +1,4 @@
-/** Versions in a store whose weights mean nothing: everything else is right. */
+/** Versions in a store with arbitrary weights; everything else is valid. */
 import { join } from 'node:path';
 import { embeddedBases } from '../../models/base.ts';
 import { type HeadManifest, readBaseManifest } from '../../models/manifest.ts';
@@ -6,13 +6,13 @@ import { storeHead } from '../models/fitted-head.ts';
 
 export interface HeadOptions {
   readonly promote?: boolean;
-  /** sha256 of the base it claims to be made for; default: the embedded one. */
+  /** sha256 of the base in its manifest; default: the embedded one. */
   readonly base?: string;
-  /** Facts about its training that its manifest tells. */
+  /** Facts about its training in its manifest. */
   readonly training?: HeadManifest['training'];
 }
 
-/** Adds a head that knows good and scratch below a storage directory and hands back the name of its version. */
+/** Adds a head with the labels good and scratch to a storage directory and returns its version. */
 export async function addHead(
   storage: string,
   { promote = false, base: sha256, training }: HeadOptions = {},

@@ -1,4 +1,4 @@
-/** A subscriber with a session of its own at the broker: what a database of all results would have seen. */
+/** A subscriber with a persistent session at the broker, like a database of all results. */
 import { connectAsync } from 'mqtt';
 import type { Result, VerdictMessage } from '../../agent/publish/messages.ts';
 
@@ -9,7 +9,7 @@ export interface Historian extends AsyncDisposable {
   readonly verdicts: ReadonlyMap<string, readonly VerdictMessage[]>;
   /** Deliveries, repetitions counted. */
   readonly deliveries: number;
-  /** Numbers under which two different results came. */
+  /** Numbers with two different results. */
   readonly ambiguous: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export async function openHistorian(url: string, base: string): Promise<Historia
   const known = new Map<string, string>();
   const ambiguous: string[] = [];
   let deliveries = 0;
-  /** Whether it comes for the first time. */
+  /** Whether it arrives for the first time. */
   const isNew = (key: string, identity: string) => {
     deliveries++;
     const before = known.get(key);

@@ -1,4 +1,4 @@
-/** JSON that no sane client sends: values on which careless checks, conversions and loops fail. */
+/** Hostile JSON: values on which careless checks, conversions and loops fail. */
 export const hostileValues: readonly unknown[] = [
   { length: { toString: 1 } },
   { length: 3, 0: 'a' },
@@ -22,12 +22,12 @@ export const hostileValues: readonly unknown[] = [
   Array.from({ length: 300 }, () => null),
 ];
 
-/** As it goes over the wire: JSON has no Infinity, but a reader makes it of 1e999. */
+/** The value as text: JSON has no Infinity, but readers convert 1e999 to it. */
 export const hostileJson = (value: unknown): string =>
   JSON.stringify(value, (_, one) => (one === Number.POSITIVE_INFINITY ? '@@infinity' : one)).replaceAll(
     '"@@infinity"',
     '1e999',
   );
 
-/** Nested deeper than anybody's stack is used to, and closed properly. */
+/** Deeply nested and valid JSON. */
 export const deepJson = (levels: number): string => `${'[{"a":'.repeat(levels)}1${'}]'.repeat(levels)}`;

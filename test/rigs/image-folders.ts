@@ -1,4 +1,4 @@
-/** Folders and zips of images as labelling tools leave them. */
+/** Folders and zips of images as written by labelling tools. */
 import { createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -18,7 +18,7 @@ export type Files = Readonly<Record<string, Buffer | string | object>>;
 export const imageWidth = 16;
 export const imageHeight = 8;
 
-/** A small image; another number gives other pixels. */
+/** A small image, different for each number. */
 export function drawn(seed: number): Sharp {
   const data = Buffer.alloc(imageWidth * imageHeight * 3);
   for (let i = 0; i < data.length; i++) data[i] = 40 + ((i * 7 + seed * 13 + (i % 5) * seed) % 200);
@@ -37,13 +37,13 @@ export function maskOf(left: number, top: number, width: number, height: number)
     .toBuffer();
 }
 
-/** An image each, every one different. */
+/** A different image for each name. */
 export async function images(...names: readonly string[]): Promise<Record<string, Buffer>> {
   const made = names.map(async (name, i): Promise<[string, Buffer]> => [name, await png(i + 1)]);
   return Object.fromEntries(await Promise.all(made));
 }
 
-/** Writes files below a folder; what is neither text nor bytes is written as JSON. */
+/** Writes files below a folder; other values than text and bytes are written as JSON. */
 export async function lay(folder: string, files: Files): Promise<void> {
   for (const [name, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, name)), { recursive: true });
@@ -65,13 +65,13 @@ function bytesOf(content: Buffer | string | object): Buffer {
 }
 
 export interface Taken extends Imported {
-  /** Label of each image, by its name in the source; only of images that are in the dataset now. */
+  /** Label of each image in the dataset, by its name in the source. */
   readonly inDataset: readonly string[];
-  /** What is marked on the frames, by their label. */
+  /** Marks on the frames, by their label. */
   readonly shapes: readonly (readonly [string, readonly Shape[]])[];
 }
 
-/** Imports and reads back. `storage` lies beside the source. */
+/** Imports and reads back. `storage` is next to the source. */
 export async function take(
   path: string,
   options: Partial<ImportOptions> & { readonly followLinks?: boolean; readonly storage?: string } = {},
@@ -94,7 +94,7 @@ export async function take(
   return { ...imported, inDataset: frames.map(({ label }) => label).sort(), shapes };
 }
 
-/** Every file is accounted for once. */
+/** Number of files in the report; each is counted once. */
 export function accountOf(imported: Imported): number {
   const { added, relabelled, same, masks, annotations, skipped } = imported;
   return added + relabelled + same + masks + annotations + skipped.length;
@@ -103,7 +103,7 @@ export function accountOf(imported: Imported): number {
 export const reasonsOf = ({ skipped }: Pick<Imported, 'skipped'>) =>
   Object.fromEntries(skipped.map(({ file, reason }) => [file, reason]));
 
-/** Lays the files into a folder and imports it; every file that was found is accounted for. */
+/** Writes the files to a folder and imports it; the report must include every file. */
 export async function takeFiles(files: Files, options: Parameters<typeof take>[1] = {}) {
   await using folder = await tempFolder();
   await lay(join(folder.path, 'in'), files);

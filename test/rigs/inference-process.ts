@@ -1,4 +1,4 @@
-/** Starts, freezes and kills an inference server that is a process of its own. */
+/** Starts, freezes and kills an inference server in its own process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ export interface InferenceProcess extends AsyncDisposable {
   readonly url: string;
   freeze(): void;
   thaw(): void;
-  /** Gone at once, with all its connections. */
+  /** Kills it, with all its connections. */
   die(): Promise<void>;
   /** Starts again at the same address. */
   comeBack(): Promise<void>;

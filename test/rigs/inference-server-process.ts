@@ -1,4 +1,7 @@
-/** The inference server as a process of its own, to be killed and frozen: `node … MODEL PORT`. Says its port once it serves. */
+/**
+ * The inference server in its own process, which can be killed and frozen: `node … MODEL PORT`. Prints its port when it
+ * serves.
+ */
 import { readFileSync } from 'node:fs';
 import { openInferenceServer } from './inference-server.ts';
 

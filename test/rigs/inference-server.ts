@@ -1,6 +1,6 @@
 /**
- * An inference server after the Open Inference Protocol over HTTP, with the binary tensor data extension, that really runs a
- * model and refuses what the specification does not allow. It can be told to misbehave.
+ * An inference server with the Open Inference Protocol over HTTP and the binary tensor data extension. It runs a real
+ * model, refuses requests that violate the specification, and can simulate faults.
  * https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
  */
 import { once } from 'node:events';
@@ -35,28 +35,28 @@ export interface ServerOptions {
   readonly version?: string | null;
   /** Default: binary data and model configuration, as Triton has them. */
   readonly extensions?: readonly string[];
-  /** Understands binary data; default: where it announces it. */
+  /** Supports binary data; default: if it announces it. */
   readonly binary?: boolean;
   /** Default 8. */
   readonly maxBatch?: number;
-  /** Only who brings it is answered. */
+  /** Required token. */
   readonly token?: string;
   readonly tls?: Certificates;
   /** Default: any. */
   readonly port?: number;
-  /** Every inference takes that much longer, ms. */
+  /** Additional time of each inference, ms. */
   readonly delayMs?: number;
 }
 
 export interface Served {
   /** Inferences that were answered. */
   answered: number;
-  /** Requests that were refused, with what was said. */
+  /** Refused requests, with the message. */
   readonly refused: string[];
   readonly connections: number;
-  /** Most images in one request. */
+  /** Maximum number of images in one request so far. */
   largest: number;
-  /** Most requests at a time. */
+  /** Maximum number of simultaneous requests so far. */
   parallel: number;
   readonly encodings: Set<'binary' | 'json'>;
 }
@@ -68,7 +68,7 @@ export interface InferenceServer extends AsyncDisposable {
   fault: Fault;
   /** Closes every connection. */
   hangUp(): void;
-  /** What it runs from now on, and under which version. */
+  /** Replaces its model and version. */
   replace(model: Uint8Array, version?: string | null): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** An agent and a broker that are killed at random moments, and what must hold once it is over. */
+/** An agent and a broker that are killed at random moments, and the conditions that must be true afterwards. */
 import { mkdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -22,18 +22,18 @@ export interface Killings extends AsyncDisposable {
   /** So far. */
   readonly killed: { readonly agents: number; readonly brokers: number };
   happens(kind: string): Promise<void>;
-  /** Waits until so many more results have come. */
+  /** Waits for this number of further results. */
   flows(results: number): Promise<void>;
-  /** Results that came, each counted once. */
+  /** Number of received results, each counted once. */
   readonly results: number;
-  /** Waits until everything is sent, and stops the agent. @throws where it does not end well */
+  /** Waits until everything is sent, and stops the agent. @throws if the agent does not end with code 0 */
   finish(): Promise<Outcome>;
 }
 
 export interface Outcome {
-  /** By camera: the newest number that the store knows. */
+  /** Newest number in the store, by camera. */
   readonly newest: ReadonlyMap<string, number>;
-  /** Messages that wait in the store, and that it has dropped. */
+  /** Number of messages that wait in the store, and that it dropped. */
   readonly waiting: number;
   readonly dropped: number;
 }
@@ -41,7 +41,7 @@ export interface Outcome {
 export interface KillingsOptions {
   readonly folder: string;
   readonly random: Random;
-  /** From one part to the next of each camera, ms. */
+  /** Interval between the parts of each camera, ms. */
   readonly everyMs?: number;
   /** Adds events in which the store fails (shim.c). */
   readonly shimmed?: boolean;
@@ -84,8 +84,8 @@ export async function openKillings({
     killed.brokers++;
     await broker.kill();
   };
-  // mosquitto saves only now and then, so what it has acknowledged and not yet passed on may die with it. That is not
-  // ours to prove: it never gets anything while its subscriber is away.
+  // mosquitto saves only at intervals, so that acknowledged messages may be lost with it. This is not under test: the agent
+  // sends nothing while the subscriber is disconnected.
   const brokerBack = async () => {
     broker = await startBroker();
     await until(() => historian.connected, { timeoutMs: 20_000, what: 'the subscriber to be back' });
@@ -184,7 +184,7 @@ export async function openKillings({
 /** Smallest gap that the agent leaves where the newest number was uncertain; docs/outbox.md. */
 const minGap = 5_000;
 
-/** Numbers between the first and the newest that never came, those in such a gap apart. */
+/** Numbers between the first and the newest that never arrived; those in such a gap are listed separately. */
 export function gapsIn(
   came: readonly { readonly sequence: number }[],
   newest: number,

@@ -1,4 +1,6 @@
-/** A broker with the limits of hosted ones: what it does not take it refuses as they do, or hangs up. MQTT 3.1.1 and 5. */
+/**
+ * A broker with the limits of hosted brokers: it refuses messages as they do, or closes the connection. MQTT 3.1.1 and 5.
+ */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import mqttPacket, {
@@ -8,22 +10,22 @@ import mqttPacket, {
   type Packet,
 } from 'mqtt-packet';
 
-/** How a broker refuses: by an answer or a DISCONNECT with this reason code, or without a word. */
+/** How a broker refuses: with an answer or a DISCONNECT with this reason code, or by closing the connection. */
 export type Refusing = { readonly answer: number } | { readonly disconnect: number } | 'hang-up';
 
 export interface Limits {
-  /** Where a larger packet ends the connection; `announced`: CONNACK says so. */
+  /** Maximum packet size, above which the connection ends; `announced`: CONNACK contains it. */
   maximumPacketSize?: { readonly bytes: number; readonly announced: boolean };
   /** Default 2; a message of QoS 2 is never delivered. */
   maximumQos?: 0 | 1;
   /** Retained messages and wills are refused. */
   noRetain?: boolean;
-  /** More unacknowledged messages end the connection. */
+  /** Maximum number of unacknowledged messages; more end the connection. */
   receiveMaximum?: number;
   noWildcards?: boolean;
-  /** Says so in CONNACK, for `maximumQos`, `noRetain`, `receiveMaximum` and `noWildcards`; default true. */
+  /** Whether CONNACK contains `maximumQos`, `noRetain`, `receiveMaximum` and `noWildcards`; default true. */
   announces?: boolean;
-  /** Speaks MQTT 3.1.1 only. */
+  /** Supports MQTT 3.1.1 only. */
   only311?: boolean;
   publish?(packet: IPublishPacket): Refusing | undefined;
   subscribe?(filter: string): Refusing | undefined;
@@ -40,16 +42,16 @@ export interface Taken {
 
 export interface LimitedBroker extends AsyncDisposable {
   readonly url: string;
-  /** What holds from now on. */
+  /** Limits from now on. */
   limits: Limits;
-  /** CONNECT packets that were let in, oldest first. */
+  /** Accepted CONNECT packets, oldest first. */
   readonly connects: readonly IConnectPacket[];
   readonly taken: readonly Taken[];
   readonly subscribed: readonly string[];
-  /** Most unacknowledged messages of one connection; acknowledgements take a moment where this is limited. */
+  /** Maximum number of unacknowledged messages of one connection so far; acknowledgements are delayed if it is limited. */
   readonly maxUnacknowledged: number;
   on(topic: string): readonly Taken[];
-  /** Sends a message to whoever has subscribed. */
+  /** Sends a message to all subscribers. */
   send(topic: string, payload: string): void;
 }
 
@@ -142,7 +144,7 @@ export async function startLimitedBroker(limits: Limits = {}): Promise<LimitedBr
         return;
       }
       if (qos === 2) {
-        // Kept until it is released, which nobody here ever does.
+        // Kept until its release, which never happens here.
         this.write({ cmd: 'pubrec', messageId: messageId!, reasonCode: 0 });
         return;
       }

@@ -1,4 +1,4 @@
-/** An outbox in memory: lost with the process. */
+/** An outbox in memory, lost when the process ends. */
 import type {
   Letter,
   Numbered,
@@ -9,11 +9,11 @@ import type {
 import { Waiting } from '../../agent/publish/outbox/waiting.ts';
 
 interface Kept extends OutboxEntry<unknown> {
-  /** By the process's own clock, ms. */
+  /** Monotonic time, ms. */
   readonly putAt: number;
 }
 
-/** @param capacity messages kept in each queue; beyond it the oldest go */
+/** @param capacity maximum number of messages in each queue; the oldest are dropped */
 export function openMemoryOutbox(capacity: number): OutboxStore {
   const queues = new Map<string, MemoryQueue>();
   const sequences = new Map<string, number>();
@@ -88,7 +88,7 @@ class MemoryQueue {
 
   next(after: number, signal: AbortSignal): Promise<OutboxEntry<unknown>> {
     return this.#waiting.until(() => {
-      // Only what is in flight lies at or below the id: a short walk.
+      // Only messages in flight have this id or a lower one, so the loop is short.
       for (const entry of this.#entries.values()) if (entry.id > after) return entry;
       return undefined;
     }, signal);

@@ -1,4 +1,4 @@
-/** Eclipse Mosquitto as Debian packages it: the broker that none of us wrote. */
+/** Eclipse Mosquitto as packaged by Debian. */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -13,29 +13,29 @@ const binary = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto', '/opt/homebr
   existsSync,
 );
 
-/** Why mosquitto cannot be met on this machine, undefined if it can. */
+/** The reason why mosquitto cannot run on this machine; undefined if it can. */
 export const mosquittoMissing = binary === undefined ? 'mosquitto is not installed here' : undefined;
 
 export interface MosquittoOptions {
   readonly port?: number;
   readonly users?: Readonly<Record<string, string>>;
-  /** Serve mqtts with a certificate for 127.0.0.1; `client` also asks for the client's. */
+  /** Serves mqtts with a certificate for 127.0.0.1; `client` also requires a client certificate. */
   readonly tls?: 'server' | 'client';
-  /** What to serve with instead; `ca` signed the clients'. */
+  /** Its certificates; `ca` signed those of the clients. */
   readonly certificates?: Certificates;
   /** Lines of mosquitto.acl(5). */
   readonly acl?: readonly string[];
-  /** Bytes of the largest packet that it takes. */
+  /** Maximum packet size, bytes. */
   readonly maxPacketSize?: number;
-  /** A folder where it keeps sessions and what waits for them, written after every change; default: nowhere. */
+  /** Folder for sessions and their messages, written after every change; default: none. */
   readonly persistence?: string;
 }
 
-/** What a test may do with a broker. */
+/** A broker under control of a test. */
 export interface Broker extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  /** Ends at once, connections and all, as in a crash. */
+  /** Ends immediately with all connections, as in a crash. */
   kill(): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
       `persistence_location ${options.persistence}/`,
       'autosave_on_changes true',
       'autosave_interval 1',
-      // Else it throws away what a slow subscriber has not taken.
+      // Otherwise it drops messages for a slow subscriber.
       'max_inflight_messages 0',
       'max_queued_messages 0',
     );
@@ -126,7 +126,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   };
 }
 
-/** Whether someone listens there. */
+/** Whether a server listens on the port. */
 export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

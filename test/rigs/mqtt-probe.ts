@@ -1,4 +1,4 @@
-/** A plain MQTT client that hears everything: what a PLC or a SCADA system would see. */
+/** An MQTT client that receives all messages, like a PLC or a SCADA system. */
 import { readFileSync } from 'node:fs';
 import { connectAsync, type IClientOptions, type IClientPublishOptions } from 'mqtt';
 import { until } from './until.ts';

@@ -1,22 +1,22 @@
-/** A proxy in front of a broker that writes down every packet a client sends: what really is on the wire. */
+/** A proxy in front of a broker that records every packet of a client. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import mqttPacket, { type IConnectPacket, type Packet } from 'mqtt-packet';
 
 export interface TappedConnection {
-  /** As the client sent them. */
+  /** Packets of the client, in order. */
   readonly packets: readonly Packet[];
   readonly connect: IConnectPacket | undefined;
   readonly isOpen: boolean;
-  /** Both ends are cut off without a goodbye. */
+  /** Cuts both connections without a DISCONNECT. */
   cut(): void;
 }
 
 export interface Tap extends AsyncDisposable {
   readonly url: string;
-  /** Those that sent a CONNECT, oldest first. */
+  /** Connections with a CONNECT, oldest first. */
   readonly connections: readonly TappedConnection[];
-  /** Most that were open at the same time. */
+  /** Maximum number of simultaneous connections so far. */
   readonly maxOpen: number;
 }
 

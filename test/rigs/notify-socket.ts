@@ -1,4 +1,4 @@
-/** What systemd hears of the agent, over a real datagram socket; Node.js cannot open one, so python3 does. */
+/** Receives the notifications to systemd over a real datagram socket; Node.js cannot open one, so python3 does. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 const script = new URL('../../../test/rigs/notify-socket.py', import.meta.url).pathname;
 const python = '/usr/bin/python3';
 
-/** Why there is nothing to talk to here; undefined if there is. */
+/** The reason why this is impossible here; undefined if it is possible. */
 export function notifyMissing(): string | undefined {
   if (spawnSync('systemd-notify', ['--version']).status !== 0)
     return 'systemd-notify is not installed here (systemd)';
@@ -17,9 +17,9 @@ export function notifyMissing(): string | undefined {
 }
 
 export interface NotifySocket extends AsyncDisposable {
-  /** As NOTIFY_SOCKET names it. */
+  /** Value of NOTIFY_SOCKET. */
   readonly path: string;
-  /** Every assignment that arrived, in order: `READY=1`. */
+  /** All received assignments in order, such as `READY=1`. */
   readonly heard: readonly string[];
 }
 

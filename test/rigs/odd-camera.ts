@@ -1,4 +1,4 @@
-/** An RTSP camera with the habits of real ones: it wants other log-ins, has few places, sends others away, or sends no image. */
+/** An RTSP camera with properties of real ones: various log-ins, few sessions, redirections, or no image. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -18,14 +18,14 @@ export interface OddCameraOptions {
   readonly login?: CameraLogin;
   /** The answer to a method instead of the usual one: `453 Not Enough Bandwidth`. */
   readonly answers?: Readonly<Record<string, string>>;
-  /** Where DESCRIBE is sent from a path; undefined: nowhere. */
+  /** Redirection of DESCRIBE for a path; undefined: none. */
   readonly redirect?: (path: string) => string | undefined;
-  /** More sessions get 453. One ends only by TEARDOWN, not with its connection. */
+  /** Maximum number of sessions; more get 453. A session ends only by TEARDOWN, not with its connection. */
   readonly maxSessions?: number;
   readonly only?: 'tcp' | 'udp';
   /** Changes the description. */
   readonly describe?: (usual: string) => string;
-  /** What is sent: H.264 as usual, without its key frames, from the middle of a large MJPEG, or nothing. */
+  /** Video: normal H.264, H.264 without key frames, a part of a large MJPEG, or nothing. */
   readonly video?: OddVideo;
   readonly tls?: Certificates;
   /** Sends the first packets in one piece with the reply to PLAY. */
@@ -35,13 +35,13 @@ export interface OddCameraOptions {
 export interface OddCamera extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  /** What it sends from the next viewer on. */
+  /** Video for the next clients. */
   video: OddVideo;
-  /** Methods that were asked for, oldest first. */
+  /** Requested methods, oldest first. */
   readonly asked: string[];
-  /** Sessions that were set up and not torn down. */
+  /** Number of open sessions. */
   readonly sessions: number;
-  /** Log-ins with a wrong answer. */
+  /** Number of log-ins with a wrong answer. */
   readonly wrongLogins: number;
 }
 
@@ -52,7 +52,7 @@ interface Picture {
 
 const everyMs = 40;
 
-/** Opens it on 127.0.0.1, at any free port. */
+/** Opens it on a free port of 127.0.0.1. */
 export async function openOddCamera(options: OddCameraOptions = {}): Promise<OddCamera> {
   const { tls, login } = options;
   let video = options.video ?? 'whole';
@@ -176,7 +176,7 @@ export async function openOddCamera(options: OddCameraOptions = {}): Promise<Odd
   };
 }
 
-/** Two seconds of noise that never repeats, so that no image is taken for a frozen one. */
+/** Two seconds of noise without repetition, so that no image appears frozen. */
 async function encoded(): Promise<{ pictures: Picture[]; parameters: string }> {
   const [width, height] = [320, 240];
   await using encoder = await openEncoder({ codec: 'h264', width, height, fps: 25 });
@@ -206,5 +206,5 @@ function description(parameters: string): string {
   ].join('\r\n');
 }
 
-/** RFC 2435 section 3.1: type 1, quality 80, and no width or height since they do not fit into a byte. */
+/** RFC 2435 section 3.1: type 1, quality 80, without width and height, which do not fit into a byte. */
 const largeJpeg = Buffer.concat([Buffer.from([0, 0, 0, 0, 1, 80, 0, 0]), randomBytes(500)]);

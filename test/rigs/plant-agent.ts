@@ -1,4 +1,4 @@
-/** The agent as operators start it: `node dist/agent/main.js …`, a process of its own, seen from outside. */
+/** The agent in its own process, started as by an operator: `node dist/agent/main.js …`. */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -20,17 +20,17 @@ export interface Exit {
 
 export interface AgentProcess extends AsyncDisposable {
   readonly pid: number;
-  /** Everything on standard output and standard error so far. */
+  /** Standard output and standard error so far. */
   readonly stdout: string;
   readonly stderr: string;
-  /** Standard error where it is JSON. */
+  /** Lines of standard error that are JSON. */
   readonly logLines: readonly LogLine[];
   /** Resolves when the process is gone. */
   readonly exited: Promise<Exit>;
   /** Waits for the log line with this message. */
   logs(message: string | RegExp, timeoutMs?: number): Promise<LogLine>;
   kill(signal: NodeJS.Signals): void;
-  /** The agent and what it started, as far as they live; empty if there is no /proc. */
+  /** Ids of the agent's running processes; empty without /proc. */
   processes(): number[];
   /** Sends the signal and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<Exit>;
@@ -41,10 +41,10 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Its longest orderly end: what waits is flushed for 2 s, cameras and the model close within 1 s. */
+/** Maximum time of a regular end: messages are flushed for 2 s, cameras and model close within 1 s. */
 const maxEndingMs = 10_000;
 
-/** Starts it. Closing ends it where it still runs, and rejects where it leaves a process behind. */
+/** Starts it. Disposal ends it if it still runs, and rejects if it leaves a process behind. */
 export function startAgent(args: readonly string[], options: StartOptions = {}): AgentProcess {
   const mark = `PLANT_MARK=${randomUUID()}`;
   const [name, value] = mark.split('=') as [string, string];
@@ -60,7 +60,7 @@ export function startAgent(args: readonly string[], options: StartOptions = {}):
       output[stream] += text;
     });
   }
-  // A test that ran out of time never closes it.
+  // For a test that exceeded its time and did not dispose it.
   const killed = () => void child.kill('SIGKILL');
   process.once('exit', killed);
   let ended = false;
@@ -69,7 +69,7 @@ export function startAgent(args: readonly string[], options: StartOptions = {}):
       ended = true;
       process.off('exit', killed);
     });
-    // `close`, not `exit`: by then everything it said was read.
+    // `close`, not `exit`: only then all output was read.
     child.once('close', (code, signal) => resolve({ code, signal }));
   });
 
@@ -94,7 +94,8 @@ export function startAgent(args: readonly string[], options: StartOptions = {}):
       return until(
         () => {
           const line = agent.logLines.find(wanted);
-          if (!line && ended) throw new Error(`the agent ended before it said ${message}: ${output.stderr}`);
+          if (!line && ended)
+            throw new Error(`the agent ended before it logged ${message}: ${output.stderr}`);
           return line;
         },
         { timeoutMs, everyMs: 25, what: `the log line ${message}` },
@@ -112,7 +113,7 @@ export function startAgent(args: readonly string[], options: StartOptions = {}):
       await exited;
       clearTimeout(patience);
       try {
-        // A killed child of a killed agent is gone only a moment later.
+        // A killed child of a killed agent ends a little later.
         await until(() => markedProcesses(mark).length === 0, {
           timeoutMs: 5_000,
           what: 'every process to end',
@@ -127,7 +128,7 @@ export function startAgent(args: readonly string[], options: StartOptions = {}):
   return agent;
 }
 
-/** Living processes that inherited the mark, wherever they hang in the tree by now: see environ in proc(5). */
+/** Running processes that inherited the mark, with any parent: see environ in proc(5). */
 function markedProcesses(mark: string): number[] {
   if (process.platform !== 'linux') return [];
   return readdirSync('/proc')
@@ -136,7 +137,7 @@ function markedProcesses(mark: string): number[] {
       try {
         return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark);
       } catch {
-        // Gone meanwhile, a zombie, or someone else's.
+        // Ended meanwhile, a zombie, or of another user.
         return false;
       }
     })

@@ -1,13 +1,13 @@
-/** A broker that can die and come back on the same port, whichever it is. */
+/** A broker of either kind that can end and restart on the same port. */
 import { openBroker } from '../../agent/demo/broker.ts';
 import { startMosquitto } from './mosquitto.ts';
 
 export interface PlantBroker extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  /** Dies at once, connections and retained messages with it: mosquitto by SIGKILL. */
+  /** Ends immediately with its connections and retained messages: mosquitto by SIGKILL. */
   die(): Promise<void>;
-  /** Listens again. */
+  /** Restarts it. */
   comeBack(): Promise<void>;
 }
 

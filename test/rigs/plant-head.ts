@@ -1,4 +1,4 @@
-/** The demo's head, made once for all whole-line tests: fitting it takes half a minute. */
+/** The demo's head, made once for all whole-line tests: its training takes half a minute. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
@@ -8,17 +8,17 @@ import { provideDemoHead } from '../../agent/demo/head.ts';
 import { modelSchema } from '../../config/model-schema.ts';
 import { embeddedBases } from '../../models/base.ts';
 
-/** Before the first file: vitest's `globalSetup`. */
+/** vitest's `globalSetup`, which runs before the first file. */
 export default async function setup(): Promise<void> {
   await madeHead();
 }
 
-/** Gives a storage folder the head, active. */
+/** Copies the head to a storage folder and activates it. */
 export async function copyHead(storageDirectory: string): Promise<void> {
   await cp(join(await madeHead(), 'models'), join(storageDirectory, 'models'), { recursive: true });
 }
 
-/** The folder of a head that fits base, drawings and fit as they are; kept from run to run. */
+/** The folder of a head for the current base, generated images and training; kept between runs. */
 export async function madeHead(): Promise<string> {
   const kept = join(tmpdir(), `qc-test-head-${await fingerprint()}`);
   if (existsSync(kept)) return kept;
@@ -28,7 +28,7 @@ export async function madeHead(): Promise<string> {
     await rename(making, kept);
   } catch (error) {
     await rm(making, { recursive: true, force: true });
-    // Another run was faster: its head is as good.
+    // Another run was faster: its head is equal.
     if (!existsSync(kept)) throw error;
   }
   return kept;

@@ -1,4 +1,4 @@
-/** What Prometheus would see of the agent: its text exposition format, version 0.0.4. */
+/** Reads the agent's metrics like Prometheus: text exposition format, version 0.0.4. */
 
 export interface Scrape {
   readonly text: string;

@@ -1,4 +1,4 @@
-/** A whole plant on loopback: a line with its RTSP camera, a broker, and the agent as a process of its own. */
+/** A whole plant on loopback: a line with its RTSP camera, a broker, and the agent in its own process. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,28 +15,28 @@ import { until } from './until.ts';
 
 export interface PlantOptions {
   readonly trigger?: object;
-  /** Frames that vote on one part. */
+  /** Number of frames per part. */
   readonly vote?: number;
-  /** Over what the line needs: the settings of the camera `top`. */
+  /** Settings of the camera `top` in addition to those of the line. */
   readonly camera?: object;
   readonly mqtt?: object;
-  /** Over the defaults: the settings of what is kept on disk. */
+  /** Storage settings that differ from the defaults. */
   readonly storage?: { readonly directory?: string; readonly [setting: string]: unknown };
   readonly line?: LineOptions;
   readonly broker?: BrokerKind;
-  /** Passwords at the broker of the agent and of the test's own subscriber; default: anybody may connect. */
+  /** Passwords of the agent and of the test's subscriber at the broker; default: none are required. */
   readonly users?: Readonly<Record<'agent' | 'probe', string>>;
-  /** Whether a head has been trained; default true. */
+  /** Whether a trained head exists; default true. */
   readonly head?: boolean;
-  /** Further sections of the configuration; may add to the storage directory before the agent starts. */
+  /** Further sections of the configuration; may write to the storage directory before the agent starts. */
   readonly settings?: (storage: string, made: PlantSettings) => Promise<object>;
-  /** Environment variables of the agent, over those of the test. */
+  /** Environment variables of the agent, in addition to those of the test. */
   readonly env?: StartOptions['env'];
-  /** More of the command line. */
+  /** Further arguments. */
   readonly args?: readonly string[];
 }
 
-/** The configuration as far as the plant itself makes it. */
+/** The configuration made by the plant. */
 export interface PlantSettings {
   readonly cameras: { readonly top: object };
   readonly mqtt: { readonly url: string };
@@ -45,41 +45,41 @@ export interface PlantSettings {
 export interface Plant extends AsyncDisposable {
   readonly line: Line;
   readonly broker: PlantBroker;
-  /** Hears every message at the broker. */
+  /** Receives every message of the broker. */
   readonly probe: Probe;
   readonly agent: AgentProcess;
   /** Base topic. */
   readonly topic: string;
-  /** Of the page, the API and the metrics. */
+  /** URL of the page, the API and the metrics. */
   readonly url: string;
   /** The storage directory. */
   readonly storage: string;
-  /** As they arrived, in that order; what was delivered twice stands here twice. */
+  /** In order of arrival, with repeated deliveries. */
   readonly results: readonly Result[];
   readonly verdicts: readonly VerdictMessage[];
   readonly statuses: readonly (Status | Will)[];
   /** The newest status. */
   readonly status: Status | Will | undefined;
   metrics(): Promise<Scrape>;
-  /** Waits until it inspects: camera, broker and model are there, and the empty background was learned. */
+  /** Waits until it inspects: camera, broker and model are ready, and the empty background is learned. */
   ready(): Promise<void>;
-  /** Waits for a status like this one. */
+  /** Waits for a matching status. */
   says(wanted: (status: Status | Will) => boolean, what: string): Promise<Status | Will>;
-  /** Waits for so many further results and hands them back. */
+  /** Waits for this number of further results and returns them. */
   nextResults(count: number, timeoutMs?: number): Promise<readonly Result[]>;
   /** Publishes a command and waits for its reply on the reply topic. */
   command(name: string, payload: object): Promise<Reply>;
-  /** The broker comes back while the agent is held still, so that the subscriber misses nothing. */
+  /** Restarts the broker while the agent is stopped, so that the subscriber misses nothing. */
   brokerComesBack(): Promise<void>;
-  /** Ends the agent and starts it again with the same files. */
+  /** Restarts the agent with the same files. */
   restart(signal?: NodeJS.Signals): Promise<void>;
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Frames that the presence trigger learns the empty background from, and some. */
+/** More frames than the presence trigger needs to learn the empty background. */
 const learningFrames = 15;
 
-/** Opens everything and waits until the agent serves its page; closing proves that nothing of it is left. */
+/** Opens everything and waits until the agent serves its page; disposal checks that no process is left. */
 export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
   await using opened = new Closer();
   const directory = await mkdtemp(join(tmpdir(), 'qc-plant-'));
@@ -111,7 +111,7 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
     mqtt: { url: broker.url, topic, ...(await brokerLogin(options.users, directory)), ...options.mqtt },
     http: { port: 0 },
     storage,
-    // Other tests quantize and turn images: here that would only take a CI machine's time.
+    // Other tests cover int8 variants and views: here they would only take time.
     training: { quantize: false, views: 'none' },
     log: { format: 'json', level: 'debug' },
   };
@@ -205,7 +205,7 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
   return plant;
 }
 
-/** As an operator writes it: the user in the address, the password in a file of its own. */
+/** As written by an operator: the user in the address, the password in its own file. */
 async function cameraAddress(url: string, options: LineOptions | undefined, directory: string) {
   const { user, password } = options ?? {};
   if (user === undefined || password === undefined) return { url };
@@ -228,12 +228,12 @@ async function passwordFile(path: string, password: string): Promise<string> {
   return path;
 }
 
-/** Waits until the probe, which reconnects automatically, hears again. */
+/** Waits until the probe, which reconnects automatically, receives messages again. */
 async function subscribed(probe: Probe): Promise<void> {
   const before = probe.on('probe/echo').length;
   await until(
     async () => {
-      // Not awaited: while it is not connected the client keeps it for later.
+      // Not awaited: while disconnected, the client keeps it for later.
       void probe.publish('probe/echo', {}).catch(() => undefined);
       return probe.on('probe/echo').length > before;
     },

@@ -1,7 +1,7 @@
-/** What processes use, read from /proc. */
+/** Resources of processes, read from /proc. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Memory of these processes that lies in RAM, shared pages counted in each, MB. */
+/** Resident memory of these processes, with shared pages counted in each, MB. */
 export function rssMb(pids: readonly number[]): number {
   let kilobytes = 0;
   for (const pid of pids) {
@@ -11,7 +11,7 @@ export function rssMb(pids: readonly number[]): number {
   return kilobytes / 1024;
 }
 
-/** Files, sockets and pipes that these processes have open. */
+/** Number of open files, sockets and pipes of these processes. */
 export function openFiles(pids: readonly number[]): number {
   return pids.reduce(
     (sum, pid) => sum + orElse<string[]>([], () => readdirSync(`/proc/${pid}/fd`)).length,
@@ -19,7 +19,7 @@ export function openFiles(pids: readonly number[]): number {
   );
 }
 
-/** A process that has ended has nothing. */
+/** A process that has ended uses nothing. */
 function orElse<T>(other: T, read: () => T): T {
   try {
     return read();

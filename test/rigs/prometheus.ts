@@ -1,4 +1,4 @@
-/** Prometheus as Debian packages it, with the rules that ship: what is asked is answered by the engine that runs in the plant. */
+/** Prometheus as packaged by Debian, with the shipped rules: queries are answered by the real engine. */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { packageRoot } from '../../config/package.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
-/** Why Prometheus cannot be met on this machine, undefined if it can. */
+/** The reason why Prometheus cannot run on this machine; undefined if it can. */
 export const prometheusMissing =
   spawnSync('prometheus', ['--version']).error === undefined ? undefined : 'prometheus is not installed here';
 
@@ -17,7 +17,7 @@ export const ruleFiles = ['qc.rules.yml', 'qc.alerts.yml'];
 
 export interface Sample {
   readonly metric: Readonly<Record<string, string>>;
-  /** Without those that are no number. */
+  /** Without samples that are not numbers. */
   readonly values: readonly number[];
 }
 
@@ -34,23 +34,23 @@ export interface Alert {
 }
 
 export interface Prometheus extends AsyncDisposable {
-  /** What an expression gives now. @throws with the engine's words where it is wrong */
+  /** The current value of an expression. @throws with the message of the engine if it is invalid */
   query(expr: string): Promise<readonly Sample[]>;
-  /** What it gives over the last seconds. */
+  /** Its values over the last seconds. */
   queryRange(expr: string, seconds: number): Promise<readonly Sample[]>;
-  /** Values of a label on the series that a selector names, as Grafana's label_values does. */
+  /** Values of a label on the selected series, as Grafana's label_values. */
   labelValues(selector: string, label: string): Promise<readonly string[]>;
   rules(): Promise<readonly Rule[]>;
-  /** Those that are pending or fire. */
+  /** Pending and firing alerts. */
   alerts(): Promise<readonly Alert[]>;
 }
 
-/** Windows of hours and days are of no use to a test: each is replaced by seconds. */
+/** Replaces time windows by seconds, because a test cannot wait for hours. */
 export function shortened(promql: string): string {
   return promql.replaceAll(/\[\d+[smhd]\]/g, '[15s]').replaceAll(/\boffset \d+[smhd]\b/g, 'offset 4s');
 }
 
-/** Scrapes `host:port` each second by the shipped configuration, its windows shortened. */
+/** Scrapes `host:port` each second with the shipped configuration and shortened windows. */
 export async function startPrometheus(target: string): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), 'qc-prometheus-'));
   const config = parse(await readFile(join(shipped, 'prometheus.yml'), 'utf8'));

@@ -1,4 +1,4 @@
-/** A publisher as the agent opens it, with everything around it visible to the test. */
+/** A publisher as in the agent, with its environment visible to the test. */
 import { pino } from 'pino';
 import { ulid } from 'ulid';
 import type { AuditDraft } from '../../agent/audit/entry.ts';
@@ -22,10 +22,10 @@ export interface PublisherRig extends AsyncDisposable {
   readonly obeyed: { readonly name: string; readonly command: unknown }[];
   readonly log: string[];
   readonly published: string[];
-  /** Kind and reason of what the broker refused, and what was said of it, newest last. */
+  /** Kind and reason of each refusal by the broker, and the notices, newest last. */
   readonly refused: string[];
   readonly notices: string[];
-  /** What was recorded, newest last. */
+  /** Audit entries, newest last. */
   readonly recorded: AuditDraft[];
   status: Status;
   handshakes: readonly Handshake[];
@@ -115,7 +115,7 @@ export function status(state: Status['state'], reasons: string[] = []): Status {
   };
 }
 
-/** A result as the inspection makes it. */
+/** A result as made by the inspection. */
 export function result(sequence: number, over: Partial<Result> = {}): Result {
   return {
     schema: 1,

@@ -1,4 +1,4 @@
-/** Calibration as the agent runs it, on a folder, with parts that a test says have been judged. */
+/** Real calibration on a folder, with parts judged by a test. */
 import { pino } from 'pino';
 import { newId } from '../../agent/lifecycle/id.ts';
 import { createMetrics } from '../../agent/metrics/metrics.ts';
@@ -14,7 +14,7 @@ export interface RealCalibration extends AsyncDisposable {
   readonly calibration: StationCalibration;
   readonly station: { calibrating: boolean };
   readonly log: string[];
-  /** A part of this number is judged, and its image is of one colour; returns the id of its result. */
+  /** Judges a part of this number with an image of one colour; returns the id of its result. */
   judge(n: number): string;
 }
 

@@ -1,4 +1,4 @@
-/** A reporter for vitest that names every test which only passed when it was repeated, with its first error. */
+/** A reporter for vitest that names every test that passed only after a retry, with its first error. */
 import type { Reporter, TestModule } from 'vitest/node';
 
 export default class RetriedTests implements Reporter {

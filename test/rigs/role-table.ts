@@ -1,4 +1,4 @@
-/** Who may call what: the one table, as docs/security.md tells it. A new route has to be entered here. */
+/** Least role of each route, as in docs/security.md. A new route must be added here. */
 export type Least = 'open' | 'viewer' | 'operator' | 'engineer';
 
 export const roleTable: Readonly<Record<string, Least>> = {
@@ -53,7 +53,7 @@ export const roleTable: Readonly<Record<string, Least>> = {
   'POST /api/v1/dataset/undo': 'operator',
   'POST /api/v1/training/start': 'operator',
   'POST /api/v1/training/cancel': 'operator',
-  // With a reason against its gate: engineer.
+  // With an override of the quality gate: engineer.
   'POST /api/v1/models/{version}/promote': 'operator',
   'POST /api/v1/models/rollback': 'operator',
   'POST /api/v1/models/shadow': 'operator',
@@ -71,11 +71,11 @@ export const roleTable: Readonly<Record<string, Least>> = {
   'GET /api/v1/audit': 'engineer',
 };
 
-/** What changes nothing, or belongs to every part, although it is no GET: it is not recorded. */
+/** Requests other than GET that are not recorded: they change nothing or occur for every part. */
 export const notRecorded: readonly string[] = [
   'POST /api/v1/classify',
   'POST /api/v1/trigger',
   'POST /api/v1/acknowledge',
-  // Records itself: its body is a secret.
+  // Its own code records it, because its body is a secret.
   'POST /api/v1/session',
 ];

@@ -1,4 +1,6 @@
-/** Lets the agent's wall clock jump and its disk be slow or fail, by a small library loaded before the C library (shim.c). */
+/**
+ * Makes the agent's wall clock jump and its disk slow or faulty, with a small library loaded before the C library (shim.c).
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
@@ -8,15 +10,15 @@ import { fileURLToPath } from 'node:url';
 
 /** Calls on files that fail; only absolute paths are matched. */
 export interface FileFault {
-  /** For example `constants.errno.EIO` of node:os; below 0: no error, but the call hangs for so many seconds. */
+  /** For example `constants.errno.EIO` of node:os; negative: no error, but the call hangs for this number of seconds. */
   readonly errno: number;
   /** Part of the path of the files; default: every file. */
   readonly path?: string;
-  /** How many calls fail; default: all until the fault is taken back. */
+  /** Number of calls that fail; default: all until the fault is removed. */
   readonly times?: number;
   /**
-   * Writes that wait for the disk by themselves (O_DSYNC), other writes, fsync and fdatasync, and whatever opens a file
-   * for writing or changes names; default: all of them.
+   * Synchronous writes (O_DSYNC), other writes, fsync and fdatasync, and calls that open a file for writing or change
+   * names; default: all of them.
    */
   readonly calls?: readonly (keyof typeof callBits)[];
 }
@@ -25,21 +27,21 @@ const callBits = { synced: 1, plain: 2, sync: 4, name: 8 } as const;
 const knobsBytes = 512;
 
 export interface Shim extends AsyncDisposable {
-  /** For the agent that is to be disturbed. */
+  /** Environment variables for the agent. */
   readonly env: Readonly<Record<string, string>>;
-  /** Its wall clock is so many ms off from now on. */
+  /** Sets the offset of its wall clock, ms. */
   clock(offsetMs: number): Promise<void>;
-  /** Every fsync takes so many ms longer from now on. */
+  /** Sets an additional time of every fsync, ms. */
   fsync(delayMs: number): Promise<void>;
-  /** How many took longer so far. */
+  /** Number of delayed calls so far. */
   slowed(): Promise<number>;
-  /** Calls on files fail from now on, until undefined is given. */
+  /** Makes calls on files fail until it is called with undefined. */
   fail(fault: FileFault | undefined): Promise<void>;
-  /** How many failed so far. */
+  /** Number of failed calls so far. */
   failed(): Promise<number>;
 }
 
-/** Why there can be none here; undefined if there can. */
+/** The reason why it cannot be used here; undefined if it can. */
 export const shimMissing = whyMissing();
 
 function whyMissing(): string | undefined {
@@ -51,7 +53,7 @@ function whyMissing(): string | undefined {
 
 let library: string | undefined;
 
-/** Compiled once a process; the folder goes when the process does. */
+/** Compiles it once per process; the folder is deleted when the process ends. */
 function compiled(): string {
   if (library !== undefined) return library;
   const folder = mkdtempSync(join(tmpdir(), 'qc-shim-'));
@@ -82,7 +84,7 @@ export async function openShim(): Promise<Shim> {
     fsync: (delayMs) => turn(1, delayMs),
     slowed: () => read(2),
     async fail(fault) {
-      // Nothing fails while the rest is changed.
+      // No call fails while the other values change.
       await turn(3, 0);
       if (!fault) return;
       const { errno, path = '', times = -1, calls = Object.keys(callBits) as never } = fault;

@@ -1,4 +1,4 @@
-/** A real file system of a few megabytes that can be filled up: tmpfs, which only root may mount. */
+/** A real file system of a few megabytes that can be filled: tmpfs, which only root may mount. */
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { mkdtemp, open, rm, rmdir } from 'node:fs/promises';
@@ -10,15 +10,15 @@ const run = promisify(execFile);
 
 export interface SmallDisk extends AsyncDisposable {
   readonly directory: string;
-  /** Someone else fills it, but for so many bytes. */
+  /** Fills it from another process, except this number of bytes. */
   fill(leave: number): Promise<void>;
-  /** Mounted again, for reading only or for writing too. */
+  /** Remounts it read-only or writable. */
   readOnly(on: boolean): Promise<void>;
-  /** What fill wrote is gone. */
+  /** Deletes the data of `fill`. */
   clear(): Promise<void>;
 }
 
-/** Why there can be none here; undefined if there can. */
+/** The reason why none can be mounted here; undefined if one can. */
 export const smallDiskMissing = whyMissing();
 
 function whyMissing(): string | undefined {
@@ -29,7 +29,7 @@ function whyMissing(): string | undefined {
     execFileSync('umount', [place], { stdio: 'ignore' });
     return undefined;
   } catch {
-    return 'a small file system cannot be mounted here: that takes root and the right to mount';
+    return 'a small file system cannot be mounted here: it requires root and the permission to mount';
   } finally {
     rmdirSync(place);
   }
@@ -56,7 +56,7 @@ export async function openSmallDisk(megabytes: number): Promise<SmallDisk> {
     readOnly: async (on) => void (await run('mount', ['-o', `remount,${on ? 'ro' : 'rw'}`, directory])),
     clear: () => rm(filler, { force: true }),
     async [Symbol.asyncDispose]() {
-      // Lazily: whoever still has a file open there must not keep the test from ending.
+      // Lazily, so that an open file does not prevent the end of the test.
       await run('umount', ['--lazy', directory]);
       await rmdir(directory);
     },

@@ -1,4 +1,4 @@
-/** An edge node as the agent opens it, with its cameras and the outbox in the hands of the test. */
+/** An edge node as in the agent, with cameras and outbox controlled by the test. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export interface EdgeOptions {
   readonly url: string;
   readonly protocol?: '5' | '3.1.1';
   readonly primaryHost?: string;
-  /** Number of the last CONNECT before; default: there was none. */
+  /** Number of the previous CONNECT; default: none. */
   readonly lastBdSeq?: number;
   readonly clientId?: string;
   readonly flushMs?: number;
@@ -34,13 +34,13 @@ export interface Edge extends AsyncDisposable {
   facts: NodeFacts;
   readonly log: string[];
   readonly notices: string[];
-  /** Type and reason of messages that the broker does not take. */
+  /** Type and reason of messages that the broker refuses. */
   readonly refused: string[];
   /** Puts the next result of a camera. */
   put(camera: string, over?: Partial<Result>): Promise<Result>;
-  /** A camera comes or goes. */
+  /** Sets the state of a camera. */
   turns(camera: string, state: 'up' | 'down'): void;
-  /** Ends this one in an orderly way, and opens another one over the same storage and outbox. */
+  /** Ends this one regularly, and opens another one on the same storage and outbox. */
   restart(): Promise<void>;
 }
 

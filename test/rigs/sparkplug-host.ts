@@ -1,4 +1,4 @@
-/** A Sparkplug host application: announces itself by STATE, hears the edge nodes, asks for rebirths. */
+/** A Sparkplug host application: publishes STATE, receives the messages of edge nodes, requests rebirths. */
 import { readFileSync } from 'node:fs';
 import { connectAsync } from 'mqtt';
 import tahu from 'sparkplug-payload/lib/sparkplugPayloadProto.js';
@@ -14,7 +14,7 @@ export interface DecodedMetric {
   readonly timestamp: number | undefined;
   readonly isNull: boolean;
   readonly isHistorical: boolean;
-  /** Which field of the value is set; undefined for none. */
+  /** Name of the field of the value that is set; undefined for none. */
   readonly field: string | undefined;
   readonly value: unknown;
   readonly properties: readonly {
@@ -41,7 +41,7 @@ const worth = (of: Wire) => {
   return of.value === 'longValue' ? Number(value) : value;
 };
 
-/** Tells what was sent from what is a default. @throws Error if it is no Sparkplug payload */
+/** Distinguishes sent values from defaults. @throws Error if it is not a Sparkplug payload */
 export function decode(payload: Uint8Array): Decoded {
   const decoded = Payload.decode(payload);
   return {
@@ -88,7 +88,7 @@ export function readMessage(topic: string, payload: Buffer, qos: number, retain:
 }
 
 export interface SparkplugHost extends AsyncDisposable {
-  /** What edge nodes have said, oldest first. */
+  /** Messages of edge nodes, oldest first. */
   readonly heard: readonly SparkplugMessage[];
   readonly connected: boolean;
   ofType(type: string, device?: string): readonly SparkplugMessage[];
@@ -100,7 +100,7 @@ export interface SparkplugHost extends AsyncDisposable {
   publish(topic: string, payload: string | Buffer, retain?: boolean): Promise<void>;
 }
 
-/** Connected and subscribed; says nothing of its STATE until told to. */
+/** Connects and subscribes; publishes its STATE only on request. */
 export async function openSparkplugHost(url: string, id = 'scada', ca?: string): Promise<SparkplugHost> {
   const client = await connectAsync(url, {
     protocolVersion: 4,

@@ -1,4 +1,4 @@
-/** The HTTP side over real sockets, with a scripted station behind it instead of a line. */
+/** The HTTP server over real sockets, with a scripted station instead of a line. */
 import { pino } from 'pino';
 import sharp, { type Sharp } from 'sharp';
 import type { AuditDraft } from '../../agent/audit/entry.ts';
@@ -17,21 +17,21 @@ import { frameTimes } from './frame-times.ts';
 import { result, status } from './publisher.ts';
 
 export interface StationRig extends AsyncDisposable {
-  /** What was recorded, newest last. */
+  /** Audit entries, newest last. */
   readonly recorded: AuditDraft[];
-  /** What is wrong with tokens and certificate. */
+  /** Notices about tokens and certificate. */
   readonly notices: Map<string, string>;
   readonly http: Http;
   readonly recent: RecentStore;
   readonly log: string[];
-  /** Images that were to be classified, newest last. */
+  /** Images to classify, newest last. */
   readonly classified: Image[];
   readonly triggered: unknown[];
   watching: boolean;
   status: Status;
   checks: ReadyCheck[];
   cameras: CameraView[];
-  /** What the next classify or trigger fails with. */
+  /** Error of the next classify or trigger. */
   failure: unknown;
 }
 
@@ -130,7 +130,7 @@ export function camera(name: string, over: Partial<CameraView> = {}): CameraView
   };
 }
 
-/** Where the scratch of part 5 is that `frameOf` draws. */
+/** Place of the scratch that `frameOf` draws on part 5. */
 export const scratchAt = {
   where: [{ x: 0.4, y: 0.34, width: 0.13, height: 0.36, score: 8.4, label: 'scratch' }],
   region: { x: 0.25, y: 0.148, width: 0.5, height: 0.704 },
@@ -151,7 +151,7 @@ export function failure(code: ErrorCode, message: string): QcError {
   return new QcError(code, message);
 }
 
-/** A drawn metal part on a belt, with a scratch where it is a bad one: the whole image and its region. */
+/** An image of a metal part on a belt, with a scratch if the part is bad: the whole image and its region. */
 export async function frameOf(one: Result, { whole = true }: { whole?: boolean } = {}): Promise<Frame> {
   const n = one.sequence;
   const scratch =

@@ -7,12 +7,12 @@ import { createToken } from '../../agent/http/tokens.ts';
 
 export interface TokenRig extends Disposable {
   readonly file: string;
-  /** Of the token of a role. */
+  /** Token of each role. */
   readonly token: Readonly<Record<Role, string>>;
   readonly line: Readonly<Record<Role, string>>;
-  /** Headers of a program that holds the token of a role. */
+  /** Headers of a program with the token of a role. */
   bearer(role: Role): Record<string, string>;
-  /** Only these hold a token from now on. */
+  /** Replaces the lines of the tokens file. */
   write(...lines: string[]): void;
 }
 

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface UntilOptions {
   readonly timeoutMs?: number;
-  /** How often to look; asking over HTTP costs the one who is asked. */
+  /** Interval of the checks; requests over HTTP load the agent. */
   readonly everyMs?: number;
   readonly what?: string;
 }
 
-/** Waits until the condition gives something true and hands it back; says what it waited for when it gives up. */
+/** Waits until the condition returns a true value and returns it; the error after the timeout names the condition. */
 export async function until<T>(
   condition: () => T | Promise<T>,
   { timeoutMs = 10_000, everyMs = 10, what = 'the condition' }: UntilOptions = {},

@@ -1,4 +1,4 @@
-/** A TCP connection with a valve in it: shut, nothing flows any more, yet both ends believe it stands. */
+/** A TCP proxy that can be shut: then no data passes, but both connections stay open. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -10,7 +10,7 @@ export interface Valve extends AsyncDisposable {
 
 export async function openValve(targetPort: number): Promise<Valve> {
   const sockets = new Set<Socket>();
-  /** Their other end has gone, which a shut valve does not tell them. */
+  /** Sockets whose other end has closed, which a shut valve does not signal. */
   const widowed = new Set<Socket>();
   let isShut = false;
   const server = createServer((near) => {
