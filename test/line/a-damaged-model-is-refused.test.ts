@@ -10,9 +10,9 @@ const name = 'resnet50-embedded';
 
 interface Damage {
   readonly kind: string;
-  /** Damages what lies in the folder; returns what is given as model.base. */
+  /** Damages the files in the folder; returns the value of model.base. */
   readonly damage: (folder: string, base: string) => Promise<string>;
-  /** What must be said about it. */
+  /** The expected message. */
   readonly found: RegExp;
 }
 
@@ -26,7 +26,7 @@ const damages: readonly Damage[] = [
     found: /not a complete ONNX file \(1000000 bytes\)/,
   },
   {
-    kind: 'tampered with in one byte of its weights',
+    kind: 'changed in one byte of its weights',
     async damage(_folder, base) {
       const file = await open(base, 'r+');
       const byte = Buffer.alloc(1);
@@ -38,7 +38,7 @@ const damages: readonly Damage[] = [
     found: /is not the file that its manifest describes: sha256 [0-9a-f]{64}, expected [0-9a-f]{64}/,
   },
   {
-    kind: 'whole, but its manifest prepares images in another way than it was written',
+    kind: 'complete, but its manifest has a changed preprocessing',
     async damage(_folder, base) {
       const file = base.replace(/\.onnx$/, '.json');
       await writeFile(file, (await readFile(file, 'utf8')).replace('0.485', '0.385'));
@@ -47,7 +47,7 @@ const damages: readonly Damage[] = [
     found: /resnet50-embedded\.json does not match its checksum/,
   },
   {
-    kind: 'no ONNX file at all',
+    kind: 'not an ONNX file',
     async damage(_folder, base) {
       await writeFile(base, '<!doctype html><title>404 Not Found</title>');
       return base;
@@ -55,7 +55,7 @@ const damages: readonly Damage[] = [
     found: /not a complete ONNX file/,
   },
   {
-    kind: 'foreign: its manifest names a tensor that it has not',
+    kind: 'different from its manifest, which names a missing tensor',
     damage: (folder) =>
       writeTiny(folder, { features: { tensor: 'pooled_features', pool: 'none', size: 2048 } }),
     found: /the graph has outputs logits .* and no tensor "pooled_features"/,
@@ -76,7 +76,7 @@ describe('a damaged model is refused', () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  it.each(damages)('$kind: exit 3, saying what was found', async ({ damage, found }) => {
+  it.each(damages)('$kind: exit 3 with a description', async ({ damage, found }) => {
     const base = await damage(folder, join(folder, `${name}.onnx`));
     const file = join(folder, 'agent.yaml');
     await writeFile(

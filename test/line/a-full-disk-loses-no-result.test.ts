@@ -12,7 +12,7 @@ import { scrape } from '../rigs/plant-metrics.ts';
 import { until } from '../rigs/until.ts';
 
 describe('a full disk loses no result', () => {
-  it('inspects on, says so, and has every result on the disk again once there is room', async (context) => {
+  it('continues to inspect, reports the full disk, and writes all results when there is space', async (context) => {
     if (fileLimitMissing) return context.skip(fileLimitMissing);
     await using opened = new Closer();
     const folder = await mkdtemp(join(tmpdir(), 'qc-full-'));
@@ -34,7 +34,7 @@ describe('a full disk loses no result', () => {
       what: 'the agent to be ready',
     });
 
-    // The backlog makes the file grow, and no file may.
+    // The backlog would let the file grow, which is forbidden.
     await broker.die();
     await until(async () => (await waiting()) > 50, { everyMs: 50, what: 'a backlog' });
     limitFiles(agent.pid, (await stat(join(folder, 'storage', 'outbox', 'data.mdb'))).size);
@@ -43,15 +43,18 @@ describe('a full disk loses no result', () => {
         const now = await outboxCheck();
         return now.ready ? undefined : now;
       },
-      { everyMs: 50, what: 'the outbox to say that the disk takes nothing' },
+      { everyMs: 50, what: 'the outbox to report that writes fail' },
     );
     expect(check.reason).toContain('results cannot be written to the disk');
     const before = await waiting();
-    await until(async () => (await waiting()) > before + 100, { everyMs: 50, what: 'inspection to go on' });
+    await until(async () => (await waiting()) > before + 100, {
+      everyMs: 50,
+      what: 'inspection to continue',
+    });
 
     limitFiles(agent.pid, 'unlimited');
     await until(async () => (await outboxCheck()).ready, { everyMs: 50, what: 'the disk to be used again' });
-    // What was in memory is on the disk now: a kill takes nothing with it.
+    // Everything is on the disk now: a kill loses nothing.
     agent.kill('SIGKILL');
     await agent.exited;
     const again = opened.use(start());

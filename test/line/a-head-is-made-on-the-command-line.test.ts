@@ -45,7 +45,7 @@ describe('a head is made on the command line', () => {
   });
   afterAll(() => folder?.[Symbol.asyncDispose]());
 
-  /** Exit code, and what a script reads. */
+  /** Exit code and output. */
   async function agent(...args: string[]) {
     const options = { env: { ...process.env, NODE_OPTIONS: '' } };
     const { stdout, stderr, code } = await run(process.execPath, [main, ...args, '--config', config], options)
@@ -59,7 +59,7 @@ describe('a head is made on the command line', () => {
     return { code, value: JSON.parse(stdout) };
   };
 
-  it('says what to do first where nothing is labelled', async () => {
+  it('names the first step if nothing is labelled', async () => {
     const { code, stderr, stdout } = await agent('train');
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toBe(
@@ -70,7 +70,7 @@ describe('a head is made on the command line', () => {
     expect(doctor.stdout).toContain('there are no labelled frames');
   });
 
-  it('imports, examines, trains, promotes, and writes one file for other runtimes', async () => {
+  it('imports, checks, trains, promotes, and exports one file for other runtimes', async () => {
     expect((await json('dataset', 'import', pictures)).value).toMatchObject({ added: 42, skipped: [] });
     expect((await json('dataset', 'doctor')).code).toBe(0);
     const first = await json('train', '--promote', '--augment', 'light,blur');
@@ -94,7 +94,7 @@ describe('a head is made on the command line', () => {
     expect((await readFile(file)).length).toBeGreaterThan(1_000);
   });
 
-  it('makes the same head again from the same seed, and says its figures to a person', async () => {
+  it('makes the same head from the same seed, and prints its figures as text', async () => {
     const again = await agent('train', '--augment', 'light,blur');
     expect(again.code).toBe(0);
     expect(again.stdout).toMatch(
@@ -112,7 +112,7 @@ describe('a head is made on the command line', () => {
     expect(await hash(2)).toBe(await hash(1));
   });
 
-  it('survives a disk that fills while it trains: nothing half-made stays, and it says what to do', async () => {
+  it('survives a disk that becomes full during training: no incomplete files remain, and the message has a remedy', async () => {
     const versions = (await json('models', 'list')).value.length;
     await rm(join(folder.path, 'storage', 'features'), { recursive: true });
     // No file may grow beyond 1 kB, as if the disk were full.
@@ -127,7 +127,7 @@ describe('a head is made on the command line', () => {
     expect((await agent('train')).code).toBe(0);
   });
 
-  it('refuses what it does not know, with what it knows', async () => {
+  it('refuses unknown values and lists the known ones', async () => {
     expect((await agent('train', '--augment', 'snow')).stderr).toContain(
       'valid names are light, blur, crop and rotate',
     );

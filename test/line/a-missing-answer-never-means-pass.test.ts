@@ -8,7 +8,7 @@ import { until } from '../rigs/until.ts';
 
 const continuous = { kind: 'continuous', everyMs: 200 };
 
-it('without a head every part is uncertain, and the status says why', async () => {
+it('without a head every part is uncertain, and the status has the reason', async () => {
   await using plant = await openPlant({ head: false, trigger: continuous, vote: 2 });
   await plant.ready();
   for (const result of await plant.nextResults(5)) {
@@ -26,7 +26,7 @@ it('without a head every part is uncertain, and the status says why', async () =
   expect(metrics.value('qc_parts_inspected_total', { verdict: 'pass' }) ?? 0).toBe(0);
 });
 
-it('what the inference thread dies over fails; it comes back automatically, and gives up when it always dies', async () => {
+it('a part that ends the inference thread fails; the thread restarts, and stays stopped after repeated failures', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'qc-dying-'));
   try {
     const dies = join(folder, 'dies');
@@ -50,7 +50,7 @@ it('what the inference thread dies over fails; it comes back automatically, and 
     await writeFile(dies, '');
     const status = await plant.says(
       (now) => now.online && now.reasons.some((reason) => /^model: .* times in a row/.test(reason)),
-      'the model is given up',
+      'the model to stay stopped',
     );
     expect(status).toMatchObject({ state: 'degraded' });
     expect((await fetch(`${plant.url}/readyz`)).status).toBe(503);

@@ -49,7 +49,7 @@ describe('a station whose base has changed never judges with an old head', () =>
         ...more,
       }),
     );
-  /** As an upgrade of the package does it: another file under the same path. */
+  /** As in an upgrade of the package: another file under the same path. */
   const replaceBase = (seed: number) =>
     writeTiny(folder.path, { name: `tiny-${seed}` }, tinyClassifier(seed));
   const get = async <T>(path: string): Promise<T> => (await fetch(`${url}/api/v1/${path}`)).json() as T;
@@ -86,7 +86,7 @@ describe('a station whose base has changed never judges with an old head', () =>
     await folder?.[Symbol.asyncDispose]();
   });
 
-  it('starts, names both bases and the way out, and passes nothing', async () => {
+  it('starts, names both bases and the remedy, and passes no part', async () => {
     const said = await agent.logs(
       /^model version .* was trained on the base tiny-4 .*, the base in use is tiny-1 /,
     );
@@ -107,12 +107,12 @@ describe('a station whose base has changed never judges with an old head', () =>
     }
   });
 
-  it('keeps a recipe with an old head out, and judges nothing with another head while it is in force', async () => {
+  it('refuses a recipe with an old head, and judges nothing with another head while it is active', async () => {
     const refused = await post('recipe', JSON.stringify({ recipe: 'bolts' }), 'application/json');
     expect(await refused.json()).toMatchObject({ error: { code: 'head-base-mismatch' } });
   });
 
-  it('trains it again from its own labels when the page is tapped, compares it with what the old head had answered, and judges', async () => {
+  it('trains again from its labels on request of the page, compares the result with the answers of the old head, and judges', async () => {
     const started = await post('training/start', JSON.stringify({ promote: true }), 'application/json');
     expect(started.status).toBe(200);
     const { active, training } = await until(
@@ -131,7 +131,7 @@ describe('a station whose base has changed never judges with an old head', () =>
     expect((await classify('stain', 51)).verdict).not.toBe('pass');
   });
 
-  it('does the same on the command line, with a recipe in force whose head is old', async () => {
+  it('does the same on the command line, with an active recipe whose head is old', async () => {
     await agent.stop();
     const { active } = await cli('models', 'refit');
     await writeFile(join(folder.path, 'storage', 'recipe.json'), '{"schema":1,"recipe":"bolts"}\n');

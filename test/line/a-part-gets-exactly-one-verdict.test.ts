@@ -6,7 +6,7 @@ import type { Scrape } from '../rigs/plant-metrics.ts';
 import { until } from '../rigs/until.ts';
 
 const parts = 15;
-/** How long after a part has left its result may take, ms. */
+/** Maximum time from the end of a part to its result, ms. */
 const graceMs = 2_000;
 
 describe('a part gets exactly one verdict', () => {
@@ -25,10 +25,10 @@ describe('a part gets exactly one verdict', () => {
       );
     await until(() => counted().length >= parts, { timeoutMs: 60_000, everyMs: 100, what: `${parts} parts` });
     finished = counted();
-    // Counted and published at rest: no part comes in any more.
+    // Counted at rest: no more parts arrive.
     await plant.line.stop();
     await plant.says((status) => status.online && status.state === 'degraded', 'the camera is down');
-    // A subscriber has a result before the agent has the broker's word for it.
+    // A subscriber receives a result before the agent receives its acknowledgement.
     await until(
       async () => {
         metrics = await plant.metrics();
@@ -48,7 +48,7 @@ describe('a part gets exactly one verdict', () => {
     expect(doubled).toEqual([]);
   });
 
-  it('judges nothing where no part is', () => {
+  it('judges nothing without a part', () => {
     const last = finished.at(-1)!.leftAt;
     const judged = results.filter((result) => Date.parse(result.capturedAt) <= last);
     const { matches } = matchTruth(judged, plant.line.truths);
@@ -61,7 +61,7 @@ describe('a part gets exactly one verdict', () => {
     expect(new Set(results.map(({ resultId }) => resultId)).size).toBe(results.length);
   });
 
-  it('says what the schemas of the messages say', () => {
+  it('agrees with the schemas of the messages', () => {
     for (const result of results) expect(resultMessage.parse(result)).toEqual(result);
     for (const verdict of plant.verdicts) expect(verdictMessage.parse(verdict)).toEqual(verdict);
     const completed = results.filter(({ state }) => state === 'completed');
@@ -71,12 +71,12 @@ describe('a part gets exactly one verdict', () => {
       expect(result.votes.frames).toBeGreaterThanOrEqual(1);
       expect(result.votes.frames).toBeLessThanOrEqual(3);
     }
-    // Where the machine is starved frames are dropped, newest wins, and a part may have fewer good views.
+    // On a busy machine frames are dropped, the newest is used, and a part may have fewer good views.
     const full = completed.filter(({ votes }) => votes.frames === 3);
     expect(full.length).toBeGreaterThanOrEqual(0.8 * completed.length);
   });
 
-  it('tells the PLC the same as everybody else', () => {
+  it('sends the same result to the PLC and to all others', () => {
     expect(plant.verdicts).toEqual(
       results.map(({ schema, sequence, partId, jobId, verdict, evaluation }) => ({
         schema,
@@ -98,7 +98,7 @@ describe('a part gets exactly one verdict', () => {
     expect(new Set(results.map(({ evaluation }) => evaluation))).toContain(2);
   });
 
-  it('counts in the metrics what it published', () => {
+  it('counts the published results in the metrics', () => {
     for (const verdict of ['pass', 'fail', 'uncertain'] as const) {
       const published = results.filter((result) => result.verdict === verdict);
       expect(metrics.value('qc_parts_inspected_total', { camera: 'top', verdict }) ?? 0).toBe(

@@ -10,13 +10,13 @@ const trigger = { kind: 'command', timeoutMs: 3_000 };
 describe('a PLC triggers a part', () => {
   let plant: Plant;
   beforeAll(async () => {
-    // So slow a camera that the first frames to arrive after a trigger were captured before it.
+    // A slow camera, so that the first frames after a trigger were captured before it.
     plant = await openPlant({ trigger, vote: 5, camera: { latencyMs: 400 } });
     await plant.ready();
   });
   afterAll(() => plant?.[Symbol.asyncDispose]());
 
-  it('by MQTT 3.1.1: answered with the job that its result carries', async () => {
+  it('by MQTT 3.1.1, and the answer has the job id of the result', async () => {
     const askedAt = Date.now();
     const sent = { camera: 'top', partId: 'A-1234', requestId: 'R-1' };
     const reply = await plant.command('trigger', sent);
@@ -39,7 +39,7 @@ describe('a PLC triggers a part', () => {
     expect(Date.parse(result.capturedAt)).toBeGreaterThanOrEqual(askedAt);
   });
 
-  it('is told that one is busy', async () => {
+  it('gets the answer busy for a second trigger', async () => {
     const replies = await Promise.all(
       [1, 2].map((n) => post(plant, { camera: 'top', partId: `twin-${n}` }).then(({ body }) => body)),
     );
@@ -50,7 +50,7 @@ describe('a PLC triggers a part', () => {
     expect(plant.results.filter(({ partId }) => partId.startsWith('twin')).length).toBe(1);
   });
 
-  it('is refused what cannot be done, with the reason', async () => {
+  it('gets a refusal with the reason for an impossible trigger', async () => {
     const before = plant.results.length;
     const code = async (payload: object) => (await plant.command('trigger', payload)).error?.code;
     expect(await code({ camera: 'side' })).toBe('camera-unknown');
@@ -76,7 +76,7 @@ describe('a PLC triggers a part', () => {
   });
 });
 
-it('a PLC that speaks MQTT 5 names where the answer goes, and its retained trigger is refused', async (context) => {
+it('a PLC with MQTT 5 gets the answer on its response topic, and its retained trigger is refused', async (context) => {
   if (mosquittoMissing) return context.skip(mosquittoMissing);
   await using plant = await openPlant({ broker: 'mosquitto', trigger });
   await plant.ready();

@@ -8,7 +8,7 @@ import { mosquittoMissing } from '../rigs/mosquitto.ts';
 import { openPlant, type Plant } from '../rigs/plant.ts';
 import { until } from '../rigs/until.ts';
 
-/** Another head, which knows other labels, and a region of another shape for it. */
+/** Another head with other labels, and a region of another shape for it. */
 const wide = { x: 0.1, y: 0.4, width: 0.8, height: 0.2 };
 const labelsOfOther = ['good', 'scratch'];
 
@@ -18,7 +18,7 @@ async function recipes(storage: string): Promise<object> {
   await appendFile(join(storage, 'models', damaged, 'head.onnx'), 'x');
   const foreign = await addHead(storage, { base: 'a'.repeat(64) });
   return {
-    // Every judged image is looked at.
+    // The test reads every judged image.
     storage: { directory: storage, evidencePassShare: 1 },
     recipes: {
       wide: { description: 'another product', head: other, cameras: { top: { region: wide } } },
@@ -37,7 +37,10 @@ const expected = {
   strict: { wide: false, other: false },
 } as const;
 
-/** What a result was made of must be what its recipe says: head by its labels, region by the shape of the judged image. */
+/**
+ * A result must come from the head and region of its recipe: the labels show the head, the shape of the image shows the
+ * region.
+ */
 async function isOfItsRecipe(plant: Plant, result: Result): Promise<void> {
   const wanted = expected[result.recipe as keyof typeof expected];
   expect(result.state, result.reasons.join()).toBe('completed');
@@ -64,7 +67,7 @@ describe('a recipe changes region, head and thresholds', () => {
 
   it('for every part that is triggered after the answer, and none before', async () => {
     for (const recipe of ['wide', 'default', 'strict', 'wide', 'strict', 'default']) {
-      // Its answer comes with its first frame: it is judged while the recipe changes.
+      // The answer comes with the first frame: the part is judged while the recipe changes.
       const early = plant.command('trigger', { camera: 'top' });
       const before = plant.status?.online && plant.status.recipe;
       const first = await resultOf(plant, await early);
@@ -78,14 +81,14 @@ describe('a recipe changes region, head and thresholds', () => {
     }
   });
 
-  it('for a single part, where its trigger names one', async () => {
+  it('for a single part, if its trigger names one', async () => {
     const parts = [await trigger('wide'), await trigger(), await trigger('strict'), await trigger('wide')];
     expect(parts.map(({ recipe }) => recipe)).toEqual(['wide', 'default', 'strict', 'wide']);
     for (const part of parts) await isOfItsRecipe(plant, part);
     expect(plant.status).toMatchObject({ recipe: 'default' });
   });
 
-  it('or is refused with the reason, and the old one stays', async () => {
+  it('or is refused with the reason, and the old one stays active', async () => {
     await plant.command('recipe', { recipe: 'wide' });
     for (const [recipe, code] of [
       ['bolts', 'recipe-unknown'],
@@ -108,7 +111,7 @@ describe('a recipe changes region, head and thresholds', () => {
     await isOfItsRecipe(plant, result);
   });
 
-  it('and stays in force through a crash; HTTP and metrics show it', async () => {
+  it('and stays active after a crash; HTTP and metrics show it', async () => {
     await plant.restart('SIGKILL');
     await plant.ready();
     await plant.says((status) => status.online && status.recipe === 'wide', 'the recipe of before');
@@ -136,7 +139,7 @@ describe('a recipe changes region, head and thresholds', () => {
   });
 });
 
-it('a recipe changes again and again while parts come by themselves, and no part is of two', async () => {
+it('a recipe changes repeatedly while parts arrive automatically, and no part has two recipes', async () => {
   await using plant = await openPlant({
     trigger: { kind: 'continuous', everyMs: 150 },
     settings: recipes,

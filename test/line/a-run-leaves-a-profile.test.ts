@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { tempFolder } from '../models/temp-folder.ts';
 import { openPlant } from '../rigs/plant.ts';
 
-test('run --profile leaves what each node of the base took, and says where and how to look at it', async () => {
+test('run --profile saves the time of each node of the base, and prints its place and how to read it', async () => {
   await using folder = await tempFolder();
   const profile = join(folder.path, 'profile');
   await using plant = await openPlant({

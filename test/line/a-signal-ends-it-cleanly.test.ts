@@ -6,7 +6,7 @@ interface Ending {
   readonly when: string;
   readonly signal: NodeJS.Signals;
   readonly before: (plant: Plant) => Promise<unknown>;
-  /** Whether someone can be told goodbye. */
+  /** Whether the final status cannot be published. */
   readonly brokerAway?: boolean;
 }
 
@@ -14,7 +14,7 @@ const endings: readonly Ending[] = [
   { when: 'while it inspects', signal: 'SIGTERM', before: (plant) => plant.nextResults(2) },
   { when: 'while it inspects', signal: 'SIGINT', before: (plant) => plant.nextResults(2) },
   {
-    when: 'with the broker away',
+    when: 'with the broker offline',
     signal: 'SIGTERM',
     before: async (plant) => {
       await plant.nextResults(2);
@@ -24,7 +24,7 @@ const endings: readonly Ending[] = [
     brokerAway: true,
   },
   {
-    when: 'with the camera away',
+    when: 'with the camera offline',
     signal: 'SIGTERM',
     before: async (plant) => {
       await plant.nextResults(2);
@@ -33,7 +33,7 @@ const endings: readonly Ending[] = [
     },
   },
   {
-    when: 'with a camera that says nothing any more',
+    when: 'with a camera that no longer answers',
     signal: 'SIGTERM',
     before: async (plant) => {
       await plant.nextResults(2);
@@ -62,7 +62,7 @@ describe('a signal ends it cleanly within 5 s', () => {
     const goodbye = await late.hears(`${plant.topic}/status`);
     expect(goodbye.retained).toBe(true);
     expect(goodbye.json).toEqual({ schema: 1, online: false, reason: 'stopped' });
-    // What was judged was delivered before.
+    // All judged parts were delivered before.
     expect(plant.statuses.at(-1)).toEqual(goodbye.json);
     expect(plant.verdicts.length).toBe(plant.results.length);
   });

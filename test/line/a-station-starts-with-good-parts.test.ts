@@ -22,7 +22,7 @@ describe('a station starts with good parts', () => {
   let url: string;
   beforeAll(async () => {
     folder = await tempFolder();
-    // What each camera sees is known: the test labels by it.
+    // The images of each camera are known: the test labels them by camera.
     for (const [label, count] of [
       ['good', 14],
       ['stain', 5],
@@ -103,7 +103,7 @@ describe('a station starts with good parts', () => {
     return said;
   }
 
-  it('says how many good parts are missing, and learns from twelve of them to hold back odd ones', async () => {
+  it('states how many good parts are missing, and learns from twelve of them to refuse unusual ones', async () => {
     expect(await post('mode', { mode: 'calibration' })).toBe(200);
     await label('good', 5);
     expect(await post('training/start', {})).toBe(200);
@@ -131,7 +131,7 @@ describe('a station starts with good parts', () => {
     expect(odd!.reasons[0]).toMatch(/^unlike the good parts \(score \d+\.\d\d, limit \d+\.\d\d\)$/);
   }, 200_000);
 
-  it('finds a defect by name once it has enough parts, and still holds back what is odd', async () => {
+  it('recognises a defect after enough parts, and still refuses unusual ones', async () => {
     await label('stain', 5);
     const report = await train();
     expect(report).toMatchObject({ labels: ['good', 'stain'] });

@@ -42,8 +42,8 @@ describe('an old image never passes', () => {
   const is = async (name: string) =>
     (await plant.metrics()).value('qc_camera_condition', { ...condition, condition: name });
 
-  it('of a stream that became late: the camera is not ready until the backlog is gone', async () => {
-    // The rate of the timestamps is known from here on.
+  it('of a late stream: the camera is not ready until the backlog is processed', async () => {
+    // The rate of the timestamps is now known.
     await until(async () => ((await plant.metrics()).value('qc_frames_received_total') ?? 0) >= 60, {
       what: 'frames',
     });
@@ -68,9 +68,9 @@ describe('an old image never passes', () => {
     expect((await judged()).reasons.join()).not.toMatch(/old|frozen/);
   });
 
-  it('of a camera that hangs: from the first trigger on, and after a restart of the agent', async () => {
+  it('of a frozen camera: from the first trigger, and after a restart of the agent', async () => {
     await plant.line.freeze(true);
-    // The image that the camera hangs at may still be judged once, as the last one that is new. New images may be on their way for a second.
+    // The frozen image may be judged once, as the last new one. New images may be in transit for a second.
     const received = async () => (await plant.metrics()).value('qc_frames_received_total') ?? 0;
     const before = await received();
     await until(async () => (await received()) >= before + 40, { what: 'frames of the camera that hangs' });

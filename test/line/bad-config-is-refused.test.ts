@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { badConfigs } from '../config/bad-configs.ts';
 import { startAgent } from '../rigs/plant-agent.ts';
 
-/** A handful of the kinds that the tests of the config go through one by one. */
+/** Some of the cases that the tests of the configuration cover in detail. */
 const handful = badConfigs.filter((_, index) => index % Math.ceil(badConfigs.length / 6) === 0);
 
 describe('bad config is refused', () => {
@@ -18,7 +18,7 @@ describe('bad config is refused', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   async function run(yaml: string) {
-    // The table speaks of this name.
+    // The table uses this file name.
     const file = join(folder, 'config.yaml');
     await writeFile(file, yaml);
     await using agent = startAgent(['run', '--config', file], { cwd: folder });
@@ -46,7 +46,7 @@ describe('bad config is refused', () => {
     expect(agent.stderr).toContain('nowhere.yaml');
   });
 
-  it('no --config, and a command that is not there: exit 2 and how to ask for help', async () => {
+  it('no --config, and an unknown command: exit 2 and a reference to the help', async () => {
     for (const args of [['run'], ['rnu']]) {
       await using agent = startAgent(args);
       expect((await agent.exited).code).toBe(2);
@@ -54,7 +54,7 @@ describe('bad config is refused', () => {
     }
   });
 
-  it('a port that someone else has: exit 1, named, and nothing left running', async () => {
+  it('an occupied port: exit 1 with the port, and no process remains', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;

@@ -11,7 +11,7 @@ import { until } from '../rigs/until.ts';
 const noFfmpeg = spawnSync('ffmpeg', ['-version']).status !== 0;
 if (noFfmpeg) console.warn('lost packets: skipped, ffmpeg is not installed here');
 
-it('counts and leaves out damaged images, and goes on when the line is clean again', async () => {
+it('counts and omits damaged images, and continues when the connection is good again', async () => {
   await using plant = await openPlant({ trigger: { kind: 'continuous', everyMs: 200 }, vote: 2 });
   await plant.ready();
   await plant.nextResults(2);
@@ -43,7 +43,7 @@ it('counts and leaves out damaged images, and goes on when the line is clean aga
 });
 
 it.skipIf(noFfmpeg)(
-  'judges nothing from a lost packet on until a reopened stream brings a key frame',
+  'judges nothing after a lost packet until a reopened stream sends a key frame',
   async () => {
     const size = { width: 160, height: 120, fps: 12, frames: 360 };
     await using camera = await openClipCamera(await makeClip({ ...size, parameters: 'keyint=1000' }));
@@ -66,19 +66,19 @@ it.skipIf(noFfmpeg)(
     await plant.nextResults(3, 20_000);
     expect(await readyz()).not.toContain('damaged');
     const captured = plant.results.map(({ capturedAt }) => Date.parse(capturedAt));
-    // The decoder holds one image, and the agent judges another.
+    // The decoder has one image, and the agent judges another.
     expect(captured.filter((at) => at > ended + 500 && at < reopened)).toEqual([]);
     expect(await corrupt(plant)).toBeGreaterThan(10);
     expect(await plant.stop()).toBe(0);
   },
 );
 
-it('bears a camera that talks rubbish', async () => {
+it('survives a camera that sends invalid data', async () => {
   const talks: ((socket: Socket) => void)[] = [
     (socket) => socket.write(randomBytes(50_000)),
     (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'),
     (socket) => {
-      // Begins well: an answer to OPTIONS, then an endless interleaved packet that was never asked for.
+      // A valid answer to OPTIONS, then an endless interleaved packet without a request.
       socket.write('RTSP/1.0 200 OK\r\nCSeq: 1\r\nPublic: DESCRIBE, SETUP, PLAY\r\n\r\n');
       socket.write(Buffer.concat([Buffer.from([0x24, 0, 0xff, 0xff]), randomBytes(200_000)]));
     },
@@ -99,7 +99,7 @@ it('bears a camera that talks rubbish', async () => {
   try {
     const url = `rtsp://127.0.0.1:${(server.address() as AddressInfo).port}/stream`;
     await using plant = await openPlant({ camera: { url, stallMs: 500 } });
-    await until(() => said > talks.length, { timeoutMs: 45_000, what: 'everything to be said once' });
+    await until(() => said > talks.length, { timeoutMs: 45_000, what: 'every invalid answer to be sent' });
     expect((await fetch(`${plant.url}/healthz`)).ok).toBe(true);
     const metrics = await plant.metrics();
     expect(metrics.value('qc_camera_up', { camera: 'top' })).toBe(0);

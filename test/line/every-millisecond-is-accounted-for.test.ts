@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { type Result, stageNames, type Timings } from '../../agent/publish/messages.ts';
 import { openPlant } from '../rigs/plant.ts';
 
-/** Wall clock against monotonic clock, and timestamps in whole ms. */
+/** Difference between wall clock and monotonic clock, and rounding to whole ms. */
 const clocksMs = 5;
 
-/** Every stage is there, and together they are the time from capture to verdict, which ends before it is published. */
+/** All stages exist, and their sum is the time from capture to verdict, which is before publication. */
 function expectAccountedFor(result: Result): void {
   const { inference, total, ...stages } = result.timingsMs as Timings;
   expect(Object.keys(stages).sort()).toEqual([...stageNames].sort());
@@ -25,16 +25,16 @@ function expectJudged(result: Result): void {
 }
 
 describe('every millisecond of a part is accounted for', () => {
-  it('where a part is looked at every so often', async () => {
+  it('with a continuous trigger', async () => {
     await using plant = await openPlant({ trigger: { kind: 'continuous', everyMs: 200 } });
     for (const result of await plant.nextResults(10)) {
       expectJudged(result);
-      // One frame is a part as soon as it is there.
+      // One frame is immediately a part.
       expect(result.timingsMs.collect).toBeLessThan(result.timingsMs.total);
     }
   }, 60_000);
 
-  it('where three images of a part vote that was seen to come', async () => {
+  it('with a presence trigger and three images per part', async () => {
     await using plant = await openPlant({ vote: 3, line: { partsPerMinute: 60 } });
     await plant.ready();
     const results = await plant.nextResults(4, 30_000);
@@ -45,7 +45,7 @@ describe('every millisecond of a part is accounted for', () => {
     for (const { timingsMs } of voted) expect(timingsMs.collect).toBeGreaterThan(0);
   }, 60_000);
 
-  it('where a PLC triggers it, judged or failed', async () => {
+  it('with a trigger by a PLC, judged or failed', async () => {
     await using plant = await openPlant({ trigger: { kind: 'command' }, vote: 12 });
     await plant.ready();
     const judged = plant.nextResults(1);
@@ -53,7 +53,7 @@ describe('every millisecond of a part is accounted for', () => {
     for (const result of await judged) expectJudged(result);
 
     const failing = plant.nextResults(1);
-    // Accepted with its first image: eleven are still to come, and the camera dies.
+    // Accepted with its first image: eleven are missing, and the camera fails.
     expect(await plant.command('trigger', { camera: 'top' })).toMatchObject({ ok: true });
     await plant.line.stop();
     for (const result of await failing) {

@@ -7,8 +7,8 @@ import { until } from '../rigs/until.ts';
 
 const continuous = { kind: 'continuous', everyMs: 250 };
 
-it('finds a bad part and its image again after a crash, and takes a label for it', async () => {
-  // Half the parts are bad ones.
+it('finds a bad part and its image after a crash, and accepts a label for it', async () => {
+  // Half of the parts are bad.
   await using plant = await openPlant({ line: { partsPerMinute: 50 }, storage: { evidencePassShare: 0 } });
   await plant.ready();
   const bad = await until(() => plant.results.find(({ verdict }) => verdict !== 'pass'), {
@@ -51,7 +51,7 @@ it('finds a bad part and its image again after a crash, and takes a label for it
   expect(await plant.stop()).toBe(0);
 });
 
-it('goes on judging on a full disk, says that no images are kept, and keeps them again when there is room', async (context) => {
+it('continues to judge on a full disk, reports that no images are stored, and stores them again when there is space', async (context) => {
   if (smallDiskMissing) return context.skip(smallDiskMissing);
   await using disk = await openSmallDisk(120);
   await using plant = await openPlant({

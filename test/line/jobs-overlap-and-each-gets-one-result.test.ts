@@ -10,7 +10,7 @@ import { until } from '../rigs/until.ts';
 
 const command = { kind: 'command', timeoutMs: 5_000 };
 
-/** `top` wants its results acknowledged; the others are what their names say. */
+/** `top` requires acknowledgement of results; the names describe the others. */
 async function cameras(_storage: string, { cameras: { top } }: PlantSettings): Promise<object> {
   return {
     cameras: {
@@ -22,7 +22,7 @@ async function cameras(_storage: string, { cameras: { top } }: PlantSettings): P
   };
 }
 
-describe('a PLC and the agent keep to the handshake', () => {
+describe('a PLC and the agent follow the handshake', () => {
   let plant: Plant;
   beforeAll(async () => {
     plant = await openPlant({
@@ -59,7 +59,7 @@ describe('a PLC and the agent keep to the handshake', () => {
       .slice(before)
       .flatMap(({ jobs }) => jobs.map((job) => order.indexOf(job.state)));
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
-    // Who comes later is told at once.
+    // A new subscriber receives it immediately.
     await using late = await openProbe(plant.broker.url);
     const heard = await late.hears(`${plant.topic}/top/handshake`);
     expect(heard).toMatchObject({ retained: true, json: { state: 'ready', jobs: [] } });
@@ -85,7 +85,7 @@ describe('a PLC and the agent keep to the handshake', () => {
     expect(plant.results.some(({ partId }) => partId === 'B-3')).toBe(false);
   });
 
-  it('a trigger that is sent again is the same job, a constant part id is not', async () => {
+  it('a repeated trigger is the same job, a repeated part id is not', async () => {
     const send = () => plant.command('trigger', { camera: 'top', partId: 'same', requestId: 'R-1' });
     const [first, second] = [await accepted(send()), await accepted(send())];
     expect(second).toMatchObject({ jobId: first.jobId, repeated: true });
@@ -99,7 +99,7 @@ describe('a PLC and the agent keep to the handshake', () => {
     expect(resultsOf(plant, 'top', first.jobId)).toHaveLength(1);
   });
 
-  it('a job that is taken back, or takes too long, has a result that is no pass', async () => {
+  it('an aborted job, or one that takes too long, has a result other than pass', async () => {
     const slow = await accepted(plant.command('trigger', { camera: 'slow' }));
     const next = await plant.command('trigger', { camera: 'slow' });
     expect(next.error).toMatchObject({ code: 'busy' });
@@ -115,7 +115,7 @@ describe('a PLC and the agent keep to the handshake', () => {
       evaluation: 0,
       reasons: ['there was no result within 200 ms'],
     });
-    // And nobody acknowledges that: shown and counted, and the line goes on.
+    // It is not acknowledged: shown and counted, and the line continues.
     await shows(plant, 'hasty', (view) => view.unacknowledged === 1 && isReady(view));
     await plant.says(
       (status) => status.online && status.reasons.join().includes('not acknowledged within 300 ms'),
@@ -128,7 +128,7 @@ describe('a PLC and the agent keep to the handshake', () => {
     expect(metrics.value('qc_triggers_refused_total', { camera: 'slow', reason: 'busy' })).toBe(1);
   });
 
-  it('what cannot be meant is refused: unknown, unfinished, stale, from the future, retained', async () => {
+  it('invalid commands are refused: unknown, unfinished, stale, from the future, retained', async () => {
     const refused = async (name: string, payload: object) => (await plant.command(name, payload)).error?.code;
     const { jobId } = await accepted(plant.command('trigger', { camera: 'slow' }));
     expect(await refused('acknowledge', { camera: 'slow', jobId })).toBe('job-unfinished');
@@ -159,7 +159,7 @@ describe('a PLC and the agent keep to the handshake', () => {
       status: 404,
     });
 
-    // The images of this one take longer than anybody waits here.
+    // The images of this one take longer than the wait.
     const late = await post(plant, 'trigger?waitMs=1', { camera: 'slow', requestId: 'H-2' });
     expect(late).toMatchObject({ status: 504, body: { error: { code: 'no-result' } } });
     const again = await post(plant, 'trigger', { camera: 'slow', requestId: 'H-2' });
@@ -173,7 +173,7 @@ describe('a PLC and the agent keep to the handshake', () => {
     expect(views.map(({ camera }) => camera)).toEqual(['top', 'slow', 'fast', 'hasty']);
   });
 
-  it('as fast as triggers are taken: each job gets one result, in order', async () => {
+  it('at the maximum rate of triggers, each job gets one result, in order', async () => {
     const jobs: string[] = [];
     for (let n = 0; n < 8; ) {
       const { status, body } = await post(plant, 'trigger', { camera: 'fast', partId: `P-${n}` });
@@ -191,10 +191,10 @@ describe('a PLC and the agent keep to the handshake', () => {
     expect(Math.max(...open)).toBeLessThanOrEqual(4);
   });
 
-  it('a restart in the middle is seen, and the jobs of before are said to be gone', async () => {
+  it('a restart during a job is visible, and the earlier jobs are reported as lost', async () => {
     const before = await shows(plant, 'slow', isReady);
     const lost = await accepted(plant.command('trigger', { camera: 'slow' }));
-    // The disk knows of it a moment after the PLC does.
+    // The disk has it a little later than the PLC.
     const journal = join(plant.storage, 'jobs', 'slow.json');
     await until(async () => (await readFile(journal, 'utf8').catch(() => '')).includes(lost.jobId), {
       what: 'the journal',
@@ -207,7 +207,7 @@ describe('a PLC and the agent keep to the handshake', () => {
     expect(answer.error?.code).toBe('job-unknown');
     expect(resultsOf(plant, 'slow', lost.jobId)).toEqual([]);
 
-    // Stopped in order, every job has its result.
+    // After a regular stop, every job has its result.
     const ended = await accepted(plant.command('trigger', { camera: 'slow' }));
     await plant.restart('SIGTERM');
     expect(told(plant, 'slow').some(({ reason }) => reason === 'the agent is stopped')).toBe(true);
@@ -225,7 +225,7 @@ function told(plant: Plant, camera: string): Handshake[] {
   return plant.probe.on(`${plant.topic}/${camera}/handshake`).map(({ json }) => handshakeMessage.parse(json));
 }
 
-/** Waits until the newest handshake is like this. */
+/** Waits until the newest handshake matches. */
 function shows(plant: Plant, camera: string, wanted: (view: Handshake) => boolean): Promise<Handshake> {
   return until(
     () => {

@@ -10,12 +10,12 @@ import { openKillings } from '../rigs/killings.ts';
 import { mosquittoMissing } from '../rigs/mosquitto.ts';
 
 const killings = 14;
-/** Results between two of them, at least, every other time. */
+/** Minimum number of results between two kills, every second time. */
 const flowing = 250;
 const seed = 20_261_124;
 
 describe('nothing is lost when agent and broker are killed', () => {
-  it(`has every number once or more, in order, after ${killings} kills at random moments`, async (context) => {
+  it(`every number arrives at least once, in order, after ${killings} kills at random moments`, async (context) => {
     if (mosquittoMissing) return context.skip(mosquittoMissing);
     await using opened = new Closer();
     const folder = await mkdtemp(join(tmpdir(), 'qc-killed-'));
@@ -25,10 +25,10 @@ describe('nothing is lost when agent and broker are killed', () => {
     const killing = opened.use(await openKillings({ folder, random }));
     const { historian, kinds } = killing;
     for (let kills = 0; kills < killings; kills++) {
-      // Every other one comes while results flow, the rest at whatever moment, starting included.
+      // Every second one occurs while results arrive, the others at any time, including the start.
       if (kills % 2 === 0) await killing.flows(flowing);
       await sleep(upTo(2_000));
-      // Each kind comes, and then whichever.
+      // Each kind once, then random ones.
       await killing.happens(
         kinds[kills % 2 === 0 ? (kills / 2) % kinds.length : Math.floor(upTo(kinds.length))]!,
       );
@@ -44,7 +44,7 @@ describe('nothing is lost when agent and broker are killed', () => {
       const verdicts = historian.verdicts.get(camera)!;
       expect(verdicts.map(({ sequence }) => sequence).sort((a, b) => a - b)).toEqual(all);
     }
-    // A number that was given never stands for another part, whatever came between.
+    // A number is never used for another part.
     expect(historian.ambiguous).toEqual([]);
     expect(killing.results).toBeGreaterThanOrEqual((killings / 2) * flowing);
     console.log(

@@ -8,7 +8,7 @@ const passwords = {
   camera: 'Kamera@geheim/42:%x',
   broker: 'Broker geheim#7&?',
 };
-/** As they are, and as they would stand in an address, in JSON, or in HTTP Basic. */
+/** Unchanged, and as written in an address, in JSON, or in HTTP Basic. */
 const spellings = Object.values(passwords).flatMap((password) => [
   password,
   encodeURIComponent(password),
@@ -44,17 +44,17 @@ it('passwords never appear: not in logs, metrics, messages, pages or the process
   await plant.nextResults(2);
   await look('while all is well');
 
-  // Trouble is what makes programs talk.
+  // Faults cause most messages.
   await plant.line.disconnectAll();
   await plant.line.stop();
   await plant.broker.die();
   await plant.agent.logs(/broker|hung up/);
-  await look('while everything is away');
+  await look('while camera and broker are offline');
   await plant.line.start();
   await plant.brokerComesBack();
   await until(async () => (await fetch(`${plant.url}/readyz`)).ok, { everyMs: 50, timeoutMs: 20_000 });
   await plant.nextResults(2);
-  await look('when all is back');
+  await look('when all are online again');
   seen.set('messages', JSON.stringify(plant.probe.heard.map(({ topic, json }) => ({ topic, json }))));
   expect(await plant.stop()).toBe(0);
   seen.set('standard error', plant.agent.stderr);
@@ -63,12 +63,12 @@ it('passwords never appear: not in logs, metrics, messages, pages or the process
   for (const [where, text] of seen) {
     for (const spelling of spellings) expect(text.includes(spelling), `a password in ${where}`).toBe(false);
   }
-  // There was something to find: it judged, and it spoke of its camera.
+  // The agent judged parts and logged the address of its camera.
   expect(plant.results.length).toBeGreaterThan(2);
   expect(plant.agent.stderr).toContain('rtsp://127.0.0.1');
 });
 
-it('a wrong password is told, and not what it was', async () => {
+it('a wrong password is reported, but not revealed', async () => {
   await using plant = await openPlant({
     line: { user: 'viewer', password: 'right' },
     env: { QC_CAMERAS__TOP__PASSWORD: passwords.camera },
@@ -81,7 +81,7 @@ it('a wrong password is told, and not what it was', async () => {
     for (const spelling of spellings) expect(text).not.toContain(spelling);
 });
 
-/** What `ps` shows of the agent's processes, to everybody on the machine. */
+/** Command lines of the agent's processes, as shown by `ps`. */
 function commandLines(plant: Plant): string {
   return plant.agent
     .processes()

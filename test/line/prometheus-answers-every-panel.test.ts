@@ -31,7 +31,7 @@ const rules = ruleFiles.flatMap((file) => {
 });
 const dashboards = dashboardFiles.map(({ json }) => dashboardSchema.parse(json));
 
-/** Drawn parts, labelled good or defect: a head that is trained on them is another than the demo's, and knows its examples. */
+/** Generated parts with the labels good and defect: a head trained on them differs from the demo's and has examples. */
 async function label(storage: string): Promise<void> {
   await using dataset = await openDataset(storage, { onNotice: () => undefined });
   for await (const { image, label } of drawSamples({ perLabel: 4, seed: 5 })) {
@@ -55,7 +55,7 @@ describe.skipIf(prometheusMissing)(
       expect(response.status, `${path}: ${await response.text()}`).toBe(200);
     }
 
-    /** With at least one number in it. */
+    /** Waits for samples with at least one number. */
     async function hasData(ask: () => Promise<readonly Sample[]>, what: string): Promise<void> {
       await until(async () => (await ask()).some(({ values }) => values.length > 0), {
         timeoutMs: 20_000,
@@ -88,7 +88,7 @@ describe.skipIf(prometheusMissing)(
       });
       prometheus = await startPrometheus(new URL(plant.url).host);
 
-      // The day of an operator, in half a minute.
+      // Typical actions of an operator.
       await plant.nextResults(2);
       await post('models/shadow', { version: candidate });
       await plant.nextResults(4);
@@ -110,7 +110,7 @@ describe.skipIf(prometheusMissing)(
       await until(async () => ((await plant.metrics()).value('qc_feature_drift') ?? -1) >= 0, {
         timeoutMs: 60_000,
         everyMs: 500,
-        what: 'a drift that can be told',
+        what: 'a value of drift',
       });
     }, 240_000);
     afterAll(async () => {
@@ -118,7 +118,7 @@ describe.skipIf(prometheusMissing)(
       await plant?.[Symbol.asyncDispose]();
     });
 
-    it('takes the shipped rules, and each is well', async () => {
+    it('loads the shipped rules without errors', async () => {
       const loaded = await until(async () => {
         const found = await prometheus.rules();
         return found.every(({ health }) => health !== 'unknown') ? found : undefined;
@@ -130,7 +130,7 @@ describe.skipIf(prometheusMissing)(
     it.each(rules)(
       'has data for the rule $record$alert',
       async ({ expr }) => {
-        // An alert gives nothing while all is well: what it compares does.
+        // An alert has no samples in normal operation; the values that it compares do.
         for (const operand of operandsOf(expr)) await hasData(() => prometheus.query(operand), operand);
       },
       60_000,
@@ -163,12 +163,12 @@ describe.skipIf(prometheusMissing)(
         }
       });
 
-      it('has annotations that Prometheus understands', async () => {
+      it('has annotations that Prometheus accepts', async () => {
         for (const { expr } of dashboard.annotations.list) await prometheus.query(interpolated(expr, values));
       });
     });
 
-    it('alarms when the image of a camera freezes, and says what to do', async () => {
+    it('raises an alert with a remedy when the image of a camera freezes', async () => {
       const frozen = async () =>
         (await prometheus.alerts()).find(({ labels }) => labels.alertname === 'QcCameraFrozen');
       expect(await frozen()).toBeUndefined();
@@ -186,7 +186,7 @@ describe.skipIf(prometheusMissing)(
       });
     });
 
-    it('asks for nothing that this agent does not show', async () => {
+    it('uses only metrics that the agent provides', async () => {
       const { text } = await plant.metrics();
       const recorded = new Set(rules.map(({ record }) => record));
       const asked = [

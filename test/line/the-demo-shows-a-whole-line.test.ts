@@ -23,7 +23,7 @@ describe('the demo shows a whole line with one command', () => {
 
   const summary = () => JSON.parse(stdout) as DemoSummary;
 
-  it('ends by itself with a summary of parts judged once', () => {
+  it('ends automatically with a summary of parts judged once', () => {
     expect(exit).toEqual({ code: 0, signal: null });
     expect(summary().judged).toBeGreaterThan(0);
     expect(summary().doubled).toBe(0);
@@ -31,7 +31,7 @@ describe('the demo shows a whole line with one command', () => {
     expect(pass + fail + uncertain).toBeGreaterThanOrEqual(summary().judged);
   });
 
-  it('says where to look, and each verdict beside the truth', () => {
+  it('prints the address of the page, and each verdict with the true label', () => {
     expect(stderr).toMatch(/page +http:\/\/127\.0\.0\.1:\d+/);
     expect(stderr).toMatch(/mqtt:\/\/127\.0\.0\.1:\d+/);
     expect(stderr).toMatch(/rtsp:\/\/127\.0\.0\.1:\d+/);
@@ -44,7 +44,7 @@ describe('the demo shows a whole line with one command', () => {
     expect(lines).toHaveLength(pass + fail + uncertain);
   });
 
-  it('is right in at least 90 % of the parts', () => {
+  it('is correct for at least 90 % of the parts', () => {
     expect(summary().accuracy).toBeGreaterThanOrEqual(0.9);
   });
 });

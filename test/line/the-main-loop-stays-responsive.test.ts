@@ -2,10 +2,10 @@ import { expect, it } from 'vitest';
 import { gstMissing, openGstRtsp } from '../rigs/gst-rtsp.ts';
 import { openPlant } from '../rigs/plant.ts';
 
-/** The limit is 20 ms on an idle machine, which the benchmark measures; a shared one stumbles automatically. */
+/** The limit is 20 ms on an idle machine, measured by the benchmark; a shared machine has larger gaps. */
 const looseLimitSeconds = 0.2;
 
-it('leaves no gap in the main loop while it inspects as fast as it can', async () => {
+it('the main loop has no long gap while the agent inspects at full speed', async () => {
   const missing = gstMissing();
   await using camera = missing ? undefined : await openGstRtsp({ fps: 25 });
   await using plant = await openPlant({
@@ -15,7 +15,7 @@ it('leaves no gap in the main loop while it inspects as fast as it can', async (
   });
   await plant.ready();
   await plant.nextResults(10);
-  // A scrape begins a new window.
+  // A scrape starts a new window.
   await plant.metrics();
   const parts = (await plant.nextResults(60, 45_000)).length;
   const after = await plant.metrics();
@@ -24,7 +24,7 @@ it('leaves no gap in the main loop while it inspects as fast as it can', async (
   const p99 = after.value('nodejs_eventloop_lag_p99_seconds')!;
   console.info(
     `longest gap of the main loop ${(longest * 1000).toFixed(1)} ms, 99th percentile ${(p99 * 1000).toFixed(1)} ms, over ${parts} parts` +
-      (missing ? ` (${missing}: our own camera instead)` : ''),
+      (missing ? ` (${missing}: the simulated camera instead)` : ''),
   );
   expect(longest).toBeGreaterThan(0);
   expect(longest).toBeLessThan(looseLimitSeconds);

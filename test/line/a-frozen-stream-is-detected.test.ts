@@ -6,7 +6,7 @@ import { gstMissing, openGstRtsp } from '../rigs/gst-rtsp.ts';
 import { openPlant, type Plant } from '../rigs/plant.ts';
 import { until } from '../rigs/until.ts';
 
-describe('a stream that stands still or changes is noticed', () => {
+describe('a frozen or changed stream is detected', () => {
   let plant: Plant;
   beforeAll(async () => {
     plant = await openPlant({
@@ -22,7 +22,7 @@ describe('a stream that stands still or changes is noticed', () => {
   const faults = async (reason: string) =>
     (await plant.metrics()).value('qc_camera_faults_total', { camera: 'top', reason }) ?? 0;
 
-  it('the image freezes: noticed, counted, and over when it moves again', async () => {
+  it('the image freezes: detected, counted, and ended when it moves again', async () => {
     await plant.line.freeze(true);
     const status = await plant.says((now) => now.online && now.state === 'degraded', 'frozen');
     expect(status).toMatchObject({ reasons: [expect.stringContaining('has not changed for 1500 ms')] });
@@ -31,7 +31,7 @@ describe('a stream that stands still or changes is noticed', () => {
     await recovers();
   });
 
-  it('the stream stalls: noticed, counted, and over when it flows again', async () => {
+  it('the stream stalls: detected, counted, and ended when data arrives again', async () => {
     await plant.line.stall(true);
     const status = await plant.says((now) => now.online && now.state === 'degraded', 'stalled');
     expect(status).toMatchObject({ reasons: [expect.stringContaining('no image for 1500 ms')] });
@@ -40,7 +40,7 @@ describe('a stream that stands still or changes is noticed', () => {
     await recovers();
   });
 
-  it('the resolution changes in mid-stream: counted, and the same region is inspected', async () => {
+  it('the resolution changes during the stream: counted, and the same region is inspected', async () => {
     expect((await pictureOf(plant.results.at(-1)!)).width).toBe(300);
     const reconnects = (await plant.metrics()).value('qc_camera_reconnects_total');
     await plant.line.resize(480, 360);
@@ -59,7 +59,7 @@ describe('a stream that stands still or changes is noticed', () => {
     expect((await plant.metrics()).value('qc_camera_reconnects_total')).toBe(reconnects);
   });
 
-  it('and through all of that no part was judged twice, none without an answer', () => {
+  it('and meanwhile no part was judged twice, and each has a result', () => {
     const { results } = plant;
     expect(matchTruth(results, plant.line.truths).doubled).toEqual([]);
     expect(results.map(({ sequence }) => sequence)).toEqual(results.map((_, index) => index + 1));
@@ -80,7 +80,7 @@ describe('a stream that stands still or changes is noticed', () => {
   }
 });
 
-it('notices the same of a camera that none of us wrote', async (context) => {
+it('detects the same with the RTSP server of GStreamer', async (context) => {
   const missing = gstMissing();
   if (missing) return context.skip(missing);
   await using camera = await openGstRtsp({ fps: 15 });

@@ -4,7 +4,7 @@ import { matchTruth, type Truth } from '../../agent/demo/truth.ts';
 import { openPlant, type Plant } from '../rigs/plant.ts';
 import { until } from '../rigs/until.ts';
 
-it('gives the part in view a failed result, says so, and judges again once the camera is back', async () => {
+it('the part in view fails, the outage is reported, and parts are judged again when the camera is back', async () => {
   await using plant = await openPlant({ vote: 2, line: { partsPerMinute: 50 } });
   await plant.ready();
   await plant.nextResults(1);
@@ -50,7 +50,7 @@ it('gives the part in view a failed result, says so, and judges again once the c
   expect(results.map(({ sequence }) => sequence)).toEqual(results.map((_, index) => index + 1));
 });
 
-/** Waits until the next part is in the middle of the region: seen, and not past its best yet. */
+/** Waits until the next part is in the middle of the region, before its best frame. */
 async function partInView({ line }: Plant): Promise<Truth> {
   const truth = await new Promise<Truth>((resolve) => {
     const end = line.onTruth((entered) => {

@@ -1,4 +1,4 @@
-/** One plant, everything that may go wrong, one after the other; nobody helps the agent, and nothing may stay behind. */
+/** One plant with all faults, one after the other; the agent recovers without help and leaks nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../calibration/train/random.ts';
@@ -8,11 +8,11 @@ import { shimMissing } from '../rigs/shim.ts';
 import { smallDiskMissing } from '../rigs/small-disk.ts';
 import { until } from '../rigs/until.ts';
 
-/** What a plant at work may hold more than one that has just begun: files by chance, memory by warming up. */
+/** Allowed increase after the start: some files, and memory because of caches. */
 const moreFiles = 12;
 const moreMb = 250;
 
-describe('chaos is survived without a hand', () => {
+describe('all faults are survived without help', () => {
   let chaos: ChaosPlant;
   let before: Vitals;
   beforeAll(async () => {
@@ -21,7 +21,7 @@ describe('chaos is survived without a hand', () => {
   });
   afterAll(() => chaos?.[Symbol.asyncDispose]());
 
-  // Whatever it was, it is over now.
+  // The fault has ended now.
   afterEach(async () => {
     await chaos.recovers();
     await nothingIsMissing(chaos);
@@ -68,7 +68,7 @@ describe('chaos is survived without a hand', () => {
     await chaos.plant.line.corrupt(0);
   });
 
-  it('a broker that comes and goes', async () => {
+  it('a broker that stops and restarts repeatedly', async () => {
     for (let flap = 0; flap < 3; flap++) {
       await chaos.plant.broker.die();
       await notReady('broker');
@@ -76,7 +76,7 @@ describe('chaos is survived without a hand', () => {
     }
   });
 
-  it('a connection of which only one end knows that it is dead', async () => {
+  it('a half-open connection', async () => {
     chaos.valve.shut();
     await notReady('broker');
     const waits = async () => (await counted('qc_outbox_messages')) > 5;
@@ -84,7 +84,7 @@ describe('chaos is survived without a hand', () => {
     chaos.valve.open();
   });
 
-  it('a disk that takes half a second for every write', async (context) => {
+  it('a disk that needs half a second for every write', async (context) => {
     if (!chaos.shim) return context.skip(shimMissing ?? '');
     const slowed = await chaos.shim.slowed();
     await chaos.shim.fsync(500);
@@ -114,7 +114,7 @@ describe('chaos is survived without a hand', () => {
     await chaos.plant.nextResults(3);
   });
 
-  it('being stopped for longer than the broker waits', async () => {
+  it('a stopped process, for longer than the broker waits', async () => {
     const { plant } = chaos;
     plant.agent.kill('SIGSTOP');
     await plant.says((now) => !now.online, 'the last will');

@@ -8,7 +8,7 @@ import { until } from '../rigs/until.ts';
 /** Parts that are labelled before the first head is trained. */
 const taught = 44;
 
-describe('a new part is taught while the line runs', () => {
+describe('a new part is trained while the line runs', () => {
   let plant: Plant;
   beforeAll(async () => {
     plant = await openPlant({ head: false, line: { partsPerMinute: 140, seed: 3 } });
@@ -25,13 +25,13 @@ describe('a new part is taught while the line runs', () => {
     });
     return { status: response.status, body: (await response.json()) as Record<string, never> };
   }
-  /** What an operator who looks at the part would say; undefined if the line is not sure itself. */
+  /** The label that an operator would give; undefined if the line does not know it. */
   function truthOf(part: { readonly capturedAt: string }): string | undefined {
     const truth = matchTruth([part], plant.line.truths).matches[0]?.truth;
     return truth && (truth.label === 'good' ? 'good' : 'defect');
   }
 
-  it('collects in calibration mode: results go on, marked, and every part is uncertain without a head', async () => {
+  it('collects in calibration mode: results continue, marked, and every part is uncertain without a head', async () => {
     expect((await get<Overview>('calibration')).calibrating).toBe(false);
     await plant.nextResults(2);
     expect(await get<CandidateView[]>('candidates')).toEqual([]);
@@ -52,7 +52,7 @@ describe('a new part is taught while the line runs', () => {
     expect((await picture.arrayBuffer()).byteLength).toBeGreaterThan(1_000);
   });
 
-  it('goes on collecting after a restart of the agent, and still offers what waited', async () => {
+  it('continues to collect after a restart of the agent, and still offers the waiting parts', async () => {
     const before = await get<CandidateView[]>('candidates?limit=100');
     await plant.restart();
     await plant.ready();
@@ -61,7 +61,7 @@ describe('a new part is taught while the line runs', () => {
         const found = await get<CandidateView[]>('candidates?limit=100');
         return found.some(({ resultId }) => resultId === before[0]!.resultId) ? found : undefined;
       },
-      { what: 'what waited before the restart' },
+      { what: 'the parts from before the restart' },
     );
     expect(offered.length).toBeGreaterThanOrEqual(Math.min(before.length, 40));
     expect(await get<Overview>('calibration')).toMatchObject({ calibrating: true });
@@ -69,7 +69,7 @@ describe('a new part is taught while the line runs', () => {
     expect(result!.calibration).toBe(true);
   }, 60_000);
 
-  it('labels as an operator does, once each, with undo', async () => {
+  it('labels each part once, with undo, as an operator does', async () => {
     const counted = new Map<string, number>();
     let done = 0;
     await until(
@@ -109,7 +109,7 @@ describe('a new part is taught while the line runs', () => {
     expect(bad).toMatchObject({ status: 404, body: { error: { code: 'label-unavailable' } } });
   }, 90_000);
 
-  it('trains in its own process while parts are judged, once at a time', async () => {
+  it('trains in its own process while parts are judged, one training at a time', async () => {
     const before = plant.results.length;
     expect((await post('training/start', {})).status).toBe(200);
     expect(await post('training/start', {})).toMatchObject({
@@ -137,7 +137,7 @@ describe('a new part is taught while the line runs', () => {
     );
   }, 330_000);
 
-  it('survives a training that dies or is cancelled: it is said, and the line and the heads stay as they are', async () => {
+  it('survives a training that fails or is cancelled: reports it, and line and heads do not change', async () => {
     const ended = () =>
       until(
         async () => {
@@ -168,7 +168,7 @@ describe('a new part is taught while the line runs', () => {
     await plant.nextResults(2);
   }, 60_000);
 
-  it('tries the candidate in the shadow, then lets it judge, without a part lost or judged twice', async () => {
+  it('tries the candidate on live parts, then activates it, without a part lost or judged twice', async () => {
     const { candidate } = await get<Overview>('calibration');
     expect((await post('models/shadow', { version: candidate })).status).toBe(200);
     await plant.nextResults(3);
@@ -195,7 +195,7 @@ describe('a new part is taught while the line runs', () => {
     expect(sequences).toEqual(sequences.map((_, i) => i + 1));
   }, 60_000);
 
-  it('shows why, as an image', async () => {
+  it('shows the reason as an image', async () => {
     const [newest] = plant.results.slice(-1);
     const response = await fetch(`${plant.url}/api/v1/results/${newest!.resultId}/why.png`);
     expect(response.status).toBe(200);
@@ -204,7 +204,7 @@ describe('a new part is taught while the line runs', () => {
     expect(unknown.status).toBe(409);
   }, 30_000);
 
-  it('takes corrections from the end of the line by MQTT, counts them, and goes back when told', async () => {
+  it('accepts corrections from the end of the line by MQTT, counts them, and rolls back on request', async () => {
     const [result] = await plant.nextResults(1);
     const wrong = result!.label === 'good' ? 'defect' : 'good';
     expect(await plant.command('label', { resultId: result!.resultId, label: wrong })).toMatchObject({
@@ -218,7 +218,7 @@ describe('a new part is taught while the line runs', () => {
       await plant.command('label', { resultId: result!.resultId, label: 'x'.repeat(300) }),
     ).toMatchObject({ ok: false, error: { code: 'command-invalid' } });
 
-    // The first head has none before it.
+    // The first head has no previous one.
     expect(await post('models/rollback')).toMatchObject({
       status: 404,
       body: { error: { code: 'version-unknown' } },

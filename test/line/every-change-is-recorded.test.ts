@@ -5,7 +5,7 @@ import type { AuditEntry } from '../../agent/audit/entry.ts';
 import { openPlant, type Plant } from '../rigs/plant.ts';
 import { startAgent } from '../rigs/plant-agent.ts';
 
-it('every change is on record, whichever way it came, also when the agent is killed right after', async () => {
+it('every change is recorded, from every interface, also if the agent is killed immediately afterwards', async () => {
   await using plant = await openPlant({ trigger: { kind: 'continuous', everyMs: 300 } });
   await plant.ready();
   const post = async (path: string, body: object = {}) =>
@@ -22,7 +22,7 @@ it('every change is on record, whichever way it came, also when the agent is kil
   expect((await plant.command('mode', { mode: 'inspection' })).ok).toBe(true);
   expect((await plant.command('model', { action: 'promote', version: 'none' })).ok).toBe(false);
   expect(await cli(plant, 'models', 'rollback')).toMatchObject({ code: 2 });
-  // Neither what is no command nor a body that a route does not take ends the agent or leaves a gap.
+  // Neither an invalid command nor an invalid body ends the agent or leaves a gap.
   const hostile = { camera: { length: { toString: 1 } }, jobId: [{ toString: 1 }] };
   expect(await plant.command('abort', hostile)).toMatchObject({
     ok: false,
@@ -53,7 +53,7 @@ it('every change is on record, whichever way it came, also when the agent is kil
   expect(entries[1]!.what).toEqual({ resultId: result!.resultId, label: 'scratch' });
   const proof = await cli(plant, 'audit', '--verify');
   expect(proof).toMatchObject({ code: 0, stdout: expect.stringContaining('whole: 9 entries') });
-  // What was not stored elsewhere can be compared with the log, where every line left its hash.
+  // The log has the hash of every line, which shows missing lines.
   const hashes = plant.agent.logLines
     .filter(({ component }) => component === 'audit')
     .map(({ hash }) => hash);

@@ -28,7 +28,7 @@ describe('qc-agent bench', () => {
   async function bench(args: readonly string[], onLine: (line: string) => void = () => undefined) {
     const child = spawn(process.execPath, [main, 'bench', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A broker in the environment must not be met either.
+      // A broker in the environment must not be used either.
       env: { ...process.env, QC_MQTT__URL: plant.url },
     });
     const lines: string[] = [];
@@ -44,7 +44,7 @@ describe('qc-agent bench', () => {
     return { code, stdout, stderr: lines.join('\n') };
   }
 
-  it('gives the figures of what really came, and touches neither broker nor data of the user', async () => {
+  it('reports correct figures, and uses neither broker nor data of the user', async () => {
     const data = join(folder, 'data');
     await mkdir(data);
     await writeFile(join(data, 'kept'), 'as it is');
@@ -58,7 +58,7 @@ describe('qc-agent bench', () => {
     const file = join(folder, 'agent.yaml');
     await writeFile(file, JSON.stringify(config));
 
-    // Someone else who listens, and counts by himself.
+    // Another subscriber that counts independently.
     const heard: { result: Result; at: number }[] = [];
     let clients = 0;
     let listening: Promise<MqttClient> | undefined;
@@ -92,7 +92,7 @@ describe('qc-agent bench', () => {
           'verdict' in result && 'timingsMs' in result && at >= from && at < from + step.seconds * 1000,
       );
       expect(step.parts, stderr).toBeGreaterThan(0);
-      // Both listen on their own: at the edges one has a message that the other one gets a moment later.
+      // The two subscribers are independent: at the start and end, one may receive a message a little later.
       expect(Math.abs(came.length - step.parts)).toBeLessThanOrEqual(2 * step.cameras);
       expect(new Set(came.map(({ result }) => result.camera)).size).toBe(step.cameras);
       expect(step.perSecond).toBeCloseTo((step.parts - step.lost.failed) / step.seconds, 6);
@@ -107,7 +107,7 @@ describe('qc-agent bench', () => {
     expect(await readdir(data)).toEqual(['kept']);
   });
 
-  it('says what is wrong with what it was asked for', async () => {
+  it('refuses invalid options with an explanation', async () => {
     for (const [args, wrong] of [
       [['--rate', '0'], 'a whole number from 1 to 30'],
       [['--size', '1281x720'], 'two even numbers'],

@@ -18,7 +18,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it('a locked station lets in who it knows: mqtts with certificates, HTTPS, tokens that can be revoked', async (context) => {
+it('a secured station accepts known clients only: mqtts with certificates, HTTPS, tokens that can be revoked', async (context) => {
   if (mosquittoMissing) return context.skip(mosquittoMissing);
   using tokens = makeTokens();
   const authority = makeAuthority(folder);

@@ -13,7 +13,7 @@ const worth = (message: Decoded, name: string) => message.metrics.find((one) => 
 const sequenceOf = (message: Decoded) => Number(worth(message, 'Result/Sequence'));
 const isHistorical = (message: SparkplugMessage) => message.metrics.every((one) => one.isHistorical);
 
-it('hears every result in order, whichever of camera, host, broker and agent is lost meanwhile', async (context) => {
+it('receives every result in order while camera, host, broker and agent fail', async (context) => {
   if (mosquittoMissing) return context.skip(mosquittoMissing);
   await using plant = await openPlant({
     broker: 'mosquitto',
@@ -55,7 +55,7 @@ it('hears every result in order, whichever of camera, host, broker and agent is 
   await plant.broker.die();
   await until(async () => (await connected(plant)) === 0, { everyMs: 50, what: 'the loss to be noticed' });
   await plant.brokerComesBack();
-  // The retained STATE went with the broker: nothing comes before the host says that it is there.
+  // The retained STATE is lost with the broker: nothing is sent before the host is online.
   await until(() => host.connected);
   await host.state(true);
   await host.hears('DBIRTH', 4);
@@ -73,7 +73,7 @@ it('hears every result in order, whichever of camera, host, broker and agent is 
   const last = host.heard.at(-1)!;
   expect([last.type, worth(last, 'bdSeq')]).toEqual(['NDEATH', worth(host.ofType('NBIRTH')[3]!, 'bdSeq')]);
 
-  // What was on its way when a connection was lost may come twice; nothing is missing, nothing is out of order.
+  // Messages in transit at a lost connection may arrive twice; none is missing or out of order.
   const sequences = host.ofType('DDATA').map(sequenceOf);
   const once = sequences.filter((sequence, index) => sequences.indexOf(sequence) === index);
   expect(once).toEqual(Array.from({ length: once.length }, (_, index) => index + 1));
@@ -85,7 +85,7 @@ it('hears every result in order, whichever of camera, host, broker and agent is 
   }
 });
 
-/** Waits for a result that did not wait, after so many messages. */
+/** Waits for a live result, after this number of messages. */
 function hearsLive(host: SparkplugHost, after = 0): Promise<SparkplugMessage> {
   return until(
     () =>

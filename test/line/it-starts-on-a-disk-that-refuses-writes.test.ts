@@ -20,9 +20,9 @@ const troubles: Record<string, Trouble> = {
   'read-only': { begin: (disk) => disk.readOnly(true), end: (disk) => disk.readOnly(false) },
 };
 
-describe('it starts on a disk that takes nothing', () => {
+describe('it starts on a disk that refuses writes', () => {
   for (const [name, trouble] of Object.entries(troubles)) {
-    it(`${name}: it inspects, says what is wrong, leaves nothing behind, and recovers by itself`, async (context) => {
+    it(`${name}: it inspects, reports the fault, leaves nothing behind, and recovers automatically`, async (context) => {
       if (smallDiskMissing) return context.skip(smallDiskMissing);
       await using opened = new Closer();
       const folder = await mkdtemp(join(tmpdir(), 'qc-no-disk-'));
@@ -47,7 +47,7 @@ describe('it starts on a disk that takes nothing', () => {
 
       await trouble.begin(disk);
       const left: string[][] = [];
-      // Twice: what the first attempt could not do must not pile up, nor may its numbers come again.
+      // Twice: failed attempts must not leave files, and no number may be used again.
       for (let attempt = 0; attempt < 2; attempt++) {
         const agent = opened.use(start());
         await inspects();
@@ -60,11 +60,11 @@ describe('it starts on a disk that takes nothing', () => {
         expect(agent.logLines.some(({ msg }) => /storage: .* cannot be used/.test(msg))).toBe(true);
         agent.kill('SIGKILL');
         await agent.exited;
-        // What is tried again every few seconds may just have been begun.
+        // A retry, every few seconds, may have just begun.
         const names = await readdir(disk.directory, { recursive: true });
         left.push(names.filter((one) => !/^agent\.lock$|\.draft$/.test(one)).sort());
       }
-      // An empty file may fit where nothing else does, but each only once.
+      // Empty files may fit on a full disk, but each only once.
       expect(left[1]).toEqual(left[0]);
       const agent = opened.use(start());
       await inspects();

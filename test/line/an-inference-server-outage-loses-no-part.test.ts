@@ -19,7 +19,7 @@ const topic = 'plant/line-1/press-1/qc';
 const shows = { top: 'good', side: 'scratch' } as const;
 const verdictOf = { top: 'pass', side: 'fail' } as const;
 
-it('loses no part and judges each right while its inference server is killed, frozen and started again', async () => {
+it('no part is lost and each is judged correctly while the inference server is killed, frozen and restarted', async () => {
   await using opened = new Closer();
   const folder = await mkdtemp(join(tmpdir(), 'qc-remote-'));
   opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -90,7 +90,7 @@ it('loses no part and judges each right while its inference server is killed, fr
   since = Date.now();
   await server.comeBack();
   await judgedBy(/^remote$/);
-  await until(async () => (await status()).reasons.length === 0, { what: 'the notice to be taken back' });
+  await until(async () => (await status()).reasons.length === 0, { what: 'the end of the notice' });
 
   since = Date.now();
   server.freeze();
@@ -110,7 +110,7 @@ it('loses no part and judges each right while its inference server is killed, fr
 
   expect((await agent.stop()).code).toBe(0);
   const said = agent.logLines.map(({ msg }) => msg).filter((msg) => msg.includes('inference server'));
-  // One line when it goes, when the reason is another, and when it is back: not one for each part.
+  // One line when it fails, when the reason changes, and when it is back; not one per part.
   expect(said.length).toBeLessThanOrEqual(9);
   for (const name of ['top', 'side'] as const) {
     const results = historian.results.get(name)!;
@@ -118,7 +118,7 @@ it('loses no part and judges each right while its inference server is killed, fr
     const wrong = results.filter(
       ({ state, verdict }) => state !== 'completed' || verdict !== verdictOf[name],
     );
-    // Only what was in work when the agent was stopped may be without a verdict.
+    // Only parts in work when the agent was stopped may have no verdict.
     expect(wrong.filter(({ state }) => state !== 'aborted')).toEqual([]);
     expect(wrong.length).toBeLessThanOrEqual(2);
   }

@@ -6,7 +6,7 @@ import { openOddCamera } from '../rigs/odd-camera.ts';
 import { openPlant, type Plant } from '../rigs/plant.ts';
 import { until } from '../rigs/until.ts';
 
-it('logs in with care, says why no image comes, and leaves the only place of a camera free', async () => {
+it('limits its log-ins, reports why no image arrives, and frees the only session of a camera', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'qc-refused-'));
   const passwordFile = join(folder, 'password');
   await writeFile(passwordFile, 'wrong');

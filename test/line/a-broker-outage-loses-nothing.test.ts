@@ -10,8 +10,8 @@ const kinds: readonly { kind: BrokerKind; missing: string | undefined }[] = [
   { kind: 'mosquitto', missing: mosquittoMissing },
 ];
 
-describe.each(kinds)('the broker goes and comes back: $kind', ({ kind, missing }) => {
-  it('delivers in order what was judged meanwhile, and its will when the agent is killed', async (context) => {
+describe.each(kinds)('an outage of the broker: $kind', ({ kind, missing }) => {
+  it('the results in between are delivered in order, and the last will when the agent is killed', async (context) => {
     if (missing) return context.skip(missing);
     await using plant = await openPlant({ broker: kind, trigger: { kind: 'continuous', everyMs: 250 } });
     await plant.ready();
@@ -26,7 +26,7 @@ describe.each(kinds)('the broker goes and comes back: $kind', ({ kind, missing }
     const judgedBefore = await judged(plant);
     await until(async () => (await judged(plant)) >= judgedBefore + 6, {
       everyMs: 100,
-      what: 'inspection to go on without a broker',
+      what: 'inspection to continue without a broker',
     });
     expect((await plant.metrics()).value('qc_outbox_messages')).toBeGreaterThanOrEqual(12);
     expect((await fetch(`${plant.url}/readyz`)).status).toBe(503);
@@ -40,14 +40,14 @@ describe.each(kinds)('the broker goes and comes back: $kind', ({ kind, missing }
     );
     expect(status).toMatchObject({ cameras: { top: 'up' }, reasons: [] });
     const isNew = ({ sequence, historical }: Result) => sequence > waiting && !historical;
-    await until(() => plant.results.some(isNew), { what: 'what waited, and then what is new' });
+    await until(() => plant.results.some(isNew), { what: 'the waiting results, and then new ones' });
 
     const results = firstOfEach(plant.results);
     expect(results.map(({ sequence }) => sequence)).toEqual(results.map((_, index) => index + 1));
     const meanwhile = results.filter(({ sequence }) => sequence > delivered + 1 && sequence <= waiting);
     expect(meanwhile.length).toBeGreaterThanOrEqual(5);
     expect(meanwhile.filter(({ historical }) => !historical)).toEqual([]);
-    // Live verdicts overtake those that have waited; each kind keeps its order, and none is missing.
+    // Live verdicts are sent before waiting ones; each kind keeps its order, and none is missing.
     const verdicts = firstOfEach(plant.verdicts);
     for (const kind of [true, undefined]) {
       const sequences = verdicts
@@ -65,7 +65,7 @@ describe.each(kinds)('the broker goes and comes back: $kind', ({ kind, missing }
   });
 });
 
-/** A message that was on its way when the broker died may come twice (QoS 1): the first counts. */
+/** A message in transit when the broker ended may arrive twice (QoS 1): the first counts. */
 function firstOfEach<T extends Result | VerdictMessage>(messages: readonly T[]): T[] {
   const seen = new Set<number>();
   return messages.filter(({ sequence }) => !seen.has(sequence) && seen.add(sequence));

@@ -6,7 +6,7 @@ import { until } from '../rigs/until.ts';
 const missing = notifyMissing();
 if (missing) console.info(`skipped: ${missing}`);
 
-describe.skipIf(missing !== undefined)('systemd hears how the agent is', () => {
+describe.skipIf(missing !== undefined)('systemd receives the state of the agent', () => {
   let systemd: NotifySocket;
   let plant: Plant;
   const feeds = () => systemd.heard.filter((line) => line === 'WATCHDOG=1').length;
@@ -32,7 +32,7 @@ describe.skipIf(missing !== undefined)('systemd hears how the agent is', () => {
     await systemd?.[Symbol.asyncDispose]();
   });
 
-  it('is ready once it serves, and says that it inspects', async () => {
+  it('is ready when it serves, and reports that it inspects', async () => {
     await hears('READY=1');
     expect((await fetch(`${plant.url}/healthz`)).ok).toBe(true);
     await hears('STATUS=inspecting');
@@ -40,16 +40,16 @@ describe.skipIf(missing !== undefined)('systemd hears how the agent is', () => {
     await fedAgain(2);
   });
 
-  it('a camera that is away is in the status, and does not starve the watchdog', async () => {
+  it('a camera that is offline is in the status, and the watchdog is still notified', async () => {
     await plant.line.stop();
     await hears(/^STATUS=degraded: camera top: /);
     await fedAgain(6);
   });
 
-  it('a process that stands still feeds no watchdog until it goes on', async () => {
+  it('a stopped process does not notify the watchdog until it continues', async () => {
     plant.agent.kill('SIGSTOP');
     try {
-      // A message that was being sent when it stopped may still come.
+      // A message in transit may still arrive.
       let seen = -1;
       await until(
         () => {
@@ -65,7 +65,7 @@ describe.skipIf(missing !== undefined)('systemd hears how the agent is', () => {
     await fedAgain(2);
   });
 
-  it('says that it stops, and stops', async () => {
+  it('reports that it stops, and stops', async () => {
     expect(await plant.stop('SIGTERM')).toBe(0);
     await hears('STOPPING=1');
     expect(systemd.heard.filter((line) => line === 'READY=1')).toHaveLength(1);
