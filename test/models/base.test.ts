@@ -20,13 +20,13 @@ async function refusal(base: string, precision: 'auto' | 'int8' = 'auto'): Promi
 }
 
 describe('a base that is accepted', () => {
-  test('the embedded one, as it is', async () => {
+  test('the embedded one, unchanged', async () => {
     const base = await openBase({ base: 'resnet50-embedded', precision: 'auto' });
     expect(base.model).toBe(base.file);
     expect(Object.values(base.dimensions)).toContain(base.manifest.input.width);
   });
 
-  test('a classifier, cut at the tensor inside that the manifest names', async () => {
+  test('a classifier, cut at the inner tensor of the manifest', async () => {
     await using folder = await tempFolder();
     const base = await openBase({ base: await writeTiny(folder.path), precision: 'auto' });
     const { graph } = decodeModel(base.model as Uint8Array);
@@ -54,7 +54,7 @@ describe('a base that is accepted', () => {
   });
 });
 
-describe('a file that is no model is refused as damaged', () => {
+describe('a file that is not a model is refused as damaged', () => {
   const png = Buffer.from(
     'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
     'base64',
@@ -88,7 +88,7 @@ describe('a file that is no model is refused as damaged', () => {
       const cut = whole.subarray(0, Math.floor(whole.length * share));
       const path = await writeTiny(folder.path, {}, cut);
       expect((await refusal(path)).code).toBe('model-damaged');
-      // With the manifest of the whole file it is the hash that tells, or the codec before it.
+      // With the manifest of the whole file, the hash or the decoder detects it.
       await writeFile(join(folder.path, 'tiny.json'), JSON.stringify(tinyManifest(whole)));
       expect((await refusal(path)).code).toBe('model-damaged');
     }
@@ -107,7 +107,7 @@ describe('a file that is no model is refused as damaged', () => {
   });
 });
 
-describe('a model that does not fit its manifest is refused with what was found', () => {
+describe('a model that differs from its manifest is refused with a description of the graph', () => {
   test('another input name', async () => {
     await using folder = await tempFolder();
     const { input } = tinyManifest(new Uint8Array(0));
@@ -127,7 +127,7 @@ describe('a model that does not fit its manifest is refused with what was found'
     expect(other.message).toContain('[N,H,W,3]');
   });
 
-  test('a tensor that is not there', async () => {
+  test('a missing tensor', async () => {
     await using folder = await tempFolder();
     const features = { tensor: 'avgpool', pool: 'none', size: 8 } as const;
     const error = await refusal(await writeTiny(folder.path, { features }));
@@ -155,7 +155,7 @@ describe('a model that does not fit its manifest is refused with what was found'
   });
 });
 
-describe('what is missing is said', () => {
+describe('missing parts are named', () => {
   test('no such name, no such file, no manifest, no such precision', async () => {
     await using folder = await tempFolder();
     expect((await refusal('resnet5')).message).toContain('no base named "resnet5"');

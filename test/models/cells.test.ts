@@ -34,33 +34,38 @@ const sizes = {
 const size = 9;
 const channels = 12;
 
-function drawn(seed: number, length: number, least = 0, most = 1): Float32Array {
+function randomValues(seed: number, length: number, least = 0, most = 1): Float32Array {
   const random = seededRandom(seed);
   return Float32Array.from({ length }, () => random.between(least, most));
 }
 
 function map(seed: number, { channels, height, width }: CellBlock['maps']['stage2']): FeatureMap {
-  return { channels, height, width, data: drawn(seed, channels * height * width, -0.2, 1) };
+  return { channels, height, width, data: randomValues(seed, channels * height * width, -0.2, 1) };
 }
 
-const evidence = { by: 'evidence', weights: drawn(1, channels, -1, 1), bias: 0.3, sharpness: 3 } as const;
+const evidence = {
+  by: 'evidence',
+  weights: randomValues(1, channels, -1, 1),
+  bias: 0.3,
+  sharpness: 3,
+} as const;
 
 function headWith(look: CellBlock['look'], window: number): HeadWeights {
   const inner = size + channels;
   return {
     transform: 'hellinger',
     labels,
-    cells: { maps: sizes, window, look, mean: drawn(2, channels) },
-    weights: drawn(3, labels.length * inner, -2, 2),
-    bias: drawn(4, labels.length),
+    cells: { maps: sizes, window, look, mean: randomValues(2, channels) },
+    weights: randomValues(3, labels.length * inner, -2, 2),
+    bias: randomValues(4, labels.length),
     temperature: 1,
-    exemplars: [drawn(5, size), drawn(6, size)],
+    exemplars: [randomValues(5, size), randomValues(6, size)],
   };
 }
 
 function featuresAlone(): HeadWeights {
   const { cells: _, ...head } = headWith(evidence, 3);
-  return { ...head, weights: drawn(7, labels.length * size) };
+  return { ...head, weights: randomValues(7, labels.length * size) };
 }
 
 function feedsOf(features: Float32Array, { stage2, stage3 }: Record<'stage2' | 'stage3', FeatureMap>) {
@@ -79,7 +84,7 @@ function headManifest(): HeadManifest {
   return {
     schema: 2,
     version: '2026-11-30.1',
-    base: { name: 'drawn', sha256: '0'.repeat(64), features: 'features' },
+    base: { name: 'randomValues', sha256: '0'.repeat(64), features: 'features' },
     labels: [...labels],
     where: 3,
     head: { file: 'head.onnx', sha256: '0'.repeat(64) },
@@ -96,13 +101,13 @@ describe('a head that looks at places', () => {
     ['at a spot', headWith(spotAt(sizes.stage3, { x: 0.45, y: 0.6 }), 3)],
     ['at a spot in a corner', headWith(spotAt(sizes.stage3, { x: 1, y: 0 }), 7)],
     ['at a spot of a single cell', headWith(spotAt(sizes.stage3, { x: 0.25, y: 0.5 }), 5)],
-  ])('answers in onnxruntime what is computed here, and is read again: %s', async (_, head) => {
+  ])('gives the same result in onnxruntime and here, and can be read again: %s', async (_, head) => {
     const bytes = encodeHead(head);
     const read = decodeHead(bytes, labels);
     const session = await ort.InferenceSession.create(bytes);
     expect(session.inputNames).toEqual(['features', 'stage2', 'stage3']);
     for (let seed = 10; seed < 15; seed++) {
-      const features = drawn(seed, size, -1, 1);
+      const features = randomValues(seed, size, -1, 1);
       const maps = { stage2: map(seed + 100, sizes.stage2), stage3: map(seed + 200, sizes.stage3) };
       const { probabilities } = await session.run(feedsOf(features, maps));
       const computed = probabilitiesOf(head, features, maps);
@@ -114,25 +119,25 @@ describe('a head that looks at places', () => {
     await session.release();
   });
 
-  const detector = { maps: sizes, window: 3, weights: drawn(8, channels, -1, 1), bias: -0.2 };
+  const detector = { maps: sizes, window: 3, weights: randomValues(8, channels, -1, 1), bias: -0.2 };
   it.each([
-    ['by which it attends to places', headWith(evidence, 3), { maps: sizes, ...evidence, window: 3 }],
+    ['that also judges places', headWith(evidence, 3), { maps: sizes, ...evidence, window: 3 }],
     ['of its own', headWith(evidence, 5), detector],
     [
       'around its spot',
       headWith(spotAt(sizes.stage3, { x: 0.45, y: 0.6 }), 5),
       { ...detector, within: areaOf(spotAt(sizes.stage3, { x: 0.45, y: 0.6 }), 3, sizes.stage3) },
     ],
-    ['though it judges by features alone', featuresAlone(), { ...detector, window: 1 }],
-    ['in windows, though it judges by features alone', featuresAlone(), detector],
-  ])('tells where by the detector %s', async (_, head, where) => {
+    ['although it judges by features alone', featuresAlone(), { ...detector, window: 1 }],
+    ['in windows, although it judges by features alone', featuresAlone(), detector],
+  ])('locates with the detector %s', async (_, head, where) => {
     const telling = { ...head, where };
     const bytes = encodeHead(telling);
     requireHeadGraph(bytes, headManifest(), { size, maps: mapsGiven });
     const read = decodeHead(bytes, labels)!;
     const session = await ort.InferenceSession.create(bytes);
     for (let seed = 10; seed < 13; seed++) {
-      const features = drawn(seed, size, -1, 1);
+      const features = randomValues(seed, size, -1, 1);
       const maps = { stage2: map(seed + 100, sizes.stage2), stage3: map(seed + 200, sizes.stage3) };
       const told = await session.run(feedsOf(features, maps));
       const computed = whereOf(telling, maps)!;
@@ -141,7 +146,7 @@ describe('a head that looks at places', () => {
         expect(told.where!.data[p]).toBeCloseTo(value, 5);
         expect(whereOf(read, maps)![p]).toBeCloseTo(value, 5);
       });
-      // What it says of the part does not depend on that.
+      // Its judgement of the part does not depend on that.
       const probabilities = probabilitiesOf(head, features, maps);
       expect(probabilitiesOf(read, features, maps)).toEqual(probabilities);
       probabilities.forEach((value, k) => {
@@ -151,8 +156,8 @@ describe('a head that looks at places', () => {
     await session.release();
   });
 
-  it('does without maps that only tell where, and needs those that it judges by', async () => {
-    const features = { features: new ort.Tensor('float32', drawn(10, size), [1, size]) };
+  it('works without maps used only to locate, and needs those used to judge', async () => {
+    const features = { features: new ort.Tensor('float32', randomValues(10, size), [1, size]) };
     const bytes = encodeHead({ ...featuresAlone(), where: detector });
     requireHeadGraph(bytes, headManifest(), { size, maps: [] });
     const [whole, cut] = await Promise.all(
@@ -174,12 +179,12 @@ describe('a head that looks at places', () => {
     ).toThrow('its manifest has a limit for where, but the graph has no such output');
   });
 
-  it('weighs places as those of an ordinary part where it is given no maps', () => {
+  it('uses the values of an ordinary part if it receives no maps', () => {
     const { cells, ...head } = headWith(evidence, 3);
     const weights = labels.flatMap((_, k) =>
       Array.from(head.weights.subarray(k * (size + channels), k * (size + channels) + size)),
     );
-    const features = drawn(20, size);
+    const features = randomValues(20, size);
     expect(probabilitiesOf({ ...head, cells }, features)).toEqual(
       probabilitiesOf({ ...head, weights: Float32Array.from(weights) }, features),
     );
@@ -201,7 +206,7 @@ describe('a head that looks at places', () => {
     expect(data.reduce((a, b) => a + b)).toBeCloseTo(scores[0]! - mean, 4);
   });
 
-  it('finds a place that is as large as it is, whatever the window', () => {
+  it('finds a place in its real size, for every window', () => {
     const data = new Float32Array(2 * 25);
     data[12] = 4;
     data[25 + 12] = 9;
@@ -231,7 +236,7 @@ describe('a head that looks at places', () => {
 
   it('takes the largest values in windows of any size', () => {
     const [height, width] = [6, 7];
-    const cells = { channels: 2, height, width, data: drawn(8, 2 * height * width).map(Math.abs) };
+    const cells = { channels: 2, height, width, data: randomValues(8, 2 * height * width).map(Math.abs) };
     for (const window of [1, 3, 5, 7]) {
       const reach = (window - 1) / 2;
       const expected = cells.data.map((_, i) => {
@@ -248,7 +253,7 @@ describe('a head that looks at places', () => {
   });
 });
 
-it('a head without places is the file that it always was', () => {
+it('the file of a head without places is unchanged', () => {
   const bytes = encodeHead(featuresAlone());
   expect(createHash('sha256').update(bytes).digest('hex')).toBe(
     'd703293bdaac065288de90535c7109e88ed8b2557912492b30d8618ed0785873',

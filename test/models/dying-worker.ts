@@ -1,4 +1,4 @@
-/** The real worker, but its thread dies in the middle of an image: the one whose number QC_TEST_DIE_AT says. */
+/** The real worker, but its thread ends during an image: the one with the number QC_TEST_DIE_AT. */
 import { parentPort } from 'node:worker_threads';
 import type { ToWorker } from '../../models/run/messages.ts';
 

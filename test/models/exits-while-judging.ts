@@ -1,4 +1,4 @@
-/** Run as a process of its own by session.test.ts: exits with 7 while the model runs. */
+/** Run in its own process by session.test.ts: exits with 7 while the model runs. */
 import { openSession } from '../../models/run/session.ts';
 import { formulaImage } from './formula-image.ts';
 

@@ -1,4 +1,4 @@
-/** A head fitted on drawn images, stored as a version, the way training will do it. */
+/** A head trained on generated images and stored as a version, as by training. */
 import { join } from 'node:path';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
@@ -19,7 +19,7 @@ export function plate(label: 'good' | 'scratch', seed: number, size = 64): Image
   return { width: size, height: size, data };
 }
 
-/** Fits on features of such plates, adds the version, promotes it unless told not to, and returns its name. */
+/** Trains on features of such plates, adds the version, promotes it by default, and returns its name. */
 export async function storeHead(
   storageDirectory: string,
   base: BaseManifest,

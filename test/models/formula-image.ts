@@ -1,6 +1,6 @@
 import type { Image } from '../../models/image.ts';
 
-/** The image that fixtures/record-resize.py gave to Pillow. */
+/** The image that fixtures/record-resize.py resized with Pillow. */
 export function formulaImage(width: number, height: number): Image {
   const data = new Uint8Array(width * height * 3);
   let at = 0;

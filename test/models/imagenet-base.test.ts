@@ -1,4 +1,4 @@
-/** A real ImageNet trunk, batch normalisation not folded, with a head on real photographs. */
+/** A real ImageNet network without folded batch normalisation, with a head on real photographs. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
@@ -21,7 +21,7 @@ if (absent) console.log(`skipped: there is no test data at ${absent}`);
 const perLabel = { train: 10, test: 4 };
 
 test.skipIf(absent)(
-  'ten images a label make a head that knows most others',
+  'ten images per label are enough for a head that recognises most others',
   async () => {
     await using folder = await tempFolder();
     const path = join(folder.path, 'trunk.onnx');

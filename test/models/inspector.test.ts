@@ -31,7 +31,7 @@ async function tinyStore(storage: string) {
 }
 
 describe('with the embedded base', () => {
-  test('without a head nothing is said of an image; with one it tells scratched plates from good ones', async () => {
+  test('without a head an image gets no label; with one, scratched and good plates are distinguished', async () => {
     await using folder = await tempFolder();
     {
       await using inspector = await open(folder.path);
@@ -58,7 +58,7 @@ describe('with the embedded base', () => {
 });
 
 describe('swapping heads', () => {
-  test('under load every image is judged once, by the head that was live when it was asked', async () => {
+  test('under load every image is judged once, by the head that was active at the request', async () => {
     await using folder = await tempFolder();
     const { base, version: first } = await tinyStore(folder.path);
     await using inspector = await open(folder.path, { base });
@@ -84,7 +84,7 @@ describe('swapping heads', () => {
     expect(versions).toEqual([...Array(30).fill(first), ...Array(30).fill(second)]);
   });
 
-  test('a damaged, foreign or unknown version is refused and the old one judges on', async () => {
+  test('a damaged, foreign or unknown version is refused and the old one continues to judge', async () => {
     await using folder = await tempFolder();
     const { base, version } = await tinyStore(folder.path);
     await using inspector = await open(folder.path, { base });
@@ -113,7 +113,7 @@ describe('swapping heads', () => {
 });
 
 describe('kept heads', () => {
-  test('judge only what names them, without a shadow, and by rules of their own', async () => {
+  test('judge only images that name them, without a shadow, and with their own rules', async () => {
     await using folder = await tempFolder();
     const { base, version: active } = await tinyStore(folder.path);
     await using inspector = await open(folder.path, { base });
@@ -141,7 +141,7 @@ describe('kept heads', () => {
     expect(inspector.model.version).toBe(active);
   });
 
-  test('are refused damaged, foreign or unknown, even where they were whole before', async () => {
+  test('are refused if damaged, foreign or unknown, even if they were intact before', async () => {
     await using folder = await tempFolder();
     const { base } = await tinyStore(folder.path);
     await using inspector = await open(folder.path, { base });
@@ -159,7 +159,7 @@ describe('kept heads', () => {
 });
 
 describe('at the start', () => {
-  test('a damaged active head gives way to the last whole one, with a notice', async () => {
+  test('a damaged active head is replaced by the last intact one, with a notice', async () => {
     await using folder = await tempFolder();
     const { base, version } = await tinyStore(folder.path);
     let bad: string;
@@ -180,7 +180,7 @@ describe('at the start', () => {
     await expect(open(folder.path, { base })).rejects.toMatchObject({ code: 'head-damaged', exitCode: 3 });
   });
 
-  test('a head of another base does not judge: no head does, and the way out is told', async () => {
+  test('a head of another base does not judge: no head does, and the remedy is named', async () => {
     await using folder = await tempFolder();
     const { version } = await tinyStore(folder.path);
     await using inspector = await open(folder.path);
@@ -199,11 +199,11 @@ describe('at the start', () => {
     await inspector.swapHead(fitting);
     expect(inspector.misfit()).toBeUndefined();
     expect((await inspector.judge(plate('good', 1))).version).toBe(fitting);
-    // A recipe that names the old head is never judged by the active one.
+    // Parts of a recipe with the old head are never judged by the active one.
     expect((await inspector.judge(plate('good', 1), { head: version })).version).toBe('none');
   });
 
-  test('an embedded base of an earlier version stands for the one that replaced it, unless it is kept', async () => {
+  test('the name of an earlier embedded base refers to its successor, unless the old base is installed', async () => {
     await using folder = await tempFolder();
     await using inspector = await open(folder.path, { base: 'resnet50-synthetic' });
     expect(inspector.model.base).toBe('resnet50-embedded');
@@ -220,7 +220,7 @@ describe('at the start', () => {
 });
 
 describe('when the thread dies', () => {
-  test('what it was judging is rejected, it is started again, and the next images are judged', async () => {
+  test('its image is rejected, it is restarted, and the next images are judged', async () => {
     await using folder = await tempFolder();
     const { base, version } = await tinyStore(folder.path);
     await using inspector = await open(folder.path, { base, worker: dyingOver(3) });
@@ -231,13 +231,13 @@ describe('when the thread dies', () => {
         (error) => outcomes.push(error.code),
       );
     }
-    // Each thread dies over its third image; two judged ones in between keep it from being given up.
+    // Each thread ends at its third image; two judged ones in between prevent a permanent stop.
     const round = [version, version, 'inference-stopped'];
     expect(outcomes).toEqual([...round, ...round, ...round]);
     expect(inspector.notices[0]).toContain('killed by the test; restarting it');
   });
 
-  test('the heads that were kept judge on in the new one', async () => {
+  test('the kept heads continue to judge in the new one', async () => {
     await using folder = await tempFolder();
     const { base, version } = await tinyStore(folder.path);
     await using inspector = await open(folder.path, { base, worker: dyingOver(2) });
@@ -249,7 +249,7 @@ describe('when the thread dies', () => {
     expect((await inspector.judge(plate('good', 3), { head: version })).version).toBe(version);
   });
 
-  test('a new one whose heads do not load is ended before the next is started', async () => {
+  test('a new one that cannot load its heads is ended before the next is started', async () => {
     await using folder = await tempFolder();
     const { base, version } = await tinyStore(folder.path);
     process.env.QC_TEST_THREADS = join(folder.path, 'threads');
@@ -268,7 +268,7 @@ describe('when the thread dies', () => {
     expect(await threads()).toEqual(['began', 'ended', 'began', 'ended', 'began', 'ended']);
   });
 
-  test('one that dies over every image is given up, and says so', async () => {
+  test('one that ends at every image is not restarted again, which is reported', async () => {
     await using folder = await tempFolder();
     const { base } = await tinyStore(folder.path);
     await using inspector = await open(folder.path, { base, worker: dyingOver(1) });

@@ -33,7 +33,7 @@ const found = [
 ];
 
 describe('maps are found in a graph', () => {
-  test('those of the embedded base are the ones that its manifest names', async () => {
+  test('those of the embedded base are the ones in its manifest', async () => {
     const manifest = await readBaseManifest(join(embeddedBases, 'resnet50-embedded.json'));
     const { graph } = decodeModel(await readFile(join(embeddedBases, manifest.file)));
     expect(findMaps(graph!, manifest.input)).toEqual(manifest.maps);
@@ -43,7 +43,7 @@ describe('maps are found in a graph', () => {
     expect(findMaps(tinyMapped().graph!, nchw)).toEqual(found);
   });
 
-  test('behind a transposition, where the graph takes [N,H,W,C]', () => {
+  test('after a transposition, if the input of the graph is [N,H,W,C]', () => {
     const { graph } = tinyMapped();
     const first = node('Transpose', ['pixels'], ['data'], { perm: [0, 3, 1, 2] });
     const turned = changed(graph!, { node: [first, ...graph!.node] });
@@ -55,7 +55,7 @@ describe('maps are found in a graph', () => {
   });
 });
 
-/** What the head of `storeMappedHead` has to answer. */
+/** The expected result of the head of `storeMappedHead`. */
 function expected(features: Float32Array, { stage2, stage3 }: FeatureMaps): number[] {
   const largest = cellsOf(stage2!);
   const cells = cellsOf(stage3!);
@@ -74,7 +74,7 @@ function expected(features: Float32Array, { stage2, stage3 }: FeatureMaps): numb
 }
 
 describe('a session', () => {
-  test('gives maps and features of one run, the features being those without maps', async () => {
+  test('gives maps and features of one run, with the same features as without maps', async () => {
     await using folder = await tempFolder();
     const base = await writeMapped(folder.path);
     await using session = await openSession({ ...on, base, storageDirectory: folder.path });
@@ -97,14 +97,14 @@ describe('a session', () => {
     expect(projectedCells(maps.stage2!, second)).toEqual(rows.filter((_, i) => i % 8 === 1));
   });
 
-  test('of a base without maps says so', async () => {
+  test('of a base without maps reports that', async () => {
     await using folder = await tempFolder();
     await using session = await openSession({ ...on, base: await writeTiny(folder.path) });
     expect(session.facts.maps).toEqual([]);
     await expect(session.maps(images[0]!)).rejects.toMatchObject({ code: 'maps-unavailable' });
   });
 
-  test('refuses maps that are not as the manifest says', async () => {
+  test('refuses maps that differ from the manifest', async () => {
     await using folder = await tempFolder();
     const maps = [{ tensor: 'two', stride: 16 as const, channels: 8 }];
     await using session = await openSession({ ...on, base: await writeMapped(folder.path, { maps }) });
@@ -119,7 +119,7 @@ describe('a session', () => {
 });
 
 describe('a head over features and maps', () => {
-  test('judges beside a head over features alone, and exported with its base as one file', async () => {
+  test('judges together with a head over features alone, and exported with its base as one file', async () => {
     await using folder = await tempFolder();
     const storageDirectory = folder.path;
     const base = await writeMapped(folder.path);
@@ -169,7 +169,7 @@ describe('in other precisions', () => {
   const watch = { threads: 1, onProgress: () => undefined };
   const pictures = images.map((image) => async () => image);
 
-  /** Maps of a variant against those of the float base: the largest difference over the largest value. */
+  /** Largest difference between the maps of a variant and of the float base, relative to the largest value. */
   async function apart(base: string, storageDirectory: string, precision: 'int8' | 'fp16'): Promise<number> {
     await using float = await openSession({ ...on, base });
     await using variant = await openSession({ ...on, base, storageDirectory, precision });
@@ -212,7 +212,7 @@ describe('in other precisions', () => {
   });
 });
 
-test('a map whose name folding would remove keeps it', async () => {
+test('a map keeps its name although folding would remove it', async () => {
   await using folder = await tempFolder();
   const { graph, ...model } = tinyMapped();
   const identity = node('Identity', ['two'], ['kept']);

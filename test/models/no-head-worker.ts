@@ -1,6 +1,6 @@
 /**
- * The real worker, but the first thread dies over the image whose number QC_TEST_DIE_AT says, and the second is handed
- * a head that does not open. QC_TEST_THREADS names a file in which each thread notes when it begins and ends.
+ * The real worker, but the first thread ends at the image with the number QC_TEST_DIE_AT, and the second receives a head
+ * that cannot be opened. QC_TEST_THREADS is a file in which each thread records its begin and end.
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';

@@ -1,4 +1,4 @@
-/** Run as a process of its own by webgpu.test.ts: WebGPU beside the CPU on the base named in its argument, as JSON. */
+/** Run in its own process by webgpu.test.ts: compares WebGPU with the CPU on the base in its argument; prints JSON. */
 
 import { openSession } from '../../models/run/session.ts';
 import { checkFailure, recordCheck } from '../../models/run/warm-up-check.ts';

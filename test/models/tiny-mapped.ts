@@ -70,7 +70,7 @@ export const mappedFeatures = { tensor: 'features', pool: 'none', size: 28 } as 
 export const writeMapped = (folder: string, changes: Partial<BaseManifest> = {}, model = tinyMapped()) =>
   writeTiny(folder, { features: mappedFeatures, ...changes }, model);
 
-/** softmax of two scores: features · w + the largest cells of stage 2 · u, with a map of the size of stage 3 taken along. */
+/** softmax of two scores: features · w + the largest cells of stage 2 · u, with the mean of stage 3 as further inputs. */
 function mappedHead(): OnnxModel {
   return buildModel({
     name: 'head',

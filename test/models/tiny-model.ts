@@ -1,4 +1,4 @@
-/** A small convolutional classifier with 1000 classes, and manifests for it: what a user brings, in two kilobytes. */
+/** A small convolutional classifier with 1000 classes, and manifests for it, in two kilobytes. */
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ export function tinyManifest(bytes: Uint8Array, changes: Partial<BaseManifest> =
     file: 'tiny.onnx',
     sha256: createHash('sha256').update(bytes).digest('hex'),
     licence: 'Apache-2.0',
-    origin: 'drawn from random numbers',
+    origin: 'random numbers',
     opset: 13,
     precision: 'fp32',
     input: {
@@ -60,7 +60,7 @@ export function tinyManifest(bytes: Uint8Array, changes: Partial<BaseManifest> =
   };
 }
 
-/** Writes tiny.onnx and tiny.json into the folder; returns the path to give as model.base. */
+/** Writes tiny.onnx and tiny.json into the folder; returns the path for model.base. */
 export async function writeTiny(
   folder: string,
   changes: Partial<BaseManifest> = {},

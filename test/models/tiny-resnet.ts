@@ -1,4 +1,7 @@
-/** A small residual network as torchvision exports one: batch normalisation, Identity for shared weights, Constant, a classifier. */
+/**
+ * A small residual network like an export of torchvision: batch normalisation, Identity for shared weights, Constant, a
+ * classifier.
+ */
 import { seededRandom } from '../../calibration/train/random.ts';
 import { buildModel, floatTensor, node, valueInfo } from '../../models/onnx/build.ts';
 import { changed, type OnnxModel, type OnnxNode, type OnnxTensor } from '../../models/onnx/proto.ts';
@@ -7,15 +10,15 @@ export const side = 32;
 export const channels = 16;
 
 export interface ResnetOptions {
-  /** Of the operator set. */
+  /** Version of the operator set. */
   readonly opset?: number;
-  /** One channel of the second block this many times as large, and as much smaller in the next weights. */
+  /** Factor of one channel of the second block; the next weights are divided by it. */
   readonly outlier?: number;
 }
 
 /**
  * input [N,3,32,32] → conv 7×7, BN, ReLU → max pool → block (conv, BN, ReLU, conv, BN, added to a 1×1 conv and BN, ReLU) →
- * block before whose convolutions BN and ReLU stand alone (as ResNet v2) → average → `features` [N,16] → `logits` [N,10].
+ * block with BN and ReLU before its convolutions (as in ResNet v2) → average → `features` [N,16] → `logits` [N,10].
  */
 export function tinyResnet({ opset = 12, outlier = 1 }: ResnetOptions = {}): OnnxModel {
   const { next } = seededRandom(7);

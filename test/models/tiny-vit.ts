@@ -1,7 +1,7 @@
 /**
- * A small vision transformer with random weights as Optimum exports DINOv2: the batch size is read from the input with Shape, the
- * class token is expanded to it, attention is written with MatMul and Softmax, GELU with Erf, and each branch is scaled
- * (LayerScale). Output `last_hidden_state` [N,T,C], or `logits` of a classifier on the class token.
+ * A small vision transformer with random weights like an export of DINOv2 by Optimum: the batch size is read from the input
+ * with Shape, the class token is expanded to it, attention is written with MatMul and Softmax, GELU with Erf, and each
+ * branch is scaled (LayerScale). Output `last_hidden_state` [N,T,C], or `logits` of a classifier on the class token.
  */
 import { seededRandom } from '../../calibration/train/random.ts';
 import { buildModel, floatTensor, node, shapeTensor, valueInfo } from '../../models/onnx/build.ts';

@@ -7,7 +7,7 @@ const rules = { thresholds, good: ['good'] };
 const of = (good: number, scratch = 1 - good) => ({ good, scratch });
 
 describe('one frame', () => {
-  test('passes, with the reason in words', () => {
+  test('passes, with the reason as text', () => {
     expect(decide([of(0.93)], rules)).toEqual({
       verdict: 'pass',
       label: 'good',
@@ -27,7 +27,7 @@ describe('one frame', () => {
     });
   });
 
-  test('is uncertain in between, and says what was missing', () => {
+  test('is uncertain in between, with the reasons', () => {
     expect(decide([of(0.5)], rules)).toMatchObject({
       verdict: 'uncertain',
       reasons: ['good below 0.70', 'scratch below 0.60'],
@@ -35,7 +35,7 @@ describe('one frame', () => {
     });
   });
 
-  test('a defect named like something that every object has fails at its threshold', () => {
+  test('a defect named like a property of all objects fails at its threshold', () => {
     const own = { thresholds: { ...thresholds, failByLabel: { crack: 0.25 } }, good: ['good'] };
     for (const label of ['constructor', 'toString', 'valueOf']) {
       expect(decide([{ good: 0.1, [label]: 0.9 }], own)).toMatchObject({ verdict: 'fail', label });
@@ -56,7 +56,7 @@ describe('one frame', () => {
     });
   });
 
-  test('a label with its own threshold fails the part though another is likelier', () => {
+  test('a label with its own threshold fails the part although another is more probable', () => {
     const frame = { good: 0.3, scratch: 0.4, crack: 0.3 };
     const strict = { ...thresholds, failByLabel: { crack: 0.25 } };
     expect(decide([frame], { thresholds: strict, good: ['good'] })).toMatchObject({
@@ -74,7 +74,7 @@ describe('one frame', () => {
 });
 
 describe('several frames', () => {
-  test('one sure frame does not outvote two doubtful ones', () => {
+  test('one certain frame does not outvote two doubtful ones', () => {
     const decision = decide([of(1), of(0.62), of(0.62)], rules);
     expect(decision).toMatchObject({
       verdict: 'uncertain',
@@ -99,7 +99,7 @@ describe('several frames', () => {
   });
 });
 
-describe('what is no judgement is uncertain', () => {
+describe('an invalid judgement is uncertain', () => {
   const cases: [string, Probabilities[], RegExp][] = [
     ['no frame', [], /no frame/],
     ['no head', [{}], /no model has been trained/],
@@ -120,7 +120,7 @@ describe('what is no judgement is uncertain', () => {
     });
   }
 
-  test('thresholds that are none', () => {
+  test('invalid thresholds', () => {
     for (const broken of [
       { pass: Number.NaN, fail: 0.6 },
       { pass: 0.1, fail: 0.6 },
@@ -139,7 +139,7 @@ test('a defect found by its own low threshold is never passed, however probable 
   expect(decide([frame, frame, clean, clean], strict).verdict).toBe('uncertain');
 });
 
-test('the rules hold for ten thousand drawn parts', () => {
+test('the rules are true for ten thousand random parts', () => {
   const { next } = seededRandom(7);
   const labels = ['good', 'good-oily', 'scratch', 'dent', 'crack'];
   const odd = [Number.NaN, Number.POSITIVE_INFINITY, -1, 2];
@@ -185,7 +185,7 @@ test('the rules hold for ten thousand drawn parts', () => {
 describe('unfamiliar parts', () => {
   const strict = { ...rules, familiar: 0.9 };
 
-  test('are uncertain, however sure the head is of good or bad', () => {
+  test('are uncertain at any probability of good or bad', () => {
     for (const sure of [of(0.99), of(0.01)]) {
       const { verdict, reasons } = decide([sure], strict, [0.85]);
       expect(verdict).toBe('uncertain');
@@ -195,7 +195,7 @@ describe('unfamiliar parts', () => {
     }
   });
 
-  test('familiar ones are decided as ever; exactly at the limit is familiar', () => {
+  test('familiar ones are decided as usual; exactly at the limit is familiar', () => {
     expect(decide([of(0.99)], strict, [0.9]).verdict).toBe('pass');
     expect(decide([of(0.01)], strict, [0.95]).verdict).toBe('fail');
   });
@@ -219,7 +219,7 @@ describe('a head that knows good parts only', () => {
   const only = { ...rules, familiar: 0.5, scoreLimit: 3 };
   const sure = { good: 1 };
 
-  test('passes what is like them and holds back the rest, with score and limit', () => {
+  test('passes parts like them and no others, with score and limit', () => {
     expect(decide([sure], only, [0.9])).toMatchObject({
       verdict: 'pass',
       reasons: ['like the good parts (score 0.80, limit 3.00)'],
@@ -231,7 +231,7 @@ describe('a head that knows good parts only', () => {
     expect(decide([sure], only, [0]).reasons).toEqual(['unlike the good parts (score 90.00, limit 3.00)']);
   });
 
-  test('never fails a part, and passes none without a limit or a likeness', () => {
+  test('never fails a part, and passes none without a limit or a score', () => {
     expect(decide([sure], { ...only, good: ['fine'] }, [0.9])).toMatchObject({
       verdict: 'uncertain',
       reasons: ['the model knows good only, which is not a good label (labels.good: fine)'],

@@ -1,4 +1,4 @@
-/** WebGPU for real, on Chromium's software Vulkan driver (SwiftShader): slow, but the same Dawn, threads and shaders. */
+/** Real WebGPU on Chromium's software Vulkan driver (SwiftShader): slow, but with the same Dawn, threads and shaders. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, writeFile } from 'node:fs/promises';
@@ -30,7 +30,7 @@ function run(base: string, ending: 'closes' | 'exits') {
   return { status, signal, said: JSON.parse(stdout) };
 }
 
-/** The base of `writeTiny` again as its fp16 variant: what is chosen is tested here, not its arithmetic. */
+/** The base of `writeTiny` as its own fp16 variant: the test covers the choice, not the arithmetic. */
 async function writeHalf(folder: string, variantOf: string): Promise<void> {
   const bytes = encodeModel(tinyClassifier());
   await copyFile(join(folder, 'tiny.onnx'), join(folder, 'tiny.fp16.onnx'));
@@ -38,10 +38,10 @@ async function writeHalf(folder: string, variantOf: string): Promise<void> {
   await writeFile(join(folder, 'tiny.fp16.json'), JSON.stringify(manifest));
 }
 
-describe.skipIf(missing !== undefined)('WebGPU, where the config names it', () => {
+describe.skipIf(missing !== undefined)('WebGPU by configuration', () => {
   const notice = 'a GPU: only a software Vulkan driver is installed, slower than the CPU provider';
 
-  test('passes the warm-up, gives the features of the CPU in runs of several, and its thread ends', async () => {
+  test('passes the warm-up, gives the features of the CPU in runs of several images, and its thread ends', async () => {
     await using folder = await tempFolder();
     expect(run(await writeTiny(folder.path), 'closes')).toEqual({
       status: 0,
@@ -57,12 +57,12 @@ describe.skipIf(missing !== undefined)('WebGPU, where the config names it', () =
     });
   });
 
-  test('a process that exits while it runs exits as it was told', async () => {
+  test('a process that exits while it runs keeps its exit code', async () => {
     await using folder = await tempFolder();
     expect(run(await writeTiny(folder.path), 'exits')).toMatchObject({ status: 7, signal: null });
   });
 
-  test('takes the fp16 variant of this very base, and no other', async () => {
+  test('uses the fp16 variant of this base, and no other', async () => {
     await using folder = await tempFolder();
     const base = await writeTiny(folder.path);
     await writeHalf(folder.path, tinyManifest(encodeModel(tinyClassifier())).sha256);

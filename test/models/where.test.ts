@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Rules } from '../../models/verdict.ts';
 import { boxesIn, locate } from '../../models/where.ts';
 
-/** Rows of digits; a dot is an ordinary cell. */
+/** A map from rows of digits; a dot is an ordinary cell. */
 function map(...rows: string[]) {
   const data = Float32Array.from(rows.join(''), (one) => (one === '.' ? 0 : Number(one)));
   return { data, height: rows.length, width: rows[0]!.length };
@@ -35,10 +35,10 @@ describe('boxes', () => {
   });
 });
 
-describe('places on the frame', () => {
+describe('places on the image', () => {
   const at = map('....', '...8', '....', '....');
 
-  it('lie where the region lies, and are named in words', () => {
+  it('are relative to the whole image, and have a description', () => {
     const region = { x: 0.5, y: 0.2, width: 0.4, height: 0.8 };
     expect(locate(at, fail, rules, false, region)).toEqual({
       places: [{ x: 0.8, y: 0.4, width: 0.1, height: 0.2, score: 8, label: 'scratch' }],
@@ -49,7 +49,7 @@ describe('places on the frame', () => {
     );
   });
 
-  it('have no label where no defect is named', () => {
+  it('have no label without a defect', () => {
     const uncertain = { verdict: 'uncertain', label: 'good' } as const;
     const { places, words } = locate(at, uncertain, rules, false);
     expect(places).toMatchObject([{ x: 0.75, y: 0.25, label: null }]);
@@ -62,7 +62,7 @@ describe('places on the frame', () => {
     ]);
   });
 
-  it('are none for a part that passes, for a head that does not tell, and without a limit', () => {
+  it('are none for a part that passes, for a head that does not locate, and without a limit', () => {
     expect(locate(at, { verdict: 'pass', label: 'good' }, rules, false)).toEqual({ places: [] });
     expect(locate(undefined, fail, rules, false)).toEqual({ places: [] });
     expect(locate(at, fail, { ...rules, where: undefined }, false)).toEqual({ places: [] });

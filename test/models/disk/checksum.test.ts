@@ -1,4 +1,4 @@
-/** Files that decide: no damage to them changes a decision unnoticed. */
+/** Files that affect decisions: all damage that would change a decision is detected. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -19,9 +19,9 @@ import { openStore } from '../../../models/versions/store.ts';
 import { tempFolder } from '../temp-folder.ts';
 
 interface Decisive {
-  /** Writes the file, and hands back its path. */
+  /** Writes the file and returns its path. */
   readonly write: (folder: string) => Promise<string>;
-  /** What is decided by it. */
+  /** The decision that depends on it. */
   readonly read: (folder: string, file: string) => Promise<unknown>;
 }
 
@@ -67,7 +67,7 @@ const decisive: Record<string, Decisive> = {
       return [await store.active(), await store.history()];
     },
   },
-  'record of the recipe in force': {
+  'record of the active recipe': {
     async write(folder) {
       await (await recipesIn(folder)).record('bolt3');
       return join(folder, 'recipe.json');
@@ -76,7 +76,7 @@ const decisive: Record<string, Decisive> = {
   },
 };
 
-/** Thousands of files are written and read, ms. */
+/** Timeout, ms: thousands of files are written and read. */
 const patience = 120_000;
 
 test.each(Object.entries(decisive))(
@@ -104,10 +104,10 @@ test.each(Object.entries(decisive))(
   patience,
 );
 
-/** As a version before checksums wrote it. */
+/** In the format of a version without checksums. */
 const unsealedText = (manifest: HeadManifest) => `${JSON.stringify({ ...manifest, schema: 1 }, null, 2)}\n`;
 
-test('a checksum that is lost is damage, not an earlier version', async () => {
+test('a missing checksum is damage, not an earlier version', async () => {
   await using folder = await tempFolder();
   const file = join(folder.path, 'manifest.json');
   const { checksum: _, ...without } = JSON.parse(manifestText(await withThresholds()));
@@ -119,7 +119,7 @@ test('a checksum that is lost is damage, not an earlier version', async () => {
   expect((await readHeadManifest(file)).schema).toBe(1);
 });
 
-test('what an earlier version wrote is read, and sealed by a command', async () => {
+test('files of an earlier version are read, and get a checksum by a command', async () => {
   await using folder = await tempFolder();
   const store = await openStore(folder.path);
   const version = await store.add(shippedHead);
@@ -148,7 +148,7 @@ test('what an earlier version wrote is read, and sealed by a command', async () 
   expect(await store.active()).toBe(version);
 });
 
-test('a threshold that was changed is refused with the way out, and the version before can be rolled back to', async () => {
+test('a changed threshold is refused with a remedy, and a rollback to the previous version is possible', async () => {
   await using folder = await tempFolder();
   const store = await openStore(folder.path);
   const [good, bad] = [await store.add(shippedHead), await store.add(shippedHead)];

@@ -10,7 +10,7 @@ import { tempFolder } from '../temp-folder.ts';
 const textOf = ({ lines }: { lines: readonly (Buffer | undefined)[] }) =>
   lines.map((line) => line?.toString('utf8'));
 
-it('gives lines that have their end, and how much of the file they are', async () => {
+it('returns complete lines, and their total length', async () => {
   await using folder = await tempFolder();
   const file = join(folder.path, 'lines');
   expect(await readLines(file)).toEqual({ lines: [], length: 0, size: 0 });
@@ -21,14 +21,14 @@ it('gives lines that have their end, and how much of the file they are', async (
   expect(splitLines(Buffer.from('one\n\nthree, longer\nfour\nhalf'), 5)).toEqual(read);
 });
 
-it('leaves out a line longer than any text can be, in little memory, and reads on behind it', async () => {
+it('omits a line above the maximum length, with little memory, and reads the next one', async () => {
   await using folder = await tempFolder();
   const file = join(folder.path, 'labels.jsonl');
   const undo = `${JSON.stringify({ schema: 1, at: '2026-11-30T10:00:00Z', by: 'anna', kind: 'undo' })}\n`;
   const out = createWriteStream(file);
   out.write(undo);
   const piece = Buffer.alloc(8 << 20, 'x');
-  // 600 MB: V8 has no longer string than 512.
+  // 600 MB: the maximum string length of V8 is 512 MB.
   for (let n = 0; n < 75; n++) if (!out.write(piece)) await once(out, 'drain');
   out.end(`\n${undo}`);
   await once(out, 'close');
@@ -40,7 +40,7 @@ it('leaves out a line longer than any text can be, in little memory, and reads o
   expect((process.memoryUsage().rss - before) / 1e6).toBeLessThan(300);
 });
 
-it('records a decision behind half a line that an earlier attempt has left', async () => {
+it('records a decision after an incomplete line of an earlier attempt', async () => {
   await using folder = await tempFolder();
   const decide = (version: string) => recordDecision(folder.path, { by: 'anna', version, action: 'promote' });
   await decide('2026-11-30.1');

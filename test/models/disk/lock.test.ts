@@ -12,8 +12,8 @@ import { tempFolder } from '../temp-folder.ts';
 const busy = { code: 'dataset-busy', does: 'is writing to the dataset' } as const;
 
 /**
- * A process that waits for the others to be there too (`<file>.go`), takes the lock this many times, and fails where
- * it is not alone. `dies`: it ends with the lock in its hands.
+ * A process that waits for the others (`<file>.go`), takes the lock this number of times, and fails if it is not alone.
+ * `dies`: it ends while it holds the lock.
  */
 function contender(file: string, times: number, ends: 'gives it back' | 'dies'): Promise<unknown> {
   const script = `
@@ -35,7 +35,7 @@ function contender(file: string, times: number, ends: 'gives it back' | 'dies'):
   return promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
 }
 
-it('lets one process in at a time, however many want in at once', async () => {
+it('admits one process at a time, for any number of simultaneous attempts', async () => {
   await using folder = await tempFolder();
   const file = join(folder.path, 'lock');
   writeFileSync(`${file}.go`, '');
@@ -43,7 +43,7 @@ it('lets one process in at a time, however many want in at once', async () => {
   expect(readdirSync(folder.path)).toEqual(['lock.go']);
 });
 
-it('is taken over by one process alone where the one that held it has died', async () => {
+it('is taken over by exactly one process after its holder has died', async () => {
   await using folder = await tempFolder();
   const file = join(folder.path, 'lock');
   for (let round = 0; round < 8; round++) {
@@ -57,7 +57,7 @@ it('is taken over by one process alone where the one that held it has died', asy
   expect(readdirSync(folder.path)).toEqual(['lock']);
 });
 
-it('says who has it', async () => {
+it('names its holder', async () => {
   await using folder = await tempFolder();
   const file = join(folder.path, 'lock');
   await using _ = await takeLock(file, busy);
@@ -67,7 +67,7 @@ it('says who has it', async () => {
   });
 });
 
-it('takes over what a power cut left empty', async () => {
+it('takes over an empty file after a power cut', async () => {
   await using folder = await tempFolder();
   const file = join(folder.path, 'lock');
   writeFileSync(file, '');
@@ -75,7 +75,7 @@ it('takes over what a power cut left empty', async () => {
   expect(readdirSync(folder.path)).toEqual(['lock']);
 });
 
-it('leaves nothing behind, and is taken at once, where the holder was killed', async () => {
+it('leaves nothing behind, and is taken immediately, after its holder was killed', async () => {
   await using folder = await tempFolder();
   const file = join(folder.path, 'lock');
   const holder = spawn(process.execPath, ['--input-type=module', '-e', holding(file)]);
@@ -92,41 +92,38 @@ it('leaves nothing behind, and is taken at once, where the holder was killed', a
   expect(readdirSync(folder.path)).toEqual([]);
 });
 
-/** Takes the lock, says so and keeps it. */
+/** Takes the lock, reports it and keeps it. */
 const holding = (file: string) => `
   import { takeLock } from ${JSON.stringify(fileURLToPath(new URL('../../../models/disk/lock.js', import.meta.url)))};
   await takeLock(${JSON.stringify(file)}, { code: 'dataset-busy', does: 'has it' });
   console.log('held');
   setInterval(() => undefined, 1_000);`;
 
-// Another container that shares the folder: there, the numbers of processes mean something else.
+// Another container that shares the folder has different process ids.
 const container = ['--pid', '--fork', '--mount-proc', '--kill-child'];
 const canUnshare = spawnSync('unshare', [...container, 'true']).status === 0;
 
-it.skipIf(!canUnshare)(
-  'is kept by a process of another container as long as that lives, and no longer',
-  async () => {
-    await using folder = await tempFolder();
-    const file = join(folder.path, 'lock');
-    const node = [process.execPath, '--input-type=module', '-e', holding(file)];
-    const holder = spawn('unshare', [...container, ...node]);
-    await once(holder.stdout, 'data');
-    for (let n = 0; n < 3; n++) {
-      await expect(takeLock(file, busy)).rejects.toMatchObject({
-        code: 'dataset-busy',
-        message: expect.stringContaining('a process of another container (number 1 there)'),
-      });
-    }
-    // Nor does a third container take it, where the first process has the same number as the holder.
-    const third = spawnSync('unshare', [...container, ...node], { timeout: 10_000 });
-    expect([third.status, String(third.stderr)]).toEqual([1, expect.stringContaining('dataset-busy')]);
-    holder.kill('SIGKILL');
-    await once(holder, 'close');
-    await using _ = await takeLock(file, busy);
-  },
-);
+it.skipIf(!canUnshare)('is kept by a process of another container exactly as long as it runs', async () => {
+  await using folder = await tempFolder();
+  const file = join(folder.path, 'lock');
+  const node = [process.execPath, '--input-type=module', '-e', holding(file)];
+  const holder = spawn('unshare', [...container, ...node]);
+  await once(holder.stdout, 'data');
+  for (let n = 0; n < 3; n++) {
+    await expect(takeLock(file, busy)).rejects.toMatchObject({
+      code: 'dataset-busy',
+      message: expect.stringContaining('a process of another container (number 1 there)'),
+    });
+  }
+  // A third container does not take it either, although its first process has the same id as the holder.
+  const third = spawnSync('unshare', [...container, ...node], { timeout: 10_000 });
+  expect([third.status, String(third.stderr)]).toEqual([1, expect.stringContaining('dataset-busy')]);
+  holder.kill('SIGKILL');
+  await once(holder, 'close');
+  await using _ = await takeLock(file, busy);
+});
 
-it('honours the lock of an earlier version, which only names its process', async () => {
+it('respects the lock of an earlier version, which contains only a process id', async () => {
   await using folder = await tempFolder();
   const file = join(folder.path, 'lock');
   const other = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1_000)']);

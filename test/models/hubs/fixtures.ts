@@ -1,4 +1,4 @@
-/** Files of hubs with random weights, and what their own libraries compute from them (fixtures/README.md). */
+/** Files of hubs with random weights, and the values that the original libraries compute from them (fixtures/README.md). */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -14,10 +14,10 @@ import { encodeModel, type OnnxModel } from '../../../models/onnx/proto.ts';
 
 /** In the repository. */
 const own = join(packageRoot, 'test/models/hubs/fixtures');
-/** The whole set, which is too large for it. */
+/** The complete set, which is too large for the repository. */
 export const shared = fileURLToPath(new URL('../../../../../shared/hubs', import.meta.url));
 
-/** What a file is recognised as, and where what it computes is written. */
+/** Recognised network of a file, and the name of its expected values. */
 export interface Fixture {
   readonly path: string;
   readonly expected: string;
@@ -33,7 +33,7 @@ const vgg = { expected: 'keras-vgg16', network: 'VGG16', source: 'Keras applicat
 const mobilenet2 = { network: 'MobileNetV2', source: 'Keras applications' };
 const mobilenet3 = { network: 'MobileNetV3 Small', source: 'Keras applications' };
 
-/** Every file that can be read; those that the repository does not have come from `shared`. */
+/** Every file that can be read; those not in the repository come from `shared`. */
 export const fixtures: readonly Fixture[] = [
   { path: 'torchvision/resnet50-small.pth', ...torchvision },
   { path: 'torchvision/resnet50-small-legacy.pth', ...torchvision },
@@ -103,14 +103,14 @@ function fromTransformers(form: string, prefix: string) {
   return { expected, network: 'ResNet50 v1.5', source: 'transformers', prefix };
 }
 
-/** Where it lies, packed or not; undefined if it does not. */
+/** Its path, packed or not; undefined if it does not exist. */
 export function placeOf(path: string): string | undefined {
   return [own, shared]
     .flatMap((root) => [join(root, path), join(root, `${path}.gz`)])
     .find((place) => existsSync(place));
 }
 
-/** A path that can be opened: a packed file is unpacked into the folder, with what lies beside it. */
+/** A path that can be opened: a packed file is unpacked into the folder, with the files next to it. */
 export async function unpacked(path: string, folder: string): Promise<string> {
   const place = placeOf(path);
   if (place === undefined) throw new Error(`there is no ${path}`);
@@ -169,7 +169,7 @@ export function differenceOf({ samples, mean, shape }: ExpectedStage, data: Floa
   return Math.max(...off, Math.abs(sum / data.length - mean)) / largest;
 }
 
-/** What the model computes for an input, the features too. */
+/** Outputs of the model for an input, including the features. */
 export async function run(
   model: OnnxModel,
   input: string,

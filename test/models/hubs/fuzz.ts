@@ -1,4 +1,6 @@
-/** Damaged files, by seed: a reader must read them or refuse them with a QcError, soon and in bounded memory. */
+/**
+ * Damaged files, made from a seed: a reader must read them or refuse them with a QcError, quickly and with limited memory.
+ */
 import { cp, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Random, seededRandom } from '../../../calibration/train/random.ts';
@@ -15,11 +17,11 @@ export interface FuzzTarget {
   readonly name: string;
   /** A fixture: a file, or a file in a folder that is copied with it. */
   readonly path: string;
-  /** Which file of its folder is damaged, where it is not the file itself. */
+  /** The file of its folder that is damaged, if it is not the file itself. */
   readonly damages?: string;
-  /** Another file that is needed beside it. */
+  /** Another file that is needed. */
   readonly beside?: string;
-  /** Blocks of the file have checksums, which are made right again: what lies behind them is to be tested too. */
+  /** Whether blocks of the file have checksums, which are corrected so that the code after them is tested, too. */
   readonly isTable?: boolean;
 }
 
@@ -50,21 +52,21 @@ export const targets: readonly FuzzTarget[] = [
 
 export interface FuzzReport {
   readonly inputs: number;
-  /** Those that were read although they are damaged: the damage was in values or unused. */
+  /** Number of damaged files that were read: the damage was in values or unused bytes. */
   readonly read: number;
   readonly slowestMs: number;
-  /** Bytes in array buffers at most, above what there was before. */
+  /** Maximum size of array buffers above the start, bytes. */
   readonly maxMemory: number;
-  /** Anything but a QcError of a reader. */
+  /** Errors other than a QcError. */
   readonly surprises: readonly string[];
 }
 
-/** Values that are read of each file: of this many tensors. */
+/** Number of tensors of each file whose values are read. */
 const maxRead = 6;
-/** Every so many inputs that can be read, the network is rebuilt from it too. */
+/** Interval of readable inputs from which the network is rebuilt, too. */
 const rebuiltEvery = 8;
 
-/** @param folder an empty one */
+/** @param folder an empty folder */
 export async function fuzz(
   { path, damages, beside, isTable = false }: FuzzTarget,
   { inputs, seed, folder }: { readonly inputs: number; readonly seed: number; readonly folder: string },
@@ -118,10 +120,10 @@ async function rebuild(weights: WeightFile): Promise<void> {
   draft.finish('fuzz', [output], false);
 }
 
-/** Numbers that lengths, offsets and counts break on. */
+/** Extreme values for lengths, offsets and counts. */
 const extremes = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
 
-/** One to a few changes; the beginning, where headers are, more often. */
+/** One or several changes, more often at the beginning with the headers. */
 function damaged(original: Buffer, random: Random): Buffer {
   let bytes: Buffer = Buffer.from(original);
   const place = () => {
@@ -152,7 +154,7 @@ function damaged(original: Buffer, random: Random): Buffer {
         bytes = bytes.subarray(0, at);
         break;
       case 5: {
-        // A piece of it somewhere else.
+        // Copies a piece to another place.
         const from = place();
         const length = Math.min(1 + random.integer(64), bytes.length - Math.max(at, from));
         if (length > 0) bytes.copy(bytes, at, from, from + length);
@@ -170,7 +172,7 @@ function damaged(original: Buffer, random: Random): Buffer {
   return bytes;
 }
 
-/** The checksum behind each block of a table, as far as its index can still be followed. */
+/** Corrects the checksum after each block of a table, as far as its index can be read. */
 function withChecksums(bytes: Buffer): Buffer {
   const varint = (at: number): [value: number, next: number] => {
     let value = 0;
@@ -197,7 +199,7 @@ function withChecksums(bytes: Buffer): Buffer {
   const [offset, size] = index;
   const last = Math.min(offset + size, bytes.length - 48) - 4;
   if (last < offset) return bytes;
-  // Behind the entries lie places to begin at, and how many.
+  // After the entries: offsets of restart points, and their number.
   const until = last - 4 * bytes.readUInt32LE(last);
   for (let at = offset; at < until; ) {
     const [, own] = varint(at);

@@ -33,7 +33,7 @@ async function refusalOf(work: Promise<unknown>): Promise<QcError> {
   return error as QcError;
 }
 
-test('a checkpoint becomes a base that runs, with maps, licence and where it came from', async () => {
+test('a checkpoint becomes a working base, with maps, licence and origin', async () => {
   await using folder = await tempFolder();
   const path = placeOf('torchvision/resnet50-small-dino-full.pth')!;
   const imported = await importBase(request(path, folder.path, { licence: 'Apache-2.0' }));
@@ -76,7 +76,7 @@ test('a checkpoint becomes a base that runs, with maps, licence and where it cam
   expect((await refusalOf(importBase(request(path, folder.path)))).code).toBe('base-exists');
 });
 
-test('average and maximum of stages 2 and 3, without the layers behind them', async () => {
+test('average and maximum of stages 2 and 3, without the later layers', async () => {
   await using folder = await tempFolder();
   const path = placeOf('timm/resnet50d')!;
   const all = await importBase(request(path, folder.path));
@@ -93,7 +93,7 @@ test('average and maximum of stages 2 and 3, without the layers behind them', as
   ]);
 });
 
-test('an .onnx with its manifest is proved and copied', async () => {
+test('an .onnx with its manifest is checked and copied', async () => {
   await using folder = await tempFolder();
   const path = await writeTiny(folder.path);
   const { manifest, file } = await importBase(
@@ -107,7 +107,7 @@ test('an .onnx with its manifest is proved and copied', async () => {
   expect((await refusalOf(importBase(request(path, folder.path, { name: 'b' })))).code).toBe('model-damaged');
 });
 
-test('what the user says decides where nothing in the file does, and is refused where it is wrong', async () => {
+test('options of the user replace missing information in the file, and are refused if they are wrong', async () => {
   await using folder = await tempFolder();
   const path = placeOf('torchvision/resnet50-small-dino-full.pth')!;
   const v1 = await importBase(request(path, folder.path, { architecture: 'resnet50-v1', name: 'v1' }));
@@ -120,7 +120,7 @@ test('what the user says decides where nothing in the file does, and is refused 
   expect((await importBase(small)).manifest.input).toMatchObject({ width: 32, height: 8 });
 });
 
-describe('refused, with what to do', () => {
+describe('refused, with a remedy', () => {
   test.each([
     ['refuse-calls-system.pth', '"posix.system"'],
     ['refuse-calls-eval.pth', '"__builtin__.eval"'],
@@ -164,7 +164,7 @@ describe('refused, with what to do', () => {
 });
 
 describe('hostile files', () => {
-  test('that name files elsewhere', async () => {
+  test('that refer to files in other folders', async () => {
     await using folder = await tempFolder();
     const index = join(folder.path, 'model.safetensors.index.json');
     await writeFile(index, JSON.stringify({ weight_map: { a: '../../etc/passwd' } }));
@@ -175,7 +175,7 @@ describe('hostile files', () => {
     expect((await refusalOf(openWeights(model))).message).toContain('not a file in the same folder');
   });
 
-  test('whose tensors are larger than they are', async () => {
+  test('with tensors larger than the file', async () => {
     await using folder = await tempFolder();
     const file = join(folder.path, 'a.safetensors');
     const header = (shape: number[], offsets: number[]) => {
@@ -193,7 +193,7 @@ describe('hostile files', () => {
     expect((await refusalOf(openWeights(file))).message).toContain('cut off');
   });
 
-  test('a zip that says its list of files lies beyond any offset', async () => {
+  test('a zip whose list of files is beyond the end', async () => {
     await using folder = await tempFolder();
     const bytes = await readFile(placeOf('keras/vgg16/model.keras')!);
     // Zip64 end of central directory locator: signature, disk, offset, disks.

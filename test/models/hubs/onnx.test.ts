@@ -1,4 +1,4 @@
-/** ONNX files of exporters become bases that compute what the libraries compute, without a manifest written by hand. */
+/** ONNX files of exporters become bases with the same values as the original libraries, without a manual manifest. */
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -27,7 +27,7 @@ async function written(folder: string, model: OnnxModel, name = 'a.onnx'): Promi
   return join(folder, name);
 }
 
-test('each guess can be replaced, and what is replaced is said', async () => {
+test('each assumption can be replaced, and replacements are reported', async () => {
   await using folder = await tempFolder();
   const path = await written(folder.path, tinyClassifier());
   const { features, input, findings, doubts } = await proposeBase(path);
@@ -51,7 +51,7 @@ test('average and maximum of stages 2 and 3', async () => {
   expect(maps.map(({ tensor }) => tensor)).toEqual(['two', 'three']);
 });
 
-test('an export that pools its features itself keeps them, and a manifest is not written by hand', async () => {
+test('an export that pools its features itself keeps them, without a manual manifest', async () => {
   await using folder = await tempFolder();
   const path = await written(folder.path, tinyMapped(), 'mapped.onnx');
   const config = { pretrained_cfg: { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25], license: 'mit' } };
@@ -94,7 +94,7 @@ describe('refused, with what to do', () => {
     ['an old operator set', opset(6), {}, 'version 6 of the ONNX operators; 7 to 23', 'opset_version=17'],
     ['a future operator set', opset(24), {}, 'version 24 of the ONNX operators', 'opset_version=17'],
     [
-      'operators of others',
+      'operators of another domain',
       withGraph({ node: [...nodes, { ...node('Magic', ['conv'], ['magic']), domain: 'my.lab' }] }),
       {},
       'uses the operator Magic of "my.lab"',
@@ -154,7 +154,7 @@ describe('refused, with what to do', () => {
     expect(refusal?.remedy).toContain(remedy);
   });
 
-  test('weights that are not beside it', async () => {
+  test('missing external weights', async () => {
     await using folder = await tempFolder();
     const path = await unpacked('onnx/dynamo.onnx', folder.path);
     if (!path.startsWith(folder.path)) return;

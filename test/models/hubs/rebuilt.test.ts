@@ -1,4 +1,4 @@
-/** Networks rebuilt from the files of hubs compute what their own libraries compute, stage by stage. */
+/** Networks rebuilt from the files of hubs compute the same values as the original libraries, stage by stage. */
 import { expect, test } from 'vitest';
 import { recogniseNetwork } from '../../../models/hubs/architectures/recognise.ts';
 import { openWeights } from '../../../models/hubs/read/recognise.ts';

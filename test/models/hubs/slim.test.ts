@@ -1,6 +1,7 @@
 /**
- * ResNets with the names of TF-Slim. There is no file of TensorFlow Hub here, so weights of Keras are given these names: on an image
- * whose stem has an odd size both networks compute the same, because only the padding of the pool behind the stem differs.
+ * ResNets with the names of TF-Slim. No file of TensorFlow Hub is available, so weights of Keras get these names: on an
+ * image whose stem has an odd size both networks compute the same, because only the padding of the pool after the stem
+ * differs.
  */
 import { expect, test } from 'vitest';
 import { GraphDraft } from '../../../models/hubs/architectures/draft.ts';
@@ -40,7 +41,7 @@ function slimLayer(layer: string, version: 'v1' | 'v2'): string {
   return index === 0 ? `${unit}/shortcut` : `${unit}/conv${index}`;
 }
 
-/** A convolution with batch normalisation has no bias in Slim: it is moved to the mean that is subtracted. */
+/** A convolution with batch normalisation has no bias in Slim: the bias is moved to the subtracted mean. */
 function asSlim(file: WeightFile, version: 'v1' | 'v2'): WeightFile {
   const byName = new Map([...file.tensors.values()].map((tensor) => [plainName(tensor.name), tensor]));
   const renamed = [...byName].flatMap(([name, tensor]): NamedTensor[] => {
@@ -90,10 +91,10 @@ test('v1 gives the features that Keras computes from the same weights', async ()
   expect(pooledDifference(pooled, features)).toBeLessThan(tolerance.suggested);
 });
 
-test('V2 gives the features of the network with the names of Keras, unless the zeros around the stem count', async () => {
+test('V2 gives the features of the network with the names of Keras, if the zeros around the stem have no effect', async () => {
   await using folder = await tempFolder();
   await using weights = await openWeights(await unpacked('keras/resnet50v2/model.keras', folder.path));
-  // With a bright stem no zero around it is ever the largest value.
+  // With a bright stem, the zeros around it are never the largest value.
   const bright = [...weights.tensors.values()].map((tensor) =>
     /conv1_conv.*bias/.test(tensor.name)
       ? { ...tensor, read: async () => (await tensor.read()).map((value) => value + 100) }

@@ -34,7 +34,7 @@ const preprocessor = {
   image_std: [0.229, 0.224, 0.225],
 };
 
-/** As onnx-community lays out a repository. */
+/** With the folders of a repository of onnx-community. */
 async function repository(folder: string, options: VitOptions = {}): Promise<string> {
   await mkdir(join(folder, 'tiny-vit', 'onnx'), { recursive: true });
   await writeFile(join(folder, 'tiny-vit', 'preprocessor_config.json'), JSON.stringify(preprocessor));
@@ -95,7 +95,7 @@ test.each([
       }
     }
   }
-  // It is another layer.
+  // A different layer.
   expect(at(stage2!, 0, 0, 0, 2 * side)).not.toBe(at(stage3!, 0, 0, 0, side));
 });
 
@@ -116,7 +116,7 @@ test('a classifier is cut off before the class token is chosen', async () => {
   expect(found).toEqual(exact);
 });
 
-test('sizes that patches do not divide are refused', async () => {
+test('sizes that are not multiples of the patch size are refused', async () => {
   await using folder = await tempFolder();
   const path = await repository(folder.path);
   await expect(proposeBase(path, { size: { width: 64, height: 56 } })).rejects.toMatchObject({
@@ -131,7 +131,7 @@ test('sizes that patches do not divide are refused', async () => {
   });
 });
 
-test('it is imported with its cost, trained, judges, and is refused in int8', async () => {
+test('it is imported with its cost, can be trained and judges, and is refused in int8', async () => {
   await using folder = await tempFolder();
   const storage = folder.path;
   await repository(storage);

@@ -76,7 +76,7 @@ describe('a head with a memory of good parts', () => {
     );
   });
 
-  it('calls a part unfamiliar whose features are good and one of whose cells is not, but no known defect', async () => {
+  it('calls a part unfamiliar if its features are good but one cell is not, and never a known defect', async () => {
     const bytes = encodeHead(head);
     expect(decodeHead(bytes, labels)).toMatchObject({ goodParts: { good: [false, true, false] } });
     expect(readGoodMemory(decodeModel(bytes))).toBeUndefined();
@@ -152,7 +152,7 @@ describe('a head with a memory of good parts', () => {
   });
 });
 
-it('does without the memory if defects look like good parts, and does not try with too few of either', async () => {
+it('omits the memory if defects look like good parts, and does not try with too few parts', async () => {
   const hidden = parts.map((part, i) => ({ ...part, maps: drawnMaps(1 + i) }));
   const without = await goodPartsOf(hidden, {
     cells: drawnCells(({ id }) => hidden[Number(id)]!.maps),

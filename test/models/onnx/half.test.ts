@@ -11,7 +11,7 @@ import { openGraph } from '../../../models/run/session-graph.ts';
 import { side, tinyResnet } from '../tiny-resnet.ts';
 
 describe('a number as float16', () => {
-  it('every pattern means itself again', () => {
+  it('every pattern is converted back to itself', () => {
     for (let bits = 0; bits < 65_536; bits++) {
       const value = fromFloat16(bits);
       if (Number.isNaN(value)) expect(Number.isNaN(fromFloat16(toFloat16(value)))).toBe(true);
@@ -19,7 +19,7 @@ describe('a number as float16', () => {
     }
   });
 
-  it('is the nearest one, the even one of two', () => {
+  it('is the nearest one, or the even one of two equally near', () => {
     const { next } = seededRandom(1);
     for (let n = 0; n < 20_000; n++) {
       const value = Math.fround((next() - 0.5) * 2 ** Math.floor(next() * 44 - 27));
@@ -48,7 +48,7 @@ describe('a graph in half precision', () => {
     return Float32Array.from((await graph.run(values, [output!.name])).get(output!.name)!);
   }
 
-  it('takes and gives float32, and answers as before up to rounding', async () => {
+  it('has float32 inputs and outputs, and the same results up to rounding', async () => {
     expect(graphInputs(half.graph!)).toEqual(graphInputs(folded.graph!));
     expect(graphOutputs(half.graph!)).toEqual(graphOutputs(folded.graph!));
     const { next } = seededRandom(2);
@@ -80,7 +80,7 @@ describe('a graph in half precision', () => {
     expect(status).toBe(0);
   });
 
-  it('refuses a weight that float16 cannot hold, by its name', () => {
+  it('refuses a weight too large for float16, with its name', () => {
     const [first, ...others] = folded.graph!.initializer;
     const values = weightValues(first!).map((value, i) => (i === 3 ? 1e6 : value));
     const large = floatTensor(first!.name!, tensorDims(first!), values);

@@ -16,7 +16,7 @@ import {
 } from '../../../models/onnx/proto.ts';
 import { tinyClassifier, weights } from '../tiny-model.ts';
 
-test('a model of half a hundred megabytes is read without copying its weights and written back the same', () => {
+test('a model of 50 megabytes is read without copying its weights and written back unchanged', () => {
   const bytes = readFileSync(join(embeddedBases, 'resnet50-embedded.onnx'));
   const model = decodeModel(bytes);
   const largest = model.graph!.initializer.toSorted((a, b) => b.rawData!.length - a.rawData!.length)[0]!;
@@ -35,8 +35,8 @@ test('a model of half a hundred megabytes is read without copying its weights an
   expect(inWords(graphInputs(again.graph!))).toBe(inWords(graphInputs(model.graph!)));
 });
 
-test('what the table does not know survives reading, cutting and writing', () => {
-  // ModelProto.functions (field 25) and GraphProto.doc_string (field 10), as another tool would write them.
+test('unknown fields survive reading, cutting and writing', () => {
+  // ModelProto.functions (field 25) and GraphProto.doc_string (field 10), as written by another tool.
   const writer = protobuf.Writer.create();
   const functions = writer
     .uint32((25 << 3) | 2)
@@ -47,7 +47,7 @@ test('what the table does not know survives reading, cutting and writing', () =>
   expect(Buffer.from(cut).includes('local function')).toBe(true);
 });
 
-test('cutting keeps what the tensor needs, also what the body of an If takes from outside', () => {
+test('cutting keeps all inputs of the tensor, also outer inputs of the body of an If', () => {
   const body = buildModel({
     name: 'then',
     node: [node('Add', ['outer', 'inner'], ['sum'])],
@@ -79,7 +79,7 @@ test('cutting keeps what the tensor needs, also what the body of an If takes fro
   expect(() => cutAt(model, 'nowhere')).toThrow('no node of the graph computes a tensor named "nowhere"');
 });
 
-test('weights come back as they were put in', () => {
+test('weights are read as they were written', () => {
   const tensor = weights('w', [3, 5]);
   const model = buildModel({ name: 'm', node: [], initializer: [tensor], input: [], output: [] });
   const back = decodeModel(encodeModel(model)).graph!.initializer[0]!;

@@ -25,7 +25,7 @@ const normalisation = {
   std: [0.229, 0.224, 0.225],
 } as const;
 
-/** A normalised image of whole pixel values, as preparation makes it. */
+/** A normalised image of whole pixel values, as made by preparation. */
 function picture(seed: number): Float32Array {
   const { integer } = seededRandom(seed);
   const { mean, std, scale } = normalisation;
@@ -41,7 +41,7 @@ async function run(model: OnnxModel, output: string, values: Float32Array): Prom
   return Float32Array.from((await graph.run(values, [output])).get(output)!);
 }
 
-/** Largest difference against the largest value. */
+/** Largest difference relative to the largest value. */
 function apart(a: Float32Array, b: Float32Array): number {
   expect(a.length).toBe(b.length);
   const largest = Math.max(...a.map(Math.abs));
@@ -49,7 +49,7 @@ function apart(a: Float32Array, b: Float32Array): number {
 }
 
 describe('folding', () => {
-  it('leaves neither batch normalisation nor detours, and the same answers', async () => {
+  it('removes batch normalisation and redundant nodes without a change of results', async () => {
     const model = tinyResnet();
     const folded = foldModel(model);
     const left = new Set(folded.graph!.node.map(({ opType }) => opType));
@@ -62,7 +62,7 @@ describe('folding', () => {
       'MaxPool',
       'Relu',
     ]);
-    // Nobody else reads it: folded into the weights; someone does: a convolution of each channel automatically.
+    // Folded into the weights if it has one reader; otherwise it becomes a convolution per channel.
     const own = folded.graph!.node.find(({ output }) => output[0] === 'b2.bn.out')!;
     expect(own.attribute.find(({ name }) => name === 'group')?.i).toBe(channels);
     for (const seed of [1, 2, 3]) {
@@ -86,7 +86,7 @@ describe('folding', () => {
   });
 });
 
-it('gives the first convolution whole pixels, with the same answers up to the edge of the image', async () => {
+it('gives the first convolution whole pixels, with the same results up to the edge of the image', async () => {
   const folded = foldModel(cutAt(tinyResnet(), 'bn1.out.relu'));
   const exact = exactPixels(folded, normalisation)!;
   expect(exact.range).toEqual({ min: -114, max: 141 });
@@ -98,7 +98,7 @@ it('gives the first convolution whole pixels, with the same answers up to the ed
     ];
     expect(apart(a, b)).toBeLessThan(1e-4);
   }
-  // A graph that begins with something else is left alone.
+  // A graph that begins differently is not changed.
   expect(exactPixels(folded, { ...normalisation, layout: 'NHWC' })).toBeUndefined();
 });
 
@@ -113,7 +113,7 @@ describe('the quantized graph', () => {
   const weight = (name: string) => graph.initializer.find((one) => one.name === name)!;
   const made = new Map(graph.node.flatMap((one) => one.output.map((name) => [name, one])));
 
-  it('has levels around every operator that works in 8 bits, and none behind a ReLU', () => {
+  it('has levels around every operator in 8 bits, and none after a ReLU', () => {
     expect(plan.operators.size).toBe(9);
     for (const one of graph.node) {
       if (one.opType !== 'Conv' && one.opType !== 'Add' && one.opType !== 'MaxPool') continue;
@@ -121,12 +121,12 @@ describe('the quantized graph', () => {
       const [reader] = graph.node.filter(({ input }) => input.includes(one.output[0]!));
       expect(['QuantizeLinear', 'Relu']).toContain(reader?.opType);
     }
-    // The average of the map, and with it the features, stay in float.
+    // The average of the map and the features stay in float.
     expect(made.get('features')?.opType).toBe('Flatten');
     expect(made.get('average')?.opType).toBe('GlobalAveragePool');
   });
 
-  it('is plain ONNX of operator set 13 with symmetric weights for each channel and 32-bit biases', () => {
+  it('is standard ONNX of operator set 13 with symmetric weights per channel and 32-bit biases', () => {
     expect(model.opsetImport.map(({ version }) => Number(version))).toEqual([13]);
     const conv = graph.node.find(({ opType, output }) => opType === 'Conv' && output[0] === 'b1.bn1.out')!;
     const [, w, b] = conv.input.map((name) => made.get(name)!);
@@ -137,9 +137,9 @@ describe('the quantized graph', () => {
     expect(tensorDims(scale!)).toEqual([channels]);
     expect([...new Set(zero!.rawData)]).toEqual([0]);
     expect(weight(b!.input[0]!).dataType).toBe(dataType.int32);
-    // A ReLU's result uses all levels for what it can be.
+    // The result of a ReLU uses all levels for its possible values.
     expect([...weight('bn1.out.relu/zero').rawData!]).toEqual([0]);
-    // Pooling selects: levels before and behind it are the same.
+    // Pooling selects values: levels before and after it are equal.
     expect(floatValues(weight('pool/scale'))).toEqual(floatValues(weight('bn1.out.relu/scale')));
   });
 
@@ -153,7 +153,7 @@ describe('the quantized graph', () => {
     expect(status).toBe(0);
   });
 
-  it('keeps an operator in float that it is told to, and all between such operators', () => {
+  it('keeps selected operators in float, and all between them', () => {
     const some = planOf(folded.graph!, new Set(['b2.sum', 'b2.conv.out']));
     expect(some.operators.has('b2.sum')).toBe(false);
     const partly = insertQdq(folded, some, ranges).graph!;
@@ -163,7 +163,7 @@ describe('the quantized graph', () => {
 });
 
 describe('ranges', () => {
-  it('counts what occurs however much larger the next image is', () => {
+  it('counts values correctly if a later image has a much larger range', () => {
     const histogram = new Histogram();
     histogram.add(Float32Array.of(0, 0.5, 1, -0.25));
     histogram.add(Float32Array.of(7.9, -3));
@@ -186,7 +186,7 @@ describe('ranges', () => {
     expect(max).toBeLessThan(1.1);
   });
 
-  it('clips by entropy where numpy does', () => {
+  it('clips by entropy at the same point as numpy', () => {
     const file = fileURLToPath(
       new URL('../../../../test/models/fixtures/entropy-numpy.json', import.meta.url),
     );

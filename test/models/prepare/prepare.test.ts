@@ -35,7 +35,7 @@ const input: BaseInput = {
   std: [0.229, 0.224, 0.225],
 };
 
-/** Both ways to prepare; vectors where this processor has them. */
+/** Both implementations; vectors if the processor supports them. */
 const ways = { plain: makePlain, ...(hasVectors() && { vector: makeVector }) };
 
 describe.each(Object.entries(ways))(`resize is Pillow ${recorded.pillow}, bit for bit: %s`, (_, make) => {
@@ -61,17 +61,17 @@ describe.each(Object.entries(ways))(`resize is Pillow ${recorded.pillow}, bit fo
   });
 });
 
-describe.runIf(hasVectors())('on vectors everything is as in plain JavaScript, bit for bit', () => {
+describe.runIf(hasVectors())('vectors give the same result as plain JavaScript, bit for bit', () => {
   const bits = (tensor: Float32Array) =>
     createHash('sha256').update(new Uint8Array(tensor.buffer)).digest('hex');
 
-  /** Sizes, layout and pixels drawn by chance that is the same each time. */
+  /** Random sizes, layout and pixels, the same each time. */
   const cases = Array.from({ length: 120 }, (_, seed) => {
     const random = xorshift(seed + 1);
     const upTo = (most: number) => 1 + Math.floor(random() ** 2 * most);
     const from: [number, number] = [upTo(700), upTo(700)];
     const to: [number, number] = seed % 4 === 0 ? [224, 224] : [upTo(300), upTo(300)];
-    // Wide tensors now and then, so that one side stays as it is.
+    // Sometimes wide tensors, so that one side is not scaled.
     if (seed % 10 === 1) from[0] = to[0];
     if (seed % 10 === 2) from[1] = to[1];
     return { from, to, random };
@@ -112,7 +112,7 @@ describe.runIf(hasVectors())('on vectors everything is as in plain JavaScript, b
     }
   });
 
-  test('it is what runs', () => {
+  test('it is used', () => {
     const image = formulaImage(90, 70);
     const tensor = new Float32Array(18);
     makeVector(input).fill(image, tensor);
@@ -120,7 +120,7 @@ describe.runIf(hasVectors())('on vectors everything is as in plain JavaScript, b
   });
 });
 
-test('the kernel is what its source says', () => {
+test('the kernel agrees with its source', () => {
   const script = fileURLToPath(new URL('../../../../models/prepare/assemble.mjs', import.meta.url));
   execFileSync(process.execPath, [script, '--check']);
 });

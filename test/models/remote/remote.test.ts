@@ -23,11 +23,11 @@ const pictures = Array.from({ length: 24 }, (_, n) => formulaImage(30 + n, 40 - 
 interface Bench extends AsyncDisposable {
   readonly folder: string;
   readonly base: string;
-  /** What a server has to run. */
+  /** The model for a server. */
   readonly served: Uint8Array;
-  /** Of `images`, by the base on this machine. */
+  /** Features of `images` by the base on this machine. */
   readonly features: readonly Float32Array[];
-  /** What judges on this machine. */
+  /** Provider on this machine. */
   readonly here: string;
   serve(options?: Partial<ServerOptions>): ReturnType<typeof openInferenceServer>;
   open(remote: Record<string, unknown>, size?: number): Promise<Opened>;
@@ -36,12 +36,12 @@ interface Bench extends AsyncDisposable {
 interface Opened {
   readonly session: Session;
   readonly news: RemoteNews[];
-  /** Judges all images at once and holds them against the base on this machine; which providers ran. */
+  /** Judges all images at once and compares them with the base on this machine; returns the providers. */
   judge(): Promise<string[]>;
   outcomes(): string[];
 }
 
-/** The features of another seed are others: weights that are not those of the base. */
+/** Another seed gives other features, like weights of another base. */
 const featuresOnly = (model: OnnxModel, manifest: BaseManifest): Uint8Array => {
   const { cut } = fitGraph('tiny', manifest, model as Parameters<typeof fitGraph>[2]);
   return encodeModel(cut!);
@@ -109,7 +109,7 @@ const back = (opened: Opened) =>
   });
 
 describe('a base on an inference server', () => {
-  test('judges there, several requests at a time and several images in one', async () => {
+  test('is used with several simultaneous requests and several images per request', async () => {
     await using bench = await openBench();
     const server = await bench.serve({ delayMs: 20 });
     const opened = await bench.open({ url: server.url });
@@ -124,7 +124,7 @@ describe('a base on an inference server', () => {
     });
     expect(server.served).toMatchObject({ largest: 4, parallel: 2, refused: [] });
     expect([...server.served.encodings]).toEqual(['binary']);
-    // Connections are kept: two for images, and the ones of the look go on being used.
+    // Connections are kept: two for images, and those of the first check are used again.
     expect(server.served.connections).toBeLessThanOrEqual(3);
   });
 
@@ -134,7 +134,7 @@ describe('a base on an inference server', () => {
     ['knows only JSON', { extensions: [], binary: false }, 'json', 4],
     ['takes two pictures at most', { maxBatch: 2 }, 'binary', 2],
     ['has no versions', { version: null }, 'binary', 4],
-  ] as const)('is asked as it can: one that %s', async (_, options, encoding, batch) => {
+  ] as const)('is used according to its capabilities: one that %s', async (_, options, encoding, batch) => {
     await using bench = await openBench();
     const server = await bench.serve(options);
     const opened = await bench.open({ url: `${server.url}/` });
@@ -143,7 +143,7 @@ describe('a base on an inference server', () => {
     expect([...server.served.encodings]).toEqual([encoding]);
   });
 
-  test('takes one image at a time where its graph does', async () => {
+  test('receives one image at a time if its graph requires it', async () => {
     await using bench = await openBench();
     const model = tinyClassifier();
     model.graph!.input[0] = valueInfo('data', [1, 3, 32, 32]);
@@ -153,7 +153,7 @@ describe('a base on an inference server', () => {
     expect(await opened.judge()).toEqual(['remote']);
   });
 
-  test('over TLS only where its authority is known', async () => {
+  test('is used over TLS only with a known authority', async () => {
     await using bench = await openBench();
     const authority = makeAuthority(bench.folder);
     const server = await bench.serve({ tls: authority.issue() });
@@ -166,7 +166,7 @@ describe('a base on an inference server', () => {
     );
   });
 
-  test('with a token, read again from its file', async () => {
+  test('is used with a token that is read again from its file', async () => {
     await using bench = await openBench();
     const tokenFile = join(bench.folder, 'token');
     await writeFile(tokenFile, 'old\n');
@@ -180,7 +180,7 @@ describe('a base on an inference server', () => {
   });
 });
 
-describe('a server that is not what it should be', () => {
+describe('a wrong server', () => {
   test.each([
     [
       'other weights',
@@ -206,7 +206,7 @@ describe('a server that is not what it should be', () => {
     expect(server.served.answered).toBeLessThanOrEqual(1);
   });
 
-  test('that takes too long for one image is not asked at all', async () => {
+  test('that needs too long for one image is not used', async () => {
     await using bench = await openBench();
     const server = await bench.serve({ delayMs: 150 });
     const opened = await bench.open({ url: server.url, timeoutMs: 100 });
@@ -214,7 +214,7 @@ describe('a server that is not what it should be', () => {
     expect(await opened.judge()).toEqual([bench.here]);
   });
 
-  test('that was started again with other weights is found out before it sees a part', async () => {
+  test('that was restarted with other weights is detected before it judges a part', async () => {
     await using bench = await openBench();
     const first = await bench.serve();
     const opened = await bench.open({ url: first.url });
@@ -225,13 +225,13 @@ describe('a server that is not what it should be', () => {
     const model = featuresOnly(tinyClassifier(2), tinyManifest(new Uint8Array()));
     const second = await bench.serve({ port, model });
     expect(await opened.judge()).toEqual([bench.here]);
-    // The proof that it failed, and no other.
+    // Only the result of the failed check.
     expect(second.served.answered).toBeLessThanOrEqual(2);
     await second.replace(bench.served);
     await back(opened);
   });
 
-  test('that closes its connections between two parts is asked all the same', async () => {
+  test('that closes its connections between two parts is still used', async () => {
     await using bench = await openBench();
     const server = await bench.serve();
     const opened = await bench.open({ url: server.url });
@@ -242,7 +242,7 @@ describe('a server that is not what it should be', () => {
     expect(server.served.connections).toBeGreaterThan(3);
   });
 
-  test('that changes its model while the line runs is looked at again first', async () => {
+  test('that changes its model while the line runs is checked again first', async () => {
     await using bench = await openBench();
     const server = await bench.serve();
     const opened = await bench.open({ url: server.url });
@@ -257,7 +257,7 @@ describe('a server that is not what it should be', () => {
   });
 });
 
-describe('an image that the server fails', () => {
+describe('an image on which the server fails', () => {
   test.each<[Fault, string]>([
     ['slow', 'timeout'],
     ['garbage', 'invalid'],
@@ -269,7 +269,7 @@ describe('an image that the server fails', () => {
     ['endless', 'invalid'],
     ['internal error', 'failed'],
     ['hangs up', 'unreachable'],
-  ])('is judged here at once: %s', async (fault, outcome) => {
+  ])('is judged here immediately: %s', async (fault, outcome) => {
     await using bench = await openBench();
     const server = await bench.serve();
     const opened = await bench.open({ url: server.url, timeoutMs: 400 });
@@ -279,7 +279,7 @@ describe('an image that the server fails', () => {
     expect(await opened.judge()).toEqual([bench.here]);
     const outcomes = opened.outcomes().slice(asked);
     expect(new Set(outcomes)).toEqual(new Set([outcome]));
-    // It is not asked for every image: a server that fails is left alone.
+    // It is not asked for every image: a failing server gets a pause.
     expect(outcomes.length).toBeLessThanOrEqual(4);
     server.fault = 'none';
     await back(opened);
@@ -290,7 +290,7 @@ describe('an image that the server fails', () => {
     ]);
   });
 
-  test('costs no other its answer, and a single late one does not end it', async () => {
+  test('does not affect other images, and a single late answer does not stop the use of the server', async () => {
     await using bench = await openBench();
     const server = await bench.serve();
     const opened = await bench.open({ url: server.url, timeoutMs: 300, parallel: 1 }, 1);
@@ -304,7 +304,7 @@ describe('an image that the server fails', () => {
     expect(await opened.judge()).toEqual(['remote']);
   });
 
-  test('is also judged while the server is away from the start, which is asked once it comes', async () => {
+  test('is also judged if the server is offline at the start; the server is used when it is online', async () => {
     await using bench = await openBench();
     const port = await freePort();
     const opened = await bench.open({ url: `http://127.0.0.1:${port}` });
@@ -315,7 +315,7 @@ describe('an image that the server fails', () => {
   });
 });
 
-test('closing does not wait for a server that stands still', async () => {
+test('closing does not wait for a frozen server', async () => {
   await using bench = await openBench();
   const server = await bench.serve();
   const { session } = await bench.open({ url: server.url });

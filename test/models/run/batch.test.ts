@@ -15,7 +15,7 @@ const on = (base: string, size: number): SessionRequest => ({
 });
 const pictures = Array.from({ length: 9 }, (_, n) => formulaImage(40 + n, 50 - n));
 
-test('features of images that share a run are those of each by itself', async () => {
+test('images that share a run have the same features as alone', async () => {
   await using folder = await tempFolder();
   const base = await writeTiny(folder.path);
   await using alone = await openSession(on(base, 1));
@@ -30,7 +30,7 @@ test('features of images that share a run are those of each by itself', async ()
   }
 });
 
-test('a wrong image in a run costs only itself', async () => {
+test('an invalid image in a run does not affect the others', async () => {
   await using folder = await tempFolder();
   await using session = await openSession(on(await writeTiny(folder.path), 4));
   const right = await session.features(pictures[0]!);
@@ -42,7 +42,7 @@ test('a wrong image in a run costs only itself', async () => {
   for (const one of outcomes) if (one.status === 'fulfilled') expect(one.value.features).toEqual(right);
 });
 
-test('a base that takes one image at a time says so and runs', async () => {
+test('a base for one image at a time reports this and works', async () => {
   await using folder = await tempFolder();
   const { graph, ...model } = tinyClassifier();
   const input = [valueInfo('data', [1, 3, 32, 32])];

@@ -4,13 +4,13 @@ import { openBatcher } from '../../../models/run/batcher.ts';
 import type { ImageTask } from '../../../models/run/messages.ts';
 import type { RunResult } from '../../../models/run/worker.ts';
 
-/** An image that tells itself from others by its width. */
+/** An image identified by its width. */
 const picture = (n: number): ImageTask => ({
   kind: 'features',
   image: { width: n, height: 1, data: new Uint8Array(3 * n) },
 });
 
-/** A worker that answers when it is told to; answers are the numbers of the images. */
+/** A worker that answers on request; answers are the numbers of the images. */
 function fakeWorker() {
   const runs: {
     readonly pictures: readonly number[];
@@ -33,7 +33,7 @@ function fakeWorker() {
     get started() {
       return runs.map(({ pictures }) => pictures);
     },
-    /** Whether each was told to take all threads. */
+    /** Whether each used all threads. */
     get wide() {
       return runs.map(({ wide }) => wide);
     },
@@ -51,26 +51,26 @@ function fakeWorker() {
   };
 }
 
-/** Everything that needs no time has happened. */
+/** Waits for all pending promises. */
 const settled = () => vi.advanceTimersByTimeAsync(0);
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => void vi.useRealTimers());
 
 describe('runs', () => {
-  test('what is asked in one turn goes together, at most `most`, cameras in turn', async () => {
+  test('requests of one turn of the event loop share a run, at most `most`, cameras alternating', async () => {
     const worker = fakeWorker();
     const batcher = openBatcher([worker], { maxBatch: 3, waitMs: 0 });
     for (const n of [1, 2, 3, 4]) void batcher.ask(picture(n), 'busy');
     void batcher.ask(picture(10), 'quiet');
     await settled();
-    // A worker that is alone has its next run ready as soon as that is full; two are not.
+    // A single worker gets its next run as soon as that is full; two do not.
     expect(worker.started).toEqual([[1, 10, 2]]);
     await worker.finish(0);
     expect(worker.started.slice(1)).toEqual([[3, 4]]);
   });
 
-  test('what comes while all workers are busy makes the next run, and goes to the first that is free', async () => {
+  test('images that arrive while all workers are busy form the next run for the first free worker', async () => {
     const workers = [fakeWorker(), fakeWorker()];
     const batcher = openBatcher(workers, { maxBatch: 4, waitMs: 0 });
     void batcher.ask(picture(1), 'a');
@@ -86,7 +86,7 @@ describe('runs', () => {
     expect(workers[1]!.started).toEqual([[2], [3, 4, 5]]);
   });
 
-  test('a full run lies ready behind the worker that will be free first', async () => {
+  test('a full run is queued at the worker that will be free first', async () => {
     const workers = [fakeWorker(), fakeWorker()];
     const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0 });
     for (const n of [1, 2]) {
@@ -100,7 +100,7 @@ describe('runs', () => {
     expect(workers.map(({ started }) => started)).toEqual([[[1], [3]], [[2]]]);
     for (const n of [4, 5, 6]) void batcher.ask(picture(n), 'a');
     await settled();
-    // The second has worked on its image for longer.
+    // The second worker began its image earlier.
     expect(workers.map(({ started }) => started)).toEqual([
       [[1], [3], [5]],
       [[2], [4]],
@@ -108,7 +108,7 @@ describe('runs', () => {
   });
 
   describe('on several threads', () => {
-    test('an image that comes alone has all of them, and the next one waits for that', async () => {
+    test('a single image uses all of them, and the next one waits for it', async () => {
       const workers = [fakeWorker(), fakeWorker()];
       const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0, wide: 2 });
       for (const n of [1, 2]) {
@@ -120,7 +120,7 @@ describe('runs', () => {
       expect(workers.map(({ wide }) => wide)).toEqual([[true, true], []]);
     });
 
-    test('as many as there are workers go in parallel; what is left over goes first, on all of them', async () => {
+    test('one image per worker runs in parallel; the remaining images run first, on all threads', async () => {
       const workers = [fakeWorker(), fakeWorker()];
       const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0, wide: 2 });
       for (const n of [1, 2, 3]) void batcher.ask(picture(n), 'a');
@@ -136,7 +136,7 @@ describe('runs', () => {
       ]);
     });
 
-    test('a line that never pauses goes on in parallel', async () => {
+    test('a line without pauses stays parallel', async () => {
       const workers = [fakeWorker(), fakeWorker()];
       const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0, wide: 2 });
       for (const n of [1, 2]) void batcher.ask(picture(n), 'a');
@@ -152,7 +152,7 @@ describe('runs', () => {
       expect(all).not.toContain(true);
     });
 
-    test('where a wide run has fewer threads than there are workers, too many for it go in parallel', async () => {
+    test('if a wide run has fewer threads than there are workers, more images run in parallel', async () => {
       const workers = Array.from({ length: 8 }, fakeWorker);
       const batcher = openBatcher(workers, { maxBatch: 1, waitMs: 0, wide: 4 });
       for (const n of [1, 2, 3, 4, 5]) void batcher.ask(picture(n), 'a');
@@ -160,7 +160,7 @@ describe('runs', () => {
       expect(workers.flatMap(({ wide }) => wide)).toEqual(Array(5).fill(false));
     });
 
-    test('images that share one run are one run, however many they are', async () => {
+    test('images that share one run are one run, for any number', async () => {
       const workers = [fakeWorker(), fakeWorker()];
       const batcher = openBatcher(workers, { maxBatch: 4, waitMs: 0, wide: 2 });
       for (const n of [1, 2, 3, 4]) void batcher.ask(picture(n), 'a');
@@ -171,7 +171,7 @@ describe('runs', () => {
       ]);
     });
 
-    test('a worker that is the only one has all of them always, and the next run ready', async () => {
+    test('a single worker always uses all of them, and has the next run queued', async () => {
       const worker = fakeWorker();
       const batcher = openBatcher([worker], { maxBatch: 1, waitMs: 0, wide: 2 });
       for (const n of [1, 2, 3]) void batcher.ask(picture(n), 'a');
@@ -180,7 +180,7 @@ describe('runs', () => {
     });
   });
 
-  test('a wrong image costs only itself', async () => {
+  test('an invalid image does not affect the others', async () => {
     const worker = fakeWorker();
     const batcher = openBatcher([worker], { maxBatch: 4, waitMs: 0 });
     const asked = Promise.allSettled([1, 2, 3].map((n) => batcher.ask(picture(n), 'a')));
@@ -202,7 +202,7 @@ describe('runs', () => {
     }
   });
 
-  test('a lane that is full refuses, and the others go on', async () => {
+  test('a full lane refuses images, and the others continue', async () => {
     const worker = fakeWorker();
     const batcher = openBatcher([worker], { maxBatch: 1, waitMs: 0 });
     const asked = Array.from({ length: 80 }, (_, n) => batcher.ask(picture(n + 1), 'flood'));
@@ -214,7 +214,7 @@ describe('runs', () => {
     expect(worker.started.slice(0, 3)).toEqual([[1], [99], [2]]);
   });
 
-  test('ending rejects what no worker was free for', async () => {
+  test('ending rejects images without a worker', async () => {
     const worker = fakeWorker();
     const batcher = openBatcher([worker], { maxBatch: 1, waitMs: 0 });
     const asked = Promise.allSettled([1, 2, 3, 4].map((n) => batcher.ask(picture(n), 'a')));
@@ -235,7 +235,7 @@ describe('waiting for others', () => {
     return { worker, batcher: openBatcher([worker], { maxBatch: 4, waitMs }) };
   };
 
-  /** Images every `everyMs`, each answered at once, until the pace is known. */
+  /** Images every `everyMs`, each answered immediately, until the rate is known. */
   async function pace({ worker, batcher }: ReturnType<typeof open>, everyMs: number, count = 30) {
     for (let n = 0; n < count; n++) {
       void batcher.ask(picture(1), 'a');
@@ -259,7 +259,7 @@ describe('waiting for others', () => {
     const line = open(20);
     await pace(line, 2, 60);
     const before = line.worker.started.length;
-    // The pause after the pace counts as one gap; a few images more and the line is fast again.
+    // The pause counts as one long interval; after a few images the line is fast again.
     for (let n = 0; n < 40; n++) {
       void line.batcher.ask(picture(1), 'a');
       await vi.advanceTimersByTimeAsync(2);
@@ -269,9 +269,9 @@ describe('waiting for others', () => {
     expect(sizes.at(-1)).toBe(4);
   });
 
-  test('waiting ends with the budget, however fast the line was', async () => {
+  test('waiting ends with the budget, for any speed of the line', async () => {
     const line = open(20);
-    // The first goes alone; eight more make two full runs.
+    // The first runs alone; eight more form two full runs.
     for (let n = 0; n < 9; n++) {
       void line.batcher.ask(picture(1), 'a');
       await vi.advanceTimersByTimeAsync(1);
@@ -285,7 +285,7 @@ describe('waiting for others', () => {
     expect(line.worker.started.slice(before)).toEqual([[5]]);
   });
 
-  test('without a budget nobody waits', async () => {
+  test('without a budget no image waits', async () => {
     const line = open(0);
     const before = await pace(line, 1);
     void line.batcher.ask(picture(5), 'a');

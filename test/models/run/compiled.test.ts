@@ -19,7 +19,7 @@ import { formulaImage } from '../formula-image.ts';
 import { tempFolder } from '../temp-folder.ts';
 import { tinyClassifier, writeTiny } from '../tiny-model.ts';
 
-/** Stands for onnxruntime: what it writes, and how often it was asked. */
+/** Replaces onnxruntime: writes files and counts its calls. */
 function compiler() {
   const made: string[] = [];
   return {
@@ -33,7 +33,7 @@ function compiler() {
 }
 
 describe('the files of a compiled graph', () => {
-  test('are made once, found again, and made again where one of them was damaged or is gone', async () => {
+  test('are made once, found again, and made again if one of them is damaged or missing', async () => {
     await using folder = await tempFolder();
     const { made, compile } = compiler();
     const graph = await openCompiled(folder.path, ['base', '1.30'], compile);
@@ -49,7 +49,7 @@ describe('the files of a compiled graph', () => {
     expect(await readdir(folder.path)).toHaveLength(1);
   });
 
-  test('of another base or runtime are others; the ones least used go, and what a dead process left', async () => {
+  test('differ for another base or runtime; the least used and those of ended processes are deleted', async () => {
     await using folder = await tempFolder();
     const { compile } = compiler();
     const dead = join(folder.path, 'abc.draft-1-0');
@@ -65,7 +65,7 @@ describe('the files of a compiled graph', () => {
     expect([...graphs].at(-1)).toContain(left.find((name) => [...graphs].at(-1)!.includes(name)));
   });
 
-  test('are not half there where making them fails', async () => {
+  test('do not remain incomplete after a failure', async () => {
     await using folder = await tempFolder();
     const failing = openCompiled(folder.path, ['base'], async (graph) => {
       await writeFile(graph, 'half');
@@ -79,7 +79,7 @@ describe('the files of a compiled graph', () => {
 describe('a session', () => {
   const on = { precision: 'auto', provider: 'cpu', threads: 0 } as const;
 
-  test('gives the same features, to the bit, from the compiled graph as from the base, at once and later', async () => {
+  test('gives bit-identical features from the compiled graph and from the base, immediately and later', async () => {
     await using folder = await tempFolder();
     const image = formulaImage(224, 224);
     const storageDirectory = folder.path;
@@ -112,9 +112,9 @@ describe('a session', () => {
     expect(mapped.every((line) => line.endsWith('weights.bin'))).toBe(true);
   });
 
-  test('in 8 bits an image that comes alone and those that come together have the same features', async () => {
+  test('in 8 bits a single image and simultaneous images have the same features', async () => {
     await using folder = await tempFolder();
-    // Only the manifest says 8 bits: how images are spread depends on nothing else.
+    // Only the manifest states 8 bits, on which the distribution of images depends.
     const base = await writeTiny(folder.path, { precision: 'int8' });
     await using session = await openSession({ ...on, base, storageDirectory: folder.path });
     const images = Array.from({ length: 8 }, (_, n) => formulaImage(32 + n, 40));
@@ -123,7 +123,7 @@ describe('a session', () => {
     expect(session.facts).toMatchObject({ precision: 'int8', why: [] });
   });
 
-  test('follows its base when that changes, although the cache is full of the old one', async () => {
+  test('uses the new base after a change, although the cache has the old one', async () => {
     await using folder = await tempFolder();
     const storageDirectory = folder.path;
     const image = formulaImage(32, 32);
@@ -136,7 +136,7 @@ describe('a session', () => {
     expect(after).not.toEqual(before);
   });
 
-  test('runs without a compiled graph where none can be kept, and says why', async () => {
+  test('runs without a compiled graph if none can be stored, and reports the reason', async () => {
     await using folder = await tempFolder();
     const base = await writeTiny(folder.path);
     const storageDirectory = join(folder.path, 'a-file');
@@ -146,7 +146,7 @@ describe('a session', () => {
     expect((await session.features(formulaImage(32, 32))).length).toBe(session.facts.manifest.features.size);
   });
 
-  test('opens another thread from the proved graph alone, and from the whole base where that graph is no good', async () => {
+  test('opens another thread from the checked graph alone, and from the whole base if that graph is invalid', async () => {
     await using folder = await tempFolder();
     const request = { ...on, base: await writeTiny(folder.path), storageDirectory: folder.path };
     await using first = await openWorker(request);
@@ -168,7 +168,7 @@ describe('a session', () => {
     await using third = await openWorker({ ...request, compiled });
     expect(await featuresOf(third)).toEqual(expected);
 
-    // A whole graph, but of another base.
+    // An intact graph of another base.
     const { graph } = third.compiled!;
     const other = join(folder.path, 'other');
     await mkdir(other);

@@ -7,17 +7,17 @@ function filled(...asked: readonly (readonly [lane: string, one: number])[]): La
   return lanes;
 }
 
-test('lanes take turns, each in its own order, whoever asked first', () => {
+test('lanes alternate, each in its own order', () => {
   const lanes = filled(['busy', 1], ['busy', 2], ['busy', 3], ['quiet', 10], ['other', 20], ['other', 21]);
   expect(lanes.take(4)).toEqual([1, 10, 20, 2]);
   expect(lanes.length).toBe(2);
-  // The round goes on where it stopped: a lane that was just served waits for the others.
+  // The round continues at its last position: a lane that was just served waits for the others.
   expect(lanes.take(9)).toEqual([21, 3]);
   expect(lanes.length).toBe(0);
   expect(lanes.take(1)).toEqual([]);
 });
 
-test('a lane that comes new is served before one that floods is served again', () => {
+test('a new lane is served before a busy one is served again', () => {
   const lanes = filled(...Array.from({ length: 50 }, (_, n) => ['flood', n] as const));
   lanes.take(1);
   lanes.push('late', 99);
@@ -26,7 +26,7 @@ test('a lane that comes new is served before one that floods is served again', (
   expect(lanes.lengthOf('late')).toBe(0);
 });
 
-test('the oldest is looked for in all lanes', () => {
+test('the oldest is searched in all lanes', () => {
   const lanes = filled(['a', 7], ['a', 8], ['b', 5], ['c', 6]);
   expect(lanes.oldest((one) => one)).toBe(5);
   lanes.take(2);

@@ -1,4 +1,4 @@
-/** Every onnxruntime session that is opened and not used in the end is released. */
+/** Every unused onnxruntime session is released. */
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ beforeEach(() => {
   sessions.length = 0;
   open = 0;
   vi.spyOn(ort.InferenceSession, 'create').mockImplementation(async (model: unknown, options?: unknown) =>
-    // No GPU is here: the CPU stands in for it.
+    // The CPU replaces the missing GPU.
     count(await create(model as Uint8Array, { ...(options as Options), executionProviders: ['cpu'] })),
   );
 });
@@ -44,7 +44,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-it('a variant that fails its check is released before the float base is taken', async () => {
+it('a variant that fails its check is released before the float base is opened', async () => {
   await using folder = await tempFolder();
   const base = await writeTiny(folder.path);
   const bytes = encodeModel(tinyClassifier());
@@ -84,7 +84,7 @@ it('a variant that fails its check is released before the float base is taken', 
   expect(open).toBe(1);
 });
 
-it('the session that the CPU gives reference features with is released, also if it fails', async () => {
+it('the session for reference features on the CPU is released, also if it fails', async () => {
   await using folder = await tempFolder();
   const base = await writeTiny(folder.path);
   vi.stubEnv('VK_DRIVER_FILES', '/nowhere/lvp_icd.json');

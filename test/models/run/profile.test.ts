@@ -32,7 +32,7 @@ async function profiled(runs: number): Promise<Event[]> {
 
 const runsIn = (events: readonly Event[]) => events.filter(({ name }) => name === 'model_run').length;
 
-test('a profile names the nodes of the base, and is whole once the session is closed', async () => {
+test('a profile names the nodes of the base, and is complete when the session is closed', async () => {
   const events = await profiled(3);
   // The warm-up is a run too.
   expect(runsIn(events)).toBe(4);
@@ -40,6 +40,6 @@ test('a profile names the nodes of the base, and is whole once the session is cl
   expect(nodes.filter((name) => /pool/i.test(name)).length).toBeGreaterThanOrEqual(4);
 });
 
-test('it ends by itself: a station that runs on keeps no more of it', async () => {
+test('it ends automatically after a number of runs', async () => {
   expect(runsIn(await profiled(520))).toBe(500);
 });

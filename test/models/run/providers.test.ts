@@ -8,7 +8,7 @@ import { writeTiny } from '../tiny-model.ts';
 afterEach(() => void vi.unstubAllEnvs());
 
 describe('a Vulkan driver that computes in software', () => {
-  test('is never chosen by itself', async () => {
+  test('is never chosen automatically', async () => {
     vi.stubEnv('VK_DRIVER_FILES', '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json');
     await using folder = await tempFolder();
     const base = await writeTiny(folder.path);
@@ -17,7 +17,7 @@ describe('a Vulkan driver that computes in software', () => {
     expect(session.facts.provider).not.toBe('webgpu');
   });
 
-  test('is told by its name, whichever it is, and no driver is told too', () => {
+  test('is recognised by its name, and a missing driver is reported', () => {
     const slow = 'only a software Vulkan driver is installed';
     for (const file of ['lvp_icd.json', 'vk_swiftshader_icd.json', 'lvp_icd.json:llvmpipe.json']) {
       vi.stubEnv('VK_DRIVER_FILES', file);
@@ -27,8 +27,8 @@ describe('a Vulkan driver that computes in software', () => {
   });
 });
 
-describe('what the binding is given', () => {
-  test('the device for CUDA and TensorRT, and CUDA for what TensorRT cannot take', () => {
+describe('the options of the binding', () => {
+  test('the device for CUDA and TensorRT, and CUDA for operators that TensorRT does not support', () => {
     expect(executionProviders('cuda', { deviceId: 1 })).toEqual([{ name: 'cuda', deviceId: 1 }]);
     expect(executionProviders('tensorrt', { deviceId: 1 })).toEqual([
       { name: 'tensorrt', deviceId: 1 },
@@ -36,7 +36,7 @@ describe('what the binding is given', () => {
     ]);
   });
 
-  test('nothing that WebGPU or the CPU would refuse', () => {
+  test('no option that WebGPU or the CPU would refuse', () => {
     expect(executionProviders('webgpu', { deviceId: 1 })).toEqual(['webgpu']);
     expect(executionProviders('cpu', { deviceId: 1 })).toEqual(['cpu']);
   });

@@ -52,7 +52,7 @@ describe('the embedded base in its thread', () => {
     expect(features.length).toBe(session.facts.manifest.features.size);
   });
 
-  test('an image that is none is refused, and the next one judged', async () => {
+  test('an invalid image is refused, and the next one judged', async () => {
     await using session = await openSession(on('resnet50-embedded'));
     await expect(session.judge({ width: 9, height: 9, data: new Uint8Array(5) })).rejects.toMatchObject({
       code: 'image-invalid',
@@ -62,7 +62,7 @@ describe('the embedded base in its thread', () => {
 });
 
 describe('cutting a classifier', () => {
-  test('its pooled tensor, its averaged feature map and our own arithmetic agree', async () => {
+  test('its pooled tensor, its averaged feature map and an independent computation agree', async () => {
     await using folder = await tempFolder();
     const image = formulaImage(50, 70);
     const model = tinyClassifier();
@@ -81,7 +81,7 @@ describe('cutting a classifier', () => {
     }
   });
 
-  test('a feature map that is not averaged has another size than the manifest says', async () => {
+  test('a feature map without averaging has another size than in the manifest', async () => {
     await using folder = await tempFolder();
     const path = await writeTiny(folder.path, { features: { tensor: 'stage', pool: 'none', size: 8 } });
     await expect(openSession(on(path))).rejects.toMatchObject({
@@ -120,7 +120,7 @@ describe('cutting a classifier', () => {
 });
 
 describe('the warm-up check', () => {
-  test('refuses weights that were tampered with, though every hash fits', async () => {
+  test('refuses changed weights, even if every hash matches', async () => {
     await using folder = await tempFolder();
     await using session = await openSession(on(await writeTiny(folder.path)));
     const check = recordCheck(await session.features(checkImage(32, 32)));
@@ -130,7 +130,7 @@ describe('the warm-up check', () => {
     await expect(tampered).rejects.toMatchObject({ code: 'model-check-failed', exitCode: 3 });
   });
 
-  test('lets rounding pass and nothing else', () => {
+  test('accepts rounding differences only', () => {
     const features = Float32Array.from({ length: 100 }, (_, i) => Math.sin(i) + 1);
     const check = recordCheck(features);
     expect(checkFailure(check, features, 'fp32')).toBeUndefined();
@@ -159,7 +159,7 @@ describe('the warm-up check', () => {
     expect(checkFailure(check, new Float32Array(100), 'fp32')).toBeDefined();
   });
 
-  test('the manifest of the embedded base is fresh', async () => {
+  test('the manifest of the embedded base is up to date', async () => {
     const manifest = JSON.parse(readFileSync(join(embeddedBases, 'resnet50-embedded.json'), 'utf8'));
     const { opsetImport } = decodeModel(readFileSync(join(embeddedBases, manifest.file)));
     expect(Number(opsetImport[0]!.version)).toBe(manifest.opset);
@@ -168,7 +168,7 @@ describe('the warm-up check', () => {
 });
 
 describe('providers', () => {
-  test('auto says which one runs and why each other does not', async () => {
+  test('auto reports the chosen provider and the reason against each other one', async () => {
     await using folder = await tempFolder();
     await using session = await openSession(on(await writeTiny(folder.path), { provider: 'auto' }));
     const { provider, why } = session.facts;
@@ -178,7 +178,7 @@ describe('providers', () => {
     console.log(`runs on ${provider}; ${why.join('; ')}`);
   });
 
-  test('a named one that cannot be had is refused, not replaced', async () => {
+  test('a named provider that is unavailable is refused, not replaced', async () => {
     await using folder = await tempFolder();
     await using auto = await openSession(on(await writeTiny(folder.path), { provider: 'auto' }));
     for (const line of auto.facts.why) {
@@ -193,7 +193,7 @@ describe('providers', () => {
 });
 
 describe('the queue', () => {
-  test('answers everything it took and refuses what would wait too long', async () => {
+  test('answers all accepted images and refuses those that would wait too long', async () => {
     await using folder = await tempFolder();
     await using session = await openSession(on(await writeTiny(folder.path)));
     const done: number[] = [];
@@ -204,12 +204,12 @@ describe('the queue', () => {
     const refused = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
     expect(refused).toHaveLength(80 - 64);
     expect(refused[0]!.reason).toMatchObject({ code: 'overloaded' });
-    // Two threads may finish in another order than they began.
+    // Two threads may finish in another order.
     const order = Array.from({ length: 64 }, (_, i) => i);
     expect(done.toSorted((a, b) => a - b)).toEqual(order);
   });
 
-  test('closing finishes what runs, refuses what waits, and the thread is gone', async () => {
+  test('closing finishes running images, refuses waiting ones, and ends the thread', async () => {
     await using folder = await tempFolder();
     const storageDirectory = folder.path;
     const session = await openSession(on(await writeTiny(folder.path), { storageDirectory }));
@@ -218,7 +218,7 @@ describe('the queue', () => {
     const closed = session[Symbol.asyncDispose]();
     const outcomes = await Promise.allSettled(asked);
     await closed;
-    // Each worker runs one and has one ready.
+    // Each worker runs one image and has one queued.
     const given = 2 * workers;
     expect(outcomes.slice(0, given).every(({ status }) => status === 'fulfilled')).toBe(true);
     expect(outcomes.slice(given).every(({ status }) => status === 'rejected')).toBe(true);
@@ -227,7 +227,7 @@ describe('the queue', () => {
   });
 });
 
-test('a process that exits while the model runs exits as it was told', () => {
+test('a process that exits while the model runs keeps its exit code', () => {
   const script = fileURLToPath(new URL('../exits-while-judging.js', import.meta.url));
   const { status, signal, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8' });
   expect({ status, signal, stderr }).toEqual({ status: 7, signal: null, stderr: '' });
@@ -236,7 +236,7 @@ test('a process that exits while the model runs exits as it was told', () => {
 test('the runtime reports nothing to its maker', async () => {
   const script = fileURLToPath(new URL('../exits-while-judging.js', import.meta.url));
   await using folder = await tempFolder();
-  // Telemetry begins by keeping a log and a device id; it would stay silent by itself under CI.
+  // Telemetry would first write a log and a device id; under CI it is disabled anyway.
   const { PATH, LD_LIBRARY_PATH } = process.env;
   const env = { PATH, LD_LIBRARY_PATH, HOME: folder.path, TMPDIR: folder.path, XDG_CACHE_HOME: folder.path };
   const { status } = spawnSync(process.execPath, [script], { env });

@@ -44,8 +44,8 @@ async function storedHead(storage: string) {
   return { head, version };
 }
 
-describe('a head that knows its examples', () => {
-  test('says how familiar a part is, and the exported model gives the answers of the agent', async () => {
+describe('a head with examples', () => {
+  test('reports the familiarity of a part, and the exported model gives the answers of the agent', async () => {
     await using folder = await tempFolder();
     const { head, version } = await storedHead(folder.path);
     const file = join(folder.path, 'whole.onnx');
@@ -76,7 +76,7 @@ describe('a head that knows its examples', () => {
       expect(answer.familiarity!.data[0]).toBeCloseTo(judged.familiarity!, 5);
       expect(judged.familiarity).toBeLessThan(1.0001);
     }
-    // What it has seen is as familiar as can be; what it has not is less so.
+    // Parts of the training have the maximum familiarity; others have less.
     expect((await inspector.judge(pictures[0]!)).familiarity).toBeCloseTo(1, 4);
     expect((await inspector.judge(pictures[2]!)).familiarity).toBeLessThan(0.9999);
     await whole.release();
@@ -89,7 +89,7 @@ describe('a head that knows its examples', () => {
     expect(JSON.parse(metadata.get('input')!)).toMatchObject({ channels: 'RGB', width: 224 });
   });
 
-  test('is refused where its manifest wants a familiarity that its graph does not tell', async () => {
+  test('is refused if its manifest requires familiarity and its graph does not compute it', async () => {
     await using folder = await tempFolder();
     const { head, version } = await storedHead(folder.path);
     const place = join(folder.path, 'models', version);
@@ -104,7 +104,7 @@ describe('a head that knows its examples', () => {
     ).rejects.toMatchObject({ code: 'head-damaged', message: expect.stringContaining('familiarity') });
   });
 
-  test('in the shadow it judges the same images, and not without being asked', async () => {
+  test('in the shadow it judges the same images, only on request', async () => {
     await using folder = await tempFolder();
     const { version } = await storedHead(folder.path);
     await using inspector = await openInspector({
@@ -123,7 +123,7 @@ describe('a head that knows its examples', () => {
 });
 
 describe('the activation map', () => {
-  test('sums, over all places, to the score of the label against the mean of all', async () => {
+  test('has the score of the label relative to the mean of all labels as its sum', async () => {
     await using folder = await tempFolder();
     const { head } = await storedHead(folder.path);
     await using session = await openSession({ ...model, pooled: true });
@@ -147,7 +147,7 @@ describe('the activation map', () => {
     expect(Math.max(...heat)).toBeGreaterThan(Math.min(...heat));
   });
 
-  test('is refused if the session was opened without what the features are pooled from', async () => {
+  test('is refused if the session was opened without the map of the features', async () => {
     await using session = await openSession(model);
     await expect(session.pooled(pictures[0]!)).rejects.toMatchObject({ code: 'why-unavailable' });
   });
@@ -156,7 +156,7 @@ describe('the activation map', () => {
 test.each([
   ['cut inside', {}, 'flat'],
   ['averaged', { features: { tensor: 'stage', pool: 'average', size: 8 } } as const, 'stage/average'],
-])('the base for an inference server tells servers its shapes: %s', async (_, changes, output) => {
+])('the base for an inference server states its shapes: %s', async (_, changes, output) => {
   await using folder = await tempFolder();
   const base = await writeTiny(folder.path, changes);
   const file = join(folder.path, 'served.onnx');

@@ -45,7 +45,7 @@ function listedWeights(): OnnxModel {
   });
 }
 
-/** Without the casts at both ends: float16 goes in and comes out. */
+/** Without the casts at both ends: inputs and outputs are float16. */
 function halfThroughout(model: OnnxModel): OnnxModel {
   const { graph } = halfModel(model);
   const inner = graph!.node.slice(1, -1);
@@ -58,7 +58,7 @@ function halfThroughout(model: OnnxModel): OnnxModel {
 }
 const plain = (name: string) => name.replace(/_half$/, '');
 
-/** The pixels are prepared inside. */
+/** A graph that prepares the pixels itself. */
 function uint8Input(): OnnxModel {
   const model = tinyClassifier();
   const { input, node: nodes } = model.graph!;
@@ -146,9 +146,9 @@ function expectAlike(found: Float32Array, wanted: Float32Array): void {
   expect(apart / largest).toBeLessThan(5e-3);
 }
 
-describe('a base as exporters leave it', () => {
+describe('a base in the form of an exporter', () => {
   test.each(Object.entries(exported))(
-    '%s: runs, and becomes int8',
+    '%s: runs, and can be quantized to int8',
     async (_name, { model, changes, like }) => {
       await using folder = await tempFolder();
       await using reference = await tempFolder();
@@ -170,7 +170,7 @@ describe('a base as exporters leave it', () => {
     },
   );
 
-  test('the map for "why" comes in float32 from a graph in float16', async () => {
+  test('the map for "why" is float32 from a graph in float16', async () => {
     await using folder = await tempFolder();
     const base = await writeTiny(folder.path, {}, halfModel(tinyClassifier()));
     await using session = await openSession({
@@ -192,7 +192,7 @@ async function refusal(base: string): Promise<QcError> {
   throw new Error(`it was accepted, or failed with ${error}`);
 }
 
-describe('a base that cannot be fed is refused with what to change', () => {
+describe('a base with unsupported inputs is refused with a remedy', () => {
   const reshaped = () => {
     const model = tinyClassifier();
     const shape = { ...integerTensor('shape', [2], new Int32Array(2)), dataType: dataType.int64 };
@@ -222,7 +222,7 @@ describe('a base that cannot be fed is refused with what to change', () => {
   });
 });
 
-describe('weights in a file beside the model', () => {
+describe('weights in a file next to the model', () => {
   async function write(folder: string, { model, data }: ReturnType<typeof outside>, covered = true) {
     const bytes = encodeModel(model);
     const sha256 = createHash('sha256')
@@ -242,7 +242,7 @@ describe('weights in a file beside the model', () => {
     expect(base.model).toBeInstanceOf(Uint8Array);
   });
 
-  test('that nothing covers are refused with the hash to enter', async () => {
+  test('without a hash in the manifest are refused with the hash to enter', async () => {
     await using folder = await tempFolder();
     const path = await write(folder.path, outside(tinyClassifier()), false);
     const error = await refusal(path);
@@ -271,14 +271,14 @@ describe('weights in a file beside the model', () => {
   const hostile: Record<string, [ReturnType<typeof outside>, string]> = {
     'in a folder above': [outside(tinyClassifier(), '../tiny.onnx.data'), 'not a file in the same folder'],
     'at an absolute path': [outside(tinyClassifier(), '/etc/hostname'), 'not a file in the same folder'],
-    'behind a backslash': [outside(tinyClassifier(), '..\\tiny.onnx.data'), 'not a file in the same folder'],
+    'after a backslash': [outside(tinyClassifier(), '..\\tiny.onnx.data'), 'not a file in the same folder'],
     'in the folder itself': [outside(tinyClassifier(), '.'), 'not a file in the same folder'],
     'in a file that is missing': [outside(tinyClassifier(), 'other.data'), 'which does not exist'],
     'in no file': [entry('location', ''), 'does not name its data file'],
-    'behind the end': [entry('offset', '99999999'), 'is truncated or belongs to another model'],
+    'after the end': [entry('offset', '99999999'), 'is truncated or belongs to another model'],
     'before the start': [entry('offset', '-4'), 'not a number of bytes'],
     'of another length': [entry('length', '12'), 'bytes'],
-    'of a length that is none': [entry('length', '1e9'), 'not a number of bytes'],
+    'of an invalid length': [entry('length', '1e9'), 'not a number of bytes'],
   };
   test.each(Object.entries(hostile))('%s are refused', async (_name, [made, reason]) => {
     await using folder = await tempFolder();

@@ -76,7 +76,7 @@ describe('a version and its base', () => {
     expect(inspector.model).toMatchObject({ version: first, base: 'one' });
   });
 
-  it('part when model.base is changed: the config decides, and the head does not judge', async () => {
+  it('are separated when model.base is changed: the config decides, and the head does not judge', async () => {
     await using folder = await tempFolder();
     const { second } = await twoPairs(folder.path);
     await installTiny(folder.path, 'three', tinyClassifier(3));
@@ -85,7 +85,7 @@ describe('a version and its base', () => {
     await using inspector = await open(folder.path, 'three', notices);
     expect(inspector.model).toMatchObject({ version: 'none', base: 'three' });
     expect(inspector.misfit()?.message).toContain('was trained on the base two');
-    // The config may also name the base that was switched to.
+    // The config may also name the new base.
     expect(await fits(folder.path, 'two')).toBe('two');
   });
 
@@ -173,7 +173,7 @@ describe('on a running line', () => {
     expect(inspector.manifest.name).toBe('two');
   });
 
-  it('a candidate on another base judges in the shadow, without a say', async () => {
+  it('a candidate on another base judges in the shadow without effect on results', async () => {
     await using folder = await tempFolder();
     const { first, second } = await twoPairs(folder.path);
     await using inspector = await open(folder.path, 'one');
@@ -184,7 +184,7 @@ describe('on a running line', () => {
     expect(Object.keys(judged.shadow!.probabilities)).toEqual(['good', 'scratch']);
     await inspector.useShadow(undefined);
     expect((await inspector.judge(plate('scratch', 8))).shadow).toBeUndefined();
-    // A shadow that is promoted is no shadow any more.
+    // A promoted candidate no longer judges in the shadow.
     await inspector.useShadow(second);
     await inspector.swapHead(second);
     const after = await inspector.judge(plate('scratch', 9));
@@ -193,7 +193,7 @@ describe('on a running line', () => {
   });
 });
 
-it('a kill at any moment of promoting and rolling back leaves a pair that fits', async () => {
+it('a kill at any moment of promoting and rolling back leaves a matching pair', async () => {
   await using folder = await tempFolder();
   const { second } = await twoPairs(folder.path);
   const script = fileURLToPath(new URL('./switching.js', import.meta.url));

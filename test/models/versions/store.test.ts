@@ -20,7 +20,7 @@ async function add(store: Store, storage: string, day = '2026-11-23'): Promise<s
   return store.add(folder);
 }
 
-test('versions are named after their day and counted, and outlive the store', async () => {
+test('versions are named after their day with a number, and persist', async () => {
   await using folder = await tempFolder();
   const store = await openStore(folder.path);
   expect([await store.active(), await store.list()]).toEqual([undefined, []]);
@@ -39,7 +39,7 @@ test('versions are named after their day and counted, and outlive the store', as
   expect(model.length).toBeGreaterThan(100);
 });
 
-test('rolling back goes to what was active before, step by step', async () => {
+test('a rollback activates the previous version, step by step', async () => {
   await using folder = await tempFolder();
   const store = await openStore(folder.path);
   const [a, b, c] = [
@@ -55,7 +55,7 @@ test('rolling back goes to what was active before, step by step', async () => {
   expect(await store.active()).toBe(a);
 });
 
-test('a damaged version is listed with its damage, refused, and the present one stays', async () => {
+test('a damaged version is listed with its damage and refused, and the active one stays', async () => {
   await using folder = await tempFolder();
   const store = await openStore(folder.path);
   const good = await add(store, folder.path);
@@ -69,7 +69,7 @@ test('a damaged version is listed with its damage, refused, and the present one 
   expect(second).toMatchObject({ version: bad, active: false, damage: expect.stringContaining('sha256') });
 });
 
-test('a folder that is no version is not taken over', async () => {
+test('a folder that is not a version is ignored', async () => {
   await using folder = await tempFolder();
   const store = await openStore(folder.path);
   const draft = join(folder.path, 'models', 'draft');
@@ -80,7 +80,7 @@ test('a folder that is no version is not taken over', async () => {
   expect(await store.list()).toEqual([]);
 });
 
-test('an unreadable record of the active version is said, and a promotion mends it', async () => {
+test('an unreadable record of the active version is reported, and a promotion repairs it', async () => {
   await using folder = await tempFolder();
   const store = await openStore(folder.path);
   const version = await add(store, folder.path);
@@ -96,7 +96,7 @@ test('an unreadable record of the active version is said, and a promotion mends 
   expect(await readdir(join(folder.path, 'models'))).toEqual([version, 'active']);
 });
 
-test('adding copies: the folder it came from stays, and nothing half made is left behind', async () => {
+test('adding copies the folder, which stays, and leaves no incomplete files', async () => {
   await using folder = await tempFolder();
   const store = await openStore(folder.path);
   await add(store, folder.path);

@@ -1,4 +1,4 @@
-/** Process that promotes a version of another base and rolls back, again and again, until it is killed. */
+/** Process that promotes a version of another base and rolls back, repeatedly, until it is killed. */
 import { modelSchema } from '../../../config/model-schema.ts';
 import { storageSchema } from '../../../config/schema.ts';
 import { promoteVersion, rollbackVersion } from '../../../models/versions/promote.ts';

@@ -56,7 +56,7 @@ test.each([
   ['http://example.com/a.pth', 'use https'],
   ['https://me:secret@example.com/a.pth', 'without user and password'],
   ['file:///etc/passwd', 'qc-agent models catalogue'],
-])('%s is refused, and the remedy says what to write', (text, remedy) => {
+])('%s is refused with a remedy', (text, remedy) => {
   const refuse = () => parseAddress(text, catalogue);
   expect(refuse).toThrow(QcError);
   try {
@@ -67,7 +67,7 @@ test.each([
   }
 });
 
-test('the environment says where hubs are; a mirror that is no address is refused', () => {
+test('the environment sets the addresses of hubs; an invalid address is refused', () => {
   expect(hubSettings({}).endpoints.huggingface).toBe('https://huggingface.co');
   expect(hubSettings({ HF_ENDPOINT: 'https://mirror.example/hf/' }).endpoints.huggingface).toBe(
     'https://mirror.example/hf',

@@ -77,7 +77,7 @@ async function requireWhole(done: Downloaded): Promise<void> {
   expect(await left()).toEqual(['weights.pth']);
 }
 
-test('a file arrives whole, its hash is checked, and progress is told', async () => {
+test('a file arrives completely, its hash is checked, and progress is reported', async () => {
   const done = await fetched();
   await requireWhole(done);
   expect(done).toMatchObject({
@@ -90,7 +90,7 @@ test('a file arrives whole, its hash is checked, and progress is told', async ()
 });
 
 describe('a connection that breaks', () => {
-  test('is resumed where it broke', async () => {
+  test('is resumed at the same position', async () => {
     hub.plan({ cutAfter: 100_000 }, { cutAfter: 100_000 });
     await requireWhole(await fetched());
     expect(ranges()).toEqual([
@@ -102,7 +102,7 @@ describe('a connection that breaks', () => {
     expect(notices).toHaveLength(2);
   });
 
-  test('counts only while nothing new arrives', async () => {
+  test('counts as an attempt only if nothing new arrived', async () => {
     hub.plan(...Array.from({ length: 4 }, () => ({ cutAfter: 70_000 })));
     await requireWhole(await fetched());
     hub.plan(...Array.from({ length: 3 }, () => ({ cutAfter: 10 })));
@@ -110,7 +110,7 @@ describe('a connection that breaks', () => {
     expect(error).toMatchObject({ code: 'hub-unreachable', message: expect.stringContaining('MB are kept') });
   });
 
-  test('starts again on a server that knows no ranges', async () => {
+  test('starts again on a server without ranges', async () => {
     hub.isRanged = false;
     hub.plan({ cutAfter: 100_000 });
     await requireWhole(await fetched());
@@ -124,7 +124,7 @@ describe('a connection that breaks', () => {
     await requireWhole(await fetched());
   });
 
-  test('starts again if the rest belongs to another file, although the server says nothing', async () => {
+  test('starts again if the rest belongs to another file, although the server does not report it', async () => {
     hub.put('/weights.pth', { bytes: randomBytes(300_000), etag: null });
     hub.plan({
       cutAfter: 100_000,
@@ -167,7 +167,7 @@ test('an answer that ends early is continued', async () => {
   expect(await left()).toEqual([]);
 });
 
-describe('what a hub answers', () => {
+describe('the status of a hub', () => {
   test.each([
     [401, 'hub-unauthorized'],
     [403, 'hub-unauthorized'],
@@ -180,13 +180,13 @@ describe('what a hub answers', () => {
     expect(hub.requests).toHaveLength(1);
   });
 
-  test.each([408, 429, 500, 502, 503, 504])('%i is worth another attempt', async (status) => {
+  test.each([408, 429, 500, 502, 503, 504])('%i leads to another attempt', async (status) => {
     hub.plan({ status }, { status });
     await requireWhole(await fetched());
     expect(hub.requests).toHaveLength(3);
   });
 
-  test('the time that it asks to wait is waited, if it is short', async () => {
+  test('the requested waiting time is respected if it is short', async () => {
     hub.plan({ status: 429, headers: { 'retry-after': '1' } });
     const startedAt = performance.now();
     await requireWhole(await fetched());
@@ -201,7 +201,7 @@ describe('what a hub answers', () => {
     expect((await refused(fetched())).message).toContain('3600 s');
   });
 
-  test('a web page or a pointer is not taken for weights', async () => {
+  test('a web page or a pointer file is not accepted as weights', async () => {
     hub.put('/weights.pth', Buffer.from('<!DOCTYPE html><title>Sign in</title>'));
     expect(await refused(fetched())).toMatchObject({
       code: 'download-wrong',
@@ -231,7 +231,7 @@ describe('redirects', () => {
     ]);
   });
 
-  test('do not go in circles, nor to other protocols', async () => {
+  test('do not loop or change to other protocols', async () => {
     hub.redirect('/loop', `${hub.url}/loop`);
     expect((await refused(fetched({ url: new URL(`${hub.url}/loop`) }))).message).toContain(
       'more than 10 redirects',
@@ -251,7 +251,7 @@ describe('wrong bytes', () => {
     expect(await left()).toEqual([]);
   });
 
-  test('are found by what the hub says in headers', async () => {
+  test('are detected with the hash in headers of the hub', async () => {
     const md5 = createMd5(Buffer.from('other'));
     hub.put('/weights.pth', { bytes: content, headers: { 'x-goog-hash': `crc32c=AAAAAA==,md5=${md5}` } });
     expect(await refused(fetched({ checks: [] }))).toMatchObject({
@@ -262,7 +262,7 @@ describe('wrong bytes', () => {
     expect((await fetched({ checks: [] })).checkedBy).toBe('md5 according to the hub');
   });
 
-  test('are found by the digits of the name', async () => {
+  test('are detected with the digits of the name', async () => {
     const digits = (value: string) => [{ kind: 'sha256-start' as const, value, by: 'the file name' }];
     expect((await refused(fetched({ checks: digits('00000000') }))).code).toBe('download-wrong');
     expect((await fetched({ checks: digits(sha256Of(content).slice(0, 8)) })).checkedBy).toContain(
@@ -270,12 +270,12 @@ describe('wrong bytes', () => {
     );
   });
 
-  test('are found by their size before they are sent', async () => {
+  test('are detected by their size before the transfer', async () => {
     expect((await refused(fetched({ bytes: 5 }))).message).toContain('5 were announced');
     expect(progress).toEqual([]);
   });
 
-  test('differ from those of the first download', async () => {
+  test('are detected by comparison with the first download', async () => {
     await record(storage.path, 'https://hub/weights.pth', {
       bytes: 5,
       sha256: sha256Of(Buffer.from('older')),

@@ -29,7 +29,7 @@ function withClassifier(small: Buffer, bytes: number): Buffer {
   const text = Buffer.from(JSON.stringify(header));
   const start = Buffer.alloc(8);
   start.writeBigUInt64LE(BigInt(text.length));
-  // Bytes that differ everywhere, so that a part in the wrong place changes the hash.
+  // Random bytes, so that a part in the wrong place changes the hash.
   const filling = Buffer.alloc(bytes);
   for (let at = 0; at < bytes; at += 4) filling.writeUInt32LE(Math.imul(at, 2654435761) >>> 0, at);
   return Buffer.concat([start, text, data, filling]);
@@ -77,14 +77,14 @@ test('a pull of 100 MB that is interrupted at ten random points continues each t
     .filter(({ path }) => path.startsWith('/repos/'))
     .map(({ headers }) => Number(/^bytes=(\d+)-$/.exec(headers.range ?? 'bytes=0-')?.[1]));
   expect(starts).toHaveLength(12);
-  // Each continues where the bytes before it ended; what was on its way when the connection broke is sent again.
+  // Each continues after the received bytes; bytes in transit at the interruption are sent again.
   const sums = lengths.map((_, at) => lengths.slice(0, at + 1).reduce((sum, one) => sum + one, 0));
   starts.slice(1, 11).forEach((start, at) => {
     expect(start).toBeGreaterThan(starts[at]!);
     expect(start).toBeLessThanOrEqual(sums[at]!);
     expect(sums[at]! - start).toBeLessThan(1_000_000);
   });
-  // The 503 brought nothing.
+  // The answer 503 had no bytes.
   expect(starts[11]).toBe(starts[10]);
   expect(await readdir(join(storage.path, 'downloads'))).toEqual([]);
 }, 60_000);

@@ -39,7 +39,7 @@ afterAll(() => undefined);
 
 const retry = { attempts: 3, minMs: 1, maxMs: 2, maxAskedMs: 1_000 };
 
-/** Every hub is the fake one, as a mirror would be. */
+/** The fake hub replaces every hub, like a mirror. */
 function pulled(
   address: string,
   changes: Partial<PullRequest> = {},
@@ -78,7 +78,7 @@ async function refused(work: Promise<unknown>): Promise<QcError> {
   return error as QcError;
 }
 
-/** Below the folder, without the records of earlier downloads. */
+/** Files below the folder, without the records of earlier downloads. */
 async function filesIn(name: string): Promise<string[]> {
   return (await readdir(join(storage.path, name)).catch(() => [])).filter((file) => file !== 'pulled').sort();
 }
@@ -115,7 +115,7 @@ describe('each hub', () => {
     await openBase({ base: 'resnet50', precision: 'auto', storageDirectory: storage.path });
   });
 
-  test('Hugging Face: weights in Git LFS from another host, config and card beside them', async () => {
+  test('Hugging Face: weights in Git LFS from another host, with config and card', async () => {
     const card = Buffer.from('---\nlicense: apache-2.0\n---\n# ResNet');
     const { commit } = hub.repository(
       'me/resnet-50',
@@ -164,7 +164,7 @@ describe('each hub', () => {
     await pulled('hf:meta/gated', { name: 'from-file' });
   });
 
-  test('Keras: a file that is not that of the catalogue is refused', async () => {
+  test('Keras: a file that differs from the catalogue is refused', async () => {
     hub.put(
       '/tensorflow/keras-applications/resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5',
       keras,
@@ -194,7 +194,7 @@ describe('each hub', () => {
     expect(await filesIn('downloads')).toEqual([]);
   });
 
-  test('TensorFlow Hub: nothing is unpacked outside of the folder', async () => {
+  test('TensorFlow Hub: no file is unpacked outside the folder', async () => {
     for (const [at, name] of ['../evil.json', '/tmp/evil.json', 'a/../../evil.json'].entries()) {
       hub.put(`/evil-${at}.tar.gz`, gzipSync(tar({ [name]: Buffer.from('{}') })));
       const error = await refused(pulled(`${hub.url}/evil-${at}.tar.gz`));
@@ -299,7 +299,7 @@ describe('licences', () => {
     expect(base.manifest.licence).toBe('cc-by-nc-4.0');
   });
 
-  test('are read from the card if the hub does not say', async () => {
+  test('are read from the card if the hub does not state them', async () => {
     const card = Buffer.from('---\nlicense: cc-by-nc-sa-4.0\n---\n');
     hub.repository('me/card', { ...(await folderOf(bf16)), 'README.md': card });
     expect((await refused(pulled('hf:me/card'))).code).toBe('licence-refused');
@@ -308,7 +308,7 @@ describe('licences', () => {
 });
 
 describe('without the network', () => {
-  test('a file that was brought along is checked in the same way', async () => {
+  test('a local file is checked in the same way', async () => {
     const stick = join(storage.path, 'stick');
     await mkdir(stick);
     const name = `resnet50-${sha256Of(torch).slice(0, 8)}.pth`;
@@ -327,7 +327,7 @@ describe('without the network', () => {
     expect(hub.requests).toEqual([]);
   });
 
-  test('a folder of Hugging Face that was brought along', async () => {
+  test('a local folder of Hugging Face', async () => {
     const base = await pulled('microsoft-resnet50', { from: bf16 });
     expect(base.manifest).toMatchObject({ name: 'microsoft-resnet50', licence: 'Apache-2.0' });
     expect(base.manifest.origin).toContain('34c2154c194f829b11125337b98c8f5f9965ff19/model.safetensors');
@@ -357,7 +357,7 @@ describe('without the network', () => {
   });
 });
 
-test('a name that is taken is refused before anything is downloaded', async () => {
+test('a used name is refused before the download', async () => {
   hub.put('/models/mine.pth', torch);
   await pulled(`${hub.url}/models/mine.pth`);
   hub.requests.length = 0;
@@ -372,7 +372,7 @@ test('no token is in a message, a notice or a file', async () => {
   expect(`${error.line} ${JSON.stringify(error)} ${notices.join()}`).not.toContain('hf_verysecret');
 });
 
-/** As bsdtar writes it. */
+/** A tar archive in the format of bsdtar. */
 function tar(files: Readonly<Record<string, Buffer>>, type = '0'): Buffer {
   const blocks = Object.entries(files).flatMap(([name, bytes]) => {
     const header = Buffer.alloc(512);
