@@ -43,6 +43,22 @@ test('each assumption can be replaced, and replacements are reported', async () 
   expect(logits.features).toEqual({ tensor: 'logits', pool: 'none', size: 1000 });
 });
 
+test.each([7, 9, 13, 17, 23])('operator set %i is read', async (version) => {
+  await using folder = await tempFolder();
+  const { graph, ...rest } = tinyClassifier();
+  // Before IR version 4 weights are inputs too.
+  const weights = graph!.initializer.map(({ name = '', dims }) => valueInfo(name, dims.map(Number)));
+  const isOld = version < 9;
+  const model = {
+    ...rest,
+    irVersion: isOld ? 3 : 10,
+    opsetImport: [{ domain: '', version }],
+    graph: { ...graph!, input: [...graph!.input, ...(isOld ? weights : [])] },
+  };
+  const { opset, features } = await proposeBase(await written(folder.path, model));
+  expect({ opset, size: features.size }).toEqual({ opset: version, size: 8 });
+});
+
 test('average and maximum of stages 2 and 3', async () => {
   await using folder = await tempFolder();
   const path = await written(folder.path, tinyMapped());

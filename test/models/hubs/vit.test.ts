@@ -14,6 +14,7 @@ import { decodeHead, probabilitiesOf } from '../../../models/head.ts';
 import { importBase } from '../../../models/hubs/import.ts';
 import { proposeBase } from '../../../models/hubs/onnx/propose.ts';
 import { openInspector } from '../../../models/inspector.ts';
+import { halfModel } from '../../../models/onnx/half.ts';
 import { encodeModel } from '../../../models/onnx/proto.ts';
 import { makePrepare } from '../../../models/prepare/prepare.ts';
 import { quantizeBase } from '../../../models/quantize/quantize.ts';
@@ -23,7 +24,7 @@ import { openStore } from '../../../models/versions/store.ts';
 import { spottedPlate } from '../../calibration/spotted-plate.ts';
 import { tempFolder } from '../temp-folder.ts';
 import { tinyVit, type VitOptions } from '../tiny-vit.ts';
-import { run } from './fixtures.ts';
+import { pooledDifference, run } from './fixtures.ts';
 
 const channels = 16;
 const preprocessor = {
@@ -114,6 +115,23 @@ test('a classifier is cut off before the class token is chosen', async () => {
     }),
   );
   expect(found).toEqual(exact);
+});
+
+test('one in float16 is converted', async () => {
+  await using folder = await tempFolder();
+  const path = await repository(folder.path);
+  const exact = await proposeBase(path);
+  await writeFile(path, encodeModel(halfModel(tinyVit())));
+  const half = await proposeBase(path);
+  const values = makePrepare(exact.input)(checkImage(56, 56));
+  const [a, b] = await Promise.all(
+    [exact, half].map(async ({ model, features }) => {
+      const answers = await run(model, 'pixel_values', [], values, { width: 56, height: 56 });
+      return answers.get(features.tensor)!.data;
+    }),
+  );
+  expect(half.maps).toHaveLength(2);
+  expect(pooledDifference([...a!], b!)).toBeLessThan(0.02);
 });
 
 test('sizes that are not multiples of the patch size are refused', async () => {
