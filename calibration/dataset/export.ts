@@ -10,6 +10,7 @@ import { folderOfLabel } from '../../config/label-name.ts';
 import { syncFile } from '../../models/disk/durable.ts';
 import { makeFolders } from '../../models/disk/folders.ts';
 import { type AnnotationIndex, annotationsName, lineOf } from './annotations.ts';
+import { cocoName, cocoText } from './coco.ts';
 import type { LabelledFrame } from './frame.ts';
 import type { Change } from './journal.ts';
 import { readFrame } from './read-frame.ts';
@@ -49,8 +50,10 @@ async function writeFolder(
 ): Promise<void> {
   await makeFolders(folder);
   await writeFile(join(folder, 'labels.jsonl'), journalOf(frames));
-  if (isMarked(frames, annotations))
+  if (isMarked(frames, annotations)) {
     await writeFile(join(folder, annotationsName), annotationLines(frames, annotations));
+    await writeFile(join(folder, cocoName), await cocoText(frames, annotations));
+  }
   for (const [index, frame] of frames.entries()) {
     onProgress(index, frames.length);
     await makeFolders(join(folder, folderOfLabel(frame.label)));
@@ -65,11 +68,14 @@ async function writeZip(
   file: string,
   onProgress: Progress,
 ): Promise<void> {
+  const coco = isMarked(frames, annotations) ? await cocoText(frames, annotations) : undefined;
   const zip = new ZipFile();
   const written = pipeline(zip.outputStream, createWriteStream(file));
   zip.addBuffer(Buffer.from(journalOf(frames)), 'labels.jsonl');
-  if (isMarked(frames, annotations))
+  if (coco !== undefined) {
     zip.addReadStream(Readable.from(annotationLines(frames, annotations)), annotationsName);
+    zip.addBuffer(Buffer.from(coco), cocoName);
+  }
   const fault = new Promise<never>((_, reject) => zip.on('error', reject));
   for (const [index, frame] of frames.entries()) {
     const { label, id, labelledAt } = frame;

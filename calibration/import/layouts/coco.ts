@@ -22,6 +22,7 @@ const schema = z.object({
       image_id: key,
       category_id: key,
       bbox: numbers.nullish(),
+      keypoints: numbers.nullish(),
       segmentation: z
         .union([
           z.array(numbers),
@@ -74,7 +75,7 @@ export function createCocoReader({ locator }: ReaderInput): DocumentReader<unkno
   };
 }
 
-function shapesOf({ bbox, segmentation }: Annotation, label: string): DraftShape[] {
+function shapesOf({ bbox, segmentation, keypoints }: Annotation, label: string): DraftShape[] {
   if (Array.isArray(segmentation)) {
     const polygons = segmentation.filter(({ length }) => length >= 6 && length % 2 === 0);
     if (polygons.length > 0) return polygons.map((flat) => ({ kind: 'polygon', label, points: pairs(flat) }));
@@ -83,9 +84,15 @@ function shapesOf({ bbox, segmentation }: Annotation, label: string): DraftShape
     const draw = () => cocoBitmap(counts, size[0], size[1]);
     return [{ kind: 'mask', label, area: cocoArea(counts), draw }];
   }
-  if (bbox?.length !== 4) return [];
-  const [x, y, width, height] = bbox as [number, number, number, number];
-  return width > 0 && height > 0 ? [{ kind: 'box', label, x, y, width, height }] : [];
+  const [x = 0, y = 0, width = 0, height = 0] = bbox?.length === 4 ? bbox : [];
+  if (width > 0 && height > 0) return [{ kind: 'box', label, x, y, width, height }];
+  // Key points mark places only if there is no area. Each has a visibility; 0 means that it was not labelled.
+  const marks = Array.from({ length: Math.floor((keypoints?.length ?? 0) / 3) }, (_, i) =>
+    keypoints!.slice(3 * i, 3 * i + 3),
+  );
+  return marks.flatMap(([x = 0, y = 0, visibility = 0]) =>
+    visibility > 0 ? [{ kind: 'point' as const, label, x, y }] : [],
+  );
 }
 
 /** x1, y1, x2, y2, … as points. */

@@ -1,6 +1,7 @@
 /** Output of `qc-agent dataset export`, or the dataset of another station: labels with authors and marks. */
 import { posix } from 'node:path';
 import { annotationsName, parseAnnotation } from '../../dataset/annotations.ts';
+import { cocoName } from '../../dataset/coco.ts';
 import { parseJournal } from '../../dataset/journal.ts';
 import type { Shape } from '../../dataset/shapes.ts';
 import { apply, type Entry, emptyState } from '../../dataset/state.ts';
@@ -24,6 +25,9 @@ export const readOwnExport: Reader = async ({ source, images }) => {
     const beside = source.files.find(({ name }) => name === posix.join(folder, annotationsName));
     const marked = beside ? await shapesIn(beside) : new Map<string, readonly Shape[]>();
     if (beside) used.add(beside.name);
+    // The same marks for other tools
+    const coco = posix.join(folder, cocoName);
+    if (source.files.some(({ name }) => name === coco)) used.add(coco);
     for (const image of images) {
       const entry = frameName.test(stemOf(image.name)) ? entries.get(stemOf(image.name)) : undefined;
       if (!entry || posix.join(...foldersOf(image.name).slice(0, -1)) !== folder) continue;

@@ -12,6 +12,7 @@ import { ZipFile } from 'yazl';
 import { indexAnnotations } from '../../../calibration/dataset/annotations.ts';
 import { openDataset, readDataset } from '../../../calibration/dataset/dataset.ts';
 import { exportDataset } from '../../../calibration/dataset/export.ts';
+import type { Shape } from '../../../calibration/dataset/shapes.ts';
 import { importImages } from '../../../calibration/import/import.ts';
 import { openSource } from '../../../calibration/import/source.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
@@ -70,11 +71,11 @@ for (const target of ['out', 'out.zip']) {
     });
     expect(await take(second, join(folder.path, target))).toMatchObject({
       layout: 'export',
-      found: 4,
+      found: 5,
       added: 2,
       relabelled: 0,
       same: 0,
-      annotations: 2,
+      annotations: 3,
       marked: 1,
       skipped: [],
       notes: [],
@@ -95,6 +96,65 @@ for (const target of ['out', 'out.zip']) {
     expect((await readdir(folder.path)).filter((name) => name.endsWith('.draft'))).toEqual([]);
   });
 }
+
+test('an export has its marks as COCO JSON for other tools, every kind of shape', async () => {
+  await using folder = await tempFolder();
+  const [first, second, out] = ['first', 'second', 'out'].map((name) => join(folder.path, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const raw = Buffer.from(Array.from({ length: 16 * 12 }, (_, i) => (i % 16 > 9 && i < 6 * 16 ? 255 : 0)));
+  const png = await sharp(raw, { raw: { width: 16, height: 12, channels: 1 } })
+    .png()
+    .toBuffer();
+  const triangle: [number, number][] = [
+    [0.25, 0.25],
+    [0.75, 0.25],
+    [0.25, 0.75],
+  ];
+  const shapes: Shape[] = [
+    { kind: 'point', label: 'scratch', x: 0.5, y: 0.25 },
+    { kind: 'box', label: 'scratch', x: 0.125, y: 0.25, width: 0.5, height: 0.5 },
+    { kind: 'polygon', label: 'dent', points: triangle },
+    { kind: 'mask', label: 'scratch', png: png.toString('base64') },
+  ];
+  {
+    await using dataset = await openDataset(first, { onNotice: silent });
+    const image = (shade: number) => ({
+      width: 16,
+      height: 12,
+      data: new Uint8Array(16 * 12 * 3).fill(shade),
+    });
+    await dataset.add({ image: image(9), label: 'scratch', by: 'anna', marks: { shapes, source: 'test' } });
+    await dataset.add({ image: image(80), label: 'good', by: 'anna' });
+  }
+  await exportDataset(await readDataset(first, silent), await indexAnnotations(first), out);
+  const coco = JSON.parse(await readFile(join(out, 'annotations.coco.json'), 'utf8'));
+  expect(coco.images).toHaveLength(2);
+  expect(coco.categories.map(({ name }: { name: string }) => name)).toEqual(['scratch', 'dent']);
+  expect(coco.annotations).toMatchObject([
+    { bbox: [8, 3, 0, 0], keypoints: [8, 3, 2], num_keypoints: 1 },
+    { bbox: [2, 3, 8, 6], area: 48 },
+    { bbox: [4, 3, 8, 6], area: 24, segmentation: [[4, 3, 12, 3, 4, 9]] },
+    { bbox: [10, 0, 6, 6], area: 36, segmentation: { size: [12, 16] } },
+  ]);
+
+  // As another tool would hand it back
+  await rm(join(out, 'labels.jsonl'));
+  await rm(join(out, 'annotations.jsonl'));
+  expect(await take(second, out)).toMatchObject({ layout: 'coco', added: 2, marked: 1, skipped: [] });
+  const { ids, read } = await indexAnnotations(second);
+  const found = (await read([...ids][0]!))!.shapes;
+  expect(found.slice(0, 3)).toEqual(shapes.slice(0, 3));
+  const mask = found[3]!;
+  expect(mask.kind).toBe('mask');
+  if (mask.kind === 'mask') {
+    const pixels = await sharp(Buffer.from(mask.png, 'base64')).extractChannel(0).raw().toBuffer();
+    expect([...pixels].filter((value) => value > 127)).toHaveLength(36);
+    expect(pixels[12]! > 127 && pixels[0]! < 128).toBe(true);
+  }
+});
 
 test('an export that cannot be finished says so and leaves nothing behind', async () => {
   await using folder = await tempFolder();
