@@ -23,7 +23,7 @@ const learning = (low: number): Learning => ({
   })),
 });
 
-it('hints at more labels only if they surely gain a point', () => {
+it('suggests more labels only if a gain of a point is certain', () => {
   expect(learningFindings({ answers: [] })).toEqual([]);
   expect(learningFindings({ answers: [], learning: learning(0.005) })).toEqual([]);
   expect(learningFindings({ answers: [], learning: learning(0.02) })).toEqual([

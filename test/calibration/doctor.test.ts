@@ -12,7 +12,7 @@ import { tempFolder } from '../models/temp-folder.ts';
 import { writeTiny } from '../models/tiny-model.ts';
 import { surface } from './surface.ts';
 
-/** @param frames added first; undefined: whatever is there, while someone else may write */
+/** @param frames frames to add first; undefined: uses the existing ones, also while another process writes */
 async function doctor(
   storage: string,
   frames: readonly (readonly [string, Image])[] | undefined,
@@ -45,7 +45,7 @@ const of = (findings: readonly Finding[], kind: Finding['kind']) =>
   findings.filter((one) => one.kind === kind);
 
 describe('the dataset doctor', () => {
-  it('says that there is nothing, and what to do', async () => {
+  it('reports an empty dataset, with a remedy', async () => {
     await using folder = await tempFolder();
     const { findings } = await doctor(folder.path, []);
     expect(findings).toMatchObject([{ kind: 'no-frames', severity: 'error' }]);
@@ -58,7 +58,7 @@ describe('the dataset doctor', () => {
     expect(findings).toEqual([]);
   });
 
-  it('finds what an import refuses today, in what was imported before', async () => {
+  it('finds faults in imported frames that a new import would refuse', async () => {
     await using folder = await tempFolder();
     const flat = (value: number, other: number): Image => {
       const { width, height } = surface('good', 1);
@@ -89,7 +89,7 @@ describe('the dataset doctor', () => {
     expect(told('nearly-black')).toEqual(['1 frames are nearly black']);
   });
 
-  it('finds nothing unreadable while frames get other labels, and passes over those that are removed', async () => {
+  it('reports no unreadable frames while others are relabelled, and ignores removed ones', async () => {
     await using folder = await tempFolder();
     await using dataset = await openDataset(folder.path, { onNotice: () => undefined });
     for (const [label, image] of [...many('good', 14), ...many('bright', 12)])
@@ -114,13 +114,13 @@ describe('the dataset doctor', () => {
     expect(of(findings, 'unreadable').length).toBeLessThanOrEqual(1);
   });
 
-  it('says that only one label is there, and that nothing could ever pass', async () => {
+  it('reports that only one label exists, and that no part could pass', async () => {
     await using folder = await tempFolder();
     const { kinds } = await doctor(folder.path, many('bright', 12));
     expect(kinds).toEqual(['one-label', 'no-good']);
   });
 
-  it('says that good parts alone are learned, or how many of them are missing', async () => {
+  it('reports training on good parts only, or how many of them are missing', async () => {
     await using folder = await tempFolder();
     const { findings } = await doctor(folder.path, [...many('good', 12), ...many('stain', 2)]);
     expect(of(findings, 'good-only')).toMatchObject([
@@ -134,7 +134,7 @@ describe('the dataset doctor', () => {
     ]);
   });
 
-  it('counts what is missing, worst first', async () => {
+  it('counts missing frames, worst label first', async () => {
     await using folder = await tempFolder();
     const { findings } = await doctor(folder.path, [
       ...many('good', 12),
@@ -147,7 +147,7 @@ describe('the dataset doctor', () => {
     ]);
   });
 
-  it('names an image that cannot be read and goes on with the rest', async () => {
+  it('names an unreadable image and continues with the others', async () => {
     await using folder = await tempFolder();
     const { findings } = await doctor(folder.path, [...many('good', 12), ...many('bright', 12)], 'bright');
     expect(findings).toMatchObject([
@@ -155,7 +155,7 @@ describe('the dataset doctor', () => {
     ]);
   });
 
-  it('notices an image of another size', async () => {
+  it('detects an image of another size', async () => {
     await using folder = await tempFolder();
     const { findings } = await doctor(folder.path, [
       ...many('good', 12),
@@ -167,7 +167,7 @@ describe('the dataset doctor', () => {
     ]);
   });
 
-  it('shows a mislabelled part beside what it looks like', async () => {
+  it('shows a mislabelled part with the label that it resembles', async () => {
     await using folder = await tempFolder();
     const { findings } = await doctor(folder.path, [
       ...many('good', 16),
@@ -195,7 +195,7 @@ describe('the dataset doctor', () => {
       ...many('bright', 12),
       ['good', { ...twin, data }],
     ]);
-    // The likest pair comes first; what else this tiny base cannot tell apart is no matter here.
+    // The most similar pair comes first; other pairs depend on the tiny base.
     const [first] = of(findings, 'near-duplicates');
     const { frames } = await readDataset(folder.path, () => undefined);
     const labels = first!.frames.map((id) => frames.find((frame) => frame.id === id)!.label);

@@ -41,7 +41,7 @@ async function examined(
 
 const times = (count: number, shapes: readonly Shape[] = []) => Array.from({ length: count }, () => shapes);
 
-it('finds defects that are marked on good parts, at the edge, without area, and of another label', async () => {
+it('finds marks on good parts, at the edge, without area, and of another label', async () => {
   const flat: Shape = {
     kind: 'polygon',
     label: 'dent',
@@ -64,7 +64,7 @@ it('finds defects that are marked on good parts, at the edge, without area, and 
   ]);
 });
 
-it('asks for marks only of labels that have a few, or that are often missed; what was missed comes first', async () => {
+it('suggests marks only for labels with few marks or many missed parts; missed parts come first', async () => {
   const marked = [point('dent')];
   expect(await examined({ good: times(9), dent: times(9) })).toEqual([]);
   expect(await examined({ good: times(9), dent: times(12, marked) }, { dent: [1, 2, 3] })).toEqual([]);
@@ -76,17 +76,17 @@ it('asks for marks only of labels that have a few, or that are often missed; wha
   ]);
 });
 
-it('finds a mark that is far from all others of its label, if these are at one place', async () => {
+it('finds a mark far from all others of its label, if these are at one place', async () => {
   const around = (x: number) => Array.from({ length: 12 }, (_, i) => [point('dent', x + (i % 5) / 100)]);
   expect(await examined({ dent: [...around(0.2), [point('dent', 0.8)]] })).toEqual([
     ['mark-elsewhere', '1 frame of dent marked far from where all others of it are marked', [12]],
   ]);
-  // Two places, or few marks, are no place.
+  // Two places, or few marks, do not count as one place.
   expect(await examined({ dent: [...around(0.2), ...around(0.7)] })).toEqual([]);
   expect(await examined({ dent: [...around(0.2).slice(0, 8), [point('dent', 0.8)]] })).toEqual([]);
 });
 
-it('names the eight frames that a mark would help most', async () => {
+it('names the eight frames for which a mark helps most', async () => {
   const found = await examined({ dent: times(30) }, { dent: [29, 3, 4, 5, 6, 7, 8, 9, 10, 11] });
   expect(found).toEqual([
     ['unmarked', '30 frames of dent: 10 not recognised, 0 marked', [3, 4, 5, 6, 7, 8, 9, 10]],

@@ -1,4 +1,4 @@
-/** Drawn parts that differ in one place, and a base with feature maps that sees it. */
+/** Generated parts that differ in one place, and a base with feature maps that can detect it. */
 import { seededRandom } from '../../calibration/train/random.ts';
 import type { Image } from '../../models/image.ts';
 import { valueInfo } from '../../models/onnx/build.ts';
@@ -21,7 +21,7 @@ export function plate(label: 'good' | 'stain', seed: number): Image {
   return { width: plateSide, height: plateSide, data };
 }
 
-/** The path to give as `model.base`, and the input of that base. */
+/** Returns the path for `model.base` and the input of that base. */
 export async function writePlateBase(folder: string) {
   const { graph, ...rest } = tinyMapped();
   const wide = {

@@ -22,7 +22,7 @@ const open = ({ model, storage }: QuantizeConfig) =>
   openSession({ ...model, storageDirectory: storage.directory });
 const variantFile = (folder: string) => join(folder, 'bases', 'tiny.int8.json');
 
-/** What another machine might have found. */
+/** Writes a speed-up as measured on another machine. */
 async function sayFaster(folder: string, speedup: number): Promise<void> {
   const manifest = await readBaseManifest(variantFile(folder));
   manifest.quantization!.speedup = speedup;
@@ -30,7 +30,7 @@ async function sayFaster(folder: string, speedup: number): Promise<void> {
 }
 
 describe('an int8 variant', () => {
-  it('is made from the labelled frames, says what it is worth, and judges from the next start on', async () => {
+  it('is made from the labelled frames, reports its speed and accuracy, and judges after the next start', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path);
     expect(await whyNotQuantize(config)).toBeUndefined();
@@ -76,7 +76,7 @@ describe('an int8 variant', () => {
     expect(slower.facts).toMatchObject({ precision: 'fp32', because: expect.stringContaining('not faster') });
   });
 
-  it('is refused where heads judge worse by it; the one that passed before stays', async () => {
+  it('is refused if heads judge worse with it; the earlier accepted one stays', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path, { labelled: 0 });
     const base = await openBase({ base: config.model.base, precision: 'fp32' });
@@ -96,13 +96,13 @@ describe('an int8 variant', () => {
     expect(await lastReport(folder.path, 'tiny')).toMatchObject({ passed: false });
   });
 
-  it('is refused where its ranges are those of other parts', async () => {
+  it('is refused if its ranges are from other parts', async () => {
     await using folder = await tempFolder();
     const base = await openBase({
       base: (await site(folder.path, { labelled: 0 })).model.base,
       precision: 'fp32',
     });
-    // Three of four choose the ranges, the fourth is compared: almost nothing occurs in them.
+    // Three of four images choose the ranges, the fourth is compared: the first three have almost no contrast.
     const flat: Image = { width: 32, height: 32, data: new Uint8Array(32 * 32 * 3).fill(118) };
     const wrong = pictures.map((one, i) => (i % 4 === 3 ? one : async () => flat));
     const { report } = await quantizeBase(base, wrong, { ...options, method: 'minmax' });
@@ -110,7 +110,7 @@ describe('an int8 variant', () => {
     expect(report.reason).toMatch(/^its features correlate .* at least 0\.99 is needed$/);
   });
 
-  it('keeps the operators in float that cannot be told in 256 levels', async () => {
+  it('keeps operators in float that need more than 256 levels', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path, { labelled: 0, outlier: 1_000 });
     const base = await openBase({ base: config.model.base, precision: 'fp32' });
@@ -120,7 +120,7 @@ describe('an int8 variant', () => {
     expect(report).toMatchObject({ passed: true });
   });
 
-  it('that is damaged or of another version of its file never stops what auto can do without it', async () => {
+  it('that is damaged or of another version of its base does not prevent auto from running without it', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path, { labelled: 0 });
     const explicit = { ...config, model: { ...config.model, precision: 'int8' as const } };
@@ -153,7 +153,7 @@ describe('an int8 variant', () => {
     );
   });
 
-  it('needs images, and takes drawn ones where nothing is labelled', async () => {
+  it('needs images, and uses unlabelled parts if no frame is labelled', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path, { labelled: 0 });
     await expect(quantize(config, {}, silent)).rejects.toMatchObject({ code: 'quantize-impossible' });
@@ -163,11 +163,11 @@ describe('an int8 variant', () => {
     const { report, file } = await quantize(config, { frames: 12, method: 'entropy' }, { ...silent, drawn });
     expect(report.quantization).toMatchObject({ method: 'entropy', frames: 9, heldOut: null });
     expect(file).toBeDefined();
-    // Labelled frames tell more: it is made again once there are some.
+    // Labelled frames are better: it is made again when there are some.
     expect(await whyNotQuantize(config)).toBeUndefined();
   });
 
-  it('is not begun once it is cancelled', async () => {
+  it('does not begin after a cancel', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path);
     const signal = AbortSignal.abort(new Error('enough'));
@@ -177,7 +177,7 @@ describe('an int8 variant', () => {
 });
 
 describe('an fp16 variant', () => {
-  it('is made from what is labelled or drawn, says what it is worth, and is taken where it is asked for', async () => {
+  it('is made from labelled or unlabelled parts, reports its accuracy, and is used if it is configured', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path);
     const { text, json, refused } = await modelsHalveCommand(config as unknown as Config, {}, silent);
@@ -198,7 +198,7 @@ describe('an fp16 variant', () => {
     expect(exact).not.toEqual(rounded);
     for (const [i, value] of exact.entries()) expect(rounded[i]).toBeCloseTo(value, 2);
 
-    // Another file under the same name: its features are others.
+    // Another file with the same name and other features.
     await site(folder.path, { labelled: 0, outlier: 2 });
     await expect(open(explicit)).rejects.toMatchObject({
       code: 'precision-unavailable',
@@ -206,7 +206,7 @@ describe('an fp16 variant', () => {
     });
   });
 
-  it('is refused where the arithmetic overflows, and nothing is kept', async () => {
+  it('is refused if the arithmetic overflows, and nothing is stored', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path, { labelled: 0, outlier: 60_000 });
     async function* drawn(count: number) {

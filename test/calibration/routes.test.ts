@@ -29,8 +29,8 @@ async function open(folder: string) {
   return { rig, calibration, ask };
 }
 
-describe('who may calibrate', () => {
-  it('a viewer looks, an operator labels, trains and promotes, an engineer overrides the gate', async () => {
+describe('access to calibration', () => {
+  it('a viewer views, an operator labels, trains and promotes, an engineer overrides the quality gate', async () => {
     await using folder = await tempFolder();
     const { rig, calibration, ask } = await open(folder.path);
     await using _ = rig;
@@ -57,8 +57,8 @@ describe('who may calibrate', () => {
   });
 });
 
-describe('what comes in', () => {
-  it('is refused with what is wrong: names, ids, sizes', async () => {
+describe('an invalid request', () => {
+  it('is refused with the fault: names, ids, sizes', async () => {
     await using folder = await tempFolder();
     const { rig, calibration, ask } = await open(folder.path);
     await using _ = rig;

@@ -6,7 +6,7 @@ import { tinyManifest, writeTiny } from '../models/tiny-model.ts';
 import { channels, type ResnetOptions, tinyResnet } from '../models/tiny-resnet.ts';
 import { surface } from './surface.ts';
 
-/** A base as torchvision exports one, and labelled parts below a storage directory. */
+/** A base like an export of torchvision, and labelled parts in a storage directory. */
 export async function site(
   folder: string,
   { labelled = 16, ...resnet }: ResnetOptions & { labelled?: number } = {},

@@ -1,4 +1,4 @@
-/** Drawn plates whose defect is one spot among others. */
+/** Generated plates whose defect is one spot among others. */
 import { seededRandom } from '../../calibration/train/random.ts';
 import type { Image } from '../../models/image.ts';
 import { plateSide } from './plate.ts';

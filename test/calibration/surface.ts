@@ -1,10 +1,10 @@
-/** Drawn parts that a tiny base can tell apart. */
+/** Generated parts that a tiny base can distinguish. */
 import { seededRandom } from '../../calibration/train/random.ts';
 import type { Image } from '../../models/image.ts';
 
 export type Label = 'good' | 'stain' | 'bright';
 
-/** Surfaces that differ in grain; a stain is dark and red, a bright one is what it says. */
+/** Surfaces with different grain; a stain is dark and red, a bright one is brighter. */
 export function surface(label: Label, seed: number, size = 40): Image {
   const { next, integer } = seededRandom(seed);
   const data = new Uint8Array(size * size * 3);

@@ -34,7 +34,7 @@ const train = (storage: string, base: string) =>
     { onNotice: () => undefined, onProgress: () => undefined },
   );
 
-it('learns from good parts alone what to hold back', async () => {
+it('learns from good parts alone which parts not to pass', async () => {
   await using folder = await tempFolder();
   const storage = folder.path;
   const { base } = await writePlateBase(storage);
@@ -61,7 +61,7 @@ it('learns from good parts alone what to hold back', async () => {
   const store = await openStore(storage);
   await store.promote(first.version);
 
-  // What the agent says of new parts
+  // Verdicts of the agent for new parts.
   const model = modelSchema.parse({ base, provider: 'cpu' });
   const deps = { model, storageDirectory: storage, onNotice: () => undefined };
   const verdictsOf = async (parts: readonly Image[]) => {
@@ -86,13 +86,13 @@ it('learns from good parts alone what to hold back', async () => {
   const exported = await exportModel(model, storage, first.version, `${storage}/whole.onnx`);
   expect(exported.labels).toEqual(['good']);
 
-  // Against itself it is no worse
+  // Compared with itself it is no worse.
   await label(storage, 'good', 2, 12);
   const second = await train(storage, base);
   expect(second.report.gate).toMatchObject({ allowed: true });
   expect(second.report.gate.reason).toMatch(/^it is no worse: of 14 good parts/);
 
-  // The head that learns the first defects still holds back what is unlike the good parts.
+  // The head with the first defects still passes no part unlike the good ones.
   const dark = Array.from({ length: 10 }, (_, i) => withDarkSquare(plate('good', 6_000 + i), i));
   const isHeldBack = ({ verdict }: Decision) => verdict === 'uncertain';
   expect((await verdictsOf(dark)).filter(isHeldBack)).toHaveLength(10);
@@ -117,7 +117,7 @@ function withDarkSquare({ data, ...size }: Image, seed: number): Image {
   return { ...size, data: changed };
 }
 
-it('says what is missing: maps of the base, or different parts', async () => {
+it('reports what is missing: maps of the base, or different parts', async () => {
   await using folder = await tempFolder();
   const storage = folder.path;
   await label(storage, 'good', 10);

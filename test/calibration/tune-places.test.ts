@@ -33,7 +33,7 @@ async function label(storage: string, count: number, from = 0): Promise<void> {
   }
 }
 
-it('learns from marks where to look, and judges so in every form that the head takes', async () => {
+it('learns places from marks, and uses them in every form of the head', async () => {
   await using folder = await tempFolder();
   const storage = folder.path;
   const { base, input } = await writePlateBase(storage);
@@ -60,7 +60,7 @@ it('learns from marks where to look, and judges so in every form that the head t
     'places 3',
     'places 5',
   ]);
-  // The spots of good parts are anywhere.
+  // The spots of good parts are at random places.
   expect(report.goodParts).toMatchObject({ used: false, parts: 10, defects: 10 });
   const chosen = report.places?.tried.find((one) => one.chosen);
   expect(chosen).toMatchObject({ way: 'places', accuracy: report.accuracy });
@@ -119,7 +119,7 @@ it('learns from marks where to look, and judges so in every form that the head t
   }
   await whole.release();
 
-  // Parts that the active head did not know are judged with their maps.
+  // Parts unknown to the active head are judged with their maps.
   await label(storage, 1, 30);
   const again = await train();
   expect(again.report.active?.version).toBe(version);

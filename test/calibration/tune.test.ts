@@ -53,7 +53,7 @@ async function train(
 const everything: readonly Label[] = ['good', 'stain', 'bright'];
 
 describe('training', () => {
-  it('makes a candidate that judges as it was judged, and leaves the active head alone', async () => {
+  it('makes a candidate whose stored head agrees with its report, and does not change the active head', async () => {
     await using folder = await tempFolder();
     const storage = folder.path;
     const base = await writeTiny(storage);
@@ -88,7 +88,7 @@ describe('training', () => {
     });
     expect(await store.report(first.version)).toMatchObject(JSON.parse(JSON.stringify(report)));
 
-    // The ONNX head answers in onnxruntime what the trainer computed.
+    // The ONNX head gives the trainer's results in onnxruntime.
     await store.promote(first.version);
     await using inspector = await openInspector({
       model: modelSchema.parse({ base, provider: 'cpu' }),
@@ -109,11 +109,11 @@ describe('training', () => {
         if (mostProbable(probabilities) === one) right++;
       }
     }
-    // Eight features of random weights: far above guessing is all that can be asked.
+    // Eight features of random weights: only an accuracy far above guessing can be expected.
     expect(right / 30).toBeGreaterThan(0.6);
   });
 
-  it('is the same again from its cache, also where that was torn, and is not refused as worse than itself', async () => {
+  it('is the same from its cache, also from a damaged one, and is not refused as worse than itself', async () => {
     await using folder = await tempFolder();
     const storage = folder.path;
     const base = await writeTiny(storage);
@@ -131,7 +131,7 @@ describe('training', () => {
     expect(again.report.gate).toMatchObject({ allowed: true });
   });
 
-  it('refuses a candidate whose new labels are wrong, held against the active head', async () => {
+  it('refuses a candidate with wrong new labels after comparison with the active head', async () => {
     await using folder = await tempFolder();
     const storage = folder.path;
     const base = await writeTiny(storage);
@@ -139,7 +139,7 @@ describe('training', () => {
     const first = await train(storage, base);
     await (await openStore(storage)).promote(first.version);
     {
-      // Someone mixes the keys up: new good parts become stains, and the other way round.
+      // Confused keys: new good parts become stains, and new stains become good.
       await using dataset = await openDataset(storage, { onNotice: () => undefined });
       for (let seed = 200; seed < 206; seed++) {
         await dataset.add({ image: surface('good', seed), label: 'stain', by: 'test' });
@@ -152,7 +152,7 @@ describe('training', () => {
     expect(report.worst.length).toBeGreaterThan(0);
   });
 
-  it('compares with a head of another base by the answers that it left', async () => {
+  it('compares with a head of another base by its recorded answers', async () => {
     await using folder = await tempFolder();
     await using other = await tempFolder();
     const storage = folder.path;
@@ -172,7 +172,7 @@ describe('training', () => {
   });
 });
 
-describe('what cannot be trained on', () => {
+describe('an insufficient dataset', () => {
   it.each([
     ['no labels at all', {}, 'there are no labelled frames'],
     ['one defect label', { stain: 6 }, 'all 6 frames have the label stain'],
@@ -186,14 +186,14 @@ describe('what cannot be trained on', () => {
       { good: 6, stain: 1 },
       'a model version for good parts only needs 10 of them, and there are 6: 4 more; one that knows defects needs 4 of each label: stain has 1',
     ],
-  ])('%s is said', async (_, counts, message) => {
+  ])('%s is reported', async (_, counts, message) => {
     await using folder = await tempFolder();
     const base = await writeTiny(folder.path);
     for (const [name, count] of Object.entries(counts)) await label(folder.path, name as Label, count);
     await expect(train(folder.path, base)).rejects.toMatchObject({ code: 'training-impossible', message });
   });
 
-  it('a damaged image is left out and never stops the rest', async () => {
+  it('a damaged image is omitted and does not stop the training', async () => {
     await using folder = await tempFolder();
     const storage = folder.path;
     const base = await writeTiny(storage);
@@ -206,7 +206,7 @@ describe('what cannot be trained on', () => {
     expect(report.frames).toBe(11);
   });
 
-  it('what is stopped leaves no version', async () => {
+  it('a stopped training leaves no version', async () => {
     await using folder = await tempFolder();
     const storage = folder.path;
     const base = await writeTiny(storage);
@@ -219,7 +219,7 @@ describe('what cannot be trained on', () => {
 });
 
 describe('a disk that cannot be written', () => {
-  it('where the candidate cannot be kept it says so, and the active head stays', async () => {
+  it('a candidate that cannot be stored is reported, and the active head stays', async () => {
     await using folder = await tempFolder();
     const storage = folder.path;
     const base = await writeTiny(storage);
@@ -233,8 +233,8 @@ describe('a disk that cannot be written', () => {
   });
 });
 
-describe('hard sets', () => {
-  it('trains with one image more than the least, and says what cannot be promised', async () => {
+describe('small sets', () => {
+  it('trains with one image more than the minimum, and reports which rates cannot be promised', async () => {
     await using folder = await tempFolder();
     const storage = folder.path;
     const base = await writeTiny(storage);
@@ -258,7 +258,7 @@ describe('a candidate on another base', () => {
     const first = await train(storage, 'one');
     const store = await openStore(storage);
     await store.promote(first.version);
-    // The active head has left no answers to these.
+    // The active head has no recorded answers for these.
     for (const one of everything) await label(storage, one, 4, 100);
     const { notices, report, version } = await train(storage, 'one', { base: 'two' });
     expect(notices).toEqual([]);
@@ -274,7 +274,7 @@ describe('a candidate on another base', () => {
     };
     await promoteVersion(config, version, { by: 'test', override: 'a test' });
     expect((await withBaseInUse(config.model, storage)).base).toBe('two');
-    // From now on, training uses the base that was switched to.
+    // From now on, training uses the new base.
     const next = await train(storage, 'one');
     expect((await store.read(next.version)).manifest.base.name).toBe('two');
   });

@@ -20,7 +20,7 @@ const tsconfig = {
   include: ['agent'],
 };
 
-test('a build replaces only what changed, deletes what is stale, and keeps dist where it does not compile', async () => {
+test('a build replaces changed files only, deletes old ones, and keeps dist after a compiler error', async () => {
   await using folder = await tempFolder();
   const at = (...names: string[]) => join(folder.path, ...names);
   const build = () =>
@@ -55,7 +55,7 @@ test('a build replaces only what changed, deletes what is stale, and keeps dist 
   expect(readdirSync(folder.path).filter((name) => name.startsWith('.dist'))).toEqual([]);
 });
 
-test('npm run dev starts the agent again after each change that compiles, and ends it with itself', async () => {
+test('npm run dev restarts the agent after each change that compiles, and ends it when it ends', async () => {
   await using folder = await tempFolder();
   const at = (...names: string[]) => join(folder.path, ...names);
   for (const name of ['config', 'models', 'calibration', 'agent', 'test']) mkdirSync(at(name));

@@ -33,8 +33,8 @@ describe('the compose files', () => {
   const main = read('compose.yaml');
   const services = Object.entries(main.services as Record<string, Service>);
 
-  it.each(files)('%s fits the compose specification', (name) => {
-    // The specification's own schema, as dclint ships it.
+  it.each(files)('%s agrees with the compose specification', (name) => {
+    // The schema of the specification, included in dclint.
     const schema = JSON.parse(
       readFileSync(join(packageRoot, 'node_modules/dclint/schemas/compose.schema.json'), 'utf8'),
     );
@@ -45,7 +45,7 @@ describe('the compose files', () => {
     expect(check({ services: { agent: { imag: 'x' } } })).toBe(false);
   });
 
-  it('every image is pinned, every file that is mounted is here, every secret, volume and network is declared', () => {
+  it('every image is pinned, every mounted file exists, every secret, volume and network is declared', () => {
     for (const [name, service] of services) {
       expect(service.image, name).toMatch(/:v?\d+\.\d+\.\d+$/);
       for (const volume of service.volumes ?? []) {
@@ -55,12 +55,12 @@ describe('the compose files', () => {
       }
       for (const secret of service.secrets ?? []) expect(main.secrets, name).toHaveProperty(secret);
       for (const network of service.networks ?? []) expect(main.networks, name).toHaveProperty(network);
-      // Nothing is offered to the plant's network that someone has not decided.
+      // No port is published on the plant's network by default.
       for (const port of service.ports ?? []) expect(port, name).toMatch(/^127\.0\.0\.1:/);
     }
   });
 
-  it('what is built is a stage of a Dockerfile', () => {
+  it('every built image is a stage of a Dockerfile', () => {
     for (const name of files) {
       const build = { ...main.services.agent.build, ...read(name).services.agent?.build };
       const file = resolve(folder, build.context, build.dockerfile);
@@ -96,7 +96,7 @@ describe('the compose files', () => {
 });
 
 describe.skipIf(mosquittoMissing !== undefined)('the broker, as configured', () => {
-  /** Runs mosquitto with a file of ours; only paths and ports are those of this machine. */
+  /** Runs mosquitto with a shipped file; only paths and ports are changed for this machine. */
   async function openBroker(scratch: string, name: string) {
     const ports = { health: await freePort(), plant: await freePort() };
     const secrets = join(scratch, 'secrets');
@@ -145,7 +145,7 @@ describe.skipIf(mosquittoMissing !== undefined)('the broker, as configured', () 
   const connect = (url: string, options: mqtt.IClientOptions) =>
     mqtt.connectAsync(url, { ...options, reconnectPeriod: 0, connectTimeout: 5_000 }, false);
 
-  it('lets nobody in without a password, an agent write only its own topics, and a PLC command it', async () => {
+  it('requires a password, lets an agent write only its own topics, and a PLC send commands to it', async () => {
     await using scratch = await tempFolder();
     await using broker = await openBroker(scratch.path, 'mosquitto.conf');
     const url = `mqtt://127.0.0.1:${broker.plant}`;
@@ -173,7 +173,7 @@ describe.skipIf(mosquittoMissing !== undefined)('the broker, as configured', () 
       await scada.publishAsync('qc/press-3/command/mode', 'forged', { qos: 1 });
       await agent.publishAsync('qc/press-3/top/result', 'own', { qos: 1 });
       await plc.publishAsync('qc/press-3/command/trigger', 'now', { qos: 1 });
-      await until(() => heard.length >= 3, { what: 'what is allowed' });
+      await until(() => heard.length >= 3, { what: 'the permitted messages' });
       expect(heard.sort()).toEqual([
         'agent qc/press-3/command/trigger now',
         'scada qc/press-3/command/trigger now',
@@ -186,7 +186,7 @@ describe.skipIf(mosquittoMissing !== undefined)('the broker, as configured', () 
     await health.endAsync(true);
   });
 
-  it('speaks TLS where that is asked for', async () => {
+  it('uses TLS if it is configured', async () => {
     await using scratch = await tempFolder();
     await using broker = await openBroker(scratch.path, 'mosquitto-tls.conf');
     const login = { username: 'press-3', password: 'secret of press-3' };

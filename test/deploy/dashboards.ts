@@ -1,4 +1,4 @@
-/** The dashboards that ship, by a schema of our own: stricter than Grafana, which shows a broken panel rather than refuse it. */
+/** A schema of the shipped dashboards: stricter than Grafana, which shows a broken panel without an error. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -6,7 +6,7 @@ import { packageRoot } from '../../config/package.ts';
 
 const folder = join(packageRoot, 'deploy/grafana/dashboards');
 
-/** As Grafana writes a variable. */
+/** A variable in the notation of Grafana. */
 const anySource = `$${'{datasource}'}`;
 const source = z.strictObject({ type: z.literal('prometheus'), uid: z.literal(anySource) });
 const count = z.number().int().min(0);
@@ -17,7 +17,7 @@ const gridPos = z.strictObject({
   h: count.min(1).max(20),
 });
 
-/** Units of Grafana's own list that the dashboards may use; a misspelt one is shown as text behind the number. */
+/** Units of Grafana that the dashboards may use; Grafana shows a misspelt one as text after the number. */
 const unit = z.enum(['none', 'percentunit', 's', 'bytes', 'ops']);
 
 const target = z.strictObject({
@@ -110,7 +110,7 @@ export const dashboardSchema = z.looseObject({
 export type Dashboard = z.output<typeof dashboardSchema>;
 export type Panel = z.output<typeof panel>;
 
-/** As they lie on disk, unchecked. */
+/** The files on disk, unchecked. */
 export const dashboardFiles = readdirSync(folder).map((file) => ({
   file,
   json: JSON.parse(readFileSync(join(folder, file), 'utf8')) as unknown,
@@ -121,7 +121,7 @@ export function panelsOf({ panels }: Dashboard): Panel[] {
   return panels.filter((one): one is Panel => one.type !== 'row');
 }
 
-/** Variables that Grafana itself gives a value to. */
+/** Built-in variables of Grafana. */
 const builtIn: Readonly<Record<string, string>> = {
   __rate_interval: '5s',
   __interval: '1s',
@@ -129,8 +129,8 @@ const builtIn: Readonly<Record<string, string>> = {
 };
 
 /**
- * An expression with its variables replaced, as Grafana does: of a variable with several values `(a|b)`, each escaped for a
- * regular expression. @throws where a variable has no value
+ * An expression with its variables replaced as in Grafana: several values become `(a|b)`, each escaped for a regular
+ * expression. @throws if a variable has no value
  */
 export function interpolated(
   expr: string,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { packageRoot } from '../../config/package.ts';
 
-/** What `apt-get install` gets: the words after its options, up to the next command. */
+/** Packages of `apt-get install`: the words after its options, up to the next command. */
 function installed(file: string): string[] {
   const text = readFileSync(join(packageRoot, file), 'utf8').replaceAll('\\\n', ' ');
   const arguments_ = /apt-get install ([^\n&]*)/.exec(text)?.[1] ?? '';

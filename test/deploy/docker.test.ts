@@ -20,7 +20,7 @@ function stagesOf(dockerfile: Dockerfile): { readonly from: From; readonly steps
   return stages;
 }
 
-/** The rules of hadolint that matter here, by its numbers; DL3008 (versions of apt packages) is left out on purpose. */
+/** Relevant rules of hadolint, by number; DL3008 (versions of apt packages) is omitted intentionally. */
 function mistakes(text: string): string[] {
   const found: string[] = [];
   const stages = stagesOf(DockerfileParser.parse(text));
@@ -63,13 +63,13 @@ function mistakes(text: string): string[] {
 describe.each(files)('deploy/docker/%s', (name) => {
   const text = read(name);
   const stages = stagesOf(DockerfileParser.parse(text));
-  /** Stages that nothing is built on: what is run. */
+  /** Final stages, which no other stage uses. */
   const final = stages.filter(({ from }) => {
     const stage = from.getBuildStage();
     return stage === null || !new RegExp(`(--from=|FROM )${stage}(\\s|$)`, 'm').test(text);
   });
 
-  it('has no mistake that a linter knows', () => {
+  it('has no mistake known to the linter', () => {
     const said = validate(text).filter(({ severity }) => severity === ValidationSeverity.ERROR);
     expect(said.map(({ message }) => message)).toEqual([]);
     expect(mistakes(text)).toEqual([]);
@@ -87,7 +87,7 @@ describe.each(files)('deploy/docker/%s', (name) => {
     }
   });
 
-  it('every file it copies from here is here', () => {
+  it('every copied file exists', () => {
     for (const { steps } of stages) {
       for (const step of steps.filter((one) => one.getKeyword() === 'COPY')) {
         const args = step.getArguments().map((argument) => argument.getValue());
@@ -105,7 +105,7 @@ describe.each(files)('deploy/docker/%s', (name) => {
   });
 });
 
-it('onnxruntime on the Jetson is of the version that the binding asks for', () => {
+it('onnxruntime on the Jetson has the version required by the binding', () => {
   const { version: installed } = JSON.parse(
     readFileSync(join(packageRoot, 'node_modules/onnxruntime-node/package.json'), 'utf8'),
   ) as { version: string };

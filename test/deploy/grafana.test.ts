@@ -10,7 +10,7 @@ import { type Dashboard, dashboardFiles, dashboardSchema, interpolated, panelsOf
 const promtoolMissing = spawnSync('promtool', ['--version']).error !== undefined;
 if (promtoolMissing) console.warn('skipped: promtool is not installed here');
 
-/** Any values: whether an expression parses does not depend on them. */
+/** Arbitrary values: they do not affect whether an expression can be parsed. */
 const anything = { datasource: 'd', station: 's', camera: ['a', 'b.c'], recipe: ['a'], window: '30m' };
 
 function expressionsOf({ panels: _, ...dashboard }: Dashboard, panels: Dashboard['panels']) {
@@ -22,20 +22,20 @@ describe.each(dashboardFiles)('$file', ({ file, json }) => {
   const dashboard = dashboardSchema.parse(json);
   const panels = panelsOf(dashboard);
 
-  it('is named after its uid, and links to dashboards that ship', () => {
+  it('is named after its uid, and links to shipped dashboards', () => {
     expect(file).toBe(`${dashboard.uid}.json`);
     const uids = dashboardFiles.map((one) => `/d/${(one.json as Dashboard).uid}`);
     for (const { url } of dashboard.links) expect(uids).toContain(url);
   });
 
-  it('has no two panels of one id or one title within a row', () => {
+  it('has no two panels with the same id or title within a row', () => {
     const ids = dashboard.panels.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
     const titles = panels.map(({ title }) => title);
     expect(new Set(titles).size).toBe(titles.length);
   });
 
-  it('has no two panels in one place, none beyond the edge, and no holes above a row', () => {
+  it('has no overlapping panels, none beyond the edge, and no gaps above a row', () => {
     const taken = new Map<string, number>();
     for (const { id, gridPos } of dashboard.panels) {
       expect(gridPos.x + gridPos.w, `panel ${id}`).toBeLessThanOrEqual(24);
@@ -50,7 +50,7 @@ describe.each(dashboardFiles)('$file', ({ file, json }) => {
     for (let y = 0; y < height; y++) expect(taken.has(`0 ${y}`), `line ${y} begins empty`).toBe(true);
   });
 
-  it('asks for the variables that it has, and for each of them', () => {
+  it('uses exactly its declared variables', () => {
     const known = dashboard.templating.list.map(({ name }) => name);
     const definitions = dashboard.templating.list.flatMap((one) =>
       one.type === 'query' ? one.definition : [],
@@ -62,7 +62,7 @@ describe.each(dashboardFiles)('$file', ({ file, json }) => {
     expect([...asked].sort()).toEqual(known.filter((name) => name !== 'datasource').sort());
   });
 
-  it('keeps to the chosen station in every query', () => {
+  it('selects the chosen station in every query', () => {
     for (const expr of expressionsOf(dashboard, dashboard.panels))
       expect(expr).toContain('station=~"$station"');
   });
@@ -99,7 +99,7 @@ it('provisions the data source and the folder where the documentation puts the d
   }
 });
 
-describe('the KPIs that such projects are judged by', () => {
+describe('the KPIs of such projects', () => {
   const line = dashboardSchema.parse(dashboardFiles.find(({ file }) => file === 'qc-line.json')!.json);
   const kpis = {
     'Accuracy and F1': /accuracy[\s\S]*macro_f1/,
@@ -114,7 +114,7 @@ describe('the KPIs that such projects are judged by', () => {
   });
 });
 
-it('replaces variables as Grafana does', () => {
+it('replaces variables like Grafana', () => {
   expect(interpolated('a{c=~"$c"}[$w]', { c: ['x.y', 'z'], w: '5m' })).toBe('a{c=~"(x\\\\.y|z)"}[5m]');
   expect(interpolated('a{c=~"$c"}', { c: ['x'] })).toBe('a{c=~"x"}');
   expect(() => interpolated('$nobody', {})).toThrow('$nobody');

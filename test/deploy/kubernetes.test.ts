@@ -15,12 +15,12 @@ interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };
-  // biome-ignore lint/suspicious/noExplicitAny: looked into only after its own schema has proved it
+  // biome-ignore lint/suspicious/noExplicitAny: used only after validation by its schema
   readonly spec: any;
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** Checked against the API's own OpenAPI schema, as kubeconform does. Throws where it does not fit. */
+/** Validates against the OpenAPI schema of the API, like kubeconform. Throws if it does not match. */
 async function validate(manifest: Manifest): Promise<void> {
   const { apiVersion, kind } = manifest;
   const models = apiVersion.startsWith('monitoring.coreos.com/')
@@ -39,7 +39,7 @@ describe.skipIf(missing !== undefined)('the manifests of a fleet', () => {
     fleet = parseAllDocuments(built.stdout).map((document) => document.toJS() as Manifest);
   });
 
-  it('every one fits the schema of its kind, and a mistake would be found', async () => {
+  it('each agrees with the schema of its kind, and a mistake would be found', async () => {
     expect(fleet.length).toBeGreaterThan(12);
     for (const manifest of fleet) await validate(manifest);
     const [set] = of('StatefulSet');
@@ -48,7 +48,7 @@ describe.skipIf(missing !== undefined)('the manifests of a fleet', () => {
     await expect(validate(wrong)).rejects.toThrow('periodSeconds must be integer');
   });
 
-  it('each station has an agent, a volume, a configuration and a secret of its own', () => {
+  it('each station has its own agent, volume, configuration and secret', () => {
     const sets = of('StatefulSet');
     expect(sets.map(({ metadata }) => metadata.name)).toEqual(['qc-agent-press-3', 'qc-agent-press-4']);
     for (const { metadata, spec } of sets) {
@@ -70,7 +70,7 @@ describe.skipIf(missing !== undefined)('the manifests of a fleet', () => {
     expect(sets[1]!.spec.template.spec.containers[0].image).toMatch(/-cuda$/);
   });
 
-  it('a camera that is away makes a pod not ready, and never restarts it', () => {
+  it('an offline camera makes a pod not ready, and never restarts it', () => {
     for (const { spec } of of('StatefulSet')) {
       const [agent] = spec.template.spec.containers;
       expect(agent.readinessProbe.httpGet.path).toBe('/readyz');
@@ -78,11 +78,11 @@ describe.skipIf(missing !== undefined)('the manifests of a fleet', () => {
       expect(agent.startupProbe.httpGet.path).toBe('/healthz');
       expect(spec.template.spec.enableServiceLinks).toBe(false);
     }
-    // Page and metrics are reached all the same.
+    // Page and metrics remain reachable.
     for (const { spec } of of('Service')) expect(spec.publishNotReadyAddresses).toBe(true);
   });
 
-  it('pods keep the restricted Pod Security Standard, which the namespace enforces', () => {
+  it('pods satisfy the restricted Pod Security Standard, which the namespace enforces', () => {
     for (const { spec } of of('StatefulSet')) {
       const pod = spec.template.spec;
       expect(pod.securityContext).toMatchObject({

@@ -18,15 +18,15 @@ const said = (verdict: 'pass' | 'fail', drawn: boolean, version = 'v2') => ({
   drawn,
 });
 
-it('counts escapes and false rejects among parts drawn by chance alone', () => {
+it('counts escapes and false rejects among randomly drawn parts only', () => {
   const frames = [
     frame('dent', said('pass', true)),
     ...Array.from({ length: 9 }, () => frame('dent', said('fail', true))),
     ...Array.from({ length: 19 }, () => frame('good', said('pass', true))),
     frame('good', said('fail', true)),
-    // Offered because they were doubtful: they would make it look worse than it is.
+    // Offered because they were doubtful: they would increase the rates.
     ...Array.from({ length: 30 }, () => frame('dent', said('pass', false))),
-    // Another head, or none, had judged these.
+    // Parts judged by another head or by none.
     frame('dent', said('pass', true, 'v1')),
     frame('dent'),
   ];
@@ -37,7 +37,7 @@ it('counts escapes and false rejects among parts drawn by chance alone', () => {
   expect(corrections).toBe(32);
 });
 
-it('knows nothing before anything was drawn', () => {
+it('has no estimate before a part was drawn', () => {
   expect(estimateOf([], ['good'], undefined)).toMatchObject({
     escapes: { of: 0, low: 0, high: 1 },
     corrections: 0,

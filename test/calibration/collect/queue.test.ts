@@ -25,18 +25,18 @@ const part = (changes: Partial<JudgedPart> = {}): JudgedPart => {
   };
 };
 const ids = (queue: Queue) => queue.list().map(({ resultId }) => resultId);
-/** No part is drawn by chance. */
+/** No part is drawn randomly. */
 const never = () => 0.99;
 const enough = () => 100;
 
 describe('the queue of parts worth a label', () => {
-  it('leaves out what is sure and known', () => {
+  it('omits certain and known parts', () => {
     const queue = createQueue({ random: never, countOf: enough });
     queue.offer(part());
     expect(queue.size).toBe(0);
   });
 
-  it('puts the most instructive first, and says why', () => {
+  it('puts the most useful first, with the reason', () => {
     const queue = createQueue({ random: never, countOf: (label) => (label === 'dent' ? 2 : 100) });
     queue.offer(part({ label: 'dent', verdict: 'fail' }));
     queue.offer(part({ votes: { frames: 3, agree: 2 } }));
@@ -55,13 +55,13 @@ describe('the queue of parts worth a label', () => {
     expect(queue.list()[2]!.probability).toBe(0.5);
   });
 
-  it('takes everything while there is no head', () => {
+  it('accepts all parts without a head', () => {
     const queue = createQueue({ random: never, countOf: () => 0 });
     queue.offer(part({ label: null, probability: null, verdict: 'uncertain' }));
     expect(queue.list()[0]!.why).toBe('no model has been trained yet');
   });
 
-  it('passes over what looks the same as what waits, was labelled or was skipped', () => {
+  it('omits parts that look like a waiting, labelled or skipped one', () => {
     const queue = createQueue({ random: never, countOf: enough });
     const first = part({ unfamiliar: true });
     queue.offer(first);
@@ -72,7 +72,7 @@ describe('the queue of parts worth a label', () => {
     expect(queue.size).toBe(0);
   });
 
-  it('is bounded: the least instructive go first', () => {
+  it('has a limit: the least useful are removed first', () => {
     const queue = createQueue({ random: never, countOf: enough });
     const strange = part({ unfamiliar: true });
     queue.offer(strange);
@@ -81,21 +81,21 @@ describe('the queue of parts worth a label', () => {
     expect(ids(queue)[0]).toBe(strange.resultId);
   });
 
-  it('draws a tenth by chance, whatever was said, and offers them among the others', () => {
+  it('draws a tenth randomly, with any verdict, and offers them among the others', () => {
     const queue = createQueue({ random: seededRandom(7).next, countOf: enough });
     for (let i = 0; i < 100; i++) queue.offer(part({ verdict: 'uncertain' }));
     const drawn = queue.list().filter((one) => one.drawn);
     expect(drawn.length).toBeGreaterThan(3);
     expect(drawn.length).toBeLessThan(20);
     expect(queue.list()[4]!.drawn).toBe(true);
-    // A part that is sure is only ever drawn.
+    // A certain part is offered only if it is drawn.
     const sure = createQueue({ random: seededRandom(7).next, countOf: enough });
     for (let i = 0; i < 1_000; i++) sure.offer(part());
     expect(sure.size).toBe(20);
     expect(sure.list().every(({ why }) => why === 'drawn at random')).toBe(true);
   });
 
-  it('drops what has become known while it waited', () => {
+  it('removes parts that became known while they waited', () => {
     let dents = 9;
     const queue = createQueue({ random: never, countOf: (label) => (label === 'dent' ? dents : 100) });
     queue.offer(part({ label: 'dent', verdict: 'fail' }));
@@ -109,7 +109,7 @@ describe('the queue of parts worth a label', () => {
     expect(queue.size).toBe(1);
   });
 
-  it('an undo brings a part back as the first', () => {
+  it('an undo returns a part as the first', () => {
     const queue = createQueue({ random: never, countOf: enough });
     for (let i = 0; i < 3; i++) queue.offer(part({ unfamiliar: true }));
     const last = queue.list().at(-1)!;

@@ -16,7 +16,7 @@ import { type Label, surface } from '../surface.ts';
 
 const perLabel = 10;
 
-/** Parts of three labels, and three tiny bases: one that sees, one that sees with other weights, one that sees nothing. */
+/** Parts of three labels, and three tiny bases: two with different weights, and one with constant features. */
 async function site(storage: string, base: string, labels: readonly Label[] = ['good', 'stain', 'bright']) {
   await using dataset = await openDataset(storage, { onNotice: () => undefined });
   for (const label of labels) {
@@ -46,7 +46,7 @@ function deps(signal?: AbortSignal) {
 }
 
 describe('comparing bases', () => {
-  it('recommends the one that is significantly better, with figures of all', async () => {
+  it('recommends the significantly better one, with figures of all', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path, 'blind');
     const heard = deps();
@@ -83,7 +83,7 @@ describe('comparing bases', () => {
     expect(heard.steps).toContain(`seeing: computing features ${3 * perLabel}/${3 * perLabel}`);
   }, 150_000);
 
-  it('keeps the base in use where there is no significant difference', async () => {
+  it('keeps the base in use without a significant difference', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path, 'seeing');
     const { text, json } = await modelsCompareCommand(config, { names: ['alike', 'blind'] }, deps());
@@ -115,7 +115,7 @@ describe('comparing bases', () => {
     expect(recommended).toBeNull();
   }, 60_000);
 
-  it('leaves no result if it is stopped, and continues with the features it has', async () => {
+  it('leaves no result if it is stopped, and later continues with the stored features', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path, 'seeing', ['good', 'stain']);
     const stop = new AbortController();
@@ -132,7 +132,7 @@ describe('comparing bases', () => {
     await expect(access(join(folder.path, 'models'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  it('names what it cannot compare', async () => {
+  it('names bases that it cannot compare', async () => {
     await using folder = await tempFolder();
     const config = await site(folder.path, 'seeing', ['good']);
     await expect(compareBases(config, {}, deps())).rejects.toMatchObject({ code: 'training-impossible' });

@@ -4,7 +4,7 @@ import type { BaseFigures, Difference } from '../../../calibration/compare/compa
 import { recommend } from '../../../calibration/compare/recommend.ts';
 import { holm, paired } from '../../../calibration/compare/significance.ts';
 
-/** 20 frames: the first `won` only the one gets right, the next `lost` only the other. */
+/** 20 frames: the first `won` are right only for one base, the next `lost` only for the other. */
 function answers(won: number, lost: number) {
   const frames = Array.from({ length: 20 }, (_, i) => i);
   return { one: frames.map((i) => i < won || i >= won + lost), other: frames.map((i) => i >= won) };
@@ -12,7 +12,7 @@ function answers(won: number, lost: number) {
 const alone = Array.from({ length: 20 }, (_, i) => i);
 
 describe('the paired test', () => {
-  it('is McNemar’s exact test if each frame is a part of its own', () => {
+  it('is McNemar’s exact test if each frame is a separate part', () => {
     const { one, other } = answers(8, 1);
     const found = paired(one, other, alone, 1);
     // 2 · (1 + 9) / 2⁹
@@ -21,7 +21,7 @@ describe('the paired test', () => {
     expect(found.low).toBeGreaterThan(0);
     expect(found.low).toBeLessThan(35);
     expect(found.high).toBeGreaterThan(35);
-    // The other way round.
+    // The bases exchanged.
     const back = paired(other, one, alone, 1);
     expect(back.p).toBeCloseTo(found.p, 10);
     expect(back.points).toBe(-35);

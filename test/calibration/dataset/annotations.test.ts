@@ -29,13 +29,13 @@ async function shapesOf(storage: string): Promise<Record<string, readonly Shape[
   return Object.fromEntries(await Promise.all(entries));
 }
 
-test('what is marked stays with its frame through another label, removal and undo', async () => {
+test('marks stay with their frame after another label, removal and undo', async () => {
   await using folder = await tempFolder();
   const storage = folder.path;
   const id = await add(storage, 1, box(0.25));
   expect(await shapesOf(storage)).toEqual({ [id]: [box(0.25)] });
   const written = await readFile(fileOf(storage));
-  // Known already: nothing is added.
+  // Already known: nothing is added.
   await add(storage, 1, box(0.25));
   await add(storage, 1);
   expect(await readFile(fileOf(storage))).toEqual(written);
@@ -57,7 +57,7 @@ test('what is marked stays with its frame through another label, removal and und
   );
 });
 
-test('wherever the file is cut off, whole lines are there and what follows can be added', async () => {
+test('after a cut at any position, complete lines are read and new ones can be added', async () => {
   await using folder = await tempFolder();
   const storage = folder.path;
   const first = await add(storage, 1, box(0.25));
@@ -70,12 +70,12 @@ test('wherever the file is cut off, whole lines are there and what follows can b
     await add(storage, 2, box(0.5));
     expect(await shapesOf(storage)).toEqual({ [first]: [box(0.25)], [second]: [box(0.5)] });
   }
-  // A damaged line is that of one frame only.
+  // A damaged line affects one frame only.
   await appendFile(fileOf(storage), `{"schema":1,"id":"${first}","at":"?"}\n`);
   expect(await shapesOf(storage)).toEqual({ [first]: undefined, [second]: [box(0.5)] });
 });
 
-test('a backup brings what is marked back', async () => {
+test('a backup restores marks', async () => {
   await using folder = await tempFolder();
   const [from, to] = [join(folder.path, 'from'), join(folder.path, 'to')];
   const id = await add(from, 1, box(0.25));

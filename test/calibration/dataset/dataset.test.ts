@@ -14,7 +14,7 @@ import type { Image } from '../../../models/image.ts';
 import { decodePicture } from '../../../models/prepare/decode.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 
-function drawn(value: number, width = 6, height = 4): Image {
+function flatImage(value: number, width = 6, height = 4): Image {
   return { width, height, data: new Uint8Array(width * height * 3).fill(value) };
 }
 
@@ -24,7 +24,7 @@ async function open(storage: string) {
   return Object.assign(dataset, { notices });
 }
 
-/** Every image under a label's folder, as an ImageFolder reader sees them. */
+/** All images in the folders of labels, as read by ImageFolder. */
 async function imageFolder(storage: string): Promise<string[]> {
   const folder = join(storage, 'dataset');
   const labels = (await readdir(folder, { withFileTypes: true })).filter(
@@ -38,31 +38,34 @@ async function imageFolder(storage: string): Promise<string[]> {
   return found.flat().sort();
 }
 
-test('a labelled image lies in the folder of its label, is kept once, and says who labelled it and when', async () => {
+test('a labelled image is stored once, in the folder of its label, with person and time', async () => {
   await using folder = await tempFolder();
   await using dataset = await open(folder.path);
   const facts = { by: 'anna', partId: 'A-1', camera: 'top', capturedAt: '2026-11-24T06:00:00.000Z' };
-  const { id, outcome } = await dataset.add({ image: drawn(1), label: ' good ', ...facts });
+  const { id, outcome } = await dataset.add({ image: flatImage(1), label: ' good ', ...facts });
   expect(outcome).toBe('added');
-  expect(await dataset.add({ image: drawn(1), label: 'good', by: 'ben' })).toEqual({ id, outcome: 'same' });
-  expect(await dataset.add({ image: drawn(1, 4, 6), label: 'good', by: 'ben' })).toMatchObject({
+  expect(await dataset.add({ image: flatImage(1), label: 'good', by: 'ben' })).toEqual({
+    id,
+    outcome: 'same',
+  });
+  expect(await dataset.add({ image: flatImage(1, 4, 6), label: 'good', by: 'ben' })).toMatchObject({
     outcome: 'added',
   });
   const [first] = dataset.frames;
   expect(first).toMatchObject({ id, label: 'good', labelledBy: 'anna', partId: 'A-1', camera: 'top' });
   expect(first!.file).toBe(join(folder.path, 'dataset', 'good', `${id}.png`));
-  expect((await decodePicture(await readFile(first!.file))).data).toEqual(Buffer.from(drawn(1).data));
+  expect((await decodePicture(await readFile(first!.file))).data).toEqual(Buffer.from(flatImage(1).data));
   expect(await imageFolder(folder.path)).toHaveLength(2);
 });
 
-test('relabelling, removing and undoing move the image, and outlive a restart', async () => {
+test('relabelling, removing and undoing move the image, and persist after a restart', async () => {
   await using folder = await tempFolder();
   const revisions: string[] = [];
   {
     await using dataset = await open(folder.path);
     const note = () => revisions.push(dataset.revision);
-    const { id: a } = await dataset.add({ image: drawn(1), label: 'good', by: 'anna' });
-    const { id: b } = await dataset.add({ image: drawn(2), label: 'good', by: 'anna' });
+    const { id: a } = await dataset.add({ image: flatImage(1), label: 'good', by: 'anna' });
+    const { id: b } = await dataset.add({ image: flatImage(2), label: 'good', by: 'anna' });
     note();
     await dataset.relabel([a, b], 'scratch', { by: 'ben' });
     note();
@@ -89,15 +92,15 @@ test('relabelling, removing and undoing move the image, and outlive a restart', 
   expect(dataset.notices).toEqual([]);
 });
 
-test('a label with a slash or an emoji is kept as it is; 300 characters and other nonsense are refused', async () => {
+test('a label with a slash or an emoji is stored unchanged; 300 characters and other invalid labels are refused', async () => {
   await using folder = await tempFolder();
   {
     await using dataset = await open(folder.path);
     for (const [value, label] of ['a/b', 'Riß 🙂', '50 %', 'CON:1', '%2F'].entries()) {
-      await dataset.add({ image: drawn(value), label, by: 'anna' });
+      await dataset.add({ image: flatImage(value), label, by: 'anna' });
     }
     const refused = (label: string) =>
-      expect(dataset.add({ image: drawn(9), label, by: 'anna' })).rejects.toMatchObject({
+      expect(dataset.add({ image: flatImage(9), label, by: 'anna' })).rejects.toMatchObject({
         code: 'label-invalid',
       });
     await refused('x'.repeat(300));
@@ -113,30 +116,30 @@ test('a label with a slash or an emoji is kept as it is; 300 characters and othe
   expect(dataset.frames.every(({ file }) => existsSync(file))).toBe(true);
 });
 
-test('there is one writer; a reader needs no lock; a lock whose process is gone gives way', async () => {
+test('there is one writer; a reader needs no lock; the lock of an ended process is replaced', async () => {
   await using folder = await tempFolder();
   {
     await using dataset = await open(folder.path);
-    await dataset.add({ image: drawn(1), label: 'good', by: 'anna' });
+    await dataset.add({ image: flatImage(1), label: 'good', by: 'anna' });
     await expect(open(folder.path)).rejects.toMatchObject({ code: 'dataset-busy' });
     expect((await readDataset(folder.path, () => undefined)).revision).toBe(dataset.revision);
   }
   const lock = join(folder.path, 'dataset', '.lock');
-  // Our parent runs, but did not start when the lock says.
+  // The parent process runs, but its start time differs from the lock.
   for (const stale of ['999999999 1', `${process.ppid} 1`, `${process.pid} 1`, 'nonsense', '']) {
     await writeFile(lock, stale);
     await (await open(folder.path))[Symbol.asyncDispose]();
   }
 });
 
-test('wherever the journal is cut off, what was written before is there and what follows can be added', async () => {
+test('after a cut of the journal at any position, earlier changes are read and new ones can be added', async () => {
   await using folder = await tempFolder();
   const journal = join(folder.path, 'dataset', 'labels.jsonl');
   const ends: number[] = [0];
   {
     await using dataset = await open(folder.path);
     for (let i = 0; i < 3; i++) {
-      await dataset.add({ image: drawn(i), label: 'good', by: 'anna' });
+      await dataset.add({ image: flatImage(i), label: 'good', by: 'anna' });
       ends.push((await readFile(journal)).length);
     }
   }
@@ -150,19 +153,19 @@ test('wherever the journal is cut off, what was written before is there and what
   await writeFile(journal, whole.subarray(0, ends[2]! + 5));
   await using dataset = await open(folder.path);
   expect(dataset.frames).toHaveLength(2);
-  // The image whose line was torn was never acknowledged: it is no longer among the labelled ones.
+  // The change in the torn line was never acknowledged: its image is not among the labelled ones.
   expect(await imageFolder(folder.path)).toHaveLength(2);
   expect(dataset.notices.join()).toContain('set aside');
-  await dataset.add({ image: drawn(2), label: 'scratch', by: 'anna' });
+  await dataset.add({ image: flatImage(2), label: 'scratch', by: 'anna' });
   expect((await readDataset(folder.path, () => undefined)).frames).toHaveLength(3);
 });
 
-test('a damaged line, an image moved by hand and one that is gone cost only themselves', async () => {
+test('a damaged line, a moved image and a missing one affect no other frames', async () => {
   await using folder = await tempFolder();
   const journal = join(folder.path, 'dataset', 'labels.jsonl');
   {
     await using dataset = await open(folder.path);
-    for (let i = 0; i < 4; i++) await dataset.add({ image: drawn(i), label: 'good', by: 'anna' });
+    for (let i = 0; i < 4; i++) await dataset.add({ image: flatImage(i), label: 'good', by: 'anna' });
     const [first, second] = dataset.frames;
     await mkdir(join(folder.path, 'dataset', 'elsewhere'));
     await rename(first!.file, join(folder.path, 'dataset', 'elsewhere', `${first!.id}.png`));
@@ -178,7 +181,7 @@ test('a damaged line, an image moved by hand and one that is gone cost only them
   ]);
 });
 
-test('a process killed at any moment loses at most the change it was making', {
+test('a process killed at any moment loses at most its current change', {
   timeout: 240_000,
 }, async () => {
   await using folder = await tempFolder();
@@ -208,7 +211,7 @@ test('a process killed at any moment loses at most the change it was making', {
     changes += lines.filter((line) => line.startsWith('done')).length;
 
     await using dataset = await open(folder.path);
-    // `try` is out before a change begins: after `done` nothing may differ, after `try` at most that one change.
+    // `try` is printed before a change begins: after `done` nothing may differ, after `try` at most that one change.
     if (word === 'done') expect(dataset.revision).toBe(revision);
     else expect(await changesAfter(folder.path, revision!)).toBeLessThanOrEqual(1);
     before = dataset.revision;
@@ -220,7 +223,7 @@ test('a process killed at any moment loses at most the change it was making', {
   expect(changes).toBeGreaterThan(200);
 });
 
-/** How many changes the journal holds after the one that led to this revision. */
+/** Number of changes in the journal after this revision. */
 async function changesAfter(storage: string, revision: string): Promise<number> {
   const { changes } = await readJournal(join(storage, 'dataset', 'labels.jsonl'), () => undefined);
   const state = emptyState();

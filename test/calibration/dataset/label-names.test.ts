@@ -24,7 +24,7 @@ const foldersOf = async (storage: string) =>
   (await readdir(join(storage, 'dataset'))).filter((name) => !/^\.|\.jsonl/.test(name)).sort();
 const journalOf = (storage: string) => join(storage, 'dataset', 'labels.jsonl');
 
-/** Adds lines to a journal as an earlier version did. */
+/** Adds lines of an earlier version to a journal. */
 async function journal(storage: string, changes: readonly object[]): Promise<void> {
   const at = '2026-11-24T07:00:00.000Z';
   const lines = changes.map((change) => `${JSON.stringify({ schema: 1, at, by: 'anna', ...change })}\n`);
@@ -100,7 +100,7 @@ test('a dataset with such labels is repaired when it is opened, and its backup c
     { kind: 'relabel', ids: [ids[1]!], label: 'labels.jsonl' },
     { kind: 'relabel', ids: [ids[2]!], label: 'scratch' },
     { kind: 'relabel', ids: [ids[3]!], label: '..' },
-    // Takes back the one before, which had no effect, and nothing else.
+    // Undoes the previous one, which had no effect, and nothing else.
     { kind: 'undo' },
   ] satisfies Partial<Change>[]);
 
@@ -119,7 +119,7 @@ test('a dataset with such labels is repaired when it is opened, and its backup c
     onNotice: (text: string) => void notices.push(text),
   };
   const target = join(folder.path, 'backup.zip');
-  // As it was damaged, before anybody opened it.
+  // The damaged journal, before it was opened.
   await backup(configFor(storage), { configFile, target }, deps);
   const restored = join(folder.path, 'restored');
   await restore(configFor(restored), target, deps);
@@ -140,7 +140,7 @@ test('a dataset with such labels is repaired when it is opened, and its backup c
   }
 });
 
-test('the folder of a label is gone with its last image, also one that an earlier version left', async () => {
+test('the folder of a label is deleted with its last image, also empty folders of an earlier version', async () => {
   await using folder = await tempFolder();
   {
     await using dataset = await open(folder.path);
@@ -158,7 +158,7 @@ test('the folder of a label is gone with its last image, also one that an earlie
   expect([await foldersOf(folder.path), dataset.frames.length]).toEqual([['defect 98'], 1]);
 });
 
-test('names that only Windows reserves are kept under folders that it can store', async () => {
+test('names reserved by Windows are stored in folders with a valid name', async () => {
   await using folder = await tempFolder();
   {
     await using dataset = await open(folder.path);
@@ -167,7 +167,7 @@ test('names that only Windows reserves are kept under folders that it can store'
     }
     expect(await foldersOf(folder.path)).toEqual(['%4EUL', '%61ux.b', 'i.O%2E']);
   }
-  // As an earlier version stored it.
+  // The folder name of an earlier version.
   await rename(join(folder.path, 'dataset', 'i.O%2E'), join(folder.path, 'dataset', 'i.O.'));
   await using dataset = await open(folder.path);
   expect([dataset.frames.length, dataset.notices]).toEqual([3, []]);

@@ -39,7 +39,7 @@ test('each kind of shape has a place, with its extent', async () => {
     [0.25, 1],
     [0, 1],
   ];
-  // The centre of gravity of the angle lies outside of it.
+  // The centre of gravity of an L shape is outside of it.
   const [x, y] = (await centerOf({ kind: 'polygon', ...scratch, points: corner }))!;
   expect([x! < 0.25 || y! < 0.25, x! > 0, y! > 0]).toEqual([true, true, true]);
   const triangle: [number, number][] = [
@@ -57,14 +57,14 @@ test('a mask has the place of its largest blob, inside of it', async () => {
   expect(
     await centerOf(await mask(['#.........', '....##....', '...##.....', '#.........', '..........'])),
   ).toEqual([0.45, 0.4, 0.3, 0.4]);
-  // A ring: the nearest of its pixels.
+  // A ring: its nearest pixel.
   const [x, y] = (await centerOf(await mask(['.....', '.###.', '.#.#.', '.###.', '.....'])))!;
   expect(['.###.', '.#.#.', '.###.'][Math.floor(y! * 5) - 1]?.[Math.floor(x! * 5)]).toBe('#');
   expect(await centerOf(await mask(['...', '...']))).toBeUndefined();
   expect(await centerOf({ kind: 'mask', ...scratch, png: 'AAAA' })).toBeUndefined();
 });
 
-test('only what shows the defect counts', async () => {
+test('only marks of the defect count', async () => {
   const at = (label: string, x: number): Shape => ({ kind: 'point', label, x, y: 0.5 });
   const xs = async (label: string, ...shapes: Shape[]) =>
     (await placesOf({ label }, shapes, good)).map(({ x }) => x);
@@ -73,7 +73,7 @@ test('only what shows the defect counts', async () => {
   expect(await xs('good', at('scratch', 0.1), at('good', 0.2))).toEqual([]);
 });
 
-test('points are stored in lines of schema 2, and an older agent reads what it knows', async () => {
+test('points are stored in lines of schema 2, and an older agent ignores them', async () => {
   await using folder = await tempFolder();
   const ids: string[] = [];
   {
@@ -101,7 +101,7 @@ test('points are stored in lines of schema 2, and an older agent reads what it k
   ]);
 });
 
-test('a point of the frame is found in the region, and the other way round', () => {
+test('points are converted between frame and region', () => {
   const region = { x: 0.25, y: 0.5, width: 0.5, height: 0.25 };
   expect(inRegion({ x: 0.5, y: 0.5625 }, region)).toEqual({ x: 0.5, y: 0.25 });
   expect(inFrame({ x: 0.5, y: 0.25 }, region)).toEqual({ x: 0.5, y: 0.5625 });

@@ -1,4 +1,4 @@
-/** Changes a dataset at random until it is killed; says on stdout what was acknowledged. Run as a child process. */
+/** Changes a dataset randomly until it is killed; prints acknowledged changes to stdout. Run as a child process. */
 import { randomInt } from 'node:crypto';
 import { openDataset } from '../../../calibration/dataset/dataset.ts';
 

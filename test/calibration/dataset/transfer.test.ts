@@ -51,7 +51,7 @@ async function imageFolder(folder: string): Promise<void> {
 const box = { kind: 'box', label: 'a/b', x: 0.1, y: 0.2, width: 0.3, height: 0.4 } as const;
 
 for (const target of ['out', 'out.zip']) {
-  test(`what is exported to ${target} comes back as it was, with who labelled it, when and which part`, async () => {
+  test(`an export to ${target} can be imported unchanged, with person, time and part`, async () => {
     await using folder = await tempFolder();
     const [first, second] = [join(folder.path, 'first'), join(folder.path, 'second')];
     {
@@ -140,7 +140,7 @@ test('an export has its marks as COCO JSON for other tools, every kind of shape'
     { bbox: [10, 0, 6, 6], area: 36, segmentation: { size: [12, 16] } },
   ]);
 
-  // As another tool would hand it back
+  // An export of another tool.
   await rm(join(out, 'labels.jsonl'));
   await rm(join(out, 'annotations.jsonl'));
   expect(await take(second, out)).toMatchObject({ layout: 'coco', added: 2, marked: 1, skipped: [] });
@@ -156,7 +156,7 @@ test('an export has its marks as COCO JSON for other tools, every kind of shape'
   }
 });
 
-test('an export that cannot be finished says so and leaves nothing behind', async () => {
+test('a failed export is reported and leaves nothing behind', async () => {
   await using folder = await tempFolder();
   await imageFolder(join(folder.path, 'pictures'));
   await take(folder.path, join(folder.path, 'pictures'));
@@ -172,7 +172,7 @@ test('an export that cannot be finished says so and leaves nothing behind', asyn
   expect((await readdir(folder.path)).sort()).toEqual(['dataset', 'pictures']);
 });
 
-test('bad images are skipped, each with its reason, and the rest is taken in', async () => {
+test('invalid images are skipped, each with its reason, and the others are imported', async () => {
   await using folder = await tempFolder();
   const source = join(folder.path, 'source');
   await imageFolder(source);

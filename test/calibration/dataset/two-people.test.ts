@@ -13,7 +13,7 @@ import { tempFolder } from '../../models/temp-folder.ts';
 
 const anna = { by: 'anna' };
 const ben = { by: 'ben' };
-/** One name, two browsers: nobody has to log in. */
+/** One name and two browsers, without a log-in. */
 const left = { by: 'operator', client: 'browser-left' };
 const right = { by: 'operator', client: 'browser-right' };
 
@@ -24,7 +24,7 @@ for (const [who, one, other] of [
   ['people', anna, ben],
   ['browsers', left, right],
 ] as const) {
-  test(`undo reverts only what the same person did, and says it before: two ${who}`, async () => {
+  test(`undo reverts only changes of the same person, and names them before: two ${who}`, async () => {
     await using folder = await tempFolder();
     {
       await using dataset = await open(folder.path);
@@ -34,7 +34,7 @@ for (const [who, one, other] of [
       await dataset.add({ image: image(2), label: 'scratch', ...other });
       expect(undoView(dataset, one)).toMatchObject({ words: 'label good on part A-17', overtakenBy: null });
     }
-    // Who did what outlives a restart.
+    // The authors of changes persist after a restart.
     await using dataset = await open(folder.path);
     const { frames } = dataset;
     const undone = await dataset.undo(one, dataset.undoable(one)!.line);
@@ -46,7 +46,7 @@ for (const [who, one, other] of [
   });
 }
 
-test('a frame that someone else has changed since is not reverted, and it is said who did', async () => {
+test('a frame changed later by another person is not reverted, and the person is named', async () => {
   await using folder = await tempFolder();
   await using dataset = await open(folder.path);
   const { id: a } = await dataset.add({ image: image(1), label: 'good', ...anna });
@@ -62,7 +62,7 @@ test('a frame that someone else has changed since is not reverted, and it is sai
     message: expect.stringMatching(/^ben has changed it since/),
   });
   expect(dataset.frames.map(({ label }) => label)).toEqual(['scratch', 'dent']);
-  // Once it is as it was, it can be undone.
+  // It can be undone when the later change was undone.
   await dataset.undo(ben);
   const { line } = dataset.undoable(anna)!;
   await expect(dataset.undo(anna, line - 1)).rejects.toMatchObject({ code: 'undo-overtaken' });
@@ -70,7 +70,7 @@ test('a frame that someone else has changed since is not reverted, and it is sai
   expect(dataset.frames.map(({ label }) => label)).toEqual(['good', 'good']);
 });
 
-test('what two people do in turn reads back as it was, whoever undoes', async () => {
+test('alternating changes and undos of two people are read back correctly', async () => {
   await using folder = await tempFolder();
   await using dataset = await open(folder.path);
   for (let i = 0; i < 40; i++) {
@@ -85,7 +85,7 @@ test('what two people do in turn reads back as it was, whoever undoes', async ()
   }
 });
 
-test('a journal of an earlier version, whose undo names no change, reads as it did', async () => {
+test('a journal of an earlier version, whose undo names no change, is read as before', async () => {
   await using folder = await tempFolder();
   {
     await using dataset = await open(folder.path);
@@ -121,7 +121,7 @@ test('a label is renamed, merged and deleted in one step each, which can be undo
 
   expect(await dataset.rename('scrach', 'Kratzer', ben)).toBe(2);
   expect(await labels()).toEqual({ Kratzer: 2, scratch: 2, good: 2, retired: ['scrach'] });
-  // A label may change its case: it does not stand in its own way.
+  // A label may change its case.
   expect(await dataset.rename('Kratzer', 'kratzer', ben)).toBe(2);
   expect(await dataset.merge('kratzer', 'scratch', ben)).toBe(2);
   expect(dataset.frames.map(({ label }) => label).sort()).toEqual(
@@ -134,7 +134,7 @@ test('a label is renamed, merged and deleted in one step each, which can be undo
   expect(await labels()).toEqual({ scrach: 2, scratch: 2, good: 2, retired: ['Kratzer', 'kratzer'] });
 });
 
-test('what a change of a label would do is told before: frames, heads, thresholds, good or bad', () => {
+test('the effects of a change of a label are listed before: frames, heads, thresholds, good or bad', () => {
   const users = labelUsers(
     {
       labels: { good: ['good'] },
@@ -168,7 +168,7 @@ test('what a change of a label would do is told before: frames, heads, threshold
   expect(refused('Dent')).toThrow(expect.objectContaining({ code: 'label-invalid' }));
 });
 
-test('the command line renames, merges, deletes and undoes, each with a dry run and on record', {
+test('the command line renames, merges, deletes and undoes, each with a dry run and an audit entry', {
   timeout: 60_000,
 }, async () => {
   await using folder = await tempFolder();

@@ -9,7 +9,7 @@ import { images, lay, maskOf } from '../../rigs/image-folders.ts';
 
 const main = fileURLToPath(new URL('../../../agent/main.js', import.meta.url));
 
-test('the command line says what it understood, asks with exit 2, and exits with 1 if nothing was imported', {
+test('the command line reports its interpretation, asks with exit 2, and exits with 1 if nothing was imported', {
   timeout: 60_000,
 }, async () => {
   await using folder = await tempFolder();

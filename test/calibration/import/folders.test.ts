@@ -42,7 +42,7 @@ test.each([
   ],
   ['the same folder inside of each label', ['good/rgb/1.png', 'scratch/rgb/2.png'], 'good scratch'],
   [
-    'a defect of MVTec AD that is called color',
+    'a defect of MVTec AD with the name color',
     ['pill/train/good/1.png', 'pill/test/color/2.png'],
     'color good',
   ],
@@ -53,7 +53,7 @@ test.each([
   expect(taken.skipped).toEqual([]);
 });
 
-test('what could be a label or not is asked for, and nothing is written', async () => {
+test('an ambiguous label leads to a question, and nothing is written', async () => {
   const nested = await images('NG/colour/1.png', 'NG/crack/2.png', 'good/3.png');
   await expect(takeFiles(nested)).rejects.toMatchObject({
     code: 'dataset-layout',
@@ -77,19 +77,19 @@ test('what could be a label or not is asked for, and nothing is written', async 
   expect((await takeFiles(numbered, { map })).inDataset).toEqual(['good', 'scratch']);
 });
 
-test('images in no folder of a label are skipped with the way out', async () => {
+test('images outside the folder of a label are skipped with a remedy', async () => {
   const flat = await images('1.png', 'train/2.png', 'images/2026-11-29/3.png');
   const taken = await takeFiles(flat);
   expect(taken).toMatchObject({ added: 0, found: 3 });
   for (const reason of Object.values(reasonsOf(taken)))
     expect(reason).toMatch(/no folder that names a label: --label NAME labels all images/);
   expect((await takeFiles(flat, { label: 'good' })).inDataset).toEqual(['good', 'good', 'good']);
-  // A person may call a label as they like.
+  // A user may choose any name for a label.
   const named = await images('test/1.png', 'good/2.png');
   expect((await takeFiles(named, { map: new Map([['test', 'test']]) })).inDataset).toEqual(['good', 'test']);
 });
 
-test('masks are never images, and are kept with the image they belong to', async () => {
+test('masks are never imported as images, and are stored with their image', async () => {
   const mask = await maskOf(4, 2, 3, 2);
   const cases: Record<string, Files> = {
     'MVTec AD': {
@@ -104,7 +104,7 @@ test('masks are never images, and are kept with the image they belong to', async
       ...(await images('c/Data/Images/good/0.png', 'c/Data/Images/scratch/000.png')),
       'c/Data/Masks/scratch/000.png': mask,
     },
-    'masks beside the defects': {
+    'masks next to the defects': {
       ...(await images('NG/scratch/00.png', 'good/00.png')),
       'mask/scratch/00.png': mask,
     },
@@ -132,7 +132,7 @@ test('masks are never images, and are kept with the image they belong to', async
       ...(await images('good/1.png', 'scratch/1.png')),
       'scratch_masks/1.png': mask,
     },
-    'two grey values beside an image of one name': {
+    'two grey values next to an image of the same name': {
       'good/1.jpg': await sharp(await png(1))
         .jpeg()
         .toBuffer(),
@@ -143,7 +143,7 @@ test('masks are never images, and are kept with the image they belong to', async
     },
   };
   for (const [name, files] of Object.entries(cases)) {
-    const from = name.startsWith('masks beside') ? { labelFrom: 'parent' as const } : {};
+    const from = name.startsWith('masks next') ? { labelFrom: 'parent' as const } : {};
     const taken = await takeFiles(files, from);
     expect([name, taken.masks, taken.skipped]).toEqual([name, 1, []]);
     expect([name, ...new Set(taken.inDataset)]).toEqual([name, 'good', 'scratch']);
@@ -181,7 +181,7 @@ test('a mask without its image, an empty mask and a mask in an unnamed folder do
   });
 });
 
-test('one image under two labels is left out of both, and of the dataset keeps its label', async () => {
+test('an image under two labels is skipped in both, and one already in the dataset keeps its label', async () => {
   await using folder = await tempFolder();
   const [a, b] = [await png(1), await png(2)];
   await lay(join(folder.path, 'in'), { 'good/a.png': a, 'scratch/again.png': a, 'good/b.png': b });

@@ -70,7 +70,7 @@ test('Label Studio: choices, rectangles, polygons and brushes; the newest annota
   });
 });
 
-test('labelme: a JSON file beside each image', async () => {
+test('labelme: a JSON file next to each image', async () => {
   const json = (name: string, shapes: readonly object[], flags = {}) => ({
     version: '5.4.1',
     flags,
@@ -245,7 +245,7 @@ test('points of labelme, CVAT and Label Studio become marks', async () => {
   expect([Math.min(...xs), Math.max(...xs)]).toEqual([0.25, 0.75]);
 });
 
-test('of points of two kinds of defects none is the larger', async () => {
+test('points of two kinds of defects have no largest one', async () => {
   const taken = await takeFiles({
     ...(await images('a.png')),
     'annotations.xml':

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { images, maskOf, reasonsOf, takeFiles } from '../../rigs/image-folders.ts';
 import { box, coco, pixelsOf, polygon } from './shapes-of-16-by-8.ts';
 
-test('COCO: boxes, polygons and run lengths are kept, and images without an annotation are asked about', async () => {
+test('COCO: boxes, polygons and run lengths are kept, and images without an annotation lead to a question', async () => {
   const files = {
     ...(await images(
       'train/a.rf.1a2b.jpg',
@@ -40,13 +40,13 @@ test('COCO: boxes, polygons and run lengths are kept, and images without an anno
     [box],
     [{ kind: 'box', label: 'good', x: 0, y: 0, width: 0.5, height: 1 }, polygon],
   ]);
-  // Down the columns: pixels 2 to 4 of the first column, in both ways of writing it.
+  // By columns: pixels 2 to 4 of the first column, in both notations.
   for (const [shape] of shapes.slice(2))
     expect(await pixelsOf(shape as { png: string })).toEqual([32, 48, 64]);
   expect((await takeFiles(files, { unannotated: 'good' })).inDataset).toContain('good');
 });
 
-test('COCO: of several defects the largest is the label, and two labels for a whole image are none', async () => {
+test('COCO: the largest of several defects is the label, and two labels of a whole image are refused', async () => {
   const taken = await takeFiles({
     ...(await images('a.png', 'b.png')),
     'c.json': coco(
@@ -68,7 +68,7 @@ test('COCO: of several defects the largest is the label, and two labels for a wh
   );
 });
 
-test('annotations for an image of another shape are not kept, and said', async () => {
+test('annotations for an image of another shape are not stored, which is reported', async () => {
   const json = coco([{ image_id: 0, category_id: 1, bbox: [0, 0, 2, 2] }], ['a.png']);
   json.images[0]!.height = 16;
   const taken = await takeFiles({ ...(await images('a.png')), 'c.json': json });
@@ -93,7 +93,7 @@ test.each([
     'obj_train_data',
     'obj_train_data',
   ],
-])('YOLO as %s writes it: boxes and polygons in fractions', async (_who, names, folder, labels) => {
+])('YOLO in the form of %s: boxes and polygons in fractions', async (_who, names, folder, labels) => {
   const taken = await takeFiles({
     ...names,
     ...(await images(`${folder}/a.jpg`, `${folder}/b.jpg`, `${folder}/c.jpg`)),
@@ -110,7 +110,7 @@ test.each([
   expect(reasonsOf(taken)[`${folder}/c.jpg`]).toMatch(/its annotation is empty: --unannotated good/);
 });
 
-test('YOLO without the names of its classes asks for them', async () => {
+test('YOLO without names of classes leads to a question', async () => {
   const files = { ...(await images('images/a.jpg')), 'labels/a.txt': '3 0.5 0.5 0.2 0.2\n' };
   await expect(takeFiles(files)).rejects.toMatchObject({
     code: 'label-ambiguous',
@@ -163,7 +163,7 @@ test('CVAT for images: tags, boxes, polygons, ellipses and masks', async () => {
   expect(taken.notes).toEqual(['annotations.xml: lines, cuboids and skeletons, left out: 1']);
 });
 
-test('annotations and folders that disagree are asked about; --label-from keeps what is marked', async () => {
+test('annotations and folders that disagree lead to a question; --label-from keeps the marks', async () => {
   const files = {
     ...(await images('good/a.png', 'crack/b.png', 'crack/c.png')),
     'all.json': coco(
@@ -183,12 +183,12 @@ test('annotations and folders that disagree are asked about; --label-from keeps 
   expect(byFolder.marked).toBe(2);
   const byCoco = await takeFiles(files, { layout: 'coco' });
   expect(byCoco.inDataset).toEqual(['scratch', 'scratch']);
-  // Where they agree, folders label what has no annotation.
+  // If they agree, folders label the images without an annotation.
   const map = new Map([['crack', 'scratch']]);
   expect((await takeFiles(files, { map })).inDataset).toEqual(['good', 'scratch', 'scratch']);
 });
 
-test('two kinds of annotations that disagree are asked about', async () => {
+test('two kinds of annotations that disagree lead to a question', async () => {
   const files = {
     ...(await images('a.png')),
     'c.json': coco([{ image_id: 0, category_id: 1, bbox: [0, 0, 2, 2] }], ['a.png']),
@@ -205,7 +205,7 @@ test('two kinds of annotations that disagree are asked about', async () => {
   });
 });
 
-test('annotation files that are damaged or hostile are said and stop nothing', async () => {
+test('damaged or hostile annotation files are reported and do not stop the import', async () => {
   const deep = '['.repeat(200_000);
   const taken = await takeFiles({
     ...(await images('good/a.png', 'scratch/b.png')),

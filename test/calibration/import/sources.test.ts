@@ -18,7 +18,7 @@ import {
   zipOf,
 } from '../../rigs/image-folders.ts';
 
-test('symbolic links are reported, and followed if someone says so; a loop ends', async () => {
+test('symbolic links are reported, and followed with an option; a loop ends', async () => {
   await using folder = await tempFolder();
   const at = (name: string) => join(folder.path, name);
   await lay(at('store'), await images('hole/1.png', 'g/2.png'));
@@ -46,7 +46,7 @@ test('symbolic links are reported, and followed if someone says so; a loop ends'
   for (const taken of [reported, followed]) expect(accountOf(taken)).toBe(taken.found);
 });
 
-test('what systems and people leave between the images is reported', async () => {
+test('other files between the images are reported', async () => {
   await using folder = await tempFolder();
   await lay(join(folder.path, 'in'), {
     ...(await images('good/1.png', 'scratch/2.png', '.git/good/3.png', 'good/.ipynb_checkpoints/1.png')),
@@ -76,13 +76,13 @@ test('what systems and people leave between the images is reported', async () =>
   });
 });
 
-/** Names in a zip, replaced byte by byte: the writer allows no such names. */
+/** Replaces names in a zip byte by byte, because the writer does not allow such names. */
 async function renamed(file: string, from: string, to: string): Promise<void> {
   const bytes = await readFile(file);
   await writeFile(file, Buffer.from(bytes.toString('latin1').replaceAll(from, to), 'latin1'));
 }
 
-test('zips of Windows and macOS are read, whatever they do with names', async () => {
+test('zips of Windows and macOS are read with all their encodings of names', async () => {
   await using folder = await tempFolder();
   const file = (name: string) => join(folder.path, name);
   const two = await images('in/good/1.png', 'in/Gr@te/2.png');
@@ -141,7 +141,7 @@ async function clearUtf8Flag(file: string): Promise<void> {
   await writeFile(file, bytes);
 }
 
-/** Grey values that use so many bits. */
+/** Grey values with this number of bits. */
 function deep(bits: number): Uint16Array {
   const values = new Uint16Array(imageWidth * imageHeight).map((_, i) => (i * 37) % 2 ** bits);
   values[0] = 2 ** bits - 1;
@@ -179,7 +179,7 @@ function tiffOf(values: Uint16Array | Float32Array, sampleFormat: 1 | 3): Buffer
   return Buffer.concat([head, Buffer.from(values.buffer, values.byteOffset, values.byteLength)]);
 }
 
-test('formats are read, or refused with what to do', async () => {
+test('formats are read, or refused with a remedy', async () => {
   await using folder = await tempFolder();
   const pages = await sharp([await png(20), await png(21)], { join: { animated: true } })
     .gif()
@@ -236,7 +236,7 @@ test('formats are read, or refused with what to do', async () => {
   });
 });
 
-test('12 bits in 16 are refused with the way out instead of becoming nearly black', async () => {
+test('12 bits in 16 are refused with a remedy, because they would become nearly black', async () => {
   await using folder = await tempFolder();
   await lay(join(folder.path, 'in'), {
     'good/a.png': await deepPng(12),

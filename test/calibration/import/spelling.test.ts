@@ -49,7 +49,7 @@ test.each([
   expect(kindsOf(labels)).toEqual(issues);
 });
 
-test('a label of the dataset counts as one that is known', () => {
+test('a label of the dataset is a known label', () => {
   expect(kindsOf(['Missing Screw'], ['good'], ['missing_screw'])).toEqual([
     'spelling Missing Screw → missing_screw',
   ]);

@@ -77,7 +77,7 @@ test('a table with boxes, masks and parts keeps them', async () => {
   expect(taken.notes).toEqual(['images that the table train.csv names and that are not here: gone.jpg']);
 });
 
-test('two tables that disagree are asked about, unless the folders say it', async () => {
+test('two tables that disagree lead to a question, unless the folders give the label', async () => {
   const tables = { 'a.csv': 'file,label\na.jpg,good\nb.jpg,scratch\n', 'b.csv': 'file,label\nb.jpg,hole\n' };
   await expect(takeFiles({ ...(await images('a.jpg', 'b.jpg')), ...tables })).rejects.toMatchObject({
     code: 'dataset-layout',
@@ -87,7 +87,7 @@ test('two tables that disagree are asked about, unless the folders say it', asyn
   expect(sorted.inDataset).toEqual(['good', 'hole']);
 });
 
-test('a table whose label column is not plain is asked about', async () => {
+test('a table without a clear label column leads to a question', async () => {
   const files = {
     ...(await images('a.jpg', 'b.jpg')),
     'x.csv': 'datei,befund,linie\na.jpg,good,1\nb.jpg,scratch,2\n',
@@ -98,7 +98,7 @@ test('a table whose label column is not plain is asked about', async () => {
     remedy: 'name the column of the label: --label-column "befund"',
   });
   expect((await takeFiles(files, { labelColumn: 'Befund' })).inDataset).toEqual(['good', 'scratch']);
-  // Folders that say it are enough: the table holds something else.
+  // Labels from folders are sufficient: the table has other content.
   const sorted = { ...(await images('good/a.jpg', 'scratch/b.jpg')), 'x.csv': files['x.csv'] };
   expect((await takeFiles(sorted)).inDataset).toEqual(['good', 'scratch']);
 });

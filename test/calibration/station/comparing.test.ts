@@ -10,7 +10,7 @@ import { installTiny } from '../../rigs/bases.ts';
 import { until } from '../../rigs/until.ts';
 import { surface } from '../surface.ts';
 
-it('compares in a process of its own, one at a time and not beside a training', async () => {
+it('compares in its own process, one at a time and not during a training', async () => {
   await using folder = await tempFolder();
   await installTiny(folder.path, 'seeing');
   {

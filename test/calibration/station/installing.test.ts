@@ -24,7 +24,7 @@ const before = { ...process.env };
 beforeEach(async () => {
   hub = await openFakeHub();
   storage = await tempFolder();
-  // The child process gets it from this one, as from a systemd unit.
+  // The child process inherits it, as from a systemd unit.
   process.env.HF_ENDPOINT = hub.url;
   const config = {
     model: modelSchema.parse({ provider: 'cpu', threads: 1 }),
@@ -48,7 +48,7 @@ const ended = () =>
   until(() => installing.view.state !== 'running', { what: 'the installation to end', timeoutMs: 20_000 });
 const left = () => readdir(join(storage.path, 'downloads')).catch(() => []);
 
-it('pulls in a process of its own, one base at a time, and tells how far it is', async () => {
+it('pulls in its own process, one base at a time, and reports its progress', async () => {
   hub.repository('me/model', {
     'model.safetensors': await readFile(join(bf16, 'model.safetensors')),
     'config.json': await readFile(join(bf16, 'config.json')),
@@ -78,7 +78,7 @@ it('pulls in a process of its own, one base at a time, and tells how far it is',
   expect(await left()).toEqual([]);
 }, 60_000);
 
-it('refuses at once what no hub has to be asked for, and reports what a hub answers', async () => {
+it('refuses invalid requests without contacting a hub, and reports errors of a hub', async () => {
   const refused = (address: string) => installing.pull({ ...asked, address }, 'anna');
   await expect(refused('resnet5')).rejects.toMatchObject({ code: 'hub-address' });
   await expect(refused('barlowtwins-resnet50')).rejects.toMatchObject({ code: 'licence-refused' });

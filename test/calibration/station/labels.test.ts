@@ -7,7 +7,7 @@ import { until } from '../../rigs/until.ts';
 
 const anna = { by: 'anna' };
 
-it('a renamed label keeps its number key, and a label that nobody has any more is not offered', async () => {
+it('a renamed label keeps its number key, and an unused label is not offered', async () => {
   await using folder = await tempFolder();
   await using rig = await openRealCalibration(folder.path);
   const { calibration } = rig;
@@ -31,7 +31,7 @@ it('a renamed label keeps its number key, and a label that nobody has any more i
   expect(await names()).toEqual(['good', 'scratch', 'dent']);
 });
 
-it('refuses a label that cannot be stored from wherever it comes, and the next one is taken', async () => {
+it('refuses a label that cannot be stored from any source, and accepts the next one', async () => {
   await using folder = await tempFolder();
   await using rig = await openRealCalibration(folder.path);
   const resultId = rig.judge(1);
@@ -45,7 +45,7 @@ it('refuses a label that cannot be stored from wherever it comes, and the next o
   expect(await rig.calibration.label({ resultId, label: 'good' }, anna)).toMatchObject({ outcome: 'added' });
 });
 
-it('repairs a dataset at the start of the agent, and says which lines have no effect', async () => {
+it('repairs a dataset at the start of the agent, and names lines without effect', async () => {
   await using folder = await tempFolder();
   {
     await using rig = await openRealCalibration(folder.path);

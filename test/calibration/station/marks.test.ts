@@ -29,7 +29,7 @@ it('stores marks with the label, corrects them, and undoes both as one step', as
   ];
   expect(await marksOf(id)).toEqual([point, box]);
   expect(await isMarked()).toEqual([true]);
-  // Without marks, those that are there stay; they follow the label only where they are sent.
+  // Without marks in the request, the existing ones stay; they get the new label only if they are sent.
   expect(await calibration.label({ resultId, label: 'dent' }, anna)).toMatchObject({ outcome: 'relabelled' });
   expect(await marksOf(id)).toEqual([point, box]);
   expect(await calibration.label({ resultId, label: 'dent', marks: [tap(0.75)] }, anna)).toMatchObject({
@@ -52,12 +52,12 @@ it('stores marks with the label, corrects them, and undoes both as one step', as
   await calibration.undo(anna);
   await calibration.undo(anna);
   expect((await calibration.frames({ limit: 9 })).total).toBe(0);
-  // It comes back without marks.
+  // It returns without marks.
   await calibration.label({ resultId, label: 'good' }, anna);
   expect([await marksOf(id), await isMarked()]).toEqual([[], [false]]);
 });
 
-it('refuses marks on a good part, and a frame that is not there', async () => {
+it('refuses marks on a good part, and an unknown frame', async () => {
   await using folder = await tempFolder();
   await using rig = await openRealCalibration(folder.path);
   const { calibration } = rig;
@@ -74,7 +74,7 @@ it('refuses marks on a good part, and a frame that is not there', async () => {
   );
 });
 
-it('keeps imported polygons beside taps until they are removed, and marks survive export, import and restart', async () => {
+it('keeps imported polygons and taps until they are removed, and marks survive export, import and restart', async () => {
   await using folder = await tempFolder();
   const [from, to] = [join(folder.path, 'from'), join(folder.path, 'to')];
   const points: [number, number][] = [

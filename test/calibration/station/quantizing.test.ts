@@ -8,7 +8,7 @@ import { tempFolder } from '../../models/temp-folder.ts';
 import { until } from '../../rigs/until.ts';
 import { site } from '../site.ts';
 
-it('makes an int8 variant by itself once a training was accepted, and not a second time', async () => {
+it('makes an int8 variant automatically after an accepted training, and not a second time', async () => {
   await using folder = await tempFolder();
   const lines: string[] = [];
   const sink = new Writable({

@@ -12,7 +12,7 @@ import { until } from '../../rigs/until.ts';
 const anna = { by: 'anna' };
 const candidatesIn = (folder: string) => join(folder, 'calibration', 'candidates');
 
-/** Once what an earlier run has saved is back. */
+/** Opens it and waits until the saved parts of an earlier run are loaded. */
 async function open(folder: string, waiting: number) {
   const rig = await openRealCalibration(folder);
   const parts = await until(
@@ -25,7 +25,7 @@ async function open(folder: string, waiting: number) {
   return Object.assign(rig, { parts });
 }
 
-it('parts that wait for a label are there again after a restart, those that were answered are not', async () => {
+it('parts that wait for a label exist after a restart, answered ones do not', async () => {
   await using folder = await tempFolder();
   let ids: string[] = [];
   let pictures: Buffer[] = [];
@@ -41,7 +41,7 @@ it('parts that wait for a label are there again after a restart, those that were
     expect(rig.parts[0]).toMatchObject({ camera: 'top', verdict: 'uncertain', label: null });
     await rig.calibration.label({ resultId: ids[0]!, label: 'good' }, anna);
     await rig.calibration.skip(ids[1]!, anna);
-    // The disk follows automatically, not only when the agent ends.
+    // The files are updated automatically, not only when the agent ends.
     await until(async () => (await readdir(candidatesIn(folder.path))).length === 8, {
       what: 'two parts to go',
     });
@@ -71,13 +71,13 @@ it('a part that was labelled just before the agent was killed is not offered aga
     await using rig = await open(folder.path, 2);
     await rig.calibration.label({ resultId: rig.parts[0]!.resultId, label: 'good' }, anna);
   }
-  // As if it had been killed between the label and the next pass.
+  // As after a kill between the label and the next save.
   for (const [name, content] of files) await writeFile(join(saved, name), content);
   await using rig = await open(folder.path, 1);
   expect(rig.log.filter((line) => line.includes('"level":40'))).toEqual([]);
 });
 
-it('a disk that is short of room gets no images, and what it refuses is said once', async () => {
+it('no images are saved on a nearly full disk, which is reported once', async () => {
   await using folder = await tempFolder();
   const queue = createQueue({ random: () => 1, countOf: () => 0 });
   const offer = (resultId: string) =>
@@ -124,7 +124,7 @@ it('a disk that is short of room gets no images, and what it refuses is said onc
   expect(notices).toEqual([expect.stringContaining('parts that wait for a label are not saved')]);
 });
 
-it('the mode outlives a restart; a damaged record means inspection', async () => {
+it('the mode persists after a restart; a damaged record means inspection', async () => {
   await using folder = await tempFolder();
   const log: string[] = [];
   const logger = pino({ level: 'warn' }, { write: (line: string) => void log.push(line) });

@@ -1,4 +1,4 @@
-/** Two people label at the same time, each at a browser of their own; images go to a folder to look at. */
+/** Two people label at the same time, each in their own browser; screenshots are saved in a folder. */
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { until } from '../../rigs/until.ts';
 const pictures = process.env.QC_TEST_PICTURES ?? join(tmpdir(), 'qc-two-operators');
 const panel = { width: 1024, height: 768 };
 
-/** The number of the part in sight; undefined while there is none. */
+/** The number of the displayed part; undefined while there is none. */
 const partOf = async (page: Page) =>
   (await page
     .getByRole('img', { name: /^Part / })
@@ -56,7 +56,7 @@ interface Listed {
 }
 
 describe('two people who label at the same time', () => {
-  it('are kept different parts, which are shared evenly and offered again when one leaves', async () => {
+  it('get different parts, shared evenly, which are offered again when one leaves', async () => {
     await using folder = await tempFolder();
     await using rig = await open(folder.path);
     for (let n = 0; n < 5; n++) rig.judge(n);
@@ -65,11 +65,11 @@ describe('two people who label at the same time', () => {
       ((await who('candidates')).body as Listed[]).filter((one) => one.held).map(({ resultId }) => resultId);
     const first = await held(anna);
     expect(first).toHaveLength(4);
-    // Whoever cannot be told from others sees everything, and nothing is kept for them.
+    // A client without an id sees all parts, and none is reserved for it.
     const stranger = ((await rig.client('?')('candidates')).body as Listed[]).map((one) => one.held);
     expect(stranger).toEqual([false, false, false, false, false]);
     expect(await held(ben)).toHaveLength(1);
-    // Now that there are two, each has a share, and the part that anna looks at stays hers.
+    // With two clients each has a share, and the part displayed to anna stays hers.
     const annas = await held(anna);
     expect(annas).toEqual(first.slice(0, 2));
     const bens = await held(ben);
@@ -109,7 +109,7 @@ if (browserMissing) console.warn(`skipped: two operators in a browser: ${browser
 describe.skipIf(browserMissing)('two browsers', () => {
   beforeAll(() => mkdir(pictures, { recursive: true }));
 
-  it("show different parts; what is answered elsewhere leaves the screen; undo reverts only one's own label", async () => {
+  it("show different parts; a part answered elsewhere is removed; undo reverts only one's own label", async () => {
     await using folder = await tempFolder();
     await using rig = await open(folder.path);
     for (let n = 0; n < 6; n++) rig.judge(n);
@@ -132,7 +132,7 @@ describe.skipIf(browserMissing)('two browsers', () => {
     });
     expect(await seesPart(right, other)).not.toBe(second);
 
-    // The left one undoes: its own label goes, the newer one of the right one stays.
+    // Undo in the left browser removes its own label; the newer one of the right browser stays.
     await left
       .locator('#undo')
       .getByText(/label good on .*A-.*you/)
@@ -146,7 +146,7 @@ describe.skipIf(browserMissing)('two browsers', () => {
     const { labels } = await rig.calibration.overview({ by: 'x' });
     expect(labels.filter(({ count }) => count > 0)).toMatchObject([{ name: 'dent' }]);
 
-    // Someone labels the part in sight of the left one over MQTT: it leaves the screen.
+    // A label over MQTT for the part displayed in the left browser removes it there.
     const { resultId, partId } = (await rig.calibration.candidates(9, undefined)).find(({ partId }) =>
       first.endsWith(partId),
     )!;

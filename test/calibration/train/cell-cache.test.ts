@@ -12,7 +12,7 @@ const base = { sha256: 'ab'.repeat(32) };
 /** Bytes of a file with the cells of `mapsOf`. */
 const fileBytes = 24 + 2 * 3 * 6;
 
-/** Maps that tell images of different brightness apart. */
+/** Maps that distinguish images of different brightness. */
 async function mapsOf({ data }: Image) {
   const value = data[0]! / 255;
   const stage2 = { channels: 1, height: 4, width: 6, data: new Float32Array(24).fill(value) };
@@ -62,7 +62,7 @@ async function folderWithImages() {
   return folder;
 }
 
-it('looks at each view once, also in the next training', async () => {
+it('computes each view once, also for the next training', async () => {
   await using folder = await folderWithImages();
   const first = await rig(folder.path);
   const source = first.open().sourceOf(first.frames);
@@ -84,7 +84,7 @@ it('looks at each view once, also in the next training', async () => {
   expect([...first.notices, ...second.notices]).toEqual([]);
 });
 
-it('does not look again at what was seen together with the features', async () => {
+it('does not compute cells again that were computed with the features', async () => {
   await using folder = await folderWithImages();
   const { frames, looked, open } = await rig(folder.path);
   const cache = open();
@@ -95,7 +95,7 @@ it('does not look again at what was seen together with the features', async () =
   expect(looked).toEqual([]);
 });
 
-it('looks again at what is damaged on disk', async () => {
+it('computes damaged files again', async () => {
   await using folder = await folderWithImages();
   const { frames, looked, open } = await rig(folder.path);
   const source = open().sourceOf(frames);
@@ -116,7 +116,7 @@ it('looks again at what is damaged on disk', async () => {
   }
 });
 
-it('removes what was used longest ago, never what this training uses', async () => {
+it('removes the least recently used files, never those of this training', async () => {
   await using folder = await folderWithImages();
   const before = await rig(folder.path, { count: 2 });
   const old = before.open().sourceOf(before.frames);
@@ -134,7 +134,7 @@ it('removes what was used longest ago, never what this training uses', async () 
   await source.cells(3, 0);
   expect(await files(folder.path)).toHaveLength(2);
   await source.cells(3, 0);
-  // What finds no room is looked at each time.
+  // Views without space in the cache are computed each time.
   expect(looked).toEqual([110, 160, 160]);
 });
 

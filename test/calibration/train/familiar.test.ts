@@ -9,7 +9,10 @@ import { decide } from '../../../models/verdict.ts';
 const size = 60;
 const labels = ['dent', 'good', 'scratch', 'stain'];
 
-/** Features of a part: all parts vary much in the first ten, a label moves three of the others by as much as they ever vary. */
+/**
+ * Features of a part: all parts vary much in the first ten; a label shifts three of the others by the amount of their
+ * variation.
+ */
 function partsOf(label: string, count: number, seed: number) {
   const random = seededRandom(seed);
   const kind = ['good', 'dent', 'scratch', 'stain', 'crack'].indexOf(label);
@@ -30,23 +33,23 @@ const likeness = (by: Familiar, features: Float32Array) => familiarityOf(by, hel
 const shareUnfamiliar = (by: Familiar, parts: readonly { features: Float32Array }[]) =>
   parts.filter(({ features }) => likeness(by, features) < by.minFamiliarity).length / parts.length;
 
-describe('what a head counts as familiar', () => {
+describe('the familiarity of a head', () => {
   let familiar: Familiar;
   beforeAll(async () => {
     familiar = await familiarOf(training, singly(training));
   });
 
-  test('holds back a kind that nobody labelled, and at most a few parts of known kinds', () => {
+  test('detects an unlabelled kind, and few parts of known kinds', () => {
     expect(familiar.minFamiliarity).toBe(0.5);
     expect(familiar.measure).toMatch(/^Mahalanobis distance to the nearest label/);
     expect(shareUnfamiliar(familiar, partsOf('crack', 100, 11))).toBeGreaterThan(0.9);
     const known = labels.flatMap((label, k) => partsOf(label, 100, 21 + k));
     expect(shareUnfamiliar(familiar, known)).toBeLessThan(0.05);
-    // What it was shown is nearly as familiar as can be.
+    // Parts of the training have nearly the maximum familiarity.
     expect(Math.min(...training.map(({ features }) => likeness(familiar, features)))).toBeGreaterThan(0.9);
   });
 
-  test('is the same in the graph, and read back from it', async () => {
+  test('is the same in the graph, and after reading it back', async () => {
     for (const nearest of [true, false]) {
       const distance = { ...familiar.distance!, nearest };
       const head: HeadWeights = {
@@ -90,7 +93,7 @@ describe('what a head counts as familiar', () => {
     }
   });
 
-  test('frames of one part never vouch for each other', async () => {
+  test('frames of one part do not count as neighbours of each other', async () => {
     const twice = training.flatMap((one, i) => (i % 2 === 0 ? [one, one] : []));
     const alone = await familiarOf(twice, singly(twice));
     const together = await familiarOf(
@@ -101,7 +104,7 @@ describe('what a head counts as familiar', () => {
     expect(shareUnfamiliar(together, partsOf('good', 100, 31))).toBeLessThan(0.08);
   });
 
-  test('two labels with four parts each are enough, all parts the same fall back to the cosine', async () => {
+  test('two labels with four parts each are sufficient; identical parts lead to the cosine', async () => {
     const few = [...partsOf('good', 4, 1), ...partsOf('dent', 4, 2)];
     const fewest = await familiarOf(few, singly(few));
     expect(fewest.distance!.limit).toBeGreaterThan(0);

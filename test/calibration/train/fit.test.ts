@@ -7,7 +7,7 @@ import { viewOf, viewsOf } from '../../../calibration/train/views.ts';
 import { decodeHead, encodeHead, type HeadWeights, probabilitiesOf } from '../../../models/head.ts';
 import { drawn } from '../../rigs/drawn.ts';
 
-/** Features like those after a ReLU; the label raises some of them, as far as `signal` says. */
+/** Features like those after a ReLU; the label raises some of them by `signal`. */
 function examples(seed: number, perLabel: number, size: number, signal: number): Example[] {
   const random = seededRandom(seed);
   return ['crack', 'dent', 'good'].flatMap((label, k) =>
@@ -31,14 +31,14 @@ const said = (head: { labels: readonly string[] }, row: readonly number[]) =>
 
 describe('training a head', () => {
   it.each([
-    ['fewer pictures than features', 20, 256, 0.3],
-    ['more pictures than features', 60, 24, 0.6],
-  ])('learns what is there: %s', async (_, perLabel, size, signal) => {
+    ['fewer images than features', 20, 256, 0.3],
+    ['more images than features', 60, 24, 0.6],
+  ])('learns existing differences: %s', async (_, perLabel, size, signal) => {
     const head = await fitHead(examples(1, perLabel, size, signal), { seed: 1 });
     const fresh = examples(2, 50, size, signal);
     const right = fresh.filter((one) => said(head, probabilitiesOf(head, one.views.get(0)!)) === one.label);
     expect(right.length / fresh.length).toBeGreaterThan(0.9);
-    // What it says of its own examples is what the head on disk will say.
+    // Its results for its own examples equal those of the stored head.
     const own = examples(1, perLabel, size, signal);
     own.forEach((one, i) => {
       probabilitiesOf(head, one.views.get(0)!).forEach((p, k) => {
@@ -47,7 +47,7 @@ describe('training a head', () => {
     });
   });
 
-  it('finds nothing where nothing is, and its probabilities admit it', async () => {
+  it('learns nothing from random labels, and its probabilities show it', async () => {
     const noise = examples(3, 30, 200, 0);
     const head = await fitHead(noise, { seed: 1 });
     const right = noise.filter((one, i) => said(head, head.heldOut[i]!) === one.label);
@@ -81,7 +81,7 @@ describe('training a head', () => {
     await expect(fitHead(one, { seed: 1 })).rejects.toThrow(RangeError);
   });
 
-  it('says why it does not train on a GPU', async () => {
+  it('reports why it does not train on a GPU', async () => {
     const { backend, why } = await openTensors();
     if (backend === 'wasm') expect(why).toEqual([expect.stringContaining('tensorflow-gpu: ')]);
     else expect(why).toEqual([]);
@@ -110,12 +110,12 @@ describe('the folds of a cross-validation', () => {
 });
 
 describe('a hidden layer', () => {
-  /** Two of four quadrants each: no straight line tells them apart. */
+  /** Two of four quadrants each: no straight line separates them. */
   function quadrants(seed: number, count: number): Example[] {
     const random = seededRandom(seed);
     return Array.from({ length: count }, (_, group) => {
       const [a, b] = [random.next() < 0.5, random.next() < 0.5];
-      // Each half beside its opposite: their sum tells nothing.
+      // Each half with its opposite, so that their sum has no information.
       const values = Float32Array.from({ length: 16 }, (_, d) => {
         const high = [a, !a, b, !b][d >> 2];
         return (high ? 1 : 0.15) + random.between(0, 0.1);
@@ -135,7 +135,7 @@ describe('a hidden layer', () => {
     expect(rightOf(linear, fresh)).toBeLessThan(0.8);
     expect(rightOf(deep, fresh)).toBeGreaterThan(0.95);
     expect(await fitHead(shown, { seed: 1, hidden: 16 })).toEqual(deep);
-    // What it says of its own examples is what the weights on disk will say.
+    // Its results for its own examples equal those of the stored weights.
     shown.forEach((one, i) => {
       probabilitiesOf(deep, one.views.get(0)!).forEach((p, k) => {
         expect(Math.abs(p - deep.seen[i]![k]!)).toBeLessThan(0.01);
@@ -167,11 +167,11 @@ describe('views of an image', () => {
     expect(new Set(all).size).toBe(8);
   });
 
-  /** A dark square on grey, off the middle. */
+  /** A dark square on grey, not in the middle. */
   const square = drawn(40, 30, [100, 100, 100], { x: 10, y: 8, width: 8, height: 8, colour: [20, 20, 20] });
   const mean = ({ data }: { data: Uint8Array }) => data.reduce((sum, value) => sum + value, 0) / data.length;
 
-  it('change light, sharpness, cut and angle a little, and nothing of the size', async () => {
+  it('change light, sharpness, crop and angle a little, but not the size', async () => {
     expect(viewsOf('none', ['light', 'blur', 'crop', 'rotate'])).toEqual([0, 8, 9, 10, 11, 12, 13, 14]);
     const views = await Promise.all(
       viewsOf('none', ['light', 'blur', 'crop', 'rotate']).map((view) => viewOf(square, view)),
@@ -183,7 +183,7 @@ describe('views of an image', () => {
     expect(darker).toBeLessThan(plain - 5);
     expect(lighter).toBeGreaterThan(plain + 5);
     for (const same of [blurry, near, far, left, right]) expect(Math.abs(same! - plain)).toBeLessThan(2);
-    // Beyond the edge the nearest pixel counts: no black corners.
+    // Beyond the edge the nearest pixel is used: no black corners.
     for (const turned of views.slice(6)) expect(Math.min(...turned.data.subarray(0, 3))).toBe(100);
   });
 });

@@ -22,7 +22,7 @@ describe('a head that knows good parts only', () => {
     });
   });
 
-  test('never replaces one that knows defects, and says why', () => {
+  test('never replaces one that knows defects, with the reason', () => {
     const knowing = { ...active(20, 0), defects: ['dent', 'scratch'] };
     expect(judgeGoodOnly(passing(20, 0), isGood, 0.05, knowing)).toEqual({
       allowed: false,
@@ -31,7 +31,7 @@ describe('a head that knows good parts only', () => {
     });
   });
 
-  test('may hold back as many good parts as the rate allows, or as the active one does', () => {
+  test('may refuse as many good parts as the rate allows, or as the active one refuses', () => {
     expect(judgeGoodOnly(passing(19, 0), isGood, 0.05, active(20, 0))).toEqual({
       allowed: true,
       reason:
@@ -46,7 +46,7 @@ describe('a head that knows good parts only', () => {
     expect(judgeGoodOnly(passing(20, 1), isGood, 0.05, active(20, 1)).allowed).toBe(true);
   });
 
-  test('is compared only where both are known', () => {
+  test('is compared only on parts known for both', () => {
     const unknown = { ...active(20, 0), passes: isGood.map(() => undefined) };
     expect(judgeGoodOnly(passing(20, 2), isGood, 0.05, unknown)).toEqual({
       allowed: true,

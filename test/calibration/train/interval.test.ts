@@ -15,7 +15,7 @@ it.each([
   expect(interval.high).toBeCloseTo(high, 3);
 });
 
-it('knows nothing where nothing was counted', () => {
+it('is 0 to 1 without any parts', () => {
   expect(interval95(0, 0)).toMatchObject({ low: 0, high: 1 });
 });
 

@@ -7,7 +7,7 @@ import { learningOf } from '../../../calibration/train/learning/learning.ts';
 import { learningPoints } from '../../../calibration/train/learning/points.ts';
 import { seededRandom } from '../../../calibration/train/random.ts';
 
-/** 120 parts, of which each has a difficulty: heads on `n` labels are wrong on as many as the curve says. */
+/** 120 parts, each with a difficulty: heads with `n` labels are wrong on a number of them that the curve gives. */
 function judgedBy(errorAt: (labels: number) => number, seed: number) {
   const random = seededRandom(seed);
   const labels = [2, 3.2, 5, 8];
@@ -46,7 +46,7 @@ describe('a learning curve', () => {
     expect(covered.filter(Boolean).length / covered.length).toBeGreaterThanOrEqual(confidence);
   });
 
-  it('of parts that are never judged wrong leaves room for what nobody has seen', () => {
+  it('of parts that are never judged wrong still has an interval', () => {
     const points = judgedBy(() => -1, 1);
     const errors = errorsOf(points, { of: 'wrong', weightOf: () => 1 / 120, seed: 1 });
     const { low, high } = fitLearningCurve(errors).gain(10, 30);
@@ -56,7 +56,7 @@ describe('a learning curve', () => {
   });
 });
 
-/** Parts of three labels. A label has modes, the more often the earlier; a mode is a pattern of its own, under noise. */
+/** Parts of three labels. A label has modes, earlier ones more often; a mode is a pattern with noise. */
 function parts(seed: number, perLabel: number, { modes = 1, noise = 0.6, group = 1 } = {}): Example[] {
   const random = seededRandom(seed);
   const patterns = seededRandom(4_711);
@@ -81,8 +81,8 @@ async function learned(examples: readonly Example[], seed = 1) {
   return { head, learning: await learningOf({ examples, head, heldOut, rules, seed }) };
 }
 
-describe('what more labels would bring', () => {
-  it('is told with figures for heads that still learn', async () => {
+describe('the benefit of more labels', () => {
+  it('is stated with figures for heads that still improve', async () => {
     const { learning } = await learned(parts(1, 12, { modes: 24 }));
     expect(learning.state).toBe('gains');
     expect(learning.sentence).toMatch(
@@ -91,7 +91,7 @@ describe('what more labels would bring', () => {
     expect(learning.now).toBe(12);
     const sizes = learning.points.map(({ labels }) => labels);
     expect(sizes).toEqual(sizes.toSorted((a, b) => a - b));
-    // Four fifths of the labels, less what unequal folds cost.
+    // Four fifths of the labels, less the effect of unequal folds.
     expect(sizes.at(-1)).toBeCloseTo(9.6, 0);
     const accuracies = learning.points.map(({ accuracy }) => accuracy);
     expect(accuracies.at(-1)).toBeGreaterThan(accuracies[0]! + 0.1);
@@ -106,7 +106,7 @@ describe('what more labels would bring', () => {
     expect(learning.byLabel.map(({ label }) => label).sort()).toEqual(['crack', 'dent', 'good']);
   });
 
-  it('is less than a point where nothing is left to learn', async () => {
+  it('is less than a point if the heads no longer improve', async () => {
     const { learning } = await learned(parts(2, 60));
     expect(learning.state).toBe('saturated');
     expect(learning.sentence).toMatch(
@@ -114,14 +114,14 @@ describe('what more labels would bring', () => {
     );
   });
 
-  it('cannot be told from few different parts, and says how many it takes', async () => {
+  it('is unknown with few different parts, with the required number', async () => {
     const { learning } = await learned(parts(3, 12, { group: 2 }));
     expect(learning).toMatchObject({ state: 'unknown', points: [], expected: [] });
     expect(learning.sentence).toContain('8 different parts of each label are needed, crack has 6');
   });
 
-  it('comes from heads that know no part of a group on which they are judged', async () => {
-    // Two parts of a group are the same: known ones would be recognised.
+  it('comes from heads trained without the groups on which they are judged', async () => {
+    // Two parts of a group are equal: known ones would be recognised.
     const random = seededRandom(5);
     const twins = Array.from({ length: 24 }, (_, group) => {
       const view = Float32Array.from({ length: 64 }, () => random.next());

@@ -18,7 +18,7 @@ it('ranks defects that are judged wrong or uncertain, and no good part', () => {
   ]);
 });
 
-it('wants no mark on what is marked, removed or relabelled since, nor on labels with ten marked frames', () => {
+it('wants no mark on frames marked, removed or relabelled since, nor on labels with ten marked frames', () => {
   const doubtful = doubtfulDefects(frames, heldOut, ['good']);
   const wanted = (now: typeof frames, marked: readonly string[]) =>
     marksWanted(doubtful, now, new Set(marked)).map(({ id }) => id);

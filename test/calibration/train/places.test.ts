@@ -28,8 +28,8 @@ interface Part {
 }
 
 /**
- * A texture whose channels are high here and there, each where it likes. A defect is one cell where some of them, always the same,
- * are high together: neither averages nor maxima of the whole texture tell.
+ * A texture whose channels are high at random places. A defect is one cell where a fixed set of channels is high: neither
+ * averages nor maxima of the whole texture show it.
  */
 function part(label: Label, seed: number, at?: { readonly row: number; readonly column: number }): Part {
   const random = seededRandom(seed);
@@ -91,7 +91,7 @@ function accuracy(head: Parameters<typeof probabilitiesOf>[0], list: readonly Pa
   return right.length / list.length;
 }
 
-/** Of the parts with a defect that show a place, those where the highest box has the defect in it. */
+/** Share of the parts with a located defect whose highest box contains the defect. */
 function pointing({ head, minPeak }: PlacesFit, list: readonly Part[]): number {
   const shown = list
     .filter(({ label }) => label !== 'good')
@@ -113,8 +113,8 @@ describe('looking at places', () => {
 
   it.each([
     ['marked', true],
-    ['not marked, where good parts are known', false],
-  ])('finds small defects that features of the whole image do not show: %s', async (_, marked) => {
+    ['not marked, with known good parts', false],
+  ])('detects small defects that features of the whole image do not show: %s', async (_, marked) => {
     const { global, fit: found } = await train(training, marked);
     expect(accuracy(global, fresh)).toBeLessThan(0.65);
     expect(found?.chosen.way).toBe('places');
@@ -129,7 +129,7 @@ describe('looking at places', () => {
     });
   });
 
-  it('looks at one place where all marks are there', async () => {
+  it('looks at one place if all marks are there', async () => {
     const list = parts(5, 1, { row: 5, column: 2 });
     const { fit: found } = await train(list, true);
     expect(found?.tried.map(({ way, window }) => `${way} ${window}`)).toEqual([
@@ -141,11 +141,11 @@ describe('looking at places', () => {
     const examples = examplesOf(list, true);
     const options = { fold: list.map(() => 0), views: [0], windows: [3], spotWindow: 7 };
     const [, spot] = await localizedFeatures(sourceOf(list), examples, options);
-    // Tells where in the area alone that it looks at.
+    // Locates defects only in its own area.
     expect(spot?.detector).toMatchObject({ window: 3, within: { row: 2, column: 0, rows: 7, columns: 6 } });
   });
 
-  it('tells where also if it judges by the features alone', async () => {
+  it('locates defects also if it judges by the features alone', async () => {
     const examples = examplesOf(training, true);
     const features = { ...(await fitHead(examples, { seed: 1 })), loss: 0 };
     const options = { good: ['good'], maps: sizes, seed: 1 };
@@ -156,7 +156,7 @@ describe('looking at places', () => {
     expect(pointing(found!, fresh)).toBeGreaterThan(0.8);
   });
 
-  it('takes as a place what stands out more than good parts do, but not if most defects do not', () => {
+  it('uses places that differ more than those of good parts, unless most defects have none', () => {
     const isGood = [...Array(10).fill(true), ...Array(10).fill(false)];
     const goods = [1, 2, 3, 4, 5, 6, 7, 8, 9, 30];
     expect(minPeak([...goods, ...goods.map((value) => 10 + value)], isGood)).toBe(9);
@@ -170,7 +170,7 @@ describe('looking at places', () => {
     expect(minPeak([-2, -1, -3, -2], [true, true, false, false])).toBe(0.1);
   });
 
-  it('is not tried where nothing says where to look', async () => {
+  it('is not tried without information about places', async () => {
     const { fit: found } = await train(parts(4), false, ['nothing']);
     expect(found).toBeUndefined();
   });
@@ -202,7 +202,7 @@ describe('cross-fitting', () => {
   const fold = list.map((_, i) => i % 5);
   const options = { fold, views: [0], windows: [3], spotWindow: 5 };
 
-  it('shows no image to a detector that knows the marks of its fold', async () => {
+  it('applies no detector to images whose marks it was trained on', async () => {
     const marked = examplesOf(list, true);
     const elsewhere = marked.map((one, i) =>
       fold[i] === 2 ? { ...one, places: one.places.map(({ x, y }) => ({ x: 1 - x, y: 1 - y })) } : one,
@@ -219,7 +219,7 @@ describe('cross-fitting', () => {
     }
   });
 
-  it('guesses places for such a detector without the good parts of the fold', async () => {
+  it('estimates places for such a detector without the good parts of the fold', async () => {
     const indices = (label: Label, is: boolean) =>
       list.flatMap((one, i) => ((one.label === label) === is ? [i] : []));
     const guess = (of: readonly Part[]) =>

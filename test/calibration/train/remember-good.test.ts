@@ -40,7 +40,7 @@ describe('a head that knows good parts only', () => {
     expect(Math.max(...ordinary)).toBeLessThan(Math.max(...where));
   });
 
-  test('answers in onnxruntime what is computed here, and can be read back', async () => {
+  test('gives the same results in onnxruntime and here, and can be read back', async () => {
     const bytes = encodeGoodMemory(made.memory, 'good');
     const read = readGoodMemory(decodeModel(bytes))!;
     const session = await ort.InferenceSession.create(bytes);
@@ -62,7 +62,7 @@ describe('a head that knows good parts only', () => {
       expect(answer.probabilities!.dims).toEqual([1, 1]);
       expect(answer.probabilities!.data[0]).toBe(1);
       expect(answer.where!.dims).toEqual([1, fine, fine]);
-      // A remembered cell is at distance 0, which single precision does not quite reach.
+      // A cell in memory has the distance 0, which single precision does not reach exactly.
       here.where.forEach((value, p) => {
         expect(Math.abs((answer.where!.data[p] as number) - value)).toBeLessThan(0.05);
       });
@@ -71,13 +71,13 @@ describe('a head that knows good parts only', () => {
     await session.release();
   });
 
-  test('is the same if not all parts fit into memory', async () => {
+  test('is the same if memory cannot hold all parts', async () => {
     const options = { group, seed: 1, falseAlarmRate: 0.1 };
     const again = await rememberGood(sourceOf(good, 40_000), options);
     expect(again.heldOut).toEqual(made.heldOut);
   });
 
-  test('leaves out parts of one group together', async () => {
+  test('omits parts of one group together', async () => {
     const once = good.slice(0, 12);
     const twice = [...once, ...once];
     const options = { seed: 1, falseAlarmRate: 0.1 };
@@ -118,7 +118,7 @@ describe('the limit', () => {
     expect(limitOf(ranked(46), 0.1)).toMatchObject({ promised: true, limit: 44 });
   });
 
-  test('keeps its promise as often as it says', () => {
+  test('is exceeded as rarely as it states', () => {
     let broken = 0;
     for (let draw = 0; draw < 400; draw++) {
       const random = seededRandom(1 + draw);

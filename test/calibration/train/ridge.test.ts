@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../../calibration/train/random.ts';
 import { fitRidge } from '../../../calibration/train/ridge.ts';
 
-/** Clouds around one point a class; `spread` is the noise relative to the distance between points. */
+/** Clouds around one point per class; `spread` is the noise relative to the distance between points. */
 function clouds(counts: number[], size: number, spread: number, seed = 1) {
   const next = seededRandom(seed).next;
   const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
@@ -28,7 +28,7 @@ function probabilities(head: ReturnType<typeof fitRidge>, row: Float32Array): nu
 }
 
 describe('fitting', () => {
-  test('learns clouds it has seen and tells new points of them apart', () => {
+  test('learns clouds and classifies new points of them', () => {
     const all = clouds([40, 40, 40], 60, 1.2);
     const training = all.features.map((_, i) => i % 4 === 0);
     const pick = <T>(items: T[], wanted: boolean) => items.filter((_, i) => training[i] === wanted);
@@ -55,7 +55,7 @@ describe('fitting', () => {
     });
   });
 
-  test('a rare class is not drowned by a common one', () => {
+  test('a rare class is recognised next to a frequent one', () => {
     const { features, labels } = clouds([120, 6], 40, 1);
     const head = fitRidge(features, labels);
     const fresh = clouds([20, 20], 40, 1).features.slice(20);
@@ -63,7 +63,7 @@ describe('fitting', () => {
     expect(found.length).toBeGreaterThan(15);
   });
 
-  test('noise is given no certainty', () => {
+  test('random labels give no certain predictions', () => {
     const { features, labels } = clouds([20, 20], 30, 1);
     const next = seededRandom(5).next;
     const shuffled = labels.map(() => `class ${Math.floor(next() * 2)}`);
@@ -73,7 +73,7 @@ describe('fitting', () => {
     }
   });
 
-  test('features that never move do no harm', () => {
+  test('constant features do no harm', () => {
     const { features, labels } = clouds([8, 8], 20, 0.5);
     const padded = features.map((row) => Float32Array.from([...row, 7, 0]));
     const head = fitRidge(padded, labels);
@@ -91,8 +91,8 @@ describe('fitting', () => {
   });
 });
 
-test('the leave-one-out formula is what leaving one out gives', () => {
-  // The identity fitRidge stands on, with weights, against n honest fits.
+test('the leave-one-out formula agrees with real leave-one-out fits', () => {
+  // The identity used by fitRidge, with weights, compared with n separate fits.
   const next = seededRandom(3).next;
   const n = 12;
   const x = Matrix.zeros(n, 5).apply(function (this: Matrix, i, j) {

@@ -6,8 +6,8 @@ const fallback = { pass: 0.7, fail: 0.6 };
 const good = ['good'];
 const defaultTargets = { escapeRate: 0.05, falseRejectRate: 0.05, risk: promiseRisk };
 
-/** Parts whose probability of good overlaps: some bad ones look good. */
-function drawn(seed: number, bad: number, goods: number) {
+/** Parts with overlapping probabilities of good: some bad ones look good. */
+function randomParts(seed: number, bad: number, goods: number) {
   const random = seededRandom(seed);
   const said: Record<string, number>[] = [];
   const truth: string[] = [];
@@ -20,24 +20,24 @@ function drawn(seed: number, bad: number, goods: number) {
   return { said, truth };
 }
 
-it('keeps its promise as often as it says: escapes above the target in at most a tenth of the draws', () => {
+it('exceeds the target of escapes in at most a tenth of the draws', () => {
   let broken = 0;
   const draws = 300;
   for (let seed = 0; seed < draws; seed++) {
-    const { said, truth } = drawn(seed, 120, 120);
+    const { said, truth } = randomParts(seed, 120, 120);
     const { thresholds, promised } = chooseThresholds(said, truth, good, defaultTargets, fallback);
     expect(promised).toBe(true);
-    // P(u³ ≥ t) of the distribution the bad parts come from.
+    // P(u³ ≥ t) of the distribution of the bad parts.
     if (1 - thresholds.pass ** (1 / 3) > defaultTargets.escapeRate) broken++;
   }
   // Three standard deviations above a tenth.
   expect(broken / draws).toBeLessThanOrEqual(0.1 + 3 * Math.sqrt((0.1 * 0.9) / draws));
-  // And it is not simply too careful.
+  // It is not always too strict.
   expect(broken).toBeGreaterThan(0);
 });
 
-it('says how many labels are missing where there are too few, and lets no held-out bad part pass', () => {
-  const { said, truth } = drawn(1, 20, 10);
+it('reports how many labels are missing, and passes no held-out bad part', () => {
+  const { said, truth } = randomParts(1, 20, 10);
   const { thresholds, promised, sentences } = chooseThresholds(said, truth, good, defaultTargets, fallback);
   expect(promised).toBe(false);
   expect(sentences.map(({ text }) => text).join('\n')).toMatch(
@@ -51,7 +51,7 @@ it('says how many labels are missing where there are too few, and lets no held-o
   expect(thresholds.pass).toBeGreaterThanOrEqual(fallback.pass);
 });
 
-it('says so where bad parts look surely good', () => {
+it('reports bad parts that look certainly good', () => {
   const said = Array.from({ length: 200 }, () => ({ good: 1, crack: 0 }));
   const truth = said.map((_, i) => (i < 100 ? 'crack' : 'good'));
   const { promised, sentences } = chooseThresholds(said, truth, good, defaultTargets, fallback);
@@ -61,15 +61,15 @@ it('says so where bad parts look surely good', () => {
   );
 });
 
-it('chooses limits by what mistakes and checks cost, and says what they let through', () => {
-  const { said, truth } = drawn(1, 100, 100);
+it('chooses thresholds by the cost of mistakes and checks, and reports their rates', () => {
+  const { said, truth } = randomParts(1, 100, 100);
   const costs = { escape: 100, falseReject: 10, check: 1 };
   const { thresholds, sentences } = thresholdsFromCosts(said, truth, good, costs);
   expect(thresholds).toEqual({ pass: 0.99, fail: 0.9 });
   expect(sentences[1]!.text).toMatch(
     /^with them \d+ of 100 \(with 90 % confidence fewer than [\d.]+ %\) of the labelled bad parts pass$/,
   );
-  // Where a check costs as much as a mistake, nothing needs one.
+  // If a check costs as much as a mistake, no part needs one.
   expect(thresholdsFromCosts(said, truth, good, { escape: 1, falseReject: 1, check: 1 }).thresholds).toEqual({
     pass: 0.5,
     fail: 0.001,
