@@ -1,8 +1,8 @@
-/** Every kind of bad configuration: what is written, and what must be said about it. */
+/** Every kind of invalid configuration, with the expected message. */
 export interface BadConfig {
   readonly kind: string;
   readonly yaml: string;
-  /** Where it is wrong, 1-based. */
+  /** Line of the fault, 1-based. */
   readonly line: number;
   readonly key: string;
   readonly what: RegExp;
@@ -31,7 +31,7 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /write mqtt/,
   },
   {
-    kind: 'a recipe for a camera that is not there',
+    kind: 'a recipe for an unknown camera',
     yaml: root('recipes:\n  bolts: {cameras: {side: {region: {x: 0.5, width: 0.5}}}}'),
     line: 6,
     key: 'recipes.bolts.cameras.side',
@@ -39,7 +39,7 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /use one of: top/,
   },
   {
-    kind: 'a recipe with the name of the one that is always there',
+    kind: 'a recipe with the name of the default one',
     yaml: root('recipes:\n  default: {head: 2026-11-23.2}'),
     line: 6,
     key: 'recipes.default',
@@ -63,7 +63,7 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /./,
   },
   {
-    kind: 'a token for the inference server that is not there',
+    kind: 'a missing token file of the inference server',
     yaml: root(
       'model:\n  provider: remote\n  remote: {url: "https://gpu:8000", model: base, tokenFile: ./no-token}',
     ),
@@ -89,7 +89,7 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /indentation/,
   },
   {
-    kind: 'a key like no other',
+    kind: 'an unknown key',
     yaml: root('banana: 1'),
     line: 5,
     key: 'banana',
@@ -249,7 +249,7 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /correct leave/,
   },
   {
-    kind: 'a camera address that is none',
+    kind: 'an invalid camera address',
     yaml: 'station: s\ncameras:\n  top:\n    url: http://h/a\n',
     line: 4,
     key: 'cameras.top.url',
@@ -353,7 +353,7 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /ISA-95/,
   },
   {
-    kind: 'a listener for everybody without tokens',
+    kind: 'a listener on the network without tokens',
     yaml: root('http: {host: 0.0.0.0}'),
     line: 5,
     key: 'http.host',
@@ -377,7 +377,7 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /add key/,
   },
   {
-    kind: 'a key for HTTPS that is not there',
+    kind: 'a missing key for HTTPS',
     yaml: root('http:\n  cert: ./config.yaml\n  key: ./no-key.pem'),
     line: 7,
     key: 'http.key',

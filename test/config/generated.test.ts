@@ -9,7 +9,7 @@ import { referenceText, schemaText } from '../../config/reference.ts';
 
 const committed = (name: string) => fileURLToPath(new URL(`../../../config/${name}`, import.meta.url));
 
-test('what is made from the schema is committed fresh', () => {
+test('the committed files agree with the schema', () => {
   expect(readFileSync(committed('agent.schema.json'), 'utf8')).toBe(schemaText());
   expect(readFileSync(committed('reference.md'), 'utf8')).toBe(referenceText());
   execFileSync('node', [fileURLToPath(new URL('../../config/generate.js', import.meta.url)), '--check']);
@@ -33,7 +33,7 @@ test('the JSON Schema explains every key and offers no password', () => {
   expect(schemaText()).not.toContain('"password"');
 });
 
-test('the example is good as it is, and points at the demo line', () => {
+test('the example is valid, and refers to the demo line', () => {
   const config = loadConfig(committed('agent.yaml'), {});
   expect(config.cameras.top).toMatchObject({
     url: 'rtsp://127.0.0.1:8554/camera',

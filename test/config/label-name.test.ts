@@ -28,7 +28,7 @@ describe('the name of a label', () => {
     expect(checkLabelName(label)).toBe(label);
     const folder = folderOfLabel(label);
     expect(labelOfFolder(folder)).toBe(label);
-    // What Linux, macOS and Windows all store as it is.
+    // Names that Linux, macOS and Windows store unchanged.
     expect(Buffer.byteLength(folder)).toBeLessThanOrEqual(255);
     expect(folder).not.toMatch(/[\\/:*?"<>|]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i);
   });
@@ -56,7 +56,7 @@ describe('the name of a label', () => {
     ...['\u0000', '\t', '\n', '\u007f', '\u0085', '\u00ad', '\u034f', '\u061c', '\u115f', '\u17b4', '\u180e'],
     ...['\u200b', '\u200d', '\u200e', '\u202e', '\u2028', '\u2060', '\u2066', '\u2800', '\u3164', '\ufeff'],
     ...['\uffa0', '\ufff9', '\uffff', '\ue000', '\ud800', '\u{e0041}', '\u{1d173}'],
-  ])('cannot hold %j, and the refusal names it', (sign) => {
+  ])('cannot contain %j, and the message names it', (sign) => {
     const name = `U+${sign.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
     refused(`go${sign}od`).toThrow(
       new RegExp(`^"go<${name}>od" cannot .* contains ${name}`.replaceAll('+', '\\+')),
@@ -70,7 +70,7 @@ describe('the name of a label', () => {
     expect(checkLabelName('good', ['Good', 'good'])).toBe('good');
   });
 
-  it('takes no time, however long it is', () => {
+  it('is checked quickly at any length', () => {
     refused(`${' a'.repeat(500_000)}`).toThrow('characters');
   });
 });

@@ -52,7 +52,7 @@ describe('a bad configuration is refused with line, key and remedy', () => {
     ['mappings', '{a: '.repeat(20_000)],
     ['a value', `station: ${'['.repeat(5_000)}1${']'.repeat(5_000)}\n`],
     ['block lists', '- '.repeat(20_000)],
-  ])('%s, nested deeper than anybody writes', (_, yaml) => {
+  ])('%s, nested very deeply', (_, yaml) => {
     const { problems, exitCode } = failure(() => load(yaml));
     expect(problems[0]!.where).toContain('config.yaml');
     expect(exitCode).toBe(2);
@@ -75,7 +75,7 @@ describe('a bad configuration is refused with line, key and remedy', () => {
     }
   });
 
-  test('every problem is told at once, from top to bottom', () => {
+  test('all problems are reported together, from top to bottom', () => {
     const error = failure(() =>
       load(
         'cameras:\n  a: {url: "rtsp://u:hunter2@h", regoin: {}}\n  b: {url: file:./none}\nhttp: {host: 0.0.0.0}\n',
@@ -93,7 +93,7 @@ describe('a bad configuration is refused with line, key and remedy', () => {
     expect(error.line).not.toContain('hunter2');
   });
 
-  test('a file that is none', () => {
+  test('an invalid file', () => {
     const said = (file: string) => failure(() => loadConfig(file, {})).line;
     expect(said(join(folder, 'absent.yaml'))).toMatch(/no such file.*--config/);
     mkdirSync(join(folder, 'dir'), { recursive: true });
@@ -142,7 +142,7 @@ describe('a good configuration', () => {
     );
   });
 
-  test('warns of tokens in the clear, and of a tokens file that others may write, but not that they may read', () => {
+  test('warns of tokens without TLS, and of a tokens file that is writable by others, but not of a readable one', () => {
     for (const name of ['cert.pem', 'key.pem']) write('x', name, 0o600);
     const warningsOf = (mode: number, more = '') => {
       write('anna viewer 0\n', 'tokens', mode);
@@ -176,7 +176,7 @@ describe('a good configuration', () => {
     });
   });
 
-  test('lets images stand in for a camera, always marked as simulated', () => {
+  test('accepts images instead of a camera, always marked as simulated', () => {
     mkdirSync(join(folder, 'pictures'), { recursive: true });
     const config = load('station: s\ncameras:\n  a: {url: file:./pictures}\n');
     expect(config.cameras.a).toMatchObject({ url: `file:${join(folder, 'pictures')}`, simulated: true });
@@ -184,7 +184,7 @@ describe('a good configuration', () => {
 });
 
 describe('the environment', () => {
-  test('wins over the file; texts stay texts', () => {
+  test('overrides the file; texts stay texts', () => {
     const config = load(good, {
       QC_CAMERAS__TOP_LEFT__PASSWORD: '0123',
       QC_CAMERAS__TOP_LEFT__TRIGGER__KIND: 'presence',
@@ -206,7 +206,7 @@ describe('the environment', () => {
     expect(config.station).toBe('007');
   });
 
-  test('beats a password file, which need not even be there', () => {
+  test('overrides a password file, which may be missing', () => {
     const yaml = `${good}    passwordFile: ./not-there\n`;
     expect(load(yaml, { QC_CAMERAS__TOP_LEFT__PASSWORD: 'x' }).cameras['top-left']?.password).toBe('x');
   });
@@ -231,14 +231,14 @@ describe('the environment', () => {
     if (variable !== 'QC_CAMERAS') expect(line).not.toContain('hunter2');
   });
 
-  test('tells two cameras apart, or says that it cannot', () => {
+  test('distinguishes two cameras, or reports that it cannot', () => {
     const yaml = 'station: s\ncameras:\n  a-b: {url: rtsp://h/a}\n  A_b: {url: rtsp://h/b}\n';
     expect(failure(() => load(yaml, { QC_CAMERAS__A_B__URL: 'rtsp://h/c' })).line).toMatch(
       /may mean cameras\.a-b\.url or cameras\.A_b\.url/,
     );
   });
 
-  test('leaves alone what others set', () => {
+  test('ignores other variables', () => {
     const config = load(good, {
       PATH: '/bin',
       QC_TEST_DATA: '/x',

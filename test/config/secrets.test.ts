@@ -22,7 +22,7 @@ test.each([
   'rtsp://h/a:b@c',
   'mqtt://127.0.0.1:1883',
   'file:./a@b',
-])('%s holds no password and stays as it is', (url) => {
+])('%s has no password and is not changed', (url) => {
   expect(hasPassword(url)).toBe(false);
   expect(redactUrl(url)).toBe(url);
 });
@@ -32,12 +32,12 @@ test.each([
   ['a line end', Buffer.from('hünter 2\n')],
   ['CRLF and an empty line', Buffer.from('hünter 2\r\n\r\n')],
   ['a byte order mark', Buffer.from('\uFEFFhünter 2\r\n')],
-  ['UTF-16 as PowerShell writes it', Buffer.from('\uFEFFhünter 2\r\n', 'utf16le')],
+  ['UTF-16 as written by PowerShell', Buffer.from('\uFEFFhünter 2\r\n', 'utf16le')],
 ])('a password is read from a file with %s', (_, bytes) => {
   expect(readBack(bytes)).toEqual({ secret: 'hünter 2' });
 });
 
-test('spaces belong to a password; bytes that are no text are refused', () => {
+test('spaces belong to a password; bytes other than text are refused', () => {
   expect(readBack(Buffer.from(' a \n'))).toEqual({ secret: ' a ' });
   expect(readBack(Buffer.from([0x61, 0xfc, 0x62]))).toHaveProperty('fault');
 });

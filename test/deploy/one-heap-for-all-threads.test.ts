@@ -15,6 +15,6 @@ it.each([
   ],
   ["a Jetson's image", 'deploy/docker/Dockerfile.jetson', /^ENV .*\bMALLOC_ARENA_MAX=2\b/m],
   ['the command', 'agent/main.ts', /^#!\/usr\/bin\/env -S MALLOC_ARENA_MAX=2 node\n/],
-])('%s keeps glibc from giving each thread a heap of its own', async (_, file, wanted) => {
+])('%s prevents a separate heap of glibc for each thread', async (_, file, wanted) => {
   expect(await readFile(file, 'utf8')).toMatch(wanted);
 });

@@ -14,7 +14,7 @@ interface Packed {
   readonly files: readonly { readonly path: string }[];
 }
 
-/** What npm puts into the package, as one object whatever its version answers. */
+/** The content of the npm package, as one object for every version of npm. */
 function pack(...args: readonly string[]): Packed {
   const said = JSON.parse(
     execFileSync('npm', ['pack', '--json', ...args], {
@@ -26,7 +26,7 @@ function pack(...args: readonly string[]): Packed {
   return Object.values(said)[0]!;
 }
 
-/** An image, a package, a release folder or a tag of ours. */
+/** A container image, a package, a release folder or a tag of this project. */
 const ownVersion = /(?:qc-edge-agent[:-]|\/opt\/qc-agent\/|newTag: |ln -sfn )(\d+\.\d+\.\d+)/g;
 
 describe('the package', () => {
@@ -38,7 +38,7 @@ describe('the package', () => {
     size = packed.size;
   });
 
-  it('holds what runs, what is shown, what is deployed and what is read, and nothing else', () => {
+  it('contains the program, pages, deployment files and documentation, and nothing else', () => {
     const wanted = [
       'dist/agent/main.js',
       'dist/agent/demo/line-process.js',
@@ -66,7 +66,7 @@ describe('the package', () => {
     expect(size).toBeLessThan(80_000_000);
   });
 
-  it('every file that the sources load beside themselves is in it', () => {
+  it('every file loaded by the sources is in it', () => {
     const { files } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
       files: string[];
     };
@@ -104,7 +104,7 @@ describe('the package', () => {
     expect(lock.version).toBe(version);
   });
 
-  it('runs from where it was unpacked: what it says of model and configuration is right', async () => {
+  it('runs from its unpacked folder: its checks of model and configuration pass', async () => {
     await using scratch = await tempFolder();
     const { filename } = pack('--pack-destination', scratch.path);
     const home = join(scratch.path, 'home');

@@ -40,7 +40,7 @@ for (const rule of rules) {
   if ('record' in rule) recorded.set(rule.record, [...(recorded.get(rule.record) ?? []), rule.expr]);
 }
 
-/** Down to what the agent shows. */
+/** Metrics of the agent from which it is computed. */
 function rootsOf(expr: string): string[] {
   return metricsOf(expr).flatMap((name) => {
     const made = recorded.get(name);
@@ -54,7 +54,7 @@ const promtoolMissing = spawnSync('promtool', ['--version']).error !== undefined
 if (promtoolMissing) console.warn('skipped: promtool is not installed here');
 
 describe('the rules for Prometheus', () => {
-  it.skipIf(promtoolMissing)('are what promtool takes, and so is the configuration', () => {
+  it.skipIf(promtoolMissing)('are accepted by promtool, like the configuration', () => {
     execFileSync('promtool', ['check', 'config', join(shipped, 'prometheus.yml')], { stdio: 'pipe' });
     execFileSync('promtool', ['check', 'rules', ...ruleFiles.map((file) => join(shipped, file))], {
       stdio: 'pipe',
@@ -70,29 +70,32 @@ describe('the rules for Prometheus', () => {
     120_000,
   );
 
-  it.each(alerts)('$alert is unit-tested: once it fires, once it could and does not', ({ alert, expr }) => {
-    const needs = new Set(rootsOf(expr));
-    let fires = 0;
-    let silent = 0;
-    for (const file of tests) {
-      for (const test of unitTests.parse(parse(readFileSync(file, 'utf8'))).tests) {
-        const given = test.input_series.map(({ series }) => series.replace(/\{.*/, ''));
-        for (const { alertname, exp_alerts } of test.alert_rule_test) {
-          if (alertname === alert && exp_alerts.length > 0) fires++;
-          if (alertname === alert && exp_alerts.length === 0) silent++;
-        }
-        for (const { expr: asked, exp_samples } of test.promql_expr_test) {
-          if (!asked.startsWith('ALERTS')) continue;
-          const expected = exp_samples.filter(({ labels }) => labels.includes(`alertname="${alert}"`));
-          if (expected.some(({ labels }) => labels.includes('firing'))) fires++;
-          const isAsked = !asked.includes('alertname=') || asked.includes(`"${alert}"`);
-          // Silence proves something only where the series are there.
-          if (isAsked && expected.length === 0 && [...needs].some((name) => given.includes(name))) silent++;
+  it.each(alerts)(
+    '$alert is unit-tested, with a case that fires and one that does not',
+    ({ alert, expr }) => {
+      const needs = new Set(rootsOf(expr));
+      let fires = 0;
+      let silent = 0;
+      for (const file of tests) {
+        for (const test of unitTests.parse(parse(readFileSync(file, 'utf8'))).tests) {
+          const given = test.input_series.map(({ series }) => series.replace(/\{.*/, ''));
+          for (const { alertname, exp_alerts } of test.alert_rule_test) {
+            if (alertname === alert && exp_alerts.length > 0) fires++;
+            if (alertname === alert && exp_alerts.length === 0) silent++;
+          }
+          for (const { expr: asked, exp_samples } of test.promql_expr_test) {
+            if (!asked.startsWith('ALERTS')) continue;
+            const expected = exp_samples.filter(({ labels }) => labels.includes(`alertname="${alert}"`));
+            if (expected.some(({ labels }) => labels.includes('firing'))) fires++;
+            const isAsked = !asked.includes('alertname=') || asked.includes(`"${alert}"`);
+            // A missing alert proves something only if its series exist.
+            if (isAsked && expected.length === 0 && [...needs].some((name) => given.includes(name))) silent++;
+          }
         }
       }
-    }
-    expect({ fires: fires > 0, silent: silent > 0 }).toEqual({ fires: true, silent: true });
-  });
+      expect({ fires: fires > 0, silent: silent > 0 }).toEqual({ fires: true, silent: true });
+    },
+  );
 
   it.each(alerts)('$alert has a runbook in the docs', ({ alert, annotations }) => {
     expect(annotations.runbook).toBe(`docs/monitoring.md#${alert.toLowerCase()}`);
@@ -114,8 +117,8 @@ const unitTests = z.looseObject({
   ),
 });
 
-it('rules and dashboards use only what /metrics shows, or a rule records', () => {
-  // Of Prometheus itself.
+it('rules and dashboards use only metrics of /metrics and recorded series', () => {
+  // Built-in series of Prometheus.
   const known = new Set([...createMetrics({ version: '1' }).names(), ...recorded.keys(), 'up', 'ALERTS']);
   const dashboards = dashboardFiles.map(({ json }) => dashboardSchema.parse(json));
   const asked = [
@@ -134,7 +137,7 @@ it('rules and dashboards use only what /metrics shows, or a rule records', () =>
   expect(unknown).toEqual([]);
 });
 
-it('tells the sides of a comparison apart', () => {
+it('distinguishes the sides of a comparison', () => {
   expect(operandsOf('a{x=~"b > c"} > 2 * b and on (x) (sum by (y) (c) == 0 or d)')).toEqual([
     'a{x=~"b > c"}',
     '2 * b',

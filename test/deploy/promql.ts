@@ -1,10 +1,10 @@
-/** As much of PromQL's grammar as it takes to tell the sides of a comparison apart and to find the names of metrics. */
+/** A part of PromQL's grammar: distinguishes the sides of a comparison and finds the names of metrics. */
 
-/** Operators that hold something back; ` unless ` too. */
+/** Operators that filter; also ` unless `. */
 const holding = /^(?:and|or|unless|==|!=|>=|<=|>|<)$/;
 
 /**
- * What is compared or combined, without the comparisons: each of it gives data, also where all is well.
+ * Operands without the comparisons: each has data, also in normal operation.
  * `a > 2 * b and on (x) (c == 0 or d)` → a, 2 * b, c, 0, d.
  */
 export function operandsOf(expr: string): string[] {
@@ -29,7 +29,7 @@ function splitAtTop(text: string): string[] {
     }
   }
   parts.push(text.slice(from).trim());
-  // What is matched on belongs to the operator.
+  // The matching labels belong to the operator.
   return parts.map((part, i) => (i === 0 ? part : part.replace(/^\s*(?:on|ignoring|bool)\s*\([^)]*\)/, '')));
 }
 

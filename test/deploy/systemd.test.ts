@@ -9,13 +9,13 @@ import { tempFolder } from '../models/temp-folder.ts';
 const folder = join(packageRoot, 'deploy/systemd');
 const unit = 'qc-agent.service';
 const read = (name: string) => readFileSync(join(folder, name), 'utf8');
-/** systemd-analyze only reads units: it starts nothing and changes nothing. */
+/** systemd-analyze reads units without starting or changing anything. */
 const analyze = (...args: readonly string[]) => spawnSync('systemd-analyze', args, { encoding: 'utf8' });
 const hasAnalyze = analyze('--version').status === 0;
 if (!hasAnalyze) console.info('skipped: systemd-analyze is not installed here (systemd)');
 const version = hasAnalyze ? Number(/systemd (\d+)/.exec(analyze('--version').stdout)?.[1]) : 0;
 
-/** The unit with a drop-in beside it, as it would lie below /etc; where node lies is this machine's affair. */
+/** The unit with a drop-in, as below /etc, with the path of node on this machine. */
 async function laid(path: string, dropIn: string | undefined): Promise<string> {
   const file = join(path, unit);
   await writeFile(file, read(unit).replace('ExecStart=/usr/bin/node', `ExecStart=${process.execPath}`));
@@ -42,20 +42,20 @@ describe.skipIf(!hasAnalyze)('the unit, as systemd reads it', () => {
     expect(analyze('verify', '--man=no', file).stderr).toContain('Failed to parse sec value');
   });
 
-  it('leaves a burglar little: exposure below 2 of 10', () => {
+  it('restricts the service: exposure below 2 of 10', () => {
     const said = analyze('security', '--offline=yes', '--threshold=20', '--no-pager', join(folder, unit));
     expect(said.stdout).toContain('Overall exposure level');
     expect(said.status).toBe(0);
   });
 });
 
-describe('what the unit promises', () => {
+describe('the settings of the unit', () => {
   const settings = (name: string) =>
     read(name)
       .split('\n')
       .filter((line) => /^\w+=/.test(line));
 
-  it('lets systemd-notify speak for the agent, and gives up where starting again cannot help', () => {
+  it('accepts notifications of systemd-notify, and does not restart after errors that a restart cannot solve', () => {
     expect(settings(unit)).toEqual(
       expect.arrayContaining([
         'Type=notify',
@@ -68,7 +68,7 @@ describe('what the unit promises', () => {
     );
   });
 
-  it('a file of the package is what it starts', () => {
+  it('it starts a file of the package', () => {
     const [, script] = /^ExecStart=\/usr\/bin\/node \/opt\/qc-agent\/current\/(\S+) run/m.exec(read(unit))!;
     const said = execFileSync(process.execPath, [join(packageRoot, script!), '--version'], {
       encoding: 'utf8',

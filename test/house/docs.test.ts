@@ -13,7 +13,7 @@ const pages = [
   ...sources(['config', 'models', 'calibration', 'agent', 'deploy', 'docs'], '.md'),
 ];
 
-it('the README stays short: everything else is a page of its own', () => {
+it('the README is short: other content is in separate pages', () => {
   expect(readFileSync(join(packageRoot, 'README.md')).length).toBeLessThanOrEqual(7_000);
 });
 
@@ -55,7 +55,7 @@ it('every link of the documentation leads somewhere', () => {
   expect(broken).toEqual([]);
 });
 
-it('every documented global installation leaves install scripts out: they download from the internet', () => {
+it('every documented global installation disables install scripts, which download from the internet', () => {
   const commands = pages.flatMap((page) =>
     readFileSync(join(packageRoot, page), 'utf8').match(/npm (install|i) (--global|-g)[^\n`]*/g),
   );
@@ -90,7 +90,7 @@ it('the code map names only files and folders that exist', () => {
   expect(named.filter((path) => !existsSync(join(packageRoot, path)))).toEqual([]);
 });
 
-it('the waterfall of the documentation shows every stage there is', () => {
+it('the waterfall of the documentation shows every stage', () => {
   const svg = readFileSync(join(packageRoot, 'docs/waterfall.svg'), 'utf8');
   expect(stageNames.filter((stage) => !svg.includes(`>${stage}</text>`))).toEqual([]);
 });

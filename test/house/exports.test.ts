@@ -17,7 +17,7 @@ it('exports no function, constant or class that no other file uses', () => {
   expect(unused).toEqual([]);
 });
 
-it('has no barrels: no file only hands on what others export', () => {
+it('has no barrels: no file only re-exports', () => {
   const handsOn = imports.filter(({ file }) => shipped.includes(file)).map(({ file }) => file);
   const barrels = [...new Set(handsOn)].filter(
     (file) =>
@@ -36,7 +36,7 @@ it('starts no timer, opens no file and connects to nothing in a constructor', ()
   const starting =
     /\b(?:setTimeout|setInterval|setImmediate|open\w*|connect|createServer|spawn|fork|(?:read|write|mk)\w*Sync)\(/;
   expect(bodies.filter(({ body }) => starting.test(body)).map(({ file }) => file)).toEqual([
-    // Makes a server that does not listen yet.
+    // Creates a server that does not listen yet.
     'agent/camera/rtsp/relay.ts',
   ]);
 });

@@ -1,4 +1,4 @@
-/** Who imports whom in the project's own files, type imports and browser code included. */
+/** Imports between the project's own files, with type imports and browser code. */
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { packageRoot } from '../../config/package.ts';
@@ -10,7 +10,7 @@ export interface Import {
   readonly target: string;
 }
 
-/** What ships, lowest layer first: a folder imports only from itself and from those before it. */
+/** Shipped folders, lowest layer first: a folder imports only from itself and from those before it. */
 export const layers = ['config', 'models', 'calibration', 'agent'];
 
 export const files = ['.ts', '.js', '.mjs'].flatMap((ending) => sources([...layers, 'test'], ending));
@@ -45,7 +45,7 @@ function importsOf(file: string): Import[] {
   });
 }
 
-/** Cycles in a directed graph, each as `a -> b -> a`; not all of them, but at least one if there are any. */
+/** Cycles in a directed graph, each as `a -> b -> a`; at least one if any exists. */
 export function cyclesOf(edges: ReadonlyMap<string, ReadonlySet<string>>): string[] {
   const done = new Set<string>();
   const cycles: string[] = [];

@@ -13,13 +13,13 @@ import {
 } from './import-graph.ts';
 
 describe('the house rules', () => {
-  it('reads a tree worth checking', () => {
+  it('reads the whole tree', () => {
     expect(files.length).toBeGreaterThan(40);
     expect(ownImports.length).toBeGreaterThan(80);
   });
 
   it('imports only files that exist', () => {
-    // Browser code may name what the HTTP server makes.
+    // Browser code may import files that the HTTP server generates.
     const missing = imports.filter(({ target }) => target.endsWith('.ts') && !files.includes(target));
     expect(missing).toEqual([]);
   });
@@ -34,7 +34,7 @@ describe('the house rules', () => {
     const direct = shipped.filter(
       (file) => file !== 'config/check.ts' && textOf(file).includes('.safeParse('),
     );
-    // Its input is the command line of whoever starts it.
+    // Its input is the command line of a developer.
     expect(direct).toEqual(['agent/cli/options.ts']);
   });
 
@@ -47,7 +47,7 @@ describe('the house rules', () => {
     expect([...parents].flatMap((parent) => cyclesOf(graphOf(siblingsUnder(parent))))).toEqual([]);
   });
 
-  it('imports onnxruntime only where it runs: in the worker, and in a process that does nothing else', () => {
+  it('imports onnxruntime only in the worker, and in a process that does nothing else', () => {
     expect(importersOf(/^onnxruntime-/)).toEqual([
       'models/run/head-sessions.ts',
       'models/run/onnx-session.ts',
@@ -65,9 +65,9 @@ describe('the house rules', () => {
     expect(product.filter(({ target }) => target === 'commander').map(({ file }) => file)).toEqual([main]);
   });
 
-  it('imports mqtt only where a connection to a broker is made', () => {
+  it('imports mqtt only in files that connect to a broker', () => {
     expect(importersOf(/^mqtt$/)).toEqual([
-      // The results of a benchmark and of the demo are read as any other client of the broker would read them.
+      // Benchmark and demo read their results like any other client of the broker.
       'agent/bench/results.ts',
       'agent/demo/demo.ts',
       'agent/publish/broker.ts',
@@ -77,15 +77,15 @@ describe('the house rules', () => {
     ]);
   });
 
-  it('uses the process object only where a process begins', () => {
+  it('uses the process object only in the entry files of processes', () => {
     const users = shipped.filter((file) => /(?<![-.\w'"])process\.\w|'node:process'/.test(codeOf(file)));
     expect(users.filter((file) => !entries.includes(file))).toEqual([]);
   });
 });
 
 /**
- * Files that a process starts with: the command line, the forked children, the generators; and those that
- * cannot do their work without it, with the reason.
+ * Entry files of processes: the command line, the forked children, the generators; and others that need it, with the
+ * reason.
  */
 const entries = [
   'agent/cli/shell.ts',
@@ -102,25 +102,25 @@ const entries = [
   'agent/demo/refresh-head.ts',
   'models/refresh-base.ts',
   'models/prepare/assemble.mjs',
-  // Which native library fits: the platform is a property of the process.
+  // The platform, which determines the native library, is a property of the process.
   'models/run/providers.ts',
   'models/run/int8-overflow.ts',
   'models/disk/durable.ts',
   // Native code reads the environment of the process.
   'models/run/session-graph.ts',
-  // What an inference costs is the CPU time of its process.
+  // The cost of an inference is the CPU time of its process.
   'models/quantize/figures.ts',
   // Native inference must have ended before the process does.
   'models/run/worker.ts',
-  // What a compiled graph is made for, and who makes it.
+  // The platform of a compiled graph, and the process that makes it.
   'models/run/compiled.ts',
-  // What a forked decoder may see of the environment: no secrets.
+  // The environment of a forked decoder, without secrets.
   'config/child-environment.ts',
-  // Which runtime is measured is a property of the process.
+  // The measured runtime is a property of the process.
   'agent/bench/machine.ts',
   'models/run/memory.ts', // what the process may use of the memory, and what it uses
-  'models/run/monotonic.ts', // the clock that processes share
-  'models/disk/lock.ts', // whether the process that left a lock still runs
+  'models/run/monotonic.ts', // the shared clock of processes
+  'models/disk/lock.ts', // whether the process of a lock still runs
 ];
 
 /** Files that ship and import the package. */
@@ -129,7 +129,7 @@ function importersOf(name: RegExp): string[] {
   return [...new Set(users)].filter((file) => shipped.includes(file)).sort();
 }
 
-/** The folders a file lies in, the package root (an empty path) included. */
+/** The folders of a file, including the package root (an empty path). */
 function parentsOf(file: string): string[] {
   const folder = dirname(file);
   return folder === '.' ? [''] : [folder, ...parentsOf(folder)];

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { packageRoot } from '../../config/package.ts';
 import { tempFolder } from '../models/temp-folder.ts';
 
-it('a test that passed only when it was repeated is reported by name, with its first error', async () => {
+it('a test that passed only after a retry is reported by name, with its first error', async () => {
   await using folder = await tempFolder();
   symlinkSync(join(packageRoot, 'node_modules'), join(folder.path, 'node_modules'));
   writeFileSync(
