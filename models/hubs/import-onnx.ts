@@ -1,4 +1,7 @@
-/** A base from an ONNX file. With its manifest beside it, it is verified and copied; otherwise the manifest is proposed from the graph. */
+/**
+ * A base from an ONNX file. With its manifest next to it, it is verified and copied; otherwise the manifest is proposed
+ * from the graph.
+ */
 import { createHash } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -17,7 +20,7 @@ export interface OnnxRequest {
   readonly name?: string | undefined;
   readonly licence?: string | undefined;
   readonly source?: string | undefined;
-  /** Only of weights. */
+  /** Only for weights. */
   readonly architecture?: string | undefined;
   readonly acceptLicence?: boolean | undefined;
   readonly choices: OnnxChoices;
@@ -47,7 +50,7 @@ async function copied({ path, storageDirectory, ...request }: OnnxRequest): Prom
   const { input } = base.manifest;
   const isOther = size && (size.width !== input.width || size.height !== input.height);
   if (isOther || Object.values(choices).some((value) => value !== undefined))
-    throw new QcError('model-mismatch', `${path} has a manifest beside it, which the options contradict`, {
+    throw new QcError('model-mismatch', `${path} has a manifest next to it, which contradicts the options`, {
       remedy: 'correct the manifest, or move it away so that one is proposed',
     });
   const name = await freeName(storageDirectory, request.name ?? base.manifest.name);

@@ -1,6 +1,6 @@
 /**
- * A base from somebody else's weights, top to bottom: recognised, rebuilt as ONNX, run once, and put below `<storage>/bases` with
- * its manifest. An .onnx is not rebuilt (import-onnx.ts).
+ * Makes a base from published weights: recognises them, rebuilds the network as ONNX, runs it once, and writes it with its
+ * manifest to `<storage>/bases`. An .onnx is not rebuilt (import-onnx.ts).
  */
 import { createHash } from 'node:crypto';
 import { access } from 'node:fs/promises';
@@ -21,22 +21,22 @@ import type { OnnxChoices, Proposal } from './onnx/propose.ts';
 import { hasWeights, openWeights } from './read/recognise.ts';
 
 export interface ImportRequest {
-  /** A file, or a folder as a hub hands it out. */
+  /** A file, or a folder of a hub. */
   readonly path: string;
   readonly storageDirectory: string;
-  /** What the user says it is, where the file cannot tell. */
+  /** Architecture according to the user, if the file does not show it. */
   readonly architecture?: string | undefined;
-  /** Default: after the file. */
+  /** Default: derived from the file name. */
   readonly name?: string | undefined;
-  /** Default: what the files beside it say. */
+  /** Default: from the files next to it. */
   readonly licence?: string | undefined;
-  /** Where it was downloaded, for the manifest. */
+  /** Origin of the download, for the manifest. */
   readonly source?: string | undefined;
   /** The user may use weights whose licence excludes commercial use; default: they are imported. */
   readonly acceptLicence?: boolean | undefined;
-  /** Of the input images, pixels. Default: what an .onnx or the files beside it say, otherwise 224×224. */
+  /** Size of the input images, pixels. Default: from the .onnx or the files next to it, otherwise 224×224. */
   readonly size?: Size | undefined;
-  /** `last`: the average of the last map, as its publisher has it; `stages`: average and maximum of stages 2 and 3. */
+  /** `last`: the average of the last map, as defined by its publisher; `stages`: average and maximum of stages 2 and 3. */
   readonly features: 'last' | 'stages';
   /** For an .onnx without a manifest: what replaces the proposal. */
   readonly onnx?: Omit<OnnxChoices, 'size' | 'stages'> | undefined;
@@ -78,13 +78,9 @@ export async function importBase(request: ImportRequest): Promise<ImportedBase> 
     return { ...(await importOnnx({ ...request, path: onnx, choices })), found: undefined };
   }
   if (Object.values(request.onnx ?? {}).some((value) => value !== undefined))
-    throw new QcError(
-      'weights-unsupported',
-      `${path} is no .onnx, whose input and tensors the options describe`,
-      {
-        remedy: 'leave out --layout, --channels, --scale, --mean, --std and the name of a tensor',
-      },
-    );
+    throw new QcError('weights-unsupported', `${path} is not an .onnx, to which these options apply`, {
+      remedy: 'leave out --layout, --channels, --scale, --mean, --std and the name of a tensor',
+    });
   await using weights = await openWeights(path);
   const network = recogniseNetwork(weights, request.architecture);
   const name = await freeName(storageDirectory, request.name ?? nameAfter(path));
@@ -110,7 +106,7 @@ export async function importBase(request: ImportRequest): Promise<ImportedBase> 
   return { ...installed, found };
 }
 
-/** An .onnx: the file itself, or that of a folder without other weights, as Hugging Face has it. */
+/** An .onnx: the file itself, or that of a folder of Hugging Face without other weights. */
 async function onnxAt(path: string): Promise<string | undefined> {
   if (path.endsWith('.onnx')) return path;
   for (const place of ['model.onnx', 'onnx/model.onnx']) {
@@ -141,25 +137,25 @@ async function rebuild(network: Network, size: Size, features: ImportRequest['fe
   const stages = [built.maps.get('stage2'), built.maps.get('stage3')].filter((map) => map !== undefined);
   if (features === 'stages' && stages.length < 2)
     throw new QcError('weights-unsupported', `${network.name} has no maps of stages 2 and 3`, {
-      remedy: 'take --features last',
+      remedy: 'use --features last',
     });
   const pooled = features === 'stages' ? stages : [built.output];
   const whole = draft.finish(network.name, pooled, features === 'stages');
   return { ...withoutRest(whole), maps: mapsOf(built, size) };
 }
 
-/** Layers behind the features are left out. */
+/** Omits layers after the features. */
 function withoutRest({ model, size }: { readonly model: OnnxModel; readonly size: number }) {
   const cut = cutAt(model, 'features');
   const output = [valueInfo('features', ['N', size])];
   return { model: changed(cut, { graph: changed(cut.graph!, { output }) }), features: size };
 }
 
-/** Both, or none: heads that look at places take both. */
+/** Both, or none: heads that look at places need both. */
 function mapsOf(built: Built, { width, height }: Size): Rebuilt['maps'] {
   const found = ([8, 16] as const).flatMap((stride) => {
     const map: Map4 | undefined = built.maps.get(stride === 8 ? 'stage2' : 'stage3');
-    // Padding as Keras does it loses a row where the size is odd: models/base.ts would expect it.
+    // The padding of Keras loses a row for odd sizes, which models/base.ts would expect.
     const isWhole = map?.height === Math.ceil(height / stride) && map.width === Math.ceil(width / stride);
     return map && isWhole ? [{ tensor: map.tensor, stride, channels: map.channels }] : [];
   });

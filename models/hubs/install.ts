@@ -1,4 +1,4 @@
-/** Puts a base below `<storage>/bases`: named, run once, measured, written with its manifest. */
+/** Installs a base in `<storage>/bases`: names it, runs it once, measures it, and writes it with its manifest. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { openSession } from '../run/session.ts';
 import { checkImage, recordCheck } from '../run/warm-up-check.ts';
 import { costOf } from './cost.ts';
 
-/** If no file says it. */
+/** Licence if no file states it. */
 export const unknownLicence = 'not stated';
 
 export interface Installed {
@@ -55,12 +55,12 @@ async function checkOf(base: string, { input }: BaseManifest): Promise<BaseManif
   if (!features.every(Number.isFinite) || features.every((value) => value === 0))
     throw new QcError(
       'weights-damaged',
-      'the base gives no features for a drawn picture: its weights are damaged',
+      'the base gives no features for a test image: its weights are damaged',
     );
   return recordCheck(features);
 }
 
-/** After the file, or the folder if files have the same name everywhere (model.safetensors, onnx/model.onnx). */
+/** Name of the file, or of the folder for common file names (model.safetensors, onnx/model.onnx). */
 export function nameAfter(path: string): string {
   const own = basename(path).replace(/\.(?:index\.json|weights\.h5|[A-Za-z]\w{0,11})$/, '');
   const isCommon = /^(?:model|pytorch_model|tf_model|saved_model|variables|weights)(?:[._-].*)?$/.test(own);
@@ -88,7 +88,7 @@ export async function freeName(storageDirectory: string, name: string): Promise<
   return name;
 }
 
-/** ", sha256 …" of a file; a folder has none. */
+/** ", sha256 …" of a file; empty for a folder. */
 export async function hashOf(path: string): Promise<string> {
   if ((await stat(path)).isDirectory()) return '';
   const hash = createHash('sha256');

@@ -1,11 +1,11 @@
-/** The bases that a station can use: those of this package, and those below its storage directory. */
+/** The bases of a station: those of this package, and those in its storage directory. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { embeddedBases } from '../base.ts';
 import { basesIn } from '../disk/layout.ts';
 import { type BaseManifest, readBaseManifest } from '../manifest.ts';
 
-/** By name; variants and manifests that cannot be read are left out. */
+/** Sorted by name, without variants and unreadable manifests. */
 export async function installedBases(storageDirectory: string): Promise<BaseManifest[]> {
   const found: BaseManifest[] = [];
   for (const folder of [embeddedBases, basesIn(storageDirectory)]) {

@@ -1,4 +1,4 @@
-/** What the files beside weights say about their licence. */
+/** Reads the licence of weights from the files next to them. */
 import { open, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -9,7 +9,7 @@ const text = z.string().trim().min(1).max(100);
 const timmSchema = z.object({ pretrained_cfg: z.object({ license: text }) });
 const maxRead = 65_536;
 
-/** From timm's config.json, or the head of a model card (README.md on Hugging Face); undefined where neither says it. */
+/** From timm's config.json, or the head of a model card (README.md on Hugging Face); undefined if neither states it. */
 export async function licenceBeside(path: string, config: unknown): Promise<string | undefined> {
   const timm = check(timmSchema, config);
   if (timm.success) return timm.data.pretrained_cfg.license;
@@ -33,7 +33,7 @@ async function startOf(file: string): Promise<string> {
 export const excludesCommerce = (licence: string) =>
   /\bnc\b|non-?commercial|research[- ]only/i.test(licence.replaceAll('_', '-'));
 
-/** @param accepted the user says that their use is allowed @throws QcError licence-refused */
+/** @param accepted whether the user states that the use is allowed @throws QcError licence-refused */
 export function requireLicence(licence: string | undefined, accepted: boolean): void {
   if (licence === undefined || accepted || !excludesCommerce(licence)) return;
   throw new QcError(

@@ -1,6 +1,6 @@
 /**
- * A network as ONNX, written layer by layer. Batch normalisation is folded into the convolution before it; padding is explicit, as
- * the source framework does it for the size of the input.
+ * A network as ONNX, written layer by layer. Batch normalisation is folded into the convolution before it; padding is
+ * explicit and equals that of the source framework for the size of the input.
  */
 import { buildModel, floatTensor, node, shapeTensor, valueInfo } from '../../onnx/build.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../../onnx/proto.ts';
@@ -9,7 +9,7 @@ import { type Map4, outputSize, type Padding, type Pads, padsOf, tooSmall } from
 import { type Layers, mismatch } from './layers.ts';
 
 export interface ConvOptions {
-  /** Batch normalisation behind it. */
+  /** Batch normalisation after it. */
   readonly norm?: string;
   readonly stride?: number;
   readonly padding?: Padding;
@@ -34,7 +34,7 @@ export class GraphDraft {
     return this.#input;
   }
 
-  /** @param layer as the source names it. @throws QcError weights-… */
+  /** @param layer its name in the source. @throws QcError weights-… */
   async conv(from: Map4, layer: string, options: ConvOptions = {}): Promise<Map4> {
     const { norm, stride = 1, padding = 'half', depthwise = false, tensor = layer } = options;
     const kernel = await this.layers.conv(layer);
@@ -64,10 +64,10 @@ export class GraphDraft {
     return { tensor, channels: outputs, ...outputSize(layer, from, [height, width], stride, pads) };
   }
 
-  /** Alone, where no convolution comes before it. @throws QcError weights-… */
+  /** Batch normalisation without a convolution before it. @throws QcError weights-… */
   async norm(from: Map4, layer: string): Promise<Map4> {
     const norm = await this.layers.norm(layer);
-    if (!norm) throw mismatch(`${layer} was folded into something else: take the Keras file instead`);
+    if (!norm) throw mismatch(`${layer} was folded into another layer: use the Keras file instead`);
     const { factor, offset } = affineOf(layer, norm, from.channels);
     const [scale, shift, mean, variance] = ['scale', 'shift', 'mean', 'variance'].map(
       (part) => `${layer}.${part}`,
@@ -79,7 +79,7 @@ export class GraphDraft {
       floatTensor(mean!, [channels], new Float32Array(channels)),
       floatTensor(variance!, [channels], new Float32Array(channels).fill(1)),
     );
-    // What is left of it is an affine function: mean 0 and variance 1, so that its epsilon has to vanish.
+    // The rest is an affine function with mean 0 and variance 1, so the effect of epsilon must be removed.
     this.#nodes.push(
       node('BatchNormalization', [from.tensor, scale!, shift!, mean!, variance!], [layer], {
         epsilon: { float: 0 },
@@ -123,7 +123,7 @@ export class GraphDraft {
   add(a: Map4, b: Map4, tensor: string): Map4 {
     if (a.channels !== b.channels || a.height !== b.height || a.width !== b.width) {
       const shape = ({ channels, height, width }: Map4) => `[${channels},${height},${width}]`;
-      throw mismatch(`${tensor} would add ${shape(a)} and ${shape(b)}: the network is another one`);
+      throw mismatch(`${tensor} would add ${shape(a)} and ${shape(b)}: this is a different network`);
     }
     this.#nodes.push(node('Add', [a.tensor, b.tensor], [tensor]));
     return { ...a, tensor };
@@ -133,7 +133,7 @@ export class GraphDraft {
     return this.#pool('MaxPool', from, kernel, stride, padding, tensor);
   }
 
-  /** What lies outside does not count. */
+  /** Values outside the map do not count. */
   averagePool(from: Map4, kernel: number, stride: number, padding: Padding, tensor: string): Map4 {
     return this.#pool('AveragePool', from, kernel, stride, padding, tensor);
   }
@@ -149,14 +149,14 @@ export class GraphDraft {
 
   /**
    * A max pool over a map with a border of zeros, which count as values. As a Pad before the pool it would be correct ONNX, but
-   * onnxruntime (1.30, pad_fusion.cc) merges the two, and zeros no longer count: it is a pool, and a maximum with 0 for windows that
-   * touch the border.
+   * onnxruntime (1.30, pad_fusion.cc) merges the two, and zeros no longer count: therefore a pool, then a maximum with 0
+   * for windows at the border.
    */
   maxPoolOverZeros(from: Map4, kernel: number, stride: number, border: number, tensor: string): Map4 {
     const map = this.maxPool(from, kernel, stride, [border, border, border, border], `${tensor}.pool`);
     const touches = (at: number, size: number) =>
       at * stride < border || at * stride - border + kernel > size;
-    // Below any value of a map, and still a float16.
+    // Less than any value of a map, and representable as float16.
     const none = -60_000;
     const values = Float32Array.from({ length: map.height * map.width }, (_, i) => {
       const [y, x] = [Math.floor(i / map.width), i % map.width];
@@ -209,7 +209,7 @@ export class GraphDraft {
 
   /**
    * The model whose output `features` is the average of each of these maps, with `maximum` also the maximum, in this order.
-   * Layers that they do not need have to be left out by the caller.
+   * The caller must omit layers that are not needed.
    */
   finish(
     name: string,

@@ -8,12 +8,11 @@ export function affineOf(layer: string, { gamma, beta, mean, variance, epsilon }
       throw mismatch(`batch normalisation ${layer} has ${part.length} channels instead of ${channels}`);
   }
   const factor = Array.from(variance, (value, c) => (gamma?.[c] ?? 1) / Math.sqrt(value + epsilon));
-  if (!factor.every(Number.isFinite))
-    throw mismatch(`batch normalisation ${layer} has a variance that is none`);
+  if (!factor.every(Number.isFinite)) throw mismatch(`batch normalisation ${layer} has an invalid variance`);
   return { factor, offset: factor.map((value, c) => (beta?.[c] ?? 0) - mean[c]! * value) };
 }
 
-/** The weights of a convolution with batch normalisation behind it. @throws QcError weights-unsupported */
+/** The weights of a convolution with batch normalisation after it. @throws QcError weights-unsupported */
 export function folded(layer: string, { values, shape, bias }: Kernel, norm: Norm | undefined) {
   if (bias && bias.length !== shape[0])
     throw mismatch(`${layer} has ${bias.length} biases for ${shape[0]} outputs`);

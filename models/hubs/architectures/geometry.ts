@@ -13,8 +13,8 @@ export interface Map4 {
 export type Pads = readonly [number, number, number, number];
 
 /**
- * `half`: (k-1)/2 on every side, as PyTorch networks do. `same`: as TensorFlow does, the odd row or column goes below and to the
- * right.
+ * `half`: (k-1)/2 on every side, as in PyTorch networks. `same`: as in TensorFlow, with the odd row or column at the bottom
+ * and on the right.
  */
 export type Padding = 'half' | 'same' | Pads;
 

@@ -1,4 +1,4 @@
-/** Layers of a network by the names that their framework gives them, whatever file they come from. */
+/** Layers of a network by their names in the framework, for every file format. */
 import { z } from 'zod';
 import { check } from '../../../config/check.ts';
 import { QcError } from '../../../config/errors.ts';
@@ -27,11 +27,11 @@ export interface Layers {
   shapeOf(layer: string): Kernel['shape'];
   /** @throws QcError weights-… */
   conv(layer: string): Promise<Kernel>;
-  /** Undefined where the file has none at all, because they were folded into the convolutions. @throws QcError weights-… */
+  /** Undefined if the file has none, because they were folded into the convolutions. @throws QcError weights-… */
   norm(layer: string): Promise<Norm | undefined>;
-  /** Where the file says it (the topology in a Keras file). */
+  /** Undefined if the file does not state it (in the topology of a Keras file). */
   strideOf(layer: string): number | undefined;
-  /** Names of tensors that were not asked for so far. */
+  /** Names of unused tensors so far. */
   unused(): string[];
 }
 
@@ -41,7 +41,7 @@ export const mismatch = (what: string, remedy?: string) =>
 export interface LayersOptions {
   /** Before every name: "teacher.backbone.". */
   readonly prefix: string;
-  /** Of batch normalisation, where the file does not say it. */
+  /** Epsilon of batch normalisation, if the file does not state it. */
   readonly epsilon: number;
 }
 
@@ -102,7 +102,7 @@ export function kerasLayers({ tensors, config }: WeightFile, { prefix, epsilon }
   const isFolded = ![...byName.keys()].some((name) => name.endsWith('/moving_mean'));
   const { used, find, need } = lookUp(byName, prefix);
   const kernelOf = (layer: string) => find(`${layer}/depthwise_kernel`) ?? need(`${layer}/kernel`);
-  // Keras 3 calls the kernel of a depthwise convolution "kernel" as well: only the name of the layer tells.
+  // In Keras 3 the kernel of a depthwise convolution is also "kernel": only the name of the layer distinguishes it.
   const isDepthwise = (layer: string) => layer.endsWith('depthwise');
   return {
     has: (layer) =>
@@ -139,7 +139,7 @@ export function kerasLayers({ tensors, config }: WeightFile, { prefix, epsilon }
   };
 }
 
-/** The last part is the weight; what comes before it the layer. */
+/** The last part is the weight, the rest is the layer. */
 export function plainName(name: string): string {
   const at = name.lastIndexOf('/');
   const layer = name.slice(0, at).toLowerCase().replaceAll('/batchnorm', '_bn').replaceAll('/', '_');
@@ -169,7 +169,7 @@ function depthwiseOrder(
   return { values: out, shape: [c, 1, h, w] };
 }
 
-/** Finds tensors by their names behind the prefix, and collects the names of those that were used. */
+/** Finds tensors by their names after the prefix, and records the used names. */
 function lookUp(tensors: ReadonlyMap<string, NamedTensor>, prefix: string) {
   const used = new Set<string>();
   const find = (name: string): NamedTensor | undefined => {

@@ -15,7 +15,7 @@ interface Source {
   readonly stem: Pair;
   readonly last: Pair;
   readonly padding: MobilenetForm['padding'];
-  /** Names of a block; undefined behind the last one. */
+  /** Names of a block; undefined after the last one. */
   block(index: number): BlockNames | undefined;
 }
 
@@ -89,7 +89,7 @@ function keras(file: WeightFile, prefix: string, { stem, block }: KerasNames): S
     source: 'Keras applications',
     prefix,
     layers,
-    // V3 scales inside; it comes to the same.
+    // V3 scales in the network, with the same result.
     preprocessing: symmetric,
     stem,
     last: pair('conv_1'),
@@ -156,7 +156,7 @@ function torchvision(file: WeightFile): Source | undefined {
   );
   if (prefix === undefined) return undefined;
   const inner = names.includes(`${prefix}features.1.conv.0.0.weight`) ? 'conv' : 'block';
-  // torchvision gives V3 another epsilon than V2.
+  // In torchvision, V3 has another epsilon than V2.
   const layers = torchLayers(file, { prefix, epsilon: inner === 'conv' ? 1e-5 : 1e-3 });
   let last = 1;
   while (last < 100 && layers.has(`features.${last + 1}.${inner}.0.0`)) last++;
@@ -182,7 +182,7 @@ function torchvision(file: WeightFile): Source | undefined {
       const plain = [1, 2].find((part) => layers.has(`${at}.${part}`) && !layers.has(`${at}.${part}.0`));
       if (inner === 'conv' && plain !== undefined) convs.push([`${at}.${plain}`, `${at}.${plain + 1}`]);
       const [project, depthwise, expand] = convs.toReversed();
-      if (!project || !depthwise) throw mismatch(`${at} is no block of a MobileNet`);
+      if (!project || !depthwise) throw mismatch(`${at} is not a block of a MobileNet`);
       return { block: `features.${index + 1}`, expand, depthwise, squeeze, project };
     },
   };

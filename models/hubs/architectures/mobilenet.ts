@@ -6,13 +6,13 @@ import type { GraphDraft } from './draft.ts';
 import type { Map4, Padding } from './geometry.ts';
 import { type Built, namesOfOutputs } from './network.ts';
 
-/** Names of layers as the source has them: a convolution, and its batch normalisation. */
+/** Names of layers in the source: a convolution and its batch normalisation. */
 export type Pair = readonly [conv: string, norm: string];
 
 export interface BlockNames {
-  /** For its output in the graph. */
+  /** Name of its output in the graph. */
   readonly block: string;
-  /** Undefined where the block does not widen. */
+  /** Undefined if the block does not increase the channels. */
   readonly expand: Pair | undefined;
   readonly depthwise: Pair;
   /** The two convolutions of squeeze and excite. */
@@ -31,7 +31,7 @@ export interface MobilenetForm {
   readonly padding: 'half' | 'keras';
 }
 
-/** Strides of the blocks, and from which block on V3 uses h-swish. */
+/** Strides of the blocks, and the first block of V3 with h-swish. */
 export const variants = {
   MobileNetV2: { strides: [1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1], swishFrom: undefined },
   'MobileNetV3 Small': { strides: [2, 2, 1, 2, 1, 1, 1, 1, 2, 1, 1], swishFrom: 3 },
@@ -85,8 +85,8 @@ async function invertedResidual(
 }
 
 /**
- * Before a strided depthwise convolution Keras pads with ZeroPadding2D, made for images of an even size: a row less above than
- * below. It stays so for odd sizes where the size of the input is open.
+ * Before a depthwise convolution with a stride, Keras pads with ZeroPadding2D for images of an even size: one row less at
+ * the top than at the bottom. This is also used for odd sizes if the size of the input is free.
  */
 function kerasPads(kernel: number): Padding {
   const half = kernel >> 1;

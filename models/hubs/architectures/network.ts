@@ -1,4 +1,4 @@
-/** What a recogniser of an architecture gives. */
+/** Result of the recognition of an architecture. */
 import type { BaseInput } from '../../manifest.ts';
 import type { WeightFile } from '../read/tensors.ts';
 import type { GraphDraft } from './draft.ts';
@@ -11,16 +11,16 @@ export type Preprocessing = Pick<BaseInput, 'channels' | 'scale' | 'mean' | 'std
 export interface Built {
   /** By name: stage1 … stage4 for the last map of each stride from 4 on, and single blocks. */
   readonly maps: ReadonlyMap<string, Map4>;
-  /** The last map, whose average its publisher calls the features. */
+  /** The last map; its average is the feature vector of the publisher. */
   readonly output: Map4;
 }
 
 export interface Network {
   /** For people: "ResNet50 v1.5". */
   readonly name: string;
-  /** Whose names its layers have: torchvision, Keras … */
+  /** Source of the names of its layers: torchvision, Keras … */
   readonly source: string;
-  /** Before each name in the file. */
+  /** Prefix of each name in the file. */
   readonly prefix: string;
   readonly layers: Layers;
   readonly preprocessing: Preprocessing;
@@ -28,17 +28,17 @@ export interface Network {
   build(draft: GraphDraft): Promise<Built>;
 }
 
-/** @param wanted what the user says it is, in lower case: "resnet50-v1", "resnetblur50" … */
+/** @param wanted architecture according to the user, in lower case: "resnet50-v1", "resnetblur50" … */
 export type Recognise = (file: WeightFile, wanted: string | undefined) => Network | undefined;
 
-/** (x / 255 - mean) / std of ImageNet, as torchvision has it. */
+/** (x / 255 - mean) / std of ImageNet, as in torchvision. */
 export const imagenet: Preprocessing = {
   channels: 'RGB',
   scale: 1 / 255,
   mean: [0.485, 0.456, 0.406],
   std: [0.229, 0.224, 0.225],
 };
-/** Means in the order blue, green, red and no scale, as Caffe had it. */
+/** Means in the order blue, green, red without a scale, as in Caffe. */
 export const caffe: Preprocessing = {
   channels: 'BGR',
   scale: 1,
@@ -53,11 +53,11 @@ export const symmetric: Preprocessing = {
   std: [1, 1, 1],
 };
 
-/** A checkpoint may hold a network several times: the averaged one of a teacher is the better one, the student the worse. */
+/** A checkpoint may contain a network several times: the averaged teacher is preferred to the student. */
 const preference = [/teacher|(?:^|[._])ema(?:[._]|$)/, /^(?!.*(?:student|encoder_k|momentum))/];
 
 /**
- * What stands before the given names in a file, the preferred one first. @param names all have to be there
+ * Prefixes of the given names in a file, the preferred one first. @param names must all exist
  */
 export function prefixesOf(file: Iterable<string>, [first, ...others]: readonly string[]): string[] {
   const all = new Set(file);

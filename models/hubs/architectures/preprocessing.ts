@@ -1,4 +1,4 @@
-/** What config files of a hub say about how a picture is prepared. */
+/** Reads the preparation of images from config files of a hub. */
 import { z } from 'zod';
 import { check } from '../../../config/check.ts';
 import type { WeightFile } from '../read/tensors.ts';
@@ -17,7 +17,7 @@ const transformersSchema = z.object({
     .default(1 / 255),
 });
 
-/** From timm's config.json or transformers' preprocessor_config.json; undefined where neither says it. */
+/** From timm's config.json or transformers' preprocessor_config.json; undefined if neither states it. */
 export function normalisationOf({
   config,
   preprocessor,

@@ -1,4 +1,4 @@
-/** Which network the weights of a file belong to. */
+/** Recognises the network of the weights in a file. */
 import { countedLayers, type LayerOfKind, withNamesInOrder } from '../read/keras.ts';
 import { shown, type WeightFile } from '../read/tensors.ts';
 import { mismatch } from './layers.ts';
@@ -7,13 +7,13 @@ import type { Network } from './network.ts';
 import { recogniseResnet } from './resnet-sources.ts';
 import { recogniseVgg } from './vgg.ts';
 
-/** Layers that a classifier has behind its features, and counters of a training. */
+/** Layers of a classifier after the features, and counters of a training. */
 const notNeeded =
   /(?:^|[./_])(?:fc|head|classifier|predictions|logits|projector|pre_logits|conv_head|center|num_batches_tracked)(?:[./_]|$)/;
 
 /**
- * @param wanted what the user says it is: "resnet50-v1" where nothing in the file tells
- * @throws QcError weights-unsupported that says what the file holds instead
+ * @param wanted architecture according to the user, such as "resnet50-v1", if the file does not show it
+ * @throws QcError weights-unsupported, which describes the content of the file
  */
 export function recogniseNetwork(file: WeightFile, wanted?: string): Network {
   const named = withOrderedNames(file);
@@ -21,7 +21,7 @@ export function recogniseNetwork(file: WeightFile, wanted?: string): Network {
   const found = recogniseMobilenet(named) ?? recogniseVgg(named) ?? recogniseResnet(named, asked);
   if (!found) {
     const names = [...file.tensors.keys()].slice(0, 5).map(shown).join(', ');
-    throw mismatch(`${file.tensors.size} tensors (${names} …) belong to no network that is known`);
+    throw mismatch(`${file.tensors.size} tensors (${names} …) belong to no known network`);
   }
   if (asked !== undefined && !fits(asked, found.name)) {
     throw mismatch(
@@ -39,7 +39,7 @@ function fits(asked: string, name: string): boolean {
 }
 
 /**
- * Layers that are left over inside the network mean that it is another one (squeeze and excite, more convolutions).
+ * Unused layers inside the network show that it is a different one (squeeze and excite, more convolutions).
  * @throws QcError weights-unsupported that names one
  */
 export function requireAllUsed({ layers, name }: Network): void {
@@ -48,7 +48,7 @@ export function requireAllUsed({ layers, name }: Network): void {
     throw mismatch(`${shown(strange)} does not belong to a ${name}: the network is another one`);
 }
 
-/** Keras 3 only counts layers in a .weights.h5: as many as which network has? */
+/** Keras 3 only numbers layers in a .weights.h5: finds the network with the same numbers of layers. */
 function withOrderedNames(file: WeightFile): WeightFile {
   const counts = countedLayers(file.tensors);
   if (!counts) return file;
@@ -60,8 +60,8 @@ function withOrderedNames(file: WeightFile): WeightFile {
   if (!found) {
     const said = [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ');
     throw mismatch(
-      `its layers have no names, and no network that is known has ${said}`,
-      'take the .keras or .h5 of the same model',
+      `its layers have no names, and no known network has ${said}`,
+      'use the .keras or .h5 of the same model',
     );
   }
   return { ...file, tensors: withNamesInOrder(found.name, file.tensors, found.layers) };
@@ -76,7 +76,7 @@ const kinds = [
 const conv = (name: string): LayerOfKind => ({ kind: 'Conv2D', name });
 const norm = (name: string): LayerOfKind => ({ kind: 'BatchNormalization', name });
 
-/** ResNet v1 as Keras orders its layers: by how far they are from the output, the shortcut beside the last convolution. */
+/** ResNet v1 in the order of Keras: by distance from the output, with the shortcut next to the last convolution. */
 function resnet(depths: readonly number[]): LayerOfKind[] {
   const blocks = depths.flatMap((count, stage) =>
     Array.from({ length: count }, (_, block) => {

@@ -1,7 +1,8 @@
 /**
- * ResNets of TF-Slim, which TensorFlow Hub published: "resnet_v1_50/block1/unit_1/bottleneck_v1/conv1/weights". Slim has the stride of
- * a stage in the 3×3 convolution of its last unit and subsamples the shortcut there (research/slim/nets/resnet_v1.py). That gives the
- * same values as the stride on the first 1×1 convolutions of the next stage, which is where the graph has it for v1.
+ * ResNets of TF-Slim, published on TensorFlow Hub: "resnet_v1_50/block1/unit_1/bottleneck_v1/conv1/weights". Slim has the
+ * stride of a stage in the 3×3 convolution of its last unit and subsamples the shortcut there
+ * (research/slim/nets/resnet_v1.py). That gives the same values as the stride on the first 1×1 convolutions of the next
+ * stage, where the graph has it for v1.
  */
 import type { NamedTensor, WeightFile } from '../read/tensors.ts';
 import { kerasLayers, plainName } from './layers.ts';

@@ -1,9 +1,9 @@
-/** What the recogniser of a source gives for its ResNets. */
+/** Result of the recognition of a ResNet of one source. */
 import type { Layers } from './layers.ts';
 import type { Preprocessing } from './network.ts';
 import type { ResnetForm, ResnetNames } from './resnet.ts';
 
-/** Of a source: what its ResNet is like unless the file or the user says otherwise. */
+/** Form of the source's ResNet, unless the file or the user states another one. */
 export interface Source {
   readonly source: string;
   readonly names: ResnetNames;
@@ -13,11 +13,11 @@ export interface Source {
   readonly form: Omit<ResnetForm, 'names' | 'depths' | 'convolutions'>;
   /** Added to "ResNet50". */
   readonly suffix: string;
-  /** Whether the stride may be on either convolution: nothing in the weights tells. */
+  /** Whether the stride may be on either convolution, which the weights do not show. */
   readonly isStrideOpen?: boolean;
 }
 
-/** As torchvision has it. */
+/** The form of torchvision. */
 export const plain = {
   kind: 'v1',
   stem: 'plain',

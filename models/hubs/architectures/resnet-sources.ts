@@ -1,4 +1,4 @@
-/** Recognising a ResNet by the names of its layers, and what its publisher does to a picture first. */
+/** Recognises a ResNet by the names of its layers, with the publisher's preparation of images. */
 import { z } from 'zod';
 import { check } from '../../../config/check.ts';
 import type { WeightFile } from '../read/tensors.ts';
@@ -20,7 +20,7 @@ const torchvision: ResnetNames = {
   block: (stage, block) => `layer${stage + 1}.${block}`,
 };
 
-/** The same behind an average pool. */
+/** The same after an average pool. */
 const pooled: ResnetNames = {
   ...torchvision,
   shortcut: (stage, block) => `layer${stage + 1}.${block}.downsample.1`,
@@ -63,7 +63,7 @@ const tao: ResnetNames = {
 const taoBlock = (stage: number, block: number) =>
   `block_${stage + 1}${String.fromCharCode(97 + (block % 26))}`;
 
-/** @param wanted what the user says it is. @throws QcError weights-… where that contradicts the file */
+/** @param wanted architecture according to the user. @throws QcError weights-… if it contradicts the file */
 export function recogniseResnet(file: WeightFile, wanted?: string): Network | undefined {
   const found =
     torchSource(file, wanted) ??
@@ -77,7 +77,7 @@ export function recogniseResnet(file: WeightFile, wanted?: string): Network | un
   const convolutions = layers.has(names.conv(0, 0, 2)) ? 3 : 2;
   const depth = depthOf({ depths, convolutions });
   if (depth === undefined) throw mismatch(`it looks like a ResNet, but has ${depths.join(', ')} blocks`);
-  // A block of two 3×3 convolutions has its stride on the first one everywhere.
+  // A block of two 3×3 convolutions always has its stride on the first one.
   const strided = convolutions === 2 ? 0 : strideWanted(found, wanted);
   const form: ResnetForm = { ...found.form, names, depths, convolutions, strided };
   const version = form.kind === 'v2' || convolutions === 2 ? '' : strided === 0 ? ' v1' : ' v1.5';
@@ -120,7 +120,7 @@ function torchSource(file: WeightFile, wanted: string | undefined): Source | und
     throw mismatch(`config.json says ${timm}, which is not rebuilt`);
   const blur = (wanted ?? timm ?? '').startsWith('resnetblur');
   const layers = torchLayers(file, { prefix, epsilon: 1e-5 });
-  // In a block that keeps its width there is no shortcut to look at.
+  // A block of constant width has no shortcut.
   const isPooled = [...file.tensors].some(
     ([name, { shape }]) =>
       name.startsWith(prefix) && name.endsWith('.downsample.1.weight') && shape.length === 4,

@@ -1,20 +1,20 @@
 /**
- * ResNet in the forms that hubs hand out:
+ * ResNet in the forms of the hubs:
  *
  *     v1      a block's stride is on its first 1×1 convolution (He 2015; Keras)
  *     v1.5    it is on the 3×3 (torchvision, timm, transformers, DINO)
  *     V2      batch normalisation and ReLU come before the convolutions; the stride is in the last block of a stage (Keras)
  *     D       three 3×3 convolutions as the stem, and an average pool before the 1×1 of a shortcut (timm)
  *     Blur    a low-pass filter before each step in resolution (timm)
- *     slim    v1 and V2 of TensorFlow Hub: as Keras has them, except that the pool behind the stem pads as TensorFlow does
- *     TAO     NVIDIA's: no pool behind the stem, a convolution in every shortcut, padding as TensorFlow does it
+ *     slim    v1 and V2 of TensorFlow Hub: as in Keras, except the TensorFlow padding of the pool after the stem
+ *     TAO     of NVIDIA: no pool after the stem, a convolution in every shortcut, padding of TensorFlow
  */
 import type { GraphDraft } from './draft.ts';
 import type { Map4, Padding } from './geometry.ts';
 import type { Layers } from './layers.ts';
 import { type Built, namesOfOutputs } from './network.ts';
 
-/** Names of layers as the source has them; `block` and `stage` count from 0. */
+/** Names of layers in the source; `block` and `stage` count from 0. */
 export interface ResnetNames {
   readonly stem: string;
   readonly stemNorm: string;
@@ -22,9 +22,9 @@ export interface ResnetNames {
   norm(stage: number, block: number, index: number): string;
   shortcut(stage: number, block: number): string;
   shortcutNorm(stage: number, block: number): string;
-  /** Of a block, for its output in the graph. */
+  /** Name of a block, for its output in the graph. */
   block(stage: number, block: number): string;
-  /** Batch normalisation before a block, and behind the last one; only of V2. */
+  /** Batch normalisation before a block, and after the last one; only for V2. */
   preact?(stage: number, block: number): string;
   readonly post?: string;
 }
@@ -40,10 +40,10 @@ export interface ResnetForm {
   readonly kind: 'v1' | 'v2';
   readonly stem: 'plain' | 'deep';
   readonly blur: boolean;
-  /** An average pool does the stride of a shortcut. */
+  /** Whether an average pool applies the stride of a shortcut. */
   readonly pooledShortcut: boolean;
   readonly padding: Padding;
-  /** Padding of the pool behind the stem; undefined: there is none. */
+  /** Padding of the pool after the stem; undefined: no pool. */
   readonly stemPool: Padding | undefined;
 }
 
@@ -62,7 +62,7 @@ export function depthOf({
   return known[`${depths}:${convolutions}`];
 }
 
-/** Blocks of each stage, by whether their first convolution is there. */
+/** Number of blocks of each stage, counted by their first convolutions. */
 export function depthsOf(layers: Layers, names: ResnetNames): number[] {
   return [0, 1, 2, 3].map((stage) => {
     let count = 0;
@@ -71,14 +71,14 @@ export function depthsOf(layers: Layers, names: ResnetNames): number[] {
   });
 }
 
-/** The stride of a block: where the file says it, or as the architecture has it. */
+/** The stride of a block: from the file, or else from the architecture. */
 function strideOf({ layers }: GraphDraft, form: ResnetForm, stage: number, block: number): number {
   const { names, strided, kind, depths, stemPool } = form;
   const said = layers.strideOf(names.conv(stage, block, kind === 'v2' ? 1 : strided));
   if (said !== undefined) return said;
   if (kind === 'v2') return stage < 3 && block === depths[stage]! - 1 ? 2 : 1;
   if (block > 0) return 1;
-  // Without a pool behind the stem TAO steps a stage earlier.
+  // Without a pool after the stem, TAO has each stride one stage earlier.
   return stemPool ? (stage === 0 ? 1 : 2) : stage === 3 ? 1 : 2;
 }
 
@@ -113,7 +113,7 @@ async function stem(draft: GraphDraft, form: ResnetForm): Promise<Map4> {
   if (kind === 'v2') {
     const map = await draft.conv(draft.input, names.stem, first);
     if (form.stemPool === 'same') return draft.maxPool(map, 3, 2, 'same', 'stem');
-    // Nothing has made it positive yet: Keras' zeros around it count as values.
+    // It may be negative here: the zeros of Keras around it count as values.
     return draft.maxPoolOverZeros(map, 3, 2, 1, 'stem');
   }
   let map: Map4;

@@ -1,4 +1,4 @@
-/** Which tensors all data of a graph passes through. */
+/** Tensors through which all data of a graph passes. */
 import type { OnnxGraph, OnnxNode } from '../../onnx/proto.ts';
 
 export interface Dominators {

@@ -111,7 +111,7 @@ async function mapsIn(
 ): Promise<FeatureGraph['maps']> {
   const maps = findMaps(model.graph, input);
   const shapes = await shapesOf(path, model, input, [features, ...maps.map(({ tensor }) => tensor)]);
-  // Padding as Keras does it loses a row if the size is odd.
+  // The padding of Keras loses a row for odd sizes.
   const fits = maps.every(({ tensor, stride, channels }) => {
     const wanted = [1, channels, Math.ceil(input.height / stride), Math.ceil(input.width / stride)];
     return shapes.get(tensor)!.join() === wanted.join();
@@ -178,7 +178,7 @@ function withEnd(
   });
 }
 
-/** Makes names that no tensor of the graph has. */
+/** Makes names that are not used in the graph. */
 function unusedNames({ node: nodes, initializer, input }: OnnxGraph): (wanted: string) => string {
   const taken = new Set([
     ...nodes.flatMap(({ output }) => output),
@@ -192,7 +192,7 @@ function unusedNames({ node: nodes, initializer, input }: OnnxGraph): (wanted: s
   };
 }
 
-/** Shapes of tensors for one image. @throws QcError model-unsupported with what onnxruntime says */
+/** Shapes of tensors for one image. @throws QcError model-unsupported with the message of onnxruntime */
 async function shapesOf(
   path: string,
   model: Whole,

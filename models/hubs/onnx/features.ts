@@ -1,4 +1,4 @@
-/** Which tensor of a graph its features are taken from. */
+/** Chooses the tensor of a graph from which features are computed. */
 import { findMaps, lastMap, poolsOf } from '../../onnx/maps.ts';
 import { patchOf } from '../../onnx/patches.ts';
 import type { OnnxGraph } from '../../onnx/proto.ts';
@@ -8,7 +8,7 @@ export interface FoundFeatures {
   readonly tensor: string;
   /** Whether a map has its channels last. */
   readonly isChannelsLast: boolean;
-  /** Pixels per side of a patch; undefined for a network that is no transformer. */
+  /** Pixels per side of a patch; undefined for other networks than transformers. */
   readonly patch: number | undefined;
   /** Average and maximum of these maps of stages 2 and 3 instead. */
   readonly stages?: readonly string[];
@@ -18,7 +18,7 @@ export interface FoundFeatures {
 /**
  * The tensor before the classifier: a pooled output, the tokens of a transformer, or the last map.
  * @param input of images [N,3,H,W]
- * @param wanted replaces what is found
+ * @param wanted replaces the choice
  * @returns undefined if there is none
  */
 export function findFeatures(

@@ -17,18 +17,18 @@ export interface ImageInput {
   readonly name: string;
   readonly type: string;
   readonly layout: Layout;
-  /** Undefined if the graph takes any size. */
+  /** Undefined if the graph accepts any size. */
   readonly width: number | undefined;
   readonly height: number | undefined;
-  /** What the layout was concluded from. */
+  /** Reason for the layout. */
   readonly because: string;
 }
 
 const imageTypes = ['float32', 'float16', 'uint8'];
 
 /**
- * @param layout replaces what the graph says
- * @throws QcError model-mismatch if the graph takes something else than images with three channels
+ * @param layout replaces that of the graph
+ * @throws QcError model-mismatch if the input is not images with three channels
  */
 export function imageInput(file: string, graph: OnnxGraph, layout?: Layout): ImageInput {
   const inputs = graphInputs(graph);
@@ -61,7 +61,7 @@ function layoutOf(
   const [, second, , last] = shape ?? [];
   if (second === 3 && last !== 3) return { layout: 'NCHW', because: 'its second dimension is 3' };
   if (last === 3 && second !== 3) return { layout: 'NHWC', because: 'its last dimension is 3' };
-  // Nothing but the first convolution tells: ONNX has it in [N,C,H,W].
+  // Only the first convolution shows it: in ONNX it reads [N,C,H,W].
   let tensor = name;
   for (let steps = 0; steps < 10; steps++) {
     const reader = graph.node.find((one) => one.input[0] === tensor);
@@ -84,7 +84,7 @@ export function withImagesChannelsFirst(
 ): OnnxModel & { graph: OnnxGraph } {
   const { graph } = model;
   const input = graph.input.map((value) => (value.name === name ? withShape(value, height, width) : value));
-  // Shapes of tensors inside may contradict the new size, and no runtime needs them.
+  // Shapes of inner tensors may contradict the new size, and runtimes do not need them.
   const shaped = changed(graph, {
     input,
     valueInfo: [],

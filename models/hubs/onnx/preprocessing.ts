@@ -1,4 +1,4 @@
-/** How the publisher of an ONNX file prepares its images: from files beside it, from the graph, or assumed. */
+/** How the publisher of an ONNX file prepares its images: from files next to it, from the graph, or assumed. */
 import { z } from 'zod';
 import { check } from '../../../config/check.ts';
 import type { OnnxGraph } from '../../onnx/proto.ts';
@@ -9,14 +9,14 @@ import type { ImageInput } from './input.ts';
 
 export interface ProposedPreprocessing extends Preprocessing {
   readonly because: string;
-  /** Nothing says it. */
+  /** Not stated anywhere. */
   readonly isAssumed: boolean;
 }
 
-/** Pixels as they are. */
+/** Pixels without scaling. */
 const unscaled: Preprocessing = { channels: 'RGB', scale: 1, mean: [0, 0, 0], std: [1, 1, 1] };
 
-/** What Keras applications do to an image, by the beginning of their name. */
+/** Preparation of images in Keras applications, by the beginning of their name. */
 const kerasApplications: readonly (readonly [RegExp, Preprocessing])[] = [
   [/^(?:resnet(?:50|101|152)v2|mobilenet_?v2|inception|xception|nasnet)/, symmetric],
   [/^(?:mobilenet_?v3|efficientnet|convnext)/, unscaled],
@@ -34,7 +34,7 @@ export function preprocessingOf(
   { name, type }: Pick<ImageInput, 'name' | 'type'>,
 ): ProposedPreprocessing {
   const known = { isAssumed: false };
-  if (type === 'uint8') return { ...unscaled, ...known, because: 'the input takes pixels as they are' };
+  if (type === 'uint8') return { ...unscaled, ...known, because: 'the input is pixels without scaling' };
   const said = normalisationOf(files);
   if (said) {
     const file = files.preprocessor === undefined ? 'config.json' : 'preprocessor_config.json';
@@ -49,7 +49,7 @@ export function preprocessingOf(
   }
   if (scalesItself(graph, name))
     return { ...unscaled, ...known, because: 'the graph scales the pixels itself' };
-  return { ...imagenet, isAssumed: true, because: 'assumed: no file beside it says it' };
+  return { ...imagenet, isAssumed: true, because: 'assumed: no file next to it states it' };
 }
 
 const kerasPreprocessing = (name: string) =>
@@ -85,7 +85,7 @@ const timmSize = z.object({
 });
 const transformersSize = z.object({ crop_size: z.unknown().optional(), size: z.unknown().optional() });
 
-/** The size that the publisher's files name; undefined if they name none. */
+/** The size in the publisher's files; undefined if they have none. */
 export function sizeOf({
   config,
   preprocessor,

@@ -1,6 +1,6 @@
 /**
- * A base from an ONNX file without a manifest, top to bottom: read, checked, fed with [N,3,H,W], cut at its features, run once.
- * The proposal says what was found and why, so that somebody can confirm or correct it.
+ * Proposes a base from an ONNX file without a manifest: reads and checks it, converts its input to [N,3,H,W], cuts it at
+ * its features, and runs it once. The proposal lists the findings with reasons, so that a user can confirm or correct them.
  */
 import { QcError } from '../../../config/errors.ts';
 import type { BaseInput, BaseManifest } from '../../manifest.ts';
@@ -18,7 +18,7 @@ import { type FoundFeatures, findFeatures } from './features.ts';
 import { type ImageInput, imageInput, type Layout, withImagesChannelsFirst } from './input.ts';
 import { type ProposedPreprocessing, preprocessingOf, sizeOf } from './preprocessing.ts';
 
-/** Each replaces what the file says. */
+/** Each replaces a value of the file. */
 export interface OnnxChoices {
   readonly layout?: Layout | undefined;
   readonly size?: Size | undefined;
@@ -26,7 +26,7 @@ export interface OnnxChoices {
   readonly scale?: number | undefined;
   readonly mean?: BaseInput['mean'] | undefined;
   readonly std?: BaseInput['std'] | undefined;
-  /** The tensor that the features are taken from. */
+  /** The tensor from which features are computed. */
   readonly tensor?: string | undefined;
   /** Average and maximum of stages 2 and 3 instead. */
   readonly stages?: true | undefined;
@@ -37,7 +37,7 @@ interface Size {
   readonly height: number;
 }
 
-/** What was found, why, and the option that replaces it. */
+/** A finding, its reason, and the option that replaces it. */
 export interface Finding {
   readonly what: string;
   readonly value: string;
@@ -56,7 +56,7 @@ export interface Proposal {
   /** For people: "vision transformer, patches of 14×14 pixels". */
   readonly network: string;
   readonly findings: readonly Finding[];
-  /** What nothing says and should be compared with the publisher's page. */
+  /** Assumptions that should be compared with the publisher's page. */
   readonly doubts: readonly string[];
 }
 
@@ -64,7 +64,7 @@ const usualSide = 224;
 
 type Whole = OnnxModel & { graph: OnnxGraph };
 
-/** What the file itself says, before anything is run. */
+/** Content of the file, before it is run. */
 export interface ReadFile {
   readonly model: Whole;
   readonly opset: number;
@@ -98,7 +98,7 @@ export async function proposeBase(path: string, choices: OnnxChoices = {}): Prom
   };
 }
 
-/** Reads the file and what lies beside it; runs nothing. @throws QcError as `proposeBase` */
+/** Reads the file and those next to it; runs nothing. @throws QcError as `proposeBase` */
 export async function readProposal(path: string, choices: OnnxChoices = {}): Promise<ReadFile> {
   const { model } = await readOnnxFile(path);
   requireSupported(path, model);
@@ -159,14 +159,14 @@ function sizeFor(
     );
   if (chosen) return { ...chosen, because: 'set by --size' };
   if (width !== undefined && height !== undefined)
-    return { width, height, because: 'the graph takes no other' };
+    return { width, height, because: 'the graph accepts no other' };
   const whole = (side: number) =>
     patch === undefined ? side : Math.max(1, Math.round(side / patch)) * patch;
   const free = said ?? { width: usualSide, height: usualSide };
   return {
     width: width ?? whole(free.width),
     height: height ?? whole(free.height),
-    because: said ? 'the file of the publisher' : 'usual; the graph takes any',
+    because: said ? 'the file of the publisher' : 'usual; the graph accepts any',
   };
 }
 
@@ -225,7 +225,7 @@ function findings(
     },
     {
       what: 'maps',
-      value: maps.length > 0 ? maps.join(', ') : 'none: heads do not see places',
+      value: maps.length > 0 ? maps.join(', ') : 'none: heads cannot look at places',
       because: 'found in the graph',
       option: 'maps in the manifest',
     },

@@ -1,8 +1,8 @@
 /**
- * Vision transformers (ViT, DINOv2): tokens [N,T,C], one for each patch of the image behind a class token and registers. The class
- * token is the feature vector; the others are placed as maps. Maps of heads are not negative (models/cells.ts), so each channel is
- * split into its positive and its negative part. Stage 3 is the last layer, stage 2 a layer in the middle with each cell repeated to
- * twice the width and height, as a convolutional base has it.
+ * Vision transformers (ViT, DINOv2): tokens [N,T,C]: a class token and registers, then one for each patch of the image. The
+ * class token is the feature vector; the patches are arranged as maps. Maps of heads are not negative (models/cells.ts), so
+ * each channel is split into its positive and its negative part. Stage 3 is the last layer, stage 2 a layer in the middle
+ * with cells repeated to twice the width and height, as in a convolutional base.
  */
 import { node, shapeTensor } from '../../onnx/build.ts';
 import { attributeList } from '../../onnx/maps.ts';
@@ -10,7 +10,7 @@ import type { OnnxGraph, OnnxNode, OnnxTensor } from '../../onnx/proto.ts';
 import { integersOf } from '../../onnx/tensors.ts';
 import { dominatorsOf } from './dominators.ts';
 
-/** The tensor with all tokens behind the last layer. */
+/** The tensor with all tokens after the last layer. */
 export function tokensOf(graph: OnnxGraph): string | undefined {
   const named = graph.output.find(({ name }) => name === 'last_hidden_state');
   const ranked = graph.output.find(({ type }) => type?.tensorType?.shape?.dim.length === 3);
@@ -52,7 +52,7 @@ function choosesTokens(one: OnnxNode, graph: OnnxGraph): boolean {
   }
 }
 
-/** Sums of the residual stream before `tokens`, in order: those that all data passes through. */
+/** Sums of the residual stream before `tokens`, in order: those through which all data passes. */
 export function residualSums(graph: OnnxGraph, input: string, tokens: string): string[] {
   const dominators = dominatorsOf(graph, input);
   const sums = new Set(
@@ -74,7 +74,7 @@ export interface TokenGrid {
   readonly columns: number;
 }
 
-/** Patches of an image, and what is left before them; undefined if the number of tokens does not fit. */
+/** Patches of an image, and the number of other tokens before them; undefined if the number of tokens does not match. */
 export function gridOf(
   count: number,
   { width, height }: { readonly width: number; readonly height: number },
@@ -86,7 +86,7 @@ export function gridOf(
 }
 const maxBefore = 16;
 
-/** Nodes for `features` and the maps. @param name makes a name that the graph does not have */
+/** Nodes for `features` and the maps. @param name makes an unused name */
 export function tokenGraph(
   { tokens, middle, channels, before, rows, columns }: TokenGrid,
   name: (wanted: string) => string,

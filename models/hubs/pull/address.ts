@@ -1,4 +1,4 @@
-/** What `models pull` is given: a name of the catalogue, a short address of a hub, or the address of a file. */
+/** Parses the argument of `models pull`: a name of the catalogue, a short address of a hub, or the address of a file. */
 import { QcError } from '../../../config/errors.ts';
 import type { CatalogueEntry, FileSource } from './catalogue.ts';
 import type { Hub } from './settings.ts';
@@ -88,7 +88,7 @@ function web(text: string): Wanted {
     throw wrong(text.replace(/\/\/[^/]*@/, '//'), 'write the address of a file, without user and password');
   const isHere = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
   if (url.protocol === 'http:' && !isHere)
-    throw wrong(`${url.origin}${url.pathname}`, 'use https: nobody can change the bytes on their way then');
+    throw wrong(`${url.origin}${url.pathname}`, 'use https, which protects the file during the transfer');
   return { name: plainName(fileName(url.pathname)), source: { hub: 'web', url } };
 }
 

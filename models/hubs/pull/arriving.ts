@@ -1,6 +1,6 @@
 /**
- * The body of an answer, listened to from the moment it exists: a stream that breaks drops what it has buffered, and reports its
- * error only to those who listen already.
+ * The body of an answer, with listeners from the beginning: a broken stream drops its buffer, and reports its error only to
+ * existing listeners.
  */
 import type { Readable } from 'node:stream';
 
@@ -9,7 +9,7 @@ export interface Arriving extends AsyncIterable<Buffer> {
   destroy(): void;
 }
 
-/** More than this is not buffered: the sender has to wait. */
+/** Maximum size of the buffer: above it, the sender has to wait. */
 const maxBuffered = 1 << 20;
 
 export function arriving(body: Readable): Arriving {

@@ -19,7 +19,7 @@ export async function ask<T>(request: HubRequest, schema: z.ZodType<T>, deps: As
     try {
       const read = check(schema, JSON.parse(await textOf(request, deps)));
       if (read.success) return read.data as T;
-      throw new QcError('hub-refused', `${place} answers something else than expected`);
+      throw new QcError('hub-refused', `${place} does not answer as expected`);
     } catch (error) {
       deps.signal.throwIfAborted();
       if (error instanceof SyntaxError)
@@ -39,7 +39,8 @@ async function textOf(request: HubRequest, { client, signal }: AskDeps): Promise
   try {
     for await (const chunk of answer.body) {
       bytes += chunk.length;
-      if (bytes > maxBytes) throw new QcError('hub-refused', `${shownUrl(answer.url)} answers endlessly`);
+      if (bytes > maxBytes)
+        throw new QcError('hub-refused', `${shownUrl(answer.url)} sends an answer without end`);
       chunks.push(chunk);
     }
   } finally {

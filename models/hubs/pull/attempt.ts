@@ -24,7 +24,7 @@ export interface AttemptDeps {
   readonly client: Client;
   readonly signal: AbortSignal;
   readonly maxBytes: number;
-  /** Must stay free on the disk. */
+  /** Free space that must remain on the disk. */
   readonly minFreeBytes: number;
   /** Bytes of the file that are on the disk, and its size if known. */
   readonly onBytes: (done: number, total: number | undefined) => void;
@@ -54,7 +54,7 @@ export async function attempt(remote: RemoteFile, part: Part, deps: AttemptDeps)
     if (coding !== 'identity')
       throw new QcError(
         'hub-refused',
-        `${shownUrl(answer.url)} is sent in another form (${coding}), so its hash cannot be checked`,
+        `${shownUrl(answer.url)} is sent with the encoding ${coding}, so its hash cannot be checked`,
       );
     const origin = originOf(answer, remote, offset);
     if (answer.status === 206) await requireRest(part, answer, offset, known, origin);

@@ -1,4 +1,4 @@
-/** The bases that can be pulled by name (catalogue.json). What no source states is left out there, not guessed. */
+/** The bases that can be pulled by name (catalogue.json). It contains only facts stated by a source. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -49,7 +49,7 @@ export async function readCatalogue(): Promise<readonly CatalogueEntry[]> {
   return catalogueSchema.parse(JSON.parse(text)).bases;
 }
 
-/** What proves the bytes of an entry, in words. */
+/** The check of the bytes of an entry, as text. */
 export function shownProof({ source }: CatalogueEntry): string {
   if (source.hub === 'huggingface')
     return source.commit === null ? 'hash of the hub' : 'commit, hash of the hub';

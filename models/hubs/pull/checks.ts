@@ -1,4 +1,4 @@
-/** How the bytes of a file are checked: by what the catalogue, the hub or the first download says about them. */
+/** Checks the bytes of a file against the catalogue, the hub or the first download. */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 export type CheckKind =
   | 'sha256'
   | 'md5'
-  /** The first digits of the sha256, as torchvision has them in file names. */
+  /** The first digits of the sha256, as in file names of torchvision. */
   | 'sha256-start'
   /** Hugging Face's oid of files outside of Git LFS. */
   | 'git-sha1';
@@ -15,7 +15,7 @@ export interface Check {
   readonly kind: CheckKind;
   /** Hexadecimal, lower case. */
   readonly value: string;
-  /** Who says it: "the catalogue". */
+  /** Its source: "the catalogue". */
   readonly by: string;
 }
 
@@ -61,7 +61,7 @@ export function digitsIn(name: string): Check[] {
   return value === undefined ? [] : [{ kind: 'sha256-start', value, by: 'the file name' }];
 }
 
-/** What the headers of an answer say about its file. */
+/** Checks of the file from the headers of an answer. */
 export function checksInHeaders(headers: Readonly<Record<string, string | undefined>>): Check[] {
   const found: Check[] = [];
   const linked = /^"?([0-9a-f]{64})"?$/.exec(headers['x-linked-etag'] ?? '')?.[1];

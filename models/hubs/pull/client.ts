@@ -9,7 +9,7 @@ export interface HubRequest {
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Goes to the origin of `url` only, never to where it redirects. */
+  /** Sent only to the origin of `url`, never to a target of redirects. */
   readonly authorization?: string | undefined;
 }
 
@@ -90,8 +90,7 @@ export function openClient(
 }
 
 function redirected(asked: HubRequest, location: string, status: number): HubRequest {
-  if (!URL.canParse(location, asked.url.href))
-    throw refused(asked.url, 'it redirects to something that is no address');
+  if (!URL.canParse(location, asked.url.href)) throw refused(asked.url, 'it redirects to an invalid address');
   const url = new URL(location, asked.url);
   const isWeaker = asked.url.protocol === 'https:' && url.protocol !== 'https:';
   if (isWeaker || !/^https?:$/.test(url.protocol) || url.username !== '')

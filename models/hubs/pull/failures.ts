@@ -1,11 +1,11 @@
-/** Which answers and errors of a hub are final, and which are worth another attempt. */
+/** Distinguishes final answers and errors of a hub from those that allow another attempt. */
 import { errors } from 'undici';
 import { QcError } from '../../../config/errors.ts';
 import { type Answer, shownUrl } from './client.ts';
 
 /** Another attempt may succeed. */
 export class Transient extends Error {
-  /** What the hub asks to wait, ms. */
+  /** Waiting time requested by the hub, ms. */
   readonly waitMs: number | undefined;
 
   constructor(message: string, options: { cause?: unknown; waitMs?: number | undefined } = {}) {
@@ -70,7 +70,7 @@ export function asTransient(error: unknown, what: string): unknown {
   if (!isNetwork || code === 'UND_ERR_ABORTED' || code === 'UND_ERR_INVALID_ARG') return error;
   const how =
     code === 'UND_ERR_BODY_TIMEOUT' || code === 'UND_ERR_HEADERS_TIMEOUT'
-      ? 'nothing came for too long'
+      ? 'no data arrived within the time limit'
       : message;
   return new Transient(`${what}: ${how}`, { cause: error });
 }
@@ -87,7 +87,7 @@ function proxyFailure(status: number, what: string): Error {
 }
 
 const maxShown = 200;
-/** Printable, and not endless. */
+/** Printable text of limited length. */
 function words(text = ''): string {
   return text
     .replace(/[^\x20-\x7e]+/g, ' ')

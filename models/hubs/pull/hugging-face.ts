@@ -1,4 +1,4 @@
-/** Which files of a repository of Hugging Face are a base, and what its API says about them. */
+/** Finds the files of a base in a repository of Hugging Face, with the facts from its API. */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -13,7 +13,7 @@ type HuggingFace = Extract<Source, { hub: 'huggingface' }>;
 
 export interface Repository {
   readonly commit: string;
-  /** Undefined: its card says nothing. */
+  /** Undefined if its card does not state it. */
   readonly licence: string | undefined;
   readonly files: readonly RemoteFile[];
 }
@@ -84,7 +84,7 @@ function oidCheck(oid: string): Check[] {
   return /^[0-9a-f]{40}$/.test(oid) ? [{ kind: 'git-sha1', value: oid, by: 'the hub' }] : [];
 }
 
-/** In this order: the first pattern that a file at the top fits decides. */
+/** In this order: the first pattern that matches a file at the top decides. */
 const weights = [
   /^model\.safetensors$/,
   /^model\.safetensors\.index\.json$/,
@@ -98,13 +98,13 @@ const weights = [
 const besides = ['config.json', 'preprocessor_config.json', 'README.md'];
 
 /**
- * The weights, their other parts, and what describes them.
- * @param asked the file of weights that was asked for @throws QcError hub-not-found
+ * The weights, their other parts, and the files that describe them.
+ * @param asked the requested file of weights @throws QcError hub-not-found
  */
 export function chooseFiles(names: readonly string[], asked: string | undefined, place: string): string[] {
   const main = asked ?? weights.flatMap((pattern) => names.filter((name) => pattern.test(name)))[0];
   if (main === undefined || !names.includes(main))
-    throw new QcError('hub-not-found', `${place} has no ${asked ?? 'file of weights that is known'}`, {
+    throw new QcError('hub-not-found', `${place} has no ${asked ?? 'known file of weights'}`, {
       remedy: `name one of its files: ${names.slice(0, 8).join(', ') || 'it has none'}`,
     });
   const folder = dirname(main) === '.' ? '' : `${dirname(main)}/`;

@@ -1,4 +1,4 @@
-/** Files that were brought along (`--from`) or are in a cache: copied, and checked as a download is. */
+/** Local files (`--from`) or files of a cache: copied, and checked like a download. */
 import { createReadStream, type Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -19,7 +19,9 @@ export interface LocalFile {
   readonly bytes?: number | undefined;
 }
 
-/** A copy, because the stick may be pulled out, or its files change, between check and use. @throws QcError download-… */
+/**
+ * A copy, because a USB stick may be removed, or its files may change, between check and use. @throws QcError download-…
+ */
 export async function copyIn(
   local: LocalFile,
   folder: string,
@@ -58,7 +60,7 @@ export async function copyIn(
   }
 }
 
-/** What of a file or folder belongs to the base. @throws QcError weights-missing, hub-not-found */
+/** The files of the base in a file or folder. @throws QcError weights-missing, hub-not-found */
 export async function broughtFiles(
   from: string,
   source: Source,
@@ -68,7 +70,7 @@ export async function broughtFiles(
   if (source.hub !== 'huggingface') {
     const name = planned?.name ?? basename(from);
     const path = facts.isDirectory() ? join(from, name) : from;
-    if (!(await statOf(path)).isFile()) throw missing(path, 'it is no file');
+    if (!(await statOf(path)).isFile()) throw missing(path, 'it is not a file');
     return [{ checks: [], address: '', ...planned, name: basename(path), path }];
   }
   const { repository, revision } = source;

@@ -1,6 +1,6 @@
 /**
- * A file that is being downloaded: `<name>.part` and `<name>.part.json`, which says what its bytes belong to. A part survives
- * the end of the process. Its bytes are trusted only after the checks of the whole file.
+ * A file that is being downloaded: `<name>.part` and `<name>.part.json`, which describes the origin of its bytes. A part
+ * persists after the end of the process. Its bytes are trusted only after the checks of the whole file.
  */
 import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,11 +11,11 @@ import { syncFolder, writeDurably } from '../../disk/durable.ts';
 const originSchema = z.object({
   schema: z.literal(1),
   address: z.string(),
-  /** Strong entity tag or date of the answer that the bytes are from; null: it had none. */
+  /** Strong entity tag or date of the answer; null: none. */
   validator: z.string().nullable(),
-  /** Bytes of the whole file; null: the hub did not say. */
+  /** Size of the whole file, bytes; null: not stated by the hub. */
   total: z.number().int().min(0).nullable(),
-  /** What the hub said about the whole file. */
+  /** Checks of the whole file from the hub. */
   checks: z.array(
     z.object({
       kind: z.enum(['sha256', 'md5', 'sha256-start', 'git-sha1']),
@@ -29,15 +29,15 @@ export type PartOrigin = Omit<z.output<typeof originSchema>, 'schema'>;
 
 export interface Part {
   readonly file: string;
-  /** Undefined: there are no bytes yet that could be continued. */
+  /** Undefined if there are no bytes to continue. */
   origin(): Promise<PartOrigin | undefined>;
   bytes(): Promise<number>;
   /** Begins at byte 0. */
   begin(origin: PartOrigin): Promise<FileHandle>;
   resume(): Promise<FileHandle>;
-  /** Nothing is left of it. */
+  /** Removes it. */
   discard(): Promise<void>;
-  /** The part becomes the file. */
+  /** Renames the part to the file. */
   finish(): Promise<string>;
 }
 
@@ -61,7 +61,7 @@ export function partOf(folder: string, name: string, address: string): Part {
         () => 0,
       ),
     async begin(origin) {
-      // Old bytes must never be taken for those of a new answer.
+      // Old bytes must never be used as those of a new answer.
       await remove(file);
       await writeDurably(notes, JSON.stringify({ schema: 1, ...origin }));
       return open(file, 'wx');

@@ -1,4 +1,4 @@
-/** Which files an address stands for, and what is known about them. */
+/** Finds the files of an address, with the known facts about them. */
 import { createHash } from 'node:crypto';
 import { QcError } from '../../../config/errors.ts';
 import { fileName, type Source, type Wanted } from './address.ts';
@@ -13,7 +13,7 @@ import { type Hub, type HubSettings, hubSettings } from './settings.ts';
 export interface Plan {
   /** The weights first. */
   readonly files: readonly (RemoteFile | LocalFile)[];
-  /** What the hub says; undefined: nothing. */
+  /** Licence according to the hub; undefined if not stated. */
   readonly licence: string | undefined;
   readonly isArchive: boolean;
 }
@@ -22,7 +22,7 @@ export interface PlanDeps extends AskDeps {
   readonly settings: HubSettings;
 }
 
-/** @param from files that were brought along @throws QcError hub-…, weights-missing */
+/** @param from local files @throws QcError hub-…, weights-missing */
 export async function planOf(wanted: Wanted, from: string | undefined, deps: PlanDeps): Promise<Plan> {
   const { source } = wanted;
   const { settings } = deps;

@@ -1,5 +1,5 @@
 /**
- * A base from a hub, top to bottom: address, licence, download, checks, import. An interrupted download is kept below
+ * Pulls a base from a hub: address, licence, download, checks, import. An interrupted download is kept below
  * `<storage>/downloads` and continued by the next pull; bytes that fail a check are removed.
  */
 import { createHash } from 'node:crypto';
@@ -31,11 +31,11 @@ export interface PullRequest
   > {
   /** A name of the catalogue, or an address. */
   readonly address: string;
-  /** A file or folder that was brought along: nothing is downloaded. */
+  /** A local file or folder: nothing is downloaded. */
   readonly from?: string | undefined;
-  /** Of the weights, if the user knows it. */
+  /** Hash of the weights, if the user knows it. */
   readonly sha256?: string | undefined;
-  /** The user may use weights whose licence excludes commercial use. */
+  /** Whether the user may use weights whose licence excludes commercial use. */
   readonly acceptLicence: boolean;
   readonly minFreeBytes: number;
 }
@@ -121,7 +121,7 @@ export async function pullBase(request: PullRequest, deps: PullDeps): Promise<Pu
   }
 }
 
-/** Interrupted downloads that are kept, so that they cannot fill the disk. */
+/** Maximum number of interrupted downloads, so that they cannot fill the disk. */
 const maxKept = 3;
 
 /** @param current is kept */
@@ -136,13 +136,13 @@ async function forgetOldest(downloads: string, current: string): Promise<void> {
       await using _lock = await takeLock(`${folder}.lock`, { code: 'download-busy', does: 'is pulling' });
       await rm(folder, { recursive: true, force: true });
     } catch (error) {
-      // Somebody is continuing it.
+      // Another process continues it.
       if (!(error instanceof QcError)) throw error;
     }
   }
 }
 
-/** What can be refused without asking a hub. @throws QcError hub-address, base-exists, licence-refused */
+/** Checks a request without contacting a hub. @throws QcError hub-address, base-exists, licence-refused */
 export async function checkPull(
   request: Pick<PullRequest, 'address' | 'storageDirectory' | 'name' | 'licence' | 'acceptLicence'>,
 ): Promise<{ readonly wanted: Wanted; readonly name: string }> {
@@ -203,7 +203,7 @@ async function fetchAll(
   return downloads;
 }
 
-/** What is imported: a file, or the folder where several belong together. */
+/** The path to import: a file, or the folder of several related files. */
 async function weightsIn(
   { isArchive, files }: Plan,
   folder: string,
@@ -218,7 +218,7 @@ async function weightsIn(
   return unpacked;
 }
 
-/** For the manifest: where from, how checked, under which terms. */
+/** For the manifest: origin, check and terms. */
 function sourceOf({ entry }: Wanted, downloads: readonly Downloaded[]): string {
   const [first] = downloads;
   const terms = entry ? `; licence: ${entry.licenceUrl}` : '';

@@ -1,4 +1,7 @@
-/** What a file was at its first download: `<storage>/bases/pulled/<hash of its address>.json`. Later downloads must equal it. */
+/**
+ * Record of a file at its first download: `<storage>/bases/pulled/<hash of its address>.json`. Later downloads must equal
+ * it.
+ */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

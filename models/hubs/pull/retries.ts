@@ -1,15 +1,15 @@
-/** How long to wait before the next attempt, and when to give up. */
+/** Waits before the next attempt, and limits the number of attempts. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QcError } from '../../../config/errors.ts';
 import type { Transient } from './failures.ts';
 
 export interface RetryRules {
-  /** Attempts in a row that bring nothing new. */
+  /** Maximum number of consecutive attempts without new data. */
   readonly attempts: number;
-  /** First and longest wait, ms. */
+  /** Shortest and longest wait, ms. */
   readonly minMs: number;
   readonly maxMs: number;
-  /** A hub that asks to wait longer than this is not waited for, ms. */
+  /** Maximum waiting time that a hub may request, ms. */
   readonly maxAskedMs: number;
 }
 

@@ -1,4 +1,6 @@
-/** What the environment says about hubs: mirrors, tokens, proxies, offline mode. Names are those of the hubs' own tools. */
+/**
+ * Settings of hubs from the environment: mirrors, tokens, proxies, offline mode. Names are those of the hubs' own tools.
+ */
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +10,7 @@ import { QcError } from '../../../config/errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where each hub is, and the variable that names a mirror of it. */
+/** Address of each hub, and the variable for a mirror of it. */
 const endpoints = {
   huggingface: { variable: 'HF_ENDPOINT', url: 'https://huggingface.co' },
   torchvision: { variable: 'TORCHVISION_ENDPOINT', url: 'https://download.pytorch.org' },
@@ -24,9 +26,9 @@ export const hubs = Object.keys(endpoints) as [Hub, ...Hub[]];
 export interface HubSettings {
   /** Without a slash at the end. */
   readonly endpoints: Readonly<Record<Hub, string>>;
-  /** Nothing is asked of any hub. */
+  /** Offline mode: no hub is contacted. */
   readonly isOffline: boolean;
-  /** Folder of the cache that Hugging Face's own tools fill. */
+  /** Folder of the cache of Hugging Face's own tools. */
   readonly huggingFaceCache: string;
   /** Empty: none. */
   readonly proxies: { readonly httpProxy: string; readonly httpsProxy: string; readonly noProxy: string };
@@ -34,7 +36,7 @@ export interface HubSettings {
   authorization(hub: Hub): Promise<string | undefined>;
 }
 
-/** @throws QcError hub-address if a mirror is no address */
+/** @throws QcError hub-address for an invalid address of a mirror */
 export function hubSettings(environment: Environment): HubSettings {
   const said = (...names: string[]) => names.map((name) => environment[name]?.trim()).find(Boolean) ?? '';
   const home = said('HOME') || homedir();
@@ -82,7 +84,7 @@ function endpointOf(variable: string, text: string): string {
   });
 }
 
-/** As curl takes it: without a scheme it is http. */
+/** As in curl: without a scheme it is http. */
 function proxyOf(variable: string, text: string): string {
   if (text === '') return '';
   const address = text.includes('://') ? text : `http://${text}`;
@@ -100,7 +102,7 @@ async function firstLine(file: string): Promise<string> {
 const kaggleSchema = z.object({ username: z.string().min(1), key: z.string().min(1) });
 const kaggleLogin = (username: string, key: string) => check(kaggleSchema, { username, key }).data;
 
-/** kaggle.json, as the page of an account offers it. */
+/** kaggle.json, from the page of an account. */
 async function kaggleFile(folder: string) {
   const text = await readFile(join(folder, 'kaggle.json'), 'utf8').catch(() => '{}');
   try {

@@ -1,4 +1,4 @@
-/** Room on the disk of the station, which results and evidence need too. */
+/** Checks the free space on the disk of the station, which results and evidence also need. */
 import { statfs } from 'node:fs/promises';
 import { QcError } from '../../../config/errors.ts';
 

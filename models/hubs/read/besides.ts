@@ -1,11 +1,14 @@
-/** The files that a hub puts beside weights. */
+/** Reads the files of a hub next to weights. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { check } from '../../../config/check.ts';
 import type { WeightFile } from './tensors.ts';
 
-/** Repositories of Hugging Face have their ONNX files in the folder `onnx`, and what describes them above it: the folders to look in. */
+/**
+ * Repositories of Hugging Face have their ONNX files in the folder `onnx`, and their descriptions above it: the folders to
+ * search.
+ */
 export function foldersOf(path: string): string[] {
   const folder = dirname(path);
   return basename(folder) === 'onnx' ? [folder, dirname(folder)] : [folder];
@@ -18,7 +21,7 @@ export async function besidesOnnx(path: string): Promise<Pick<WeightFile, 'confi
 
 const maxJson = 2 ** 20;
 
-/** What transformers and timm write beside the weights. A file that is no JSON says nothing. */
+/** The files of transformers and timm next to the weights. A file that is not JSON is ignored. */
 export async function besides(folder: string): Promise<Pick<WeightFile, 'config' | 'preprocessor'>> {
   const [config, preprocessor] = await Promise.all(
     ['config.json', 'preprocessor_config.json'].map((name) => jsonIn(join(folder, name))),

@@ -1,6 +1,6 @@
 /**
- * Reading files that somebody else made. Every length and offset in them is compared with the size of the file before anything is
- * allocated, and a reader throws nothing but a QcError.
+ * Reads files from unknown sources. Every length and offset in them is compared with the size of the file before anything
+ * is allocated, and a reader throws nothing but a QcError.
  */
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -8,14 +8,14 @@ import { QcError } from '../../../config/errors.ts';
 
 /** Random access to the bytes of a file. */
 export interface Bytes extends AsyncDisposable {
-  /** Named in messages. */
+  /** Name in messages. */
   readonly name: string;
   readonly size: number;
-  /** @throws QcError weights-damaged where that is not all in the file */
+  /** @throws QcError weights-damaged if the range exceeds the file */
   read(at: number, length: number): Promise<Uint8Array>;
 }
 
-/** One allocation at most, bytes: the largest convolution of a known base has 10 MB. */
+/** Maximum size of one allocation, bytes: the largest convolution of a known base has 10 MB. */
 const maxAtOnce = 2 ** 30;
 
 export const damaged = (file: string, what: string, cause?: unknown) =>
@@ -35,7 +35,7 @@ async function openBytes(path: string): Promise<Bytes> {
   const facts = await handle.stat();
   if (!facts.isFile()) {
     await handle.close();
-    throw missing('it is no regular file');
+    throw missing('it is not a regular file');
   }
   const { size } = facts;
   return {
@@ -56,8 +56,8 @@ async function openBytes(path: string): Promise<Bytes> {
 }
 
 /**
- * Opens files for what `work` returns: they stay open until that is disposed of, or are closed where `work` fails.
- * @throws what `work` throws
+ * Opens files for what `work` returns: they stay open until its disposal, and are closed if `work` fails. @throws errors of
+ * `work`
  */
 export async function withFiles<T>(
   work: (open: (path: string) => Promise<Bytes>) => Promise<T>,
@@ -79,7 +79,7 @@ export async function withFiles<T>(
   }
 }
 
-/** What is in memory already, read as a file is. */
+/** Bytes in memory, read like a file. */
 export function bytesIn(name: string, data: Uint8Array): Bytes {
   return {
     name,
@@ -94,7 +94,7 @@ export function bytesIn(name: string, data: Uint8Array): Bytes {
 
 function requireWithin(name: string, size: number, at: number, length: number): void {
   if (!Number.isSafeInteger(at) || !Number.isSafeInteger(length) || at < 0 || length < 0)
-    throw damaged(name, 'it names a place that no file has');
+    throw damaged(name, 'it contains an invalid offset');
   if (at + length > size)
     throw damaged(
       name,
@@ -121,7 +121,7 @@ export class Cursor {
     return this.bytes.length - this.at;
   }
 
-  /** Moves on by so many bytes and returns where they begin. @throws QcError weights-damaged */
+  /** Skips this number of bytes and returns their offset. @throws QcError weights-damaged */
   skip(length: number): number {
     if (!Number.isSafeInteger(length) || length < 0 || length > this.left)
       throw damaged(this.name, `it is cut off, or a length in it is wrong (${length} bytes at ${this.at})`);
@@ -155,7 +155,7 @@ export class Cursor {
     return this.#view.getFloat64(this.skip(8), false);
   }
 
-  /** What no file can be as long as becomes Infinity, which every check refuses. */
+  /** Values above the possible file size become Infinity, which every check refuses. */
   u64(): number {
     const value = this.#view.getBigUint64(this.skip(8), true);
     return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.POSITIVE_INFINITY : Number(value);
@@ -184,6 +184,6 @@ export class Cursor {
   }
 }
 
-/** UTF-8; what is none becomes replacement characters, which no name contains. */
+/** UTF-8; invalid bytes become replacement characters, which no name contains. */
 export const textOf = (bytes: Uint8Array) =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();

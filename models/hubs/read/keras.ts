@@ -1,10 +1,10 @@
 /**
- * Keras files. All three generations are brought to one form of names, "conv1_conv/kernel":
+ * Keras files. The names of all three generations are converted to one form, "conv1_conv/kernel":
  *
- *     .h5, .hdf5          conv1_conv/conv1_conv/kernel:0, below model_weights/ where the topology is in the file too
+ *     .h5, .hdf5          conv1_conv/conv1_conv/kernel:0, below model_weights/ if the file also has the topology
  *     .h5 of Keras 1      block1_conv1/block1_conv1_W_1:0
- *     .keras              config.json names the layers; model.weights.h5 only counts them: layers/conv2d_7/vars/0
- *     .weights.h5         counts them as well, and nothing names them: layersInOrder of an architecture does
+ *     .keras              config.json names the layers; model.weights.h5 only numbers them: layers/conv2d_7/vars/0
+ *     .weights.h5         numbers them without names, which come from layersInOrder of an architecture
  */
 import { z } from 'zod';
 import { openZip } from '../../disk/zip.ts';
@@ -42,7 +42,7 @@ export function readKerasH5(path: string): Promise<WeightFile> {
 /** @throws QcError weights-… */
 export async function readKerasZip(path: string, file: string): Promise<WeightFile> {
   await using zip = await openZip(path, 1_000).catch((cause) => {
-    throw damaged(file, `it is no whole zip file: ${(cause as Error).message}`, cause);
+    throw damaged(file, `it is not a complete zip file: ${(cause as Error).message}`, cause);
   });
   const config = parseJson(file, textOf(await readEntry(zip, file, 'config.json', maxConfig)), z.unknown());
   const weights = await readEntry(zip, file, 'model.weights.h5', maxWeights);
@@ -61,7 +61,7 @@ export async function readKerasZip(path: string, file: string): Promise<WeightFi
     return found && weight !== undefined ? [{ ...tensor, name: `${found.name}/${weight}` }] : [];
   });
   if (renamed.length === 0 && tensors.size > 0)
-    throw unsupported(file, 'its weights are not those of the layers that config.json lists');
+    throw unsupported(file, 'its weights do not match the layers in config.json');
   return {
     format: 'Keras .keras',
     tensors: collect(file, renamed),
@@ -93,7 +93,7 @@ interface CountedLayer {
   readonly weights: readonly string[];
 }
 
-/** Keras 3 calls a layer after its class and how many of that class came before: conv2d, conv2d_1 … */
+/** Keras 3 names a layer after its class and the number of previous ones of that class: conv2d, conv2d_1 … */
 function countedNames(layers: readonly LayerOfKind[]): ReadonlyMap<string, CountedLayer> {
   const counts = new Map<string, number>();
   const found = new Map<string, CountedLayer>();
@@ -106,7 +106,7 @@ function countedNames(layers: readonly LayerOfKind[]): ReadonlyMap<string, Count
   return found;
 }
 
-/** Tensors that are only counted, named after the layers of an architecture in their order. */
+/** Names numbered tensors after the layers of an architecture, in order. */
 export function withNamesInOrder(
   file: string,
   tensors: ReadonlyMap<string, NamedTensor>,
@@ -124,7 +124,7 @@ export function withNamesInOrder(
   );
 }
 
-/** How many layers of a class a file counts; undefined where its layers have names. */
+/** Number of layers of each class in a file; undefined if its layers have names. */
 export function countedLayers(
   tensors: ReadonlyMap<string, NamedTensor>,
 ): ReadonlyMap<string, number> | undefined {
@@ -140,7 +140,7 @@ export function countedLayers(
 
 const oldWeights: Readonly<Record<string, string>> = { W: 'kernel', b: 'bias' };
 
-/** "conv1_conv/conv1_conv/kernel:0" becomes "conv1_conv/kernel"; what belongs to an optimizer is left out. */
+/** "conv1_conv/conv1_conv/kernel:0" becomes "conv1_conv/kernel"; tensors of an optimizer are omitted. */
 function withLayerName(tensor: NamedTensor): NamedTensor[] {
   const parts = tensor.name.replace(/:\d+$/, '').split('/');
   if (parts[0] === 'optimizer_weights' || parts[0] === 'optimizer') return [];

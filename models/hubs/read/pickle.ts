@@ -1,12 +1,12 @@
 /**
- * A pickle read as data. Python's own reader calls whatever function a pickle names; this one knows the opcodes and the few names
- * that tensors need, makes plain values of them, and refuses everything else by name. It never calls anything.
+ * Reads a pickle as data. Python's own reader calls any function that a pickle names; this one supports the opcodes and the
+ * few names that tensors need, converts them to plain values, and refuses everything else by name. It never calls anything.
  * Opcodes: https://github.com/python/cpython/blob/3.13/Lib/pickletools.py
  */
 import { type Cursor, damaged, unsupported } from './bytes.ts';
 import { shown } from './tensors.ts';
 
-/** A name such as torch.FloatStorage: only a word, never looked up. */
+/** A name such as torch.FloatStorage, which is never looked up. */
 export class Global {
   readonly name: string;
   constructor(name: string) {
@@ -22,9 +22,9 @@ export type Value = null | boolean | number | string | Global | Inert | object |
 export interface Names {
   /** Whether a pickle may mention "module.name". */
   allows(name: string): boolean;
-  /** What calling it would give, made without calling anything. @throws QcError for arguments that do not fit */
+  /** The result that a call would have, made without a call. @throws QcError for invalid arguments */
   make(name: string, args: readonly Value[]): Value;
-  /** What a persistent id stands for: the bytes of a tensor. */
+  /** The value of a persistent id: the bytes of a tensor. */
   persistent(id: Value): Value;
 }
 
@@ -32,7 +32,7 @@ export interface Names {
 const widestInteger = 16;
 const deepest = 1_000;
 
-/** One pickle, from where the cursor is; the cursor is behind it then. @throws QcError weights-… */
+/** Reads one pickle at the cursor, which is after it then. @throws QcError weights-… */
 export function unpickle(cursor: Cursor, names: Names): Value {
   const machine = new Machine(cursor, names);
   while (machine.step());
@@ -161,9 +161,9 @@ class Machine {
       case '\x81': // NEWOBJ: a class called instead of a function
         return this.#call();
       case 'b': {
-        // BUILD would set what an object holds: none of ours needs it.
+        // BUILD would set the content of an object, which is not needed here.
         this.#pop();
-        if (this.#stack.length === 0) throw this.#broken('it fills an object that is not there');
+        if (this.#stack.length === 0) throw this.#broken('it fills an object that does not exist');
         return true;
       }
       default:
@@ -204,7 +204,7 @@ class Machine {
 
   #append(values: Value[]): true {
     const list = this.#stack.at(-1);
-    if (!Array.isArray(list)) throw this.#broken('it adds to what is no list');
+    if (!Array.isArray(list)) throw this.#broken('it adds to a value that is not a list');
     for (const value of values) list.push(value);
     return true;
   }
@@ -212,7 +212,7 @@ class Machine {
   #update(values: Value[]): true {
     const map = this.#stack.at(-1);
     if (map instanceof Inert) return true;
-    if (!(map instanceof Map)) throw this.#broken('it adds to what is no dictionary');
+    if (!(map instanceof Map)) throw this.#broken('it adds to a value that is not a dictionary');
     this.#setItems(map, values, false);
     return true;
   }
@@ -232,14 +232,15 @@ class Machine {
 
   #recall(index: number): true {
     const value = this.#memo.get(index);
-    if (value === undefined) throw this.#broken(`it repeats value ${index}, which it never had`);
+    if (value === undefined) throw this.#broken(`it repeats value ${index}, which does not exist`);
     return this.#push(value);
   }
 
   #call(): true {
     const args = this.#pop();
     const called = this.#pop();
-    if (!(called instanceof Global) || !Array.isArray(args)) throw this.#broken('it calls what is no name');
+    if (!(called instanceof Global) || !Array.isArray(args))
+      throw this.#broken('it calls a value that is not a name');
     return this.#push(this.#names.make(called.name, args));
   }
 
@@ -268,7 +269,7 @@ class Machine {
     const text = this.#line();
     if (text === '00' || text === '01') return text === '01';
     const value = Number(text);
-    if (!/^-?\d{1,15}$/.test(text) || !Number.isSafeInteger(value)) throw this.#broken('a number is none');
+    if (!/^-?\d{1,15}$/.test(text) || !Number.isSafeInteger(value)) throw this.#broken('a number is invalid');
     return value;
   }
 

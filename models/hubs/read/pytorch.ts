@@ -21,7 +21,7 @@ import { readEntry } from './zip-entry.ts';
 /** A pickle of ResNet101 with optimizer has 0.3 MB. */
 const maxPickle = 64 * 2 ** 20;
 const maxEntries = 100_000;
-/** Values that are looked at in search of tensors; shared ones count each time. */
+/** Maximum number of values that are searched for tensors; shared ones count each time. */
 const maxVisited = 200_000;
 const deepest = 8;
 
@@ -43,7 +43,7 @@ const called = new Set([
   'torch._utils._rebuild_tensor_v2',
   'torch._utils._rebuild_parameter',
   'torch.Size',
-  // The arguments of a training: made as an object without content.
+  // The arguments of a training, read as an object without content.
   'argparse.Namespace',
 ]);
 
@@ -79,7 +79,7 @@ type ReadStorage = (storage: Storage) => Promise<Uint8Array>;
 /** @throws QcError weights-… */
 export async function readPytorchZip(path: string, file: string): Promise<WeightFile> {
   const zip = await openZip(path, maxEntries).catch((cause) => {
-    throw damaged(file, `it is no whole zip file: ${(cause as Error).message}`, cause);
+    throw damaged(file, `it is not a complete zip file: ${(cause as Error).message}`, cause);
   });
   try {
     const pickle = [...zip.sizes.keys()].find((name) => /^[^/]*\/data\.pkl$/.test(name));
@@ -135,7 +135,7 @@ export function readPytorchLegacy(path: string): Promise<WeightFile> {
   });
 }
 
-/** They lie one after the other, each behind the number of its values. */
+/** They are stored in sequence, each after the number of its values. */
 async function storagesFrom(
   bytes: Bytes,
   from: number,
@@ -280,7 +280,7 @@ function named(name: string, view: View, read: ReadStorage): NamedTensor {
   };
 }
 
-/** Values in row-major order, whatever their strides (channels_last). */
+/** Values in row-major order, for any strides (channels_last). */
 function gather(values: Float32Array, { offset, shape, strides }: View): Float32Array {
   const out = new Float32Array(shape.reduce((a, b) => a * b, 1));
   if (out.length === 0) return out;

@@ -1,4 +1,4 @@
-/** Which reader a file or folder needs: by what is in it, not by its name. */
+/** Chooses the reader for a file or folder by its content, not by its name. */
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { QcError } from '../../../config/errors.ts';
@@ -13,7 +13,7 @@ import { readTensorBundle } from './tensor-bundle.ts';
 import { shown, type WeightFile } from './tensors.ts';
 import { readTfjs } from './tfjs.ts';
 
-/** @param path a file, or a folder as a hub hands it out. @throws QcError weights-… */
+/** @param path a file, or a folder of a hub. @throws QcError weights-… */
 export async function openWeights(path: string): Promise<WeightFile> {
   const facts = await stat(path).catch((cause) => {
     throw new QcError('weights-missing', `cannot read ${path}: ${(cause as Error).message}`, { cause });
@@ -23,7 +23,7 @@ export async function openWeights(path: string): Promise<WeightFile> {
   return { ...(await besides(dirname(file))), ...weights };
 }
 
-/** In a folder, in this order: the first pattern that fits exactly one file decides. */
+/** For a folder, in this order: the first pattern that matches exactly one file decides. */
 const patterns = [
   /^saved_model\.pb$/,
   /\.safetensors\.index\.json$/,
@@ -56,7 +56,7 @@ async function fileIn(folder: string): Promise<string> {
     }
     if (found[0] !== undefined) return join(folder, found[0]);
   }
-  throw new QcError('weights-missing', `${folder} has no file of weights that is known`, {
+  throw new QcError('weights-missing', `${folder} has no known file of weights`, {
     remedy: 'name the file; docs/bases.md lists the formats',
   });
 }
@@ -116,7 +116,7 @@ async function startOf(path: string): Promise<Buffer> {
 
 async function openZipped(path: string, name: string): Promise<WeightFile> {
   const zip = await openZip(path, 100_000).catch((cause) => {
-    throw damaged(name, `it is no whole zip file: ${(cause as Error).message}`, cause);
+    throw damaged(name, `it is not a complete zip file: ${(cause as Error).message}`, cause);
   });
   const entries = [...zip.sizes.keys()];
   await zip[Symbol.asyncDispose]();

@@ -1,6 +1,6 @@
 /**
- * safetensors: a length, JSON that says where each tensor lies, and their bytes (https://huggingface.co/docs/safetensors).
- * Large models are split into files that an index names.
+ * safetensors: a length, JSON with the place of each tensor, and their bytes (https://huggingface.co/docs/safetensors).
+ * Large models are split into files, listed in an index.
  */
 import { dirname, join } from 'node:path';
 import { z } from 'zod';

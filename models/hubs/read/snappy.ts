@@ -1,11 +1,11 @@
-/** Snappy (https://github.com/google/snappy/blob/main/format_description.txt): literals and copies of what came before. */
+/** Snappy (https://github.com/google/snappy/blob/main/format_description.txt): literals and copies of earlier bytes. */
 import { Cursor, damaged } from './bytes.ts';
 
-/** @param most refused above, bytes. @throws QcError weights-damaged */
+/** @param most maximum size, bytes. @throws QcError weights-damaged */
 export function unsnap(file: string, packed: Uint8Array, most: number): Uint8Array {
   const cursor = new Cursor(file, packed);
   const length = cursor.varint();
-  // A copy of 64 bytes takes 3: nothing grows more than that.
+  // A copy of 64 bytes needs 3 bytes, which is the maximum ratio.
   if (length > most || length > packed.length * 64)
     throw damaged(file, `a compressed block would have ${length} bytes`);
   const out = new Uint8Array(length);
@@ -19,7 +19,7 @@ export function unsnap(file: string, packed: Uint8Array, most: number): Uint8Arr
   const copy = (size: number, distance: number) => {
     if (distance === 0 || distance > at || at + size > length)
       throw damaged(file, 'a compressed block is damaged');
-    // A copy may overlap what it writes.
+    // A copy may overlap its own output.
     for (let i = 0; i < size; i++, at++) out[at] = out[at - distance]!;
   };
   while (cursor.left > 0) {

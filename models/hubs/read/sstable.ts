@@ -1,7 +1,7 @@
 /**
- * A table of sorted keys, as LevelDB and TensorFlow write it
- * (https://github.com/google/leveldb/blob/main/doc/table_format.md): blocks of entries, whose keys share beginnings, behind an
- * index block; a block may be compressed with Snappy.
+ * A table of sorted keys, as written by LevelDB and TensorFlow
+ * (https://github.com/google/leveldb/blob/main/doc/table_format.md): blocks of entries with shared beginnings of keys, and
+ * an index block; a block may be compressed with Snappy.
  */
 
 import { type Bytes, Cursor, damaged } from './bytes.ts';
@@ -24,8 +24,8 @@ export async function readTable(bytes: Bytes): Promise<Map<string, Uint8Array>> 
   if (size < footerLength) throw damaged(file, 'it is too short for a table');
   const footer = new Cursor(file, await bytes.read(size - footerLength, footerLength));
   const end = Buffer.from(footer.bytes.subarray(-8)).reverse().toString('hex');
-  if (end !== magic) throw damaged(file, 'it is no table of TensorFlow, or its end is missing');
-  handleFrom(footer); // of the block about blocks, which TensorFlow leaves empty
+  if (end !== magic) throw damaged(file, 'it is not a table of TensorFlow, or its end is missing');
+  handleFrom(footer); // of the metaindex block, which is empty in TensorFlow
   const entries = new Map<string, Uint8Array>();
   for (const [, index] of await readBlock(bytes, handleFrom(footer))) {
     for (const [key, value] of await readBlock(bytes, handleFrom(new Cursor(file, index)))) {
@@ -40,7 +40,7 @@ function handleFrom(cursor: Cursor): Handle {
   return { offset: cursor.varint(), size: cursor.varint() };
 }
 
-/** The entries of a block; behind it lie its compression and a checksum of both. */
+/** The entries of a block; after it come its compression and a checksum of both. */
 async function readBlock(bytes: Bytes, { offset, size }: Handle): Promise<[string, Uint8Array][]> {
   const { name: file } = bytes;
   if (size > maxBlock) throw damaged(file, `one of its blocks has ${size} bytes`);

@@ -1,6 +1,6 @@
 /**
- * The variables of a SavedModel (TensorBundle, tensorflow/core/protobuf/tensor_bundle.proto): a table that says where each variable
- * lies in the data files. Its names count variables; the object graph in it gives the names that Keras knows: "conv1_conv/kernel".
+ * The variables of a SavedModel (TensorBundle, tensorflow/core/protobuf/tensor_bundle.proto): a table with the place of
+ * each variable in the data files. It numbers variables; its object graph has the names of Keras: "conv1_conv/kernel".
  */
 import { basename, dirname, join } from 'node:path';
 import protobuf, { type Reader } from 'protobufjs';
@@ -70,7 +70,7 @@ function shardPath(path: string, shard: number, count: number): string {
   return join(dirname(path), `${start}.data-${digits(shard)}-of-${digits(count)}`);
 }
 
-/** protobufjs throws RangeError and Error at the end of what it reads. */
+/** protobufjs throws RangeError and Error at the end of its input. */
 function decoded<T>(file: string, what: string, decode: () => T): T {
   try {
     return decode();
@@ -79,7 +79,7 @@ function decoded<T>(file: string, what: string, decode: () => T): T {
   }
 }
 
-/** Calls `field` with the number of each field; whoever does not read it returns false. */
+/** Calls `field` with the number of each field; it returns false for a field that it does not read. */
 function fields(reader: Reader, end: number, field: (id: number) => boolean): void {
   while (reader.pos < end) {
     const tag = reader.uint32();
@@ -158,7 +158,7 @@ function tensorOf(
   entry: Entry,
   shards: readonly Bytes[],
 ): NamedTensor | undefined {
-  // Texts and resources are no weights.
+  // Texts and resources are not weights.
   const dtype = types[entry.type];
   if (dtype === undefined) return undefined;
   const { shape, size, crc, offset, shard } = entry;

@@ -1,10 +1,10 @@
-/** What every reader gives: named tensors that are read when they are needed. */
+/** Result of every reader: named tensors that are read on demand. */
 import type { z } from 'zod';
 import { check } from '../../../config/check.ts';
 import { unpackHalf } from '../../onnx/tensors.ts';
 import { damaged, unsupported } from './bytes.ts';
 
-/** Bytes that one value takes. */
+/** Size of one value, bytes. */
 const widths = {
   float64: 8,
   float32: 4,
@@ -28,7 +28,7 @@ export const widthOf = (type: StoredType) => widths[type];
 export interface NamedTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** As the file keeps it. */
+  /** Type in the file. */
   readonly dtype: StoredType;
   /** Row-major, as float32. @throws QcError weights-damaged */
   read(): Promise<Float32Array>;
@@ -39,9 +39,9 @@ export interface WeightFile extends AsyncDisposable {
   /** For people: "safetensors, 3 files". */
   readonly format: string;
   readonly tensors: ReadonlyMap<string, NamedTensor>;
-  /** What its publisher says about the model: config.json, the topology in a Keras file. JSON that nobody checked. */
+  /** The publisher's description of the model: config.json, the topology in a Keras file. Unchecked JSON. */
   readonly config?: unknown;
-  /** How pictures are prepared, where that lies in a file of its own (preprocessor_config.json). JSON that nobody checked. */
+  /** The preparation of images, if it has its own file (preprocessor_config.json). Unchecked JSON. */
   readonly preprocessor?: unknown;
 }
 
@@ -51,7 +51,7 @@ const maxValues = 2 ** 28;
 /** ResNet152 has 932 with all counters; a checkpoint with the state of its optimizer three times as many. */
 const maxTensors = 50_000;
 
-/** How many values a shape has. @throws QcError weights-damaged */
+/** Number of values of a shape. @throws QcError weights-damaged */
 export function countOf(file: string, name: string, shape: readonly number[]): number {
   const isWhole = shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0);
   // Only after every factor is known to be whole; a product above 2^53 is still above the limit.
@@ -61,7 +61,7 @@ export function countOf(file: string, name: string, shape: readonly number[]): n
   return count;
 }
 
-/** Collects tensors by name. @throws QcError weights-damaged where one occurs twice or there are too many */
+/** Collects tensors by name. @throws QcError weights-damaged if one occurs twice or there are too many */
 export function collect(file: string, tensors: Iterable<NamedTensor>): Map<string, NamedTensor> {
   const found = new Map<string, NamedTensor>();
   for (const tensor of tensors) {
@@ -72,13 +72,13 @@ export function collect(file: string, tensors: Iterable<NamedTensor>): Map<strin
   return found;
 }
 
-/** A name from a file, as it may stand in a message. */
+/** A name from a file, escaped and shortened for a message. */
 export const shown = (name: string) => JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name);
 
 /** Little-endian bytes as float32; integers beyond 2^24 are rounded. */
 export function toFloat32(raw: Uint8Array, type: StoredType): Float32Array {
   if (type === 'bool' || type === 'uint8') return Float32Array.from(raw);
-  // A view into a file need not be aligned: copied.
+  // Copied, because a view into a file may not be aligned.
   const { buffer } = Uint8Array.from(raw);
   switch (type) {
     case 'float32':
@@ -117,7 +117,7 @@ export function parseJson<S extends z.ZodType>(file: string, text: string, schem
   return checked(file, content, schema);
 }
 
-/** @throws QcError weights-damaged that names the first field that is wrong */
+/** @throws QcError weights-damaged that names the first wrong field */
 export function checked<S extends z.ZodType>(file: string, content: unknown, schema: S): z.output<S> {
   const parsed = check(schema, content);
   if (parsed.success) return parsed.data;
@@ -125,7 +125,10 @@ export function checked<S extends z.ZodType>(file: string, content: unknown, sch
   throw damaged(file, `${issue?.path.join('.') || 'its content'}: ${issue?.message ?? 'wrong'}`);
 }
 
-/** A file beside another one, named in it. @throws QcError weights-unsupported for anything but a plain name */
+/**
+ * The name of a file next to another one that refers to it. @throws QcError weights-unsupported for anything but a plain
+ * name
+ */
 export function requirePlainName(file: string, named: string): string {
   if (/[/\\\0]/.test(named) || named === '' || named === '.' || named === '..')
     throw unsupported(file, `it names ${shown(named)}, which is not a file in the same folder`);

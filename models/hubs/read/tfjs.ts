@@ -1,6 +1,6 @@
 /**
- * TensorFlow.js: model.json lists the weights, whose bytes lie one after the other in files beside it, perhaps quantized.
- * Of a graph model the constants of its convolutions are named as the layers were: "conv1_conv/kernel".
+ * TensorFlow.js: model.json lists the weights, whose bytes are stored in sequence in files next to it, possibly quantized.
+ * In a graph model the constants of convolutions have the names of the layers: "conv1_conv/kernel".
  */
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -63,20 +63,20 @@ export function readTfjs(path: string): Promise<WeightFile> {
   });
 }
 
-/** Keras wraps the topology where it wrote the file itself. */
+/** Keras wraps the topology if it wrote the file itself. */
 function configOf(topology: unknown): unknown {
   const wrapped = check(z.looseObject({ model_config: z.looseObject({}) }), topology);
   return wrapped.success ? wrapped.data.model_config : topology;
 }
 
-/** One group: its files together are one run of bytes. */
+/** One group: its files together are one sequence of bytes. */
 function tensorsIn(file: string, weights: readonly Weight[], shards: readonly Bytes[]): NamedTensor[] {
   const total = shards.reduce((sum, { size }) => sum + size, 0);
   let at = 0;
   return weights.flatMap(({ name, shape, dtype, quantization }) => {
     const count = countOf(file, name, shape);
     const stored = quantization?.dtype ?? dtype;
-    // The length of texts lies between them: nothing behind one can be found.
+    // The lengths of texts are stored between them: nothing after a text can be found.
     if (!isStoredType(stored))
       throw unsupported(file, `${shown(name)} is stored as ${shown(stored)}, which is not read`);
     const length = count * widthOf(stored);
@@ -92,7 +92,7 @@ function tensorsIn(file: string, weights: readonly Weight[], shards: readonly By
   });
 }
 
-/** value · scale + min, as the converter wrote it; float16 has neither. */
+/** value · scale + min, as written by the converter; float16 has neither. */
 function dequantized(
   read: () => Promise<Float32Array>,
   stored: StoredType,
@@ -123,7 +123,7 @@ async function across(
   return bytes;
 }
 
-/** The converter folds batch normalisation into the convolution and names what is left after its operator. */
+/** The converter folds batch normalisation into the convolution and names the rest after its operator. */
 const operators: Readonly<Record<string, string>> = {
   Conv2D_weights: 'kernel',
   Conv2D_bn_offset: 'bias',

@@ -1,12 +1,12 @@
-/** One file of a zip, whole in memory. */
+/** Reads one file of a zip into memory. */
 import type { ZipArchive } from '../../disk/zip.ts';
 import { damaged } from './bytes.ts';
 import { shown } from './tensors.ts';
 
 /**
  * @param file named in messages
- * @param most refused above, bytes
- * @param exactly what its size has to be
+ * @param most maximum size, bytes
+ * @param exactly required size
  * @throws QcError weights-damaged
  */
 export async function readEntry(

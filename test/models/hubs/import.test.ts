@@ -102,7 +102,7 @@ test('an .onnx with its manifest is checked and copied', async () => {
   expect(manifest).toMatchObject({ name: 'mine', file: 'mine.onnx', licence: 'MIT' });
   expect((await openBase({ base: file, precision: 'auto' })).manifest.check).toBeDefined();
   const other = await refusalOf(importBase(request(path, folder.path, { name: 'other' })));
-  expect(other.message).toContain('has a manifest beside it, which the options contradict');
+  expect(other.message).toContain('has a manifest next to it, which contradicts the options');
   await writeFile(path, 'other bytes');
   expect((await refusalOf(importBase(request(path, folder.path, { name: 'b' })))).code).toBe('model-damaged');
 });
@@ -115,7 +115,7 @@ test('options of the user replace missing information in the file, and are refus
   const wrong = await refusalOf(importBase(request(path, folder.path, { architecture: 'vgg16' })));
   expect(wrong.message).toContain('vgg16 was asked for, but these are the weights of ResNet50 v1.5');
   const onnx = request(path, folder.path, { name: 'c', onnx: { layout: 'NCHW' } });
-  expect((await refusalOf(importBase(onnx))).message).toContain('is no .onnx');
+  expect((await refusalOf(importBase(onnx))).message).toContain('is not an .onnx');
   const small = request(path, folder.path, { name: 'small', size: { width: 32, height: 8 } });
   expect((await importBase(small)).manifest.input).toMatchObject({ width: 32, height: 8 });
 });
@@ -157,7 +157,7 @@ describe('refused, with a remedy', () => {
 
   test('a folder with several files, or none', async () => {
     await using folder = await tempFolder();
-    expect((await refusalOf(openWeights(folder.path))).message).toContain('no file of weights');
+    expect((await refusalOf(openWeights(folder.path))).message).toContain('no known file of weights');
     for (const name of ['a.pth', 'b.pth']) await writeFile(join(folder.path, name), '');
     expect((await refusalOf(openWeights(folder.path))).message).toContain('a.pth, b.pth');
   });
@@ -202,7 +202,7 @@ describe('hostile files', () => {
     locator.writeBigUInt64LE(0xffff_ffff_ffff_ff00n, 8);
     const file = join(folder.path, 'a.keras');
     await writeFile(file, Buffer.concat([bytes.subarray(0, -22), locator, bytes.subarray(-22)]));
-    expect((await refusalOf(openWeights(file))).message).toMatch(/no whole zip file: it names bytes \d+/);
+    expect((await refusalOf(openWeights(file))).message).toMatch(/not a complete zip file: it names bytes \d+/);
   });
 
   test('a network with layers that the rebuilt one does not have', async () => {

@@ -1,11 +1,11 @@
-/** Text attributes of an object, which Keras keeps the topology of a model in. */
+/** Text attributes of an object, in which Keras stores the topology of a model. */
 import { Cursor, damaged, textOf } from '../bytes.ts';
 import { type Message, messageType, type Place } from './messages.ts';
 import { readTextType } from './types.ts';
 
 const maxText = 64 * 2 ** 20;
 
-/** Attribute messages (IV.A.2.m). @returns undefined where there is none of this name that is a text */
+/** Attribute messages (IV.A.2.m). @returns undefined if no text attribute has this name */
 export async function readAttribute(
   place: Place,
   messages: readonly Message[],

@@ -1,5 +1,5 @@
 /**
- * HDF5 as Keras writes it, read without the C library: groups (both generations), contiguous and compact data sets of plain
+ * Reads HDF5 files of Keras without the C library: groups (both generations), contiguous and compact data sets of plain
  * numbers, and text attributes. Anything else (chunks, compression, external files, links) is refused by name.
  * Layout: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, quoted below by its section numbers.
  *
@@ -32,7 +32,7 @@ export async function readHdf5(bytes: Bytes): Promise<Hdf5> {
   const seen = new Set<number>();
   const tensors: NamedTensor[] = [];
   const walk = async (address: number, path: string, depth: number): Promise<void> => {
-    // A data set may have two names; a group that leads back to itself would never end.
+    // A data set may have two names; a group that contains itself would never end.
     if (seen.has(address)) return;
     if (seen.size >= maxObjects || depth > deepest || path.length > longestPath)
       throw damaged(bytes.name, 'it has too many groups, or they are nested too deep');
@@ -73,7 +73,7 @@ async function rootOf(bytes: Bytes): Promise<number> {
   }
   if (sizes.some((size) => size !== 8)) throw unsupported(file, `its HDF5 addresses have ${sizes[0]} bytes`);
   const base = cursor.u64();
-  if (base !== 0) throw unsupported(file, 'it has something before its HDF5 data');
+  if (base !== 0) throw unsupported(file, 'it has other data before its HDF5 data');
   if (version < 2) {
     cursor.skip(24);
     cursor.skip(8); // link name offset
@@ -98,7 +98,7 @@ async function linksOf(place: Place, messages: readonly Message[]): Promise<read
   return undefined;
 }
 
-/** A data set of numbers; undefined for what is none or has no values. */
+/** A data set of numbers; undefined for others or one without values. */
 function dataset({ bytes }: Place, path: string, messages: readonly Message[]): NamedTensor | undefined {
   const { name: file } = bytes;
   const of = (type: number) => messages.find((message) => message.type === type)?.body;
@@ -112,7 +112,7 @@ function dataset({ bytes }: Place, path: string, messages: readonly Message[]): 
     throw unsupported(file, `${shown(path)} keeps its values in another file`);
   const shape = readDataspace(file, path, space);
   const type = readType(file, datatype);
-  // Keras keeps no weights as text; some tools add tables that are not needed.
+  // Keras stores no weights as text; some tools add tables that are not needed.
   if (type === undefined) return undefined;
   if (messages.some(({ type: kind }) => kind === messageType.filters)) throw compressed(file, path);
   const length = shape.reduce((a, b) => a * b, widthOf(type));

@@ -1,4 +1,4 @@
-/** Where new groups keep their links once they have more than eight: a fractal heap (III.G) and a tree of its ids (III.A.2). */
+/** The links of new groups with more than eight of them: a fractal heap (III.G) and a tree of its ids (III.A.2). */
 import { Cursor, damaged, unsupported } from '../bytes.ts';
 import type { Place } from './messages.ts';
 
@@ -56,7 +56,7 @@ export async function openFractalHeap({ bytes }: Place, address: number): Promis
   };
 }
 
-/** The address of what lies at an offset of the heap: in a direct block, which indirect blocks (III.G.2) lead to. */
+/** The address of an offset of the heap: in a direct block, referenced by indirect blocks (III.G.2). */
 async function placeOf(
   place: Place,
   shape: Shape,

@@ -1,4 +1,4 @@
-/** Groups: the names in them and where the objects lie. Links to other places or files are refused. */
+/** Groups: names and addresses of their objects. Links to other places or files are refused. */
 import { Cursor, damaged, textOf, unsupported } from '../bytes.ts';
 import { shown } from '../tensors.ts';
 import { heapIds, openFractalHeap } from './fractal-heap.ts';
@@ -105,7 +105,7 @@ function linkOf(file: string, message: Uint8Array): Link {
 }
 
 function requireName(file: string, name: string): string {
-  // Keras 2 makes groups of the parts of "Conv/BatchNorm" itself; a name never holds a slash.
+  // Keras 2 makes nested groups for "Conv/BatchNorm"; a name never contains a slash.
   if (name === '' || name.length > 500 || name.includes('/'))
     throw damaged(file, `a group has the impossible name ${shown(name)}`);
   return name;

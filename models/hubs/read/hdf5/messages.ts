@@ -54,7 +54,7 @@ export async function readMessages({ bytes }: Place, address: number): Promise<M
       if (type === messageType.continuation) {
         const where = new Cursor(file, body);
         const [at, size] = [where.u64(), where.u64()];
-        // A new one has a signature before its messages and a checksum behind them.
+        // A new one has a signature before its messages and a checksum after them.
         blocks.push(isNew ? { from: at + 4, length: size - 8 } : { from: at, length: size });
       } else if (message.isShared && (type === messageType.datatype || type === messageType.dataspace)) {
         throw unsupported(file, 'its data sets share a named type');
@@ -69,7 +69,7 @@ export async function readMessages({ bytes }: Place, address: number): Promise<M
 /** Version 1 (IV.A.1.a). */
 function oldLength(file: string, start: Uint8Array): number {
   const cursor = new Cursor(file, start);
-  if (cursor.u8() !== 1) throw damaged(file, 'an object header is none');
+  if (cursor.u8() !== 1) throw damaged(file, 'an object header is invalid');
   cursor.skip(7);
   return cursor.u32();
 }

@@ -18,7 +18,7 @@ export function readDataspace(file: string, name: string, message: Uint8Array): 
 }
 
 export interface TextType {
-  /** Bytes of a text in place; undefined where it lies in the global heap. */
+  /** Bytes of a text stored in place; undefined if it is in the global heap. */
   readonly length: number | undefined;
 }
 

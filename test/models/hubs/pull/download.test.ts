@@ -144,7 +144,7 @@ describe('a connection that breaks', () => {
   test('that stalls is ended and resumed', async () => {
     hub.plan({ stallAfter: 100_000 });
     await requireWhole(await fetched());
-    expect(notices[0]).toContain('nothing came for too long');
+    expect(notices[0]).toContain('no data arrived within the time limit');
   });
 
   test('of a part that is larger than the file starts again', async () => {
