@@ -37,7 +37,7 @@ export function createControl(deps: ControlDeps): Control {
         remedy: `use one of: ${[...deps.inspections.keys()].join(', ')}`,
       });
     }
-    if (!inspection.handshake) throw new QcError('not-triggered', `${camera} detects parts by itself`);
+    if (!inspection.handshake) throw new QcError('not-triggered', `${camera} detects parts automatically`);
     return inspection.handshake;
   };
   return {

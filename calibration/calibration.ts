@@ -39,7 +39,7 @@ export interface Bases {
   /** Starts and returns at once. @throws QcError download-busy, hub-address, base-exists, licence-refused */
   pull(request: PullAsked, by: string): Promise<void>;
   /**
-   * Returns when all bytes have arrived; the import goes on.
+   * Returns when all bytes have arrived; the import continues.
    * @param bytes as announced @throws QcError download-busy, download-too-large, disk-too-small, base-exists
    */
   upload(body: Readable, bytes: number | undefined, request: ImportAsked, by: string): Promise<void>;

@@ -49,7 +49,7 @@ export interface JudgementOnBase extends Judgement {
 
 export interface Inspector extends AsyncDisposable {
   readonly model: ModelInfo;
-  /** By how much the resident memory grew when each open base was opened: that in use, and that of a shadow version. */
+  /** Growth of the resident memory when each open base was opened: that in use, and that of a shadow version. */
   readonly memory: readonly { readonly base: string; readonly bytes: number }[];
   /** Number of concurrent images that uses its full throughput. */
   readonly concurrency: number;
@@ -88,7 +88,7 @@ export interface Inspector extends AsyncDisposable {
   keepHead(version: string): Promise<void>;
 }
 
-/** How often the thread is restarted in a row, without a judgement in between. */
+/** Maximum number of consecutive restarts of the thread without a judgement in between. */
 const maxRestarts = 3;
 /** Number of heads whose rules are kept: active, shadow, and those before them. */
 const maxRules = 4;
@@ -280,7 +280,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     for (const [version, own] of fitting) kept.set(version, own);
     keptMisfits.clear();
     for (const [version, own] of misfits) keptMisfits.set(version, own);
-    // It judged features of the old base.
+    // Its input was features of the old base.
     shadow = undefined;
     watch(opened);
     retiring = inFlight.retire(replaced).catch(() => undefined);
@@ -320,14 +320,14 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     misfit: (version) => (version === undefined ? misfit : keptMisfits.get(version)),
     rulesOf: (version) => rules.get(version) ?? kept.get(version)?.manifest ?? {},
     async judge(image, by) {
-      const beside = by?.head === undefined ? besides.judge(image) : undefined;
+      const shadowPair = by?.head === undefined ? besides.judge(image) : undefined;
       const judged = await onSession(async (open) => {
         const isMisfit = typeof by?.head === 'string' && keptMisfits.has(by.head);
         const { name } = open.facts.manifest;
         return { ...(await open.judge(image, isMisfit ? { ...by, head: null } : by)), base: name };
       });
       failures = 0;
-      const said = await beside;
+      const said = await shadowPair;
       return said ? { ...judged, shadow: said } : judged;
     },
     async features(image) {
@@ -349,17 +349,17 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     async useShadow(version) {
       const next = version === undefined ? undefined : await store.read(version);
       const other = next && (await otherBase(next));
-      const beside = next && other !== undefined ? { head: next, base: other } : undefined;
-      const same = beside ? undefined : next;
+      const shadowPair = next && other !== undefined ? { head: next, base: other } : undefined;
+      const same = shadowPair ? undefined : next;
       if (same) requireFit(same, facts);
       remember(next);
       remember(head);
-      await besides.use(beside);
+      await besides.use(shadowPair);
       await (await ready()).useShadow(loaded(same));
       shadow = same;
     },
     async keepHead(version) {
-      // Read it again even if it is loaded: if the disk has lost it since, nothing should rely on it.
+      // Read it again even if it is loaded: it must not be used if the disk has lost it since.
       const next = await store.read(version);
       try {
         requireFit(next, facts);

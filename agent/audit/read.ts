@@ -1,4 +1,4 @@
-/** Reads the audit log and verifies that nobody has changed it. */
+/** Reads the audit log and verifies that it was not changed. */
 import { basename } from 'node:path';
 import { type AuditEntry, readLine } from './entry.ts';
 import { linesOf, listAuditFiles } from './files.ts';

@@ -13,7 +13,7 @@ export interface CameraEvents {
   next(signal: AbortSignal): Promise<CameraEvent>;
 }
 
-/** A camera that reconnects by itself until it is closed; `up` is false in between. */
+/** A camera that reconnects automatically until it is closed; `up` is false in between. */
 export interface CameraFeed extends CameraEvents, AsyncDisposable {
   readonly camera: string;
   readonly up: boolean;

@@ -45,7 +45,7 @@ const defects: Readonly<Record<DefectKind, (shape: Shape, random: Random) => Def
     return {
       colour: [0.97, 0.97, 0.95],
       cover: (x, y) => 0.95 * (1 - smoothstep(width * 0.5, width, away(x, y))),
-      // A burr beside the groove casts a dark line.
+      // A burr next to the groove casts a dark line.
       relief: (x, y) => 0.03 * bump((away(x, y) - width * 1.2) / width),
     };
   },

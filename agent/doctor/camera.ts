@@ -37,7 +37,7 @@ interface Look {
   readonly faults: ReadonlyMap<ErrorCode, string>;
   /** Texts of the conditions; empty if they are over. */
   readonly conditions: ReadonlyMap<CameraCondition, string>;
-  /** Why the attempt ended by itself. */
+  /** The reason why the attempt ended without a stop. */
   readonly error: unknown;
 }
 

@@ -53,6 +53,10 @@ async function setAsideFindings(directory: string): Promise<Finding[]> {
   if (aside.length === 0) return [];
   const what = `${aside.length} damaged earlier, the newest renamed to ${aside.at(-1)}`;
   return [
-    warning('outbox', what, 'check the disk for failures; delete the renamed files when nobody needs them'),
+    warning(
+      'outbox',
+      what,
+      'check the disk for failures; delete the renamed files when they are no longer needed',
+    ),
   ];
 }

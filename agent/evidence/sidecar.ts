@@ -1,4 +1,4 @@
-/** The file beside an image: its result, and the map of deviations. */
+/** The file next to an image: its result, and the map of deviations. */
 import { z } from 'zod';
 import { type Result, resultMessage } from '../publish/messages.ts';
 import { type WhereMapView, whereMapView } from './where-view.ts';

@@ -18,7 +18,7 @@ export interface Question {
   readonly certificate?: Buffer | undefined;
 }
 
-/** @throws if nobody answers, or a server with another certificate does */
+/** @throws without an answer, or if the server has another certificate */
 export async function askAgent(
   url: URL,
   { method = 'GET', headers = {}, body, signal, certificate }: Question,

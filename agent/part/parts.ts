@@ -149,7 +149,8 @@ export function openParts(
   return {
     next: (signal) => queue.take(signal),
     async trigger(request) {
-      if (!command) throw new QcError('not-triggered', `${camera} detects parts by itself (${trigger.kind})`);
+      if (!command)
+        throw new QcError('not-triggered', `${camera} detects parts automatically (${trigger.kind})`);
       // The recipe that is active now, even if it changes while frames are collected.
       return command.trigger({ ...request, recipe: request.recipe ?? recipe() });
     },

@@ -53,7 +53,7 @@ export interface CompareDeps {
 /** More frames cost time; differences that need more are small. */
 const defaultFrames = 600;
 const seed = 1;
-/** Number of frames whose size is looked at. */
+/** Maximum number of frames whose size is read. */
 const measuredFrames = 20;
 
 /** @throws QcError training-impossible, model-…; the reason of `signal` */

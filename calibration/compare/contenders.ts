@@ -1,4 +1,4 @@
-/** Which bases are compared. */
+/** Chooses the bases to compare. */
 import { stat } from 'node:fs/promises';
 import { QcError } from '../../config/errors.ts';
 import type { ModelConfig } from '../../config/schema.ts';
@@ -11,7 +11,7 @@ import { splitSize } from '../../models/sized.ts';
 export interface Contender {
   /** Its name, or its path if `model.base` is one. */
   readonly reference: string;
-  /** Of the float variant. */
+  /** Manifest of the float variant. */
   readonly manifest: BaseManifest;
   readonly megabytes: number;
 }

@@ -51,7 +51,7 @@ function keep(
     return `keep ${inUse.name}: ${others.length === 1 ? `${others[0]!.name} is` : 'all others are'} significantly worse for these parts`;
   const undecided = others.filter((one) => !isWorse(one) && !isBetter(one)).map(({ name }) => name);
   if (undecided.length === 0)
-    return `keep ${inUse.name}: what is better for these parts takes too long or lets more bad parts pass`;
+    return `keep ${inUse.name}: better bases for these parts take too long or let more bad parts pass`;
   return `keep ${inUse.name}: no significant difference to ${undecided.join(', ')}`;
 }
 

@@ -13,8 +13,8 @@ export interface Paired {
 const resamples = 2_000;
 
 /**
- * Compares who is right on the same frames. Frames of one group (a part, a moment, near-duplicates) count as one observation in
- * the test and in the interval: they are right or wrong together.
+ * Compares the right answers on the same frames. Frames of one group (a part, a moment, near-duplicates) count as one
+ * observation in the test and in the interval: they are right or wrong together.
  * @param group of each frame
  */
 export function paired(
@@ -46,7 +46,7 @@ export function paired(
 }
 
 /**
- * Exact two-sided sign-flip test: the probability of so large a sum if each group could as well have been decided the other way.
+ * Exact two-sided sign-flip test: the probability of such a sum if the sign of each group were random.
  * With one frame per group it is McNemar's exact test (Psychometrika 12, 1947).
  */
 function signFlip(nets: readonly number[]): number {

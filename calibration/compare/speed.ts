@@ -1,4 +1,4 @@
-/** Time per part, each base in turn with the base in use: other load on the machine affects both. */
+/** Time per part, alternating with the base in use, so that other load on the machine affects both. */
 import type { ModelConfig } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
 import { median } from '../../models/median.ts';
@@ -18,7 +18,7 @@ const warmUps = 2;
 
 /**
  * At most two sessions are open at a time.
- * @throws QcError what `openSession` throws for a float variant; the reason of `signal`
+ * @throws QcError as `openSession` for a float variant; the reason of `signal`
  */
 export async function speedOf(
   base: Contender,

@@ -10,7 +10,7 @@ import { requireSpace } from '../../models/hubs/pull/space.ts';
 import { unpack } from '../../models/hubs/pull/unpack.ts';
 import type { ImportAsked } from './views.ts';
 
-/** Larger than every network that can be imported. */
+/** Maximum size, above that of every network that can be imported. */
 const maxUploadBytes = 2e9;
 
 export interface ReceiveDeps {
@@ -21,10 +21,12 @@ export interface ReceiveDeps {
 }
 
 const prefix = 'upload-';
-/** How often the free space is looked at. */
+/** Interval at which the free space is checked. */
 const spaceEvery = 64e6;
 
-/** @param bytes as announced; undefined: unknown @returns the folder that it is in @throws QcError download-too-large, disk-too-small */
+/**
+ * @param bytes announced size; undefined: unknown @returns its folder @throws QcError download-too-large, disk-too-small
+ */
 export async function receive(
   body: Readable,
   file: string,
@@ -72,15 +74,15 @@ async function* arriving(body: Readable, file: string): AsyncGenerator<Buffer> {
   try {
     yield* body as AsyncIterable<Buffer>;
   } catch (cause) {
-    const remedy = 'upload it again; within 60 seconds it must have arrived';
-    throw new QcError('http-invalid', `the upload of ${file} broke off`, { remedy, cause });
+    const remedy = 'upload it again; no pause of the upload may be longer than 60 seconds';
+    throw new QcError('http-invalid', `the upload of ${file} was interrupted`, { remedy, cause });
   }
 }
 
 const tooLarge = (file: string) =>
   new QcError('download-too-large', `${file} is larger than ${maxUploadBytes / 1e6} MB`);
 
-/** Runs in a process of its own. @param folder what `receive` returned; it is removed @returns the name of the base */
+/** Runs in its own process. @param folder what `receive` returned; it is removed @returns the name of the base */
 export async function importUpload(
   folder: string,
   storageDirectory: string,
@@ -115,7 +117,7 @@ export async function importUpload(
   }
 }
 
-/** One side stands for both. */
+/** One side is used for both. */
 export function sizeOf({
   width,
   height,

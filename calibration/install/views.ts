@@ -1,4 +1,4 @@
-/** Schemas of installing bases over HTTP: what can be pulled, what is asked, and how far it is. */
+/** Schemas of installing bases over HTTP: the catalogue, requests and progress. */
 import { z } from 'zod';
 import { baseName, jobView } from '../compare/views.ts';
 

@@ -9,7 +9,7 @@ import type { Log } from './log.ts';
 export interface Comparing extends AsyncDisposable {
   readonly isRunning: boolean;
   view(): Promise<ComparingView>;
-  /** Starts and returns at once. @throws QcError training-busy */
+  /** Starts and returns immediately. @throws QcError training-busy */
   start(request: CompareRequest, by: string): void;
   /** Does nothing if no comparison runs. */
   cancel(): void;

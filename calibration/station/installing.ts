@@ -1,4 +1,4 @@
-/** Installs bases beside the running line: pulled from a hub, or uploaded. One at a time, in a child process. */
+/** Installs bases while the line runs: pulled from a hub, or uploaded. One at a time, in a child process. */
 import { rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { QcError } from '../../config/errors.ts';
@@ -12,11 +12,11 @@ import type { Log } from './log.ts';
 
 export interface Installing extends AsyncDisposable {
   readonly view: InstallingView;
-  /** Starts and returns at once. @throws QcError download-busy, hub-address, base-exists, licence-refused */
+  /** Starts and returns immediately. @throws QcError download-busy, hub-address, base-exists, licence-refused */
   pull(request: PullAsked, by: string): Promise<void>;
   /**
-   * Returns when all bytes are on the disk; the import goes on.
-   * @param bytes as announced; undefined: unknown
+   * Returns when all bytes are on the disk; the import continues.
+   * @param bytes announced size; undefined: unknown
    * @throws QcError download-busy, download-too-large, disk-too-small, base-exists
    */
   upload(body: Readable, bytes: number | undefined, request: ImportAsked, by: string): Promise<void>;
@@ -62,7 +62,7 @@ export function createInstalling({ storage }: Pick<JobConfig, 'storage'>, log: L
       const { width: _width, height: _height, ...rest } = asked;
       const request = { ...rest, size: sizeOf(asked), storageDirectory, minFreeBytes };
       await checkPull(request);
-      // Somebody else may have begun meanwhile.
+      // Another request may have begun meanwhile.
       requireFree();
       void run(by, `pulling ${asked.address}`, ({ worker, signal, onProgress }) =>
         worker.run('pull', { request }, { signal, onProgress, onNotice }),

@@ -1,4 +1,4 @@
-/** The state of one kind of job that runs in a child process beside the line: one at a time, with progress. */
+/** The state of one kind of job in a child process while the line runs: one at a time, with progress. */
 import { QcError } from '../../config/errors.ts';
 import type { JobView } from '../compare/views.ts';
 import { type JobProcess, openJobProcess } from '../jobs/job-process.ts';
@@ -14,8 +14,8 @@ export interface JobDesk extends AsyncDisposable {
   readonly isRunning: boolean;
   readonly view: JobView;
   /**
-   * Returns when the work has ended, however it did; the view says how.
-   * @param what for the log: "the comparison of bases" @throws nothing
+   * Returns when the work has ended, with or without success; the view has the result.
+   * @param what name in the log: "the comparison of bases" @throws nothing
    */
   run(by: string, what: string, work: (tools: JobTools) => Promise<void>): Promise<void>;
   /** Does nothing if no job runs. */
@@ -61,7 +61,7 @@ export function createJobDesk(log: Log): JobDesk {
       await worker[Symbol.asyncDispose]();
       worker = undefined;
       stop = undefined;
-      // Only now: who reads that it has ended may start the next one.
+      // Last, because a client that reads the end may start the next one.
       view = { ...view, ...end };
     },
     cancel: () => stop?.abort(new Error('cancelled')),

@@ -180,7 +180,7 @@ function requireParts(part: readonly number[]): void {
   );
 }
 
-/** The head has one label, whichever means good. */
+/** The head has one label: the most frequent good one. */
 function commonestOf(labels: readonly string[]): string {
   const counts = Object.entries(countLabels(labels));
   return counts[argmax(counts.map(([, count]) => count))]![0];

@@ -1,4 +1,4 @@
-/** Reads an ONNX file completely: the graph, and the weights in files beside it. */
+/** Reads an ONNX file completely: the graph, and the weights in files next to it. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { QcError } from '../../config/errors.ts';

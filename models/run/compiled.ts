@@ -30,7 +30,7 @@ const maxGraphs = 4;
 /** Age at which an incomplete graph is considered abandoned, ms. */
 const maxDraftAgeMs = 3_600_000;
 
-/** Writes the optimised graph to `graph` and its weights to the file of this name beside it. */
+/** Writes the optimised graph to `graph` and its weights to the file of this name in the same folder. */
 export type Compile = (graph: string, weights: string) => Promise<void>;
 
 /**

@@ -7,9 +7,7 @@ import { json } from '../options.ts';
 export function addCatalogue(models: Command): void {
   models
     .command('catalogue')
-    .description(
-      'list the bases that can be pulled by name, with size, licence and what their bytes are checked by',
-    )
+    .description('list the bases that can be pulled by name, with size, licence and kind of check')
     .addOption(json('the entries'))
     .addHelpText('after', '\nExample:\n  qc-agent models catalogue')
     .action(async (options: { readonly json?: boolean }) => {

@@ -1,4 +1,4 @@
-/** `qc-agent models compare`: which installed base is best for the station's own parts. */
+/** `qc-agent models compare`: compares installed bases on the station's own parts. */
 import type { Command } from 'commander';
 import type { CompareDeps, CompareOptions } from '../../../calibration/compare/compare.ts';
 import type { BaseFigures, Comparison } from '../../../calibration/compare/comparison.ts';
@@ -37,7 +37,7 @@ export function addCompare(models: Command): void {
     .addOption(configFile())
     .option('--frames <n>', 'maximum number of frames, evenly over the labels; default: 600', positive)
     .option('--sizes', 'also compare the base in use at other input sizes, with the shape of your frames')
-    .option('--max-ms <ms>', 'do not recommend what takes longer for a part', positive)
+    .option('--max-ms <ms>', 'do not recommend a base that takes longer for a part', positive)
     .addOption(json('the figures'))
     .addHelpText('after', examples)
     .action(compare);
@@ -55,7 +55,7 @@ async function compare(names: string[], options: Options): Promise<void> {
   give(await unlessStopped(signal, 'features are kept for the next comparison', done), options.json);
 }
 
-/** @throws what `compareBases` throws */
+/** @throws as `compareBases` */
 export async function modelsCompareCommand(
   config: Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage' | 'training'>,
   options: CompareOptions,
@@ -80,9 +80,9 @@ function textOf(comparison: Comparison): string[] {
     `${'base'.padEnd(width)}  ${header}  licence`,
     ...bases.map((one) => row(one, width)),
     '',
-    '* in use. right: parts that heads which had not seen them judge correctly. escapes: bad parts that pass. good only: AUROC of',
-    'a memory of good parts alone. statistics: points more than plain image statistics. float, int8: ms per part; ratio: to the',
-    'base in use. MB: by which a process grows that loads the base.',
+    '* in use. right: correctly judged parts that were not in the training. escapes: bad parts that pass. good only: AUROC of',
+    'training on good parts only. statistics: points above plain image statistics. float, int8: ms per part; ratio: to the',
+    'base in use. MB: memory that a process needs to load the base.',
     '',
     ...details,
     ...failed.map(({ name, reason }) => `${name} could not be compared: ${reason}`),

@@ -29,7 +29,7 @@ type Three = [number, number, number];
 const examples = `
 Reads safetensors, PyTorch (.pth, .pt, .bin), Keras (.h5, .keras, .weights.h5), TAO (.hdf5), TensorFlow.js and SavedModel,
 and rebuilds ResNet, VGG and MobileNet as ONNX. Nothing in these files is executed.
-An .onnx without a manifest beside it is run once: what it takes and gives is concluded from its graph and from the files beside
+An .onnx without a manifest is run once: its inputs and outputs are found from its graph and from the files next to
 it, shown, and imported after you confirm it. Options replace what is concluded.
 
 Examples:
@@ -53,26 +53,21 @@ export function addImport(models: Command): void {
     .addOption(acceptLicence())
     .option(
       '--size <pixels>',
-      'size of the input images: 224, or 320x256; default: what an .onnx or the files beside it say, otherwise 224',
+      'size of the input images: 224, or 320x256; default: that of the .onnx or of the files next to it, otherwise 224',
       imageSize,
     )
     .option(
       '--features <which>',
-      'last: average of the last map, as published; stages: average and maximum of stages 2 and 3, as the embedded base has; of an .onnx also the name of a tensor',
+      'last: average of the last map, as published; stages: average and maximum of stages 2 and 3, as in the embedded base; for an .onnx also the name of a tensor',
       'last',
     )
-    .addOption(
-      new Option('--layout <layout>', 'of the input of an .onnx: where its channels are').choices([
-        'NCHW',
-        'NHWC',
-      ]),
-    )
-    .addOption(new Option('--channels <order>', 'of the images for an .onnx').choices(['RGB', 'BGR']))
+    .addOption(new Option('--layout <layout>', 'layout of the input of an .onnx').choices(['NCHW', 'NHWC']))
+    .addOption(new Option('--channels <order>', 'order of the channels for an .onnx').choices(['RGB', 'BGR']))
     .option('--scale <factor>', 'for an .onnx: each pixel value is multiplied by it', positive)
-    .option('--mean <values>', 'for an .onnx: subtracted after scaling, as a,b,c', three)
-    .option('--std <values>', 'for an .onnx: divided by after the mean, as a,b,c', threePositive)
+    .option('--mean <values>', 'for an .onnx: values subtracted after scaling, as a,b,c', three)
+    .option('--std <values>', 'for an .onnx: divisors after the subtraction, as a,b,c', threePositive)
     .option('--yes', 'import an .onnx as proposed, without a question')
-    .addOption(json('what was found and written'))
+    .addOption(json('the findings and the files'))
     .addHelpText('after', examples)
     .action((path: string, options: Options) =>
       answerRecorded(
@@ -125,11 +120,15 @@ async function confirmed(
   }
   for (const doubt of doubts) warn(doubt);
   if (yes) return true;
-  const answer = await ask('Import it like this? [y/N] ');
+  const answer = await ask('Import it with these settings? [y/N] ');
   if (answer === undefined)
-    throw new QcError('import-declined', 'nobody can be asked: the standard input is no terminal', {
-      remedy: 'run it again with --yes if the proposal is right',
-    });
+    throw new QcError(
+      'import-declined',
+      'the question cannot be answered: the standard input is not a terminal',
+      {
+        remedy: 'run it again with --yes if the proposal is right',
+      },
+    );
   return /^y(?:es)?$/i.test(answer.trim());
 }
 

@@ -35,18 +35,15 @@ export function addPull(models: Command): void {
     .command('pull <address>')
     .description('download a base from a hub, check it and import it (docs/bases.md)')
     .addOption(configFile())
-    .option(
-      '--from <path>',
-      'file or folder that was brought along: checked in the same way, nothing is downloaded',
-    )
+    .option('--from <path>', 'local file or folder: checked in the same way, nothing is downloaded')
     .addOption(new Option('--sha256 <digits>', 'expected sha256 of the weights').argParser(sha256))
     .option('--name <name>', 'name for model.base; default: from the address')
-    .option('--licence <text>', 'licence of the weights; default: what the hub and the catalogue say')
+    .option('--licence <text>', 'licence of the weights; default: from the hub or the catalogue')
     .addOption(acceptLicence())
     .option('--architecture <name>', 'architecture, if the file does not contain it: resnet50-v1 …')
     .option(
       '--size <pixels>',
-      'size of the input images: 224, or 320x256; default: what the files say, otherwise 224',
+      'size of the input images: 224, or 320x256; default: from the files, otherwise 224',
       imageSize,
     )
     .addOption(
@@ -54,7 +51,7 @@ export function addPull(models: Command): void {
         .choices(['last', 'stages'])
         .default('last'),
     )
-    .addOption(json('what was downloaded and written'))
+    .addOption(json('the downloads and the files'))
     .addHelpText('after', examples)
     .action((address: string, options: Options) =>
       // A query may contain a signature.
@@ -72,7 +69,7 @@ export function addPull(models: Command): void {
     );
 }
 
-/** @throws QcError what `pullBase` throws */
+/** @throws QcError as `pullBase` */
 async function modelsPullCommand(
   { storage }: Pick<Config, 'storage'>,
   address: string,

@@ -4,7 +4,7 @@ import { misfitOf } from '../../../models/head.ts';
 import type { BaseManifest } from '../../../models/manifest.ts';
 import type { Store } from '../../../models/versions/store.ts';
 
-/** What happens to their parts with this base, and what to do; undefined if there are none. */
+/** The effect on their parts with this base, with a remedy; undefined if there are none. */
 export async function staleRecipes(
   store: Store,
   recipes: Config['recipes'],

@@ -53,7 +53,7 @@ async function switchBase(base: string, options: Options): Promise<void> {
   if (done.refused) exitWithFailure();
 }
 
-/** @throws QcError model-missing if there is no such base, and what training and promoting throw */
+/** @throws QcError model-missing if there is no such base, and errors of training and promoting */
 export async function modelsSwitchCommand(
   config: Config,
   base: string,

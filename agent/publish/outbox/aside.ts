@@ -1,4 +1,4 @@
-/** Keeps the newest unreadable files beside the outbox for later examination. */
+/** Keeps the newest unreadable files next to the outbox for later examination. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 

@@ -116,7 +116,7 @@ it('imports an upload, and removes it', async () => {
   await expect(
     installing.upload(broken, undefined, { ...asked, file: 'a.pth' }, 'anna'),
   ).rejects.toMatchObject({
-    message: 'the upload of a.pth broke off',
+    message: 'the upload of a.pth was interrupted',
   });
   await ended();
   await expect(upload(weights, 'large.pth', 3e9)).rejects.toMatchObject({ code: 'download-too-large' });
