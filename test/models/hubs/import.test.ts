@@ -202,7 +202,9 @@ describe('hostile files', () => {
     locator.writeBigUInt64LE(0xffff_ffff_ffff_ff00n, 8);
     const file = join(folder.path, 'a.keras');
     await writeFile(file, Buffer.concat([bytes.subarray(0, -22), locator, bytes.subarray(-22)]));
-    expect((await refusalOf(openWeights(file))).message).toMatch(/not a complete zip file: it names bytes \d+/);
+    expect((await refusalOf(openWeights(file))).message).toMatch(
+      /not a complete zip file: it names bytes \d+/,
+    );
   });
 
   test('a network with layers that the rebuilt one does not have', async () => {
