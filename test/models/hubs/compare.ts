@@ -1,4 +1,4 @@
-/** How far what a rebuilt network computes is from what its library computes, stage by stage. */
+/** Compares a rebuilt network with its original library, stage by stage. */
 import { GraphDraft } from '../../../models/hubs/architectures/draft.ts';
 import type { Built, Network } from '../../../models/hubs/architectures/network.ts';
 import { requireAllUsed } from '../../../models/hubs/architectures/recognise.ts';
@@ -21,7 +21,7 @@ export interface Comparison {
   readonly tolerance: number;
   /** Largest absolute difference of the input values. */
   readonly input: number;
-  /** Largest relative difference of each stage over the pictures, in order, `pooled` last; infinite if a shape is another. */
+  /** Largest relative difference of each stage over the images, in order, `pooled` last; infinite for a different shape. */
   readonly stages: ReadonlyMap<string, number>;
 }
 
@@ -58,20 +58,20 @@ export async function compare(fixture: Fixture, network: Network): Promise<Compa
 export const onnxFixtures = [
   { name: 'torchscript-opset13.onnx', expected: 'torchvision-resnet50', tolerance: 5e-4 },
   { name: 'dynamo.onnx', expected: 'torchvision-resnet50', tolerance: 5e-4 },
-  // Their exporters rounded the weights to float16, after folding.
+  // The exporters rounded the weights to float16 after folding.
   { name: 'fp16-converted.onnx', expected: 'torchvision-resnet50', tolerance: 1e-2 },
   { name: 'fp16-export.onnx', expected: 'torchvision-resnet50-fp16', tolerance: 2e-2 },
   { name: 'tf2onnx-nhwc.onnx', expected: 'keras-resnet50', tolerance: 5e-4 },
 ] as const;
 
-/** With the file of its weights. */
+/** Unpacks an ONNX file with the file of its weights. */
 export async function unpackedOnnx(name: string, folder: string): Promise<string> {
   const data = `onnx/${name}.data`;
   if (placeOf(data) !== undefined) await unpacked(data, folder);
   return unpacked(`onnx/${name}`, folder);
 }
 
-/** What libraries call the maps of stages 2 and 3. */
+/** Names of the maps of stages 2 and 3 in the libraries. */
 const mapStages: Readonly<Record<string, 0 | 1>> = {
   layer2: 0,
   layer3: 1,
@@ -119,7 +119,7 @@ function offOf(
   return Math.max(...off);
 }
 
-/** Keras' MobileNetV3 scales inside: it is given 0 to 255. */
+/** MobileNetV3 of Keras scales its input itself: it receives 0 to 255. */
 const inputOf = ({ expected }: Fixture, value: number) =>
   expected.startsWith('keras-mobilenet_v3') ? value / 127.5 - 1 : value;
 
@@ -137,7 +137,7 @@ const stems: Readonly<Record<string, string>> = {
 function tensorOf(name: string, { maps, output }: Built, { graph }: OnnxModel): string {
   const plain = name.replace(/^resnet\./, '');
   const made = new Set(graph!.node.flatMap((node) => node.output));
-  // timm's first activation, before the pool.
+  // The first activation of timm, before the pool.
   if (plain === 'act1') return 'stem.relu';
   const project = plain.replace(/_bn$/i, '');
   if (project.endsWith('_project') && made.has(project)) return project;
