@@ -116,13 +116,17 @@ export async function openLiveModel(
 
   async function changeNow(choose: (store: Store) => Promise<string>): Promise<void> {
     const store = await openStore(config.storage.directory);
-    const before = await store.active();
+    const before = await store.record();
     const version = await choose(store);
     try {
       await inspector.swapHead(version);
     } catch (error) {
       // The active version on disk must be the one that judges: otherwise the next start would be refused.
-      if (before !== undefined) await store.promote(before, baseFor);
+      await store
+        .restore(before)
+        .catch((cause: Error) =>
+          log.error(`the record of the active version cannot be put back: ${cause.message}`),
+        );
       throw error;
     }
     metrics.modelInfo(info());

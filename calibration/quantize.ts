@@ -62,7 +62,7 @@ export async function quantize(
   const made = await quantizeBase(base, images, {
     method,
     threads: model.threads,
-    source: isLabelled ? 'labelled frames' : 'drawn parts of the demo line',
+    source: isLabelled ? 'labelled frames' : 'simulated parts of the demo line',
     revision: isLabelled ? revision : null,
     onProgress: deps.onProgress,
     signal: deps.signal,

@@ -149,7 +149,7 @@ export async function tune(
     features,
     described,
     examples(({ views }) => views),
-    { seed, onProgress: (done, total) => onProgress('training localized features', done, total) },
+    { seed, onProgress: (done, total) => onProgress('learning where defects are', done, total) },
   );
   const head = placed?.head ?? features;
   const familiar = await familiarOf(described, groups, signal);

@@ -40,7 +40,7 @@ export const errors = {
   'base-exists': { exit: 2, remedy: 'choose another name with --name, or remove the old base first' },
   'base-size': {
     exit: 2,
-    remedy: 'name a size that the base can have, such as resnet50-embedded@448x224, or none',
+    remedy: 'use a size that the base supports, such as resnet50-embedded@448x224, or leave the size out',
   },
   'base-in-use': { exit: 1, remedy: 'train on it: qc-agent train' },
   // bases from hubs
@@ -51,9 +51,9 @@ export const errors = {
   'hub-unreachable': {
     exit: 1,
     remedy:
-      'check the network and the proxy (HTTPS_PROXY), and pull again: the download continues where it ended',
+      'check the network and the proxy (HTTPS_PROXY), and pull again: the download continues where it stopped',
   },
-  'hub-busy': { exit: 1, remedy: 'pull again later: the download continues where it ended' },
+  'hub-busy': { exit: 1, remedy: 'pull again later: the download continues where it stopped' },
   'hub-unauthorized': {
     exit: 1,
     remedy:
@@ -64,7 +64,7 @@ export const errors = {
     exit: 1,
     remedy: 'check the address, the mirror and the proxy; or download the file by hand and use --from',
   },
-  'hub-offline': { exit: 1, remedy: 'unset HF_HUB_OFFLINE, or bring the file along and use --from' },
+  'hub-offline': { exit: 1, remedy: 'unset HF_HUB_OFFLINE, or copy the file to this machine and use --from' },
   'download-wrong': {
     exit: 1,
     remedy: 'pull again; if it happens again, the hub or a proxy changes the file. Nothing was kept',
@@ -303,7 +303,7 @@ export const errors = {
     exit: 1,
     remedy: 'check for a full disk or missing permissions; nothing was changed',
   },
-  'label-ambiguous': { exit: 2, remedy: 'say which label is meant: --map WRITTEN=LABEL' },
+  'label-ambiguous': { exit: 2, remedy: 'map it to a label: --map NAME_IN_SOURCE=LABEL' },
   'dataset-source': { exit: 2, remedy: 'name a folder or a .zip with images' },
   'dataset-layout': { exit: 2, remedy: 'name the layout with --layout; docs/dataset.md lists the layouts' },
   'dataset-target': { exit: 2, remedy: 'name a folder or a .zip that does not exist yet' },

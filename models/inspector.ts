@@ -90,8 +90,10 @@ export interface Inspector extends AsyncDisposable {
 
 /** Maximum number of consecutive restarts of the thread without a judgement in between. */
 const maxRestarts = 3;
-/** Number of heads whose rules are kept: active, shadow, and those before them. */
-const maxRules = 4;
+/** Number of heads that no longer judge and whose rules are kept, for parts that they have judged already. */
+const maxRules = 64;
+/** Rules for a head that is not known: no part is familiar, so no part passes. */
+const unknownRules = { familiar: Number.POSITIVE_INFINITY };
 /** Maximum number of pending requests while the thread restarts. */
 const maxPending = 64;
 
@@ -107,7 +109,9 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   let ranOn: RanOn | undefined;
   /** Replaced together with `session`, `facts` and `head`. */
   let base = await baseToStartOn(config, storageDirectory);
-  let session = await start();
+  /** Of the session in use. */
+  let listener: Listener = { isInUse: true };
+  let session = await start(listener);
   let { facts } = session;
   let head: HeadVersion | undefined;
   let shadow: HeadVersion | undefined;
@@ -148,7 +152,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   }
 
   const inFlight = createInFlight();
-  const besides = openBesides((on) => start(undefined, on, facts.needBytes));
+  const besides = openBesides((on) => start({ isInUse: false }, undefined, on, facts.needBytes));
   /** The session that was replaced last; settles when it is closed. */
   let retiring: Promise<void> | undefined;
   let closed = false;
@@ -161,6 +165,7 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
 
   /** A restarted thread uses the same variant as before, so `model` stays correct. A server reports its own again. */
   function start(
+    own: Listener,
     precision: ModelConfig['precision'] = config.precision,
     on = base,
     heldBytes = 0,
@@ -178,11 +183,16 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       profile: config.profile,
       remote: config.remote,
       onRemote(news) {
-        if (news.kind !== 'asked') ranOn = news.ranOn;
-        options.onRemote?.(news);
+        own.last = news.kind === 'asked' ? own.last : news;
+        if (own.isInUse) hear(news);
       },
       ...(options.worker && { worker: options.worker }),
     });
+  }
+
+  function hear(news: RemoteNews): void {
+    if (news.kind !== 'asked') ranOn = news.ranOn;
+    options.onRemote?.(news);
   }
 
   function watch(watched: Session): void {
@@ -218,8 +228,9 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   /** A new session with the heads of the previous one. If that fails, the new session is closed. */
   async function startWithHeads(): Promise<Session> {
     const precision = facts.provider === 'remote' ? undefined : facts.precision;
-    const next = await start(precision, base, besides.facts?.needBytes);
+    const next = await start(listener, precision, base, besides.facts?.needBytes);
     try {
+      requireSameFile(next.facts.manifest, facts.manifest);
       await next.useHead(loaded(head));
       await next.useShadow(loaded(shadow));
       for (const one of kept.values()) await next.keepHead(loaded(one));
@@ -243,33 +254,52 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     return session;
   }
 
+  let changed: Promise<unknown> = Promise.resolve();
+  /** Heads are changed one at a time: a change relies on the base that it has found. */
+  function inTurn<T extends string | undefined>(change: (version: T) => Promise<void>) {
+    return (version: T): Promise<void> => {
+      const done = changed.then(() => change(version));
+      changed = done.catch(() => undefined);
+      return done;
+    };
+  }
+
   const onSession = async <T>(work: (open: Session) => Promise<T>) => inFlight.run(await ready(), work);
 
   /** Opens the base of a version with all heads, then replaces base and head in one step. */
   async function swapPair(next: HeadVersion, on: string): Promise<void> {
     // Until it has replaced the base in use, both are open, and that of a shadow version.
     const held = (facts.needBytes ?? 0) + (besides.facts?.needBytes ?? 0);
-    const opened = await start(undefined, on, held);
+    const own: Listener = { isInUse: false };
+    const opened = await start(own, undefined, on, held);
     const fitting = new Map<string, HeadVersion>();
     const misfits = new Map<string, QcError>();
     try {
       requireFit(next, opened.facts);
       await opened.useHead(loaded(next));
       for (const version of [...kept.keys(), ...keptMisfits.keys()]) {
-        const own = await store.read(version);
-        const mismatch = misfitWith(own, opened.facts);
+        const one = await store.read(version);
+        const mismatch = misfitWith(one, opened.facts);
         if (mismatch) misfits.set(version, mismatch);
         else {
-          await opened.keepHead(loaded(own));
-          fitting.set(version, own);
+          await opened.keepHead(loaded(one));
+          fitting.set(version, one);
         }
       }
       while (starting) await starting;
+      if (closed) throw new QcError('inference-stopped', 'the model is closed');
     } catch (error) {
       await opened[Symbol.asyncDispose]();
       throw error;
     }
+    // Parts that these heads have judged are decided by their rules.
+    for (const one of [...kept.values(), shadow, head, next]) remember(one);
     const replaced = session;
+    listener.isInUse = false;
+    listener = own;
+    own.isInUse = true;
+    ranOn = undefined;
+    if (own.last) hear(own.last);
     base = on;
     session = opened;
     facts = opened.facts;
@@ -277,16 +307,16 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     misfit = undefined;
     broken = undefined;
     kept.clear();
-    for (const [version, own] of fitting) kept.set(version, own);
+    for (const [version, one] of fitting) kept.set(version, one);
     keptMisfits.clear();
-    for (const [version, own] of misfits) keptMisfits.set(version, own);
+    for (const [version, mismatch] of misfits) keptMisfits.set(version, mismatch);
     // Its input was features of the old base.
     shadow = undefined;
     watch(opened);
     retiring = inFlight.retire(replaced).catch(() => undefined);
     await besides.use(undefined);
-    for (const [version, own] of misfits)
-      onNotice(`${own.message}; parts that ask for ${version} are uncertain — ${own.remedy}`);
+    for (const [version, { message, remedy }] of misfits)
+      onNotice(`${message}; parts that ask for ${version} are uncertain — ${remedy}`);
   }
 
   /** The base of a version; undefined if it is the one in use. @throws QcError head-base-mismatch */
@@ -318,7 +348,11 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       return head?.manifest.labels ?? [];
     },
     misfit: (version) => (version === undefined ? misfit : keptMisfits.get(version)),
-    rulesOf: (version) => rules.get(version) ?? kept.get(version)?.manifest ?? {},
+    rulesOf(version) {
+      if (version === 'none') return {};
+      const used = [head, shadow, kept.get(version)].find((one) => one?.version === version);
+      return used?.manifest ?? rules.get(version) ?? unknownRules;
+    },
     async judge(image, by) {
       const shadowPair = by?.head === undefined ? besides.judge(image) : undefined;
       const judged = await onSession(async (open) => {
@@ -333,20 +367,18 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     async features(image) {
       return await onSession((open) => open.features(image));
     },
-    async swapHead(version) {
+    swapHead: inTurn(async (version) => {
       const next = await store.read(version);
       const other = await otherBase(next);
-      if (other !== undefined) {
-        remember(next);
-        return await swapPair(next, other);
-      }
+      if (other !== undefined) return await swapPair(next, other);
       requireFit(next, facts);
       remember(next);
+      remember(head);
       await (await ready()).useHead(loaded(next));
       head = next;
       misfit = undefined;
-    },
-    async useShadow(version) {
+    }),
+    useShadow: inTurn(async (version) => {
       const next = version === undefined ? undefined : await store.read(version);
       const other = next && (await otherBase(next));
       const shadowPair = next && other !== undefined ? { head: next, base: other } : undefined;
@@ -357,8 +389,8 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       await besides.use(shadowPair);
       await (await ready()).useShadow(loaded(same));
       shadow = same;
-    },
-    async keepHead(version) {
+    }),
+    keepHead: inTurn(async (version) => {
       // Read it again even if it is loaded: it must not be used if the disk has lost it since.
       const next = await store.read(version);
       try {
@@ -371,15 +403,31 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
       if (kept.has(version)) return;
       await (await ready()).keepHead(loaded(next));
       kept.set(version, next);
-    },
+    }),
     async [Symbol.asyncDispose]() {
       closed = true;
+      await changed;
       await starting;
       await retiring;
       await besides.use(undefined);
       await session[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Receives events of the inference server; those of a session that is not in use are only kept. */
+interface Listener {
+  isInUse: boolean;
+  last?: RemoteNews | undefined;
+}
+
+/** Refuses a base whose file was replaced while it was in use: the heads were checked with the old one. */
+function requireSameFile(opened: BaseManifest, known: BaseManifest): void {
+  const origin = ({ variantOf, sha256 }: BaseManifest) => variantOf ?? sha256;
+  if (origin(opened) === origin(known)) return;
+  throw new QcError('model-mismatch', `the base ${known.name} was replaced while it was in use`, {
+    remedy: 'restart the agent',
+  });
 }
 
 function misfitWith(head: HeadVersion, facts: SessionFacts): QcError | undefined {

@@ -196,7 +196,8 @@ function whyUnusable(
   if (labels.length === 1 && !good.includes(labels[0]!)) {
     return `the model knows ${labels[0]} only, which is not a good label (labels.good: ${good.join(', ')})`;
   }
-  if (labels.length === 1 && familiar === undefined) return 'the model has one label and no limit';
+  if (labels.length === 1 && familiar === undefined)
+    return 'the model has only one label, and no limit above which a part is unlike the good parts';
   for (const frame of frames) {
     if (Object.keys(frame).length !== labels.length)
       return 'the frames were judged by different model versions';

@@ -57,7 +57,7 @@ async function auditVerifyCommand(
   const { whole, entries, first, problems } = proof;
   const since = first ? ` since ${first.at}, number ${first.sequence}` : '';
   const lines = problems.map((problem) => `PROBLEM  ${problem}`);
-  lines.push(whole ? `whole: ${entries} entries${since}` : `NOT WHOLE: ${entries} entries can be read`);
+  lines.push(whole ? `intact: ${entries} entries${since}` : `DAMAGED: ${entries} entries can be read`);
   if (proof.head) {
     lines.push(`head: number ${proof.head.sequence}, ${proof.head.hash}`);
     lines.push(

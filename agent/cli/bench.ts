@@ -10,9 +10,9 @@ import { json, positive } from './options.ts';
 import { environment, exitWithFailure, note, pid, print, unlessStopped, untilSignal } from './shell.ts';
 
 const help = `
-Measures the model alone, then the whole agent before more and more drawn cameras, until parts are lost or late. Works in a
+Measures the model alone, then the whole agent with an increasing number of simulated cameras, until parts are lost or late. Works in a
 temporary folder with a broker and cameras of its own: data, cameras and broker of --config are not used, only its model.
-Exit 1 where not even one camera fits. Stop the agent first: both would share the machine.
+Exits with 1 if not even one camera fits. Stop the agent first: both would share the machine.
 
 Examples:
   qc-agent bench

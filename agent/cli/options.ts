@@ -50,7 +50,7 @@ export function mapping(text: string, before: ReadonlyMap<string, string> = new 
   const at = text.lastIndexOf('=');
   const [written, label] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
   if (at < 1 || written === '' || label === '')
-    throw new InvalidArgumentError('written=label is needed, for example OK=good.');
+    throw new InvalidArgumentError('NAME_IN_SOURCE=LABEL is needed, for example OK=good.');
   if (before.has(written)) throw new InvalidArgumentError(`${written} is mapped twice.`);
   return new Map(before).set(written, label);
 }

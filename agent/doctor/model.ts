@@ -70,7 +70,7 @@ async function recipeFindings(inspector: Inspector, { recipes, labels }: Config)
           ? good(check, `${head} has the labels ${known.join(', ')}`)
           : failure(
               check,
-              `${head} has the labels ${known.join(', ')}, none of labels.good: no part can pass`,
+              `${head} has the labels ${known.join(', ')}, but none of them is in labels.good: no part can pass`,
               remedy,
             ),
       );
@@ -105,7 +105,7 @@ function headFindings(version: string, inspector: Inspector, goodLabels: readonl
   const missing = goodLabels.filter((label) => !labels.includes(label));
   const said = `${version} has the labels ${labels.join(', ')}`;
   if (missing.length === 0) return [good('head', `${said}; good: ${goodLabels.join(', ')}`)];
-  const what = `${said}, but not ${missing.join(', ')} of labels.good`;
+  const what = `${said}, but labels.good also names ${missing.join(', ')}`;
   return missing.length === goodLabels.length
     ? [failure('head', `${what}: no part can pass`, 'add to labels.good the labels that mean a good part')]
     : [warning('head', what, 'correct labels.good')];

@@ -1,4 +1,5 @@
 /** Assembles the HTTP server: guard, limits, record, errors, OpenAPI document, routes. */
+import type { IncomingMessage } from 'node:http';
 import cookies from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
@@ -42,7 +43,9 @@ export interface AccessFiles {
 const maxConnections = 256;
 /** A client that sends its headers or body slowly must not hold a connection forever, ms. */
 const headersTimeout = 10_000;
-const requestTimeout = 60_000;
+const bodyTimeout = 60_000;
+/** The same for an upload of weights, which limits its pauses itself. */
+const requestTimeout = 3_600_000;
 const keepAliveTimeout = 20_000;
 const connectionsCheckingInterval = 2_000;
 
@@ -62,6 +65,7 @@ export async function buildApp(config: HttpConfig, access: AccessFiles, deps: Ht
   });
   await app.register(helmet, securityHeaders);
   await app.register(cookies);
+  app.addHook('onRequest', async (request) => limitBody(request.raw, request.routeOptions.config.takesLong));
   const limits = await addLimits(app, config.requestsPerMinute);
   app.addHook('onRequest', createGuard({ tokens, sessions, limits, cookie }));
   app.addHook('preValidation', async (request) => refuseUnknownBody(request));
@@ -121,6 +125,14 @@ export async function buildApp(config: HttpConfig, access: AccessFiles, deps: Ht
   });
   await app.ready();
   return app;
+}
+
+/** Ends the connection if the body has not arrived in time. */
+function limitBody(request: IncomingMessage, takesLong = false): void {
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+  if (takesLong || (encoding === undefined && (length ?? '0') === '0')) return;
+  const timer = setTimeout(() => request.destroy(), bodyTimeout).unref();
+  for (const event of ['end', 'close']) request.once(event, () => clearTimeout(timer));
 }
 
 function createServer({ maxBodyMb }: HttpConfig, certificate: ServedCertificate | undefined): App {

@@ -62,7 +62,7 @@ function repeated({ frames, since }: FoundPart, judged: Pick<JudgedImages, 'has'
   if (
     frames.some(({ firstSeenAt }) => firstSeenAt !== undefined && since !== undefined && firstSeenAt < since)
   )
-    return 'the image has not changed, not even by noise, since before this part: is the camera frozen?';
+    return 'the image is identical to one from before this part: is the camera frozen?';
   return undefined;
 }
 

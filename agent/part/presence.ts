@@ -246,7 +246,9 @@ export function presenceFinder(
     recipeChanged(recut) {
       if (!recut) return;
       // The part is delivered as seen so far, because the next frames show another region.
-      giveOnce(part && part.views.frames.length === 0 ? 'the recipe changed before it was seen' : undefined);
+      giveOnce(
+        part && part.views.frames.length === 0 ? 'the recipe changed before the part was seen' : undefined,
+      );
       startOver();
       last = undefined;
     },

@@ -33,7 +33,7 @@ export class PartQueue {
     this.#parts.push({ part, since: performance.now() });
     const whole = this.#parts.filter((waiting) => waiting.part.failure === undefined);
     if (whole.length > maxWaiting) {
-      whole[0]!.part = this.#shed(whole[0]!.part, 'parts come faster than they can be judged');
+      whole[0]!.part = this.#shed(whole[0]!.part, 'parts arrive faster than they can be judged');
     }
     this.#wake?.();
   }

@@ -50,10 +50,10 @@ export class Sight {
 
 const seconds = BLIND_MS / 1_000;
 const neverEmpty = `no part is detected: the region has changed for ${seconds} s, but was never seen empty twice; keep it empty for a moment, let one part pass, and check that the region is empty between two parts`;
-const lightJumps = `no part is detected, but the light in the region changed ${LIGHT_STEPS} times within ${seconds} s: if parts pass, enlarge the region so that its rim stays visible`;
+const lightJumps = `no part is detected, but the light in the region changed ${LIGHT_STEPS} times within ${seconds} s: if parts pass, enlarge the region so that its border stays visible`;
 
 function longInView(given: boolean): string {
   return given
     ? `a part has been in view for ${seconds} s; nothing else is judged until it leaves`
-    : `a part has been in view for ${seconds} s without being seen whole and at rest; it is judged when it leaves: is the region too small, or was the camera moved?`;
+    : `a part has been in view for ${seconds} s but was never completely visible and at rest; it is judged when it leaves: is the region too small, or was the camera moved?`;
 }

@@ -72,12 +72,12 @@ function fromReason(reason: number, where: string, when: 'connecting' | 'connect
   }
   if (versionRefused.has(reason)) {
     const remedy = 'set mqtt.protocol to auto, or to the version that the broker supports';
-    return new QcError('broker-refused', `broker ${where} refused: ${what}`, { remedy });
+    return new QcError('broker-refused', `broker ${where} refused the connection: ${what}`, { remedy });
   }
   if (when === 'connected' && (reason === 0 || reason === 139 || reason === 141)) {
     return new QcError('broker-lost', `broker ${where} ended the connection: ${what}`);
   }
-  const did = when === 'connected' ? 'ended the connection' : 'refused';
+  const did = when === 'connected' ? 'ended the connection' : 'refused the connection';
   return new QcError('broker-refused', `broker ${where} ${did}: ${what}`);
 }
 

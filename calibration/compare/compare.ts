@@ -21,7 +21,7 @@ import { groupsOf } from '../train/groups.ts';
 import { throttled } from '../train/throttle.ts';
 import { goodOnlyOf } from './auroc.ts';
 import type { Comparison } from './comparison.ts';
-import { type Contender, contendersOf } from './contenders.ts';
+import { type Contender, contendersOf, embedded } from './contenders.ts';
 import { figuresOf, type Measured } from './figures.ts';
 import { describeOn, type HeadOptions, headOn, statisticsHead } from './heads.ts';
 import { keepComparison } from './kept.ts';
@@ -74,7 +74,9 @@ export async function compareBases(
     onNotice(`${drawn.length} of ${dataset.frames.length} frames are used, evenly over the labels`);
 
   // Bases
-  const wanted = sizes ? [...names, ...(await sizesOf(model.base, drawn))] : names;
+  const wanted = sizes ? [...names, ...(await sizesOf(model.base, drawn))] : [...names];
+  // Without a name, all installed bases would be compared.
+  if (sizes && wanted.length === 0) wanted.push(embedded);
   const { inUse, others, failed: unopened } = await contendersOf(model, wanted, storageDirectory);
   const failed = [...unopened];
   const optionsFor = ({ manifest: { name } }: Contender): HeadOptions => ({

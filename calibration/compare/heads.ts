@@ -76,7 +76,7 @@ export async function headOn(
   });
   const placed = await places.fit(features, described, examples, {
     seed,
-    onProgress: (done, total) => onProgress('training localized features', done, total),
+    onProgress: (done, total) => onProgress('learning where defects are', done, total),
   });
   const judged = judgedBy(placed?.head ?? features, described, options);
   return { ...judged, places: placed ? placesSentence(placed) : null };

@@ -45,7 +45,7 @@ export function folderLabels(
   if (unsure.length > 0) {
     throw new QcError(
       'dataset-layout',
-      `the folders ${listed(unsure.map(({ folders }) => folders.at(-1)!))} could be labels, or only numbered`,
+      `the folders ${listed(unsure.map(({ folders }) => folders.at(-1)!))} could be labels or only numbers`,
       { remedy: 'say what they mean: --map 1=scratch for each of them, or --label-from parent' },
     );
   }

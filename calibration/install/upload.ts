@@ -18,6 +18,8 @@ export interface ReceiveDeps {
   readonly minFreeBytes: number;
   readonly signal: AbortSignal;
   readonly onBytes: (done: number) => void;
+  /** Maximum time without a byte; default: 60,000 ms. */
+  readonly pauseMs?: number;
 }
 
 const prefix = 'upload-';
@@ -31,7 +33,7 @@ export async function receive(
   body: Readable,
   file: string,
   bytes: number | undefined,
-  { storageDirectory, minFreeBytes, signal, onBytes }: ReceiveDeps,
+  { storageDirectory, minFreeBytes, signal, onBytes, pauseMs = 60_000 }: ReceiveDeps,
 ): Promise<string> {
   const downloads = downloadsIn(storageDirectory);
   await makeFolders(downloads);
@@ -45,7 +47,7 @@ export async function receive(
     const handle = await open(join(folder, file), 'wx');
     try {
       let [done, looked] = [0, 0];
-      for await (const chunk of arriving(body, file)) {
+      for await (const chunk of arriving(body, file, pauseMs)) {
         signal.throwIfAborted();
         done += chunk.length;
         if (done > maxUploadBytes) throw tooLarge(file);
@@ -69,13 +71,21 @@ export async function receive(
   }
 }
 
-/** @throws QcError http-invalid if the connection ends early */
-async function* arriving(body: Readable, file: string): AsyncGenerator<Buffer> {
+/** @throws QcError http-invalid if the connection ends early or pauses for too long */
+async function* arriving(body: Readable, file: string, pauseMs: number): AsyncGenerator<Buffer> {
+  const stop = () => body.destroy(new Error(`no byte arrived for ${pauseMs / 1_000} s`));
+  let pause = setTimeout(stop, pauseMs);
   try {
-    yield* body as AsyncIterable<Buffer>;
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      clearTimeout(pause);
+      yield chunk;
+      pause = setTimeout(stop, pauseMs);
+    }
   } catch (cause) {
-    const remedy = 'upload it again; no pause of the upload may be longer than 60 seconds';
+    const remedy = `upload it again; no pause of the upload may be longer than ${pauseMs / 1_000} seconds, and it may take an hour`;
     throw new QcError('http-invalid', `the upload of ${file} was interrupted`, { remedy, cause });
+  } finally {
+    clearTimeout(pause);
   }
 }
 
@@ -87,7 +97,15 @@ export async function importUpload(
   folder: string,
   storageDirectory: string,
   asked: ImportAsked,
-  { onNotice, signal }: { readonly onNotice: (text: string) => void; readonly signal: AbortSignal },
+  {
+    minFreeBytes,
+    onNotice,
+    signal,
+  }: {
+    readonly minFreeBytes: number;
+    readonly onNotice: (text: string) => void;
+    readonly signal: AbortSignal;
+  },
 ): Promise<string> {
   const { file, name, licence, acceptLicence, features } = asked;
   try {
@@ -95,7 +113,7 @@ export async function importUpload(
     if (/\.(?:tar\.gz|tgz)$/.test(file)) {
       const unpacked = join(folder, 'unpacked');
       await makeFolders(unpacked);
-      await unpack(path, unpacked, maxUploadBytes, signal);
+      await unpack(path, unpacked, { maxBytes: maxUploadBytes, minFreeBytes, signal });
       path = unpacked;
     }
     const imported = await importBase({

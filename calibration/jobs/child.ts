@@ -77,8 +77,8 @@ async function perform(
       return (await pullBase(message.job.request, deps)).manifest.name;
     }
     case 'import': {
-      const { folder, storageDirectory, asked } = message.job;
-      return importUpload(folder, storageDirectory, asked, { onNotice, signal });
+      const { folder, storageDirectory, minFreeBytes, asked } = message.job;
+      return importUpload(folder, storageDirectory, asked, { minFreeBytes, onNotice, signal });
     }
     case 'why':
       return explain({ ...message.job, config: await inUse(message.job.config) });

@@ -22,7 +22,8 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
   const { manifest, model } = await store.read(version);
   const head = decodeHead(model, manifest.labels);
   const memory = readGoodMemory(decodeModel(model));
-  if (!head && !memory) throw new QcError('why-unavailable', `version ${version} was not made here`);
+  if (!head && !memory)
+    throw new QcError('why-unavailable', `version ${version} was not trained by this product`);
   const open = await sessionOf(config);
   requireSameBase(manifest, open.facts.manifest);
   if (!head) {
@@ -44,10 +45,15 @@ export async function explain({ config, image, version, label }: Jobs['why']): P
 async function sessionOf({ model, storage }: Jobs['why']['config']): Promise<Session> {
   const { base } = model;
   if (opened?.base !== base) {
-    await (await opened?.session)?.[Symbol.asyncDispose]();
+    const before = await opened?.session.catch(() => undefined);
+    await before?.[Symbol.asyncDispose]();
     const storageDirectory = storage.directory;
     const session = openSession({ ...model, provider: 'cpu', threads: 1, pooled: true, storageDirectory });
     opened = { base, session };
+    // The next request tries again.
+    session.catch(() => {
+      if (opened?.session === session) opened = undefined;
+    });
   }
   return opened.session;
 }

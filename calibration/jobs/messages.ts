@@ -24,7 +24,12 @@ export interface Jobs {
   /** Answer: the name of the base. */
   pull: { readonly request: PullRequest };
   /** Answer: the name of the base. */
-  import: { readonly folder: string; readonly storageDirectory: string; readonly asked: ImportAsked };
+  import: {
+    readonly folder: string;
+    readonly storageDirectory: string;
+    readonly minFreeBytes: number;
+    readonly asked: ImportAsked;
+  };
   /** Answer: PNG. */
   why: {
     readonly config: JobConfig;

@@ -142,6 +142,8 @@ type UploadDeps = Pick<RouteDeps, 'whoIs'> & {
   readonly failures: Readonly<Record<number, RouteDeps['errorBody']>>;
 };
 
+const upload = change('import-base', 'engineer');
+
 /** In a scope of its own, where bodies are not read into memory. */
 function addUpload(app: App, { bases, failures, whoIs }: UploadDeps): void {
   app.removeAllContentTypeParsers();
@@ -150,7 +152,8 @@ function addUpload(app: App, { bases, failures, whoIs }: UploadDeps): void {
   app.post(
     '/api/v1/bases/import',
     {
-      ...change('import-base', 'engineer'),
+      ...upload,
+      config: { ...upload.config, takesLong: true },
       schema: {
         tags: ['bases'],
         summary: 'Import a base: the body is a file of weights, an ONNX file, or a .tar.gz of a folder',

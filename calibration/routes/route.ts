@@ -34,6 +34,13 @@ const bodyLimit = 262_144;
 export const read = { config: { role: 'viewer' as const } };
 
 /** A route that changes something. @param audit the name of the action in the audit log */
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The body may arrive for longer than that of other requests; the handler limits its pauses. */
+    takesLong?: boolean;
+  }
+}
+
 export const change = (audit: string, role: 'operator' | 'engineer' = 'operator') => ({
   bodyLimit,
   config: { role, audit },

@@ -27,7 +27,7 @@ export function createComparing(config: JobConfig, log: Log, isTraining: () => b
     },
     start(options, by) {
       if (desk.isRunning)
-        throw new QcError('training-busy', `${desk.view.by ?? 'someone'} already compares bases`);
+        throw new QcError('training-busy', `${desk.view.by ?? 'someone'} is already comparing bases`);
       if (isTraining()) throw new QcError('training-busy', 'a training is running');
       void desk.run(by, 'a comparison of bases', async ({ worker, signal, onProgress }) => {
         const job = { config, options };

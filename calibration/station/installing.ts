@@ -87,7 +87,11 @@ export function createInstalling({ storage }: Pick<JobConfig, 'storage'>, log: L
           resolve();
           onProgress('importing', 0, 1);
           try {
-            return await worker.run('import', { folder, storageDirectory, asked }, { signal, onNotice });
+            return await worker.run(
+              'import',
+              { folder, storageDirectory, minFreeBytes, asked },
+              { signal, onNotice },
+            );
           } finally {
             // Also if the process was killed.
             await rm(folder, { recursive: true, force: true });

@@ -298,8 +298,8 @@ export function openLabels(
       const known = labelled.get(resultId);
       const current = known && (await labelOf(known.id));
       if (known && ifUnlabelled) {
-        const what = current === undefined ? 'and it has been removed since' : current;
-        throw new QcError('candidate-gone', `${known.by} has labelled this part ${what}`);
+        const what = current === undefined ? ', and the frame was removed afterwards' : ` ${current}`;
+        throw new QcError('candidate-gone', `${known.by} has labelled this part${what}`);
       }
       const before = current ?? candidateOf(resultId)?.label ?? (await past.result(resultId))?.label;
       const stored =

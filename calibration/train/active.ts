@@ -55,7 +55,7 @@ export interface ActiveDeps {
 /**
  * For frames that the active head was trained on, uses the answers of its own cross-validation, so that neither head is
  * evaluated on its training data; for all others, runs the head, on its own base. If that base is not installed, only recorded
- * answers are used. Undefined if there is no active head or it was not made here.
+ * answers are used. Undefined if there is no active head or it was not trained by this product.
  * @throws QcError inference-stopped
  */
 export async function judgedByActive(
@@ -84,7 +84,7 @@ export async function judgedByActive(
   const { labels, createdAt } = head.manifest;
   const linear = decodeHead(head.model, labels);
   if (!linear) {
-    onNotice(`the candidate is not compared with ${version}: it was not made here`);
+    onNotice(`the candidate is not compared with ${version}: it was not trained by this product`);
     return undefined;
   }
   const mostProbableOf = async (frame: LabelledFrame, features: Float32Array) => {

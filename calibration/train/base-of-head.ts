@@ -3,6 +3,7 @@ import type { ModelConfig } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
 import type { HeadManifest } from '../../models/manifest.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
+import { onThisMachine } from '../../models/run/providers.ts';
 import type { FeatureMaps } from '../../models/run/runner.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { baseForIn } from '../../models/versions/pair.ts';
@@ -27,7 +28,7 @@ export function openBaseOf(model: ModelConfig, storageDirectory: string): BaseOf
     async lookWith(manifest) {
       const base = await baseForIn(model, storageDirectory)(manifest).catch(() => undefined);
       if (!base) return undefined;
-      session = await openSession({ ...model, base: base.name, storageDirectory });
+      session = await openSession({ ...onThisMachine(model), base: base.name, storageDirectory });
       const open = session;
       const both = throttled((image: Image) => open.maps(image));
       const features = throttled((image: Image) => open.features(image));

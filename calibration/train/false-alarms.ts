@@ -31,7 +31,7 @@ export function limitOf(
   return {
     limit: ranked[0]!,
     promised: false,
-    text: `${parts} good parts cannot promise that at most ${percent} of good parts are uncertain: at least ${missing} more are needed; they promise at most ${proved} %`,
+    text: `${parts} good parts are not enough to show that at most ${percent} of good parts are uncertain: at least ${missing} more are needed; they show at most ${proved} %`,
   };
 }
 

@@ -63,6 +63,6 @@ export function judgeCandidate(
   if (lost === 0 || won > lost) return { allowed: true, reason: counts };
   const worst = upperBound(lost, compared, risk) - won / compared;
   return worst <= margin
-    ? { allowed: true, reason: `it is no worse: ${counts}` }
-    : { allowed: false, reason: `it is not shown to be no worse: ${counts}; label more parts` };
+    ? { allowed: true, reason: `it is at least as good: ${counts}` }
+    : { allowed: false, reason: `it is not shown to be at least as good: ${counts}; label more parts` };
 }

@@ -47,7 +47,7 @@ export async function goodOnlyActive(
   const misfit = misfitOf(head.manifest, base);
   const memory = misfit ? undefined : readGoodMemory(decodeModel(head.model));
   if (!memory) {
-    const why = misfit ? misfit.message : 'it was not made here';
+    const why = misfit ? misfit.message : 'it was not trained by this product';
     onNotice(`the candidate is compared with recorded answers only: ${why}`);
   }
   const passes: (boolean | undefined)[] = [];
@@ -96,5 +96,5 @@ export function judgeGoodOnly(
     ...(bad > 0 ? [`of ${bad} defects, ${escapes[0]} pass, with ${version} ${escapes[1]}`] : []),
   ].join('; ');
   const isWorse = heldBack[0] > Math.max(heldBack[1], falseAlarmRate * good) || escapes[0] > escapes[1];
-  return { allowed: !isWorse, reason: `${isWorse ? 'it is worse' : 'it is no worse'}: ${told}` };
+  return { allowed: !isWorse, reason: `${isWorse ? 'it is worse' : 'it is at least as good'}: ${told}` };
 }

@@ -86,7 +86,7 @@ export async function openPlaces(
       } catch (error) {
         signal?.throwIfAborted();
         if ((error as { code?: string }).code === 'inference-stopped') throw error;
-        onNotice(`localized features are not used: ${(error as Error).message}`);
+        onNotice(`the places of defects are not used: ${(error as Error).message}`);
         return undefined;
       }
     },

@@ -139,11 +139,11 @@ export function thresholdsFromCosts(
     sentences: [
       {
         kept: true,
-        text: `a part passes from ${thresholds.pass} and fails from ${thresholds.fail}: above these thresholds the expected cost of a mistake is less than that of a check (${costs.check})`,
+        text: `a part passes at a probability of ${thresholds.pass} or more and fails at ${thresholds.fail} or more: above these thresholds the expected cost of a mistake is less than that of a check (${costs.check})`,
       },
       {
         kept: true,
-        text: `with them ${rate(count(false, 'pass'), truth.length - goods)} of the labelled bad parts pass`,
+        text: `with these thresholds ${rate(count(false, 'pass'), truth.length - goods)} of the labelled bad parts pass`,
       },
       { kept: true, text: `and ${rate(count(true, 'fail'), goods)} of the good parts fail` },
     ],

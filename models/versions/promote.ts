@@ -1,7 +1,10 @@
 /** Promotes or rolls back a version while no agent runs. Refuses a version that the next start would refuse. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../../config/schema.ts';
 import { openBase } from '../base.ts';
 import { headInputs, requireHeadGraph, requireSameBase } from '../head.ts';
+import { memoryNeed, requireMemory } from '../run/memory.ts';
+import { planThreads } from '../run/threads.ts';
 import { recordDecision, requireAllowed } from './decisions.ts';
 import { baseForIn } from './pair.ts';
 import { type HeadVersion, openStore, type Store } from './store.ts';
@@ -26,9 +29,9 @@ export async function promoteVersion(
   const { directory } = config.storage;
   const store = await openStore(directory);
   const before = await store.active().catch(() => undefined);
-  if (before === version) return { active: version, before };
+  if (before === version && (await isWithItsBase(store, version, config))) return { active: version, before };
   const { manifest } = await requireUsable(store, version, config);
-  if (override === undefined) {
+  if (override === undefined && before !== version) {
     requireAllowed(manifest, before, await store.history().catch((): string[] => []));
   }
   await store.promote(version, baseForIn(config.model, directory));
@@ -52,6 +55,17 @@ export async function rollbackVersion(
   return { active: version, before };
 }
 
+/** Whether the record of the active version names the base that it needs. */
+async function isWithItsBase(store: Store, version: string, { model, storage }: PromoteConfig) {
+  try {
+    const { manifest } = await store.read(version);
+    const own = await baseForIn(model, storage.directory)(manifest);
+    return isDeepStrictEqual(own, await store.activeBase());
+  } catch {
+    return true;
+  }
+}
+
 /** Refuses a version that the next start would refuse. */
 async function requireUsable(
   store: Store,
@@ -68,5 +82,7 @@ async function requireUsable(
   });
   requireSameBase(head.manifest, base.manifest);
   requireHeadGraph(head.model, head.manifest, headInputs(base));
+  const plan = planThreads(model.threads, base.manifest.precision);
+  requireMemory(base.manifest.name, memoryNeed(base, plan, model.batch.size || 1), model);
   return head;
 }

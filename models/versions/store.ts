@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { copyFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { QcError } from '../../config/errors.ts';
 import { sealed, unsealed } from '../disk/checksum.ts';
@@ -63,6 +64,10 @@ export interface Store {
   add(folder: string): Promise<string>;
   /** Makes a version and its base active. A damaged one is refused, and the active one stays. @param baseFor default: the base of the config */
   promote(version: string, baseFor?: BaseFor): Promise<void>;
+  /** The record of the active version as it is on the disk; undefined if there is none. */
+  record(): Promise<string | undefined>;
+  /** Puts back what `record` has returned, after a change that could not be completed. */
+  restore(record: string | undefined): Promise<void>;
   /** Adds missing checksums. @returns the changed files; damaged ones are unchanged */
   seal(): Promise<string[]>;
   /** Makes the previously active version active again, with its base; returns its name. */
@@ -123,8 +128,10 @@ export async function openStore(storageDirectory: string): Promise<Store> {
     const base = await baseFor(manifest);
     // An unreadable record must not prevent the operator from promoting a version.
     const before = await readActive().catch(() => undefined);
-    if (before?.active === version) return;
-    const history = before ? [...before.history, before.active].slice(-1_000) : [];
+    const isSame = before?.active === version;
+    if (isSame && isDeepStrictEqual(before.base, base)) return;
+    const { history: earlier = [] } = before ?? {};
+    const history = before && !isSame ? [...earlier, before.active].slice(-1_000) : earlier;
     await writeActive({ active: version, history, ...(base && { base }) });
   }
 
@@ -138,6 +145,16 @@ export async function openStore(storageDirectory: string): Promise<Store> {
       } catch {
         return undefined;
       }
+    },
+    record: () =>
+      readFile(activeFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return undefined;
+        throw unreadable(activeFile, error);
+      }),
+    async restore(record) {
+      if (record !== undefined) return await writeDurably(activeFile, record);
+      await rm(activeFile, { force: true });
+      await syncFolder(folder);
     },
     active: async () => (await readActive())?.active,
     activeBase: async () => (await readActive())?.base,

@@ -81,5 +81,7 @@ describe('the model of a running line', () => {
     expect(live.info).toMatchObject({ version: first, base: 'one' });
     const store = await openStore(folder.path);
     expect([await store.active(), await store.activeBase()]).toEqual([first, undefined]);
+    // A rollback must not lead to the version that was refused.
+    expect(await store.history()).toEqual([]);
   });
 });

@@ -53,7 +53,7 @@ it('learns places from marks, and uses them in every form of the head', async ()
       { onNotice: (text) => notices.push(text), onProgress: (step) => steps.add(step) },
     );
   const { version, report } = await train();
-  expect(steps).toContain('training localized features');
+  expect(steps).toContain('learning where defects are');
   expect(report.places).toMatchObject({ marked: 10, guessed: 0 });
   expect(report.places?.tried.map(({ way, window }) => `${way} ${window}`)).toEqual([
     'features 0',

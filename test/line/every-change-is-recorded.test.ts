@@ -52,7 +52,7 @@ it('every change is recorded, from every interface, also if the agent is killed 
   ]);
   expect(entries[1]!.what).toEqual({ resultId: result!.resultId, label: 'scratch' });
   const proof = await cli(plant, 'audit', '--verify');
-  expect(proof).toMatchObject({ code: 0, stdout: expect.stringContaining('whole: 9 entries') });
+  expect(proof).toMatchObject({ code: 0, stdout: expect.stringContaining('intact: 9 entries') });
   // The log has the hash of every line, which shows missing lines.
   const hashes = plant.agent.logLines
     .filter(({ component }) => component === 'audit')

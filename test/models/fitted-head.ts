@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { fitRidge } from '../../calibration/train/ridge.ts';
 import { writeHead } from '../../calibration/train/write-head.ts';
+import { hellinger } from '../../models/head.ts';
 import type { Image } from '../../models/image.ts';
 import type { BaseManifest, HeadManifest } from '../../models/manifest.ts';
 import { openStore } from '../../models/versions/store.ts';
@@ -28,7 +29,13 @@ export async function storeHead(
     labels = ['good', 'scratch'],
     promote = true,
     training,
-  }: { labels?: string[]; promote?: boolean; training?: HeadManifest['training'] } = {},
+    familiar,
+  }: {
+    labels?: string[];
+    promote?: boolean;
+    training?: HeadManifest['training'];
+    familiar?: number;
+  } = {},
 ): Promise<string> {
   const rows: Float32Array[] = [];
   const names: string[] = [];
@@ -41,8 +48,17 @@ export async function storeHead(
   const store = await openStore(storageDirectory);
   const folder = join(storageDirectory, 'models', 'draft');
   const createdAt = new Date('2026-11-23T12:00:00Z');
-  await writeHead(folder, fitRidge(rows, names), { base, createdAt, ...(training && { training }) });
+  const facts = { ...(training && { training }), ...(familiar !== undefined && { familiar }) };
+  const fitted = fitRidge(rows, names);
+  const exemplars = rows.map(hellinger).map(unit);
+  const head = familiar === undefined ? fitted : { ...fitted, transform: 'hellinger' as const, exemplars };
+  await writeHead(folder, head, { base, createdAt, ...facts });
   const version = await store.add(folder);
   if (promote) await store.promote(version);
   return version;
+}
+
+function unit(row: Float32Array): Float32Array {
+  const length = Math.hypot(...row);
+  return row.map((value) => value / length);
 }

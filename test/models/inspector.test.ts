@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { modelSchema } from '../../config/model-schema.ts';
 import { type Inspector, type InspectorOptions, openInspector } from '../../models/inspector.ts';
+import { installTiny } from '../rigs/bases.ts';
 import { plate, storeHead } from './fitted-head.ts';
 import { tempFolder } from './temp-folder.ts';
-import { writeTiny } from './tiny-model.ts';
+import { tinyClassifier, writeTiny } from './tiny-model.ts';
 
 async function open(
   storageDirectory: string,
@@ -266,6 +267,23 @@ describe('when the thread dies', () => {
       expect(await threads()).toEqual(['began', 'ended', 'began', 'ended', 'began']);
     }
     expect(await threads()).toEqual(['began', 'ended', 'began', 'ended', 'began', 'ended']);
+  });
+
+  test('heads do not judge on a base that was replaced under the same name', async () => {
+    await using folder = await tempFolder();
+    await installTiny(folder.path, 'one');
+    const model = modelSchema.parse({ base: 'one', provider: 'cpu', threads: 1 });
+    {
+      await using inspector = await open(folder.path, { model });
+      await storeHead(folder.path, inspector.manifest, inspector.features);
+    }
+    await using inspector = await open(folder.path, { model, worker: dyingOver(2) });
+    await inspector.judge(plate('good', 1));
+    await installTiny(folder.path, 'one', tinyClassifier(2));
+    for (let i = 0; i < 3; i++) {
+      await expect(inspector.judge(plate('good', 2))).rejects.toMatchObject({ code: 'inference-stopped' });
+    }
+    expect(inspector.fault).toContain('the base one was replaced while it was in use, 4 times in a row');
   });
 
   test('one that ends at every image is not restarted again, which is reported', async () => {

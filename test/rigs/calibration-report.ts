@@ -116,7 +116,7 @@ export function reportOf(
 const learningCurve: NonNullable<Report['learning']> = {
   state: 'gains',
   sentence:
-    '20 more labels per class would improve the accuracy by about 2 points (0.9 to 4); most for stain, of which about 5 points more would be recognised',
+    '20 more labels per class would improve the accuracy by about 2 points (0.9 to 4); most for stain, whose share of recognised parts would rise by about 5 points',
   now: 12.8,
   points: [
     { labels: 2.6, accuracy: 0.79, deviation: 0.04, balancedError: 0.23, escapeRate: 0.07 },

@@ -117,7 +117,7 @@ export class Conversation {
         this.#fail(
           new QcError(
             'camera-frozen',
-            `the image of the region has not changed for ${freezeMs} ms, not even by noise`,
+            `the image of the region has not changed for ${freezeMs} ms: it does not even contain new sensor noise`,
           ),
         );
         return;

@@ -145,7 +145,7 @@ export class Reader {
       if (this.#freeze.frozen(this.#regionOf(luma, stride, frame), arrivalMs)) {
         throw new QcError(
           'camera-frozen',
-          `the image of the region has not changed for ${this.#open.config.freezeMs} ms, not even by noise`,
+          `the image of the region has not changed for ${this.#open.config.freezeMs} ms: it does not even contain new sensor noise`,
         );
       }
     }

@@ -147,7 +147,7 @@ function conversation(
     }
     child.on('message', take);
     child.once('error', (error) =>
-      finish(new QcError('internal', `the decoder does not start: ${error.message}`)),
+      finish(new QcError('internal', `the decoder cannot be started: ${error.message}`)),
     );
     child.once('exit', (code, signal) =>
       finish(new QcError('camera-ended', `the decoder process ended (${signal ?? `exit ${code}`})`)),

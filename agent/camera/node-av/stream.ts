@@ -79,7 +79,7 @@ export async function openStream(open: OpenMessage): Promise<OpenStream> {
   }
   const ready = await decoder.open2(codec, null);
   if (ready < 0)
-    throw new QcError('camera-codec', `the decoder does not open: ${FFmpegError.strerror(ready)}`);
+    throw new QcError('camera-codec', `the decoder cannot be opened: ${FFmpegError.strerror(ready)}`);
   return { input, video, decoder, codec: name, ...(hardware.fault ? { hardwareFault: hardware.fault } : {}) };
 }
 

@@ -26,7 +26,7 @@ export class Redirects {
     const from = this.#visited.at(-1)!;
     const location = reply.headers.get('location')?.[0]?.trim() ?? '';
     const said = `the camera answers with ${reply.status} ${reply.phrase}`.trim();
-    if (location === '') throw new QcError('camera-redirect', `${said} and does not say where to go`);
+    if (location === '') throw new QcError('camera-redirect', `${said} without a target address`);
     const to = absolute(location, from);
     const shown = redactUrl(to);
     if (reply.status === 305)

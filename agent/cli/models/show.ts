@@ -31,7 +31,9 @@ export async function modelsShowCommand(config: ShowConfig, version: string): Pr
   const variant = await variantOf(config);
   const text = [
     details(manifest, active),
-    `On the CPU it judges with ${variant.precision}: ${variant.because}`,
+    variant.precision === 'nothing'
+      ? `The base cannot be used: ${variant.because}`
+      : `On the CPU it judges with ${variant.precision}: ${variant.because}`,
   ].join('\n');
   return { text, json: { version, active, manifest, ...variant } };
 }

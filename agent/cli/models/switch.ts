@@ -21,7 +21,7 @@ and base in one step, for the recipe default and all recipes without a head of t
 pair. Exits with 1 if it was to be promoted and the gate refuses it.
 
 Examples:
-  qc-agent models switch resnet50 --config agent.yaml            # a candidate: try it in the shadow, then promote it
+  qc-agent models switch resnet50 --config agent.yaml            # a candidate: run it in shadow mode, then promote it
   qc-agent models switch resnet50 --promote --config agent.yaml`;
 
 interface Options extends FileOptions {

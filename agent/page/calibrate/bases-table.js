@@ -51,7 +51,7 @@ export function comparisonTable(comparison, onSwitch) {
 const columns = [
   ['Base', ''],
   ['Accuracy', 'of parts that the model had not seen, with the 95 % interval'],
-  ['Bad parts that pass', 'at the promised rate'],
+  ['Bad parts that pass', 'at the thresholds that training would choose'],
   ['Uncertain', 'parts that are neither passed nor failed'],
   ['Good parts only', 'AUROC of a model that knows good parts only'],
   ['Over image statistics', 'percentage points more than brightness, colour and edges alone'],

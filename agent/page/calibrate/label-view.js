@@ -256,11 +256,11 @@ function predictionText({ verdict, label, probability }) {
   if (!verdict) return '';
   if (label === null) return 'No model has been trained yet.';
   const confidence = typeof probability === 'number' ? ` (${percentOf(probability, 0)})` : '';
-  return `${verdictWords[verdict].symbol} The model says ${label}${confidence}`;
+  return `${verdictWords[verdict].symbol} Prediction: ${label}${confidence}`;
 }
 
 /** @param {CandidateEntry} entry */
-const nextText = ({ part }) => `Next: ${part.partId}${part.label ? `, the model says ${part.label}` : ''}.`;
+const nextText = ({ part }) => `Next: ${part.partId}${part.label ? `, prediction: ${part.label}` : ''}.`;
 
 /** @param {Part} part */
 const factsOf = ({ camera, partId, capturedAt }) =>

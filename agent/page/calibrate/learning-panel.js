@@ -39,7 +39,11 @@ function expectedTable({ expected, byLabel }) {
   const points = ({ value, low, high }) =>
     `${(value * 100).toFixed(1)} (${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)})`;
   const hasEscapes = expected.some(({ escapes }) => escapes !== null);
-  const columns = ['More labels per class', 'Accuracy gains', ...(hasEscapes ? ['Escape rate loses'] : [])];
+  const columns = [
+    'More labels per class',
+    'Accuracy rises by',
+    ...(hasEscapes ? ['Escape rate falls by'] : []),
+  ];
   const gaining = byLabel.filter(({ recall }) => recall.value >= 0.01).slice(0, 3);
   return h(
     'div',
@@ -73,7 +77,7 @@ function expectedTable({ expected, byLabel }) {
         `In percentage points. Labels that would improve most: ${gaining
           .map(
             ({ label, more, recall }) =>
-              `${label} (${(recall.value * 100).toFixed(0)} points more of its parts recognised with ${more} more)`,
+              `${label} (recognised parts rise by ${(recall.value * 100).toFixed(0)} points with ${more} more labels)`,
           )
           .join(', ')}.`,
       ),

@@ -37,8 +37,8 @@ export function createMarksWanted({ overview, changes, toasts, announce }) {
     setText(
       byId('marks-wanted-text'),
       frames.length === 1
-        ? 'This image would help most if you mark the defect'
-        : `These ${counted(frames.length, 'image')} would help most if you mark the defect`,
+        ? 'Mark the defect on this image: it improves training most'
+        : `Mark the defects on these ${counted(frames.length, 'image')}: they improve training most`,
     );
     const viewed = frames.map(({ id, label, said, probability }) => ({
       id,

@@ -38,9 +38,9 @@ export function summaryOf(version, { accuracy, active, gate, errorReduction, goo
 
 /** @type {Record<Report['checks'][number]['name'], string>} */
 export const checkNames = {
-  'negative-transfer': 'Negative transfer',
-  'over-fitting': 'Over-fitting',
-  forgetting: 'Forgetting',
+  'negative-transfer': 'Use of the base',
+  'over-fitting': 'New parts',
+  forgetting: 'Earlier parts',
 };
 
 /** @type {Record<Report['views'], string>} */

@@ -158,7 +158,7 @@ function sentenceOf(
   const most = byLabel[0];
   const where =
     byLabel.length > 2 && most && most.recall.low > onePoint && most.recall.value > outstanding * value
-      ? `; most for ${most.label}, of which about ${points(most.recall.value)} points more would be recognised`
+      ? `; most for ${most.label}, whose share of recognised parts would rise by about ${points(most.recall.value)} points`
       : '';
   if (high - low > Math.max(widest * value, onePoint)) {
     return {

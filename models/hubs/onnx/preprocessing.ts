@@ -1,6 +1,7 @@
 /** How the publisher of an ONNX file prepares its images: from files next to it, from the graph, or assumed. */
 import { z } from 'zod';
 import { check } from '../../../config/check.ts';
+import { floatValues } from '../../onnx/build.ts';
 import type { OnnxGraph } from '../../onnx/proto.ts';
 import { caffe, imagenet, type Preprocessing, symmetric } from '../architectures/network.ts';
 import { normalisationOf } from '../architectures/preprocessing.ts';
@@ -47,8 +48,16 @@ export function preprocessingOf(
     const source = keras.success ? 'config.json' : 'names of its layers';
     return { ...applied, ...known, because: `${application} of Keras (${source})` };
   }
-  if (scalesItself(graph, name))
-    return { ...unscaled, ...known, because: 'the graph scales the pixels itself' };
+  const scaled = scaledFrom(graph, name);
+  if (scaled === 'pixels') return { ...unscaled, ...known, because: 'the graph scales the pixels itself' };
+  if (scaled === 'fractions') {
+    return {
+      ...unscaled,
+      scale: 1 / 255,
+      ...known,
+      because: 'the graph normalises values from 0 to 1 itself',
+    };
+  }
   return { ...imagenet, isAssumed: true, because: 'assumed: no file next to it states it' };
 }
 
@@ -58,20 +67,31 @@ const kerasPreprocessing = (name: string) =>
 /** "StatefulPartitionedCall/resnet50_1/conv1_conv_1/…" as tf2onnx names what a Keras application computes. */
 function kerasNameIn(graph: OnnxGraph): string | undefined {
   for (const { output } of graph.node) {
+    // PyTorch names its layers from the root: "/convnext/encoder/…".
+    if (output[0]?.startsWith('/')) continue;
     for (const part of output[0]?.split('/') ?? [])
       if (part.length < 100 && kerasPreprocessing(part)) return part.replace(/_\d+$/, '');
   }
   return undefined;
 }
 
-/** Whether the first operator subtracts, divides or multiplies by a constant. */
-function scalesItself(graph: OnnxGraph, input: string): boolean {
+/**
+ * What the first operator expects, if it subtracts, divides or multiplies by a constant: pixels, or values from 0 to 1, of which a mean of
+ * about 0.5 is subtracted and which are divided by a deviation of about 0.2.
+ */
+function scaledFrom(graph: OnnxGraph, input: string): 'pixels' | 'fractions' | undefined {
   const reader = graph.node.find((one) => one.input.includes(input));
   const other = reader?.input.find((name) => name !== input);
-  const isConstant =
-    graph.initializer.some(({ name }) => name === other) ||
-    graph.node.some(({ opType, output }) => opType === 'Constant' && output[0] === other);
-  return scaling.has(reader?.opType ?? '') && isConstant;
+  const operator = reader?.opType ?? '';
+  const constant =
+    graph.initializer.find(({ name }) => name === other) ??
+    graph.node
+      .find(({ opType, output }) => opType === 'Constant' && output[0] === other)
+      ?.attribute.find(({ name }) => name === 'value')?.t;
+  if (!scaling.has(operator) || !constant) return undefined;
+  const largest = Math.max(...floatValues(constant).map(Math.abs));
+  const ofFractions = operator === 'Mul' ? largest > 0.1 : largest < 2;
+  return ofFractions ? 'fractions' : 'pixels';
 }
 
 const pixels = z.number().int().min(32).max(4096);

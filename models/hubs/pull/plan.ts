@@ -40,7 +40,7 @@ export async function planOf(wanted: Wanted, from: string | undefined, deps: Pla
   if (from !== undefined)
     return { files: await broughtFiles(from, source, remote), licence: undefined, isArchive };
   if (settings.isOffline)
-    throw new QcError('hub-offline', `${shownUrl(remote.url)} is not asked: HF_HUB_OFFLINE is set`);
+    throw new QcError('hub-offline', `${shownUrl(remote.url)} is not contacted: HF_HUB_OFFLINE is set`);
   return { files: [remote], licence: undefined, isArchive };
 }
 

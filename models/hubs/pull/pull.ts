@@ -208,13 +208,13 @@ async function weightsIn(
   { isArchive, files }: Plan,
   folder: string,
   downloads: readonly Downloaded[],
-  { maxBytes, signal }: Pick<DownloadDeps, 'maxBytes' | 'signal'>,
+  limits: Pick<DownloadDeps, 'maxBytes' | 'minFreeBytes' | 'signal'>,
 ): Promise<string> {
   if (!isArchive) return join(folder, files[0]!.name);
   const unpacked = join(folder, 'unpacked');
   await rm(unpacked, { recursive: true, force: true });
   await makeFolders(unpacked);
-  await unpack(downloads[0]!.file, unpacked, maxBytes, signal);
+  await unpack(downloads[0]!.file, unpacked, limits);
   return unpacked;
 }
 

@@ -5,16 +5,23 @@ import { dirname, join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { QcError } from '../../../config/errors.ts';
 import { makeFolders } from '../../disk/folders.ts';
+import { requireSpace } from './space.ts';
 
 const block = 512;
 const maxEntries = 1_000;
 
-/** @throws QcError weights-damaged, download-too-large */
+export interface UnpackLimits {
+  readonly maxBytes: number;
+  /** Free space that must remain on the disk. */
+  readonly minFreeBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/** @throws QcError weights-damaged, download-too-large, disk-too-small */
 export async function unpack(
   archive: string,
   folder: string,
-  maxBytes: number,
-  signal: AbortSignal,
+  { maxBytes, minFreeBytes, signal }: UnpackLimits,
 ): Promise<void> {
   const stream = createReadStream(archive).pipe(createGunzip());
   const damaged = (why: string, cause?: unknown) =>
@@ -50,6 +57,7 @@ export async function unpack(
         'download-too-large',
         `${archive} unpacks to more than ${Math.round(maxBytes / 1e6)} MB`,
       );
+    await requireSpace(folder, size, minFreeBytes);
     entry = {
       handle: type === 'file' ? await create(name) : undefined,
       left: size,

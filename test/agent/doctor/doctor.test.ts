@@ -192,7 +192,7 @@ const models: {
       return { labels: { good: ['io'] } };
     },
     check: 'head',
-    detail: /has the labels good, scratch, but not io of labels\.good: no part can pass/,
+    detail: /has the labels good, scratch, but labels\.good also names io: no part can pass/,
     remedy: /add to labels\.good/,
   },
   {

@@ -220,7 +220,7 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     rig.doubtful = [first!.id, second!.id];
     await using opened = await open(rig, '#label');
     const { page } = opened;
-    const panel = page.getByRole('region', { name: 'These 2 images would help most if you mark the defect' });
+    const panel = page.getByRole('region', { name: 'Mark the defects on these 2 images: they improve training most' });
     await panel.waitFor();
     await panel.scrollIntoViewIfNeeded();
     await page.screenshot({ path: join(pictures, 'marks-wanted.png') });
@@ -229,7 +229,7 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     await page.mouse.click(image.x + 0.2 * image.width, image.y + 0.2 * image.height);
     await until(() => rig.asked.at(-1) === 'mark point', { what: 'a mark' });
     await button(page, 'Close').click();
-    await page.getByText('This image would help most if you mark the defect').waitFor();
+    await page.getByText('Mark the defect on this image: it improves training most').waitFor();
     expect(opened.complaints).toEqual([]);
   });
 

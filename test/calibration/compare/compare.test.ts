@@ -109,6 +109,8 @@ describe('comparing bases', () => {
       'resnet50-embedded',
       'resnet50-embedded@96x64',
     ]);
+    const alone = await compareBases(config, { sizes: true }, deps());
+    expect(alone.bases.map(({ name }) => name)).toEqual(['resnet50-embedded']);
     const sized = bases.find(({ name }) => name.includes('@'))!;
     expect(sized.speed.float.ratio).toBeLessThan(0.8);
     expect(sized.sha256).not.toBe(bases[0]!.sha256);

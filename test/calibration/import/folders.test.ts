@@ -68,7 +68,7 @@ test('an ambiguous label leads to a question, and nothing is written', async () 
   const numbered = await images('0/1.png', '1/2.png');
   await expect(takeFiles(numbered)).rejects.toMatchObject({
     code: 'dataset-layout',
-    message: expect.stringContaining('the folders 0, 1 could be labels, or only numbered'),
+    message: expect.stringContaining('the folders 0, 1 could be labels or only numbers'),
   });
   const map = new Map([
     ['0', 'good'],

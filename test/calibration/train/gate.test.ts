@@ -28,7 +28,7 @@ it('refuses a worse one with the difference', () => {
 it('refuses one that may be worse: as many lost as won, of few parts', () => {
   const { allowed, reason } = judgeCandidate(wrongAt(1, 2, 3, 4), truth, active(5, 6, 7, 8));
   expect(allowed).toBe(false);
-  expect(reason).toMatch(/not shown to be no worse.*label more/);
+  expect(reason).toMatch(/not shown to be at least as good.*label more/);
 });
 
 it('compares only parts with a recorded answer of the old head, and reports if there are none', () => {

@@ -35,7 +35,7 @@ describe('a head that knows good parts only', () => {
     expect(judgeGoodOnly(passing(19, 0), isGood, 0.05, active(20, 0))).toEqual({
       allowed: true,
       reason:
-        'it is no worse: of 20 good parts, 1 are uncertain, with 2026-11-30.1 0; of 2 defects, 0 pass, with 2026-11-30.1 0',
+        'it is at least as good: of 20 good parts, 1 are uncertain, with 2026-11-30.1 0; of 2 defects, 0 pass, with 2026-11-30.1 0',
     });
     expect(judgeGoodOnly(passing(17, 0), isGood, 0.05, active(17, 0)).allowed).toBe(true);
     expect(judgeGoodOnly(passing(17, 0), isGood, 0.05, active(18, 0)).allowed).toBe(false);

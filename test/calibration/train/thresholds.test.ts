@@ -67,7 +67,7 @@ it('chooses thresholds by the cost of mistakes and checks, and reports their rat
   const { thresholds, sentences } = thresholdsFromCosts(said, truth, good, costs);
   expect(thresholds).toEqual({ pass: 0.99, fail: 0.9 });
   expect(sentences[1]!.text).toMatch(
-    /^with them \d+ of 100 \(with 90 % confidence fewer than [\d.]+ %\) of the labelled bad parts pass$/,
+    /^with these thresholds \d+ of 100 \(with 90 % confidence fewer than [\d.]+ %\) of the labelled bad parts pass$/,
   );
   // If a check costs as much as a mistake, no part needs one.
   expect(thresholdsFromCosts(said, truth, good, { escape: 1, falseReject: 1, check: 1 }).thresholds).toEqual({

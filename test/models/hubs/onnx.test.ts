@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { importBase } from '../../../models/hubs/import.ts';
 import { type OnnxChoices, proposeBase } from '../../../models/hubs/onnx/propose.ts';
-import { node, valueInfo } from '../../../models/onnx/build.ts';
+import { floatTensor, node, valueInfo } from '../../../models/onnx/build.ts';
 import { changed, encodeModel, type OnnxGraph, type OnnxModel } from '../../../models/onnx/proto.ts';
 import { tempFolder } from '../temp-folder.ts';
 import { tinyMapped } from '../tiny-mapped.ts';
@@ -26,6 +26,28 @@ async function written(folder: string, model: OnnxModel, name = 'a.onnx'): Promi
   await writeFile(join(folder, name), encodeModel(model));
   return join(folder, name);
 }
+
+test('a graph that scales its input says what it expects; PyTorch layers are not taken for Keras applications', async () => {
+  await using folder = await tempFolder();
+  const { graph, ...rest } = tinyClassifier();
+  const scaled = async (opType: string, value: number, prefix = '') => {
+    const first = node(opType, ['data', 'shift'], [`${prefix}scaled`]);
+    const nodes = graph!.node.map((one) =>
+      changed(one, { input: one.input.map((name) => (name === 'data' ? `${prefix}scaled` : name)) }),
+    );
+    const initializer = [...graph!.initializer, floatTensor('shift', [1, 1, 1, 1], Float32Array.of(value))];
+    const model = { ...rest, graph: changed(graph!, { node: [first, ...nodes], initializer }) };
+    const { input, doubts } = await proposeBase(await written(folder.path, model));
+    return { scale: Number(input.scale.toFixed(4)), mean: input.mean, doubts: doubts.length };
+  };
+  const plain = { mean: [0, 0, 0], doubts: 0 };
+  expect(await scaled('Sub', 0.485)).toEqual({ scale: 0.0039, ...plain });
+  expect(await scaled('Div', 0.229)).toEqual({ scale: 0.0039, ...plain });
+  expect(await scaled('Sub', 123.68)).toEqual({ scale: 1, ...plain });
+  expect(await scaled('Mul', 1 / 255)).toEqual({ scale: 1, ...plain });
+  expect(await scaled('Sub', 0.485, 'StatefulPartitionedCall/convnext_tiny/')).toMatchObject({ scale: 1 });
+  expect(await scaled('Sub', 0.485, '/convnext/embeddings/')).toEqual({ scale: 0.0039, ...plain });
+});
 
 test('each assumption can be replaced, and replacements are reported', async () => {
   await using folder = await tempFolder();

@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import type { QcError } from '../../../config/errors.ts';
 import { modelSchema } from '../../../config/model-schema.ts';
 import { storageSchema } from '../../../config/schema.ts';
 import { openBase } from '../../../models/base.ts';
 import { misfitOf } from '../../../models/head.ts';
 import { openInspector } from '../../../models/inspector.ts';
+import { decide } from '../../../models/verdict.ts';
 import { baseForIn, requireInstalled, withBaseInUse } from '../../../models/versions/pair.ts';
 import { promoteVersion, rollbackVersion } from '../../../models/versions/promote.ts';
 import { openStore } from '../../../models/versions/store.ts';
@@ -100,6 +102,20 @@ describe('a version and its base', () => {
     expect(notices).toEqual([expect.stringContaining(`judging with version ${first} instead`)]);
   });
 
+  it('can be promoted again after model.base was changed, which records the base', async () => {
+    await using folder = await tempFolder();
+    const { first } = await twoPairs(folder.path);
+    const config = configFor(folder.path, 'two');
+    expect(await fits(folder.path, 'two')).toBeUndefined();
+    await promoteVersion(config, first, { by: 'test' });
+    expect(await fits(folder.path, 'two')).toBe('one');
+    const store = await openStore(folder.path);
+    expect([await store.active(), await store.history()]).toEqual([first, []]);
+    const record = await store.record();
+    await promoteVersion(config, first, { by: 'test' });
+    expect(await store.record()).toBe(record);
+  });
+
   it('are refused if the base is not installed, and nothing changes', async () => {
     await using folder = await tempFolder();
     await using elsewhere = await tempFolder();
@@ -171,6 +187,80 @@ describe('on a running line', () => {
     expect([...seen].sort()).toEqual([`${first} on one`, `${second} on two`]);
     expect(inspector.model).toMatchObject({ version: second, base: 'two' });
     expect(inspector.manifest.name).toBe('two');
+  });
+
+  it('parts that the head of a recipe has judged are decided by its rules, also after its base was replaced', async () => {
+    await using folder = await tempFolder();
+    const { first, second } = await twoPairs(folder.path);
+    const recipe = await (async () => {
+      await using inspector = await open(folder.path, 'one');
+      const { manifest, features } = inspector;
+      return await storeHead(folder.path, manifest, features, { promote: false, familiar: 0.9 });
+    })();
+    await using inspector = await open(folder.path, 'one');
+    await inspector.keepHead(recipe);
+    const judged = inspector.judge(plate('good', 1), { head: recipe });
+    await inspector.swapHead(second);
+    expect(await judged).toMatchObject({ version: recipe, base: 'one' });
+    expect(inspector.misfit(recipe)?.code).toBe('head-base-mismatch');
+    expect(inspector.rulesOf(recipe)).toMatchObject({ familiar: 0.9, labels: ['good', 'scratch'] });
+    expect(inspector.rulesOf(first)).toMatchObject({ labels: ['good', 'scratch'] });
+    expect(inspector.rulesOf('none')).toEqual({});
+    // Without rules nothing may pass.
+    const rules = {
+      ...inspector.rulesOf('2020-01-01.1'),
+      thresholds: { pass: 0.7, fail: 0.6 },
+      good: ['good'],
+    };
+    expect(decide([{ good: 1, scratch: 0 }], rules, [1]).verdict).toBe('uncertain');
+  });
+
+  it('promotions that are refused leave the rules of the active version', async () => {
+    await using folder = await tempFolder();
+    await installTiny(folder.path, 'one');
+    await installTiny(folder.path, 'two', tinyClassifier(2));
+    const add = async (base: string, promote: boolean, familiar?: number) => {
+      await using inspector = await open(folder.path, base);
+      return await storeHead(folder.path, inspector.manifest, inspector.features, {
+        promote,
+        ...(familiar !== undefined && { familiar }),
+      });
+    };
+    const active = await add('one', true, 0.9);
+    const refused = [await add('two', false), await add('two', false)];
+    await using inspector = await open(folder.path, 'one');
+    await writeFile(join(folder.path, 'bases', 'two.onnx'), 'damaged');
+    for (const version of [...refused, ...refused, ...refused]) {
+      await expect(inspector.swapHead(version)).rejects.toMatchObject({ code: 'model-damaged' });
+    }
+    expect(inspector.rulesOf(active)).toMatchObject({ familiar: 0.9 });
+    expect(await inspector.judge(plate('good', 1))).toMatchObject({ version: active, base: 'one' });
+  });
+
+  it('heads and bases that are changed at the same time match', async () => {
+    await using folder = await tempFolder();
+    const { first, second } = await twoPairs(folder.path);
+    await using inspector = await open(folder.path, 'one');
+    const changes = [
+      inspector.swapHead(second),
+      inspector.keepHead(first).catch((error: QcError) => error.code),
+      inspector.useShadow(first),
+    ];
+    expect(await Promise.all(changes)).toEqual([undefined, 'head-base-mismatch', undefined]);
+    expect(inspector.misfit(first)?.code).toBe('head-base-mismatch');
+    await inspector.judge(plate('good', 1));
+    const judged = await inspector.judge(plate('good', 2));
+    expect(judged).toMatchObject({ version: second, base: 'two', shadow: { version: first } });
+  });
+
+  it('stops while another base is opened, without leaving its threads', async () => {
+    await using folder = await tempFolder();
+    const { second } = await twoPairs(folder.path);
+    const inspector = await open(folder.path, 'one');
+    const swapped = expect(inspector.swapHead(second)).rejects.toMatchObject({ code: 'inference-stopped' });
+    await inspector[Symbol.asyncDispose]();
+    await swapped;
+    await expect(inspector.judge(plate('good', 1))).rejects.toMatchObject({ code: 'inference-stopped' });
   });
 
   it('a candidate on another base judges in the shadow without effect on results', async () => {
