@@ -220,7 +220,9 @@ describe.skipIf(browserMissing)('the Label tab in a browser', () => {
     rig.doubtful = [first!.id, second!.id];
     await using opened = await open(rig, '#label');
     const { page } = opened;
-    const panel = page.getByRole('region', { name: 'Mark the defects on these 2 images: they improve training most' });
+    const panel = page.getByRole('region', {
+      name: 'Mark the defects on these 2 images: they improve training most',
+    });
     await panel.waitFor();
     await panel.scrollIntoViewIfNeeded();
     await page.screenshot({ path: join(pictures, 'marks-wanted.png') });
