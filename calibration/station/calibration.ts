@@ -108,8 +108,20 @@ export function openCalibration(
 
   async function promote(version: string, by: string, why: PromotionReasons = {}): Promise<void> {
     await versions.promote(version, by, why);
-    if (shadow.view()?.version === version) await setShadow(null);
+    await renewShadow(version);
     await showScore(version);
+  }
+
+  /** From now on the shadow version is compared with this one, which may have another base. */
+  async function renewShadow(active: string): Promise<void> {
+    const beside = shadow.view()?.version;
+    if (beside === undefined) return;
+    try {
+      await setShadow(beside === active ? null : beside);
+    } catch (error) {
+      shadow.begin(null);
+      log.warn(`version ${beside} no longer runs in shadow mode: ${(error as Error).message}`);
+    }
   }
 
   async function setShadow(version: string | null): Promise<void> {
@@ -286,6 +298,7 @@ export function openCalibration(
     promote,
     async rollback(by, asked) {
       const back = await versions.rollback(by, asked);
+      await renewShadow(back.version);
       await showScore(back.version);
       return back;
     },

@@ -72,7 +72,7 @@ export function createJobDesk(log: Log): JobDesk {
   };
 }
 
-const idle: JobView = {
+export const idle: JobView = {
   state: 'idle',
   step: '',
   done: 0,

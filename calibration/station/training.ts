@@ -5,6 +5,7 @@ import type { Finding } from '../finding.ts';
 import { type JobProcess, openJobProcess } from '../jobs/job-process.ts';
 import type { JobConfig } from '../jobs/messages.ts';
 import type { TrainingView, TrainOptions } from '../views.ts';
+import { idle } from './job-desk.ts';
 import type { Log } from './log.ts';
 import { createQuantizing } from './quantizing.ts';
 
@@ -43,7 +44,7 @@ export function createTrainingDesk(
   config: JobConfig,
   { log, metrics, onCandidate, promote }: TrainingDeps,
 ): TrainingDesk {
-  let view: TrainingView = idle;
+  let view: TrainingView = idleTraining;
   let stop: AbortController | undefined;
   let examining: Promise<readonly Finding[]> | undefined;
   const running = new Set<JobProcess>();
@@ -66,7 +67,7 @@ export function createTrainingDesk(
     const { seed, base, promote: isWanted = false, ...asked } = options;
     const startedAt = new Date();
     const startedMs = performance.now();
-    view = { ...idle, state: 'running', step: 'starting', by, startedAt: startedAt.toISOString() };
+    view = { ...idleTraining, state: 'running', step: 'starting', by, startedAt: startedAt.toISOString() };
     log.info({ by }, 'training started');
     // Missing options are taken from the config.
     const training = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
@@ -148,14 +149,4 @@ export function createTrainingDesk(
   };
 }
 
-const idle: TrainingView = {
-  state: 'idle',
-  step: '',
-  done: 0,
-  total: 0,
-  startedAt: null,
-  by: null,
-  error: null,
-  version: null,
-  notices: [],
-};
+const idleTraining: TrainingView = { ...idle, version: null, notices: [] };

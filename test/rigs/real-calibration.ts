@@ -2,7 +2,11 @@
 import { pino } from 'pino';
 import { newId } from '../../agent/lifecycle/id.ts';
 import { createMetrics } from '../../agent/metrics/metrics.ts';
-import { openCalibration, type StationCalibration } from '../../calibration/station/calibration.ts';
+import {
+  type LiveModel,
+  openCalibration,
+  type StationCalibration,
+} from '../../calibration/station/calibration.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
 import { modelSchema } from '../../config/model-schema.ts';
 import { storageSchema } from '../../config/schema.ts';
@@ -18,7 +22,11 @@ export interface RealCalibration extends AsyncDisposable {
   judge(n: number): string;
 }
 
-export async function openRealCalibration(directory: string, calibrating = true): Promise<RealCalibration> {
+export async function openRealCalibration(
+  directory: string,
+  calibrating = true,
+  model?: LiveModel,
+): Promise<RealCalibration> {
   const log: string[] = [];
   const station = { calibrating };
   const calibration = await openCalibration(
@@ -35,7 +43,10 @@ export async function openRealCalibration(directory: string, calibrating = true)
       metrics: createMetrics({ version: '0' }),
       station,
       past: { result: async () => undefined, image: async () => undefined },
-      model: () => Promise.reject(new Error('there is no model here')),
+      model: async () => {
+        if (!model) throw new Error('there is no model here');
+        return model;
+      },
       active: () => undefined,
       misfit: () => undefined,
     },
