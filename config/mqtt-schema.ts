@@ -47,7 +47,7 @@ export const mqttSchema = z.strictObject({
   cert: z.string().min(1).optional().describe('PEM file of the client certificate'),
   key: z.string().min(1).optional().describe('PEM file of the client key'),
   qos: z
-    .union([z.literal(0), z.literal(1)])
+    .literal([0, 1])
     .default(1)
     .describe(
       'quality of service of messages and subscriptions; use 0 only for a broker without QoS 1: messages in transit are lost with the connection',

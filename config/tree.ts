@@ -14,7 +14,7 @@ export interface KeyNode {
   readonly additionalProperties?: KeyNode | false;
   readonly oneOf?: readonly KeyNode[];
   readonly items?: KeyNode;
-  readonly enum?: readonly string[];
+  readonly enum?: readonly (string | number)[];
   readonly const?: string;
   readonly minimum?: number;
   readonly maximum?: number;
@@ -73,7 +73,8 @@ export function expected(node: KeyNode | undefined): string {
 }
 
 /** A word in YAML syntax: one that looks like a number needs quotes. */
-export const written = (word: string) => (Number.isNaN(Number(word)) ? word : `"${word}"`);
+export const written = (word: string | number) =>
+  typeof word === 'number' || Number.isNaN(Number(word)) ? `${word}` : `"${word}"`;
 
 function range({ minimum, maximum, exclusiveMinimum }: KeyNode): string {
   const from =

@@ -337,6 +337,14 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /mqtts:\/\//,
   },
   {
+    kind: 'a number that is none of the choices',
+    yaml: root('mqtt: {url: mqtt://b, qos: 2}'),
+    line: 5,
+    key: 'mqtt.qos',
+    what: /^found the number 2$/,
+    remedy: /^write one of 0, 1/,
+  },
+  {
     kind: 'a version that reads as a number',
     yaml: root('mqtt: {protocol: 5}'),
     line: 5,
