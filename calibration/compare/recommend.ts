@@ -2,9 +2,9 @@
 import { percent } from '../../models/percent.ts';
 import type { BaseFigures, Comparison, Difference } from './comparison.ts';
 
-const isBetter = ({ toInUse }: { readonly toInUse: Difference }) => toInUse.points > 0 && toInUse.p < risk;
 /** Probability of recommending a base that is no better. */
 const risk = 0.05;
+const isBetter = ({ toInUse }: { readonly toInUse: Difference }) => toInUse.points > 0 && toInUse.p < risk;
 
 type Recommendation = Pick<Comparison, 'recommended' | 'sentence' | 'details'>;
 

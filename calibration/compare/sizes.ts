@@ -1,4 +1,5 @@
 /** Input sizes of the base in use that are worth comparing for the frames of a station. Pure. */
+import { median } from '../../models/median.ts';
 import { type InputSize, nearestSize, sizedName, splitSize } from '../../models/sized.ts';
 
 /** Factors for the sides of the input. */
@@ -36,9 +37,8 @@ export function sizedBases(base: string, input: InputSize, frame: InputSize): st
 
 /** The median width and height. @param frames at least one */
 export function usualSize(frames: readonly InputSize[]): InputSize {
-  const middle = (sides: readonly number[]) => sides.toSorted((a, b) => a - b)[Math.floor(sides.length / 2)]!;
   return {
-    width: middle(frames.map(({ width }) => width)),
-    height: middle(frames.map(({ height }) => height)),
+    width: median(frames.map(({ width }) => width)),
+    height: median(frames.map(({ height }) => height)),
   };
 }

@@ -33,7 +33,6 @@ const bodyLimit = 262_144;
 /** A route that changes nothing. */
 export const read = { config: { role: 'viewer' as const } };
 
-/** A route that changes something. @param audit the name of the action in the audit log */
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The body may arrive for longer than that of other requests; the handler limits its pauses. */
@@ -41,6 +40,7 @@ declare module 'fastify' {
   }
 }
 
+/** A route that changes something. @param audit the name of the action in the audit log */
 export const change = (audit: string, role: 'operator' | 'engineer' = 'operator') => ({
   bodyLimit,
   config: { role, audit },

@@ -1,8 +1,10 @@
 /** Bases simulated in memory: a test controls the progress of a comparison. */
+
 import type { Bases } from '../../calibration/calibration.ts';
 import type { BaseFigures, Comparison, Difference } from '../../calibration/compare/comparison.ts';
 import type { BaseView, ComparingView } from '../../calibration/compare/views.ts';
 import type { CatalogueView, InstallingView } from '../../calibration/install/views.ts';
+import { idle } from '../../calibration/station/job-desk.ts';
 
 export interface BasesRig extends Bases {
   installed: BaseView[];
@@ -26,16 +28,6 @@ const base = (name: string, more: Partial<BaseView> = {}): BaseView => ({
   int8: false,
   ...more,
 });
-
-const idle = {
-  state: 'idle',
-  step: '',
-  done: 0,
-  total: 0,
-  startedAt: null,
-  by: null,
-  error: null,
-} as const;
 
 const offer = (name: string, more: Partial<CatalogueView[number]> = {}): CatalogueView[number] => ({
   name,

@@ -1,10 +1,12 @@
 /**
  * Calibration simulated in memory: generated parts, labels that are counted, and a training whose progress a test controls.
  */
+
 import { ulid } from 'ulid';
 import type { Calibration } from '../../calibration/calibration.ts';
 import type { Mark } from '../../calibration/dataset/shapes.ts';
 import type { Author } from '../../calibration/dataset/state.ts';
+import { idle as idleJob } from '../../calibration/station/job-desk.ts';
 import type { Report } from '../../calibration/train/report.ts';
 import type {
   CandidateView,
@@ -64,17 +66,7 @@ export type CalibrationRig = Calibration & Script & { readonly bases: BasesRig }
 const kinds = ['good', 'good', 'scratch', 'dent', 'good', 'stain'] as const;
 const kindOf = (n: number) => kinds[n % kinds.length]!;
 const unknownRate = { rate: 0, low: 0, high: 1, wrong: 0, of: 0 };
-const idle: TrainingView = {
-  state: 'idle',
-  step: '',
-  done: 0,
-  total: 0,
-  startedAt: null,
-  by: null,
-  error: null,
-  version: null,
-  notices: [],
-};
+const idle: TrainingView = { ...idleJob, version: null, notices: [] };
 
 /**
  * @param labelled number of labelled frames at the start
