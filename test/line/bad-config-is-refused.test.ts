@@ -7,8 +7,21 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { badConfigs } from '../config/bad-configs.ts';
 import { startAgent } from '../rigs/plant-agent.ts';
 
-/** Some of the cases that the tests of the configuration cover in detail. */
-const handful = badConfigs.filter((_, index) => index % Math.ceil(badConfigs.length / 6) === 0);
+/** Some of the cases that the tests of the configuration cover in detail, one of each kind. */
+const chosen = [
+  'a mistyped key',
+  'two cameras of one name',
+  'leave above enter',
+  'a missing authority',
+  'a number that is none of the choices',
+  'a quote never closed',
+];
+const handful = badConfigs.filter(({ kind }) => chosen.includes(kind));
+
+/** The cases match a whole message; here the message is part of a longer output. */
+function within(pattern: RegExp) {
+  return new RegExp(pattern.source.replace(/^\^|\$$/g, ''));
+}
 
 describe('bad config is refused', () => {
   let folder: string;
@@ -26,6 +39,8 @@ describe('bad config is refused', () => {
     return { file, code, stdout: agent.stdout, stderr: agent.stderr };
   }
 
+  it('the chosen cases exist', () => expect(handful).toHaveLength(chosen.length));
+
   it.each(handful)(
     '$kind: exit 2, naming line, key and remedy',
     async ({ yaml, line, key, what, remedy }) => {
@@ -34,8 +49,8 @@ describe('bad config is refused', () => {
       expect(stdout).toBe('');
       expect(stderr).toContain(`${file}:${line}:`);
       expect(stderr).toContain(key);
-      expect(stderr).toMatch(new RegExp(what.source.replace(/\$$/, '')));
-      expect(stderr).toMatch(remedy);
+      expect(stderr).toMatch(within(what));
+      expect(stderr).toMatch(within(remedy));
       expect(stderr).not.toContain('    at ');
     },
   );
