@@ -2,6 +2,7 @@
 import { evidenceImagePath } from '../shared/api-client.js';
 import { copyOf, find, setText } from '../shared/dom.js';
 import { ageOf, counted, countOf, percentOf, shortTimeOf } from '../shared/format.js';
+import { t } from '../shared/language.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
 import { createCardPlaces } from './card-places.js';
 import { createLabelProbabilities } from './label-probabilities.js';
@@ -47,7 +48,10 @@ export function createCameraCard(templates, name) {
   );
   const probabilities = createLabelProbabilities(find(card, '.labels'), templates.probability);
   set('.card-name', name);
-  find(card, '.scene-image', HTMLCanvasElement).setAttribute('aria-label', `Image of camera ${name}`);
+  find(card, '.scene-image', HTMLCanvasElement).setAttribute(
+    'aria-label',
+    t('Image of camera {name}', { name }),
+  );
 
   const isLive = () => isConnected && camera?.up === true;
 

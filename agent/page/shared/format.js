@@ -1,12 +1,13 @@
 /** Formats numbers, ages and times for people. */
+import { t } from './language.js';
 
 /** @param {number} ms */
 export function ageOf(ms) {
   const seconds = Math.max(0, ms) / 1000;
-  if (seconds < 1) return 'just now';
-  if (seconds < 60) return `${Math.floor(seconds)} s ago`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  return `${Math.floor(seconds / 3600)} h ago`;
+  if (seconds < 1) return t('just now');
+  if (seconds < 60) return t('{n} s ago', { n: Math.floor(seconds) });
+  if (seconds < 3600) return t('{n} min ago', { n: Math.floor(seconds / 60) });
+  return t('{n} h ago', { n: Math.floor(seconds / 3600) });
 }
 
 /** @param {number | null} share 0 to 1 */
