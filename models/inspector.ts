@@ -5,12 +5,13 @@ import { activeHead, isMismatch, loaded, requireFit } from './active-head.ts';
 import { replacementOf } from './base.ts';
 import { misfitOf } from './head.ts';
 import type { Image } from './image.ts';
-import { createInFlight } from './in-flight.ts';
-import type { BaseManifest, HeadManifest } from './manifest.ts';
+import type { BaseManifest } from './manifest.ts';
 import type { RemoteNews, SessionFacts } from './run/messages.ts';
 import type { RanOn } from './run/providers.ts';
 import { type Judgement, type JudgeOptions, openSession, type Session } from './run/session.ts';
 import { openBesides } from './shadow-session.ts';
+import { superviseSession } from './supervised-session.ts';
+import { createUsedHeads, type HeadRules } from './used-heads.ts';
 import { baseForIn, baseToStartOn } from './versions/pair.ts';
 import { type HeadVersion, openStore } from './versions/store.ts';
 
@@ -64,9 +65,7 @@ export interface Inspector extends AsyncDisposable {
   /** Labels of the head; empty without one. */
   readonly labels: readonly string[];
   /** Rules from the manifest of a head that judges or has judged; undefined if those of the config apply. */
-  rulesOf(
-    version: string,
-  ): Partial<Pick<HeadManifest, 'thresholds' | 'familiar' | 'scoreLimit' | 'where' | 'labels'>>;
+  rulesOf(version: string): HeadRules;
   /**
    * Rejects with `overloaded` if too many images are pending, and with `inference-stopped` if the thread failed.
    */
@@ -88,15 +87,6 @@ export interface Inspector extends AsyncDisposable {
   keepHead(version: string): Promise<void>;
 }
 
-/** Maximum number of consecutive restarts of the thread without a judgement in between. */
-const maxRestarts = 3;
-/** Number of heads that no longer judge and whose rules are kept, for parts that they have judged already. */
-const maxRules = 64;
-/** Rules for a head that is not known: no part is familiar, so no part passes. */
-const unknownRules = { familiar: Number.POSITIVE_INFINITY };
-/** Maximum number of pending requests while the thread restarts. */
-const maxPending = 64;
-
 /**
  * Opens base, provider and the active head. A store without a head is valid; so is an active head of another base, which is not
  * used (`misfit`). If the active head is damaged, the latest intact one that was active before is used. Throws what
@@ -107,61 +97,19 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
   const store = await openStore(storageDirectory);
   /** Provider and precision in use, if they can change. */
   let ranOn: RanOn | undefined;
-  /** Replaced together with `session`, `facts` and `head`. */
+  /** Replaced together with the session. */
   let base = await baseToStartOn(config, storageDirectory);
-  /** Of the session in use. */
   let listener: Listener = { isInUse: true };
-  let session = await start(listener);
-  let { facts } = session;
-  let head: HeadVersion | undefined;
-  let shadow: HeadVersion | undefined;
-  const kept = new Map<string, HeadVersion>();
-  let misfit: QcError | undefined;
-  const keptMisfits = new Map<string, QcError>();
-  /** Newest last. Requests from before a swap are still judged by the rules of their own head. */
-  const rules = new Map<string, HeadManifest>();
-  const remember = (used: HeadVersion | undefined) => {
-    if (!used) return;
-    rules.delete(used.version);
-    rules.set(used.version, used.manifest);
-    for (const old of rules.keys()) if (rules.size > maxRules) rules.delete(old);
-  };
-  try {
-    ({ head, misfit } = await activeHead(store, facts, onNotice));
-    if (misfit) onNotice(`${misfit.message}; every part is uncertain — ${misfit.remedy}`);
-    const replacement = replacementOf(config.base);
-    if (replacement !== undefined && facts.manifest.name === replacement) {
-      onNotice(
-        `model.base: ${config.base} is no longer part of qc-edge-agent; ${replacement} is used instead — set model.base to ${replacement}`,
-      );
-    }
-    for (const [what, manifest] of [
-      [`base ${facts.manifest.name}`, facts.manifest],
-      [`model version ${head?.version}`, head?.manifest],
-    ] as const) {
-      if (manifest?.schema !== 1) continue;
-      onNotice(
-        `the manifest of ${what} has no checksum, so damage to it is not detected; add one with: qc-agent models seal`,
-      );
-    }
-    remember(head);
-    await session.useHead(loaded(head));
-  } catch (error) {
-    await session[Symbol.asyncDispose]();
-    throw error;
-  }
-
-  const inFlight = createInFlight();
-  const besides = openBesides((on) => start({ isInUse: false }, undefined, on, facts.needBytes));
-  /** The session that was replaced last; settles when it is closed. */
-  let retiring: Promise<void> | undefined;
-  let closed = false;
-  let failures = 0;
-  let broken: QcError | undefined;
-  /** Set while the thread restarts. */
-  let starting: Promise<void> | undefined;
-  let pending = 0;
-  watch(session);
+  const first = await start(listener);
+  const { head, misfit } = await closedUnless(first, async () => {
+    const active = await activeHead(store, first.facts, onNotice);
+    await first.useHead(loaded(active.head));
+    return active;
+  });
+  const heads = createUsedHeads(head, misfit);
+  noticeStart(first.facts, head, misfit, options);
+  const besides = openBesides((on) => start({ isInUse: false }, undefined, on, running.facts.needBytes));
+  const running = superviseSession(first, { restart: startWithHeads, onNotice });
 
   /** A restarted thread uses the same variant as before, so `model` stays correct. A server reports its own again. */
   function start(
@@ -195,63 +143,15 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     options.onRemote?.(news);
   }
 
-  function watch(watched: Session): void {
-    watched.ended.then((fault) => {
-      // A session that was replaced is not restarted.
-      if (closed || !fault || watched !== session) return;
-      starting = restart(fault).finally(() => {
-        starting = undefined;
-      });
-    });
-  }
-
-  async function restart(fault: QcError): Promise<void> {
-    for (let error = fault; ; ) {
-      failures++;
-      if (failures > maxRestarts) {
-        broken = new QcError('inference-stopped', `${error.message}, ${failures} times in a row`);
-        onNotice(broken.line);
-        return;
-      }
-      onNotice(`${error.message}; restarting it`);
-      try {
-        session = await startWithHeads();
-        watch(session);
-        return;
-      } catch (cause) {
-        error = cause instanceof QcError ? cause : new QcError('inference-stopped', String(cause), { cause });
-        if (closed) return;
-      }
-    }
-  }
-
   /** A new session with the heads of the previous one. If that fails, the new session is closed. */
-  async function startWithHeads(): Promise<Session> {
+  async function startWithHeads({ facts }: Session): Promise<Session> {
     const precision = facts.provider === 'remote' ? undefined : facts.precision;
     const next = await start(listener, precision, base, besides.facts?.needBytes);
-    try {
+    return await closedUnless(next, async () => {
       requireSameFile(next.facts.manifest, facts.manifest);
-      await next.useHead(loaded(head));
-      await next.useShadow(loaded(shadow));
-      for (const one of kept.values()) await next.keepHead(loaded(one));
+      await heads.loadInto(next);
       return next;
-    } catch (error) {
-      await next[Symbol.asyncDispose]();
-      throw error;
-    }
-  }
-
-  /** The running session; waits during a restart. */
-  async function ready(): Promise<Session> {
-    while (starting) {
-      if (pending >= maxPending)
-        throw new QcError('overloaded', `${pending} images are already waiting for the model to restart`);
-      pending++;
-      await starting;
-      pending--;
-    }
-    if (broken) throw broken;
-    return session;
+    });
   }
 
   let changed: Promise<unknown> = Promise.resolve();
@@ -264,153 +164,112 @@ export async function openInspector(options: InspectorOptions): Promise<Inspecto
     };
   }
 
-  const onSession = async <T>(work: (open: Session) => Promise<T>) => inFlight.run(await ready(), work);
-
   /** Opens the base of a version with all heads, then replaces base and head in one step. */
   async function swapPair(next: HeadVersion, on: string): Promise<void> {
     // Until it has replaced the base in use, both are open, and that of a shadow version.
-    const held = (facts.needBytes ?? 0) + (besides.facts?.needBytes ?? 0);
+    const held = (running.facts.needBytes ?? 0) + (besides.facts?.needBytes ?? 0);
     const own: Listener = { isInUse: false };
-    const opened = await start(own, undefined, on, held);
-    const fitting = new Map<string, HeadVersion>();
-    const misfits = new Map<string, QcError>();
-    try {
-      requireFit(next, opened.facts);
-      await opened.useHead(loaded(next));
-      for (const version of [...kept.keys(), ...keptMisfits.keys()]) {
-        const one = await store.read(version);
-        const mismatch = misfitWith(one, opened.facts);
-        if (mismatch) misfits.set(version, mismatch);
-        else {
-          await opened.keepHead(loaded(one));
-          fitting.set(version, one);
-        }
-      }
-      while (starting) await starting;
-      if (closed) throw new QcError('inference-stopped', 'the model is closed');
-    } catch (error) {
-      await opened[Symbol.asyncDispose]();
-      throw error;
-    }
-    // Parts that these heads have judged are decided by their rules.
-    for (const one of [...kept.values(), shadow, head, next]) remember(one);
-    const replaced = session;
+    const session = await start(own, undefined, on, held);
+    const opened = await closedUnless(session, async () => {
+      const fitting = await heads.open(session, next, store.read);
+      await running.settled();
+      return fitting;
+    });
+    // From here on nothing waits: no request meets the new base with the old heads.
     listener.isInUse = false;
     listener = own;
     own.isInUse = true;
     ranOn = undefined;
     if (own.last) hear(own.last);
     base = on;
-    session = opened;
-    facts = opened.facts;
-    head = next;
-    misfit = undefined;
-    broken = undefined;
-    kept.clear();
-    for (const [version, one] of fitting) kept.set(version, one);
-    keptMisfits.clear();
-    for (const [version, mismatch] of misfits) keptMisfits.set(version, mismatch);
-    // Its input was features of the old base.
-    shadow = undefined;
-    watch(opened);
-    retiring = inFlight.retire(replaced).catch(() => undefined);
+    heads.replace(opened);
+    running.replace(session);
     await besides.use(undefined);
-    for (const [version, { message, remedy }] of misfits)
+    for (const [version, { message, remedy }] of opened.misfits)
       onNotice(`${message}; parts that ask for ${version} are uncertain — ${remedy}`);
   }
 
   /** The base of a version; undefined if it is the one in use. @throws QcError head-base-mismatch */
   async function otherBase({ manifest }: HeadVersion): Promise<string | undefined> {
-    if (misfitOf(manifest, facts.manifest) === undefined) return undefined;
+    if (misfitOf(manifest, running.facts.manifest) === undefined) return undefined;
     const own = await baseForIn(config, storageDirectory)(manifest);
     return own?.name ?? config.base;
   }
 
   return {
     get manifest() {
-      return facts.manifest;
+      return running.facts.manifest;
     },
     get model() {
-      return { ...describeModel(facts, head), ...ranOn };
+      return { ...describeModel(running.facts, heads.active), ...ranOn };
     },
     get memory() {
-      return [facts, besides.facts].flatMap((open) =>
+      return [running.facts, besides.facts].flatMap((open) =>
         open ? [{ base: open.manifest.name, bytes: open.memoryBytes ?? 0 }] : [],
       );
     },
     get concurrency() {
-      return session.concurrency;
+      return running.concurrency;
     },
     get fault() {
-      return starting ? 'the inference thread is restarting' : broken?.message;
+      return running.fault;
     },
     get labels() {
-      return head?.manifest.labels ?? [];
+      return heads.active?.manifest.labels ?? [];
     },
-    misfit: (version) => (version === undefined ? misfit : keptMisfits.get(version)),
-    rulesOf(version) {
-      if (version === 'none') return {};
-      const used = [head, shadow, kept.get(version)].find((one) => one?.version === version);
-      return used?.manifest ?? rules.get(version) ?? unknownRules;
-    },
+    misfit: heads.misfit,
+    rulesOf: heads.rulesOf,
     async judge(image, by) {
       const shadowPair = by?.head === undefined ? besides.judge(image) : undefined;
-      const judged = await onSession(async (open) => {
-        const isMisfit = typeof by?.head === 'string' && keptMisfits.has(by.head);
-        const { name } = open.facts.manifest;
-        return { ...(await open.judge(image, isMisfit ? { ...by, head: null } : by)), base: name };
+      const judged = await running.run(async (session) => {
+        const isMisfit = typeof by?.head === 'string' && heads.misfit(by.head) !== undefined;
+        const { name } = session.facts.manifest;
+        return { ...(await session.judge(image, isMisfit ? { ...by, head: null } : by)), base: name };
       });
-      failures = 0;
+      running.worked();
       const said = await shadowPair;
       return said ? { ...judged, shadow: said } : judged;
     },
-    async features(image) {
-      return await onSession((open) => open.features(image));
-    },
+    features: (image) => running.run((session) => session.features(image)),
     swapHead: inTurn(async (version) => {
       const next = await store.read(version);
       const other = await otherBase(next);
       if (other !== undefined) return await swapPair(next, other);
-      requireFit(next, facts);
-      remember(next);
-      remember(head);
-      await (await ready()).useHead(loaded(next));
-      head = next;
-      misfit = undefined;
+      requireFit(next, running.facts);
+      heads.expect(next);
+      await (await running.ready()).useHead(loaded(next));
+      heads.activate(next);
     }),
     useShadow: inTurn(async (version) => {
       const next = version === undefined ? undefined : await store.read(version);
       const other = next && (await otherBase(next));
       const shadowPair = next && other !== undefined ? { head: next, base: other } : undefined;
       const same = shadowPair ? undefined : next;
-      if (same) requireFit(same, facts);
-      remember(next);
-      remember(head);
+      if (same) requireFit(same, running.facts);
+      heads.expect(next);
       await besides.use(shadowPair);
-      await (await ready()).useShadow(loaded(same));
-      shadow = same;
+      await (await running.ready()).useShadow(loaded(same));
+      heads.shadow(same);
     }),
     keepHead: inTurn(async (version) => {
       // Read it again even if it is loaded: it must not be used if the disk has lost it since.
       const next = await store.read(version);
       try {
-        requireFit(next, facts);
-        keptMisfits.delete(version);
+        requireFit(next, running.facts);
+        heads.accept(version);
       } catch (error) {
-        if (isMismatch(error)) keptMisfits.set(version, error);
+        if (isMismatch(error)) heads.refuse(version, error);
         throw error;
       }
-      if (kept.has(version)) return;
-      await (await ready()).keepHead(loaded(next));
-      kept.set(version, next);
+      if (heads.isKept(version)) return;
+      await (await running.ready()).keepHead(loaded(next));
+      heads.keep(next);
     }),
     async [Symbol.asyncDispose]() {
-      closed = true;
+      running.stop();
       await changed;
-      await starting;
-      await retiring;
       await besides.use(undefined);
-      await session[Symbol.asyncDispose]();
+      await running[Symbol.asyncDispose]();
     },
   };
 }
@@ -421,6 +280,40 @@ interface Listener {
   last?: RemoteNews | undefined;
 }
 
+/** Closes a session if the work on it fails. */
+async function closedUnless<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await session[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function noticeStart(
+  facts: SessionFacts,
+  head: HeadVersion | undefined,
+  misfit: QcError | undefined,
+  { model: config, onNotice }: InspectorOptions,
+): void {
+  if (misfit) onNotice(`${misfit.message}; every part is uncertain — ${misfit.remedy}`);
+  const replacement = replacementOf(config.base);
+  if (replacement !== undefined && facts.manifest.name === replacement) {
+    onNotice(
+      `model.base: ${config.base} is no longer part of qc-edge-agent; ${replacement} is used instead — set model.base to ${replacement}`,
+    );
+  }
+  for (const [what, manifest] of [
+    [`base ${facts.manifest.name}`, facts.manifest],
+    [`model version ${head?.version}`, head?.manifest],
+  ] as const) {
+    if (manifest?.schema !== 1) continue;
+    onNotice(
+      `the manifest of ${what} has no checksum, so damage to it is not detected; add one with: qc-agent models seal`,
+    );
+  }
+}
+
 /** Refuses a base whose file was replaced while it was in use: the heads were checked with the old one. */
 function requireSameFile(opened: BaseManifest, known: BaseManifest): void {
   const origin = ({ variantOf, sha256 }: BaseManifest) => variantOf ?? sha256;
@@ -428,16 +321,6 @@ function requireSameFile(opened: BaseManifest, known: BaseManifest): void {
   throw new QcError('model-mismatch', `the base ${known.name} was replaced while it was in use`, {
     remedy: 'restart the agent',
   });
-}
-
-function misfitWith(head: HeadVersion, facts: SessionFacts): QcError | undefined {
-  try {
-    requireFit(head, facts);
-    return undefined;
-  } catch (error) {
-    if (isMismatch(error)) return error;
-    throw error;
-  }
 }
 
 function describeModel({ manifest, ...facts }: SessionFacts, head?: HeadVersion): ModelInfo {
