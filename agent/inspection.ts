@@ -1,5 +1,5 @@
 /** The inspection of one camera: its feed, its trigger and the loop that judges its parts. */
-import type { CameraConfig } from '../config/schema.ts';
+import type { CameraConfig, TriggerConfig } from '../config/schema.ts';
 import type { Region } from '../models/image.ts';
 import type { CameraFeed } from './camera/camera.ts';
 import { type CameraFeedDeps, openCameraFeed } from './camera/feed.ts';
@@ -33,8 +33,10 @@ export interface Inspection extends AsyncDisposable {
   readonly view: CameraView;
   /** @throws QcError camera-region */
   checkRegion(region: Region): void;
-  /** To be called when the active recipe has changed: resolves once frames are cut by its region. */
+  /** To be called when the active recipe or its region has changed: resolves once frames are cut by it. */
   recipeChanged(): Promise<void>;
+  /** Uses other settings of the trigger from the next frame on; false if that needs a restart: then nothing has changed. */
+  adjust(trigger: TriggerConfig): boolean;
   /** Starts judging; rejects only if the inspection cannot continue. */
   run(line: Omit<Line, 'camera' | 'parts'>): Promise<void>;
 }
@@ -100,6 +102,7 @@ export async function openInspection(
       await parts.idle();
       await feed.cut(regionInForce());
     },
+    adjust: (trigger) => parts.adjust(trigger),
     run(line) {
       const show: Line['show'] = (result, seen) => {
         // Parts arrive again, so earlier problems with them are over.

@@ -53,8 +53,8 @@ interface Scene {
  * While the region is empty and the background is confirmed, this costs nothing.
  */
 export class EmptyScene {
-  readonly #enter: number;
-  readonly #leave: number;
+  #enter: number;
+  #leave: number;
   #current: Scene = newScene(new Background());
   #others: Scene[] = [];
   #moving: Thumbnail[] = [];
@@ -68,6 +68,12 @@ export class EmptyScene {
    * is the same
    */
   constructor(enter: number, leave: number) {
+    this.#enter = enter;
+    this.#leave = leave;
+  }
+
+  /** Uses other thresholds from the next image on. */
+  adjust(enter: number, leave: number): void {
     this.#enter = enter;
     this.#leave = leave;
   }

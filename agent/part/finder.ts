@@ -1,3 +1,4 @@
+import type { TriggerConfig } from '../../config/schema.ts';
 import type { Frame } from '../../models/image.ts';
 
 /** A part as found by a trigger, before it gets its ids. */
@@ -23,6 +24,8 @@ export interface Finder {
   lost(reason: string): void;
   /** The active recipe has changed; `recut`: frames show another region from now on. */
   recipeChanged?(recut: boolean): void;
+  /** Uses other settings from the next frame on; false if it cannot: then nothing has changed. */
+  adjust?(trigger: TriggerConfig): boolean;
   /** The agent stops: accepted jobs are delivered now, as failed; no timer remains. */
   stop(): void;
 }

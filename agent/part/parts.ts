@@ -1,7 +1,7 @@
 /** Turns the events of one camera into parts with ids: decides when there is a part, and which frames show it. */
 
 import { QcError } from '../../config/errors.ts';
-import type { CameraConfig } from '../../config/schema.ts';
+import type { CameraConfig, TriggerConfig } from '../../config/schema.ts';
 import { monotonicMs } from '../../models/run/monotonic.ts';
 import type { CameraEvents } from '../camera/camera.ts';
 import type { SetCondition } from '../camera/condition.ts';
@@ -49,6 +49,8 @@ export interface OpenParts extends Parts, AsyncDisposable {
   trigger(request: TriggerRequest): Promise<{ jobId: string }>;
   /** The active recipe has changed: a started part keeps its own. @param recut frames show another region from now on */
   recipeChanged(recut: boolean): void;
+  /** Uses other settings of the trigger from the next frame on; false if that needs a restart: then nothing has changed. */
+  adjust(trigger: TriggerConfig): boolean;
   /** Resolves once no frames are being collected for a trigger. */
   idle(): Promise<void>;
 }
@@ -155,6 +157,7 @@ export function openParts(
       return command.trigger({ ...request, recipe: request.recipe ?? recipe() });
     },
     recipeChanged: (recut) => finder.recipeChanged?.(recut),
+    adjust: (trigger) => finder.adjust?.(trigger) ?? false,
     idle: async () => command?.idle(),
     async [Symbol.asyncDispose]() {
       stop.abort();

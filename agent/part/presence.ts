@@ -84,10 +84,11 @@ interface PartInView {
  * image) and learned.
  */
 export function presenceFinder(
-  { enter, leave, relearnAfterMs }: PresenceConfig,
+  settings: PresenceConfig,
   votes: number,
   { give, onNotice, condition, recipe, kept }: PresenceDeps,
 ): Finder {
+  let { enter, leave, relearnAfterMs } = settings;
   const empty = new EmptyScene(enter, leave);
   const sight = new Sight(condition);
   let view: BackgroundView | undefined;
@@ -256,6 +257,12 @@ export function presenceFinder(
       giveOnce(`camera lost: ${reason}`);
       empty.interrupted();
       last = undefined;
+    },
+    adjust(trigger) {
+      if (trigger.kind !== 'presence') return false;
+      ({ enter, leave, relearnAfterMs } = trigger);
+      empty.adjust(enter, leave);
+      return true;
     },
     stop() {
       giveOnce('the agent stopped');

@@ -14,14 +14,20 @@ export interface RecipeBook {
   /** Model version; undefined: the active one. */
   head(recipe: string): string | undefined;
   region(recipe: string, camera: string): Region;
+  /** Setting it changes the regions of cameras and recipes, and nothing else. */
+  regions: RegionSettings;
   /** @param own thresholds without a recipe: those of the head, or of the configuration */
   thresholds(recipe: string, own: Thresholds): Thresholds;
 }
 
-export function openBook({ recipes, cameras }: Pick<Config, 'recipes' | 'cameras'>): RecipeBook {
+/** The part of the configuration that contains regions. */
+export type RegionSettings = Pick<Config, 'recipes' | 'cameras'>;
+
+export function openBook({ recipes, cameras }: RegionSettings): RecipeBook {
+  let regions: RegionSettings = { recipes, cameras };
   const names = [defaultRecipe, ...Object.keys(recipes)];
-  const of = (recipe: string): RecipeConfig | undefined =>
-    Object.hasOwn(recipes, recipe) ? recipes[recipe] : undefined;
+  const of = (recipe: string, all = recipes): RecipeConfig | undefined =>
+    Object.hasOwn(all, recipe) ? all[recipe] : undefined;
   return {
     names,
     require(recipe) {
@@ -32,7 +38,15 @@ export function openBook({ recipes, cameras }: Pick<Config, 'recipes' | 'cameras
     },
     description: (recipe) => of(recipe)?.description,
     head: (recipe) => of(recipe)?.head,
-    region: (recipe, camera) => of(recipe)?.cameras[camera]?.region ?? cameras[camera]!.region,
+    region: (recipe, camera) =>
+      of(recipe, regions.recipes)?.cameras[camera]?.region ?? regions.cameras[camera]!.region,
+    get regions() {
+      return regions;
+    },
+    set regions(settings) {
+      // A camera that was removed from the configuration runs until the agent restarts.
+      regions = { recipes: settings.recipes, cameras: { ...cameras, ...settings.cameras } };
+    },
     thresholds(recipe, own) {
       const { pass = own.pass, fail, failByLabel } = of(recipe)?.thresholds ?? {};
       // A fail threshold without labels applies to every label.

@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { regionSchema } from '../../config/camera-schema.ts';
 import { QcError } from '../../config/errors.ts';
 import type { Region } from '../../models/image.ts';
+import { sameRegion } from '../camera/live-region.ts';
 import type { Log } from '../lifecycle/log.ts';
+import { openBook, type RegionSettings } from './book.ts';
 import type { RecipeInForce } from './in-force.ts';
 
 export const recipeView = z.object({
@@ -20,7 +22,7 @@ export type RecipeView = z.output<typeof recipeView>;
 export interface RecipeCamera {
   /** @throws QcError camera-region */
   checkRegion(region: Region): void;
-  /** To be called when the active recipe has changed: resolves when frames are cropped to its region. */
+  /** To be called when the active recipe or its region has changed: resolves when frames are cropped to it. */
   recipeChanged(): Promise<void>;
 }
 
@@ -52,6 +54,11 @@ export interface Recipes {
    * @throws like `require`, or camera-region; then the previous recipe stays active
    */
   use(recipe: string): Promise<void>;
+  /**
+   * Replaces the regions of cameras and recipes; resolves when every camera that is up crops to its region.
+   * @throws QcError camera-region; then nothing is changed
+   */
+  useRegions(settings: RegionSettings): Promise<void>;
 }
 
 export function createRecipes(inForce: RecipeInForce, deps: RecipesDeps): Recipes {
@@ -79,7 +86,7 @@ export function createRecipes(inForce: RecipeInForce, deps: RecipesDeps): Recipe
   async function putInForce(recipe: string): Promise<void> {
     inForce.active = recipe;
     onChange();
-    await Promise.all([...cameras.values()].map((camera) => camera.recipeChanged()));
+    await cutByBook();
   }
 
   async function change(recipe: string): Promise<void> {
@@ -97,6 +104,33 @@ export function createRecipes(inForce: RecipeInForce, deps: RecipesDeps): Recipe
     }
     log.info({ recipe, before }, 'the active recipe has changed');
   }
+
+  async function changeRegions(settings: RegionSettings): Promise<void> {
+    const before = book.regions;
+    const draft = openBook(settings);
+    for (const [name, camera] of cameras) {
+      if (!Object.hasOwn(settings.cameras, name)) continue;
+      for (const recipe of book.names) {
+        const region = draft.region(recipe, name);
+        if (!sameRegion(region, book.region(recipe, name))) camera.checkRegion(region);
+      }
+    }
+    book.regions = settings;
+    try {
+      await cutByBook();
+    } catch (error) {
+      book.regions = before;
+      await cutByBook();
+      throw error;
+    }
+  }
+
+  const cutByBook = () => Promise.all([...cameras.values()].map((camera) => camera.recipeChanged()));
+  const inTurn = (step: () => Promise<void>): Promise<void> => {
+    const done = last.then(step);
+    last = done.catch(() => undefined);
+    return done;
+  };
 
   return {
     list: () =>
@@ -122,10 +156,7 @@ export function createRecipes(inForce: RecipeInForce, deps: RecipesDeps): Recipe
       // Loaded heads stay loaded; failed ones are tried again.
       if (faults.has(recipe)) await load(recipe);
     },
-    use(recipe) {
-      const changed = last.then(() => change(recipe));
-      last = changed.catch(() => undefined);
-      return changed;
-    },
+    use: (recipe) => inTurn(() => change(recipe)),
+    useRegions: (settings) => inTurn(() => changeRegions(settings)),
   };
 }

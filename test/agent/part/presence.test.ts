@@ -318,3 +318,24 @@ test.each([12, 23])('after random events, each part is delivered exactly once (s
     if (event !== 'camera lost') expect(given[0]?.failure).toBeUndefined();
   }
 });
+
+test('changed thresholds count from the next frame on', async () => {
+  const camera = new DrawnCamera();
+  const { parts } = open(camera);
+  await using _ = parts;
+  const presence = (enter: number, leave: number) => triggerSchema.parse({ kind: 'presence', enter, leave });
+  camera.show({}, 15);
+  pass(camera);
+  camera.show({}, 4);
+  expect(await all(camera, parts)).toHaveLength(1);
+  // The part covers a tenth of the region.
+  expect(parts.adjust(presence(0.3, 0.2))).toBe(true);
+  pass(camera);
+  camera.show({}, 4);
+  expect(await all(camera, parts)).toEqual([]);
+  expect(parts.adjust(presence(0.06, 0.03))).toBe(true);
+  pass(camera);
+  camera.show({}, 4);
+  expect(await all(camera, parts)).toHaveLength(1);
+  expect(parts.adjust(triggerSchema.parse({ kind: 'continuous' }))).toBe(false);
+});

@@ -134,3 +134,40 @@ describe('heads at the start', () => {
     expect(await code(recipes.loadHeads())).toBe('head-damaged');
   });
 });
+
+describe('the regions', () => {
+  const settings = (width: number, bolts = 0.5) =>
+    configSchema.parse({
+      station: 's',
+      cameras: { top: { url: 'rtsp://h/a', region: { width } } },
+      recipes: { bolts: { cameras: { top: { region: { x: 0.5, width: bolts } } } }, dots: dotsAsBefore },
+    });
+  const dotsAsBefore = { cameras: { top: { region: { width: 0.001 } } } };
+
+  it('change at once, for the active recipe and the others', async () => {
+    await using folder = await tempFolder();
+    const { recipes, happened } = await open(folder.path);
+    await recipes.useRegions(settings(0.4, 0.2));
+    expect(happened).toEqual(['cut default']);
+    const regions = Object.fromEntries(
+      recipes.list().map((recipe) => [recipe.name, recipe.regions.top?.width]),
+    );
+    expect(regions).toEqual({ default: 0.4, bolts: 0.2, nuts: 0.4, dots: 0.001 });
+    await recipes.useRegions(settings(1));
+  });
+
+  it('stay if one that changes is too small for its image', async () => {
+    await using folder = await tempFolder();
+    const { recipes, happened } = await open(folder.path);
+    expect(await code(recipes.useRegions(settings(0.4, 0.002)))).toBe('camera-region');
+    expect(happened).toEqual([]);
+    expect(recipes.list()[0]?.regions.top?.width).toBe(1);
+  });
+
+  it('of a camera that is no longer in the configuration stay until the restart', async () => {
+    await using folder = await tempFolder();
+    const { recipes } = await open(folder.path);
+    await recipes.useRegions({ cameras: {}, recipes: {} });
+    expect(recipes.list()[0]?.regions.top?.width).toBe(1);
+  });
+});
