@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { extname, join, relative, sep } from 'node:path';
+import { basename, extname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { App } from '../../../calibration/routes/route.ts';
 
@@ -11,6 +11,7 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
+  '.json': 'application/json; charset=utf-8',
 };
 
 /** The files of the log-in page, served to everybody. */
@@ -20,28 +21,37 @@ const open = new Set([
   'login/login.css',
   'shared/base.css',
   'shared/dom.js',
+  'shared/language.js',
   'icon.svg',
 ]);
+const languages = 'languages/';
 
-/** Adds one route per file of `agent/page`. The files are few and small: they are read once and served from memory. */
+/**
+ * Adds one route per file of `agent/page`, and one that lists the languages. The files are few and small: they are read once
+ * and served from memory.
+ */
 export async function addPage(app: App): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  for (const entry of entries) {
-    const type = contentTypes[extname(entry.name)];
-    if (!entry.isFile() || !type) continue;
-    const file = join(entry.parentPath, entry.name);
-    const name = relative(folder, file).replaceAll(sep, '/');
-    const content = await readFile(file);
-    const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 27)}"`;
-    const path = name === 'index.html' ? '/' : `/${name}`;
-    const config = {
-      role: open.has(name) ? ('open' as const) : ('viewer' as const),
-      page: extname(name) === '.html',
-    };
-    app.get(path, { config, schema: { hide: true } }, (request, reply) => {
-      reply.header('etag', etag).header('cache-control', 'no-cache');
-      if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-      return reply.type(type).send(content);
-    });
-  }
+  const files = entries
+    .filter((entry) => entry.isFile() && extname(entry.name) in contentTypes)
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((file) => ({ file, name: relative(folder, file).replaceAll(sep, '/') }))
+    .filter(({ name }) => name.startsWith(languages) || !name.endsWith('.json'));
+  for (const { file, name } of files) addFile(app, name, await readFile(file));
+  const tags = files
+    .filter(({ name }) => name.startsWith(languages))
+    .map(({ file }) => basename(file, '.json'));
+  addFile(app, `${languages}index.json`, Buffer.from(JSON.stringify(tags.sort())));
+}
+
+function addFile(app: App, name: string, content: Buffer): void {
+  const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 27)}"`;
+  const path = name === 'index.html' ? '/' : `/${name}`;
+  const isOpen = open.has(name) || name.startsWith(languages);
+  const config = { role: isOpen ? ('open' as const) : ('viewer' as const), page: extname(name) === '.html' };
+  app.get(path, { config, schema: { hide: true } }, (request, reply) => {
+    reply.header('etag', etag).header('cache-control', 'no-cache');
+    if (request.headers['if-none-match'] === etag) return reply.code(304).send();
+    return reply.type(contentTypes[extname(name)] ?? 'application/octet-stream').send(content);
+  });
 }

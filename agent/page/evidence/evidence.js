@@ -2,7 +2,8 @@
 import { errorText, evidenceImagePath, get } from '../shared/api-client.js';
 import { openDialog } from '../shared/dialog.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { percentOf, shortTimeOf, timeOf } from '../shared/format.js';
+import { listed, percentOf, shortTimeOf, timeOf } from '../shared/format.js';
+import { fromAgent, t } from '../shared/language.js';
 import { showUser } from '../shared/user.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
 import {
@@ -48,7 +49,13 @@ function partItem(result) {
       {
         class: 'evidence-part',
         type: 'button',
-        'aria-label': `${word}: ${labelOf(result)}, part ${partId} of ${camera}, ${timeOf(capturedAt)}`,
+        'aria-label': t('{verdict}: {label}, part {part} of {camera}, {time}', {
+          verdict: word,
+          label: labelOf(result),
+          part: partId,
+          camera,
+          time: timeOf(capturedAt),
+        }),
         data: { verdict, resultId },
         onclick: () => showPart(result),
       },
@@ -72,27 +79,33 @@ function showPart(result) {
   const { resultId, verdict, probability, partId, camera, recipe, reasons, model, capturedAt } = result;
   const { word, symbol } = verdictWords[verdict];
   const confidence = probability === null ? '' : ` (${percentOf(probability, 0)})`;
-  const facts = [`part ${partId}`, camera, `recipe ${recipe}`, timeOf(capturedAt), `model ${model.version}`];
-  const image = h('img', { src: evidenceImagePath(resultId), alt: `Part ${partId}` });
+  const facts = [
+    t('part {part}', { part: partId }),
+    camera,
+    t('recipe {name}', { name: recipe }),
+    timeOf(capturedAt),
+    t('model {version}', { version: model.version }),
+  ];
+  const image = h('img', { src: evidenceImagePath(resultId), alt: t('Part {part}', { part: partId }) });
   const layer = createWhereLayer();
   const tools = h('div', { class: 'row evidence-where' });
   image.addEventListener('load', () => void showPlaces(image, layer, tools, result));
   const { dialog } = openDialog(
-    { class: 'dialog is-wide evidence-detail', 'aria-label': `Part ${partId}` },
+    { class: 'dialog is-wide evidence-detail', 'aria-label': t('Part {part}', { part: partId }) },
     h('h2', {}, `${symbol} ${word}: ${labelOf(result)}${confidence}`),
     h('div', { class: 'evidence-shown' }, image, layer.element),
     tools,
-    h('p', {}, reasons.join(' · ')),
-    h('p', { class: 'hint' }, facts.join(' · ')),
+    h('p', {}, listed(...reasons.map(fromAgent))),
+    h('p', { class: 'hint' }, listed(...facts)),
     h(
       'div',
       { class: 'row' },
       h(
         'a',
         { class: 'button is-primary', href: `calibrate.html#label/${resultId}`, data: { needs: 'operator' } },
-        'Wrong? Fix it',
+        t('Wrong? Fix it'),
       ),
-      h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Close'),
+      h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, t('Close')),
     ),
   );
 }
@@ -128,7 +141,7 @@ async function load({ isMore = false } = {}) {
     list.append(...page.items.map(partItem));
     next = page.next;
     const isNone = list.childElementCount === 0;
-    setText(byId('message'), isNone && next === null ? 'No stored image matches this filter.' : '');
+    setText(byId('message'), isNone && next === null ? t('No stored image matches this filter.') : '');
     byId('banner').hidden = true;
   } catch (error) {
     if (own !== requests) return;

@@ -1,8 +1,8 @@
 /** One camera: its image with the region, the verdict on its newest part, and its counts. */
 import { evidenceImagePath } from '../shared/api-client.js';
 import { copyOf, find, setText } from '../shared/dom.js';
-import { ageOf, counted, countOf, percentOf, shortTimeOf } from '../shared/format.js';
-import { t } from '../shared/language.js';
+import { ageOf, countOf, listed, percentOf, shortTimeOf } from '../shared/format.js';
+import { fromAgent, t, tn } from '../shared/language.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
 import { createCardPlaces } from './card-places.js';
 import { createLabelProbabilities } from './label-probabilities.js';
@@ -66,17 +66,17 @@ export function createCameraCard(templates, name) {
     set('.verdict-word', word);
     const age = result ? now - Date.parse(result.capturedAt) : undefined;
     block.classList.toggle('is-old', age !== undefined && age > oldMs);
-    if (!isConnected) set('.verdict-note', 'connection lost');
-    else if (camera && !camera.up) set('.verdict-note', 'camera down');
+    if (!isConnected) set('.verdict-note', t('connection lost'));
+    else if (camera && !camera.up) set('.verdict-note', t('camera down'));
     else if (!result || age === undefined) set('.verdict-note', waitingText(camera));
-    else set('.verdict-note', `${ageOf(age)} · ${result.partId}`);
+    else set('.verdict-note', listed(ageOf(age), result.partId));
   };
 
   /** @param {number} now */
   const drawScene = (now) => {
     const isDown = camera !== undefined && !camera.up;
     find(card, '.scene-down').hidden = !isDown;
-    set('.scene-reason', isDown ? camera?.reason || 'no frames arrive' : '');
+    set('.scene-reason', isDown ? fromAgent(camera?.reason || '') || t('no frames arrive') : '');
     set('.card-state', stateText(camera, isConnected));
     find(card, '.card-state').dataset.up = isConnected ? String(!isDown) : 'unknown';
     const age = sceneCapturedAt === undefined ? undefined : now - sceneCapturedAt;
@@ -116,12 +116,17 @@ export function createCameraCard(templates, name) {
       find(card, '.part-meter', HTMLMeterElement).value = (probability ?? 0) * 100;
       find(card, '.part-meter', HTMLMeterElement).dataset.verdict = newest.verdict;
       set('.part-confidence', percentOf(probability));
-      set('.part-votes', votes.frames === 0 ? '–' : `${votes.agree} of ${votes.frames} agree`);
-      set('.part-latency', `${Math.round(newest.timingsMs.total)} ms`);
-      set('.part-reasons', newest.reasons.join(' · '));
+      set(
+        '.part-votes',
+        votes.frames === 0
+          ? '–'
+          : t('{agree} of {frames} agree', { agree: votes.agree, frames: votes.frames }),
+      );
+      set('.part-latency', t('{n} ms', { n: Math.round(newest.timingsMs.total) }));
+      set('.part-reasons', listed(...newest.reasons.map(fromAgent)));
       find(card, '.part-image', HTMLCanvasElement).setAttribute(
         'aria-label',
-        `Part ${newest.partId}, ${newest.verdict}`,
+        t('Part {part}: {verdict}', { part: newest.partId, verdict: verdictWords[newest.verdict].word }),
       );
       probabilities.show(newest.probabilities);
       if (votes.frames === 0) {
@@ -150,36 +155,46 @@ export function createCameraCard(templates, name) {
 /** The start of the counts, and the base of the defect rate. @param {Counts} counts */
 function countsText({ pass, fail, uncertain, judged, judgedSince }) {
   const total = pass + fail + uncertain;
-  if (total === 0) return 'No part since the agent started.';
+  if (total === 0) return t('No part since the agent started.');
   const others = total - judged;
   if (judgedSince === null)
-    return `No model has judged a part yet: ${counted(others, 'part')} without a verdict.`;
-  const rate = `Defect rate: share of failed parts among the ${counted(judged, 'part')} judged since ${shortTimeOf(judgedSince)}`;
-  return others === 0 ? `${rate}.` : `${rate}; ${counted(others, 'part')} not judged and not counted.`;
+    return tn(
+      'No model has judged a part yet: {n} part without a verdict.',
+      'No model has judged a part yet: {n} parts without a verdict.',
+      others,
+    );
+  const rate = tn(
+    'Defect rate: share of failed parts among the {n} part judged since {time}.',
+    'Defect rate: share of failed parts among the {n} parts judged since {time}.',
+    judged,
+    { time: shortTimeOf(judgedSince) },
+  );
+  if (others === 0) return rate;
+  return `${rate} ${tn('{n} part was not judged and is not counted.', '{n} parts were not judged and are not counted.', others)}`;
 }
 
 /** @param {boolean} isPrevious @param {boolean} isStale @param {number} age */
 function sceneText(isPrevious, isStale, age) {
-  if (isPrevious) return `Previous part · ${ageOf(age)}`;
-  return isStale ? `Old image · ${ageOf(age)}` : 'Newest part';
+  if (isPrevious) return listed(t('Previous part'), ageOf(age));
+  return isStale ? listed(t('Old image'), ageOf(age)) : t('Newest part');
 }
 
 /** @param {CameraView | undefined} camera @param {boolean} isConnected */
 function stateText(camera, isConnected) {
-  if (!isConnected) return 'unknown';
-  if (!camera?.up) return '✕ down';
-  return camera.simulated ? '● up · simulated' : '● up';
+  if (!isConnected) return t('unknown');
+  if (!camera?.up) return t('✕ down');
+  return camera.simulated ? t('● up · simulated') : t('● up');
 }
 
 /** @param {CameraView | undefined} camera */
 function waitingText(camera) {
   switch (camera?.trigger) {
     case 'presence':
-      return 'waiting for a part';
+      return t('waiting for a part');
     case 'command':
-      return 'waiting for a trigger';
+      return t('waiting for a trigger');
     default:
-      return 'no part yet';
+      return t('no part yet');
   }
 }
 

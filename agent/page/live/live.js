@@ -1,6 +1,7 @@
 /** The live page: follows the agent's events and passes each one to the parts of the page that show it. */
 import { byId } from '../shared/dom.js';
 import { followEvents } from '../shared/events.js';
+import { t } from '../shared/language.js';
 import { checkSession, showUser } from '../shared/user.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
 import { createCameraCard } from './camera-card.js';
@@ -87,8 +88,11 @@ function announce(result) {
   const elapsed = performance.now() - announcedAt;
   if (elapsed < (result.verdict === 'pass' ? 10_000 : 2_000)) return;
   announcedAt = performance.now();
-  byId('announcer').textContent =
-    `${result.camera}: ${verdictWords[result.verdict].word}, ${labelOf(result)}`;
+  byId('announcer').textContent = t('{camera}: {verdict}, {label}', {
+    camera: result.camera,
+    verdict: verdictWords[result.verdict].word,
+    label: labelOf(result),
+  });
 }
 
 await showUser();

@@ -1,6 +1,8 @@
 /** The latest parts as thumbnails, newest first. */
 import { evidenceImagePath } from '../shared/api-client.js';
 import { copyOf, find } from '../shared/dom.js';
+import { clockOf, listed } from '../shared/format.js';
+import { t } from '../shared/language.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
 
 /** @import { Result } from '../../publish/messages.ts' */
@@ -45,10 +47,18 @@ function thumbnail(result, template) {
   const item = copyOf(template);
   const link = find(item, '.thumb', HTMLAnchorElement);
   const { word, symbol } = verdictWords[verdict];
-  const time = new Date(capturedAt).toLocaleTimeString();
+  const time = clockOf(capturedAt);
   link.dataset.verdict = verdict;
-  link.setAttribute('aria-label', `${word}: ${labelOf(result)}, part ${partId}, ${time}`);
-  link.title = `${camera} · ${partId} · ${time}`;
+  link.setAttribute(
+    'aria-label',
+    t('{verdict}: {label}, part {part}, {time}', {
+      verdict: word,
+      label: labelOf(result),
+      part: partId,
+      time,
+    }),
+  );
+  link.title = listed(camera, partId, time);
   find(item, '.thumb-symbol').textContent = symbol;
   find(item, '.thumb-label').textContent = labelOf(result);
   const image = find(item, 'img', HTMLImageElement);
@@ -62,7 +72,7 @@ function thumbnail(result, template) {
   image.src = evidenceImagePath(resultId);
   const correct = find(item, '.thumb-correct', HTMLAnchorElement);
   correct.href = `calibrate.html#label/${resultId}`;
-  correct.setAttribute('aria-label', `Wrong? Fix the label of part ${partId}`);
+  correct.setAttribute('aria-label', t('Wrong? Fix the label of part {part}', { part: partId }));
   correct.hidden = false;
   return item;
 }

@@ -1,5 +1,7 @@
 /** The header: name and state of the station, and a banner that says what is wrong. */
 import { find, h, setText } from '../shared/dom.js';
+import { listed } from '../shared/format.js';
+import { fromAgent, t } from '../shared/language.js';
 import { stateWords } from '../shared/verdicts.js';
 
 /** @import { Status } from '../../publish/messages.ts' */
@@ -32,17 +34,21 @@ export function createStationBar({ name, state, facts, banner }) {
       setText(name, station);
       document.title = `${station} · ${stateWords[shown].word}`;
       showState(shown);
-      const model = status.model === 'none' ? 'no model' : `model ${status.model}`;
-      setText(facts, `recipe ${status.recipe ?? '–'} · ${model} · agent ${status.version}`);
+      const model = status.model === 'none' ? t('no model') : t('model {version}', { version: status.model });
+      const recipe = t('recipe {name}', { name: status.recipe ?? '–' });
+      setText(facts, listed(recipe, model, t('agent {version}', { version: status.version })));
       if (shown === 'untrained') {
-        const link = h('a', { href: 'calibrate.html' }, 'Open Calibrate');
-        showBanner('setup', 'No model has been trained yet, so every part is uncertain. ', link);
-      } else showBanner(status.reasons.length > 0 ? 'reason' : '', status.reasons.join(' · '));
+        const link = h('a', { href: 'calibrate.html' }, t('Open Calibrate'));
+        showBanner('setup', `${t('No model has been trained yet, so every part is uncertain.')} `, link);
+      } else showBanner(status.reasons.length > 0 ? 'reason' : '', listed(...status.reasons.map(fromAgent)));
     },
     showLost() {
-      document.title = 'No connection to the agent';
+      document.title = t('No connection to the agent');
       showState('lost');
-      showBanner('lost', 'No connection to the agent. This page shows the last known values. Reconnecting …');
+      showBanner(
+        'lost',
+        t('No connection to the agent. This page shows the last known values. Reconnecting …'),
+      );
     },
   };
 }

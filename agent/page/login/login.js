@@ -1,5 +1,6 @@
 /** The login page: exchanges a token for a session, then opens the page that was asked for. */
 import { byId, setText } from '../shared/dom.js';
+import { errorMessage, t } from '../shared/language.js';
 
 const pages = ['calibrate.html', 'evidence.html'];
 const token = byId('token', HTMLInputElement);
@@ -31,11 +32,13 @@ async function logIn(event) {
     if (response.ok) return openPage();
     const { error } = await response.json();
     showProblem(
-      response.status === 401 ? 'This token is not valid. Check that you copied all of it.' : error.message,
+      response.status === 401
+        ? t('This token is not valid. Check that you copied all of it.')
+        : errorMessage(error.code, error.message),
     );
     token.select();
   } catch {
-    showProblem('No connection to the agent.');
+    showProblem(t('No connection to the agent.'));
   } finally {
     send.disabled = false;
   }

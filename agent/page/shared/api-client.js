@@ -1,5 +1,6 @@
 /** Sends requests to the agent. Failures are thrown as ApiError, with a text for the operator. */
 import { browserId } from './browser-id.js';
+import { errorMessage, fromAgent, t } from './language.js';
 import { toLogin } from './user.js';
 
 const defaultTimeoutMs = 15_000;
@@ -11,10 +12,16 @@ export class ApiError extends Error {
     this.code = code;
     this.remedy = remedy;
   }
-  /** What happened and what to do, for the operator. */
+  /** What happened and what to do, for the operator, with the code, which is the same in every language. */
   get text() {
-    return this.remedy ? `${this.message} — ${this.remedy}` : this.message;
+    return problemText(this);
   }
+}
+
+/** @param {{code: string, message: string, remedy?: string}} error */
+function problemText({ code, message, remedy }) {
+  const what = errorMessage(code, message);
+  return `${remedy ? `${what} — ${fromAgent(remedy)}` : what} [${code}]`;
 }
 
 /** @param {unknown} error */
@@ -50,8 +57,8 @@ async function request(path, options, timeoutMs = defaultTimeoutMs) {
     setConnection(false);
     throw new ApiError({
       code: 'link-lost',
-      message: 'no connection to the agent',
-      remedy: 'nothing was changed',
+      message: t('no connection to the agent'),
+      remedy: t('nothing was changed'),
     });
   }
   setConnection(true);
@@ -59,7 +66,10 @@ async function request(path, options, timeoutMs = defaultTimeoutMs) {
   if (response.status === 401) toLogin();
   const body = await response.json().catch(() => undefined);
   throw new ApiError(
-    body?.error ?? { code: 'internal', message: `the agent answered with status ${response.status}` },
+    body?.error ?? {
+      code: 'internal',
+      message: t('the agent answered with status {status}', { status: String(response.status) }),
+    },
   );
 }
 
@@ -107,7 +117,7 @@ export async function fetchImage(path) {
     await image.decode();
     return image;
   } catch {
-    throw new ApiError({ code: 'image-unreadable', message: 'the image cannot be read' });
+    throw new ApiError({ code: 'image-unreadable', message: t('the image cannot be read') });
   } finally {
     URL.revokeObjectURL(url);
   }

@@ -1,5 +1,6 @@
 /** Dialogs. The browser keeps the focus inside an open dialog and restores it afterwards. */
 import { find, h } from './dom.js';
+import { t } from './language.js';
 
 /** @import { Child } from './dom.js' */
 
@@ -48,7 +49,7 @@ export async function confirm(question) {
 export const confirmWithReason = (question) => ask(question, true);
 
 /** @param {Question} question @param {boolean} hasReason @returns {Promise<string | undefined>} */
-async function ask({ title, text, details = [], yes, no = 'Cancel', isDanger = false }, hasReason) {
+async function ask({ title, text, details = [], yes, no = t('Cancel'), isDanger = false }, hasReason) {
   /** @type {string | undefined} */
   let answer;
   const field = h('input', { name: 'reason', maxlength: 500, autocomplete: 'off' });
@@ -66,7 +67,7 @@ async function ask({ title, text, details = [], yes, no = 'Cancel', isDanger = f
     h(
       'form',
       { class: 'answers', onsubmit: accept },
-      hasReason && h('label', { class: 'field' }, h('span', {}, 'Reason (optional)'), field),
+      hasReason && h('label', { class: 'field' }, h('span', {}, t('Reason (optional)')), field),
       h(
         'div',
         { class: 'row' },

@@ -1,5 +1,5 @@
-/** Formats numbers, ages and times for people. */
-import { t } from './language.js';
+/** Formats numbers, ages and times for people, as in the language of the page. */
+import { locale, t, tn } from './language.js';
 
 /** @param {number} ms */
 export function ageOf(ms) {
@@ -10,34 +10,50 @@ export function ageOf(ms) {
   return t('{n} h ago', { n: Math.floor(seconds / 3600) });
 }
 
+/** @type {Map<number, Intl.NumberFormat>} */
+const formats = new Map();
+
+/** @param {number} value @param {number} [digits] after the decimal point */
+export function numberOf(value, digits = 0) {
+  let format = formats.get(digits);
+  if (!format) {
+    format = new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    formats.set(digits, format);
+  }
+  return format.format(value);
+}
+
 /** @param {number | null} share 0 to 1 */
 export function percentOf(share, digits = 1) {
-  return share === null ? '–' : `${(share * 100).toFixed(digits)} %`;
+  return share === null ? '–' : `${numberOf(share * 100, digits)} %`;
 }
 
-/** 12345 → 12 345, with a thin space that does not break. @param {number} count */
-export function countOf(count) {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, '\u202f');
-}
+/** 12345 → 12,345 in English. @param {number} count */
+export const countOf = (count) => numberOf(count);
 
-/** @param {number} count @param {string} one @param {string} [many] */
-export const counted = (count, one, many = `${one}s`) => `${countOf(count)} ${count === 1 ? one : many}`;
+/** "3 parts", for a number that stands alone. @param {number} count @param {string} one @param {string} [many] */
+export const counted = (count, one, many = `${one}s`) => tn(`{n} ${one}`, `{n} ${many}`, count);
 
 /** @param {string} text */
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+const dateAndTime = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
+const dayAndTime = new Intl.DateTimeFormat(locale, {
+  month: 'short',
+  day: 'numeric',
+  hour: 'numeric',
+  minute: '2-digit',
+});
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
+
 /** @param {string | null | undefined} iso @returns {string} empty for no time */
-export function timeOf(iso) {
-  if (!iso) return '';
-  return new Date(iso).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
-}
+export const timeOf = (iso) => (iso ? dateAndTime.format(new Date(iso)) : '');
 
 /** Like `timeOf`, without the year. @param {string} iso */
-export function shortTimeOf(iso) {
-  return new Date(iso).toLocaleString([], {
-    month: 'short',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: '2-digit',
-  });
-}
+export const shortTimeOf = (iso) => dayAndTime.format(new Date(iso));
+
+/** Time of day only. @param {string} iso */
+export const clockOf = (iso) => clock.format(new Date(iso));
+
+/** The parts of a list that are not empty, with dots between them. @param {...(string | false | null | undefined)} texts */
+export const listed = (...texts) => texts.filter(Boolean).join(' · ');

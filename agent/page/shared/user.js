@@ -1,10 +1,15 @@
 /** The user of this page and their role. The agent enforces roles; the page only hides what the agent would refuse. */
 import { byId, h } from './dom.js';
+import { listed } from './format.js';
+import { t } from './language.js';
 
 /** @import { UserView } from '../../http/views.ts' */
 
 /** Until the agent has answered, every control is shown. @type {{name: string, role: UserView['role'], canChange: boolean}} */
 export const user = { name: '', role: 'engineer', canChange: true };
+
+/** @type {Record<UserView['role'], string>} */
+const roleWords = { viewer: t('viewer'), operator: t('operator'), engineer: t('engineer') };
 
 /** Opens the login page, which returns to this page afterwards. */
 export function toLogin() {
@@ -37,8 +42,8 @@ export async function showUser() {
   document.body.dataset.role = session.role;
   const box = byId('user');
   box.hidden = !session.tokens;
-  box.replaceChildren(h('span', {}, `${session.name} · ${session.role}`));
+  box.replaceChildren(h('span', {}, listed(session.name, roleWords[session.role])));
   if (session.session) {
-    box.append(h('button', { class: 'log-out', type: 'button', onclick: logOut }, 'Log out'));
+    box.append(h('button', { class: 'log-out', type: 'button', onclick: logOut }, t('Log out')));
   }
 }

@@ -4,6 +4,7 @@
  */
 import { get } from './api-client.js';
 import { h } from './dom.js';
+import { t } from './language.js';
 
 /** @import { PlacesView } from '../../http/views.ts' */
 /** @typedef {{readonly width: number, readonly height: number}} Size */
@@ -93,9 +94,9 @@ export const whereLegend = () =>
   h(
     'p',
     { class: 'where-legend' },
-    'usual ',
+    `${t('usual')} `,
     h('span', { class: 'where-scale', 'aria-hidden': 'true' }),
-    ' unusual',
+    ` ${t('unusual')}`,
   );
 
 /** Whether the layer is shown; stored in each browser. */
@@ -110,9 +111,9 @@ export const whereShown = {
 
 /** A button that shows and hides the layer. @param {() => void} onChange */
 export function whereButton(onChange) {
-  const button = h('button', { class: 'button where-button', type: 'button' }, 'Show where');
+  const button = h('button', { class: 'button where-button', type: 'button' }, t('Show where'));
   const draw = () => button.setAttribute('aria-pressed', String(whereShown.value));
-  button.title = 'Show where the defect is';
+  button.title = t('Show where the defect is');
   button.addEventListener('click', () => {
     whereShown.value = !whereShown.value;
     draw();
