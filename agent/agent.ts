@@ -18,7 +18,6 @@ import { createControl } from './control.ts';
 import { Inspections } from './inspections.ts';
 import { Closer } from './lifecycle/closer.ts';
 import type { Liveness } from './lifecycle/liveness.ts';
-import { applyLive } from './live-settings.ts';
 import { openCalibrationStage } from './stages/calibration.ts';
 import { openCameras } from './stages/cameras.ts';
 import { type CoreDeps, createCore } from './stages/core.ts';
@@ -38,8 +37,6 @@ export interface Agent extends AsyncDisposable {
   readonly liveness: Liveness;
   /** Rejects when an inspection cannot continue; never resolves. */
   readonly failed: Promise<never>;
-  /** Applies the settings that can change without a restart (live-settings.ts). @throws QcError camera-region */
-  apply(next: Config): Promise<void>;
 }
 
 /**
@@ -95,7 +92,6 @@ export async function openAgent(config: Config, deps: CoreDeps): Promise<Agent> 
     url: http.url,
     station,
     liveness,
-    apply: (next) => applyLive(next, { recipes: model.recipes, cameras: inspections }),
     failed: new Promise((_, reject) => {
       for (const inspection of running) inspection.catch(reject);
       storage.refused.catch(reject);

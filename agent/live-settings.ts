@@ -2,14 +2,14 @@
 import type { Config, TriggerConfig } from '../config/schema.ts';
 import type { Recipes } from './recipes/recipes.ts';
 
-/** Regions of cameras and recipes; `enter`, `leave` and `relearnAfterMs` of a camera whose trigger stays `presence`. */
-const live =
-  /^(cameras\.[^.]+\.(region(\.\w+)?|trigger\.(enter|leave|relearnAfterMs))|recipes\.[^.]+\.cameras\.[^.]+(\.region(\.\w+)?)?)$/;
-
-/** Whether a changed setting takes effect without a restart. @param path dotted, as `cameras.top.region.x` */
-export function appliesLive(path: string): boolean {
-  return live.test(path);
-}
+/** What `applyLive` applies: keys with * for any name. The trigger of the camera must be `presence` and stay so. */
+export const liveCameraKeys = [
+  'cameras.*.region',
+  'cameras.*.trigger.enter',
+  'cameras.*.trigger.leave',
+  'cameras.*.trigger.relearnAfterMs',
+  'recipes.*.cameras',
+] as const;
 
 export interface LiveSettingsDeps {
   readonly recipes: Pick<Recipes, 'useRegions'>;
@@ -17,7 +17,7 @@ export interface LiveSettingsDeps {
 }
 
 /**
- * Applies what `appliesLive` names; resolves when every camera that is up crops to its region. A part in view is delivered
+ * Applies `liveCameraKeys`; resolves when every camera that is up crops to its region. A part in view is delivered
  * as seen so far before its region changes; another region learns its empty background anew.
  * @param next the checked configuration
  * @throws QcError camera-region if a region is too small for the image of its camera; then nothing is changed

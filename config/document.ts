@@ -27,10 +27,10 @@ export interface ConfigDocument {
 
 /**
  * Reads a configuration file.
+ * @param text its content; default: read from the file
  * @throws ConfigError if there is no file, or it is not one YAML mapping.
  */
-export function readDocument(file: string): ConfigDocument {
-  const text = readText(file);
+export function readDocument(file: string, text: string = readText(file)): ConfigDocument {
   const lines = new LineCounter();
   // prettyErrors would quote the source line, which may contain a password.
   const document = parseDocument(text, {
@@ -71,7 +71,8 @@ export function readDocument(file: string): ConfigDocument {
   };
 }
 
-function readText(file: string): string {
+/** @throws ConfigError if it cannot be read */
+export function readText(file: string): string {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);

@@ -2,14 +2,17 @@
 import { parse } from 'yaml';
 import type { Problem } from './problems.ts';
 import { childrenOf, configTree, type KeyNode, nearest, type Path } from './tree.ts';
+import { isObject } from './yaml-text.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Overlay {
   /** The values of the file, overridden by those of the environment; the object of the file is not changed. */
   readonly value: Record<string, unknown>;
-  /** The variable that decided a key or something below or above it. */
+  /** The variable that decided a key or something above it. */
   variable(path: Path): string | undefined;
+  /** All variables, by the dotted key that each decided. */
+  readonly variables: ReadonlyMap<string, string>;
   readonly problems: readonly Problem[];
 }
 
@@ -65,6 +68,7 @@ export function overlayEnvironment(fromFile: Record<string, unknown>, env: Envir
   return {
     value,
     problems,
+    variables,
     variable(path) {
       for (let depth = path.length; depth > 0; depth--) {
         const variable = variables.get(path.slice(0, depth).join('.'));
@@ -148,6 +152,4 @@ function copy(value: unknown): unknown {
 }
 
 const fold = (name: string) => name.toLowerCase().replaceAll('-', '_');
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const member = (value: unknown, key: string) => (isObject(value) ? value[key] : undefined);

@@ -5,6 +5,17 @@
 export const errors = {
   // configuration
   'config-invalid': { exit: 2, remedy: 'correct the named key in the file' },
+  'config-changed': { exit: 1, remedy: 'reload the settings: someone else has changed the file meanwhile' },
+  'config-from-environment': {
+    exit: 1,
+    remedy: 'change or remove the variable where the agent is started, and restart the agent',
+  },
+  'config-not-editable': { exit: 1, remedy: 'change this key with a text editor' },
+  'config-not-writable': {
+    exit: 1,
+    remedy:
+      'allow the user who runs the agent to write the file and its folder, or change the file where it is managed (docs/deploy.md)',
+  },
   // model
   'model-missing': { exit: 3, remedy: 'check model.base, or pull or import the base' },
   'model-damaged': { exit: 3, remedy: 'copy the file again; its hash must match its manifest' },

@@ -1,5 +1,6 @@
 /** Loads a YAML file and the environment into a complete, frozen Config, or reports everything that is wrong. */
 
+import type { z } from 'zod';
 import { cameraSchema } from './camera-schema.ts';
 import { check } from './check.ts';
 import { readDocument } from './document.ts';
@@ -28,23 +29,45 @@ import { configTree, nodeAt, type Path } from './tree.ts';
  * @param onWarning called for settings that work but should be corrected (a password file that everybody can read)
  * @throws ConfigError listing every problem with position, key and remedy; it never quotes a secret
  */
-export function loadConfig(
-  file: string,
+export function loadConfig(file: string, env: Environment, onWarning?: (text: string) => void): Config {
+  return loadText({ file }, env, onWarning).config;
+}
+
+export interface ConfigText {
+  /** Relative paths are relative to it. */
+  readonly file: string;
+  /** Default: the content of the file. */
+  readonly text?: string;
+}
+
+export interface LoadedText {
+  readonly config: Config;
+  /** The settings as written, with defaults filled in and without secrets of the environment; paths as written. */
+  readonly written: z.output<typeof configSchema>;
+  /** The variables of the environment that decided keys, by dotted key. */
+  readonly variables: ReadonlyMap<string, string>;
+}
+
+/** As `loadConfig`, of a text that may not be in the file yet. */
+export function loadText(
+  source: ConfigText,
   env: Environment,
   onWarning: (text: string) => void = () => undefined,
-): Config {
+): LoadedText {
   try {
-    return load(file, env, onWarning);
+    return load(source, env, onWarning);
   } catch (error) {
     // Parser and checks recurse per level; the stack suffices for any real configuration.
     if (!(error instanceof RangeError)) throw error;
     const remedy = 'start from config/agent.yaml, the commented example';
-    throw new ConfigError([{ where: file, key: '', what: 'the values are nested too deeply', remedy }]);
+    throw new ConfigError([
+      { where: source.file, key: '', what: 'the values are nested too deeply', remedy },
+    ]);
   }
 }
 
-function load(file: string, env: Environment, onWarning: (text: string) => void): Config {
-  const document = readDocument(file);
+function load({ file, text }: ConfigText, env: Environment, onWarning: (text: string) => void): LoadedText {
+  const document = readDocument(file, text);
   const overlay = overlayEnvironment(document.value, env);
   const raw = emptySections(overlay.value);
   const problems: Problem[] = [...document.duplicates, ...overlay.problems];
@@ -72,7 +95,11 @@ function load(file: string, env: Environment, onWarning: (text: string) => void)
   const resolved = resolveSections(raw, scope);
   if (!parsed.success || problems.length > 0) throw new ConfigError(inOrder(firstOfEach(problems)));
   // Without problems, every section was resolved.
-  return freeze({ ...parsed.data, ...(resolved as Config) });
+  return {
+    config: freeze({ ...parsed.data, ...(resolved as Config) }),
+    written: parsed.data,
+    variables: overlay.variables,
+  };
 }
 
 /**
@@ -128,7 +155,8 @@ function inOrder(problems: readonly Problem[]): Problem[] {
   return [...problems].sort((a, b) => (line(a) === line(b) ? 0 : line(a) - line(b)));
 }
 
-function freeze<T>(value: T): T {
+/** Freezes a value and everything in it. */
+export function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null) {
     for (const below of Object.values(value)) freeze(below);
     Object.freeze(value);

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 
+import type { Environment } from '../../config/environment.ts';
 import { loadConfig } from '../../config/load.ts';
 import { version } from '../../config/package.ts';
 import { openAgent } from '../agent.ts';
@@ -30,20 +31,33 @@ export function addRun(program: Command): void {
 async function run(file: string, profile: string | undefined): Promise<void> {
   const signal = untilSignal();
   collectPixelsEarly();
-  const warnings: string[] = [];
   const env = profile === undefined ? environment : { ...environment, QC_MODEL__PROFILE: resolve(profile) };
+  while (await wantsRestart(resolve(file), env, signal));
+}
+
+/** Runs until a signal, or until somebody requests a restart. @returns whether to run again with the changed file */
+async function wantsRestart(file: string, env: Environment, signal: AbortSignal): Promise<boolean> {
+  const warnings: string[] = [];
   const config = loadConfig(file, env, (warning) => warnings.push(warning));
   const log = openLog(config.log, isWatched, { station: config.station });
   for (const warning of warnings) log.warn(warning);
   await using manager = openServiceManager(environment, { log, pid });
   manager.status('starting');
-  await using agent = await openAgent(config, { log, version });
+  const restart = new AbortController();
+  const source = { file, env, restart: () => restart.abort() };
+  await using agent = await openAgent(config, { log, version, source });
   agent.station.onChange(() => manager.status(agent.station.line));
   manager.status(agent.station.line);
   manager.ready(() => agent.liveness.hang());
-  await Promise.race([aborted(signal), agent.failed]);
+  await Promise.race([aborted(AbortSignal.any([signal, restart.signal])), agent.failed]);
+  if (!signal.aborted) {
+    log.info('restarting with the changed configuration: started parts are finished and delivered first');
+    return true;
+  }
   manager.stopping();
+  const { profile } = config.model;
   if (profile !== undefined)
     log.info(`the profile was written to ${profile}: open it in Perfetto (ui.perfetto.dev)`);
   log.info('stopping: started parts are finished and delivered first');
+  return false;
 }

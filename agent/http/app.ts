@@ -19,6 +19,7 @@ import { createGate, createRecorder } from './record.ts';
 import { addAudit } from './routes/audit.ts';
 import { addClassify } from './routes/classify.ts';
 import { addCommands } from './routes/commands.ts';
+import { addConfig } from './routes/config.ts';
 import { addEvents } from './routes/events.ts';
 import { addEvidence } from './routes/evidence.ts';
 import { addHealth } from './routes/health.ts';
@@ -115,6 +116,7 @@ export async function buildApp(config: HttpConfig, access: AccessFiles, deps: Ht
     addRecipes(routes, deps);
     addClassify(routes, deps);
     addEvents(routes, deps);
+    if (deps.settings) addConfig(routes, deps.settings);
     if (deps.calibration) {
       addCalibration(routes, { calibration: deps.calibration, errorBody, whoIs: personOf });
     }

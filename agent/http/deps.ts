@@ -9,6 +9,7 @@ import type { Classification } from '../live-model.ts';
 import type { CommandHandlers } from '../publish/commands.ts';
 import type { Handshake, Result, Status } from '../publish/messages.ts';
 import type { RecipeView } from '../recipes/recipes.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { Recent } from './recent.ts';
 import type { CameraView } from './views.ts';
 
@@ -45,6 +46,8 @@ export interface HttpDeps {
   readonly audit: Pick<Audit, 'record' | 'ready' | 'read'>;
   /** Reports what is wrong with tokens or certificate; an empty text withdraws it. */
   onNotice(what: 'tokens' | 'certificate', text: string): void;
+  /** The configuration file; without it its routes do not exist. */
+  readonly settings?: Settings | undefined;
   /** Labels, training and versions; without it their routes do not exist. */
   readonly calibration?: Calibration | undefined;
 }

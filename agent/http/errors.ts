@@ -10,6 +10,11 @@ export const errorBody = z.object({
 });
 
 const statusByCode: Partial<Record<ErrorCode, number>> = {
+  'config-invalid': 400,
+  'config-changed': 409,
+  'config-from-environment': 409,
+  'config-not-editable': 409,
+  'config-not-writable': 409,
   'http-unauthorized': 401,
   'http-forbidden': 403,
   'http-origin-refused': 403,

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import type { Calibration } from '../../calibration/calibration.ts';
 import { httpSchema } from '../../config/http-schema.ts';
+import type { Settings } from '../settings/settings.ts';
 import { buildApp } from './app.ts';
 import type { HttpDeps } from './deps.ts';
 import { createRecent } from './recent.ts';
@@ -33,6 +34,7 @@ async function openApiDocument(): Promise<string> {
     watch: none,
     onNotice: none,
     audit: { record: none, ready: none, read: none },
+    settings: new Proxy({} as Settings, { get: () => none }),
     calibration: new Proxy({} as Calibration, { get: () => none }),
   };
   const app = await buildApp(httpSchema.parse({}), {}, deps);

@@ -8,12 +8,16 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Name of the change in the audit log; default: its method and route. False: the route changes nothing. */
     audit?: string | false;
+    /** The body may contain secrets: only what the handler sets as `facts` is recorded. */
+    hasSecrets?: true;
     /** The change is made even if it cannot be recorded at once: it withdraws rights or parts, or only logs in. */
     alwaysAllowed?: true;
   }
   interface FastifyRequest {
     /** Code of the error that it failed with. */
     failure?: string;
+    /** What to record instead of the parameters and the body. */
+    facts?: AuditDraft['what'];
   }
 }
 
@@ -37,10 +41,15 @@ export function createRecorder(audit: Pick<Audit, 'record'>, hasTokens: boolean)
       ...whoIs(request, hasTokens),
       action,
       // The details of an unauthorized request are not recorded.
-      what: action === 'login' ? {} : factsOf(request.params, request.query, request.body),
+      what: action === 'login' ? {} : (request.facts ?? requestFacts(request)),
       ...outcomeOf(request.failure, reply.statusCode),
     });
   };
+}
+
+/** A body that was refused before its handler ran may contain secrets if the route takes some. */
+function requestFacts({ params, query, body, routeOptions }: FastifyRequest): AuditDraft['what'] {
+  return routeOptions.config.hasSecrets ? {} : factsOf(params, query, body);
 }
 
 function actionOf(request: FastifyRequest): string | undefined {

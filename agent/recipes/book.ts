@@ -23,10 +23,12 @@ export interface RecipeBook {
 /** The part of the configuration that contains regions. */
 export type RegionSettings = Pick<Config, 'recipes' | 'cameras'>;
 
-export function openBook({ recipes, cameras }: RegionSettings): RecipeBook {
+/** @param config its recipes are read at each call: their thresholds change while the line runs */
+export function openBook(config: RegionSettings): RecipeBook {
+  const { recipes, cameras } = config;
   let regions: RegionSettings = { recipes, cameras };
   const names = [defaultRecipe, ...Object.keys(recipes)];
-  const of = (recipe: string, all = recipes): RecipeConfig | undefined =>
+  const of = (recipe: string, all = config.recipes): RecipeConfig | undefined =>
     Object.hasOwn(all, recipe) ? all[recipe] : undefined;
   return {
     names,

@@ -2,6 +2,7 @@
 import { openInspection } from '../inspection.ts';
 import type { Inspections } from '../inspections.ts';
 import { Closer } from '../lifecycle/closer.ts';
+import { applyLive, liveCameraKeys } from '../live-settings.ts';
 import { cameraObserver, handshakeObserver } from '../metrics/observers.ts';
 import type { Core } from './core.ts';
 import type { ModelStage } from './model.ts';
@@ -16,7 +17,7 @@ export interface CamerasDeps {
 
 /** An unreachable camera is not an error. Closing gives every started part its result, then closes the cameras. */
 export async function openCameras(
-  { config, log, metrics, station, liveness }: Core,
+  { config, live, log, metrics, station, liveness }: Core,
   { model, publish, inspections }: CamerasDeps,
 ): Promise<AsyncDisposable> {
   await using opened = new Closer();
@@ -41,5 +42,8 @@ export async function openCameras(
     metrics.watchCamera(camera, () => feed);
     liveness.loop(`the reading of camera ${camera}`, feed.maxSilenceMs, () => feed.lastActiveAt);
   }
+  live.takesLive(liveCameraKeys, () =>
+    applyLive(live.current, { recipes: model.recipes, cameras: inspections }),
+  );
   return opened.move();
 }

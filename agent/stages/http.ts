@@ -3,6 +3,7 @@ import type { StationCalibration } from '../../calibration/station/calibration.t
 import type { Control } from '../control.ts';
 import { type Http, openHttp } from '../http/http.ts';
 import type { Inspections } from '../inspections.ts';
+import { createSettings } from '../settings/settings.ts';
 import type { Core } from './core.ts';
 import type { ModelStage } from './model.ts';
 import type { Records } from './records.ts';
@@ -17,7 +18,7 @@ export interface HttpStageDeps {
 
 /** @throws QcError as `openHttp` */
 export function openHttpStage(
-  { config, log, metrics, station, liveness }: Core,
+  { config, log, metrics, station, liveness, live, source }: Core,
   { records, model, calibration, control, inspections }: HttpStageDeps,
 ): Promise<Http> {
   const { recent, past, evidence, audit } = records;
@@ -30,6 +31,7 @@ export function openHttpStage(
     evidence,
     audit,
     calibration,
+    ...(source && { settings: createSettings({ ...source, live }) }),
     commands: control,
     recipes: () => model.recipes.list(),
     handshakes: () => inspections.handshakes,

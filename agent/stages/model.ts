@@ -25,10 +25,13 @@ export interface ModelStage extends AsyncDisposable {
  * @throws QcError recipe-unknown, data-damaged
  */
 export async function openModel(
-  { config, log, metrics, station, liveness }: Core,
+  { config, live: settings, log, metrics, station, liveness }: Core,
   cameras: ReadonlyMap<string, RecipeCamera>,
 ): Promise<ModelStage> {
   const book = openBook(config);
+  settings.takesLive(['labels.good', 'thresholds', 'recipes.*.thresholds', 'recipes.*.description'], () =>
+    station.changed(),
+  );
   const inForce = await openRecipeInForce(book, config.storage.directory);
   let live: LiveModel | undefined;
   const loading = openLiveModel(config, {

@@ -59,21 +59,28 @@ const maxShown = 9;
 
 /** Takes no lock and starts no process before someone labels, trains or requests a heat map. */
 export function openCalibration(
-  { model, labels: { good }, thresholds, storage, training, recipes }: JobConfig & Pick<Config, 'recipes'>,
+  config: JobConfig & Pick<Config, 'recipes'>,
   deps: CalibrationDeps,
 ): StationCalibration {
+  const { model, storage, training } = config;
   const { metrics, past } = deps;
   const log = deps.log.child({ component: 'calibration' });
   // One thread, to leave the processor to the line.
   const jobs: JobConfig = {
     model: { ...model, threads: 1 },
-    labels: { good },
-    thresholds,
+    get labels() {
+      return { good: config.labels.good };
+    },
+    get thresholds() {
+      return config.thresholds;
+    },
     storage,
     training,
   };
   const labels = openLabels(storage.directory, {
-    good,
+    get good() {
+      return config.labels.good;
+    },
     metrics,
     past,
     random: Math.random,
@@ -87,7 +94,7 @@ export function openCalibration(
   const explainer = createExplainer(jobs);
   const shadow = createShadow(metrics);
   /** Labels in the order of their number keys, which must not change while people label. */
-  let names: readonly string[] = good;
+  let names: readonly string[] = config.labels.good;
 
   async function showScore(version: string): Promise<void> {
     const report = await versions.report(version).catch(() => undefined);
@@ -176,7 +183,8 @@ export function openCalibration(
       const judging = all.find((one) => one.active);
       const active = judging?.version ?? null;
       // A label that was renamed is no longer offered, even if the active head knows it.
-      const inUse = [...names, ...(judging?.labels ?? []), ...dataset.counts.keys()];
+      const { good } = config.labels;
+      const inUse = [...names, ...good, ...(judging?.labels ?? []), ...dataset.counts.keys()];
       names = [...new Set(inUse)].filter((name) => good.includes(name) || !dataset.retired.has(name));
       const undo = undoView(dataset, author);
       return {
@@ -250,7 +258,7 @@ export function openCalibration(
     relabel: (ids, label, author) => labels.relabel(ids, label, author),
     remove: (ids, author) => labels.remove(ids, author),
     async changeLabel(change, author, isDryRun) {
-      const users = labelUsers({ labels: { good }, recipes }, await versions.list());
+      const users = labelUsers(config, await versions.list());
       const done = await labels.changeLabel(change, users, author, isDryRun);
       if (!isDryRun && 'to' in change) {
         // The new name has the number key of the old one.

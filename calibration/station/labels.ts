@@ -122,21 +122,20 @@ interface Labelled {
   readonly by: string;
 }
 
-export function openLabels(
-  directory: string,
-  { good, metrics, minFreeBytes, past, random, onNotice }: LabelsDeps,
-): Labels {
-  const desk = createDatasetDesk(directory, { onNotice, labels: good });
+export function openLabels(directory: string, deps: LabelsDeps): Labels {
+  const { metrics, minFreeBytes, past, random, onNotice } = deps;
+  const desk = createDatasetDesk(directory, { onNotice, labels: deps.good });
   let counts: ReadonlyMap<string, number> = new Map();
   let sorted:
     | { readonly of: readonly LabelledFrame[]; readonly frames: readonly LabelledFrame[] }
     | undefined;
-  const hasDefects = () => [...counts].some(([label, count]) => !good.includes(label) && count >= minFrames);
+  const hasDefects = () =>
+    [...counts].some(([label, count]) => !deps.good.includes(label) && count >= minFrames);
   const queue = createQueue({
     random,
     countOf: (label) => counts.get(label) ?? 0,
     // While training uses good parts only, more of them guarantee fewer false alarms.
-    wantedOf: (label) => (good.includes(label) && !hasDefects() ? wantedGood : undefined),
+    wantedOf: (label) => (deps.good.includes(label) && !hasDefects() ? wantedGood : undefined),
   });
   const saved = createSavedQueue(join(directory, 'calibration', 'candidates'), {
     queue: () => queue.list(),
@@ -217,7 +216,7 @@ export function openLabels(
   /** @throws QcError marks-on-good */
   function checkMarks(label: string, marks: readonly Mark[]): void {
     const name = normalise(label);
-    if (marks.length === 0 || !good.includes(name)) return;
+    if (marks.length === 0 || !deps.good.includes(name)) return;
     throw new QcError(
       'marks-on-good',
       `"${name}" means a good part, and ${marks.length} defects are marked on it`,

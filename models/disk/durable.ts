@@ -3,12 +3,18 @@ import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { platform } from 'node:process';
 
-/** Writes a temporary file, syncs it and renames it. @throws file system errors; the file is then unchanged */
-export async function writeDurably(file: string, content: string | Uint8Array): Promise<void> {
+/**
+ * Writes a temporary file, syncs it and renames it.
+ * @param mode permissions of the file; default: those of a new file
+ * @throws file system errors; the file is then unchanged
+ */
+export async function writeDurably(file: string, content: string | Uint8Array, mode?: number): Promise<void> {
   const draft = `${file}.draft`;
   try {
-    const handle = await open(draft, 'w');
+    const handle = await open(draft, 'w', mode);
     try {
+      // The mask of the process may have removed permissions, and the draft of a killed process keeps its own.
+      if (mode !== undefined) await handle.chmod(mode);
       await handle.writeFile(content);
       await handle.sync();
     } finally {

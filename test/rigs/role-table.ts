@@ -59,6 +59,10 @@ export const roleTable: Readonly<Record<string, Least>> = {
   'POST /api/v1/models/shadow': 'operator',
   'POST /api/v1/models/{version}/discard': 'operator',
 
+  'GET /api/v1/config': 'engineer',
+  'POST /api/v1/config/check': 'engineer',
+  'PATCH /api/v1/config': 'engineer',
+  'POST /api/v1/restart': 'engineer',
   'POST /api/v1/bases/pull': 'engineer',
   'POST /api/v1/bases/pull/cancel': 'engineer',
   'POST /api/v1/bases/import': 'engineer',
@@ -74,6 +78,7 @@ export const roleTable: Readonly<Record<string, Least>> = {
 /** Requests other than GET that are not recorded: they change nothing or occur for every part. */
 export const notRecorded: readonly string[] = [
   'POST /api/v1/classify',
+  'POST /api/v1/config/check',
   'POST /api/v1/trigger',
   'POST /api/v1/acknowledge',
   // Its own code records it, because its body is a secret.

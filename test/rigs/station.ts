@@ -9,8 +9,11 @@ import { createRecent, type RecentStore } from '../../agent/http/recent.ts';
 import type { CameraView } from '../../agent/http/views.ts';
 import { createMetrics } from '../../agent/metrics/metrics.ts';
 import type { Result, Status } from '../../agent/publish/messages.ts';
+import { LiveConfig } from '../../agent/settings/live-config.ts';
+import { createSettings, type Settings } from '../../agent/settings/settings.ts';
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 import { httpSchema } from '../../config/http-schema.ts';
+import { loadText } from '../../config/load.ts';
 import type { HttpConfig } from '../../config/schema.ts';
 import type { Frame, Image } from '../../models/image.ts';
 import { frameTimes } from './frame-times.ts';
@@ -112,9 +115,18 @@ export async function openStationRig(
       read: async () => [],
     },
     onNotice: (what, text) => void rig.notices.set(what, text),
+    settings: noSettings(),
   };
   const http = await openHttp(httpSchema.parse({ port: 0, ...config }), deps);
   return Object.assign(rig, { http, [Symbol.asyncDispose]: () => http[Symbol.asyncDispose]() });
+}
+
+/** Settings of a file that does not exist. */
+function noSettings(): Settings {
+  const file = '/nowhere/agent.yaml';
+  const text = 'station: press-3\ncameras: { top: { url: "rtsp://h/a" } }\n';
+  const live = new LiveConfig(loadText({ file, text }, {}).config);
+  return createSettings({ file, env: {}, live, restart: () => undefined });
 }
 
 export function camera(name: string, over: Partial<CameraView> = {}): CameraView {
