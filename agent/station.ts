@@ -24,6 +24,24 @@ export interface StationSources {
     | undefined;
 }
 
+/** Why the station does not inspect as it should. */
+export interface Limit {
+  readonly kind: 'camera' | 'model' | 'storage' | 'broker' | 'degraded';
+  /** What is affected, such as `camera top`; the same while it lasts. */
+  readonly cause: string;
+  readonly reason: string;
+  /** Whether parts cannot be judged because of it. */
+  readonly stops: boolean;
+}
+
+/** What judges the parts. */
+export interface StationFacts {
+  /** Model version, or `none`. */
+  readonly model: string;
+  readonly recipe: string;
+  readonly mode: 'inspection' | 'calibration';
+}
+
 /** Time for cameras and broker to come up before the station counts as degraded instead of starting, ms. */
 const startingMs = 10_000;
 
@@ -119,6 +137,34 @@ export class Station {
       if (remarks) failing.push(`camera ${camera}: ${remarks}`);
     }
     return [...failing, ...this.#notices.values()];
+  }
+
+  /** What limits the inspection now; at most one for each cause. */
+  get limits(): Limit[] {
+    const kinds = { broker: 'broker', outbox: 'storage', model: 'model' } as const;
+    const failing = this.checks
+      .filter(({ ready }) => !ready)
+      .map(({ name, reason }): Limit => {
+        const kind = Object.hasOwn(kinds, name) ? kinds[name as keyof typeof kinds] : 'camera';
+        return { kind, cause: name, reason, stops: kind === 'camera' || kind === 'model' };
+      });
+    const model = this.#sources.model();
+    // Without a fault it runs, but has no head that can tell good from bad.
+    if (model?.notice && model.fault === undefined)
+      failing.push({ kind: 'model', cause: 'model', reason: model.notice, stops: true });
+    const remarks = this.#sources
+      .cameras()
+      .map(({ camera, remarks }) => [`image of camera ${camera}`, remarks] as const);
+    for (const [cause, reason] of [...remarks, ...this.#notices])
+      if (reason) failing.push({ kind: 'degraded', cause, reason, stops: false });
+    return failing;
+  }
+
+  /** Undefined while the model loads. */
+  get facts(): StationFacts | undefined {
+    const model = this.#sources.model();
+    const mode = this.#calibrating ? 'calibration' : 'inspection';
+    return model && { model: model.version, recipe: this.#sources.recipe(), mode };
   }
 
   /** State and reasons in one line. */

@@ -8,6 +8,7 @@ import { httpSchema } from './http-schema.ts';
 import { modelSchema, type remoteSchema } from './model-schema.ts';
 import { mqttSchema } from './mqtt-schema.ts';
 import { areDistinct, fraction, labelName, name } from './schema-parts.ts';
+import { shiftsSchema } from './shifts-schema.ts';
 import { trainingSchema } from './training-schema.ts';
 
 export const stationSchema = name().describe(
@@ -48,6 +49,13 @@ export const storageSchema = z.strictObject({
     .max(100_000)
     .default(100)
     .describe('disk space for the audit log, MB; when it is full, the oldest tenth is deleted'),
+  statisticsDays: z
+    .number()
+    .int()
+    .min(1)
+    .max(4_000)
+    .default(400)
+    .describe('days that counts are kept for the line page; minutes for 14 days, then hours'),
   evidencePassShare: fraction
     .default(0.01)
     .describe('share of passed parts whose image is stored as evidence; all other parts are stored'),
@@ -130,6 +138,7 @@ export const configSchema = z.strictObject({
   training: trainingSchema
     .prefault({})
     .describe('how heads are trained, and the error rates that their thresholds must keep'),
+  shifts: shiftsSchema.prefault({}).describe('shifts, by which the line page groups its counts'),
   storage: storageSchema.prefault({}).describe('the data of the agent on disk'),
   log: z
     .strictObject({
@@ -152,6 +161,7 @@ export type CameraConfig = z.output<typeof cameraSchema>;
 export type TriggerConfig = z.output<typeof triggerSchema>;
 export type MqttConfig = z.output<typeof mqttSchema> & { topic: string; clientId: string };
 export type HttpConfig = z.output<typeof httpSchema>;
+export type ShiftsConfig = z.output<typeof shiftsSchema>;
 export type RecipeConfig = z.output<typeof recipeSchema>;
 export type StorageConfig = z.output<typeof storageSchema>;
 export type TrainingConfig = z.output<typeof trainingSchema>;

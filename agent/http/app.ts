@@ -28,6 +28,7 @@ import { addRecipes } from './routes/recipes.ts';
 import { addResults } from './routes/results.ts';
 import { addSession } from './routes/session.ts';
 import { addStation } from './routes/station.ts';
+import { addStatistics } from './routes/statistics.ts';
 import { createSessions } from './sessions.ts';
 import { minVersion, type ServedCertificate } from './tls.ts';
 import type { Tokens } from './tokens.ts';
@@ -112,6 +113,7 @@ export async function buildApp(config: HttpConfig, access: AccessFiles, deps: Ht
     addStation(routes, deps);
     addResults(routes, deps);
     addEvidence(routes, deps);
+    addStatistics(routes, deps);
     addCommands(routes, deps);
     addRecipes(routes, deps);
     addClassify(routes, deps);

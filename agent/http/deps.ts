@@ -10,6 +10,7 @@ import type { CommandHandlers } from '../publish/commands.ts';
 import type { Handshake, Result, Status } from '../publish/messages.ts';
 import type { RecipeView } from '../recipes/recipes.ts';
 import type { Settings } from '../settings/settings.ts';
+import type { Statistics } from '../statistics/statistics.ts';
 import type { Recent } from './recent.ts';
 import type { CameraView } from './views.ts';
 
@@ -29,6 +30,7 @@ export interface HttpDeps {
   readonly recent: Recent;
   readonly past: Pick<ResultHistory, 'picture' | 'result' | 'map'>;
   readonly evidence: Pick<Evidence, 'list'>;
+  readonly statistics: Pick<Statistics, 'report' | 'changes' | 'downtime'>;
   readonly commands: Pick<CommandHandlers, 'trigger' | 'acknowledge' | 'abort' | 'mode' | 'recipe'>;
   handshakes(): readonly Handshake[];
   /** Waits for the result of a job; undefined if it does not arrive in time. @throws QcError job-unknown */

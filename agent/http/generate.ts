@@ -23,6 +23,7 @@ async function openApiDocument(): Promise<string> {
     recent: createRecent(),
     past: { picture: none, result: none, map: none },
     evidence: { list: none },
+    statistics: { report: none, changes: none, downtime: none },
     commands: { trigger: none, acknowledge: none, abort: none, mode: none, recipe: none },
     handshakes: none,
     job: none,

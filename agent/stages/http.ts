@@ -21,7 +21,7 @@ export function openHttpStage(
   { config, log, metrics, station, liveness, live, source }: Core,
   { records, model, calibration, control, inspections }: HttpStageDeps,
 ): Promise<Http> {
-  const { recent, past, evidence, audit } = records;
+  const { recent, past, evidence, statistics, audit } = records;
   return openHttp(config.http, {
     station: config.station,
     log,
@@ -29,6 +29,7 @@ export function openHttpStage(
     recent,
     past,
     evidence,
+    statistics,
     audit,
     calibration,
     ...(source && { settings: createSettings({ ...source, live }) }),

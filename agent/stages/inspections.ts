@@ -25,7 +25,7 @@ export function startInspections(
   { config, metrics, station, liveness }: Core,
   { live, records, calibration, publish, inspections }: InspectingDeps,
 ): Promise<void>[] {
-  const { outbox, evidence, recent } = records;
+  const { outbox, evidence, statistics, recent } = records;
   const judging = liveness.job('the inference', maxJudgingMs, () => live.fault !== undefined);
   const storing = liveness.job('the storing of a result', maxStoringMs);
 
@@ -46,6 +46,7 @@ export function startInspections(
       metrics.partStored(result, putAt);
     },
     count(result) {
+      statistics.add(result);
       metrics.partInspected(result);
       metrics.partTimed(result);
     },

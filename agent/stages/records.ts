@@ -1,4 +1,4 @@
-/** Records of parts and changes: the outbox, evidence, the newest results, the audit log. */
+/** Records of parts and changes: the outbox, evidence, statistics, the newest results, the audit log. */
 import type { Config } from '../../config/schema.ts';
 import { type Audit, openAudit } from '../audit/audit.ts';
 import { type Evidence, openEvidence } from '../evidence/evidence.ts';
@@ -8,6 +8,7 @@ import { Closer } from '../lifecycle/closer.ts';
 import { type OutboxConfig, openOutbox } from '../publish/outbox/open.ts';
 import type { OutboxStore } from '../publish/outbox/outbox.ts';
 import { type MqttOutbox, openMqttOutbox } from '../publish/part-messages.ts';
+import { openStatistics, type Statistics } from '../statistics/statistics.ts';
 import type { Core } from './core.ts';
 
 export interface Records extends AsyncDisposable {
@@ -16,6 +17,8 @@ export interface Records extends AsyncDisposable {
   /** The queues of the outbox that are sent over MQTT. */
   readonly mqttOutbox: MqttOutbox;
   readonly evidence: Evidence;
+  /** Counts by shift, changes and downtimes. */
+  readonly statistics: Statistics;
   /** The newest results, in memory. */
   readonly recent: RecentStore;
   /** Results from memory and from evidence. */
@@ -23,7 +26,7 @@ export interface Records extends AsyncDisposable {
 }
 
 /** @throws QcError outbox-failed */
-export async function openRecords({ config, log, metrics, station }: Core): Promise<Records> {
+export async function openRecords({ config, live, log, version, metrics, station }: Core): Promise<Records> {
   await using opened = new Closer();
   const audit = opened.use(
     await openAudit(config.storage, { log, onFault: (text) => station.notice('audit', text) }),
@@ -36,6 +39,15 @@ export async function openRecords({ config, log, metrics, station }: Core): Prom
   const evidence = opened.use(
     openEvidence(config.storage, { log, metrics, onNotice: (text) => station.notice('evidence', text) }),
   );
+  const statistics = opened.use(
+    await openStatistics(config, {
+      log,
+      version,
+      onFault: (text) => station.notice('statistics', text),
+    }),
+  );
+  live.takesLive(['shifts']);
+  statistics.watch(station);
   const recent = createRecent();
   const all = opened.move();
   return {
@@ -43,6 +55,7 @@ export async function openRecords({ config, log, metrics, station }: Core): Prom
     outbox,
     mqttOutbox: openMqttOutbox(outbox),
     evidence,
+    statistics,
     recent,
     past: createResultHistory(recent, evidence),
     [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),

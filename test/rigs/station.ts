@@ -1,4 +1,7 @@
 /** The HTTP server over real sockets, with a scripted station instead of a line. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import sharp, { type Sharp } from 'sharp';
 import type { AuditDraft } from '../../agent/audit/entry.ts';
@@ -11,10 +14,11 @@ import { createMetrics } from '../../agent/metrics/metrics.ts';
 import type { Result, Status } from '../../agent/publish/messages.ts';
 import { LiveConfig } from '../../agent/settings/live-config.ts';
 import { createSettings, type Settings } from '../../agent/settings/settings.ts';
+import { openStatistics, type Statistics } from '../../agent/statistics/statistics.ts';
 import { type ErrorCode, QcError } from '../../config/errors.ts';
 import { httpSchema } from '../../config/http-schema.ts';
 import { loadText } from '../../config/load.ts';
-import type { HttpConfig } from '../../config/schema.ts';
+import { configSchema, type HttpConfig } from '../../config/schema.ts';
 import type { Frame, Image } from '../../models/image.ts';
 import { frameTimes } from './frame-times.ts';
 import { result, status } from './publisher.ts';
@@ -26,6 +30,8 @@ export interface StationRig extends AsyncDisposable {
   readonly notices: Map<string, string>;
   readonly http: Http;
   readonly recent: RecentStore;
+  /** On disk; with shifts in UTC. */
+  readonly statistics: Statistics;
   readonly log: string[];
   /** Images to classify, newest last. */
   readonly classified: Image[];
@@ -45,8 +51,19 @@ export async function openStationRig(
   const log: string[] = [];
   const metrics = createMetrics({ version: '0.1.0' });
   const recent = createRecent();
+  const directory = await mkdtemp(join(tmpdir(), 'qc-station-'));
+  const statistics = await openStatistics(
+    configSchema.parse({
+      station: 'press-3',
+      cameras: { top: { url: 'rtsp://127.0.0.1/camera' } },
+      shifts: { timeZone: 'UTC' },
+      storage: { directory },
+    }),
+    { log: pino({ level: 'silent' }), version: '0.1.0', onFault: () => undefined },
+  );
   const rig: Omit<StationRig, 'http' | typeof Symbol.asyncDispose> = {
     recent,
+    statistics,
     log,
     classified: [],
     triggered: [],
@@ -73,6 +90,7 @@ export async function openStationRig(
     log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
     metrics,
     recent,
+    statistics,
     commands: {
       async trigger(command) {
         failIfTold();
@@ -118,7 +136,14 @@ export async function openStationRig(
     settings: noSettings(),
   };
   const http = await openHttp(httpSchema.parse({ port: 0, ...config }), deps);
-  return Object.assign(rig, { http, [Symbol.asyncDispose]: () => http[Symbol.asyncDispose]() });
+  return Object.assign(rig, {
+    http,
+    async [Symbol.asyncDispose]() {
+      await http[Symbol.asyncDispose]();
+      await statistics[Symbol.asyncDispose]();
+      await rm(directory, { recursive: true, force: true });
+    },
+  });
 }
 
 /** Settings of a file that does not exist. */
