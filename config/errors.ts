@@ -369,6 +369,11 @@ export const errors = {
     remedy:
       'label more parts: ten good ones, or at least four of each label, good ones and bad ones (qc-agent dataset stats counts them)',
   },
+  'fine-tune-impossible': {
+    exit: 1,
+    remedy:
+      'train without --fine-tune, or choose a convolutional base such as resnet50-embedded (qc-agent models list)',
+  },
   // HTTP
   'http-tokens-missing': {
     exit: 2,

@@ -25,21 +25,7 @@ export interface Graph extends AsyncDisposable {
 
 /** Opens a model on the CPU. @throws errors of onnxruntime */
 export async function openGraph(model: OnnxModel | Uint8Array, options: GraphOptions): Promise<Graph> {
-  // Must be set before the runtime is loaded, as in worker.ts.
-  process.env.ORT_DISABLE_TELEMETRY = '1';
-  const { default: ort } = await import('onnxruntime-node');
-  ort.env.logLevel = 'fatal';
-  const bytes = model instanceof Uint8Array ? model : encodeModel(model);
-  const session = await ort.InferenceSession.create(bytes, {
-    executionProviders: ['cpu'],
-    intraOpNumThreads: options.threads,
-    interOpNumThreads: 1,
-    freeDimensionOverrides: options.dimensions,
-    logSeverityLevel: 4,
-    extra: {
-      session: { intra_op: { allow_spinning: '0' }, ...(bytesOverflow() && { x64quantprecision: '1' }) },
-    },
-  });
+  const { ort, session } = await openHere(model, options);
   async function outputsFor(values: Float32Array, wanted: readonly string[]) {
     // Lets the event loop process signals and messages between two inferences.
     await setImmediate();
@@ -57,4 +43,57 @@ export async function openGraph(model: OnnxModel | Uint8Array, options: GraphOpt
     },
     [Symbol.asyncDispose]: () => session.release(),
   };
+}
+
+export interface Values {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+/** A graph with several inputs of fixed shapes. */
+export interface Steps extends AsyncDisposable {
+  run(inputs: ReadonlyMap<string, Values>, wanted: readonly string[]): Promise<ReadonlyMap<string, Values>>;
+}
+
+/** @param threads CPU threads of one run; 0 = one per core. @throws errors of onnxruntime */
+export async function openSteps(model: OnnxModel, threads: number): Promise<Steps> {
+  const { ort, session } = await openHere(model, { threads, dimensions: {} });
+  return {
+    async run(inputs, wanted) {
+      await setImmediate();
+      const feeds = Object.fromEntries(
+        Array.from(inputs, ([name, { data, dims }]) => [name, new ort.Tensor('float32', data, dims)]),
+      );
+      const outputs = await session.run(feeds, wanted);
+      return new Map(
+        wanted.map((name) => [
+          name,
+          { data: outputs[name]!.data as Float32Array, dims: outputs[name]!.dims },
+        ]),
+      );
+    },
+    [Symbol.asyncDispose]: () => session.release(),
+  };
+}
+
+async function openHere(
+  model: OnnxModel | Uint8Array,
+  { threads, dimensions }: Pick<GraphOptions, 'threads' | 'dimensions'>,
+) {
+  // Must be set before the runtime is loaded, as in worker.ts.
+  process.env.ORT_DISABLE_TELEMETRY = '1';
+  const { default: ort } = await import('onnxruntime-node');
+  ort.env.logLevel = 'fatal';
+  const bytes = model instanceof Uint8Array ? model : encodeModel(model);
+  const session = await ort.InferenceSession.create(bytes, {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    freeDimensionOverrides: dimensions,
+    logSeverityLevel: 4,
+    extra: {
+      session: { intra_op: { allow_spinning: '0' }, ...(bytesOverflow() && { x64quantprecision: '1' }) },
+    },
+  });
+  return { ort, session };
 }

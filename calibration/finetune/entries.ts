@@ -1,0 +1,51 @@
+/**
+ * Entries of a block for all images, on disk: each image runs through the frozen part of the base once.
+ *
+ * Layout of a record: float16 [C,H,W] of the map, then float32 of the other tensors.
+ */
+import { type FileHandle, open } from 'node:fs/promises';
+import { packHalf, unpackHalf } from '../../models/onnx/tensors.ts';
+import type { Entry } from './block.ts';
+
+export interface Entries extends AsyncDisposable {
+  readonly count: number;
+  add(entry: Entry): Promise<void>;
+  /** Copies a record. @param map [C·H·W] @param others one row for each tensor */
+  read(index: number, map: Float32Array, others: readonly Float32Array[]): Promise<void>;
+}
+
+/** @param file continued if it exists @param sizes values of the map and of each other tensor */
+export async function openEntries(file: string, sizes: readonly [number, ...number[]]): Promise<Entries> {
+  const [mapSize, ...otherSizes] = sizes;
+  const mapBytes = 2 * mapSize;
+  const bytes = mapBytes + 4 * otherSizes.reduce((a, b) => a + b, 0);
+  const handle: FileHandle = await open(file, 'a+');
+  let count = Math.floor((await handle.stat()).size / bytes);
+  await handle.truncate(count * bytes);
+  const record = Buffer.alloc(bytes);
+  return {
+    get count() {
+      return count;
+    },
+    async add({ map, others }) {
+      const half = packHalf(map);
+      const parts = [half, ...others].map(({ buffer, byteOffset, byteLength }) =>
+        Buffer.from(buffer, byteOffset, byteLength),
+      );
+      await handle.appendFile(Buffer.concat(parts));
+      count++;
+    },
+    async read(index, map, others) {
+      const { bytesRead } = await handle.read(record, 0, bytes, index * bytes);
+      if (bytesRead !== bytes) throw new Error(`the file with the maps ends before record ${index}`);
+      unpackHalf(new Uint16Array(record.buffer, record.byteOffset, mapSize), map);
+      let at = mapBytes;
+      for (const [i, size] of otherSizes.entries()) {
+        const row = others[i]!;
+        for (let d = 0; d < size; d++) row[d] = record.readFloatLE(at + 4 * d);
+        at += 4 * size;
+      }
+    },
+    [Symbol.asyncDispose]: () => handle.close(),
+  };
+}
