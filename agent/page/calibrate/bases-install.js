@@ -1,7 +1,8 @@
 /** Installs a base on the Bases tab: pulled from a hub by name or address, or uploaded. */
-import { get, post, upload } from '../shared/api-client.js';
+import { get, post, problemText, upload } from '../shared/api-client.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { capital, timeOf } from '../shared/format.js';
+import { capital, listed, numberOf, startedText } from '../shared/format.js';
+import { fromAgent, t } from '../shared/language.js';
 
 /** @import { CatalogueView, InstallingView } from '../../../calibration/install/views.ts' */
 /** @import { Tools } from './tools.js' */
@@ -34,7 +35,7 @@ export function createInstalling({ toasts, announce }, onInstalled) {
       toasts.error(error);
     }
     const options = catalogue.map(({ name, architecture, megabytes }) =>
-      h('option', { value: name }, `${architecture}, ${Math.round(megabytes)} MB`),
+      h('option', { value: name }, listed(architecture, t('{n} MB', { n: Math.round(megabytes) }))),
     );
     byId('install-catalogue').replaceChildren(...options);
     drawFacts();
@@ -59,7 +60,7 @@ export function createInstalling({ toasts, announce }, onInstalled) {
     const wanted = address.value.trim();
     void attempt(
       () => post('api/v1/bases/pull', { address: wanted, acceptLicence }),
-      'The download has started.',
+      t('The download has started.'),
     );
   });
   fileForm.addEventListener('submit', (event) => {
@@ -73,10 +74,10 @@ export function createInstalling({ toasts, announce }, onInstalled) {
     if (data.has('acceptLicence')) query.set('acceptLicence', 'true');
     // The server shows how many bytes have arrived.
     timer = setTimeout(load, intervalMs);
-    void attempt(() => upload(`api/v1/bases/import?${query}`, file), 'The file has arrived.');
+    void attempt(() => upload(`api/v1/bases/import?${query}`, file), t('The file has arrived.'));
   });
   byId('install-cancel').addEventListener('click', () =>
-    attempt(() => post('api/v1/bases/pull/cancel'), 'The installation was cancelled.'),
+    attempt(() => post('api/v1/bases/pull/cancel'), t('The installation was cancelled.')),
   );
 
   /** @param {InstallingView} installing */
@@ -90,19 +91,23 @@ export function createInstalling({ toasts, announce }, onInstalled) {
       bar.max = total;
       bar.value = done;
     } else bar.removeAttribute('value');
-    const mb = (/** @type {number} */ bytes) => (bytes / 1e6).toFixed(1);
-    setText(byId('install-step'), capital(total > 1 ? `${step} (${mb(done)} of ${mb(total)} MB)` : step));
-    setText(byId('install-since'), [by && `started by ${by}`, timeOf(startedAt)].filter(Boolean).join(', '));
+    const mb = (/** @type {number} */ bytes) => numberOf(bytes / 1e6, 1);
+    const now = capital(fromAgent(step));
+    setText(
+      byId('install-step'),
+      total > 1 ? t('{step} ({done} of {total} MB)', { step: now, done: mb(done), total: mb(total) }) : now,
+    );
+    setText(byId('install-since'), startedText(by, startedAt));
     const outcome = byId('install-outcome');
     outcome.hidden = isRunning || state === 'idle';
     outcome.dataset.state = state;
     const ends = {
-      done: `${name} is installed. Compare it, or switch to it.`,
-      failed: error ? `No base was installed: ${error.message} — ${error.remedy}` : '',
-      cancelled: 'The installation was cancelled. A download is continued by the next one.',
+      done: t('{name} is installed. Compare it, or switch to it.', { name: name ?? '' }),
+      failed: error ? t('No base was installed: {problem}', { problem: problemText(error) }) : '',
+      cancelled: t('The installation was cancelled. A download is continued by the next one.'),
     };
     setText(outcome, ends[/** @type {keyof typeof ends} */ (state)] ?? '');
-    byId('install-notices').replaceChildren(...notices.map((text) => h('li', {}, text)));
+    byId('install-notices').replaceChildren(...notices.map((text) => h('li', {}, fromAgent(text))));
     if (isRunning) {
       isWatched = true;
       timer = setTimeout(load, intervalMs);
@@ -130,15 +135,17 @@ const buttonsOf = (form) => form.querySelectorAll('button');
 function factsOf(catalogue, name) {
   const found = catalogue.find((one) => one.name === name || one.address === name);
   if (!found)
-    return `${catalogue.length} bases are offered by name. Other addresses: hf:owner/name, https://…`;
+    return t('{n} bases are offered by name. Other addresses: hf:owner/name, https://…', {
+      n: catalogue.length,
+    });
   const { architecture, megabytes, licence, commercial, checkedBy, remarks, installed } = found;
-  return [
-    installed ? 'installed already' : architecture,
-    `${Math.round(megabytes)} MB`,
-    `licence ${licence}${commercial ? '' : ', which excludes commercial use'}`,
-    `checked by: ${checkedBy}`,
+  return listed(
+    installed ? t('installed already') : architecture,
+    t('{n} MB', { n: Math.round(megabytes) }),
+    commercial
+      ? t('licence {name}', { name: licence })
+      : t('licence {name}, which excludes commercial use', { name: licence }),
+    t('checked by: {name}', { name: checkedBy }),
     remarks,
-  ]
-    .filter(Boolean)
-    .join(' · ');
+  );
 }

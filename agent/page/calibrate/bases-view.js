@@ -1,8 +1,9 @@
 /** The Bases tab: the installed pre-trained networks, a comparison on the labelled parts, and switching to another one. */
-import { get, post } from '../shared/api-client.js';
+import { get, post, problemText } from '../shared/api-client.js';
 import { confirm } from '../shared/dialog.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { capital, timeOf } from '../shared/format.js';
+import { capital, listed, startedText } from '../shared/format.js';
+import { fromAgent, t } from '../shared/language.js';
 import { createInstalling } from './bases-install.js';
 import { comparisonTable } from './bases-table.js';
 
@@ -46,30 +47,37 @@ export function createBasesView(tools) {
   };
   /** @param {string} base */
   const askAndSwitch = async (base) => {
-    const used = bases.find(({ inUse }) => inUse)?.name ?? 'the base in use';
+    const used = bases.find(({ inUse }) => inUse)?.name ?? t('the base in use');
     const isSure = await confirm({
-      title: `Switch to ${base}?`,
-      text: 'A new model is trained on this base from your labelled parts. The line keeps its model meanwhile.',
+      title: t('Switch to {name}?', { name: base }),
+      text: t(
+        'A new model is trained on this base from your labelled parts. The line keeps its model meanwhile.',
+      ),
       details: [
-        'The new model becomes a candidate. Compare it in the Train tab, or run it in shadow mode.',
-        `When you promote it, model and base change together. Until then the line uses ${used}.`,
-        'A rollback returns to the old model and its base.',
+        t('The new model becomes a candidate. Compare it in the Train tab, or run it in shadow mode.'),
+        t('When you promote it, model and base change together. Until then the line uses {name}.', {
+          name: used,
+        }),
+        t('A rollback returns to the old model and its base.'),
       ],
-      yes: 'Train on it',
+      yes: t('Train on it'),
     });
     if (!isSure) return;
-    await attempt(() => post('api/v1/bases/switch', { base }), `Training on ${base} has started.`);
+    await attempt(
+      () => post('api/v1/bases/switch', { base }),
+      t('Training on {name} has started.', { name: base }),
+    );
     await overview.refresh();
     if (overview.value?.training.state === 'running') location.hash = '#train';
   };
   compareButton.addEventListener('click', () =>
-    attempt(() => post('api/v1/bases/compare', {}), 'The comparison has started.'),
+    attempt(() => post('api/v1/bases/compare', {}), t('The comparison has started.')),
   );
   sizesButton.addEventListener('click', () =>
-    attempt(() => post('api/v1/bases/compare', { sizes: true }), 'The comparison has started.'),
+    attempt(() => post('api/v1/bases/compare', { sizes: true }), t('The comparison has started.')),
   );
   cancelButton.addEventListener('click', () =>
-    attempt(() => post('api/v1/bases/compare/cancel'), 'The comparison was cancelled.'),
+    attempt(() => post('api/v1/bases/compare/cancel'), t('The comparison was cancelled.')),
   );
 
   const drawList = () => {
@@ -87,24 +95,30 @@ export function createBasesView(tools) {
     setText(
       byId('bases-hint'),
       bases.length < 2
-        ? 'Only one base is installed. Install another one to compare, or compare sizes of its input image.'
-        : 'All bases judge the same labelled parts. The line is not changed.',
+        ? t(
+            'Only one base is installed. Install another one to compare, or compare sizes of its input image.',
+          )
+        : t('All bases judge the same labelled parts. The line is not changed.'),
     );
     const bar = byId('bases-bar', HTMLProgressElement);
     if (total > 0) {
       bar.max = total;
       bar.value = done;
     } else bar.removeAttribute('value');
-    setText(byId('bases-step'), capital(total > 1 ? `${step} (${done} of ${total})` : step));
-    setText(byId('bases-since'), [by && `started by ${by}`, timeOf(startedAt)].filter(Boolean).join(', '));
+    const now = capital(fromAgent(step));
+    setText(
+      byId('bases-step'),
+      total > 1 ? t('{step} ({done} of {total})', { step: now, done, total }) : now,
+    );
+    setText(byId('bases-since'), startedText(by, startedAt));
     const outcome = byId('bases-outcome');
     outcome.hidden = state !== 'failed' && state !== 'cancelled';
     outcome.dataset.state = state;
     setText(
       outcome,
       error
-        ? `The comparison failed: ${error.message} — ${error.remedy}`
-        : 'The comparison was cancelled. The next one continues where it was.',
+        ? t('The comparison failed: {problem}', { problem: problemText(error) })
+        : t('The comparison was cancelled. The next one continues where it was.'),
     );
     const result = byId('bases-result');
     const drawn = JSON.stringify(comparison);
@@ -119,7 +133,7 @@ export function createBasesView(tools) {
 
   return {
     element,
-    title: 'Bases',
+    title: t('Bases'),
     show() {
       void load();
       installing.show();
@@ -132,18 +146,18 @@ function baseCard(base, onSwitch) {
   const { name, inUse, licence, origin, network, cost, features, width, height, megabytes, int8 } = base;
   const facts = [
     ...(network === null ? [] : [network]),
-    ...(cost === null ? [] : [`${cost} × the time of the embedded base`]),
-    `images of ${width} × ${height} pixels`,
-    `${features} features`,
-    megabytes === null ? 'the file is missing' : `${megabytes} MB`,
-    int8 ? 'with an 8-bit variant' : 'no 8-bit variant',
+    ...(cost === null ? [] : [t('{n} × the time of the embedded base', { n: cost })]),
+    t('images of {width} × {height} pixels', { width, height }),
+    t('{n} features', { n: features }),
+    megabytes === null ? t('the file is missing') : t('{n} MB', { n: megabytes }),
+    int8 ? t('with an 8-bit variant') : t('no 8-bit variant'),
   ];
   return h(
     'li',
     { class: 'panel base-card', data: { used: String(inUse) } },
-    h('h3', {}, name, inUse && h('span', { class: 'base-used' }, '● in use')),
-    h('p', {}, `Licence: ${licence}`),
-    h('p', { class: 'hint' }, facts.join(' · ')),
+    h('h3', {}, name, inUse && h('span', { class: 'base-used' }, t('● in use'))),
+    h('p', {}, t('Licence: {name}', { name: licence })),
+    h('p', { class: 'hint' }, listed(...facts)),
     h('p', { class: 'hint base-origin' }, origin),
     !inUse &&
       h(
@@ -152,10 +166,10 @@ function baseCard(base, onSwitch) {
           class: 'button',
           type: 'button',
           data: { needs: 'engineer' },
-          'aria-label': `Switch to ${name}`,
+          'aria-label': t('Switch to {name}', { name }),
           onclick: () => onSwitch(name),
         },
-        'Switch to it …',
+        t('Switch to it …'),
       ),
   );
 }

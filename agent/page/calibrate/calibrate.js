@@ -3,6 +3,7 @@ import { connection } from '../shared/api-client.js';
 import { browserId } from '../shared/browser-id.js';
 import { byId, find, setText } from '../shared/dom.js';
 import { followEvents } from '../shared/events.js';
+import { t } from '../shared/language.js';
 import { showUser, user } from '../shared/user.js';
 import { stateWords } from '../shared/verdicts.js';
 import { createBasesView } from './bases-view.js';
@@ -43,14 +44,14 @@ const hideLoading = () => {
 const overview = createOverviewStore({
   onMissing() {
     hideLoading();
-    showBanner('reason', 'This station has no calibration.');
+    showBanner('reason', t('This station has no calibration.'));
   },
 });
 const tools = { overview, toasts, announce, changes: createChanges({ overview, toasts }) };
 
 overview.subscribe(({ calibrating, active, waiting, frames, training, candidate }) => {
   showState(calibrating ? 'calibrating' : 'inspecting');
-  setText(byId('facts'), active ? `active model ${active}` : 'no active model');
+  setText(byId('facts'), active ? t('active model {version}', { version: active }) : t('no active model'));
   setText(byId('badge-label'), waiting > 0 ? String(waiting) : '');
   setText(byId('badge-gallery'), frames > 0 ? String(frames) : '');
   setText(byId('badge-train'), training.state === 'running' ? '…' : candidate ? '●' : '');
@@ -61,7 +62,7 @@ connection.onChange((isUp) => {
   if (isUp) showBanner('');
   else {
     showState('lost');
-    showBanner('lost', 'No connection to the agent. Changes are not possible now. Reconnecting …');
+    showBanner('lost', t('No connection to the agent. Changes are not possible now. Reconnecting …'));
   }
 });
 

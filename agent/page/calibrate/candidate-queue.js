@@ -1,5 +1,6 @@
 /** The parts that this browser labels next. The agent reserves them, so that other browsers get different parts. */
 import { ApiError, candidateImagePath, connection, fetchImage, get } from '../shared/api-client.js';
+import { t } from '../shared/language.js';
 import { user } from '../shared/user.js';
 
 /** @import { Mark } from '../../../calibration/dataset/shapes.ts' */
@@ -148,7 +149,7 @@ export function createCandidateQueue({ onChange, onGone, onError }) {
     correct(resultId, part = {}) {
       entries = entries.filter((one) => one.part.resultId !== resultId);
       settled.delete(resultId);
-      entries.unshift({ part: { partId: 'this part', ...part, resultId }, isCorrection: true });
+      entries.unshift({ part: { partId: t('this part'), ...part, resultId }, isCorrection: true });
       changed();
     },
   };

@@ -2,7 +2,7 @@
 import { post } from '../shared/api-client.js';
 import { confirm, openDialog } from '../shared/dialog.js';
 import { h } from '../shared/dom.js';
-import { counted } from '../shared/format.js';
+import { fromAgent, t, tn } from '../shared/language.js';
 
 /** @import { LabelChangeView } from '../../../calibration/views.ts' */
 /** @import { Label } from './overview.js' */
@@ -27,14 +27,12 @@ export async function changeLabel(label, { overview, changes, toasts }) {
     const preview = await post(`api/v1/dataset/labels/${kind}`, { ...body, dryRun: true });
     const isSure = await confirm({
       ...questionOf(chosen, preview),
-      details: [...preview.effects, 'Undo restores the label.'],
+      details: [...preview.effects.map(fromAgent), t('Undo restores the label.')],
       isDanger: kind === 'delete',
     });
     if (!isSure) return undefined;
     const { frames } = await changes.changeLabel(kind, body);
-    toasts.note(
-      kind === 'delete' ? `Label ${label} deleted.` : `${counted(frames, 'frame')} now labelled ${to}.`,
-    );
+    toasts.note(kind === 'delete' ? t('Label {label} deleted.', { label }) : nowLabelled(frames, to));
     return to;
   } catch (error) {
     toasts.error(error);
@@ -42,28 +40,42 @@ export async function changeLabel(label, { overview, changes, toasts }) {
   }
 }
 
+/** @param {number} frames @param {string} label */
+export const nowLabelled = (frames, label) =>
+  tn('{n} frame is now labelled {label}.', '{n} frames are now labelled {label}.', frames, { label });
+
 /** @param {LabelChange} change @param {LabelChangeView} preview */
 function questionOf(change, { frames, others }) {
-  const framesText = counted(frames, 'frame');
   const { label } = change;
   switch (change.kind) {
     case 'rename':
       return {
-        title: `Rename ${label} to ${change.to}?`,
-        text: `${framesText} will be labelled ${change.to}.`,
-        yes: 'Rename',
+        title: t('Rename {label} to {to}?', { label, to: change.to }),
+        text: tn('{n} frame will be labelled {to}.', '{n} frames will be labelled {to}.', frames, {
+          to: change.to,
+        }),
+        yes: t('Rename'),
       };
     case 'merge':
       return {
-        title: `Merge ${label} into ${change.to}?`,
-        text: `${framesText} will be labelled ${change.to}, which ${others} already are.`,
-        yes: 'Merge',
+        title: t('Merge {label} into {to}?', { label, to: change.to }),
+        text: tn(
+          '{n} frame will be labelled {to}, which {others} already are.',
+          '{n} frames will be labelled {to}, which {others} already are.',
+          frames,
+          { to: change.to, others },
+        ),
+        yes: t('Merge'),
       };
     case 'delete':
       return {
-        title: `Delete the label ${label}?`,
-        text: `${framesText} will be deleted: the next training will not use them.`,
-        yes: 'Delete',
+        title: t('Delete the label {label}?', { label }),
+        text: tn(
+          '{n} frame will be deleted: the next training will not use it.',
+          '{n} frames will be deleted: the next training will not use them.',
+          frames,
+        ),
+        yes: t('Delete'),
       };
   }
 }
@@ -82,7 +94,7 @@ async function chooseChange(label, labels) {
     maxlength: 64,
     value: label,
     autocomplete: 'off',
-    'aria-label': 'New name',
+    'aria-label': t('New name'),
   });
   /** @param {Event} event */
   const rename = (event) => {
@@ -95,28 +107,28 @@ async function chooseChange(label, labels) {
   const button = (text, onclick, kind = '') =>
     h('button', { class: `button ${kind}`, type: 'button', onclick }, text);
   const { dialog, closed } = openDialog(
-    { 'aria-label': `Edit the label ${label}` },
-    h('h2', {}, `Label ${label}`),
+    { 'aria-label': t('Edit the label {label}', { label }) },
+    h('h2', {}, t('Label {label}', { label })),
     h(
       'form',
       { class: 'row', onsubmit: rename },
       field,
-      h('button', { class: 'button', type: 'submit' }, 'Rename …'),
+      h('button', { class: 'button', type: 'submit' }, t('Rename …')),
     ),
-    others.length > 0 && h('p', { class: 'hint' }, 'If it means the same as another label:'),
+    others.length > 0 && h('p', { class: 'hint' }, t('If it means the same as another label:')),
     others.length > 0 &&
       h(
         'div',
         { class: 'row' },
         ...others.map(({ name }) =>
-          button(`Merge into ${name} …`, () => choose({ kind: 'merge', label, to: name })),
+          button(t('Merge into {name} …', { name }), () => choose({ kind: 'merge', label, to: name })),
         ),
       ),
     h(
       'div',
       { class: 'row' },
-      button('Delete all its frames …', () => choose({ kind: 'delete', label }), 'is-danger'),
-      button('Cancel', () => dialog.close()),
+      button(t('Delete all its frames …'), () => choose({ kind: 'delete', label }), 'is-danger'),
+      button(t('Cancel'), () => dialog.close()),
     ),
   );
   await closed;

@@ -1,6 +1,7 @@
 /** Changes made on this page: sent one at a time in the order they were made, and undone newest first. */
 import { post } from '../shared/api-client.js';
-import { counted, shortTimeOf } from '../shared/format.js';
+import { shortTimeOf } from '../shared/format.js';
+import { fromAgent, t, tn } from '../shared/language.js';
 
 /** @import { Mark } from '../../../calibration/dataset/shapes.ts' */
 /** @import { CandidateEntry } from './candidate-queue.js' */
@@ -96,7 +97,7 @@ export function createChanges({ overview, toasts }) {
     },
     /** What undo would revert, or why it cannot; the text is empty if there is nothing to undo. */
     get undoable() {
-      if (pendingSkip) return { text: `skipped ${pendingSkip.part.partId}`, canUndo: true };
+      if (pendingSkip) return { text: t('skipped {part}', { part: pendingSkip.part.partId }), canUndo: true };
       // A change that is still being sent is not part of the overview yet.
       const newest = made.at(-1);
       if (inFlight > 0 && newest) return { text: newest.text, canUndo: true };
@@ -104,11 +105,17 @@ export function createChanges({ overview, toasts }) {
       if (!last) return { text: '', canUndo: false };
       if (last.overtakenBy !== null) {
         return {
-          text: `${last.words}: not possible, ${last.overtakenBy} has changed it since`,
+          text: t('{change}: not possible, {name} has changed it since', {
+            change: fromAgent(last.words),
+            name: last.overtakenBy,
+          }),
           canUndo: false,
         };
       }
-      return { text: `${last.words} (you, ${shortTimeOf(last.at)})`, canUndo: true };
+      return {
+        text: t('{change} (you, {time})', { change: fromAgent(last.words), time: shortTimeOf(last.at) }),
+        canUndo: true,
+      };
     },
     /** @param {CandidateEntry} entry @param {string} label */
     label(entry, label) {
@@ -119,7 +126,9 @@ export function createChanges({ overview, toasts }) {
         ...(entry.marks && { marks: entry.marks }),
         ...(entry.isCorrection ? {} : { ifUnlabelled: true }),
       };
-      return make({ text: `label ${label} of part ${partId}`, entry }, () => post('api/v1/labels', body));
+      return make({ text: t('label {label} of part {part}', { label, part: partId }), entry }, () =>
+        post('api/v1/labels', body),
+      );
     },
     /** @param {CandidateEntry} entry */
     skip(entry) {
@@ -129,23 +138,26 @@ export function createChanges({ overview, toasts }) {
     },
     /** @param {string[]} ids @param {string} label */
     relabel: (ids, label) =>
-      make({ text: `label ${label} of ${counted(ids.length, 'frame')}` }, () =>
-        post('api/v1/dataset/relabel', { ids, label }),
+      make(
+        { text: tn('label {label} of {n} frame', 'label {label} of {n} frames', ids.length, { label }) },
+        () => post('api/v1/dataset/relabel', { ids, label }),
       ),
     /** @param {string} id @param {Mark[]} marks @param {'keep' | 'remove'} areas */
     mark: (id, marks, areas) =>
-      make({ text: 'marks' }, async () => {
+      make({ text: t('marks') }, async () => {
         const { changed } = await post(`api/v1/dataset/frames/${id}/marks`, { marks, areas });
         return { outcome: changed ? 'marked' : 'same' };
       }),
     /** @param {string[]} ids */
     remove: (ids) =>
-      make({ text: `removal of ${counted(ids.length, 'frame')}` }, () =>
+      make({ text: tn('removal of {n} frame', 'removal of {n} frames', ids.length) }, () =>
         post('api/v1/dataset/remove', { ids }),
       ),
     /** @param {'rename' | 'merge' | 'delete'} kind @param {{label: string, to?: string}} body */
     changeLabel: (kind, body) =>
-      make({ text: `${kind} ${body.label}` }, () => post(`api/v1/dataset/labels/${kind}`, body)),
+      make({ text: t('change of the label {label}', { label: body.label }) }, () =>
+        post(`api/v1/dataset/labels/${kind}`, body),
+      ),
     async undo() {
       if (pendingSkip) {
         const entry = pendingSkip;
@@ -158,7 +170,7 @@ export function createChanges({ overview, toasts }) {
       // The change shown is named to the agent; one that is still being sent has no number, but it is the last one.
       const shown = inFlight === 0 ? overview.value?.undo : undefined;
       if (!last && !shown) {
-        toasts.note('There is nothing to undo.');
+        toasts.note(t('There is nothing to undo.'));
         return;
       }
       // At once, so that the next key press applies to the restored part.
@@ -167,7 +179,7 @@ export function createChanges({ overview, toasts }) {
         const answer = await send(async () =>
           last?.hadNoEffect ? undefined : post('api/v1/dataset/undo', { change: shown?.change }),
         );
-        if (answer) toasts.note(`Undone: ${answer.undone}`);
+        if (answer) toasts.note(t('Undone: {change}', { change: fromAgent(answer.undone) }));
       } catch (error) {
         if (last) made.push(last);
         if (last?.entry) for (const { removed } of listeners) removed(last.entry);

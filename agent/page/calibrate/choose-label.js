@@ -1,6 +1,7 @@
 /** Asks for a label in a dialog: by tap, by number key, or a new one. */
 import { openDialog } from '../shared/dialog.js';
 import { closest, h } from '../shared/dom.js';
+import { t } from '../shared/language.js';
 import { createLabelButtons } from './label-buttons.js';
 
 /** @import { Label } from './overview.js' */
@@ -29,7 +30,7 @@ export async function chooseLabel(title, labels) {
     { 'aria-label': title, onkeydown },
     h('h2', {}, title),
     buttons.element,
-    h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Cancel'),
+    h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, t('Cancel')),
   );
   await closed;
   return chosen;

@@ -8,7 +8,7 @@ import {
   get,
 } from '../shared/api-client.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { counted } from '../shared/format.js';
+import { fromAgent, t, tn } from '../shared/language.js';
 import { frameChanges } from './frame-changes.js';
 import { openFrameViewer } from './frame-viewer.js';
 import { createImageBox, heatMapButton } from './image-box.js';
@@ -25,22 +25,25 @@ const timeoutMs = 15 * 60_000;
 const maxThumbnails = 12;
 /** @type {[Finding['severity'], string][]} */
 const severities = [
-  ['error', '✕ Training is not possible'],
-  ['warning', '▲ The model will be worse'],
-  ['hint', '● Please check'],
+  ['error', t('✕ Training is not possible')],
+  ['warning', t('▲ The model will be worse')],
+  ['hint', t('● Please check')],
 ];
 /** What to do on this page, for findings whose remedy names a command or a setting. @type {Record<string, string>} */
 const remedies = {
-  'no-frames': 'label parts in the Label tab',
-  'no-good': 'label good parts, or ask an engineer to configure which labels are good',
-  'marks-on-good':
+  'no-frames': t('label parts in the Label tab'),
+  'no-good': t('label good parts, or ask an engineer to configure which labels are good'),
+  'marks-on-good': t(
     'open an image below; choose the label of the defect, or press “Mark defects” and remove the marks',
-  'mark-outside': 'open an image below, press “Mark defects”, remove the mark and tap the defect',
-  'marks-of-another-label': 'open an image below and check its label',
-  unmarked:
+  ),
+  'mark-outside': t('open an image below, press “Mark defects”, remove the mark and tap the defect'),
+  'marks-of-another-label': t('open an image below and check its label'),
+  unmarked: t(
     'open an image below, press “Mark defects” and tap the defect: small defects are found better then',
-  'label-spelling':
+  ),
+  'label-spelling': t(
     'choose the label in the Gallery tab and press “Edit label …”, or keep it if it is intended',
+  ),
 };
 
 /** @param {Tools} tools */
@@ -86,16 +89,29 @@ export function createDoctorView({ overview, changes, toasts, announce }) {
     checkButton.disabled = isChecking;
     undoButton.disabled = answers.length === 0;
     byId('doctor-progress').hidden = !isChecking;
-    setText(byId('doctor-text'), headText(counted(overview.value?.frames ?? 0, 'frame')));
+    setText(byId('doctor-text'), headText(overview.value?.frames ?? 0));
   };
-  /** @param {string} frames */
+  /** @param {number} frames */
   const headText = (frames) => {
-    if (isChecking) return `Checking ${frames}. This may take some seconds …`;
-    if (checkedRevision === undefined) return 'The labels have not been checked yet.';
+    if (isChecking) {
+      return tn(
+        'Checking {n} frame. This may take some seconds …',
+        'Checking {n} frames. This may take some seconds …',
+        frames,
+      );
+    }
+    if (checkedRevision === undefined) return t('The labels have not been checked yet.');
     const open = findings.length + repairs.length;
-    const done = repaired > 0 ? `${counted(repaired, 'label')} repaired. ` : '';
-    if (open === 0) return `${done}No problems found in ${frames}. You can train.`;
-    return `${done}${counted(open, 'problem')} in ${frames}.`;
+    const done = repaired > 0 ? tn('{n} label repaired.', '{n} labels repaired.', repaired) : '';
+    const found =
+      open === 0
+        ? tn(
+            'No problems found in {n} frame. You can train.',
+            'No problems found in {n} frames. You can train.',
+            frames,
+          )
+        : tn('{n} problem in {frames} frames.', '{n} problems in {frames} frames.', open, { frames });
+    return `${done} ${found}`.trim();
   };
 
   const draw = () => {
@@ -116,7 +132,7 @@ export function createDoctorView({ overview, changes, toasts, announce }) {
     answers.push(given);
     if (isWrong) {
       repaired++;
-      announce(`Now labelled ${finding.suggestion}.`);
+      announce(t('Now labelled {label}.', { label: finding.suggestion }));
       changes.relabel(finding.frames, finding.suggestion).catch((error) => {
         toasts.error(error);
         if (!answers.includes(given)) return;
@@ -125,7 +141,7 @@ export function createDoctorView({ overview, changes, toasts, announce }) {
       });
     } else {
       confirmed.add(keyOf(finding));
-      announce('Label kept.');
+      announce(t('Label kept.'));
     }
     draw();
   };
@@ -164,7 +180,7 @@ export function createDoctorView({ overview, changes, toasts, announce }) {
   undoButton.addEventListener('click', undo);
   return {
     element,
-    title: 'Check labels',
+    title: t('Check labels'),
     show() {
       drawHead();
       // Labels that were checked already are not checked again.
@@ -198,9 +214,9 @@ function repairCard(finding, left, answer) {
   const frame = h('div', { class: 'look-frame' });
   const why = heatMapButton();
   const box = createImageBox(frame, why);
-  box.showText(h('p', {}, 'Loading the image …'));
+  box.showText(h('p', {}, t('Loading the image …')));
   fetchImage(frameImagePath(id)).then(
-    (image) => box.show(image, text, frameHeatMapPath(id)),
+    (image) => box.show(image, fromAgent(text), frameHeatMapPath(id)),
     (error) => box.showText(h('p', {}, errorText(error))),
   );
   // An answer counts only while the image is shown.
@@ -208,25 +224,31 @@ function repairCard(finding, left, answer) {
   const keep = () => box.image && answer(finding, false);
   const element = h(
     'section',
-    { class: 'panel repair', 'aria-label': 'Likely mistake' },
+    { class: 'panel repair', 'aria-label': t('Likely mistake') },
     frame,
     h(
       'div',
       { class: 'repair-side' },
-      h('p', { class: 'hint' }, left === 1 ? 'The last likely mistake' : `${left} likely mistakes left`),
-      h('h2', {}, `Is this ${suggestion}?`),
-      h('p', { class: 'hint' }, text),
+      h(
+        'p',
+        { class: 'hint' },
+        left === 1
+          ? t('The last likely mistake')
+          : tn('{n} likely mistake left', '{n} likely mistakes left', left),
+      ),
+      h('h2', {}, t('Is this {label}?', { label: suggestion })),
+      h('p', { class: 'hint' }, fromAgent(text)),
       h(
         'button',
         { class: 'button is-primary is-big', type: 'button', onclick: relabel },
         h('kbd', { 'aria-hidden': 'true' }, 'Enter'),
-        ` Yes, label it ${suggestion}`,
+        ` ${t('Yes, label it {label}', { label: suggestion })}`,
       ),
       h(
         'button',
         { class: 'button is-big', type: 'button', onclick: keep },
         h('kbd', { 'aria-hidden': 'true' }, 'K'),
-        ' No, keep its label',
+        ` ${t('No, keep its label')}`,
       ),
       why,
       beside &&
@@ -234,7 +256,7 @@ function repairCard(finding, left, answer) {
           'figure',
           { class: 'repair-beside' },
           h('img', { src: frameThumbnailPath(beside), alt: '', width: 160, height: 120 }),
-          h('figcaption', {}, `The most similar part that is labelled ${suggestion}`),
+          h('figcaption', {}, t('The most similar part that is labelled {label}', { label: suggestion })),
         ),
     ),
   );
@@ -246,15 +268,15 @@ function findingItem({ kind, text, severity, remedy, frames }, overview, frameCh
   /** @param {number} index */
   const open = (index) =>
     openFrameViewer(
-      frames.map((id) => ({ id, text })),
+      frames.map((id) => ({ id, text: fromAgent(text) })),
       index,
       { labels: overview.value?.labels ?? [], ...frameChanges },
     );
   return h(
     'li',
     { class: 'finding', data: { severity } },
-    h('p', { class: 'finding-text' }, h('strong', {}, text)),
-    h('p', { class: 'finding-remedy' }, `→ ${remedies[kind] ?? remedy}`),
+    h('p', { class: 'finding-text' }, h('strong', {}, fromAgent(text))),
+    h('p', { class: 'finding-remedy' }, `→ ${remedies[kind] ?? fromAgent(remedy)}`),
     frames.length > 0 &&
       h(
         'div',
@@ -265,14 +287,14 @@ function findingItem({ kind, text, severity, remedy, frames }, overview, frameCh
             {
               class: 'mini',
               type: 'button',
-              'aria-label': `Open frame ${id.slice(0, 12)}`,
+              'aria-label': t('Open frame {id}', { id: id.slice(0, 12) }),
               onclick: () => open(index),
             },
             h('img', { src: frameThumbnailPath(id), alt: '', loading: 'lazy', width: 88, height: 72 }),
           ),
         ),
         frames.length > maxThumbnails &&
-          h('span', { class: 'hint' }, `and ${frames.length - maxThumbnails} more`),
+          h('span', { class: 'hint' }, t('and {n} more', { n: frames.length - maxThumbnails })),
       ),
   );
 }

@@ -9,7 +9,8 @@ import {
 } from '../shared/api-client.js';
 import { openDialog } from '../shared/dialog.js';
 import { closest, h, setText } from '../shared/dom.js';
-import { counted, timeOf } from '../shared/format.js';
+import { listed, timeOf } from '../shared/format.js';
+import { t, tn } from '../shared/language.js';
 import { createImageBox, heatMapButton } from './image-box.js';
 import { createLabelButtons } from './label-buttons.js';
 import { createMarksLayer } from './marks-layer.js';
@@ -55,12 +56,12 @@ export async function openFrameViewer(frames, index, options) {
       onclick: () => setMarking(!isMarking),
     },
     h('kbd', { 'aria-hidden': 'true' }, 'M'),
-    ' Mark defects',
+    ` ${t('Mark defects')}`,
   );
   const clear = h(
     'button',
     { class: 'button', type: 'button', onclick: () => removeAll() },
-    'Remove all marks',
+    t('Remove all marks'),
   );
   const marksText = h('p', { class: 'hint', role: 'status' });
   const removeAll = () => {
@@ -108,8 +109,8 @@ export async function openFrameViewer(frames, index, options) {
     index = Math.min(frames.length - 1, Math.max(0, index + by));
     void draw();
   };
-  const previous = h('button', { class: 'button', type: 'button', onclick: () => step(-1) }, '← Previous');
-  const next = h('button', { class: 'button', type: 'button', onclick: () => step(1) }, 'Next →');
+  const previous = h('button', { class: 'button', type: 'button', onclick: () => step(-1) }, t('← Previous'));
+  const next = h('button', { class: 'button', type: 'button', onclick: () => step(1) }, t('Next →'));
   /** @param {string} label */
   const pick = async (label) => {
     const one = frames[index];
@@ -128,9 +129,9 @@ export async function openFrameViewer(frames, index, options) {
 
   const drawText = () => {
     const { id = '', label, text, labelledBy, labelledAt, partId, camera } = frames[index] ?? {};
-    setText(title, text ?? (label === undefined ? 'Frame' : `Labelled ${label}`));
-    const by = labelledBy && `by ${labelledBy}, ${timeOf(labelledAt)}`;
-    setText(facts, [by, camera, partId, id.slice(0, 12)].filter(Boolean).join(' · '));
+    setText(title, text ?? (label === undefined ? t('Frame') : t('Labelled {label}', { label })));
+    const by = labelledBy && t('by {name}, {time}', { name: labelledBy, time: timeOf(labelledAt) });
+    setText(facts, listed(by, camera, partId, id.slice(0, 12)));
     previous.disabled = index === 0;
     next.disabled = index === frames.length - 1;
   };
@@ -139,7 +140,7 @@ export async function openFrameViewer(frames, index, options) {
     if (id === undefined) return;
     const isShown = () => frames[index]?.id === id;
     drawText();
-    box.showText(h('p', {}, 'Loading the image …'));
+    box.showText(h('p', {}, t('Loading the image …')));
     areas = [];
     layer.show({ width: 1, height: 1 });
     drawMarking();
@@ -172,12 +173,12 @@ export async function openFrameViewer(frames, index, options) {
     event.preventDefault();
   };
   const { dialog, closed } = openDialog(
-    { class: 'dialog viewer', 'aria-label': 'Frame', onkeydown },
+    { class: 'dialog viewer', 'aria-label': t('Frame'), onkeydown },
     h(
       'div',
       { class: 'viewer-head' },
       h('div', {}, title, facts),
-      h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Close'),
+      h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, t('Close')),
     ),
     h(
       'div',
@@ -202,9 +203,11 @@ const withoutLabel = ({ label: _, ...mark }) => mark;
 
 /** @param {number} marks @param {number} areas @param {boolean} isMarking */
 function marksTextOf(marks, areas, isMarking) {
-  const imported = areas > 0 ? `${counted(areas, 'imported area')}. ` : '';
-  if (isMarking) {
-    return `${imported}Tap a defect, or drag a box around it. Tap a mark to remove it.`;
-  }
-  return marks > 0 ? `${imported}${counted(marks, 'mark')}.` : imported;
+  const imported = areas > 0 ? tn('{n} imported area.', '{n} imported areas.', areas) : '';
+  const own = isMarking
+    ? t('Tap a defect, or drag a box around it. Tap a mark to remove it.')
+    : marks > 0
+      ? tn('{n} mark.', '{n} marks.', marks)
+      : '';
+  return `${imported} ${own}`.trim();
 }

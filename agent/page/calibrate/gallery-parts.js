@@ -1,6 +1,8 @@
 /** The elements of the gallery: the filter at the top, and one image of the list. */
 import { frameThumbnailPath } from '../shared/api-client.js';
 import { find, h, setText } from '../shared/dom.js';
+import { countOf } from '../shared/format.js';
+import { t } from '../shared/language.js';
 
 /** @import { FramesPage, Overview } from '../../../calibration/views.ts' */
 
@@ -31,7 +33,7 @@ export function createFilter(row, onFilter) {
     const button = h(
       'button',
       { class: 'chip', type: 'button', data: { tone }, onclick: () => choose(name) },
-      `${symbol}${name ?? 'All'} `,
+      `${symbol}${name ?? t('All')} `,
       h('span', { class: 'chip-count' }),
     );
     return { name, button };
@@ -52,7 +54,7 @@ export function createFilter(row, onFilter) {
       }
       for (const { name, button } of chips) {
         const count = name === undefined ? frames : labels.find((one) => one.name === name)?.count;
-        setText(find(button, '.chip-count'), String(count ?? 0));
+        setText(find(button, '.chip-count'), countOf(count ?? 0));
       }
     },
   };
@@ -67,7 +69,7 @@ export function frameItem({ id, label, labelledBy, partId, marked }, isGood) {
       role: 'option',
       tabindex: -1,
       'aria-selected': 'false',
-      'aria-label': `${label}${partId ? `, part ${partId}` : ''}, labelled by ${labelledBy}${marked ? ', marked' : ''}`,
+      'aria-label': nameOf(label, partId, labelledBy, marked),
       data: { id, label, marked, tone: isGood ? 'good' : 'bad' },
     },
     h('img', {
@@ -79,7 +81,15 @@ export function frameItem({ id, label, labelledBy, partId, marked }, isGood) {
       height: 96,
     }),
     h('span', { class: 'frame-tick', 'aria-hidden': 'true' }, '✓'),
-    marked && h('span', { class: 'frame-marked', title: 'The defect is marked', 'aria-hidden': 'true' }, '◎'),
+    marked &&
+      h('span', { class: 'frame-marked', title: t('The defect is marked'), 'aria-hidden': 'true' }, '◎'),
     h('span', { class: 'frame-label' }, `${isGood ? '✓' : '✕'} ${label}`),
   );
+}
+
+/** @param {string} label @param {string | null | undefined} partId @param {string} name @param {boolean} isMarked */
+function nameOf(label, partId, name, isMarked) {
+  const part = partId ? t('part {part}', { part: partId }) : '';
+  const by = t('labelled by {name}', { name });
+  return [label, part, by, isMarked ? t('marked') : ''].filter(Boolean).join(', ');
 }

@@ -2,8 +2,8 @@
 import { connection, get } from '../shared/api-client.js';
 import { confirm } from '../shared/dialog.js';
 import { byId, find, setText } from '../shared/dom.js';
-import { counted } from '../shared/format.js';
-import { changeLabel } from './change-label.js';
+import { t, tn } from '../shared/language.js';
+import { changeLabel, nowLabelled } from './change-label.js';
 import { chooseLabel } from './choose-label.js';
 import { frameChanges } from './frame-changes.js';
 import { openFrameViewer } from './frame-viewer.js';
@@ -77,7 +77,10 @@ export function createGallery({ overview, changes, toasts, announce }) {
       one.setAttribute('aria-selected', String(selection.has(one.dataset.id ?? '')));
     }
     const count = selection.ids.length;
-    setText(byId('gallery-count'), count === 0 ? 'None selected' : `${count} selected`);
+    setText(
+      byId('gallery-count'),
+      count === 0 ? t('None selected') : tn('{n} selected', '{n} selected', count),
+    );
     for (const name of ['relabel', 'remove', 'none']) tool(name).disabled = count === 0;
     tool('open').disabled = items.length === 0;
     tool('all').disabled = items.length === 0;
@@ -93,14 +96,14 @@ export function createGallery({ overview, changes, toasts, announce }) {
     drawFrames();
     drawSelection();
     tool('more').hidden = next === null;
-    setText(tool('more'), `More (${items.length} of ${total} shown)`);
+    setText(tool('more'), t('More ({n} of {total} shown)', { n: items.length, total }));
     byId('gallery-empty').hidden = items.length > 0;
     byId('gallery-hint').hidden = items.length === 0;
     setText(
       byId('gallery-empty'),
       filter === undefined
-        ? 'No part is labelled yet. Label parts in the Label tab.'
-        : `No frame is labelled ${filter}.`,
+        ? t('No part is labelled yet. Label parts in the Label tab.')
+        : t('No frame is labelled {label}.', { label: filter }),
     );
   };
   /** @param {string | undefined} label */
@@ -133,22 +136,23 @@ export function createGallery({ overview, changes, toasts, announce }) {
   const relabel = async () => {
     const { ids } = selection;
     if (ids.length === 0) return;
-    const title = ids.length === 1 ? 'New label for this frame' : `New label for these ${ids.length} frames`;
+    const title = tn('New label for this frame', 'New label for these {n} frames', ids.length);
     const label = await chooseLabel(title, labels());
     if (label === undefined) return;
-    await run(() => changes.relabel(ids, label), `${counted(ids.length, 'frame')} now labelled ${label}`);
+    await run(() => changes.relabel(ids, label), nowLabelled(ids.length, label));
   };
   const remove = async () => {
     const { ids } = selection;
     if (ids.length === 0) return;
     const isSure = await confirm({
-      title: `Delete ${counted(ids.length, 'frame')}?`,
-      text: 'The next training will not use them. Undo restores them.',
-      yes: `Delete ${ids.length}`,
-      no: 'Keep',
+      title: tn('Delete {n} frame?', 'Delete {n} frames?', ids.length),
+      text: t('The next training will not use them. Undo restores them.'),
+      yes: t('Delete {n}', { n: ids.length }),
+      no: t('Keep'),
       isDanger: true,
     });
-    if (isSure) await run(() => changes.remove(ids), `${counted(ids.length, 'frame')} deleted`);
+    if (isSure)
+      await run(() => changes.remove(ids), tn('{n} frame deleted', '{n} frames deleted', ids.length));
   };
   const undo = async () => {
     await changes.undo();
@@ -200,7 +204,7 @@ export function createGallery({ overview, changes, toasts, announce }) {
 
   return {
     element,
-    title: 'Gallery',
+    title: t('Gallery'),
     show: () => void load(),
     /** @param {KeyboardEvent} event */
     onKey(event) {

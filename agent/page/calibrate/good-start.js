@@ -1,7 +1,8 @@
 /** Guides a new user: good parts first, then defects. Shown until a defect has enough labelled parts. */
 
 import { byId, setText } from '../shared/dom.js';
-import { counted, percentOf } from '../shared/format.js';
+import { percentOf } from '../shared/format.js';
+import { t, tn } from '../shared/language.js';
 import { trainOnClick } from './train-button.js';
 
 /** @import { Label } from './overview.js' */
@@ -27,7 +28,10 @@ export function createGoodStart(tools) {
     if (good === undefined) return;
     const isRunning = training.state === 'running';
     setText(byId('good-start-title'), titleOf(good));
-    setText(byId('good-start-count'), `${Math.min(good, wantedGood)} of ${wantedGood}`);
+    setText(
+      byId('good-start-count'),
+      t('{n} of {total}', { n: Math.min(good, wantedGood), total: wantedGood }),
+    );
     const bar = byId('good-start-bar', HTMLProgressElement);
     bar.max = wantedGood;
     bar.value = Math.min(good, wantedGood);
@@ -36,7 +40,7 @@ export function createGoodStart(tools) {
     setText(byId('good-start-text'), `${textOf(good, active !== null)} ${promiseText(good)}`.trim());
     button.hidden = good < minGood || active !== null || candidate !== null;
     button.disabled = isRunning;
-    setText(button, isRunning ? 'Training …' : 'Train and use it');
+    setText(button, isRunning ? t('Training …') : t('Train and use it'));
   });
 }
 
@@ -48,27 +52,40 @@ export function goodPartsOf(labels) {
 
 /** @param {number} good */
 function titleOf(good) {
-  if (good >= wantedGood) return `${counted(good, 'good part')} labelled`;
-  return good === 0 ? 'Show thirty good parts' : 'Show more good parts';
+  if (good >= wantedGood) return tn('{n} good part labelled', '{n} good parts labelled', good);
+  return good === 0 ? t('Show thirty good parts') : t('Show more good parts');
 }
 
 /** @param {number} good @param {boolean} isUsed */
 function textOf(good, isUsed) {
   if (good < minGood) {
-    return `The station learns what good parts look like; a part that is unlike them is then uncertain. Training needs ${minGood} good parts: ${minGood - good} more.`;
+    return t(
+      'The station learns what good parts look like; a part that is unlike them is then uncertain. Training needs {n} good parts: {missing} more.',
+      { n: minGood, missing: minGood - good },
+    );
   }
-  if (!isUsed) return 'You can train now. A part that is unlike the good ones is then uncertain.';
-  return `As soon as a defect has ${minDefect} labelled parts, train again: the new model can then recognise this defect.`;
+  if (!isUsed) return t('You can train now. A part that is unlike the good ones is then uncertain.');
+  return t(
+    'As soon as a defect has {n} labelled parts, train again: the new model can then recognise this defect.',
+    { n: minDefect },
+  );
 }
 
 /** The share of uncertain good parts to expect with these good parts, and with more of them. @param {number} good */
 export function promiseText(good) {
   if (good < minGood) return '';
-  const promised = `${counted(good, 'good part')} are enough to expect at most ${percentOf(mostUncertain(good), 0)} of good parts to be uncertain`;
+  const share = percentOf(mostUncertain(good), 0);
   const next = rates.find((rate) => partsFor(rate) > good);
-  if (next === undefined) return `${promised}.`;
-  const missing = partsFor(next) - good;
-  return `${promised}; ${missing} more would lower this to ${percentOf(next, 0)}.`;
+  if (next === undefined) {
+    return t('{n} good parts are enough to expect at most {share} of good parts to be uncertain.', {
+      n: good,
+      share,
+    });
+  }
+  return t(
+    '{n} good parts are enough to expect at most {share} of good parts to be uncertain; {missing} more would lower this to {lower}.',
+    { n: good, share, missing: partsFor(next) - good, lower: percentOf(next, 0) },
+  );
 }
 
 /** As training promises it (calibration/train/false-alarms.ts). @param {number} parts */

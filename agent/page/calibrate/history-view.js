@@ -2,7 +2,8 @@
 import { get, post } from '../shared/api-client.js';
 import { confirmWithReason, openDialog } from '../shared/dialog.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { capital, counted, percentOf, timeOf } from '../shared/format.js';
+import { capital, counted, listed, percentOf, timeOf } from '../shared/format.js';
+import { fromAgent, t } from '../shared/language.js';
 import { createReportPanel } from './report-view.js';
 import { askAndPromote } from './version-actions.js';
 
@@ -40,7 +41,10 @@ export function createHistoryView(tools) {
       setText(byId('history-text'), activeText(versions, active));
       previous = active && versions.find((one) => one.isBefore && one.damage === null);
       rollbackButton.disabled = !previous;
-      setText(rollbackButton, previous ? `↶ Roll back to ${previous.version} …` : '↶ Roll back …');
+      setText(
+        rollbackButton,
+        previous ? t('↶ Roll back to {version} …', { version: previous.version }) : t('↶ Roll back …'),
+      );
     } catch (error) {
       toasts.error(error);
     }
@@ -60,18 +64,21 @@ export function createHistoryView(tools) {
     const { version: to, createdAt, labels } = previous;
     const active = overview.value?.active;
     const reason = await confirmWithReason({
-      title: `Roll back to ${to}?`,
-      text: `From the next part on, ${to} replaces ${active}.`,
+      title: t('Roll back to {version}?', { version: to }),
+      text: t('From the next part on, {version} replaces {active}.', { version: to, active: active ?? '–' }),
       details: [
-        `It was trained ${timeOf(createdAt)}. Its labels: ${labels.join(', ')}.`,
-        `${active} is kept and can be promoted again.`,
+        t('It was trained {time}. Its labels: {labels}.', {
+          time: timeOf(createdAt),
+          labels: labels.join(', '),
+        }),
+        t('{version} is kept and can be promoted again.', { version: active ?? '–' }),
       ],
-      yes: 'Roll back',
+      yes: t('Roll back'),
     });
     if (reason === undefined) return;
     try {
       const { version } = await post('api/v1/models/rollback', { to, ...(reason !== '' && { reason }) });
-      toasts.note(`Rolled back: ${version} is the active model now.`);
+      toasts.note(t('Rolled back: {version} is the active model now.', { version }));
     } catch (error) {
       toasts.error(error);
     }
@@ -82,13 +89,13 @@ export function createHistoryView(tools) {
   const openReport = async (version) => {
     openPanel = createReportPanel(version, tools);
     if (overview.value) openPanel.update(overview.value);
-    const close = h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, 'Close');
+    const close = h('button', { class: 'button', type: 'button', onclick: () => dialog.close() }, t('Close'));
     // A link in the report opens another tab; the dialog must not cover it.
     const leave = () => dialog.close();
     addEventListener('hashchange', leave);
     const { dialog, closed } = openDialog(
-      { class: 'dialog is-wide', 'aria-label': `Report of ${version}` },
-      h('div', { class: 'viewer-head' }, h('h2', {}, 'Report'), close),
+      { class: 'dialog is-wide', 'aria-label': t('Report of {version}', { version }) },
+      h('div', { class: 'viewer-head' }, h('h2', {}, t('Report')), close),
       openPanel.element,
     );
     await closed;
@@ -100,7 +107,7 @@ export function createHistoryView(tools) {
     openPanel?.update(value);
     if (!element.hidden && loadedKey !== keyOf(value)) void load();
   });
-  return { element, title: 'History', show: () => void load() };
+  return { element, title: t('History'), show: () => void load() };
 }
 
 /** Changes if the list of versions may have changed. @param {Overview | undefined} overview */
@@ -109,30 +116,37 @@ const keyOf = (overview) =>
 
 /** @param {readonly VersionView[]} versions @param {VersionView | undefined} active */
 function activeText(versions, active) {
-  if (versions.length === 0) return 'No model has been trained yet.';
-  return active ? `Active model: ${active.version}` : 'No model is active.';
+  if (versions.length === 0) return t('No model has been trained yet.');
+  return active ? t('Active model: {version}', { version: active.version }) : t('No model is active.');
 }
 
 /** @type {Record<VersionView['decisions'][number]['action'], string>} */
 const actionText = {
-  promote: 'promoted',
-  override: 'promoted although the quality gate refused it',
-  rollback: 'rolled back to this version',
-  discard: 'discarded',
+  promote: t('promoted'),
+  override: t('promoted although the quality gate refused it'),
+  rollback: t('rolled back to this version'),
+  discard: t('discarded'),
 };
 
 /** @param {VersionView['decisions'][number]} decision */
-const decisionText = ({ at, by, action, reason }) =>
-  `${timeOf(at)}: ${actionText[action]} by ${by}${reason ? `: ${reason}` : ''}`;
+function decisionText({ at, by, action, reason }) {
+  const values = { time: timeOf(at), action: actionText[action], name: by };
+  return reason
+    ? t('{time}: {action} by {name}: {reason}', { ...values, reason })
+    : t('{time}: {action} by {name}', values);
+}
 
 /** @param {VersionView} one @param {boolean} isCandidate @param {CardActions} actions */
 function versionCard(one, isCandidate, { promote, openReport }) {
   const { version, active, createdAt, by, labels, frames, accuracy, gate, allowed, damage, decisions } = one;
   const facts = [
-    createdAt && `trained ${timeOf(createdAt)}${by ? ` by ${by}` : ''}`,
+    createdAt &&
+      (by
+        ? t('trained {time} by {name}', { time: timeOf(createdAt), name: by })
+        : t('trained {time}', { time: timeOf(createdAt) })),
     frames !== null && counted(frames, 'frame'),
     labels.length > 0 && labels.join(', '),
-  ].filter(Boolean);
+  ];
   return h(
     'li',
     { class: 'panel version', data: { active, version } },
@@ -143,34 +157,35 @@ function versionCard(one, isCandidate, { promote, openReport }) {
         'h2',
         {},
         version,
-        active && h('span', { class: 'badge', data: { tone: 'good' } }, '● active'),
-        isCandidate && h('span', { class: 'badge' }, 'candidate'),
-        damage !== null && h('span', { class: 'badge', data: { tone: 'bad' } }, '✕ damaged'),
+        active && h('span', { class: 'badge', data: { tone: 'good' } }, t('● active')),
+        isCandidate && h('span', { class: 'badge' }, t('candidate')),
+        damage !== null && h('span', { class: 'badge', data: { tone: 'bad' } }, t('✕ damaged')),
       ),
-      h('p', { class: 'hint' }, facts.join(' · ')),
+      h('p', { class: 'hint' }, listed(...facts)),
       gate !== null &&
-        h('p', { class: 'version-gate' }, `${allowed === false ? '✕' : '✓'} ${capital(gate)}.`),
+        h('p', { class: 'version-gate' }, `${allowed === false ? '✕' : '✓'} ${capital(fromAgent(gate))}.`),
       decisions.length > 0 &&
         h('ul', { class: 'version-decisions' }, ...decisions.map((each) => h('li', {}, decisionText(each)))),
-      damage !== null && h('p', { class: 'version-damage' }, `It cannot be used: ${damage}.`),
+      damage !== null &&
+        h('p', { class: 'version-damage' }, t('It cannot be used: {reason}.', { reason: fromAgent(damage) })),
     ),
     accuracy !== null &&
       h(
         'p',
         { class: 'version-accuracy' },
         h('strong', {}, percentOf(accuracy)),
-        h('span', {}, 'accuracy on new parts'),
+        h('span', {}, t('accuracy on new parts')),
       ),
     h(
       'div',
       { class: 'version-actions' },
-      h('button', { class: 'button', type: 'button', onclick: () => openReport(version) }, 'Report'),
+      h('button', { class: 'button', type: 'button', onclick: () => openReport(version) }, t('Report')),
       !active &&
         damage === null &&
         h(
           'button',
           { class: 'button', type: 'button', data: { needs: 'operator' }, onclick: () => promote(version) },
-          'Promote …',
+          t('Promote …'),
         ),
     ),
   );

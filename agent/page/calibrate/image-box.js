@@ -1,6 +1,7 @@
 /** Shows an image, with or without the location of its defect, or a text. */
 import { errorText, fetchImage } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
+import { t } from '../shared/language.js';
 import { createWhereLayer, fetchPlaces, whereLegend } from '../shared/where-layer.js';
 
 /** @import { PlacesView } from '../../http/views.ts' */
@@ -13,7 +14,7 @@ export const heatMapButton = () =>
     'button',
     { class: 'button', type: 'button', 'aria-pressed': 'false' },
     h('kbd', { 'aria-hidden': 'true' }, 'W'),
-    ' Show why',
+    ` ${t('Show why')}`,
   );
 
 /**
@@ -49,15 +50,15 @@ export function createImageBox(frame, button, layer) {
       return;
     }
     setHeatMap(true);
-    if (!current.heatMap) frame.replaceChildren(...marked(image), note('Computing the heat map …'));
+    if (!current.heatMap) frame.replaceChildren(...marked(image), note(t('Computing the heat map …')));
     try {
       if (await showPlaces(current, () => own === changes)) return;
       current.heatMap ??= await fetchImage(current.heatMapPath);
       if (own !== changes) return;
-      current.heatMap.alt = `Heat map: the areas that led to this label. ${alt}`;
+      current.heatMap.alt = `${t('Heat map: the areas that led to this label.')} ${alt}`;
       frame.replaceChildren(
         ...marked(current.heatMap),
-        note('Warm colours: the areas that led to this label'),
+        note(t('Warm colours: the areas that led to this label')),
       );
     } catch (error) {
       if (own !== changes) return;

@@ -1,5 +1,7 @@
 /** A button for each label, with its number key, and a field for a new label. */
 import { find, h, setText } from '../shared/dom.js';
+import { countOf } from '../shared/format.js';
+import { t } from '../shared/language.js';
 
 /** @import { Label } from './overview.js' */
 
@@ -7,14 +9,14 @@ const numberKeys = 9;
 
 /** @param {{onPick: (label: string) => void}} options */
 export function createLabelButtons({ onPick }) {
-  const list = h('div', { class: 'picks', role: 'group', 'aria-label': 'Labels' });
+  const list = h('div', { class: 'picks', role: 'group', 'aria-label': t('Labels') });
   const field = h('input', {
     class: 'new-label-field',
     maxlength: 64,
     autocomplete: 'off',
     enterkeyhint: 'done',
-    placeholder: 'New label',
-    'aria-label': 'New label',
+    placeholder: t('New label'),
+    'aria-label': t('New label'),
   });
   /** @param {Event} event */
   const submit = (event) => {
@@ -30,7 +32,7 @@ export function createLabelButtons({ onPick }) {
     { class: 'new-label', onsubmit: submit },
     h('kbd', { 'aria-hidden': 'true' }, 'N'),
     field,
-    h('button', { class: 'button', type: 'submit', 'aria-label': 'Use this new label' }, 'Add'),
+    h('button', { class: 'button', type: 'submit', 'aria-label': t('Use this new label') }, t('Add')),
   );
   field.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape') return;
@@ -67,7 +69,7 @@ export function createLabelButtons({ onPick }) {
       }
       for (const [index, { count }] of labels.entries()) {
         const button = buttons[index]?.button;
-        if (button) setText(find(button, '.pick-count'), String(count));
+        if (button) setText(find(button, '.pick-count'), countOf(count));
       }
     },
     /** The label of a number key. @param {KeyboardEvent} event @returns {string | undefined} */
@@ -90,6 +92,6 @@ function labelButton({ name, good }, index, isDisabled, onPick) {
     index < numberKeys ? h('kbd', { 'aria-hidden': 'true' }, String(index + 1)) : h('span', {}),
     h('span', { class: 'pick-symbol', 'aria-hidden': 'true' }, good ? '✓' : '✕'),
     h('span', { class: 'pick-name', title: name }, name),
-    h('span', { class: 'pick-count', title: 'Labelled parts' }),
+    h('span', { class: 'pick-count', title: t('Labelled parts') }),
   );
 }

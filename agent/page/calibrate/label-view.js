@@ -2,7 +2,8 @@
 import { ApiError, connection, errorText, get, post } from '../shared/api-client.js';
 import { confirm } from '../shared/dialog.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { ageOf, counted, percentOf } from '../shared/format.js';
+import { ageOf, capital, listed, percentOf } from '../shared/format.js';
+import { fromAgent, t, tn } from '../shared/language.js';
 import { user } from '../shared/user.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
 import { createCandidateQueue } from './candidate-queue.js';
@@ -37,7 +38,8 @@ export function createLabelView({ overview, changes, toasts, announce }) {
   let labelledHere = 0;
   const queue = createCandidateQueue({
     onChange: () => draw(),
-    onGone: ({ part }, error) => toasts.warn(`Part ${part.partId} was skipped: ${error.text}`),
+    onGone: ({ part }, error) =>
+      toasts.warn(t('Part {part} was skipped: {problem}', { part: part.partId, problem: error.text })),
     onError: (error) => toasts.error(error),
   });
 
@@ -45,14 +47,19 @@ export function createLabelView({ overview, changes, toasts, announce }) {
   const label = async (name) => {
     const entry = queue.current;
     if (!connection.isUp || !entry?.image || box.image !== entry.image) {
-      announce('No image is shown: nothing was labelled.');
+      announce(t('No image is shown: nothing was labelled.'));
       return;
     }
     if (entry.marks && entry.marks.length > 0 && overview.isGood(name)) {
       const isSure = await confirm({
-        title: `Label it ${name} without marks?`,
-        text: `You marked ${counted(entry.marks.length, 'defect')} on this part, but ${name} means a good part.`,
-        yes: `${name}, remove the marks`,
+        title: t('Label it {label} without marks?', { label: name }),
+        text: tn(
+          'You marked {n} defect on this part, but {label} means a good part.',
+          'You marked {n} defects on this part, but {label} means a good part.',
+          entry.marks.length,
+          { label: name },
+        ),
+        yes: t('{label}, remove the marks', { label: name }),
       });
       if (!isSure || queue.current !== entry) return;
       entry.marks = [];
@@ -60,14 +67,14 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     labelledHere++;
     const sent = changes.label(entry, name);
     queue.take(entry);
-    announce(`${name}. ${queue.current ? nextText(queue.current) : 'No more parts to label.'}`);
+    announce(`${name}. ${queue.current ? nextText(queue.current) : t('No more parts to label.')}`);
     try {
       await sent;
       queue.settle(entry);
     } catch (error) {
       labelledHere--;
       if (error instanceof ApiError && error.code === 'candidate-gone') {
-        toasts.warn(`Part ${entry.part.partId}: ${error.text}`);
+        toasts.warn(t('Part {part}: {problem}', { part: entry.part.partId, problem: error.text }));
         queue.settle(entry);
       } else {
         queue.bringBack(entry, errorText(error));
@@ -81,9 +88,12 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     if (isOwn) return;
     const gone = queue.answeredElsewhere(resultId);
     if (!gone) return;
-    const who = by === user.name ? 'somebody else' : by;
-    const what = given === null ? 'skipped' : `labelled ${given}`;
-    toasts.warn(`Part ${gone.part.partId} was ${what} by ${who}.`);
+    const values = { part: gone.part.partId, name: by === user.name ? t('somebody else') : by };
+    toasts.warn(
+      given === null
+        ? t('Part {part} was skipped by {name}.', values)
+        : t('Part {part} was labelled {label} by {name}.', { ...values, label: given }),
+    );
   };
   const skip = () => {
     const entry = queue.current;
@@ -91,7 +101,7 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     // The agent did not offer a correction, so there is nothing to skip there.
     if (!entry.isCorrection) changes.skip(entry);
     queue.take(entry);
-    announce(`Skipped. ${queue.current ? nextText(queue.current) : ''}`);
+    announce(`${t('Skipped.')} ${queue.current ? nextText(queue.current) : ''}`);
   };
   const buttons = createLabelButtons({ onPick: label });
   byId('label-buttons').append(buttons.element);
@@ -105,7 +115,7 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     restored(entry, what) {
       if (what === 'label') labelledHere--;
       queue.bringBack(entry);
-      announce(`Undone: ${entry.part.partId} is shown again.`);
+      announce(t('Undone: {part} is shown again.', { part: entry.part.partId }));
     },
     removed(entry) {
       labelledHere++;
@@ -144,9 +154,16 @@ export function createLabelView({ overview, changes, toasts, announce }) {
         layer.show({ width, height }, entry.marks);
       }
       layer.enable(user.canChange && connection.isUp);
-      box.show(entry.image, `Part ${partId}`, `api/v1/results/${resultId}/why.png`, resultId);
+      box.show(
+        entry.image,
+        t('Part {part}', { part: partId }),
+        `api/v1/results/${resultId}/why.png`,
+        resultId,
+      );
     } else if (entry) {
-      const text = connection.isUp ? 'Loading the image …' : 'No connection: the image is loaded later.';
+      const text = connection.isUp
+        ? t('Loading the image …')
+        : t('No connection: the image is loaded later.');
       showText(text, () => [h('p', {}, text)]);
     } else {
       const { calibrating, heldByOthers } = overview.value ?? {};
@@ -166,9 +183,12 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     setText(byId('look-marks'), user.canChange && queue.current?.image ? marksText(count) : '');
     setText(byId('said-head'), part ? predictionText(part) : '');
     const why = isCorrection
-      ? 'You opened this part to fix its label: choose the correct one.'
-      : (part?.why ?? '');
-    setText(byId('said-why'), problem === undefined ? why : `Not saved: ${problem}. Label it again.`);
+      ? t('You opened this part to fix its label: choose the correct one.')
+      : capital(fromAgent(part?.why ?? ''));
+    setText(
+      byId('said-why'),
+      problem === undefined ? why : t('Not saved: {problem}. Label it again.', { problem }),
+    );
     card.classList.toggle('is-problem', problem !== undefined);
   };
   const drawCounts = () => {
@@ -176,10 +196,14 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     const left = Math.max(waiting, queue.size);
     setText(
       byId('tally'),
-      `You labelled ${labelledHere} since you opened this page · ${left} to label · ${frames} labelled in total`,
+      listed(
+        t('You labelled {n} since you opened this page', { n: labelledHere }),
+        t('{n} to label', { n: left }),
+        t('{n} labelled in total', { n: frames }),
+      ),
     );
     const { text, canUndo } = changes.undoable;
-    setText(byId('undo-text'), layer.canUndo ? 'last mark' : text);
+    setText(byId('undo-text'), layer.canUndo ? t('last mark') : text);
     undoButton.disabled = !layer.canUndo && !canUndo;
   };
   function draw() {
@@ -194,8 +218,8 @@ export function createLabelView({ overview, changes, toasts, announce }) {
     setText(
       byId('mode-text'),
       calibrating
-        ? 'On: parts that are worth labelling are collected. Inspection continues.'
-        : 'Off: no parts are collected for labelling.',
+        ? t('On: parts that are worth labelling are collected. Inspection continues.')
+        : t('Off: no parts are collected for labelling.'),
     );
   };
 
@@ -213,7 +237,7 @@ export function createLabelView({ overview, changes, toasts, announce }) {
 
   return {
     element,
-    title: 'Label',
+    title: t('Label'),
     answered,
     /** @param {string} resultId an earlier part to correct, from a link */
     async show(resultId) {
@@ -248,50 +272,58 @@ export function createLabelView({ overview, changes, toasts, announce }) {
 /** @param {number} count */
 const marksText = (count) =>
   count === 0
-    ? 'Optional: tap the defect, or drag a box around it.'
-    : `${counted(count, 'mark')}. Tap a mark to remove it.`;
+    ? t('Optional: tap the defect, or drag a box around it.')
+    : tn('{n} mark. Tap a mark to remove it.', '{n} marks. Tap a mark to remove it.', count);
 
 /** @param {Part} part */
 function predictionText({ verdict, label, probability }) {
   if (!verdict) return '';
-  if (label === null) return 'No model has been trained yet.';
-  const confidence = typeof probability === 'number' ? ` (${percentOf(probability, 0)})` : '';
-  return `${verdictWords[verdict].symbol} Prediction: ${label}${confidence}`;
+  if (label === null) return t('No model has been trained yet.');
+  const { symbol } = verdictWords[verdict];
+  const shown = label ?? t('no label');
+  return typeof probability === 'number'
+    ? t('{symbol} Prediction: {label} ({share})', { symbol, label: shown, share: percentOf(probability, 0) })
+    : t('{symbol} Prediction: {label}', { symbol, label: shown });
 }
 
 /** @param {CandidateEntry} entry */
-const nextText = ({ part }) => `Next: ${part.partId}${part.label ? `, prediction: ${part.label}` : ''}.`;
+const nextText = ({ part: { partId, label } }) =>
+  label
+    ? t('Next: {part}, prediction: {label}.', { part: partId, label })
+    : t('Next: {part}.', { part: partId });
 
 /** @param {Part} part */
 const factsOf = ({ camera, partId, capturedAt }) =>
-  [camera, partId, capturedAt && ageOf(Date.now() - Date.parse(capturedAt))].filter(Boolean).join(' · ');
+  listed(camera, partId, capturedAt && ageOf(Date.now() - Date.parse(capturedAt)));
 
 /** What the user can do while there is no part to label. @param {Overview | undefined} value @param {() => void} switchMode @returns {Child[]} */
 function emptyContent(value, switchMode) {
-  if (!value) return [h('p', {}, 'Loading …')];
+  if (!value) return [h('p', {}, t('Loading …'))];
   if (value.heldByOthers > 0) {
     return [
-      h('h2', {}, 'Others are labelling'),
+      h('h2', {}, t('Others are labelling')),
       h(
         'p',
         {},
-        `All parts that need a label (${value.heldByOthers}) are open in other browsers. The next one appears here.`,
+        t('All parts that need a label ({n}) are open in other browsers. The next one appears here.', {
+          n: value.heldByOthers,
+        }),
       ),
     ];
   }
   if (value.calibrating) {
     return [
-      h('h2', {}, 'Waiting for parts'),
-      h('p', {}, 'No part needs a label now. The next one appears here.'),
+      h('h2', {}, t('Waiting for parts')),
+      h('p', {}, t('No part needs a label now. The next one appears here.')),
     ];
   }
   return [
-    h('h2', {}, 'No parts to label'),
-    h('p', {}, 'Switch calibration on to collect parts while the line runs.'),
+    h('h2', {}, t('No parts to label')),
+    h('p', {}, t('Switch calibration on to collect parts while the line runs.')),
     h(
       'button',
       { class: 'button is-primary', type: 'button', data: { needs: 'operator' }, onclick: switchMode },
-      'Switch calibration on',
+      t('Switch calibration on'),
     ),
   ];
 }

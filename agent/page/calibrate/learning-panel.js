@@ -1,6 +1,7 @@
 /** The learning curve of a version: accuracy by labels per class, measured and estimated for more labels. */
 import { h } from '../shared/dom.js';
-import { capital, percentOf } from '../shared/format.js';
+import { capital, numberOf, percentOf } from '../shared/format.js';
+import { fromAgent, t } from '../shared/language.js';
 
 /** @import { Report } from '../../../calibration/train/report.ts' */
 /** @typedef {NonNullable<Report['learning']>} Learning */
@@ -20,14 +21,16 @@ export function learningPanel({ learning }) {
   return h(
     'section',
     { class: 'panel' },
-    h('h3', {}, 'More labels'),
-    h('p', {}, `${capital(sentence)}.`),
+    h('h3', {}, t('More labels')),
+    h('p', {}, `${capital(fromAgent(sentence))}.`),
     points.length > 0 && chart(learning),
     points.length > 0 &&
       h(
         'p',
         { class: 'hint' },
-        'Accuracy on parts that were not used for training, by number of labels per class. Dots: measured with fewer labels. Line and band: estimate with its 80 % interval.',
+        t(
+          'Accuracy on parts that were not used for training, by number of labels per class. Dots: measured with fewer labels. Line and band: estimate with its 80 % interval.',
+        ),
       ),
     expected.length > 0 && expectedTable(learning),
   );
@@ -37,12 +40,16 @@ export function learningPanel({ learning }) {
 function expectedTable({ expected, byLabel }) {
   /** @param {{value: number, low: number, high: number}} estimate */
   const points = ({ value, low, high }) =>
-    `${(value * 100).toFixed(1)} (${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)})`;
+    t('{value} ({low} to {high})', {
+      value: numberOf(value * 100, 1),
+      low: numberOf(low * 100, 1),
+      high: numberOf(high * 100, 1),
+    });
   const hasEscapes = expected.some(({ escapes }) => escapes !== null);
   const columns = [
-    'More labels per class',
-    'Accuracy rises by',
-    ...(hasEscapes ? ['Escape rate falls by'] : []),
+    t('More labels per class'),
+    t('Accuracy rises by'),
+    ...(hasEscapes ? [t('Escape rate falls by')] : []),
   ];
   const gaining = byLabel.filter(({ recall }) => recall.value >= 0.01).slice(0, 3);
   return h(
@@ -50,7 +57,7 @@ function expectedTable({ expected, byLabel }) {
     {},
     h(
       'div',
-      { class: 'wide', tabindex: 0, role: 'group', 'aria-label': 'What more labels would gain' },
+      { class: 'wide', tabindex: 0, role: 'group', 'aria-label': t('What more labels would gain') },
       h(
         'table',
         { class: 'per-label' },
@@ -74,12 +81,17 @@ function expectedTable({ expected, byLabel }) {
       h(
         'p',
         { class: 'hint' },
-        `In percentage points. Labels that would improve most: ${gaining
-          .map(
-            ({ label, more, recall }) =>
-              `${label} (recognised parts rise by ${(recall.value * 100).toFixed(0)} points with ${more} more labels)`,
-          )
-          .join(', ')}.`,
+        t('In percentage points. Labels that would improve most: {labels}.', {
+          labels: gaining
+            .map(({ label, more, recall }) =>
+              t('{label} (recognised parts rise by {n} points with {more} more labels)', {
+                label,
+                n: Math.round(recall.value * 100),
+                more,
+              }),
+            )
+            .join(', '),
+        }),
       ),
   );
 }
@@ -90,7 +102,7 @@ function chart({ points, curve, now, sentence }) {
   element.setAttribute('class', 'learning');
   element.setAttribute('viewBox', `0 0 ${width} ${height}`);
   element.setAttribute('role', 'img');
-  element.setAttribute('aria-label', `Learning curve: ${sentence}`);
+  element.setAttribute('aria-label', t('Learning curve: {sentence}', { sentence: fromAgent(sentence) }));
   /** @param {string} name @param {Record<string, string | number>} attributes @param {string} [text] */
   const draw = (name, attributes, text) => {
     const node = document.createElementNS(namespace, name);
@@ -115,7 +127,7 @@ function chart({ points, curve, now, sentence }) {
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000].find((one) => most / one <= 6) ?? 2_000;
   for (let labels = 0; labels <= most; labels += step)
     draw('text', { x: x(labels), y: height - 18, 'text-anchor': 'middle' }, String(labels));
-  draw('text', { x: width - right, y: height - 3, 'text-anchor': 'end' }, 'labels per class');
+  draw('text', { x: width - right, y: height - 3, 'text-anchor': 'end' }, t('labels per class'));
 
   /** @param {{labels: number}} at @param {number} accuracy */
   const corner = ({ labels }, accuracy) => `${x(labels).toFixed(1)} ${y(accuracy).toFixed(1)}`;
@@ -124,7 +136,7 @@ function chart({ points, curve, now, sentence }) {
   draw('path', { class: 'learning-band', d: `M${[...upper, ...lower].join('L')}z` });
   draw('path', { class: 'learning-line', d: `M${curve.map((one) => corner(one, one.accuracy)).join('L')}` });
   draw('path', { class: 'learning-now', d: `M${x(now)} ${top}V${height - bottom}` });
-  draw('text', { x: x(now) + 4, y: top + 10 }, 'now');
+  draw('text', { x: x(now) + 4, y: top + 10 }, t('now'));
   for (const { labels, accuracy, deviation } of points) {
     const [best, worst] = [y(Math.min(1, accuracy + deviation)), y(Math.max(floor, accuracy - deviation))];
     draw('path', { class: 'learning-whisker', d: `M${x(labels)} ${best}V${worst}` });

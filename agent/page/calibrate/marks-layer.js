@@ -4,6 +4,8 @@
  * into its box as the image is, so marks stay in place at any size and zoom.
  */
 
+import { t, tn } from '../shared/language.js';
+
 /** @import { Mark } from '../../../calibration/dataset/shapes.ts' */
 /** @import { MarksView } from '../../../calibration/views.ts' */
 
@@ -109,14 +111,14 @@ export function createMarksLayer({ onChange, announce }) {
     if (hit)
       change(
         marks.filter((one) => one !== hit),
-        'Mark removed.',
+        t('Mark removed.'),
       );
     else add({ kind: 'point', x: at.x, y: at.y });
   };
   /** @param {Mark} mark */
   const add = (mark) => {
-    if (marks.length < maxMarks) change([...marks, mark], 'Defect marked.');
-    else announce(`No more than ${maxMarks} marks are possible.`);
+    if (marks.length < maxMarks) change([...marks, mark], t('Defect marked.'));
+    else announce(t('No more than {n} marks are possible.', { n: maxMarks }));
   };
 
   element.addEventListener('pointerdown', (event) => {
@@ -180,7 +182,7 @@ export function createMarksLayer({ onChange, announce }) {
       redraw();
     },
     clear() {
-      if (marks.length > 0) change([], 'Marks removed.');
+      if (marks.length > 0) change([], t('Marks removed.'));
     },
     /** The last change made here. */
     undo() {
@@ -188,7 +190,7 @@ export function createMarksLayer({ onChange, announce }) {
       if (!before) return;
       marks = before;
       redraw();
-      announce(`Undone. ${countText(marks.length)}`);
+      announce(`${t('Undone.')} ${countText(marks.length)}`);
       onChange(marks);
     },
     /** @param {KeyboardEvent} event @returns {boolean} whether the key was used */
@@ -219,7 +221,7 @@ export function createMarksLayer({ onChange, announce }) {
 const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** @param {number} count */
-const countText = (count) => (count === 1 ? '1 mark.' : `${count} marks.`);
+const countText = (count) => tn('{n} mark.', '{n} marks.', count);
 
 /** @param {number} value */
 const within = (value) => Math.min(1, Math.max(0, value));

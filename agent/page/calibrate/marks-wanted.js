@@ -1,7 +1,8 @@
 /** Below the Label tab: labelled defects that a mark would help most. A tap opens one of them for marking. */
 import { frameThumbnailPath, get } from '../shared/api-client.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { counted, percentOf } from '../shared/format.js';
+import { percentOf } from '../shared/format.js';
+import { t, tn } from '../shared/language.js';
 import { user } from '../shared/user.js';
 import { frameChanges } from './frame-changes.js';
 import { openFrameViewer } from './frame-viewer.js';
@@ -36,16 +37,18 @@ export function createMarksWanted({ overview, changes, toasts, announce }) {
     panel.hidden = frames.length === 0;
     setText(
       byId('marks-wanted-text'),
-      frames.length === 1
-        ? 'Mark the defect on this image: it improves training most'
-        : `Mark the defects on these ${counted(frames.length, 'image')}: they improve training most`,
+      tn(
+        'Mark the defect on this image: it improves training most',
+        'Mark the defects on these {n} images: they improve training most',
+        frames.length,
+      ),
     );
     const viewed = frames.map(({ id, label, said, probability }) => ({
       id,
       text:
         said === label
-          ? `${label}, recognised with only ${percentOf(probability, 0)}`
-          : `Labelled ${label}, predicted ${said}`,
+          ? t('{label}, recognised with only {share}', { label, share: percentOf(probability, 0) })
+          : t('Labelled {label}, predicted {predicted}', { label, predicted: said }),
     }));
     /** @param {number} index */
     const open = (index) =>

@@ -1,7 +1,8 @@
 /** Shown above every tab if the active model was trained on another base; trains it again with one tap. */
 
 import { byId, setText } from '../shared/dom.js';
-import { capital, counted } from '../shared/format.js';
+import { capital } from '../shared/format.js';
+import { fromAgent, t, tn } from '../shared/language.js';
 import { trainOnClick } from './train-button.js';
 
 /** @import { Tools } from './tools.js' */
@@ -16,10 +17,13 @@ export function createMisfitPanel(tools) {
     const isRunning = training.state === 'running';
     button.disabled = isRunning || frames === 0;
     // The hashes are omitted here.
-    const bases = capital(misfit.replaceAll(/ \([0-9a-f]+…\)/g, ''));
+    const reason = capital(fromAgent(misfit.replaceAll(/ \([0-9a-f]+…\)/g, '')));
     setText(
       byId('misfit-text'),
-      `${bases}. Every part is uncertain until a model is trained for this base, the pre-trained network on which models build.`,
+      t(
+        '{reason}. Every part is uncertain until a model is trained for this base, the pre-trained network on which models build.',
+        { reason },
+      ),
     );
     setText(byId('misfit-hint'), hintOf(isRunning, frames));
   });
@@ -30,7 +34,11 @@ export function createMisfitPanel(tools) {
  * @param {number} frames
  */
 function hintOf(isRunning, frames) {
-  if (isRunning) return 'It is being trained; the Train tab shows the progress.';
-  if (frames === 0) return 'No part is labelled on this station yet. Label parts first.';
-  return `Trains on ${counted(frames, 'labelled part')}. The new model is used at once if it passes its check; otherwise it waits in the Train tab.`;
+  if (isRunning) return t('It is being trained; the Train tab shows the progress.');
+  if (frames === 0) return t('No part is labelled on this station yet. Label parts first.');
+  return tn(
+    'Trains on {n} labelled part. The new model is used at once if it passes its check; otherwise it waits in the Train tab.',
+    'Trains on {n} labelled parts. The new model is used at once if it passes its check; otherwise it waits in the Train tab.',
+    frames,
+  );
 }

@@ -1,6 +1,7 @@
 /** The tables of a report: confusion matrix, and precision and recall of each label. */
 import { h } from '../shared/dom.js';
-import { percentOf } from '../shared/format.js';
+import { countOf, percentOf } from '../shared/format.js';
+import { t } from '../shared/language.js';
 
 /** @import { Report } from '../../../calibration/train/report.ts' */
 
@@ -17,7 +18,7 @@ export function confusionTable({ labels, confusion }) {
       h('th', { scope: 'row' }, labels[actual]),
       ...row.map((count, predicted) => {
         const kind = count === 0 ? 'zero' : actual === predicted ? 'right' : 'wrong';
-        const cell = h('td', { data: { kind } }, String(count));
+        const cell = h('td', { data: { kind } }, countOf(count));
         // The larger the share of the row, the stronger the tint.
         cell.style.setProperty('--share', String(Math.round(20 + 60 * (count / total))));
         return cell;
@@ -25,7 +26,7 @@ export function confusionTable({ labels, confusion }) {
     );
   });
   return tablePanel(
-    'Confusion matrix',
+    t('Confusion matrix'),
     h(
       'table',
       { class: 'confusion' },
@@ -35,21 +36,21 @@ export function confusionTable({ labels, confusion }) {
         h(
           'tr',
           {},
-          h('th', { scope: 'col' }, 'actual ↓ predicted →'),
+          h('th', { scope: 'col' }, t('actual ↓ predicted →')),
           ...labels.map((label) => h('th', { scope: 'col' }, label)),
         ),
       ),
       h('tbody', {}, ...rows),
     ),
-    'Rows: what the part is. Columns: the most probable label, before the thresholds are applied.',
+    t('Rows: what the part is. Columns: the most probable label, before the thresholds are applied.'),
   );
 }
 
 /** @param {Pick<Report, 'perLabel'>} report */
 export function labelTable({ perLabel }) {
-  const columns = ['Label', 'Parts', 'Precision', 'Recall', 'F1'];
+  const columns = [t('Label'), t('Parts'), t('Precision'), t('Recall'), 'F1'];
   return tablePanel(
-    'Accuracy of each label',
+    t('Accuracy of each label'),
     h(
       'table',
       { class: 'per-label' },
@@ -62,13 +63,15 @@ export function labelTable({ perLabel }) {
             'tr',
             {},
             h('th', { scope: 'row' }, label),
-            h('td', {}, String(count)),
+            h('td', {}, countOf(count)),
             ...[precision, recall, f1].map((share) => h('td', {}, percentOf(share, 0))),
           ),
         ),
       ),
     ),
-    'Precision: share of the parts given this label that really have it. Recall: share of the parts with this label that were found.',
+    t(
+      'Precision: share of the parts given this label that really have it. Recall: share of the parts with this label that were found.',
+    ),
   );
 }
 

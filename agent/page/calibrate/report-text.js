@@ -1,5 +1,6 @@
 /** Describes the evaluation of a model. */
-import { counted, percentOf } from '../shared/format.js';
+import { counted, listed, percentOf } from '../shared/format.js';
+import { t, tn } from '../shared/language.js';
 
 /** @import { Report } from '../../../calibration/train/report.ts' */
 
@@ -15,55 +16,96 @@ const minGain = 0.005;
  */
 export function summaryOf(version, { accuracy, active, gate, errorReduction, goodOnly }, activeNow) {
   if (goodOnly) {
-    const text = `${version} was trained on ${counted(goodOnly.parts, 'good part')} only: parts like them pass, all others are uncertain.`;
+    const text = tn(
+      '{version} was trained on {n} good part only: parts like it pass, all others are uncertain.',
+      '{version} was trained on {n} good parts only: parts like them pass, all others are uncertain.',
+      goodOnly.parts,
+      { version },
+    );
     return { tone: gate.allowed ? 'good' : 'bad', text };
   }
-  const right = `correct on ${percentOf(accuracy)} of the parts it was not trained on`;
+  const values = { version, share: percentOf(accuracy) };
   if (!active) {
     return gate.allowed
-      ? { tone: 'good', text: `${version} is the first model and it works: ${right}.` }
-      : { tone: 'bad', text: `${version} does not work yet; it is no better than guessing: ${right}.` };
+      ? {
+          tone: 'good',
+          text: t(
+            '{version} is the first model and it works: correct on {share} of the parts it was not trained on.',
+            values,
+          ),
+        }
+      : {
+          tone: 'bad',
+          text: t(
+            '{version} does not work yet; it is no better than guessing: correct on {share} of the parts it was not trained on.',
+            values,
+          ),
+        };
   }
-  const other = `${active.version === activeNow ? 'the active model' : 'the model that was active then,'} ${active.version}`;
-  const comparison = `${other}: ${right}, compared with ${percentOf(active.accuracy)}.`;
+  const other =
+    active.version === activeNow
+      ? t('the active model {version}', { version: active.version })
+      : t('the model that was active then, {version}', { version: active.version });
+  const compared = { other, share: percentOf(accuracy), otherShare: percentOf(active.accuracy) };
   const gain = accuracy - active.accuracy;
   if (!gate.allowed) {
-    return { tone: 'bad', text: `${gain < 0 ? 'Worse than' : 'Not shown to be as good as'} ${comparison}` };
+    const text =
+      gain < 0
+        ? t(
+            'Worse than {other}: correct on {share} of the parts it was not trained on, compared with {otherShare}.',
+            compared,
+          )
+        : t(
+            'Not shown to be as good as {other}: correct on {share} of the parts it was not trained on, compared with {otherShare}.',
+            compared,
+          );
+    return { tone: 'bad', text };
   }
-  if (gain < minGain) return { tone: 'good', text: `As good as ${comparison}` };
+  if (gain < minGain) {
+    const text = t(
+      'As good as {other}: correct on {share} of the parts it was not trained on, compared with {otherShare}.',
+      compared,
+    );
+    return { tone: 'good', text };
+  }
   const fewer = errorReduction.active;
-  const mistakes = fewer !== null && fewer > 0 ? ` It makes ${percentOf(fewer, 0)} fewer mistakes.` : '';
-  return { tone: 'good', text: `Better than ${comparison}${mistakes}` };
+  const better = t(
+    'Better than {other}: correct on {share} of the parts it was not trained on, compared with {otherShare}.',
+    compared,
+  );
+  const mistakes =
+    fewer !== null && fewer > 0 ? t('It makes {share} fewer mistakes.', { share: percentOf(fewer, 0) }) : '';
+  return { tone: 'good', text: `${better} ${mistakes}`.trim() };
 }
 
 /** @type {Record<Report['checks'][number]['name'], string>} */
 export const checkNames = {
-  'negative-transfer': 'Use of the base',
-  'over-fitting': 'New parts',
-  forgetting: 'Earlier parts',
+  'negative-transfer': t('Use of the base'),
+  'over-fitting': t('New parts'),
+  forgetting: t('Earlier parts'),
 };
 
 /** @type {Record<Report['views'], string>} */
 const viewText = {
-  none: 'parts always lie the same way',
-  flips: 'parts may be mirrored',
-  turns: 'parts may be turned',
+  none: t('parts always lie the same way'),
+  flips: t('parts may be mirrored'),
+  turns: t('parts may be turned'),
 };
 
 /** How the model was trained. @param {Report} report */
 export function originText({ frames, revision, folds, seed, views, macroF1, seconds, ...report }) {
   const { augment = [], hidden = 0, latencyMs, goodOnly } = report;
-  return [
-    `${counted(frames, 'frame')} of revision ${revision.slice(0, 12)}`,
-    goodOnly ? 'each evaluated without itself' : `evaluated in ${folds} folds`,
+  return listed(
+    tn('{n} frame of revision {revision}', '{n} frames of revision {revision}', frames, {
+      revision: revision.slice(0, 12),
+    }),
+    goodOnly ? t('each evaluated without itself') : t('evaluated in {n} folds', { n: folds }),
     !goodOnly && viewText[views],
-    augment.length > 0 && `augmented with ${augment.join(', ')}`,
+    augment.length > 0 && t('augmented with {kinds}', { kinds: augment.join(', ') }),
     hidden > 0 && counted(hidden, 'hidden unit'),
-    !goodOnly && `macro F1 ${percentOf(macroF1)}`,
-    latencyMs !== undefined && `${latencyMs.toFixed(0)} ms per image`,
-    `seed ${seed}`,
-    `trained in ${Math.round(seconds.features + seconds.training)} s`,
-  ]
-    .filter(Boolean)
-    .join(' · ');
+    !goodOnly && t('macro F1 {share}', { share: percentOf(macroF1) }),
+    latencyMs !== undefined && t('{n} ms per image', { n: Math.round(latencyMs) }),
+    t('seed {seed}', { seed: String(seed) }),
+    t('trained in {n} s', { n: Math.round(seconds.features + seconds.training) }),
+  );
 }

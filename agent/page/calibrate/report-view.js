@@ -2,6 +2,7 @@
 import { errorText, frameThumbnailPath, get } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
 import { capital, percentOf } from '../shared/format.js';
+import { fromAgent, t } from '../shared/language.js';
 import { openFrameViewer } from './frame-viewer.js';
 import { learningPanel } from './learning-panel.js';
 import { rateNumbers, rateText } from './rates.js';
@@ -12,7 +13,7 @@ import { createVersionActions } from './version-actions.js';
 
 /** @import { Overview } from '../../../calibration/views.ts' */
 /** @import { Report } from '../../../calibration/train/report.ts' */
-/** @import { Interval } from './rates.js' */
+/** @import { Interval, Rate } from './rates.js' */
 /** @import { Tools } from './tools.js' */
 /** @typedef {ReturnType<typeof createReportPanel>} ReportPanel */
 
@@ -22,8 +23,8 @@ const maxMistakes = 12;
 export function createReportPanel(version, tools) {
   const element = h(
     'article',
-    { class: 'report', 'aria-label': `Report of ${version}` },
-    h('p', {}, 'Loading the report …'),
+    { class: 'report', 'aria-label': t('Report of {version}', { version }) },
+    h('p', {}, t('Loading the report …')),
   );
   const actions = createVersionActions(version, tools);
   const shadow = createShadowPanel(version);
@@ -47,7 +48,7 @@ export function createReportPanel(version, tools) {
               h('div', { class: 'tables' }, confusionTable(report), labelTable(report)),
             ]),
         ...[report.places, report.goodParts].map((learned) =>
-          learned ? h('p', { class: 'hint' }, `${capital(learned.sentence)}.`) : '',
+          learned ? h('p', { class: 'hint' }, `${capital(fromAgent(learned.sentence))}.`) : '',
         ),
         h('p', { class: 'hint' }, originText(report)),
       );
@@ -55,9 +56,9 @@ export function createReportPanel(version, tools) {
       // Versions of earlier releases have no report; they can still be promoted.
       element.replaceChildren(
         h('h2', {}, version),
-        h('p', { class: 'hint' }, `There is no report: ${errorText(error)}`),
+        h('p', { class: 'hint' }, t('There is no report: {problem}', { problem: errorText(error) })),
         actions.element,
-        h('button', { class: 'button', type: 'button', onclick: load }, 'Try again'),
+        h('button', { class: 'button', type: 'button', onclick: load }, t('Try again')),
       );
     }
     if (latest) update(latest);
@@ -78,9 +79,9 @@ function summaryPanel(version, report, { overview }, actions) {
   return h(
     'section',
     { class: 'panel verdict-panel', data: { tone } },
-    h('h2', {}, `Version ${version}`),
+    h('h2', {}, t('Version {version}', { version })),
     h('p', { class: 'plain' }, h('span', { 'aria-hidden': 'true' }, tone === 'good' ? '✓ ' : '✕ '), text),
-    h('p', { class: 'gate' }, `${capital(report.gate.reason)}.`),
+    h('p', { class: 'gate' }, `${capital(fromAgent(report.gate.reason))}.`),
     actions,
   );
 }
@@ -90,18 +91,20 @@ function ratesPanel({ escapes, falseRejects, uncertain, promise }) {
   return h(
     'section',
     { class: 'panel' },
-    h('h3', {}, 'Expected on the line'),
+    h('h3', {}, t('Expected on the line')),
     h(
       'dl',
       { class: 'rates' },
-      rateItem('Escapes', escapes, 'bad parts', 'would pass'),
-      rateItem('False rejects', falseRejects, 'good parts', 'would fail'),
-      rateItem('Uncertain', uncertain, 'parts', 'would be uncertain'),
+      rateItem(t('Escapes'), escapes, 'badWouldPass', 'bad'),
+      rateItem(t('False rejects'), falseRejects, 'goodWouldFail', 'good'),
+      rateItem(t('Uncertain'), uncertain, 'wouldBeUncertain', 'all'),
     ),
     h(
       'p',
       { class: 'hint' },
-      'These rates apply the thresholds: a part whose label is not probable enough is uncertain. The confusion matrix below does not apply them, so it can show mistakes that would not pass or fail a part.',
+      t(
+        'These rates apply the thresholds: a part whose label is not probable enough is uncertain. The confusion matrix below does not apply them, so it can show mistakes that would not pass or fail a part.',
+      ),
     ),
     promiseList(promise),
   );
@@ -112,7 +115,9 @@ const promiseList = (promise) =>
   h(
     'ul',
     { class: 'promises' },
-    ...promise.map(({ kept, text }) => h('li', { data: { kept } }, `${kept ? '✓' : '▲'} ${capital(text)}.`)),
+    ...promise.map(({ kept, text }) =>
+      h('li', { data: { kept } }, `${kept ? '✓' : '▲'} ${capital(fromAgent(text))}.`),
+    ),
   );
 
 /**
@@ -123,36 +128,42 @@ function goodOnlyPanel({ heldBack, defects }, promise) {
   return h(
     'section',
     { class: 'panel' },
-    h('h3', {}, 'Expected on the line'),
+    h('h3', {}, t('Expected on the line')),
     h(
       'dl',
       { class: 'rates' },
-      rateItem('False alarms', heldBack, 'good parts', 'would be uncertain'),
+      rateItem(t('False alarms'), heldBack, 'goodWouldBeUncertain', 'good'),
       ...defects.map(({ label, count, heldBack: noticed }) =>
         h(
           'div',
           {},
           h('dt', {}, label),
-          h('dd', { class: 'rate-words' }, `${noticed} of ${count} would be uncertain.`),
+          h(
+            'dd',
+            { class: 'rate-words' },
+            t('{n} of {total} would be uncertain.', { n: noticed, total: count }),
+          ),
         ),
       ),
     ),
     h(
       'p',
       { class: 'hint' },
-      'This model was trained on good parts only. A part that is unlike them is uncertain; no part fails. As soon as a defect has 4 labelled parts, train again: the new model can then recognise this defect.',
+      t(
+        'This model was trained on good parts only. A part that is unlike them is uncertain; no part fails. As soon as a defect has 4 labelled parts, train again: the new model can then recognise this defect.',
+      ),
     ),
     promiseList(promise),
   );
 }
 
-/** @param {string} name @param {Interval} interval @param {string} parts @param {string} happens */
-function rateItem(name, interval, parts, happens) {
+/** @param {string} name @param {Interval} interval @param {Rate} rate @param {'good' | 'bad' | 'all'} parts */
+function rateItem(name, interval, rate, parts) {
   return h(
     'div',
     {},
     h('dt', {}, name),
-    h('dd', { class: 'rate-words' }, `${capital(rateText(interval, parts, happens))}.`),
+    h('dd', { class: 'rate-words' }, `${capital(rateText(interval, rate))}.`),
     h('dd', { class: 'rate-figures' }, rateNumbers(interval, parts)),
   );
 }
@@ -162,7 +173,7 @@ function checksPanel({ checks }) {
   return h(
     'section',
     { class: 'panel' },
-    h('h3', {}, 'Checks'),
+    h('h3', {}, t('Checks')),
     h(
       'ul',
       { class: 'checks' },
@@ -172,10 +183,10 @@ function checksPanel({ checks }) {
           { data: { ok } },
           h(
             'span',
-            { class: 'check-symbol', role: 'img', 'aria-label': ok ? 'passed' : 'failed' },
+            { class: 'check-symbol', role: 'img', 'aria-label': ok ? t('passed') : t('failed') },
             ok ? '✓' : '✕',
           ),
-          h('span', {}, h('strong', {}, `${checkNames[name]}: `), `${sentence}.`),
+          h('span', {}, h('strong', {}, `${checkNames[name]}: `), `${fromAgent(sentence)}.`),
         ),
       ),
     ),
@@ -184,13 +195,17 @@ function checksPanel({ checks }) {
 
 /** @param {Report} report @param {Tools} tools */
 function mistakesPanel({ worst }, { overview }) {
-  const title = h('h3', {}, 'Worst mistakes');
+  const title = h('h3', {}, t('Worst mistakes'));
   if (worst.length === 0) {
-    return h('section', { class: 'panel' }, title, h('p', {}, 'None: every prediction was correct.'));
+    return h('section', { class: 'panel' }, title, h('p', {}, t('None: every prediction was correct.')));
   }
   const frames = worst.slice(0, maxMistakes).map(({ id, label, said, probability }) => ({
     id,
-    text: `Labelled ${label}, predicted ${said} (${percentOf(probability, 0)})`,
+    text: t('Labelled {label}, predicted {predicted} ({share})', {
+      label,
+      predicted: said,
+      share: percentOf(probability, 0),
+    }),
   }));
   /** @param {number} index */
   const open = (index) => openFrameViewer(frames, index, { labels: overview.value?.labels ?? [] });
@@ -201,7 +216,9 @@ function mistakesPanel({ worst }, { overview }) {
     h(
       'p',
       { class: 'hint' },
-      'The most confident first. If one of these labels is wrong, fix it in the Gallery tab and train again.',
+      t(
+        'The most confident first. If one of these labels is wrong, fix it in the Gallery tab and train again.',
+      ),
     ),
     h(
       'ul',

@@ -1,7 +1,7 @@
 /** A model in shadow mode: how often it disagrees with the active model, and on which parts. */
 import { candidateImagePath } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
-import { counted } from '../shared/format.js';
+import { t, tn } from '../shared/language.js';
 import { verdictWords } from '../shared/verdicts.js';
 
 /** @import { Overview, ShadowView } from '../../../calibration/views.ts' */
@@ -10,7 +10,7 @@ const maxShown = 8;
 
 /** @param {string} version */
 export function createShadowPanel(version) {
-  const element = h('section', { class: 'panel shadow', hidden: true, 'aria-label': 'Shadow mode' });
+  const element = h('section', { class: 'panel shadow', hidden: true, 'aria-label': t('Shadow mode') });
   let drawn = '';
   return {
     element,
@@ -29,13 +29,18 @@ export function createShadowPanel(version) {
 /** @param {ShadowView} shadow */
 function contentOf({ judged, disagreements, newest }) {
   return [
-    h('h3', {}, '◐ Shadow mode'),
+    h('h3', {}, t('◐ Shadow mode')),
     h(
       'p',
       {},
       judged === 0
-        ? 'It judges each part as well, but its results are not published. No part has arrived yet.'
-        : `It judged ${counted(judged, 'part')}. It disagreed with the active model on ${disagreements}. Its results are not published.`,
+        ? t('It judges each part as well, but its results are not published. No part has arrived yet.')
+        : tn(
+            'It judged {n} part. It disagreed with the active model on {disagreements}. Its results are not published.',
+            'It judged {n} parts. It disagreed with the active model on {disagreements}. Its results are not published.',
+            judged,
+            { disagreements },
+          ),
     ),
     h('ul', { class: 'worst' }, ...newest.slice(0, maxShown).map((one) => h('li', {}, disagreement(one)))),
   ];
@@ -56,9 +61,9 @@ function disagreement({ resultId, active, activeLabel, shadow, shadowLabel }) {
     'a',
     { class: 'mini', href: `#label/${resultId}` },
     image,
-    h('span', { class: 'mini-words' }, `active: ${verdictText(active, activeLabel)}`),
-    h('span', { class: 'mini-words' }, `shadow: ${verdictText(shadow, shadowLabel)}`),
-    h('span', { class: 'mini-words is-link' }, 'Label it →'),
+    h('span', { class: 'mini-words' }, t('active: {verdict}', { verdict: verdictText(active, activeLabel) })),
+    h('span', { class: 'mini-words' }, t('shadow: {verdict}', { verdict: verdictText(shadow, shadowLabel) })),
+    h('span', { class: 'mini-words is-link' }, t('Label it →')),
   );
 }
 
@@ -66,5 +71,5 @@ function disagreement({ resultId, active, activeLabel, shadow, shadowLabel }) {
 function verdictText(verdict, label) {
   const known = verdict === 'pass' || verdict === 'fail' || verdict === 'uncertain' ? verdict : undefined;
   const { symbol, word } = known ? verdictWords[known] : { symbol: '?', word: verdict };
-  return `${symbol} ${word.toLowerCase()}${label ? ` (${label})` : ''}`;
+  return `${symbol} ${word}${label ? ` (${label})` : ''}`;
 }

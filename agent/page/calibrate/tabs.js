@@ -1,5 +1,8 @@
 /** Shows one view at a time. The hash of the address names it, so that back, reload and links work. */
 
+import { listed } from '../shared/format.js';
+import { t } from '../shared/language.js';
+
 /**
  * @typedef {object} View
  * @property {HTMLElement} element
@@ -27,7 +30,7 @@ export function createTabs(nav, views) {
       // The focus leaves the tab; otherwise Enter and Space would press the tab and not act in the view.
       if (current) view.element.focus({ preventScroll: true });
       current = view;
-      document.title = `${view.title} · Calibration`;
+      document.title = listed(view.title, t('Calibration'));
       for (const tab of nav.querySelectorAll('a')) {
         if (tab.hash === `#${name}`) tab.setAttribute('aria-current', 'page');
         else tab.removeAttribute('aria-current');

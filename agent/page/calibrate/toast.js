@@ -1,6 +1,7 @@
 /** Short messages on top of the page. Errors stay long enough to be read, notes for a moment. */
 import { ApiError, errorText } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
+import { t } from '../shared/language.js';
 
 /** @typedef {ReturnType<typeof createToasts>} Toasts */
 /** @typedef {'error' | 'warn' | 'note'} Kind */
@@ -27,7 +28,7 @@ export function createToasts(list) {
       h('p', {}, text),
       h(
         'button',
-        { class: 'toast-close', type: 'button', 'aria-label': 'Close this message', onclick: close },
+        { class: 'toast-close', type: 'button', 'aria-label': t('Close this message'), onclick: close },
         '×',
       ),
     );

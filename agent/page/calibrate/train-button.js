@@ -1,4 +1,5 @@
 import { post } from '../shared/api-client.js';
+import { t } from '../shared/language.js';
 
 /** @import { Tools } from './tools.js' */
 
@@ -12,7 +13,7 @@ export function trainOnClick(button, { overview, toasts, announce }) {
     button.disabled = true;
     try {
       await post('api/v1/training/start', { promote: true });
-      announce('Training has started.');
+      announce(t('Training has started.'));
     } catch (error) {
       toasts.error(error);
     }

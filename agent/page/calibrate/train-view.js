@@ -1,7 +1,8 @@
 /** The Train tab: starts, follows and cancels a training, and shows the report of the candidate. */
-import { post } from '../shared/api-client.js';
+import { post, problemText } from '../shared/api-client.js';
 import { byId, h, setText } from '../shared/dom.js';
-import { capital, counted, timeOf } from '../shared/format.js';
+import { capital, countOf, startedText } from '../shared/format.js';
+import { fromAgent, t, tn } from '../shared/language.js';
 import { goodPartsOf, minDefect, minGood, promiseText } from './good-start.js';
 import { estimateText } from './rates.js';
 import { createReportPanel } from './report-view.js';
@@ -29,7 +30,7 @@ export function createTrainView(tools) {
     startButton.disabled = true;
     try {
       await post('api/v1/training/start', optionsOf(new FormData(form)));
-      announce('Training has started.');
+      announce(t('Training has started.'));
     } catch (error) {
       toasts.error(error);
     }
@@ -57,8 +58,12 @@ export function createTrainView(tools) {
       bar.max = total;
       bar.value = done;
     } else bar.removeAttribute('value');
-    setText(byId('train-step'), capital(total > 0 ? `${step} (${done} of ${total})` : step));
-    setText(byId('train-since'), [by && `started by ${by}`, timeOf(startedAt)].filter(Boolean).join(', '));
+    const now = capital(fromAgent(step));
+    setText(
+      byId('train-step'),
+      total > 0 ? t('{step} ({done} of {total})', { step: now, done, total }) : now,
+    );
+    setText(byId('train-since'), startedText(by, startedAt));
   };
   /** @param {TrainingView} training */
   const drawOutcome = ({ state, error, notices, version }) => {
@@ -72,7 +77,7 @@ export function createTrainView(tools) {
     box.hidden = text === '' && list.length === 0;
     const message = h('p', { role: state === 'failed' ? 'alert' : 'status' }, text);
     box.replaceChildren(...(text === '' ? [] : [message]));
-    if (list.length > 0) box.append(h('ul', {}, ...list.map((notice) => h('li', {}, notice))));
+    if (list.length > 0) box.append(h('ul', {}, ...list.map((notice) => h('li', {}, fromAgent(notice)))));
   };
   /** @param {Overview} value */
   const drawReport = (value) => {
@@ -93,7 +98,7 @@ export function createTrainView(tools) {
     setText(byId('train-hint'), hintOf(labels, frames));
     for (const line of document.querySelectorAll('[data-estimate]')) setText(line, estimateText(estimate));
   });
-  return { element: byId('view-train'), title: 'Train' };
+  return { element: byId('view-train'), title: t('Train') };
 }
 
 /**
@@ -131,7 +136,7 @@ function drawCounts(labels) {
         { data: { tone: good ? 'good' : 'bad' } },
         h('span', { class: 'bars-name' }, `${good ? '✓' : '✕'} ${name}`),
         h('span', { class: 'bars-bar', 'aria-hidden': 'true' }, bar),
-        h('span', { class: 'bars-count' }, String(count)),
+        h('span', { class: 'bars-count' }, countOf(count)),
       );
     }),
   );
@@ -142,26 +147,32 @@ function hintOf(labels, frames) {
   const good = goodPartsOf(labels);
   if (good !== undefined && good > 0) {
     const missing = Math.max(0, minGood - good);
-    if (missing > 0) return `${counted(good, 'good part')} labelled. Training needs ${missing} more.`;
-    return `${promiseText(good)} As soon as a defect has ${minDefect} labelled parts, a new model can recognise it.`;
+    if (missing > 0)
+      return tn(
+        '{n} good part labelled. Training needs {missing} more.',
+        '{n} good parts labelled. Training needs {missing} more.',
+        good,
+        { missing },
+      );
+    return `${promiseText(good)} ${t('As soon as a defect has {n} labelled parts, a new model can recognise it.', { n: minDefect })}`;
   }
   const missing = labels
     .filter(({ count }) => count < goodCount)
-    .map(({ name, count }) => `${goodCount - count} more ${name}`);
-  const total = `${counted(frames, 'part')} labelled.`;
-  if (missing.length === 0) return `${total} That is enough to train; more improve the model.`;
-  return `${total} For a better model, label ${missing.slice(0, 4).join(', ')}.`;
+    .map(({ name, count }) => t('{n} more {label}', { n: goodCount - count, label: name }));
+  const total = tn('{n} part labelled.', '{n} parts labelled.', frames);
+  if (missing.length === 0) return `${total} ${t('That is enough to train; more improve the model.')}`;
+  return `${total} ${t('For a better model, label {labels}.', { labels: missing.slice(0, 4).join(', ') })}`;
 }
 
 /** @param {TrainingView['state']} state @param {TrainingView['error']} error @param {string | null} version */
 function outcomeText(state, error, version) {
   switch (state) {
     case 'failed':
-      return error ? `Training failed: ${error.message} — ${error.remedy}` : 'Training failed.';
+      return error ? t('Training failed: {problem}', { problem: problemText(error) }) : t('Training failed.');
     case 'cancelled':
-      return 'Training was cancelled. Nothing was changed.';
+      return t('Training was cancelled. Nothing was changed.');
     case 'done':
-      return version ? `Training finished: ${version}` : 'Training finished.';
+      return version ? t('Training finished: {version}', { version }) : t('Training finished.');
     default:
       return '';
   }

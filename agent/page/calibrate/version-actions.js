@@ -3,6 +3,7 @@ import { ApiError, get, post } from '../shared/api-client.js';
 import { confirm, confirmWithReason } from '../shared/dialog.js';
 import { h, setText } from '../shared/dom.js';
 import { percentOf } from '../shared/format.js';
+import { fromAgent, t } from '../shared/language.js';
 
 /** @import { Report } from '../../../calibration/train/report.ts' */
 /** @import { Overview, VersionView } from '../../../calibration/views.ts' */
@@ -16,7 +17,7 @@ import { percentOf } from '../shared/format.js';
 async function promote(version, body, { overview, toasts }) {
   try {
     await post(`api/v1/models/${version}/promote`, body);
-    toasts.note(`${version} is the active model now.`);
+    toasts.note(t('{version} is the active model now.', { version }));
   } catch (error) {
     if (error instanceof ApiError && error.code === 'gate-refused') return error;
     toasts.error(error);
@@ -38,18 +39,20 @@ export async function askAndPromote(version, tools) {
   const removed = active?.labels.filter((label) => !next?.labels.includes(label)) ?? [];
   const added = active ? (next?.labels.filter((label) => !active.labels.includes(label)) ?? []) : [];
   const reason = await confirmWithReason({
-    title: `Promote ${version}?`,
+    title: t('Promote {version}?', { version }),
     text: active
-      ? `It replaces ${active.version} from the next part on.`
-      : 'It judges all parts from the next one on.',
+      ? t('It replaces {version} from the next part on.', { version: active.version })
+      : t('It judges all parts from the next one on.'),
     details: [
       accuracyText(next, active),
-      added.length > 0 && `New labels: ${added.join(', ')}.`,
-      removed.length > 0 && `Labels it no longer has: ${removed.join(', ')}.`,
-      next?.allowed === false && next.gate !== null && `The quality gate refused it: ${next.gate}.`,
-      'You can roll back at any time in the History tab.',
+      added.length > 0 && t('New labels: {labels}.', { labels: added.join(', ') }),
+      removed.length > 0 && t('Labels it no longer has: {labels}.', { labels: removed.join(', ') }),
+      next?.allowed === false &&
+        next.gate !== null &&
+        t('The quality gate refused it: {reason}.', { reason: fromAgent(next.gate) }),
+      t('You can roll back at any time in the History tab.'),
     ].filter((text) => text !== false),
-    yes: 'Promote',
+    yes: t('Promote'),
   });
   if (reason === undefined) return undefined;
   return promote(version, reason === '' ? {} : { reason }, tools);
@@ -58,9 +61,15 @@ export async function askAndPromote(version, tools) {
 /** @param {VersionView | undefined} next @param {VersionView | undefined} active @returns {string | false} */
 function accuracyText(next, active) {
   if (!next || next.accuracy === null) return false;
-  const before =
-    active && active.accuracy !== null ? `; ${active.version} had ${percentOf(active.accuracy)}` : '';
-  return `Accuracy on parts it was not trained on: ${percentOf(next.accuracy)}${before}.`;
+  const share = percentOf(next.accuracy);
+  if (!active || active.accuracy === null) {
+    return t('Accuracy on parts it was not trained on: {share}.', { share });
+  }
+  return t('Accuracy on parts it was not trained on: {share}; {version} had {otherShare}.', {
+    share,
+    version: active.version,
+    otherShare: percentOf(active.accuracy),
+  });
 }
 
 /** @param {string} version @param {Tools} tools */
@@ -90,10 +99,10 @@ export function createVersionActions(version, tools) {
     attempt(() => post('api/v1/models/shadow', { version: isShadow ? null : version }));
   const askDiscard = async () => {
     const isSure = await confirm({
-      title: `Discard ${version}?`,
-      text: 'It will no longer be offered for promotion. Your labels are not changed.',
-      yes: 'Discard',
-      no: 'Keep it',
+      title: t('Discard {version}?', { version }),
+      text: t('It will no longer be offered for promotion. Your labels are not changed.'),
+      yes: t('Discard'),
+      no: t('Keep it'),
       isDanger: true,
     });
     if (isSure) await attempt(() => post(`api/v1/models/${version}/discard`));
@@ -102,29 +111,29 @@ export function createVersionActions(version, tools) {
   const button = (text, onclick, kind = '') =>
     h('button', { class: `button ${kind}`, type: 'button', onclick }, text);
   let isShadow = false;
-  const promoteButton = button('Promote …', tryPromote, 'is-primary is-big');
+  const promoteButton = button(t('Promote …'), tryPromote, 'is-primary is-big');
   const shadowButton = button('', switchShadow);
-  const discardButton = button('Discard …', askDiscard, 'is-danger');
-  const activeNote = h('p', { class: 'is-active-note' }, '● This version is active.');
+  const discardButton = button(t('Discard …'), askDiscard, 'is-danger');
+  const activeNote = h('p', { class: 'is-active-note' }, t('● This version is active.'));
   const reason = h('input', {
     name: 'reason',
     required: true,
     minlength: 3,
     maxlength: 500,
     autocomplete: 'off',
-    placeholder: 'why it is needed',
-    'aria-label': 'Reason for the override',
+    placeholder: t('why it is needed'),
+    'aria-label': t('Reason for the override'),
   });
   const refusal = h('p', { class: 'refusal-words', role: 'alert' });
   const overrideBox = h(
     'details',
     { class: 'refusal', data: { needs: 'engineer' } },
-    h('summary', {}, 'Override as engineer'),
+    h('summary', {}, t('Override as engineer')),
     h(
       'form',
       { class: 'row', onsubmit: override },
       reason,
-      h('button', { class: 'button is-danger', type: 'submit' }, 'Promote anyway'),
+      h('button', { class: 'button is-danger', type: 'submit' }, t('Promote anyway')),
     ),
   );
   /** @param {string} text */
@@ -143,8 +152,8 @@ export function createVersionActions(version, tools) {
     refusal.hidden = isActive || isAllowed || refusal.textContent === '';
     overrideBox.hidden = isActive || isAllowed;
     shadowButton.hidden = isActive;
-    setText(shadowButton, isShadow ? '◐ Stop shadow mode' : '◐ Run in shadow mode');
-    shadowButton.title = 'It judges each part as well; its results are not published.';
+    setText(shadowButton, isShadow ? t('◐ Stop shadow mode') : t('◐ Run in shadow mode'));
+    shadowButton.title = t('It judges each part as well; its results are not published.');
     discardButton.hidden = value.candidate !== version;
   };
 
@@ -164,7 +173,7 @@ export function createVersionActions(version, tools) {
         refusal,
         gate.allowed
           ? ''
-          : 'The quality gate refused it for the reason above. Label more parts and train again.',
+          : t('The quality gate refused it for the reason above. Label more parts and train again.'),
       );
     },
     update: draw,

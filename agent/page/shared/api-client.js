@@ -19,7 +19,7 @@ export class ApiError extends Error {
 }
 
 /** @param {{code: string, message: string, remedy?: string}} error */
-function problemText({ code, message, remedy }) {
+export function problemText({ code, message, remedy }) {
   const what = errorMessage(code, message);
   return `${remedy ? `${what} — ${fromAgent(remedy)}` : what} [${code}]`;
 }

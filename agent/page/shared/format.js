@@ -57,3 +57,7 @@ export const clockOf = (iso) => clock.format(new Date(iso));
 
 /** The parts of a list that are not empty, with dots between them. @param {...(string | false | null | undefined)} texts */
 export const listed = (...texts) => texts.filter(Boolean).join(' · ');
+
+/** Who started a task, and when. @param {string | null} by @param {string | null | undefined} iso */
+export const startedText = (by, iso) =>
+  by ? t('started by {name}, {time}', { name: by, time: timeOf(iso) }) : timeOf(iso);
