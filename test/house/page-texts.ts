@@ -61,8 +61,59 @@ export function htmlTexts(html: string): string[] {
 
 const isWords = (text: string) => /\p{L}{2}/u.test(text);
 
-const literal =
-  /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\[\s\S]|[^'\\\n])*'|"(?:\\[\s\S]|[^"\\\n])*"|`(?:\\[\s\S]|[^`\\])*`/g;
+interface Literal {
+  readonly start: number;
+  readonly end: number;
+  /** Code in the `${}` of a template. */
+  readonly inner: readonly string[];
+}
+
+/** Comments and literals of a script, in their order; a comment has no `inner`. */
+function literalsOf(script: string): (Literal | { start: number; end: number; inner?: undefined })[] {
+  const found: ReturnType<typeof literalsOf> = [];
+  for (let at = 0; at < script.length; at++) {
+    const start = at;
+    const two = script.slice(at, at + 2);
+    const quote = script[at];
+    if (two === '//' || two === '/*') {
+      const end = two === '//' ? script.indexOf('\n', at) : script.indexOf('*/', at) + 2;
+      at = (end < at ? script.length : end) - 1;
+      found.push({ start, end: at + 1 });
+    } else if (quote === "'" || quote === '"') {
+      for (at++; at < script.length && script[at] !== quote; at++) if (script[at] === '\\') at++;
+      found.push({ start, end: at + 1, inner: [] });
+    } else if (quote === '`') {
+      const inner: string[] = [];
+      for (at++; at < script.length && script[at] !== '`'; at++) {
+        if (script[at] === '\\') at++;
+        else if (script.startsWith('${', at)) {
+          const end = closingOf(script, at + 2);
+          inner.push(script.slice(at + 2, end));
+          at = end;
+        }
+      }
+      found.push({ start, end: at + 1, inner });
+    }
+  }
+  return found;
+}
+
+/** Where the `}` is that ends the code from here. */
+function closingOf(script: string, from: number): number {
+  const skipped = literalsOf(script.slice(from)).map((one) => ({
+    ...one,
+    start: one.start + from,
+    end: one.end + from,
+  }));
+  let depth = 0;
+  for (let at = from; at < script.length; at++) {
+    const literal = skipped.find(({ start }) => start === at);
+    if (literal) at = literal.end - 1;
+    else if (script[at] === '{') depth++;
+    else if (script[at] === '}' && depth-- === 0) return at;
+  }
+  return script.length;
+}
 
 /** Texts in a script. `isFormat`: the file that defines `counted`. */
 export function scriptTexts(script: string, isFormat = false) {
@@ -74,43 +125,40 @@ export function scriptTexts(script: string, isFormat = false) {
   /** The call that the literals belong to. */
   let call: 't' | 'tn' | 'counted' | undefined;
   let one = '';
-  const finish = () => {
-    if (call === 'counted' && one !== '') addPlural(`${one}s`);
-    call = undefined;
-    one = '';
-  };
   const addPlural = (many: string) => {
     const key = call === 'counted' ? `{n} ${many}` : many;
     texts.push(key);
     plurals.push(key);
     one = '';
   };
-  for (const match of script.matchAll(literal)) {
-    const before = script.slice(end, match.index);
-    end = match.index + match[0].length;
+  const finish = () => {
+    if (call === 'counted' && one !== '') addPlural(`${one}s`);
+    call = undefined;
+    one = '';
+  };
+  for (const literal of literalsOf(script)) {
+    const source = script.slice(literal.start, literal.end);
+    const before = script.slice(end, literal.start);
+    end = literal.end;
     code += before;
-    if (match[0].startsWith('/')) continue;
-    if (match[0].startsWith('`')) {
-      for (const [, inner = ''] of match[0].matchAll(/\$\{([\s\S]*?)\}/g)) {
-        const nested = scriptTexts(inner);
-        texts.push(...nested.texts);
-        plurals.push(...nested.plurals);
-      }
-    }
-    const name = /\b(t|tn)\(\s*$/.exec(code)?.[1] ?? /\b(counted)\([^;]*,\s*$/.exec(code)?.[1];
-    const text = literalValue(match[0]);
-    if (name === 'counted' && call === 'counted' && /^\s*,\s*$/.test(before)) {
-      addPlural(text);
-      call = undefined;
-    } else if (name !== undefined && !(name === 'counted' && one !== '')) {
+    if (!literal.inner) continue;
+    const name = /(?<![.\w])(t|tn)\(\s*$/.exec(code)?.[1] ?? /\b(counted)\([^;']*,\s*$/.exec(code)?.[1];
+    const text = literalValue(source);
+    if (name !== undefined) {
       finish();
       call = name as typeof call;
-      if (match[0].startsWith('`') && match[0].includes('${')) unreadable.push(match[0]);
+      if (literal.inner.length > 0 && !isFormat) unreadable.push(source);
       else if (name === 't') texts.push(text);
-      else one = text;
-    } else if (call === 'tn' && one !== '' && /^\s*,\s*$/.test(before)) addPlural(text);
+      else if (literal.inner.length === 0) one = text;
+    } else if (one !== '' && /^\s*,\s*$/.test(before)) addPlural(text);
     else finish();
     code += "''";
+    for (const inner of literal.inner) {
+      const nested = scriptTexts(inner);
+      texts.push(...nested.texts);
+      plurals.push(...nested.plurals);
+      unreadable.push(...nested.unreadable);
+    }
   }
   finish();
   code += script.slice(end);
@@ -141,8 +189,10 @@ export function problemsOf(tag: string, { texts, plurals }: PageTexts, catalogue
       for (const one of categories) if (!(one in forms)) wrong.push(`${text}: no form for ${one}`);
     }
     for (const form of Object.values(forms)) {
-      if (form !== undefined && placeholders(form) !== placeholders(text))
-        wrong.push(`${text}: other placeholders`);
+      if (form === undefined) continue;
+      // "this frame" is the form for 1 of "these {n} frames".
+      const [own, wanted] = plurals.has(text) ? [`${form}{n}`, `${text}{n}`] : [form, text];
+      if (placeholders(own) !== placeholders(wanted)) wrong.push(`${text}: other placeholders`);
     }
   }
   const unused = Object.keys(catalogue.texts).filter((text) => !texts.has(text));
