@@ -5,6 +5,7 @@
  *   model        recipes and model; the model loads while the rest is opened
  *   records      outbox, evidence, newest results, audit log
  *   calibration  labels, training, versions, drift
+ *   challenge    parts known to be good or bad that the station must classify correctly
  *   http         page, API and metrics
  *   publish      MQTT and Sparkplug, from the outbox
  *   cameras      feeds and triggers
@@ -20,6 +21,7 @@ import { Closer } from './lifecycle/closer.ts';
 import type { Liveness } from './lifecycle/liveness.ts';
 import { openCalibrationStage } from './stages/calibration.ts';
 import { openCameras } from './stages/cameras.ts';
+import { openChallengeStage } from './stages/challenge.ts';
 import { type CoreDeps, createCore } from './stages/core.ts';
 import { openHttpStage } from './stages/http.ts';
 import { startInspections } from './stages/inspections.ts';
@@ -56,18 +58,21 @@ export async function openAgent(config: Config, deps: CoreDeps): Promise<Agent> 
   const model = opened.use(await openModel(core, inspections));
   const records = opened.use(await openRecords(core));
   const calibration = opened.use(await openCalibrationStage(core, { model, records }));
+  const challenge = opened.use(await openChallengeStage(core, { model, records }));
   const control = createControl({
     station,
     inspections,
     model: model.loading,
     calibration: calibration.calibration,
     recipes: model.recipes,
+    challenge,
     saveMode: calibration.saveMode,
   });
   const http = opened.use(
     await openHttpStage(core, {
       records,
       model,
+      challenge,
       calibration: calibration.calibration,
       control,
       inspections,
@@ -83,7 +88,7 @@ export async function openAgent(config: Config, deps: CoreDeps): Promise<Agent> 
   station.changed();
   opened.use(await openCameras(core, { model, publish, inspections }));
   const live = await model.start();
-  const running = startInspections(core, { live, records, calibration, publish, inspections });
+  const running = startInspections(core, { live, records, calibration, challenge, publish, inspections });
   opened.defer(station.startingEnds());
   opened.defer(() => station.stopping());
 

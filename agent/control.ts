@@ -1,6 +1,7 @@
 /** Commands of a PLC, a script or a person to the running agent; refusals are thrown as QcError. */
 import type { Calibration } from '../calibration/calibration.ts';
 import { QcError } from '../config/errors.ts';
+import type { Challenge } from './challenge/challenge.ts';
 import type { Handshake } from './handshake/handshake.ts';
 import type { Commands } from './publish/messages.ts';
 import type { Recipes } from './recipes/recipes.ts';
@@ -17,6 +18,7 @@ export interface ControlDeps {
   readonly model: Promise<unknown>;
   readonly calibration: Pick<Calibration, 'label' | 'promote' | 'rollback'>;
   readonly recipes: Pick<Recipes, 'require' | 'use'>;
+  readonly challenge: Pick<Challenge, 'carryOut'>;
 }
 
 export interface Control {
@@ -27,6 +29,7 @@ export interface Control {
   label(command: Commands['label']): Promise<object>;
   recipe(command: Commands['recipe']): Promise<object>;
   model(command: Commands['model']): Promise<object>;
+  challenge(command: Commands['challenge']): Promise<object>;
 }
 
 export function createControl(deps: ControlDeps): Control {
@@ -73,6 +76,10 @@ export function createControl(deps: ControlDeps): Control {
       if (action === 'rollback') await deps.calibration.rollback('mqtt', {});
       else if (version === undefined) throw new QcError('command-invalid', 'promote needs a version');
       else await deps.calibration.promote(version, 'mqtt', {});
+      return {};
+    },
+    async challenge(command) {
+      await deps.challenge.carryOut(command);
       return {};
     },
   };

@@ -12,7 +12,7 @@ import { locate, type Place } from '../models/where.ts';
 import { whereMapViewOf } from './evidence/coarse-map.ts';
 import type { WhereMapView } from './evidence/where-view.ts';
 import { composeResult, type Facts, type ResultParts } from './publish/compose.ts';
-import type { Result } from './publish/messages.ts';
+import type { ChallengeMark, Result } from './publish/messages.ts';
 import { type PartTimes, timingsOf } from './timings.ts';
 
 /** A part, which is judged exactly once. */
@@ -60,6 +60,22 @@ export interface Observation {
   readonly shadow?: { readonly version: string; readonly decision: Decision } | undefined;
 }
 
+/** What judging a part of a challenge test led to. */
+export interface Judged {
+  readonly state: Result['state'];
+  readonly decision: Decision;
+  /** Why the images may not show the part; empty if they do. */
+  readonly doubts: readonly string[];
+}
+
+/** A part of a challenge test: known to be good or bad. */
+export interface KnownPart {
+  /** The decision to publish, and the mark of its result. */
+  assess(judged: Judged): { readonly decision: Decision; readonly challenge: ChallengeMark };
+  /** To be called when its result is stored; never rejects. */
+  settle(result: Result): Promise<void>;
+}
+
 /** Everything one camera's inspection needs. */
 export interface Line {
   readonly camera: string;
@@ -69,6 +85,8 @@ export interface Line {
   readonly judge: (image: Image, recipe: string) => Promise<ImageJudgement>;
   /** The rules of the head that judged, for the part's recipe. */
   readonly rules: (version: string, recipe: string) => Rules;
+  /** The part that a challenge test expects, if this is one; undefined for an ordinary part. */
+  readonly known?: (part: Part) => KnownPart | undefined;
   /** Facts about the agent in every result: station, model, mode. */
   readonly facts: () => Facts;
   /** Stores the image as evidence if configured; returns its path or null. */
@@ -97,7 +115,7 @@ export async function inspect(line: Line, stopping: AbortSignal): Promise<void> 
   while (true) {
     const part = await nextPart(line.parts, stopping);
     if (!part) break;
-    const numbered = { part, sequence: ++sequence, facts: line.facts() };
+    const numbered = { part, sequence: ++sequence, facts: line.facts(), known: line.known?.(part) };
     const judging = judgePart(line, part, stopping);
     newest = finishPart(line, numbered, judging, newest);
     addUntilSettled(unfinished, newest);
@@ -166,7 +184,7 @@ async function judgePart(line: Line, part: Part, stopping: AbortSignal): Promise
  */
 async function finishPart(
   line: Line,
-  { part, sequence, facts }: NumberedPart,
+  { part, sequence, facts, known }: NumberedPart,
   judging: Promise<PartJudgement>,
   turn: Promise<void>,
 ): Promise<void> {
@@ -176,10 +194,13 @@ async function finishPart(
   const frame = part.frames.at(-1);
   const first = part.frames[0]?.times;
   const timingsMs = timingsOf({ first, foundAt: part.foundAt, ...times, turnAt: monotonicMs() });
-  const composed = composeResult({ sequence, camera, part, facts, timingsMs, ...judgement });
+  const { state, decision } = judgement;
+  const assessed = known?.assess({ state, decision, doubts: doubtsOf(part) });
+  const composed = composeResult({ sequence, camera, part, facts, timingsMs, ...judgement, ...assessed });
   const seen = { frame, features, map, unfamiliar, shadow };
   const result = { ...composed, evidence: line.keep(composed, seen) };
   await line.publish(result);
+  await known?.settle(result);
   line.count(result);
   line.show(result, seen);
 }
@@ -189,6 +210,7 @@ interface NumberedPart {
   readonly sequence: number;
   /** The facts at the time when the part was found. */
   readonly facts: Facts;
+  readonly known: KnownPart | undefined;
 }
 
 /** The vote of all frames, and that of the shadow candidate if the same one judged all of them. */

@@ -7,6 +7,7 @@ import { addAudit } from './cli/audit.ts';
 import { addBackup } from './cli/backup.ts';
 import { addBench } from './cli/bench.ts';
 import { addCalibrate } from './cli/calibrate.ts';
+import { addChallenge } from './cli/challenge.ts';
 import { addConfig } from './cli/config.ts';
 import { addDataset } from './cli/dataset.ts';
 import { addDemo } from './cli/demo.ts';
@@ -38,6 +39,7 @@ addTrain(program);
 addBackup(program);
 addRestore(program);
 addCalibrate(program);
+addChallenge(program);
 addAudit(program);
 addToken(program);
 

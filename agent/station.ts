@@ -1,5 +1,5 @@
 import { defaultRecipe } from '../config/resolve.ts';
-import type { StationState, Status } from './publish/messages.ts';
+import type { ChallengeView, StationState, Status } from './publish/messages.ts';
 
 /** Sources of the station's state, read each time the state is requested. */
 export interface StationSources {
@@ -22,6 +22,8 @@ export interface StationSources {
   model():
     | { readonly version: string; readonly fault: string | undefined; readonly notice: string }
     | undefined;
+  /** State of the challenge test; undefined if there is none. */
+  challenge(): ChallengeView | undefined;
 }
 
 /** Why the station does not inspect as it should. */
@@ -55,6 +57,7 @@ export class Station {
     broker: () => ({ connected: false, reason: 'not connected yet' }),
     outbox: () => '',
     model: () => undefined,
+    challenge: () => undefined,
   };
   readonly #notices = new Map<string, string>();
   readonly #listeners: (() => void)[] = [];
@@ -200,6 +203,7 @@ export class Station {
   }
 
   get status(): Status {
+    const challenge = this.#sources.challenge();
     const cameras = this.#sources.cameras().map(({ camera, up }) => [camera, up ? 'up' : 'down'] as const);
     return {
       schema: 1,
@@ -211,6 +215,7 @@ export class Station {
       recipe: this.#sources.recipe(),
       cameras: Object.fromEntries(cameras),
       since: new Date(this.#since).toISOString(),
+      ...(challenge && { challenge }),
     };
   }
 }

@@ -219,6 +219,15 @@ export const errors = {
   },
   'job-unfinished': { exit: 1, remedy: 'acknowledge the job when its result is ready' },
   'not-triggered': { exit: 2, remedy: 'set trigger: {kind: command} for this camera' },
+  // challenge test
+  'challenge-running': { exit: 1, remedy: 'show the expected part, or cancel the test' },
+  'challenge-idle': { exit: 1, remedy: 'start a challenge test first' },
+  'challenge-unsaved': { exit: 1, remedy: 'free some disk space, check the disk, and start the test again' },
+  'challenge-failed': {
+    exit: 1,
+    remedy:
+      'stop the line, check the parts that were judged since the last successful test, find the cause, and repeat the test',
+  },
   stopping: { exit: 1, remedy: 'trigger again when the agent has restarted' },
   // broker
   'broker-unreachable': { exit: 1, remedy: 'check mqtt.url, the network, and that the broker runs' },

@@ -11,6 +11,7 @@ import { modelSchema } from './model-schema.ts';
 import { mqttSchema } from './mqtt-schema.ts';
 import { ConfigError, type Problem } from './problems.ts';
 import {
+  checkChallenge,
   checkRecipes,
   resolveCamera,
   resolveHttp,
@@ -113,6 +114,7 @@ function resolveSections(raw: Record<string, unknown>, scope: Scope): Partial<Co
     if (camera.success) cameras[name] = resolveCamera(camera.data, name, scope);
   }
   checkRecipes(raw.recipes, Object.keys(raw.cameras ?? {}), scope);
+  checkChallenge(raw.challenge, Object.keys(raw.cameras ?? {}), scope);
   const mqtt = check(mqttSchema, raw.mqtt ?? {});
   if (mqtt.data?.sparkplug) warnOfCase(Object.keys(cameras), scope);
   const http = check(httpSchema, raw.http ?? {});

@@ -155,6 +155,17 @@ export function resolveStorage(storage: Config['storage'], scope: Scope): Config
 /** The settings of a product without a recipe. */
 export const defaultRecipe = 'default';
 
+/** The challenge test must name existing cameras. */
+export function checkChallenge(challenge: unknown, cameras: readonly string[], scope: Findings): void {
+  const named = (challenge as { cameras?: unknown } | null | undefined)?.cameras;
+  if (!Array.isArray(named)) return;
+  for (const [index, camera] of named.entries()) {
+    if (typeof camera !== 'string' || cameras.includes(camera)) continue;
+    const remedy = `use one of: ${cameras.join(', ')}`;
+    scope.problem(['challenge', 'cameras', index], `there is no camera "${camera}"`, remedy);
+  }
+}
+
 /** Recipes must name existing cameras and must not use the name of the default. */
 export function checkRecipes(recipes: unknown, cameras: readonly string[], scope: Findings): void {
   for (const [recipe, section] of Object.entries(recipes ?? {})) {

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { cameraSchema, regionSchema, type triggerSchema } from './camera-schema.ts';
+import { challengeSchema } from './challenge-schema.ts';
 import { httpSchema } from './http-schema.ts';
 import { modelSchema, type remoteSchema } from './model-schema.ts';
 import { mqttSchema } from './mqtt-schema.ts';
@@ -139,6 +140,9 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe('how heads are trained, and the error rates that their thresholds must keep'),
   shifts: shiftsSchema.prefault({}).describe('shifts, by which the line page groups its counts'),
+  challenge: challengeSchema
+    .prefault({})
+    .describe('challenge test with parts known to be good and bad (docs/challenge.md)'),
   storage: storageSchema.prefault({}).describe('the data of the agent on disk'),
   log: z
     .strictObject({
@@ -166,4 +170,5 @@ export type RecipeConfig = z.output<typeof recipeSchema>;
 export type StorageConfig = z.output<typeof storageSchema>;
 export type TrainingConfig = z.output<typeof trainingSchema>;
 export type ModelConfig = z.output<typeof modelSchema>;
+export type ChallengeConfig = z.output<typeof challengeSchema>;
 export type RemoteConfig = z.output<typeof remoteSchema>;

@@ -133,7 +133,8 @@ export function openEvidence(
     tell();
   }
 
-  const isWanted = ({ verdict }: Result) => verdict !== 'pass' || random() < evidencePassShare;
+  const isWanted = ({ verdict, challenge }: Result) =>
+    verdict !== 'pass' || challenge !== undefined || random() < evidencePassShare;
   function whyNot(image: Image): DropReason | undefined {
     if (freeSpace.isLow) return 'low-disk';
     if (performance.now() < pausedUntil) return 'failed';

@@ -17,6 +17,7 @@ import { addLimits } from './limits.ts';
 import { personOf } from './person.ts';
 import { createGate, createRecorder } from './record.ts';
 import { addAudit } from './routes/audit.ts';
+import { addChallenge } from './routes/challenge.ts';
 import { addClassify } from './routes/classify.ts';
 import { addCommands } from './routes/commands.ts';
 import { addConfig } from './routes/config.ts';
@@ -116,6 +117,7 @@ export async function buildApp(config: HttpConfig, access: AccessFiles, deps: Ht
     addStatistics(routes, deps);
     addCommands(routes, deps);
     addRecipes(routes, deps);
+    addChallenge(routes, deps);
     addClassify(routes, deps);
     addEvents(routes, deps);
     if (deps.settings) addConfig(routes, deps.settings);

@@ -7,7 +7,7 @@ import type { ResultHistory } from '../evidence/result-history.ts';
 import type { Log } from '../lifecycle/log.ts';
 import type { Classification } from '../live-model.ts';
 import type { CommandHandlers } from '../publish/commands.ts';
-import type { Handshake, Result, Status } from '../publish/messages.ts';
+import type { ChallengeView, Handshake, Result, Status } from '../publish/messages.ts';
 import type { RecipeView } from '../recipes/recipes.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Statistics } from '../statistics/statistics.ts';
@@ -31,7 +31,12 @@ export interface HttpDeps {
   readonly past: Pick<ResultHistory, 'picture' | 'result' | 'map'>;
   readonly evidence: Pick<Evidence, 'list'>;
   readonly statistics: Pick<Statistics, 'report' | 'changes' | 'downtime'>;
-  readonly commands: Pick<CommandHandlers, 'trigger' | 'acknowledge' | 'abort' | 'mode' | 'recipe'>;
+  readonly commands: Pick<
+    CommandHandlers,
+    'trigger' | 'acknowledge' | 'abort' | 'mode' | 'recipe' | 'challenge'
+  >;
+  /** State of the challenge test; undefined if none is scheduled and none was ever started. */
+  challenge(): ChallengeView | undefined;
   handshakes(): readonly Handshake[];
   /** Waits for the result of a job; undefined if it does not arrive in time. @throws QcError job-unknown */
   job(jobId: string, waitMs: number): Promise<Result | undefined>;

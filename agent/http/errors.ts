@@ -35,6 +35,8 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   'job-unfinished': 409,
   'job-aborted': 409,
   'no-result': 504,
+  'challenge-running': 409,
+  'challenge-idle': 409,
   'label-invalid': 400,
   'marks-on-good': 400,
   'frame-unknown': 404,

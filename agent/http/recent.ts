@@ -60,7 +60,8 @@ export function createRecent(options: RecentOptions = {}): RecentStore {
       ofCamera.push(result);
       if (map) maps.set(result.resultId, map);
       if (ofCamera.length > resultsPerCamera) maps.delete(ofCamera.shift()!.resultId);
-      tallies.set(camera, countWith(tallies.get(camera) ?? nothingCounted, result));
+      // Parts of a challenge test are not production.
+      if (!result.challenge) tallies.set(camera, countWith(tallies.get(camera) ?? nothingCounted, result));
       if (frame) images.add(result.resultId, frame.image);
       if (frame?.preview) previews.set(camera, { frame, jpeg: once(frame.preview) });
       for (const listener of listeners) listener(result);

@@ -6,6 +6,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { TrainingConfig } from '../../config/schema.ts';
 import { stationState } from '../publish/messages.ts';
 import { type CameraReading, declareCameras } from './cameras.ts';
+import { declareChallenge } from './challenge.ts';
 import { declareIn, secondsBuckets } from './declare.ts';
 import { declareDelivery } from './delivery.ts';
 import { declareModelFigures } from './model-figures.ts';
@@ -53,6 +54,7 @@ export function createMetrics({ version }: { readonly version: string }) {
     ...parts,
     ...declareStages(declare),
     ...declareTeaching(declare),
+    ...declareChallenge(declare),
     ...declareDelivery(declare),
     ...declareServer(declare),
     /** Reads the free disk space at every scrape. */

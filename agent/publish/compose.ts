@@ -2,7 +2,7 @@ import type { Frame } from '../../models/image.ts';
 import type { Decision } from '../../models/verdict.ts';
 import type { Place } from '../../models/where.ts';
 import { newId } from '../lifecycle/id.ts';
-import type { Result, VerdictMessage } from './messages.ts';
+import type { ChallengeMark, Result, VerdictMessage } from './messages.ts';
 
 /** Facts about the agent that every result contains. */
 export interface Facts {
@@ -37,6 +37,8 @@ export interface ResultParts {
   /** What ran the base for this part; default: as in the facts. */
   readonly ranOn?: Pick<Result['model'], 'provider' | 'precision'> | undefined;
   readonly facts: Facts;
+  /** Set if the part belongs to a challenge test. */
+  readonly challenge?: ChallengeMark | undefined;
 }
 
 /** The result message of one part. Times are UTC; `capturedAt` is the time of the first voting frame. */
@@ -79,13 +81,15 @@ export function composeResult(parts: ResultParts, now = Date.now()): Result {
     calibration: facts.calibration,
     historical: false,
     evidence: null,
+    ...(parts.challenge && { challenge: parts.challenge }),
   };
 }
 
 /** The short message for a PLC about the same part. */
 export function composeVerdict(result: Result): VerdictMessage {
   const { schema, sequence, partId, jobId, verdict, evaluation } = result;
-  return { schema, sequence, partId, verdict, evaluation, jobId };
+  const challenge = result.challenge?.part;
+  return { schema, sequence, partId, verdict, evaluation, jobId, ...(challenge && { challenge }) };
 }
 
 function rounded(value: number, digits: number): number {

@@ -51,6 +51,19 @@ export const where = z
     'location of the defect on the last judged frame, in fractions of the frame, origin at the top left, in descending order of the score; empty for a pass, and if the model cannot locate defects',
   );
 
+/** What is known about a part of a challenge test. */
+export const challengePart = z.enum(['good', 'bad']);
+
+const challengeMark = z
+  .strictObject({
+    part: challengePart.describe('what is known about the part'),
+    judged: verdictValue.describe('the verdict before a part known to be bad was withheld from passing'),
+    outcome: z
+      .enum(['right', 'wrong', 'not-counted'])
+      .describe('not-counted: the part was not judged, or its image was in doubt; it is asked for again'),
+  })
+  .describe('present if the part belongs to a challenge test: do not count it as production');
+
 export const resultMessage = z
   .strictObject({
     schema,
@@ -91,6 +104,7 @@ export const resultMessage = z
     calibration: z.boolean(),
     historical: z.boolean().describe('true if it was delayed because the broker was unavailable'),
     evidence: z.string().nullable().describe('path of the judged image on this agent, as long as it is kept'),
+    challenge: challengeMark.optional(),
   })
   .describe('result of one part');
 
@@ -108,10 +122,40 @@ export const verdictMessage = z
       .describe(
         'present if it was delayed because the broker was unavailable: the part has left, do not act on it',
       ),
+    challenge: challengePart
+      .optional()
+      .describe('present if the part belongs to a challenge test, with what is known about it'),
   })
   .describe('short result for a PLC');
 
 export const stationState = z.enum(['starting', 'inspecting', 'calibrating', 'degraded', 'stopping']);
+
+export const challengeState = z
+  .enum(['none', 'due', 'running', 'passed', 'overdue', 'failed'])
+  .describe('none: not due and never run; overdue and failed: the station is degraded until a test succeeds');
+
+export const challengeView = z
+  .strictObject({
+    state: challengeState,
+    reason: z.string().describe('why it failed or is overdue; empty otherwise'),
+    deadline: timestamp.optional().describe('until when the due or running test must have succeeded'),
+    passedAt: timestamp.optional().describe('when all tested cameras had passed last'),
+    expected: z
+      .strictObject({
+        camera: z.string(),
+        recipe: z.string(),
+        part: challengePart,
+        step: z.number().int().positive(),
+        steps: z.number().int().positive(),
+        waitsForPlaced: z
+          .boolean()
+          .describe('true: the camera judges continuously, report when the part is in place'),
+        remark: z.string().describe('why the previous part did not count; empty if there is nothing to say'),
+      })
+      .optional()
+      .describe('the part that must come next; present while a test is running'),
+  })
+  .describe('state of the challenge test');
 
 export const statusMessage = z
   .strictObject({
@@ -124,6 +168,9 @@ export const statusMessage = z
     recipe: z.string().optional().describe('the active recipe'),
     cameras: z.record(z.string(), z.enum(['up', 'down'])),
     since: timestamp.describe('when this state began'),
+    challenge: challengeView
+      .optional()
+      .describe('absent if no challenge test is scheduled and none was ever started'),
   })
   .describe('retained');
 
@@ -203,6 +250,14 @@ export const commandMessages = {
     requestId,
     issuedAt,
   }),
+  challenge: z.strictObject({
+    action: z
+      .enum(['start', 'placed', 'cancel'])
+      .describe('placed: the part is in place (needed for cameras with trigger: continuous)'),
+    camera: id.optional().describe('start: test this camera only; default: all tested cameras'),
+    requestId,
+    issuedAt,
+  }),
 } as const;
 
 export const replyMessage = z
@@ -227,6 +282,9 @@ export type Timings = Record<keyof Result['timingsMs'], number>;
 export type VerdictMessage = z.output<typeof verdictMessage>;
 export type Status = z.output<typeof statusMessage>;
 export type StationState = z.output<typeof stationState>;
+export type ChallengeMark = z.output<typeof challengeMark>;
+export type ChallengePart = z.output<typeof challengePart>;
+export type ChallengeView = z.output<typeof challengeView>;
 export type Handshake = z.output<typeof handshakeMessage>;
 export type Will = z.output<typeof willMessage>;
 export type Reply = z.output<typeof replyMessage>;

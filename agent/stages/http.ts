@@ -1,5 +1,6 @@
 /** Connects the other stages with the HTTP routes. */
 import type { StationCalibration } from '../../calibration/station/calibration.ts';
+import type { Challenge } from '../challenge/challenge.ts';
 import type { Control } from '../control.ts';
 import { type Http, openHttp } from '../http/http.ts';
 import type { Inspections } from '../inspections.ts';
@@ -12,6 +13,7 @@ export interface HttpStageDeps {
   readonly records: Records;
   readonly model: ModelStage;
   readonly calibration: StationCalibration;
+  readonly challenge: Challenge;
   readonly control: Control;
   readonly inspections: Inspections;
 }
@@ -19,7 +21,7 @@ export interface HttpStageDeps {
 /** @throws QcError as `openHttp` */
 export function openHttpStage(
   { config, log, metrics, station, liveness, live, source }: Core,
-  { records, model, calibration, control, inspections }: HttpStageDeps,
+  { records, model, calibration, challenge, control, inspections }: HttpStageDeps,
 ): Promise<Http> {
   const { recent, past, evidence, statistics, audit } = records;
   return openHttp(config.http, {
@@ -34,6 +36,7 @@ export function openHttpStage(
     calibration,
     ...(source && { settings: createSettings({ ...source, live }) }),
     commands: control,
+    challenge: () => challenge.view,
     recipes: () => model.recipes.list(),
     handshakes: () => inspections.handshakes,
     job: (jobId, waitMs) => inspections.resultOfJob(jobId, waitMs),

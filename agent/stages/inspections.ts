@@ -1,5 +1,6 @@
 /** Starts judging: connects the inspection of each camera with the model, the outbox and the receivers of results. */
 import { monotonicMs } from '../../models/run/monotonic.ts';
+import type { Challenge } from '../challenge/challenge.ts';
 import type { Line } from '../inspect.ts';
 import type { Inspections } from '../inspections.ts';
 import type { LiveModel } from '../live-model.ts';
@@ -16,6 +17,7 @@ export interface InspectingDeps {
   readonly live: LiveModel;
   readonly records: Records;
   readonly calibration: CalibrationStage;
+  readonly challenge: Pick<Challenge, 'known'>;
   readonly publish: PublishStage;
   readonly inspections: Inspections;
 }
@@ -23,13 +25,13 @@ export interface InspectingDeps {
 /** @returns one promise for each camera: it rejects if its inspection cannot continue */
 export function startInspections(
   { config, metrics, station, liveness }: Core,
-  { live, records, calibration, publish, inspections }: InspectingDeps,
+  { live, records, calibration, challenge, publish, inspections }: InspectingDeps,
 ): Promise<void>[] {
   const { outbox, evidence, statistics, recent } = records;
   const judging = liveness.job('the inference', maxJudgingMs, () => live.fault !== undefined);
   const storing = liveness.job('the storing of a result', maxStoringMs);
 
-  const ofAllCameras: Omit<Line, 'camera' | 'parts' | 'after' | 'judge'> = {
+  const ofAllCameras: Omit<Line, 'camera' | 'parts' | 'after' | 'judge' | 'known'> = {
     depth: Math.ceil(live.concurrency / inspections.size),
     rules: (version, recipe) => live.rules(version, recipe),
     facts: () => ({ station: config.station, model: live.info, calibration: station.calibrating }),
@@ -46,12 +48,16 @@ export function startInspections(
       metrics.partStored(result, putAt);
     },
     count(result) {
-      statistics.add(result);
-      metrics.partInspected(result);
+      // Parts of a challenge test are not production.
+      if (!result.challenge) {
+        statistics.add(result);
+        metrics.partInspected(result);
+      }
       metrics.partTimed(result);
     },
     show(result, seen) {
       recent.add(result, seen);
+      if (result.challenge) return;
       calibration.calibration.see(result, seen);
       calibration.drift.add(result, seen);
     },
@@ -61,6 +67,7 @@ export function startInspections(
     inspection.run({
       ...ofAllCameras,
       after: outbox.newestSequence(camera),
+      known: (part) => challenge.known(camera, part),
       judge: (image, recipe) => judging(() => live.judge(image, recipe, camera)),
     }),
   );

@@ -34,6 +34,7 @@ function control() {
       ],
     ]),
     model: Promise.resolve(),
+    challenge: { carryOut: async (command: object) => void asked.push({ challenge: command }) },
     calibration: {
       async promote(version: string) {
         asked.push(version);
@@ -96,4 +97,10 @@ it('accepts the true label of a past result, as known at the end of the line', a
   const { asked, commands } = control();
   expect(await commands.label({ resultId: '01JD0000000000000000000000', label: 'dent' })).toEqual({});
   expect(asked).toEqual([{ resultId: '01JD0000000000000000000000', label: 'dent', by: { by: 'mqtt' } }]);
+});
+
+it('passes a challenge command on', async () => {
+  const { asked, commands } = control();
+  await commands.challenge({ action: 'start', camera: 'top' });
+  expect(asked).toEqual([{ challenge: { action: 'start', camera: 'top' } }]);
 });

@@ -39,6 +39,22 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /use one of: top/,
   },
   {
+    kind: 'a challenge test of an unknown camera',
+    yaml: root('challenge: {cameras: [top, side]}'),
+    line: 5,
+    key: 'challenge.cameras.1',
+    what: /there is no camera "side"/,
+    remedy: /use one of: top/,
+  },
+  {
+    kind: 'a time of a challenge test that does not exist',
+    yaml: root('challenge: {times: ["06:00", "24:00"]}'),
+    line: 5,
+    key: 'challenge.times.1',
+    what: /must look like "06:00"/,
+    remedy: /./,
+  },
+  {
     kind: 'a recipe with the name of the default one',
     yaml: root('recipes:\n  default: {head: 2026-11-23.2}'),
     line: 6,

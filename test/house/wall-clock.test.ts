@@ -11,6 +11,8 @@ const allowed: Readonly<Record<string, string>> = {
   'agent/bench/results.ts': 'compared with capture times that another process wrote',
   'agent/camera/camera-clock.ts': 'compared with the clock of the camera; steps of either are noticed',
   'agent/camera/wall-times.ts': 'the times of a frame in messages',
+  'agent/challenge/challenge.ts':
+    'due times are times of day; how long a test may take does not depend on it',
   'agent/demo/line-process.ts': 'start of the drawn line; it goes on by the monotonic clock',
   'agent/demo/rtsp/connection.ts': 'NTP time of a sender report',
   'agent/demo/score.ts': 'compared with capture times in results',

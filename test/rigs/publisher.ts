@@ -60,6 +60,7 @@ export async function openPublisherRig(
     label: obey('label'),
     recipe: obey('recipe'),
     model: obey('model'),
+    challenge: obey('challenge'),
   };
   const rig: Omit<PublisherRig, 'publisher' | typeof Symbol.asyncDispose> = {
     handshakes: [],

@@ -105,7 +105,13 @@ export async function openStationRig(
         rig.triggered.push(command);
         return {};
       },
+      async challenge(command) {
+        failIfTold();
+        rig.triggered.push(command);
+        return {};
+      },
     },
+    challenge: () => rig.status.challenge,
     recipes: () => [],
     handshakes: () => [],
     job: async () => undefined,

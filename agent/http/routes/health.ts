@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import type { App } from '../../../calibration/routes/route.ts';
+import { challengeState } from '../../publish/messages.ts';
 import type { HttpDeps } from '../deps.ts';
 
 const liveness = z.object({
@@ -11,6 +12,9 @@ const liveness = z.object({
 const readiness = z.object({
   ready: z.boolean(),
   checks: z.array(z.object({ name: z.string(), ready: z.boolean(), reason: z.string() })),
+  challenge: challengeState
+    .optional()
+    .describe('state of the challenge test: failed and overdue degrade the station, which remains ready'),
 });
 
 /** For Prometheus, systemd, Docker and Kubernetes. */
@@ -48,7 +52,10 @@ export function addHealth(app: App, deps: HttpDeps): void {
     async (_request, reply) => {
       const checks = deps.readiness().map(({ name, ready, reason }) => ({ name, ready, reason }));
       const ready = checks.every((check) => check.ready);
-      return reply.code(ready ? 200 : 503).send({ ready, checks });
+      const challenge = deps.challenge();
+      return reply
+        .code(ready ? 200 : 503)
+        .send({ ready, checks, ...(challenge && { challenge: challenge.state }) });
     },
   );
 

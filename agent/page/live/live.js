@@ -5,6 +5,7 @@ import { t } from '../shared/language.js';
 import { checkSession, showUser } from '../shared/user.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
 import { createCameraCard } from './camera-card.js';
+import { createChallengePanel } from './challenge-panel.js';
 import { createPartsStrip } from './parts-strip.js';
 import { createStationBar } from './station-bar.js';
 
@@ -17,6 +18,7 @@ const bar = createStationBar({
   facts: byId('facts'),
   banner: byId('banner'),
 });
+const challenge = createChallengePanel(byId('challenge'));
 const strip = createPartsStrip(byId('strip'), byId('strip-part', HTMLTemplateElement), byId('strip-empty'));
 const templates = {
   card: byId('camera-card', HTMLTemplateElement),
@@ -117,6 +119,7 @@ followEvents('api/v1/events', {
   onStation(event) {
     clockOffset = event.at - Date.now();
     bar.show(event);
+    challenge.show(event.status.challenge);
     showCameras(event.cameras);
     if (needsHistory) void showHistory();
     needsHistory = false;

@@ -7,7 +7,7 @@ export const rebirthName = 'Node Control/Rebirth';
 
 export interface NodeFacts {
   readonly station: string;
-  readonly status: Pick<Status, 'version' | 'state' | 'reasons'>;
+  readonly status: Pick<Status, 'version' | 'state' | 'reasons' | 'challenge'>;
   /** The active recipe. */
   readonly recipe: string;
   /** Undefined while it loads. */
@@ -38,11 +38,19 @@ export function nodeMetrics({ station, status, recipe, model }: NodeFacts, times
     text('Station/State', status.state),
     text('Station/Reasons', status.reasons.join('; ')),
     text('Station/Recipe', recipe),
+    text('Station/Challenge', status.challenge?.state ?? 'none'),
+    text('Station/Challenge Part', expectedPart(status.challenge)),
     text('Model/Version', model?.version),
     text('Model/Base', model?.base),
     text('Model/Precision', model?.precision),
     text('Model/Provider', model?.provider),
   ];
+}
+
+/** `top: bad`: the part that a challenge test expects next; empty if none. */
+function expectedPart(challenge: Status['challenge']): string {
+  const expected = challenge?.expected;
+  return expected ? `${expected.camera}: ${expected.part}` : '';
 }
 
 interface Definition {
@@ -71,6 +79,7 @@ const definitions: readonly Definition[] = [
   { name: 'Result/Captured At', type: 'DateTime', of: (result) => Date.parse(result.capturedAt) },
   { name: 'Result/Simulated', type: 'Boolean', of: (result) => result.simulated },
   { name: 'Result/Calibration', type: 'Boolean', of: (result) => result.calibration },
+  { name: 'Result/Challenge', type: 'String', of: ({ challenge }) => challenge?.part ?? '' },
   { name: 'Result/Evidence', type: 'String', of: (result) => result.evidence },
   { name: 'Part/Id', type: 'String', of: (result) => result.partId },
   { name: 'Part/Job', type: 'String', of: (result) => result.jobId },

@@ -38,6 +38,11 @@ describe('health and metrics', () => {
     const notReady = await fetch(`${rig.http.url}/readyz`);
     expect(notReady.status).toBe(503);
     expect(await jsonOf(notReady)).toEqual({ ready: false, checks: rig.checks });
+    rig.checks = [];
+    rig.status = { ...rig.status, challenge: { state: 'failed', reason: 'a part' } };
+    const degraded = await fetch(`${rig.http.url}/readyz`);
+    expect(degraded.status).toBe(200);
+    expect(await jsonOf(degraded)).toMatchObject({ ready: true, challenge: 'failed' });
   });
 
   it('serves the exposition format', async () => {
@@ -54,6 +59,22 @@ describe('the API', () => {
     await using rig = await openStationRig();
     const document = await jsonOf(await fetch(`${rig.http.url}/api/v1/openapi.json`));
     expect(Object.keys(document.paths)).toContain('/api/v1/classify');
+  });
+
+  it('tells which part a challenge test expects, and starts one', async () => {
+    await using rig = await openStationRig();
+    const url = `${rig.http.url}/api/v1/challenge`;
+    expect(await jsonOf(await fetch(url))).toEqual({ state: 'none', reason: '' });
+    const challenge = { state: 'due' as const, reason: '', deadline: '2026-11-30T06:15:00.000Z' };
+    rig.status = { ...rig.status, challenge };
+    expect(await jsonOf(await fetch(url))).toEqual(challenge);
+    const started = await post(url, '{"action":"start","camera":"top"}', json);
+    expect(await jsonOf(started)).toEqual({ schema: 1, ok: true });
+    expect(rig.triggered).toEqual([{ action: 'start', camera: 'top' }]);
+    expect(rig.recorded).toMatchObject([{ action: 'challenge', what: { action: 'start', camera: 'top' } }]);
+    rig.failure = failure('challenge-running', 'a challenge test is already running');
+    expect((await post(url, '{"action":"start"}', json)).status).toBe(409);
+    expect((await post(url, '{"action":"stop"}', json)).status).toBe(400);
   });
 
   it('shows the place of a defect, with the map while it is stored', async () => {

@@ -18,6 +18,7 @@ const commands: { readonly [Name in CommandName]: string } = {
   label: '{"resultId":"01JD0000000000000000000000","label":"scratch","requestId":"R-1"}',
   recipe: '{"recipe":"m8","requestId":"R-1"}',
   model: '{"action":"rollback","requestId":"R-1"}',
+  challenge: '{"action":"start","camera":"top","requestId":"R-1"}',
 };
 
 /** The reply to a command. @param refusal error of the function that executes the command */
