@@ -22,7 +22,7 @@ import { judgeCandidate } from './train/gate.ts';
 import { openGoodCells } from './train/good-cells.ts';
 import { trainGoodOnly } from './train/good-only.ts';
 import { goodPartsOf, valuesOfGoodCells } from './train/good-parts.ts';
-import { groupsOf } from './train/groups.ts';
+import { groupsOf, partsOf } from './train/groups.ts';
 import { keepCandidate } from './train/keep-candidate.ts';
 import { latencyOf } from './train/latency.ts';
 import { learningOf } from './train/learning/learning.ts';
@@ -139,8 +139,14 @@ export async function tune(
   // Head, and for comparison one that does not use the base
   const groups = groupsOf(described);
   const truth = described.map(({ frame }) => frame.label);
+  const part = partsOf(described.map(({ frame }) => frame));
   const examples = (viewsOfFrame: (one: FrameFeatures) => Example['views']) =>
-    described.map((one, i) => ({ views: viewsOfFrame(one), label: truth[i]!, group: groups[i]! }));
+    described.map((one, i) => ({
+      views: viewsOfFrame(one),
+      label: truth[i]!,
+      group: groups[i]!,
+      part: part[i]!,
+    }));
   const features = await fitHead(
     examples(({ views }) => views),
     { seed, augment, hidden, signal, onProgress: (done, total) => onProgress('training', done, total) },
@@ -175,10 +181,10 @@ export async function tune(
   const heldOut = byLabel(head.labels, head.heldOut);
   const targets = { escapeRate, falseRejectRate, risk: promiseRisk };
   const limits = costs
-    ? thresholdsFromCosts(heldOut, truth, good, costs)
-    : chooseThresholds(heldOut, truth, good, targets, thresholds);
+    ? thresholdsFromCosts(heldOut, truth, good, costs, part)
+    : chooseThresholds(heldOut, truth, good, targets, thresholds, part);
   const rules = { thresholds: limits.thresholds, good };
-  const evaluation = evaluate(heldOut, truth, rules);
+  const evaluation = evaluate(heldOut, truth, rules, [], part);
   const learning = await learningOf({
     examples: examples(({ views }) => views),
     head,

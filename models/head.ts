@@ -29,7 +29,10 @@ import { readWhere, whereGraph, whereName } from './onnx/where-graph.ts';
 import { withoutMaps } from './onnx/without-maps.ts';
 import type { FeatureMaps } from './run/runner.ts';
 
-/** softmax((W·h + b) / temperature) with h = t(x), or relu(V·t(x) + c) with a hidden layer; standardisation is folded into the weights. */
+/**
+ * softmax((W·h + b) / temperature), limited by `doubt`, with h = t(x), or relu(V·t(x) + c) with a hidden layer; standardisation is folded
+ * into the weights.
+ */
 export interface HeadWeights {
   /**
    * Transform of the input features, t(x). `hellinger`: t(x) = sign(x)·√(|x| / Σ|x|), which limits the influence of
@@ -49,6 +52,8 @@ export interface HeadWeights {
   readonly weights: Float64Array | Float32Array;
   readonly bias: Float64Array | Float32Array;
   readonly temperature: number;
+  /** Probability of all other labels together that remains however clear the scores are; default 0. */
+  readonly doubt?: number | undefined;
   /**
    * [M][D] labelled parts, transformed, unit length. Only with `hellinger`, whose t(x) has unit length. Without `distance`,
    * familiarity is the cosine similarity to the nearest neighbour among them (Sun, Ming, Zhu, Li, "Out-of-distribution detection with deep nearest
@@ -64,6 +69,7 @@ export interface HeadWeights {
 /** The bytes of head.onnx: Gemm and Softmax, with the temperature folded into the weights. */
 export function encodeHead(head: HeadWeights): Uint8Array {
   const { transform, labels, hidden, cells, where, weights, bias, temperature, exemplars = [] } = head;
+  const doubt = doubtGraph(head);
   const hasFamiliarity = transform === 'hellinger' && exemplars.length > 0;
   const familiarity = familiarityGraph(head);
   const hasMaps = cells !== undefined || where !== undefined;
@@ -86,12 +92,14 @@ export function encodeHead(head: HeadWeights): Uint8Array {
         ...located.node,
         ...(hidden ? hiddenNodes(input) : []),
         node('Gemm', [hidden ? 'active' : input, 'weights', 'bias'], ['scores'], { transB: 1 }),
-        node('Softmax', ['scores'], ['probabilities'], { axis: 1 }),
+        node('Softmax', ['scores'], [doubt.input], { axis: 1 }),
+        ...doubt.node,
         ...(hasFamiliarity ? familiarity.node : []),
       ],
       initializer: [
         floatTensor('weights', [classes, inner], scaled(weights)),
         floatTensor('bias', [classes], scaled(bias)),
+        ...doubt.initializer,
         ...(hidden
           ? [
               floatTensor('hidden_weights', [inner, size], Float32Array.from(hidden.weights)),
@@ -117,6 +125,31 @@ export function encodeHead(head: HeadWeights): Uint8Array {
       metadata: { labels: JSON.stringify(labels), ...localized.metadata, ...located.metadata },
     }),
   );
+}
+
+/** `probabilities` from the softmax: none reaches more than 1 - `doubt`, and they still sum to 1. */
+function doubtGraph({ labels, doubt = 0 }: Pick<HeadWeights, 'labels' | 'doubt'>) {
+  if (doubt === 0) return { input: 'probabilities', node: [], initializer: [] };
+  const { certainty, floor } = limitsOf(doubt, labels.length);
+  return {
+    input: 'softmax',
+    node: doubtNodes,
+    initializer: [
+      floatTensor('certainty', [1], Float32Array.of(certainty)),
+      floatTensor('floor', [1], Float32Array.of(floor)),
+    ],
+  };
+}
+
+const doubtNodes = [
+  node('Mul', ['softmax', 'certainty'], ['certain']),
+  node('Add', ['certain', 'floor'], ['probabilities']),
+];
+
+/** `floor` is the minimum probability of a label, `certainty` what the labels share beyond it. */
+function limitsOf(doubt: number, classes: number) {
+  const floor = doubt / (classes - 1);
+  return { floor, certainty: 1 - classes * floor };
 }
 
 /** `familiarity` [N] from `transformed` and, with a memory of good parts, from the maps and `probabilities`. */
@@ -187,7 +220,19 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
   const distance = readDistance(named);
   const goodParts = distance && readGoodParts(model);
   const after = exemplars ? types(familiarityGraph({ distance, goodParts }).node) : [];
-  const known = [...before, ...localized, ...located, ...layers, 'Gemm', 'Softmax', ...after].join();
+  const floor = named('floor');
+  const doubt = floor && floatValues(floor)[0]! * (labels.length - 1);
+  const limited = doubt === undefined ? [] : types(doubtNodes);
+  const known = [
+    ...before,
+    ...localized,
+    ...located,
+    ...layers,
+    'Gemm',
+    'Softmax',
+    ...limited,
+    ...after,
+  ].join();
   if (!weights || !bias || (hiddenWeights && !hiddenBias) || operators !== known) return undefined;
   return {
     transform: before.length > 0 ? 'hellinger' : undefined,
@@ -199,6 +244,7 @@ export function decodeHead(bytes: Uint8Array, labels: readonly string[]): HeadWe
     weights: floatValues(weights),
     bias: floatValues(bias),
     temperature: 1,
+    ...(doubt !== undefined && { doubt }),
     ...(after.length > 0 && exemplars && { exemplars: rowsOfTensor(exemplars) }),
     ...(distance && { distance }),
     ...(goodParts && { goodParts }),
@@ -213,7 +259,7 @@ export function probabilitiesOf(head: HeadWeights, features: Float32Array, maps?
   const global = head.transform ? hellinger(features) : features;
   const x = head.cells ? Float32Array.of(...global, ...localizedFeatures(head.cells, maps)) : global;
   const h = head.hidden ? product(head.hidden, x).map((value) => Math.max(0, value)) : x;
-  return softmax(product(head, h), head.temperature);
+  return probabilitiesFrom(product(head, h), head);
 }
 
 /** The output `where` of head.onnx, [height·width] of stage 3, computed here; undefined if the head has none. */
@@ -240,8 +286,19 @@ export function product(
   });
 }
 
+/** Scores, one for each label → probabilities that sum to 1. */
+export function probabilitiesFrom(
+  scores: readonly number[],
+  { temperature, doubt = 0 }: Pick<HeadWeights, 'temperature' | 'doubt'>,
+): number[] {
+  const shares = softmax(scores, temperature);
+  if (doubt === 0) return shares;
+  const { certainty, floor } = limitsOf(doubt, scores.length);
+  return shares.map((share) => certainty * share + floor);
+}
+
 /** Scores divided by the temperature → probabilities that sum to 1. */
-export function softmax(scores: readonly number[], temperature: number): number[] {
+function softmax(scores: readonly number[], temperature: number): number[] {
   const top = Math.max(...scores);
   const powers = scores.map((score) => Math.exp((score - top) / temperature));
   const total = powers.reduce((sum, power) => sum + power, 0);

@@ -123,6 +123,7 @@ function describe(version: string, report: Report): string[] {
     `escapes    ${rate(report.escapes, 'bad parts pass')}`,
     `rejects    ${rate(report.falseRejects, 'good parts fail')}`,
     `uncertain  ${rate(report.uncertain, 'parts')}`,
+    ...(report.mostProbable ? [withoutThresholds(report, report.mostProbable)] : []),
     `limits     pass ${report.thresholds.pass}, fail ${Object.entries(report.thresholds.failByLabel ?? {})
       .map(([label, value]) => `${label} ${value}`)
       .concat(report.thresholds.failByLabel ? [] : [String(report.thresholds.fail)])
@@ -143,6 +144,18 @@ function describe(version: string, report: Report): string[] {
     ),
     `macro-F1 ${percent(macroF1)}`,
   ];
+}
+
+/** Why the confusion matrix may show mistakes that are no escapes and no false rejects. */
+function withoutThresholds(
+  { escapes, falseRejects, doubt }: Report,
+  likely: NonNullable<Report['mostProbable']>,
+): string {
+  const limit =
+    doubt === undefined
+      ? ''
+      : `; no probability is above ${(1 - doubt).toFixed(3)} with so few labelled parts`;
+  return `           by the most probable label alone ${likely.escapes} of ${escapes.of} bad parts would pass and ${likely.falseRejects} of ${falseRejects.of} good parts would fail${limit}`;
 }
 
 function describeGoodOnly(

@@ -7,6 +7,7 @@ import type { LabelledFrame } from '../dataset/frame.ts';
 import { byLabel, type Evaluation, evaluate, rightOf } from '../train/evaluate.ts';
 import { describeFrames, type FrameFeatures } from '../train/features.ts';
 import { type Example, fitHead, type TrainedHead } from '../train/fit.ts';
+import { partsOf } from '../train/groups.ts';
 import { openPlaces, placesSentence } from '../train/places-of-frames.ts';
 import { chooseThresholds, promiseRisk } from '../train/thresholds.ts';
 
@@ -98,7 +99,10 @@ function examplesOf(
   groups: readonly number[],
   viewsOf: (one: FrameFeatures) => Example['views'],
 ): Example[] {
-  return described.map((one, i) => ({ views: viewsOf(one), label: one.frame.label, group: groups[i]! }));
+  const part = partsOf(described.map(({ frame }) => frame));
+  return described.map((one, i) => {
+    return { views: viewsOf(one), label: one.frame.label, group: groups[i]!, part: part[i]! };
+  });
 }
 
 function judgedBy(
@@ -109,13 +113,14 @@ function judgedBy(
   const heldOut = byLabel(head.labels, head.heldOut);
   const truth = described.map(({ frame }) => frame.label);
   const targets = { escapeRate, falseRejectRate, risk: promiseRisk };
-  const limits = chooseThresholds(heldOut, truth, good, targets, thresholds);
+  const part = partsOf(described.map(({ frame }) => frame));
+  const limits = chooseThresholds(heldOut, truth, good, targets, thresholds, part);
   const rules = { thresholds: limits.thresholds, good };
   const passes = (one: Probabilities) => decide([one], rules, [undefined]).verdict === 'pass';
   return {
     right: rightOf(heldOut, truth),
     escaped: heldOut.map((one, i) => (good.includes(truth[i]!) ? undefined : passes(one))),
-    evaluation: evaluate(heldOut, truth, rules),
+    evaluation: evaluate(heldOut, truth, rules, [], part),
     promised: limits.promised,
     folds: head.folds,
   };

@@ -4,7 +4,7 @@
  */
 import { argmax } from '../../models/argmax.ts';
 import type { CellBlock, MapSize } from '../../models/cells.ts';
-import { type HeadWeights, hellinger, product, softmax } from '../../models/head.ts';
+import { type HeadWeights, hellinger, probabilitiesFrom, product } from '../../models/head.ts';
 import { findAnomalies } from './anomalies.ts';
 import type { CellSource } from './cell-cache.ts';
 import { type LocalizedFeatures, localizedFeatures, type Marked } from './evidence.ts';
@@ -198,20 +198,21 @@ function withCells(
     weights.set(own, (k + 1) * width - given);
     for (let c = 0; c < channels; c++) bias[k]! += own[given - channels + c]! * mean[c]!;
   }
-  const head: HeadWeights = {
+  const head = {
     transform: 'hellinger',
     labels: fitted.labels,
     weights,
     bias,
     temperature: fitted.temperature,
+    doubt: fitted.doubt,
     cells: { maps, window, look, mean },
-  };
+  } satisfies HeadWeights;
   return {
     ...fitted,
     ...head,
     seen: examples.map(({ views }, i) => {
       const places = hellinger(final[i]!).map((value, c) => value - mean[c]!);
-      return softmax(product(head, [...hellinger(views.get(0)!), ...places]), head.temperature);
+      return probabilitiesFrom(product(head, [...hellinger(views.get(0)!), ...places]), head);
     }),
   };
 }

@@ -1,10 +1,10 @@
 /** Trains a head from features and labels; cross-validation chooses penalty, views and temperature. */
-import { type HeadWeights, hellinger, softmax } from '../../models/head.ts';
+import { type HeadWeights, hellinger, probabilitiesFrom } from '../../models/head.ts';
 import { basisOf } from './basis.ts';
 import { foldsOf, type Grouped } from './folds.ts';
 import { type HiddenOptions, trainHidden } from './hidden.ts';
 import { trainHeads, type Variant } from './loop.ts';
-import { calibrate } from './temperature.ts';
+import { calibrateHead } from './temperature.ts';
 import { openTensors } from './tensors.ts';
 import { type Augmentation, type ViewSet, viewSets, viewsOf } from './views.ts';
 
@@ -13,6 +13,8 @@ export interface Example extends Grouped {
   readonly views: ReadonlyMap<number, Float32Array>;
   /** [C], localized features of each view, not transformed; only needed if `use` includes cells. */
   readonly cells?: ReadonlyMap<number, Float32Array> | undefined;
+  /** Examples with the same number show one part, and count once for the certainty of the probabilities; default: the group. */
+  readonly part?: number | undefined;
 }
 
 export interface FitOptions {
@@ -36,6 +38,8 @@ export interface TrainedHead extends HeadWeights {
   readonly views: ViewSet;
   readonly folds: number;
   readonly backend: string;
+  /** The highest probability is 1 - doubt. */
+  readonly doubt: number;
   /** Squared error of held-out scores; all labels have the same weight. */
   readonly loss: number;
   /** Probabilities of each example from a head that was trained without its fold, [n][K]. */
@@ -44,8 +48,6 @@ export interface TrainedHead extends HeadWeights {
   readonly seen: readonly (readonly number[])[];
 }
 
-/** Bounds the confidence that few images can justify: a full step between two targets is worth at most 40 nats. */
-const minTemperature = 0.025;
 /** Candidate penalties, in steps of √10. */
 const penalties = Array.from({ length: 7 }, (_, i) => 10 ** (-5 + i / 2));
 /** Up to this number of images, one split into folds is unreliable: three are used. */
@@ -71,6 +73,7 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
   );
   const fold = splits[0]!;
   const even = balanced(target, labels.length, () => true);
+  const parts = labels.map((label) => countOf(examples, label, ({ part, group }) => part ?? group));
 
   const { use = 'features', augment = [] } = options;
   const valuesOf = ({ views, cells }: Example, view: number) => [
@@ -91,7 +94,7 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
   const { rows, basis, penalty } = best;
   if (options.hidden) return withHidden(options.hidden, best);
   const { scores } = best;
-  const { temperature } = calibrate(scores, target, even, minTemperature);
+  const calibration = calibrateHead(best.splits, target, even, parts);
   const weight = rows.map(({ of }) => even[of]!);
   const [whole] = await trainHeads(
     tf,
@@ -106,14 +109,14 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
     transform: 'hellinger',
     labels,
     ...basis.unfold(whole!.coefficients, labels.length),
-    temperature,
+    ...calibration,
     penalty,
     views: best.set,
     folds,
     backend,
     loss: best.loss,
-    heldOut: scores.map((row) => softmax(row, temperature)),
-    seen: seen.map((row) => softmax(row, temperature)),
+    heldOut: scores.map((row) => probabilitiesFrom(row, calibration)),
+    seen: seen.map((row) => probabilitiesFrom(row, calibration)),
   };
 
   /** Cross-validates every penalty on one set of views; the held-out error uses unchanged images only. */
@@ -149,7 +152,8 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
       const losses = target.map(
         (k, i) => heldOut.reduce((sum, scores) => sum + squaredError(scores[i]!, k), 0) / splits.length,
       );
-      return { set, rows, basis, penalty, scores: heldOut[0]!, losses, loss: weightedMean(losses, even) };
+      const loss = weightedMean(losses, even);
+      return { set, rows, basis, penalty, scores: heldOut[0]!, splits: heldOut, losses, loss };
     });
   }
 
@@ -189,7 +193,7 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
       steps,
     );
     options.onProgress?.((folds + 1) * hiddenSteps, (folds + 1) * hiddenSteps);
-    const { temperature } = calibrate(scores, target, even, minTemperature);
+    const calibration = calibrateHead([scores], target, even, parts);
     const seen = whole.scores.filter((_, row) => rows[row]!.view === 0);
     return {
       transform: 'hellinger',
@@ -197,14 +201,14 @@ export async function fitHead(examples: readonly Example[], options: FitOptions)
       hidden: basis.unfold(whole.first, units),
       weights: transposed(whole.second, units, labels.length),
       bias: whole.bias,
-      temperature,
+      ...calibration,
       penalty,
       views: set,
       folds,
       backend,
       loss: lossOf(scores) / labels.length,
-      heldOut: scores.map((row) => softmax(row, temperature)),
-      seen: seen.map((row) => softmax(row, temperature)),
+      heldOut: scores.map((row) => probabilitiesFrom(row, calibration)),
+      seen: seen.map((row) => probabilitiesFrom(row, calibration)),
     };
   }
 }
@@ -214,7 +218,9 @@ interface Choice {
   readonly rows: readonly { readonly of: number; readonly view: number }[];
   readonly basis: ReturnType<typeof basisOf>;
   readonly penalty: number;
+  /** Held-out scores of the first split, and of all. */
   readonly scores: readonly number[][];
+  readonly splits: readonly (readonly number[][])[];
   /** Squared error of each held-out example. */
   readonly losses: readonly number[];
   /** Weighted mean; all labels have the same weight. */
@@ -269,11 +275,16 @@ function balanced(target: readonly number[], classes: number, counts: (i: number
 
 /** The smallest number of groups of any label. */
 function fewestGroups(examples: readonly Grouped[], labels: readonly string[]): number {
-  return Math.min(
-    ...labels.map(
-      (label) => new Set(examples.filter((one) => one.label === label).map(({ group }) => group)).size,
-    ),
-  );
+  return Math.min(...labels.map((label) => countOf(examples, label, ({ group }) => group)));
+}
+
+/** The number of different values that examples of a label have. */
+function countOf<T extends Grouped>(
+  examples: readonly T[],
+  label: string,
+  numberOf: (one: T) => number,
+): number {
+  return new Set(examples.filter((one) => one.label === label).map(numberOf)).size;
 }
 
 /** [H,K] → [K,H] */

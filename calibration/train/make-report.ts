@@ -84,6 +84,7 @@ export function makeReport(measured: Measured): Report {
     ...(goodParts && { goodParts }),
     penalty: head.penalty,
     temperature: head.temperature,
+    doubt: head.doubt,
     backend: head.backend,
     thresholds: limits.thresholds,
     promised: limits.promised,

@@ -15,6 +15,12 @@ export const reportSchema = z.object({
   escapes: interval.describe('bad parts that would pass, with the 95 % interval'),
   falseRejects: interval.describe('good parts that would fail'),
   uncertain: interval.describe('parts that would be uncertain'),
+  mostProbable: z
+    .object({ escapes: count, falseRejects: count })
+    .optional()
+    .describe(
+      'bad parts whose most probable label is good, and good parts whose most probable label is a defect: what would happen without thresholds',
+    ),
   revision: z.string().describe('of the dataset'),
   frames: count,
   counts: z.record(z.string(), count).describe('frames of each label'),
@@ -121,6 +127,9 @@ export const reportSchema = z.object({
   hidden: count.default(0).describe('units of the hidden layer; 0: linear'),
   penalty: z.number(),
   temperature: z.number(),
+  doubt: share
+    .optional()
+    .describe('so few labelled parts justify no probability above 1 - doubt; absent: no limit'),
   backend: z.string(),
   thresholds: z.object({
     pass: share,

@@ -1,5 +1,6 @@
 /** Chooses thresholds on held-out parts with a finite-sample guarantee of the error rates. */
 import { decide, type Probabilities, type Thresholds } from '../../models/verdict.ts';
+import { worstOfParts } from './evaluate.ts';
 import { atMost, upperBound } from './interval.ts';
 
 export interface Targets {
@@ -37,8 +38,10 @@ const grid = Array.from({ length: 500 }, (_, i) => Number((0.999 - i / 1000).toF
  * Learn then Test with fixed-sequence testing (Angelopoulos, Bates, Candès, Jordan, Lei 2021, arXiv:2110.01052, §3.2):
  * thresholds are tested from the strictest down, and each is accepted while the exact binomial test shows at risk δ that its error
  * rate is below the target; the last accepted one is valid with probability 1 - δ. The guarantee applies to single frames of
- * in-distribution parts, judged by the heads of the cross-validation; voting over several frames makes it safer.
- * @param heldOut cross-validated probabilities
+ * in-distribution parts, judged by the heads of the cross-validation; voting over several frames makes it safer. Several frames of
+ * one part count as one part, with the worst of its frames.
+ * @param heldOut cross-validated probabilities of each frame
+ * @param part of each frame; default: each frame is a part
  * @param fallback used without a guarantee, but never looser than the threshold at which no held-out bad part passes
  */
 export function chooseThresholds(
@@ -47,13 +50,14 @@ export function chooseThresholds(
   good: readonly string[],
   targets: Targets,
   fallback: Thresholds,
+  part: readonly number[] = [...truth.keys()],
 ): Chosen {
   const sentences: { kept: boolean; text: string }[] = [];
   const say = (kept: boolean, text: string) => sentences.push({ kept, text });
   const goodness = heldOut.map((one) => good.reduce((sum, label) => sum + (one[label] ?? 0), 0));
   const isGood = truth.map((label) => good.includes(label));
-  const bad = goodness.filter((_, i) => !isGood[i]);
-  const goods = heldOut.filter((_, i) => isGood[i]);
+  const bad = worstOfParts(goodness, part, (i) => !isGood[i]);
+  const goods = new Set(part.filter((_, i) => isGood[i])).size;
   const percent = percentOf;
 
   const pass = strictestKept(bad, targets.escapeRate, targets.risk);
@@ -80,23 +84,27 @@ export function chooseThresholds(
   const unproven: string[] = [];
   for (const label of [...new Set(truth)].filter((one) => !good.includes(one)).sort()) {
     const fail = strictestKept(
-      goods.map((one) => one[label] ?? 0),
+      worstOfParts(
+        heldOut.map((one) => one[label] ?? 0),
+        part,
+        (i) => isGood[i]!,
+      ),
       targets.falseRejectRate,
       targets.risk,
     );
     if (fail === undefined) unproven.push(label);
     else failByLabel[label] = fail;
   }
-  const missingGood = needed(targets.falseRejectRate, targets.risk) - goods.length;
+  const missingGood = needed(targets.falseRejectRate, targets.risk) - goods;
   if (Object.keys(failByLabel).length > 0 && unproven.length === 0) {
     say(
       true,
-      `at most ${percent(targets.falseRejectRate)} of good parts fail for any one defect, with ${percent(1 - targets.risk)} confidence from ${goods.length} labelled good parts`,
+      `at most ${percent(targets.falseRejectRate)} of good parts fail for any one defect, with ${percent(1 - targets.risk)} confidence from ${goods} labelled good parts`,
     );
   } else if (missingGood > 0) {
     say(
       false,
-      `${goods.length} labelled good parts are not enough to show that at most ${percent(targets.falseRejectRate)} fail: at least ${missingGood} more are needed`,
+      `${goods} labelled good parts are not enough to show that at most ${percent(targets.falseRejectRate)} fail: at least ${missingGood} more are needed`,
     );
   } else if (unproven.length > 0) {
     say(false, `good parts are too similar to ${unproven.join(', ')} to guarantee a rate of false rejects`);
@@ -107,7 +115,7 @@ export function chooseThresholds(
       fail: fallback.fail,
       ...(Object.keys(failByLabel).length > 0 && { failByLabel }),
     },
-    promised: pass !== undefined && unproven.length === 0 && goods.length > 0,
+    promised: pass !== undefined && unproven.length === 0 && goods > 0,
     sentences,
   };
 }
@@ -122,16 +130,24 @@ export function thresholdsFromCosts(
   truth: readonly string[],
   good: readonly string[],
   costs: Costs,
+  part: readonly number[] = [...truth.keys()],
 ): Chosen {
   const pass = Math.min(0.999, Math.max(0.5, 1 - costs.check / costs.escape));
   const fail = Math.min(0.999, Math.max(0.001, 1 - costs.check / costs.falseReject));
   const thresholds = { pass: rounded(pass), fail: rounded(fail) };
   const isGood = truth.map((label) => good.includes(label));
+  const goodness = heldOut.map((one) => good.reduce((sum, label) => sum + (one[label] ?? 0), 0));
+  const highest = Math.max(0, ...goodness.filter((_, i) => isGood[i]));
   const verdicts = heldOut.map((one) => decide([one], { thresholds, good }).verdict);
-  const count = (of: boolean, verdict: string) =>
-    verdicts.filter((one, i) => isGood[i] === of && one === verdict).length;
-  const goods = isGood.filter(Boolean).length;
-  const rate = (wrong: number, of: number) =>
+  const rate = (of: boolean, verdict: string) => {
+    const wrong = worstOfParts(
+      verdicts.map((one) => Number(one === verdict)),
+      part,
+      (i) => isGood[i] === of,
+    );
+    return rateOf(wrong.filter(Boolean).length, wrong.length);
+  };
+  const rateOf = (wrong: number, of: number) =>
     `${wrong} of ${of} (with ${percentOf(1 - promiseRisk)} confidence fewer than ${percentOf(upperBound(wrong, of, promiseRisk))})`;
   return {
     thresholds,
@@ -143,9 +159,17 @@ export function thresholdsFromCosts(
       },
       {
         kept: true,
-        text: `with these thresholds ${rate(count(false, 'pass'), truth.length - goods)} of the labelled bad parts pass`,
+        text: `with these thresholds ${rate(false, 'pass')} of the labelled bad parts pass`,
       },
-      { kept: true, text: `and ${rate(count(true, 'fail'), goods)} of the good parts fail` },
+      { kept: true, text: `and ${rate(true, 'fail')} of the good parts fail` },
+      ...(highest < thresholds.pass
+        ? [
+            {
+              kept: false,
+              text: `no labelled good part reaches ${thresholds.pass}, the highest has ${rounded(highest)}: so few labelled parts do not justify a higher probability; label more parts, or state a lower cost of an escape`,
+            },
+          ]
+        : []),
     ],
   };
 }

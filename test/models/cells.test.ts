@@ -101,6 +101,7 @@ describe('a head that looks at places', () => {
     ['at a spot', headWith(spotAt(sizes.stage3, { x: 0.45, y: 0.6 }), 3)],
     ['at a spot in a corner', headWith(spotAt(sizes.stage3, { x: 1, y: 0 }), 7)],
     ['at a spot of a single cell', headWith(spotAt(sizes.stage3, { x: 0.25, y: 0.5 }), 5)],
+    ['with limited probabilities', { ...headWith(evidence, 3), doubt: 0.03125 * (labels.length - 1) }],
   ])('gives the same result in onnxruntime and here, and can be read again: %s', async (_, head) => {
     const bytes = encodeHead(head);
     const read = decodeHead(bytes, labels);
@@ -115,6 +116,19 @@ describe('a head that looks at places', () => {
         expect(probabilities!.data[k]).toBeCloseTo(value, 5);
       });
       expect(probabilitiesOf(read!, features, maps)).toEqual(computed);
+    }
+    await session.release();
+  });
+
+  it('has no probability above its limit, however clear the scores are', async () => {
+    const head = { ...featuresAlone(), temperature: 1e-4, doubt: 0.02 };
+    const session = await ort.InferenceSession.create(encodeHead(head));
+    for (let seed = 10; seed < 15; seed++) {
+      const features = new ort.Tensor('float32', randomValues(seed, size, -1, 1), [1, size]);
+      const { probabilities } = await session.run({ features });
+      const values = [...(probabilities!.data as Float32Array)];
+      expect(Math.max(...values)).toBeCloseTo(0.98, 5);
+      expect(values.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
     }
     await session.release();
   });

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { modelSchema } from '../../config/model-schema.ts';
 import { embeddedBases, openBase } from '../../models/base.ts';
 import { projectedCells } from '../../models/good-memory.ts';
-import { softmax } from '../../models/head.ts';
+import { probabilitiesFrom } from '../../models/head.ts';
 import { openInspector } from '../../models/inspector.ts';
 import { readBaseManifest } from '../../models/manifest.ts';
 import { floatValues, node, valueInfo } from '../../models/onnx/build.ts';
@@ -67,9 +67,9 @@ function expected(features: Float32Array, { stage2, stage3 }: FeatureMaps): numb
     ),
   ];
   const w = floatValues(mappedWeights);
-  return softmax(
+  return probabilitiesFrom(
     [0, 1].map((row) => all.reduce((sum, value, i) => sum + value * w[row * 42 + i]!, 0)),
-    1,
+    { temperature: 1 },
   );
 }
 

@@ -1,85 +1,117 @@
 /** Describes error rates and their intervals. */
-import { listed, percentOf } from '../shared/format.js';
-import { t, tn } from '../shared/language.js';
+import { percentOf } from '../shared/format.js';
+import { t } from '../shared/language.js';
 
 /** @import { EstimateView, Overview } from '../../../calibration/views.ts' */
+/** @import { Report } from '../../../calibration/train/report.ts' */
 /** @typedef {EstimateView['escapes']} Interval */
-/** @typedef {import('../shared/language.js').Values} Values */
 
-/**
- * Each rate in words: nothing measured, none seen, a rate below 1, and a number.
- * @type {Record<string, Record<'unknown' | 'none' | 'few' | 'about', (values: Values) => string>>}
- */
+/** @typedef {'escapes' | 'falseRejects' | 'uncertain' | 'falseAlarms' | 'passed' | 'failed'} RateKind */
+/** @typedef {Record<'wrong' | 'of' | 'expected' | 'bound' | 'per', number>} RateValues */
+
+/** @type {Record<RateKind, {unknown: () => string, none: (n: RateValues) => string, some: (n: RateValues) => string}>} */
 const sentences = {
-  badWouldPass: {
-    unknown: () => t('not known yet: there were no bad parts to test with'),
-    none: (values) => t('probably none of {per} bad parts would pass', values),
-    few: (values) => t('fewer than 1 of {per} bad parts would pass', values),
-    about: (values) => t('about {n} of {per} bad parts would pass', values),
+  escapes: {
+    unknown: () => t('Not known yet: there were no bad parts to test with.'),
+    none: (n) => t('None of the {of} bad parts would pass. Of {per} such parts, up to {bound} may pass.', n),
+    some: (n) =>
+      t(
+        '{wrong} of the {of} bad parts would pass: about {expected} of {per} such parts, possibly up to {bound}.',
+        n,
+      ),
   },
-  goodWouldFail: {
-    unknown: () => t('not known yet: there were no good parts to test with'),
-    none: (values) => t('probably none of {per} good parts would fail', values),
-    few: (values) => t('fewer than 1 of {per} good parts would fail', values),
-    about: (values) => t('about {n} of {per} good parts would fail', values),
+  falseRejects: {
+    unknown: () => t('Not known yet: there were no good parts to test with.'),
+    none: (n) => t('None of the {of} good parts would fail. Of {per} such parts, up to {bound} may fail.', n),
+    some: (n) =>
+      t(
+        '{wrong} of the {of} good parts would fail: about {expected} of {per} such parts, possibly up to {bound}.',
+        n,
+      ),
   },
-  wouldBeUncertain: {
-    unknown: () => t('not known yet: there were no parts to test with'),
-    none: (values) => t('probably none of {per} parts would be uncertain', values),
-    few: (values) => t('fewer than 1 of {per} parts would be uncertain', values),
-    about: (values) => t('about {n} of {per} parts would be uncertain', values),
+  uncertain: {
+    unknown: () => t('Not known yet: there were no parts to test with.'),
+    none: (n) =>
+      t('None of the {of} parts would be uncertain. Of {per} such parts, up to {bound} may be uncertain.', n),
+    some: (n) =>
+      t(
+        '{wrong} of the {of} parts would be uncertain: about {expected} of {per} such parts, possibly up to {bound}.',
+        n,
+      ),
   },
-  goodWouldBeUncertain: {
-    unknown: () => t('not known yet: there were no good parts to test with'),
-    none: (values) => t('probably none of {per} good parts would be uncertain', values),
-    few: (values) => t('fewer than 1 of {per} good parts would be uncertain', values),
-    about: (values) => t('about {n} of {per} good parts would be uncertain', values),
+  falseAlarms: {
+    unknown: () => t('Not known yet: there were no good parts to test with.'),
+    none: (n) =>
+      t(
+        'None of the {of} good parts would be uncertain. Of {per} such parts, up to {bound} may be uncertain.',
+        n,
+      ),
+    some: (n) =>
+      t(
+        '{wrong} of the {of} good parts would be uncertain: about {expected} of {per} such parts, possibly up to {bound}.',
+        n,
+      ),
   },
-  badPass: {
-    unknown: () => t('not known yet: there were no bad parts to test with'),
-    none: (values) => t('probably none of {per} bad parts pass', values),
-    few: (values) => t('fewer than 1 of {per} bad parts pass', values),
-    about: (values) => t('about {n} of {per} bad parts pass', values),
+  passed: {
+    unknown: () => t('No bad part was checked at random yet.'),
+    none: (n) => t('None of {of} bad parts passed; of {per} such parts, up to {bound} may pass.', n),
+    some: (n) =>
+      t('{wrong} of {of} bad parts passed: about {expected} of {per} such parts, possibly up to {bound}.', n),
   },
-  goodFail: {
-    unknown: () => t('not known yet: there were no good parts to test with'),
-    none: (values) => t('probably none of {per} good parts fail', values),
-    few: (values) => t('fewer than 1 of {per} good parts fail', values),
-    about: (values) => t('about {n} of {per} good parts fail', values),
+  failed: {
+    unknown: () => t('No good part was checked at random yet.'),
+    none: (n) => t('None of {of} good parts failed; of {per} such parts, up to {bound} may fail.', n),
+    some: (n) =>
+      t(
+        '{wrong} of {of} good parts failed: about {expected} of {per} such parts, possibly up to {bound}.',
+        n,
+      ),
   },
 };
-/** @typedef {keyof typeof sentences} Rate */
 
 /**
- * "about 3 of 100 bad parts would pass; very likely fewer than 8"
- * @param {Interval} interval
- * @param {Rate} name
+ * What was counted, and the upper end of the 95 % interval as what is possible. Without a mistake no rate is stated: few parts do not show
+ * that there is none.
+ * @param {Interval} interval @param {RateKind} kind
  */
-export function rateText({ rate, high, wrong, of }, name) {
-  const texts = sentences[name];
-  if (!texts) throw new Error(`there is no rate ${name}`);
-  if (of === 0) return texts.unknown({});
-  const per = high < 0.01 ? 1_000 : 100;
-  const n = Math.round(rate * per);
-  const values = { n, per };
-  const expected = wrong === 0 ? texts.none(values) : n === 0 ? texts.few(values) : texts.about(values);
-  const bound = Math.floor(high * per) + 1;
-  const limit = bound >= per ? t('too few parts for a limit') : t('very likely fewer than {n}', { n: bound });
-  return `${expected}; ${limit}`;
+export function rateText({ rate, high, wrong, of }, kind) {
+  if (of === 0) return sentences[kind].unknown();
+  // Small rates are stated for more parts.
+  const per = high < 0.01 || (wrong > 0 && rate < 0.01) ? 1_000 : 100;
+  const expected = Math.max(1, Math.round(rate * per));
+  const values = { wrong, of, per, expected, bound: Math.min(per, Math.ceil(high * per)) };
+  return wrong === 0 ? sentences[kind].none(values) : sentences[kind].some(values);
 }
 
-/** The numbers behind `rateText`. @param {Interval} interval @param {'good' | 'bad' | 'all'} parts */
-export function rateNumbers({ low, high, wrong, of }, parts) {
+/** The numbers behind `rateText`. @param {Interval} interval */
+export function rateNumbers({ low, high, wrong, of }) {
   if (of === 0) return '';
-  const values = { wrong };
-  const counts = {
-    good: () => tn('{wrong} of {n} good part', '{wrong} of {n} good parts', of, values),
-    bad: () => tn('{wrong} of {n} bad part', '{wrong} of {n} bad parts', of, values),
-    all: () => tn('{wrong} of {n} part', '{wrong} of {n} parts', of, values),
-  };
-  const interval = t('95 % interval {low} to {high}', { low: percentOf(low), high: percentOf(high) });
+  const values = { wrong, of, low: percentOf(low), high: percentOf(high) };
   // A number and its percent sign stay on one line.
-  return listed(counts[parts](), interval).replaceAll(' %', '\u00a0%');
+  return t('{wrong} of {of} · 95 % interval {low} to {high}', values).replaceAll(' %', '\u00a0%');
+}
+
+/**
+ * How the rates at the thresholds agree with the confusion matrix, which does not apply them.
+ * @param {Pick<Report, 'escapes' | 'falseRejects' | 'mostProbable'>} report
+ */
+export function agreementText({ escapes, falseRejects, mostProbable }) {
+  if (!mostProbable) {
+    return t(
+      'These rates apply the thresholds: a part whose label is not probable enough is uncertain. The confusion matrix below does not apply them, so it can show mistakes that would not pass or fail a part.',
+    );
+  }
+  return t(
+    'At the thresholds, {escapes} of {bad} bad parts would pass and {rejects} of {good} good parts would fail; a part whose label is not probable enough is uncertain. By the most probable label alone, as in the confusion matrix below, {likelyEscapes} bad parts would pass and {likelyRejects} good parts would fail.',
+    {
+      escapes: escapes.wrong,
+      bad: escapes.of,
+      rejects: falseRejects.wrong,
+      good: falseRejects.of,
+      likelyEscapes: mostProbable.escapes,
+      likelyRejects: mostProbable.falseRejects,
+    },
+  );
 }
 
 /** How well the active model performs on the line. @param {Overview['estimate']} estimate */
@@ -89,11 +121,9 @@ export function estimateText({ escapes, falseRejects, corrections }) {
       'Performance on the line: not known yet. To measure it, label the parts that are marked “drawn at random”.',
     );
   }
-  return t('Performance on the line: {rates}.', {
-    rates: listed(
-      rateText(escapes, 'badPass'),
-      rateText(falseRejects, 'goodFail'),
-      tn('{n} correction so far', '{n} corrections so far', corrections),
-    ),
+  return t('Performance on the line: {escapes} {falseRejects} Corrections so far: {corrections}.', {
+    escapes: rateText(escapes, 'passed'),
+    falseRejects: rateText(falseRejects, 'failed'),
+    corrections,
   });
 }

@@ -5,7 +5,7 @@ import { capital, percentOf } from '../shared/format.js';
 import { fromAgent, t } from '../shared/language.js';
 import { openFrameViewer } from './frame-viewer.js';
 import { learningPanel } from './learning-panel.js';
-import { rateNumbers, rateText } from './rates.js';
+import { agreementText, rateNumbers, rateText } from './rates.js';
 import { confusionTable, labelTable } from './report-tables.js';
 import { checkNames, originText, summaryOf } from './report-text.js';
 import { createShadowPanel } from './shadow-panel.js';
@@ -13,7 +13,7 @@ import { createVersionActions } from './version-actions.js';
 
 /** @import { Overview } from '../../../calibration/views.ts' */
 /** @import { Report } from '../../../calibration/train/report.ts' */
-/** @import { Interval, Rate } from './rates.js' */
+/** @import { Interval, RateKind } from './rates.js' */
 /** @import { Tools } from './tools.js' */
 /** @typedef {ReturnType<typeof createReportPanel>} ReportPanel */
 
@@ -87,7 +87,8 @@ function summaryPanel(version, report, { overview }, actions) {
 }
 
 /** @param {Report} report */
-function ratesPanel({ escapes, falseRejects, uncertain, promise }) {
+function ratesPanel(report) {
+  const { escapes, falseRejects, uncertain, promise, doubt } = report;
   return h(
     'section',
     { class: 'panel' },
@@ -95,17 +96,23 @@ function ratesPanel({ escapes, falseRejects, uncertain, promise }) {
     h(
       'dl',
       { class: 'rates' },
-      rateItem(t('Escapes'), escapes, 'badWouldPass', 'bad'),
-      rateItem(t('False rejects'), falseRejects, 'goodWouldFail', 'good'),
-      rateItem(t('Uncertain'), uncertain, 'wouldBeUncertain', 'all'),
+      rateItem(t('Escapes'), escapes, 'escapes'),
+      rateItem(t('False rejects'), falseRejects, 'falseRejects'),
+      rateItem(t('Uncertain'), uncertain, 'uncertain'),
     ),
-    h(
-      'p',
-      { class: 'hint' },
-      t(
-        'These rates apply the thresholds: a part whose label is not probable enough is uncertain. The confusion matrix below does not apply them, so it can show mistakes that would not pass or fail a part.',
-      ),
-    ),
+    h('p', { class: 'hint' }, agreementText(report)),
+    doubt === undefined
+      ? ''
+      : h(
+          'p',
+          { class: 'hint' },
+          t(
+            'The number of labelled parts justifies no probability above {limit}: more labels raise this limit.',
+            {
+              limit: percentOf(1 - doubt),
+            },
+          ),
+        ),
     promiseList(promise),
   );
 }
@@ -132,7 +139,7 @@ function goodOnlyPanel({ heldBack, defects }, promise) {
     h(
       'dl',
       { class: 'rates' },
-      rateItem(t('False alarms'), heldBack, 'goodWouldBeUncertain', 'good'),
+      rateItem(t('False alarms'), heldBack, 'falseAlarms'),
       ...defects.map(({ label, count, heldBack: noticed }) =>
         h(
           'div',
@@ -157,14 +164,14 @@ function goodOnlyPanel({ heldBack, defects }, promise) {
   );
 }
 
-/** @param {string} name @param {Interval} interval @param {Rate} rate @param {'good' | 'bad' | 'all'} parts */
-function rateItem(name, interval, rate, parts) {
+/** @param {string} name @param {Interval} interval @param {RateKind} kind */
+function rateItem(name, interval, kind) {
   return h(
     'div',
     {},
     h('dt', {}, name),
-    h('dd', { class: 'rate-words' }, `${capital(rateText(interval, rate))}.`),
-    h('dd', { class: 'rate-figures' }, rateNumbers(interval, parts)),
+    h('dd', { class: 'rate-words' }, rateText(interval, kind)),
+    h('dd', { class: 'rate-figures' }, rateNumbers(interval)),
   );
 }
 

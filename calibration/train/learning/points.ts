@@ -7,7 +7,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
-import { hellinger, softmax } from '../../../models/head.ts';
+import { hellinger, probabilitiesFrom } from '../../../models/head.ts';
 import { decide, type Rules } from '../../../models/verdict.ts';
 import { drawEvenly } from '../draw.ts';
 import type { Example, TrainedHead } from '../fit.ts';
@@ -40,12 +40,12 @@ const maxRows = 360;
 const repeatsOf = (rows: number) => (rows <= 200 ? 6 : 3);
 
 /**
- * @param head of the same examples: its labels, penalty, temperature and number of folds are used
+ * @param head of the same examples: its labels, penalty, calibration and number of folds are used
  * @throws the reason of `signal`
  */
 export async function learningPoints(
   all: readonly Example[],
-  head: Pick<TrainedHead, 'labels' | 'penalty' | 'temperature' | 'folds'>,
+  head: Pick<TrainedHead, 'labels' | 'penalty' | 'temperature' | 'doubt' | 'folds'>,
   { seed, rules, signal }: LearningOptions,
 ): Promise<LearningPoints> {
   const examples = drawEvenly(all, maxRows, seed);
@@ -77,7 +77,7 @@ export async function learningPoints(
         used[size]! += harmonicMean(chosen.map(({ length }) => length)) / (repeats * head.folds);
         const scores = scoresOf(kernel, chosen, judged, penalty);
         for (const [n, i] of judged.entries()) {
-          const said = softmax(scores.getRow(n), head.temperature);
+          const said = probabilitiesFrom(scores.getRow(n), head);
           if (said.indexOf(Math.max(...said)) !== target[i]) wrong[size]![repeat]![i] = 1;
           if (rules.good.includes(examples[i]!.label)) continue;
           const probabilities = Object.fromEntries(labels.map((label, k) => [label, said[k]!]));

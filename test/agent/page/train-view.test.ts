@@ -74,7 +74,9 @@ describe.skipIf(browserMissing)('the Train and History tabs in a browser', () =>
     await shoot(page, 'train-running');
     rig.finish();
     await page.getByText('Better than the active model').waitFor();
-    await page.getByText('About 3 of 100 bad parts would pass; very likely fewer than 8.').waitFor();
+    await page
+      .getByText('1 of the 32 bad parts would pass: about 3 of 100 such parts, possibly up to 8.')
+      .waitFor();
     await page.getByText('1 image cannot be read and was left out').waitFor();
     expect(await page.getByRole('row', { name: /^scratch 1 12 0 0/ }).count()).toBe(1);
     expect(await page.getByText(/^Labelled .*, predicted .* \(97 %\)/).count()).toBe(2);

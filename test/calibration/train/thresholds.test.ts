@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { evaluate } from '../../../calibration/train/evaluate.ts';
 import { seededRandom } from '../../../calibration/train/random.ts';
 import { chooseThresholds, promiseRisk, thresholdsFromCosts } from '../../../calibration/train/thresholds.ts';
 
@@ -59,6 +60,33 @@ it('reports bad parts that look certainly good', () => {
   expect(sentences.map(({ text }) => text).join('\n')).toMatch(
     /some bad parts are classified as good with high confidence/,
   );
+});
+
+it('counts several frames of a part once, with the worst of them', () => {
+  const { said, truth } = randomParts(1, 60, 60);
+  const twice = [...said, ...said.map((one) => ({ good: one.good! * 0.9, crack: 1 - one.good! * 0.9 }))];
+  const part = [...said.keys(), ...said.keys()];
+  const chosen = chooseThresholds(twice, [...truth, ...truth], good, defaultTargets, fallback, part);
+  expect(chosen.sentences.map(({ text }) => text).join()).toMatch(/from 60 labelled bad parts/);
+  // As if they were different parts, it would promise more.
+  const apart = chooseThresholds(twice, [...truth, ...truth], good, defaultTargets, fallback);
+  expect(apart.thresholds.pass).toBeLessThan(chosen.thresholds.pass);
+  const rules = { thresholds: { pass: 0.5, fail: 0.6 }, good };
+  const { escapes, falseRejects, mostProbable } = evaluate(twice, [...truth, ...truth], rules, [], part);
+  expect([escapes.of, falseRejects.of]).toEqual([60, 60]);
+  expect(escapes.wrong).toBe(said.filter((one, i) => truth[i] === 'crack' && one.good! >= 0.5).length);
+  expect(mostProbable!.escapes).toBe(escapes.wrong);
+});
+
+it('reports that so few parts justify no pass at these costs', () => {
+  const said = Array.from({ length: 24 }, (_, i) =>
+    i < 12 ? { good: 0.02, crack: 0.98 } : { good: 0.98, crack: 0.02 },
+  );
+  const truth = said.map((_, i) => (i < 12 ? 'crack' : 'good'));
+  const costs = { escape: 100, falseReject: 10, check: 1 };
+  const { sentences } = thresholdsFromCosts(said, truth, good, costs);
+  expect(sentences.at(-1)).toMatchObject({ kept: false });
+  expect(sentences.at(-1)!.text).toMatch(/^no labelled good part reaches 0.99, the highest has 0.98/);
 });
 
 it('chooses thresholds by the cost of mistakes and checks, and reports their rates', () => {
