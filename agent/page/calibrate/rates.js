@@ -102,7 +102,7 @@ export function agreementText({ escapes, falseRejects, mostProbable }) {
     );
   }
   return t(
-    'At the thresholds, {escapes} of {bad} bad parts would pass and {rejects} of {good} good parts would fail; a part whose label is not probable enough is uncertain. By the most probable label alone, as in the confusion matrix below, {likelyEscapes} bad parts would pass and {likelyRejects} good parts would fail.',
+    'At the thresholds, {escapes} of {bad} bad parts would pass and {rejects} of {good} good parts would fail; a part whose label is not probable enough is uncertain. By the most probable label alone, as in the confusion matrix below, {likelyEscapes} of the bad parts would pass and {likelyRejects} of the good parts would fail.',
     {
       escapes: escapes.wrong,
       bad: escapes.of,
