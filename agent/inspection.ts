@@ -5,6 +5,7 @@ import type { CameraFeed } from './camera/camera.ts';
 import { type CameraFeedDeps, openCameraFeed } from './camera/feed.ts';
 import { sameRegion } from './camera/live-region.ts';
 import { type Handshake, type HandshakeDeps, openHandshake } from './handshake/handshake.ts';
+import type { AimCamera } from './http/aim-channel.ts';
 import type { CameraView } from './http/views.ts';
 import { inspect, type Line } from './inspect.ts';
 import { openJudgedImages } from './part/judged.ts';
@@ -22,6 +23,8 @@ export interface InspectionDeps extends CameraFeedDeps {
   readonly recipe: () => string;
   /** The region of a recipe. */
   readonly region: (recipe: string) => Region;
+  /** The setting that contains the region of a recipe. */
+  readonly regionSetting: (recipe: string) => string;
 }
 
 export interface Inspection extends AsyncDisposable {
@@ -31,6 +34,8 @@ export interface Inspection extends AsyncDisposable {
   readonly handshake: Handshake | undefined;
   /** View for the page. */
   readonly view: CameraView;
+  /** For people who aim the camera. */
+  readonly aim: AimCamera;
   /** @throws QcError camera-region */
   checkRegion(region: Region): void;
   /** To be called when the active recipe or its region has changed: resolves once frames are cut by it. */
@@ -95,6 +100,23 @@ export async function openInspection(
       const { trigger, simulated } = config;
       const { up, reason, region, newestAt = null } = feed;
       return { name: camera, up, reason, region, trigger: trigger.kind, newestAt, simulated };
+    },
+    aim: {
+      watch(viewer) {
+        const watching = [feed.aim((image) => viewer.image(image)), parts.watch(viewer)];
+        return {
+          [Symbol.dispose]() {
+            for (const one of watching) one[Symbol.dispose]();
+          },
+        };
+      },
+      state: () => ({
+        up: feed.up,
+        problem: feed.up ? feed.aimProblem || feed.blocked : feed.reason,
+        trigger: config.trigger.kind,
+        region: feed.region,
+        regionSetting: deps.regionSetting(deps.recipe()),
+      }),
     },
     checkRegion: (region) => feed.checkRegion(region),
     async recipeChanged() {

@@ -422,6 +422,7 @@ export const errors = {
   'http-too-large': { exit: 1, remedy: 'send a smaller body, or raise http.maxBodyMb' },
   'http-media-unsupported': { exit: 1, remedy: 'send a PNG, JPEG, WebP or BMP with its content type' },
   'http-busy': { exit: 1, remedy: 'try again in a moment' },
+  'aim-busy': { exit: 1, remedy: 'close the page Aim a camera in another browser' },
   // anything else
   internal: { exit: 1, remedy: 'report this error of the agent, with its log' },
 } as const satisfies Record<string, { exit: number; remedy: string }>;

@@ -1,4 +1,5 @@
 import type { Frame, Region } from '../../models/image.ts';
+import type { AimViewer } from './aim.ts';
 import type { SetCondition } from './condition.ts';
 
 /** What a camera delivers to a trigger. */
@@ -52,4 +53,8 @@ export interface CameraFeed extends CameraEvents, AsyncDisposable {
   readonly maxSilenceMs: number;
   /** Adds whole-image previews to the frames while a page shows them. */
   watch(on: boolean): void;
+  /** Makes images for aiming until the handle is disposed of; one encoding serves all viewers. */
+  aim(viewer: AimViewer): Disposable;
+  /** Why there are no images for aiming although the camera is up; empty if there are. */
+  readonly aimProblem: string;
 }

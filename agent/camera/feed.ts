@@ -5,6 +5,7 @@ import { monotonicMs } from '../../models/run/monotonic.ts';
 import { FaultLog, type Log } from '../lifecycle/log.ts';
 import { retry } from '../lifecycle/retry.ts';
 import { type Credentials, loginWith, nextLogin, openSecret, type Secret } from '../lifecycle/secret.ts';
+import { Aim, type AimViewer } from './aim.ts';
 import type { CameraEvent, CameraFeed } from './camera.ts';
 import { type CameraCondition, Conditions, type SetCondition } from './condition.ts';
 import { DamagePatience } from './damage.ts';
@@ -78,6 +79,7 @@ class Feed implements CameraFeed {
   readonly #lateness: Lateness;
   readonly #repeats: Repeats;
   #watched = false;
+  readonly #aim = new Aim();
   readonly #observer: CameraObserver;
   readonly #log: Log;
   readonly #faults: FaultLog;
@@ -120,6 +122,7 @@ class Feed implements CameraFeed {
       password: password.value,
       signal,
       cut: this.#cut,
+      aim: this.#aim,
       damageMs: patience.start(performance.now()),
       described: (stream) => {
         this.#size = stream;
@@ -212,6 +215,14 @@ class Feed implements CameraFeed {
 
   watch(on: boolean): void {
     this.#watched = on;
+  }
+
+  aim(viewer: AimViewer): Disposable {
+    return this.#aim.watch(viewer);
+  }
+
+  get aimProblem(): string {
+    return this.#aim.problem;
   }
 
   get region(): Region {

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../config/errors.ts';
 import type { CameraConfig } from '../../config/schema.ts';
 import type { Frame } from '../../models/image.ts';
+import type { Aim } from './aim.ts';
 import type { ClockReference } from './camera-clock.ts';
 import type { SetCondition } from './condition.ts';
 import type { LiveRegion } from './live-region.ts';
@@ -47,6 +48,8 @@ export interface SourceContext {
   readonly password?: string | undefined;
   /** The region to cut, which can change while frames arrive; default: the region of the configuration. */
   readonly cut?: LiveRegion | undefined;
+  /** People who aim the camera: the source gives them whole images while there are any. */
+  readonly aim?: Aim | undefined;
   /** Ends the attempt: the promise settles when everything it opened is closed. */
   readonly signal: AbortSignal;
   /** Whether a page shows the camera: frames then contain a preview. Called for every frame. */

@@ -16,6 +16,7 @@ import { securityHeaders } from './headers.ts';
 import { addLimits } from './limits.ts';
 import { personOf } from './person.ts';
 import { createGate, createRecorder } from './record.ts';
+import { addAim } from './routes/aim.ts';
 import { addAudit } from './routes/audit.ts';
 import { addChallenge } from './routes/challenge.ts';
 import { addClassify } from './routes/classify.ts';
@@ -112,6 +113,7 @@ export async function buildApp(config: HttpConfig, access: AccessFiles, deps: Ht
     addAudit(routes, deps);
     addHealth(routes, deps);
     addStation(routes, deps);
+    addAim(routes, deps);
     addResults(routes, deps);
     addEvidence(routes, deps);
     addStatistics(routes, deps);

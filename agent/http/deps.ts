@@ -11,6 +11,7 @@ import type { ChallengeView, Handshake, Result, Status } from '../publish/messag
 import type { RecipeView } from '../recipes/recipes.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Statistics } from '../statistics/statistics.ts';
+import type { AimCamera } from './aim-channel.ts';
 import type { Recent } from './recent.ts';
 import type { CameraView } from './views.ts';
 
@@ -46,6 +47,8 @@ export interface HttpDeps {
   /** What hangs and can only be fixed by a restart; undefined if nothing does. */
   readonly hang?: () => string | undefined;
   cameras(): readonly CameraView[];
+  /** A camera for people who aim it; undefined if there is none of this name. */
+  aim(camera: string): AimCamera | undefined;
   /** Judges with the live model. @throws QcError if there is none */
   classify(image: Image): Promise<Classification>;
   /** Whether a page is open: cameras then add previews of the whole image. */

@@ -32,6 +32,7 @@ async function openApiDocument(): Promise<string> {
     status: none,
     readiness: none,
     cameras: none,
+    aim: none,
     classify: none,
     watch: none,
     onNotice: none,

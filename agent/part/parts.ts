@@ -13,6 +13,7 @@ import type { Finder, FoundPart } from './finder.ts';
 import type { JudgedImages } from './judged.ts';
 import { type KeptBackgrounds, presenceFinder } from './presence.ts';
 import { PartQueue } from './queue.ts';
+import { type PartsWatcher, PartsWatchers } from './watch.ts';
 
 export interface PartsDeps {
   /** Name of the camera, used in generated part ids. */
@@ -51,6 +52,8 @@ export interface OpenParts extends Parts, AsyncDisposable {
   recipeChanged(recut: boolean): void;
   /** Uses other settings of the trigger from the next frame on; false if that needs a restart: then nothing has changed. */
   adjust(trigger: TriggerConfig): boolean;
+  /** Reports what the trigger sees until the handle is disposed of. */
+  watch(watcher: PartsWatcher): Disposable;
   /** Resolves once no frames are being collected for a trigger. */
   idle(): Promise<void>;
 }
@@ -93,6 +96,7 @@ export function openParts(
   } = deps;
   const queue = new PartQueue({ maxWaitMs, onShed });
   const stop = new AbortController();
+  const watchers = new PartsWatchers();
 
   const give = (found: FoundPart): string => {
     const { frames, failure } = found;
@@ -109,6 +113,7 @@ export function openParts(
       ...(doubt !== undefined && { doubt }),
       ...(found.until && { until: found.until }),
     });
+    watchers.found(partId);
     if (found.jobId !== undefined) onAcquired(found.jobId);
     return partId;
   };
@@ -127,7 +132,14 @@ export function openParts(
       break;
     }
     case 'presence':
-      finder = presenceFinder(trigger, vote.frames, { give, onNotice, condition, recipe, kept });
+      finder = presenceFinder(trigger, vote.frames, {
+        give,
+        onNotice,
+        condition,
+        recipe,
+        kept,
+        watchers,
+      });
       break;
     case 'command':
       command = commandFinder(trigger, vote.frames, give, now, aim);
@@ -157,6 +169,7 @@ export function openParts(
       return command.trigger({ ...request, recipe: request.recipe ?? recipe() });
     },
     recipeChanged: (recut) => finder.recipeChanged?.(recut),
+    watch: (watcher) => watchers.add(watcher),
     adjust: (trigger) => finder.adjust?.(trigger) ?? false,
     idle: async () => command?.idle(),
     async [Symbol.asyncDispose]() {

@@ -8,6 +8,7 @@ import { type Blob, blobs, samePlace, widened } from './holes.ts';
 import { BestViews, rate } from './quality.ts';
 import { Sight } from './sight.ts';
 import { isDark, type Thumbnail, thumbnail } from './thumbnail.ts';
+import type { PartsWatchers, PresenceLook } from './watch.ts';
 
 type PresenceConfig = Extract<TriggerConfig, { kind: 'presence' }>;
 
@@ -50,6 +51,7 @@ export interface PresenceDeps {
   /** The active recipe. */
   readonly recipe: () => string;
   readonly kept: KeptBackgrounds;
+  readonly watchers?: Pick<PartsWatchers, 'looked'>;
 }
 
 interface PartInView {
@@ -86,7 +88,7 @@ interface PartInView {
 export function presenceFinder(
   settings: PresenceConfig,
   votes: number,
-  { give, onNotice, condition, recipe, kept }: PresenceDeps,
+  { give, onNotice, condition, recipe, kept, watchers }: PresenceDeps,
 ): Finder {
   let { enter, leave, relearnAfterMs } = settings;
   const empty = new EmptyScene(enter, leave);
@@ -97,6 +99,8 @@ export function presenceFinder(
   let last: Thumbnail | undefined;
   let lastHoles: Blob[] = [];
   let dark = 0;
+  /** The comparison of the current frame. */
+  let compared: Foreground | undefined;
 
   const giveOnce = (failure?: string) => {
     if (!part || part.given || !(empty.confirmed || part.inFront)) return;
@@ -145,6 +149,7 @@ export function presenceFinder(
   const look = (frame: Frame, picture: Thumbnail) => {
     const { lightSteps } = empty.background;
     const seen = empty.background.compare(picture);
+    compared = seen;
     // Earlier frames were compared in another light: the best views so far may be wrong.
     if (part && empty.background.lightSteps > lightSteps && seen.share < leave)
       part.doubt = 'the light changed while the part was in view';
@@ -226,8 +231,19 @@ export function presenceFinder(
     );
   };
 
+  const lookOf = (at: number, isDarkNow: boolean): PresenceLook => ({
+    at,
+    state: isDarkNow ? 'dark' : !compared ? 'learning' : part ? 'part' : 'empty',
+    enter,
+    leave,
+    confirmed: empty.confirmed,
+    ...(compared && { share: compared.share, mask: compared }),
+  });
+
   return {
     frame(frame) {
+      compared = undefined;
+      const at = frame.times.capturedAt;
       const picture = thumbnail(frame.image);
       const { width, height } = picture;
       if (!view || view.width !== width || view.height !== height) {
@@ -237,12 +253,14 @@ export function presenceFinder(
       }
       if (isDark(picture)) {
         if (++dark === DARK_FRAMES) giveOnce();
+        watchers?.looked(() => lookOf(at, true));
         return;
       }
       dark = 0;
       if (empty.background.learned) look(frame, picture);
       else empty.background.learn(picture);
       last = picture;
+      watchers?.looked(() => lookOf(at, false));
     },
     recipeChanged(recut) {
       if (!recut) return;

@@ -14,6 +14,8 @@ export interface RecipeBook {
   /** Model version; undefined: the active one. */
   head(recipe: string): string | undefined;
   region(recipe: string, camera: string): Region;
+  /** The setting that contains this region, as `cameras.top.region`. */
+  regionSetting(recipe: string, camera: string): string;
   /** Setting it changes the regions of cameras and recipes, and nothing else. */
   regions: RegionSettings;
   /** @param own thresholds without a recipe: those of the head, or of the configuration */
@@ -42,6 +44,10 @@ export function openBook(config: RegionSettings): RecipeBook {
     head: (recipe) => of(recipe)?.head,
     region: (recipe, camera) =>
       of(recipe, regions.recipes)?.cameras[camera]?.region ?? regions.cameras[camera]!.region,
+    regionSetting: (recipe, camera) =>
+      of(recipe, regions.recipes)?.cameras[camera] === undefined
+        ? `cameras.${camera}.region`
+        : `recipes.${recipe}.cameras.${camera}.region`,
     get regions() {
       return regions;
     },

@@ -29,6 +29,7 @@ export async function openCameras(
       onNotice: (text) => station.notice(`parts of ${camera}`, text),
       recipe: () => inForce.active,
       region: (recipe) => book.region(recipe, camera),
+      regionSetting: (recipe) => book.regionSetting(recipe, camera),
       handshake: {
         storageDirectory: config.storage.directory,
         observer: handshakeObserver(metrics),

@@ -44,6 +44,7 @@ export function openHttpStage(
     readiness: () => station.checks,
     hang: () => liveness.hang(),
     cameras: () => inspections.views,
+    aim: (camera) => inspections.get(camera)?.aim,
     classify: async (image) => (await model.loading).classify(image),
     watch(on) {
       for (const feed of inspections.feeds) void feed.watch(on);

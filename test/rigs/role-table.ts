@@ -16,6 +16,7 @@ export const roleTable: Readonly<Record<string, Least>> = {
   'GET /api/v1/handshakes': 'viewer',
   'GET /api/v1/cameras': 'viewer',
   'GET /api/v1/cameras/{name}/preview.jpg': 'viewer',
+  'GET /api/v1/cameras/{name}/aim': 'viewer',
   'GET /api/v1/results': 'viewer',
   'GET /api/v1/evidence': 'viewer',
   'GET /api/v1/evidence/{resultId}.jpg': 'viewer',

@@ -46,7 +46,7 @@ export interface StationRig extends AsyncDisposable {
 
 export async function openStationRig(
   config: Partial<HttpConfig> = {},
-  more: Partial<Pick<HttpDeps, 'calibration' | 'past' | 'evidence'>> = {},
+  more: Partial<Pick<HttpDeps, 'calibration' | 'past' | 'evidence' | 'aim'>> = {},
 ): Promise<StationRig> {
   const log: string[] = [];
   const metrics = createMetrics({ version: '0.1.0' });
@@ -85,6 +85,7 @@ export async function openStationRig(
       map: async (id) => recent.map(id),
     },
     evidence: { list: async () => ({ items: [], next: null }) },
+    aim: () => undefined,
     ...more,
     station: 'press-3',
     log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),

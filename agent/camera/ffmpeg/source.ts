@@ -8,6 +8,7 @@ import { wantedFps } from '../rate.ts';
 import { awaitFirstImage } from '../rtsp/first-image.ts';
 import { failureOf, openRelay } from '../rtsp/open.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
+import { followAim } from './aim.ts';
 import { inputArguments, readArguments } from './arguments.ts';
 import { Conversation } from './conversation.ts';
 import { hardwareDecoder } from './hardware.ts';
@@ -20,6 +21,8 @@ import { type Installed, installedFfmpeg } from './installed.ts';
 export const readWithFfmpeg: CameraSource = async (context) => {
   const { config, password, signal } = context;
   if (signal.aborted) return;
+  const ending = new AbortController();
+  const shown = followAim({ ...context, signal: AbortSignal.any([signal, ending.signal]) }, readWithFfmpeg);
   try {
     await attempt(context);
   } catch (error) {
@@ -27,6 +30,9 @@ export const readWithFfmpeg: CameraSource = async (context) => {
     const { code, message, remedy } =
       error instanceof QcError ? error : new QcError('internal', String(error));
     throw new QcError(code, scrub(`${config.url}: ${message}`, [password]), { remedy });
+  } finally {
+    ending.abort();
+    await shown;
   }
 };
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { QcError } from '../../../config/errors.ts';
 import type { Image } from '../../../models/image.ts';
 import { monotonicMs } from '../../../models/run/monotonic.ts';
+import { aimPicture } from '../aim-picture.ts';
 import { wantedFps } from '../rate.ts';
 import type { CameraSource, SourceContext } from '../source.ts';
 import { wallTimes } from '../wall-times.ts';
@@ -57,6 +58,8 @@ async function show(file: string, context: SourceContext, bad: Set<string>): Pro
   const region = context.cut?.value ?? context.config.region;
   const image = await cutPicture(picture, { region, shorterSide: context.config.shorterSide });
   const preview = context.watched() ? await previewOf(picture) : undefined;
+  if (context.aim?.on)
+    context.aim.deliver(await aimPicture(picture, region, wallTimes(startedAt).capturedAt));
   if (context.signal.aborted) return true;
   context.received(1);
   const takenAt = monotonicMs();

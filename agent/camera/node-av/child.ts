@@ -24,6 +24,12 @@ process.on('message', (message: ToChild) => {
       return;
     case 'region':
       reader?.recut(message.region);
+      return;
+    case 'aim':
+      reader?.aim(message.on);
+      return;
+    case 'aim-taken':
+      reader?.aimTaken();
   }
 });
 

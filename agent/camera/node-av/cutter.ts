@@ -1,10 +1,4 @@
-import {
-  AVCOL_RANGE_UNSPECIFIED,
-  AVCOL_SPC_UNSPECIFIED,
-  type AVPixelFormat,
-  AV_BUFFERSRC_FLAG_KEEP_REF as KEEP_REF,
-} from 'node-av/constants';
-import { avGetPixFmtName, FFmpegError, Filter, FilterGraph, Frame } from 'node-av/lib';
+import type { Frame } from 'node-av/lib';
 import type { Image } from '../../../models/image.ts';
 import {
   type Delivery,
@@ -15,6 +9,7 @@ import {
   type Size,
 } from '../geometry.ts';
 import { frameSize, type Scan, usedSize } from '../interlaced.ts';
+import { type Chain, formatOf, isRgb, isSubsampled, openChain } from './chain.ts';
 
 /** Cuts and converts the frames of one size and format; each size and format needs its own cutter. */
 export interface Cutter extends Disposable {
@@ -29,7 +24,7 @@ export interface Cutter extends Disposable {
 }
 
 /** Exact rounding and full chroma: colours are correct to about one level. */
-const SCALE_FLAGS = 'bilinear+accurate_rnd+full_chroma_int+full_chroma_inp';
+const SCALE_FLAGS = 'flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp';
 
 /**
  * Opens a cutter for frames like this one. Matrix (BT.601, BT.709 …) and range (full, limited) are those the
@@ -44,7 +39,7 @@ export function openCutter(like: Frame, { region, shorterSide }: Delivery, scan:
   const whole = frameSize(like, scan);
   const used = usedSize(like, scan);
   const subsampled = isSubsampled(formatOf(like));
-  const cut = openChain(like, {
+  const cut = rgbChain(like, {
     scan,
     area: regionPixels(region, used, subsampled),
     size: deliveredSize(regionPixels(region, whole, subsampled), shorterSide),
@@ -59,10 +54,10 @@ export function openCutter(like: Frame, { region, shorterSide }: Delivery, scan:
       frame.format === format &&
       frame.colorRange === colorRange &&
       frame.colorSpace === colorSpace,
-    cut: (frame) => cut.run(frame),
+    cut: (frame) => cut.run(frame, imageOf),
     preview(frame) {
-      preview ??= openChain(frame, { scan, area: { x: 0, y: 0, ...used }, size: previewSize(whole) });
-      return preview.run(frame);
+      preview ??= rgbChain(frame, { scan, area: { x: 0, y: 0, ...used }, size: previewSize(whole) });
+      return preview.run(frame, imageOf);
     },
     [Symbol.dispose]() {
       cut[Symbol.dispose]();
@@ -71,72 +66,20 @@ export function openCutter(like: Frame, { region, shorterSide }: Delivery, scan:
   };
 }
 
-interface Chain extends Disposable {
-  run(frame: Frame): Image;
-}
-
-/** A libavfilter graph: field selection if needed, crop (both without a copy), scale, RGB. */
-function openChain(like: Frame, { scan, area, size }: { scan: Scan; area: Rectangle; size: Size }): Chain {
-  const graph = new FilterGraph();
-  graph.alloc();
-  graph.nbThreads = 1;
-  let count = 0;
-  const add = (name: string, args: string) => {
-    const filter = Filter.getByName(name);
-    const context = filter && graph.createFilter(filter, `${name}${count++}`, args);
-    if (!context) throw new Error(`FFmpeg has no working filter ${name}=${args}`);
-    return context;
-  };
+/** Crops and scales to RGB. */
+function rgbChain(like: Frame, { scan, area, size }: { scan: Scan; area: Rectangle; size: Size }): Chain {
   // swscale has SIMD code for full chroma only with planar output: planar first, then packed, takes half the time.
-  const steps = isRgb(formatOf(like)) ? ['rgb24'] : ['gbrp', 'rgb24'];
-  const source = add(
-    'buffer',
-    [
-      `video_size=${like.width}x${like.height}`,
-      `pix_fmt=${formatOf(like)}`,
-      'time_base=1/90000',
-      ...(like.colorSpace === AVCOL_SPC_UNSPECIFIED ? [] : [`colorspace=${like.colorSpace}`]),
-      ...(like.colorRange === AVCOL_RANGE_UNSPECIFIED ? [] : [`range=${like.colorRange}`]),
-    ].join(':'),
-  );
-  const links = [
-    source,
-    ...(scan === 'woven' ? [add('field', 'type=top')] : []),
-    add('crop', `w=${area.width}:h=${area.height}:x=${area.x}:y=${area.y}:exact=1`),
-    ...steps.flatMap((format) => [
-      add('scale', `w=${size.width}:h=${size.height}:flags=${SCALE_FLAGS}`),
-      add('format', `pix_fmts=${format}`),
-    ]),
-    add('buffersink', ''),
-  ];
-  for (const [index, from] of links.entries()) {
-    const to = links[index + 1];
-    if (to) FFmpegError.throwIfError(from.link(0, to, 0), 'linking filters');
-  }
-  FFmpegError.throwIfError(graph.configSync(), 'configuring filters');
-  const sink = links.at(-1)!;
-  const out = new Frame();
-  out.alloc();
-  return {
-    run(frame) {
-      FFmpegError.throwIfError(source.buffersrcAddFrameSync(frame, KEEP_REF), 'filtering');
-      FFmpegError.throwIfError(sink.buffersinkGetFrameSync(out), 'filtering');
-      const image = { width: out.width, height: out.height, data: out.toBuffer() };
-      out.unref();
-      return image;
-    },
-    [Symbol.dispose]() {
-      out.free();
-      graph.free();
-    },
-  };
+  const formats = isRgb(formatOf(like)) ? ['rgb24'] : ['gbrp', 'rgb24'];
+  return openChain(like, {
+    scan,
+    area,
+    size,
+    steps: formats.map((format) => ({ format, scale: SCALE_FLAGS })),
+  });
 }
 
-function formatOf(frame: Frame): string {
-  return avGetPixFmtName(frame.format as AVPixelFormat) ?? '';
-}
-
-const isRgb = (format: string) => /rgb|bgr|gbr/.test(format);
-
-/** Whether neighbouring pixels share chroma, so that the edges of a cut must be at even pixels. */
-const isSubsampled = (format: string) => !isRgb(format) && !/444|gray/.test(format);
+const imageOf = (frame: Frame): Image => ({
+  width: frame.width,
+  height: frame.height,
+  data: frame.toBuffer(),
+});

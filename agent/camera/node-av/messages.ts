@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../../../config/errors.ts';
 import type { CameraConfig } from '../../../config/schema.ts';
 import type { FrameTimes, Region } from '../../../models/image.ts';
+import type { AimImage } from '../aim.ts';
 import type { ClockReference } from '../camera-clock.ts';
 import type { CameraCondition } from '../condition.ts';
 import type { Size } from '../geometry.ts';
@@ -14,6 +15,8 @@ export interface OpenMessage {
   readonly address: string;
   readonly fps: number;
   readonly watched: boolean;
+  /** Whether somebody aims the camera. */
+  readonly aim: boolean;
   /** `ClockReport.reference` of the previous connection. */
   readonly reference: ClockReference | undefined;
   /** How long a damaged stream may go without a key frame, ms. */
@@ -36,7 +39,23 @@ export interface RegionMessage {
   readonly region: Region;
 }
 
-export type ToChild = OpenMessage | TakenMessage | RegionMessage;
+/** Somebody aims the camera, or nobody does any more. */
+export interface AimSwitchMessage {
+  readonly kind: 'aim';
+  readonly on: boolean;
+}
+
+/** The agent took an image for aiming: the child may send another. */
+export interface AimTakenMessage {
+  readonly kind: 'aim-taken';
+}
+
+export type ToChild = OpenMessage | TakenMessage | RegionMessage | AimSwitchMessage | AimTakenMessage;
+
+/** An image for aiming; `capturedAt` by `monotonicMs`. */
+export interface AimMessage extends AimImage {
+  readonly kind: 'aim';
+}
 
 export interface FrameMessage {
   readonly kind: 'frame';
@@ -62,6 +81,9 @@ export type FromChild =
   | { readonly kind: 'opened' }
   | ({ readonly kind: 'described' } & StreamFacts)
   | FrameMessage
+  | AimMessage
+  /** No more images for aiming; the inspection continues. */
+  | { readonly kind: 'aim-failed'; readonly message: string }
   | ProgressMessage
   | ({ readonly kind: 'clock' } & ClockReport)
   | { readonly kind: 'condition'; readonly condition: CameraCondition; readonly text: string }

@@ -14,6 +14,7 @@ import { FreezeWatch, type Plane } from '../freeze.ts';
 import { regionPixels } from '../geometry.ts';
 import { frameSize, interlacedScan, interlacedText, type Scan } from '../interlaced.ts';
 import { RateLimiter } from '../rate.ts';
+import { AimEncoder } from './aim-encoder.ts';
 import { CaptureTime } from './capture-time.ts';
 import { type Cutter, openCutter } from './cutter.ts';
 import { DecoderLog } from './decoder-log.ts';
@@ -47,11 +48,13 @@ export class Reader {
   #codec: string | undefined;
   readonly #log = new DecoderLog();
   #download: Frame | undefined;
+  #aim: AimEncoder | undefined;
 
   constructor(open: OpenMessage, send: (message: FromChild) => void) {
     this.#open = open;
     this.#send = send;
     this.#watched = open.watched;
+    this.aim(open.aim);
     this.#region = open.config.region;
     this.#outlet = new Outlet(send, () => this.#tally.busy++);
     this.#thinner = new RateLimiter(open.fps);
@@ -69,6 +72,21 @@ export class Reader {
     this.#region = region;
     this.#cutter?.[Symbol.dispose]();
     this.#cutter = undefined;
+  }
+
+  /** Whether to send images for aiming. */
+  aim(on: boolean): void {
+    if (on) {
+      this.#aim ??= new AimEncoder();
+      return;
+    }
+    this.#aim?.[Symbol.dispose]();
+    this.#aim = undefined;
+  }
+
+  /** The agent took an image for aiming. */
+  aimTaken(): void {
+    this.#aim?.taken();
   }
 
   /** Reads until the stream ends. @returns why it ended. @throws QcError if it does not open, freezes … */
@@ -153,7 +171,27 @@ export class Reader {
     const scan = this.#lookForFields(frame);
     // The lower fields would show every part half a row higher.
     if (scan === 'fields' && !frame.hasFlags(AV_FRAME_FLAG_TOP_FIELD_FIRST)) return;
-    if (!this.#thinner.take(capturedAt)) return;
+    // After the frame that is judged: it must not wait.
+    if (this.#thinner.take(capturedAt)) this.#cut(frame, scan, { capturedAt, arrivalMs, isBacklog });
+    this.#show(frame, scan, capturedAt);
+  }
+
+  /** Sends an image for aiming; its errors do not concern the inspection. */
+  #show(frame: Frame, scan: Scan, capturedAt: number): void {
+    try {
+      const shown = this.#aim?.take(frame, scan, this.#region, capturedAt);
+      if (shown) this.#send(shown);
+    } catch (error) {
+      this.aim(false);
+      this.#send({ kind: 'aim-failed', message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  #cut(
+    frame: Frame,
+    scan: Scan,
+    { capturedAt, arrivalMs, isBacklog }: { capturedAt: number; arrivalMs: number; isBacklog: boolean },
+  ): void {
     const cutter = this.#cutterFor(frame, scan);
     const image = cutter.cut(frame);
     this.#outlet.put({

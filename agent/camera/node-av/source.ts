@@ -32,7 +32,7 @@ export const readWithNodeAv: CameraSource = async (context) => {
 };
 
 async function readInto(pixels: number, context: SourceContext): Promise<void> {
-  const { config, password, signal, cut } = context;
+  const { config, password, signal, cut, aim } = context;
   await using relay = await openRelay(config, password);
   // From here on the listener below handles it.
   if (signal.aborted) return;
@@ -54,11 +54,13 @@ async function readInto(pixels: number, context: SourceContext): Promise<void> {
   try {
     const failure = conversation(child, pixels, { context, relay, firstImage });
     using _recut = cut?.onChange(() => send(child, { kind: 'region', region: cut.value }));
+    using _aim = aim?.onChange(() => send(child, { kind: 'aim', on: aim.on }));
     send(child, {
       kind: 'open',
       address: relay.address,
       fps: wantedFps(config),
       watched: context.watched(),
+      aim: aim?.on ?? false,
       reference: context.reference,
       damageMs: context.damageMs ?? config.damageMs,
       config: { ...config, region: cut?.value ?? config.region },
@@ -117,6 +119,15 @@ function conversation(
           send(child, { kind: 'taken', watched: context.watched() });
           return;
         }
+        case 'aim': {
+          const { kind: _, ...image } = message;
+          context.aim?.deliver({ ...image, capturedAt: wallTimes(image.capturedAt).capturedAt });
+          send(child, { kind: 'aim-taken' });
+          return;
+        }
+        case 'aim-failed':
+          if (context.aim) context.aim.problem = message.message;
+          return;
         case 'progress':
           if (message.packets > 0) watchdog.data();
           firstImage.packets(message.packets);

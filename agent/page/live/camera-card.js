@@ -48,6 +48,9 @@ export function createCameraCard(templates, name) {
   );
   const probabilities = createLabelProbabilities(find(card, '.labels'), templates.probability);
   set('.card-name', name);
+  const aim = find(card, '.card-aim', HTMLAnchorElement);
+  aim.href = `aim.html#${encodeURIComponent(name)}`;
+  aim.setAttribute('aria-label', t('Aim camera {name}', { name }));
   find(card, '.scene-image', HTMLCanvasElement).setAttribute(
     'aria-label',
     t('Image of camera {name}', { name }),

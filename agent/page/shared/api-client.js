@@ -79,18 +79,27 @@ async function request(path, options, timeoutMs = defaultTimeoutMs) {
  */
 export const get = async (path, timeoutMs) => (await request(path, {}, timeoutMs)).json();
 
-/**
- * @param {string} path @param {object} [body]
- * @returns {Promise<any>} the body; the caller states its type
- */
-export const post = async (path, body = {}) =>
+/** @param {'POST' | 'PATCH'} method @param {string} path @param {object} body @returns {Promise<any>} */
+const send = async (method, path, body) =>
   (
     await request(path, {
-      method: 'POST',
+      method,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     })
   ).json();
+
+/**
+ * @param {string} path @param {object} [body]
+ * @returns {Promise<any>} the body; the caller states its type
+ */
+export const post = (path, body = {}) => send('POST', path, body);
+
+/**
+ * @param {string} path @param {object} body
+ * @returns {Promise<any>} the body; the caller states its type
+ */
+export const patch = (path, body) => send('PATCH', path, body);
 
 const uploadTimeoutMs = 90_000;
 

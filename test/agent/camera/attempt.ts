@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { CameraCondition } from '../../../agent/camera/condition.ts';
-import type { CameraSource, DropReason } from '../../../agent/camera/source.ts';
+import type { CameraSource, DropReason, SourceContext } from '../../../agent/camera/source.ts';
 import { cameraSchema } from '../../../config/camera-schema.ts';
 import { QcError } from '../../../config/errors.ts';
 import type { Frame } from '../../../models/image.ts';
@@ -23,7 +23,12 @@ export interface Attempt extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-export function attempt(source: CameraSource, settings: Record<string, unknown>, password?: string): Attempt {
+export function attempt(
+  source: CameraSource,
+  settings: Record<string, unknown>,
+  password?: string,
+  more: Pick<SourceContext, 'aim' | 'cut'> = {},
+): Attempt {
   const config = cameraSchema.parse({ stallMs: 3_000, maxFps: 25, ...settings });
   const stopping = new AbortController();
   const state = {
@@ -36,6 +41,7 @@ export function attempt(source: CameraSource, settings: Record<string, unknown>,
   };
   let outcome: { error?: unknown } | undefined;
   const settled = source({
+    ...more,
     camera: 'top',
     config,
     password,
