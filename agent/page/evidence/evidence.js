@@ -128,6 +128,26 @@ async function showPlaces({ naturalWidth: width, naturalHeight: height }, layer,
   draw();
 }
 
+/** Fills the filter from the address, for links from other pages: `#verdict=fail&label=scratch&from=…`. */
+function fillFromAddress() {
+  for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
+    const field = form.elements.namedItem(name);
+    const isTime = name === 'from' || name === 'to';
+    if (field instanceof HTMLInputElement) field.value = isTime ? localTimeOf(value) : value;
+    else if (field instanceof HTMLSelectElement) {
+      if (name === 'camera') field.append(h('option', { value }, value));
+      field.value = value;
+    }
+  }
+}
+
+/** As a field for date and time has it: local, without a zone. Empty if it is no time. @param {string} iso */
+function localTimeOf(iso) {
+  const at = Date.parse(iso);
+  const offsetMs = new Date(at).getTimezoneOffset() * 60_000;
+  return Number.isNaN(at) ? '' : new Date(at - offsetMs).toISOString().slice(0, 16);
+}
+
 async function load({ isMore = false } = {}) {
   const own = ++requests;
   const query = queryOf();
@@ -155,7 +175,9 @@ async function load({ isMore = false } = {}) {
 async function fillCameras() {
   /** @type {CameraWithCounts[]} */
   const cameras = await get('api/v1/cameras').catch(() => []);
-  byId('camera').append(...cameras.map(({ name }) => h('option', { value: name }, name)));
+  const select = byId('camera', HTMLSelectElement);
+  const others = cameras.filter(({ name }) => name !== select.value);
+  select.append(...others.map(({ name }) => h('option', { value: name }, name)));
 }
 
 form.addEventListener('submit', (event) => {
@@ -166,5 +188,6 @@ form.addEventListener('submit', (event) => {
 form.addEventListener('change', () => form.requestSubmit());
 more.addEventListener('click', () => load({ isMore: true }));
 void showUser();
+fillFromAddress();
 void fillCameras();
 void load();

@@ -106,7 +106,8 @@ export function createCameraCard(templates, name) {
       const { counts } = view;
       set('[data-count=pass] dd', countOf(counts.pass));
       set('[data-count=fail] dd', countOf(counts.fail));
-      set('[data-count=uncertain] dd', countOf(counts.uncertain));
+      // Parts without a judgement are uncertain too, but say nothing about the process.
+      set('[data-count=uncertain] dd', countOf(counts.judged - counts.pass - counts.fail));
       set('[data-count=rate] dd', percentOf(counts.judged === 0 ? null : counts.fail / counts.judged));
       set('.counts-note', countsText(counts));
     },
