@@ -12,10 +12,12 @@ import { addConfig } from './cli/config.ts';
 import { addDataset } from './cli/dataset.ts';
 import { addDemo } from './cli/demo.ts';
 import { addDoctor } from './cli/doctor.ts';
+import { addInit } from './cli/init.ts';
 import { addLatency } from './cli/latency.ts';
 import { addModels } from './cli/models.ts';
 import { addRestore } from './cli/restore.ts';
 import { addRun } from './cli/run.ts';
+import { addSetup } from './cli/setup.ts';
 import { exitBecause } from './cli/shell.ts';
 import { addToken } from './cli/token.ts';
 import { addTrain } from './cli/train.ts';
@@ -27,6 +29,8 @@ const program = new Command('qc-agent')
   .exitOverride();
 
 // In the order of the help text.
+addSetup(program);
+addInit(program);
 addRun(program);
 addDoctor(program);
 addLatency(program);

@@ -147,6 +147,11 @@ function withValue(text: string, { key, value: old }: Pair<Node, Node | null>, v
   if (old === null || (isScalar(old) && old.range?.[0] === old.range?.[1])) {
     if (!key.range) return undefined;
     const colon = text.indexOf(':', key.range[1]);
+    if (isObject(value) && Object.values(value).some(isObject)) {
+      const lines = blockLines('', value, columnOf(text, key.range[0])).slice(1);
+      const end = endOfLine(text, colon);
+      return `${text.slice(0, end)}\n${lines.join('\n')}${text.slice(end)}`;
+    }
     return `${text.slice(0, colon + 1)} ${flowText(value)}${text.slice(colon + 1)}`;
   }
   if (!old.range) return undefined;

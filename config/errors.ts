@@ -16,6 +16,11 @@ export const errors = {
     remedy:
       'allow the user who runs the agent to write the file and its folder, or change the file where it is managed (docs/deploy.md)',
   },
+  'setup-finished': { exit: 1, remedy: 'change its settings instead' },
+  'onvif-failed': {
+    exit: 1,
+    remedy: 'enter the address of the stream by hand, as the manual of the camera states it',
+  },
   // model
   'model-missing': { exit: 3, remedy: 'check model.base, or pull or import the base' },
   'model-damaged': { exit: 3, remedy: 'copy the file again; its hash must match its manifest' },

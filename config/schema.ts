@@ -115,6 +115,19 @@ export const configSchema = z.strictObject({
         .refine(areDistinct, 'two of the labels differ only in case: use one of them')
         .default(['good'])
         .describe('labels that mean a good part; every other label is a defect'),
+      defects: z
+        .array(labelName)
+        .max(100)
+        .refine(areDistinct, 'two of the labels differ only in case: use one of them')
+        .optional()
+        .describe(
+          'labels of defects that are offered before a part has them; others can be added while labelling',
+        ),
+    })
+    // One label, written in two ways, would be two labels.
+    .refine(({ good, defects = [] }) => !areDistinct(good) || areDistinct([...good, ...defects]), {
+      path: ['defects'],
+      message: 'one of the labels is also in labels.good, or differs from one there only in case',
     })
     .prefault({})
     .describe('meaning of the labels'),

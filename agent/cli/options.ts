@@ -24,6 +24,13 @@ export function positive(text: string): number {
   return value;
 }
 
+export function portNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new InvalidArgumentError('a whole number from 0 to 65535 is needed.');
+  return value;
+}
+
 export function share(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < 1)) throw new InvalidArgumentError('a share between 0 and 1 is needed.');

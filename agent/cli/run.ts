@@ -1,38 +1,59 @@
 /** `qc-agent run`: the daemon. */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 
 import type { Environment } from '../../config/environment.ts';
+import { QcError } from '../../config/errors.ts';
 import { loadConfig } from '../../config/load.ts';
 import { version } from '../../config/package.ts';
 import { openAgent } from '../agent.ts';
 import { collectPixelsEarly } from '../camera/pixel-gc.ts';
 import { openLog } from '../lifecycle/log.ts';
 import { openServiceManager } from '../lifecycle/systemd.ts';
-import { configFile } from './options.ts';
+import { guideDefaults, guideUnlessStopped } from './guide.ts';
 import { aborted, environment, isWatched, pid, untilSignal } from './shell.ts';
 
 export function addRun(program: Command): void {
   program
     .command('run')
     .description('run the inspection until SIGTERM or Ctrl-C')
-    .addOption(configFile())
+    .option(
+      '-c, --config <file>',
+      'the YAML file; default: agent.yaml here; on a terminal, the guide if there is none',
+    )
     .option(
       '--profile <dir>',
       'write the onnxruntime profile of the base to this folder: time per node, first 500 runs',
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  qc-agent run --config /etc/qc-agent/agent.yaml\n  qc-agent run --config agent.yaml --profile ./profile',
+      '\nExamples:\n  qc-agent run\n  qc-agent run --config /etc/qc-agent/agent.yaml\n  qc-agent run --config agent.yaml --profile ./profile',
     )
-    .action((options: { config: string; profile?: string }) => run(options.config, options.profile));
+    .action((options: { config?: string; profile?: string }) => run(options.config, options.profile));
 }
 
-async function run(file: string, profile: string | undefined): Promise<void> {
+async function run(given: string | undefined, profile: string | undefined): Promise<void> {
   const signal = untilSignal();
-  collectPixelsEarly();
+  const file = given ?? 'agent.yaml';
   const env = profile === undefined ? environment : { ...environment, QC_MODEL__PROFILE: resolve(profile) };
-  while (await wantsRestart(resolve(file), env, signal));
+  if (given === undefined && !existsSync(file)) {
+    // Nobody would see the guide of a service whose command line is wrong.
+    if (!isWatched) {
+      throw new QcError('config-invalid', `no --config was given, and ${resolve(file)} does not exist`, {
+        remedy: 'give --config, or start the guide: qc-agent setup (add --help for the options)',
+      });
+    }
+    const isWritten = await guideUnlessStopped(resolve(file), guideDefaults, signal);
+    if (!isWritten) return;
+  }
+  await runAgent(resolve(file), env, signal);
+}
+
+/** Runs until a signal; again after each requested restart. */
+export async function runAgent(file: string, env: Environment, signal: AbortSignal): Promise<void> {
+  collectPixelsEarly();
+  while (await wantsRestart(file, env, signal));
 }
 
 /** Runs until a signal, or until somebody requests a restart. @returns whether to run again with the changed file */

@@ -41,16 +41,24 @@ interface Look {
   readonly error: unknown;
 }
 
-/** @param side shorter side of the model's input, pixels; undefined if the model cannot be opened */
+export interface CameraCheck {
+  /** Shorter side of the model's input, pixels; undefined if the model cannot be opened. */
+  readonly side: number | undefined;
+  readonly signal: AbortSignal;
+  /** Called with the newest image. */
+  readonly onImage?: (image: Image) => void;
+}
+
 export async function checkCamera(
   name: string,
   config: CameraConfig,
-  { side, signal }: { side: number | undefined; signal: AbortSignal },
+  { side, signal, onImage }: CameraCheck,
 ): Promise<Finding[]> {
   const check = `camera ${name}`;
   const look = await lookAt(name, config, signal);
   signal.throwIfAborted();
   const { stream, newest, error } = look;
+  if (newest) onImage?.(newest.image);
   if (error !== undefined) return [failureOf(check, error)];
   if (!stream || !newest) {
     const code = stream ? 'camera-stalled' : 'camera-unreachable';

@@ -29,6 +29,7 @@ import { addPage } from './routes/page.ts';
 import { addRecipes } from './routes/recipes.ts';
 import { addResults } from './routes/results.ts';
 import { addSession } from './routes/session.ts';
+import { addSetup } from './routes/setup.ts';
 import { addStation } from './routes/station.ts';
 import { addStatistics } from './routes/statistics.ts';
 import { createSessions } from './sessions.ts';
@@ -53,8 +54,37 @@ const requestTimeout = 3_600_000;
 const keepAliveTimeout = 20_000;
 const connectionsCheckingInterval = 2_000;
 
-/** Builds the server without listening. */
-export async function buildApp(config: HttpConfig, access: AccessFiles, deps: HttpDeps): Promise<App> {
+/** Builds the server of the agent without listening. */
+export function buildApp(config: HttpConfig, access: AccessFiles, deps: HttpDeps): Promise<App> {
+  return buildServer(config, access, deps, async (routes) => {
+    addAudit(routes, deps);
+    addHealth(routes, deps);
+    addStation(routes, deps);
+    addAim(routes, deps);
+    addResults(routes, deps);
+    addEvidence(routes, deps);
+    addStatistics(routes, deps);
+    addCommands(routes, deps);
+    addRecipes(routes, deps);
+    addChallenge(routes, deps);
+    addClassify(routes, deps);
+    addEvents(routes, deps);
+    if (deps.settings) addConfig(routes, deps.settings);
+    if (deps.setup) addSetup(routes, deps.setup);
+    if (deps.calibration) {
+      addCalibration(routes, { calibration: deps.calibration, errorBody, whoIs: personOf });
+    }
+    await addPage(routes);
+  });
+}
+
+/** Builds a server with access control, limits, record and log-in. @param addRoutes adds the rest */
+export async function buildServer(
+  config: HttpConfig,
+  access: AccessFiles,
+  deps: Pick<HttpDeps, 'station' | 'log' | 'audit'>,
+  addRoutes: (routes: App) => Promise<void>,
+): Promise<App> {
   const { tokens, certificate } = access;
   const secure = certificate !== undefined;
   const app = createServer(config, certificate);
@@ -110,23 +140,7 @@ export async function buildApp(config: HttpConfig, access: AccessFiles, deps: Ht
   await app.register(async (scope) => {
     const routes = scope.withTypeProvider<ZodTypeProvider>() as App;
     addSession(routes, { tokens, sessions, limits, audit: deps.audit, cookie, secure });
-    addAudit(routes, deps);
-    addHealth(routes, deps);
-    addStation(routes, deps);
-    addAim(routes, deps);
-    addResults(routes, deps);
-    addEvidence(routes, deps);
-    addStatistics(routes, deps);
-    addCommands(routes, deps);
-    addRecipes(routes, deps);
-    addChallenge(routes, deps);
-    addClassify(routes, deps);
-    addEvents(routes, deps);
-    if (deps.settings) addConfig(routes, deps.settings);
-    if (deps.calibration) {
-      addCalibration(routes, { calibration: deps.calibration, errorBody, whoIs: personOf });
-    }
-    await addPage(routes);
+    await addRoutes(routes);
     routes.get('/api/v1/openapi.json', { config: { role: 'viewer' }, schema: { hide: true } }, () =>
       app.swagger(),
     );

@@ -13,6 +13,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { Statistics } from '../statistics/statistics.ts';
 import type { AimCamera } from './aim-channel.ts';
 import type { Recent } from './recent.ts';
+import type { SetupTools } from './setup-tools.ts';
 import type { CameraView } from './views.ts';
 
 export interface ReadyCheck {
@@ -58,6 +59,8 @@ export interface HttpDeps {
   onNotice(what: 'tokens' | 'certificate', text: string): void;
   /** The configuration file; without it its routes do not exist. */
   readonly settings?: Settings | undefined;
+  /** Checks of the guide for the set-up; without them their routes do not exist. */
+  readonly setup?: SetupTools | undefined;
   /** Labels, training and versions; without it their routes do not exist. */
   readonly calibration?: Calibration | undefined;
 }

@@ -12,6 +12,7 @@ export const errorBody = z.object({
 const statusByCode: Partial<Record<ErrorCode, number>> = {
   'config-invalid': 400,
   'config-changed': 409,
+  'setup-finished': 409,
   'config-from-environment': 409,
   'config-not-editable': 409,
   'config-not-writable': 409,

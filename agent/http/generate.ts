@@ -8,6 +8,7 @@ import type { Settings } from '../settings/settings.ts';
 import { buildApp } from './app.ts';
 import type { HttpDeps } from './deps.ts';
 import { createRecent } from './recent.ts';
+import type { SetupTools } from './setup-tools.ts';
 
 const file = new URL('../../../deploy/openapi.json', import.meta.url);
 
@@ -37,6 +38,7 @@ async function openApiDocument(): Promise<string> {
     watch: none,
     onNotice: none,
     audit: { record: none, ready: none, read: none },
+    setup: new Proxy({} as SetupTools, { get: () => none }),
     settings: new Proxy({} as Settings, { get: () => none }),
     calibration: new Proxy({} as Calibration, { get: () => none }),
   };

@@ -1,12 +1,14 @@
 /** The agent over HTTP: metrics, health, the API and the operator's page. */
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { App } from '../../calibration/routes/route.ts';
 import { QcError } from '../../config/errors.ts';
 import { isLoopback } from '../../config/resolve.ts';
 import type { HttpConfig } from '../../config/schema.ts';
 import { Closer } from '../lifecycle/closer.ts';
+import type { Log } from '../lifecycle/log.ts';
 import { openAccessFiles } from './access-files.ts';
-import { buildApp } from './app.ts';
+import { type AccessFiles, buildApp } from './app.ts';
 import type { HttpDeps } from './deps.ts';
 import { followCertificate } from './tls.ts';
 
@@ -19,7 +21,18 @@ export interface Http extends AsyncDisposable {
  * Listens when it resolves. Any address other than loopback needs tokens.
  * @throws QcError http-tokens-missing, http-tokens-invalid, http-certificate, http-port-taken, http-listen-failed
  */
-export async function openHttp(config: HttpConfig, { log: parent, ...deps }: HttpDeps): Promise<Http> {
+export function openHttp(config: HttpConfig, deps: HttpDeps): Promise<Http> {
+  return openServer(config, deps, (access, log) => buildApp(config, access, { ...deps, log }));
+}
+
+export type ServerDeps = Pick<HttpDeps, 'log' | 'audit' | 'onNotice'>;
+
+/** Serves what `build` builds. @throws QcError as `openHttp` */
+export async function openServer(
+  config: HttpConfig,
+  { log: parent, ...deps }: ServerDeps,
+  build: (access: AccessFiles, log: Log) => Promise<App>,
+): Promise<Http> {
   if (config.tokensFile === undefined && !isLoopback(config.host)) {
     throw new QcError(
       'http-tokens-missing',
@@ -30,7 +43,7 @@ export async function openHttp(config: HttpConfig, { log: parent, ...deps }: Htt
   await using opened = new Closer();
   const access = await openAccessFiles(config, { ...deps, log });
   opened.use(access);
-  const app = await buildApp(config, access, { ...deps, log });
+  const app = await build(access, log);
   try {
     await app.listen({ host: config.host, port: config.port });
   } catch (error) {

@@ -43,6 +43,15 @@ async function removeOldCopies(file: string): Promise<void> {
   for (const name of found.slice(0, Math.max(0, found.length - copies))) await rm(join(dirname(file), name));
 }
 
+/** The file of a new secret, relative to the configuration. @param path of the key that names it. @throws QcError config-not-editable */
+export function secretFile(path: readonly string[]): string {
+  const name = path.slice(0, -1).join('-');
+  if (/^(passwordFile|tokenFile)$/.test(path.at(-1) ?? '') && /^[A-Za-z0-9_-]{1,100}$/.test(name)) {
+    return `./secrets/${name}`;
+  }
+  throw new QcError('config-not-editable', `${path.join('.')} does not name the file of a secret`);
+}
+
 /** Writes a secret to a file that only its owner can read. @throws QcError config-not-writable */
 export async function writeSecret(file: string, secret: string): Promise<void> {
   try {

@@ -11,7 +11,7 @@ import { changedLeaves } from '../../config/leaves.ts';
 import { type LoadedText, loadText } from '../../config/load.ts';
 import { ConfigError } from '../../config/problems.ts';
 import type { Config } from '../../config/schema.ts';
-import { hashOf, writeConfigFile, writeSecret } from './file.ts';
+import { hashOf, secretFile, writeConfigFile, writeSecret } from './file.ts';
 import type { LiveConfig } from './live-config.ts';
 import type { SettingsAnswer, SettingsRequest, SettingsView } from './messages.ts';
 import { secretVariable, shownValue, withoutSecrets } from './secret-values.ts';
@@ -65,12 +65,9 @@ export function createSettings({ file, env, live, restart }: SettingsDeps): Sett
 
   /** The file of a secret: the one that the configuration names, or a new one. */
   function secretFileOf(path: readonly string[], text: string): string {
-    if (!/^(passwordFile|tokenFile)$/.test(path.at(-1) ?? '')) {
-      throw new QcError('config-not-editable', `${path.join('.')} does not name the file of a secret`);
-    }
+    const own = secretFile(path);
     const written = valueAt(load(text).written, path);
-    if (typeof written === 'string' && /^(\.\/)?secrets\//.test(written)) return written;
-    return `./secrets/${path.slice(0, -1).join('-')}`;
+    return typeof written === 'string' && /^(\.\/)?secrets\/[\w-]+$/.test(written) ? written : own;
   }
 
   function answer(request: SettingsRequest, before: string, text: string): SettingsAnswer {

@@ -5,6 +5,7 @@ import type { Control } from '../control.ts';
 import { type Http, openHttp } from '../http/http.ts';
 import type { Inspections } from '../inspections.ts';
 import { createSettings } from '../settings/settings.ts';
+import { createSetupTools } from '../setup/tools.ts';
 import type { Core } from './core.ts';
 import type { ModelStage } from './model.ts';
 import type { Records } from './records.ts';
@@ -34,7 +35,16 @@ export function openHttpStage(
     statistics,
     audit,
     calibration,
-    ...(source && { settings: createSettings({ ...source, live }) }),
+    ...(source && {
+      settings: createSettings({ ...source, live }),
+      setup: createSetupTools({
+        view: { mode: 'running', file: source.file },
+        known: () => live.current,
+        isRunning: true,
+        finish: async () => undefined,
+        start: () => undefined,
+      }),
+    }),
     commands: control,
     challenge: () => challenge.view,
     recipes: () => model.recipes.list(),

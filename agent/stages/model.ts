@@ -29,7 +29,7 @@ export async function openModel(
   cameras: ReadonlyMap<string, RecipeCamera>,
 ): Promise<ModelStage> {
   const book = openBook(config);
-  settings.takesLive(['labels.good', 'thresholds', 'recipes.*.thresholds', 'recipes.*.description'], () =>
+  settings.takesLive(['labels', 'thresholds', 'recipes.*.thresholds', 'recipes.*.description'], () =>
     station.changed(),
   );
   const inForce = await openRecipeInForce(book, config.storage.directory);

@@ -69,7 +69,7 @@ export function openCalibration(
   const jobs: JobConfig = {
     model: { ...model, threads: 1 },
     get labels() {
-      return { good: config.labels.good };
+      return config.labels;
     },
     get thresholds() {
       return config.thresholds;
@@ -94,7 +94,7 @@ export function openCalibration(
   const explainer = createExplainer(jobs);
   const shadow = createShadow(metrics);
   /** Labels in the order of their number keys, which must not change while people label. */
-  let names: readonly string[] = config.labels.good;
+  let names: readonly string[] = [...config.labels.good, ...(config.labels.defects ?? [])];
 
   async function showScore(version: string): Promise<void> {
     const report = await versions.report(version).catch(() => undefined);
@@ -183,8 +183,8 @@ export function openCalibration(
       const judging = all.find((one) => one.active);
       const active = judging?.version ?? null;
       // A label that was renamed is no longer offered, even if the active head knows it.
-      const { good } = config.labels;
-      const inUse = [...names, ...good, ...(judging?.labels ?? []), ...dataset.counts.keys()];
+      const { good, defects = [] } = config.labels;
+      const inUse = [...names, ...good, ...defects, ...(judging?.labels ?? []), ...dataset.counts.keys()];
       names = [...new Set(inUse)].filter((name) => good.includes(name) || !dataset.retired.has(name));
       const undo = undoView(dataset, author);
       return {

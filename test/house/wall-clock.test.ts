@@ -23,6 +23,7 @@ const allowed: Readonly<Record<string, string>> = {
   'agent/http/routes/events.ts': 'sent to the browser, which compares it with its own clock',
   'agent/lifecycle/id.ts': 'time in an id; it never goes back',
   'agent/statistics/statistics.ts': 'times of counts, changes and downtimes, which are shown',
+  'agent/setup/onvif.ts': 'compared with the clock of the camera, which checks the time of a log-in',
   'agent/station.ts': 'since when the station is in its state, in messages',
   'agent/publish/commands.ts': 'compared with issuedAt, which another machine wrote; a wrong clock refuses',
   'agent/publish/compose.ts': 'times in messages',

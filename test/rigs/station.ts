@@ -9,6 +9,7 @@ import type { WhereMapView } from '../../agent/evidence/where-view.ts';
 import type { HttpDeps, ReadyCheck } from '../../agent/http/deps.ts';
 import { type Http, openHttp } from '../../agent/http/http.ts';
 import { createRecent, type RecentStore } from '../../agent/http/recent.ts';
+import type { SetupTools } from '../../agent/http/setup-tools.ts';
 import type { CameraView } from '../../agent/http/views.ts';
 import { createMetrics } from '../../agent/metrics/metrics.ts';
 import type { Result, Status } from '../../agent/publish/messages.ts';
@@ -141,6 +142,7 @@ export async function openStationRig(
     },
     onNotice: (what, text) => void rig.notices.set(what, text),
     settings: noSettings(),
+    setup: noSetup,
   };
   const http = await openHttp(httpSchema.parse({ port: 0, ...config }), deps);
   return Object.assign(rig, {
@@ -152,6 +154,18 @@ export async function openStationRig(
     },
   });
 }
+
+/** Tools that find nothing. */
+const noSetup: SetupTools = {
+  view: { mode: 'running', file: '/nowhere/agent.yaml' },
+  search: async () => ({ cameras: [], notes: [] }),
+  streams: async () => [],
+  camera: async () => ({ findings: [], hasImage: false }),
+  broker: async () => ({ findings: [] }),
+  image: () => undefined,
+  finish: async () => undefined,
+  start: () => undefined,
+};
 
 /** Settings of a file that does not exist. */
 function noSettings(): Settings {

@@ -5,7 +5,7 @@ import type { HttpDeps } from '../deps.ts';
 import { errorBody } from '../errors.ts';
 
 /** Who changed what: for engineers. */
-export function addAudit(app: App, { audit }: HttpDeps): void {
+export function addAudit(app: App, { audit }: Pick<HttpDeps, 'audit'>): void {
   app.get(
     '/api/v1/audit',
     {

@@ -29,14 +29,15 @@ const languages = 'languages/';
 /**
  * Adds one route per file of `agent/page`, and one that lists the languages. The files are few and small: they are read once
  * and served from memory.
+ * @param serves which of them; default: all
  */
-export async function addPage(app: App): Promise<void> {
+export async function addPage(app: App, serves: (name: string) => boolean = () => true): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries
     .filter((entry) => entry.isFile() && extname(entry.name) in contentTypes)
     .map((entry) => join(entry.parentPath, entry.name))
     .map((file) => ({ file, name: relative(folder, file).replaceAll(sep, '/') }))
-    .filter(({ name }) => name.startsWith(languages) || !name.endsWith('.json'));
+    .filter(({ name }) => name.startsWith(languages) || (!name.endsWith('.json') && serves(name)));
   for (const { file, name } of files) addFile(app, name, await readFile(file));
   const tags = files
     .filter(({ name }) => name.startsWith(languages))

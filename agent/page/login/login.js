@@ -2,7 +2,7 @@
 import { byId, setText } from '../shared/dom.js';
 import { errorMessage, t } from '../shared/language.js';
 
-const pages = ['calibrate.html', 'evidence.html'];
+const pages = ['calibrate.html', 'evidence.html', 'setup.html'];
 const token = byId('token', HTMLInputElement);
 const send = byId('send', HTMLButtonElement);
 

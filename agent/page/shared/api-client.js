@@ -79,21 +79,20 @@ async function request(path, options, timeoutMs = defaultTimeoutMs) {
  */
 export const get = async (path, timeoutMs) => (await request(path, {}, timeoutMs)).json();
 
-/** @param {'POST' | 'PATCH'} method @param {string} path @param {object} body @returns {Promise<any>} */
-const send = async (method, path, body) =>
-  (
-    await request(path, {
-      method,
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    })
-  ).json();
+/**
+ * @param {'POST' | 'PATCH'} method @param {string} path @param {object} body @param {number} [timeoutMs]
+ * @returns {Promise<any>}
+ */
+const send = async (method, path, body, timeoutMs) => {
+  const headers = { 'content-type': 'application/json' };
+  return (await request(path, { method, headers, body: JSON.stringify(body) }, timeoutMs)).json();
+};
 
 /**
- * @param {string} path @param {object} [body]
+ * @param {string} path @param {object} [body] @param {number} [timeoutMs]
  * @returns {Promise<any>} the body; the caller states its type
  */
-export const post = (path, body = {}) => send('POST', path, body);
+export const post = (path, body = {}, timeoutMs) => send('POST', path, body, timeoutMs);
 
 /**
  * @param {string} path @param {object} body

@@ -102,6 +102,7 @@ describe('access by role', () => {
       'login/login.css',
       'shared/base.css',
       'shared/dom.js',
+      'shared/language.js',
       'icon.svg',
     ];
     const served = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
