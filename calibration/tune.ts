@@ -6,11 +6,13 @@ import type { Config, TrainingConfig } from '../config/schema.ts';
 import { decodePicture } from '../models/prepare/decode.ts';
 import { onThisMachine } from '../models/run/providers.ts';
 import { openSession } from '../models/run/session.ts';
-import { withBaseInUse } from '../models/versions/pair.ts';
+import { withBaseInUse, withFrozenBase } from '../models/versions/pair.ts';
 import { openStore } from '../models/versions/store.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
 import { readFrame } from './dataset/read-frame.ts';
+import { installTuned, tunedCandidate } from './finetune/candidate.ts';
+import { removeFineTuning } from './finetune/fine-tune.ts';
 import { judgedByActive } from './train/active.ts';
 import { openBaseOf } from './train/base-of-head.ts';
 import { chooseFrames, trainableAs } from './train/choose-frames.ts';
@@ -75,10 +77,11 @@ export async function tune(
 ): Promise<Tuned> {
   const training = { ...config.training, ...over };
   // An unreadable record of the active version does not prevent a candidate.
-  const model =
+  const inUse =
     baseName === undefined
       ? await withBaseInUse(configured, storage.directory).catch(() => configured)
       : { ...configured, base: baseName };
+  const model = await withFrozenBase(inUse, storage.directory);
   const { views, augment, hidden, escapeRate, falseRejectRate, costs } = training;
   // Dataset
   const dataset = await readDataset(storage.directory, onNotice);
@@ -157,20 +160,39 @@ export async function tune(
     examples(({ views }) => views),
     { seed, onProgress: (done, total) => onProgress('learning where defects are', done, total) },
   );
-  const head = placed?.head ?? features;
-  const familiar = await familiarOf(described, groups, signal);
-  const remembered =
-    cells &&
-    familiar.distance &&
-    (await goodPartsOf(described, {
-      cells,
-      labels: head.labels,
-      good,
-      group: groups,
-      seed,
-      onProgress: (done, total) => onProgress('learning good parts', done, total),
-      signal,
-    }));
+  const frozen = placed?.head ?? features;
+  const tuned = await tunedCandidate({
+    mode: training.fineTune,
+    base: model.base,
+    frozen,
+    probe: features,
+    described,
+    groups,
+    seed,
+    revision: dataset.revision,
+    storageDirectory: storage.directory,
+    minFreeBytes: storage.minFreeMb * 1e6,
+    onProgress,
+    onNotice,
+    signal,
+  });
+  const own = tuned?.chosen;
+  const head = own?.head ?? frozen;
+  const familiar = await familiarOf(own?.described ?? described, groups, signal, own?.heldOut);
+  // The memory is made of maps of the frozen base.
+  const remembered = own
+    ? undefined
+    : cells &&
+      familiar.distance &&
+      (await goodPartsOf(described, {
+        cells,
+        labels: head.labels,
+        good,
+        group: groups,
+        seed,
+        onProgress: (done, total) => onProgress('learning good parts', done, total),
+        signal,
+      }));
   const plain = await fitHead(
     examples(({ statistics }) => new Map([[0, statistics]])),
     { seed, signal },
@@ -195,8 +217,12 @@ export async function tune(
   });
 
   // Gate
-  await using own = openBaseOf(model, storage.directory);
-  const active = await judgedByActive(store, base, described, { mapsOf, ownBase: own.lookWith, onNotice });
+  await using ofActive = openBaseOf(model, storage.directory);
+  const active = await judgedByActive(store, base, described, {
+    mapsOf,
+    ownBase: ofActive.lookWith,
+    onNotice,
+  });
   const gate = judgeCandidate(rightOf(heldOut, truth), truth, active);
 
   const latencyMs = await latencyOf((image) => session.features(image), described[0]!.frame);
@@ -204,8 +230,9 @@ export async function tune(
     described,
     head,
     plain,
-    places: placed,
+    places: own ? undefined : placed,
     goodParts: remembered?.report,
+    fineTuning: tuned?.report,
     heldOut,
     limits,
     evaluation,
@@ -219,14 +246,15 @@ export async function tune(
   });
   signal?.throwIfAborted();
   const version = await keepCandidate(store, {
-    base,
+    base: own ? await installTuned(storage.directory, base, model.base, own) : base,
     head: { ...head, ...familiar, goodParts: remembered?.goodParts },
-    minPeak: placed?.minPeak,
+    minPeak: own ? undefined : placed?.minPeak,
     report,
     heldOut: Object.fromEntries(described.map(({ frame }, i) => [frame.id, mostProbable(heldOut[i]!)])),
     against: active?.version,
     by,
   });
+  if (tuned) await removeFineTuning(storage.directory);
   return { version, report };
 }
 

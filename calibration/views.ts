@@ -30,6 +30,7 @@ export const trainingView = z.object({
   step: z.string().describe('the current step, for the operator'),
   done: count,
   total: count,
+  secondsLeft: count.nullable().describe('estimated time until the current step ends; null if unknown'),
   startedAt: isoTime.nullable(),
   by: z.string().nullable().describe('who started it'),
   error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }).nullable(),
@@ -49,6 +50,7 @@ export const trainOptions = z.object({
   views: z.enum(['none', 'flips', 'turns']).optional().describe('orientations in which parts may appear'),
   augment: trainingSchema.shape.augment.unwrap().optional(),
   hidden: trainingSchema.shape.hidden.unwrap().optional(),
+  fineTune: trainingSchema.shape.fineTune.unwrap().optional(),
   escapeRate: z.number().gt(0).lt(1).optional().describe('maximum share of bad parts that pass'),
   falseRejectRate: z.number().gt(0).lt(1).optional().describe('maximum share of good parts that fail'),
   falseAlarmRate: z

@@ -22,6 +22,12 @@ export const trainingSchema = z.strictObject({
     .max(1_024)
     .default(0)
     .describe('units of a hidden layer; 0 = a linear head, which needs the fewest labels'),
+  fineTune: z
+    .enum(['off', 'auto', 'on'])
+    .default('off')
+    .describe(
+      'also fine-tune the last block of the base: auto = use it only if it is significantly better on held-out parts; takes minutes',
+    ),
   escapeRate: fraction.gt(0).lt(1).default(0.05).describe('maximum share of bad parts that pass'),
   falseRejectRate: fraction
     .gt(0)

@@ -96,6 +96,12 @@ export const baseManifestSchema = z.strictObject({
     )
     .optional()
     .describe('feature maps for heads with localized features; default: found in the graph; []: none'),
+  fineTuned: z
+    .strictObject({ from: z.string().min(1).describe('its name or path'), sha256 })
+    .optional()
+    .describe(
+      'of a base that was fine-tuned on this station: the frozen base. It judges only with its own head, and training uses the frozen base',
+    ),
   quantization: quantizationSchema
     .optional()
     .describe('int8 variants made here: method, and figures of the check that it passed'),

@@ -4,6 +4,7 @@ import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline';
 import { CommanderError } from 'commander';
 
+import { createTimeLeft } from '../../calibration/jobs/time-left.ts';
 import { QcError } from '../../config/errors.ts';
 
 export const { env: environment, pid } = process;
@@ -74,23 +75,27 @@ function lineOf(text: string): string {
 
 let shownAt = 0;
 /** One line that is overwritten, at most ten times a second. */
-function showProgress(done: number, total: number): void {
+function showProgress(done: number, total: number, secondsLeft?: number): void {
   if (done < total && performance.now() - shownAt < 100) return;
   shownAt = performance.now();
-  process.stderr.write(`\r${done} of ${total}${done < total ? '' : '\n'}`);
+  const left = secondsLeft === undefined ? '' : `, about ${secondsLeft} s left`;
+  // Spaces cover the end of a longer line.
+  const end = done < total ? left.padEnd(24) : `${' '.repeat(24)}\n`;
+  process.stderr.write(`\r${done} of ${total}${end}`);
 }
 
 /** Shows steps and progress on a terminal; warnings are always shown. */
 export function steps(json: boolean | undefined) {
   const shows = !json && isWatched;
   let step = '';
+  const timeLeft = createTimeLeft();
   return {
     onNotice: warn,
     onProgress(now: string, done: number, total: number) {
       if (!shows) return;
       if (now !== step) note(`${now} …`);
       step = now;
-      showProgress(done, total);
+      showProgress(done, total, timeLeft(now, done, total));
     },
   };
 }
@@ -106,7 +111,7 @@ export function workDeps(json: boolean | undefined): WorkDeps {
   return {
     onNotice: warn,
     signal: untilSignal(),
-    ...(!json && isWatched && { onProgress: showProgress }),
+    ...(!json && isWatched && { onProgress: (done: number, total: number) => showProgress(done, total) }),
   };
 }
 

@@ -44,6 +44,12 @@ export function addTrain(program: Command): void {
       augmentations,
     )
     .option('--hidden <units>', 'number of units of a hidden layer; 0: a linear head', wholeNumber)
+    .addOption(
+      new Option(
+        '--fine-tune <mode>',
+        'also fine-tune the last block of the base; auto: use it only if it is significantly better on held-out parts',
+      ).choices(['off', 'auto', 'on']),
+    )
     .option('--escape-rate <share>', 'maximum share of bad parts that pass', share)
     .option('--false-reject-rate <share>', 'maximum share of good parts that fail', share)
     .option(
@@ -66,9 +72,9 @@ async function train(options: Options): Promise<void> {
   const signal = untilSignal();
   const config = loadConfig(options.config, environment);
   await requireReadable(config.storage.directory);
-  const { seed, promote = false, views, augment, hidden } = options;
+  const { seed, promote = false, views, augment, hidden, fineTune } = options;
   const { escapeRate, falseRejectRate, falseAlarmRate } = options;
-  const training = given({ views, augment, hidden, escapeRate, falseRejectRate, falseAlarmRate });
+  const training = given({ views, augment, hidden, fineTune, escapeRate, falseRejectRate, falseAlarmRate });
   const work = () =>
     trainCommand(config, { promote, seed, training, by: whoami() }, { signal, ...steps(options.json) });
   const made = recorded(config, 'train', { promote }, work);
@@ -131,9 +137,13 @@ function describe(version: string, report: Report): string[] {
     ...(report.places ? [`places     ${report.places.sentence}`] : []),
     ...(report.goodParts ? [`good       ${report.goodParts.sentence}`] : []),
     ...report.promise.map(({ kept, text }) => `${kept ? '          ' : 'MISSING   '} ${text}`),
-    ...report.checks.map(
-      ({ name, ok, sentence }) => `${ok ? 'ok        ' : 'WARNING   '} ${name}: ${sentence}`,
-    ),
+    ...report.checks.map(checkLine),
+    ...(report.fineTuning
+      ? [
+          `fine-tuned ${report.fineTuning.sentence} (${report.fineTuning.seconds} s)`,
+          ...report.fineTuning.checks.map(checkLine),
+        ]
+      : []),
     ...(report.learning ? [`labels     ${report.learning.sentence}`] : []),
     `took       ${seconds.features} s for features, ${seconds.training} s for training (${report.backend}, views: ${[report.views, ...report.augment].join(', ')}${report.hidden > 0 ? `, hidden layer of ${report.hidden}` : ''}); one image takes ${report.latencyMs ?? '?'} ms`,
     '',
@@ -157,6 +167,9 @@ function withoutThresholds(
       : `; no probability is above ${(1 - doubt).toFixed(3)} with so few labelled parts`;
   return `           by the most probable label alone ${likely.escapes} of ${escapes.of} bad parts would pass and ${likely.falseRejects} of ${falseRejects.of} good parts would fail${limit}`;
 }
+
+const checkLine = ({ name, ok, sentence }: Report['checks'][number]) =>
+  `${ok ? 'ok        ' : 'WARNING   '} ${name}: ${sentence}`;
 
 function describeGoodOnly(
   version: string,

@@ -11,7 +11,7 @@ import { decodePicture } from '../../models/prepare/decode.ts';
 import { onThisMachine } from '../../models/run/providers.ts';
 import { openSession } from '../../models/run/session.ts';
 import { splitSize } from '../../models/sized.ts';
-import { withBaseInUse } from '../../models/versions/pair.ts';
+import { withBaseInUse, withFrozenBase } from '../../models/versions/pair.ts';
 import { readDataset } from '../dataset/dataset.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
 import { readFrame } from '../dataset/read-frame.ts';
@@ -64,7 +64,8 @@ export async function compareBases(
 ): Promise<Comparison> {
   const began = performance.now();
   const storageDirectory = config.storage.directory;
-  const model = onThisMachine(await withBaseInUse(configured, storageDirectory));
+  const inUseNow = await withBaseInUse(configured, storageDirectory);
+  const model = onThisMachine(await withFrozenBase(inUseNow, storageDirectory));
 
   // Frames
   const dataset = await readDataset(storageDirectory, onNotice);

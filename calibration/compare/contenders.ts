@@ -37,7 +37,10 @@ export async function contendersOf(
 ): Promise<Contenders> {
   const open = (base: string) => openContender(base, storageDirectory);
   const inUse = await open(model.base);
-  const installed = (await installedBases(storageDirectory)).map(({ name }) => name);
+  // A fine-tuned base has seen the labels of the held-out parts.
+  const installed = (await installedBases(storageDirectory)).flatMap(({ name, fineTuned }) =>
+    fineTuned ? [] : [name],
+  );
   const ofInUse = [inUse.manifest.name, inUse.reference].map((name) => splitSize(name).plain);
   const isKnown = (name: string) => installed.includes(name) || ofInUse.includes(name);
   const unknown = names.find((name) => !isKnown(splitSize(name).plain));

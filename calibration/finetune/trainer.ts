@@ -72,6 +72,7 @@ export interface EpochOptions {
 }
 
 export interface Trainer extends AsyncDisposable {
+  readonly batch: number;
   begin(head: StartHead): TrainState;
   /** One pass over the rows. @returns mean loss */
   epoch(state: TrainState, rows: readonly Row[], options: EpochOptions): Promise<number>;
@@ -130,6 +131,7 @@ export async function openTrainer(options: TrainerOptions): Promise<Trainer> {
   ];
 
   return {
+    batch,
     begin({ mean, scale, weights, bias }) {
       const values = new Map([...start, ['head/weights', weights], ['head/bias', bias]]);
       const moments = new Map(

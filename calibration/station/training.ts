@@ -4,6 +4,7 @@ import { QcError } from '../../config/errors.ts';
 import type { Finding } from '../finding.ts';
 import { type JobProcess, openJobProcess } from '../jobs/job-process.ts';
 import type { JobConfig } from '../jobs/messages.ts';
+import { createTimeLeft } from '../jobs/time-left.ts';
 import type { TrainingView, TrainOptions } from '../views.ts';
 import { idle } from './job-desk.ts';
 import type { Log } from './log.ts';
@@ -68,6 +69,7 @@ export function createTrainingDesk(
     const startedAt = new Date();
     const startedMs = performance.now();
     view = { ...idleTraining, state: 'running', step: 'starting', by, startedAt: startedAt.toISOString() };
+    const timeLeft = createTimeLeft();
     log.info({ by }, 'training started');
     // Missing options are taken from the config.
     const training = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
@@ -84,7 +86,7 @@ export function createTrainingDesk(
             },
             onProgress(step, done, total) {
               if (step !== view.step) log.info(`training: ${step}, ${total} steps`);
-              view = { ...view, step, done, total };
+              view = { ...view, step, done, total, secondsLeft: timeLeft(step, done, total) ?? null };
             },
           },
         ),
@@ -149,4 +151,4 @@ export function createTrainingDesk(
   };
 }
 
-const idleTraining: TrainingView = { ...idle, version: null, notices: [] };
+const idleTraining: TrainingView = { ...idle, secondsLeft: null, version: null, notices: [] };

@@ -58,12 +58,14 @@ const foldsFor = (parts: number) => (parts <= 120 ? 20 : 5);
  * limit is the largest score. The measure is chosen by leaving out each label in turn: its parts should have higher scores than
  * held-out parts of the other labels.
  * @param group frames of one group are always in the same fold
+ * @param heldOut of a fine-tuned base, whose own features of the parts it was trained on are too similar
  * @throws the reason of `signal`
  */
 export async function familiarOf(
   described: readonly KnownPart[],
   group: readonly number[],
   signal?: AbortSignal,
+  heldOut?: HeldOutFeatures,
 ): Promise<Familiar> {
   const step = Math.max(1, described.length / maxExemplars);
   const chosen = described
@@ -74,6 +76,12 @@ export async function familiarOf(
     rows: exemplars,
     label: chosen.map((i) => described[i]!.frame.label),
     group: chosen.map((i) => group[i]!),
+    ...(heldOut && {
+      heldOut: {
+        fold: chosen.map((i) => heldOut.fold[i]!),
+        features: heldOut.features.map((rows) => chosen.map((i) => hellinger(rows[i]!))),
+      },
+    }),
   };
   const all = chosen.map((_, i) => i);
   const { centre, weight, kernel } = weightedKernel(exemplars, parts.label, all);
@@ -105,6 +113,16 @@ interface Parts {
   readonly rows: readonly Float32Array[];
   readonly label: readonly string[];
   readonly group: readonly number[];
+  /** Transformed. */
+  readonly heldOut?: HeldOutFeatures;
+}
+
+/** Features of all parts from networks that were trained without one fold each. */
+export interface HeldOutFeatures {
+  /** Of each part. */
+  readonly fold: readonly number[];
+  /** By fold. */
+  readonly features: readonly (readonly Float32Array[])[];
 }
 
 /**
@@ -205,8 +223,8 @@ async function chooseMeasure(parts: Parts, signal?: AbortSignal): Promise<Measur
 /** Score of each part when its fold is held out. */
 async function heldOutScores(parts: Parts, measure: Measure, signal?: AbortSignal): Promise<number[]> {
   const grouped = parts.label.map((label, i) => ({ label, group: parts.group[i]! }));
-  const folds = foldsFor(grouped.length);
-  const fold = foldsOf(grouped, folds, 1);
+  const folds = parts.heldOut?.features.length ?? foldsFor(grouped.length);
+  const fold = parts.heldOut?.fold ?? foldsOf(grouped, folds, 1);
   const known: number[] = [];
   const unknown: number[] = [];
   for (let held = 0; held < folds; held++) {
@@ -214,7 +232,7 @@ async function heldOutScores(parts: Parts, measure: Measure, signal?: AbortSigna
     signal?.throwIfAborted();
     const members = grouped.flatMap((_, i) => (fold[i] === held ? [] : [i]));
     const rest = grouped.flatMap((_, i) => (fold[i] === held ? [i] : []));
-    const { kernel } = weightedKernel(parts.rows, parts.label, members);
+    const { kernel } = weightedKernel(parts.heldOut?.features[held] ?? parts.rows, parts.label, members);
     const whiten = rest.length > 0 ? principalDirections(kernel, members, parts.label) : undefined;
     if (!whiten) continue;
     const whitening = whiten(measure.shrinkage);

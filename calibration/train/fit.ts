@@ -49,7 +49,7 @@ export interface TrainedHead extends HeadWeights {
 }
 
 /** Candidate penalties, in steps of √10. */
-const penalties = Array.from({ length: 7 }, (_, i) => 10 ** (-5 + i / 2));
+export const penalties = Array.from({ length: 7 }, (_, i) => 10 ** (-5 + i / 2));
 /** Up to this number of images, one split into folds is unreliable: three are used. */
 const fewImages = 200;
 const splitsOfFew = 3;
@@ -227,7 +227,7 @@ interface Choice {
   readonly loss: number;
 }
 
-const squaredError = (scores: readonly number[], target: number) =>
+export const squaredError = (scores: readonly number[], target: number) =>
   scores.reduce((sum, score, k) => sum + (score - ((k === target ? 1 : 0) - 1 / scores.length)) ** 2, 0);
 
 /**
@@ -265,7 +265,11 @@ function joined([first, second]: readonly Float32Array[]): Float32Array {
 }
 
 /** Class weights over the rows that are used: the same total for each label; 0 elsewhere. */
-function balanced(target: readonly number[], classes: number, counts: (i: number) => boolean): Float64Array {
+export function balanced(
+  target: readonly number[],
+  classes: number,
+  counts: (i: number) => boolean,
+): Float64Array {
   const members = new Array<number>(classes).fill(0);
   target.forEach((k, i) => {
     if (counts(i)) members[k]!++;

@@ -58,6 +58,7 @@ export async function keepCandidate(
         inputs: head.cells || head.where || head.goodParts ? 'features, stage2, stage3' : 'features',
         ...(head.goodParts && report.goodParts && { goodParts: report.goodParts.parts }),
         ...(head.cells && { places: head.cells.look.by, window: head.cells.window }),
+        ...(report.fineTuning?.used && { fineTuned: base.fineTuned?.from ?? base.name }),
         accuracy,
         macroF1,
         promised,

@@ -34,6 +34,8 @@ export interface Measured {
   readonly learning: Report['learning'];
   readonly active: JudgedByActive | undefined;
   readonly gate: Gate;
+  /** Undefined if it was not tried. */
+  readonly fineTuning: Report['fineTuning'];
   /** Copied to the report unchanged. */
   readonly facts: Pick<Report, 'revision' | 'seed' | 'augment' | 'hidden' | 'latencyMs'>;
   readonly ms: { readonly features: number; readonly training: number };
@@ -49,6 +51,7 @@ export function makeReport(measured: Measured): Report {
     plain,
     places,
     goodParts,
+    fineTuning,
     heldOut,
     limits,
     evaluation,
@@ -82,6 +85,7 @@ export function makeReport(measured: Measured): Report {
     hidden: facts.hidden,
     ...(places && { places: placesOf(places) }),
     ...(goodParts && { goodParts }),
+    ...(fineTuning && { fineTuning }),
     penalty: head.penalty,
     temperature: head.temperature,
     doubt: head.doubt,

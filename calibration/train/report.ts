@@ -6,6 +6,12 @@ const count = z.number().int().min(0);
 const estimate = z.object({ value: share, low: share, high: share });
 const interval = z.object({ rate: share, low: share, high: share, wrong: count, of: count });
 
+const checkSchema = z.object({
+  name: z.enum(['negative-transfer', 'over-fitting', 'forgetting']),
+  ok: z.boolean(),
+  sentence: z.string(),
+});
+
 export const reportSchema = z.object({
   labels: z.array(z.string()),
   confusion: z.array(z.array(count)).describe('[K][K]; row: true label, column: predicted label'),
@@ -77,6 +83,26 @@ export const reportSchema = z.object({
     })
     .optional()
     .describe('of a model version that was trained on good parts only: it never fails a part'),
+  fineTuning: z
+    .object({
+      mode: z.enum(['auto', 'on']),
+      used: z.boolean().describe('whether this version has a fine-tuned base'),
+      sentence: z.string().describe('what was found, for the operator'),
+      epochs: count,
+      layers: count.describe('convolutions that were trained'),
+      frozen: share.describe('held-out parts that are correct with the frozen base'),
+      tuned: share.describe('the same with the fine-tuned base'),
+      points: z.number().describe('difference in percentage points'),
+      low: z.number(),
+      high: z.number(),
+      p: share.describe('of the paired test'),
+      won: count.describe('parts that are correct only with the fine-tuned base'),
+      lost: count.describe('parts that are correct only with the frozen base'),
+      checks: z.array(checkSchema).describe('harm, over-fitting and forgetting by fine-tuning'),
+      seconds: z.number(),
+    })
+    .optional()
+    .describe('comparison with a fine-tuned base; absent if fine-tuning was off or not possible'),
   learning: z
     .object({
       state: z
@@ -140,13 +166,7 @@ export const reportSchema = z.object({
   promise: z
     .array(z.object({ kept: z.boolean(), text: z.string() }))
     .describe('what is guaranteed, or what is missing for a guarantee'),
-  checks: z.array(
-    z.object({
-      name: z.enum(['negative-transfer', 'over-fitting', 'forgetting']),
-      ok: z.boolean(),
-      sentence: z.string(),
-    }),
-  ),
+  checks: z.array(checkSchema),
   active: z
     .object({ version: z.string(), accuracy: share })
     .nullable()

@@ -47,23 +47,25 @@ export function tailOf(graph: OnnxGraph, features: string): Tail | string {
     const [entry = ''] = one.output;
     if (entry === map) continue;
     const block = dependents(graph.node, entry).filter((inner) => toMap.has(inner));
-    const convolutions = block.filter(({ opType }) => opType === 'Conv');
+    const convolutions = block.filter(isTrainable);
     if (convolutions.length < minConvolutions || outside(block, entry, isWeight).length > 0) continue;
     const all = dependents(graph.node, entry).filter((inner) => needed(made, features).has(inner));
     const unknown = all.find(({ opType = '', domain }) => domain || !supported.has(opType));
     if (unknown)
       return `the operator ${unknown.opType} in its last block (${unknown.output[0]}) has no gradient`;
     const parameters = all
-      .filter(({ opType, attribute }) => {
-        const group = attribute.find(({ name }) => name === 'group')?.i;
-        return opType === 'Conv' && Number(group ?? 1) === 1;
-      })
+      .filter(isTrainable)
       .flatMap(({ input }) => input.slice(1).filter((name) => weights.has(name)));
     const others = outside(all, entry, isWeight);
     if (others.some((name) => inputs.has(name))) continue;
     return { entry, map, others, nodes: all, features, parameters: [...new Set(parameters)] };
   }
   return 'no block of convolutions that ends in its last map was found';
+}
+
+/** Convolutions in groups keep their weights: most are folded batch normalisation. */
+function isTrainable({ opType, attribute }: OnnxNode): boolean {
+  return opType === 'Conv' && Number(attribute.find(({ name }) => name === 'group')?.i ?? 1) === 1;
 }
 
 /** The nodes that a tensor depends on, the last ones first. */

@@ -52,6 +52,15 @@ const isIntact = (store: Store, version: string) =>
     () => false,
   );
 
+/** The model with a base to train on: a fine-tuned one has seen the labels of the held-out parts, so its frozen origin is used. */
+export async function withFrozenBase<Model extends BaseChoice>(
+  model: Model,
+  storageDirectory: string,
+): Promise<Model> {
+  const { manifest } = await openBase({ base: model.base, precision: 'auto', storageDirectory });
+  return manifest.fineTuned ? { ...model, base: manifest.fineTuned.from } : model;
+}
+
 /** Finds the base of a version among the configured one and those that are installed. */
 export function baseForIn(model: BaseChoice, storageDirectory: string): BaseFor {
   return async (manifest) => {

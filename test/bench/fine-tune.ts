@@ -1,134 +1,120 @@
 /**
- * Does fine-tuning the last block help? For a folder of images per label: a frozen head and fine-tuned ones on the same training and held-out
- * parts.
+ * Does fine-tuning the last block help? For a folder of images per label: trained by the product with and without it, judged on other
+ * images. The last columns are what `--fine-tune auto` would have chosen.
  *
- *   node dist/test/bench/fine-tune.js FOLDER [--base NAME|FILE] [--labels 40] [--test 40] [--draws 1] [--grid 'rate,soften,decay,epochs,head rate;…']
+ *   node dist/test/bench/fine-tune.js FOLDER… [--base NAME|FILE] [--labels 40] [--test 60] [--draws 1] [--good good]
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openBlock } from '../../calibration/finetune/block.ts';
-import { openEntries } from '../../calibration/finetune/entries.ts';
-import { startHead } from '../../calibration/finetune/probe.ts';
-import { openTrainer } from '../../calibration/finetune/trainer.ts';
-import { fitHead } from '../../calibration/train/fit.ts';
+import { openDataset } from '../../calibration/dataset/dataset.ts';
 import { seededRandom } from '../../calibration/train/random.ts';
+import { type Tuned, tune } from '../../calibration/tune.ts';
+import { modelSchema } from '../../config/model-schema.ts';
+import { storageSchema } from '../../config/schema.ts';
+import { trainingSchema } from '../../config/training-schema.ts';
 import { argmax } from '../../models/argmax.ts';
-import { openBase } from '../../models/base.ts';
-import { probabilitiesOf } from '../../models/head.ts';
+import { decodeHead, probabilitiesOf } from '../../models/head.ts';
 import { decodePicture } from '../../models/prepare/decode.ts';
+import { openSession } from '../../models/run/session.ts';
+import { baseForIn } from '../../models/versions/pair.ts';
+import { openStore } from '../../models/versions/store.ts';
 
 const { values: given, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     base: { type: 'string', default: 'resnet50-embedded' },
     labels: { type: 'string', default: '40' },
-    test: { type: 'string', default: '40' },
+    test: { type: 'string', default: '60' },
     draws: { type: 'string', default: '1' },
-    grid: { type: 'string', default: '1e-4,1,0,8' },
-    mirror: { type: 'string', default: '1' },
-    threads: { type: 'string', default: '1' },
+    good: { type: 'string', default: 'good,complete' },
   },
 });
-const [folder = ''] = positionals;
-const wantedLabels = Number(given.labels);
-const wantedTest = Number(given.test);
-const storage = await mkdtemp(join(tmpdir(), 'fine-tune-'));
-const base = await openBase({ base: given.base, precision: 'auto' });
-const threads = Number(given.threads);
-await using block = await openBlock(base, threads);
-const { tail } = block;
-console.log(
-  `${tail.entry} → ${tail.map}; ${tail.parameters.length} parameters; others ${tail.others.join()}`,
-);
-const labels = (await readdir(folder, { withFileTypes: true }))
-  .flatMap((one) => (one.isDirectory() ? [one.name] : []))
-  .sort();
-for (let draw = 1; draw <= Number(given.draws); draw++) {
-  const random = seededRandom(draw);
-  const files: { file: string; label: string; held: boolean }[] = [];
-  for (const label of labels) {
-    const all = random
-      .shuffled((await readdir(join(folder, label))).sort())
-      .map((name) => join(folder, label, name));
-    const train = Math.min(wantedLabels, Math.floor(all.length / 2));
-    for (const [i, file] of all.slice(0, train + wantedTest).entries())
-      files.push({ file, label, held: i >= train });
-  }
-  const shapes = block.shapes(1);
-  const size = (name: string) => shapes.get(name)!.reduce((a, b) => a * b, 1);
-  const file = join(storage, `${draw}.maps`);
-  await using entries = await openEntries(file, [size(tail.entry), ...tail.others.map(size)]);
-  let began = performance.now();
-  for (const { file: path } of files)
-    await entries.add(await block.entryOf(await decodePicture(await readFile(path))));
-  const cachedMs = performance.now() - began;
+const good = given.good.split(',');
 
-  const train = files.flatMap(({ held }, i) => (held ? [] : [i]));
-  const test = files.flatMap(({ held }, i) => (held ? [i] : []));
-  const classes = labels.length;
-  const settings = given.grid.split(';').map((text) => {
-    const [rate = 0, soften = 1, decay = 0, epochs = 8, headRate = 1e-3] = text.split(',').map(Number);
-    return { rate, soften, decay, epochs, headRate };
-  });
-  let features: Float32Array[] | undefined;
-  let head: Awaited<ReturnType<typeof headOn>> | undefined;
-  const headOn = (rows: Float32Array[]) =>
-    fitHead(
-      train.map((i) => ({ views: new Map([[0, rows[i]!]]), label: files[i]!.label, group: i })),
-      { seed: draw, viewSets: ['none'] },
-    );
-  const accuracyOf = (rows: readonly (readonly number[])[]) =>
-    rows.filter((row, j) => labels[argmax(row)] === files[test[j]!]!.label).length / rows.length;
-  const all = files.map((_, i) => i);
-  for (const { rate: full, soften, decay, epochs, headRate } of settings) {
-    const rates = { base: full, head: headRate, decay, headDecay: decay };
-    await using trainer = await openTrainer({ block, entries, classes, batch: 16, threads, rates });
-    if (!features || !head) {
-      const zero = trainer.begin({
-        mean: new Float32Array(size(tail.features)),
-        scale: new Float32Array(size(tail.features)).fill(1),
-        weights: new Float32Array(classes * size(tail.features)),
-        bias: new Float32Array(classes),
-      });
-      features = (await trainer.predict(zero, all)).features;
-      head = await headOn(features);
-      const said = test.map((i) => probabilitiesOf(head!, features![i]!));
-      console.log(
-        `draw ${draw}: ${train.length} train, ${test.length} test; frozen ${(100 * accuracyOf(said)).toFixed(2)}; maps ${(cachedMs / files.length).toFixed(0)} ms each`,
-      );
+interface Picture {
+  readonly file: string;
+  readonly label: string;
+}
+
+async function drawn(folder: string, draw: number) {
+  const random = seededRandom(draw);
+  const [train, test]: [Picture[], Picture[]] = [[], []];
+  const entries = await readdir(folder, { withFileTypes: true });
+  for (const label of entries.flatMap((one) => (one.isDirectory() ? [one.name] : [])).sort()) {
+    const names = random.shuffled((await readdir(join(folder, label))).sort());
+    const count = Math.min(Number(given.labels), Math.floor(names.length / 2));
+    const pictures = names.map((name) => ({ file: join(folder, label, name), label }));
+    train.push(...pictures.slice(0, count));
+    test.push(...pictures.slice(count, count + Number(given.test)));
+  }
+  return { train, test };
+}
+
+async function measure(folder: string, draw: number): Promise<string> {
+  const { train, test } = await drawn(folder, draw);
+  const directory = await mkdtemp(join(tmpdir(), 'fine-tune-'));
+  try {
+    const config = {
+      model: modelSchema.parse({ base: given.base, provider: 'cpu' }),
+      labels: { good },
+      thresholds: { pass: 0.7, fail: 0.6 },
+      storage: storageSchema.parse({ directory }),
+      training: trainingSchema.parse({}),
+    };
+    {
+      await using dataset = await openDataset(directory, { onNotice: () => undefined });
+      for (const { file, label } of train) {
+        const image = await decodePicture(await readFile(file));
+        await dataset.add({ image, label, by: 'bench', partId: file });
+      }
     }
-    const state = trainer.begin(
-      startHead(
-        head,
-        train.map((i) => features![i]!),
-        soften,
-      ),
-    );
-    const rows = train.map((index) => ({ index, target: labels.indexOf(files[index]!.label), weight: 1 }));
-    const line: string[] = [];
-    began = performance.now();
-    for (let epoch = 0; epoch < epochs; epoch++) {
-      const rate = 0.5 * (1 + Math.cos((Math.PI * epoch) / epochs));
-      const loss = await trainer.epoch(state, rows, {
-        seed: draw * 1000 + epoch,
-        rate,
-        mirrored: given.mirror === '1',
-      });
-      if (epoch % 4 !== 3 && epoch !== epochs - 1) continue;
-      const now = await trainer.predict(state, all);
-      const joint = accuracyOf(test.map((i) => now.probabilities[i]!));
-      const again = await headOn(now.features);
-      const refitted = accuracyOf(test.map((i) => probabilitiesOf(again, now.features[i]!)));
-      line.push(
-        `${epoch + 1}: ${(100 * joint).toFixed(1)} / ${(100 * refitted).toFixed(1)} (loss ${loss.toFixed(3)})`,
-      );
-    }
-    const ms = (performance.now() - began) / train.length / epochs;
-    console.log(
-      `  rate ${full}, soften ${soften}, decay ${decay}, head ${headRate}: ${line.join('; ')}; ${ms.toFixed(0)} ms per part and epoch`,
-    );
+    const deps = { onProgress: () => undefined, onNotice: (text: string) => console.error(text) };
+    const trained = (fineTune: 'off' | 'on') => tune(config, { by: 'bench', training: { fineTune } }, deps);
+    const accuracy = async ({ version }: Tuned) => {
+      const { manifest, model } = await (await openStore(directory)).read(version);
+      const own = await baseForIn(config.model, directory)(manifest);
+      const base = own?.name ?? config.model.base;
+      await using session = await openSession({ ...config.model, base, storageDirectory: directory });
+      const head = decodeHead(model, manifest.labels)!;
+      let right = 0;
+      for (const { file, label } of test) {
+        const { features, maps } = await session.maps(await decodePicture(await readFile(file)));
+        if (head.labels[argmax(probabilitiesOf(head, features, maps))] === label) right++;
+      }
+      return right / test.length;
+    };
+    const off = await trained('off');
+    const frozen = await accuracy(off);
+    const on = await trained('on');
+    const tuned = await accuracy(on);
+    const found = on.report.fineTuning!;
+    const isChosen = found.points > 0 && found.p < 0.05;
+    const share = (value: number) => `${(100 * value).toFixed(1)} %`;
+    return [
+      basename(folder),
+      `${train.length} / ${test.length}`,
+      off.report.places?.tried.find(({ chosen }) => chosen)?.way ?? 'features',
+      share(frozen),
+      share(tuned),
+      `${(100 * (tuned - frozen)).toFixed(1)}`,
+      `${found.points.toFixed(1)} (p ${found.p.toFixed(3)}), ${found.epochs} epochs`,
+      isChosen ? 'fine-tuned' : 'frozen',
+      share(isChosen ? tuned : frozen),
+      `${found.seconds.toFixed(0)} s`,
+      found.checks
+        .filter(({ ok }) => !ok)
+        .map(({ name }) => name)
+        .join(', ') || 'ok',
+    ].join(' | ');
+  } finally {
+    await rm(directory, { recursive: true });
   }
 }
-await rm(storage, { recursive: true });
+
+console.log(
+  'set | labels / test | frozen head | frozen | fine-tuned | difference | in cross-validation | auto | auto right | time | checks',
+);
+for (const folder of positionals)
+  for (let draw = 1; draw <= Number(given.draws); draw++) console.log(await measure(folder, draw));

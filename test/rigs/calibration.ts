@@ -66,7 +66,7 @@ export type CalibrationRig = Calibration & Script & { readonly bases: BasesRig }
 const kinds = ['good', 'good', 'scratch', 'dent', 'good', 'stain'] as const;
 const kindOf = (n: number) => kinds[n % kinds.length]!;
 const unknownRate = { rate: 0, low: 0, high: 1, wrong: 0, of: 0 };
-const idle: TrainingView = { ...idleJob, version: null, notices: [] };
+const idle: TrainingView = { ...idleJob, secondsLeft: null, version: null, notices: [] };
 
 /**
  * @param labelled number of labelled frames at the start

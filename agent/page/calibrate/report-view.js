@@ -47,6 +47,7 @@ export function createReportPanel(version, tools) {
               mistakesPanel(report, tools),
               h('div', { class: 'tables' }, confusionTable(report), labelTable(report)),
             ]),
+        report.fineTuning ? fineTuningPanel(report.fineTuning) : '',
         ...[report.places, report.goodParts].map((learned) =>
           learned ? h('p', { class: 'hint' }, `${capital(fromAgent(learned.sentence))}.`) : '',
         ),
@@ -175,30 +176,40 @@ function rateItem(name, interval, kind) {
   );
 }
 
-/** @param {Report} report */
-function checksPanel({ checks }) {
+/** What fine-tuning the base did or would have done. @param {NonNullable<Report['fineTuning']>} fineTuning */
+function fineTuningPanel({ sentence, checks }) {
   return h(
     'section',
     { class: 'panel' },
-    h('h3', {}, t('Checks')),
-    h(
-      'ul',
-      { class: 'checks' },
-      ...checks.map(({ name, ok, sentence }) =>
+    h('h3', {}, t('Fine-tuning')),
+    h('p', {}, `${capital(fromAgent(sentence))}.`),
+    checkList(checks),
+  );
+}
+
+/** @param {Report} report */
+function checksPanel({ checks }) {
+  return h('section', { class: 'panel' }, h('h3', {}, t('Checks')), checkList(checks));
+}
+
+/** @param {Report['checks']} checks */
+const checkList = (checks) =>
+  h(
+    'ul',
+    { class: 'checks' },
+    ...checks.map(({ name, ok, sentence }) =>
+      h(
+        'li',
+        { data: { ok } },
         h(
-          'li',
-          { data: { ok } },
-          h(
-            'span',
-            { class: 'check-symbol', role: 'img', 'aria-label': ok ? t('passed') : t('failed') },
-            ok ? '✓' : '✕',
-          ),
-          h('span', {}, h('strong', {}, `${checkNames[name]}: `), `${fromAgent(sentence)}.`),
+          'span',
+          { class: 'check-symbol', role: 'img', 'aria-label': ok ? t('passed') : t('failed') },
+          ok ? '✓' : '✕',
         ),
+        h('span', {}, h('strong', {}, `${checkNames[name]}: `), `${fromAgent(sentence)}.`),
       ),
     ),
   );
-}
 
 /** @param {Report} report @param {Tools} tools */
 function mistakesPanel({ worst }, { overview }) {

@@ -45,7 +45,7 @@ export function createTrainView(tools) {
   cancelButton.addEventListener('click', cancel);
 
   /** @param {TrainingView} training */
-  const drawProgress = ({ state, step, done, total, startedAt, by }) => {
+  const drawProgress = ({ state, step, done, total, secondsLeft, startedAt, by }) => {
     const isRunning = state === 'running';
     byId('train-progress').hidden = !isRunning;
     form.hidden = isRunning;
@@ -64,6 +64,7 @@ export function createTrainView(tools) {
       total > 0 ? t('{step} ({done} of {total})', { step: now, done, total }) : now,
     );
     setText(byId('train-since'), startedText(by, startedAt));
+    setText(byId('train-left'), timeLeftText(secondsLeft));
   };
   /** @param {TrainingView} training */
   const drawOutcome = ({ state, error, notices, version }) => {
@@ -112,12 +113,21 @@ function optionsOf(data) {
     return text === '' ? {} : { [name]: Number(text) / 100 };
   };
   const views = data.get('views');
+  const fineTune = data.get('fineTune');
   return {
     ...(views === 'none' || views === 'flips' || views === 'turns' ? { views } : {}),
+    ...(fineTune === 'off' || fineTune === 'auto' || fineTune === 'on' ? { fineTune } : {}),
     ...share('escapeRate'),
     ...share('falseRejectRate'),
     ...share('falseAlarmRate'),
   };
+}
+
+/** @param {number | null} seconds */
+function timeLeftText(seconds) {
+  if (seconds === null) return '';
+  const minutes = Math.max(1, Math.round(seconds / 60));
+  return tn('This step takes about {n} more minute.', 'This step takes about {n} more minutes.', minutes);
 }
 
 /** @param {readonly Label[]} labels */
