@@ -19,6 +19,7 @@ import { addRestore } from './cli/restore.ts';
 import { addRun } from './cli/run.ts';
 import { addSetup } from './cli/setup.ts';
 import { exitBecause } from './cli/shell.ts';
+import { addStudy } from './cli/study.ts';
 import { addToken } from './cli/token.ts';
 import { addTrain } from './cli/train.ts';
 
@@ -40,6 +41,7 @@ addConfig(program);
 addModels(program);
 addDataset(program);
 addTrain(program);
+addStudy(program);
 addBackup(program);
 addRestore(program);
 addCalibrate(program);

@@ -8,6 +8,7 @@ import type { Marking } from './dataset/marking.ts';
 import type { Author } from './dataset/state.ts';
 import type { CatalogueView, ImportAsked, InstallingView, PullAsked } from './install/views.ts';
 import type { Answered, LabelRequest } from './station/labels.ts';
+import type { Studies } from './study/studies.ts';
 import type * as views from './views.ts';
 
 export interface PromotionReasons {
@@ -52,6 +53,8 @@ export interface Bases {
 /** All methods throw QcError. `by` and `author` are recorded. */
 export interface Calibration {
   readonly bases: Bases;
+  /** Agreement studies: attribute gage R&R. */
+  readonly studies: Studies;
   overview(author: Author): Promise<views.Overview>;
   /**
    * Parts to label, the most informative first, without those that are reserved for others.

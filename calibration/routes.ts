@@ -4,6 +4,7 @@ import { addDataset } from './routes/dataset.ts';
 import { addLabels } from './routes/labels.ts';
 import { addModels } from './routes/models.ts';
 import type { App, RouteDeps } from './routes/route.ts';
+import { addStudies } from './routes/studies.ts';
 import { addTraining } from './routes/training.ts';
 
 export function addCalibration(app: App, deps: RouteDeps): void {
@@ -13,4 +14,5 @@ export function addCalibration(app: App, deps: RouteDeps): void {
   addTraining(app, deps);
   addModels(app, deps);
   addBases(app, deps);
+  addStudies(app, deps);
 }

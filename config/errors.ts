@@ -224,6 +224,12 @@ export const errors = {
   },
   'job-unfinished': { exit: 1, remedy: 'acknowledge the job when its result is ready' },
   'not-triggered': { exit: 2, remedy: 'set trigger: {kind: command} for this camera' },
+  // agreement studies
+  'study-unknown': { exit: 1, remedy: 'list the studies with: qc-agent study list' },
+  'study-impossible': { exit: 1, remedy: 'label more parts first' },
+  'study-foreign': { exit: 1, remedy: 'log in as one of the operators of the study' },
+  'study-answered': { exit: 1, remedy: 'load the current question again' },
+  'study-write-failed': { exit: 1, remedy: 'free some disk space, check the disk, and try again' },
   // challenge test
   'challenge-running': { exit: 1, remedy: 'show the expected part, or cancel the test' },
   'challenge-idle': { exit: 1, remedy: 'start a challenge test first' },

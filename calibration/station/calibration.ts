@@ -14,6 +14,7 @@ import { readFrame } from '../dataset/read-frame.ts';
 import { undoView } from '../dataset/undo-view.ts';
 import { listCatalogue } from '../install/catalogue.ts';
 import type { JobConfig } from '../jobs/messages.ts';
+import { createStudies } from '../study/studies.ts';
 import { marksWanted } from '../train/marks-wanted.ts';
 import type { Report } from '../train/report.ts';
 import { createComparing } from './comparing.ts';
@@ -300,6 +301,11 @@ export function openCalibration(
         startTraining({ base, promote }, by);
       },
     },
+
+    studies: createStudies(storage.directory, {
+      good: () => config.labels.good,
+      frames: async () => (await labels.view()).frames,
+    }),
 
     versions: () => versions.list(),
     report: (version) => versions.report(version),

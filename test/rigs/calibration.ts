@@ -2,11 +2,14 @@
  * Calibration simulated in memory: generated parts, labels that are counted, and a training whose progress a test controls.
  */
 
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ulid } from 'ulid';
 import type { Calibration } from '../../calibration/calibration.ts';
 import type { Mark } from '../../calibration/dataset/shapes.ts';
 import type { Author } from '../../calibration/dataset/state.ts';
 import { idle as idleJob } from '../../calibration/station/job-desk.ts';
+import { createStudies } from '../../calibration/study/studies.ts';
 import type { Report } from '../../calibration/train/report.ts';
 import type {
   CandidateView,
@@ -188,6 +191,8 @@ export function createCalibrationRig({ labelled = 24, offered = 30, isNew = fals
 
   const rig: CalibrationRig = Object.assign(script, {
     bases: createBasesRig((what) => void script.asked.push(what)),
+    // The real ones, of a station without parts.
+    studies: createStudies(join(tmpdir(), 'qc-no-studies'), { good: () => ['good'], frames: async () => [] }),
     async overview(author) {
       const last = lastOf(author);
       const counts = new Map([['good', 0]]);

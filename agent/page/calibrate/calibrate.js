@@ -16,6 +16,7 @@ import { followKeys, releaseFocusAfterTaps } from './keys.js';
 import { createLabelView } from './label-view.js';
 import { createMisfitPanel } from './misfit-panel.js';
 import { createOverviewStore } from './overview.js';
+import { createStudyView } from './study-view.js';
 import { createTabs } from './tabs.js';
 import { createToasts } from './toast.js';
 import { createTrainView } from './train-view.js';
@@ -80,6 +81,7 @@ const tabs = createTabs(
       doctor: createDoctorView(tools),
       train: createTrainView(tools),
       history: createHistoryView(tools),
+      study: createStudyView(tools),
       bases: createBasesView(tools),
     }),
   ),
