@@ -114,7 +114,7 @@ export async function openInspection(
         up: feed.up,
         problem: feed.up ? feed.aimProblem || feed.blocked : feed.reason,
         trigger: config.trigger.kind,
-        region: feed.region,
+        region: regionInForce(),
         regionSetting: deps.regionSetting(deps.recipe()),
       }),
     },

@@ -47,7 +47,6 @@ export class AimChannel {
   add(client: AimClient, onGone: () => void): void {
     const viewer: Viewer = { ...client, dropped: 0, missedBeats: 0 };
     this.#viewers.add(viewer);
-    client.response.on('error', () => undefined);
     client.response.on('close', () => {
       this.#viewers.delete(viewer);
       if (this.size === 0) this.#stop();

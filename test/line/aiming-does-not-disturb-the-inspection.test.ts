@@ -21,10 +21,11 @@ describe('aiming does not disturb the inspection', () => {
     plant = await openPlant({ head: false, vote: 2, line: { partsPerMinute: 50 } });
   });
   afterAll(() => plant?.[Symbol.asyncDispose]());
-  const camera = async () =>
-    ((await (await fetch(`${plant.url}/api/v1/cameras`)).json()) as CameraView[])[0]!;
+  const camera = async () => ((await (await fetch(`${plant.url}/api/v1/cameras`)).json()) as CameraView[])[0];
 
   it('shows images before any part was judged, and judges every part once while five clients watch', async () => {
+    // The page is served before the cameras are opened.
+    await until(async () => (await camera()) !== undefined, { what: 'the camera' });
     const streams = await Promise.all(
       Array.from({ length: viewers }, () => readAim(`${plant.url}/api/v1/cameras/top/aim`)),
     );
@@ -52,8 +53,12 @@ describe('aiming does not disturb the inspection', () => {
       expect(stream.records.findLast(({ kind }) => kind === 'state')).toMatchObject({ viewers, dropped: 0 });
       await stream[Symbol.asyncDispose]();
     }
-    const { missed, doubled } = matchTruth(plant.results, finished);
-    expect({ missed, doubled }).toEqual({ missed: [], doubled: [] });
+    await until(() => matchTruth(plant.results, finished).missed.length === 0, {
+      timeoutMs: 10_000,
+      everyMs: 100,
+      what: 'a result for every part',
+    });
+    expect(matchTruth(plant.results, finished).doubled).toEqual([]);
     expect(plant.results.every(({ verdict }) => verdict === 'uncertain')).toBe(true);
   }, 120_000);
 
@@ -68,11 +73,11 @@ describe('aiming does not disturb the inspection', () => {
         what: 'a smooth image',
       });
       expect(await page.locator('#none').isVisible()).toBe(false);
-      await until(async () => (await page.locator('#signal-state').textContent())?.includes('%'), {
+      await until(async () => (await page.locator('#signal-share').textContent())?.includes('%'), {
         timeoutMs: 20_000,
         what: 'the signal',
       });
-      const before = (await camera()).region;
+      const before = (await camera())!.region;
       const save = page.getByRole('button', { name: 'Save' });
       expect(await save.isDisabled()).toBe(true);
 
@@ -88,7 +93,7 @@ describe('aiming does not disturb the inspection', () => {
       await until(async () => (await page.locator('#done').textContent())?.includes('uses it now'), {
         what: 'the settings to be saved',
       });
-      const { region } = await camera();
+      const { region } = (await camera())!;
       expect(region.y).toBe(0.125);
       expect(region.width).toBeCloseTo(before.width - 0.05, 2);
       expect(region.x).toBeCloseTo(before.x - 0.005, 3);

@@ -3,6 +3,7 @@ import type { App } from '../../../calibration/routes/route.ts';
 import { QcError } from '../../../config/errors.ts';
 import { AimChannel } from '../aim-channel.ts';
 import type { HttpDeps } from '../deps.ts';
+import { endless } from '../endless.ts';
 import { errorBody } from '../errors.ts';
 
 /** Maximum number of clients, for all cameras together. */
@@ -35,15 +36,7 @@ export function addAim(app: App, deps: HttpDeps): void {
       if (clients() >= maxClients) {
         throw new QcError('aim-busy', `${clients()} clients show live images, which is the maximum`);
       }
-      reply.hijack();
-      const response = reply.raw;
-      response.writeHead(200, {
-        ...(reply.getHeaders() as Record<string, string>),
-        'content-type': 'application/octet-stream',
-        // Proxies must not buffer records.
-        'x-accel-buffering': 'no',
-      });
-      request.raw.socket.setNoDelay(true);
+      const response = endless(request, reply, 'application/octet-stream');
       const channel = channels.get(name) ?? new AimChannel(camera);
       channels.set(name, channel);
       channel.add({ response, stillAllowed: request.stillAllowed ?? (() => true) }, () => {

@@ -6,6 +6,7 @@ import type { App } from '../../../calibration/routes/route.ts';
 import type { Answered } from '../../../calibration/station/labels.ts';
 import { QcError } from '../../../config/errors.ts';
 import type { HttpDeps } from '../deps.ts';
+import { endless } from '../endless.ts';
 import { errorBody } from '../errors.ts';
 import { personOf } from '../person.ts';
 import type { AnswerEvent, StationEvent } from '../views.ts';
@@ -112,14 +113,7 @@ export function addEvents(app: App, deps: HttpDeps): void {
     (request, reply) => {
       if (clients.size >= maxClients)
         throw new QcError('http-busy', `${clients.size} clients follow the events, which is the maximum`);
-      reply.hijack();
-      const response = reply.raw;
-      response.writeHead(200, {
-        ...(reply.getHeaders() as Record<string, string>),
-        'content-type': 'text/event-stream; charset=utf-8',
-        // Proxies must not buffer events.
-        'x-accel-buffering': 'no',
-      });
+      const response = endless(request, reply, 'text/event-stream; charset=utf-8');
       const stillAllowed = request.stillAllowed ?? (() => true);
       const author = authorOf(personOf(request, request.query.client));
       const isOnlyLabelling = request.query.only === 'labelling';
@@ -127,8 +121,6 @@ export function addEvents(app: App, deps: HttpDeps): void {
       clients.add(client);
       startOrStop();
       send(client, `retry: 2000\n\n${station()}`);
-      request.raw.socket.setNoDelay(true);
-      response.on('error', () => undefined);
       response.on('close', () => {
         clients.delete(client);
         const isStillThere = [...clients].some((one) => isSame(one.author, author));

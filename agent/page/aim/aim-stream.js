@@ -1,4 +1,5 @@
 /** Follows the stream for aiming a camera, and reconnects until it is closed. */
+import { problemText } from '../shared/api-client.js';
 import { t } from '../shared/language.js';
 import { checkSession } from '../shared/user.js';
 
@@ -33,8 +34,11 @@ export function followAim(url, { onRecord, onConnection }) {
       if (response.status === 401) await checkSession();
       if (!response.ok || !response.body) {
         const body = await response.json().catch(() => undefined);
-        const { message, remedy } = body?.error ?? { message: response.statusText, remedy: '' };
-        onConnection(remedy ? `${message} — ${remedy}` : message);
+        onConnection(
+          body?.error
+            ? problemText(body.error)
+            : t('the agent answered with status {status}', { status: String(response.status) }),
+        );
         return;
       }
       onConnection('');

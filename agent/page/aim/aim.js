@@ -17,6 +17,7 @@ import { createSettingsForm } from './settings-form.js';
 /** An older image is marked as old, ms. */
 const oldMs = 2_000;
 const drawMs = 250;
+const askMs = 1_000;
 
 const frame = byId('frame');
 const canvas = byId('image', HTMLCanvasElement);
@@ -122,9 +123,9 @@ function signalText() {
     case 'dark':
       return t('The light is off');
     case 'part':
-      return t('▲ A part is in view ({share})', { share: percentOf(look.share) });
+      return t('▲ A part is in view');
     default:
-      return t('○ Empty ({share})', { share: percentOf(look.share) });
+      return t('○ Empty');
   }
 }
 
@@ -154,6 +155,8 @@ function draw() {
   setText(byId('banner'), problem);
   byId('banner').hidden = problem === '';
   setText(byId('signal-state'), signalText());
+  // Not part of the state: a screen reader would read each value.
+  setText(byId('signal-share'), state?.trigger === 'presence' && look ? percentOf(look.share) : '');
   setText(byId('signal-note'), signalNote());
   chart.draw(Date.now() + clockOffset, state?.trigger === 'presence' ? form.thresholds : undefined);
   const first = arrivals[0];
@@ -162,6 +165,15 @@ function draw() {
   const rate = isFlowing ? ((arrivals.length - 1) * 1_000) / (last - first) : 0;
   setText(byId('facts'), isFlowing ? t('{rate} images per second', { rate: numberOf(rate) }) : '');
   if (state) byId('saved').hidden = !form.isRegionChanged;
+}
+
+/** Asks until the agent answers and has opened its cameras. @returns {Promise<CameraWithCounts[]>} */
+async function allCameras() {
+  for (;;) {
+    const found = await get('api/v1/cameras').catch(() => []);
+    if (found.length > 0) return found;
+    await new Promise((resolve) => setTimeout(resolve, askMs));
+  }
 }
 
 /** @type {ReturnType<typeof followAim> | undefined} */
@@ -184,9 +196,10 @@ function choose(name) {
   });
 }
 
+setInterval(draw, drawMs);
+draw();
 await showUser();
-/** @type {CameraWithCounts[]} */
-const found = await get('api/v1/cameras');
+const found = await allCameras();
 cameras.append(...found.map(({ name }) => h('option', { value: name }, name)));
 const asked = decodeURIComponent(location.hash.slice(1));
 const first = found.find(({ name }) => name === asked) ?? found[0];
@@ -198,5 +211,3 @@ if (first) {
   cameras.value = first.name;
   choose(first.name);
 }
-setInterval(draw, drawMs);
-draw();

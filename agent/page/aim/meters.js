@@ -2,7 +2,7 @@
 import { byId, setText } from '../shared/dom.js';
 import { percentOf } from '../shared/format.js';
 import { t } from '../shared/language.js';
-import { svg } from './svg.js';
+import { s } from '../shared/svg.js';
 
 /** @import { AimImageRecord } from '../../http/aim-view.ts' */
 
@@ -43,11 +43,11 @@ export function createFocusMeter() {
         (one, n) => `${n * (300 / kept)},${40 - (best > 0 ? 38 * Math.min(1, one / best) : 0)}`,
       );
       byId('focus-chart').replaceChildren(
-        svg(
+        s(
           'svg',
           { class: 'aim-chart', viewBox: '0 0 300 42', 'aria-hidden': 'true' },
-          svg('line', { class: 'is-enter', x1: 0, x2: 300, y1: 2, y2: 2 }),
-          svg('polyline', { class: 'is-signal', points: points.join(' ') }),
+          s('line', { class: 'is-enter', x1: 0, x2: 300, y1: 2, y2: 2 }),
+          s('polyline', { class: 'is-signal', points: points.join(' ') }),
         ),
       );
     },
@@ -74,10 +74,10 @@ export function showExposure({ dark, bright, histogram }) {
       width: 300 / histogram.length - 1,
       height: high,
     };
-    return svg('rect', { class: isClipped ? 'is-clipped' : 'is-bar', ...place });
+    return s('rect', { class: isClipped ? 'is-clipped' : 'is-bar', ...place });
   });
   byId('histogram').replaceChildren(
-    svg(
+    s(
       'svg',
       {
         class: 'aim-chart',
@@ -86,8 +86,8 @@ export function showExposure({ dark, bright, histogram }) {
         'aria-label': t('Brightness of the region, from black to white'),
       },
       ...bars,
-      svg('text', { x: 0, y: 72 }, t('black')),
-      svg('text', { x: 300, y: 72, 'text-anchor': 'end' }, t('white')),
+      s('text', { x: 0, y: 72 }, t('black')),
+      s('text', { x: 300, y: 72, 'text-anchor': 'end' }, t('white')),
     ),
   );
 }

@@ -1,7 +1,7 @@
 /** The signal of the trigger over the last seconds, with its thresholds as lines and a mark for each part. */
 import { percentOf } from '../shared/format.js';
 import { t } from '../shared/language.js';
-import { svg } from './svg.js';
+import { s } from '../shared/svg.js';
 
 const shownMs = 20_000;
 const height = 124;
@@ -56,8 +56,8 @@ export function createPresenceChart(box) {
       }
       /** @param {'enter' | 'leave'} name @param {number} share */
       const threshold = (name, share) => [
-        svg('line', { class: `is-${name}`, x1: left, x2: width, y1: yOf(share), y2: yOf(share) }),
-        svg(
+        s('line', { class: `is-${name}`, x1: left, x2: width, y1: yOf(share), y2: yOf(share) }),
+        s(
           'text',
           { x: left - 6, y: yOf(share) + (name === 'enter' ? 0 : 10), 'text-anchor': 'end' },
           `${name === 'enter' ? '▲' : '▽'} ${percentOf(share)}`,
@@ -74,17 +74,17 @@ export function createPresenceChart(box) {
           )
         : t('Parts counted in the last 20 seconds: {n}', { n: parts.length });
       box.replaceChildren(
-        svg(
+        s(
           'svg',
           { class: 'aim-chart', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': label },
-          svg('rect', { class: 'is-ground', x: left, y: 0, width: width - left, height: height - 20 }),
+          s('rect', { class: 'is-ground', x: left, y: 0, width: width - left, height: height - 20 }),
           ...(thresholds
             ? [...threshold('enter', thresholds.enter), ...threshold('leave', thresholds.leave)]
             : []),
-          svg('path', { class: 'is-signal', d: path || 'M0 0' }),
+          s('path', { class: 'is-signal', d: path || 'M0 0' }),
           ...parts.map((at) => {
             const x = xOf(at, now);
-            return svg('path', {
+            return s('path', {
               class: 'is-part',
               d: `M${x} ${height - 18}l-7 14h14zM${x} 0V${height - 20}`,
             });

@@ -15,6 +15,9 @@ import { minSide } from './region-box.js';
  * @property {Thresholds | undefined} thresholds undefined if the trigger has none
  */
 
+/** A state that was sent before the change may arrive after it, ms. */
+const settlingMs = 1_500;
+
 /** Four digits: less than a pixel of a large image. @param {number} value */
 const rounded = (value) => Math.round(value * 10_000) / 10_000;
 
@@ -44,6 +47,7 @@ export function createSettingsForm({ onRegion }) {
   /** @type {Thresholds | undefined} */
   let thresholds;
   let isSaving = false;
+  let savedAt = Number.NEGATIVE_INFINITY;
 
   /** @param {string} name */
   const field = (name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
@@ -68,6 +72,12 @@ export function createSettingsForm({ onRegion }) {
       write('leave', thresholds.leave);
     }
     byId('thresholds').hidden = !inForce.thresholds;
+    const [, recipe = ''] = /^recipes\.([^.]+)/.exec(inForce.regionSetting) ?? [];
+    byId('recipe').hidden = recipe === '';
+    setText(
+      byId('recipe'),
+      recipe && t('The recipe {recipe} has its own region: you change that one.', { recipe }),
+    );
     const isWrong = thresholds !== undefined && thresholds.leave >= thresholds.enter;
     if (isWrong) showProblem(t('“Has left below” must be less than “Arrives above”.'));
     const isChanged = isRegionChanged() || isThresholdChanged();
@@ -149,6 +159,7 @@ export function createSettingsForm({ onRegion }) {
       const { hash } = await get('api/v1/config');
       const answer = await patch('api/v1/config', { hash, changes });
       inForce = { ...inForce, region, thresholds };
+      savedAt = performance.now();
       setText(
         byId('done'),
         answer.changes.some((/** @type {{applies: string}} */ { applies }) => applies === 'restart')
@@ -185,6 +196,7 @@ export function createSettingsForm({ onRegion }) {
     },
     /** What the agent uses now. Values that are being changed stay. @param {InForce} next */
     showInForce(next) {
+      if (inForce?.camera === next.camera && performance.now() - savedAt < settlingMs) return;
       const wasChanged = inForce?.camera === next.camera && (isRegionChanged() || isThresholdChanged());
       inForce = next;
       if (!wasChanged && !isSaving) {

@@ -1,48 +1,11 @@
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
-import type { AimCamera } from '../../../agent/http/aim-channel.ts';
 import { aimRecord } from '../../../agent/http/aim-view.ts';
-import { monotonicMs } from '../../../models/run/monotonic.ts';
 import { readAim } from '../../rigs/aim-stream.ts';
 import { openStationRig } from '../../rigs/station.ts';
 import { makeTokens } from '../../rigs/tokens.ts';
+import { toldRegion as region, toldCamera } from '../../rigs/told-camera.ts';
 import { until } from '../../rigs/until.ts';
-
-const region = { x: 0.25, y: 0, width: 0.5, height: 1 };
-const figures = { focus: 12, dark: 0, bright: 0.5, histogram: Array(32).fill(1 / 32) };
-
-/** A camera that shows what the test tells it to. */
-function toldCamera() {
-  const viewers = new Set<Parameters<AimCamera['watch']>[0]>();
-  const state = {
-    up: true,
-    problem: '',
-    trigger: 'presence' as const,
-    region,
-    regionSetting: 'cameras.top.region',
-  };
-  return {
-    viewers,
-    state,
-    aim: (name: string): AimCamera | undefined =>
-      name !== 'top'
-        ? undefined
-        : {
-            watch(viewer) {
-              viewers.add(viewer);
-              return { [Symbol.dispose]: () => void viewers.delete(viewer) };
-            },
-            state: () => state,
-          },
-    image(bytes: number) {
-      const jpeg = Buffer.alloc(bytes, 1);
-      const size = { width: 960, height: 540 };
-      const frame = { width: 1920, height: 1080 };
-      for (const viewer of viewers)
-        viewer.image({ jpeg, size, frame, region, figures, capturedAt: Date.now() });
-    },
-  };
-}
 
 it('sends state, images, signal and parts, made once for all clients, only while there are any', async () => {
   const camera = toldCamera();
@@ -55,13 +18,11 @@ it('sends state, images, signal and parts, made once for all clients, only while
     await until(() => one.records.length > 0 && two.records.length > 0);
     expect(camera.viewers.size).toBe(1);
     expect(one.records[0]).toMatchObject({ kind: 'state', up: true, region, viewers: 1, dropped: 0 });
-    camera.image(5_000);
-    const [viewer] = camera.viewers;
+    camera.image(Buffer.alloc(5_000, 1));
     const mask = { width: 4, height: 3, mask: Uint8Array.from([1, 0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0]) };
-    const look = { at: monotonicMs(), state: 'part' as const, enter: 0.06, leave: 0.03, confirmed: true };
-    viewer!.looked({ ...look, share: 0.4, mask });
-    viewer!.looked({ ...look, state: 'learning' });
-    viewer!.found('top-1');
+    camera.look({ state: 'part', share: 0.4, mask });
+    camera.look({ state: 'learning' });
+    camera.found('top-1');
     for (const { records } of [one, two]) {
       await until(() => records.some(({ kind }) => kind === 'part'), { what: 'the part' });
       for (const { jpeg: _, ...record } of records) expect(aimRecord.parse(record)).toEqual(record);
@@ -124,7 +85,7 @@ it('drops images for a client that reads too slowly, disconnects it, and serves 
   const images = () => keen.records.filter(({ kind }) => kind === 'image').length;
   // 60 MB: more than all buffers of agent and kernel.
   for (let n = 1; n <= 300; n++) {
-    camera.image(200_000);
+    camera.image(Buffer.alloc(200_000, 1));
     await until(() => images() === n, { what: `image ${n}` });
   }
   expect(keen.records.filter(({ kind }) => kind === 'state').at(-1)).toMatchObject({ dropped: 0 });
