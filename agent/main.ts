@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 
 import { version } from '../config/package.ts';
+import { addAdapt } from './cli/adapt.ts';
 import { addAudit } from './cli/audit.ts';
 import { addBackup } from './cli/backup.ts';
 import { addBench } from './cli/bench.ts';
@@ -42,6 +43,7 @@ addModels(program);
 addDataset(program);
 addTrain(program);
 addStudy(program);
+addAdapt(program);
 addBackup(program);
 addRestore(program);
 addCalibrate(program);

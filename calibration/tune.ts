@@ -3,14 +3,16 @@
  * thresholds, and store it as a version that may be promoted or not. Each step is a call; details are in the imports.
  */
 import type { Config, TrainingConfig } from '../config/schema.ts';
-import { decodePicture } from '../models/prepare/decode.ts';
 import { onThisMachine } from '../models/run/providers.ts';
 import { openSession } from '../models/run/session.ts';
 import { withBaseInUse, withFrozenBase } from '../models/versions/pair.ts';
 import { openStore } from '../models/versions/store.ts';
+import { measureAdaptation, type RecentParts, withChanged } from './adapt/adaptation.ts';
+import { recentImages } from './adapt/recent.ts';
+import { judgedWithout } from './adapt/unadapted.ts';
 import { readDataset } from './dataset/dataset.ts';
 import type { LabelledFrame } from './dataset/frame.ts';
-import { readFrame } from './dataset/read-frame.ts';
+import { imageOfFrame } from './dataset/read-frame.ts';
 import { installTuned, tunedCandidate } from './finetune/candidate.ts';
 import { removeFineTuning } from './finetune/fine-tune.ts';
 import { judgedByActive } from './train/active.ts';
@@ -41,6 +43,8 @@ export interface TuneOptions {
   readonly seed?: number | undefined;
   /** A base to train on instead of the one in use. */
   readonly base?: string | undefined;
+  /** Trains for the change of light or focus that recent images show. */
+  readonly adaptTo?: RecentParts | undefined;
   /** Overrides `training` of the config. */
   readonly training?: Partial<TrainingConfig> | undefined;
   /** Who started it, for the record. */
@@ -72,7 +76,7 @@ export async function tune(
     storage,
     ...config
   }: Pick<Config, 'model' | 'labels' | 'thresholds' | 'storage' | 'training'>,
-  { seed = 1, base: baseName, training: over = {}, by }: TuneOptions,
+  { seed = 1, base: baseName, adaptTo, training: over = {}, by }: TuneOptions,
   { onProgress, onNotice, signal }: TuneDeps,
 ): Promise<Tuned> {
   const training = { ...config.training, ...over };
@@ -85,14 +89,27 @@ export async function tune(
   const { views, augment, hidden, escapeRate, falseRejectRate, costs } = training;
   // Dataset
   const dataset = await readDataset(storage.directory, onNotice);
-  const chosen = chooseFrames(dataset.frames, seed, onNotice);
-  const trainable = trainableAs(chosen, good);
+  const drawn = chooseFrames(dataset.frames, seed, onNotice);
+  const trainable = trainableAs(drawn, good);
 
   // Features
   const began = performance.now();
   await using session = await openSession({ ...onThisMachine(model), storageDirectory: storage.directory });
   const base = session.facts.manifest;
   const store = await openStore(storage.directory);
+  const adaptation =
+    adaptTo === undefined
+      ? undefined
+      : await measureAdaptation(drawn, await recentImages(adaptTo.images, onNotice), {
+          areUsual: adaptTo.areUsual,
+          store,
+          session,
+          good,
+          seed,
+          onProgress,
+          signal,
+        });
+  const chosen = adaptation ? withChanged(drawn, adaptation.change) : drawn;
   if (trainable === 'good parts') {
     const { falseAlarmRate } = training;
     const options = {
@@ -107,8 +124,8 @@ export async function tune(
     const { revision } = dataset;
     return await trainGoodOnly(session, chosen, { ...options, revision, onProgress, onNotice, signal });
   }
-  const mapsOf = throttled(async (frame: Pick<LabelledFrame, 'file'>) => {
-    return (await session.maps(await decodePicture(await readFrame(frame)))).maps;
+  const mapsOf = throttled(async (frame: Pick<LabelledFrame, 'file' | 'changed'>) => {
+    return (await session.maps(await imageOfFrame(frame))).maps;
   });
   const sizes = bothMaps(session);
   const cells = sizes && openGoodCells({ sizes, mapsOf, seed, projectedTo: valuesOfGoodCells });
@@ -162,7 +179,7 @@ export async function tune(
   );
   const frozen = placed?.head ?? features;
   const tuned = await tunedCandidate({
-    mode: training.fineTune,
+    mode: adaptation ? 'off' : training.fineTune,
     base: model.base,
     frozen,
     probe: features,
@@ -207,23 +224,35 @@ export async function tune(
     : chooseThresholds(heldOut, truth, good, targets, thresholds, part);
   const rules = { thresholds: limits.thresholds, good };
   const evaluation = evaluate(heldOut, truth, rules, [], part);
-  const learning = await learningOf({
-    examples: examples(({ views }) => views),
-    head,
-    heldOut,
-    rules,
-    seed,
-    signal,
-  });
+  const learning = adaptation
+    ? undefined
+    : await learningOf({
+        examples: examples(({ views }) => views),
+        head,
+        heldOut,
+        rules,
+        seed,
+        signal,
+      });
 
   // Gate
+  const unadapted =
+    adaptation &&
+    (await judgedWithout(
+      described.map(({ frame }) => frame),
+      examples(({ views }) => views),
+      features,
+      { seed, signal },
+    ));
   await using ofActive = openBaseOf(model, storage.directory);
-  const active = await judgedByActive(store, base, described, {
+  const judged = await judgedByActive(store, base, described, {
     mapsOf,
     ownBase: ofActive.lookWith,
     onNotice,
   });
-  const gate = judgeCandidate(rightOf(heldOut, truth), truth, active);
+  const active = judged && { ...judged, right: judged.right.map((right, i) => unadapted?.[i] ?? right) };
+  const gate =
+    (await adaptation?.refusal(head, session)) ?? judgeCandidate(rightOf(heldOut, truth), truth, active);
 
   const latencyMs = await latencyOf((image) => session.features(image), described[0]!.frame);
   const report = makeReport({
@@ -237,6 +266,7 @@ export async function tune(
     limits,
     evaluation,
     learning,
+    adaptation,
     good,
     active,
     gate,

@@ -394,6 +394,10 @@ export const errors = {
     remedy:
       'train without --fine-tune, or choose a convolutional base such as resnet50-embedded (qc-agent models list)',
   },
+  'adaptation-refused': {
+    exit: 1,
+    remedy: 'label some of the recent parts, then train; the active model version is unchanged',
+  },
   // HTTP
   'http-tokens-missing': {
     exit: 2,

@@ -126,6 +126,7 @@ function describe(version: string, report: Report): string[] {
   const against = active ? `; active version ${active.version}: ${percent(active.accuracy)}` : '';
   return [
     `candidate  ${version}: ${percent(accuracy)} correct on held-out parts (${frames} frames, ${folds} folds)${against}`,
+    ...(report.adaptation ? describeAdaptation(report.adaptation) : []),
     `escapes    ${rate(report.escapes, 'bad parts pass')}`,
     `rejects    ${rate(report.falseRejects, 'good parts fail')}`,
     `uncertain  ${rate(report.uncertain, 'parts')}`,
@@ -170,6 +171,20 @@ function withoutThresholds(
 
 const checkLine = ({ name, ok, sentence }: Report['checks'][number]) =>
   `${ok ? 'ok        ' : 'WARNING   '} ${name}: ${sentence}`;
+
+function describeAdaptation({
+  sentences,
+  recent,
+  before,
+  after,
+  unchanged,
+}: NonNullable<Report['adaptation']>): string[] {
+  const active = before === null ? '' : `, ${percent(before)} without adaptation`;
+  return [
+    ...sentences.map((sentence) => `change     ${sentence}`),
+    `adapted    labelled parts as the ${recent} recent images look: ${percent(after)} correct${active}; as they were: ${percent(unchanged)}`,
+  ];
+}
 
 function describeGoodOnly(
   version: string,

@@ -1,6 +1,7 @@
 /** A labelled frame; its pixels identify it. */
 import { createHash } from 'node:crypto';
 import type { Image } from '../../models/image.ts';
+import type { ImagingChange } from './imaging.ts';
 
 /** A labelled frame of the dataset, for training. */
 export interface LabelledFrame {
@@ -27,7 +28,18 @@ export interface LabelledFrame {
   /** ISO 8601 */
   readonly labelledAt: string;
   readonly labelledBy: string;
+  /** Set on a copy of a frame for training: its image after a change of light or focus. */
+  readonly changed?: { readonly from: string; readonly by: ImagingChange } | undefined;
 }
+
+/** A copy of a frame as it looks after a change of light or focus. It counts as the same part. */
+export function changedFrame(frame: LabelledFrame, change: ImagingChange): LabelledFrame {
+  const id = createHash('sha256').update(frame.id).update(JSON.stringify(change)).digest('hex');
+  return { ...frame, id, partId: partOf(frame), changed: { from: frame.id, by: change } };
+}
+
+/** A name for the part on a frame; a frame without one is a part of its own. */
+export const partOf = ({ id, partId }: LabelledFrame) => partId ?? id;
 
 /** sha256 over width, height and pixels, in hex: the same image has the same id in any file format. */
 export function frameId({ width, height, data }: Image): string {

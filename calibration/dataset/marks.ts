@@ -37,13 +37,14 @@ export async function placesOf(
 
 /** The defects of all frames with defects, by id; damaged lines are skipped. */
 export async function placesOfFrames(
-  frames: readonly Pick<LabelledFrame, 'id' | 'label'>[],
+  frames: readonly Pick<LabelledFrame, 'id' | 'label' | 'changed'>[],
   annotations: AnnotationIndex,
   good: readonly string[],
 ): Promise<ReadonlyMap<string, readonly Place[]>> {
   const found = new Map<string, readonly Place[]>();
   for (const frame of frames) {
-    const annotation = annotations.ids.has(frame.id) ? await annotations.read(frame.id) : undefined;
+    const marked = frame.changed?.from ?? frame.id;
+    const annotation = annotations.ids.has(marked) ? await annotations.read(marked) : undefined;
     const places = annotation ? await placesOf(frame, annotation.shapes, good) : [];
     if (places.length > 0) found.set(frame.id, places);
   }

@@ -12,8 +12,7 @@ import type { Base } from '../../models/base.ts';
 import { makeFolders } from '../../models/disk/folders.ts';
 import { probabilitiesFrom } from '../../models/head.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
-import { decodePicture } from '../../models/prepare/decode.ts';
-import { readFrame } from '../dataset/read-frame.ts';
+import { imageOfFrame } from '../dataset/read-frame.ts';
 import type { HeldOutFeatures } from '../train/familiar.ts';
 import type { FrameFeatures } from '../train/features.ts';
 import { balanced, penalties, squaredError, type TrainedHead } from '../train/fit.ts';
@@ -87,7 +86,7 @@ export async function fineTune(options: FineTuneOptions): Promise<FineTuned> {
   for (let i = entries.count; i < described.length; i++) {
     signal?.throwIfAborted();
     onProgress('computing maps', i, described.length);
-    await entries.add(await entryOf(await decodePicture(await readFrame(described[i]!.frame))));
+    await entries.add(await entryOf(await imageOfFrame(described[i]!.frame)));
   }
 
   await using trainer = await openTrainer({ block, entries, classes, batch, threads: 0, rates });

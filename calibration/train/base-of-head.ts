@@ -2,13 +2,12 @@
 import type { ModelConfig } from '../../config/schema.ts';
 import type { Image } from '../../models/image.ts';
 import type { HeadManifest } from '../../models/manifest.ts';
-import { decodePicture } from '../../models/prepare/decode.ts';
 import { onThisMachine } from '../../models/run/providers.ts';
 import type { FeatureMaps } from '../../models/run/runner.ts';
 import { openSession, type Session } from '../../models/run/session.ts';
 import { baseForIn } from '../../models/versions/pair.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
-import { readFrame } from '../dataset/read-frame.ts';
+import { imageOfFrame } from '../dataset/read-frame.ts';
 import { throttled } from './throttle.ts';
 
 /** What a base computes for a frame; the maps only if they are needed. */
@@ -33,7 +32,7 @@ export function openBaseOf(model: ModelConfig, storageDirectory: string): BaseOf
       const both = throttled((image: Image) => open.maps(image));
       const features = throttled((image: Image) => open.features(image));
       return async (frame, withMaps) => {
-        const image = await decodePicture(await readFrame(frame));
+        const image = await imageOfFrame(frame);
         return withMaps ? await both(image) : { features: await features(image) };
       };
     },

@@ -5,14 +5,13 @@
 import { type Cells, cellsOfMaps } from '../../models/cells.ts';
 import type { Image } from '../../models/image.ts';
 import { packHalf, unpackHalf } from '../../models/onnx/tensors.ts';
-import { decodePicture } from '../../models/prepare/decode.ts';
 import type { FeatureMaps } from '../../models/run/runner.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
-import { readFrame } from '../dataset/read-frame.ts';
+import { imageOfFrame } from '../dataset/read-frame.ts';
 import type { KeptCells, PackedCells } from './kept-cells.ts';
 import { viewOf } from './views.ts';
 
-type Frame = Pick<LabelledFrame, 'id' | 'file'>;
+type Frame = Pick<LabelledFrame, 'id' | 'file' | 'changed'>;
 
 export interface CellCache {
   /** Stores the cells of a view that was just computed. @param image size of view 0 */
@@ -52,7 +51,7 @@ export function openCellCache({ mapsOf, disk, maxBytes = 384e6, signal }: CellCa
   const keyOf = ({ id }: Frame, view: number) => `${id}/${view}`;
 
   async function imageOf(frame: Frame): Promise<Image> {
-    if (last?.id !== frame.id) last = { id: frame.id, image: await decodePicture(await readFrame(frame)) };
+    if (last?.id !== frame.id) last = { id: frame.id, image: await imageOfFrame(frame) };
     return last.image;
   }
 

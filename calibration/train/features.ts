@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { makeFolders } from '../../models/disk/folders.ts';
 import type { Image } from '../../models/image.ts';
 import type { BaseManifest } from '../../models/manifest.ts';
-import { decodePicture } from '../../models/prepare/decode.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
-import { readFrame } from '../dataset/read-frame.ts';
+import { imageOfFrame } from '../dataset/read-frame.ts';
 import { statisticsOf, statisticsSize } from './statistics.ts';
 import { viewOf } from './views.ts';
 
@@ -68,7 +67,7 @@ export async function describeFrames(
       const key = keyOf(frame.id, view);
       let values = known.get(key);
       if (!values) {
-        image ??= await decodePicture(await readFrame(frame));
+        image ??= await imageOfFrame(frame);
         values = new Float32Array(size + statisticsSize);
         values.set(await featuresOf(await viewOf(image, view), { frame, view, whole: image }));
         if (view === 0) values.set(statisticsOf(image), size);

@@ -8,7 +8,7 @@ import type { FeatureMaps } from '../../models/run/runner.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
 import { mixSeeds, type Random, seededRandom } from './random.ts';
 
-type Frame = Pick<LabelledFrame, 'id' | 'file'>;
+type Frame = Pick<LabelledFrame, 'id' | 'file' | 'changed'>;
 
 export interface GoodCells {
   /** Keeps the cells of a frame whose maps were just computed, if there is room. */

@@ -7,12 +7,11 @@ import { argmax } from '../../models/argmax.ts';
 import { anomalyScoreOf, familiarityOfScore, type GoodMemory } from '../../models/good-memory.ts';
 import type { Image } from '../../models/image.ts';
 import { encodeGoodMemory } from '../../models/onnx/memory-graph.ts';
-import { decodePicture } from '../../models/prepare/decode.ts';
 import type { Session } from '../../models/run/session.ts';
 import type { Thresholds } from '../../models/verdict.ts';
 import type { Store } from '../../models/versions/store.ts';
 import type { LabelledFrame } from '../dataset/frame.ts';
-import { readFrame } from '../dataset/read-frame.ts';
+import { imageOfFrame } from '../dataset/read-frame.ts';
 import { countLabels } from './choose-frames.ts';
 import { drawEvenly } from './draw.ts';
 import { describeFrames } from './features.ts';
@@ -79,8 +78,8 @@ export async function trainGoodOnly(
   // Features and cells, from one run of the base
   const began = performance.now();
   const look = throttled((image: Image) => session.maps(image));
-  const mapsOf = async (frame: Pick<LabelledFrame, 'file'>) =>
-    (await look(await decodePicture(await readFrame(frame)))).maps;
+  const mapsOf = async (frame: Pick<LabelledFrame, 'file' | 'changed'>) =>
+    (await look(await imageOfFrame(frame))).maps;
   const cells = openGoodCells({ sizes, mapsOf, seed });
   const described = await describeFrames(chosen, {
     storageDirectory,

@@ -1,5 +1,6 @@
 /** Builds the report of a candidate from its measurements. Pure. */
 import type { Probabilities } from '../../models/verdict.ts';
+import type { ImagingChange } from '../dataset/imaging.ts';
 import type { JudgedByActive } from './active.ts';
 import { forgetting, negativeTransfer, overFitting, shareOf } from './checks.ts';
 import { countLabels } from './choose-frames.ts';
@@ -30,8 +31,12 @@ export interface Measured {
   readonly evaluation: Evaluation;
   /** Labels that mean a good part. */
   readonly good: readonly string[];
-  /** What more labels would bring. */
+  /** What more labels would bring; undefined for an adapted head. */
   readonly learning: Report['learning'];
+  /** The change of light or focus that it was trained for. */
+  readonly adaptation:
+    | { readonly sentences: readonly string[]; readonly recent: number; readonly change: ImagingChange }
+    | undefined;
   readonly active: JudgedByActive | undefined;
   readonly gate: Gate;
   /** Undefined if it was not tried. */
@@ -40,6 +45,8 @@ export interface Measured {
   readonly facts: Pick<Report, 'revision' | 'seed' | 'augment' | 'hidden' | 'latencyMs'>;
   readonly ms: { readonly features: number; readonly training: number };
 }
+
+type ReportedAdaptation = NonNullable<Report['adaptation']>;
 
 const maxWorst = 24;
 
@@ -56,6 +63,7 @@ export function makeReport(measured: Measured): Report {
     limits,
     evaluation,
     learning,
+    adaptation,
     good,
     active,
     gate,
@@ -86,6 +94,7 @@ export function makeReport(measured: Measured): Report {
     ...(places && { places: placesOf(places) }),
     ...(goodParts && { goodParts }),
     ...(fineTuning && { fineTuning }),
+    ...(adaptation && { adaptation: adaptationOf(adaptation, described, right, active) }),
     penalty: head.penalty,
     temperature: head.temperature,
     doubt: head.doubt,
@@ -110,6 +119,24 @@ export function makeReport(measured: Measured): Report {
     worst: worstMistakes(described, heldOut),
     latencyMs: facts.latencyMs,
     seconds: { features: seconds(ms.features), training: seconds(ms.training) },
+  };
+}
+
+/** Accuracy on the images after the change, without adaptation and with it. */
+function adaptationOf(
+  { change, sentences, recent }: NonNullable<Measured['adaptation']>,
+  described: readonly FrameFeatures[],
+  right: readonly boolean[],
+  active: JudgedByActive | undefined,
+): ReportedAdaptation {
+  const isChanged = described.map(({ frame }) => frame.changed !== undefined);
+  return {
+    change: { gain: [...change.gain], offset: [...change.offset], blur: change.blur },
+    sentences: [...sentences],
+    recent,
+    before: active ? shareOf(active.right.filter((_, i) => isChanged[i] && active.known[i])) : null,
+    after: shareOf(right.filter((_, i) => isChanged[i])),
+    unchanged: shareOf(right.filter((_, i) => !isChanged[i])),
   };
 }
 

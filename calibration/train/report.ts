@@ -70,6 +70,27 @@ export const reportSchema = z.object({
     .describe(
       'memory of good parts that parts called good are compared with; absent with too few good parts or defects, or a base without maps',
     ),
+  adaptation: z
+    .object({
+      sentences: z.array(z.string()).describe('what has changed, for the operator'),
+      recent: count.describe('recent images that the change was measured on'),
+      change: z
+        .object({
+          gain: z.array(z.number()).describe('[3], of red, green and blue'),
+          offset: z.array(z.number()).describe('[3], in steps of 0 to 255'),
+          blur: z.number().describe('standard deviation of the blur, as a share of the shorter side'),
+        })
+        .describe('what was done to copies of the labelled images'),
+      before: share
+        .nullable()
+        .describe(
+          'accuracy on these copies without adaptation: of heads trained on the unchanged images of other parts',
+        ),
+      after: share.describe('accuracy of this version on these copies, held out'),
+      unchanged: share.describe('accuracy of this version on the labelled images themselves, held out'),
+    })
+    .optional()
+    .describe('of a version that was trained for a change of light or focus (qc-agent adapt)'),
   goodOnly: z
     .object({
       parts: count.describe('good parts in the memory'),

@@ -49,6 +49,12 @@ if (process.argv[2] === 'good-only') {
   process.exit(process.exitCode);
 }
 
+if (process.argv[2] === 'adaptation') {
+  process.argv.splice(2, 1);
+  await import('./adaptation.ts');
+  process.exit(process.exitCode);
+}
+
 const names = benchmarks.map(({ name }) => name);
 const usage = `Usage: npm run bench -- [NAMES] [OPTIONS]
 
@@ -62,8 +68,8 @@ Options:
   --precision fp32|int8   one precision only
   --json FILE             write the figures to a file
 
-\`npm run bench -- heads --help\` and \`good-only --help\` describe the benchmarks of heads from few labels and from good parts alone,
-which have options of their own.
+\`npm run bench -- heads --help\`, \`good-only --help\` and \`adaptation --help\` describe the benchmarks of heads from few labels, from good
+parts alone, and after a change of light or focus, which have options of their own.
 
 Most of them need Linux, ffmpeg and GStreamer's RTSP server.
 
