@@ -101,7 +101,13 @@ export async function measureAdaptation(
     if (!image) continue;
     const k = head.labels.indexOf(frame.label);
     const seen = hellinger((await look(head, image)).features);
-    known.push({ frame, image, imaging: imagingOf(image), weight: shares[k]! / counts[k]!, features: seen });
+    known.push({
+      frame,
+      read: () => imageOfFrame(frame),
+      imaging: imagingOf(image),
+      weight: shares[k]! / counts[k]!,
+      features: seen,
+    });
   }
   if (known.length < 2) throw refused('there are no labelled images to compare with', 'label more parts');
 

@@ -3,8 +3,9 @@ import type { Image } from '../../models/image.ts';
 import { changeImage, type Imaging, type ImagingChange, imagingOf } from '../dataset/imaging.ts';
 
 export interface Known {
-  readonly image: Image;
   readonly imaging: Imaging;
+  /** Its pixels; called for some images only. */
+  readonly read: () => Promise<Image>;
   /** Share of the recent parts that are like this one; the shares need not sum to 1. */
   readonly weight: number;
 }
@@ -47,9 +48,10 @@ export async function estimateChange(known: readonly Known[], recent: readonly I
 
   const detailNow = meanOf(now, ({ detail }) => detail);
   const sample = spacedOut(known, blurred);
+  const images = await Promise.all(sample.map(({ read }) => read()));
   const detailAt = async (blur: number) => {
     const details: number[] = [];
-    for (const { image } of sample) {
+    for (const image of images) {
       details.push(imagingOf(await changeImage(image, { ...light, blur })).detail);
     }
     const weights = sample.map(({ weight }) => weight);

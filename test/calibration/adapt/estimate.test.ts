@@ -22,7 +22,8 @@ function textured(seed: number): Image {
 
 const same: ImagingChange = { gain: [1, 1, 1], offset: [0, 0, 0], blur: 0 };
 const images = (from: number, count: number) => Array.from({ length: count }, (_, i) => textured(from + i));
-const known = images(1, 40).map((image) => ({ image, imaging: imagingOf(image), weight: 1 }));
+const knownOf = (image: Image) => ({ read: async () => image, imaging: imagingOf(image), weight: 1 });
+const known = images(1, 40).map(knownOf);
 
 async function estimated(change: ImagingChange) {
   const recent: Image[] = [];
@@ -76,7 +77,7 @@ describe('the change of light and focus between two sets of parts', () => {
     // Half of the labelled parts are brighter; all of the recent ones are.
     const bright = images(2_000, 40).map((image) => {
       const lit = { ...image, data: image.data.map((value) => Math.min(255, value + 40)) };
-      return { image: lit, imaging: imagingOf(lit), weight: 1 };
+      return knownOf(lit);
     });
     const both = [...known.map((one) => ({ ...one, weight: 0.01 })), ...bright];
     const recent = images(3_000, 40).map(({ data, ...size }) =>
