@@ -9,10 +9,25 @@ export interface Finding {
   readonly at: 'key' | 'value';
   readonly what: string;
   readonly remedy: string;
+  /** The key that an unknown key seems to mean. */
+  readonly meant?: string;
 }
 
+/**
+ * The findings in all issues. A key that is missing because its name is misspelt is one finding, not two.
+ */
+export function explainAll(issues: readonly z.core.$ZodIssue[], root: unknown): Finding[] {
+  const found = issues.flatMap((issue) => explain(issue, root));
+  const meant = new Set(
+    found.flatMap(({ path, meant }) => (meant === undefined ? [] : [beside(path, meant)])),
+  );
+  return found.filter(({ path }) => !(meant.has(path.join('.')) && valueAt(root, path) === undefined));
+}
+
+const beside = (path: Path, key: string) => [...path.slice(0, -1), key].join('.');
+
 /** The findings in one issue of `configSchema`; `root` is what was checked. Never quotes a secret. */
-export function explain(issue: z.core.$ZodIssue, root: unknown): Finding[] {
+function explain(issue: z.core.$ZodIssue, root: unknown): Finding[] {
   const path = issue.path.map((segment) => (typeof segment === 'symbol' ? String(segment) : segment));
   const node = nodeAt(path);
   const found = valueAt(root, path);
@@ -81,9 +96,13 @@ function unknownKey(path: Path, root: unknown): Finding {
       : home
         ? `unknown key here; it belongs under ${home}`
         : 'unknown key',
-    remedy: near ? `write ${near}` : home ? 'check the indentation' : `allowed here: ${known.join(', ')}`,
+    remedy: near ? `write ${near}` : home ? 'check the indentation' : allowedText(known),
+    ...(near && { meant: near }),
   };
 }
+
+const allowedText = (known: readonly string[]) =>
+  known.length === 0 ? 'remove it: nothing may be written here' : `allowed here: ${known.join(', ')}`;
 
 const kindOf = (variant: KeyNode) => variant.properties?.kind?.const;
 

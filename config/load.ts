@@ -5,7 +5,7 @@ import { cameraSchema } from './camera-schema.ts';
 import { check } from './check.ts';
 import { readDocument } from './document.ts';
 import { type Environment, overlayEnvironment } from './environment.ts';
-import { explain } from './explain.ts';
+import { explainAll } from './explain.ts';
 import { httpSchema } from './http-schema.ts';
 import { modelSchema } from './model-schema.ts';
 import { mqttSchema } from './mqtt-schema.ts';
@@ -89,9 +89,8 @@ function load({ file, text }: ConfigText, env: Environment, onWarning: (text: st
     });
   }
   const parsed = check(configSchema, raw);
-  for (const issue of parsed.error?.issues ?? []) {
-    for (const { path, at, what, remedy } of explain(issue, raw))
-      problems.push({ where: where(path, at), key: path.join('.'), what, remedy });
+  for (const { path, at, what, remedy } of explainAll(parsed.error?.issues ?? [], raw)) {
+    problems.push({ where: where(path, at), key: path.join('.'), what, remedy });
   }
   const resolved = resolveSections(raw, scope);
   if (!parsed.success || problems.length > 0) throw new ConfigError(inOrder(firstOfEach(problems)));

@@ -74,6 +74,8 @@ class Feed implements CameraFeed {
   #lastActiveAt = performance.now();
   #up = false;
   #wasUp = false;
+  /** Why it was down the last time. */
+  #lostBecause = '';
   #reason = 'connecting';
   #newest: Frame | undefined;
   readonly #lateness: Lateness;
@@ -278,9 +280,16 @@ class Feed implements CameraFeed {
     this.#up = true;
     this.#reason = '';
     this.#observer.up(this.camera);
-    if (this.#wasUp) this.#observer.reconnected(this.camera);
+    const fields = {
+      ...(this.#size && { cameraSize: sizeText(this.#size) }),
+      decodedSize: sizeText(image),
+    };
+    if (this.#wasUp) {
+      this.#observer.reconnected(this.camera);
+      // As seldom as the fault itself, if it repeats.
+      this.#faults.info(`the camera is up again after: ${this.#lostBecause}`, fields);
+    } else this.#log.info(fields, 'the camera is up');
     this.#wasUp = true;
-    this.#log.info({ width: image.width, height: image.height }, 'the camera is up');
   }
 
   #lost(error: unknown, waitMs: number, credentials: Credentials): void {
@@ -291,6 +300,7 @@ class Feed implements CameraFeed {
     // Set before observers are notified: they read it.
     this.#up = false;
     const refused = isLoginRefused(known);
+    this.#lostBecause = known.message;
     this.#reason = refused ? `${known.line}; ${nextLogin(credentials, waitMs)}` : known.line;
     this.#observer.fault(this.camera, known.code);
     const fields = { code: known.code, retryInMs: waitMs };
@@ -302,3 +312,6 @@ class Feed implements CameraFeed {
     this.#observer.down(this.camera, known.code, this.#reason);
   }
 }
+
+const sizeText = ({ width, height }: { readonly width: number; readonly height: number }) =>
+  `${width} × ${height}`;

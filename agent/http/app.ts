@@ -22,6 +22,7 @@ import { addChallenge } from './routes/challenge.ts';
 import { addClassify } from './routes/classify.ts';
 import { addCommands } from './routes/commands.ts';
 import { addConfig } from './routes/config.ts';
+import { addDocs } from './routes/docs.ts';
 import { addEvents } from './routes/events.ts';
 import { addEvidence } from './routes/evidence.ts';
 import { addHealth } from './routes/health.ts';
@@ -74,6 +75,7 @@ export function buildApp(config: HttpConfig, access: AccessFiles, deps: HttpDeps
     if (deps.calibration) {
       addCalibration(routes, { calibration: deps.calibration, errorBody, whoIs: personOf });
     }
+    await addDocs(routes);
     await addPage(routes);
   });
 }

@@ -15,6 +15,7 @@ import { buildServer } from '../http/app.ts';
 import { openServer } from '../http/http.ts';
 import { addAudit } from '../http/routes/audit.ts';
 import { addConfig } from '../http/routes/config.ts';
+import { addDocs } from '../http/routes/docs.ts';
 import { addPage } from '../http/routes/page.ts';
 import { addSetup } from '../http/routes/setup.ts';
 import { createToken } from '../http/tokens.ts';
@@ -67,6 +68,7 @@ export async function runFirstSetup(options: FirstRunOptions, signal: AbortSigna
       addConfig(routes, draft);
       addSetup(routes, tools);
       addAudit(routes, { audit });
+      await addDocs(routes);
       await addPage(routes, (name) => pages.test(name));
       routes.get('/', { config: { role: 'open' }, schema: { hide: true } }, (_request, reply) =>
         reply.redirect('setup.html', 303),

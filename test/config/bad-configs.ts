@@ -23,6 +23,22 @@ export const badConfigs: readonly BadConfig[] = [
     remedy: /write region/,
   },
   {
+    kind: 'a mistyped key that is required',
+    yaml: 'station: s\ncameras:\n  top:\n    ulr: rtsp://h/a\n',
+    line: 4,
+    key: 'cameras.top.ulr',
+    what: /unknown key; did you mean url\?/,
+    remedy: /write url/,
+  },
+  {
+    kind: 'a mistyped section that is required',
+    yaml: 'station: s\ncamera:\n  top: {url: rtsp://h/a}\n',
+    line: 2,
+    key: 'camera',
+    what: /unknown key; did you mean cameras\?/,
+    remedy: /write cameras/,
+  },
+  {
     kind: 'a mistyped section',
     yaml: root('mqqt: {}'),
     line: 5,

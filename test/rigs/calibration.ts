@@ -76,7 +76,12 @@ const idle: TrainingView = { ...idleJob, secondsLeft: null, version: null, notic
  * @param offered number of parts that wait for a label
  * @param isNew without a model, and only good parts are labelled
  */
-export function createCalibrationRig({ labelled = 24, offered = 30, isNew = false } = {}): CalibrationRig {
+export function createCalibrationRig({
+  labelled = 24,
+  offered = 30,
+  isNew = false,
+  labels: more = [] as readonly string[],
+} = {}): CalibrationRig {
   let training = idle;
   let frames = new Map<string, Frame>();
   let versions = isNew ? [] : [versionOf('2026-11-23.1', 0.93), versionOf('2026-11-22.1', 0.88)];
@@ -195,7 +200,7 @@ export function createCalibrationRig({ labelled = 24, offered = 30, isNew = fals
     studies: createStudies(join(tmpdir(), 'qc-no-studies'), { good: () => ['good'], frames: async () => [] }),
     async overview(author) {
       const last = lastOf(author);
-      const counts = new Map([['good', 0]]);
+      const counts = new Map(['good', ...more].map((label) => [label, 0]));
       for (const { label } of frames.values()) counts.set(label, (counts.get(label) ?? 0) + 1);
       return {
         calibrating: rig.calibrating,

@@ -20,8 +20,14 @@ const open = new Set([
   'login/login.js',
   'login/login.css',
   'shared/base.css',
+  'shared/controls.css',
+  'shared/layout.css',
+  'shared/dialog.js',
   'shared/dom.js',
+  'shared/help.js',
   'shared/language.js',
+  'shared/page-tools.js',
+  'shared/theme.js',
   'icon.svg',
 ]);
 const languages = 'languages/';

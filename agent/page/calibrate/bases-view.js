@@ -166,7 +166,7 @@ function baseCard(base, onSwitch) {
           class: 'button',
           type: 'button',
           data: { needs: 'engineer' },
-          'aria-label': t('Switch to {name}', { name }),
+          'aria-label': t('Switch to it: {name}', { name }),
           onclick: () => onSwitch(name),
         },
         t('Switch to it …'),

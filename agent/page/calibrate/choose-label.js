@@ -23,6 +23,7 @@ export async function chooseLabel(title, labels) {
     const label = buttons.labelOf(event);
     if (label !== undefined) onPick(label);
     else if (event.key.toLowerCase() === 'n') buttons.focusField();
+    else if (event.key.toLowerCase() === 'f') buttons.focusSearch();
     else return;
     event.preventDefault();
   };

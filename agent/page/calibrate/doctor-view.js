@@ -211,7 +211,7 @@ const keyOf = ({ kind, frames, suggestion }) => `${kind} ${frames.join(' ')} ${s
 function repairCard(finding, left, answer) {
   const { text, frames, suggestion, beside } = finding;
   const id = frames[0] ?? '';
-  const frame = h('div', { class: 'look-frame' });
+  const frame = h('div', { class: 'look-frame on-image' });
   const why = heatMapButton();
   const box = createImageBox(frame, why);
   box.showText(h('p', {}, t('Loading the image …')));

@@ -32,7 +32,7 @@ export async function openFrameViewer(frames, index, options) {
   const { labels, relabel, mark, announce = () => {} } = options;
   const title = h('h2', {});
   const facts = h('p', { class: 'hint' });
-  const imageFrame = h('div', { class: 'look-frame' });
+  const imageFrame = h('div', { class: 'look-frame on-image' });
   const why = heatMapButton();
   /** @type {MarksView['areas']} */
   let areas = [];
@@ -167,6 +167,7 @@ export async function openFrameViewer(frames, index, options) {
     else if (event.key === 'ArrowRight') step(1);
     else if (event.key.toLowerCase() === 'w') void box.toggleHeatMap();
     else if (event.key.toLowerCase() === 'n') buttons?.focusField();
+    else if (event.key.toLowerCase() === 'f') buttons?.focusSearch();
     else if (event.key.toLowerCase() === 'm' && !marking.hidden) setMarking(!isMarking);
     else if (event.key.toLowerCase() === 'z' && isMarking) layer.undo();
     else return;

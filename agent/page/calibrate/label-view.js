@@ -3,6 +3,7 @@ import { ApiError, connection, errorText, get, post } from '../shared/api-client
 import { confirm } from '../shared/dialog.js';
 import { byId, h, setText } from '../shared/dom.js';
 import { ageOf, capital, listed, percentOf } from '../shared/format.js';
+import { explanation, terms } from '../shared/help.js';
 import { fromAgent, t, tn } from '../shared/language.js';
 import { user } from '../shared/user.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
@@ -105,6 +106,7 @@ export function createLabelView({ overview, changes, toasts, announce }) {
   };
   const buttons = createLabelButtons({ onPick: label });
   byId('label-buttons').append(buttons.element);
+  byId('tally').after(explanation(terms.model(), terms.uncertain(), terms.unfamiliar()));
   skipButton.addEventListener('click', skip);
   /** Of the part on the screen, the marks come first. */
   const undo = () => (layer.canUndo ? layer.undo() : void changes.undo());
@@ -259,6 +261,7 @@ export function createLabelView({ overview, changes, toasts, announce }) {
       }
       const key = event.key.toLowerCase();
       if (key === 'n') buttons.focusField();
+      else if (key === 'f') buttons.focusSearch();
       else if (key === 'w') void box.toggleHeatMap();
       else if (event.repeat) return false;
       else if (key === 's' || key === ' ') skip();

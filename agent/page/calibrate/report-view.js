@@ -2,6 +2,7 @@
 import { errorText, frameThumbnailPath, get } from '../shared/api-client.js';
 import { h } from '../shared/dom.js';
 import { capital, percentOf } from '../shared/format.js';
+import { explanation, terms } from '../shared/help.js';
 import { fromAgent, t } from '../shared/language.js';
 import { openFrameViewer } from './frame-viewer.js';
 import { learningPanel } from './learning-panel.js';
@@ -115,6 +116,7 @@ function ratesPanel(report) {
           ),
         ),
     promiseList(promise),
+    explanation(terms.threshold(), terms.uncertain(), terms.unfamiliar()),
   );
 }
 

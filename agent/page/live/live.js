@@ -1,6 +1,7 @@
 /** The live page: follows the agent's events and passes each one to the parts of the page that show it. */
 import { byId } from '../shared/dom.js';
 import { followEvents } from '../shared/events.js';
+import { explanation, terms } from '../shared/help.js';
 import { t } from '../shared/language.js';
 import { checkSession, showUser } from '../shared/user.js';
 import { labelOf, verdictWords } from '../shared/verdicts.js';
@@ -97,6 +98,7 @@ function announce(result) {
   });
 }
 
+byId('recent-title').after(explanation(terms.threshold(), terms.uncertain(), terms.unfamiliar()));
 await showUser();
 followEvents('api/v1/events', {
   onConnection(isUp) {

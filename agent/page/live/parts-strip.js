@@ -72,7 +72,7 @@ function thumbnail(result, template) {
   image.src = evidenceImagePath(resultId);
   const correct = find(item, '.thumb-correct', HTMLAnchorElement);
   correct.href = `calibrate.html#label/${resultId}`;
-  correct.setAttribute('aria-label', t('Wrong? Fix the label of part {part}', { part: partId }));
+  correct.setAttribute('aria-label', t('Wrong? Fix it: part {part}', { part: partId }));
   correct.hidden = false;
   return item;
 }

@@ -38,7 +38,7 @@ function storedLanguage() {
 export const languages = [english, ...((await load('index.json')) ?? [])];
 
 /** The choice of the user on this browser, undefined to follow the browser's settings. */
-const chosenLanguage = languages.find((tag) => tag === storedLanguage());
+export const chosenLanguage = languages.find((tag) => tag === storedLanguage());
 
 /** The language of the page. */
 export const language =
@@ -61,6 +61,13 @@ const catalogue = {
 const plurals = new Intl.PluralRules(language);
 const englishPlurals = new Intl.PluralRules(english);
 const numbers = new Intl.NumberFormat(locale);
+
+/** Keeps the choice in this browser and loads the page again. @param {string | undefined} tag undefined: as the browser is set */
+export function useLanguage(tag) {
+  if (tag === undefined) localStorage.removeItem(storageKey);
+  else localStorage.setItem(storageKey, tag);
+  location.reload();
+}
 
 /** @typedef {Record<string, string | number>} Values */
 
@@ -111,14 +118,17 @@ export function fromAgent(text) {
 }
 
 /** Decimal points as in the language of the page. @param {string} text */
-const localNumbers = (text) =>
-  /^[+−-]?\d+(\.\d+)?$/.test(text)
-    ? new Intl.NumberFormat(locale, {
-        minimumFractionDigits: text.split('.')[1]?.length ?? 0,
-        maximumFractionDigits: 20,
-        useGrouping: false,
-      }).format(Number(text.replace('−', '-')))
-    : text;
+function localNumbers(text) {
+  const [, number = '', unit = ''] = /^([+-]?\d+(?:\.\d+)?)( %)?$/.exec(text) ?? [];
+  if (number === '') return text;
+  const digits = number.split('.')[1]?.length ?? 0;
+  const format = new Intl.NumberFormat(locale, {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+    useGrouping: false,
+  });
+  return `${format.format(Number(number))}${unit}`;
+}
 
 /** What happened, by its error code. @param {string} code @param {string} message in English, used if nothing is better */
 export function errorMessage(code, message) {

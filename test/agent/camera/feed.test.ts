@@ -69,6 +69,9 @@ it.skipIf(missing)(
     server = await openGstRtsp({ user: 'qc', password: 'geheim', port });
     expect(await feed.next(signal)).toMatchObject({ kind: 'frame' });
     expect(said).toContain('reconnected');
+    const text = lines.join('');
+    expect(text).toMatch(/"cameraSize":"\d+ × \d+","decodedSize":"\d+ × \d+","msg":"the camera is up"/);
+    expect(text).toMatch(/the camera is up again after: .*closed the connection/);
     await server[Symbol.asyncDispose]();
     expect(lines.join('')).not.toMatch(/geheim|qc@/);
   },

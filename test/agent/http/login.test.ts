@@ -66,7 +66,7 @@ describe.skipIf(browserMissing)('the log-in page in a browser', () => {
     const recorded = rig.recorded.length;
     for (const key of ['1', 's', 'z', 'Delete']) await page.keyboard.press(key);
     await page.getByRole('link', { name: /^Train/ }).click();
-    await page.getByText('Labelled parts').waitFor();
+    await page.getByRole('heading', { name: 'Labelled parts' }).waitFor();
     expect(await page.locator('#train-form').isVisible()).toBe(false);
     await page.getByRole('link', { name: 'History' }).click();
     await page.getByRole('button', { name: 'Report' }).first().waitFor();

@@ -40,7 +40,11 @@ describe('the texts of the page', () => {
   it.each(languageTags())('%s.json translates only texts and codes that the agent has', (tag) => {
     const { server, errors: byCode } = catalogueOf(tag);
     const code = sources.map((file) => skeletonOf(readFileSync(file, 'utf8'))).join('\n');
-    expect(Object.keys(server).filter((text) => !code.includes(skeletonOf(text)))).toEqual([]);
+    const isMade = (text: string) =>
+      skeletonOf(text)
+        .split('{}')
+        .every((piece) => code.includes(piece.trim()));
+    expect(Object.keys(server).filter((text) => !isMade(text))).toEqual([]);
     expect(Object.keys(byCode).filter((one) => !(one in errors))).toEqual([]);
   });
 
