@@ -58,19 +58,23 @@ export async function openChallenge(config: ChallengeConfig, deps: ChallengeDeps
   const tested = config.cameras ?? Object.keys(deps.cameras);
   let record: ChallengeRecord = emptyRecord;
   let run: Run | undefined;
+  let isStarting = false;
   let saving: Promise<unknown> = Promise.resolve();
   let told = '';
 
   /** Durable once it resolves; writes keep their order. @throws file system errors */
-  function save(next: ChallengeRecord): Promise<void> {
-    record = next;
+  function write(next: ChallengeRecord): Promise<void> {
     const saved = saving.then(() => writeRecord(storageDirectory, next));
     saving = saved.catch(() => undefined);
     return saved;
   }
-  /** Like `save`, for changes that are safe to lose: the disk then still says that a test is running or due. */
-  const saveIfPossible = (next: ChallengeRecord) =>
-    save(next).catch((error: Error) => log.error({ err: error }, 'the challenge test cannot be recorded'));
+  /** For changes that are safe to lose: the disk then still says that a test is running or due. */
+  function saveIfPossible(next: ChallengeRecord): Promise<void> {
+    record = next;
+    return write(next).catch((error: Error) =>
+      log.error({ err: error }, 'the challenge test cannot be recorded'),
+    );
+  }
 
   const standing = (): Standing => standingOf({ config, tested, record, now: now() });
 
@@ -117,17 +121,19 @@ export async function openChallenge(config: ChallengeConfig, deps: ChallengeDeps
   async function pass(ended: Run): Promise<void> {
     const { cameras } = ended.options;
     const passed = cameras.map((name) => [name, { passedAt: now(), failed: null }]);
-    const before = record;
+    const next = {
+      ...record,
+      running: null,
+      cameras: { ...record.cameras, ...Object.fromEntries(passed) },
+    };
     try {
-      await save({
-        ...record,
-        running: null,
-        cameras: { ...record.cameras, ...Object.fromEntries(passed) },
-      });
+      await write(next);
     } catch (error) {
-      record = before;
       return fail(cameras, `its success could not be stored: ${(error as Error).message}`);
     }
+    // It was cancelled meanwhile, or a late result was wrong: then that was written after this.
+    if (run !== ended) return;
+    record = next;
     run = undefined;
     changed();
     observer.ended('passed');
@@ -152,7 +158,7 @@ export async function openChallenge(config: ChallengeConfig, deps: ChallengeDeps
   }
 
   async function start(camera: string | undefined): Promise<void> {
-    if (run) throw new QcError('challenge-running', 'a challenge test is already running');
+    if (run || isStarting) throw new QcError('challenge-running', 'a challenge test is already running');
     if (camera !== undefined && !Object.hasOwn(deps.cameras, camera)) {
       const remedy = `use one of: ${Object.keys(deps.cameras).join(', ')}`;
       throw new QcError('camera-unknown', `there is no camera "${camera}"`, { remedy });
@@ -165,19 +171,18 @@ export async function openChallenge(config: ChallengeConfig, deps: ChallengeDeps
       startedAt: monotonicMs(),
       startedAtWall: now(),
     });
-    run = started;
-    const before = record;
+    isStarting = true;
+    const running = { startedAt: started.options.startedAtWall, cameras: [...started.options.cameras] };
     try {
-      await save({
-        ...record,
-        running: { startedAt: started.options.startedAtWall, cameras: [...started.options.cameras] },
-      });
+      await write({ ...record, running });
     } catch (cause) {
-      run = undefined;
-      record = before;
       const message = `the challenge test cannot be recorded: ${(cause as Error).message}`;
       throw new QcError('challenge-unsaved', message, { cause });
+    } finally {
+      isStarting = false;
     }
+    record = { ...record, running };
+    run = started;
   }
 
   async function cancel(): Promise<void> {

@@ -75,6 +75,8 @@ function textOf({ state, reason, deadline, passedAt, expected }: ChallengeView):
     return `${again}part ${step} of ${steps}: show a ${part} part to camera ${camera} (recipe ${recipe})${then}`;
   }
   switch (state) {
+    case 'running':
+      return 'the result of the test is being stored';
     case 'failed':
     case 'overdue':
       return reason;

@@ -67,7 +67,10 @@ export function addStudy(program: Command): void {
       answer(options, async (config) => {
         const studies = studiesOf(config);
         const wanted = id ?? (await studies.list())[0]?.id;
-        if (wanted === undefined) throw new QcError('study-unknown', 'there are no studies');
+        if (wanted === undefined) {
+          const remedy = 'create one with: qc-agent study create';
+          throw new QcError('study-unknown', 'there are no studies', { remedy });
+        }
         const report = await studies.report(wanted);
         return { text: reportText(report), json: report };
       }),

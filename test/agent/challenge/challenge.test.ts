@@ -1,5 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { composeVerdict } from '../../../agent/publish/compose.ts';
 import { resultMessage, verdictMessage } from '../../../agent/publish/messages.ts';
@@ -203,7 +204,16 @@ describe('the record of the challenge test', () => {
     await station.challenge.carryOut(start);
     await station.show(bad);
     await block();
-    await station.show(good);
+    let isShown = false;
+    const showing = station.show(good).finally(() => {
+      isShown = true;
+    });
+    // Not even for a moment does it claim to have passed.
+    while (!isShown) {
+      expect(station.challenge.view).not.toHaveProperty('passedAt');
+      await nextTurn();
+    }
+    await showing;
     expect(station.degraded).toContain('its success could not be stored');
     await expect(station.challenge.carryOut(start)).rejects.toMatchObject({ code: 'challenge-unsaved' });
   });
