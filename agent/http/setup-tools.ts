@@ -86,7 +86,7 @@ export interface SetupTools {
   broker(request: BrokerRequest, signal: AbortSignal): Promise<BrokerAnswer>;
   /** The newest image of the last camera that was checked; undefined if there is none. */
   image(): Uint8Array | undefined;
-  /** First run: writes the configuration. @throws ConfigError if it is not complete */
+  /** First run: writes the configuration. @throws QcError config-invalid if it is not complete */
   finish(): Promise<void>;
   /** First run: ends the guide, so that the inspection starts. */
   readonly start: () => void;

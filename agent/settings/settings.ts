@@ -14,6 +14,7 @@ import type { Config } from '../../config/schema.ts';
 import { hashOf, secretFile, writeConfigFile, writeSecret } from './file.ts';
 import type { LiveConfig } from './live-config.ts';
 import type { SettingsAnswer, SettingsRequest, SettingsView } from './messages.ts';
+import { refusalOf } from './refusal.ts';
 import { secretVariable, shownValue, withoutSecrets } from './secret-values.ts';
 
 export interface SettingsDeps {
@@ -30,8 +31,7 @@ export interface Settings {
   check(request: SettingsRequest): SettingsAnswer;
   /**
    * Changes the file and applies what can be applied.
-   * @throws ConfigError if the result would not be valid; QcError config-changed, config-from-environment,
-   * config-not-editable, config-not-writable, and those of the parts that take new values
+   * @throws QcError config-invalid, config-changed, config-from-environment, config-not-editable, config-not-writable, and those of the parts that take new values
    */
   change(request: SettingsRequest): Promise<SettingsAnswer>;
   /** @throws ConfigError if the file is not valid: the agent could not be opened again */
@@ -99,7 +99,7 @@ export function createSettings({ file, env, live, restart }: SettingsDeps): Sett
     const { before, text } = edited(request);
     const found = answer(request, before, text);
     if (!found.ok) {
-      throw new ConfigError(found.problems.map((problem) => ({ where: file, ...problem })));
+      throw refusalOf(found.problems);
     }
     for (const { path, value } of request.secrets) {
       await writeSecret(join(dirname(file), secretFileOf(path, before)), value);

@@ -15,6 +15,7 @@ import type { Config } from '../../config/schema.ts';
 import { writeDurably } from '../../models/disk/durable.ts';
 import { hashOf, secretFile, writeConfigFile, writeSecret } from '../settings/file.ts';
 import type { SettingsAnswer, SettingsRequest } from '../settings/messages.ts';
+import { refusalOf } from '../settings/refusal.ts';
 import { shownValue, withoutSecrets } from '../settings/secret-values.ts';
 import type { Settings } from '../settings/settings.ts';
 
@@ -25,7 +26,7 @@ export interface Draft extends Settings {
     readonly cameras: Config['cameras'];
     readonly mqtt?: Config['mqtt'];
   };
-  /** Writes the configuration file. @throws ConfigError if the draft is not complete */
+  /** Writes the configuration file. @throws QcError config-invalid if the draft is not complete */
   finish(): Promise<void>;
 }
 
@@ -82,12 +83,12 @@ export async function openDraft({ file, env, template }: DraftDeps): Promise<Dra
   async function changeNow(request: SettingsRequest): Promise<SettingsAnswer> {
     // Files of secrets are written only for a change that is otherwise correct.
     const plain = added(edited(request, false)).filter(({ what }) => what !== 'a password without a user');
-    if (plain.length > 0) throw new ConfigError(plain);
+    if (plain.length > 0) throw refusalOf(plain);
     for (const { path, value } of request.secrets)
       await writeSecret(join(dirname(file), secretFile(path)), value);
     const draft = edited(request, true);
     const problems = added(draft);
-    if (problems.length > 0) throw new ConfigError(problems);
+    if (problems.length > 0) throw refusalOf(problems);
     const found = answer(draft, []);
     await writeDurably(draftFile, draft, 0o640).catch((error: Error) => {
       throw new QcError('config-not-writable', `${draftFile} cannot be written: ${error.message}`);
@@ -128,7 +129,8 @@ export async function openDraft({ file, env, template }: DraftDeps): Promise<Dra
       }
     },
     async finish() {
-      loadText({ file, text }, env);
+      const missing = problemsOf(text);
+      if (missing.length > 0) throw refusalOf(missing);
       await writeConfigFile(file, text);
       await rm(draftFile, { force: true });
     },

@@ -55,6 +55,9 @@ function show() {
     else link?.removeAttribute('aria-current');
   }
   current.show();
+  for (const link of document.querySelectorAll('a[data-aim]')) {
+    link.setAttribute('href', `aim.html#${encodeURIComponent(station.camera)}`);
+  }
   const isLast = current === steps.at(-1);
   byId('skip').hidden = isLast;
   byId('back').hidden = current === steps[0];
@@ -95,6 +98,8 @@ async function open() {
   const { mode, file } = await get('api/v1/setup');
   await station.load();
   byId('to-line').hidden = mode === 'first';
+  for (const one of document.querySelectorAll('[data-running]'))
+    one.toggleAttribute('hidden', mode === 'first');
   setText(byId('file'), file.split('/').at(-1) ?? '');
   const deps = { station, mode, report };
   steps = [
