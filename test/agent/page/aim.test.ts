@@ -94,6 +94,31 @@ describe.skipIf(browserMissing)('the page for aiming a camera', () => {
     expect(await field('Width').inputValue()).toBe('50');
   });
 
+  it('is operated by touch', async () => {
+    await using aim = await open();
+    const width = aim.page.getByRole('spinbutton', { name: 'Width', exact: true });
+    await until(async () => (await width.inputValue()) === '50');
+    const frame = (await aim.page.locator('#frame').boundingBox())!;
+    const handle = (await aim.page.getByRole('button', { name: 'Lower right corner' }).boundingBox())!;
+    expect(Math.min(handle.width, handle.height)).toBeGreaterThanOrEqual(44);
+    const devtools = await aim.page.context().newCDPSession(aim.page);
+    await devtools.send('Emulation.setTouchEmulationEnabled', { enabled: true });
+    const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd', by: number) =>
+      devtools.send('Input.dispatchTouchEvent', {
+        type,
+        touchPoints:
+          type === 'touchEnd'
+            ? []
+            : [{ x: handle.x + 22 + by * frame.width, y: handle.y + 22 - 0.2 * frame.height * (by / -0.1) }],
+      });
+    await touch('touchStart', 0);
+    for (const by of [-0.03, -0.06, -0.1]) await touch('touchMove', by);
+    await touch('touchEnd', -0.1);
+    expect(Number(await width.inputValue())).toBeCloseTo(40, 0);
+    const height = aim.page.getByRole('spinbutton', { name: 'Height', exact: true });
+    expect(Number(await height.inputValue())).toBeCloseTo(80, 0);
+  });
+
   it('names the recipe whose region it changes', async () => {
     await using aim = await open();
     expect(await aim.page.locator('#recipe').isVisible()).toBe(false);
