@@ -28,6 +28,7 @@ const long = [
   'agent/publish/outbox/damaged-pages',
   'agent/publish/outbox/durable',
   'calibration/doctor',
+  'calibration/finetune/fine-tune',
   'calibration/quantize',
   'calibration/station/quantizing',
   'calibration/tune',

@@ -1,8 +1,8 @@
 /**
- * Does fine-tuning the last block help? For a folder of images per label: trained by the product with and without it, judged on other
- * images. The last columns are what `--fine-tune auto` would have chosen.
+ * Does fine-tuning the last block help? For a folder of images per label: trained by the product with and without it, judged in its
+ * cross-validation and, unless --test is 0, on other images. `auto` is what `--fine-tune auto` would have chosen.
  *
- *   node dist/test/bench/fine-tune.js FOLDER… [--base NAME|FILE] [--labels 40] [--test 60] [--draws 1] [--good good]
+ *   node dist/test/bench/fine-tune.js FOLDER… [--base NAME|FILE] [--labels 40] [--test 60] [--draws 1] [--good good] [--views none]
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,6 +29,7 @@ const { values: given, positionals } = parseArgs({
     test: { type: 'string', default: '60' },
     draws: { type: 'string', default: '1' },
     good: { type: 'string', default: 'good,complete' },
+    views: { type: 'string', default: 'auto' },
   },
 });
 const good = given.good.split(',');
@@ -61,7 +62,7 @@ async function measure(folder: string, draw: number): Promise<string> {
       labels: { good },
       thresholds: { pass: 0.7, fail: 0.6 },
       storage: storageSchema.parse({ directory }),
-      training: trainingSchema.parse({}),
+      training: trainingSchema.parse({ views: given.views }),
     };
     {
       await using dataset = await openDataset(directory, { onNotice: () => undefined });
@@ -85,36 +86,29 @@ async function measure(folder: string, draw: number): Promise<string> {
       }
       return right / test.length;
     };
-    const off = await trained('off');
-    const frozen = await accuracy(off);
+    const onTest = test.length > 0 ? await trained('off') : undefined;
+    const frozen = onTest && (await accuracy(onTest));
     const on = await trained('on');
-    const tuned = await accuracy(on);
+    const tuned = onTest && (await accuracy(on));
     const found = on.report.fineTuning!;
     const isChosen = found.points > 0 && found.p < 0.05;
-    const share = (value: number) => `${(100 * value).toFixed(1)} %`;
+    const share = (value: number | undefined) =>
+      value === undefined ? '–' : `${(100 * value).toFixed(1)} %`;
     return [
       basename(folder),
       `${train.length} / ${test.length}`,
-      off.report.places?.tried.find(({ chosen }) => chosen)?.way ?? 'features',
-      share(frozen),
-      share(tuned),
-      `${(100 * (tuned - frozen)).toFixed(1)}`,
-      `${found.points.toFixed(1)} (p ${found.p.toFixed(3)}), ${found.epochs} epochs`,
+      `${share(found.frozen)} → ${share(found.tuned)} (${found.won} won, ${found.lost} lost, p ${found.p.toFixed(3)})`,
+      `${share(frozen)} → ${share(tuned)}`,
       isChosen ? 'fine-tuned' : 'frozen',
-      share(isChosen ? tuned : frozen),
+      `${found.epochs}`,
       `${found.seconds.toFixed(0)} s`,
-      found.checks
-        .filter(({ ok }) => !ok)
-        .map(({ name }) => name)
-        .join(', ') || 'ok',
+      found.checks.flatMap(({ ok, name }) => (ok ? [] : [name])).join(', ') || 'ok',
     ].join(' | ');
   } finally {
     await rm(directory, { recursive: true });
   }
 }
 
-console.log(
-  'set | labels / test | frozen head | frozen | fine-tuned | difference | in cross-validation | auto | auto right | time | checks',
-);
+console.log('set | labels / test | cross-validation | on other images | auto | passes | time | checks');
 for (const folder of positionals)
   for (let draw = 1; draw <= Number(given.draws); draw++) console.log(await measure(folder, draw));

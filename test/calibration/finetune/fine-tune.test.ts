@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compareTuned } from '../../../calibration/finetune/compare.ts';
 import { createTimeLeft } from '../../../calibration/jobs/time-left.ts';
+import { quantize } from '../../../calibration/quantize.ts';
 import { tune } from '../../../calibration/tune.ts';
 import type { TrainingConfig } from '../../../config/schema.ts';
 import { trainingSchema } from '../../../config/training-schema.ts';
@@ -90,6 +91,15 @@ describe('training with fine-tuning', () => {
       if (head.labels[argmax(said)] === 'stain') right++;
     }
     expect(right).toBeGreaterThanOrEqual(7);
+
+    // It has an int8 variant like any base.
+    const { report: int8 } = await quantize(
+      { ...config, model: inUse },
+      { frames: 12 },
+      { onNotice: () => undefined, onProgress: () => undefined },
+    );
+    expect(int8.base).toEqual({ name: base.name, sha256: base.sha256 });
+    expect(int8.reason).toMatch(/correlate/);
 
     const next = await trained(config, 'off');
     expect(next.manifest.base.sha256).toBe(frozen.sha256);
