@@ -46,7 +46,7 @@ describe('aiming does not disturb the inspection', () => {
     const finished = counted();
     const seconds = (Date.now() - readyAt) / 1_000;
     const rates = [of('image').length - images, of('look').length - looks].map((count) => count / seconds);
-    // The camera sends 15 frames per second; camera, agent and five clients share this machine.
+    // The camera sends 12 frames per second; camera, agent and five clients share this machine.
     expect(Math.min(...rates)).toBeGreaterThanOrEqual(8);
     expect(of('part').length - found).toBeGreaterThanOrEqual(parts);
     for (const stream of streams) {
