@@ -32,6 +32,7 @@ const allowed: Readonly<Record<string, string>> = {
   'agent/publish/sparkplug/session.ts': 'timestamps of payloads',
   'agent/page/aim/aim.js': 'compared with the clock of the agent, for the chart',
   'agent/page/calibrate/label-view.js': 'age of an image, shown',
+  'agent/page/andon/andon.js': 'compared with the clock of the agent, for ages that are shown',
   'agent/page/line/line.js': 'compared with the clock of the agent, for durations that are shown',
   'agent/page/live/live.js': 'compared with the clock of the agent, for ages that are shown',
   'config/certificate.ts': 'a certificate expires by the wall clock',
