@@ -20,10 +20,10 @@ export function createChallengePanel(panel) {
   const problem = h('p', { class: 'challenge-problem', role: 'alert', hidden: true });
   /** @param {string} action @param {string} kind */
   const button = (action, kind) =>
-    h('button', { class: `challenge-button ${kind}`, type: 'button', onclick: () => void ask(action) });
-  const start = button('start', 'is-quiet');
+    h('button', { class: `button ${kind}`, type: 'button', onclick: () => void ask(action) });
+  const start = button('start', '');
   const placed = button('placed', 'is-primary');
-  const cancel = button('cancel', 'is-quiet');
+  const cancel = button('cancel', '');
   panel.replaceChildren(
     symbol,
     // A screen reader reads the expected part when it changes.

@@ -101,8 +101,14 @@ describe('access by role', () => {
       'login/login.js',
       'login/login.css',
       'shared/base.css',
+      'shared/controls.css',
+      'shared/layout.css',
+      'shared/dialog.js',
       'shared/dom.js',
+      'shared/help.js',
       'shared/language.js',
+      'shared/page-tools.js',
+      'shared/theme.js',
       'icon.svg',
     ];
     const served = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
