@@ -9,7 +9,7 @@ import { browserMissing, openBrowser } from '../rigs/browser.ts';
 import { openPlant, type Plant } from '../rigs/plant.ts';
 import { until } from '../rigs/until.ts';
 
-const parts = 8;
+const parts = 6;
 const viewers = 5;
 /** Maximum time from the end of a part to its result, ms. */
 const graceMs = 2_000;
@@ -18,7 +18,7 @@ describe('aiming does not disturb the inspection', () => {
   let plant: Plant;
   beforeAll(async () => {
     // Without a head: aiming comes before training.
-    plant = await openPlant({ head: false, vote: 2, line: { partsPerMinute: 50 } });
+    plant = await openPlant({ head: false, vote: 2, line: { partsPerMinute: 30 } });
   });
   afterAll(() => plant?.[Symbol.asyncDispose]());
   const camera = async () => ((await (await fetch(`${plant.url}/api/v1/cameras`)).json()) as CameraView[])[0];
