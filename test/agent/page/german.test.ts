@@ -1,6 +1,7 @@
 /** The page in German in a real browser: no English text is left, and numbers and dates are written as in German. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { QcError } from '../../../config/errors.ts';
 import { browserMissing, openBrowser } from '../../rigs/browser.ts';
@@ -10,6 +11,14 @@ import { openStationRig } from '../../rigs/station.ts';
 import { makeTokens } from '../../rigs/tokens.ts';
 import { until } from '../../rigs/until.ts';
 import { button, pictures, touchPanel } from './open-page.ts';
+
+const folder = fileURLToPath(new URL('../../../../agent/page/', import.meta.url));
+const tabs = ['label', 'gallery', 'doctor', 'train', 'history', 'bases'].map(
+  (tab) => `calibrate.html#${tab}`,
+);
+// The log-in page needs tokens; the live page has the address of the folder.
+const others = readdirSync(folder).filter((name) => /^(?!login|calibrate|index).*\.html$/.test(name));
+const addresses = [...tabs, ...others, ''];
 
 /** Words of nearly every English sentence that are not German, and not the name of a label. */
 const english =
@@ -30,16 +39,7 @@ describe.skipIf(browserMissing)('the page in German', () => {
     await button(page, 'Sprache und Farben').waitFor();
     expect(await page.locator('html').getAttribute('lang')).toBe('de');
     const left: string[] = [];
-    for (const address of [
-      'calibrate.html#label',
-      'calibrate.html#gallery',
-      'calibrate.html#doctor',
-      'calibrate.html#train',
-      'calibrate.html#history',
-      'calibrate.html#bases',
-      'evidence.html',
-      '',
-    ]) {
+    for (const address of addresses) {
       await page.goto(`${station.http.url}/${address}`);
       await page.locator('.bar-tools').waitFor();
       await until(
