@@ -3,7 +3,7 @@
  *
  * A part is compared with the labelled parts in the subspace that those span, each direction scaled by the variation within one
  * label (Mahalanobis distance: Lee, Lee, Lee, Shin, "A simple unified framework for detecting out-of-distribution
- * samples", NeurIPS 2018). A part is out of distribution if it is far from the mean of every label and
+ * samples", NeurIPS 2018) and each distance divided by what is usual for the label: parts of some labels vary much more. A part is out of distribution if it is far from the mean of every label and
  * its direction differs from that of every labelled part. Older heads use the cosine similarity of the features instead.
  */
 import { floatTensor, floatValues, node, tensorDims } from './onnx/build.ts';
@@ -18,6 +18,8 @@ export interface WhitenedDistance {
   readonly axes: Float32Array;
   /** Mean w of each label, [C][r]. */
   readonly means: readonly Float32Array[];
+  /** [C]: usual squared distance of a part from the mean of its label, relative to that of all labels; undefined: 1 each. */
+  readonly scales?: Float32Array | undefined;
   /** w of each exemplar, [M][r]. */
   readonly parts: readonly Float32Array[];
   /** Whether the distance to the nearest exemplar is part of the score. */
@@ -37,7 +39,7 @@ export function familiarityOf(
   x: Float32Array,
 ): number {
   if (!distance) return exemplars.reduce((nearest, row) => Math.max(nearest, dot(row, x)), -1);
-  const { centre, weight, axes, means, parts, nearest, limit } = distance;
+  const { centre, weight, axes, means, scales, parts, nearest, limit } = distance;
   const weighted = x.map((value, d) => (value - centre[d]!) * weight[d]!);
   const products = Float64Array.from(exemplars, (row) => dot(row, weighted));
   const w = Float64Array.from(means[0]!, (_, r) => {
@@ -45,24 +47,42 @@ export function familiarityOf(
     for (let m = 0; m < products.length; m++) sum += axes[r * products.length + m]! * products[m]!;
     return sum;
   });
-  return 1 / (1 + noveltyOf(w, pointsOf(means), pointsOf(parts), nearest) / limit);
+  return 1 / (1 + noveltyOf(w, { means: pointsOf(means), scales, parts: pointsOf(parts), nearest }) / limit);
 }
 
 /**
- * Out-of-distribution score: the squared distance to the nearest mean (or the geometric mean of this and the squared distance to
+ * Out-of-distribution score: the squared distance to the nearest mean, each divided by its scale (or the geometric mean of this and the squared distance to
  * the nearest part) times (1 - the highest cosine with a part).
  * @param w [r], whitened, as `means` and `parts` are
  */
-export function noveltyOf(w: ArrayLike<number>, means: Points, parts: Points, nearest: boolean): number {
+export function noveltyOf(
+  w: ArrayLike<number>,
+  {
+    means,
+    scales,
+    parts,
+    nearest,
+  }: {
+    readonly means: Points;
+    readonly scales?: ArrayLike<number> | undefined;
+    readonly parts: Points;
+    readonly nearest: boolean;
+  },
+): number {
   const squared = dot(w, w);
-  const nearestOf = ({ rows, squares }: Points, products: readonly number[]) =>
+  const nearestOf = (
+    { rows, squares }: Points,
+    products: readonly number[],
+    divisors?: ArrayLike<number> | undefined,
+  ) =>
     rows.reduce(
-      (best, _, i) => Math.min(best, Math.max(0, squared + squares[i]! - 2 * products[i]!)),
+      (best, _, i) =>
+        Math.min(best, Math.max(0, squared + squares[i]! - 2 * products[i]!) / (divisors?.[i] ?? 1)),
       Number.POSITIVE_INFINITY,
     );
   const toMeans = means.rows.map((row) => dot(w, row));
   const toParts = parts.rows.map((row) => dot(w, row));
-  const toMean = nearestOf(means, toMeans);
+  const toMean = nearestOf(means, toMeans, scales);
   const far = nearest ? Math.sqrt(toMean * nearestOf(parts, toParts)) : toMean;
   const along = toParts.reduce(
     (max, product, i) => Math.max(max, product / Math.sqrt(Math.max(minSquared, parts.squares[i]!))),
@@ -84,7 +104,7 @@ export const pointsOf = (rows: readonly ArrayLike<number>[]): Points => ({
 
 /** Nodes that compute `output` [N], the familiarity, from `transformed` [N,D] and the initializer `exemplars` [M,D]. */
 export function distanceGraph(
-  { centre, weight, axes, means, parts, nearest, limit }: WhitenedDistance,
+  { centre, weight, axes, means, scales, parts, nearest, limit }: WhitenedDistance,
   output = 'familiarity',
 ): { readonly node: OnnxNode[]; readonly initializer: OnnxTensor[] } {
   const rank = means[0]!.length;
@@ -95,7 +115,7 @@ export function distanceGraph(
       node('Gemm', ['familiar_weighted', 'exemplars'], ['familiar_alike'], { transB: 1 }),
       node('Gemm', ['familiar_alike', 'familiar_axes'], ['familiar_w'], { transB: 1 }),
       node('ReduceSumSquare', ['familiar_w'], ['familiar_w_squared'], { axes: [1], keepdims: 1 }),
-      ...distanceNodes('means'),
+      ...(scales ? scaledNodes : distanceNodes('means')),
       ...(nearest ? [...distanceNodes('parts'), ...meanNodes] : []),
       ...angleNodes,
       node(
@@ -114,6 +134,7 @@ export function distanceGraph(
       floatTensor('familiar_axes', [rank, axes.length / rank], axes),
       rowsTensor('familiar_means', means),
       scalarsTensor('familiar_means_squared', means, (row) => dot(row, row)),
+      ...(scales ? [floatTensor('familiar_scales', [1, scales.length], scales)] : []),
       rowsTensor('familiar_parts', parts),
       ...(nearest ? [scalarsTensor('familiar_parts_squared', parts, (row) => dot(row, row))] : []),
       scalarsTensor('familiar_parts_inverse', parts, (row) => 1 / lengthOf(row)),
@@ -139,6 +160,18 @@ const distanceNodes = (to: 'means' | 'parts') => {
   ];
 };
 
+/** The same for the means, each distance divided by its scale. */
+const scaledNodes = [
+  node('Gemm', ['familiar_w', 'familiar_means', 'familiar_means_squared'], ['familiar_means_offsets'], {
+    transB: 1,
+    alpha: { float: -2 },
+  }),
+  node('Add', ['familiar_means_offsets', 'familiar_w_squared'], ['familiar_means_all']),
+  node('Max', ['familiar_means_all', 'familiar_zero'], ['familiar_means_distances']),
+  node('Div', ['familiar_means_distances', 'familiar_scales'], ['familiar_means_scaled']),
+  node('ReduceMin', ['familiar_means_scaled'], ['familiar_means_distance'], { axes: [1], keepdims: 1 }),
+];
+
 /** The geometric mean of both distances. */
 const meanNodes = [
   node('Mul', ['familiar_means_distance', 'familiar_parts_distance'], ['familiar_product']),
@@ -163,11 +196,13 @@ export function readDistance(named: (name: string) => OnnxTensor | undefined): W
     ['centre', 'weight', 'axes', 'means', 'parts', 'limit'] as const
   ).map((name) => named(`familiar_${name}`));
   if (!centre || !weight || !axes || !means || !parts || !limit) return undefined;
+  const scales = named('familiar_scales');
   return {
     centre: floatValues(centre),
     weight: floatValues(weight),
     axes: floatValues(axes),
     means: rowsOfTensor(means),
+    ...(scales && { scales: floatValues(scales) }),
     parts: rowsOfTensor(parts),
     nearest: named('familiar_parts_squared') !== undefined,
     limit: floatValues(limit)[0]!,

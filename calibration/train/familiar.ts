@@ -8,7 +8,9 @@ import {
   type WhitenedDistance,
 } from '../../models/familiarity.ts';
 import { hellinger } from '../../models/head.ts';
+import { tailLimit } from './false-alarms.ts';
 import { foldsOf } from './folds.ts';
+import { type HeldOut, type Scales, scalesOf } from './label-scales.ts';
 import { principalDirections, type Whitening } from './whitening.ts';
 
 export interface Familiar {
@@ -36,6 +38,8 @@ interface Measure {
 
 /** Target share of in-distribution parts that are called unfamiliar. */
 const falsePositiveRate = 0.02;
+/** Share for which the tail is extrapolated. */
+const tailShare = 0.01;
 /** Maximum number of exemplars: more of them cost time for each part and add little. */
 const maxExemplars = 500;
 /** Candidates; only a few, because a choice based on few parts is unreliable. */
@@ -53,10 +57,8 @@ const maxLeftOut = 6;
 const foldsFor = (parts: number) => (parts <= 120 ? 20 : 5);
 
 /**
- * The limit is a cross-conformal quantile (Vovk, "Cross-conformal predictors", Ann. Math. Artif. Intell. 74, 2015) of the
- * scores of held-out parts: about 2 % of in-distribution parts are called unfamiliar. With too few labelled parts for that, the
- * limit is the largest score. The measure is chosen by leaving out each label in turn: its parts should have higher scores than
- * held-out parts of the other labels.
+ * The limit comes from the scores of held-out parts: about 2 % of in-distribution parts are called unfamiliar. The measure is chosen by leaving
+ * out each label in turn: its parts should have higher scores than held-out parts of the other labels.
  * @param group frames of one group are always in the same fold
  * @param heldOut of a fine-tuned base, whose own features of the parts it was trained on are too similar
  * @throws the reason of `signal`
@@ -89,8 +91,8 @@ export async function familiarOf(
   if (!whiten) return { exemplars, ...nearestCosine(exemplars, parts.group) };
 
   const measure = await chooseMeasure(parts, signal);
-  const held = await heldOutScores(parts, measure, signal);
-  const limit = Math.max(1e-6, quantile(held));
+  const { held, scales } = await heldOutScores(parts, measure, signal);
+  const limit = Math.max(1e-6, limitOf(held));
   const whitening = whiten(measure.shrinkage);
   return {
     exemplars,
@@ -99,6 +101,7 @@ export async function familiarOf(
       weight,
       axes: Float32Array.from(whitening.axes.to1DArray()),
       means: rowsOf(whitening.means),
+      scales: Float32Array.from(new Set(parts.label), (one) => scales(one)),
       parts: rowsOf(whitening.rows),
       nearest: measure.nearest,
       limit,
@@ -195,75 +198,106 @@ async function chooseMeasure(parts: Parts, signal?: AbortSignal): Promise<Measur
     const novel = indicesOf(label, left);
     const others = label.flatMap((one, i) => (one === left ? [] : [i]));
     const { kernel } = weightedKernel(rows, label, others);
-    const known = measures.map((): number[] => []);
-    const unknown = measures.map((): number[] => []);
+    const folds: (Omit<HeldOut, 'whitening'> & { readonly whiten: (shrinkage: number) => Whitening })[] = [];
     for (let held = 0; held < selectionFolds; held++) {
       await otherWork();
       signal?.throwIfAborted();
       const members = others.filter((i) => fold[i] !== held);
       const rest = others.filter((i) => fold[i] === held);
       const whiten = members.length > 0 ? principalDirections(kernel, members, label) : undefined;
-      if (!whiten) continue;
-      for (const shrinkage of new Set(measures.map((one) => one.shrinkage))) {
-        const whitening = whiten(shrinkage);
-        measures.forEach((measure, m) => {
-          if (measure.shrinkage !== shrinkage) return;
-          known[m]!.push(...novelties(whitening, rest, members, measure));
-          unknown[m]!.push(...novelties(whitening, novel, members, measure));
-        });
-      }
+      if (whiten) folds.push({ whiten, members, rest });
     }
-    measures.forEach((_, m) => {
-      scores[m]! += separationOf(known[m]!, unknown[m]!);
-    });
+    for (const shrinkage of new Set(measures.map((one) => one.shrinkage))) {
+      const whitened = folds.map(({ whiten, ...one }) => ({ ...one, whitening: whiten(shrinkage) }));
+      const scales = scalesOf(whitened, label);
+      measures.forEach((measure, m) => {
+        if (measure.shrinkage !== shrinkage) return;
+        const scored = (of: (one: HeldOut) => readonly number[]) =>
+          whitened.flatMap((one) => novelties(one, of(one), { label, scales, measure }));
+        scores[m]! += separationOf(
+          scored(({ rest }) => rest),
+          scored(() => novel),
+        );
+      });
+    }
   }
   return measures[scores.indexOf(Math.max(...scores))]!;
 }
 
-/** Score of each part when its fold is held out. */
-async function heldOutScores(parts: Parts, measure: Measure, signal?: AbortSignal): Promise<number[]> {
-  const grouped = parts.label.map((label, i) => ({ label, group: parts.group[i]! }));
-  const folds = parts.heldOut?.features.length ?? foldsFor(grouped.length);
-  const fold = parts.heldOut?.fold ?? foldsOf(grouped, folds, 1);
-  const known: number[] = [];
-  const unknown: number[] = [];
-  for (let held = 0; held < folds; held++) {
+/** Score of each part when its fold is held out, and the scale of each label. */
+async function heldOutScores({ rows, label, group, heldOut }: Parts, measure: Measure, signal?: AbortSignal) {
+  const grouped = label.map((one, i) => ({ label: one, group: group[i]! }));
+  const count = heldOut?.features.length ?? foldsFor(grouped.length);
+  const fold = heldOut?.fold ?? foldsOf(grouped, count, 1);
+  const folds: HeldOut[] = [];
+  for (let held = 0; held < count; held++) {
     await otherWork();
     signal?.throwIfAborted();
     const members = grouped.flatMap((_, i) => (fold[i] === held ? [] : [i]));
     const rest = grouped.flatMap((_, i) => (fold[i] === held ? [i] : []));
-    const { kernel } = weightedKernel(parts.heldOut?.features[held] ?? parts.rows, parts.label, members);
-    const whiten = rest.length > 0 ? principalDirections(kernel, members, parts.label) : undefined;
-    if (!whiten) continue;
-    const whitening = whiten(measure.shrinkage);
-    const knownLabels = new Set(members.map((i) => parts.label[i]!));
-    novelties(whitening, rest, members, measure).forEach((score, at) => {
-      (knownLabels.has(parts.label[rest[at]!]!) ? known : unknown).push(score);
+    const { kernel } = weightedKernel(heldOut?.features[held] ?? rows, label, members);
+    const whiten = rest.length > 0 ? principalDirections(kernel, members, label) : undefined;
+    if (whiten) folds.push({ whitening: whiten(measure.shrinkage), members, rest });
+  }
+  const scales = scalesOf(folds, label);
+  const known: number[] = [];
+  const unknown: number[] = [];
+  for (const one of folds) {
+    const knownLabels = new Set(one.members.map((i) => label[i]!));
+    novelties(one, one.rest, { label, scales, measure }).forEach((score, at) => {
+      (knownLabels.has(label[one.rest[at]!]!) ? known : unknown).push(score);
     });
   }
   // If all parts of a label are in one group, their label is unknown whenever they are held out.
-  return known.length > 0 ? known : unknown;
+  return { held: known.length > 0 ? known : unknown, scales };
 }
 
 function novelties(
-  { rows, means }: Whitening,
+  { whitening: { rows, means }, members }: HeldOut,
   of: readonly number[],
-  members: readonly number[],
-  { nearest }: Measure,
+  {
+    label,
+    scales,
+    measure: { nearest },
+  }: {
+    readonly label: readonly string[];
+    readonly scales: Scales;
+    readonly measure: Measure;
+  },
 ): number[] {
-  const parts = pointsOf(members.map((i) => rows.getRow(i)));
-  const labels = pointsOf(means.to2DArray());
-  return of.map((i) => noveltyOf(rows.getRow(i), labels, parts, nearest));
+  const known = {
+    means: pointsOf(means.to2DArray()),
+    parts: pointsOf(members.map((i) => rows.getRow(i))),
+    nearest,
+  };
+  // A part must not contribute to the scale by which it is judged.
+  const labels = [...new Set(members.map((i) => label[i]!))];
+  const all = labels.map((one) => scales(one));
+  return of.map((i) => {
+    const own = labels.indexOf(label[i]!);
+    return noveltyOf(rows.getRow(i), {
+      ...known,
+      scales: own < 0 ? all : all.with(own, scales(label[i]!, i)),
+    });
+  });
 }
 
 /** Detection rate of unknown parts at the limit for known ones, plus the area under the ROC curve as a tie-breaker. */
 function separationOf(known: readonly number[], unknown: readonly number[]): number {
   if (known.length === 0) return 0;
-  const limit = quantile(known);
+  const limit = limitOf(known);
   const noticed = unknown.filter((value) => value > limit).length / unknown.length;
   let won = 0;
   for (const a of unknown) for (const b of known) won += a > b ? 1 : a === b ? 0.5 : 0;
   return noticed + won / (known.length * unknown.length);
+}
+
+/**
+ * The geometric mean of the tail estimate, whose exponential tail is too light for these scores, and of the quantile, which
+ * with few parts is the largest score and varies too much.
+ */
+function limitOf(scores: readonly number[]): number {
+  return Math.sqrt(Math.max(0, tailLimit(scores, tailShare)) * Math.max(0, quantile(scores)));
 }
 
 function quantile(distances: readonly number[]): number {

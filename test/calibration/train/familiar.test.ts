@@ -2,7 +2,7 @@ import ort from 'onnxruntime-node';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Familiar, familiarOf } from '../../../calibration/train/familiar.ts';
 import { seededRandom } from '../../../calibration/train/random.ts';
-import { familiarityOf } from '../../../models/familiarity.ts';
+import { familiarityOf, noveltyOf, pointsOf } from '../../../models/familiarity.ts';
 import { decodeHead, encodeHead, type HeadWeights, hellinger } from '../../../models/head.ts';
 import { decide } from '../../../models/verdict.ts';
 
@@ -47,6 +47,29 @@ describe('the familiarity of a head', () => {
     expect(shareUnfamiliar(familiar, known)).toBeLessThan(0.05);
     // Parts of the training have nearly the maximum familiarity.
     expect(Math.min(...training.map(({ features }) => likeness(familiar, features)))).toBeGreaterThan(0.9);
+  });
+
+  test('compares the distance to each label with what is usual for it', async () => {
+    // Parts of one label vary four times as much as those of the others.
+    const wide = partsOf('stain', 25, 4).map(({ features, frame }, i) => {
+      const random = seededRandom(100 + i);
+      return { features: features.map((value, d) => value + (d < 30 ? 0 : random.between(-1, 1))), frame };
+    });
+    const uneven = [...training.filter(({ frame }) => frame.label !== 'stain'), ...wide];
+    const { distance } = await familiarOf(uneven, singly(uneven));
+    const scales = [...distance!.scales!];
+    expect(scales[3]! / Math.max(...scales.slice(0, 3))).toBeGreaterThan(2);
+    // Squared distances 4 and 5; no labelled part is in the same direction.
+    const [means, known] = [
+      pointsOf([
+        [0, 0],
+        [1, 0],
+      ]),
+      pointsOf([[1, 0]]),
+    ];
+    const point = { means, parts: known, nearest: false };
+    expect(noveltyOf([0, 2], point)).toBeCloseTo(4, 6);
+    expect(noveltyOf([0, 2], { ...point, scales: [1, 2] })).toBeCloseTo(2.5, 6);
   });
 
   test('is the same in the graph, and after reading it back', async () => {
