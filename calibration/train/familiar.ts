@@ -208,6 +208,8 @@ async function chooseMeasure(parts: Parts, signal?: AbortSignal): Promise<Measur
       if (whiten) folds.push({ whiten, members, rest });
     }
     for (const shrinkage of new Set(measures.map((one) => one.shrinkage))) {
+      await otherWork();
+      signal?.throwIfAborted();
       const whitened = folds.map(({ whiten, ...one }) => ({ ...one, whitening: whiten(shrinkage) }));
       const scales = scalesOf(whitened, label);
       measures.forEach((measure, m) => {
