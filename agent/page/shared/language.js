@@ -103,7 +103,10 @@ export function tn(one, many, n, values = {}) {
 
 /** @type {{pattern: RegExp, translation: string}[]} */
 const patterns = Object.entries(catalogue.server).map(([text, translation]) => ({
-  pattern: new RegExp(`^${text.replace(/[.*+?^$|()[\]\\]/g, '\\$&').replace(/\{\d+\}/g, '([sS]*?)')}$`, 'i'),
+  pattern: new RegExp(
+    `^${text.replace(/[.*+?^$|()[\]\\]/g, '\\$&').replace(/\{\d+\}/g, '([\\s\\S]*?)')}$`,
+    'i',
+  ),
   translation,
 }));
 
