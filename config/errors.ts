@@ -303,7 +303,10 @@ export const errors = {
   },
   // commands
   'command-invalid': { exit: 2, remedy: 'send the fields that the schema defines' },
-  'command-unknown': { exit: 2, remedy: 'use trigger, acknowledge, abort, mode, label, recipe or model' },
+  'command-unknown': {
+    exit: 2,
+    remedy: 'use trigger, acknowledge, abort, mode, label, recipe, model or challenge',
+  },
   'command-too-large': { exit: 2, remedy: 'send at most 16 kB of JSON' },
   'command-retained': {
     exit: 2,
@@ -437,7 +440,7 @@ export const errors = {
   'http-too-large': { exit: 1, remedy: 'send a smaller body, or raise http.maxBodyMb' },
   'http-media-unsupported': { exit: 1, remedy: 'send a PNG, JPEG, WebP or BMP with its content type' },
   'http-busy': { exit: 1, remedy: 'try again in a moment' },
-  'aim-busy': { exit: 1, remedy: 'close the page Aim a camera in another browser' },
+  'aim-busy': { exit: 1, remedy: 'close the page Aim in another browser' },
   // anything else
   internal: { exit: 1, remedy: 'report this error of the agent, with its log' },
 } as const satisfies Record<string, { exit: number; remedy: string }>;

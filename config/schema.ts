@@ -56,7 +56,7 @@ export const storageSchema = z.strictObject({
     .min(1)
     .max(4_000)
     .default(400)
-    .describe('days that counts are kept for the line page; minutes for 14 days, then hours'),
+    .describe('days for which the counts of the line page are kept: by minute for 14 days, then by hour'),
   evidencePassShare: fraction
     .default(0.01)
     .describe('share of passed parts whose image is stored as evidence; all other parts are stored'),

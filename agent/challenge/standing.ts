@@ -57,9 +57,9 @@ export function standingOf({ config, tested, record, now }: StandingParts): Stan
 export function degradation({ failures, missing, deadline, isOverdue }: Standing): string {
   const failed = failures.map(({ camera, reason }) => `camera ${camera}: ${reason}`);
   if (failed.length > 0) return `the challenge test failed, repeat it: ${failed.join('; ')}`;
-  if (!isOverdue) return '';
-  const since = deadline === undefined ? '' : ` since ${new Date(deadline).toISOString()}`;
-  return `the challenge test is overdue${since} for camera ${missing.join(', ')}: start it`;
+  if (!isOverdue || deadline === undefined) return '';
+  const since = new Date(deadline).toISOString();
+  return `the challenge test is overdue since ${since} for camera ${missing.join(', ')}: start it`;
 }
 
 export function viewOf(

@@ -81,9 +81,9 @@ function textOf({ state, reason, deadline, passedAt, expected }: ChallengeView):
     case 'overdue':
       return reason;
     case 'due':
-      return `a challenge test is due until ${deadline}; ${passed}`;
+      return `a challenge test is due and must pass by ${deadline}; ${passed}`;
     case 'passed':
-      return `the challenge test has passed at ${passedAt}`;
+      return `the challenge test passed at ${passedAt}`;
     default:
       return `no challenge test is due; ${passed}`;
   }

@@ -13,7 +13,7 @@ export function reportText(report: StudyReport): string {
   const { study, counted, within, between, overall, pairs, againstLabel, allAgainstLabel, head, disputed } =
     report;
   const open = study.operators.filter(({ name }) => !counted.includes(name));
-  const title = `study ${study.id} "${study.name}": ${study.parts} parts, ${study.trials} trials; intervals are exact, 95 %`;
+  const title = `study ${study.id} "${study.name}": ${study.parts} parts, ${study.trials} trials; intervals are 95 %, exact for parts, too narrow for answers`;
   const unfinished = open.map(
     ({ name, answered }) => `${name} has answered ${answered} of ${study.questions} and is not counted`,
   );

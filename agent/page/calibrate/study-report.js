@@ -20,7 +20,7 @@ export function studyReportView(report) {
       }),
     ),
     t(
-      'Ranges are exact 95 % intervals. Kappa is the agreement beyond chance: above 0.75 good, below 0.40 poor (AIAG).',
+      'Ranges are 95 % intervals. Those of answers rather than parts are too narrow, because the answers of one operator to one part are not independent. Kappa is the agreement beyond chance: above 0.75 good, below 0.40 poor (AIAG).',
     ),
   ];
   return h(
@@ -61,7 +61,7 @@ export function studyReportView(report) {
                 : []),
               ...head.operators.map((one) => row(one.operator, one, one)),
             ],
-            t('{missing} parts have no such prediction and are left out.', { missing: head.missing }),
+            t('Parts without such a prediction, which are left out: {missing}.', { missing: head.missing }),
           ),
         ),
     counted.length > 0 && disputedView(report),

@@ -125,7 +125,7 @@ function card({ id, name, createdAt, parts, trials, operators, questions, yours 
     h(
       'p',
       { class: 'hint' },
-      t('{parts} parts, {trials} trials, created on {time}', { parts, trials, time: timeOf(createdAt) }),
+      t('Parts: {parts}, trials: {trials}, created on {time}', { parts, trials, time: timeOf(createdAt) }),
     ),
     h('ul', { class: 'study-progress' }, ...progress),
     h('div', { class: 'row' }, isOpen && answer, user.role === 'engineer' && report),

@@ -145,7 +145,7 @@ function sinceText({ since, gaps, from }, times) {
   };
   return missing > 0
     ? t(
-        'Counting since {since}. Shown from {from}. At most {missing} parts are missing, because the agent ended unexpectedly.',
+        'Counting since {since}. Shown from {from}. Parts missing at most, because the agent ended unexpectedly: {missing}.',
         values,
       )
     : t('Counting since {since}. Shown from {from}.', values);

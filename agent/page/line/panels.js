@@ -36,7 +36,7 @@ export function summary(tally) {
         h(
           'span',
           { class: 'hint' },
-          t('95 % certain: {low} to {high}', { low: rateOf(interval.low), high: rateOf(interval.high) }),
+          t('95 % interval: {low} to {high}', { low: rateOf(interval.low), high: rateOf(interval.high) }),
         ),
       limits && mark(outside ?? null),
     ),

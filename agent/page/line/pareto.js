@@ -59,7 +59,7 @@ export function createPareto(place) {
           h(
             'span',
             { class: 'pareto-count' },
-            t('{count} parts, {share} of the failed', {
+            t('Parts: {count}, {share} of the failed', {
               count: countOf(count),
               share: rateOf(count / total.fail),
             }),
@@ -77,7 +77,7 @@ export function createPareto(place) {
     place.replaceChildren(h('ol', { class: 'pareto' }, ...rows));
     if (others === 0) return;
     place.append(
-      h('p', { class: 'hint' }, t('{count} failed parts have other labels.', { count: countOf(others) })),
+      h('p', { class: 'hint' }, t('Failed parts with other labels: {count}.', { count: countOf(others) })),
     );
   }
 

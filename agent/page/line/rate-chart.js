@@ -214,7 +214,7 @@ function tags(changes, x) {
 /** @param {StatisticsView} report @param {readonly ChangeView[]} changes @param {DowntimeView} downtime */
 function wordsOf({ groups, total }, changes, downtime) {
   return t(
-    'Defect rate {rate}; {outside} of {groups} points outside of the limits; {changes} changes; {downtimes} downtimes. The figures are in the table below.',
+    'Defect rate {rate}; points outside of the limits: {outside} of {groups}; changes: {changes}; downtimes: {downtimes}. The figures are in the table below.',
     {
       rate: rateOf(total.rate),
       outside: groups.filter(({ outside }) => outside !== null).length,

@@ -13,11 +13,11 @@ export function changeText({ kind, before, after }) {
     case 'start':
       return before === '' || before === after
         ? t('The agent was started (version {version})', { version: after })
-        : t('The agent was started: version {after} after {before}', { before, after });
+        : t('The agent was started: version {before} → {after}', { before, after });
     case 'model':
-      return t('Model: {after} after {before}', { before: modelName(before), after: modelName(after) });
+      return t('Model: {before} → {after}', { before: modelName(before), after: modelName(after) });
     case 'recipe':
-      return t('Recipe: {after} after {before}', { before, after });
+      return t('Recipe: {before} → {after}', { before, after });
     case 'config':
       return t('Settings changed: {sections}', { sections: after });
     default:

@@ -2,7 +2,7 @@
 import { errorText, post } from '../shared/api-client.js';
 import { h, setText } from '../shared/dom.js';
 import { timeOf } from '../shared/format.js';
-import { t } from '../shared/language.js';
+import { fromAgent, t } from '../shared/language.js';
 
 /** @import { ChallengeView } from '../../publish/messages.ts' */
 
@@ -118,7 +118,7 @@ function noteOf({ state, expected, reason, deadline, passedAt }) {
   if (expected) {
     const { step, steps, recipe, remark } = expected;
     return remark === ''
-      ? t('Part {step} of {steps}, recipe {recipe}. Until {time}.', {
+      ? t('Part {step} of {steps}, recipe {recipe}. Time limit: {time}.', {
           step,
           steps,
           recipe,
@@ -127,11 +127,11 @@ function noteOf({ state, expected, reason, deadline, passedAt }) {
       : t('Part {step} of {steps}. The previous part was not counted: {remark}. Show it again.', {
           step,
           steps,
-          remark,
+          remark: fromAgent(remark),
         });
   }
-  if (reason !== '') return reason;
-  if (state === 'due') return t('It must pass until {time}.', { time: timeOf(deadline) });
+  if (reason !== '') return fromAgent(reason);
+  if (state === 'due') return t('It must pass by {time}.', { time: timeOf(deadline) });
   return passedAt === undefined
     ? t('It checks the station with parts that are known to be good and bad.')
     : t('Last passed: {time}.', { time: timeOf(passedAt) });

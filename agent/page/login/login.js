@@ -2,14 +2,13 @@
 import { byId, setText } from '../shared/dom.js';
 import { errorMessage, t } from '../shared/language.js';
 
-const pages = ['calibrate.html', 'evidence.html', 'setup.html'];
 const token = byId('token', HTMLInputElement);
 const send = byId('send', HTMLButtonElement);
 
-/** Opens only pages of this agent, regardless of the address. */
+/** Opens only pages next to this one, regardless of the address. */
 function openPage() {
   const to = new URLSearchParams(location.search).get('to') ?? '';
-  location.replace(`${pages.includes(to) ? to : './'}${location.hash}`);
+  location.replace(`${/^[a-z]+\.html$/.test(to) ? to : './'}${location.hash}`);
 }
 
 /** @param {string} problem */

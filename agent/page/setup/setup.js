@@ -1,6 +1,6 @@
 /** The guide for the set-up: one step after the other, each of which can be skipped and returned to. */
-import { errorText, get } from '../shared/api-client.js';
-import { byId, setText } from '../shared/dom.js';
+import { ApiError, errorText, get } from '../shared/api-client.js';
+import { byId, find, setText } from '../shared/dom.js';
 import { t } from '../shared/language.js';
 import { showUser } from '../shared/user.js';
 import { createBrokerStep } from './broker-step.js';
@@ -124,4 +124,20 @@ async function open() {
   show();
 }
 
-open().catch(report);
+/** Without a configuration file there is nothing to change, as in the demo. */
+function showWithout() {
+  find(document, 'main').hidden = true;
+  byId('to-line').hidden = false;
+  byId('problem').hidden = false;
+  setText(
+    byId('problem'),
+    t(
+      'This agent runs without a configuration file of its own, as in the demo, so its settings cannot be changed here. To set up a station, run: qc-agent setup',
+    ),
+  );
+}
+
+open().catch((error) => {
+  if (error instanceof ApiError && error.code === 'http-not-found') showWithout();
+  else report(error);
+});

@@ -111,7 +111,7 @@ const pages = {
     terms: [terms.uncertain()],
   }),
   andon: () => ({
-    purpose: t('This page shows the state of the line so large that it can be read from ten metres.'),
+    purpose: t('This page shows the state of the line in large type, for a screen above the line.'),
     keys: [],
     docs: [['line', t('Shifts, defect rates, changes and downtime')]],
     terms: [],

@@ -1,5 +1,5 @@
 /** The log-in page in a real browser, and the functions of each role; screenshots are saved in a folder. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -89,6 +89,29 @@ describe.skipIf(browserMissing)('the log-in page in a browser', () => {
     expect(browser.foreign).toEqual([]);
     // The browser logs that a wrong token was refused.
     expect(browser.complaints.filter((one) => !/status of 401/.test(one))).toEqual([]);
+  });
+
+  it('returns to every page, and to no other site', async () => {
+    await using browser = await openBrowser(rig.http.url, touchPanel);
+    const { page } = browser;
+    const ofPage = await readdir(new URL('../../../../agent/page/', import.meta.url));
+    const names = ofPage.filter(
+      (name) => name.endsWith('.html') && !['login.html', 'index.html'].includes(name),
+    );
+    expect(names).toEqual(expect.arrayContaining(['aim.html', 'andon.html', 'evidence.html', 'line.html']));
+    for (const name of names) {
+      await page.context().clearCookies();
+      await page.goto(`${rig.http.url}/${name}`);
+      await at(page, 'login.html');
+      await logIn(page, tokens.token.viewer);
+      await at(page, name);
+    }
+    for (const to of ['//127.0.0.1:1/a.html', 'https://127.0.0.1:1/', '../a.html', 'javascript:alert(1)']) {
+      await page.context().clearCookies();
+      await page.goto(`${rig.http.url}/login.html?to=${encodeURIComponent(to)}`);
+      await logIn(page, tokens.token.viewer);
+      await at(page, '');
+    }
   });
 
   it('is opened by a page whose session has ended', async () => {
