@@ -1,9 +1,11 @@
 /**
  * Entries of a block for all images, on disk: each image runs through the frozen part of the base once.
  *
- * Layout of a record: float16 [C,H,W] of the map, then float32 of the other tensors.
+ * Layout of a record, little endian: float16 [C,H,W] of the map, float32 of the other tensors, uint32 CRC-32 of both. Records from the first
+ * damaged one on (after a power cut) are computed again.
  */
 import { type FileHandle, open } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
 import { packHalf, unpackHalf } from '../../models/onnx/tensors.ts';
 import type { Entry } from './block.ts';
 
@@ -18,11 +20,19 @@ export interface Entries extends AsyncDisposable {
 export async function openEntries(file: string, sizes: readonly [number, ...number[]]): Promise<Entries> {
   const [mapSize, ...otherSizes] = sizes;
   const mapBytes = 2 * mapSize;
-  const bytes = mapBytes + 4 * otherSizes.reduce((a, b) => a + b, 0);
+  const content = mapBytes + 4 * otherSizes.reduce((a, b) => a + b, 0);
+  const bytes = content + 4;
   const handle: FileHandle = await open(file, 'a+');
-  let count = Math.floor((await handle.stat()).size / bytes);
-  await handle.truncate(count * bytes);
   const record = Buffer.alloc(bytes);
+  let count = 0;
+  while (await isIntact(count)) count++;
+  await handle.truncate(count * bytes);
+
+  async function isIntact(index: number): Promise<boolean> {
+    const { bytesRead } = await handle.read(record, 0, bytes, index * bytes);
+    return bytesRead === bytes && crc32(record.subarray(0, content)) === record.readUInt32LE(content);
+  }
+
   return {
     get count() {
       return count;
@@ -32,7 +42,10 @@ export async function openEntries(file: string, sizes: readonly [number, ...numb
       const parts = [half, ...others].map(({ buffer, byteOffset, byteLength }) =>
         Buffer.from(buffer, byteOffset, byteLength),
       );
-      await handle.appendFile(Buffer.concat(parts));
+      const values = Buffer.concat(parts);
+      const sum = Buffer.alloc(4);
+      sum.writeUInt32LE(crc32(values));
+      await handle.appendFile(Buffer.concat([values, sum]));
       count++;
     },
     async read(index, map, others) {

@@ -229,7 +229,7 @@ async function featuresOf(
 
 /** The folder of this training; those of others are removed. @throws QcError fine-tune-impossible */
 async function openFolder(
-  { base, described, seed, revision, storageDirectory, minFreeBytes }: FineTuneOptions,
+  { base, described, groups, probe, seed, revision, storageDirectory, minFreeBytes }: FineTuneOptions,
   sizes: readonly number[],
 ): Promise<string> {
   if (described.length > maxParts)
@@ -244,6 +244,8 @@ async function openFolder(
     base.manifest.sha256,
     revision,
     ids,
+    groups,
+    [probe.penalty, probe.views, probe.temperature, probe.folds],
     seed,
     rates,
     epochs,

@@ -34,30 +34,34 @@ export async function readStudy(storageDirectory: string, id: string): Promise<S
   }
 }
 
-/** In order of arrival; damaged lines are left out. @throws file system errors */
+/**
+ * In order of arrival; damaged lines are left out. Of two answers to one question, the last one counts: the first was refused, because the
+ * disk did not confirm it. @throws file system errors
+ */
 export async function readAnswers(storageDirectory: string, id: string): Promise<StudyAnswer[]> {
   const { lines } = await readLines(answersOf(storageDirectory, id), maxAnswerBytes);
-  return lines.flatMap((line) => {
+  const answers = lines.flatMap((line) => {
     try {
       return check(studyAnswer, JSON.parse(line?.toString('utf8') ?? '')).data ?? [];
     } catch {
       return [];
     }
   });
+  return [...new Map(answers.map((one) => [`${one.operator}\n${one.position}`, one])).values()];
 }
 
-/** All of it or nothing. @throws file system errors */
+/** All of it or nothing. @param imageOf part, by index: one image is in memory at a time @throws file system errors; as `imageOf` */
 export async function writeStudy(
   storageDirectory: string,
   study: StudyFile,
-  images: readonly Buffer[],
+  imageOf: (part: number) => Promise<Buffer>,
 ): Promise<void> {
   const folder = folderIn(storageDirectory);
   const draft = join(folder, `${study.id}.draft`);
   await makeFolders(folder);
   await rm(draft, { recursive: true, force: true });
   await mkdir(join(draft, 'parts'), { recursive: true });
-  for (const [part, image] of images.entries()) await writeDurably(partFile(draft, part), image);
+  for (const part of study.parts.keys()) await writeDurably(partFile(draft, part), await imageOf(part));
   await writeDurably(join(draft, 'study.json'), `${JSON.stringify(study)}\n`);
   await rename(draft, join(folder, study.id));
   await syncFolder(folder);
@@ -72,10 +76,14 @@ export async function appendAnswer(storageDirectory: string, id: string, answer:
   try {
     await handle.writeFile(`${JSON.stringify(answer)}\n`);
     await handle.sync();
+    if (length === 0) await syncFolder(join(folderIn(storageDirectory), id));
+  } catch (error) {
+    // The answer is refused, so it must not be there after a restart.
+    await handle.truncate(length).catch(() => undefined);
+    throw error;
   } finally {
     await handle.close();
   }
-  if (length === 0) await syncFolder(join(folderIn(storageDirectory), id));
 }
 
 /** PNG. @throws file system errors */

@@ -57,11 +57,13 @@ export function reportOf(study: StudyFile, answers: readonly StudyAnswer[]): Stu
 function countedOf(study: StudyFile, answers: readonly StudyAnswer[]): Answers[] {
   const { parts, trials } = study;
   return study.operators.flatMap((operator, index) => {
-    const own = answers.filter((one) => one.operator === operator);
-    if (own.length < parts.length * trials) return [];
+    const own = new Map(
+      answers.flatMap((one) => (one.operator === operator ? [[one.position, one.label]] : [])),
+    );
+    if (own.size < parts.length * trials) return [];
     const ofPart: string[][] = parts.map(() => []);
     orderOf({ ...study, parts: parts.length }, index).forEach((part, position) => {
-      ofPart[part]?.push(own[position]?.label ?? '');
+      ofPart[part]?.push(own.get(position) ?? '');
     });
     return [{ operator, ofPart }];
   });

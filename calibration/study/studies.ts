@@ -87,8 +87,14 @@ export function createStudies(storageDirectory: string, { good, frames }: Studie
       remedy: `log in as one of: ${study.operators.join(', ')}`,
     });
   }
-  const answered = ({ answers }: Opened, operator: string) =>
-    answers.filter((one) => one.operator === operator).length;
+  /** The first question without an answer: a damaged line leaves a gap, which is asked again. */
+  function answered({ study, answers }: Opened, operator: string): number {
+    const known = new Set(answers.flatMap((one) => (one.operator === operator ? [one.position] : [])));
+    const questions = study.parts.length * study.trials;
+    let position = 0;
+    while (position < questions && known.has(position)) position++;
+    return position;
+  }
 
   function questionOf(one: Opened, operator: string): StudyQuestion {
     const { id, name, labels, parts, trials } = one.study;
@@ -137,7 +143,7 @@ export function createStudies(storageDirectory: string, { good, frames }: Studie
       })),
     };
     try {
-      await writeStudy(storageDirectory, study, await Promise.all(chosen.map(readFrame)));
+      await writeStudy(storageDirectory, study, (part) => readFrame(chosen[part]!));
     } catch (cause) {
       throw new QcError('study-write-failed', `the study cannot be stored: ${(cause as Error).message}`, {
         cause,

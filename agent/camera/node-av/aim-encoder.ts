@@ -29,7 +29,8 @@ export class AimEncoder implements Disposable {
   take(frame: Frame, scan: Scan, region: Region, capturedAt: number): AimMessage | undefined {
     if (!this.#limiter.take(capturedAt) || this.#unacknowledged) return undefined;
     if (!this.#tools?.fits(frame, scan, region)) {
-      this.#tools?.[Symbol.dispose]();
+      // If opening fails, the old ones must not be freed a second time.
+      this[Symbol.dispose]();
       this.#tools = openTools(frame, scan, region);
     }
     const { whole, size, jpeg, figures } = this.#tools;
@@ -77,9 +78,17 @@ function openTools(like: Frame, scan: Scan, region: Region): Tools {
     size,
     steps: [{ format: 'yuvj420p', scale: JFIF }],
   });
-  // Neither scaled nor smoothed: blur must show.
-  const luma = openChain(like, { scan, area, size: area, steps: [{ format: 'gray', scale: JFIF }] });
-  const encoder = openEncoder(size);
+  let luma: Chain | undefined;
+  let encoder: CodecContext;
+  try {
+    // Neither scaled nor smoothed: blur must show.
+    luma = openChain(like, { scan, area, size: area, steps: [{ format: 'gray', scale: JFIF }] });
+    encoder = openEncoder(size);
+  } catch (error) {
+    for (const chain of [picture, luma]) chain?.[Symbol.dispose]();
+    throw error;
+  }
+  const gray = luma;
   const packet = new Packet();
   packet.alloc();
   return {
@@ -95,18 +104,18 @@ function openTools(like: Frame, scan: Scan, region: Region): Tools {
       frame.colorSpace === colorSpace,
     jpeg: (frame) => picture.run(frame, (filtered) => encoded(encoder, filtered, packet)),
     figures: (frame) =>
-      luma.run(frame, (gray) => {
-        const data = gray.data![0]!;
+      gray.run(frame, (plane) => {
+        const data = plane.data![0]!;
         return figuresOf({
           data,
-          width: gray.width,
-          height: gray.height,
+          width: plane.width,
+          height: plane.height,
           step: 1,
-          stride: gray.linesize[0]!,
+          stride: plane.linesize[0]!,
         });
       }),
     [Symbol.dispose]() {
-      for (const chain of [picture, luma] satisfies Chain[]) chain[Symbol.dispose]();
+      for (const chain of [picture, gray]) chain[Symbol.dispose]();
       encoder.freeContext();
       packet.free();
     },

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -88,6 +88,25 @@ describe('an agreement study', () => {
     expect(report.counted).toEqual([anna]);
     expect(report.between).toBeNull();
     expect(reportText(report)).toContain('ben has answered 0 of 20 and is not counted');
+  });
+
+  it('asks a question again whose answer is damaged, and moves no other answer', async () => {
+    const { id } = await studies.create(request, 'erin');
+    await answerUntil(id, anna, 20, (label) => label);
+    const file = join(directory, 'studies', id, 'answers.jsonl');
+    const lines = (await readFile(file, 'utf8')).split('\n');
+    // An answer that was refused because the disk did not confirm it, and was given again.
+    const again = { ...JSON.parse(lines[3]!), label: JSON.parse(lines[3]!).label };
+    const wrong = { ...again, label: again.label === 'good' ? 'scratch' : 'good' };
+    lines.splice(3, 1, JSON.stringify(wrong), JSON.stringify(again));
+    lines[8] = '{"schema":1,';
+    await writeFile(file, lines.join('\n'));
+    studies = open();
+    expect(await studies.question(id, anna)).toMatchObject({ position: 7 });
+    await answerUntil(id, anna, 20, (label) => label);
+    expect(await studies.question(id, anna)).toMatchObject({ position: null });
+    const { againstLabel } = await studies.report(id);
+    expect(againstLabel).toMatchObject([{ operator: anna, agree: 10 }]);
   });
 
   it('refuses what would spoil it', async () => {
