@@ -100,6 +100,7 @@ describe.skipIf(browserMissing)('the log-in page in a browser', () => {
     );
     expect(names).toEqual(expect.arrayContaining(['aim.html', 'andon.html', 'evidence.html', 'line.html']));
     for (const name of names) {
+      await page.goto('about:blank');
       await page.context().clearCookies();
       await page.goto(`${rig.http.url}/${name}`);
       await at(page, 'login.html');
@@ -107,6 +108,7 @@ describe.skipIf(browserMissing)('the log-in page in a browser', () => {
       await at(page, name);
     }
     for (const to of ['//127.0.0.1:1/a.html', 'https://127.0.0.1:1/', '../a.html', 'javascript:alert(1)']) {
+      await page.goto('about:blank');
       await page.context().clearCookies();
       await page.goto(`${rig.http.url}/login.html?to=${encodeURIComponent(to)}`);
       await logIn(page, tokens.token.viewer);

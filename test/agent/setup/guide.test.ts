@@ -166,7 +166,9 @@ it('asks for a token on every other address than loopback', async () => {
   await using folder = await tempFolder();
   await using agent = startAgent(['setup', '--port', '0', '--host', '0.0.0.0'], { cwd: folder.path });
   const url = await frontDoor(agent);
-  const token = /token \(it is not shown again\): (qc_\S+)/.exec(agent.stderr)?.[1];
+  const shown = /token \(it is not shown again\): (qc_\S+)\n/;
+  await until(() => shown.test(agent.stderr), { what: 'the token' });
+  const token = shown.exec(agent.stderr)?.[1];
   expect((await fetch(`${url}api/v1/setup`)).status).toBe(401);
   const headers = { authorization: `Bearer ${token}` };
   expect(await (await fetch(`${url}api/v1/setup`, { headers })).json()).toMatchObject({ mode: 'first' });
