@@ -26,10 +26,12 @@ export async function addDocs(app: App): Promise<void> {
     let page: Promise<string> | undefined;
     app.get(`/docs/${htmlName(name)}`, { config, schema: { hide: true } }, async (_, reply) => {
       page ??= readFile(join(folder, name), 'utf8').then((text) => pageOf(name, text, known));
-      return reply
-        .type('text/html; charset=utf-8')
-        .header('cache-control', 'no-cache')
-        .send(await page);
+      const html = await page.catch((error: unknown) => {
+        // The next request reads the file again.
+        page = undefined;
+        throw error;
+      });
+      return reply.type('text/html; charset=utf-8').header('cache-control', 'no-cache').send(html);
     });
   }
 }
