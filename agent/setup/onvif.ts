@@ -110,6 +110,10 @@ interface Call {
 
 /** @returns the body of the answer */
 async function call(address: string, { namespace, body, security, signal }: Call): Promise<unknown> {
+  const unreachable = (error: Error) => {
+    signal.throwIfAborted();
+    throw failed(address, (error.cause as Error | undefined)?.message ?? error.message);
+  };
   const envelope = `<?xml version="1.0" encoding="UTF-8"?><Envelope xmlns="http://www.w3.org/2003/05/soap-envelope"><Header>${security}</Header><Body>${body.replace('@', namespace)}</Body></Envelope>`;
   const answer = await fetch(address, {
     method: 'POST',
@@ -117,13 +121,9 @@ async function call(address: string, { namespace, body, security, signal }: Call
     headers: { 'content-type': 'application/soap+xml; charset=utf-8' },
     redirect: 'error',
     signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-  }).catch((error: Error) => {
-    signal.throwIfAborted();
-    throw failed(address, (error.cause as Error | undefined)?.message ?? error.message);
-  });
-  if (Number(answer.headers.get('content-length') ?? 0) > maxBytes)
-    throw failed(address, 'its answer is too long');
-  const text = await answer.text();
+  }).catch(unreachable);
+  const text = await limitedText(answer).catch(unreachable);
+  if (text === undefined) throw failed(address, 'its answer is too long');
   const content = childNamed(parseXml(text), 'Envelope', 'Body');
   const fault = JSON.stringify(childNamed(content, 'Fault') ?? '');
   if (answer.status === 401 || /NotAuthorized|FailedAuthentication/i.test(fault)) {
@@ -135,6 +135,19 @@ async function call(address: string, { namespace, body, security, signal }: Call
   if (!answer.ok) throw failed(address, `it answers with status ${answer.status}`);
   if (content === undefined) throw failed(address, 'its answer is not SOAP');
   return content;
+}
+
+/** @returns undefined if it is longer than maxBytes; the rest is not received */
+async function limitedText({ body }: Response): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  // Leaving the loop closes the connection.
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 function onHostOf(address: string, service: string): string {

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { discover } from '../../../agent/setup/discovery.ts';
@@ -6,6 +9,7 @@ import { foldersWithImages, genicamCameras, videoDevices } from '../../../agent/
 import { readStreams } from '../../../agent/setup/onvif.ts';
 import { tempFolder } from '../../models/temp-folder.ts';
 import { openOnvifDevice } from '../../rigs/onvif-device.ts';
+import { until } from '../../rigs/until.ts';
 
 const { signal } = new AbortController();
 const login = { user: 'inspector', password: 'p"<&>s' };
@@ -57,6 +61,32 @@ it('says why streams cannot be read, without the password', async () => {
   const gone = await failure({ address: 'http://127.0.0.1:9/onvif', ...login });
   expect([gone?.code, gone?.message]).toEqual(['onvif-failed', expect.stringContaining('127.0.0.1:9')]);
   expect(JSON.stringify([none, gone])).not.toContain(login.password);
+});
+
+it('stops receiving an answer without end', async () => {
+  let isClosed = false;
+  const device = createServer((request, response) => {
+    request.resume();
+    response.writeHead(200, { 'content-type': 'application/soap+xml' });
+    const timer = setInterval(() => response.write('x'.repeat(65_536)), 5);
+    response.once('close', () => {
+      clearInterval(timer);
+      isClosed = true;
+    });
+  });
+  device.listen(0, '127.0.0.1');
+  await once(device, 'listening');
+  try {
+    const address = `http://127.0.0.1:${(device.address() as AddressInfo).port}/onvif`;
+    await expect(readStreams({ address, ...login }, signal)).rejects.toMatchObject({
+      code: 'onvif-failed',
+      message: expect.stringContaining('too long'),
+    });
+    await until(() => isClosed, { timeoutMs: 5_000, what: 'the end of the connection' });
+  } finally {
+    device.closeAllConnections();
+    device.close();
+  }
 });
 
 it('lists folders with images, video devices, and what Aravis finds', async () => {
