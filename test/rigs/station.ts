@@ -47,7 +47,7 @@ export interface StationRig extends AsyncDisposable {
 
 export async function openStationRig(
   config: Partial<HttpConfig> = {},
-  more: Partial<Pick<HttpDeps, 'calibration' | 'past' | 'evidence' | 'aim'>> = {},
+  more: Partial<Pick<HttpDeps, 'calibration' | 'past' | 'evidence' | 'aim' | 'setup'>> = {},
 ): Promise<StationRig> {
   const log: string[] = [];
   const metrics = createMetrics({ version: '0.1.0' });
@@ -87,6 +87,7 @@ export async function openStationRig(
     },
     evidence: { list: async () => ({ items: [], next: null }) },
     aim: () => undefined,
+    setup: noSetup,
     ...more,
     station: 'press-3',
     log: pino({ level: 'debug' }, { write: (line: string) => void log.push(line) }),
@@ -142,7 +143,6 @@ export async function openStationRig(
     },
     onNotice: (what, text) => void rig.notices.set(what, text),
     settings: noSettings(),
-    setup: noSetup,
   };
   const http = await openHttp(httpSchema.parse({ port: 0, ...config }), deps);
   return Object.assign(rig, {
@@ -156,7 +156,7 @@ export async function openStationRig(
 }
 
 /** Tools that find nothing. */
-const noSetup: SetupTools = {
+export const noSetup: SetupTools = {
   view: { mode: 'running', file: '/nowhere/agent.yaml' },
   search: async () => ({ cameras: [], notes: [] }),
   streams: async () => [],

@@ -9,6 +9,7 @@ import {
   settingsView,
 } from '../../settings/messages.ts';
 import type { Settings } from '../../settings/settings.ts';
+import { afterAnswer } from '../after-answer.ts';
 import { errorBody } from '../errors.ts';
 
 const maxBytes = 65_536;
@@ -88,7 +89,7 @@ export function addConfig(app: App, settings: Settings): void {
     (_request, reply) => {
       settings.requireValid();
       // The server closes: the answer must arrive first.
-      reply.raw.once('finish', settings.restart);
+      afterAnswer(reply, settings.restart);
       return { ok: true as const };
     },
   );

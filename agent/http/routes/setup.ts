@@ -1,10 +1,11 @@
 /** The guide for the set-up: searching and checking cameras and the broker, for engineers. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { App } from '../../../calibration/routes/route.ts';
 import { QcError } from '../../../config/errors.ts';
 import { redactUrl } from '../../../config/secrets.ts';
+import { afterAnswer } from '../after-answer.ts';
 import { errorBody } from '../errors.ts';
 import { jpegBody } from '../jpeg-body.ts';
 import {
@@ -21,21 +22,21 @@ import {
 
 const tags = ['set-up'];
 const refusals = { 400: errorBody, 409: errorBody, 503: errorBody };
-/** Each check opens connections: one person at a time, and for a limited time, ms. */
-const maxChecks = 2;
+/** Time of a check, ms. */
 const limitMs = 60_000;
 
 export function addSetup(app: App, tools: SetupTools): void {
-  let running = 0;
-  async function limited<T>(request: FastifyRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (running >= maxChecks) throw new QcError('http-busy', `${running} checks are running, the maximum`);
-    running++;
+  let isRunning = false;
+  /** One check at a time: each opens connections, and there is one image. It ends when its client is gone. */
+  async function limited<T>(reply: FastifyReply, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (isRunning) throw new QcError('http-busy', 'another check is running');
+    isRunning = true;
     const gone = new AbortController();
-    request.raw.once('close', () => request.raw.destroyed && gone.abort());
+    afterAnswer(reply, () => gone.abort());
     try {
       return await work(AbortSignal.any([AbortSignal.timeout(limitMs), gone.signal]));
     } finally {
-      running--;
+      isRunning = false;
     }
   }
   const recorded = (request: FastifyRequest, address: string) => {
@@ -63,7 +64,7 @@ export function addSetup(app: App, tools: SetupTools): void {
         response: { 200: searchAnswer, ...refusals },
       },
     },
-    (request) => limited(request, (signal) => tools.search(signal)),
+    (_request, reply) => limited(reply, (signal) => tools.search(signal)),
   );
 
   app.post(
@@ -77,9 +78,9 @@ export function addSetup(app: App, tools: SetupTools): void {
         response: { 200: z.array(cameraStream), ...refusals },
       },
     },
-    (request) => {
+    (request, reply) => {
       recorded(request, request.body.address);
-      return limited(request, (signal) => tools.streams(request.body, signal));
+      return limited(reply, (signal) => tools.streams(request.body, signal));
     },
   );
 
@@ -94,9 +95,9 @@ export function addSetup(app: App, tools: SetupTools): void {
         response: { 200: cameraAnswer, ...refusals },
       },
     },
-    (request) => {
+    (request, reply) => {
       recorded(request, request.body.url);
-      return limited(request, (signal) => tools.camera(request.body, signal));
+      return limited(reply, (signal) => tools.camera(request.body, signal));
     },
   );
 
@@ -128,9 +129,9 @@ export function addSetup(app: App, tools: SetupTools): void {
         response: { 200: brokerAnswer, ...refusals },
       },
     },
-    (request) => {
+    (request, reply) => {
       recorded(request, request.body.url);
-      return limited(request, (signal) => tools.broker(request.body, signal));
+      return limited(reply, (signal) => tools.broker(request.body, signal));
     },
   );
 
@@ -148,7 +149,7 @@ export function addSetup(app: App, tools: SetupTools): void {
       if (tools.view.mode !== 'first') throw new QcError('setup-finished', 'the agent has a configuration');
       await tools.finish();
       // The server closes: the answer must arrive first.
-      reply.raw.once('finish', () => void sleep(100).then(tools.start));
+      afterAnswer(reply, () => void sleep(100).then(tools.start));
       return { ok: true as const };
     },
   );
