@@ -36,11 +36,14 @@ export async function writeConfigFile(file: string, text: string): Promise<strin
   }
 }
 
+/** The new file is in place already: a copy that cannot be removed stays. */
 async function removeOldCopies(file: string): Promise<void> {
   const isCopy = (name: string) =>
     name.startsWith(`${basename(file)}.`) && /\.\d{4}-\d\d-\d\dT\d{6}\.\d{3}Z$/.test(name);
-  const found = (await readdir(dirname(file))).filter(isCopy).sort();
-  for (const name of found.slice(0, Math.max(0, found.length - copies))) await rm(join(dirname(file), name));
+  const names = await readdir(dirname(file)).catch(() => []);
+  const found = names.filter(isCopy).sort();
+  for (const name of found.slice(0, Math.max(0, found.length - copies)))
+    await rm(join(dirname(file), name)).catch(() => undefined);
 }
 
 /** The file of a new secret, relative to the configuration. @param path of the key that names it. @throws QcError config-not-editable */
