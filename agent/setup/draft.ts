@@ -26,7 +26,10 @@ export interface Draft extends Settings {
     readonly cameras: Config['cameras'];
     readonly mqtt?: Config['mqtt'];
   };
-  /** Writes the configuration file. @throws QcError config-invalid if the draft is not complete */
+  /**
+   * Writes the configuration file, after the changes that were requested before; no other change is accepted then.
+   * @throws QcError config-invalid if the draft is not complete
+   */
   finish(): Promise<void>;
 }
 
@@ -40,8 +43,19 @@ export interface DraftDeps {
 /** @throws QcError config-not-writable */
 export async function openDraft({ file, env, template }: DraftDeps): Promise<Draft> {
   const draftFile = `${file}.setup`;
-  let text = await readFile(draftFile, 'utf8').catch(() => template);
+  let text = await readFile(draftFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return template;
+    throw new QcError('config-not-writable', `${draftFile} cannot be read: ${error.message}`);
+  });
   let last: Promise<unknown> = Promise.resolve();
+  let isFinished = false;
+
+  /** One after the other. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = last.then(work);
+    last = done.catch(() => undefined);
+    return done;
+  }
 
   const problemsOf = (draft: string): readonly Problem[] => {
     try {
@@ -81,6 +95,7 @@ export async function openDraft({ file, env, template }: DraftDeps): Promise<Dra
   }
 
   async function changeNow(request: SettingsRequest): Promise<SettingsAnswer> {
+    if (isFinished) throw new QcError('setup-finished', `${file} is written`);
     // Files of secrets are written only for a change that is otherwise correct.
     const plain = added(edited(request, false)).filter(({ what }) => what !== 'a password without a user');
     if (plain.length > 0) throw refusalOf(plain);
@@ -95,6 +110,15 @@ export async function openDraft({ file, env, template }: DraftDeps): Promise<Dra
     });
     text = draft;
     return found;
+  }
+
+  async function finishNow(): Promise<void> {
+    const missing = problemsOf(text);
+    if (missing.length > 0) throw refusalOf(missing);
+    await writeConfigFile(file, text);
+    isFinished = true;
+    // The configuration is written: a draft that cannot be removed is not used again.
+    await rm(draftFile, { force: true }).catch(() => undefined);
   }
 
   return {
@@ -113,11 +137,7 @@ export async function openDraft({ file, env, template }: DraftDeps): Promise<Dra
       const draft = edited(request, false);
       return { ...answer(draft, added(draft)), hash: hashOf(text) };
     },
-    change(request) {
-      const changed = last.then(() => changeNow(request));
-      last = changed.catch(() => undefined);
-      return changed;
-    },
+    change: (request) => inTurn(() => changeNow(request)),
     requireValid: () => void loadText({ file, text }, env),
     restart: () => undefined,
     known() {
@@ -128,11 +148,6 @@ export async function openDraft({ file, env, template }: DraftDeps): Promise<Dra
         return { station: typeof station === 'string' ? station : 'station', cameras: {} };
       }
     },
-    async finish() {
-      const missing = problemsOf(text);
-      if (missing.length > 0) throw refusalOf(missing);
-      await writeConfigFile(file, text);
-      await rm(draftFile, { force: true });
-    },
+    finish: () => inTurn(finishNow),
   };
 }
