@@ -78,6 +78,8 @@ export async function runFirstSetup(options: FirstRunOptions, signal: AbortSigna
   opened.use(server);
   options.onServed(server.url, token);
   await new Promise<void>((resolve, reject) => {
+    // A signal during the start was not heard by the listener.
+    signal.throwIfAborted();
     done.signal.addEventListener('abort', () => resolve());
     signal.addEventListener('abort', () => reject(signal.reason));
   });
