@@ -18,23 +18,33 @@ export const hashOf = (text: string) => createHash('sha256').update(text).digest
 export async function writeConfigFile(file: string, text: string): Promise<string | null> {
   const target = await realpath(file).catch(() => file);
   try {
-    const previous = await readFile(target).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
-    });
-    const mode = previous === undefined ? 0o640 : (await stat(target)).mode & 0o777;
-    let copy: string | null = null;
-    if (previous !== undefined) {
-      copy = `${basename(target)}.${new Date().toISOString().replaceAll(':', '')}`;
-      await writeDurably(join(dirname(target), copy), previous, mode);
-    }
-    await writeDurably(target, text, mode);
+    const previous = await contentOf(target);
+    const copy = previous === undefined ? undefined : copyOf(target);
+    if (previous && copy) await writeDurably(copy, previous.bytes, previous.mode);
+    await writeDurably(target, text, previous?.mode ?? 0o640);
     await removeOldCopies(target);
-    return copy;
+    return copy === undefined ? null : basename(copy);
   } catch (error) {
     throw notWritable(target, error);
   }
 }
+
+interface Content {
+  readonly bytes: Buffer;
+  readonly mode: number;
+}
+
+/** Undefined if there is no file. */
+async function contentOf(file: string): Promise<Content | undefined> {
+  try {
+    return { bytes: await readFile(file), mode: (await stat(file)).mode & 0o777 };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+const copyOf = (file: string) => `${file}.${new Date().toISOString().replaceAll(':', '')}`;
 
 /** The new file is in place already: a copy that cannot be removed stays. */
 async function removeOldCopies(file: string): Promise<void> {
@@ -55,11 +65,50 @@ export function secretFile(path: readonly string[]): string {
   throw new QcError('config-not-editable', `${path.join('.')} does not name the file of a secret`);
 }
 
-/** Writes a secret to a file that only its owner can read. @throws QcError config-not-writable */
-export async function writeSecret(file: string, secret: string): Promise<void> {
+export interface Secret {
+  readonly file: string;
+  readonly value: string;
+}
+
+/**
+ * Writes secrets to files that only their owner can read.
+ * @param keepsCopies keeps another previous content as `<name>.<time>`
+ * @returns restores the previous files
+ * @throws QcError config-not-writable; then the previous files are restored
+ */
+export async function writeSecrets(
+  secrets: readonly Secret[],
+  { keepsCopies = false } = {},
+): Promise<() => Promise<void>> {
+  const undo: (() => Promise<void>)[] = [];
+  const restore = async () => {
+    for (const one of undo.splice(0).reverse()) await one();
+  };
+  for (const { file, value } of secrets) {
+    try {
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      const content = Buffer.from(`${value}\n`);
+      const previous = await contentOf(file);
+      undo.push(() => writeBack(file, previous));
+      if (keepsCopies && previous && !previous.bytes.equals(content)) {
+        const copy = copyOf(file);
+        undo.push(() => writeBack(copy, undefined));
+        await writeDurably(copy, previous.bytes, 0o600);
+      }
+      await writeDurably(file, content, 0o600);
+      if (keepsCopies) await removeOldCopies(file);
+    } catch (error) {
+      await restore();
+      throw notWritable(file, error);
+    }
+  }
+  return restore;
+}
+
+async function writeBack(file: string, previous: Content | undefined): Promise<void> {
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    await writeDurably(file, `${secret}\n`, 0o600);
+    if (previous === undefined) await rm(file, { force: true });
+    else await writeDurably(file, previous.bytes, previous.mode);
   } catch (error) {
     throw notWritable(file, error);
   }

@@ -11,7 +11,7 @@ import { changedLeaves } from '../../config/leaves.ts';
 import { type LoadedText, loadText } from '../../config/load.ts';
 import { ConfigError } from '../../config/problems.ts';
 import type { Config } from '../../config/schema.ts';
-import { hashOf, secretFile, writeConfigFile, writeSecret } from './file.ts';
+import { hashOf, secretFile, writeConfigFile, writeSecrets } from './file.ts';
 import type { LiveConfig } from './live-config.ts';
 import type { SettingsAnswer, SettingsRequest, SettingsView } from './messages.ts';
 import { refusalOf } from './refusal.ts';
@@ -101,20 +101,34 @@ export function createSettings({ file, env, live, restart }: SettingsDeps): Sett
     if (!found.ok) {
       throw refusalOf(found.problems);
     }
-    for (const { path, value } of request.secrets) {
-      await writeSecret(join(dirname(file), secretFileOf(path, before)), value);
+    const secrets = request.secrets.map(({ path, value }) => ({
+      file: join(dirname(file), secretFileOf(path, before)),
+      value,
+    }));
+    // The new text names the files of the secrets, so they are written first.
+    const restoreSecrets = await writeSecrets(secrets);
+    try {
+      const { config } = load(text);
+      const copy = await take(config, before, text);
+      return { ...found, hash: hashOf(text), copy, pending: pendingOf(config) };
+    } catch (error) {
+      await restoreSecrets();
+      throw error;
     }
-    const { config } = load(text);
+  }
+
+  /** Writes the file and applies it; both or none. @returns name of the copy of the previous file */
+  async function take(config: Config, before: string, text: string): Promise<string | null> {
     // An editor may have written the file meanwhile.
     if (read() !== before) throw new QcError('config-changed', `${file} has changed meanwhile`);
     const copy = text === before ? null : await writeConfigFile(file, text);
     try {
       await live.take(config);
     } catch (error) {
-      await writeConfigFile(file, before);
+      if (text !== before) await writeConfigFile(file, before);
       throw error;
     }
-    return { ...found, hash: hashOf(text), copy, pending: pendingOf(config) };
+    return copy;
   }
 
   return {

@@ -13,7 +13,7 @@ import { loadText } from '../../config/load.ts';
 import { ConfigError, type Problem } from '../../config/problems.ts';
 import type { Config } from '../../config/schema.ts';
 import { writeDurably } from '../../models/disk/durable.ts';
-import { hashOf, secretFile, writeConfigFile, writeSecret } from '../settings/file.ts';
+import { hashOf, secretFile, writeConfigFile, writeSecrets } from '../settings/file.ts';
 import type { SettingsAnswer, SettingsRequest } from '../settings/messages.ts';
 import { refusalOf } from '../settings/refusal.ts';
 import { shownValue, withoutSecrets } from '../settings/secret-values.ts';
@@ -99,17 +99,25 @@ export async function openDraft({ file, env, template }: DraftDeps): Promise<Dra
     // Files of secrets are written only for a change that is otherwise correct.
     const plain = added(edited(request, false)).filter(({ what }) => what !== 'a password without a user');
     if (plain.length > 0) throw refusalOf(plain);
-    for (const { path, value } of request.secrets)
-      await writeSecret(join(dirname(file), secretFile(path)), value);
-    const draft = edited(request, true);
-    const problems = added(draft);
-    if (problems.length > 0) throw refusalOf(problems);
-    const found = answer(draft, []);
-    await writeDurably(draftFile, draft, 0o640).catch((error: Error) => {
-      throw new QcError('config-not-writable', `${draftFile} cannot be written: ${error.message}`);
-    });
-    text = draft;
-    return found;
+    const secrets = request.secrets.map(({ path, value }) => ({
+      file: join(dirname(file), secretFile(path)),
+      value,
+    }));
+    const restoreSecrets = await writeSecrets(secrets);
+    try {
+      const draft = edited(request, true);
+      const problems = added(draft);
+      if (problems.length > 0) throw refusalOf(problems);
+      const found = answer(draft, []);
+      await writeDurably(draftFile, draft, 0o640).catch((error: Error) => {
+        throw new QcError('config-not-writable', `${draftFile} cannot be written: ${error.message}`);
+      });
+      text = draft;
+      return found;
+    } catch (error) {
+      await restoreSecrets();
+      throw error;
+    }
   }
 
   async function finishNow(): Promise<void> {
