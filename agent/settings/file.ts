@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { QcError } from '../../config/errors.ts';
+import { textOf } from '../../config/secrets.ts';
 import { writeDurably } from '../../models/disk/durable.ts';
 
 /** Number of copies that are kept. */
@@ -109,6 +110,18 @@ async function writeBack(file: string, previous: Content | undefined): Promise<v
   try {
     if (previous === undefined) await rm(file, { force: true });
     else await writeDurably(file, previous.bytes, previous.mode);
+  } catch (error) {
+    throw notWritable(file, error);
+  }
+}
+
+/** Adds a line to a file that only its owner can read; creates the file. @throws QcError config-not-writable */
+export async function addSecretLine(file: string, line: string): Promise<void> {
+  try {
+    const previous = await contentOf(file);
+    const lines = previous === undefined ? '' : textOf(previous.bytes);
+    const end = lines === '' || lines.endsWith('\n') ? '' : '\n';
+    await writeDurably(file, `${lines}${end}${line}\n`, 0o600);
   } catch (error) {
     throw notWritable(file, error);
   }

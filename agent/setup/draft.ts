@@ -103,7 +103,7 @@ export async function openDraft({ file, env, template }: DraftDeps): Promise<Dra
       file: join(dirname(file), secretFile(path)),
       value,
     }));
-    const restoreSecrets = await writeSecrets(secrets);
+    const restoreSecrets = await writeSecrets(secrets, { keepsCopies: true });
     try {
       const draft = edited(request, true);
       const problems = added(draft);

@@ -21,7 +21,7 @@ import { addSetup } from '../http/routes/setup.ts';
 import { createToken } from '../http/tokens.ts';
 import { Closer } from '../lifecycle/closer.ts';
 import type { Log } from '../lifecycle/log.ts';
-import { writeSecrets } from '../settings/file.ts';
+import { addSecretLine } from '../settings/file.ts';
 import { openDraft } from './draft.ts';
 import { templateText } from './template.ts';
 import { createSetupTools } from './tools.ts';
@@ -85,9 +85,9 @@ export async function runFirstSetup(options: FirstRunOptions, signal: AbortSigna
   });
 }
 
-/** A token for other machines; only its hash is stored. */
+/** A token for other machines; only its hash is stored, after those of tokens that exist already. */
 async function ownToken(folder: string): Promise<string> {
   const { token, line } = createToken('setup', 'engineer');
-  await writeSecrets([{ file: join(folder, tokensFile), value: line }]);
+  await addSecretLine(join(folder, tokensFile), line);
   return token;
 }
