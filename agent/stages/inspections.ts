@@ -48,11 +48,9 @@ export function startInspections(
       metrics.partStored(result, putAt);
     },
     count(result) {
+      statistics.add(result);
       // Parts of a challenge test are not production.
-      if (!result.challenge) {
-        statistics.add(result);
-        metrics.partInspected(result);
-      }
+      if (!result.challenge) metrics.partInspected(result);
       metrics.partTimed(result);
     },
     show(result, seen) {

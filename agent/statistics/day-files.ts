@@ -82,7 +82,7 @@ export async function openDayFiles(
   async function rewrite(name: string, bucketMs: number): Promise<void> {
     const { day } = await load(name);
     const shorter = day.inBuckets(bucketMs);
-    const text = headerLine(bucketMs) + linesOf(shorter);
+    const text = headerLine(bucketMs) + linesOf(shorter, startOf(name));
     await writeDurably(join(folder, `${name}.jsonl`), text);
     const bytes = Buffer.byteLength(text);
     loaded.set(name, { day: shorter, bucketMs, bytes, rewrittenBytes: bytes });
@@ -98,7 +98,7 @@ export async function openDayFiles(
       const name = nameOf(at);
       const to = await load(name);
       const added = counted.inBuckets(to.bucketMs);
-      const text = (to.bytes === 0 ? headerLine(to.bucketMs) : '') + linesOf(added);
+      const text = (to.bytes === 0 ? headerLine(to.bucketMs) : '') + linesOf(added, startOf(name));
       await makeFolders(folder);
       await appendText(join(folder, `${name}.jsonl`), text, to.bytes);
       to.bytes += Buffer.byteLength(text);
@@ -151,6 +151,6 @@ async function readDay(file: string, onDamage: (file: string, lines: number) => 
   }
   if (damaged > 0) onDamage(file, damaged);
   // One line for each bucket: it was rewritten and nothing was appended since.
-  const isShort = damaged === 0 && lines.length === day.buckets.size + 1;
+  const isShort = damaged === 0 && lines.length === Math.max(1, day.buckets.size) + 1;
   return { day, bucketMs: bucketMs ?? minuteMs, bytes: length, rewrittenBytes: isShort ? length : 0 };
 }

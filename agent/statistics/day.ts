@@ -46,7 +46,7 @@ const rowSchema = z.tuple([
 const lineSchema = z.strictObject({
   at: integer.describe('start of the bucket, ms since the epoch'),
   parts: z.array(rowSchema).describe('camera, recipe, model version, verdict, label, count').optional(),
-  sequences: z.record(z.string(), integer).describe('newest counted part of each camera').optional(),
+  sequences: z.record(z.string(), integer).describe('newest part of each camera').optional(),
   gaps: z.array(gapSchema).optional(),
 });
 
@@ -94,7 +94,7 @@ export class Day {
   }
 
   get isEmpty(): boolean {
-    return this.buckets.size === 0 && this.gaps.length === 0;
+    return this.buckets.size === 0 && this.gaps.length === 0 && this.sequences.size === 0;
   }
 }
 
@@ -103,8 +103,11 @@ const keyOf = ({ camera, recipe, version, verdict, label }: PartKind) =>
 
 export const headerLine = (bucketMs: number) => `${JSON.stringify({ schema: 1, bucketMs })}\n`;
 
-/** One line for each bucket, oldest first; each ends with a line feed. */
-export function linesOf(day: Day): string {
+/**
+ * One line for each bucket, oldest first; each ends with a line feed. A day without buckets has one line if it has numbers or gaps.
+ * @param start of the day, ms since the epoch
+ */
+export function linesOf(day: Day, start: number): string {
   const starts = [...day.buckets.keys()].sort((a, b) => a - b);
   const lines = starts.map((at, i) => {
     const parts = [...day.buckets.get(at)!.values()].map(({ kind, count }) => [
@@ -117,8 +120,7 @@ export function linesOf(day: Day): string {
     ]);
     return { at, parts, ...(i === starts.length - 1 && restOf(day)) };
   });
-  if (lines.length === 0 && !day.isEmpty)
-    return `${JSON.stringify({ at: day.gaps[0]!.to, ...restOf(day) })}\n`;
+  if (lines.length === 0 && !day.isEmpty) return `${JSON.stringify({ at: start, ...restOf(day) })}\n`;
   return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
 }
 

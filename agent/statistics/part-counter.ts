@@ -19,7 +19,7 @@ const maxWaitingDays = 3;
 /** What the counter reads of a result. */
 export type CountedPart = Pick<
   Result,
-  'camera' | 'recipe' | 'verdict' | 'label' | 'sequence' | 'publishedAt'
+  'camera' | 'recipe' | 'verdict' | 'label' | 'sequence' | 'publishedAt' | 'challenge'
 > & { readonly model: Pick<Result['model'], 'version'> };
 
 /** Parts of one kind in one bucket. */
@@ -36,6 +36,7 @@ export interface Counts {
 }
 
 export interface PartCounter extends AsyncDisposable {
+  /** A part of a challenge test is not counted: only its number is recorded, so that it is not missing. */
   add(part: CountedPart): void;
   /** Counts in buckets that begin at or after `from` and before `to`, oldest first. */
   read(from: number, to: number): Promise<Counts>;
@@ -123,7 +124,7 @@ export async function openPartCounter(
   }
 
   return {
-    add({ camera, recipe, verdict, label, sequence, publishedAt, model }) {
+    add({ camera, recipe, verdict, label, sequence, publishedAt, challenge, model }) {
       const at = Date.parse(publishedAt);
       const start = at - (at % dayMs);
       const day = waiting.get(start) ?? dayAfter(last);
@@ -135,7 +136,7 @@ export async function openPartCounter(
         verdict,
         label: label === null ? null : labelOf(label),
       };
-      day.add(at - (at % minuteMs), kind, 1);
+      if (!challenge) day.add(at - (at % minuteMs), kind, 1);
       const before = last.get(camera);
       if (before && sequence > before.sequence + 1) {
         const atMost = sequence - before.sequence - 1;
@@ -149,10 +150,12 @@ export async function openPartCounter(
     read: (from, to) => alone(() => readFrom(files, () => waiting, from, to)),
     since: () =>
       alone(async () => {
-        const oldest = files.days[0] ?? Math.min(...waiting.keys());
-        if (!Number.isFinite(oldest)) return undefined;
-        const { counts } = await readFrom(files, () => waiting, oldest, oldest + dayMs);
-        return counts[0]?.at ?? oldest;
+        // A day without counts has only parts of challenge tests.
+        for (const start of [...files.days, ...[...waiting.keys()].sort((a, b) => a - b)]) {
+          const { counts } = await readFrom(files, () => waiting, start, start + dayMs);
+          if (counts[0]) return counts[0].at;
+        }
+        return undefined;
       }),
     async [Symbol.asyncDispose]() {
       isClosed = true;

@@ -30,7 +30,7 @@ export interface ReportRequest {
 }
 
 export interface Statistics extends AsyncDisposable {
-  /** Counts a part whose result is stored. */
+  /** Counts a part whose result is stored. One of a challenge test is not counted and not missing. */
   add(part: CountedPart): void;
   /** @throws QcError http-invalid if the time is too long */
   report(request: ReportRequest): Promise<StatisticsView>;

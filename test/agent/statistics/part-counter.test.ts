@@ -183,3 +183,32 @@ it('counts on if the numbers of a camera start again', async () => {
   expect(sumOf(counts)).toBe(4);
   expect(gaps).toEqual([]);
 });
+
+it('counts no part of a challenge test, and misses none of them', async () => {
+  await using folder = await tempFolder();
+  const challenge = { part: 'bad', judged: 'fail', outcome: 'right' } as const;
+  const later = { ...deps(), now: () => start + dayMs };
+  {
+    await using counter = await openPartCounter(folder.path, 400, later);
+    counter.add(part(1, start, { challenge }));
+    counter.add(part(2, start, { challenge }));
+    expect(await counter.since()).toBeUndefined();
+  }
+  {
+    // Only numbers are on disk, and the day is rewritten because it is past.
+    await using counter = await openPartCounter(folder.path, 400, later);
+    expect(await counter.since()).toBeUndefined();
+    counter.add(part(3));
+    counter.add(part(4, start, { challenge }));
+    counter.add(part(5));
+    counter.add(part(6, start + dayMs, { challenge }));
+  }
+  await using counter = await openPartCounter(folder.path, 400, later);
+  counter.add(part(7, start + dayMs));
+  // A part that is really missing is found by the next one, counted or not.
+  counter.add(part(9, start + dayMs, { challenge }));
+  const { counts, gaps } = await everything(counter);
+  expect(sumOf(counts)).toBe(3);
+  expect(gaps).toEqual([{ camera: 'top', from: start + dayMs, to: start + dayMs, atMost: 1 }]);
+  expect(await counter.since()).toBe(start);
+});
