@@ -93,6 +93,8 @@ export async function openTimeline(file: string, onDamage: (lines: number) => vo
   async function writeAll(): Promise<void> {
     if (!isRead) await read();
     while (waiting.length > 0) {
+      await makeFolders(dirname(file));
+      // From here to the text nothing waits: the text of a rewrite contains no event that is appended later.
       const events = waiting;
       waiting = [];
       try {
@@ -105,12 +107,14 @@ export async function openTimeline(file: string, onDamage: (lines: number) => vo
   }
 
   async function writeSome(events: readonly TimelineEvent[]): Promise<void> {
-    await makeFolders(dirname(file));
     if (count + events.length > maxLines) {
-      keepNewest(state);
-      const text = textOf([...eventsOf(state), ...events.filter(({ is }) => is === 'stop')]);
+      const newest = newestOf(state);
+      const text = textOf([...eventsOf(newest), ...events.filter(({ is }) => is === 'stop')]);
       await writeDurably(file, text);
       [bytes, count] = [Buffer.byteLength(text), text.split('\n').length - 1];
+      // Added during the write.
+      for (const event of waiting) apply(newest, event);
+      state = newest;
     } else {
       const text = textOf(events);
       await appendText(file, text, bytes);
@@ -174,10 +178,13 @@ function apply(state: State, event: TimelineEvent): void {
   }
 }
 
-/** Discards the oldest half. */
-function keepNewest(state: State): void {
-  state.changes.splice(0, Math.floor(state.changes.length / 2));
-  state.downtimes.splice(0, Math.floor(state.downtimes.length / 2));
+/** A copy without the oldest half. */
+function newestOf({ changes, downtimes, facts }: State): State {
+  return {
+    changes: changes.slice(Math.floor(changes.length / 2)),
+    downtimes: downtimes.slice(Math.floor(downtimes.length / 2)).map((one) => ({ ...one })),
+    facts,
+  };
 }
 
 function eventsOf({ changes, downtimes, facts }: State): TimelineEvent[] {
