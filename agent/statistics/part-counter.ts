@@ -61,7 +61,7 @@ export async function openPartCounter(
   const files = await openDayFiles(join(directory, 'statistics'), keptDays, (file, lines) =>
     log.warn(`${file}: ${lines} lines are damaged; their parts are not counted`),
   );
-  const last = await newestIn(files).catch((): Newest => new Map());
+  const last = await newestIn(files, now()).catch((): Newest => new Map());
   const recipeOf = keptValues();
   const labelOf = keptValues(256);
   const versionOf = keptValues(1_000);
@@ -198,14 +198,20 @@ async function readFrom(
 
 type Newest = Map<string, { readonly sequence: number; readonly at: number }>;
 
-/** The newest counted part of each camera: every day contains the numbers of all cameras. */
-async function newestIn(files: DayFiles): Promise<Newest> {
+/**
+ * The newest part of each camera: every day contains the numbers of all cameras. Days after tomorrow were written while the clock
+ * was wrong: their numbers are old. So may be those of tomorrow, so the highest number counts.
+ */
+async function newestIn(files: DayFiles, now: number): Promise<Newest> {
   const newest: Newest = new Map();
-  for (const start of files.days.toReversed()) {
+  for (const start of files.days.filter((one) => one <= now + dayMs).toReversed()) {
     const { sequences, buckets } = (await files.read(start)).day;
     const at = Math.max(start, ...buckets.keys());
-    for (const [camera, sequence] of sequences) newest.set(camera, { sequence, at });
-    if (sequences.size > 0) break;
+    for (const [camera, sequence] of sequences) {
+      const known = newest.get(camera);
+      if (!known || known.sequence < sequence) newest.set(camera, { sequence, at });
+    }
+    if (sequences.size > 0 && start <= now) break;
   }
   return newest;
 }

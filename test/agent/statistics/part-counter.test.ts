@@ -212,3 +212,27 @@ it('counts no part of a challenge test, and misses none of them', async () => {
   expect(gaps).toEqual([{ camera: 'top', from: start + dayMs, to: start + dayMs, atMost: 1 }]);
   expect(await counter.since()).toBe(start);
 });
+
+it('misses no part after the clock was wrong, and keeps the counts of all days', async () => {
+  for (const days of [1, 30]) {
+    await using folder = await tempFolder();
+    {
+      // The clock is wrong at first.
+      await using counter = await openPartCounter(folder.path, 400, deps(start + days * dayMs));
+      counter.add(part(1, start + days * dayMs));
+    }
+    for (let sequence = 2; sequence <= 5; sequence++) {
+      await using counter = await openPartCounter(folder.path, 400, deps());
+      counter.add(part(sequence));
+    }
+    await using counter = await openPartCounter(folder.path, 400, deps());
+    // The number of today's newest part is known.
+    counter.add(part(8));
+    const { counts, gaps } = await everything(counter);
+    expect(sumOf(counts), `${days} days`).toBe(6);
+    expect(
+      gaps.map(({ atMost }) => atMost),
+      `${days} days`,
+    ).toEqual([2]);
+  }
+});
