@@ -66,29 +66,36 @@ export function groupByPeriod(periods: readonly Period[], counts: readonly Bucke
   });
 }
 
+interface Run {
+  /** Undefined: not known. */
+  readonly recipe: string | undefined;
+  readonly from: number;
+  readonly to: number;
+  readonly byRecipe: Map<string, BucketCount[]>;
+}
+
 /**
  * A lot is what is made of one recipe without a change in between.
- * @param changes times at which the active recipe changed, oldest first, and what it was from then on
+ * @param changes times at which the active recipe changed, and what it was from then on
  */
 export function groupByLot(
   range: { readonly from: number; readonly to: number },
   changes: readonly { readonly at: number; readonly recipe: string }[],
   counts: readonly BucketCount[],
 ): Group[] {
-  const within = changes.filter(({ at }) => at > range.from && at < range.to);
-  const before = changes.findLast(({ at }) => at <= range.from);
+  const sorted = changes.toSorted((a, b) => a.at - b.at);
+  const within = sorted.filter(({ at }) => at > range.from && at < range.to);
+  const before = sorted.findLast(({ at }) => at <= range.from);
   const starts = [{ at: range.from, recipe: before?.recipe }, ...within];
-  const runs = starts.map(({ at, recipe }, i) => ({
-    recipe,
-    from: at,
-    to: starts[i + 1]?.at ?? range.to,
-    byRecipe: new Map<string, BucketCount[]>(),
-  }));
-  for (const one of counts) {
+  const runs = starts
+    .map(({ at, recipe }, i): Run => {
+      return { recipe, from: at, to: starts[i + 1]?.at ?? range.to, byRecipe: new Map() };
+    })
+    .filter(({ from, to }) => from < to);
+  const runOf = createRunFinder(runs);
+  for (const one of counts.toSorted((a, b) => a.at - b.at)) {
     const { recipe } = one.kind;
-    // The bucket in which the recipe changed belongs partly to either side.
-    const during = runs.filter(({ from, to }) => from < one.at + one.ms && to > one.at);
-    const run = during.find((candidate) => candidate.recipe === recipe) ?? during[0];
+    const run = runOf(one);
     if (!run) continue;
     const found = run.byRecipe.get(recipe);
     if (found) found.push(one);
@@ -97,6 +104,29 @@ export function groupByLot(
   return runs.flatMap(({ from, to, byRecipe }) =>
     [...byRecipe].map(([name, found]) => ({ name, from, to, counts: found })),
   );
+}
+
+/**
+ * Finds the run of each count: of those in its bucket the first of its recipe, or else the first. The bucket in which the recipe
+ * changed belongs partly to either side.
+ * @param runs oldest first; the counts are asked for in the order of their begin
+ */
+function createRunFinder(runs: readonly Run[]): (count: BucketCount) => Run | undefined {
+  let next = 0;
+  let bucket: { at: number; ms: number; first: Run | undefined; byRecipe: Map<string, Run> } | undefined;
+  return ({ at, ms, kind }) => {
+    if (bucket?.at !== at || bucket.ms !== ms) {
+      while (next < runs.length && runs[next]!.to <= at) next++;
+      bucket = { at, ms, first: undefined, byRecipe: new Map() };
+      for (let i = next; i < runs.length && runs[i]!.from < at + ms; i++) {
+        const run = runs[i]!;
+        bucket.first ??= run;
+        if (run.recipe !== undefined && !bucket.byRecipe.has(run.recipe))
+          bucket.byRecipe.set(run.recipe, run);
+      }
+    }
+    return bucket.byRecipe.get(kind.recipe) ?? bucket.first;
+  };
 }
 
 interface Tally extends Reference {

@@ -32,7 +32,7 @@ export interface ReportRequest {
 export interface Statistics extends AsyncDisposable {
   /** Counts a part whose result is stored. One of a challenge test is not counted and not missing. */
   add(part: CountedPart): void;
-  /** @throws QcError http-invalid if the time is too long */
+  /** @throws QcError http-invalid if the time is too long, or has too many groups */
   report(request: ReportRequest): Promise<StatisticsView>;
   /** Oldest first. */
   changes(range: Range): ChangeView[];
@@ -62,9 +62,10 @@ const defaultMs: Readonly<Record<Grouping, number>> = {
   day: 30 * dayMs,
   lot: 7 * dayMs,
 };
-/** Maximum number of groups, and longest time, ms. */
+/** Maximum number of groups: longer times would occupy the process that inspects. */
 const maxGroups = 1_200;
-const maxMs = 1_200 * dayMs;
+/** Longest time by lot, ms. */
+const maxLotMs = 92 * dayMs;
 
 /**
  * Nothing that is wrong with the files keeps the agent from inspecting: it is reported.
@@ -94,13 +95,33 @@ export async function openStatistics(config: StatisticsConfig, deps: StatisticsD
   await timeline.add(...startEvents(timeline, facts, now())).then(() => onWritten(undefined), onWritten);
   let watched: Disposable | undefined;
 
-  function rangeOf({ by, to = now(), from = to - defaultMs[by] }: ReportRequest): Range {
-    if (from < to && to - from <= maxMs && (to - from) / hourMs <= (by === 'hour' ? maxGroups : Infinity))
-      return { from, to };
-    throw new QcError(
-      'http-invalid',
-      `from must be before to, by at most ${maxMs / dayMs} days (${maxGroups} hours with by=hour)`,
-    );
+  const recipeChanges = () =>
+    timeline.changes
+      .filter(({ kind }) => kind === 'recipe')
+      .map(({ at, after }) => ({ at, recipe: after }))
+      .sort((a, b) => a.at - b.at);
+
+  /** Starts of the lots in this time, without the first one. */
+  const lotStarts = (from: number, to: number) =>
+    recipeChanges().flatMap(({ at }) => (at > from && at < to ? [at] : []));
+
+  /** A default time is shortened until it has few enough lots. */
+  function defaultFrom(by: Grouping, to: number): number {
+    const from = to - defaultMs[by];
+    return by === 'lot' ? (lotStarts(from, to).at(-maxGroups) ?? from) : from;
+  }
+
+  function rangeOf({ by, to = now(), from = defaultFrom(by, to) }: ReportRequest): Range {
+    const shiftDays = Math.floor(maxGroups / config.shifts.starts.length);
+    const longest = {
+      hour: { ms: maxGroups * hourMs, text: `${maxGroups} hours` },
+      shift: { ms: shiftDays * dayMs, text: `${shiftDays} days` },
+      day: { ms: maxGroups * dayMs, text: `${maxGroups} days` },
+      lot: { ms: maxLotMs, text: `${maxLotMs / dayMs} days and ${maxGroups - 1} changes of the recipe` },
+    }[by];
+    const hasTooManyLots = () => by === 'lot' && lotStarts(from, to).length >= maxGroups;
+    if (from < to && to - from <= longest.ms && !hasTooManyLots()) return { from, to };
+    throw new QcError('http-invalid', `from must be before to, by at most ${longest.text} with by=${by}`);
   }
 
   return {
@@ -116,7 +137,8 @@ export async function openStatistics(config: StatisticsConfig, deps: StatisticsD
         (camera === undefined || one.camera === camera) && (recipe === undefined || one.recipe === recipe);
       const counts = found.counts.filter(({ kind }) => isAsked(kind));
       const shown = counts.filter(({ at }) => at >= range.from);
-      const groups: Group[] = by === 'lot' ? lots(range, shown) : groupByPeriod(periods, shown);
+      const groups: Group[] =
+        by === 'lot' ? groupByLot(range, recipeChanges(), shown) : groupByPeriod(periods, shown);
       const { timeZone } = calendar;
       const query = { by, ...range, now: now(), timeZone, since: await counter.since() };
       return reportOf(query, { counts, gaps: found.gaps }, groups);
@@ -135,12 +157,6 @@ export async function openStatistics(config: StatisticsConfig, deps: StatisticsD
       await timeline.add({ is: 'stop', at: now() }).catch(onWritten);
     },
   };
-
-  function lots(range: Range, counts: Parameters<typeof groupByLot>[2]): Group[] {
-    const changes = timeline.changes.filter(({ kind }) => kind === 'recipe');
-    const recipes = changes.map(({ at, after }) => ({ at, recipe: after }));
-    return groupByLot(range, recipes, counts);
-  }
 }
 
 /** What the last process could not write because it had ended, and what differs from it. */

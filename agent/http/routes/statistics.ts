@@ -24,7 +24,7 @@ export function addStatistics(app: App, { statistics }: HttpDeps): void {
           from: time
             .optional()
             .describe(
-              'start; it is moved to the start of its shift, hour or day. Default: 23 h to 30 days before',
+              'start; it is moved to the start of its shift, hour or day. Default: 23 h to 30 days before; at most 1200 groups or, by lot, 92 days',
             ),
           to: time.optional().describe('end, moved to the end of its shift, hour or day; default: now'),
           camera: z.string().max(63).optional(),

@@ -172,6 +172,12 @@ describe('the rates', () => {
     await using statistics = await open(folder.path, { now: start });
     await expect(statistics.report({ by: 'hour', from: start - 100 * dayMs })).rejects.toThrow('1200 hours');
     await expect(statistics.report({ by: 'day', from: start, to: start - 1 })).rejects.toThrow('before');
+    const last = (days: number) => ({ from: start - days * dayMs });
+    await expect(statistics.report({ by: 'shift', ...last(401) })).rejects.toThrow('400 days');
+    expect((await statistics.report({ by: 'shift', ...last(399) })).groups.length).toBeLessThanOrEqual(1_200);
+    await expect(statistics.report({ by: 'day', ...last(1_201) })).rejects.toThrow('1200 days');
+    await expect(statistics.report({ by: 'lot', ...last(93) })).rejects.toThrow('92 days');
+    expect((await statistics.report({ by: 'lot', ...last(92) })).groups).toEqual([]);
   });
 });
 
