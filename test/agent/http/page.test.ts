@@ -116,6 +116,7 @@ describe.skipIf(browserMissing)('the page in a browser', () => {
     expect(drawn!.height / frame!.height).toBeCloseTo(where[0]!.height, 1);
     expect(await page.locator('.where image').count()).toBe(2);
     // The part shows the region only.
+    await page.locator('.part-shown .where-line').waitFor();
     const [crop, onPart] = [
       await page.locator('.part-image').boundingBox(),
       await page.locator('.part-shown .where-line').boundingBox(),

@@ -84,7 +84,7 @@ describe.skipIf(browserMissing)('the line page in a browser', () => {
     }
     await page.getByText(/Counting since/).waitFor();
     await page.locator('#downtime').getByText('no frame for 5 s').waitFor();
-    await page.locator('#changes').getByText('Model: 2026-11-30.1 after 2026-11-23.2').waitFor();
+    await page.locator('#changes').getByText('Model: 2026-11-23.2 → 2026-11-30.1').waitFor();
 
     await page.getByRole('button', { name: 'Hour' }).click();
     await page.getByRole('heading', { name: 'Defect rate: Whole time shown' }).waitFor();
