@@ -104,9 +104,11 @@ export async function tune(
           areUsual: adaptTo.areUsual,
           store,
           session,
+          storageDirectory: storage.directory,
           good,
           seed,
           onProgress,
+          onNotice,
           signal,
         });
   const chosen = adaptation ? withChanged(drawn, adaptation.change) : drawn;

@@ -17,6 +17,7 @@ import { changedFrame, type LabelledFrame, partOf } from '../dataset/frame.ts';
 import { type ImagingChange, imagingOf } from '../dataset/imaging.ts';
 import { imageOfFrame } from '../dataset/read-frame.ts';
 import { drawEvenly } from '../train/draw.ts';
+import { describeFrames } from '../train/features.ts';
 import type { Gate } from '../train/gate.ts';
 import { estimateChange, type Known } from './estimate.ts';
 
@@ -51,10 +52,12 @@ export interface Adaptation {
 export interface AdaptationDeps extends Pick<RecentParts, 'areUsual'> {
   readonly store: Store;
   readonly session: Session;
+  readonly storageDirectory: string;
   /** Labels of good parts. */
   readonly good: readonly string[];
   readonly seed: number;
   readonly onProgress: (step: string, done: number, total: number) => void;
+  readonly onNotice: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -66,7 +69,7 @@ export interface AdaptationDeps extends Pick<RecentParts, 'areUsual'> {
 export async function measureAdaptation(
   frames: readonly LabelledFrame[],
   recent: readonly Image[],
-  { areUsual, store, session, good, seed, onProgress, signal }: AdaptationDeps,
+  { areUsual, store, session, storageDirectory, good, seed, onProgress, onNotice, signal }: AdaptationDeps,
 ): Promise<Adaptation> {
   if (recent.length < minRecent) {
     throw refused(
@@ -95,18 +98,26 @@ export async function measureAdaptation(
   );
   const counts = head.labels.map((label) => drawn.filter((frame) => frame.label === label).length);
   const known: (Known & { readonly features: Float32Array; readonly frame: LabelledFrame })[] = [];
-  for (const [i, frame] of drawn.entries()) {
-    onProgress('comparing with labelled parts', i, drawn.length);
+  const described = await describeFrames(drawn, {
+    storageDirectory,
+    base: session.facts.manifest,
+    featuresOf: session.features,
+    views: [0],
+    onProgress: (done, total) => onProgress('comparing with labelled parts', done, total),
+    onNotice,
+    signal,
+  });
+  for (const { frame, features: seen } of described) {
+    signal?.throwIfAborted();
     const image = await imageOfFrame(frame).catch(() => undefined);
     if (!image) continue;
     const k = head.labels.indexOf(frame.label);
-    const seen = hellinger((await look(head, image)).features);
     known.push({
       frame,
       read: () => imageOfFrame(frame),
       imaging: imagingOf(image),
       weight: shares[k]! / counts[k]!,
-      features: seen,
+      features: hellinger(seen),
     });
   }
   if (known.length < 2) throw refused('there are no labelled images to compare with', 'label more parts');
@@ -139,7 +150,8 @@ export async function measureAdaptation(
   const changed: Float32Array[] = [];
   for (const [i, { frame }] of known.entries()) {
     onProgress('checking the change', i, known.length);
-    changed.push(hellinger((await look(head, await imageOfFrame(changedFrame(frame, change)))).features));
+    signal?.throwIfAborted();
+    changed.push(hellinger(await session.features(await imageOfFrame(changedFrame(frame, change)))));
   }
   const explained = 1 - distanceBetween(momentsOf(changed, weights), now) / shift;
   sentences.push(`light and focus explain ${percent(Math.max(0, explained))} of the difference`);

@@ -1,6 +1,7 @@
 /** Estimates the change of light and focus between labelled images and recent ones, and whether it is larger than chance. */
 import type { Image } from '../../models/image.ts';
 import { changeImage, type Imaging, type ImagingChange, imagingOf } from '../dataset/imaging.ts';
+import { weightedMean } from '../train/weighted-mean.ts';
 
 export interface Known {
   readonly imaging: Imaging;
@@ -131,11 +132,6 @@ const meanOf = (of: readonly Weighted[], value: (one: Imaging) => number) =>
     of.map(({ imaging }) => value(imaging)),
     of.map(({ weight }) => weight),
   );
-
-function weightedMean(values: readonly number[], weights: readonly number[]): number {
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return values.reduce((sum, value, i) => sum + value * weights[i]!, 0) / total;
-}
 
 function spacedOut<T>(list: readonly T[], count: number): T[] {
   const step = Math.max(1, list.length / count);

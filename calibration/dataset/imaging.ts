@@ -59,7 +59,12 @@ export async function changeImage(image: Image, { gain, offset, blur }: ImagingC
   const data = image.data.map((value, at) => tables[at % 3]![value]!);
   const sigma = blur * Math.min(width, height);
   // sharp accepts no smaller sigma, and a smaller one changes nothing.
-  if (sigma < 0.3) return { width, height, data };
+  const lit = { width, height, data };
+  return sigma < 0.3 ? lit : await blurImage(lit, sigma);
+}
+
+/** Gaussian blur. @param sigma standard deviation, pixels; at least 0.3 */
+export async function blurImage({ width, height, data }: Image, sigma: number): Promise<Image> {
   const out = await sharp(data, { raw: { width, height, channels: 3 } })
     .blur(sigma)
     .raw()

@@ -7,6 +7,7 @@ import { trainHeads, type Variant } from './loop.ts';
 import { calibrateHead } from './temperature.ts';
 import { openTensors } from './tensors.ts';
 import { type Augmentation, type ViewSet, viewSets, viewsOf } from './views.ts';
+import { weightedMean } from './weighted-mean.ts';
 
 export interface Example extends Grouped {
   /** [D], raw pooled features of each view, by number; view 0 is the unchanged image. */
@@ -248,16 +249,6 @@ function simplest(choices: readonly Choice[], weight: ArrayLike<number>): Choice
     asGood.some((one) => one.set === set),
   );
   return choices.filter(({ set }) => set === preferred).reduce((a, b) => (b.loss < a.loss ? b : a));
-}
-
-function weightedMean(values: readonly number[], weight: ArrayLike<number>): number {
-  let sum = 0;
-  let total = 0;
-  values.forEach((value, i) => {
-    sum += value * weight[i]!;
-    total += weight[i]!;
-  });
-  return sum / total;
 }
 
 function joined([first, second]: readonly Float32Array[]): Float32Array {

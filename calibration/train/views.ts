@@ -1,6 +1,6 @@
 /** Augmentation for inspection: orientations of a part, and changes of camera and light. */
-import sharp from 'sharp';
 import type { Image } from '../../models/image.ts';
+import { blurImage } from '../dataset/imaging.ts';
 
 /** Sets of orientations; view 0 is the unchanged image. */
 export const viewSets = {
@@ -121,13 +121,8 @@ function lit({ width, height, data }: Image, gamma: number): Image {
 }
 
 /** Gaussian blur with a standard deviation of 1/200 of the shorter side: barely noticeable defocus. */
-async function blurred({ width, height, data }: Image): Promise<Image> {
-  const sigma = Math.max(0.8, Math.min(width, height) / 200);
-  const out = await sharp(data, { raw: { width, height, channels: 3 } })
-    .blur(sigma)
-    .raw()
-    .toBuffer();
-  return { width, height, data: new Uint8Array(out.buffer, out.byteOffset, out.length) };
+function blurred(image: Image): Promise<Image> {
+  return blurImage(image, Math.max(0.8, Math.min(image.width, image.height) / 200));
 }
 
 /** Sine and cosine of the rotation of view 13 or 14. */
