@@ -1,6 +1,7 @@
 /** Statistics of the training parts of a head: the mean of each label, and the spread of its parts. */
 
 import { setImmediate as otherWork } from 'node:timers/promises';
+import { spacedOut } from '../../calibration/train/draw.ts';
 import { argmax } from '../../models/argmax.ts';
 import { type HeadWeights, hellinger, probabilitiesOf } from '../../models/head.ts';
 
@@ -56,11 +57,8 @@ export async function referenceOf(head: HeadWeights): Promise<Reference | undefi
   const explained = means.reduce((sum, mean, k) => sum + (mean ? counts[k]! * dot(mean, mean) : 0), 0);
   const spread = (squares - explained) / freedom;
   if (!(spread > 1e-9)) return undefined;
-  const step = Math.max(1, exemplars.length / maxPaired);
-  const residuals = exemplars.flatMap((row, i) =>
-    Math.floor(i / step) === Math.floor((i - 1) / step)
-      ? []
-      : [row.map((value, d) => value - means[labelOf[i]!]![d]!)],
+  const residuals = spacedOut([...exemplars.keys()], maxPaired).map((i) =>
+    exemplars[i]!.map((value, d) => value - means[labelOf[i]!]![d]!),
   );
   await otherWork();
   return {

@@ -1,6 +1,7 @@
 /** Estimates the change of light and focus between labelled images and recent ones, and whether it is larger than chance. */
 import type { Image } from '../../models/image.ts';
 import { changeImage, type Imaging, type ImagingChange, imagingOf } from '../dataset/imaging.ts';
+import { spacedOut } from '../train/draw.ts';
 import { weightedMean } from '../train/weighted-mean.ts';
 
 export interface Known {
@@ -132,11 +133,6 @@ const meanOf = (of: readonly Weighted[], value: (one: Imaging) => number) =>
     of.map(({ imaging }) => value(imaging)),
     of.map(({ weight }) => weight),
   );
-
-function spacedOut<T>(list: readonly T[], count: number): T[] {
-  const step = Math.max(1, list.length / count);
-  return list.filter((_, i) => i === 0 || Math.floor(i / step) !== Math.floor((i - 1) / step));
-}
 
 function lightSentence(before: readonly Weighted[], now: readonly Weighted[], isChanged: boolean): string {
   if (!isChanged) return 'light: as on the labelled parts';

@@ -1,4 +1,4 @@
-/** Draws a subset of frames with balanced labels. */
+/** Draws a subset: of frames with balanced labels, or of any list at even distances. */
 import { seededRandom } from './random.ts';
 
 /** All frames, or at most `max` of them drawn evenly over the labels. The same seed gives the same frames. */
@@ -17,4 +17,10 @@ export function drawEvenly<Frame extends { readonly label: string }>(
     for (const one of byLabel.values()) if (one[round] && drawn.length < max) drawn.push(one[round]!);
   }
   return drawn;
+}
+
+/** At most `count` elements at even distances, beginning with the first. */
+export function spacedOut<T>(list: readonly T[], count: number): T[] {
+  const step = Math.max(1, list.length / count);
+  return list.filter((_, i) => Math.floor(i / step) !== Math.floor((i - 1) / step));
 }

@@ -8,6 +8,7 @@ import {
   type WhitenedDistance,
 } from '../../models/familiarity.ts';
 import { hellinger } from '../../models/head.ts';
+import { spacedOut } from './draw.ts';
 import { tailLimit } from './false-alarms.ts';
 import { foldsOf } from './folds.ts';
 import { type HeldOut, type Scales, scalesOf } from './label-scales.ts';
@@ -69,10 +70,7 @@ export async function familiarOf(
   signal?: AbortSignal,
   heldOut?: HeldOutFeatures,
 ): Promise<Familiar> {
-  const step = Math.max(1, described.length / maxExemplars);
-  const chosen = described
-    .map((_, i) => i)
-    .filter((i) => Math.floor(i / step) !== Math.floor((i - 1) / step));
+  const chosen = spacedOut([...described.keys()], maxExemplars);
   const exemplars = chosen.map((i) => hellinger(described[i]!.features));
   const parts: Parts = {
     rows: exemplars,
